@@ -1,0 +1,42 @@
+"""Names of things, each its own type, so that one cannot be passed for another."""
+
+from __future__ import annotations
+
+from typing import NewType
+
+RunId = NewType("RunId", str)
+"""`run_` + 26 characters, sortable by time of creation."""
+
+TaskId = NewType("TaskId", str)
+"""A task of a run: its name in the template, for an item of a `for_each` with its index: `measure[3]`."""
+
+AgentId = NewType("AgentId", str)
+"""SPIFFE-shaped: `spiffe://<org>/agent/<name>`; an orchestrator is `spiffe://<org>/orchestrator/<name>`."""
+
+InstanceId = NewType("InstanceId", str)
+"""One running process of an agent: the agent's id, `#`, and a token made when it started."""
+
+LeaseToken = NewType("LeaseToken", str)
+"""Names one lease; a result that carries another one is too late."""
+
+KeyId = NewType("KeyId", str)
+"""RFC 7638 thumbprint (SHA-256, base64url) of a public key."""
+
+Digest = NewType("Digest", str)
+"""SHA-256, 64 lower-case hexadecimal digits."""
+
+StreamId = NewType("StreamId", str)
+"""A stream of the journal: a run's id, or `sys:registry`, `sys:templates`, `sys:control`, `sys:incidents`."""
+
+
+def item_id(task: TaskId, index: int) -> TaskId:
+    """The id of one item of a `for_each` task."""
+    return TaskId(f"{task}[{index}]")
+
+
+def split_item(task: TaskId) -> tuple[TaskId, int | None]:
+    """The inverse of `item_id`: the template's task and the index, None where the task is no item."""
+    if not task.endswith("]"):
+        return task, None
+    name, _, index = task[:-1].rpartition("[")
+    return TaskId(name), int(index)

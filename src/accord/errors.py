@@ -1,0 +1,138 @@
+"""The error tree. Every error carries all its problems at once, each with a stable code, a place and a way out.
+
+    AccordError
+    ├── BadInput              what a caller gave is wrong; nothing was changed        (exit code 2)
+    │   ├── TemplateInvalid       a template or capability file
+    │   ├── ContractViolation     a value that breaks a JSON Schema
+    │   ├── ExpressionInvalid     a CEL expression
+    │   └── NotUnderstood         an objective for which there is no confident plan
+    ├── Refused               well-formed, but not allowed now (state, policy, limit)
+    │   ├── TransitionRefused     the state machine has no such transition
+    │   ├── MessageRefused        a message that the gate or an agent does not accept
+    │   └── Overloaded            admission control: try again later
+    ├── NotFound              a run, task, template, agent or key that does not exist
+    ├── KeyUnusable           a key that cannot be read, is unsafe, expired or revoked
+    └── StoreError            the journal or blob store failed
+        ├── SequenceConflict      somebody else appended first
+        ├── Fenced                the partition has another owner now; this one must stop
+        ├── StoreUnavailable      cannot be reached, or the disk is full; safe to try again
+        └── StoreCorrupt          the hash chain, a digest or the schema does not hold
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+
+class Place(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a problem is: a file with line and column (both from 1), or a JSON pointer into a value, or both."""
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    pointer: str | None = None
+
+    def __str__(self) -> str:
+        spot = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return " ".join(part for part in (spot, self.pointer) if part)
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong: a stable code (`ACC...`), the rule in words, the place and the way out."""
+
+    code: str
+    message: str
+    place: Place = Place()
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if str(self.place) else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{where}{self.code} {self.message}{hint}"
+
+
+class AccordError(Exception):
+    """Root of all errors of Accord; `problems` is never empty."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+    @classmethod
+    def of(cls, code: str, message: str, *, hint: str | None = None, place: Place | None = None) -> Self:
+        """One error with one problem."""
+        return cls(Problem(code, message, place or Place(), hint))
+
+    @classmethod
+    def raise_if(cls, problems: Iterable[Problem]) -> None:
+        """Raise this error with all of `problems`, unless there are none."""
+        found = tuple(problems)
+        if found:
+            raise cls(*found)
+
+
+class BadInput(AccordError):
+    """What a caller gave is wrong; nothing was changed."""
+
+
+class TemplateInvalid(BadInput):
+    """A template or capability file that breaks the rules of its language."""
+
+
+class ContractViolation(BadInput):
+    """A value that breaks a JSON Schema, or a schema that is none."""
+
+
+class ExpressionInvalid(BadInput):
+    """A CEL expression that does not parse, does not type-check, or cannot be evaluated."""
+
+
+class NotUnderstood(BadInput):
+    """An objective for which there is no confident plan."""
+
+
+class Refused(AccordError):
+    """Well-formed, but not allowed now."""
+
+
+class TransitionRefused(Refused):
+    """The state machine has no such transition."""
+
+
+class MessageRefused(Refused):
+    """A message that the gate, or an agent, does not accept."""
+
+
+class Overloaded(Refused):
+    """Admission control refused new work; try again later."""
+
+
+class NotFound(AccordError):
+    """A run, task, template, agent or key that does not exist."""
+
+
+class KeyUnusable(AccordError):
+    """A key that cannot be read, is unsafe, expired or revoked."""
+
+
+class StoreError(AccordError):
+    """The journal or blob store failed."""
+
+
+class SequenceConflict(StoreError):
+    """Somebody else appended to the stream first; read it again."""
+
+
+class Fenced(StoreError):
+    """The partition has another owner now; this one must stop."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be reached, or is full; nothing was written, trying again is safe."""
+
+
+class StoreCorrupt(StoreError):
+    """The hash chain, a digest or the schema of the store does not hold."""
