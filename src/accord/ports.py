@@ -1,0 +1,356 @@
+"""Every port of the engine, in one sitting. The docstring of a port is its contract; `accord.testing` has the suites that prove an adapter.
+
+A port knows bytes and values of `accord.domain`; it never decides anything. Adapters are opened with `async with` and are usable
+from then on. Time comes in as an argument: no adapter reads a clock to decide what is due, so a simulated clock works everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+import msgspec
+
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId
+from accord.domain.message import Message
+from accord.domain.signature import Algorithm, PublicKey
+
+PARTITIONS = 64
+"""Number of partitions; a run belongs to the one that `partition_of` names, for ever."""
+
+GENESIS = Digest("0" * 64)
+"""The predecessor of a stream's first event."""
+
+
+class Clock(Protocol):
+    """Tells the time. Waiting is `asyncio.sleep`: the simulation brings an event loop whose time is simulated."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC, microseconds."""
+        ...
+
+
+class Ids(Protocol):
+    """All randomness of the engine."""
+
+    def token(self) -> str:
+        """128 fresh random bits, 26 characters `0-9a-v`, sortable by time of creation."""
+        ...
+
+    def uniform(self) -> float:
+        """A number in [0, 1), for jitter and for ties."""
+        ...
+
+
+# -- journal -----------------------------------------------------------------------------------------------------
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where a stream ends: its last sequence number (0 where it is empty) and that event's digest."""
+
+    sequence: int = 0
+    digest: Digest = GENESIS
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One event as it is stored: `digest` is SHA-256 over the predecessor's digest (32 bytes) and `data`."""
+
+    stream: StreamId
+    sequence: int
+    data: bytes
+    digest: Digest
+
+
+RunState = Literal["running", "paused", "cancelling", "rolling_back", "failing", "completed", "failed", "cancelled"]
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What lists show of a run, and when it must be looked at again. A projection: always rewritten with the run's events."""
+
+    run: RunId
+    partition: int
+    template: str
+    """`name@version` of the template."""
+    title: str
+    """The objective, or the template's description: what a search looks through, with template and run id."""
+    state: RunState
+    started_at: datetime
+    updated_at: datetime
+    wake_at: datetime | None
+    """The durable next wake-up; None only for a run that has ended."""
+    tasks_total: int
+    tasks_done: int
+    tasks_failed: int
+    parent: RunId | None = None
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """The right to append to the runs of a partition; it ends when somebody else claims the partition with a higher epoch."""
+
+    partition: int
+    epoch: int
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of a letter: JSON, for whoever posted it."""
+
+    letter: str
+    data: bytes
+
+
+class Append(msgspec.Struct, frozen=True, kw_only=True):
+    """What one append writes, all or nothing."""
+
+    stream: StreamId
+    expected: Head
+    records: tuple[Record, ...]
+    """In order, without gaps, the first one at `expected.sequence + 1`."""
+    fence: Fence | None = None
+    """Required for the streams of runs; the streams `sys:*` are shared by all orchestrators."""
+    summary: RunSummary | None = None
+    answers: tuple[Answer, ...] = ()
+
+
+class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to list, newest first."""
+
+    states: tuple[RunState, ...] = ()
+    template: str | None = None
+    """A template's name, or `name@version`."""
+    text: str | None = None
+    """Words that must all occur in title, template or run id; case does not matter."""
+    since: datetime | None = None
+    parent: RunId | None = None
+    limit: int = 50
+    after: RunId | None = None
+    """The last run of the page before."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A run's state at a sequence number, to start faster; it may be thrown away at any time."""
+
+    stream: StreamId
+    sequence: int
+    data: bytes
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A command for the owner of a partition, posted by a process that is not the owner."""
+
+    id: str
+    partition: int
+    data: bytes
+    posted_at: datetime
+
+
+class Journal(Protocol):
+    """The append-only, hash-chained events of all streams: the only truth.
+
+    Everything is durable when the call returns, and nothing of it is there when the call raises, unless it raises
+    `StoreUnavailable`: then the caller reads the stream's head again before it tries once more.
+    Events are never changed and never removed, except that `retire` removes whole ended runs.
+    """
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        """Write all of `appends` in one commit, in order; calls that come while a commit is under way share the next one.
+
+        Raises:
+            SequenceConflict: a stream's head is not the expected one. Only this call's appends are refused.
+            Fenced: a fence's epoch is not the partition's present one.
+            StoreUnavailable: the store cannot be reached, or is full.
+        """
+        ...
+
+    async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
+        """The records behind sequence number `after`, in order; empty for a stream that does not exist."""
+        ...
+
+    async def head(self, stream: StreamId) -> Head:
+        """Where the stream ends."""
+        ...
+
+    async def run(self, run: RunId) -> RunSummary | None:
+        """The run's summary, None where there is no such run."""
+        ...
+
+    async def runs(self, query: RunQuery) -> list[RunSummary]:
+        """A page of runs, newest first."""
+        ...
+
+    async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
+        """Runs of these partitions that have not ended and whose wake-up is at or before `now`, longest overdue first."""
+        ...
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep this snapshot in place of an older one of the stream."""
+        ...
+
+    async def snapshot(self, stream: StreamId) -> Snapshot | None:
+        """The newest snapshot of the stream."""
+        ...
+
+    async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
+        """Remove ended runs that were last updated before this time, leaving of each its head as a tombstone; oldest first."""
+        ...
+
+    async def claim(self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta) -> Fence | None:
+        """Become the owner of a partition (any free one where None) until `now + ttl`; None while somebody else is.
+
+        Free is what was never claimed, was released, or whose time has run out. A claim raises the epoch by one; the
+        owner that claims its own partition again gets a higher epoch too.
+        """
+        ...
+
+    async def renew(self, fences: Sequence[Fence], *, now: datetime, ttl: timedelta) -> list[Fence]:
+        """Keep these partitions until `now + ttl`; returns those that were still ours."""
+        ...
+
+    async def release(self, fences: Sequence[Fence]) -> None:
+        """Give these partitions back at once; one that is no longer ours is left alone."""
+        ...
+
+    async def post(self, letter: Letter) -> None:
+        """Leave a letter for the partition's owner; a letter whose id is known is not posted twice."""
+        ...
+
+    async def letters(self, partitions: Sequence[int], *, limit: int = 100) -> list[Letter]:
+        """Letters to these partitions that have no answer yet, in the order of posting."""
+        ...
+
+    async def answer(self, answers: Sequence[Answer]) -> None:
+        """Answer letters that changed nothing; those that did are answered by the append that they caused."""
+        ...
+
+    async def answered(self, letter: str) -> Answer | None:
+        """The answer, None while there is none."""
+        ...
+
+
+# -- blobs -------------------------------------------------------------------------------------------------------
+
+
+class BlobStore(Protocol):
+    """Payloads above the threshold, by the digest of their bytes. What `put` returned is durable."""
+
+    async def put(self, data: bytes) -> Digest:
+        """Keep these bytes; keeping them again changes nothing."""
+        ...
+
+    async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[Digest, int]:
+        """Keep what the chunks make together; returns digest and length in bytes. When the chunks raise, nothing is kept."""
+        ...
+
+    async def get(self, digest: Digest) -> bytes:
+        """The bytes. Raises NotFound, and StoreCorrupt where they no longer have this digest."""
+        ...
+
+    def get_stream(self, digest: Digest, *, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+        """The bytes in chunks, checked like `get`: a corrupt blob raises StoreCorrupt before its last chunk is given."""
+        ...
+
+    async def remove(self, digests: Sequence[Digest]) -> None:
+        """Drop these blobs; one that is not there is no error."""
+        ...
+
+
+# -- keys --------------------------------------------------------------------------------------------------------
+
+
+class StoredKey(msgspec.Struct, frozen=True):
+    """One key of a key store; the private half never leaves it."""
+
+    name: str
+    public: PublicKey
+    created_at: datetime
+
+
+class KeyStore(Protocol):
+    """Holds private keys and signs with them."""
+
+    async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """Make a new key. Raises KeyUnusable where the name is taken or not allowed."""
+        ...
+
+    async def list(self) -> list[StoredKey]:
+        """All keys, by name."""
+        ...
+
+    async def public(self, name: str) -> PublicKey:
+        """The key's public half. Raises NotFound."""
+        ...
+
+    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> list[bytes]:
+        """A raw 64-byte signature for each input, in order; ES256 is deterministic (RFC 6979), as is Ed25519."""
+        ...
+
+
+# -- bus ---------------------------------------------------------------------------------------------------------
+
+
+def agent_subject(agent: AgentId) -> str:
+    """Where assignments for an agent go."""
+    return f"agent/{agent}"
+
+
+def partition_subject(partition: int) -> str:
+    """Where answers about the runs of a partition go."""
+    return f"partition/{partition}"
+
+
+class Parcel(msgspec.Struct, frozen=True):
+    """A message and where it goes."""
+
+    subject: str
+    message: Message
+
+
+class Delivery(Protocol):
+    """A message that was taken and waits for its acknowledgement."""
+
+    @property
+    def message(self) -> Message:
+        """The message; its bytes are those that were published."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """How often it was delivered, this time included."""
+        ...
+
+
+class Inbox(Protocol):
+    """The consuming end of a subject; several inboxes of one subject share its messages."""
+
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        """At least one delivery, at most `limit`, in the order of publishing; waits while there is none."""
+        ...
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """These are dealt with and never come again."""
+        ...
+
+    async def nack(self, deliveries: Sequence[Delivery]) -> None:
+        """These could not be dealt with now; they come again."""
+        ...
+
+
+class Bus(Protocol):
+    """Carries messages between orchestrators and agents, at least once, in order per subject while nothing is delivered again.
+
+    A message that was taken and not acknowledged when its inbox closes is delivered again. The bus is never the truth:
+    losing a message costs a retry, not a result.
+    """
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        """Hand over all parcels, in order. Raises Overloaded when a subject holds as many messages as its bound allows."""
+        ...
+
+    def inbox(self, subject: str) -> AbstractAsyncContextManager[Inbox]:
+        """An open inbox of the subject."""
+        ...
+
+    async def depth(self, subject: str) -> int:
+        """How many messages wait in the subject, those taken but not acknowledged not counted."""
+        ...
