@@ -17,9 +17,6 @@ from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId
 from accord.domain.message import Message
 from accord.domain.signature import Algorithm, PublicKey
 
-PARTITIONS = 64
-"""Number of partitions; a run belongs to the one that `partition_of` names, for ever."""
-
 GENESIS = Digest("0" * 64)
 """The predecessor of a stream's first event."""
 
@@ -273,7 +270,7 @@ class KeyStore(Protocol):
         """Make a new key. Raises KeyUnusable where the name is taken or not allowed."""
         ...
 
-    async def list(self) -> list[StoredKey]:
+    async def stored(self) -> list[StoredKey]:
         """All keys, by name."""
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NewType
+from zlib import crc32
 
 RunId = NewType("RunId", str)
 """`run_` + 26 characters, sortable by time of creation."""
@@ -40,3 +41,12 @@ def split_item(task: TaskId) -> tuple[TaskId, int | None]:
         return task, None
     name, _, index = task[:-1].rpartition("[")
     return TaskId(name), int(index)
+
+
+PARTITIONS = 64
+"""Number of partitions, for ever: changing it would move runs between owners."""
+
+
+def partition_of(run: RunId) -> int:
+    """The partition that the run belongs to."""
+    return crc32(run.encode()) % PARTITIONS
