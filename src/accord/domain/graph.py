@@ -1,0 +1,160 @@
+"""Graphs: what a template means. A graph is a DAG of tasks with compiled expressions, made once and shared by all its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from accord.domain.capability import CapabilityRange
+from accord.domain.expression import Binding, Expression
+from accord.domain.ids import Digest, TaskId
+from accord.domain.template import JsonSchema
+
+UNDO = "undo:"
+"""Prefix of the id of the task that compensates another one: `undo:book`."""
+
+AGGREGATE = TaskId("aggregate")
+"""The task that a template's `aggregate` stands for."""
+
+
+class Backoff(msgspec.Struct, frozen=True):
+    """Waiting times between attempts, see `accord.domain.retry`."""
+
+    first: timedelta
+    factor: float
+    cap: timedelta
+    jitter: float
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Attempts in all, and the waiting times between them."""
+
+    attempts: int
+    backoff: Backoff
+
+
+class Redundancy(msgspec.Struct, frozen=True):
+    """So many copies at once, so many of which must agree."""
+
+    copies: int
+    agree: int
+
+
+class ConfidenceRule(msgspec.Struct, frozen=True):
+    """What happens to a result below `at_least`."""
+
+    at_least: float
+    otherwise: Literal["retry", "other_agent", "review", "fail"]
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One way to do a task: a capability with its input, or (`capability` None) a value that stands for the output."""
+
+    capability: CapabilityRange | None
+    binding: Binding
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """Done by an agent. The first option is the task's own, the others are its fallbacks, in order."""
+
+    options: tuple[Option, ...]
+    retry: Retry
+    timeout: timedelta | None = None
+    redundancy: Redundancy | None = None
+    confidence: ConfidenceRule | None = None
+    diagnose: bool = True
+    upstream: bool = False
+    """Whether the agent sees the run's input and the outputs of all tasks before it."""
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """Waits for a signal, or (`signal` None) for a human's approval."""
+
+    signal: str | None
+    title: Binding
+    schema: JsonSchema
+    timeout: timedelta | None = None
+    on_timeout: Literal["fail", "skip"] = "fail"
+
+
+class Sleep(msgspec.Struct, frozen=True):
+    """A timer: the binding gives a duration (`90s`) or a time (RFC 3339)."""
+
+    until: Binding
+
+
+class Subrun(msgspec.Struct, frozen=True):
+    """Another template, run as a run of its own; pinned to this digest when the graph was verified."""
+
+    template: str
+    """Name and version range, `source-audit@^1`."""
+    binding: Binding
+
+
+class Join(msgspec.Struct, frozen=True):
+    """When a task may start. `any` is `at_least` 1, `all` has `at_least` None; `settled` does not ask how its needs ended."""
+
+    at_least: int | None = None
+    settled: bool = False
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of a graph."""
+
+    id: TaskId
+    description: str
+    action: Work | Wait | Sleep | Subrun
+    needs: tuple[TaskId, ...]
+    """All tasks that come first, those inferred from expressions included, in the order of the template."""
+    reasons: Mapping[TaskId, str]
+    """Why each need is one: `needs`, or the expression that mentions it."""
+    join: Join = Join()
+    when: Expression | None = None
+    for_each: Binding | None = None
+    parallel: int | None = None
+    deadline: timedelta | None = None
+    fails_run: bool = True
+    compensate: Option | None = None
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """A DAG of tasks. `order` is topological and keeps the template's order where that is free."""
+
+    template: str
+    """`name@version`."""
+    digest: Digest
+    """Of the template's document: a run is pinned to it."""
+    title: str
+    input_schema: JsonSchema
+    tasks: Mapping[TaskId, Task]
+    order: tuple[TaskId, ...]
+    dependents: Mapping[TaskId, tuple[TaskId, ...]]
+    output: Binding
+    deadline: timedelta | None
+    parallel: int
+    max_tasks: int
+    compensates_failure: bool
+    labels: Mapping[str, str]
+
+    def task(self, task: TaskId) -> Task:
+        """The node that a task, an item of it, or its compensation belongs to."""
+        return self.tasks[node_of(task)]
+
+
+def undo_id(task: TaskId) -> TaskId:
+    """The id of the task that compensates `task`."""
+    return TaskId(UNDO + task)
+
+
+def undone_id(task: TaskId) -> TaskId | None:
+    """The inverse of `undo_id`; None where the task is no compensation."""
+    return TaskId(task[len(UNDO) :]) if task.startswith(UNDO) else None
+
+
+def node_of(task: TaskId) -> TaskId:
+    """The template's task of an item or a compensation: `undo:measure[3]` → `measure`."""
+    name = task[len(UNDO) :] if task.startswith(UNDO) else task
+    return TaskId(name.partition("[")[0])

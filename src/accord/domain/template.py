@@ -1,0 +1,186 @@
+"""The language of templates: the values a YAML or JSON file is read into.
+
+These classes are the single source of the language: the published JSON Schema and the reference page are generated from them.
+What a file means is in `accord.domain.graph`, which compiles a template into a graph.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="A task's or slot's name: `a-z`, digits, `_`.")]
+TemplateName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([-.][a-z0-9]+)*$", max_length=100)]
+Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+([-+].+)?$", description="A semantic version, e.g. `1.2.0`.")]
+CapabilityRangeText = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+(@.+)?$", description="A capability and the versions that will do: `text.summarize@^1.2`.")
+]
+WorkflowRangeText = Annotated[str, Meta(description="A template's name and the versions that will do: `source-audit@^1`.")]
+Duration = Annotated[
+    str, Meta(pattern=r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", description="A duration: `500ms`, `10s`, `5m`, `2h`, `1d`, `1h30m`.")
+]
+ExpressionText = Annotated[str, Meta(pattern=r"^\s*\$\{[\s\S]+\}\s*$", description="A CEL expression: `${ input.limit > 3 }`.")]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[int, Meta(ge=1)]
+JsonSchema = dict[str, object] | bool
+
+
+class _Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    pass
+
+
+class BackoffSpec(_Node):
+    """How long to wait before the next attempt: `first * factor^(n-1)`, at most `cap`, less a random share of up to `jitter`."""
+
+    first: Duration = "1s"
+    factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
+    cap: Duration = "1m"
+    jitter: Share = 0.5
+
+
+class RetrySpec(_Node):
+    """How often a task is tried in all before its fallback, or its failure."""
+
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    backoff: BackoffSpec = BackoffSpec()
+
+
+class AtLeast(_Node):
+    """The task starts as soon as this many of its needs have completed."""
+
+    at_least: Positive
+
+
+class RedundancySpec(_Node):
+    """Several agents do the same task; the result that `agree` of them give (equal as JSON) is taken."""
+
+    copies: Annotated[int, Meta(ge=2, le=15)]
+    agree: Annotated[int, Meta(ge=1, le=15)]
+
+
+class ConfidenceSpec(_Node):
+    """What happens to a result whose confidence is below `at_least`; one without a confidence counts as 0."""
+
+    at_least: Share
+    otherwise: Literal["retry", "other_agent", "review", "fail"] = "retry"
+
+
+class Call(_Node):
+    """A capability and its input."""
+
+    uses: CapabilityRangeText
+    with_: object = msgspec.field(name="with", default_factory=dict)
+    """The input: literals and `${ CEL }` expressions."""
+
+
+class FallbackSpec(_Node):
+    """What to do when the attempts before it have failed: another capability, or a value."""
+
+    uses: CapabilityRangeText | None = None
+    with_: object = msgspec.field(name="with", default=msgspec.UNSET)
+    """The input; the task's own where it is left out."""
+    value: object = msgspec.field(default=msgspec.UNSET)
+    """A value, or an expression, that stands for the output; `error` holds `code` and `message` of the failure."""
+
+
+class ApprovalSpec(_Node):
+    """A human decides. The output is what the form brings: its schema is the task's output schema."""
+
+    title: str
+    """What is asked; may hold expressions."""
+    form: JsonSchema = msgspec.field(
+        default_factory=lambda: {
+            "type": "object",
+            "properties": {"approved": {"type": "boolean"}, "comment": {"type": "string"}},
+            "required": ["approved"],
+            "additionalProperties": False,
+        }
+    )
+    timeout: Duration | None = None
+    on_timeout: Literal["fail", "skip"] = "fail"
+
+
+class SignalSpec(_Node):
+    """Waits until somebody sends a signal of this name; the signal's payload is the output."""
+
+    name: Name
+    schema: JsonSchema = True
+    timeout: Duration | None = None
+    on_timeout: Literal["fail", "skip"] = "fail"
+
+
+class TaskSpec(_Node):
+    """One task. Exactly one of `uses`, `approval`, `signal`, `sleep`, `workflow` says what it does."""
+
+    description: str = ""
+    uses: CapabilityRangeText | None = None
+    approval: ApprovalSpec | None = None
+    signal: SignalSpec | None = None
+    sleep: Duration | ExpressionText | None = None
+    """A timer: a duration, or an expression that gives one, or gives a time (RFC 3339) to wait for."""
+    workflow: WorkflowRangeText | None = None
+    """Another template, run as a run of its own."""
+    with_: object = msgspec.field(name="with", default_factory=dict)
+    """The input: literals and `${ CEL }` expressions."""
+    needs: tuple[Name, ...] = ()
+    """Tasks that come first although no expression mentions them."""
+    join: Literal["all", "any", "settled"] | AtLeast = "all"
+    """When to start: all needs completed; any one; at least n; or all ended, however they ended."""
+    when: ExpressionText | None = None
+    """The task is skipped unless this is true."""
+    for_each: ExpressionText | None = None
+    """A list: the task runs once for each `item` (and its `index`); the output is the list of outputs, in order."""
+    parallel: Positive | None = None
+    """How many items of a `for_each` may be under way at once."""
+    retry: RetrySpec | None = None
+    timeout: Duration | None = None
+    """How long one attempt may take."""
+    deadline: Duration | None = None
+    """How long the task may take in all, from the moment it could start."""
+    redundancy: RedundancySpec | None = None
+    confidence: ConfidenceSpec | None = None
+    diagnose: bool = True
+    """Whether a result that breaks its contract goes to a diagnostic agent first."""
+    fallback: tuple[FallbackSpec, ...] = ()
+    compensate: Call | None = None
+    """What undoes the task on rollback; `task.input` and `task.output` are the task's own."""
+    on_failure: Literal["fail", "continue"] = "fail"
+    """Whether the task's failure is the run's; with `continue` its output is null."""
+    context: Literal["none", "upstream"] = "none"
+    """What the agent sees beside its input: with `upstream` the run's input and the outputs of all tasks before it."""
+
+
+class LimitsSpec(_Node):
+    """Bounds of one run."""
+
+    deadline: Duration | None = None
+    parallel: Positive = 256
+    """How many attempts may be under way at once."""
+    tasks: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
+    """How many tasks there may be, items counted."""
+
+
+class Template(_Node):
+    """A declared workflow."""
+
+    accord: Literal["template/1"]
+    """The language and its version."""
+    name: TemplateName
+    version: Version
+    description: str = ""
+    examples: tuple[str, ...] = ()
+    """Phrases that mean this workflow, with slots: `compare {products} for {purpose}`."""
+    input: JsonSchema = msgspec.field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
+    output: object = msgspec.field(default=msgspec.UNSET)
+    """The run's result: literals and expressions; the outputs of the last tasks by name where it is left out."""
+    aggregate: Call | None = None
+    """An agent that makes the run's result at the end, in place of `output`."""
+    defaults: RetrySpec = RetrySpec()
+    """How often tasks are tried that do not say it themselves."""
+    limits: LimitsSpec = LimitsSpec()
+    on_failure: Literal["stop", "compensate"] = "stop"
+    """Whether a failed or cancelled run undoes what it has done."""
+    labels: dict[str, str] = {}
