@@ -28,7 +28,7 @@ Kind = Literal[
 STATEMENT_MAX_BYTES: Final = 2047
 """A statement stays under 2 KiB, signature and base64url included."""
 
-CLAIMS_MAX_BYTES: Final = 1371
+CLAIMS_MAX_BYTES: Final = 1380
 """What is left for the claims beside the longest header and the signature, before base64url."""
 
 PAYLOAD_MAX_BYTES: Final = 16 << 20
@@ -74,7 +74,7 @@ def _problem(code: str, detail: str = "", pointer: str | None = None) -> Problem
     return Problem(code, f"{REFUSALS[code]}: {detail}" if detail else REFUSALS[code], Place(pointer=pointer))
 
 
-# -- strict JSON -----------------------------------------------------------------------------
+# -- strict JSON -----------------------------------------------------------------------------------
 
 _decode_any = msgspec.json.Decoder().decode
 _BRACKETS = bytes.maketrans(b"[]{}", b"()()")
@@ -118,9 +118,9 @@ def _parsed(data: bytes) -> object:
 def _as_many_members(data: bytes, again: bytes) -> bool:
     """Whether a valid document has as many members as the parser kept: `again` is what it kept, written anew.
 
-    A parser drops all but one of equal members, so the colons between names and values become fewer. The colons
-    inside of strings are the same before and after, as long as none is written as an escape (u003a); where one
-    may be, only the colons outside of strings are counted.
+    A parser drops all but one of equal members, so the colons between names and values become fewer. The
+    colons inside of strings are the same before and after, as long as none is written as an escape (u003a);
+    where one may be, only the colons outside of strings are counted.
     """
     if b"\\u003" in data:
         return _outside_strings(data).count(b":") == _outside_strings(again).count(b":")
@@ -156,7 +156,7 @@ def _duplicate(data: bytes) -> str:
     return "/" + found[0].replace("~", "~0").replace("/", "~1")
 
 
-# -- claims ----------------------------------------------------------------------------------
+# -- claims ----------------------------------------------------------------------------------------
 
 _BOUNDS = msgspec.Meta(min_length=1, max_length=512)
 _HEX = msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")
@@ -179,7 +179,7 @@ class PayloadRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
 class Claims(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What a statement says. Bounds hold for what `decode_claims` gives; `encode_claims` checks only the size."""
+    """What a statement says. `decode_claims` checks the bounds, `encode_claims` only the size."""
 
     issuer: Annotated[AgentId, _BOUNDS] = msgspec.field(name="iss")
     audience: Annotated[AgentId, _BOUNDS] = msgspec.field(name="aud")
@@ -226,7 +226,7 @@ def payload_ref(payload: bytes, media_type: str = "application/json") -> Payload
 
 
 def statement_id(run: RunId, task: TaskId, attempt: int, kind: Kind) -> str:
-    """The id of the one statement of this kind about this attempt. Only a task may hold a slash: no two share an id."""
+    """The id of the one statement of this kind about this attempt; unique, as only a task may hold a slash."""
     return f"{run}/{task}/{attempt}/{kind}"
 
 
@@ -252,8 +252,8 @@ def decode_claims(data: bytes) -> Claims:
         claims = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _wrong_claims(data, str(error)) from None
-    # Equal counts prove that no member was dropped (see `_as_many_members`). Where they differ the claims may still
-    # be right and only written in another way than ours: then the slow and exact way decides.
+    # Equal counts prove that no member was dropped (see `_as_many_members`). Where they differ, the claims may
+    # still be right and only written in another way than ours: then the slow and exact way decides.
     if b"\\u003" in data or data.count(b":") != _encode(claims).count(b":"):
         _refuse_duplicates_and_nulls(data)
     return claims
