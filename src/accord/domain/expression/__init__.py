@@ -1,0 +1,46 @@
+"""Expressions (CEL) and bindings: how a template says what a task gets, and when it runs.
+
+Problems, all of `ExpressionInvalid`:
+
+    when compiled                                       when evaluated
+    ACC200  does not parse                              ACC210  the variable is not available here
+    ACC201  no such variable or function                ACC211  no such member
+    ACC202  an operator on types it is not for          ACC212  a member of what has none
+    ACC203  too long or nested too deeply               ACC213  beyond the end of a list
+    ACC204  `${` without `}`                            ACC214  an operator on types it is not for
+    ACC205  `tasks` without the name of a task          ACC215  any other error of CEL (division by zero, ...)
+    ACC206  gives what is no JSON                       ACC216  too much data or work
+    ACC207  a path that its schema does not have        ACC217  data that CEL cannot hold
+    ACC208  gives another type than is needed here      ACC218  gives what is no JSON
+"""
+
+from accord.domain.expression.binding import (
+    Binding,
+    Computed,
+    Entries,
+    Items,
+    Literal,
+    Text,
+    compile_binding,
+    evaluate,
+    expressions,
+)
+from accord.domain.expression.program import Expression, compile_expression
+from accord.domain.expression.reference import VARIABLES, Reference, Scope
+
+__all__ = [
+    "VARIABLES",
+    "Binding",
+    "Computed",
+    "Entries",
+    "Expression",
+    "Items",
+    "Literal",
+    "Reference",
+    "Scope",
+    "Text",
+    "compile_binding",
+    "compile_expression",
+    "evaluate",
+    "expressions",
+]

@@ -1,0 +1,220 @@
+"""Expressions: compiling CEL, and evaluating it on no more of the scope than it reads."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cache, lru_cache
+
+import msgspec
+from cel_expr_python import cel  # type: ignore[import-untyped]  # it has .pyi files but no py.typed
+from cel_expr_python.ext import (  # type: ignore[import-untyped]  # as above
+    ext_bindings,
+    ext_encoders,
+    ext_math,
+    ext_optional,
+    ext_strings,
+)
+
+from accord.domain.expression.json_value import as_json, weigh
+from accord.domain.expression.reference import (
+    VARIABLES,
+    Cut,
+    Reference,
+    Scope,
+    Step,
+    cut_of,
+    read_path,
+    straight_path,
+    take,
+    uses,
+)
+from accord.domain.expression.syntax import Node, UnreadableSyntaxError, read_syntax
+from accord.errors import ExpressionInvalid, Place, Problem
+
+MAX_SOURCE_BYTES = 4096
+CACHED_PROGRAMS = 4096
+
+_ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
+_UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
+_OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
+_EXPECTING = re.compile(r" expecting \{.*")
+_TYPE_NAMES = {
+    "BOOL": "bool",
+    "INT": "int",
+    "UINT": "int",
+    "DOUBLE": "double",
+    "STRING": "string",
+    "BYTES": "string",
+    "TIMESTAMP": "string",
+    "DURATION": "string",
+    "NULL": "null",
+    "LIST": "list",
+    "MAP": "map",
+}
+"""CEL's types as what they become in JSON."""
+
+_RUNTIME_CODES = (
+    ("No value with name", "ACC210"),
+    ("Key not found in map", "ACC211"),
+    ("Applying SELECT to non-message", "ACC212"),
+    ("Invalid container type", "ACC212"),
+    ("expected integer type, got", "ACC212"),
+    ("Index error: index=", "ACC213"),
+    ("No matching overloads", "ACC214"),
+    ("Iteration budget exceeded", "ACC216"),
+)
+_RUNTIME_HINTS = {
+    "ACC211": "test it with has(), or use .? and orValue()",
+    "ACC214": "convert with string(), int() or double(), or test the type",
+    "ACC216": "use for_each for long lists, or let an agent do the work",
+}
+
+
+class Expression(msgspec.Struct, frozen=True):
+    """A CEL expression that compiles; equal where the source is."""
+
+    source: str
+    references: frozenset[Reference]
+    """All constant paths that it reads; a path stops at the first step that is an index or computed."""
+    result_type: str
+    """What it gives, as JSON: `bool`, `int`, `double`, `string`, `list`, `map`, `null`, or `dyn` for any."""
+    path: tuple[Step, ...] | None = None
+    """Root and steps, where it is nothing but a path: its value is then handed on as it is, of any size."""
+
+    def evaluate(self, scope: Scope) -> object:
+        """The value, as JSON.
+
+        Raises:
+            ExpressionInvalid: ACC210 to ACC218; the place is for the caller to add.
+        """
+        if self.path is not None:
+            return read_path(scope, self.path, self.source)
+        return _program(self.source).evaluate(scope)
+
+
+class _Program(msgspec.Struct, frozen=True):
+    """A compiled expression with what is needed to run it."""
+
+    source: str
+    compiled: cel.Expression
+    syntax: Node
+    cut: Cut
+
+    def evaluate(self, scope: Scope) -> object:
+        data = take(scope, self.cut)
+        weigh(data, self.source)
+        try:
+            value = self.compiled.eval(data=data)
+        except RuntimeError as error:
+            raise _failed(str(error), self.source) from None
+        if value.type() == cel.Type.ERROR:
+            raise _failed(str(value.plain_value()), self.source)
+        return as_json(value, self.source)
+
+
+def compile_expression(source: str) -> Expression:
+    """The expression that `source` is.
+
+    Raises:
+        ExpressionInvalid: all problems (ACC200 to ACC206); columns count from 1 in the line of `source`.
+    """
+    program = _program(source)
+    result = str(program.compiled.return_type())
+    problems = [*_result_problems(result, source), *_reference_problems(program.syntax, source)]
+    ExpressionInvalid.raise_if(problems)
+    references = frozenset(use.reference for use in uses(program.syntax))
+    kind = _TYPE_NAMES.get(result.partition("<")[0], "dyn")
+    return Expression(source, references, kind, straight_path(program.syntax))
+
+
+@lru_cache(maxsize=CACHED_PROGRAMS)
+def _program(source: str) -> _Program:
+    size = len(source.encode(errors="surrogatepass"))
+    if size > MAX_SOURCE_BYTES:
+        raise ExpressionInvalid.of(
+            "ACC203",
+            f"the expression has {size} bytes, at most {MAX_SOURCE_BYTES} are allowed",
+            hint="let an agent do the work",
+        )
+    try:
+        compiled = _environment().compile(source)
+    except RuntimeError as error:
+        raise ExpressionInvalid(*_compile_problems(str(error), source)) from None
+    try:
+        syntax = read_syntax(compiled.serialize())
+    except UnreadableSyntaxError as error:
+        raise ExpressionInvalid.of("ACC203", f"cannot read the syntax tree of `{source}`: {error}") from None
+    return _Program(source, compiled, syntax, cut_of(uses(syntax)))
+
+
+@cache
+def _environment() -> cel.Env:
+    dyn, record = cel.Type.DYN, cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
+    types = {"tasks": record, "run": record, "error": record, "index": cel.Type.INT}
+    return cel.NewEnv(
+        variables={name: types.get(name, dyn) for name in VARIABLES},
+        extensions=[
+            ext_strings.ExtStrings(),
+            ext_math.ExtMath(),
+            ext_optional.ExtOptional(),
+            ext_bindings.ExtBindings(),
+            ext_encoders.ExtEncoders(),
+        ],
+    )
+
+
+def _compile_problems(text: str, source: str) -> list[Problem]:
+    found = [(int(line), int(column), message) for line, column, message in _ERROR.findall(text)]
+    if not found:
+        message = text.removesuffix("]").rpartition(" [")[0] or text
+        code = "ACC203" if "recursion" in text else "ACC200"
+        return [Problem(code, f"{message}, in `{source}`")]
+    return [_compile_problem(*each, source) for each in found]
+
+
+def _compile_problem(line: int, column: int, message: str, source: str) -> Problem:
+    place = Place(line=line if line > 1 else None, column=column) if column > 0 else Place()
+    if "recursion" in message:
+        return Problem("ACC203", f"nested too deeply, in `{source}`", place, "split it up over several tasks")
+    if undeclared := _UNDECLARED.match(message):
+        name = undeclared.group(1)
+        return Problem("ACC201", f"there is no `{name}`, in `{source}`", place, _name_hint(name, source))
+    if overload := _OVERLOAD.match(message):
+        function, types = overload.groups()
+        said = f"`{function.strip('_')}` cannot be used on ({types}), in `{source}`"
+        return Problem("ACC202", said, place, _RUNTIME_HINTS["ACC214"])
+    short = _EXPECTING.sub("", message.removeprefix("Syntax error: ")).replace("'<EOF>'", "end")
+    return Problem("ACC200", f"{short}, in `{source}`", place, "see the CEL language definition")
+
+
+def _name_hint(name: str, source: str) -> str:
+    if re.search(rf"[\w]-{re.escape(name.partition('.')[0])}\b", source):
+        return 'names with a dash are written tasks["like-this"]'
+    close = difflib.get_close_matches(name.partition(".")[0], VARIABLES, n=1)
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(VARIABLES)}"
+
+
+def _result_problems(result: str, source: str) -> list[Problem]:
+    if "optional_type" in result:
+        hint = "end it with .orValue(...)"
+        return [Problem("ACC206", f"`{source}` gives an optional, which is no JSON", hint=hint)]
+    if "TYPE<" in result.replace("optional_type<", "") or result in ("TYPE", "ERROR"):
+        return [
+            Problem("ACC206", f"`{source}` gives a CEL type, which is no JSON", hint="compare it with ==")
+        ]
+    return []
+
+
+def _reference_problems(syntax: Node, source: str) -> list[Problem]:
+    if Reference("tasks") not in {use.reference for use in uses(syntax)}:
+        return []
+    message = f"`{source}` refers to all tasks at once"
+    return [Problem("ACC205", message, hint="name the task: tasks.NAME.output")]
+
+
+def _failed(text: str, source: str) -> ExpressionInvalid:
+    message = text.removesuffix(" [INTERNAL]").removesuffix(" [INVALID_ARGUMENT]")
+    code = next((code for part, code in _RUNTIME_CODES if part in message), "ACC215")
+    short = re.sub(r"^[A-Z_]+: ", "", message)
+    return ExpressionInvalid.of(code, f"{short}, in `{source}`", hint=_RUNTIME_HINTS.get(code))
