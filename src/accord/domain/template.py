@@ -1,38 +1,54 @@
 """The language of templates: the values a YAML or JSON file is read into.
 
-These classes are the single source of the language: the published JSON Schema and the reference page are generated from them.
-What a file means is in `accord.domain.graph`, which compiles a template into a graph.
+These classes are the single source of the language: the published JSON Schema and the reference page are generated
+from them. What a template means is its graph (`accord.domain.graph`), made by `accord.domain.compile`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="A task's or slot's name: `a-z`, digits, `_`.")]
+Name = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="A task's or slot's name: `a-z`, digits, `_`.")
+]
 TemplateName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([-.][a-z0-9]+)*$", max_length=100)]
-Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+([-+].+)?$", description="A semantic version, e.g. `1.2.0`.")]
+Version = Annotated[
+    str, Meta(pattern=r"^\d+\.\d+\.\d+([-+].+)?$", description="A semantic version, e.g. `1.2.0`.")
+]
 CapabilityRangeText = Annotated[
-    str, Meta(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+(@.+)?$", description="A capability and the versions that will do: `text.summarize@^1.2`.")
+    str,
+    Meta(
+        pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+(@.+)?$",
+        description="A capability and the versions that will do: `text.summarize@^1.2`.",
+    ),
 ]
-WorkflowRangeText = Annotated[str, Meta(description="A template's name and the versions that will do: `source-audit@^1`.")]
+WorkflowRangeText = Annotated[
+    str, Meta(description="A template's name and the versions that will do: `source-audit@^1`.")
+]
 Duration = Annotated[
-    str, Meta(pattern=r"^(\d+(\.\d+)?(ms|s|m|h|d))+$", description="A duration: `500ms`, `10s`, `5m`, `2h`, `1d`, `1h30m`.")
+    str,
+    Meta(
+        pattern=r"^(\d+(\.\d+)?(ms|s|m|h|d))+$",
+        description="A duration: `500ms`, `10s`, `5m`, `2h`, `1d`, `1h30m`.",
+    ),
 ]
-ExpressionText = Annotated[str, Meta(pattern=r"^\s*\$\{[\s\S]+\}\s*$", description="A CEL expression: `${ input.limit > 3 }`.")]
+ExpressionText = Annotated[
+    str, Meta(pattern=r"^\s*\$\{[\s\S]+\}\s*$", description="A CEL expression: `${ input.limit > 3 }`.")
+]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[int, Meta(ge=1)]
-JsonSchema = dict[str, object] | bool
+JsonSchema: TypeAlias = dict[str, Any] | bool
 
 
-class _Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class _Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     pass
 
 
-class BackoffSpec(_Node):
-    """How long to wait before the next attempt: `first * factor^(n-1)`, at most `cap`, less a random share of up to `jitter`."""
+class BackoffSpec(_Node, frozen=True, kw_only=True):
+    """The wait before the next attempt: `first * factor^(n-1)`, at most `cap`, less a random share up to `jitter`."""
 
     first: Duration = "1s"
     factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
@@ -40,52 +56,52 @@ class BackoffSpec(_Node):
     jitter: Share = 0.5
 
 
-class RetrySpec(_Node):
+class RetrySpec(_Node, frozen=True, kw_only=True):
     """How often a task is tried in all before its fallback, or its failure."""
 
     attempts: Annotated[int, Meta(ge=1, le=100)] = 3
     backoff: BackoffSpec = BackoffSpec()
 
 
-class AtLeast(_Node):
+class AtLeast(_Node, frozen=True, kw_only=True):
     """The task starts as soon as this many of its needs have completed."""
 
     at_least: Positive
 
 
-class RedundancySpec(_Node):
+class RedundancySpec(_Node, frozen=True, kw_only=True):
     """Several agents do the same task; the result that `agree` of them give (equal as JSON) is taken."""
 
     copies: Annotated[int, Meta(ge=2, le=15)]
     agree: Annotated[int, Meta(ge=1, le=15)]
 
 
-class ConfidenceSpec(_Node):
+class ConfidenceSpec(_Node, frozen=True, kw_only=True):
     """What happens to a result whose confidence is below `at_least`; one without a confidence counts as 0."""
 
     at_least: Share
     otherwise: Literal["retry", "other_agent", "review", "fail"] = "retry"
 
 
-class Call(_Node):
+class Call(_Node, frozen=True, kw_only=True):
     """A capability and its input."""
 
     uses: CapabilityRangeText
-    with_: object = msgspec.field(name="with", default_factory=dict)
+    with_: Any = msgspec.field(name="with", default_factory=dict)
     """The input: literals and `${ CEL }` expressions."""
 
 
-class FallbackSpec(_Node):
+class FallbackSpec(_Node, frozen=True, kw_only=True):
     """What to do when the attempts before it have failed: another capability, or a value."""
 
     uses: CapabilityRangeText | None = None
-    with_: object = msgspec.field(name="with", default=msgspec.UNSET)
+    with_: Any = msgspec.field(name="with", default=msgspec.UNSET)
     """The input; the task's own where it is left out."""
-    value: object = msgspec.field(default=msgspec.UNSET)
-    """A value, or an expression, that stands for the output; `error` holds `code` and `message` of the failure."""
+    value: Any = msgspec.field(default=msgspec.UNSET)
+    """A value, or an expression, that stands for the output; `error` has `code` and `message` of the failure."""
 
 
-class ApprovalSpec(_Node):
+class ApprovalSpec(_Node, frozen=True, kw_only=True):
     """A human decides. The output is what the form brings: its schema is the task's output schema."""
 
     title: str
@@ -102,7 +118,7 @@ class ApprovalSpec(_Node):
     on_timeout: Literal["fail", "skip"] = "fail"
 
 
-class SignalSpec(_Node):
+class SignalSpec(_Node, frozen=True, kw_only=True):
     """Waits until somebody sends a signal of this name; the signal's payload is the output."""
 
     name: Name
@@ -111,7 +127,7 @@ class SignalSpec(_Node):
     on_timeout: Literal["fail", "skip"] = "fail"
 
 
-class TaskSpec(_Node):
+class TaskSpec(_Node, frozen=True, kw_only=True):
     """One task. Exactly one of `uses`, `approval`, `signal`, `sleep`, `workflow` says what it does."""
 
     description: str = ""
@@ -122,7 +138,7 @@ class TaskSpec(_Node):
     """A timer: a duration, or an expression that gives one, or gives a time (RFC 3339) to wait for."""
     workflow: WorkflowRangeText | None = None
     """Another template, run as a run of its own."""
-    with_: object = msgspec.field(name="with", default_factory=dict)
+    with_: Any = msgspec.field(name="with", default_factory=dict)
     """The input: literals and `${ CEL }` expressions."""
     needs: tuple[Name, ...] = ()
     """Tasks that come first although no expression mentions them."""
@@ -131,7 +147,7 @@ class TaskSpec(_Node):
     when: ExpressionText | None = None
     """The task is skipped unless this is true."""
     for_each: ExpressionText | None = None
-    """A list: the task runs once for each `item` (and its `index`); the output is the list of outputs, in order."""
+    """A list: the task runs once for each `item` (and `index`); the output is the list of outputs, in order."""
     parallel: Positive | None = None
     """How many items of a `for_each` may be under way at once."""
     retry: RetrySpec | None = None
@@ -149,10 +165,10 @@ class TaskSpec(_Node):
     on_failure: Literal["fail", "continue"] = "fail"
     """Whether the task's failure is the run's; with `continue` its output is null."""
     context: Literal["none", "upstream"] = "none"
-    """What the agent sees beside its input: with `upstream` the run's input and the outputs of all tasks before it."""
+    """What the agent sees beside its input: `upstream` is the run's input and the outputs of all tasks before it."""
 
 
-class LimitsSpec(_Node):
+class LimitsSpec(_Node, frozen=True, kw_only=True):
     """Bounds of one run."""
 
     deadline: Duration | None = None
@@ -162,7 +178,7 @@ class LimitsSpec(_Node):
     """How many tasks there may be, items counted."""
 
 
-class Template(_Node):
+class Template(_Node, frozen=True, kw_only=True):
     """A declared workflow."""
 
     accord: Literal["template/1"]
@@ -172,10 +188,12 @@ class Template(_Node):
     description: str = ""
     examples: tuple[str, ...] = ()
     """Phrases that mean this workflow, with slots: `compare {products} for {purpose}`."""
-    input: JsonSchema = msgspec.field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    input: JsonSchema = msgspec.field(
+        default_factory=lambda: {"type": "object", "additionalProperties": False}
+    )
     tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
-    output: object = msgspec.field(default=msgspec.UNSET)
-    """The run's result: literals and expressions; the outputs of the last tasks by name where it is left out."""
+    output: Any = msgspec.field(default=msgspec.UNSET)
+    """The run's result: literals and expressions; where it is left out, the outputs of the last tasks by name."""
     aggregate: Call | None = None
     """An agent that makes the run's result at the end, in place of `output`."""
     defaults: RetrySpec = RetrySpec()
