@@ -1,7 +1,7 @@
 """The language of templates: the values a YAML or JSON file is read into.
 
-These classes are the single source of the language: the published JSON Schema and the reference page are generated
-from them. What a template means is its graph (`accord.domain.graph`), made by `accord.domain.compile`.
+These classes are the single source of the language: the published JSON Schema and the reference page are
+generated from them. What a template means is its graph, made by `accord.domain.compile`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class BackoffSpec(_Node, frozen=True, kw_only=True):
-    """The wait before the next attempt: `first * factor^(n-1)`, at most `cap`, less a random share up to `jitter`."""
+    """The wait before the next attempt: `first * factor^(n-1)`, at most `cap`, less up to `jitter` of it."""
 
     first: Duration = "1s"
     factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
@@ -98,7 +98,7 @@ class FallbackSpec(_Node, frozen=True, kw_only=True):
     with_: Any = msgspec.field(name="with", default=msgspec.UNSET)
     """The input; the task's own where it is left out."""
     value: Any = msgspec.field(default=msgspec.UNSET)
-    """A value, or an expression, that stands for the output; `error` has `code` and `message` of the failure."""
+    """A value or expression that stands for the output; `error` has the failure's `code` and `message`."""
 
 
 class ApprovalSpec(_Node, frozen=True, kw_only=True):
@@ -147,7 +147,7 @@ class TaskSpec(_Node, frozen=True, kw_only=True):
     when: ExpressionText | None = None
     """The task is skipped unless this is true."""
     for_each: ExpressionText | None = None
-    """A list: the task runs once for each `item` (and `index`); the output is the list of outputs, in order."""
+    """A list: the task runs once for each `item` (and `index`); the output lists the outputs, in order."""
     parallel: Positive | None = None
     """How many items of a `for_each` may be under way at once."""
     retry: RetrySpec | None = None
@@ -165,7 +165,7 @@ class TaskSpec(_Node, frozen=True, kw_only=True):
     on_failure: Literal["fail", "continue"] = "fail"
     """Whether the task's failure is the run's; with `continue` its output is null."""
     context: Literal["none", "upstream"] = "none"
-    """What the agent sees beside its input: `upstream` is the run's input and the outputs of all tasks before it."""
+    """What the agent sees beside its input: `upstream` is the run's input and all outputs before it."""
 
 
 class LimitsSpec(_Node, frozen=True, kw_only=True):
@@ -193,7 +193,7 @@ class Template(_Node, frozen=True, kw_only=True):
     )
     tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
     output: Any = msgspec.field(default=msgspec.UNSET)
-    """The run's result: literals and expressions; where it is left out, the outputs of the last tasks by name."""
+    """The run's result: literals and expressions; by default the outputs of the last tasks by name."""
     aggregate: Call | None = None
     """An agent that makes the run's result at the end, in place of `output`."""
     defaults: RetrySpec = RetrySpec()

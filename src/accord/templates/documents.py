@@ -1,0 +1,52 @@
+"""Documents as people write them: YAML 1.2 or JSON, read strictly, each part with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from accord.errors import Place
+from accord.templates.json_nodes import parse_json
+from accord.templates.nodes import Document, refuse
+from accord.templates.yaml_nodes import parse_yaml
+
+MAX_YAML_BYTES = 1024 * 1024
+MAX_JSON_BYTES = 64 * 1024 * 1024
+
+
+def read_document(source: Path | str, *, file: str | None = None) -> Document:
+    """The document in a file (a `Path`), or in a text (a `str`; `file` names it in problems).
+
+    Text that starts with `{` or `[` and files that end in `.json` are JSON, all else is YAML 1.2.
+
+    Raises:
+        TemplateInvalid: it cannot be read, is too large or too deep, or breaks the syntax.
+    """
+    is_file = isinstance(source, Path)
+    name = file or str(source) if is_file else file
+    text = _text_of(source, str(name)) if isinstance(source, Path) else source
+    if (is_file and str(source).endswith(".json")) or text.lstrip().startswith(("{", "[")):
+        _check_size(text, MAX_JSON_BYTES, name)
+        root = parse_json(text, name)
+    else:
+        _check_size(text, MAX_YAML_BYTES, name)
+        root = parse_yaml(text, name)
+    return Document(name, root)
+
+
+def _text_of(path: Path, name: str) -> str:
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise refuse("ACC100", f"the file is larger than {MAX_JSON_BYTES} bytes", Place(name))
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise refuse("ACC100", f"cannot be read: {error.strerror or error}", Place(name)) from error
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        place = Place(name, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        raise refuse("ACC100", "is not UTF-8", place, "save the file as UTF-8") from error
+
+
+def _check_size(text: str, limit_bytes: int, name: str | None) -> None:
+    if len(text) > limit_bytes or len(text.encode("utf-8", "surrogatepass")) > limit_bytes:
+        hint = "larger templates are accepted as JSON" if limit_bytes == MAX_YAML_BYTES else None
+        raise refuse("ACC100", f"is larger than {limit_bytes} bytes", Place(name), hint)
