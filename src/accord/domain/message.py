@@ -122,7 +122,7 @@ def _as_many_members(data: bytes, again: bytes) -> bool:
     colons inside of strings are the same before and after, as long as none is written as an escape (u003a);
     where one may be, only the colons outside of strings are counted.
     """
-    if b"\\u003" in data:
+    if b"\\" in data and b"\\u003" in data:
         return _outside_strings(data).count(b":") == _outside_strings(again).count(b":")
     return data.count(b":") == again.count(b":")
 
@@ -226,7 +226,7 @@ def payload_ref(payload: bytes, media_type: str = "application/json") -> Payload
 
 
 def statement_id(run: RunId, task: TaskId, attempt: int, kind: Kind) -> str:
-    """The id of the one statement of this kind about this attempt; unique, as only a task may hold a slash."""
+    """The id of the one statement of this kind about this attempt; only a task may hold a slash."""
     return f"{run}/{task}/{attempt}/{kind}"
 
 
@@ -252,9 +252,9 @@ def decode_claims(data: bytes) -> Claims:
         claims = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _wrong_claims(data, str(error)) from None
-    # Equal counts prove that no member was dropped (see `_as_many_members`). Where they differ, the claims may
-    # still be right and only written in another way than ours: then the slow and exact way decides.
-    if b"\\u003" in data or data.count(b":") != _encode(claims).count(b":"):
+    # Equal counts prove that no member was dropped (see `_as_many_members`). Where they differ, the claims
+    # may still be right and only written in another way than ours: then the slow and exact way decides.
+    if b"\\" in data or data.count(b":") != _encode(claims).count(b":"):
         _refuse_duplicates_and_nulls(data)
     return claims
 

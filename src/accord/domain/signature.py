@@ -1,8 +1,8 @@
 """Public keys, and the strict compact JWS (RFC 7515) that a statement is.
 
-Strict means: one spelling for every token, three header members and no other, two algorithms bound to their
-keys, and nothing of the claims parsed before the signature is verified. `verify` releases the interpreter's lock
-for nearly all of its time, and everything here may be called from several threads.
+Strict means: one spelling for every token, three header members and no other, two algorithms bound to
+their keys, and nothing of the claims parsed before the signature is verified. `verify` releases the
+interpreter's lock for nearly all of its time, and everything here may be called from several threads.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class PublicKey(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def public(self) -> EllipticCurvePublicKey | Ed25519PublicKey:
-        """The key object that verifies, made once. Raises KeyUnusable where `from_jwk` would not give this value."""
+        """The key object that verifies, made once. Raises KeyUnusable for what `from_jwk` never gives."""
         if self.kid != _thumbprint(self.algorithm, self.x, self.y):
             raise KeyUnusable(_fault("ACC607", "kid"))
         x, y = _from_base64url(self.x.encode()), _from_base64url(self.y.encode())
@@ -243,7 +243,7 @@ def verify(parsed: Parsed, key: PublicKey) -> None:
 
 
 def verify_compact(token: bytes, key: PublicKey, *, kid: str, typ: str | None) -> bytes:
-    """The payload of a compact JWS under this key whose header is exactly `alg`, `kid` and, where given, `typ`.
+    """The payload of a compact JWS under this key whose header is `alg`, `kid` and, where given, `typ`.
 
     Statements go the same way, but there the kid is always a thumbprint. Raises MessageRefused.
     """
@@ -258,7 +258,7 @@ def signing_input(kid: KeyId, algorithm: Algorithm, claims: bytes) -> bytes:
 
 
 def attach(signed: bytes, signature: bytes) -> bytes:
-    """The statement made of a signing input and its raw signature. Raises MessageRefused for a wrong size."""
+    """The statement of a signing input and its raw signature. Raises MessageRefused."""
     if len(signature) != SIGNATURE_BYTES:
         raise refusal("ACC308", f"{len(signature)} bytes")
     statement = signed + b"." + _to_base64url(signature)

@@ -1,0 +1,215 @@
+"""Keys in a directory of files that only their owner can read: the store of the embedded default.
+
+Every key is an encrypted PKCS#8 PEM `<name>.pem` of mode 0600 in a directory of mode 0700. A file appears
+whole or not at all, and is never overwritten. Anything looser, foreign or damaged is refused, with a way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from accord.domain.ids import KeyId
+from accord.domain.signature import Algorithm, PublicKey
+from accord.errors import KeyUnusable, Problem
+from accord.keys.private import NAME, PrivateKey, check_name, fault, no_such_key
+from accord.ports import StoredKey
+
+_FILE_MAX_BYTES = 16384
+_THREAD_FROM = 8  # signing lets other threads run; for fewer the way to a thread costs more
+
+
+class FileKeyStore:
+    """The keys of one directory, decrypted once and held in memory. Several processes may share the directory."""
+
+    def __init__(self, directory: Path, passphrase: bytes) -> None:
+        self._directory = directory
+        self._passphrase = passphrase
+        self._keys: dict[str, tuple[StoredKey, PrivateKey]] = {}
+        self._by_kid: dict[KeyId, PrivateKey] = {}
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, directory: Path, passphrase: bytes) -> AsyncIterator[Self]:
+        """The store of this directory, made if it is not there, with all keys loaded.
+
+        Raises KeyUnusable with everything that is wrong with the directory, the passphrase and all keys.
+        """
+        store = cls(directory, passphrase)
+        await asyncio.to_thread(store._open)
+        try:
+            yield store
+        finally:
+            store._keys.clear()
+            store._by_kid.clear()
+
+    async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """Make a new key, durable when this returns. Raises KeyUnusable for a name taken or not allowed."""
+        check_name(name)
+        return await asyncio.to_thread(self._create, name, algorithm)
+
+    async def list(self) -> list[StoredKey]:
+        """All keys by name, those included that another process has made since."""
+        await asyncio.to_thread(self._load_new)
+        return [self._keys[name][0] for name in sorted(self._keys)]
+
+    async def public(self, name: str) -> PublicKey:
+        """The key's public half. Raises NotFound."""
+        if name not in self._keys:
+            await asyncio.to_thread(self._load_new)
+        if name not in self._keys:
+            raise no_such_key(name)
+        return self._keys[name][0].public
+
+    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> builtins.list[bytes]:
+        """A raw 64-byte signature for each input, in order. Raises NotFound."""
+        key = self._by_kid.get(kid)
+        if key is None:
+            await asyncio.to_thread(self._load_new)
+            key = self._by_kid.get(kid)
+        if key is None:
+            raise no_such_key(kid)
+        if len(inputs) < _THREAD_FROM:
+            return key.sign(inputs)
+        return await asyncio.to_thread(key.sign, inputs)
+
+    def _open(self) -> None:
+        if not self._passphrase:
+            raise KeyUnusable(fault("ACC621", str(self._directory)))
+        _make_directory(self._directory)
+        self._load_new()
+
+    def _load_new(self) -> None:
+        """Load the keys whose files are new to this process."""
+        KeyUnusable.raise_if(_directory_faults(self._directory))
+        problems: list[Problem] = []
+        for path in sorted(self._directory.glob("*.pem")):
+            if path.stem in self._keys or path.name.startswith("."):
+                continue
+            try:
+                self._load(path)
+            except KeyUnusable as error:
+                problems.extend(error.problems)
+        KeyUnusable.raise_if(problems)
+
+    def _load(self, path: Path) -> None:
+        if NAME.fullmatch(path.stem) is None:
+            raise KeyUnusable(fault("ACC610", str(path)))
+        pem, modified = _read(path)
+        key = PrivateKey.from_pem(pem, self._passphrase, str(path))
+        self._keep(path.stem, key, modified)
+
+    def _keep(self, name: str, key: PrivateKey, created_at: datetime) -> None:
+        self._keys[name] = StoredKey(name, key.public, created_at), key
+        self._by_kid[key.public.kid] = key
+
+    def _create(self, name: str, algorithm: Algorithm) -> PublicKey:
+        KeyUnusable.raise_if(_directory_faults(self._directory))
+        path = self._directory / f"{name}.pem"
+        key = PrivateKey.generate(algorithm)
+        if not _write_new(path, key.to_pem(self._passphrase)):
+            raise KeyUnusable(fault("ACC611", str(path)))
+        self._keep(name, key, _read(path)[1])
+        return key.public
+
+
+def load_passphrase(path: Path) -> bytes:
+    """The passphrase in this file; where there is none, a fresh random one is written there first.
+
+    One line end at its end does not count. Raises KeyUnusable where others may read the file.
+    """
+    # Whoever comes second, in whatever process, reads what the first one wrote.
+    if not path.is_symlink() and not path.exists():
+        _make_directory(path.parent)
+        _write_new(path, secrets.token_urlsafe(32).encode() + b"\n")
+    passphrase = _read(path)[0].removesuffix(b"\n").removesuffix(b"\r")
+    if not passphrase:
+        raise KeyUnusable(fault("ACC621", str(path)))
+    return passphrase
+
+
+def _make_directory(directory: Path) -> None:
+    with _reported(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _directory_faults(directory: Path) -> Iterator[Problem]:
+    with _reported(directory):
+        status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        yield fault("ACC615", str(directory))
+    else:
+        yield from _access_faults(directory, status)
+
+
+def _access_faults(path: Path, status: os.stat_result) -> Iterator[Problem]:
+    """What of owner and mode lets others at it."""
+    mode = stat.S_IMODE(status.st_mode)
+    if status.st_uid != os.geteuid():
+        yield fault("ACC614", str(path))
+    if mode & 0o077:
+        allowed = "700" if stat.S_ISDIR(status.st_mode) else "600"
+        yield fault("ACC613", str(path), detail=f"mode {mode:04o}", hint=f"chmod {allowed} {path}")
+
+
+def _read(path: Path) -> tuple[bytes, datetime]:
+    """The contents of a private file and when it was written; what was checked is what is read."""
+    with _reported(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise KeyUnusable(fault("ACC615", str(path)))
+            KeyUnusable.raise_if(_access_faults(path, status))
+            data = file.read(_FILE_MAX_BYTES + 1)
+    if not data or len(data) > _FILE_MAX_BYTES:
+        raise KeyUnusable(fault("ACC617", str(path)))
+    return data, datetime.fromtimestamp(status.st_mtime, UTC)
+
+
+def _write_new(path: Path, data: bytes) -> bool:
+    """Write a file whole and durably; False where the name is taken. A crash may leave a hidden `.tmp`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    with _reported(path):
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(descriptor)
+            # A link, as a rename would overwrite.
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        _sync_directory(path.parent)
+    return True
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Tell operating system errors as KeyUnusable."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise KeyUnusable(fault("ACC615", str(path))) from error
+        raise KeyUnusable(fault("ACC616", str(path), detail=error.strerror or str(error))) from error

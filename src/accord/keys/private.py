@@ -1,0 +1,126 @@
+"""Private keys held in memory, and the reasons for which a key store refuses one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, Self
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    generate_private_key,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from accord.domain.signature import Algorithm, PublicKey
+from accord.errors import KeyUnusable, NotFound, Place, Problem
+
+FAULTS: Final[dict[str, tuple[str, str | None]]] = {
+    "ACC610": (
+        "the name is not allowed for a key",
+        "1 to 64 of a-z, 0-9, `.`, `_` and `-`; the first no sign",
+    ),
+    "ACC611": ("there is a key of this name", "keys are never overwritten; choose another name"),
+    "ACC612": ("there is no such key", "`accord keys list` shows those that there are"),
+    "ACC613": ("others may read or change it", None),
+    "ACC614": ("it belongs to another user", "run as the user whom it belongs to"),
+    "ACC615": ("it is a symbolic link, or no plain file or directory", "put the real one there"),
+    "ACC616": ("it cannot be read or written", None),
+    "ACC617": ("it is empty, cut off, or holds no PKCS#8 key", "restore it from a backup"),
+    "ACC618": ("the key is not encrypted", "encrypt it: `openssl pkcs8 -topk8 -v2 aes-256-cbc`"),
+    "ACC619": ("the passphrase does not open it", "give the passphrase that the key was made with"),
+    "ACC620": ("the key is neither one for ES256 (P-256) nor Ed25519", "make one: `accord keys new`"),
+    "ACC621": ("the passphrase is empty", "an empty passphrase protects nothing"),
+}
+"""Every reason for which a key store refuses, by its code: the rule and the way out."""
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_ES256 = ECDSA(SHA256(), deterministic_signing=True)
+
+
+def fault(code: str, place: str, *, detail: str = "", hint: str | None = None) -> Problem:
+    """One of `FAULTS` about a file, or about a key by its name."""
+    rule, way_out = FAULTS[code]
+    return Problem(code, f"{rule}: {detail}" if detail else rule, Place(file=place), hint or way_out)
+
+
+def check_name(name: str) -> None:
+    """Raise KeyUnusable unless a key may have this name."""
+    if NAME.fullmatch(name) is None:
+        raise KeyUnusable(fault("ACC610", repr(name)))
+
+
+def no_such_key(name: str) -> NotFound:
+    """The error for a name or kid that no key has."""
+    return NotFound(fault("ACC612", name))
+
+
+class PrivateKey(msgspec.Struct, frozen=True, eq=False):
+    """A private key in memory with its public half; it is never shown."""
+
+    public: PublicKey
+    secret: EllipticCurvePrivateKey | Ed25519PrivateKey
+
+    def __repr__(self) -> str:
+        return f"PrivateKey({self.public.kid})"
+
+    @classmethod
+    def generate(cls, algorithm: Algorithm) -> Self:
+        """A fresh key."""
+        if algorithm == "ES256":
+            return cls._of(generate_private_key(SECP256R1()))
+        return cls._of(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_pem(cls, pem: bytes, passphrase: bytes, place: str) -> Self:
+        """The key of an encrypted PKCS#8 PEM. Raises KeyUnusable, which names `place`."""
+        if b"-----BEGIN ENCRYPTED PRIVATE KEY-----" not in pem:
+            code = "ACC618" if b"PRIVATE KEY-----" in pem else "ACC617"
+            raise KeyUnusable(fault(code, place))
+        # A damaged file looks as if the passphrase were wrong, so the frame is checked first.
+        if b"-----END ENCRYPTED PRIVATE KEY-----" not in pem:
+            raise KeyUnusable(fault("ACC617", place))
+        try:
+            secret = load_pem_private_key(pem, passphrase)
+        except ValueError as error:
+            raise KeyUnusable(fault("ACC619" if "password" in str(error) else "ACC617", place)) from None
+        except UnsupportedAlgorithm:
+            raise KeyUnusable(fault("ACC620", place)) from None
+        if isinstance(secret, Ed25519PrivateKey) or (
+            isinstance(secret, EllipticCurvePrivateKey) and isinstance(secret.curve, SECP256R1)
+        ):
+            return cls._of(secret)
+        raise KeyUnusable(fault("ACC620", place))
+
+    @classmethod
+    def _of(cls, secret: EllipticCurvePrivateKey | Ed25519PrivateKey) -> Self:
+        return cls(PublicKey.of(secret.public_key()), secret)
+
+    def to_pem(self, passphrase: bytes) -> bytes:
+        """The encrypted PKCS#8 PEM (AES-256-CBC, PBKDF2)."""
+        encryption = BestAvailableEncryption(passphrase)
+        return self.secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+    def sign(self, inputs: Sequence[bytes]) -> list[bytes]:
+        """A raw 64-byte signature for each input, the same whenever the input is (RFC 6979, RFC 8032)."""
+        secret = self.secret
+        if isinstance(secret, Ed25519PrivateKey):
+            return [secret.sign(data) for data in inputs]
+        return [_p1363(secret.sign(data, _ES256)) for data in inputs]
+
+
+def _p1363(der: bytes) -> bytes:
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")

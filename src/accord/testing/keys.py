@@ -1,0 +1,48 @@
+"""A key store in memory, for tests and simulation."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from accord.domain.ids import KeyId
+from accord.domain.signature import Algorithm, PublicKey
+from accord.errors import KeyUnusable
+from accord.keys.private import PrivateKey, check_name, fault, no_such_key
+from accord.ports import StoredKey
+
+
+class MemoryKeyStore:
+    """Keys that end with the process; it never waits, so a simulation stays in order."""
+
+    def __init__(self, now: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
+        self._now = now
+        self._keys: dict[str, StoredKey] = {}
+        self._by_kid: dict[KeyId, PrivateKey] = {}
+
+    async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """Make a new key. Raises KeyUnusable where the name is taken or not allowed."""
+        check_name(name)
+        if name in self._keys:
+            raise KeyUnusable(fault("ACC611", name))
+        key = PrivateKey.generate(algorithm)
+        self._keys[name] = StoredKey(name, key.public, self._now)
+        self._by_kid[key.public.kid] = key
+        return key.public
+
+    async def list(self) -> list[StoredKey]:
+        """All keys, by name."""
+        return [self._keys[name] for name in sorted(self._keys)]
+
+    async def public(self, name: str) -> PublicKey:
+        """The key's public half. Raises NotFound."""
+        if name not in self._keys:
+            raise no_such_key(name)
+        return self._keys[name].public
+
+    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> builtins.list[bytes]:
+        """A raw 64-byte signature for each input, in order. Raises NotFound."""
+        if kid not in self._by_kid:
+            raise no_such_key(kid)
+        return self._by_kid[kid].sign(inputs)
