@@ -1,0 +1,52 @@
+"""A blob store in memory: for the simulation and for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from accord.blobs.refusals import corrupt_blob, no_such_blob
+from accord.domain.ids import Digest
+
+
+class MemoryBlobStore:
+    """The blobs of one process; they live as long as the object, whoever opens and closes it."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[Digest, bytes] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def put(self, data: bytes) -> Digest:
+        digest = Digest(hashlib.sha256(data).hexdigest())
+        self._blobs.setdefault(digest, bytes(data))
+        return digest
+
+    async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[Digest, int]:
+        data = b"".join([chunk async for chunk in chunks])
+        return await self.put(data), len(data)
+
+    async def get(self, digest: Digest) -> bytes:
+        data = self._blobs.get(digest)
+        if data is None:
+            raise no_such_blob(digest)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise corrupt_blob(digest)
+        return data
+
+    async def get_stream(self, digest: Digest, *, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+        data = await self.get(digest)
+        for start in range(0, len(data), chunk_bytes):
+            yield data[start : start + chunk_bytes]
+
+    async def remove(self, digests: Sequence[Digest]) -> None:
+        for digest in digests:
+            self._blobs.pop(digest, None)

@@ -1,0 +1,1 @@
+"""Adapters of the bus: in-process for the embedded default."""

@@ -1,0 +1,254 @@
+"""A journal in memory: for the simulation and for tests, never for work that matters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
+from types import TracebackType
+from typing import Literal, Self
+
+import msgspec
+
+from accord.domain.ids import PARTITIONS, RunId, StreamId
+from accord.errors import StoreUnavailable
+from accord.ports import (
+    Answer,
+    Append,
+    Fence,
+    Head,
+    Letter,
+    Record,
+    RunQuery,
+    RunState,
+    RunSummary,
+    Snapshot,
+)
+from accord.store.frontier import EMPTY, Frontier, check_shape
+
+ENDED: frozenset[RunState] = frozenset(("completed", "failed", "cancelled"))
+
+Fault = Literal["refused", "lost_answer"]
+"""`refused`: nothing was written. `lost_answer`: it was. The caller sees the same StoreUnavailable."""
+
+
+class Faults:
+    """Which fault the next calls meet: a list for tests to fill. A simulation passes a callable of its own."""
+
+    def __init__(self) -> None:
+        self._planned: dict[str, deque[Fault | None]] = {}
+
+    def plan(self, operation: str, *faults: Fault | None) -> None:
+        """The next calls of the method `operation` meet these, in order; None is a call that goes well."""
+        self._planned.setdefault(operation, deque()).extend(faults)
+
+    def __call__(self, operation: str) -> Fault | None:
+        planned = self._planned.get(operation)
+        return planned.popleft() if planned else None
+
+
+class _Owner(msgspec.Struct):
+    epoch: int = 0
+    name: str | None = None
+    until: datetime | None = None
+
+    def free(self, now: datetime) -> bool:
+        return self.name is None or self.until is None or self.until <= now
+
+
+class MemoryJournal:
+    """The journal of one process; it lives as long as the object, whoever opens and closes it."""
+
+    def __init__(self, faults: Callable[[str], Fault | None] | None = None) -> None:
+        self._faults = faults or Faults()
+        self._frontier = Frontier()
+        self._records: dict[StreamId, list[Record]] = {}
+        self._runs: dict[RunId, bytes] = {}
+        self._wakes: dict[RunId, tuple[datetime, int]] = {}
+        self._snapshots: dict[StreamId, Snapshot] = {}
+        self._owners: dict[int, _Owner] = {}
+        self._letters: dict[str, Letter] = {}
+        self._answers: dict[str, Answer] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        check_shape(appends)
+        with self._fault("append"):
+            self._frontier.admit(appends)
+            for append in appends:
+                if append.records:
+                    self._records.setdefault(append.stream, []).extend(append.records)
+                if append.summary is not None:
+                    self._project(append.summary)
+                self._answer(append.answers)
+        # As with a journal on a disk: others go on before the caller learns of the write.
+        await asyncio.sleep(0)
+
+    async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
+        with self._fault("read"):
+            return self._records.get(stream, [])[after : None if limit is None else after + limit]
+
+    async def head(self, stream: StreamId) -> Head:
+        with self._fault("head"):
+            return self._frontier.heads.get(stream, EMPTY)
+
+    async def run(self, run: RunId) -> RunSummary | None:
+        with self._fault("run"):
+            data = self._runs.get(run)
+            return None if data is None else _decode(data)
+
+    async def runs(self, query: RunQuery) -> list[RunSummary]:
+        with self._fault("runs"):
+            newest_first = (_decode(self._runs[run]) for run in sorted(self._runs, reverse=True))
+            return list(
+                islice((summary for summary in newest_first if _matches(summary, query)), query.limit)
+            )
+
+    async def overdue(
+        self, now: datetime, *, partitions: Sequence[int], limit: int = 1000
+    ) -> list[RunSummary]:
+        with self._fault("overdue"):
+            wanted = set(partitions)
+            due = sorted(
+                (wake_at, run)
+                for run, (wake_at, partition) in self._wakes.items()
+                if wake_at <= now and partition in wanted
+            )
+            return [_decode(self._runs[run]) for _, run in due[:limit]]
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        with self._fault("save_snapshot"):
+            kept = self._snapshots.get(snapshot.stream)
+            if kept is None or kept.sequence <= snapshot.sequence:
+                self._snapshots[snapshot.stream] = snapshot
+
+    async def snapshot(self, stream: StreamId) -> Snapshot | None:
+        with self._fault("snapshot"):
+            return self._snapshots.get(stream)
+
+    async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
+        with self._fault("retire"):
+            summaries = map(_decode, self._runs.values())
+            ended = sorted(
+                (summary.updated_at, summary.run)
+                for summary in summaries
+                if summary.state in ENDED and summary.updated_at < ended_before
+            )
+            for _, run in ended[:limit]:
+                self._forget(run)
+            self._forget_letters(ended_before)
+            return [run for _, run in ended[:limit]]
+
+    async def claim(
+        self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta
+    ) -> Fence | None:
+        with self._fault("claim"):
+            candidates = range(PARTITIONS) if partition is None else (partition,)
+            for number in candidates:
+                held = self._owners.setdefault(number, _Owner())
+                if held.free(now) or (partition is not None and held.name == owner):
+                    self._owners[number] = _Owner(held.epoch + 1, owner, now + ttl)
+                    self._frontier.epochs[number] = held.epoch + 1
+                    return Fence(number, held.epoch + 1)
+            return None
+
+    async def renew(self, fences: Sequence[Fence], *, now: datetime, ttl: timedelta) -> list[Fence]:
+        with self._fault("renew"):
+            ours = [fence for fence in fences if self._holds(fence)]
+            for fence in ours:
+                self._owners[fence.partition].until = now + ttl
+            return ours
+
+    async def release(self, fences: Sequence[Fence]) -> None:
+        with self._fault("release"):
+            for fence in fences:
+                if self._holds(fence):
+                    self._owners[fence.partition].name = None
+
+    async def post(self, letter: Letter) -> None:
+        with self._fault("post"):
+            self._letters.setdefault(letter.id, letter)
+
+    async def letters(self, partitions: Sequence[int], *, limit: int = 100) -> list[Letter]:
+        with self._fault("letters"):
+            waiting = (
+                letter
+                for letter in self._letters.values()
+                if letter.partition in partitions and letter.id not in self._answers
+            )
+            return list(islice(waiting, limit))
+
+    async def answer(self, answers: Sequence[Answer]) -> None:
+        with self._fault("answer"):
+            self._answer(answers)
+
+    async def answered(self, letter: str) -> Answer | None:
+        with self._fault("answered"):
+            return self._answers.get(letter)
+
+    @contextmanager
+    def _fault(self, operation: str) -> Iterator[None]:
+        fault = self._faults(operation)
+        if fault == "refused":
+            raise StoreUnavailable.of("ACC519", f"{operation} was refused, as planned")
+        yield
+        if fault == "lost_answer":
+            raise StoreUnavailable.of("ACC519", f"the answer to {operation} was lost, as planned")
+
+    def _project(self, summary: RunSummary) -> None:
+        self._runs[summary.run] = _encode(summary)
+        if summary.wake_at is not None and summary.state not in ENDED:
+            self._wakes[summary.run] = (summary.wake_at, summary.partition)
+        else:
+            self._wakes.pop(summary.run, None)
+
+    def _answer(self, answers: Iterable[Answer]) -> None:
+        for answer in answers:
+            if answer.letter in self._letters:
+                self._answers.setdefault(answer.letter, answer)
+
+    def _forget(self, run: RunId) -> None:
+        stream = StreamId(run)
+        del self._runs[run]
+        self._records.pop(stream, None)
+        self._snapshots.pop(stream, None)
+        self._frontier.retired.add(stream)
+
+    def _forget_letters(self, before: datetime) -> None:
+        for id_ in [id_ for id_ in self._answers if self._letters[id_].posted_at < before]:
+            del self._letters[id_], self._answers[id_]
+
+    def _holds(self, fence: Fence) -> bool:
+        held = self._owners.get(fence.partition)
+        return held is not None and held.name is not None and held.epoch == fence.epoch
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(RunSummary).decode
+
+
+def _matches(summary: RunSummary, query: RunQuery) -> bool:
+    name, _, _ = summary.template.rpartition("@")
+    return (
+        (not query.states or summary.state in query.states)
+        and query.template in (None, summary.template, name)
+        and (query.since is None or summary.started_at >= query.since)
+        and query.parent in (None, summary.parent)
+        and (query.after is None or summary.run < query.after)
+        and all(word in searched(summary) for word in (query.text or "").casefold().split())
+    )
+
+
+def searched(summary: RunSummary) -> str:
+    """The text of a run that a search looks through."""
+    return f"{summary.title}\n{summary.template}\n{summary.run}".casefold()
