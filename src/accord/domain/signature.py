@@ -198,12 +198,12 @@ def _load(algorithm: Algorithm, x: bytes, y: bytes) -> EllipticCurvePublicKey | 
 
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
-# The y of a point of order eight: RFC 7748 calls such points small, any signature may verify under them.
+# The y of a point of order eight. Under a point of order 1, 2, 4 or 8 anybody can make signatures.
 _ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7
 
 
 def _is_strong_point(encoded: bytes) -> bool:
-    """Whether this is the canonical encoding (RFC 8032, 5.1.3) of a point on edwards25519 not of small order."""
+    """Whether this is the one encoding (RFC 8032, 5.1.3) of a point on edwards25519 of large order."""
     y = int.from_bytes(encoded, "little") & (2**255 - 1)
     if y in (0, 1, _P - 1, _ORDER_8, _P - _ORDER_8) or y >= _P:
         return False

@@ -29,7 +29,7 @@ _THREAD_FROM = 8  # signing lets other threads run; for fewer the way to a threa
 
 
 class FileKeyStore:
-    """The keys of one directory, decrypted once and held in memory. Several processes may share the directory."""
+    """The keys of one directory, decrypted once and held in memory; several processes may share it."""
 
     def __init__(self, directory: Path, passphrase: bytes) -> None:
         self._directory = directory
