@@ -1,8 +1,8 @@
 """Bindings: JSON values of a template with `${ CEL }` in them, compiled once and evaluated per use.
 
-A string that is one `${ ... }` and nothing else but space around it has the expression's typed value. One with
-`${ ... }` inside other text is text, in which strings stand as they are and other values as compact JSON. `$${` is
-a literal `${`.
+A string that is one `${ ... }` and nothing else but space around it has the expression's typed value. One
+with `${ ... }` inside other text is text, in which strings stand as they are and other values as compact JSON.
+`$${` is a literal `${`.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def compile_binding(value: object, *, pointer: str = "") -> Binding:
     """The binding that a JSON value of a template is.
 
     Raises:
-        ExpressionInvalid: all problems of all expressions in it, each with its JSON pointer (after `pointer`),
-            and a column that counts from 1 in that string.
+        ExpressionInvalid: all problems of all expressions in it, each with its JSON pointer (after
+            `pointer`), and a column that counts from 1 in that string.
     """
     problems: list[Problem] = []
     binding = _compile(value, pointer, problems)
@@ -235,7 +235,7 @@ def _chunks(text: str) -> Iterator[str | tuple[int, int]]:
 
 
 def _closing(text: str, at: int) -> int:
-    """Where the brace is that closes an expression beginning at `at`; those in strings and comments do not count."""
+    """Where the brace is that closes an expression from `at` on; those in strings and comments do not count."""
     depth = 0
     while at < len(text):
         quote = next((quote for quote in _QUOTES if text.startswith(quote, at)), None)

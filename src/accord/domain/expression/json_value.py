@@ -11,7 +11,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]  # it has .pyi f
 from accord.errors import ExpressionInvalid
 
 MAX_DATA_UNITS = 100_000
-"""Values, and strings by `STRING_UNIT`, that one evaluation may read: CEL converts each in half a microsecond."""
+"""Values, and strings by `STRING_UNIT`, that one evaluation may read; each takes half a microsecond to convert."""
 
 STRING_UNIT = 64
 """Characters that weigh as much as one value."""

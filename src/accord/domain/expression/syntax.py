@@ -1,7 +1,7 @@
 """The checked syntax tree of a CEL expression, read from the bytes that the CEL runtime serialises.
 
-The runtime shows its tree only as a protobuf `Any` of `cel.expr.CheckedExpr`; the few fields needed here are read
-by a small strict reader of the wire format, so that no protobuf runtime is needed. Field numbers:
+The runtime shows its tree only as a protobuf `Any` of `cel.expr.CheckedExpr`; the few fields needed here are
+read by a small strict reader of the wire format, so that no protobuf runtime is needed. Field numbers:
 `cel/expr/syntax.proto` and `cel/expr/checked.proto` of github.com/google/cel-spec.
 """
 

@@ -1,0 +1,318 @@
+"""JSON Schemas (2020-12) that are safe to run: self-contained, bounded, no misspelt keywords or unknown formats."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache, lru_cache
+from typing import TypeAlias
+
+import jsonschema_rs
+import msgspec
+import orjson
+import rfc8785
+
+from accord.domain.ids import Digest
+from accord.errors import ContractViolation, Place, Problem
+
+JsonSchema: TypeAlias = dict[str, object] | bool
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MAX_SCHEMA_BYTES = 256 * 1024
+MAX_SCHEMA_DEPTH = 64
+MAX_VIOLATIONS = 50
+CACHED_SCHEMAS = 4096
+
+_REGEX_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
+_MAX_MESSAGE = 200
+_SUBSCHEMA = (
+    *(
+        "additionalProperties",
+        "unevaluatedProperties",
+        "propertyNames",
+        "items",
+        "unevaluatedItems",
+        "contains",
+    ),
+    *("not", "if", "then", "else", "contentSchema"),
+)
+_SUBSCHEMA_MAPS = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+_SUBSCHEMA_LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
+_ASSERTIONS = (
+    *("type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+    *(
+        "maxLength",
+        "minLength",
+        "pattern",
+        "maxItems",
+        "minItems",
+        "uniqueItems",
+        "maxContains",
+        "minContains",
+    ),
+    *("maxProperties", "minProperties", "required", "dependentRequired", "format"),
+)
+_ANNOTATIONS = (
+    *(
+        "$schema",
+        "$id",
+        "$ref",
+        "$anchor",
+        "$dynamicRef",
+        "$dynamicAnchor",
+        "$vocabulary",
+        "$comment",
+        "title",
+    ),
+    *("description", "default", "deprecated", "readOnly", "writeOnly", "examples", "example", "nullable"),
+    *("contentEncoding", "contentMediaType", "discriminator", "xml", "externalDocs"),
+)
+KEYWORDS = frozenset((*_SUBSCHEMA, *_SUBSCHEMA_MAPS, *_SUBSCHEMA_LISTS, *_ASSERTIONS, *_ANNOTATIONS))
+CHECKED_FORMATS = frozenset(
+    (
+        *(
+            "date-time",
+            "date",
+            "time",
+            "duration",
+            "email",
+            "idn-email",
+            "hostname",
+            "idn-hostname",
+            "ipv4",
+            "ipv6",
+        ),
+        *("uri", "uri-reference", "iri", "iri-reference", "uuid", "uri-template", "json-pointer"),
+        *("relative-json-pointer", "regex"),
+    )
+)
+NOTED_FORMATS = frozenset(
+    (
+        *(
+            "path",
+            "file-path",
+            "directory-path",
+            "binary",
+            "byte",
+            "base64",
+            "base64url",
+            "password",
+            "markdown",
+        ),
+        *("json-string", "decimal", "int32", "int64", "float", "double", "ipvanyaddress"),
+    )
+)
+"""Formats that say what a string is for, and are not checked (Pydantic and OpenAPI write them)."""
+
+
+class Schema(msgspec.Struct, frozen=True, eq=False):
+    """A JSON Schema that was checked and compiled; equal to another one where their digests are."""
+
+    document: JsonSchema
+    """Not to be changed."""
+    digest: Digest
+    """SHA-256 over the RFC 8785 form."""
+    validator: jsonschema_rs.Draft202012Validator
+
+    def is_valid(self, value: object) -> bool:
+        """Whether a JSON value is valid; a value that is no JSON is not."""
+        try:
+            return self.validator.is_valid(value)
+        except ValueError:
+            return False
+
+    def violations(self, value: object, code: str = "ACC250") -> tuple[Problem, ...]:
+        """All violations in the order of the schema, at most `MAX_VIOLATIONS`; none for a valid value.
+
+        The place is the JSON pointer into the value; the hint names the rule by its pointer into the schema.
+        """
+        if self.is_valid(value):
+            return ()
+        try:
+            errors = list(self.validator.iter_errors(value))
+        except ValueError as error:
+            return (Problem(code, f"no JSON: {error}", Place(pointer="")),)
+        found = [_violation(error, code) for error in errors[:MAX_VIOLATIONS]]
+        if len(errors) > MAX_VIOLATIONS:
+            found.append(Problem(code, f"{len(errors) - MAX_VIOLATIONS} more violations", Place(pointer="")))
+        return tuple(found)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return compile_schema, (self.document,)
+
+
+def compile_schema(document: JsonSchema, *, pointer: str = "") -> Schema:
+    """The schema that a JSON value is, compiled once per content.
+
+    Raises:
+        ContractViolation: all problems: ACC240 no 2020-12 schema, ACC241 a reference that leads out of it or
+            nowhere, ACC242 too large or too deep, ACC243 a misspelt keyword, ACC244 an unknown format. Places
+            are JSON pointers, after `pointer`.
+    """
+    if not isinstance(document, dict | bool):
+        raise ContractViolation.of(
+            "ACC240", "a schema is an object or a boolean", place=Place(pointer=pointer)
+        )
+    problems = list(_problems(document, pointer))
+    ContractViolation.raise_if(problems)
+    try:
+        digest, validator = _compiled(canonical_form(document))
+    except jsonschema_rs.ValidationError as error:
+        raise ContractViolation(_unusable(error, pointer)) from None
+    return Schema(document, digest, validator)
+
+
+def canonical_form(value: object) -> bytes:
+    """The RFC 8785 form of a JSON value.
+
+    Raises:
+        ContractViolation: ACC242 it has none: an integer beyond 2^53, NaN, a lone surrogate, or no JSON.
+    """
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]  # it checks its argument itself
+    except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError) as error:
+        raise ContractViolation.of("ACC242", f"no canonical JSON form: {error}") from None
+
+
+def digest_of(canonical: bytes) -> Digest:
+    """The digest of a canonical form."""
+    return Digest(hashlib.sha256(canonical).hexdigest())
+
+
+def pointer_of(path: list[str | int] | tuple[str | int, ...]) -> str:
+    """The JSON pointer (RFC 6901) of a path."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+@lru_cache(maxsize=CACHED_SCHEMAS)
+def _compiled(canonical: bytes) -> tuple[Digest, jsonschema_rs.Draft202012Validator]:
+    validator = jsonschema_rs.Draft202012Validator(
+        orjson.loads(canonical), validate_formats=True, pattern_options=_REGEX_OPTIONS, offline=True
+    )
+    return digest_of(canonical), validator
+
+
+@cache
+def _meta_validator() -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({"$ref": DIALECT}, validate_formats=True, offline=True)
+
+
+def _violation(error: jsonschema_rs.ValidationError, code: str) -> Problem:
+    hint = f"rule {pointer_of(error.schema_path) or '/'}"
+    closest = _closest(error)
+    if closest is not None:
+        inner = closest.instance_path[len(error.instance_path) :]
+        hint += f"; closest: {pointer_of(inner)} {_short(closest.message)}".replace("  ", " ")
+    return Problem(code, _short(error.message), Place(pointer=pointer_of(error.instance_path)), hint)
+
+
+def _closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError | None:
+    """An error of the alternative that fits at its top and fails further down, which is the one that was meant."""
+    context = getattr(error.kind, "context", [])
+    depth = len(error.instance_path)
+    meant = [each for each in context if each and all(len(inner.instance_path) > depth for inner in each)]
+    return min(meant, key=len)[0] if meant else None
+
+
+def _short(message: str) -> str:
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    half = _MAX_MESSAGE // 2 - 2
+    return f"{message[:half]} … {message[-half:]}"
+
+
+def _unusable(error: jsonschema_rs.ValidationError, pointer: str) -> Problem:
+    code = "ACC241" if error.kind.name == "$ref" or "ointer" in error.message else "ACC240"
+    place = Place(pointer=pointer + pointer_of(error.instance_path))
+    return Problem(code, f"no JSON Schema: {_short(error.message)}", place)
+
+
+def _problems(document: JsonSchema, pointer: str) -> Iterator[Problem]:
+    if _too_deep(document):
+        message = f"nested deeper than {MAX_SCHEMA_DEPTH} levels"
+        yield Problem("ACC242", message, Place(pointer=pointer), "name parts of it in $defs")
+        return
+    try:
+        size = len(canonical_form(document))
+    except ContractViolation as error:
+        yield msgspec.structs.replace(error.problems[0], place=Place(pointer=pointer))
+        return
+    if size > MAX_SCHEMA_BYTES:
+        message = f"the schema has {size} bytes, at most {MAX_SCHEMA_BYTES} are allowed"
+        yield Problem("ACC242", message, Place(pointer=pointer))
+        return
+    for error in _meta_validator().iter_errors(document):
+        yield _unusable(error, pointer)
+    for path, schema in subschemas(document):
+        yield from _keyword_problems(schema, pointer + path, is_root=not path)
+
+
+def _too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_SCHEMA_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def subschemas(document: JsonSchema, pointer: str = "") -> Iterator[tuple[str, dict[str, object]]]:
+    """Every object schema in a document with its JSON pointer, the document itself first."""
+    if not isinstance(document, dict):
+        return
+    yield pointer, document
+    for keyword, value in document.items():
+        for step, schema in _children(keyword, value):
+            yield from subschemas(schema, f"{pointer}{pointer_of(step)}")
+
+
+def _children(keyword: str, value: object) -> Iterator[tuple[tuple[str | int, ...], JsonSchema]]:
+    if keyword in _SUBSCHEMA and isinstance(value, dict):
+        yield (keyword,), value
+    elif keyword in _SUBSCHEMA_MAPS and isinstance(value, dict):
+        yield from (((keyword, name), schema) for name, schema in value.items() if isinstance(schema, dict))
+    elif keyword in _SUBSCHEMA_LISTS and isinstance(value, list):
+        yield from (
+            ((keyword, index), schema) for index, schema in enumerate(value) if isinstance(schema, dict)
+        )
+
+
+def _keyword_problems(schema: dict[str, object], pointer: str, *, is_root: bool) -> Iterator[Problem]:
+    for keyword in ("$ref", "$dynamicRef"):
+        target = schema.get(keyword)
+        if isinstance(target, str) and not target.startswith("#") and target != DIALECT:
+            message = f"`{target:.120}` leads out of the schema"
+            hint = "schemas are self-contained: copy it into $defs"
+            yield Problem("ACC241", message, Place(pointer=f"{pointer}/{keyword}"), hint)
+    if "$id" in schema and not is_root:
+        yield Problem("ACC241", "a schema inside a schema has no `$id`", Place(pointer=f"{pointer}/$id"))
+    if "$schema" in schema and str(schema["$schema"]).rstrip("#") != DIALECT:
+        message = f"`{schema['$schema']!s:.120}` is not the dialect of Accord"
+        yield Problem("ACC240", message, Place(pointer=f"{pointer}/$schema"), f"use {DIALECT}")
+    for keyword in schema.keys() - KEYWORDS:
+        if close := get_close_matches(keyword, KEYWORDS, n=1, cutoff=0.8):
+            message = f"`{keyword}` is no keyword"
+            place = Place(pointer=pointer + pointer_of((keyword,)))
+            yield Problem("ACC243", message, place, f"did you mean {close[0]}?")
+    yield from _format_problems(schema.get("format"), pointer)
+
+
+def _format_problems(name: object, pointer: str) -> Iterator[Problem]:
+    if not isinstance(name, str) or name in CHECKED_FORMATS or name in NOTED_FORMATS:
+        return
+    close = get_close_matches(name, CHECKED_FORMATS | NOTED_FORMATS, n=1)
+    hint = f"did you mean {close[0]}?" if close else "say it with pattern, or in the description"
+    message = f"the format `{name:.80}` is not known, it would not be checked"
+    yield Problem("ACC244", message, Place(pointer=f"{pointer}/format"), hint)
