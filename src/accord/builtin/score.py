@@ -1,0 +1,246 @@
+"""The assessor: explained scores from measured figures, weighed for a purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure, content_words
+from accord.builtin.dependencies import Dependencies
+from accord.builtin.measure import Measures
+from accord.builtin.metadata import Metadata
+from accord.builtin.products import MissingProduct, Name, Record, Share
+from accord.builtin.risks import Risks
+from accord.builtin.tests_found import Examination
+from accord.sdk import Agent, Failure, Result
+
+agent = Agent("assessor")
+
+Points = Annotated[float, Field(ge=0, le=100)]
+Weight = Annotated[float, Field(ge=0, le=1000)]
+EMPHASIS = 2.0
+"""By how much a purpose that names a criterion raises its weight."""
+
+
+class Weights(Record):
+    """Weights that replace the usual ones; only their proportions matter, 0 leaves a criterion out."""
+
+    fit: Weight | None = None
+    maintainability: Weight | None = None
+    safety: Weight | None = None
+    documentation: Weight | None = None
+    typing: Weight | None = None
+    lightness: Weight | None = None
+    testing: Weight | None = None
+    maturity: Weight | None = None
+    licence: Weight | None = None
+
+
+class Scoring(Record):
+    """What is to be scored: records that belong together by their `name`, and what the product is wanted for."""
+
+    purpose: Annotated[str, Field(max_length=2000)] = ""
+    weights: Weights | None = None
+    missing: list[MissingProduct] = Field(default_factory=list)
+    metadata: Annotated[list[Metadata], Field(min_length=1)]
+    measures: list[Measures] = Field(default_factory=list)
+    dependencies: list[Dependencies] = Field(default_factory=list)
+    tests: list[Examination] = Field(default_factory=list)
+    risks: list[Risks] = Field(default_factory=list)
+
+    def facts(self) -> list[Facts]:
+        """The records by product, in the order of the metadata."""
+        measures = {one.name: one for one in self.measures}
+        dependencies = {one.name: one for one in self.dependencies}
+        tests = {one.name: one for one in self.tests}
+        risks = {one.name: one for one in self.risks}
+        return [
+            Facts(
+                one.name,
+                one,
+                measures.get(one.name),
+                dependencies.get(one.name),
+                tests.get(one.name),
+                risks.get(one.name),
+            )
+            for one in self.metadata
+        ]
+
+
+class WeighedCriterion(Record):
+    """A criterion with its share of the total, and why it weighs that much."""
+
+    criterion: Criterion
+    weight: Share
+    meaning: str
+    normalisation: str
+    reason: str
+
+
+class CriterionScore(Record):
+    """One product's score for one criterion; None where no figure is known, and then it does not count."""
+
+    criterion: Criterion
+    score: Points | None
+    contribution: Points = Field(description="Points of the total that come from this criterion.")
+    figures: list[Figure]
+
+
+class ProductScore(Record):
+    """One product's total, and what it is made of."""
+
+    name: Name
+    rank: Annotated[int, Field(ge=1)]
+    total: Points
+    confidence: Share = Field(
+        description="Weight of the criteria that rest on figures; less where code was sampled."
+    )
+    criteria: list[CriterionScore]
+
+
+class Sensitivity(Record):
+    """Who would lead if one criterion counted twice, or not at all."""
+
+    criterion: Criterion
+    leader_if_doubled: Name
+    leader_if_dropped: Name
+
+
+class Scores(Record):
+    """The products by rank, and how firm that order is."""
+
+    purpose: str
+    criteria: list[WeighedCriterion]
+    products: Annotated[list[ProductScore], Field(min_length=1)]
+    recommended: Name
+    margin: Points = Field(description="Points between the first and the second; 0 when there is only one.")
+    sensitivity: list[Sensitivity]
+
+
+@agent.capability(
+    "software.score@1.0.0",
+    description="Scores of 0 to 100 per criterion and in total, each traced to measured figures, for a purpose.",
+)
+def score(scoring: Scoring) -> Result[Scores]:
+    """The scores of all products, with the mean of their confidences."""
+    facts = scoring.facts()
+    if len({one.name for one in facts}) < len(facts):
+        raise Failure(
+            "ambiguous", "two records of metadata have the same name; each product must be given once"
+        )
+    names = [one.name for one in (*facts, *scoring.missing)]
+    purpose = " ".join(content_words(scoring.purpose, names))
+    weighed = weighed_criteria(scoring.purpose, scoring.weights)
+    weights = {one.criterion: one.weight for one in weighed}
+    figures = {one.name: {name: RULES[name].figures(one, purpose) for name in CRITERIA} for one in facts}
+    points = {
+        name: {key: _mean(several) for key, several in found.items()} for name, found in figures.items()
+    }
+    order = ranked(points, weights)
+    products = [
+        _product(rank, name, points[name], figures[name], weights) for rank, name in enumerate(order, 1)
+    ]
+    sampled = {one.name for one in facts if one.measures and not one.measures.extent.complete}
+    products = [_less_sure(one) if one.name in sampled else one for one in products]
+    scores = Scores(
+        purpose=scoring.purpose,
+        criteria=weighed,
+        products=products,
+        recommended=order[0],
+        margin=round(products[0].total - products[1].total, 1) if len(products) > 1 else 0.0,
+        sensitivity=_sensitivity(points, weights),
+    )
+    return Result(scores, confidence=round(sum(one.confidence for one in products) / len(products), 3))
+
+
+def weighed_criteria(purpose: str, given: Weights | None) -> list[WeighedCriterion]:
+    """The criteria with their shares: the given weights, or the usual ones raised by what the purpose names."""
+    raw = {name: _weight(name, purpose, given) for name in CRITERIA}
+    total = sum(weight for weight, _ in raw.values())
+    if total <= 0:
+        raise Failure("no-weight", "all weights are 0; give at least one criterion a weight above 0")
+    return [
+        WeighedCriterion(
+            criterion=name,
+            weight=round(weight / total, 4),
+            meaning=RULES[name].meaning,
+            normalisation=RULES[name].normalisation,
+            reason=reason,
+        )
+        for name, (weight, reason) in raw.items()
+    ]
+
+
+def total_of(points: Mapping[Criterion, float | None], weights: Mapping[Criterion, float]) -> float:
+    """The weighted mean of the scores that are known; 0 when none is."""
+    known = {name: value for name, value in points.items() if value is not None and weights[name] > 0}
+    weight = sum(weights[name] for name in known)
+    return sum(weights[name] * value for name, value in known.items()) / weight if weight else 0.0
+
+
+def ranked(
+    points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]
+) -> list[str]:
+    """The names by total, the highest first; equal totals by name."""
+    return sorted(points, key=lambda name: (-round(total_of(points[name], weights), 1), name.lower(), name))
+
+
+def _weight(name: Criterion, purpose: str, given: Weights | None) -> tuple[float, str]:
+    stated = getattr(given, name) if given else None
+    if stated is not None:
+        return float(stated), "given with the request"
+    rule = RULES[name]
+    words = [word for word in content_words(purpose) if word.startswith(rule.emphasis)]
+    if words:
+        return rule.weight * EMPHASIS, f"doubled, since the purpose says “{words[0]}”"
+    return rule.weight, "usual weight"
+
+
+def _mean(figures: Iterable[Figure]) -> float | None:
+    scores = [one.score for one in figures]
+    return round(sum(scores) / len(scores), 1) if scores else None
+
+
+def _product(
+    rank: int,
+    name: str,
+    points: Mapping[Criterion, float | None],
+    figures: Mapping[Criterion, list[Figure]],
+    weights: Mapping[Criterion, float],
+) -> ProductScore:
+    known = sum(weights[one] for one in CRITERIA if points[one] is not None)
+    return ProductScore(
+        name=name,
+        rank=rank,
+        total=round(total_of(points, weights), 1),
+        confidence=round(min(known, 1.0), 3),
+        criteria=[
+            CriterionScore(
+                criterion=one,
+                score=points[one],
+                contribution=round((points[one] or 0.0) * weights[one] / known, 2) if known else 0.0,
+                figures=figures[one],
+            )
+            for one in CRITERIA
+        ],
+    )
+
+
+def _less_sure(product: ProductScore) -> ProductScore:
+    return product.model_copy(update={"confidence": round(product.confidence * 0.9, 3)})
+
+
+def _sensitivity(
+    points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]
+) -> list[Sensitivity]:
+    return [
+        Sensitivity(
+            criterion=name,
+            leader_if_doubled=ranked(points, {**weights, name: weights[name] * 2})[0],
+            leader_if_dropped=ranked(points, {**weights, name: 0.0})[0],
+        )
+        for name in CRITERIA
+        if weights[name] > 0
+    ]
