@@ -60,7 +60,7 @@ REFUSALS: Final[dict[str, str]] = {
     "ACC322": "a member occurs twice in one object",
     "ACC323": "the document is nested too deeply",
     "ACC324": "a number is out of range: integers have 64 bits, others are finite doubles",
-    "ACC325": "the document is not UTF-8, or a string holds a lone surrogate",
+    "ACC325": "the document is not UTF-8",
 }
 """Every refusal of this module and of `signature`, by its code."""
 
