@@ -1,22 +1,22 @@
 """The error tree. Every error carries all its problems at once, each with a stable code, a place and a way out.
 
-    AccordError
-    ├── BadInput              what a caller gave is wrong; nothing was changed        (exit code 2)
-    │   ├── TemplateInvalid       a template or capability file
-    │   ├── ContractViolation     a value that breaks a JSON Schema
-    │   ├── ExpressionInvalid     a CEL expression
-    │   └── NotUnderstood         an objective for which there is no confident plan
-    ├── Refused               well-formed, but not allowed now (state, policy, limit)
-    │   ├── TransitionRefused     the state machine has no such transition
-    │   ├── MessageRefused        a message that the gate or an agent does not accept
-    │   └── Overloaded            admission control: try again later
-    ├── NotFound              a run, task, template, agent or key that does not exist
-    ├── KeyUnusable           a key that cannot be read, is unsafe, expired or revoked
-    └── StoreError            the journal or blob store failed
-        ├── SequenceConflict      somebody else appended first
-        ├── Fenced                the partition has another owner now; this one must stop
-        ├── StoreUnavailable      cannot be reached, or the disk is full; safe to try again
-        └── StoreCorrupt          the hash chain, a digest or the schema does not hold
+AccordError
+├── BadInput              what a caller gave is wrong; nothing was changed        (exit code 2)
+│   ├── TemplateInvalid       a template or capability file
+│   ├── ContractViolation     a value that breaks a JSON Schema
+│   ├── ExpressionInvalid     a CEL expression
+│   └── NotUnderstood         an objective for which there is no confident plan
+├── Refused               well-formed, but not allowed now (state, policy, limit)
+│   ├── TransitionRefused     the state machine has no such transition
+│   ├── MessageRefused        a message that the gate or an agent does not accept
+│   └── Overloaded            admission control: try again later
+├── NotFound              a run, task, template, agent or key that does not exist
+├── KeyUnusable           a key that cannot be read, is unsafe, expired or revoked
+└── StoreError            the journal or blob store failed
+    ├── SequenceConflict      somebody else appended first
+    ├── Fenced                the partition has another owner now; this one must stop
+    ├── StoreUnavailable      cannot be reached, or the disk is full; safe to try again
+    └── StoreCorrupt          the hash chain, a digest or the schema does not hold
 """
 
 from __future__ import annotations

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Literal
 
 import msgspec
 
 from accord.domain.capability import CapabilityRange
-from accord.domain.expression import Binding, Expression
+from accord.domain.expression import Binding, Expression, Reference
 from accord.domain.ids import Digest, TaskId
 from accord.domain.template import JsonSchema
 
@@ -156,5 +156,43 @@ def undone_id(task: TaskId) -> TaskId | None:
 
 def node_of(task: TaskId) -> TaskId:
     """The template's task of an item or a compensation: `undo:measure[3]` → `measure`."""
-    name = task[len(UNDO) :] if task.startswith(UNDO) else task
+    name = task.removeprefix(UNDO)
     return TaskId(name.partition("[")[0])
+
+
+def behind(graph: Graph, tasks: Iterable[TaskId]) -> list[TaskId]:
+    """These tasks and all that depend on them, in topological order."""
+    found = set(tasks)
+    open_ = list(found)
+    while open_:
+        for dependent in graph.dependents.get(open_.pop(), ()):
+            if dependent not in found:
+                found.add(dependent)
+                open_.append(dependent)
+    return [task for task in graph.order if task in found]
+
+
+def references_of(task: Task) -> frozenset[Reference]:
+    """Everything that the task's expressions read."""
+    found: set[Reference] = set()
+    for part in _expressions(task):
+        found |= part.references
+    return frozenset(found)
+
+
+def _expressions(task: Task) -> Iterator[Binding | Expression]:
+    if task.when is not None:
+        yield task.when
+    if task.for_each is not None:
+        yield task.for_each
+    if task.compensate is not None:
+        yield task.compensate.binding
+    match task.action:
+        case Work(options=options):
+            yield from (option.binding for option in options)
+        case Wait(title=title):
+            yield title
+        case Sleep(until=until):
+            yield until
+        case Subrun(binding=binding):
+            yield binding

@@ -15,9 +15,7 @@ Name = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="A task's or slot's name: `a-z`, digits, `_`.")
 ]
 TemplateName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9]*([-.][a-z0-9]+)*$", max_length=100)]
-Version = Annotated[
-    str, Meta(pattern=r"^\d+\.\d+\.\d+([-+].+)?$", description="A semantic version, e.g. `1.2.0`.")
-]
+Version = Annotated[str, Meta(pattern=r"^\d+\.\d+\.\d+([-+].+)?$", description="A semantic version, e.g. `1.2.0`.")]
 CapabilityRangeText = Annotated[
     str,
     Meta(
@@ -188,9 +186,7 @@ class Template(_Node, frozen=True, kw_only=True):
     description: str = ""
     examples: tuple[str, ...] = ()
     """Phrases that mean this workflow, with slots: `compare {products} for {purpose}`."""
-    input: JsonSchema = msgspec.field(
-        default_factory=lambda: {"type": "object", "additionalProperties": False}
-    )
+    input: JsonSchema = msgspec.field(default_factory=lambda: {"type": "object", "additionalProperties": False})
     tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
     output: Any = msgspec.field(default=msgspec.UNSET)
     """The run's result: literals and expressions; by default the outputs of the last tasks by name."""

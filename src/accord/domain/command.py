@@ -1,0 +1,183 @@
+"""Commands: what somebody wants of a run. `accord.domain.decide` answers with events, or refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from accord.domain.document import Document
+from accord.domain.event import Fault, Origin, Parent, Purpose
+from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.errors import Problem
+
+
+class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command"):
+    pass
+
+
+# -- from people and programs; these travel as JSON in letters ----------------------------------------------------
+
+
+class Pause(_Command, frozen=True, tag="pause"):
+    """Nothing new is assigned from now on; what is under way may end, and its results are kept."""
+
+    by: str
+    reason: str = ""
+
+
+class Resume(_Command, frozen=True, tag="resume"):
+    """Go on after a pause."""
+
+    by: str
+
+
+class Cancel(_Command, frozen=True, tag="cancel"):
+    """End the run; agents are told to stop."""
+
+    by: str
+    reason: str = ""
+
+
+class RetryTask(_Command, frozen=True, tag="retry"):
+    """Do a failed or cancelled task again, and what was cancelled or skipped because of it."""
+
+    task: TaskId
+    by: str
+
+
+class Rollback(_Command, frozen=True, tag="rollback"):
+    """Undo a task and everything behind it, then do it again from there."""
+
+    to: TaskId
+    by: str
+
+
+class Signal(_Command, frozen=True, tag="signal"):
+    """Give a value to the task that waits for it: by the signal's name, or (approvals, reviews) by the task."""
+
+    payload: Document
+    by: str
+    name: str = ""
+    task: TaskId | None = None
+
+
+# -- from the engine ---------------------------------------------------------------------------------------------
+
+
+class Start(_Command, frozen=True, tag="start"):
+    """Begin a run. `adopted` are outputs that a fork takes over, in topological order."""
+
+    run: RunId
+    input: Document
+    title: str
+    by: str
+    parent: Parent | None = None
+    origin: Origin | None = None
+    adopted: tuple[Adopted, ...] = ()
+
+
+class Adopted(msgspec.Struct, frozen=True):
+    """An output of the run that a fork comes from."""
+
+    task: TaskId
+    output: Document
+    source: Digest | None
+    confidence: float | None
+
+
+class Assign(_Command, frozen=True, tag="assign"):
+    """Give a wanted attempt to an agent that the router has chosen."""
+
+    task: TaskId
+    purpose: Purpose
+    option: int
+    agent: AgentId
+    lease: LeaseToken
+    lease_until: datetime
+    capability: str
+    contract: Digest
+    payload: Digest
+    payload_bytes: int
+    timeout: timedelta | None
+    choice: str
+
+
+class RefuseInput(_Command, frozen=True, tag="refuse_input"):
+    """The input that the expressions made breaks the contract of the capability that is to get it."""
+
+    task: TaskId
+    problems: tuple[Problem, ...]
+
+
+class Accept(_Command, frozen=True, tag="accept"):
+    """The agent has begun."""
+
+    task: TaskId
+    attempt: int
+
+
+class Deliver(_Command, frozen=True, tag="deliver"):
+    """A result that the gate has authenticated. `problems` says how it breaks its contract, and `fault` whose doing that is."""
+
+    task: TaskId
+    attempt: int
+    statement: str
+    output: Document
+    confidence: float | None = None
+    problems: tuple[Problem, ...] = ()
+    fault: Fault = "producer"
+    diagnosis: Document | None = None
+    """The input for the diagnostic agent; None where there is none to ask."""
+
+
+class Diagnose(_Command, frozen=True, tag="diagnose"):
+    """The verdict of a diagnostic agent on the attempt before."""
+
+    task: TaskId
+    attempt: int
+    statement: str
+    verdict: Literal["repaired", "retry", "reassign", "fail"]
+    output: Document
+    """The diagnosis as it came."""
+    repaired: Document | None = None
+    """The repaired result; it has passed the contract."""
+    explanation: str = ""
+    confidence: float | None = None
+
+
+class Fail(_Command, frozen=True, tag="fail"):
+    """The agent's own failure."""
+
+    task: TaskId
+    attempt: int
+    statement: str
+    problem: Problem
+    retryable: bool
+
+
+class AgentLost(_Command, frozen=True, tag="agent_lost"):
+    """These attempts' agent is gone."""
+
+    attempts: tuple[tuple[TaskId, int], ...]
+
+
+class SubrunEnded(_Command, frozen=True, tag="subrun_ended"):
+    """The run that does a task has ended."""
+
+    task: TaskId
+    run: RunId
+    output: Document | None = None
+    problem: Problem | None = None
+
+
+class Tick(_Command, frozen=True, tag="tick"):
+    """Time has passed. `renewed` holds leases that heartbeats have kept alive."""
+
+    renewed: frozenset[LeaseToken] = frozenset()
+
+
+ControlCommand = Pause | Resume | Cancel | RetryTask | Rollback | Signal
+EngineCommand = Start | Assign | RefuseInput | Accept | Deliver | Diagnose | Fail | AgentLost | SubrunEnded | Tick
+Command = ControlCommand | EngineCommand

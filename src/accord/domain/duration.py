@@ -1,0 +1,29 @@
+"""Durations and times as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """`500ms`, `10s`, `1h30m`, `2d`; None where the text is no duration."""
+    if not _WHOLE.fullmatch(text):
+        return None
+    try:
+        return timedelta(seconds=sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(text)))
+    except OverflowError:
+        return None
+
+
+def parse_moment(text: str) -> datetime | None:
+    """An RFC 3339 time with its offset, as UTC; None where the text is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else None

@@ -1,0 +1,313 @@
+"""Events: what happened to a run, frozen, each with its wire name. State is the fold of these and of nothing else.
+
+A field is never renamed and never changes its meaning. An event that must change gets a new wire name, and an upcaster in
+`accord.codec` that turns the old one into the new one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from accord.domain.document import Document
+from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.errors import Problem
+
+Purpose = Literal["work", "diagnose"]
+"""What an attempt is for: to do the task, or to diagnose a result that broke its contract."""
+
+Fault = Literal["producer", "consumer", "contract", "mapping", "transport"]
+"""Whose doing a broken contract is: the agent that made the value, the one that asked for it, the schema itself, the
+template's expressions between them, or the way."""
+
+
+class _Event(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    tag_field="event",
+):
+    at: datetime
+    """When it was decided, aware UTC."""
+
+
+# -- run ---------------------------------------------------------------------------------------------------------
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """The task of another run that this run does."""
+
+    run: RunId
+    task: TaskId
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The run, and the last event of it, that this run was forked from."""
+
+    run: RunId
+    sequence: int
+
+
+class RunStarted(_Event, frozen=True, tag="run.started"):
+    run: RunId
+    template: str
+    """`name@version`."""
+    graph: Digest
+    """The digest of the template's document; the run is pinned to it."""
+    input: Document
+    title: str
+    by: str
+    parent: Parent | None = None
+    origin: Origin | None = None
+    deadline_at: datetime | None = None
+
+
+class RunPaused(_Event, frozen=True, tag="run.paused"):
+    by: str
+    reason: str = ""
+
+
+class RunResumed(_Event, frozen=True, tag="run.resumed"):
+    by: str
+
+
+class RunCancelling(_Event, frozen=True, tag="run.cancelling"):
+    by: str
+    reason: str = ""
+
+
+class RunCancelled(_Event, frozen=True, tag="run.cancelled"):
+    pass
+
+
+class RunFailing(_Event, frozen=True, tag="run.failing"):
+    """A task failed for good; what is under way is stopped, and undone where the template says so."""
+
+    problem: Problem
+    task: TaskId | None = None
+
+
+class RunFailed(_Event, frozen=True, tag="run.failed"):
+    problem: Problem
+
+
+class RunCompleted(_Event, frozen=True, tag="run.completed"):
+    output: Document
+
+
+class RollbackStarted(_Event, frozen=True, tag="run.rolling_back"):
+    """These tasks are to be undone, those with a compensation in reverse topological order, and then done again."""
+
+    by: str
+    to: TaskId
+    tasks: tuple[TaskId, ...]
+    """Nodes of the graph: `to` and everything behind it, in topological order."""
+
+
+class RollbackFinished(_Event, frozen=True, tag="run.rolled_back"):
+    """These tasks are as if they had never started, under a new epoch; the run goes on."""
+
+    tasks: tuple[TaskId, ...]
+    epoch: int
+
+
+# -- task --------------------------------------------------------------------------------------------------------
+
+
+class TaskExpanded(_Event, frozen=True, tag="task.expanded"):
+    """A `for_each` found its items."""
+
+    task: TaskId
+    items: Document
+    count: int
+
+
+class AttemptWanted(_Event, frozen=True, tag="attempt.wanted"):
+    """The task is to be given to an agent: at once, or not before a time."""
+
+    task: TaskId
+    input: Document
+    purpose: Purpose = "work"
+    option: int = 0
+    """Which of the task's options: 0 is its own, the others are its fallbacks."""
+    copies: int = 1
+    not_before: datetime | None = None
+    agent: AgentId | None = None
+    """Only this agent will do: a result is sent back to the one that made it."""
+    avoid: tuple[AgentId, ...] = ()
+    """Any but these, as long as there are others."""
+    errors: tuple[Problem, ...] = ()
+    """What was wrong with the attempt before; the agent is told."""
+    reason: str = ""
+
+
+class TaskWaiting(_Event, frozen=True, tag="task.waiting"):
+    """The task waits: for a signal, a human's approval, a review of a result, or only for a time."""
+
+    task: TaskId
+    for_: Literal["signal", "approval", "review", "time"] = msgspec.field(name="for")
+    title: str = ""
+    signal: str | None = None
+    until: datetime | None = None
+    candidate: Document | None = None
+    """The result that is to be reviewed."""
+
+
+class SubrunStarted(_Event, frozen=True, tag="task.subrun_started"):
+    task: TaskId
+    run: RunId
+    template: str
+    input: Document
+
+
+class TaskCompleted(_Event, frozen=True, tag="task.completed"):
+    """The task has its output; `attempt` is the one that made it, None where a value or a human did."""
+
+    task: TaskId
+    output: Document | None = None
+    """None for a `for_each`: its output is the list of its items' outputs."""
+    attempt: int | None = None
+    confidence: float | None = None
+    by: str = ""
+
+
+class TaskFailed(_Event, frozen=True, tag="task.failed"):
+    task: TaskId
+    problem: Problem
+
+
+class TaskSkipped(_Event, frozen=True, tag="task.skipped"):
+    task: TaskId
+    reason: str
+
+
+class TaskCancelled(_Event, frozen=True, tag="task.cancelled"):
+    task: TaskId
+    reason: str
+
+
+class TaskAdopted(_Event, frozen=True, tag="task.adopted"):
+    """A fork takes over the output that the task had in the run it was forked from."""
+
+    task: TaskId
+    output: Document
+    source: Digest | None = None
+    """SHA-256 of the statement under which the output was accepted there."""
+    confidence: float | None = None
+
+
+class SignalReceived(_Event, frozen=True, tag="signal.received"):
+    """Kept until a task waits for it, when none does yet."""
+
+    name: str
+    payload: Document
+    by: str
+    task: TaskId | None = None
+    """The task that takes it; None while none does."""
+
+
+# -- attempt -----------------------------------------------------------------------------------------------------
+
+
+class AttemptAssigned(_Event, frozen=True, tag="attempt.assigned"):
+    """The task is given to an agent under a lease. The assignment's claims come from this event alone."""
+
+    task: TaskId
+    attempt: int
+    agent: AgentId
+    lease: LeaseToken
+    lease_until: datetime
+    capability: str
+    contract: Digest
+    payload: Digest
+    """SHA-256 of the assignment's payload: the wanted input with its context."""
+    payload_bytes: int
+    purpose: Purpose = "work"
+    option: int = 0
+    timeout_at: datetime | None = None
+    choice: str = ""
+    """Why this agent: the figures that the router compared."""
+
+
+class AttemptAccepted(_Event, frozen=True, tag="attempt.accepted"):
+    """The agent has begun; sent for longer tasks only."""
+
+    task: TaskId
+    attempt: int
+
+
+class AttemptSucceeded(_Event, frozen=True, tag="attempt.succeeded"):
+    """The result passed the gate. `statement` is kept as it came: it is the proof."""
+
+    task: TaskId
+    attempt: int
+    statement: str
+    output: Document
+    confidence: float | None = None
+
+
+class AttemptRejected(_Event, frozen=True, tag="attempt.rejected"):
+    """The result is authentic but breaks its contract, or its confidence is below the rule."""
+
+    task: TaskId
+    attempt: int
+    statement: str
+    output: Document
+    fault: Fault
+    problems: tuple[Problem, ...]
+    confidence: float | None = None
+
+
+class AttemptFailed(_Event, frozen=True, tag="attempt.failed"):
+    """The agent says that it could not do it."""
+
+    task: TaskId
+    attempt: int
+    problem: Problem
+    statement: str
+    retryable: bool = True
+
+
+class AttemptExpired(_Event, frozen=True, tag="attempt.expired"):
+    """Time ran out, or the agent is gone; what still comes under this lease is too late."""
+
+    task: TaskId
+    attempt: int
+    cause: Literal["lease", "timeout", "agent_lost"]
+
+
+class AttemptCancelled(_Event, frozen=True, tag="attempt.cancelled"):
+    """The orchestrator took the task back; the agent is told."""
+
+    task: TaskId
+    attempt: int
+    reason: str
+
+
+RunEvent = RunStarted | RunPaused | RunResumed | RunCancelling | RunCancelled | RunFailing | RunFailed | RunCompleted
+RollbackEvent = RollbackStarted | RollbackFinished
+TaskEvent = (
+    TaskExpanded
+    | AttemptWanted
+    | TaskWaiting
+    | SubrunStarted
+    | TaskCompleted
+    | TaskFailed
+    | TaskSkipped
+    | TaskCancelled
+    | TaskAdopted
+)
+AttemptEvent = (
+    AttemptAssigned
+    | AttemptAccepted
+    | AttemptSucceeded
+    | AttemptRejected
+    | AttemptFailed
+    | AttemptExpired
+    | AttemptCancelled
+)
+Event = RunEvent | RollbackEvent | TaskEvent | AttemptEvent | SignalReceived
