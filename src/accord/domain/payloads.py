@@ -1,0 +1,117 @@
+"""Payloads of all kinds of messages but `card` (see `agent`), `bid`, and `result`: that is the output itself.
+
+What is unknown is refused. Durations and loads are numbers because these values are what is on the wire.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from accord.domain.ids import InstanceId, LeaseToken
+from accord.domain.message import strict_json
+from accord.errors import MessageRefused, Place, Problem
+
+SHARE = msgspec.Meta(ge=0, le=1)
+COUNT = msgspec.Meta(ge=0, le=(1 << 31) - 1)
+CODE = msgspec.Meta(min_length=1, max_length=128, pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+MESSAGE_MAX_CHARACTERS = 2000
+"""Bound of the words of a failure or a progress; what is longer is cut by `bounded`."""
+
+WORDS = msgspec.Meta(max_length=MESSAGE_MAX_CHARACTERS)
+
+
+class AssignContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an agent may know about the run beside the task's input."""
+
+    idempotency_key: str
+    """The same for every delivery of one attempt's side effects: hand it to whatever must not act twice."""
+    template: str = ""
+    """`name@version`."""
+    objective: str = ""
+    deadline: datetime | None = None
+    """RFC 3339; after it nobody waits for the result."""
+    upstream: dict[str, Any] = {}
+    """Outputs of earlier tasks that the template and the policy allow this task to see, by task name."""
+    errors: tuple[Problem, ...] = ()
+    """Why the previous attempt's result was sent back."""
+
+
+class AssignPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An assignment: the input document as its exact bytes, and the context."""
+
+    input: msgspec.Raw
+    context: AssignContext
+
+
+class HeartbeatPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an instance is doing now."""
+
+    instance: InstanceId
+    running: tuple[LeaseToken, ...]
+    queued: Annotated[int, COUNT]
+    """Assignments that were taken and wait for a free place."""
+    load: Annotated[float, SHARE]
+    """Held assignments as a share of concurrency and queue together."""
+    draining: bool = False
+    """Whether it takes nothing new."""
+
+
+class FailurePayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Why an attempt gave no result."""
+
+    code: Annotated[str, CODE]
+    message: Annotated[str, WORDS]
+    retryable: bool = msgspec.field(default=False)
+    details: Any = None
+
+
+class ProgressPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How far an attempt is."""
+
+    fraction: Annotated[float, SHARE]
+    message: Annotated[str, WORDS] = ""
+
+
+class CancelPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why an attempt is to stop."""
+
+    reason: Annotated[str, WORDS] = ""
+
+
+class RejectPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a message of an agent was not accepted."""
+
+    violations: tuple[Problem, ...]
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def decode_payload(kind: type[T], data: bytes) -> T:
+    """The payload of this kind. Raises MessageRefused: ACC32x where it is no strict JSON, else ACC330."""
+    strict_json(data)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise MessageRefused(_misshapen(str(error))) from None
+
+
+def encode_payload(payload: msgspec.Struct) -> bytes:
+    """The payload as JSON."""
+    return msgspec.json.encode(payload)
+
+
+def bounded(text: str) -> str:
+    """The text, cut to what a failure or a progress may say."""
+    return text if len(text) <= MESSAGE_MAX_CHARACTERS else text[: MESSAGE_MAX_CHARACTERS - 1] + "…"
+
+
+def _misshapen(reason: str) -> Problem:
+    """From msgspec's words: ``Expected ... - at `$.running[0]` ``."""
+    rule, _, path = reason.partition(" - at `$")
+    pointer = path.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/")
+    return Problem("ACC330", f"the payload does not have its kind's shape: {rule}", Place(pointer=pointer or None))

@@ -1,0 +1,188 @@
+"""Agents as they are written: an identity and capabilities, each a typed function or a declared body.
+
+agent = Agent("summarizer", concurrency=4)
+
+@agent.capability("text.summarize@1.0.0")
+async def summarize(text: str, sentences: int = 3, *, context: Context) -> Summary: ...
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+from accord.domain.agent import AgentCard, Capacity, Offer, agent_id, agent_problems
+from accord.domain.capability import CapabilityRef
+from accord.domain.contract import NO_LIMITS, Contract, Limits, compile_contract
+from accord.domain.ids import InstanceId
+from accord.domain.signature import PublicKey
+from accord.errors import BadInput, Place, Problem
+from accord.sdk.function import Body, FunctionBody
+from accord.sdk.parameters import Declared, signature_of
+from accord.sdk.schema import JsonSchema
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said about a capability beside its schemas."""
+
+    description: str = ""
+    limits: Limits = NO_LIMITS
+    examples: tuple[Any, ...] = ()
+    """Inputs that show what it is for; each keeps the contract."""
+    tags: tuple[str, ...] = ()
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A body with the schemas of what it takes and gives."""
+
+    body: Body
+    input: JsonSchema
+    output: JsonSchema
+
+
+class Capability(msgspec.Struct, frozen=True, kw_only=True):
+    """A capability as an agent offers it."""
+
+    ref: CapabilityRef
+    contract: Contract
+    terms: Terms
+    body: Body
+
+
+class Agent:
+    """An identity and the capabilities it offers. Raises BadInput with all that is wrong."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        organisation: str = "local",
+        concurrency: int = 8,
+        queue: int = 64,
+        description: str = "",
+    ) -> None:
+        self.capacity = Capacity(concurrency, queue)
+        BadInput.raise_if(agent_problems(name, organisation, self.capacity))
+        self.name = name
+        self.organisation = organisation
+        self.id = agent_id(organisation, name)
+        self.description = description
+        self._capabilities: dict[str, Capability] = {}
+
+    @property
+    def capabilities(self) -> Mapping[str, Capability]:
+        """The capabilities by `name@version`, in the order of their declaration."""
+        return MappingProxyType(self._capabilities)
+
+    def capability(  # noqa: PLR0913 -- a declaration: every field but the name is optional and named
+        self,
+        name: str,
+        *,
+        description: str = "",
+        deadline: timedelta | None = None,
+        cost: Decimal | float | None = None,
+        confidence: Decimal | float | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 -- the glossary's word, as on the wire
+        output: Mapping[str, Any] | None = None,
+        examples: Sequence[Any] = (),
+        tags: Sequence[str] = (),
+    ) -> Callable[[F], F]:
+        """Offer the decorated function, which stays as it is, as the capability `name@version`.
+
+        The input is the function's parameters, or its only one where that is a model; the output is its
+        return type. `input` and `output` declare JSON Schemas in their place: one parameter then takes the
+        document as it is. `deadline`, `cost` and `confidence` are the contract's limits. The description is
+        the first line of the docstring where none is given.
+
+        Raises BadInput with all that is wrong when the function is decorated.
+        """
+
+        def decorate(function: F) -> F:
+            terms = Terms(
+                description=description or (inspect.getdoc(function) or "").partition("\n")[0],
+                limits=Limits(deadline, _decimal(cost), _decimal(confidence)),
+                examples=tuple(examples),
+                tags=tuple(tags),
+            )
+            self.offer(name, terms, lambda: _bound(function, Declared(input, output)))
+            return function
+
+        return decorate
+
+    def offer(self, name: str, terms: Terms, bind: Callable[[], Bound]) -> None:
+        """Offer what `bind` gives as the capability `name`. Raises BadInput with all that is wrong."""
+        problems: list[Problem] = []
+        ref = _attempt(lambda: CapabilityRef.parse(name), problems)
+        if ref is not None and str(ref) in self._capabilities:
+            problems.append(Problem("ACC727", f"agent {self.name} offers {ref} already", hint="raise the version"))
+        bound = _attempt(bind, problems)
+        if ref is None or bound is None or problems:
+            raise BadInput(*problems)
+        contract = compile_contract(
+            capability=ref.name,
+            version=ref.version,
+            input_schema=bound.input,
+            output_schema=bound.output,
+            limits=terms.limits,
+        )
+        BadInput.raise_if(_example_problems(contract, terms.examples))
+        self._capabilities[str(ref)] = Capability(ref=ref, contract=contract, terms=terms, body=bound.body)
+
+    def card(self, instance: InstanceId, keys: Sequence[PublicKey]) -> AgentCard:
+        """The card that an instance with these keys publishes."""
+        return AgentCard(
+            agent=self.id,
+            instance=instance,
+            organisation=self.organisation,
+            description=self.description,
+            keys=tuple(key.to_jwk() for key in keys),
+            capabilities=tuple(_offer(capability) for capability in self._capabilities.values()),
+            capacity=self.capacity,
+        )
+
+
+def _decimal(number: Decimal | float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
+
+
+def _bound(function: Callable[..., Any], declared: Declared) -> Bound:
+    signature = signature_of(function, declared)
+    return Bound(FunctionBody(function, signature), signature.input.schema, signature.output.schema)
+
+
+def _attempt(make: Callable[[], T], problems: list[Problem]) -> T | None:
+    """What `make` gives; None, and its problems with the others, where it refuses."""
+    try:
+        return make()
+    except BadInput as error:
+        problems.extend(error.problems)
+        return None
+
+
+def _example_problems(contract: Contract, examples: Sequence[Any]) -> Iterator[Problem]:
+    for index, example in enumerate(examples):
+        for problem in contract.violations_of_input(example):
+            place = Place(pointer=f"/examples/{index}{problem.place.pointer or ''}")
+            yield msgspec.structs.replace(problem, place=place)
+
+
+def _offer(capability: Capability) -> Offer:
+    contract, terms = capability.contract, capability.terms
+    return Offer(
+        capability=str(capability.ref),
+        description=terms.description,
+        input=contract.input.document,
+        output=contract.output.document,
+        limits=contract.limits.document(),
+        examples=terms.examples,
+        tags=terms.tags,
+    )

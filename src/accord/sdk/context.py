@@ -1,0 +1,105 @@
+"""What an agent's function knows about its attempt, and what it can say while it works."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from accord.domain.ids import RunId, TaskId
+from accord.domain.payloads import ProgressPayload, bounded
+from accord.errors import Problem
+from accord.sdk.outcome import Failure
+
+logger = logging.getLogger("accord.agent")
+
+
+class Link:
+    """The live half of a context: between the function and the worker that runs it."""
+
+    __slots__ = ("cancelled", "report", "threads")
+
+    def __init__(
+        self, report: Callable[[ProgressPayload], None] | None = None, threads: Executor | None = None
+    ) -> None:
+        self.cancelled = False
+        self.report = report
+        self.threads = threads
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One attempt, as its agent may see it."""
+
+    run: RunId
+    task: TaskId
+    attempt: int
+    """1 for the first."""
+    organisation: str
+    """Whose run it is."""
+    idempotency_key: str
+    """The same whenever this work is delivered again: hand it to whatever must not act twice."""
+    template: str = ""
+    objective: str = ""
+    deadline: datetime | None = None
+    """After it nobody waits for the result, and the attempt is stopped."""
+    upstream: Mapping[str, Any] = {}
+    """Outputs of earlier tasks, by task name, as far as the template lets this task see them."""
+    errors: tuple[Problem, ...] = ()
+    """What was wrong with the previous attempt's result, where it was sent back."""
+    link: Link
+
+    @classmethod
+    def for_test(cls, **facts: Any) -> Context:
+        """A context for calling an agent's function in a unit test; any field can be given."""
+        known: dict[str, Any] = {
+            "run": RunId("run_test"),
+            "task": TaskId("test"),
+            "attempt": 1,
+            "organisation": "local",
+            "idempotency_key": "test",
+            "link": Link(),
+        }
+        return cls(**(known | facts))
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody wants the result any more; may be read from any thread."""
+        return self.link.cancelled
+
+    def raise_if_cancelled(self) -> None:
+        """Leave the function where its attempt was cancelled: a plain function cannot be interrupted."""
+        if self.link.cancelled:
+            raise Failure("cancelled", "the attempt was cancelled", retryable=True)
+
+    def progress(self, fraction: float, message: str = "") -> Awaitable[None]:
+        """Tell how far the attempt is: `fraction` from 0 to 1; what is outside becomes the nearer end.
+
+        It is told at once, from any thread; awaiting what comes back only lets the loop do other work first.
+        """
+        if self.link.report is not None:
+            self.link.report(ProgressPayload(min(max(float(fraction), 0.0), 1.0), bounded(message)))
+        return _TOLD
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose records carry run, task and attempt."""
+        return _Log(logger, {"run": self.run, "task": self.task, "attempt": self.attempt})
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
+
+
+class _Told:
+    """Awaitable any number of times, and no error where nobody awaits it."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+_TOLD = _Told()

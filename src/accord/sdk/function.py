@@ -1,0 +1,59 @@
+"""A Python function as the body of a capability."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from accord.sdk.context import Context
+from accord.sdk.outcome import Output, Result
+from accord.sdk.parameters import Signature
+
+
+class Body(Protocol):
+    """What a capability does."""
+
+    async def __call__(self, document: bytes, context: Context) -> Output:
+        """The output for an input that keeps the contract. Raises Failure, or what user code raises."""
+        ...
+
+
+class FunctionBody:
+    """Calls a function with the document as its arguments; a plain function is called in a thread."""
+
+    __slots__ = ("_call", "_context", "_function", "_input", "_output", "_whole")
+
+    def __init__(self, function: Callable[..., Any], signature: Signature) -> None:
+        self._function = function
+        self._input = signature.input
+        self._output = signature.output
+        self._whole = signature.whole
+        self._context = signature.context
+        self._call = self._on_loop if _gives_coroutine(function) else self._in_thread
+
+    async def __call__(self, document: bytes, context: Context) -> Output:
+        loaded = self._input.load(document)
+        arguments: dict[str, Any] = loaded if self._whole is None else {self._whole: loaded}
+        if self._context is not None:
+            arguments[self._context] = context
+        returned = await self._call(arguments, context)
+        if isinstance(returned, Result):
+            return Output(self._output.dump(returned.value), returned.confidence)
+        return Output(self._output.dump(returned))
+
+    def _on_loop(self, arguments: dict[str, Any], context: Context) -> Awaitable[Any]:
+        coroutine: Awaitable[Any] = self._function(**arguments)
+        return coroutine
+
+    def _in_thread(self, arguments: dict[str, Any], context: Context) -> Awaitable[Any]:
+        variables = contextvars.copy_context()
+        return asyncio.get_running_loop().run_in_executor(
+            context.link.threads, lambda: variables.run(self._function, **arguments)
+        )
+
+
+def _gives_coroutine(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function)
