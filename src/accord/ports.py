@@ -1,7 +1,10 @@
-"""Every port of the engine, in one sitting. The docstring of a port is its contract; `accord.testing` has the suites that prove an adapter.
+"""Every port of the engine, in one sitting. The docstring of a port is its contract; `accord.testing` has the
+suites that prove an adapter.
 
-A port knows bytes and values of `accord.domain`; it never decides anything. Adapters are opened with `async with` and are usable
-from then on. Time comes in as an argument: no adapter reads a clock to decide what is due, so a simulated clock works everywhere.
+A port knows bytes and values of `accord.domain`; it never decides anything. Adapters are opened with `async with`
+and are usable
+from then on. Time comes in as an argument: no adapter reads a clock to decide what is due, so a simulated clock
+works everywhere.
 """
 
 from __future__ import annotations
@@ -64,7 +67,9 @@ RunState = Literal["running", "paused", "cancelling", "rolling_back", "failing",
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What lists show of a run, and when it must be looked at again. A projection: always rewritten with the run's events."""
+    """What lists show of a run, and when it must be looked at again. A projection: always rewritten with the run's
+    events.
+    """
 
     run: RunId
     partition: int
@@ -84,7 +89,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fence(msgspec.Struct, frozen=True):
-    """The right to append to the runs of a partition; it ends when somebody else claims the partition with a higher epoch."""
+    """The right to append to the runs of a partition; it ends when somebody else claims the partition with a higher
+    epoch.
+    """
 
     partition: int
     epoch: int
@@ -151,7 +158,8 @@ class Journal(Protocol):
     """
 
     async def append(self, appends: Sequence[Append]) -> None:
-        """Write all of `appends` in one commit, in order; calls that come while a commit is under way share the next one.
+        """Write all of `appends` in one commit, in order; calls that come while a commit is under way share the
+        next one.
 
         Raises:
             SequenceConflict: a stream's head is not the expected one. Only this call's appends are refused.
@@ -177,7 +185,9 @@ class Journal(Protocol):
         ...
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
-        """Runs of these partitions that have not ended and whose wake-up is at or before `now`, longest overdue first."""
+        """Runs of these partitions that have not ended and whose wake-up is at or before `now`, longest overdue
+        first.
+        """
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -189,7 +199,9 @@ class Journal(Protocol):
         ...
 
     async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
-        """Remove ended runs that were last updated before this time, leaving of each its head as a tombstone; oldest first."""
+        """Remove ended runs that were last updated before this time, leaving of each its head as a tombstone;
+        oldest first.
+        """
         ...
 
     async def claim(self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta) -> Fence | None:
@@ -236,7 +248,9 @@ class BlobStore(Protocol):
         ...
 
     async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[Digest, int]:
-        """Keep what the chunks make together; returns digest and length in bytes. When the chunks raise, nothing is kept."""
+        """Keep what the chunks make together; returns digest and length in bytes. When the chunks raise, nothing is
+        kept.
+        """
         ...
 
     async def get(self, digest: Digest) -> bytes:
@@ -244,7 +258,9 @@ class BlobStore(Protocol):
         ...
 
     def get_stream(self, digest: Digest, *, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
-        """The bytes in chunks, checked like `get`: a corrupt blob raises StoreCorrupt before its last chunk is given."""
+        """The bytes in chunks, checked like `get`: a corrupt blob raises StoreCorrupt before its last chunk is
+        given.
+        """
         ...
 
     async def remove(self, digests: Sequence[Digest]) -> None:
@@ -334,14 +350,17 @@ class Inbox(Protocol):
 
 
 class Bus(Protocol):
-    """Carries messages between orchestrators and agents, at least once, in order per subject while nothing is delivered again.
+    """Carries messages between orchestrators and agents, at least once, in order per subject while nothing is
+    delivered again.
 
     A message that was taken and not acknowledged when its inbox closes is delivered again. The bus is never the truth:
     losing a message costs a retry, not a result.
     """
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
-        """Hand over all parcels, in order. Raises Overloaded when a subject holds as many messages as its bound allows."""
+        """Hand over all parcels, in order. Raises Overloaded when a subject holds as many messages as its bound
+        allows.
+        """
         ...
 
     def inbox(self, subject: str) -> AbstractAsyncContextManager[Inbox]:

@@ -119,7 +119,9 @@ class Accept(_Command, frozen=True, tag="accept"):
 
 
 class Deliver(_Command, frozen=True, tag="deliver"):
-    """A result that the gate has authenticated. `problems` says how it breaks its contract, and `fault` whose doing that is."""
+    """A result that the gate has authenticated. `problems` says how it breaks its contract, and `fault` whose doing
+    that is.
+    """
 
     task: TaskId
     attempt: int

@@ -1,4 +1,6 @@
-"""People intervene: pause, resume, cancel, retry, rollback, signal, fork. Each works in any state where it makes sense, and says why not otherwise."""
+"""People intervene: pause, resume, cancel, retry, rollback, signal, fork. Each works in any state where it makes
+sense, and says why not otherwise.
+"""
 
 from __future__ import annotations
 

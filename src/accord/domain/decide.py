@@ -1,6 +1,7 @@
 """Decisions: a run, a command and the time make events. Pure; asking again gives the same events again.
 
-`decide` dispatches a command to the function that knows it, then lets the run advance as far as it can without anybody else:
+`decide` dispatches a command to the function that knows it, then lets the run advance as far as it can without
+anybody else:
 tasks whose needs are met begin, expansions start their items, compensations follow one another, the run ends.
 The functions are in `progress` (tasks begin and end), `outcome` (attempts end) and `control` (people intervene).
 """

@@ -1,4 +1,6 @@
-"""A decision in the making: events, the run as it is after them, and the tasks whose settling is still to be followed up."""
+"""A decision in the making: events, the run as it is after them, and the tasks whose settling is still to be
+followed up.
+"""
 
 from __future__ import annotations
 

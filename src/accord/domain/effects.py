@@ -1,4 +1,6 @@
-"""Effects: what has to be done in the world because of events. Always derivable from them, so a crash in between repeats them and loses none."""
+"""Effects: what has to be done in the world because of events. Always derivable from them, so a crash in between
+repeats them and loses none.
+"""
 
 from __future__ import annotations
 

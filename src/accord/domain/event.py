@@ -1,6 +1,7 @@
 """Events: what happened to a run, frozen, each with its wire name. State is the fold of these and of nothing else.
 
-A field is never renamed and never changes its meaning. An event that must change gets a new wire name, and an upcaster in
+A field is never renamed and never changes its meaning. An event that must change gets a new wire name, and an
+upcaster in
 `accord.codec` that turns the old one into the new one.
 """
 

@@ -1,4 +1,6 @@
-"""Graphs: what a template means. A graph is a DAG of tasks with compiled expressions, made once and shared by all its runs."""
+"""Graphs: what a template means. A graph is a DAG of tasks with compiled expressions, made once and shared by all
+its runs.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ class Subrun(msgspec.Struct, frozen=True):
 
 
 class Join(msgspec.Struct, frozen=True):
-    """When a task may start. `any` is `at_least` 1, `all` has `at_least` None; `settled` does not ask how its needs ended."""
+    """When a task may start. `any` is `at_least` 1, `all` has `at_least` None; `settled` does not ask how its needs
+    ended.
+    """
 
     at_least: int | None = None
     settled: bool = False

@@ -1,4 +1,6 @@
-"""The transition tables of run, task and attempt. A pair that is not in its table is an error; the diagrams in the docs are drawn from here."""
+"""The transition tables of run, task and attempt. A pair that is not in its table is an error; the diagrams in the
+docs are drawn from here.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ RUN: Mapping[tuple[RunPhase | None, type], RunPhase] = {
     ("failed", e.RollbackStarted): "rolling_back",
     ("cancelled", e.RollbackStarted): "rolling_back",
 }
-"""A run. Whether it is paused is told apart: a pause holds back assignments in any phase, it does not change the phase."""
+"""A run. Whether it is paused is told apart: a pause holds back assignments in any phase, it does not change the
+phase.
+"""
 
 TASK: Mapping[tuple[TaskPhase, type], TaskPhase] = {
     ("pending", e.TaskExpanded): "expanded",

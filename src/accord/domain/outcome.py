@@ -1,4 +1,6 @@
-"""How attempts begin and end, and what follows: the next attempt, a fallback, a vote, a diagnosis, a review, the task's output."""
+"""How attempts begin and end, and what follows: the next attempt, a fallback, a vote, a diagnosis, a review, the
+task's output.
+"""
 
 from __future__ import annotations
 
@@ -155,7 +157,8 @@ _EXPIRED = {
 def expire(draft: Draft, task: TaskId, attempt: Attempt, cause: str) -> None:
     """End an attempt whose time has run out."""
     draft.emit(
-        e.AttemptExpired(at=draft.now, task=task, attempt=attempt.number, cause=cause)  # type: ignore[arg-type]  # a key of _EXPIRED
+        e.AttemptExpired(at=draft.now, task=task, attempt=attempt.number, cause=cause)  # type: ignore[arg-type]  #
+        a key of _EXPIRED
     )
     problem = Problem("ACC422", f"{_EXPIRED[cause]} ({attempt.agent})")
     _after_loss(draft, task, attempt, problem, retryable=True)

@@ -1,4 +1,6 @@
-"""How a run advances by itself: tasks begin when their needs are met, expansions start items, compensations follow one another, runs end."""
+"""How a run advances by itself: tasks begin when their needs are met, expansions start items, compensations follow
+one another, runs end.
+"""
 
 from __future__ import annotations
 
@@ -178,7 +180,8 @@ def _wait(draft: Draft, task: TaskId, action: Wait, title: str) -> None:
     until = draft.now + action.timeout if action.timeout else None
     kind = "signal" if action.signal else "approval"
     draft.emit(
-        e.TaskWaiting(at=draft.now, task=task, for_=kind, title=title, signal=action.signal, until=until)  # type: ignore[arg-type]  # one of the two literals
+        e.TaskWaiting(at=draft.now, task=task, for_=kind, title=title, signal=action.signal, until=until)  # type:
+        ignore[arg-type]  # one of the two literals
     )
     for signal in draft.run.signals:
         if signal.name == action.signal:

@@ -1,4 +1,6 @@
-"""When the next attempt may start: exponential back-off with jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")."""
+"""When the next attempt may start: exponential back-off with jitter (AWS Architecture Blog, "Exponential Backoff
+And Jitter").
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The state of a run: what its events add up to. Frozen, and cheap to change: `evolve` shares all that stays the same."""
+"""The state of a run: what its events add up to. Frozen, and cheap to change: `evolve` shares all that stays the
+same.
+"""
 
 from __future__ import annotations
 
@@ -373,7 +375,9 @@ def _count_item_start(run: Run, task: TaskId, before: TaskState) -> Run:
 
 
 def _count_settled(run: Run, task: TaskId, state: TaskState, *, step: int) -> Run:
-    """Tell the group of an item, or the dependents of a node, that a task has settled (`step` 1) or no longer has (-1)."""
+    """Tell the group of an item, or the dependents of a node, that a task has settled (`step` 1) or no longer has
+    (-1).
+    """
     if node_of(task) not in run.graph.tasks or task.startswith("undo:"):
         return run
     node, index = split_item(task)

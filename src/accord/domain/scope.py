@@ -19,7 +19,9 @@ class Values(Protocol):
     """The parsed values of documents."""
 
     def value(self, document: Document) -> Any:
-        """The JSON value. It is shared: never change it. Raises DocumentMissing where the bytes have to be fetched first."""
+        """The JSON value. It is shared: never change it. Raises DocumentMissing where the bytes have to be fetched
+        first.
+        """
         ...
 
     def ballot(self, document: Document) -> Digest:

@@ -28,7 +28,9 @@ def tick(draft: Draft, command: c.Tick) -> None:
 
 
 def next_wake(run: Run, renewed: dict[LeaseToken, datetime]) -> datetime | None:
-    """When the run must be looked at again at the latest; None when it has ended. `renewed` tells how long heartbeats keep leases."""
+    """When the run must be looked at again at the latest; None when it has ended. `renewed` tells how long
+    heartbeats keep leases.
+    """
     if run.ended:
         return None
     idle = run.updated_at + NEVER_WOKEN

@@ -36,7 +36,7 @@ Fault = Literal["refused", "lost_answer"]
 
 
 class Faults:
-    """Which fault the next calls meet: a list for tests to fill. A simulation passes a callable of its own."""
+    """Which fault the next calls meet: a list for tests to fill; a simulation passes its own callable."""
 
     def __init__(self) -> None:
         self._planned: dict[str, deque[Fault | None]] = {}
