@@ -24,6 +24,10 @@ Fault = Literal["producer", "consumer", "contract", "mapping", "transport"]
 template's expressions between them, or the way."""
 
 
+Expiry = Literal["lease", "timeout", "agent_lost"]
+"""Why an attempt ran out of time: no sign of life, too long in all, or the agent left."""
+
+
 class _Event(
     msgspec.Struct,
     frozen=True,
@@ -278,7 +282,7 @@ class AttemptExpired(_Event, frozen=True, tag="attempt.expired"):
 
     task: TaskId
     attempt: int
-    cause: Literal["lease", "timeout", "agent_lost"]
+    cause: Expiry
 
 
 class AttemptCancelled(_Event, frozen=True, tag="attempt.cancelled"):

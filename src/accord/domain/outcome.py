@@ -147,19 +147,16 @@ def lose_agent(draft: Draft, command: c.AgentLost) -> None:
             expire(draft, task, attempt, "agent_lost")
 
 
-_EXPIRED = {
+_EXPIRED: dict[e.Expiry, str] = {
     "lease": "the agent's lease ran out",
     "timeout": "the attempt took longer than its timeout",
     "agent_lost": "the agent is gone",
 }
 
 
-def expire(draft: Draft, task: TaskId, attempt: Attempt, cause: str) -> None:
+def expire(draft: Draft, task: TaskId, attempt: Attempt, cause: e.Expiry) -> None:
     """End an attempt whose time has run out."""
-    draft.emit(
-        e.AttemptExpired(at=draft.now, task=task, attempt=attempt.number, cause=cause)  # type: ignore[arg-type]  #
-        a key of _EXPIRED
-    )
+    draft.emit(e.AttemptExpired(at=draft.now, task=task, attempt=attempt.number, cause=cause))
     problem = Problem("ACC422", f"{_EXPIRED[cause]} ({attempt.agent})")
     _after_loss(draft, task, attempt, problem, retryable=True)
 

@@ -178,10 +178,15 @@ def begin_task(draft: Draft, task: TaskId) -> None:
 
 def _wait(draft: Draft, task: TaskId, action: Wait, title: str) -> None:
     until = draft.now + action.timeout if action.timeout else None
-    kind = "signal" if action.signal else "approval"
     draft.emit(
-        e.TaskWaiting(at=draft.now, task=task, for_=kind, title=title, signal=action.signal, until=until)  # type:
-        ignore[arg-type]  # one of the two literals
+        e.TaskWaiting(
+            at=draft.now,
+            task=task,
+            for_="signal" if action.signal else "approval",
+            title=title,
+            signal=action.signal,
+            until=until,
+        )
     )
     for signal in draft.run.signals:
         if signal.name == action.signal:

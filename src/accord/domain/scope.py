@@ -33,7 +33,7 @@ class Values(Protocol):
         ...
 
 
-class DocumentMissing(Exception):  # noqa: N818 - no error: it asks the caller to fetch the document and decide again
+class DocumentMissing(Exception):
     """A decision needs a document whose bytes are in the blob store."""
 
     def __init__(self, document: Document) -> None:

@@ -36,6 +36,13 @@ Duration = Annotated[
 ExpressionText = Annotated[
     str, Meta(pattern=r"^\s*\$\{[\s\S]+\}\s*$", description="A CEL expression: `${ input.limit > 3 }`.")
 ]
+DurationOrExpression = Annotated[
+    str,
+    Meta(
+        pattern=r"^((\d+(\.\d+)?(ms|s|m|h|d))+|\s*\$\{[\s\S]+\}\s*)$",
+        description="A duration such as `10s`, or an expression that gives one.",
+    ),
+]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[int, Meta(ge=1)]
 JsonSchema: TypeAlias = dict[str, Any] | bool
@@ -132,7 +139,7 @@ class TaskSpec(_Node, frozen=True, kw_only=True):
     uses: CapabilityRangeText | None = None
     approval: ApprovalSpec | None = None
     signal: SignalSpec | None = None
-    sleep: Duration | ExpressionText | None = None
+    sleep: DurationOrExpression | None = None
     """A timer: a duration, or an expression that gives one, or gives a time (RFC 3339) to wait for."""
     workflow: WorkflowRangeText | None = None
     """Another template, run as a run of its own."""
