@@ -1,0 +1,276 @@
+"""The rules of a template that its types cannot say: what belongs to what, and which numbers go together.
+
+ACC120  a task says nothing to do, or more than one thing
+ACC121  a field that means nothing here (it would be ignored)
+ACC122  numbers or times that contradict each other
+ACC123  a fallback that is none
+ACC124  a reserved name
+ACC125  `aggregate` together with `output`
+ACC126  an example phrase whose slots the input does not have
+ACC127  a need that is repeated, or is the task itself
+ACC128  a duration, version or range that is none
+ACC129  a schema that is none
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import msgspec
+
+from accord.domain.capability import CapabilityRange, Version, VersionRange
+from accord.domain.duration import parse_duration
+from accord.domain.graph import AGGREGATE
+from accord.domain.schema import compile_schema
+from accord.domain.template import (
+    ApprovalSpec,
+    BackoffSpec,
+    JsonSchema,
+    RetrySpec,
+    SignalSpec,
+    TaskSpec,
+    Template,
+)
+from accord.errors import BadInput, ContractViolation, Place, Problem
+
+ACTIONS = ("uses", "approval", "signal", "sleep", "workflow")
+_FIELDS_OF = {
+    "with": ("uses", "workflow"),
+    "for_each": ("uses", "workflow", "approval"),
+    "parallel": ("uses", "workflow", "approval"),
+    "deadline": ("uses", "workflow"),
+    "retry": ("uses",),
+    "timeout": ("uses",),
+    "redundancy": ("uses",),
+    "confidence": ("uses",),
+    "diagnose": ("uses",),
+    "fallback": ("uses",),
+    "compensate": ("uses",),
+    "context": ("uses",),
+}
+"""What a field is for; those that are not listed go with every action."""
+
+_WAYS_OUT = {
+    ("timeout", "approval"): "write it inside `approval`",
+    ("timeout", "signal"): "write it inside `signal`",
+    ("timeout", "workflow"): "write `deadline`",
+    ("deadline", "approval"): "write `approval.timeout`",
+    ("deadline", "signal"): "write `signal.timeout`",
+    ("retry", "workflow"): "retry the tasks of that workflow",
+}
+_CEL_WORDS = frozenset(
+    {
+        *("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in"),
+        *("let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while"),
+    }
+)
+SLOT = re.compile(r"\{([^{}]*)\}")
+"""A slot of an example phrase."""
+
+
+def rule_problems(template: Template) -> Iterator[Problem]:
+    """Everything that breaks a rule above, each with its JSON pointer."""
+    yield from _header_problems(template)
+    yield from _schema_problems(template.input, "/input")
+    yield from _retry_problems(template.defaults, "/defaults")
+    yield from _duration_problems(template.limits.deadline, "/limits/deadline")
+    for name, spec in template.tasks.items():
+        at = f"/tasks/{name}"
+        yield from _name_problems(name, template)
+        yield from task_problems(spec, at)
+
+
+def task_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
+    """Everything that breaks a rule in one task."""
+    actions = [action for action in ACTIONS if getattr(spec, action) is not None]
+    if len(actions) == 1:
+        yield from _misplaced_fields(spec, actions[0], at)
+    elif actions:
+        message = f"the task says more than one thing to do: {', '.join(f'`{action}`' for action in actions)}"
+        yield problem("ACC120", message, f"{at}/{actions[1]}", "make each a task of its own")
+    else:
+        hint = f"give it one of {', '.join(f'`{action}`' for action in ACTIONS)}"
+        yield problem("ACC120", "the task says nothing to do", at, hint)
+    yield from _action_problems(spec, at)
+    yield from _number_problems(spec, at)
+    yield from _fallback_problems(spec, at)
+    yield from _need_problems(spec, at)
+
+
+def problem(code: str, message: str, at: str, hint: str | None = None) -> Problem:
+    """A problem at a JSON pointer."""
+    return Problem(code, message, Place(pointer=at), hint)
+
+
+def _header_problems(template: Template) -> Iterator[Problem]:
+    yield from _parse_problems(Version.parse, template.version, "/version")
+    if template.aggregate is not None:
+        yield from _parse_problems(CapabilityRange.parse, template.aggregate.uses, "/aggregate/uses")
+        if template.output is not msgspec.UNSET:
+            hint = "give the aggregate what it needs in `aggregate.with`, and remove `output`"
+            yield problem("ACC125", "`aggregate` makes the result, so `output` is never used", "/output", hint)
+    if template.on_failure == "compensate" and not any(task.compensate for task in template.tasks.values()):
+        hint = "give tasks a `compensate`, or remove it"
+        yield problem("ACC121", "no task can be undone: none has a `compensate`", "/on_failure", hint)
+    for index, phrase in enumerate(template.examples):
+        yield from _example_problems(phrase, template.input, f"/examples/{index}")
+
+
+def _example_problems(phrase: str, schema: JsonSchema, at: str) -> Iterator[Problem]:
+    rest = SLOT.sub("", phrase)
+    if "{" in rest or "}" in rest:
+        yield problem("ACC126", "a brace without its partner", at, "a slot is `{name}`")
+    elif not re.search(r"\w", rest):
+        yield problem("ACC126", "the phrase has slots but no words", at, "write `compare {products}`")
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    slots = SLOT.findall(phrase)
+    for slot in slots:
+        if slot not in properties:
+            known = ", ".join(f"`{name}`" for name in properties) or "none"
+            yield problem("ACC126", f"the input has no `{slot}` for this slot", at, f"its properties: {known}")
+    if len(set(slots)) < len(slots):
+        yield problem("ACC126", "a slot occurs twice", at)
+
+
+def _name_problems(name: str, template: Template) -> Iterator[Problem]:
+    if name in _CEL_WORDS:
+        hint = f"call it `{name}_task`, for example"
+        yield problem("ACC124", f"`{name}` is a word of the expression language", f"/tasks/{name}", hint)
+    if name == AGGREGATE and template.aggregate is not None:
+        message = "`aggregate` is the name of the task that the template's own `aggregate` makes"
+        yield problem("ACC124", message, f"/tasks/{name}", "give this task another name")
+
+
+def _misplaced_fields(spec: TaskSpec, action: str, at: str) -> Iterator[Problem]:
+    plain = TaskSpec()
+    for field, owners in _FIELDS_OF.items():
+        attribute = "with_" if field == "with" else field
+        if action not in owners and getattr(spec, attribute) != getattr(plain, attribute):
+            hint = _WAYS_OUT.get((field, action), f"remove it: it goes with {_listed(owners)}")
+            yield problem("ACC121", f"`{field}` means nothing for `{action}`", f"{at}/{field}", hint)
+    if spec.parallel is not None and spec.for_each is None:
+        yield problem("ACC121", "`parallel` means nothing without `for_each`", f"{at}/parallel", "remove it")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    quoted = [f"`{name}`" for name in names]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+
+
+def _action_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
+    if spec.uses is not None:
+        yield from _parse_problems(CapabilityRange.parse, spec.uses, f"{at}/uses")
+    if spec.workflow is not None:
+        yield from _workflow_problems(spec.workflow, f"{at}/workflow")
+    if spec.compensate is not None:
+        yield from _parse_problems(CapabilityRange.parse, spec.compensate.uses, f"{at}/compensate/uses")
+    if spec.sleep is not None and "${" not in spec.sleep:
+        yield from _duration_problems(spec.sleep, f"{at}/sleep")
+    if spec.approval is not None:
+        yield from _schema_problems(spec.approval.form, f"{at}/approval/form")
+        yield from _wait_problems(spec.approval, f"{at}/approval")
+    if spec.signal is not None:
+        yield from _schema_problems(spec.signal.schema, f"{at}/signal/schema")
+        yield from _wait_problems(spec.signal, f"{at}/signal")
+
+
+def _wait_problems(spec: ApprovalSpec | SignalSpec, at: str) -> Iterator[Problem]:
+    yield from _duration_problems(spec.timeout, f"{at}/timeout")
+    if spec.on_timeout != "fail" and spec.timeout is None:
+        message = "`on_timeout` means nothing without `timeout`"
+        yield problem("ACC121", message, f"{at}/on_timeout", "add `timeout: 1d`, or remove it")
+
+
+def _workflow_problems(text: str, at: str) -> Iterator[Problem]:
+    name, _, versions = text.partition("@")
+    if re.fullmatch(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*", name) is None:
+        yield problem("ACC128", f"`{text}` names no template", at, "write `source-audit@^1`")
+    yield from _parse_problems(VersionRange.parse, versions, at)
+
+
+def _number_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
+    yield from _duration_problems(spec.timeout, f"{at}/timeout")
+    yield from _duration_problems(spec.deadline, f"{at}/deadline")
+    timeout, deadline = _duration(spec.timeout), _duration(spec.deadline)
+    if timeout and deadline and timeout > deadline:
+        message = "`timeout` (of one attempt) is longer than `deadline` (of all attempts)"
+        yield problem("ACC122", message, f"{at}/timeout", f"at most `{spec.deadline}`")
+    if spec.retry is not None:
+        yield from _retry_problems(spec.retry, f"{at}/retry")
+    copies = spec.redundancy
+    if copies is not None and copies.agree > copies.copies:
+        message = f"{copies.agree} of {copies.copies} can never agree"
+        yield problem("ACC122", message, f"{at}/redundancy/agree", f"at most {copies.copies}")
+    elif copies is not None and copies.agree * 2 <= copies.copies:
+        message = f"with {copies.agree} of {copies.copies}, two different results could both have agreed"
+        yield problem("ACC122", message, f"{at}/redundancy/agree", f"at least {copies.copies // 2 + 1}")
+
+
+def _retry_problems(retry: RetrySpec, at: str) -> Iterator[Problem]:
+    yield from _backoff_problems(retry.backoff, f"{at}/backoff")
+
+
+def _backoff_problems(backoff: BackoffSpec, at: str) -> Iterator[Problem]:
+    yield from _duration_problems(backoff.first, f"{at}/first", zero_too=True)
+    yield from _duration_problems(backoff.cap, f"{at}/cap", zero_too=True)
+    first, cap = _duration(backoff.first), _duration(backoff.cap)
+    if first is not None and cap is not None and first > cap:
+        hint = f"a `cap` of at least `{backoff.first}`"
+        yield problem("ACC122", "the first wait is longer than `cap`", f"{at}/first", hint)
+
+
+def _fallback_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
+    for index, option in enumerate(spec.fallback):
+        here = f"{at}/fallback/{index}"
+        has_value = option.value is not msgspec.UNSET
+        if (option.uses is not None) == has_value:
+            said = "says nothing to do" if not has_value else "has both `uses` and `value`"
+            yield problem("ACC123", f"the fallback {said}", here, "give it `uses`, or else `value`")
+        if has_value and option.with_ is not msgspec.UNSET:
+            yield problem("ACC123", "`with` means nothing for a `value`", f"{here}/with", "remove it")
+        if has_value and index + 1 < len(spec.fallback):
+            message = "fallbacks after a `value` are never reached"
+            yield problem("ACC123", message, f"{at}/fallback/{index + 1}", "put the `value` last")
+        if option.uses is not None:
+            yield from _parse_problems(CapabilityRange.parse, option.uses, f"{here}/uses")
+
+
+def _need_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
+    name = at.rpartition("/")[2]
+    for index, need in enumerate(spec.needs):
+        here = f"{at}/needs/{index}"
+        if need == name:
+            yield problem("ACC127", "the task needs itself", here, "remove it")
+        elif need in spec.needs[:index]:
+            yield problem("ACC127", f"`{need}` is here twice", here, "remove one")
+
+
+def _schema_problems(schema: JsonSchema, at: str) -> Iterator[Problem]:
+    try:
+        compile_schema(schema, pointer=at)
+    except ContractViolation as error:
+        yield from error.problems
+
+
+def _parse_problems(parse: Callable[[str], object], text: str, at: str) -> Iterator[Problem]:
+    try:
+        parse(text)
+    except BadInput as error:
+        for found in error.problems:
+            yield problem("ACC128", found.message, at, found.hint)
+
+
+def _duration_problems(text: str | None, at: str, *, zero_too: bool = False) -> Iterator[Problem]:
+    if text is None:
+        return
+    duration = parse_duration(text)
+    if duration is None:
+        yield problem("ACC128", f"`{text}` is no duration", at, "write `90s`, `5m` or `1h30m`")
+    elif not duration and not zero_too:
+        yield problem("ACC122", "no time at all is left", at, "write `90s`, `5m` or `1h30m`")
+
+
+def _duration(text: str | None) -> timedelta | None:
+    return parse_duration(text) if text is not None else None
