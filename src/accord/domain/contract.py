@@ -103,9 +103,7 @@ def compile_contract(
     if name is None or number is None or accepts is None or gives is None or problems:
         raise ContractViolation(*problems)
     digest = digest_of(canonical_form(_document(CapabilityRef(name, number), accepts, gives, limits)))
-    return Contract(
-        capability=name, version=number, input=accepts, output=gives, limits=limits, digest=digest
-    )
+    return Contract(capability=name, version=number, input=accepts, output=gives, limits=limits, digest=digest)
 
 
 def read_contract(document: Mapping[str, object]) -> Contract:
@@ -161,10 +159,7 @@ def _shape_problems(document: Mapping[str, object]) -> Iterator[Problem]:
         *(document.keys() - _MEMBERS),
         *(limits.keys() - _LIMITS if isinstance(limits, Mapping) else ()),
     ]
-    yield from (
-        Problem("ACC246", f"a contract has no `{name}`", Place(pointer=f"/{name}"))
-        for name in sorted(unknown)
-    )
+    yield from (Problem("ACC246", f"a contract has no `{name}`", Place(pointer=f"/{name}")) for name in sorted(unknown))
     missing = _MEMBERS - {"limits"} - document.keys()
     yield from (Problem("ACC246", f"`{name}` is missing", Place(pointer="")) for name in sorted(missing))
     texts = [name for name in ("capability", "version") if not isinstance(document.get(name, ""), str)]
@@ -195,9 +190,7 @@ def _read_decimal(form: Mapping[str, object], name: str) -> Decimal | None:
 
 def _refuse_limit(name: str, reason: str) -> NoReturn:
     place = Place(pointer=f"/limits/{name}")
-    raise ContractViolation.of(
-        "ACC245", f"{reason}", place=place, hint='like 30 for seconds, "0.8" for decimals'
-    )
+    raise ContractViolation.of("ACC245", f"{reason}", place=place, hint='like 30 for seconds, "0.8" for decimals')
 
 
 def _text(document: Mapping[str, object], name: str) -> str:

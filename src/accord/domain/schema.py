@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) that are safe to run: self-contained, bounded, no misspelt keywords or unknown formats."""
+"""JSON Schemas (2020-12) safe to run: self-contained, bounded, no misspelt keywords, no unknown formats."""
 
 from __future__ import annotations
 
@@ -157,9 +157,7 @@ def compile_schema(document: JsonSchema, *, pointer: str = "") -> Schema:
             are JSON pointers, after `pointer`.
     """
     if not isinstance(document, dict | bool):
-        raise ContractViolation.of(
-            "ACC240", "a schema is an object or a boolean", place=Place(pointer=pointer)
-        )
+        raise ContractViolation.of("ACC240", "a schema is an object or a boolean", place=Place(pointer=pointer))
     problems = list(_problems(document, pointer))
     ContractViolation.raise_if(problems)
     try:
@@ -214,7 +212,7 @@ def _violation(error: jsonschema_rs.ValidationError, code: str) -> Problem:
 
 
 def _closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError | None:
-    """An error of the alternative that fits at its top and fails further down, which is the one that was meant."""
+    """An error of the alternative that fits at its top and fails further down: the one that was meant."""
     context = getattr(error.kind, "context", [])
     depth = len(error.instance_path)
     meant = [each for each in context if each and all(len(inner.instance_path) > depth for inner in each)]
@@ -241,8 +239,8 @@ def _problems(document: JsonSchema, pointer: str) -> Iterator[Problem]:
         return
     try:
         size = len(canonical_form(document))
-    except ContractViolation as error:
-        yield msgspec.structs.replace(error.problems[0], place=Place(pointer=pointer))
+    except ContractViolation as refusal:
+        yield msgspec.structs.replace(refusal.problems[0], place=Place(pointer=pointer))
         return
     if size > MAX_SCHEMA_BYTES:
         message = f"the schema has {size} bytes, at most {MAX_SCHEMA_BYTES} are allowed"
@@ -284,9 +282,7 @@ def _children(keyword: str, value: object) -> Iterator[tuple[tuple[str | int, ..
     elif keyword in _SUBSCHEMA_MAPS and isinstance(value, dict):
         yield from (((keyword, name), schema) for name, schema in value.items() if isinstance(schema, dict))
     elif keyword in _SUBSCHEMA_LISTS and isinstance(value, list):
-        yield from (
-            ((keyword, index), schema) for index, schema in enumerate(value) if isinstance(schema, dict)
-        )
+        yield from (((keyword, index), schema) for index, schema in enumerate(value) if isinstance(schema, dict))
 
 
 def _keyword_problems(schema: dict[str, object], pointer: str, *, is_root: bool) -> Iterator[Problem]:

@@ -27,8 +27,20 @@ from accord.domain.expression.binding import (
 )
 from accord.domain.expression.program import Expression, compile_expression
 from accord.domain.expression.reference import VARIABLES, Reference, Scope
+from accord.domain.expression.static import (
+    ERROR_RECORD,
+    RUN_RECORD,
+    TASK_RECORD,
+    Types,
+    schema_of,
+    schema_of_binding,
+    static_problems,
+)
 
 __all__ = [
+    "ERROR_RECORD",
+    "RUN_RECORD",
+    "TASK_RECORD",
     "VARIABLES",
     "Binding",
     "Computed",
@@ -39,8 +51,12 @@ __all__ = [
     "Reference",
     "Scope",
     "Text",
+    "Types",
     "compile_binding",
     "compile_expression",
     "evaluate",
     "expressions",
+    "schema_of",
+    "schema_of_binding",
+    "static_problems",
 ]

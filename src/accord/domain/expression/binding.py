@@ -1,8 +1,8 @@
 """Bindings: JSON values of a template with `${ CEL }` in them, compiled once and evaluated per use.
 
-A string that is one `${ ... }` and nothing else but space around it has the expression's typed value. One
-with `${ ... }` inside other text is text, in which strings stand as they are and other values as compact JSON.
-`$${` is a literal `${`.
+A string that is one `${ ... }` and nothing else but space around it has the expression's typed value. One with
+`${ ... }` inside other text is text, in which strings stand as they are, other values as compact JSON. `$${` is
+a literal `${`.
 """
 
 from __future__ import annotations
@@ -130,9 +130,7 @@ def _evaluate(binding: Binding, scope: Scope, problems: list[Problem]) -> object
                 return None
         case Text(parts):
             values = [part if isinstance(part, str) else _evaluate(part, scope, problems) for part in parts]
-            return "".join(
-                value if isinstance(value, str) else orjson.dumps(value).decode() for value in values
-            )
+            return "".join(value if isinstance(value, str) else orjson.dumps(value).decode() for value in values)
         case Entries(members):
             return {name: _evaluate(member, scope, problems) for name, member in members}
         case Items(items):
@@ -144,8 +142,7 @@ def _compile(value: object, pointer: str, problems: list[Problem]) -> Binding:
         return _compile_text(value, pointer, problems)
     if isinstance(value, dict):
         members = tuple(
-            (str(name), _compile(entry, f"{pointer}/{_escape(str(name))}", problems))
-            for name, entry in value.items()
+            (str(name), _compile(entry, f"{pointer}/{_escape(str(name))}", problems)) for name, entry in value.items()
         )
         if all(type(member) is Literal for _, member in members):
             return Literal({name: member.value for name, member in members if isinstance(member, Literal)})
@@ -235,7 +232,7 @@ def _chunks(text: str) -> Iterator[str | tuple[int, int]]:
 
 
 def _closing(text: str, at: int) -> int:
-    """Where the brace is that closes an expression from `at` on; those in strings and comments do not count."""
+    """Where the brace is that closes an expression; those in strings and comments do not count."""
     depth = 0
     while at < len(text):
         quote = next((quote for quote in _QUOTES if text.startswith(quote, at)), None)

@@ -11,7 +11,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]  # it has .pyi f
 from accord.errors import ExpressionInvalid
 
 MAX_DATA_UNITS = 100_000
-"""Values, and strings by `STRING_UNIT`, that one evaluation may read; each takes half a microsecond to convert."""
+"""Values, and strings by `STRING_UNIT`, that one evaluation may read; each takes 0.5 µs to convert."""
 
 STRING_UNIT = 64
 """Characters that weigh as much as one value."""
@@ -52,16 +52,12 @@ def weigh(value: object, source: str) -> int:
 
 
 def _unusable(reason: str, source: str) -> ExpressionInvalid:
-    return ExpressionInvalid.of(
-        "ACC217", f"{reason}, in what `{source}` reads", hint="pass it on as a string"
-    )
+    return ExpressionInvalid.of("ACC217", f"{reason}, in what `{source}` reads", hint="pass it on as a string")
 
 
 def _too_much(source: str) -> ExpressionInvalid:
     message = f"`{source}` reads more than {MAX_DATA_UNITS} values"
-    return ExpressionInvalid.of(
-        "ACC216", message, hint="a plain path may be of any size; let an agent do the rest"
-    )
+    return ExpressionInvalid.of("ACC216", message, hint="a plain path may be of any size; let an agent do the rest")
 
 
 def as_json(value: cel.Value, source: str) -> object:

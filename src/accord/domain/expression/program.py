@@ -79,6 +79,8 @@ class Expression(msgspec.Struct, frozen=True):
     """All constant paths that it reads; a path stops at the first step that is an index or computed."""
     result_type: str
     """What it gives, as JSON: `bool`, `int`, `double`, `string`, `list`, `map`, `null`, or `dyn` for any."""
+    guarded: frozenset[Reference] = frozenset()
+    """Those of the references that may be absent: has() or an optional step (`.?`) asks for them."""
     path: tuple[Step, ...] | None = None
     """Root and steps, where it is nothing but a path: its value is then handed on as it is, of any size."""
 
@@ -121,11 +123,12 @@ def compile_expression(source: str) -> Expression:
     """
     program = _program(source)
     result = str(program.compiled.return_type())
-    problems = [*_result_problems(result, source), *_reference_problems(program.syntax, source)]
-    ExpressionInvalid.raise_if(problems)
-    references = frozenset(use.reference for use in uses(program.syntax))
+    found = uses(program.syntax)
+    references = frozenset(use.reference for use in found)
+    guarded = frozenset(use.reference for use in found if use.guarded)
+    ExpressionInvalid.raise_if([*_result_problems(result, source), *_reference_problems(references, source)])
     kind = _TYPE_NAMES.get(result.partition("<")[0], "dyn")
-    return Expression(source, references, kind, straight_path(program.syntax))
+    return Expression(source, references, kind, guarded, straight_path(program.syntax))
 
 
 @lru_cache(maxsize=CACHED_PROGRAMS)
@@ -200,14 +203,12 @@ def _result_problems(result: str, source: str) -> list[Problem]:
         hint = "end it with .orValue(...)"
         return [Problem("ACC206", f"`{source}` gives an optional, which is no JSON", hint=hint)]
     if "TYPE<" in result.replace("optional_type<", "") or result in ("TYPE", "ERROR"):
-        return [
-            Problem("ACC206", f"`{source}` gives a CEL type, which is no JSON", hint="compare it with ==")
-        ]
+        return [Problem("ACC206", f"`{source}` gives a CEL type, which is no JSON", hint="compare it with ==")]
     return []
 
 
-def _reference_problems(syntax: Node, source: str) -> list[Problem]:
-    if Reference("tasks") not in {use.reference for use in uses(syntax)}:
+def _reference_problems(references: frozenset[Reference], source: str) -> list[Problem]:
+    if Reference("tasks") not in references:
         return []
     message = f"`{source}` refers to all tasks at once"
     return [Problem("ACC205", message, hint="name the task: tasks.NAME.output")]

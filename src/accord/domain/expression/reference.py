@@ -52,10 +52,13 @@ class Reference(msgspec.Struct, frozen=True, order=True):
 
 
 class Use(msgspec.Struct, frozen=True):
-    """A reference, and whether only its presence or size is read."""
+    """One place where an expression reads a reference."""
 
     reference: Reference
     shallow: bool = False
+    """Only its presence or size is read."""
+    guarded: bool = False
+    """It may be absent: has() or an optional step (`.?`) asks for it."""
 
 
 def member(step: Step) -> str:
@@ -108,10 +111,19 @@ def _reference(node: Node, bound: frozenset[str]) -> Reference | None:
     return Reference(names[0], tuple(names[1:]))
 
 
+def _is_optional(node: Node) -> bool:
+    match node:
+        case Call("_?._" | "_[?_]"):
+            return True
+        case Select(operand) | Call("_[_]", (operand, _)):
+            return _is_optional(operand)
+    return False
+
+
 def _collect(node: Node, bound: frozenset[str], found: set[Use]) -> None:
     reference = _reference(node, bound)
     if reference is not None:
-        found.add(Use(reference))
+        found.add(Use(reference, guarded=_is_optional(node)))
         return
     match node:
         case Select(operand, field, test):
@@ -136,7 +148,7 @@ def _collect_select(operand: Node, field: str, test: bool, bound: frozenset[str]
     if reference is None:
         _collect(operand, bound, found)
     else:
-        found.add(Use(reference, shallow=True))
+        found.add(Use(reference, shallow=True, guarded=True))
 
 
 def _collect_shallow(argument: Node, bound: frozenset[str], found: set[Use]) -> None:

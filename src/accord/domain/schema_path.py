@@ -1,0 +1,229 @@
+"""What a JSON Schema says about a place inside its values: the sub-schema at a path, its names and types."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from accord.domain.schema import JsonSchema, subschemas
+
+MAX_ALTERNATIVES = 64
+"""Combinations of `anyOf` and `oneOf` that are looked at; beyond that the answer is unknown."""
+
+_MAX_REFERENCES = 32
+_DEFINITIONS = ("$defs", "definitions")
+_VALUES = frozenset({"const", "enum", "default", "examples"})
+"""Keywords that hold values, in which `$ref` is a name like any other."""
+JSON_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+
+Alternative: TypeAlias = tuple[dict[str, object], ...]
+"""Schemas that hold together."""
+
+
+def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | None:
+    """The schema of what a path reaches: False where nothing can be there, None where the schema does not say.
+
+    Follows local references, `properties`, `items`, `prefixItems`, `allOf`, `anyOf` and `oneOf`; of a union those
+    alternatives count that can have the member. The answer is self-contained.
+    """
+    current = schema
+    for step in path:
+        found = _alternatives(schema, current, _MAX_REFERENCES)
+        there = None if found is None else _union(_step(alternative, step) for alternative in found)
+        if there is None or there is False:
+            return there
+        current = there
+    return _self_contained(current, schema) if path else current
+
+
+def declared_names(schema: JsonSchema, path: Sequence[str | int] = ()) -> frozenset[str]:
+    """The names of all members that the schema declares for the object at a path."""
+    found = _alternatives(schema, schema_at(schema, path), _MAX_REFERENCES)
+    declared = [part.get("properties") for alternative in found or () for part in alternative]
+    return frozenset(name for each in declared if isinstance(each, dict) for name in each)
+
+
+def types_of(schema: JsonSchema) -> frozenset[str]:
+    """The JSON types that values of the schema may have; all of them where it does not say."""
+    found = _alternatives(schema, schema, _MAX_REFERENCES)
+    if found is None:
+        return JSON_TYPES
+    return frozenset().union(*map(_types, found))
+
+
+def joined(parts: Mapping[str, JsonSchema]) -> tuple[dict[str, JsonSchema], dict[str, object]]:
+    """Self-contained schemas made ready to stand in one document: the schemas, and the `$defs` they need there."""
+    schemas: dict[str, JsonSchema] = {}
+    definitions: dict[str, object] = {}
+    for number, (name, schema) in enumerate(parts.items()):
+        moved = _moved(schema, number)
+        if isinstance(moved, dict):
+            for keyword in _DEFINITIONS:
+                own = moved.pop(keyword, None)
+                if isinstance(own, dict):
+                    definitions.update({f"{number}.{each}": inner for each, inner in own.items()})
+        schemas[name] = moved if isinstance(moved, dict | bool) else True
+    return schemas, definitions
+
+
+def _moved(value: object, number: int) -> object:
+    """A copy whose local references carry the number of the schema that they came from."""
+    if isinstance(value, list):
+        return [_moved(each, number) for each in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _moved_reference(inner, number)
+        if name == "$ref" and isinstance(inner, str)
+        else inner
+        if name in _VALUES
+        else _moved(inner, number)
+        for name, inner in value.items()
+    }
+
+
+def _moved_reference(reference: str, number: int) -> str:
+    for keyword in _DEFINITIONS:
+        if reference.startswith(f"#/{keyword}/"):
+            return f"#/$defs/{number}.{reference.removeprefix(f'#/{keyword}/')}"
+    return reference
+
+
+def _alternatives(root: JsonSchema, schema: JsonSchema | None, budget: int) -> list[Alternative] | None:
+    """The schema as a union of conjunctions, None where that is unknown or too large."""
+    if schema is True:
+        return [({},)]
+    if not isinstance(schema, dict):
+        return [] if schema is False else None
+    if budget == 0:
+        return None
+    factors: list[list[Alternative]] = [[(schema,)]]
+    for union in _conjuncts(root, schema):
+        found: list[Alternative] = []
+        for part in union:
+            inner = _alternatives(root, part, budget - 1)
+            if inner is None:
+                return None
+            found.extend(inner)
+        factors.append(found)
+    return _product(factors)
+
+
+def _product(factors: list[list[Alternative]]) -> list[Alternative] | None:
+    size = 1
+    for factor in factors:
+        size *= len(factor)
+        if size > MAX_ALTERNATIVES:
+            return None
+    return [tuple(itertools.chain.from_iterable(each)) for each in itertools.product(*factors)]
+
+
+def _conjuncts(root: JsonSchema, schema: dict[str, object]) -> list[list[JsonSchema | None]]:
+    """What else has to hold, each a list of schemas of which one does."""
+    found: list[list[JsonSchema | None]] = []
+    if "$ref" in schema:
+        found.append([_resolve(root, schema["$ref"])])
+    if "$dynamicRef" in schema:
+        found.append([None])
+    found.extend([part] for part in _schemas(schema.get("allOf")))
+    found.extend(list(_schemas(schema[keyword])) for keyword in ("anyOf", "oneOf") if keyword in schema)
+    return found
+
+
+def _schemas(value: object) -> list[JsonSchema]:
+    return [each for each in value if isinstance(each, dict | bool)] if isinstance(value, list) else []
+
+
+def _resolve(root: JsonSchema, reference: object) -> JsonSchema | None:
+    """The target of a local JSON pointer; None for anything else."""
+    if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+        return None
+    target: object = root
+    for part in reference[2:].split("/") if len(reference) > 1 else ():
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, list) and name.isdigit() and int(name) < len(target):
+            target = target[int(name)]
+        elif isinstance(target, dict) and name in target:
+            target = target[name]
+        else:
+            return None
+    return target if isinstance(target, dict | bool) else None
+
+
+def _types(alternative: Alternative) -> frozenset[str]:
+    allowed = JSON_TYPES
+    for part in alternative:
+        stated = part.get("type")
+        if isinstance(stated, str | list):
+            names = frozenset([stated] if isinstance(stated, str) else stated)
+            allowed &= names | {"integer"} if "number" in names else names
+    return allowed
+
+
+def _step(alternative: Alternative, step: str | int) -> JsonSchema | None:
+    if ("object" if isinstance(step, str) else "array") not in _types(alternative):
+        return False
+    look = _member if isinstance(step, str) else _item
+    found = [look(part, step) for part in alternative]  # type: ignore[arg-type]  # the types were told apart above
+    if any(each is False for each in found):
+        return False
+    known = [each for each in found if each is not None and each is not True]
+    if not known:
+        return None
+    return known[0] if len(known) == 1 else {"allOf": known}
+
+
+def _member(schema: dict[str, object], name: str) -> JsonSchema | None:
+    properties = schema.get("properties")
+    if isinstance(properties, dict) and name in properties:
+        return _as_schema(properties[name])
+    if "patternProperties" in schema:
+        return None
+    rest = schema.get("additionalProperties")
+    if rest is None and schema.get("unevaluatedProperties") is False and not _adds_members(schema):
+        return False
+    return _as_schema(rest)
+
+
+def _adds_members(schema: dict[str, object]) -> bool:
+    return not schema.keys().isdisjoint({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"})
+
+
+def _item(schema: dict[str, object], index: int) -> JsonSchema | None:
+    first = schema.get("prefixItems")
+    if isinstance(first, list) and 0 <= index < len(first):
+        return _as_schema(first[index])
+    longest = schema.get("maxItems")
+    if index < 0 or (isinstance(longest, int) and index >= longest):
+        return False
+    return _as_schema(schema.get("items"))
+
+
+def _as_schema(value: object) -> JsonSchema | None:
+    return value if isinstance(value, dict | bool) else None
+
+
+def _union(found: Iterable[JsonSchema | None]) -> JsonSchema | None:
+    possible = [each for each in found if each is not False]
+    if not possible:
+        return False
+    known = [each for each in possible if each is not None]
+    if len(known) < len(possible):
+        return None
+    return known[0] if len(known) == 1 else {"anyOf": known}
+
+
+def _self_contained(schema: JsonSchema, root: JsonSchema) -> JsonSchema | None:
+    """The schema with the root's definitions; None where it refers to any other part of the root."""
+    if not isinstance(schema, dict) or not isinstance(root, dict):
+        return schema
+    references = [str(part["$ref"]) for _, part in subschemas(schema) if "$ref" in part]
+    if not references:
+        return schema
+    definitions = {name: root[name] for name in _DEFINITIONS if name in root}
+    whole: dict[str, object] = {**schema, **definitions}
+    outside = [str(part["$ref"]) for _, part in subschemas(whole) if "$ref" in part]
+    if all(each.startswith(tuple(f"#/{name}/" for name in _DEFINITIONS)) for each in outside):
+        return whole
+    return None
