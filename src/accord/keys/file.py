@@ -7,7 +7,6 @@ whole or not at all, and is never overwritten. Anything looser, foreign or damag
 from __future__ import annotations
 
 import asyncio
-import builtins
 import contextlib
 import errno
 import os
@@ -57,7 +56,7 @@ class FileKeyStore:
         check_name(name)
         return await asyncio.to_thread(self._create, name, algorithm)
 
-    async def list(self) -> list[StoredKey]:
+    async def stored(self) -> list[StoredKey]:
         """All keys by name, those included that another process has made since."""
         await asyncio.to_thread(self._load_new)
         return [self._keys[name][0] for name in sorted(self._keys)]
@@ -70,7 +69,7 @@ class FileKeyStore:
             raise no_such_key(name)
         return self._keys[name][0].public
 
-    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> builtins.list[bytes]:
+    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> list[bytes]:
         """A raw 64-byte signature for each input, in order. Raises NotFound."""
         key = self._by_kid.get(kid)
         if key is None:
@@ -165,12 +164,14 @@ def _read(path: Path) -> tuple[bytes, datetime]:
     """The contents of a private file and when it was written; what was checked is what is read."""
     with _reported(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise KeyUnusable(fault("ACC615", str(path)))
             KeyUnusable.raise_if(_access_faults(path, status))
-            data = file.read(_FILE_MAX_BYTES + 1)
+            data = os.read(descriptor, _FILE_MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     if not data or len(data) > _FILE_MAX_BYTES:
         raise KeyUnusable(fault("ACC617", str(path)))
     return data, datetime.fromtimestamp(status.st_mtime, UTC)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -31,7 +30,7 @@ class MemoryKeyStore:
         self._by_kid[key.public.kid] = key
         return key.public
 
-    async def list(self) -> list[StoredKey]:
+    async def stored(self) -> list[StoredKey]:
         """All keys, by name."""
         return [self._keys[name] for name in sorted(self._keys)]
 
@@ -41,7 +40,7 @@ class MemoryKeyStore:
             raise no_such_key(name)
         return self._keys[name].public
 
-    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> builtins.list[bytes]:
+    async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> list[bytes]:
         """A raw 64-byte signature for each input, in order. Raises NotFound."""
         if kid not in self._by_kid:
             raise no_such_key(kid)

@@ -1,0 +1,106 @@
+"""The suite that proves an adapter of the port `KeyStore`.
+
+Derive a test class from `KeyStoreSuite` and give it a fixture `keys` with an open, empty store.
+"""
+# ruff: noqa: S101  # a suite is made of asserts
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import timedelta
+
+import pytest
+
+from accord.domain.ids import KeyId
+from accord.domain.signature import (
+    Algorithm,
+    PublicKey,
+    attach,
+    is_signature,
+    parse_statement,
+    signing_input,
+    verify,
+)
+from accord.errors import KeyUnusable, NotFound
+from accord.ports import KeyStore
+
+ALGORITHMS: tuple[Algorithm, ...] = ("ES256", "Ed25519")
+BAD_NAMES = ("", ".", "..", ".hidden", "-x", "Upper", "a/b", "../a", "a b", "a\n", "a\x00", "é", "x" * 65)
+
+
+class KeyStoreSuite:
+    """What every key store does."""
+
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    async def test_a_created_key_is_found_again(self, keys: KeyStore, algorithm: Algorithm) -> None:
+        made = await keys.create("agent.one", algorithm)
+        assert made.algorithm == algorithm
+        assert await keys.public("agent.one") == made
+        (stored,) = await keys.stored()
+        assert (stored.name, stored.public) == ("agent.one", made)
+        assert stored.created_at.utcoffset() == timedelta(0)
+        assert PublicKey.from_jwk(made.to_jwk()) == made
+
+    async def test_es256_is_what_one_gets(self, keys: KeyStore) -> None:
+        assert (await keys.create("agent")).algorithm == "ES256"
+
+    async def test_keys_are_listed_by_name(self, keys: KeyStore) -> None:
+        assert await keys.stored() == []
+        for name in ("b", "a-1", "c", "0", "a.b"):
+            await keys.create(name)
+        listed = await keys.stored()
+        assert [key.name for key in listed] == ["0", "a-1", "a.b", "b", "c"]
+        assert len({key.public.kid for key in listed}) == 5
+
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    async def test_signatures_verify_in_the_order_of_the_inputs(self, keys: KeyStore, algorithm: Algorithm) -> None:
+        public = await keys.create("agent", algorithm)
+        inputs = [b"", b"a", b"b" * 4096, b"a", *(bytes([number]) for number in range(60))]
+        signatures = await keys.sign(public.kid, inputs)
+        assert [len(signature) for signature in signatures] == [64] * len(inputs)
+        assert all(map(is_signature, itertools.repeat(public), signatures, inputs))
+        assert not is_signature(public, signatures[1], b"b")
+        assert await keys.sign(public.kid, []) == []
+
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    async def test_the_same_input_has_the_same_signature(self, keys: KeyStore, algorithm: Algorithm) -> None:
+        public = await keys.create("agent", algorithm)
+        once = await keys.sign(public.kid, [b"a", b"b"] * 20)
+        assert once[:2] * 20 == once
+        assert await keys.sign(public.kid, [b"b"]) == [once[1]]
+
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    async def test_a_statement_signed_here_verifies(self, keys: KeyStore, algorithm: Algorithm) -> None:
+        public = await keys.create("agent", algorithm)
+        signed = signing_input(public.kid, algorithm, b"{}")
+        (signature,) = await keys.sign(public.kid, [signed])
+        verify(parse_statement(attach(signed, signature)), public)
+
+    async def test_a_name_is_taken_for_ever(self, keys: KeyStore) -> None:
+        first = await keys.create("agent")
+        with pytest.raises(KeyUnusable, match="ACC611"):
+            await keys.create("agent", "Ed25519")
+        assert await keys.public("agent") == first
+
+    async def test_of_two_that_create_one_name_one_wins(self, keys: KeyStore) -> None:
+        made = await asyncio.gather(*(keys.create("agent") for _ in range(5)), return_exceptions=True)
+        (won,) = [public for public in made if isinstance(public, PublicKey)]
+        assert all(isinstance(lost, KeyUnusable) for lost in made if lost is not won)
+        assert await keys.public("agent") == won
+        assert len(await keys.sign(won.kid, [b"x"])) == 1
+
+    @pytest.mark.parametrize("name", BAD_NAMES)
+    async def test_names_are_checked(self, keys: KeyStore, name: str) -> None:
+        with pytest.raises(KeyUnusable, match="ACC610"):
+            await keys.create(name)
+        with pytest.raises(NotFound):
+            await keys.public(name)
+        assert await keys.stored() == []
+
+    async def test_what_is_not_there_is_not_found(self, keys: KeyStore) -> None:
+        await keys.create("agent")
+        with pytest.raises(NotFound, match="ACC612"):
+            await keys.public("other")
+        with pytest.raises(NotFound, match="ACC612"):
+            await keys.sign(KeyId("A" * 43), [b"x"])
