@@ -91,13 +91,27 @@ async def test_a_key_that_another_process_made_is_found(folder):
             await mine.create("latest")
 
 
-async def test_a_broken_new_key_does_not_stop_the_others(folder):
+async def test_a_broken_new_key_does_not_stop_the_others(folder, tmp_path):
     async with opened(folder) as keys:
         public = await keys.public("agent")
         (folder / "broken.pem").touch(0o600)
         assert len(await keys.sign(public.kid, [b"x"])) == 1
         with pytest.raises(KeyUnusable, match="ACC617"):
             await keys.public("broken")
+        with pytest.raises(KeyUnusable, match="ACC617"):
+            await keys.stored()
+        async with opened(tmp_path / "other") as other:
+            later = await other.create("later")
+        (tmp_path / "other" / "later.pem").rename(folder / "later.pem")
+        assert await keys.public("later") == later
+
+
+async def test_a_closed_store_does_nothing(folder):
+    async with opened(folder) as keys:
+        public = await keys.public("agent")
+    for attempt in (keys.stored(), keys.public("agent"), keys.sign(public.kid, [b"x"]), keys.create("later")):
+        with pytest.raises(KeyUnusable, match="ACC622"):
+            await attempt
 
 
 async def test_a_crash_while_writing_leaves_nothing_that_counts(folder, monkeypatch):

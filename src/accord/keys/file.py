@@ -48,8 +48,7 @@ class FileKeyStore:
         try:
             yield store
         finally:
-            store._keys.clear()
-            store._by_kid.clear()
+            store._close()
 
     async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
         """Make a new key, durable when this returns. Raises KeyUnusable for a name taken or not allowed."""
@@ -58,24 +57,23 @@ class FileKeyStore:
 
     async def stored(self) -> list[StoredKey]:
         """All keys by name, those included that another process has made since."""
-        await asyncio.to_thread(self._load_new)
+        KeyUnusable.raise_if(await asyncio.to_thread(self._load_new))
         return [self._keys[name][0] for name in sorted(self._keys)]
 
     async def public(self, name: str) -> PublicKey:
-        """The key's public half. Raises NotFound."""
+        """The key's public half. Raises NotFound, and KeyUnusable where it may be in a file that is refused."""
+        problems = [] if name in self._keys else await asyncio.to_thread(self._load_new)
         if name not in self._keys:
-            await asyncio.to_thread(self._load_new)
-        if name not in self._keys:
+            KeyUnusable.raise_if(problems)
             raise no_such_key(name)
         return self._keys[name][0].public
 
     async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> list[bytes]:
-        """A raw 64-byte signature for each input, in order. Raises NotFound."""
+        """A raw 64-byte signature for each input, in order. Raises as `public` does."""
+        problems = [] if kid in self._by_kid else await asyncio.to_thread(self._load_new)
         key = self._by_kid.get(kid)
         if key is None:
-            await asyncio.to_thread(self._load_new)
-            key = self._by_kid.get(kid)
-        if key is None:
+            KeyUnusable.raise_if(problems)
             raise no_such_key(kid)
         if len(inputs) < _THREAD_FROM:
             return key.sign(inputs)
@@ -85,11 +83,16 @@ class FileKeyStore:
         if not self._passphrase:
             raise KeyUnusable(fault("ACC621", str(self._directory)))
         _make_directory(self._directory)
-        self._load_new()
+        KeyUnusable.raise_if(self._load_new())
 
-    def _load_new(self) -> None:
-        """Load the keys whose files are new to this process."""
-        KeyUnusable.raise_if(_directory_faults(self._directory))
+    def _close(self) -> None:
+        self._passphrase = b""
+        self._keys.clear()
+        self._by_kid.clear()
+
+    def _load_new(self) -> list[Problem]:
+        """Load the keys whose files are new to this process; returns what is wrong with those that are refused."""
+        self._check()
         problems: list[Problem] = []
         for path in sorted(self._directory.glob("*.pem")):
             if path.stem in self._keys or path.name.startswith("."):
@@ -98,7 +101,12 @@ class FileKeyStore:
                 self._load(path)
             except KeyUnusable as error:
                 problems.extend(error.problems)
-        KeyUnusable.raise_if(problems)
+        return problems
+
+    def _check(self) -> None:
+        if not self._passphrase:
+            raise KeyUnusable(fault("ACC622", str(self._directory)))
+        KeyUnusable.raise_if(_directory_faults(self._directory))
 
     def _load(self, path: Path) -> None:
         if NAME.fullmatch(path.stem) is None:
@@ -112,7 +120,7 @@ class FileKeyStore:
         self._by_kid[key.public.kid] = key
 
     def _create(self, name: str, algorithm: Algorithm) -> PublicKey:
-        KeyUnusable.raise_if(_directory_faults(self._directory))
+        self._check()
         path = self._directory / f"{name}.pem"
         key = PrivateKey.generate(algorithm)
         if not _write_new(path, key.to_pem(self._passphrase)):

@@ -43,6 +43,7 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC619": ("the passphrase does not open it", "give the passphrase that the key was made with"),
     "ACC620": ("the key is neither one for ES256 (P-256) nor Ed25519", "make one: `accord keys new`"),
     "ACC621": ("the passphrase is empty", "an empty passphrase protects nothing"),
+    "ACC622": ("the key store is closed", "use it inside of its `async with`"),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 
