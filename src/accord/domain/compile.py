@@ -167,9 +167,13 @@ def _default_output(
 
 def _output_of(name: TaskId) -> Binding:
     """What `${ tasks.name.output }` compiles to, without asking CEL: there may be many."""
-    reference = Reference("tasks", (name, "output"))
-    path = ("tasks", name, "output")
-    return Computed(Expression(f"tasks.{name}.output", frozenset({reference}), "dyn", path), "/output")
+    expression = Expression(
+        source=f"tasks.{name}.output",
+        references=frozenset({Reference("tasks", (name, "output"))}),
+        result_type="dyn",
+        path=("tasks", name, "output"),
+    )
+    return Computed(expression, "/output")
 
 
 def _output_or_null(name: TaskId) -> Binding:
@@ -256,3 +260,12 @@ def _compensation(spec: TaskSpec, parts: Parts) -> Option | None:
 
 def _duration(text: str | None) -> timedelta | None:
     return parse_duration(text) if text is not None else None
+
+
+def compile_problems(template: Template) -> tuple[Problem, ...]:
+    """All problems that `compile_graph` would raise."""
+    try:
+        compile_graph(template, Digest(""))
+    except TemplateInvalid as error:
+        return error.problems
+    return ()

@@ -113,9 +113,7 @@ class _Builder:
     def start(self, event: Any) -> None:
         tag = event.tag
         if tag is not None and not (tag == "!" and isinstance(event, ScalarEvent)):
-            raise self.wrong(
-                "ACC103", f"tags such as `{tag}` are not allowed", event, "write the value without it"
-            )
+            raise self.wrong("ACC103", f"tags such as `{tag}` are not allowed", event, "write the value without it")
         if not isinstance(event, ScalarEvent):
             self.enter(event)
             return
@@ -136,7 +134,7 @@ class _Builder:
         if len(self.open) > MAX_DEPTH:
             raise self.wrong("ACC103", f"more than {MAX_DEPTH} levels", event)
         if self.open and self.open[-1].is_mapping and self.open[-1].key is None:
-            hint = _QUOTE_IT.replace("put", "for an expression, put")
+            hint = 'for an expression, write "${ ... }" in quotes'
             raise self.wrong("ACC104", "a key must be a string, not a list or a mapping", event, hint)
         self.open.append(_Open(event))
 
@@ -176,9 +174,7 @@ class _Builder:
         if value == "<<":
             raise self.wrong("ACC103", "merge keys belong to YAML 1.1", event, "write the entries out")
         if value in parent.entries:
-            raise self.wrong(
-                "ACC102", f"the key `{value}` occurs twice", event, self.first_use(parent, value)
-            )
+            raise self.wrong("ACC102", f"the key `{value}` occurs twice", event, self.first_use(parent, value))
         mark = event.start_mark
         parent.key = (value, mark.line + 1, mark.column + 1)
 
@@ -199,9 +195,7 @@ class _Builder:
                 raise self.wrong("ACC103", "the number is too large", event)
             return number
         if _NO_NUMBER.fullmatch(text):
-            raise self.wrong(
-                "ACC103", f"`{text}` is no JSON number", event, "for the word, put it into quotes"
-            )
+            raise self.wrong("ACC103", f"`{text}` is no JSON number", event, "for the word, put it into quotes")
         return self.checked(text, event)
 
     def checked(self, text: str, event: Any) -> str:
@@ -210,13 +204,9 @@ class _Builder:
         return text
 
     def integer(self, text: str, event: Any) -> int:
-        number = (
-            int(text, 0 if text.startswith(("0o", "0x")) else 10) if len(text) <= 17 else MAX_SAFE_INTEGER + 1
-        )
+        number = int(text, 0 if text.startswith(("0o", "0x")) else 10) if len(text) <= 17 else MAX_SAFE_INTEGER + 1
         if abs(number) > MAX_SAFE_INTEGER:
-            raise self.wrong(
-                "ACC103", "integers beyond 2^53 lose digits in JSON", event, "put it into quotes"
-            )
+            raise self.wrong("ACC103", "integers beyond 2^53 lose digits in JSON", event, "put it into quotes")
         return number
 
     def wrong(self, code: str, message: str, event: Any, hint: str | None = None) -> TemplateInvalid:
@@ -230,9 +220,7 @@ def _shown(value: Scalar) -> str:
 
 def _syntax_error(error: YAMLError, text: str, file: str | None) -> TemplateInvalid:
     if not isinstance(error, MarkedYAMLError):
-        return refuse(
-            "ACC101", f"this is not YAML: {str(error).splitlines()[0]}", Place(file, *_odd_character(text))
-        )
+        return refuse("ACC101", f"this is not YAML: {str(error).splitlines()[0]}", Place(file, *_odd_character(text)))
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return refuse("ACC101", f"this is not YAML: {error.problem}", Place(file))
@@ -252,9 +240,7 @@ def _line_of(mark: Any, text: str) -> str:
 
 
 def _has_open_expression(line: str) -> bool:
-    return (
-        re.search(r"""(?<!["'\w])\$\{|\{\{""", re.sub(r""""(?:[^"\\]|\\.)*"|'[^']*'""", "", line)) is not None
-    )
+    return re.search(r"""(?<!["'\w])\$\{|\{\{""", re.sub(r""""(?:[^"\\]|\\.)*"|'[^']*'""", "", line)) is not None
 
 
 def _context(error: MarkedYAMLError) -> str | None:
