@@ -20,41 +20,41 @@ class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 # -- from people and programs; these travel as JSON in letters ----------------------------------------------------
 
 
-class Pause(_Command, frozen=True, tag="pause"):
+class Pause(_Command, frozen=True, kw_only=True, tag="pause"):
     """Nothing new is assigned from now on; what is under way may end, and its results are kept."""
 
     by: str
     reason: str = ""
 
 
-class Resume(_Command, frozen=True, tag="resume"):
+class Resume(_Command, frozen=True, kw_only=True, tag="resume"):
     """Go on after a pause."""
 
     by: str
 
 
-class Cancel(_Command, frozen=True, tag="cancel"):
+class Cancel(_Command, frozen=True, kw_only=True, tag="cancel"):
     """End the run; agents are told to stop."""
 
     by: str
     reason: str = ""
 
 
-class RetryTask(_Command, frozen=True, tag="retry"):
+class RetryTask(_Command, frozen=True, kw_only=True, tag="retry"):
     """Do a failed or cancelled task again, and what was cancelled or skipped because of it."""
 
     task: TaskId
     by: str
 
 
-class Rollback(_Command, frozen=True, tag="rollback"):
+class Rollback(_Command, frozen=True, kw_only=True, tag="rollback"):
     """Undo a task and everything behind it, then do it again from there."""
 
     to: TaskId
     by: str
 
 
-class Signal(_Command, frozen=True, tag="signal"):
+class Signal(_Command, frozen=True, kw_only=True, tag="signal"):
     """Give a value to the task that waits for it: by the signal's name, or (approvals, reviews) by the task."""
 
     payload: Document
@@ -66,7 +66,7 @@ class Signal(_Command, frozen=True, tag="signal"):
 # -- from the engine ---------------------------------------------------------------------------------------------
 
 
-class Start(_Command, frozen=True, tag="start"):
+class Start(_Command, frozen=True, kw_only=True, tag="start"):
     """Begin a run. `adopted` are outputs that a fork takes over, in topological order."""
 
     run: RunId
@@ -87,7 +87,7 @@ class Adopted(msgspec.Struct, frozen=True):
     confidence: float | None
 
 
-class Assign(_Command, frozen=True, tag="assign"):
+class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
     """Give a wanted attempt to an agent that the router has chosen."""
 
     task: TaskId
@@ -104,21 +104,21 @@ class Assign(_Command, frozen=True, tag="assign"):
     choice: str
 
 
-class RefuseInput(_Command, frozen=True, tag="refuse_input"):
+class RefuseInput(_Command, frozen=True, kw_only=True, tag="refuse_input"):
     """The input that the expressions made breaks the contract of the capability that is to get it."""
 
     task: TaskId
     problems: tuple[Problem, ...]
 
 
-class Accept(_Command, frozen=True, tag="accept"):
+class Accept(_Command, frozen=True, kw_only=True, tag="accept"):
     """The agent has begun."""
 
     task: TaskId
     attempt: int
 
 
-class Deliver(_Command, frozen=True, tag="deliver"):
+class Deliver(_Command, frozen=True, kw_only=True, tag="deliver"):
     """A result that the gate has authenticated. `problems` says how it breaks its contract, and `fault` whose doing
     that is.
     """
@@ -134,7 +134,7 @@ class Deliver(_Command, frozen=True, tag="deliver"):
     """The input for the diagnostic agent; None where there is none to ask."""
 
 
-class Diagnose(_Command, frozen=True, tag="diagnose"):
+class Diagnose(_Command, frozen=True, kw_only=True, tag="diagnose"):
     """The verdict of a diagnostic agent on the attempt before."""
 
     task: TaskId
@@ -149,7 +149,7 @@ class Diagnose(_Command, frozen=True, tag="diagnose"):
     confidence: float | None = None
 
 
-class Fail(_Command, frozen=True, tag="fail"):
+class Fail(_Command, frozen=True, kw_only=True, tag="fail"):
     """The agent's own failure."""
 
     task: TaskId
@@ -159,13 +159,13 @@ class Fail(_Command, frozen=True, tag="fail"):
     retryable: bool
 
 
-class AgentLost(_Command, frozen=True, tag="agent_lost"):
+class AgentLost(_Command, frozen=True, kw_only=True, tag="agent_lost"):
     """These attempts' agent is gone."""
 
     attempts: tuple[tuple[TaskId, int], ...]
 
 
-class SubrunEnded(_Command, frozen=True, tag="subrun_ended"):
+class SubrunEnded(_Command, frozen=True, kw_only=True, tag="subrun_ended"):
     """The run that does a task has ended."""
 
     task: TaskId
@@ -174,7 +174,7 @@ class SubrunEnded(_Command, frozen=True, tag="subrun_ended"):
     problem: Problem | None = None
 
 
-class Tick(_Command, frozen=True, tag="tick"):
+class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
     """Time has passed. `renewed` holds leases that heartbeats have kept alive."""
 
     renewed: frozenset[LeaseToken] = frozenset()

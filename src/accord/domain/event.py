@@ -57,7 +57,7 @@ class Origin(msgspec.Struct, frozen=True):
     sequence: int
 
 
-class RunStarted(_Event, frozen=True, tag="run.started"):
+class RunStarted(_Event, frozen=True, kw_only=True, tag="run.started"):
     run: RunId
     template: str
     """`name@version`."""
@@ -71,40 +71,40 @@ class RunStarted(_Event, frozen=True, tag="run.started"):
     deadline_at: datetime | None = None
 
 
-class RunPaused(_Event, frozen=True, tag="run.paused"):
+class RunPaused(_Event, frozen=True, kw_only=True, tag="run.paused"):
     by: str
     reason: str = ""
 
 
-class RunResumed(_Event, frozen=True, tag="run.resumed"):
+class RunResumed(_Event, frozen=True, kw_only=True, tag="run.resumed"):
     by: str
 
 
-class RunCancelling(_Event, frozen=True, tag="run.cancelling"):
+class RunCancelling(_Event, frozen=True, kw_only=True, tag="run.cancelling"):
     by: str
     reason: str = ""
 
 
-class RunCancelled(_Event, frozen=True, tag="run.cancelled"):
+class RunCancelled(_Event, frozen=True, kw_only=True, tag="run.cancelled"):
     pass
 
 
-class RunFailing(_Event, frozen=True, tag="run.failing"):
+class RunFailing(_Event, frozen=True, kw_only=True, tag="run.failing"):
     """A task failed for good; what is under way is stopped, and undone where the template says so."""
 
     problem: Problem
     task: TaskId | None = None
 
 
-class RunFailed(_Event, frozen=True, tag="run.failed"):
+class RunFailed(_Event, frozen=True, kw_only=True, tag="run.failed"):
     problem: Problem
 
 
-class RunCompleted(_Event, frozen=True, tag="run.completed"):
+class RunCompleted(_Event, frozen=True, kw_only=True, tag="run.completed"):
     output: Document
 
 
-class RollbackStarted(_Event, frozen=True, tag="run.rolling_back"):
+class RollbackStarted(_Event, frozen=True, kw_only=True, tag="run.rolling_back"):
     """These tasks are to be undone, those with a compensation in reverse topological order, and then done again."""
 
     by: str
@@ -113,7 +113,7 @@ class RollbackStarted(_Event, frozen=True, tag="run.rolling_back"):
     """Nodes of the graph: `to` and everything behind it, in topological order."""
 
 
-class RollbackFinished(_Event, frozen=True, tag="run.rolled_back"):
+class RollbackFinished(_Event, frozen=True, kw_only=True, tag="run.rolled_back"):
     """These tasks are as if they had never started, under a new epoch; the run goes on."""
 
     tasks: tuple[TaskId, ...]
@@ -123,7 +123,7 @@ class RollbackFinished(_Event, frozen=True, tag="run.rolled_back"):
 # -- task --------------------------------------------------------------------------------------------------------
 
 
-class TaskExpanded(_Event, frozen=True, tag="task.expanded"):
+class TaskExpanded(_Event, frozen=True, kw_only=True, tag="task.expanded"):
     """A `for_each` found its items."""
 
     task: TaskId
@@ -131,7 +131,7 @@ class TaskExpanded(_Event, frozen=True, tag="task.expanded"):
     count: int
 
 
-class AttemptWanted(_Event, frozen=True, tag="attempt.wanted"):
+class AttemptWanted(_Event, frozen=True, kw_only=True, tag="attempt.wanted"):
     """The task is to be given to an agent: at once, or not before a time."""
 
     task: TaskId
@@ -150,7 +150,7 @@ class AttemptWanted(_Event, frozen=True, tag="attempt.wanted"):
     reason: str = ""
 
 
-class TaskWaiting(_Event, frozen=True, tag="task.waiting"):
+class TaskWaiting(_Event, frozen=True, kw_only=True, tag="task.waiting"):
     """The task waits: for a signal, a human's approval, a review of a result, or only for a time."""
 
     task: TaskId
@@ -162,14 +162,14 @@ class TaskWaiting(_Event, frozen=True, tag="task.waiting"):
     """The result that is to be reviewed."""
 
 
-class SubrunStarted(_Event, frozen=True, tag="task.subrun_started"):
+class SubrunStarted(_Event, frozen=True, kw_only=True, tag="task.subrun_started"):
     task: TaskId
     run: RunId
     template: str
     input: Document
 
 
-class TaskCompleted(_Event, frozen=True, tag="task.completed"):
+class TaskCompleted(_Event, frozen=True, kw_only=True, tag="task.completed"):
     """The task has its output; `attempt` is the one that made it, None where a value or a human did."""
 
     task: TaskId
@@ -180,22 +180,22 @@ class TaskCompleted(_Event, frozen=True, tag="task.completed"):
     by: str = ""
 
 
-class TaskFailed(_Event, frozen=True, tag="task.failed"):
+class TaskFailed(_Event, frozen=True, kw_only=True, tag="task.failed"):
     task: TaskId
     problem: Problem
 
 
-class TaskSkipped(_Event, frozen=True, tag="task.skipped"):
+class TaskSkipped(_Event, frozen=True, kw_only=True, tag="task.skipped"):
     task: TaskId
     reason: str
 
 
-class TaskCancelled(_Event, frozen=True, tag="task.cancelled"):
+class TaskCancelled(_Event, frozen=True, kw_only=True, tag="task.cancelled"):
     task: TaskId
     reason: str
 
 
-class TaskAdopted(_Event, frozen=True, tag="task.adopted"):
+class TaskAdopted(_Event, frozen=True, kw_only=True, tag="task.adopted"):
     """A fork takes over the output that the task had in the run it was forked from."""
 
     task: TaskId
@@ -205,7 +205,7 @@ class TaskAdopted(_Event, frozen=True, tag="task.adopted"):
     confidence: float | None = None
 
 
-class SignalReceived(_Event, frozen=True, tag="signal.received"):
+class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received"):
     """Kept until a task waits for it, when none does yet."""
 
     name: str
@@ -218,7 +218,7 @@ class SignalReceived(_Event, frozen=True, tag="signal.received"):
 # -- attempt -----------------------------------------------------------------------------------------------------
 
 
-class AttemptAssigned(_Event, frozen=True, tag="attempt.assigned"):
+class AttemptAssigned(_Event, frozen=True, kw_only=True, tag="attempt.assigned"):
     """The task is given to an agent under a lease. The assignment's claims come from this event alone."""
 
     task: TaskId
@@ -238,14 +238,14 @@ class AttemptAssigned(_Event, frozen=True, tag="attempt.assigned"):
     """Why this agent: the figures that the router compared."""
 
 
-class AttemptAccepted(_Event, frozen=True, tag="attempt.accepted"):
+class AttemptAccepted(_Event, frozen=True, kw_only=True, tag="attempt.accepted"):
     """The agent has begun; sent for longer tasks only."""
 
     task: TaskId
     attempt: int
 
 
-class AttemptSucceeded(_Event, frozen=True, tag="attempt.succeeded"):
+class AttemptSucceeded(_Event, frozen=True, kw_only=True, tag="attempt.succeeded"):
     """The result passed the gate. `statement` is kept as it came: it is the proof."""
 
     task: TaskId
@@ -255,7 +255,7 @@ class AttemptSucceeded(_Event, frozen=True, tag="attempt.succeeded"):
     confidence: float | None = None
 
 
-class AttemptRejected(_Event, frozen=True, tag="attempt.rejected"):
+class AttemptRejected(_Event, frozen=True, kw_only=True, tag="attempt.rejected"):
     """The result is authentic but breaks its contract, or its confidence is below the rule."""
 
     task: TaskId
@@ -267,7 +267,7 @@ class AttemptRejected(_Event, frozen=True, tag="attempt.rejected"):
     confidence: float | None = None
 
 
-class AttemptFailed(_Event, frozen=True, tag="attempt.failed"):
+class AttemptFailed(_Event, frozen=True, kw_only=True, tag="attempt.failed"):
     """The agent says that it could not do it."""
 
     task: TaskId
@@ -277,7 +277,7 @@ class AttemptFailed(_Event, frozen=True, tag="attempt.failed"):
     retryable: bool = True
 
 
-class AttemptExpired(_Event, frozen=True, tag="attempt.expired"):
+class AttemptExpired(_Event, frozen=True, kw_only=True, tag="attempt.expired"):
     """Time ran out, or the agent is gone; what still comes under this lease is too late."""
 
     task: TaskId
@@ -285,7 +285,7 @@ class AttemptExpired(_Event, frozen=True, tag="attempt.expired"):
     cause: Expiry
 
 
-class AttemptCancelled(_Event, frozen=True, tag="attempt.cancelled"):
+class AttemptCancelled(_Event, frozen=True, kw_only=True, tag="attempt.cancelled"):
     """The orchestrator took the task back; the agent is told."""
 
     task: TaskId

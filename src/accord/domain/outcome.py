@@ -218,7 +218,7 @@ def fall_back(draft: Draft, task: TaskId, problem: Problem) -> None:
         return
     error = {"code": problem.code, "message": problem.message}
     try:
-        value = evaluated(options[following].binding, {**scope_of(draft, task), "error": error})
+        value = evaluated(options[following].binding, {**scope_of(draft, task), "error": error}, draft.values)
     except ExpressionInvalid as invalid:
         fail_task(draft, task, mapping_problem(task, invalid))
         return

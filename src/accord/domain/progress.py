@@ -165,7 +165,7 @@ def begin_task(draft: Draft, task: TaskId) -> None:
     scope = item_scope(draft.run, task, draft.values)
     if isinstance(action, Work):
         copies = action.redundancy.copies if action.redundancy else 1
-        first = evaluated(action.options[0].binding, scope)
+        first = evaluated(action.options[0].binding, scope, draft.values)
         draft.emit(e.AttemptWanted(at=draft.now, task=task, input=first, copies=copies))
     elif isinstance(action, Wait):
         _wait(draft, task, action, str(evaluate(action.title, scope)))
@@ -219,7 +219,7 @@ def _start_subrun(draft: Draft, task: TaskId, action: Subrun, scope: dict[str, o
             task=task,
             run=subrun_id(draft.run.id, task, draft.run.state(task).epoch),
             template=action.template,
-            input=evaluated(action.binding, scope),
+            input=evaluated(action.binding, scope, draft.values),
         )
     )
 
@@ -240,7 +240,7 @@ def subrun_id(parent: RunId, task: TaskId, epoch: int) -> RunId:
 
 def _expand(draft: Draft, spec: Task) -> None:
     assert spec.for_each is not None  # noqa: S101 - narrowed by the caller
-    items = evaluated(spec.for_each, run_scope(draft.run, draft.values))
+    items = evaluated(spec.for_each, run_scope(draft.run, draft.values), draft.values)
     value = draft.values.value(items)
     if not isinstance(value, list):
         raise ExpressionInvalid(Problem("ACC293", f"`for_each` must be a list, it is {type(value).__name__}"))
@@ -291,7 +291,7 @@ def _complete_if_done(draft: Draft) -> None:
     if run.settled < len(run.graph.tasks) or run.busy:
         return
     try:
-        output = evaluated(run.graph.output, run_scope(run, draft.values))
+        output = evaluated(run.graph.output, run_scope(run, draft.values), draft.values)
     except ExpressionInvalid as error:
         first = error.problems[0]
         problem = Problem(first.code, f"the run's output failed: {first.message}", first.place, first.hint)
@@ -343,7 +343,7 @@ def _needs_undoing(run: Run, task: TaskId) -> bool:
 
 def _want_undo(draft: Draft, undo: TaskId) -> None:
     try:
-        first = evaluated(work_of(draft.run, undo).options[0].binding, scope_of(draft, undo))
+        first = evaluated(work_of(draft.run, undo).options[0].binding, scope_of(draft, undo), draft.values)
     except ExpressionInvalid as error:
         fail_task(draft, undo, mapping_problem(undo, error))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import TypeAlias
 
 from accord.domain.schema import JsonSchema, subschemas
@@ -13,8 +14,6 @@ MAX_ALTERNATIVES = 64
 
 _MAX_REFERENCES = 32
 _DEFINITIONS = ("$defs", "definitions")
-_VALUES = frozenset({"const", "enum", "default", "examples"})
-"""Keywords that hold values, in which `$ref` is a name like any other."""
 JSON_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
 Alternative: TypeAlias = tuple[dict[str, object], ...]
@@ -63,24 +62,18 @@ def joined(parts: Mapping[str, JsonSchema]) -> tuple[dict[str, JsonSchema], dict
                 own = moved.pop(keyword, None)
                 if isinstance(own, dict):
                     definitions.update({f"{number}.{each}": inner for each, inner in own.items()})
-        schemas[name] = moved if isinstance(moved, dict | bool) else True
+        schemas[name] = moved
     return schemas, definitions
 
 
-def _moved(value: object, number: int) -> object:
+def _moved(schema: JsonSchema, number: int) -> JsonSchema:
     """A copy whose local references carry the number of the schema that they came from."""
-    if isinstance(value, list):
-        return [_moved(each, number) for each in value]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: _moved_reference(inner, number)
-        if name == "$ref" and isinstance(inner, str)
-        else inner
-        if name in _VALUES
-        else _moved(inner, number)
-        for name, inner in value.items()
-    }
+    copied = deepcopy(schema)
+    for _, part in subschemas(copied):
+        reference = part.get("$ref")
+        if isinstance(reference, str):
+            part["$ref"] = _moved_reference(reference, number)
+    return copied
 
 
 def _moved_reference(reference: str, number: int) -> str:

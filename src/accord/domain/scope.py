@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from accord.domain.document import Document, document_of
+from accord.domain.document import Document
 from accord.domain.expression import Binding, evaluate
 from accord.domain.graph import node_of
 from accord.domain.ids import Digest, TaskId, item_id, split_item
@@ -22,6 +22,10 @@ class Values(Protocol):
         """The JSON value. It is shared: never change it. Raises DocumentMissing where the bytes have to be fetched
         first.
         """
+        ...
+
+    def document(self, data: bytes) -> Document:
+        """A new document with these bytes; where they are many, they are put aside to be stored before the events are."""
         ...
 
     def ballot(self, document: Document) -> Digest:
@@ -152,10 +156,10 @@ def _agent(run: Run, task: TaskId, state: TaskState) -> str | None:
     return attempt.agent if attempt else None
 
 
-def evaluated(binding: Binding, scope: Mapping[str, object]) -> Document:
+def evaluated(binding: Binding, scope: Mapping[str, object], values: Values) -> Document:
     """The document that a binding gives. Raises ExpressionInvalid."""
     try:
-        return document_of(orjson.dumps(evaluate(binding, scope)))
+        return values.document(orjson.dumps(evaluate(binding, scope)))
     except TypeError as error:
         raise ExpressionInvalid(Problem("ACC290", f"the value is not JSON: {error}")) from error
 

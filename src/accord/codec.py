@@ -1,0 +1,74 @@
+"""Events as bytes, and the hash chain over those bytes. What is written here is read for ever: see `tests/replay`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from accord.domain.event import Event
+from accord.domain.ids import Digest, StreamId
+from accord.domain.system import SystemEvent
+from accord.errors import StoreCorrupt
+from accord.ports import Head, Record
+
+_encode = msgspec.json.Encoder().encode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_system = msgspec.json.Decoder(SystemEvent).decode
+
+
+def encode_event(event: Event | SystemEvent) -> bytes:
+    """The event as JSON; its kind is the member `event`."""
+    return _encode(event)
+
+
+def decode_event(record: Record) -> Event:
+    """The event of a run's record. Raises StoreCorrupt."""
+    return _decoded(_decode_event, record)  # type: ignore[no-any-return]  # the decoder is typed
+
+
+def decode_system_event(record: Record) -> SystemEvent:
+    """The event of a `sys:*` stream's record. Raises StoreCorrupt."""
+    return _decoded(_decode_system, record)  # type: ignore[no-any-return]  # the decoder is typed
+
+
+def _decoded(decode: Any, record: Record) -> Any:
+    try:
+        return decode(record.data)
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt.of(
+            "ACC527",
+            f"event {record.sequence} of {record.stream} cannot be read: {error}",
+            hint="it may come from a newer version of Accord",
+        ) from error
+
+
+def link(previous: Digest, data: bytes) -> Digest:
+    """The digest of the event that follows the one with the digest `previous`: SHA-256 over that (32 bytes) and `data`."""
+    return Digest(sha256(bytes.fromhex(previous) + data).hexdigest())
+
+
+def chained(stream: StreamId, head: Head, events: Iterable[bytes]) -> tuple[Record, ...]:
+    """The events as the records that follow `head`."""
+    digest = head.digest
+    records = []
+    for sequence, data in enumerate(events, head.sequence + 1):
+        digest = link(digest, data)
+        records.append(Record(stream, sequence, data, digest))
+    return tuple(records)
+
+
+def follow(records: Sequence[Record], head: Head) -> Head:
+    """Where the stream ends after these records. Raises StoreCorrupt at the first that does not follow."""
+    for record in records:
+        expected = link(head.digest, record.data)
+        if record.sequence != head.sequence + 1 or record.digest != expected:
+            raise StoreCorrupt.of(
+                "ACC526",
+                f"event {record.sequence} of {record.stream} does not follow event {head.sequence}",
+                hint="the journal was changed from outside; restore it from a copy",
+            )
+        head = Head(record.sequence, record.digest)
+    return head

@@ -1,0 +1,96 @@
+"""Events that belong to no run: who is known, which templates there are, what is held back, what was refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from accord.domain.document import Document
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
+from accord.errors import Problem
+
+REGISTRY = StreamId("sys:registry")
+TEMPLATES = StreamId("sys:templates")
+CONTROL = StreamId("sys:control")
+INCIDENTS = StreamId("sys:incidents")
+
+Scope = Literal["everything", "template", "agent"]
+"""What a hold holds back; a single run is paused by an event of its own."""
+
+
+class _Event(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="event"
+):
+    at: datetime
+    """When it was decided, aware UTC."""
+
+
+class AgentEnrolled(_Event, frozen=True, kw_only=True, tag="agent.enrolled"):
+    """From now on the agent's statements may be signed with this key."""
+
+    agent: AgentId
+    key: KeyId
+    jwk: dict[str, str]
+    by: str
+
+
+class KeyRevoked(_Event, frozen=True, kw_only=True, tag="key.revoked"):
+    """From now on nothing new is accepted under this key; what was accepted before stays verifiable."""
+
+    agent: AgentId
+    key: KeyId
+    by: str
+    reason: str = ""
+
+
+class CardAccepted(_Event, frozen=True, kw_only=True, tag="agent.card_accepted"):
+    """The agent offers what its signed card says."""
+
+    agent: AgentId
+    card: Document
+    statement: str
+
+
+class TemplatePublished(_Event, frozen=True, kw_only=True, tag="template.published"):
+    """A version of a template; its document is the blob of this digest."""
+
+    name: str
+    version: str
+    digest: Digest
+    description: str = ""
+    by: str = ""
+
+
+class HoldPlaced(_Event, frozen=True, kw_only=True, tag="hold.placed"):
+    """Nothing of this scope is assigned until the hold is lifted."""
+
+    scope: Scope
+    subject: str = ""
+    by: str
+    reason: str = ""
+
+
+class HoldLifted(_Event, frozen=True, kw_only=True, tag="hold.lifted"):
+    scope: Scope
+    subject: str = ""
+    by: str
+
+
+class IncidentRecorded(_Event, frozen=True, kw_only=True, tag="incident.recorded"):
+    """A message was refused for a reason that matters to security; `statement` and `payload` are the evidence."""
+
+    problem: Problem
+    statement: str
+    payload: Document | None = None
+    claimed_agent: AgentId | None = None
+    """Who the message says it is from. Only with `authentic` this is more than a claim."""
+    authentic: bool = False
+    run: RunId | None = None
+    task: TaskId | None = None
+    delivered_as: str = ""
+    """The subject that it came by."""
+
+
+SystemEvent = AgentEnrolled | KeyRevoked | CardAccepted | TemplatePublished | HoldPlaced | HoldLifted | IncidentRecorded

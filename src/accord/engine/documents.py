@@ -1,0 +1,90 @@
+"""Documents at hand: parsed values of what decisions need, fetched from the blob store when they are large."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import rfc8785
+
+from accord.domain.document import Document, document_of
+from accord.domain.ids import Digest
+from accord.domain.scope import DocumentMissing
+from accord.ports import BlobStore
+
+SMALL_BYTES = 512
+"""Parsing a document up to this length costs less than remembering it."""
+
+
+class Documents:
+    """The `Values` of decisions. What has been asked for stays at hand until `trim`, then as much as `limit_bytes` allows."""
+
+    def __init__(self, blobs: BlobStore, *, limit_bytes: int = 64 << 20) -> None:
+        self._blobs = blobs
+        self._limit_bytes = limit_bytes
+        self._held_bytes = 0
+        self._parsed: OrderedDict[Digest, tuple[Any, int]] = OrderedDict()
+        self._unstored: dict[Digest, bytes] = {}
+        self._made: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
+
+    def value(self, document: Document) -> Any:
+        """The JSON value; never change it. Raises DocumentMissing when it has to be fetched first."""
+        if document.inline is not None and document.length_bytes <= SMALL_BYTES:
+            return orjson.loads(document.inline)
+        known = self._parsed.get(document.sha256)
+        if known is not None:
+            self._parsed.move_to_end(document.sha256)
+            return known[0]
+        if document.inline is None:
+            raise DocumentMissing(document)
+        return self._keep(document, bytes(document.inline))
+
+    def ballot(self, document: Document) -> Digest:
+        """SHA-256 of the value's canonical form (RFC 8785)."""
+        return Digest(sha256(rfc8785.dumps(self.value(document))).hexdigest())
+
+    def remembered(self, key: tuple[str, str, int], make: Callable[[], Any]) -> Any:
+        """What `make` gave for this key before, or gives now."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    async def fetch(self, document: Document) -> None:
+        """Put a large document at hand. Raises NotFound, StoreCorrupt, StoreUnavailable."""
+        self._keep(document, await self._blobs.get(document.sha256))
+
+    async def data(self, document: Document) -> bytes:
+        """The document's exact bytes."""
+        inline = document.data
+        return inline if inline is not None else await self._blobs.get(document.sha256)
+
+    def document(self, data: bytes) -> Document:
+        """A new document with these bytes; a large one is put aside until `store`."""
+        document = document_of(data)
+        if document.inline is None:
+            self._unstored[document.sha256] = data
+            self._keep(document, data)
+        return document
+
+    async def store(self) -> None:
+        """Keep in the blob store what was put aside. Raises StoreUnavailable."""
+        for digest, data in list(self._unstored.items()):
+            await self._blobs.put(data)
+            self._unstored.pop(digest, None)
+
+    def trim(self) -> None:
+        """Let go of what has not been asked for the longest."""
+        while self._held_bytes > self._limit_bytes and self._parsed:
+            _, (_, length_bytes) = self._parsed.popitem(last=False)
+            self._held_bytes -= length_bytes
+        while len(self._made) > 64:
+            self._made.popitem(last=False)
+
+    def _keep(self, document: Document, data: bytes) -> Any:
+        value = orjson.loads(data)
+        self._parsed[document.sha256] = (value, document.length_bytes)
+        self._held_bytes += document.length_bytes
+        return value
