@@ -108,16 +108,12 @@ def spelt_string(draw):
 
 def documents():
     """Valid and nearly valid documents: members may occur twice, numbers may be out of range."""
-    numbers = st.sampled_from(
-        ["0", "-0", "1e400", "-1e309", "1e-400", "NaN", "Infinity", "01", "1.", "9" * 25]
-    )
+    numbers = st.sampled_from(["0", "-0", "1e400", "-1e309", "1e-400", "NaN", "Infinity", "01", "1.", "9" * 25])
     scalar = SCALARS.map(json.dumps) | spelt_string() | numbers
     space = st.sampled_from(["", " ", "\n"])
 
     def containers(inner):
-        member = st.tuples(spelt_string(), space, inner).map(
-            lambda part: f"{part[0]}{part[1]}:{part[1]}{part[2]}"
-        )
+        member = st.tuples(spelt_string(), space, inner).map(lambda part: f"{part[0]}{part[1]}:{part[1]}{part[2]}")
         return st.lists(inner, max_size=4).map(lambda items: "[" + ",".join(items) + "]") | st.lists(
             member, max_size=4
         ).map(lambda items: "{" + ", ".join(items) + "}")
@@ -258,6 +254,12 @@ def test_a_claim_that_occurs_twice_is_refused(original, data):
         decode_claims(f'{{"{spelt}":{value},'.encode() + encoded[1:])
 
 
+def test_an_escaped_colon_does_not_make_up_for_a_claim_that_occurs_twice():
+    data = b'{"org":"x","org":"\\u003a",' + json.dumps(MINIMAL).encode()[1:]
+    with pytest.raises(MessageRefused, match="ACC322"):
+        decode_claims(data)
+
+
 @pytest.mark.parametrize(
     ("change", "problems"),
     [
@@ -342,9 +344,7 @@ def test_payload_ref_names_the_bytes():
 
 
 NAMES = st.text(min_size=1, max_size=8, alphabet="a/1[]")
-PARTS = st.tuples(
-    st.sampled_from(["run_1", "run_2"]), NAMES, st.integers(0, 12), st.sampled_from(["result", "assign"])
-)
+PARTS = st.tuples(st.sampled_from(["run_1", "run_2"]), NAMES, st.integers(0, 12), st.sampled_from(["result", "assign"]))
 
 
 @given(PARTS, PARTS)
