@@ -8,7 +8,6 @@ A nested function counts for itself; a lambda belongs to the function that it is
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -52,16 +51,6 @@ class _Scope:
     function: FunctionFacts | None
 
 
-def parse(source: str) -> ast.Module:
-    """The syntax tree of `source`. Raises SyntaxError, whatever is wrong with it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in the analysed code are not ours to warn about
-        try:
-            return ast.parse(source)
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise SyntaxError(str(error) or type(error).__name__) from None
-
-
 def module_facts(tree: ast.Module, *, public: bool = True) -> ModuleFacts:
     """The figures of one module; `public` says whether its name can be imported by others (no underscore)."""
     facts = ModuleFacts()
@@ -95,9 +84,7 @@ def decisions(node: ast.AST) -> int:
     return 0
 
 
-def _enter_function(
-    facts: ModuleFacts, node: FunctionNode, scope: _Scope
-) -> Iterator[tuple[ast.AST, _Scope]]:
+def _enter_function(facts: ModuleFacts, node: FunctionNode, scope: _Scope) -> Iterator[tuple[ast.AST, _Scope]]:
     public = scope.public and scope.kind != "function" and not node.name.startswith("_")
     method = scope.kind == "class" and not _decorated(node, "staticmethod")
     slots, annotated = _annotations(node.args, node.returns, method=method)
@@ -117,9 +104,7 @@ def _enter_function(
     _document(facts, node, counted=public and not function.overload and not _is_accessor(node))
     inner = _Scope(f"{function.qualname}.", "function", public, function)
     body = set(map(id, node.body))
-    for child in ast.iter_child_nodes(
-        node
-    ):  # defaults, decorators and annotations are run by the scope around
+    for child in ast.iter_child_nodes(node):  # defaults, decorators and annotations are run by the scope around
         yield child, inner if id(child) in body else scope
 
 
@@ -141,11 +126,7 @@ def _document(facts: ModuleFacts, node: ast.Module | ast.ClassDef | FunctionNode
 
 def _has_docstring(node: ast.Module | ast.ClassDef | FunctionNode) -> bool:
     first = node.body[0] if node.body else None
-    return (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
-    )
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
 
 
 def _annotations(arguments: ast.arguments, returns: ast.expr | None, *, method: bool) -> tuple[int, int]:
@@ -157,8 +138,7 @@ def _annotations(arguments: ast.arguments, returns: ast.expr | None, *, method: 
 
 def _decorated(node: FunctionNode, name: str) -> bool:
     return any(
-        (isinstance(one, ast.Name) and one.id == name)
-        or (isinstance(one, ast.Attribute) and one.attr == name)
+        (isinstance(one, ast.Name) and one.id == name) or (isinstance(one, ast.Attribute) and one.attr == name)
         for one in node.decorator_list
     )
 

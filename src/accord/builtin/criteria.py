@@ -76,8 +76,13 @@ def content_words(purpose: str, names: Iterable[str] = ()) -> list[str]:
     return [word for word in dict.fromkeys(words) if len(word) > 2 and word not in _FUNCTION_WORDS | own]
 
 
+def emphasised_by(word: str) -> list[Criterion]:
+    """The criteria that a purpose with this word puts weight on."""
+    return [name for name, rule in RULES.items() if word.startswith(rule.emphasis)]
+
+
 def _fit(facts: Facts, purpose: str) -> list[Figure]:
-    words = content_words(purpose)
+    words = [word for word in content_words(purpose) if not emphasised_by(word)]
     if facts.metadata is None or not words or not facts.metadata.vocabulary:
         return []
     stems = {_stem(word) for word in facts.metadata.vocabulary}
@@ -102,9 +107,7 @@ def _maintainability(facts: Facts, _: str) -> list[Figure]:
         largest = max((len(one.modules) for one in facts.dependencies.cycles), default=0)
         tangled = largest / facts.dependencies.modules
         value = f"{largest} of {facts.dependencies.modules}" if largest else "none"
-        figures.append(
-            _figure("modules in the largest import cycle", value, ramp(tangled, 0.5, 0), "dependencies")
-        )
+        figures.append(_figure("modules in the largest import cycle", value, ramp(tangled, 0.5, 0), "dependencies"))
     return figures
 
 
@@ -124,9 +127,7 @@ def _documentation(facts: Facts, _: str) -> list[Figure]:
     figures = []
     if facts.measures and facts.measures.docstring_coverage is not None:
         covered = facts.measures.docstring_coverage
-        figures.append(
-            _figure("docstring coverage of the public API", f"{covered:.0%}", ramp(covered, 0.1, 0.9))
-        )
+        figures.append(_figure("docstring coverage of the public API", f"{covered:.0%}", ramp(covered, 0.1, 0.9)))
     if facts.metadata and facts.metadata.stated_by != "nothing":
         words = facts.metadata.description_words
         figures.append(_figure("long description", f"{words} words", ramp(words, 0, 400), "metadata"))
@@ -139,9 +140,7 @@ def _typing(facts: Facts, _: str) -> list[Figure]:
     figures = []
     if facts.measures and facts.measures.annotation_coverage is not None:
         covered = facts.measures.annotation_coverage
-        figures.append(
-            _figure("annotated parameters and returns", f"{covered:.0%}", ramp(covered, 0.1, 0.95))
-        )
+        figures.append(_figure("annotated parameters and returns", f"{covered:.0%}", ramp(covered, 0.1, 0.95)))
     if facts.metadata:
         typed = facts.metadata.typed
         figures.append(_figure("py.typed marker", _yes(typed), 100.0 * typed, "metadata"))
@@ -152,14 +151,12 @@ def _lightness(facts: Facts, _: str) -> list[Figure]:
     figures = []
     if facts.dependencies and facts.dependencies.declared:
         needed = len(facts.dependencies.transitive) + len(facts.dependencies.missing)
-        figures.append(
-            _figure("distributions it brings along", str(needed), ramp(needed, 25, 0), "dependencies")
-        )
+        figures.append(_figure("distributions it brings along", str(needed), ramp(needed, 25, 0), "dependencies"))
         figures.append(_figure("depth of dependencies", str(facts.dependencies.depth),
                                ramp(facts.dependencies.depth, 6, 0), "dependencies"))  # fmt: skip
-    if facts.measures:
-        megabytes = facts.measures.disk_bytes / 1e6
-        figures.append(_figure("size on disk", f"{megabytes:.2f} MB", ramp(megabytes, 20, 0.3)))
+    if facts.measures and facts.dependencies and facts.dependencies.declared:
+        megabytes = (facts.measures.disk_bytes + facts.dependencies.transitive_bytes) / 1e6
+        figures.append(_figure("size with all it needs", f"{megabytes:.1f} MB", ramp(megabytes, 40, 0.5)))
     return figures
 
 
@@ -168,9 +165,7 @@ def _testing(facts: Facts, _: str) -> list[Figure]:
         return []
     per_test = facts.tests.assertions / max(facts.tests.test_functions, 1)
     return [
-        _figure(
-            "test code per line of code", f"{facts.tests.ratio:g}", ramp(facts.tests.ratio, 0, 0.8), "tests"
-        ),
+        _figure("test code per line of code", f"{facts.tests.ratio:g}", ramp(facts.tests.ratio, 0, 0.8), "tests"),
         _figure("assertions per test", f"{per_test:.1f}", ramp(per_test, 0, 2), "tests"),
     ]
 
@@ -253,7 +248,7 @@ RULES: dict[Criterion, Rule] = {
     ),
     "lightness": Rule(
         15, "how little it brings along",
-        "dependencies 0→25, their depth 0→6 and size 0.3→20 MB give 100→0",
+        "dependencies 0→25, their depth 0→6 and size with all of them 0.5→40 MB give 100→0",
         ("light", "small", "minimal", "embed", "lambda", "serverless", "footprint", "slim", "container"), _lightness,
     ),
     "testing": Rule(

@@ -13,7 +13,6 @@ from packaging.utils import canonicalize_name
 from pydantic import Field
 
 from accord.builtin.batches import in_batches
-from accord.builtin.complexity import parse
 from accord.builtin.discover import project_table
 from accord.builtin.import_graph import cycles, imports_at_load, module_name, part_graph
 from accord.builtin.products import Count, Extent, Name, Product, Record, Subject
@@ -26,6 +25,7 @@ from accord.builtin.sources import (
     sample,
     tree_of,
 )
+from accord.builtin.syntax import parse_or_none
 from accord.sdk import Agent, Context
 
 agent = Agent("cartographer")
@@ -61,10 +61,9 @@ class Dependencies(Record):
     declared: bool = Field(description="False when no metadata says what is needed; then nothing is known.")
     direct: list[DirectDependency]
     extras: list[Extra]
-    transitive: list[Name] = Field(
-        description="Everything needed in turn, direct ones included, if installed."
-    )
+    transitive: list[Name] = Field(description="Everything needed in turn, direct ones included, if installed.")
     depth: Count = Field(description="Length of the longest of the shortest chains; 0 without dependencies.")
+    transitive_bytes: Count = Field(description="Size on disk of all that is needed in turn, the product left out.")
     missing: list[Name] = Field(description="Needed somewhere in the closure, but not installed.")
     modules: Count = Field(description="Parts of the package, one level down.")
     cycles: list[Cycle] = Field(description="Circles between those parts at load time, the largest first.")
@@ -92,6 +91,7 @@ async def depend(subject: Subject, context: Context) -> Dependencies:
         extras=extras,
         transitive=sorted(depths),
         depth=max(depths.values(), default=0),
+        transitive_bytes=sum(size_of(name) for name in sorted(depths)),
         missing=sorted(missing),
         modules=len(graph),
         cycles=[Cycle(modules=one) for one in cycles(graph)],
@@ -122,6 +122,13 @@ def closure(direct: Iterable[Requirement]) -> tuple[dict[str, int], set[str]]:
     return depths, missing
 
 
+def size_of(name: str) -> int:
+    """Bytes on disk of an installed distribution; 0 when it is not installed."""
+    found = find_distribution(name)
+    location = Product(name=name, kind="distribution", location=name, version=None)
+    return sum(file.size_bytes for file in tree_of(location).files) if found else 0
+
+
 def _stated(product: Product) -> list[str] | None:
     if product.kind == "distribution":
         return list(installed(product.location).requires or [])
@@ -141,9 +148,7 @@ def _project_requirements(project: Mapping[str, object]) -> list[str]:
 def _with_extra(need: str, extra: str) -> str:
     body, _, marker = need.partition(";")
     condition = f'extra == "{extra}"'
-    return (
-        f"{body.strip()} ; ({marker.strip()}) and {condition}" if marker else f"{body.strip()} ; {condition}"
-    )
+    return f"{body.strip()} ; ({marker.strip()}) and {condition}" if marker else f"{body.strip()} ; {condition}"
 
 
 def _parsed(lines: Iterable[str]) -> list[Requirement]:
@@ -195,8 +200,6 @@ def _direct(requirement: Requirement) -> DirectDependency:
 def _imports(file: SourceFile) -> tuple[tuple[str, ...], set[tuple[str, ...]]]:
     module = module_name(file.path)
     text = read_text(file)
-    try:
-        tree = parse(text.content if text else "")
-    except SyntaxError:
-        return module, set()
-    return module, imports_at_load(tree, module, package=file.path.endswith("__init__.py"))
+    tree = parse_or_none(text.content) if text else None
+    package = file.path.endswith("__init__.py")
+    return module, imports_at_load(tree, module, package=package) if tree else set()

@@ -80,9 +80,7 @@ def _packages(distribution: metadata.Distribution) -> list[str]:
 
 
 def _is_importable(entry: metadata.PackagePath) -> bool:
-    outside = entry.parts[0] in {"..", "bin", "__pycache__"} or entry.parts[0].endswith(
-        (".dist-info", ".data")
-    )
+    outside = entry.parts[0] in {"..", "bin", "__pycache__"} or entry.parts[0].endswith((".dist-info", ".data"))
     return not outside and entry.suffix in {".py", ".so", ".pyd"}
 
 

@@ -62,16 +62,12 @@ class Licence(Record):
 
     expression: str | None = Field(description="SPDX expression; None when none could be told.")
     source: Literal["License-Expression", "classifier", "License field", "licence file", "none"]
-    certain: bool = Field(
-        description="False where the expression was guessed from wording or a vague classifier."
-    )
+    certain: bool = Field(description="False where the expression was guessed from wording or a vague classifier.")
     licence_class: LicenceClass
     stated: Annotated[str, Field(max_length=200)] = ""
 
 
-def licence_of(
-    expression: str | None, classifiers: Sequence[str], field: str | None, file_text: str | None
-) -> Licence:
+def licence_of(expression: str | None, classifiers: Sequence[str], field: str | None, file_text: str | None) -> Licence:
     """The licence by the best source there is: expression (PEP 639), classifiers, free field, licence file."""
     spdx = _canonical(expression)
     if spdx:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
+
+from accord.builtin.syntax import nodes
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ def python_lines(source: str, tree: ast.Module) -> LineKinds:
     (forty times slower) tokenizer decide.
     """
     lines = physical_lines(source)
-    docstrings = set(_docstring_lines(tree))
-    inside = set(_inside_strings(tree)) - docstrings
+    every = nodes(tree)
+    docstrings = set(_docstring_lines(every))
+    inside = set(_inside_strings(every)) - docstrings
     hashes = {number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")} - docstrings
     comments = hashes if hashes.isdisjoint(inside) else _comment_lines(source) & hashes
     blank = {number for number, line in enumerate(lines, 1) if not line.strip()} - docstrings - inside
@@ -62,8 +65,8 @@ def plain_lines(source: str, comment_marks: tuple[str, ...] = ("#",)) -> LineKin
     return LineKinds(code=len(lines) - blank - comment, comment=comment, blank=blank)
 
 
-def _docstring_lines(tree: ast.Module) -> Iterator[int]:
-    for node in ast.walk(tree):
+def _docstring_lines(every: Iterable[ast.AST]) -> Iterator[int]:
+    for node in every:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
             alone = first.lineno > (node.lineno if hasattr(node, "lineno") else 0)
@@ -71,8 +74,8 @@ def _docstring_lines(tree: ast.Module) -> Iterator[int]:
                 yield from range(first.lineno, (first.end_lineno or first.lineno) + 1)
 
 
-def _inside_strings(tree: ast.Module) -> Iterator[int]:
-    for node in ast.walk(tree):
+def _inside_strings(every: Iterable[ast.AST]) -> Iterator[int]:
+    for node in every:
         if isinstance(node, ast.JoinedStr) or _is_text(node, (str, bytes)):
             yield from range(node.lineno + 1, (node.end_lineno or node.lineno) + 1)
 

@@ -7,17 +7,18 @@ import asyncio
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import Field
 
 from accord.builtin.batches import in_batches
-from accord.builtin.complexity import FunctionFacts, ModuleFacts, module_facts, parse
+from accord.builtin.complexity import FunctionFacts, ModuleFacts, module_facts
 from accord.builtin.line_kinds import LineKinds, python_lines
 from accord.builtin.products import Amount, Count, Extent, Name, Place, Product, Record, Share, Subject
 from accord.builtin.sources import COMPILED_SUFFIXES, SourceFile, Tree, read_text, sample, tree_of
+from accord.builtin.syntax import parse
 from accord.sdk import Agent, Context
 
 agent = Agent("measurer")
@@ -76,9 +77,7 @@ class Measures(Record):
     function_lines_median: Amount | None
     function_lines_p90: Amount | None
     longest: list[FunctionPlace] = Field(max_length=5)
-    docstring_coverage: Share | None = Field(
-        description="Public modules, classes, functions with a docstring."
-    )
+    docstring_coverage: Share | None = Field(description="Public modules, classes, functions with a docstring.")
     annotation_coverage: Share | None = Field(description="Parameters and return values with an annotation.")
     public_names: Count = Field(description="Public functions and classes at the top of public modules.")
     exported_names: Count | None = Field(description="Length of the top package's literal `__all__`.")
@@ -88,7 +87,7 @@ class Measures(Record):
 @dataclass(frozen=True)
 class _Module:
     file: SourceFile
-    lines: LineKinds = LineKinds()
+    lines: LineKinds = field(default_factory=LineKinds)
     facts: ModuleFacts | None = None
     exported: int | None = None
     broken_at: int | None = None
@@ -204,9 +203,7 @@ def _exported(file: SourceFile, tree: ast.Module) -> int | None:
     if parts[-1] != "__init__.py" or len(parts) > 2 + (parts[0] == "src"):
         return None
     for node in tree.body:
-        named = isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [
-            "__all__"
-        ]
+        named = isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]
         if named and isinstance(node, ast.Assign) and isinstance(node.value, ast.List | ast.Tuple):
             return len(node.value.elts)
     return None

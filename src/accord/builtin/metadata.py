@@ -99,9 +99,7 @@ class _Stated:
         stated.expression = _known(headers.get("License-Expression"))
         stated.licence_field = _known(headers.get("License"))
         stated.classifiers = list(headers.get_all("Classifier", []))
-        stated.authors = _people(
-            _headers(headers, "Author", "Author-email", "Maintainer", "Maintainer-email")
-        )
+        stated.authors = _people(_headers(headers, "Author", "Author-email", "Maintainer", "Maintainer-email"))
         stated.requires_python = _known(headers.get("Requires-Python"))
         stated.keywords = _words_of_list(str(headers.get("Keywords", "")))
         stated.links = _links(_headers(headers, "Project-URL"), _known(headers.get("Home-page")))
@@ -131,11 +129,7 @@ class _Stated:
         return stated
 
     def record(self, product: Product, tree: Tree) -> Metadata:
-        topics = [
-            line.split(" :: ")[-1]
-            for line in self.classifiers
-            if line.startswith(("Topic ::", "Framework ::"))
-        ]
+        topics = [line.split(" :: ")[-1] for line in self.classifiers if line.startswith(("Topic ::", "Framework ::"))]
         spoken = (product.name, self.summary or "", *self.keywords, *topics, self.description)
         return Metadata(
             name=product.name,

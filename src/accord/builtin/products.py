@@ -28,9 +28,7 @@ class Product(Record):
         description="A directory's path as it was given, or the name by which the distribution is installed."
     )
     version: str | None = Field(description="None where neither metadata nor a project file says it.")
-    packages: list[Name] = Field(
-        default_factory=list, description="Importable top-level packages and modules, sorted."
-    )
+    packages: list[Name] = Field(default_factory=list, description="Importable top-level packages and modules, sorted.")
 
 
 class Subject(Record):
@@ -71,9 +69,7 @@ class Extent(Record):
     files_read: Count
     source_bytes: Count
     source_bytes_read: Count
-    note: str | None = Field(
-        default=None, description="What was cut, and by which bound; None when nothing was."
-    )
+    note: str | None = Field(default=None, description="What was cut, and by which bound; None when nothing was.")
 
     @property
     def complete(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts
+from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure
 from accord.builtin.markdown import bullets, bytes_in_words, code, counted, document, escaped, listed, table
 from accord.builtin.products import Chart, Product, Report
 from accord.builtin.score import CriterionScore, ProductScore, Scores, Scoring
@@ -18,7 +18,8 @@ agent = Agent("editor")
 
 CLOSE = 5.0
 """Points of difference below which two totals are called close."""
-_UNKNOWN = "not known"
+_TELLING = 3.0
+"""Points of a figure below which a difference says nothing."""
 
 
 class Comparison(Scoring):
@@ -72,9 +73,7 @@ def _summary(scores: Scores) -> str:
     second = scores.products[1]
     if scores.margin == 0:
         return f"{lead}, exactly as much as {escaped(second.name)}: these figures do not decide between them."
-    close = (
-        " The distance is small: let the criteria that matter to you decide." if scores.margin < CLOSE else ""
-    )
+    close = " The distance is small: let the criteria that matter to you decide." if scores.margin < CLOSE else ""
     behind = f"{counted_points(scores.margin)} ahead of {escaped(second.name)} ({second.total:.0f})"
     last = scores.products[-1]
     field = f", with {escaped(last.name)} last at {last.total:.0f}" if len(scores.products) > 2 else ""
@@ -95,9 +94,7 @@ def _reasons(scores: Scores) -> str:
     behind = [line for gap, line in reversed(gaps) if gap <= -0.5][:3]
     parts = []
     if ahead:
-        parts.append(
-            f"What speaks for {escaped(first.name)} over {escaped(second.name)}:\n\n{bullets(ahead)}"
-        )
+        parts.append(f"What speaks for {escaped(first.name)} over {escaped(second.name)}:\n\n{bullets(ahead)}")
     if behind:
         parts.append(f"What speaks against it:\n\n{bullets(behind)}")
     return "\n\n".join(parts)
@@ -123,11 +120,12 @@ def _difference(mine: CriterionScore, other: CriterionScore) -> str:
         return "from different figures"
     up = (mine.score or 0) >= (other.score or 0)
     pairs.sort(key=lambda pair: (pair[0].score - pair[1].score) * (-1 if up else 1))
-    return "; ".join(
+    telling = [
         f"{one.figure} {escaped(one.value)} against {escaped(two.value)}"
-        for one, two in pairs[:2]
-        if one.value != two.value
-    )
+        for one, two in pairs
+        if (one.score - two.score) * (1 if up else -1) >= _TELLING
+    ]
+    return "; ".join(telling[:2]) or "many small differences"
 
 
 def _firmness(scores: Scores) -> str:
@@ -168,18 +166,17 @@ def _key_facts(comparison: Comparison, ordered: Sequence[Facts]) -> str:
         ("functions, classes", [_functions(one) for one in ordered]),
         ("public names", [_number(one.measures.public_names) if one.measures else None for one in ordered]),
         ("mean / highest complexity", [_complexity(one) for one in ordered]),
-        ("docstrings of public API", [_percent(one.measures and one.measures.docstring_coverage) for one in ordered]),
-        ("annotations", [_percent(one.measures and one.measures.annotation_coverage) for one in ordered]),
+        ("docstrings of public API", [_percent(one.measures.docstring_coverage if one.measures else None) for one in ordered]),
+        ("annotations", [_percent(one.measures.annotation_coverage if one.measures else None) for one in ordered]),
         ("dependencies direct / in all", [_dependencies(one) for one in ordered]),
         ("size on disk", [bytes_in_words(one.measures.disk_bytes) if one.measures else None for one in ordered]),
+        ("size of its dependencies", [_needed_bytes(one) for one in ordered]),
         ("of that compiled", [_compiled(one) for one in ordered]),
         ("tests found here", [_tests(one) for one in ordered]),
         ("signals of risk per 1000 lines", [f"{one.risks.density:g}" if one.risks else None for one in ordered]),
     ]  # fmt: skip
     header = ["", *(escaped(one.name) for one in ordered)]
-    return table(
-        header, ([label, *(_cell(value) for value in values)] for label, values in rows), numeric=True
-    )
+    return table(header, ([label, *(_cell(value) for value in values)] for label, values in rows), numeric=True)
 
 
 def _cell(value: str | None) -> str:
@@ -210,6 +207,11 @@ def _dependencies(one: Facts) -> str | None:
     return f"{len(one.dependencies.direct)} / {every}"
 
 
+def _needed_bytes(one: Facts) -> str | None:
+    known = one.dependencies is not None and one.dependencies.declared
+    return bytes_in_words(one.dependencies.transitive_bytes) if one.dependencies and known else None
+
+
 def _compiled(one: Facts) -> str | None:
     found = one.measures
     if found is None:
@@ -226,9 +228,7 @@ def _tests(one: Facts) -> str | None:
 def _score_table(scores: Scores) -> str:
     weights = {one.criterion: one.weight for one in scores.criteria}
     header = ["", "weight", *(escaped(one.name) for one in scores.products)]
-    rows = [
-        [name, f"{weights[name]:.0%}", *(_points(one, name) for one in scores.products)] for name in CRITERIA
-    ]
+    rows = [[name, f"{weights[name]:.0%}", *(_points(one, name) for one in scores.products)] for name in CRITERIA]
     total = ["**total**", "", *(f"**{one.total:.1f}**" for one in scores.products)]
     sure = ["confidence", "", *(f"{one.confidence:.0%}" for one in scores.products)]
     return table(header, [*rows, total, sure], numeric=True)
@@ -248,44 +248,99 @@ def _criterion(scores: Scores, name: Criterion) -> str:
     found = [(one, _score_of(one, name)) for one in scores.products]
     known = [(one, score) for one, score in found if score.score is not None]
     head = f"### {name.capitalize()} ({weighed.weight:.0%}, {escaped(weighed.reason)})"
-    about = f"{weighed.meaning.capitalize()}."
+    about = f"{weighed.meaning[0].upper()}{weighed.meaning[1:]}."
     if weighed.weight == 0:
         return f"{head}\n\n{about} It was given no weight."
     if not known:
         return f"{head}\n\n{about} Nothing is known about it for any of the products, so it does not count."
-    lines = [
-        f"**{escaped(one.name)}** {score.score:.0f}: "
-        + "; ".join(f"{figure.figure} {escaped(figure.value)}" for figure in score.figures)
-        for one, score in sorted(known, key=lambda pair: (-(pair[1].score or 0.0), pair[0].rank))
-    ]
     unknown = [escaped(one.name) for one, score in found if score.score is None]
-    rest = f"\n\nNot known for {listed(unknown)}; there it does not count." if unknown else ""
-    return f"{head}\n\n{about} {_spread(known)}\n\n{bullets(lines)}{rest}"
+    rest = f"Not known for {listed(unknown)}; there it does not count." if unknown else ""
+    return document(head, f"{about} {_spread(known)}", _figure_table(known), rest).rstrip("\n")
+
+
+def _figure_table(known: Sequence[tuple[ProductScore, CriterionScore]]) -> str:
+    """The figures behind one criterion: a row each, a column per product."""
+    labels = dict.fromkeys(figure.figure for _, score in known for figure in score.figures)
+    values = [{figure.figure: figure.value for figure in score.figures} for _, score in known]
+    header = ["", *(escaped(one.name) for one, _ in known)]
+    scores = ["**score**", *(f"**{score.score or 0:.0f}**" for _, score in known)]
+    rows = [[label, *(_cell(found.get(label)) for found in values)] for label in labels]
+    return table(header, [*rows, scores], numeric=True)
 
 
 def _spread(known: Sequence[tuple[ProductScore, CriterionScore]]) -> str:
-    values = sorted(((score.score or 0.0, one.name) for one, score in known), reverse=True)
-    if len(values) < 2:
+    """How far the products are apart in one criterion, and which figure sets the ends apart."""
+    order = sorted(known, key=lambda pair: (-(pair[1].score or 0.0), pair[0].rank))
+    if len(order) < 2:
         return ""
-    (high, best), (low, last) = values[0], values[-1]
-    if high - low < 10:
+    (best, high), (last, low) = order[0], order[-1]
+    gap = (high.score or 0.0) - (low.score or 0.0)
+    if gap < 10:
         return "The products hardly differ here."
-    ends = f"from {high:.0f} ({escaped(best)}) to {low:.0f} ({escaped(last)})"
-    return f"They differ {'widely' if high - low >= 40 else 'noticeably'}, {ends}."
+    words = "widely" if gap >= 40 else "noticeably"
+    ends = f"from {escaped(best.name)} ({high.score:.0f}) to {escaped(last.name)} ({low.score:.0f})"
+    return f"They differ {words}, {ends}: {_difference(high, low)}."
 
 
 def _product(scores: Scores, product: ProductScore, facts: Facts) -> str:
+    others = [one for one in scores.products if one.name != product.name]
     summary = facts.metadata.summary if facts.metadata else None
-    figures = [(one.score, score.criterion, one) for score in product.criteria for one in score.figures]
-    strong = [f"{name}: {one.figure} {escaped(one.value)}" for value, name, one in figures if value >= 85]
-    weak = [f"{name}: {one.figure} {escaped(one.value)}" for value, name, one in figures if value <= 40]
+    strong, weak = _standing(product, others)
     return document(
         f"### {product.rank}. {escaped(product.name)}: {product.total:.0f} of 100",
         f"*{escaped(summary)}*" if summary else "",
+        _portrait(facts),
         f"Strengths:\n\n{bullets(strong)}" if strong else "No figure stands out as a strength.",
         f"Weaknesses:\n\n{bullets(weak)}" if weak else "No figure stands out as a weakness.",
         _hot_spots(facts),
     )
+
+
+def _standing(product: ProductScore, others: Sequence[ProductScore]) -> tuple[list[str], list[str]]:
+    """The figures in which a product is good and clearly ahead of the field, and those in which it is weak."""
+    strong, weak = [], []
+    for score in product.criteria:
+        for figure in score.figures:
+            field = [(one.name, found) for one in others if (found := _figure_of(one, score, figure))]
+            rest = ", ".join(f"{escaped(name)} {escaped(found.value)}" for name, found in field)
+            line = f"**{score.criterion}**: {figure.figure} {escaped(figure.value)}" + (f" ({rest})" if rest else "")
+            scores = [found.score for _, found in field]
+            if figure.score >= 70 and (not scores or figure.score >= sum(scores) / len(scores) + 10):
+                strong.append(line)
+            elif figure.score <= 40 or (scores and figure.score <= max(scores) - 30):
+                weak.append(line)
+    return strong, weak
+
+
+def _figure_of(product: ProductScore, score: CriterionScore, figure: Figure) -> Figure | None:
+    figures = _score_of(product, score.criterion).figures
+    return next((one for one in figures if one.figure == figure.figure), None)
+
+
+def _portrait(facts: Facts) -> str:
+    """What the product is made of, in two or three sentences."""
+    parts = []
+    measures, needs, metadata = facts.measures, facts.dependencies, facts.metadata
+    if measures and measures.functions:
+        own = f"{counted(measures.lines.code, 'line')} of code in {counted(measures.python_files, 'Python file')}"
+        parts.append(f"{own}; half of its functions have at most {measures.function_lines_median:g} lines.")
+    if needs and needs.declared and needs.direct:
+        names = listed([escaped(one.name) for one in needs.direct[:8]])
+        more = f" and {len(needs.direct) - 8} more" if len(needs.direct) > 8 else ""
+        extras = f"; {counted(len(needs.extras), 'optional group')}" if needs.extras else ""
+        parts.append(f"It needs {names}{more}{extras}.")
+    elif needs and needs.declared:
+        parts.append("It needs nothing but Python.")
+    commands = [one.name for one in metadata.entry_points if one.group == "console_scripts"] if metadata else []
+    if commands:
+        parts.append(
+            f"It installs the {'command' if len(commands) == 1 else 'commands'} {listed(list(map(code, commands)))}."
+        )
+    for circle in needs.cycles[:1] if needs else ():
+        some = listed([code(one) for one in circle.modules[:5]])
+        more = f" and {len(circle.modules) - 5} more" if len(circle.modules) > 5 else ""
+        parts.append(f"In its largest import cycle are {some}{more}.")
+    return " ".join(parts)
 
 
 def _hot_spots(facts: Facts) -> str:
@@ -338,8 +393,7 @@ def _charts(scores: Scores) -> list[Chart]:
     names = [one.name for one in scores.products]
     totals = ", ".join(f"{one.name} {one.total:.0f}" for one in scores.products)
     bars = [
-        Bar(one.name, tuple(part.contribution for part in one.criteria), f"{one.total:.0f}")
-        for one in scores.products
+        Bar(one.name, tuple(part.contribution for part in one.criteria), f"{one.total:.0f}") for one in scores.products
     ]
     rows = [DotRow(name, tuple(_score_of(one, name).score for one in scores.products)) for name in CRITERIA]
     return [

@@ -9,13 +9,13 @@ from typing import Annotated
 from pydantic import Field
 
 from accord.builtin.batches import in_batches
-from accord.builtin.complexity import parse
 from accord.builtin.licences import LicenceClass
 from accord.builtin.line_kinds import physical_lines
 from accord.builtin.metadata import describe
 from accord.builtin.products import Amount, Count, Extent, Name, Place, Record, Severity, Subject
 from accord.builtin.signals import RULES, Signal, python_signals, text_signals
 from accord.builtin.sources import SourceFile, read_text, sample, tree_of
+from accord.builtin.syntax import parse_or_none
 from accord.sdk import Agent, Context
 
 agent = Agent("inspector")
@@ -86,10 +86,9 @@ def file_signals(file: SourceFile) -> tuple[int, list[Signal]]:
     if text is None:
         return 0, []
     found = text_signals(text.content)
-    try:
-        found += python_signals(parse(text.content), test=file.is_test)
-    except SyntaxError:
-        pass
+    tree = parse_or_none(text.content)
+    if tree:
+        found += python_signals(tree, test=file.is_test)
     return len(physical_lines(text.content)), sorted(found)
 
 
@@ -110,7 +109,6 @@ def _risk(rule: str, places: list[tuple[str, Signal]]) -> Risk:
         meaning=meaning,
         count=len(places),
         evidence=[
-            Evidence(place=Place(path=path, line=one.line), message=one.message)
-            for path, one in places[:MOST_EXAMPLES]
+            Evidence(place=Place(path=path, line=one.line), message=one.message) for path, one in places[:MOST_EXAMPLES]
         ],
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure, content_words
+from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure, content_words, emphasised_by
 from accord.builtin.dependencies import Dependencies
 from accord.builtin.measure import Measures
 from accord.builtin.metadata import Metadata
@@ -94,9 +94,7 @@ class ProductScore(Record):
     name: Name
     rank: Annotated[int, Field(ge=1)]
     total: Points
-    confidence: Share = Field(
-        description="Weight of the criteria that rest on figures; less where code was sampled."
-    )
+    confidence: Share = Field(description="Weight of the criteria that rest on figures; less where code was sampled.")
     criteria: list[CriterionScore]
 
 
@@ -127,21 +125,15 @@ def score(scoring: Scoring) -> Result[Scores]:
     """The scores of all products, with the mean of their confidences."""
     facts = scoring.facts()
     if len({one.name for one in facts}) < len(facts):
-        raise Failure(
-            "ambiguous", "two records of metadata have the same name; each product must be given once"
-        )
-    names = [one.name for one in (*facts, *scoring.missing)]
+        raise Failure("ambiguous", "two records of metadata have the same name; each product must be given once")
+    names = [one.name for one in facts] + [one.name for one in scoring.missing]
     purpose = " ".join(content_words(scoring.purpose, names))
     weighed = weighed_criteria(scoring.purpose, scoring.weights)
     weights = {one.criterion: one.weight for one in weighed}
     figures = {one.name: {name: RULES[name].figures(one, purpose) for name in CRITERIA} for one in facts}
-    points = {
-        name: {key: _mean(several) for key, several in found.items()} for name, found in figures.items()
-    }
+    points = {name: {key: _mean(several) for key, several in found.items()} for name, found in figures.items()}
     order = ranked(points, weights)
-    products = [
-        _product(rank, name, points[name], figures[name], weights) for rank, name in enumerate(order, 1)
-    ]
+    products = [_product(rank, name, points[name], figures[name], weights) for rank, name in enumerate(order, 1)]
     sampled = {one.name for one in facts if one.measures and not one.measures.extent.complete}
     products = [_less_sure(one) if one.name in sampled else one for one in products]
     scores = Scores(
@@ -180,9 +172,7 @@ def total_of(points: Mapping[Criterion, float | None], weights: Mapping[Criterio
     return sum(weights[name] * value for name, value in known.items()) / weight if weight else 0.0
 
 
-def ranked(
-    points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]
-) -> list[str]:
+def ranked(points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]) -> list[str]:
     """The names by total, the highest first; equal totals by name."""
     return sorted(points, key=lambda name: (-round(total_of(points[name], weights), 1), name.lower(), name))
 
@@ -192,7 +182,7 @@ def _weight(name: Criterion, purpose: str, given: Weights | None) -> tuple[float
     if stated is not None:
         return float(stated), "given with the request"
     rule = RULES[name]
-    words = [word for word in content_words(purpose) if word.startswith(rule.emphasis)]
+    words = [word for word in content_words(purpose) if name in emphasised_by(word)]
     if words:
         return rule.weight * EMPHASIS, f"doubled, since the purpose says “{words[0]}”"
     return rule.weight, "usual weight"

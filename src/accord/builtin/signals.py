@@ -6,10 +6,11 @@ import ast
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from accord.builtin.products import Severity
+from accord.builtin.syntax import nodes
 
 
 @dataclass(frozen=True, order=True)
@@ -51,9 +52,10 @@ _MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "collections.defaultdict",
 
 def python_signals(tree: ast.Module, *, test: bool = False) -> list[Signal]:
     """The signals in one module, by line. In test code, `assert` is what it should be."""
-    names = _imported_names(tree)
+    every = nodes(tree)
+    names = _imported_names(every)
     found: list[Signal] = []
-    for node in ast.walk(tree):
+    for node in every:
         if isinstance(node, ast.Call):
             found.extend(_call_signals(node, _dotted(node.func, names)))
         elif isinstance(node, ast.ExceptHandler):
@@ -68,9 +70,7 @@ def python_signals(tree: ast.Module, *, test: bool = False) -> list[Signal]:
 def text_signals(text: str) -> list[Signal]:
     """The signals that need no grammar: open tasks in comments, and literals that look like secrets."""
     found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) > _LONGEST_LINE:
-            continue
+    for number, line in _lines_worth_reading(text):
         task = _OPEN_TASK.search(line)
         if task:
             found.append(Signal(number, "open-task", f"{task[1]} in a comment"))
@@ -80,9 +80,26 @@ def text_signals(text: str) -> list[Signal]:
     return found
 
 
-def _imported_names(tree: ast.Module) -> dict[str, str]:
+def _lines_worth_reading(text: str) -> Iterator[tuple[int, str]]:
+    """The lines on which a text rule could apply: one fast search over the text spares the slow ones per line."""
+    number, counted_to = 1, 0
+    last = 0
+    for match in _HINT.finditer(text):
+        number += text.count("\n", counted_to, match.start())
+        counted_to = match.start()
+        if number == last:
+            continue
+        last = number
+        start = text.rfind("\n", 0, match.start()) + 1
+        end = text.find("\n", match.start())
+        line = text[start : end if end >= 0 else len(text)]
+        if len(line) <= _LONGEST_LINE:
+            yield number, line
+
+
+def _imported_names(every: Iterable[ast.AST]) -> dict[str, str]:
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in every:
         if isinstance(node, ast.Import):
             names |= {alias.asname or alias.name.split(".")[0]: _bound(alias) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -114,9 +131,7 @@ def _call_signals(node: ast.Call, called: str) -> Iterator[Signal]:
 
 def _dynamic_code(node: ast.Call, called: str) -> str | None:
     fixed = bool(node.args) and isinstance(node.args[0], ast.Constant)
-    known = called in {"eval", "exec", "builtins.eval", "builtins.exec"} or (
-        called == "compile" and node.args
-    )
+    known = called in {"eval", "exec", "builtins.eval", "builtins.exec"} or (called == "compile" and node.args)
     return f"`{called}()` on text that is made at run time" if known and not fixed else None
 
 
@@ -135,9 +150,7 @@ def _unsafe_loading(node: ast.Call, called: str) -> str | None:
         return f"`{called}()` can run code from its data"
     if called == "shelve.open":
         return "`shelve.open()` unpickles what it reads"
-    if called in {"yaml.unsafe_load", "yaml.full_load", "yaml.load", "yaml.load_all"} and not _safe_yaml(
-        node
-    ):
+    if called in {"yaml.unsafe_load", "yaml.full_load", "yaml.load", "yaml.load_all"} and not _safe_yaml(node):
         return f"`{called}()` without a safe loader"
     return None
 
@@ -150,10 +163,8 @@ def _safe_yaml(node: ast.Call) -> bool:
 def _tls(node: ast.Call, called: str) -> str | None:
     if called == "ssl._create_unverified_context":
         return "`ssl._create_unverified_context()`"
-    web = called.split(".")[0] in {"requests", "httpx", "urllib3", "aiohttp"}
-    return (
-        f"`{called}()` with `verify=False`" if web and _is_constant(_keyword(node, "verify"), False) else None
-    )
+    web = called.partition(".")[0] in {"requests", "httpx", "urllib3", "aiohttp"}
+    return f"`{called}()` with `verify=False`" if web and _is_constant(_keyword(node, "verify"), False) else None
 
 
 def _weak_hash(node: ast.Call, called: str) -> str | None:
@@ -198,15 +209,17 @@ def _default_signals(
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, names: dict[str, str]
 ) -> Iterator[Signal]:
     for default in (*node.args.defaults, *node.args.kw_defaults):
-        literal = isinstance(
-            default, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
-        )
+        literal = isinstance(default, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)
         made = isinstance(default, ast.Call) and _dotted(default.func, names) in _MUTABLE_CALLS
         if default is not None and (literal or made):
             yield Signal(default.lineno, "mutable-default", f"default `{ast.unparse(default)[:40]}`")
 
 
 _LONGEST_LINE = 5_000
+_HINT = re.compile(
+    r"TODO|FIXME|XXX|HACK|-----BEGIN|AKIA|gh[pousr]_|xox[abprs]-|AIza|sk-"
+    r"|(?:[Pp][Aa][Ss][Ss][Ww]|[Ss][Ee][Cc][Rr][Ee][Tt]|[Kk][Ee][Yy]|[Tt][Oo][Kk][Ee][Nn])"
+)
 _OPEN_TASK = re.compile(r"(?:#|//|/\*|<!--|^\s*\*|^\s*--|^\s*;|^\s*%).*?\b(TODO|FIXME|XXX|HACK)\b")
 _KNOWN_SECRETS = (
     ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
@@ -220,9 +233,7 @@ _SECRET_ASSIGNED = re.compile(
     r"""(?ix) [\w.-]* (password|passwd|secret|api_?key|access_?key|auth_?token|private_?key) ["']?
         \s* (?::\s*\w+\s*=|=|:|=>) \s* ["'] ([^"'\s]{12,128}) ["']"""
 )
-_PLACEHOLDER = re.compile(
-    r"(?i)example|change|replace|your|dummy|test|fake|xxx|\.\.\.|\$\{|\{\{|<|%s|\{\w*\}|env"
-)
+_PLACEHOLDER = re.compile(r"(?i)example|change|replace|your|dummy|test|fake|xxx|\.\.\.|\$\{|\{\{|<|%s|\{\w*\}|env")
 _LEAST_BITS_PER_CHARACTER = 3.0
 
 

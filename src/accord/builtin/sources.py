@@ -131,9 +131,7 @@ def _recorded(distribution: metadata.Distribution) -> Tree:
 def _regular(root: Path, location: Path) -> SourceFile | None:
     try:
         inside = location.resolve().relative_to(root)
-        return (
-            SourceFile(inside.as_posix(), location, location.stat().st_size) if location.is_file() else None
-        )
+        return SourceFile(inside.as_posix(), location, location.stat().st_size) if location.is_file() else None
     except (OSError, ValueError):
         return None
 
@@ -193,9 +191,7 @@ def sample(files: Iterable[SourceFile], most_bytes: int) -> tuple[tuple[SourceFi
         large = len(every) - len(readable)
         note = f"read {len(chosen)} of {len(every)} files ({read:,} of {total:,} bytes; bound {most_bytes:,}"
         note += f", {large} over {LARGEST_FILE_BYTES:,} bytes each)" if large else ")"
-    extent = Extent(
-        files=len(every), files_read=len(chosen), source_bytes=total, source_bytes_read=read, note=note
-    )
+    extent = Extent(files=len(every), files_read=len(chosen), source_bytes=total, source_bytes_read=read, note=note)
     return tuple(chosen), extent
 
 

@@ -13,19 +13,17 @@ from packaging.version import InvalidVersion, Version
 from pydantic import Field
 
 from accord.builtin.batches import in_batches
-from accord.builtin.complexity import parse
 from accord.builtin.discover import project_file
-from accord.builtin.line_kinds import LineKinds, python_lines
+from accord.builtin.line_kinds import python_lines
 from accord.builtin.products import Amount, Count, Extent, Name, Product, Record, Subject
 from accord.builtin.sources import SourceFile, Tree, directory_at, installed, read_text, sample, tree_of
+from accord.builtin.syntax import nodes, parse_or_none
 from accord.sdk import Agent, Context
 
 agent = Agent("examiner")
 
 MOST_BYTES = 6_000_000
-Scheme = Literal[
-    "semantic, stable", "semantic, before 1.0", "calendar", "pre-release", "development", "other"
-]
+Scheme = Literal["semantic, stable", "semantic, before 1.0", "calendar", "pre-release", "development", "other"]
 _FRAMEWORKS = ("pytest", "unittest", "hypothesis", "nose", "tox", "nox", "doctest", "behave", "robot", "trio")
 
 
@@ -48,17 +46,13 @@ class Examination(Record):
     test_functions: Count
     assertions: Count
     test_code_lines: Count
-    source_code_lines: Count
-    ratio: Amount | None = Field(
-        description="Test code lines per source code line; None when no tests are there."
-    )
+    source_code_lines: Count | None = Field(description="Counted only where there are tests to compare with.")
+    ratio: Amount | None = Field(description="Test code lines per source code line; None when no tests are there.")
     frameworks: list[Name]
     folders: list[Name] = Field(max_length=20)
     version_scheme: Scheme | None
     release: Release | None
-    build_tool: str | None = Field(
-        description="`Generator` of the wheel, or the build backend of the project."
-    )
+    build_tool: str | None = Field(description="`Generator` of the wheel, or the build backend of the project.")
     extent: Extent
 
 
@@ -71,7 +65,7 @@ async def examine(subject: Subject, context: Context) -> Examination:
     product = subject.product
     tree = await asyncio.to_thread(tree_of, product)
     written, extent = sample(tree.python(tests=True), MOST_BYTES)
-    sources, _ = sample(tree.python(tests=False), MOST_BYTES)
+    sources = sample(tree.python(tests=False), MOST_BYTES)[0] if written else ()
     found = await in_batches(written, _test_facts, context, f"{product.name}, tests")
     code = sum(await in_batches(sources, code_lines, context, f"{product.name}, sources"))
     test_code = sum(lines for lines, *_ in found)
@@ -82,7 +76,7 @@ async def examine(subject: Subject, context: Context) -> Examination:
         test_functions=sum(functions for _, functions, _, _ in found),
         assertions=sum(assertions for _, _, assertions, _ in found),
         test_code_lines=test_code,
-        source_code_lines=code,
+        source_code_lines=code if written else None,
         ratio=round(test_code / code, 3) if written and code else None,
         frameworks=sorted({name for _, _, _, names in found for name in names}),
         folders=sorted({str(PurePosixPath(file.path).parent) for file in written})[:20],
@@ -96,10 +90,8 @@ async def examine(subject: Subject, context: Context) -> Examination:
 def code_lines(file: SourceFile) -> int:
     """Lines of code in a Python file; none in one that does not parse."""
     text = read_text(file)
-    try:
-        return python_lines(text.content, parse(text.content)).code if text else 0
-    except SyntaxError:
-        return 0
+    tree = parse_or_none(text.content) if text else None
+    return python_lines(text.content, tree).code if text and tree else 0
 
 
 def version_scheme(version: str | None) -> Scheme | None:
@@ -121,21 +113,19 @@ def version_scheme(version: str | None) -> Scheme | None:
 
 def _test_facts(file: SourceFile) -> tuple[int, int, int, set[str]]:
     text = read_text(file)
-    try:
-        tree = parse(text.content if text else "")
-    except SyntaxError:
+    tree = parse_or_none(text.content) if text else None
+    if text is None or tree is None:
         return 0, 0, 0, set()
     functions = assertions = 0
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             functions += node.name.startswith("test")
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= _frameworks(node)
         else:
             assertions += _is_assertion(node)
-    lines = python_lines(text.content, tree) if text else LineKinds()
-    return lines.code, functions, assertions, names
+    return python_lines(text.content, tree).code, functions, assertions, names
 
 
 def _is_assertion(node: ast.AST) -> bool:
@@ -163,9 +153,7 @@ def _release(tree: Tree, version: str | None) -> Release | None:
         if text:
             heading = _heading(text.lines, version) if version else None
             date = _DATE.search(heading or "")
-            return Release(
-                changelog=file.path, entry=heading, dated="-".join(date.groups()) if date else None
-            )
+            return Release(changelog=file.path, entry=heading, dated="-".join(date.groups()) if date else None)
     return None
 
 
