@@ -112,9 +112,7 @@ def test_every_insertion_is_refused(algorithm, data):
     signer = key(algorithm)
     token = statement(signer)
     position = data.draw(st.integers(0, len(token)))
-    extra = data.draw(
-        st.sampled_from([b"=", b".", b" ", b"\n", b"\x00", b"A", b"+", b"/", b"*", b"\xff", b"=="])
-    )
+    extra = data.draw(st.sampled_from([b"=", b".", b" ", b"\n", b"\x00", b"A", b"+", b"/", b"*", b"\xff", b"=="]))
     refused(token[:position] + extra + token[position:], signer.public)
 
 
@@ -182,9 +180,7 @@ KID = key("ES256").public.kid
         (b"\xff\xfe", "ACC321"),
         (b"[" * 900, "ACC321"),
     ],
-    ids=lambda value: (
-        value if isinstance(value, str) else "header"
-    ),  # kids are random, names of tests are not
+    ids=lambda value: value if isinstance(value, str) else "header",  # kids are random
 )
 def test_header_variants_are_refused(spelt, code):
     token = with_header(key("ES256"), spelt)
@@ -198,9 +194,7 @@ def test_the_header_may_be_in_any_order_and_spacing():
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-@pytest.mark.parametrize(
-    "change", ["padding", "unused bits", "standard alphabet", "spare character", "empty"]
-)
+@pytest.mark.parametrize("change", ["padding", "unused bits", "standard alphabet", "spare character", "empty"])
 def test_parts_have_one_spelling(part, change):
     parts = with_header(key("ES256"), header() + b" ", b"?>?>" + b"~" * 45).split(b".")
     raw = parts[part]

@@ -24,7 +24,7 @@ from accord.keys.private import NAME, PrivateKey, check_name, fault, no_such_key
 from accord.ports import StoredKey
 
 _FILE_MAX_BYTES = 16384
-_THREAD_FROM = 8  # signing lets other threads run; for fewer the way to a thread costs more
+_THREAD_FROM = 16  # signing lets other threads run; for fewer the way to a thread costs more
 
 
 class FileKeyStore:
