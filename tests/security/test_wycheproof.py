@@ -21,9 +21,7 @@ def groups(name: str) -> list[dict]:
     path = FOLDER / name
     if path.exists():
         return json.loads(path.read_text())["testGroups"]
-    missing = (
-        f"the Wycheproof vectors are not there: {path} (set ACCORD_VECTORS to the folder that holds them)"
-    )
+    missing = f"the Wycheproof vectors are not there: {path} (set ACCORD_VECTORS to the folder that holds them)"
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)

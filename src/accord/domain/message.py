@@ -176,9 +176,7 @@ class PayloadRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     media_type: _TEXT = msgspec.field(name="typ")
 
 
-class Claims(
-    msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
-):
+class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What a statement says. `decode_claims` checks the bounds, `encode_claims` only the size."""
 
     issuer: Annotated[AgentId, _BOUNDS] = msgspec.field(name="iss")
