@@ -45,9 +45,7 @@ def check_shape(appends: Sequence[Append]) -> None:
     """Refuse what no journal may hold: gaps, records of another stream, a run's events without a fence."""
     for append in appends:
         if append.fence is None and not append.stream.startswith("sys:"):
-            raise Fenced.of(
-                "ACC503", f"an append to {append.stream} names no fence; the streams of runs need one"
-            )
+            raise Fenced.of("ACC503", f"an append to {append.stream} names no fence; the streams of runs need one")
         sequence = append.expected.sequence
         for record in append.records:
             sequence += 1

@@ -28,6 +28,7 @@ from accord.ports import (
     Snapshot,
 )
 from accord.store.frontier import EMPTY, Frontier, check_shape
+from accord.store.search import search_words, searched_text
 
 ENDED: frozenset[RunState] = frozenset(("completed", "failed", "cancelled"))
 
@@ -110,13 +111,9 @@ class MemoryJournal:
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         with self._fault("runs"):
             newest_first = (_decode(self._runs[run]) for run in sorted(self._runs, reverse=True))
-            return list(
-                islice((summary for summary in newest_first if _matches(summary, query)), query.limit)
-            )
+            return list(islice((summary for summary in newest_first if _matches(summary, query)), query.limit))
 
-    async def overdue(
-        self, now: datetime, *, partitions: Sequence[int], limit: int = 1000
-    ) -> list[RunSummary]:
+    async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         with self._fault("overdue"):
             wanted = set(partitions)
             due = sorted(
@@ -149,9 +146,7 @@ class MemoryJournal:
             self._forget_letters(ended_before)
             return [run for _, run in ended[:limit]]
 
-    async def claim(
-        self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta
-    ) -> Fence | None:
+    async def claim(self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta) -> Fence | None:
         with self._fault("claim"):
             candidates = range(PARTITIONS) if partition is None else (partition,)
             for number in candidates:
@@ -238,17 +233,11 @@ _decode = msgspec.msgpack.Decoder(RunSummary).decode
 
 
 def _matches(summary: RunSummary, query: RunQuery) -> bool:
-    name, _, _ = summary.template.rpartition("@")
     return (
         (not query.states or summary.state in query.states)
-        and query.template in (None, summary.template, name)
+        and (query.template in (None, summary.template) or summary.template.startswith(f"{query.template}@"))
         and (query.since is None or summary.started_at >= query.since)
         and query.parent in (None, summary.parent)
         and (query.after is None or summary.run < query.after)
-        and all(word in searched(summary) for word in (query.text or "").casefold().split())
+        and all(word in searched_text(summary) for word in search_words(query.text))
     )
-
-
-def searched(summary: RunSummary) -> str:
-    """The text of a run that a search looks through."""
-    return f"{summary.title}\n{summary.template}\n{summary.run}".casefold()

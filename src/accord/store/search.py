@@ -1,0 +1,15 @@
+"""What a search of runs looks through: the same words and the same folding of case in every journal."""
+
+from __future__ import annotations
+
+from accord.ports import RunSummary
+
+
+def searched_text(summary: RunSummary) -> str:
+    """Title, template and run id with their case folded."""
+    return f"{summary.title}\n{summary.template}\n{summary.run}".casefold()
+
+
+def search_words(text: str | None) -> list[str]:
+    """The words that must all occur in the searched text."""
+    return (text or "").casefold().split()

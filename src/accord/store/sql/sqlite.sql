@@ -1,0 +1,100 @@
+-- name: read
+SELECT stream, sequence, data, digest FROM events
+WHERE stream = :stream AND sequence > :after ORDER BY sequence LIMIT :limit;
+
+-- name: head
+SELECT sequence, digest FROM streams WHERE stream = :stream;
+
+-- name: heads
+SELECT stream, sequence, digest, retired_at IS NOT NULL FROM streams
+WHERE stream IN (SELECT value FROM json_each(:streams));
+
+-- name: epochs
+SELECT partition, epoch FROM partitions;
+
+-- name: run
+SELECT
+    run, partition, template, title, state, started_at, updated_at, wake_at,
+    tasks_total, tasks_done, tasks_failed, parent
+FROM runs WHERE run = :run;
+
+-- name: runs
+SELECT
+    run, partition, template, title, state, started_at, updated_at, wake_at,
+    tasks_total, tasks_done, tasks_failed, parent
+FROM runs WHERE {filters} ORDER BY run DESC LIMIT :limit;
+
+-- name: overdue
+SELECT
+    run, partition, template, title, state, started_at, updated_at, wake_at,
+    tasks_total, tasks_done, tasks_failed, parent
+FROM runs INDEXED BY runs_to_wake
+WHERE wake_at IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled')
+    AND wake_at <= :now AND partition IN (SELECT value FROM json_each(:partitions))
+ORDER BY wake_at, run LIMIT :limit;
+
+-- name: save_snapshot
+INSERT INTO snapshots (stream, sequence, data) VALUES (:stream, :sequence, :data)
+ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, data = excluded.data
+WHERE sequence <= excluded.sequence;
+
+-- name: snapshot
+SELECT stream, sequence, data FROM snapshots WHERE stream = :stream;
+
+-- name: to_retire
+SELECT run FROM runs INDEXED BY runs_to_retire
+WHERE state IN ('completed', 'failed', 'cancelled') AND updated_at < :before
+ORDER BY updated_at, run LIMIT :limit;
+
+-- name: retire_streams
+UPDATE streams SET retired_at = :before WHERE stream IN (SELECT value FROM json_each(:runs));
+
+-- name: remove_events
+DELETE FROM events WHERE stream IN (SELECT value FROM json_each(:runs));
+
+-- name: remove_snapshots
+DELETE FROM snapshots WHERE stream IN (SELECT value FROM json_each(:runs));
+
+-- name: remove_runs
+DELETE FROM runs WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: remove_letters
+DELETE FROM letters WHERE answer IS NOT NULL AND posted_at < :before;
+
+-- name: claim
+INSERT INTO partitions (partition, epoch, owner, until) VALUES (:partition, 1, :owner, :until)
+ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner, until = excluded.until
+WHERE owner IS NULL OR until <= :now OR owner = excluded.owner
+RETURNING partition, epoch;
+
+-- name: claim_any
+INSERT INTO partitions (partition, epoch, owner, until)
+SELECT free.value, 1, :owner, :until
+FROM json_each(:partitions) AS free LEFT JOIN partitions AS held ON held.partition = free.value
+WHERE held.owner IS NULL OR held.until <= :now
+ORDER BY free.value LIMIT 1
+ON CONFLICT (partition) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner, until = excluded.until
+RETURNING partition, epoch;
+
+-- name: renew
+UPDATE partitions SET until = :until
+WHERE partition = :partition AND epoch = :epoch AND owner IS NOT NULL
+RETURNING partition, epoch;
+
+-- name: release
+UPDATE partitions SET owner = NULL WHERE partition = :partition AND epoch = :epoch;
+
+-- name: post
+INSERT INTO letters (id, partition, data, posted_at) VALUES (:id, :partition, :data, :posted_at)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: letters
+SELECT id, partition, data, posted_at FROM letters
+WHERE answer IS NULL AND partition IN (SELECT value FROM json_each(:partitions))
+ORDER BY position LIMIT :limit;
+
+-- name: answer
+UPDATE letters SET answer = :data WHERE id = :letter AND answer IS NULL;
+
+-- name: answered
+SELECT id, answer FROM letters WHERE id = :letter AND answer IS NOT NULL;

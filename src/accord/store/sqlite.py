@@ -1,0 +1,221 @@
+"""The journal in a SQLite file: the embedded default. Several processes may share the file, on a local disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from accord.domain.ids import PARTITIONS, RunId, StreamId
+from accord.ports import (
+    GENESIS,
+    Answer,
+    Append,
+    Fence,
+    Head,
+    Letter,
+    Record,
+    RunQuery,
+    RunSummary,
+    Snapshot,
+)
+from accord.store.frontier import check_shape
+from accord.store.search import search_words
+from accord.store.sqlite_commit import GroupCommit
+from accord.store.sqlite_errors import closed, store_errors
+from accord.store.sqlite_file import connect, named_queries, prepare_file
+from accord.store.sqlite_rows import as_json, instant, microseconds, summary_of
+
+READERS = 2
+"""Connections that read beside the writer; WAL lets them see the last commit without waiting for the next."""
+
+
+class SqliteJournal:
+    """A journal that is durable when a call returns: WAL with `synchronous = FULL`, all writes by group commit."""
+
+    def __init__(self, path: Path, commits: GroupCommit, readers: Readers) -> None:
+        self._path = path
+        self._commits = commits
+        self._readers = readers
+        self._queries = named_queries("sqlite.sql")
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path) -> AsyncIterator[SqliteJournal]:
+        """The journal at `path`, made or brought to this version where necessary.
+
+        Raises:
+            StoreUnavailable: the file cannot be opened or written.
+            StoreCorrupt: it is no journal, is damaged, or is of a newer version.
+        """
+        await asyncio.to_thread(prepare_file, path)
+        readers = Readers(path)
+        with store_errors(path):
+            commits = GroupCommit(connect(path, writes=True), path)
+        try:
+            yield cls(path, commits, readers)
+        finally:
+            await readers.close()
+            await commits.close()
+
+    async def append(self, appends: Sequence[Append]) -> None:
+        check_shape(appends)
+        await self._commits.submit(appends)
+
+    async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
+        rows = await self._rows("read", stream=stream, after=after, limit=-1 if limit is None else limit)
+        return [Record(*row) for row in rows]
+
+    async def head(self, stream: StreamId) -> Head:
+        rows = await self._rows("head", stream=stream)
+        return Head(*rows[0]) if rows else Head(0, GENESIS)
+
+    async def run(self, run: RunId) -> RunSummary | None:
+        rows = await self._rows("run", run=run)
+        return summary_of(rows[0]) if rows else None
+
+    async def runs(self, query: RunQuery) -> list[RunSummary]:
+        filters, parameters = _filters(query)
+        sql = self._queries["runs"].replace("{filters}", filters)
+        rows = await self._readers.fetch(sql, {**parameters, "limit": query.limit})
+        return [summary_of(row) for row in rows]
+
+    async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
+        rows = await self._rows("overdue", now=microseconds(now), partitions=as_json(list(partitions)), limit=limit)
+        return [summary_of(row) for row in rows]
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        await self._change(
+            "save_snapshot", {"stream": snapshot.stream, "sequence": snapshot.sequence, "data": snapshot.data}
+        )
+
+    async def snapshot(self, stream: StreamId) -> Snapshot | None:
+        rows = await self._rows("snapshot", stream=stream)
+        return Snapshot(*rows[0]) if rows else None
+
+    async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
+        queries, before = self._queries, microseconds(ended_before)
+
+        def remove(connection: sqlite3.Connection) -> list[RunId]:
+            found = connection.execute(queries["to_retire"], {"before": before, "limit": limit}).fetchall()
+            runs = [run for (run,) in found]
+            parameters = {"runs": as_json(runs), "before": before}
+            for step in ("retire_streams", "remove_events", "remove_snapshots", "remove_runs", "remove_letters"):
+                connection.execute(queries[step], parameters)
+            return runs
+
+        runs: list[RunId] = await self._commits.submit(remove)
+        return runs
+
+    async def claim(self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta) -> Fence | None:
+        parameters = {"owner": owner, "now": microseconds(now), "until": microseconds(now + ttl)}
+        if partition is None:
+            rows = await self._change("claim_any", {**parameters, "partitions": as_json(range(PARTITIONS))})
+        else:
+            rows = await self._change("claim", {**parameters, "partition": partition})
+        return Fence(*rows[0]) if rows else None
+
+    async def renew(self, fences: Sequence[Fence], *, now: datetime, ttl: timedelta) -> list[Fence]:
+        until = microseconds(now + ttl)
+        changes = [{"partition": fence.partition, "epoch": fence.epoch, "until": until} for fence in fences]
+        return [Fence(*row) for row in await self._change("renew", *changes)]
+
+    async def release(self, fences: Sequence[Fence]) -> None:
+        await self._change("release", *({"partition": fence.partition, "epoch": fence.epoch} for fence in fences))
+
+    async def post(self, letter: Letter) -> None:
+        await self._change(
+            "post",
+            {
+                "id": letter.id,
+                "partition": letter.partition,
+                "data": letter.data,
+                "posted_at": microseconds(letter.posted_at),
+            },
+        )
+
+    async def letters(self, partitions: Sequence[int], *, limit: int = 100) -> list[Letter]:
+        rows = await self._rows("letters", partitions=as_json(list(partitions)), limit=limit)
+        return [
+            Letter(id=id_, partition=partition, data=data, posted_at=instant(posted_at))
+            for id_, partition, data, posted_at in rows
+        ]
+
+    async def answer(self, answers: Sequence[Answer]) -> None:
+        await self._change("answer", *({"letter": answer.letter, "data": answer.data} for answer in answers))
+
+    async def answered(self, letter: str) -> Answer | None:
+        rows = await self._rows("answered", letter=letter)
+        return Answer(*rows[0]) if rows else None
+
+    async def _rows(self, query: str, **parameters: object) -> list[Any]:
+        return await self._readers.fetch(self._queries[query], parameters)
+
+    async def _change(self, query: str, *changes: Mapping[str, object]) -> list[Any]:
+        sql = self._queries[query]
+
+        def execute(connection: sqlite3.Connection) -> list[Any]:
+            return [row for change in changes for row in connection.execute(sql, change).fetchall()]
+
+        rows: list[Any] = await self._commits.submit(execute)
+        return rows
+
+
+class Readers:
+    """Threads that read, each with a connection that can do nothing else."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: SimpleQueue[sqlite3.Connection] = SimpleQueue()
+        with store_errors(path):
+            for _ in range(READERS):
+                self._idle.put(connect(path, writes=False))
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix=f"reader of {path.name}")
+        self._closed = False
+
+    async def fetch(self, sql: str, parameters: Mapping[str, object]) -> list[Any]:
+        """All rows of a query."""
+        if self._closed:
+            raise closed(self._path)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._fetch, sql, parameters)
+
+    async def close(self) -> None:
+        """Let the queries under way end, then close the connections."""
+        self._closed = True
+        await asyncio.to_thread(self._threads.shutdown)
+        for _ in range(READERS):
+            self._idle.get().close()
+
+    def _fetch(self, sql: str, parameters: Mapping[str, object]) -> list[Any]:
+        connection = self._idle.get()
+        try:
+            with store_errors(self._path):
+                return connection.execute(sql, parameters).fetchall()
+        finally:
+            self._idle.put(connection)
+
+
+def _filters(query: RunQuery) -> tuple[str, dict[str, object]]:
+    """The conditions of a query, and their parameters."""
+    words = {f"word{number}": word for number, word in enumerate(search_words(query.text))}
+    conditions: list[tuple[str, dict[str, object]]] = []
+    if query.states:
+        conditions.append(("state IN (SELECT value FROM json_each(:states))", {"states": as_json(query.states)}))
+    if query.template is not None:
+        same = "(template = :template OR substr(template, 1, length(:template) + 1) = :template || '@')"
+        conditions.append((same, {"template": query.template}))
+    if query.since is not None:
+        conditions.append(("started_at >= :since", {"since": microseconds(query.since)}))
+    if query.parent is not None:
+        conditions.append(("parent = :parent", {"parent": query.parent}))
+    if query.after is not None:
+        conditions.append(("run < :after", {"after": query.after}))
+    conditions += [(f"instr(searched, :{name})", {name: word}) for name, word in words.items()]
+    parameters = {name: value for _, given in conditions for name, value in given.items()}
+    return " AND ".join(condition for condition, _ in conditions) or "TRUE", parameters
