@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from accord.builtin import (
+    audit_report,
     dependencies,
     discover,
+    duplication,
+    grade,
+    history,
+    inspect_source,
+    inventory,
     measure,
     metadata,
     report,
@@ -14,8 +20,10 @@ from accord.builtin import (
 )
 from accord.sdk import Agent
 
+_COMPARISON = (discover, metadata, measure, dependencies, tests_found, risks, score, report)
+_AUDIT = (inventory, inspect_source, duplication, history, grade, audit_report)
+
 
 def agents() -> list[Agent]:
-    """All built-in agents, in the order of their work."""
-    modules = (discover, metadata, measure, dependencies, tests_found, risks, score, report)
-    return [module.agent for module in modules]
+    """All built-in agents, in the order of their work: those of the comparison, then those of the audit."""
+    return [module.agent for module in (*_COMPARISON, *_AUDIT)]

@@ -42,7 +42,7 @@ def _origin(node: ast.ImportFrom, module: tuple[str, ...], *, package: bool) -> 
 def _loaded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         if isinstance(node, ast.If):
-            if "TYPE_CHECKING" not in ast.unparse(node.test):
+            if _NEVER_LOADED.isdisjoint(_names(node.test)):
                 yield from _loaded(node.body)
             yield from _loaded(node.orelse)
         elif isinstance(node, ast.Try):
@@ -52,6 +52,16 @@ def _loaded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _loaded(node.body)
         else:
             yield node
+
+
+_NEVER_LOADED = frozenset({"TYPE_CHECKING", "__name__"})
+"""What is guarded by these is for type checkers, or for running a module as a program."""
+
+
+def _names(test: ast.expr) -> set[str]:
+    """The last parts of all names in a condition."""
+    found = {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}
+    return found | {node.attr for node in ast.walk(test) if isinstance(node, ast.Attribute)}
 
 
 def part_graph(

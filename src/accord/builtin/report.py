@@ -325,10 +325,10 @@ def _portrait(facts: Facts) -> str:
         own = f"{counted(measures.lines.code, 'line')} of code in {counted(measures.python_files, 'Python file')}"
         parts.append(f"{own}; half of its functions have at most {measures.function_lines_median:g} lines.")
     if needs and needs.declared and needs.direct:
-        names = listed([escaped(one.name) for one in needs.direct[:8]])
-        more = f" and {len(needs.direct) - 8} more" if len(needs.direct) > 8 else ""
+        rest = [f"{len(needs.direct) - 8} more"] if len(needs.direct) > 8 else []
+        names = listed([escaped(one.name) for one in needs.direct[:8]] + rest)
         extras = f"; {counted(len(needs.extras), 'optional group')}" if needs.extras else ""
-        parts.append(f"It needs {names}{more}{extras}.")
+        parts.append(f"It needs {names}{extras}.")
     elif needs and needs.declared:
         parts.append("It needs nothing but Python.")
     commands = [one.name for one in metadata.entry_points if one.group == "console_scripts"] if metadata else []
@@ -337,9 +337,9 @@ def _portrait(facts: Facts) -> str:
             f"It installs the {'command' if len(commands) == 1 else 'commands'} {listed(list(map(code, commands)))}."
         )
     for circle in needs.cycles[:1] if needs else ():
-        some = listed([code(one) for one in circle.modules[:5]])
-        more = f" and {len(circle.modules) - 5} more" if len(circle.modules) > 5 else ""
-        parts.append(f"In its largest import cycle are {some}{more}.")
+        rest = [f"{len(circle.modules) - 5} more"] if len(circle.modules) > 5 else []
+        some = listed([code(one) for one in circle.modules[:5]] + rest)
+        parts.append(f"In its largest import cycle are {some}.")
     return " ".join(parts)
 
 

@@ -146,6 +146,11 @@ def tree_below(root: Path, most_files: int = MOST_FILES) -> Tree:
     return Tree(root, tuple(sorted(found)))
 
 
+def file_below(root: Path, path: str) -> SourceFile | None:
+    """The regular file at `path` below `root`; None where there is none, or where the path leads out of the root."""
+    return _regular(root, root / path) if not (root / path).is_symlink() else None
+
+
 def _walk(root: Path) -> Iterator[SourceFile]:
     pending: list[tuple[Path, str, tuple[IgnoreRule, ...]]] = [(root, "", ())]
     while pending:

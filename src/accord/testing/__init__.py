@@ -1,1 +1,1 @@
-"""What proves an adapter or an agent: suites, fakes and the simulation. Imports no test framework but pytest."""
+"""Suites that prove an adapter of a port: subclass the suite in a pytest module and say how the adapter is opened."""

@@ -1,4 +1,14 @@
-"""Expressions: compiling CEL, and evaluating it on no more of the scope than it reads."""
+"""Expressions: compiling CEL, and evaluating it on no more of the scope than it reads.
+
+CEL by Google's C++ runtime, with the extensions `strings` (version 4), `math` (2), `optional` (2), `bindings`
+(`cel.bind`) and `encoders` (`base64.encode`, `base64.decode`). Not there: the `lists` and `sets` extensions,
+two-variable comprehensions. The order in which a comprehension goes through the members of an object differs from
+process to process; through a list it is the list's.
+
+No evaluation holds the event loop for much longer than 100 ms: the data is bounded by `MAX_DATA_UNITS`, the work by
+`accord.domain.expression.cost`, the source by `MAX_SOURCE_BYTES` and by the parser's 32 levels. An expression that is
+nothing but a path skips CEL, and has no bounds.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +26,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]  # as above
     ext_strings,
 )
 
+from accord.domain.expression.cost import Growth, check_cost, growth_of, size_of
 from accord.domain.expression.json_value import as_json, weigh
 from accord.domain.expression.reference import (
     VARIABLES,
@@ -24,6 +35,8 @@ from accord.domain.expression.reference import (
     Scope,
     Step,
     cut_of,
+    find,
+    leaves,
     read_path,
     straight_path,
     take,
@@ -34,6 +47,8 @@ from accord.errors import ExpressionInvalid, Place, Problem
 
 MAX_SOURCE_BYTES = 4096
 CACHED_PROGRAMS = 4096
+SMALL_DATA_UNITS = 1000
+"""Up to here, adding values up is too little work to be worth a bound."""
 
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
@@ -102,10 +117,15 @@ class _Program(msgspec.Struct, frozen=True):
     compiled: cel.Expression
     syntax: Node
     cut: Cut
+    leaves: tuple[tuple[str, ...], ...]
+    growth: Growth
 
     def evaluate(self, scope: Scope) -> object:
         data = take(scope, self.cut)
-        weigh(data, self.source)
+        units = weigh(data, self.source)
+        if self.growth is Growth.STEEP or (self.growth is Growth.EVEN and units > SMALL_DATA_UNITS):
+            sizes = {path: size_of(find(data, path)) for path in self.leaves}
+            check_cost(self.syntax, sizes, self.source)
         try:
             value = self.compiled.eval(data=data)
         except RuntimeError as error:
@@ -148,7 +168,8 @@ def _program(source: str) -> _Program:
         syntax = read_syntax(compiled.serialize())
     except UnreadableSyntaxError as error:
         raise ExpressionInvalid.of("ACC203", f"cannot read the syntax tree of `{source}`: {error}") from None
-    return _Program(source, compiled, syntax, cut_of(uses(syntax)))
+    cut = cut_of(uses(syntax))
+    return _Program(source, compiled, syntax, cut, leaves(cut), growth_of(syntax))
 
 
 @cache

@@ -6,6 +6,7 @@ members that are referenced are asked for, so that `tasks` need not be built for
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
@@ -78,6 +79,12 @@ def uses(node: Node) -> frozenset[Use]:
 def straight_path(node: Node) -> tuple[Step, ...] | None:
     """The root and the steps, where a tree is nothing but a path that CEL need not be asked for."""
     return _steps(node, frozenset(), optional=False)
+
+
+def plain_path(node: Node, bound: frozenset[str]) -> tuple[str, ...]:
+    """The root and the constant member names that a node selects, empty where it is no path from a root."""
+    reference = _reference(node, bound)
+    return () if reference is None else (reference.root, *reference.path)
 
 
 def _steps(node: Node, bound: frozenset[str], *, optional: bool) -> tuple[Step, ...] | None:
@@ -255,6 +262,19 @@ def _cut(paths: list[tuple[tuple[str, ...], bool]]) -> Cut:
             inner.setdefault(path[0], []).append((path[1:], shallow))
     members = tuple((name, _cut(rest)) for name, rest in sorted(inner.items()))
     return Cut(outline=bool(ends_here), members=members)
+
+
+def leaves(cut: Cut, path: tuple[str, ...] = ()) -> tuple[tuple[str, ...], ...]:
+    """The paths at which data is copied."""
+    inner = itertools.chain.from_iterable(leaves(each, (*path, name)) for name, each in cut.members)
+    return (*((path,) if cut.whole or cut.outline else ()), *inner)
+
+
+def find(data: object, path: tuple[str, ...]) -> object:
+    """The value at a path of taken data, None where there is nothing."""
+    for name in path:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data
 
 
 def take(value: object, cut: Cut) -> object:
