@@ -199,8 +199,8 @@ def _history(audit: GradedAudit) -> str:
     if not found.available:
         return f"Not available: {escaped(found.reason or 'no reason was given')}."
     lead = (
-        f"{counted(found.commits, 'commit')} by {counted(found.authors, 'author')} from {found.first} to "
-        f"{found.last}: {found.added:,} lines added, {found.deleted:,} deleted. "
+        f"{counted(found.commits, 'commit')} by {counted(found.authors, 'author')}, {_dates(found)}: "
+        f"{found.added:,} lines added, {found.deleted:,} deleted. "
         f"The most active author made {found.main_author_share or 0:.0%} of the commits."
     )
     note = f" ({escaped(found.note)}.)" if found.note else ""
@@ -212,6 +212,10 @@ def _history(audit: GradedAudit) -> str:
         return lead + note
     header = ("changed most", "commits", "added", "deleted", "authors")
     return f"{lead}{note}\n\n{table(header, rows, numeric=True)}\n\n{_hot_and_complex(audit, found)}".rstrip()
+
+
+def _dates(found: History) -> str:
+    return f"all on {found.first}" if found.first == found.last else f"from {found.first} to {found.last}"
 
 
 def _hot_and_complex(audit: GradedAudit, found: History) -> str:

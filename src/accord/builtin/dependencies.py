@@ -100,7 +100,7 @@ async def depend(subject: Subject, context: Context) -> Dependencies:
 
 
 def closure(direct: Iterable[Requirement]) -> tuple[dict[str, int], set[str]]:
-    """Each installed distribution that `direct` needs in turn, with the length of its shortest chain; and the others."""
+    """Each installed distribution that `direct` needs in turn, with its shortest chain's length; and the others."""
     depths: dict[str, int] = {}
     missing: set[str] = set()
     seen: set[tuple[str, frozenset[str]]] = set()

@@ -115,13 +115,13 @@ def duplication(files: Sequence[_Lines], note: str | None = None) -> Duplication
 
 
 def normalised_lines(path: str, content: str) -> _Lines:
-    """The lines of a file that count when copies are looked for, without any blanks."""
+    """The lines of a file that count when copies are looked for, with single blanks."""
     marks = language_of(path).comments
     texts, numbers = [], []
     for number, line in enumerate(physical_lines(content), 1):
         text = line.strip()
         if not _NOISE.match(text) and not (marks and text.startswith(marks)):
-            texts.append(_BLANK.sub("", text))
+            texts.append(_BLANK.sub(" ", text))
             numbers.append(number)
     return _Lines(path, tuple(texts), tuple(numbers))
 

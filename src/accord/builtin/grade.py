@@ -78,7 +78,7 @@ class Grades(Record):
 
 @agent.capability(
     "source.grade@1.0.0",
-    description="Grades from A to F for correctness, safety, complexity, consistency, upkeep, duplication, tests, docs.",
+    description="Grades from A to F for correctness, safety, complexity, consistency, upkeep, copies, tests, docs.",
 )
 def grade(audit: Audit) -> Grades:
     """The grades of a source tree, with what they rest on."""
@@ -138,7 +138,7 @@ def _by_findings(area: Area, totals: Sequence[RuleTotal], lines: int) -> Grade:
     weight = sum(WEIGHT_OF[one.severity] * (one.count - one.in_tests * (1 - _IN_TESTS)) for one in own)
     density = 1000 * weight / max(lines, _FEWEST_LINES)
     reasons = [f"{one.rule}: {counted(one.count, 'place')} in {counted(one.files, 'file')}" for one in own]
-    about = f"{density:.1f} weighted findings per 1000 lines of code; {_FAILING_DENSITY[area]:g} would be an F at 0"
+    about = f"{density:.1f} weighted findings per 1000 lines of code; at {_FAILING_DENSITY[area]:g} the score is 0"
     return _graded(area, ramp(density, _FAILING_DENSITY[area], 0), [about, *reasons] if own else ["nothing found"])
 
 

@@ -94,7 +94,7 @@ def tell(order: HistoryOrder) -> History:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
         return History(available=False, reason=(reason or ["git failed"])[0].removeprefix("fatal: ")[:200])
     commits = list(_commits(done.stdout.decode(errors="replace").split("\n")))
-    return history(commits, {one for one in _present(root, commits)})
+    return history(commits, set(_present(root, commits)))
 
 
 def history(commits: Sequence[_Commit], present: set[str]) -> History:

@@ -42,6 +42,8 @@ _CLASSIFIERS = {
     "Zope Public License": "ZPL-2.1",
     "Eclipse Public License 2.0 (EPL-2.0)": "EPL-2.0",
 }
+_VAGUE = frozenset({"BSD License", "Apache Software License"})
+"""Classifiers that name a family: which licence of it is left open."""
 _WORDINGS = (
     (r"affero", "AGPL-3.0-only"),
     (r"\blesser\b|\blgpl", "LGPL-3.0-only"),
@@ -74,18 +76,22 @@ def licence_of(expression: str | None, classifiers: Sequence[str], field: str | 
         return _licence(spdx, "License-Expression", certain=True, stated=spdx)
     named = [line.split(" :: ")[-1] for line in classifiers if line.startswith("License ::")]
     mapped = [_CLASSIFIERS[name] for name in named if name in _CLASSIFIERS]
-    exact = _canonical(field) if field and "\n" not in field else None
-    if exact and (not mapped or "BSD License" in named):
+    exact = _canonical(field)
+    if exact and (not mapped or _VAGUE.intersection(named)):
         return _licence(exact, "License field", certain=True, stated=exact)
     if mapped:
-        certain = not {"BSD License", "Apache Software License"} & set(named)
+        certain = _VAGUE.isdisjoint(named)
         return _licence(" OR ".join(mapped), "classifier", certain=certain, stated="; ".join(named))
-    for text, source in ((field, "License field"), (file_text, "licence file")):
-        guess = _guessed(text)
-        if guess and source == "License field":
-            return _licence(guess, "License field", certain=False, stated=_first_line(text))
-        if guess:
-            return _licence(guess, "licence file", certain=False, stated=_first_line(text))
+    return _by_wording(field, file_text)
+
+
+def _by_wording(field: str | None, file_text: str | None) -> Licence:
+    guess = _guessed(field)
+    if guess:
+        return _licence(guess, "License field", certain=False, stated=_first_line(field))
+    guess = _guessed(file_text)
+    if guess:
+        return _licence(guess, "licence file", certain=False, stated=_first_line(file_text))
     return _licence(None, "none", certain=False, stated=_first_line(field))
 
 

@@ -6,7 +6,7 @@ import ast
 import asyncio
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -122,11 +122,10 @@ def examined(file: SourceFile) -> _Module:
 def measures(product: Product, tree: Tree, extent: Extent, modules: Sequence[_Module]) -> Measures:
     """The record over all of `modules`."""
     facts = [module.facts for module in modules if module.facts]
-    lines = sum((module.lines for module in modules), LineKinds())
     placed = [(module.file.path, one) for module in modules if module.facts for one in module.facts.functions]
-    lengths = [one.lines for _, one in placed]
-    compiled = [file for file in tree.files if file.path.endswith(COMPILED_SUFFIXES)]
     own = [one for _, one in placed]
+    lengths = [one.lines for one in own]
+    compiled = [file.size_bytes for file in tree.files if file.path.endswith(COMPILED_SUFFIXES)]
     return Measures(
         name=product.name,
         extent=extent,
@@ -135,14 +134,8 @@ def measures(product: Product, tree: Tree, extent: Extent, modules: Sequence[_Mo
         python_files=extent.files,
         stub_files=sum(file.suffix == ".pyi" for file in tree.files),
         compiled_files=len(compiled),
-        compiled_bytes=sum(file.size_bytes for file in compiled),
-        lines=Lines(
-            total=lines.total,
-            code=lines.code,
-            comment=lines.comment,
-            docstring=lines.docstring,
-            blank=lines.blank,
-        ),
+        compiled_bytes=sum(compiled),
+        lines=_lines(modules),
         functions=len(own),
         classes=sum(one.classes for one in facts),
         complexity=_complexity(placed),
@@ -154,6 +147,17 @@ def measures(product: Product, tree: Tree, extent: Extent, modules: Sequence[_Mo
         public_names=sum(one.public_names for one in facts),
         exported_names=next((m.exported for m in modules if m.exported is not None), None),
         syntax_errors=[Place(path=m.file.path, line=m.broken_at) for m in modules if m.broken_at][:20],
+    )
+
+
+def _lines(modules: Iterable[_Module]) -> Lines:
+    kinds = sum((module.lines for module in modules), LineKinds())
+    return Lines(
+        total=kinds.total,
+        code=kinds.code,
+        comment=kinds.comment,
+        docstring=kinds.docstring,
+        blank=kinds.blank,
     )
 
 

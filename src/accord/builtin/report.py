@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
 from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure
+from accord.builtin.dependencies import Dependencies
 from accord.builtin.markdown import bullets, bytes_in_words, code, counted, document, escaped, listed, table
+from accord.builtin.measure import Measures
+from accord.builtin.metadata import Metadata
 from accord.builtin.products import Chart, Product, Report
 from accord.builtin.score import CriterionScore, ProductScore, Scores, Scoring
 from accord.builtin.svg import Bar, DotRow, bar_chart, dot_plot
@@ -156,48 +159,35 @@ def _missing(comparison: Comparison) -> str:
 
 
 def _key_facts(comparison: Comparison, ordered: Sequence[Facts]) -> str:
-    products = {one.name: one for one in comparison.products}
-    rows = [
-        ("version", [(products[one.name].version if one.name in products else None) for one in ordered]),
-        ("licence", [one.metadata.licence.expression if one.metadata else None for one in ordered]),
-        ("status", [one.metadata.maturity if one.metadata else None for one in ordered]),
-        ("Python", [one.metadata.requires_python if one.metadata else None for one in ordered]),
-        ("lines of code", [_number(one.measures.lines.code) if one.measures else None for one in ordered]),
-        ("functions, classes", [_functions(one) for one in ordered]),
-        ("public names", [_number(one.measures.public_names) if one.measures else None for one in ordered]),
-        ("mean / highest complexity", [_complexity(one) for one in ordered]),
-        ("docstrings of public API", [_percent(one.measures.docstring_coverage if one.measures else None) for one in ordered]),
-        ("annotations", [_percent(one.measures.annotation_coverage if one.measures else None) for one in ordered]),
-        ("dependencies direct / in all", [_dependencies(one) for one in ordered]),
-        ("size on disk", [bytes_in_words(one.measures.disk_bytes) if one.measures else None for one in ordered]),
-        ("size of its dependencies", [_needed_bytes(one) for one in ordered]),
-        ("of that compiled", [_compiled(one) for one in ordered]),
-        ("tests found here", [_tests(one) for one in ordered]),
-        ("signals of risk per 1000 lines", [f"{one.risks.density:g}" if one.risks else None for one in ordered]),
-    ]  # fmt: skip
+    versions = {one.name: one.version for one in comparison.products}
     header = ["", *(escaped(one.name) for one in ordered)]
-    return table(header, ([label, *(_cell(value) for value in values)] for label, values in rows), numeric=True)
+    rows = [["version", *(_cell(versions.get(one.name)) for one in ordered)]]
+    rows += [[label, *(_cell(fact(one)) for one in ordered)] for label, fact in _KEY_FACTS]
+    return table(header, rows, numeric=True)
 
 
 def _cell(value: str | None) -> str:
     return escaped(value) if value else "—"
 
 
-def _number(value: int) -> str:
-    return f"{value:,}"
+def _of_metadata(read: Callable[[Metadata], str | None]) -> Callable[[Facts], str | None]:
+    return lambda one: read(one.metadata) if one.metadata else None
+
+
+def _of_measures(read: Callable[[Measures], str | None]) -> Callable[[Facts], str | None]:
+    return lambda one: read(one.measures) if one.measures else None
 
 
 def _percent(value: float | None) -> str | None:
     return None if value is None else f"{value:.0%}"
 
 
-def _functions(one: Facts) -> str | None:
-    return f"{one.measures.functions:,}, {one.measures.classes:,}" if one.measures else None
+def _complexity(found: Measures) -> str | None:
+    return f"{found.complexity.mean:g} / {found.complexity.maximum}" if found.complexity else None
 
 
-def _complexity(one: Facts) -> str | None:
-    found = one.measures.complexity if one.measures else None
-    return f"{found.mean:g} / {found.maximum}" if found else None
+def _compiled(found: Measures) -> str:
+    return bytes_in_words(found.compiled_bytes) if found.compiled_files else "none"
 
 
 def _dependencies(one: Facts) -> str | None:
@@ -212,17 +202,33 @@ def _needed_bytes(one: Facts) -> str | None:
     return bytes_in_words(one.dependencies.transitive_bytes) if one.dependencies and known else None
 
 
-def _compiled(one: Facts) -> str | None:
-    found = one.measures
-    if found is None:
-        return None
-    return bytes_in_words(found.compiled_bytes) if found.compiled_files else "none"
-
-
 def _tests(one: Facts) -> str | None:
     if one.tests is None:
         return None
     return f"{one.tests.test_functions:,} ({one.tests.ratio:g} lines per line)" if one.tests.ratio else "none"
+
+
+def _density(one: Facts) -> str | None:
+    return f"{one.risks.density:g}" if one.risks else None
+
+
+_KEY_FACTS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
+    ("licence", _of_metadata(lambda found: found.licence.expression)),
+    ("status", _of_metadata(lambda found: found.maturity)),
+    ("Python", _of_metadata(lambda found: found.requires_python)),
+    ("lines of code", _of_measures(lambda found: f"{found.lines.code:,}")),
+    ("functions, classes", _of_measures(lambda found: f"{found.functions:,}, {found.classes:,}")),
+    ("public names", _of_measures(lambda found: f"{found.public_names:,}")),
+    ("mean / highest complexity", _of_measures(_complexity)),
+    ("docstrings of public API", _of_measures(lambda found: _percent(found.docstring_coverage))),
+    ("annotations", _of_measures(lambda found: _percent(found.annotation_coverage))),
+    ("dependencies direct / in all", _dependencies),
+    ("size on disk", _of_measures(lambda found: bytes_in_words(found.disk_bytes))),
+    ("of that compiled", _of_measures(_compiled)),
+    ("size of its dependencies", _needed_bytes),
+    ("tests found here", _tests),
+    ("signals of risk per 1000 lines", _density),
+)
 
 
 def _score_table(scores: Scores) -> str:
@@ -318,29 +324,46 @@ def _figure_of(product: ProductScore, score: CriterionScore, figure: Figure) -> 
 
 
 def _portrait(facts: Facts) -> str:
-    """What the product is made of, in two or three sentences."""
-    parts = []
-    measures, needs, metadata = facts.measures, facts.dependencies, facts.metadata
-    if measures and measures.functions:
-        own = f"{counted(measures.lines.code, 'line')} of code in {counted(measures.python_files, 'Python file')}"
-        parts.append(f"{own}; half of its functions have at most {measures.function_lines_median:g} lines.")
-    if needs and needs.declared and needs.direct:
-        rest = [f"{len(needs.direct) - 8} more"] if len(needs.direct) > 8 else []
-        names = listed([escaped(one.name) for one in needs.direct[:8]] + rest)
-        extras = f"; {counted(len(needs.extras), 'optional group')}" if needs.extras else ""
-        parts.append(f"It needs {names}{extras}.")
-    elif needs and needs.declared:
-        parts.append("It needs nothing but Python.")
-    commands = [one.name for one in metadata.entry_points if one.group == "console_scripts"] if metadata else []
-    if commands:
-        parts.append(
-            f"It installs the {'command' if len(commands) == 1 else 'commands'} {listed(list(map(code, commands)))}."
-        )
-    for circle in needs.cycles[:1] if needs else ():
-        rest = [f"{len(circle.modules) - 5} more"] if len(circle.modules) > 5 else []
-        some = listed([code(one) for one in circle.modules[:5]] + rest)
-        parts.append(f"In its largest import cycle are {some}.")
-    return " ".join(parts)
+    """What the product is made of, in a few sentences."""
+    sentences = (
+        _size(facts.measures),
+        _needs(facts.dependencies),
+        _commands(facts.metadata),
+        _tangle(facts.dependencies),
+    )
+    return " ".join(one for one in sentences if one)
+
+
+def _size(measures: Measures | None) -> str:
+    if measures is None or not measures.functions:
+        return ""
+    own = f"{counted(measures.lines.code, 'line')} of code in {counted(measures.python_files, 'Python file')}"
+    return f"{own}; half of its functions have at most {measures.function_lines_median:g} lines."
+
+
+def _needs(needs: Dependencies | None) -> str:
+    if needs is None or not needs.declared:
+        return ""
+    extras = f"; {counted(len(needs.extras), 'optional group')}" if needs.extras else ""
+    if not needs.direct:
+        return f"It needs nothing but Python{extras}."
+    return f"It needs {_first_few([escaped(one.name) for one in needs.direct], 8)}{extras}."
+
+
+def _commands(metadata: Metadata | None) -> str:
+    points = metadata.entry_points if metadata else ()
+    names = [code(one.name) for one in points if one.group == "console_scripts"]
+    return f"It installs the {'command' if len(names) == 1 else 'commands'} {listed(names)}." if names else ""
+
+
+def _tangle(needs: Dependencies | None) -> str:
+    if needs is None or not needs.cycles:
+        return ""
+    return f"In its largest import cycle are {_first_few([code(one) for one in needs.cycles[0].modules], 5)}."
+
+
+def _first_few(words: Sequence[str], most: int) -> str:
+    return listed([*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])])
 
 
 def _hot_spots(facts: Facts) -> str:
@@ -383,9 +406,11 @@ def _method(scores: Scores, ordered: Sequence[Facts]) -> str:
         "Wheels seldom contain tests, so no tests found here does not mean that there are none.",
         "Popularity, speed, community and release dates cannot be told from files, and are not part of the score.",
     ]
-    for one in ordered:
-        if one.measures and one.measures.extent.note:
-            limits.append(f"{escaped(one.name)} was sampled: {escaped(one.measures.extent.note)}.")
+    limits += [
+        f"{escaped(one.name)} was sampled: {escaped(one.measures.extent.note)}."
+        for one in ordered
+        if one.measures and one.measures.extent.note
+    ]
     return f"{bullets(limits)}\n\n" + table(("criterion", "usual weight", "how figures become scores"), rows)
 
 

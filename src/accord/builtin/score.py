@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -125,26 +125,36 @@ def score(scoring: Scoring) -> Result[Scores]:
     """The scores of all products, with the mean of their confidences."""
     facts = scoring.facts()
     if len({one.name for one in facts}) < len(facts):
-        raise Failure("ambiguous", "two records of metadata have the same name; each product must be given once")
-    names = [one.name for one in facts] + [one.name for one in scoring.missing]
-    purpose = " ".join(content_words(scoring.purpose, names))
+        raise Failure("ambiguous", "two records of metadata have the same name; give each product once")
     weighed = weighed_criteria(scoring.purpose, scoring.weights)
     weights = {one.criterion: one.weight for one in weighed}
-    figures = {one.name: {name: RULES[name].figures(one, purpose) for name in CRITERIA} for one in facts}
+    figures = _figures(scoring, facts)
     points = {name: {key: _mean(several) for key, several in found.items()} for name, found in figures.items()}
     order = ranked(points, weights)
-    products = [_product(rank, name, points[name], figures[name], weights) for rank, name in enumerate(order, 1)]
     sampled = {one.name for one in facts if one.measures and not one.measures.extent.complete}
+    products = [_product(rank, name, points[name], figures[name], weights) for rank, name in enumerate(order, 1)]
     products = [_less_sure(one) if one.name in sampled else one for one in products]
     scores = Scores(
         purpose=scoring.purpose,
         criteria=weighed,
         products=products,
         recommended=order[0],
-        margin=round(products[0].total - products[1].total, 1) if len(products) > 1 else 0.0,
+        margin=_margin(products),
         sensitivity=_sensitivity(points, weights),
     )
     return Result(scores, confidence=round(sum(one.confidence for one in products) / len(products), 3))
+
+
+def _figures(scoring: Scoring, facts: Iterable[Facts]) -> dict[str, dict[Criterion, list[Figure]]]:
+    """The figures of every product by criterion, with the products' own names taken out of the purpose."""
+    several = list(facts)
+    names = [one.name for one in several] + [one.name for one in scoring.missing]
+    purpose = " ".join(content_words(scoring.purpose, names))
+    return {one.name: {name: RULES[name].figures(one, purpose) for name in CRITERIA} for one in several}
+
+
+def _margin(products: Sequence[ProductScore]) -> float:
+    return round(products[0].total - products[1].total, 1) if len(products) > 1 else 0.0
 
 
 def weighed_criteria(purpose: str, given: Weights | None) -> list[WeighedCriterion]:

@@ -69,7 +69,7 @@ def python_signals(tree: ast.Module, *, test: bool = False) -> list[Signal]:
 
 def text_signals(text: str) -> list[Signal]:
     """The signals that need no grammar: open tasks in comments, and literals that look like secrets."""
-    found = []
+    found = list(_private_keys(text))
     for number, line in _lines_worth_reading(text):
         task = _OPEN_TASK.search(line)
         if task:
@@ -77,7 +77,14 @@ def text_signals(text: str) -> list[Signal]:
         secret = _secret_in(line)
         if secret:
             found.append(Signal(number, "hard-coded-secret", f"looks like {secret} (not repeated here)"))
-    return found
+    return sorted(found)
+
+
+def _private_keys(text: str) -> Iterator[Signal]:
+    """PEM blocks with a body; the marker alone is what code that reads or writes keys contains."""
+    for match in _PRIVATE_KEY.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        yield Signal(line, "hard-coded-secret", "looks like a private key (not repeated here)")
 
 
 def _lines_worth_reading(text: str) -> Iterator[tuple[int, str]]:
@@ -217,12 +224,12 @@ def _default_signals(
 
 _LONGEST_LINE = 5_000
 _HINT = re.compile(
-    r"TODO|FIXME|XXX|HACK|-----BEGIN|AKIA|gh[pousr]_|xox[abprs]-|AIza|sk-"
+    r"TODO|FIXME|XXX|HACK|AKIA|gh[pousr]_|xox[abprs]-|AIza|sk-"
     r"|(?:[Pp][Aa][Ss][Ss][Ww]|[Ss][Ee][Cc][Rr][Ee][Tt]|[Kk][Ee][Yy]|[Tt][Oo][Kk][Ee][Nn])"
 )
 _OPEN_TASK = re.compile(r"(?:#|//|/\*|<!--|^\s*\*|^\s*--|^\s*;|^\s*%).*?\b(TODO|FIXME|XXX|HACK)\b")
+_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----(?:\\n|[\s\"'+()])*[A-Za-z0-9+/=]{32,}")
 _KNOWN_SECRETS = (
-    ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")),
     ("an AWS access key id", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
     ("a GitHub token", re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36}\b")),
     ("a Slack token", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{20,}")),
