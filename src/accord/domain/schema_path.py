@@ -12,7 +12,7 @@ from accord.domain.schema import JsonSchema, subschemas
 MAX_ALTERNATIVES = 64
 """Combinations of `anyOf` and `oneOf` that are looked at; beyond that the answer is unknown."""
 
-_MAX_REFERENCES = 32
+MAX_REFERENCES = 32
 _DEFINITIONS = ("$defs", "definitions")
 JSON_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
@@ -28,7 +28,7 @@ def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | Non
     """
     current = schema
     for step in path:
-        found = _alternatives(schema, current, _MAX_REFERENCES)
+        found = alternatives(schema, current)
         there = None if found is None else _union(_step(alternative, step) for alternative in found)
         if there is None or there is False:
             return there
@@ -38,26 +38,37 @@ def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | Non
 
 def declared_names(schema: JsonSchema, path: Sequence[str | int] = ()) -> frozenset[str]:
     """The names of all members that the schema declares for the object at a path."""
-    found = _alternatives(schema, schema_at(schema, path), _MAX_REFERENCES)
+    found = alternatives(schema, schema_at(schema, path))
     declared = [part.get("properties") for alternative in found or () for part in alternative]
     return frozenset(name for each in declared if isinstance(each, dict) for name in each)
 
 
 def types_of(schema: JsonSchema) -> frozenset[str]:
     """The JSON types that values of the schema may have; all of them where it does not say."""
-    found = _alternatives(schema, schema, _MAX_REFERENCES)
+    found = alternatives(schema, schema)
     if found is None:
         return JSON_TYPES
-    return frozenset().union(*map(_types, found))
+    return frozenset().union(*map(types_together, found))
+
+
+def is_movable(schema: JsonSchema) -> bool:
+    """Whether a schema refers to its own definitions only, so that it can stand inside another one."""
+    references = [part[name] for _, part in subschemas(schema) for name in ("$ref", "$dynamicRef") if name in part]
+    return all(str(each).startswith(tuple(f"#/{name}/" for name in _DEFINITIONS)) for each in references)
 
 
 def joined(parts: Mapping[str, JsonSchema]) -> tuple[dict[str, JsonSchema], dict[str, object]]:
-    """Self-contained schemas made ready to stand in one document: the schemas, and the `$defs` they need there."""
+    """Schemas made ready to stand in one document, and the `$defs` that they need there.
+
+    One that refers to anything but its own definitions becomes True: nothing is known of it there.
+    """
     schemas: dict[str, JsonSchema] = {}
     definitions: dict[str, object] = {}
     for number, (name, schema) in enumerate(parts.items()):
-        moved = _moved(schema, number)
+        moved = _moved(schema, number) if is_movable(schema) else True
         if isinstance(moved, dict):
+            for keyword in ("$id", "$schema"):
+                moved.pop(keyword, None)
             for keyword in _DEFINITIONS:
                 own = moved.pop(keyword, None)
                 if isinstance(own, dict):
@@ -83,7 +94,7 @@ def _moved_reference(reference: str, number: int) -> str:
     return reference
 
 
-def _alternatives(root: JsonSchema, schema: JsonSchema | None, budget: int) -> list[Alternative] | None:
+def alternatives(root: JsonSchema, schema: JsonSchema | None, budget: int = MAX_REFERENCES) -> list[Alternative] | None:
     """The schema as a union of conjunctions, None where that is unknown or too large."""
     if schema is True:
         return [({},)]
@@ -95,7 +106,7 @@ def _alternatives(root: JsonSchema, schema: JsonSchema | None, budget: int) -> l
     for union in _conjuncts(root, schema):
         found: list[Alternative] = []
         for part in union:
-            inner = _alternatives(root, part, budget - 1)
+            inner = alternatives(root, part, budget - 1)
             if inner is None:
                 return None
             found.extend(inner)
@@ -144,7 +155,8 @@ def _resolve(root: JsonSchema, reference: object) -> JsonSchema | None:
     return target if isinstance(target, dict | bool) else None
 
 
-def _types(alternative: Alternative) -> frozenset[str]:
+def types_together(alternative: Alternative) -> frozenset[str]:
+    """The JSON types that all schemas of an alternative allow."""
     allowed = JSON_TYPES
     for part in alternative:
         stated = part.get("type")
@@ -155,7 +167,7 @@ def _types(alternative: Alternative) -> frozenset[str]:
 
 
 def _step(alternative: Alternative, step: str | int) -> JsonSchema | None:
-    if ("object" if isinstance(step, str) else "array") not in _types(alternative):
+    if ("object" if isinstance(step, str) else "array") not in types_together(alternative):
         return False
     look = _member if isinstance(step, str) else _item
     found = [look(part, step) for part in alternative]  # type: ignore[arg-type]  # the types were told apart above
@@ -211,12 +223,7 @@ def _self_contained(schema: JsonSchema, root: JsonSchema) -> JsonSchema | None:
     """The schema with the root's definitions; None where it refers to any other part of the root."""
     if not isinstance(schema, dict) or not isinstance(root, dict):
         return schema
-    references = [str(part["$ref"]) for _, part in subschemas(schema) if "$ref" in part]
-    if not references:
+    if not any("$ref" in part or "$dynamicRef" in part for _, part in subschemas(schema)):
         return schema
-    definitions = {name: root[name] for name in _DEFINITIONS if name in root}
-    whole: dict[str, object] = {**schema, **definitions}
-    outside = [str(part["$ref"]) for _, part in subschemas(whole) if "$ref" in part]
-    if all(each.startswith(tuple(f"#/{name}/" for name in _DEFINITIONS)) for each in outside):
-        return whole
-    return None
+    whole = {**schema, **{name: root[name] for name in _DEFINITIONS if name in root}}
+    return whole if is_movable(whole) else None

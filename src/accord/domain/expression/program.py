@@ -175,7 +175,7 @@ def _program(source: str) -> _Program:
 @cache
 def _environment() -> cel.Env:
     dyn, record = cel.Type.DYN, cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-    types = {"tasks": record, "run": record, "error": record, "index": cel.Type.INT}
+    types = {"tasks": record, "run": record, "error": record, "task": record, "index": cel.Type.INT}
     return cel.NewEnv(
         variables={name: types.get(name, dyn) for name in VARIABLES},
         extensions=[

@@ -33,7 +33,8 @@ VARIABLES: dict[str, str] = {
     "item": "the item of this task's for_each",
     "index": "the position of the item, from 0",
     "run": "id, template and started_at of the run",
-    "error": "what went wrong, in fallbacks and compensations",
+    "error": "code and message of what went wrong, in fallbacks",
+    "task": "input and output of the task that a compensation undoes",
 }
 """The roots of all references. Where which of them may be used is for the verifier to say."""
 
