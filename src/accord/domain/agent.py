@@ -113,6 +113,11 @@ def agent_id(organisation: str, name: str) -> AgentId:
     return AgentId(f"spiffe://{organisation}/agent/{name}")
 
 
+def registry_id(organisation: str) -> AgentId:
+    """The recipient of an organisation's cards and heartbeats."""
+    return AgentId(f"spiffe://{organisation}/registry")
+
+
 def agent_problems(name: str, organisation: str, capacity: Capacity) -> Iterator[Problem]:
     """What is wrong with an agent's declaration (ACC728)."""
     for what, text in (("agent's name", name), ("organisation's name", organisation)):

@@ -94,10 +94,21 @@ T = TypeVar("T", bound=msgspec.Struct)
 def decode_payload(kind: type[T], data: bytes) -> T:
     """The payload of this kind. Raises MessageRefused: ACC32x where it is no strict JSON, else ACC330."""
     strict_json(data)
+    return _shaped(kind, data)
+
+
+def _shaped(kind: type[T], data: bytes) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise MessageRefused(_misshapen(str(error))) from None
+
+
+def decode_assign(data: bytes) -> tuple[AssignPayload, object]:
+    """An assignment's payload, and its input as a value. Raises MessageRefused as `decode_payload` does."""
+    value = strict_json(data)
+    payload = _shaped(AssignPayload, data)
+    return payload, value["input"]  # type: ignore[index]  # it has the shape
 
 
 def encode_payload(payload: msgspec.Struct) -> bytes:

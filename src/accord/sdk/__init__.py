@@ -3,5 +3,6 @@
 from accord.sdk.agent import Agent, Capability
 from accord.sdk.context import Context
 from accord.sdk.outcome import Failure, Result
+from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 
-__all__ = ["Agent", "Capability", "Context", "Failure", "Result"]
+__all__ = ["Agent", "AgentKey", "Capability", "Context", "Failure", "Result", "Worker", "WorkerOptions"]

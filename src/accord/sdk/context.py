@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
 from concurrent.futures import Executor
@@ -21,14 +22,16 @@ logger = logging.getLogger("accord.agent")
 class Link:
     """The live half of a context: between the function and the worker that runs it."""
 
-    __slots__ = ("cancelled", "report", "threads")
+    __slots__ = ("cancelled", "grace_s", "lingering", "report", "threads")
 
-    def __init__(
-        self, report: Callable[[ProgressPayload], None] | None = None, threads: Executor | None = None
-    ) -> None:
+    def __init__(self, threads: Executor | None = None, *, grace_s: float = 5.0) -> None:
         self.cancelled = False
-        self.report = report
+        self.report: Callable[[ProgressPayload], None] | None = None
         self.threads = threads
+        self.grace_s = grace_s
+        """How long a cancelled thread has to see that it is."""
+        self.lingering: asyncio.Future[Any] | None = None
+        """The thread that did not see it."""
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from accord.sdk.context import Context
@@ -48,11 +49,25 @@ class FunctionBody:
         coroutine: Awaitable[Any] = self._function(**arguments)
         return coroutine
 
-    def _in_thread(self, arguments: dict[str, Any], context: Context) -> Awaitable[Any]:
-        variables = contextvars.copy_context()
-        return asyncio.get_running_loop().run_in_executor(
-            context.link.threads, lambda: variables.run(self._function, **arguments)
-        )
+    async def _in_thread(self, arguments: dict[str, Any], context: Context) -> Any:
+        call = partial(contextvars.copy_context().run, _called, self._function, arguments)
+        thread = asyncio.get_running_loop().run_in_executor(context.link.threads, call)
+        try:
+            return await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            # A thread cannot be interrupted, only asked: it has some time to see that it is cancelled.
+            await asyncio.wait({thread}, timeout=context.link.grace_s)
+            if not thread.done():
+                context.link.lingering = thread
+            raise
+
+
+def _called(function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    try:
+        return function(**arguments)
+    except StopIteration as error:
+        # It cannot be set on a future: whoever awaits that would wait for ever.
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 def _gives_coroutine(function: Callable[..., Any]) -> bool:

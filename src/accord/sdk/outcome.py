@@ -26,7 +26,7 @@ class Result(msgspec.Struct, Generic[T], frozen=True):
             raise BadInput.of("ACC721", f"the confidence is {self.confidence}", hint="give a number from 0 to 1")
 
 
-class Failure(Exception):  # noqa: N818 -- an outcome of the protocol, named like its message kind
+class Failure(Exception):
     """Raised by an agent's function that knows why it has no result.
 
     `code` is for programs, `message` for people, `details` any JSON value; `retryable` tells whether the same

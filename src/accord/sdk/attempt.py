@@ -1,0 +1,138 @@
+"""One attempt in an agent's hands: its context, its timers, and how it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from accord.domain.payloads import AssignContext, ProgressPayload
+from accord.sdk.agent import Capability
+from accord.sdk.answers import Subject
+from accord.sdk.context import Context, Link
+from accord.sdk.outcome import Failure, Output
+
+TEXT_MAX_CHARACTERS = 500
+"""Bound of what is told of an exception."""
+
+
+class Attempt:
+    """An assignment that was admitted and has no answer yet."""
+
+    __slots__ = ("_timers", "begun", "capability", "context", "document", "reports", "stopped", "subject", "task")
+
+    def __init__(self, subject: Subject, capability: Capability, document: bytes, context: Context) -> None:
+        self.subject = subject
+        self.capability = capability
+        self.document = document
+        self.context = context
+        self.stopped: Failure | None = None
+        self.begun = False
+        self.reports = 0
+        self.task: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def after(self, delay_s: float, step: Callable[[Attempt], None]) -> None:
+        """Call `step` with this attempt after this time, unless it is closed before."""
+        self._timers.append(asyncio.get_running_loop().call_later(delay_s, step, self))
+
+    def remaining(self, now: datetime) -> timedelta | None:
+        """How long the body may take from now on, by the run's deadline and the contract's; None for ever."""
+        limits = [self.capability.contract.limits.deadline]
+        if self.context.deadline is not None:
+            limits.append(self.context.deadline - now)
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def stop(self, why: Failure) -> None:
+        """Stop the body: this failure is the answer, whatever the body still gives. The first call counts."""
+        if self.stopped is not None:
+            return
+        self.stopped = why
+        self.context.link.cancelled = True
+        # A task that is cancelled before its first step would never come to its answer.
+        if self.begun and self.task is not None:
+            self.task.cancel()
+
+    def close(self) -> None:
+        """The answer is there: nothing is due any more, and nothing more is reported."""
+        self.context.link.report = None
+        for timer in self._timers:
+            timer.cancel()
+
+    async def outcome(self) -> Output | Failure:
+        """What the body gives. Raises CancelledError only where the attempt was not stopped by `stop`."""
+        self.begun = True
+        given = self.stopped or await self._given()
+        return self.stopped or given
+
+    async def _given(self) -> Output | Failure:
+        try:
+            return await self.capability.body(self.document, self.context)
+        except asyncio.CancelledError:
+            if self.stopped is None:
+                raise
+            return self.stopped
+        except Failure as failure:
+            return failure
+        except (Exception, SystemExit) as error:
+            self.context.log.exception("the capability %s raised", self.capability.ref)
+            return unexpected(error)
+
+
+def unexpected(error: BaseException) -> Failure:
+    """The failure for an exception that the agent's author did not foresee: its type and text, no traceback."""
+    text = "".join(traceback.format_exception_only(error)).strip()
+    return Failure("exception", text[:TEXT_MAX_CHARACTERS], retryable=True)
+
+
+def context_of(subject: Subject, told: AssignContext, organisation: str, link: Link) -> Context:
+    """The context of an attempt."""
+    key = subject.key
+    return Context(
+        run=key.run,
+        task=key.task,
+        attempt=key.attempt,
+        organisation=organisation,
+        idempotency_key=told.idempotency_key,
+        template=told.template,
+        objective=told.objective,
+        deadline=told.deadline,
+        upstream=told.upstream,
+        errors=told.errors,
+        link=link,
+    )
+
+
+class ProgressFeed:
+    """Passes on what a function reports, from any thread: the first at once, then the newest, once per `every`."""
+
+    def __init__(self, send: Callable[[ProgressPayload], None], every: timedelta) -> None:
+        self._send = send
+        self._every_s = every.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._newest: ProgressPayload | None = None
+        self._resting = False
+
+    def report(self, progress: ProgressPayload) -> None:
+        """Take one report."""
+        if threading.get_ident() == self._thread:
+            self._take(progress)
+        else:
+            self._loop.call_soon_threadsafe(self._take, progress)
+
+    def _take(self, progress: ProgressPayload) -> None:
+        if self._resting:
+            self._newest = progress
+            return
+        self._resting = True
+        self._loop.call_later(self._every_s, self._rested)
+        self._send(progress)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if self._newest is not None:
+            newest, self._newest = self._newest, None
+            self._take(newest)

@@ -1,0 +1,262 @@
+"""Where an agent's assignments are admitted, run and answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+
+from accord.domain.ids import LeaseToken, RunId, TaskId
+from accord.domain.message import Claims, Message
+from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
+from accord.errors import MessageRefused
+from accord.ports import Clock, Delivery
+from accord.sdk.agent import Agent, Capability
+from accord.sdk.answers import (
+    AttemptKey,
+    RecentAnswers,
+    Subject,
+    answer,
+    final_answer,
+    progress_answer,
+    subject_of,
+)
+from accord.sdk.attempt import Attempt, ProgressFeed, context_of
+from accord.sdk.context import Link
+from accord.sdk.intake import Letter
+from accord.sdk.outbox import Outbox, Outgoing
+from accord.sdk.outcome import Failure, Output
+from accord.sdk.schema import input_refused
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How often, how long and how much."""
+
+    accept_after: timedelta = timedelta(milliseconds=500)
+    """A task that takes no longer is never accepted: its result says it all."""
+    progress_every: timedelta = timedelta(milliseconds=200)
+    """Progress of one attempt is not sent more often."""
+    remember: int = 4096
+    """How many answers, and how many cancellations of what was not seen, are kept for redeliveries."""
+
+
+class Desk:
+    """Runs at most `concurrency` attempts of one agent and lets `queue` wait; each attempt gets one final answer."""
+
+    def __init__(self, agent: Agent, outbox: Outbox, clock: Clock, pace: Pace) -> None:
+        self._agent = agent
+        self._outbox = outbox
+        self._clock = clock
+        self._pace = pace
+        self._unanswered: dict[AttemptKey, list[Delivery]] = {}
+        self._running: dict[AttemptKey, Attempt] = {}
+        self._queued: OrderedDict[AttemptKey, Attempt] = OrderedDict()
+        self._lingering: set[asyncio.Future[object]] = set()
+        self._recent = RecentAnswers(pace.remember)
+        self._withdrawn: OrderedDict[tuple[RunId, TaskId, int], LeaseToken | None] = OrderedDict()
+        self._threads = ThreadPoolExecutor(agent.capacity.concurrency, thread_name_prefix=agent.name)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._full = False
+        self.changed: Callable[[], None] = lambda: None
+        """Called when the agent becomes full, and when it has room again."""
+
+    # -- what is there ---------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> tuple[LeaseToken, ...]:
+        """The leases of the attempts that run."""
+        return tuple(key.lease for key in self._running)
+
+    @property
+    def queued(self) -> int:
+        """How many attempts wait for a free place."""
+        return len(self._queued)
+
+    @property
+    def held(self) -> int:
+        """How many places are taken, those of threads that do not stop included."""
+        return len(self._running) + len(self._queued) + len(self._lingering)
+
+    @property
+    def room(self) -> int:
+        """How many more assignments are admitted."""
+        return max(0, self._agent.capacity.total - self.held)
+
+    # -- what comes in ---------------------------------------------------------------------------------
+
+    def assign(self, letter: Letter) -> None:
+        """Admit an assignment, or answer it; one that is known is not done again."""
+        subject = subject_of(letter)
+        held = self._unanswered.get(subject.key)
+        if held is not None:
+            held.append(letter.delivery)
+            return
+        self._unanswered[subject.key] = [letter.delivery]
+        sent = self._recent.get(subject.key)
+        if sent is not None:
+            self._say_again(subject, sent)
+            return
+        admitted = self._admitted(subject)
+        if isinstance(admitted, Failure):
+            self._answer(subject, admitted)
+        else:
+            self._queued[subject.key] = admitted
+            self._idle.clear()
+            self._start_queued()
+
+    def cancel(self, letter: Letter) -> None:
+        """Stop the attempt; where it is not here, it is not begun when it comes."""
+        claims = letter.claims
+        found = [key for key in (*self._running, *self._queued) if _is_about(claims, key)]
+        reason = decode_payload(CancelPayload, letter.delivery.message.payload or b"{}").reason
+        for key in found:
+            self._stop(key, Failure("cancelled", reason or "the attempt was cancelled", retryable=True))
+        if not found and claims.run and claims.task and claims.attempt is not None:
+            self._withdrawn[claims.run, claims.task, claims.attempt] = claims.lease
+            if len(self._withdrawn) > self._pace.remember:
+                self._withdrawn.popitem(last=False)
+
+    def put_back(self) -> list[Delivery]:
+        """Give up what has not begun; its deliveries are for somebody else."""
+        deliveries = [each for key in self._queued for each in self._unanswered.pop(key)]
+        self._queued.clear()
+        self._settle()
+        return deliveries
+
+    def stop_all(self, why: Failure) -> None:
+        """Stop what runs; each attempt is answered with this failure."""
+        for key in tuple(self._running):
+            self._stop(key, why)
+
+    async def idle(self) -> None:
+        """Wait until nothing runs or waits."""
+        await self._idle.wait()
+
+    def close(self) -> None:
+        """Give the threads back; one that does not stop is left behind."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # -- what becomes of it ----------------------------------------------------------------------------
+
+    def _admitted(self, subject: Subject) -> Attempt | Failure:
+        claims = subject.letter.claims
+        capability = self._agent.capabilities.get(claims.capability or "")
+        if self._was_withdrawn(subject.key):
+            return Failure("cancelled", "the attempt was cancelled before it came", retryable=True)
+        if capability is None:
+            return Failure("unknown-capability", f"{self._agent.id} has no {claims.capability}", retryable=True)
+        if capability.contract.digest != claims.contract:
+            said = f"the contract of {capability.ref} is {capability.contract.digest} here"
+            return Failure("contract-mismatch", said, retryable=True)
+        if not self.room:
+            return Failure("overloaded", f"all {self._agent.capacity.total} places are taken", retryable=True)
+        return self._read(subject, capability)
+
+    def _read(self, subject: Subject, capability: Capability) -> Attempt | Failure:
+        try:
+            payload, value = decode_assign(subject.letter.delivery.message.payload)
+        except MessageRefused as error:
+            return Failure("malformed-assignment", str(error))
+        violations = capability.contract.violations_of_input(value)
+        if violations:
+            return input_refused(violations)
+        link = Link(threads=self._threads)
+        context = context_of(subject, payload.context, self._agent.organisation, link)
+        return Attempt(subject, capability, bytes(payload.input), context)
+
+    def _start_queued(self) -> None:
+        while self._queued and len(self._running) + len(self._lingering) < self._agent.capacity.concurrency:
+            key, attempt = self._queued.popitem(last=False)
+            self._running[key] = attempt
+            self._start(attempt)
+        self._settle()
+
+    def _start(self, attempt: Attempt) -> None:
+        feed = ProgressFeed(partial(self._report, attempt), self._pace.progress_every)
+        attempt.context.link.report = feed.report
+        attempt.task = asyncio.get_running_loop().create_task(self._perform(attempt))
+        attempt.after(self._pace.accept_after.total_seconds(), self._accept)
+        remaining = attempt.remaining(self._clock.now())
+        if remaining is not None:
+            attempt.after(max(0.0, remaining.total_seconds()), _overdue)
+
+    async def _perform(self, attempt: Attempt) -> None:
+        outcome = await attempt.outcome()
+        attempt.close()
+        del self._running[attempt.subject.key]
+        self._answer(attempt.subject, outcome)
+        thread = attempt.context.link.lingering
+        if thread is not None and not thread.done():
+            self._lingering.add(thread)
+            thread.add_done_callback(self._freed)
+        self._start_queued()
+
+    def _freed(self, thread: asyncio.Future[object]) -> None:
+        self._lingering.discard(thread)
+        self._start_queued()
+
+    def _stop(self, key: AttemptKey, why: Failure) -> None:
+        attempt = self._queued.pop(key, None)
+        if attempt is not None:
+            self._answer(attempt.subject, why)
+            self._settle()
+        elif key in self._running:
+            self._running[key].stop(why)
+
+    def _settle(self) -> None:
+        if not self._running and not self._queued:
+            self._idle.set()
+        if self._full != (self.room == 0):
+            self._full = not self._full
+            self.changed()
+
+    def _was_withdrawn(self, key: AttemptKey) -> bool:
+        lease = self._withdrawn.get(key[:3], _NOT_WITHDRAWN)
+        return lease is None or lease == key.lease
+
+    # -- what goes out ---------------------------------------------------------------------------------
+
+    def _answer(self, subject: Subject, outcome: Output | Failure) -> None:
+        self._send(subject, final_answer(subject, outcome, self._clock.now()))
+
+    def _say_again(self, subject: Subject, sent: Message) -> None:
+        outgoing = answer(subject, "result", None, self._clock.now())
+        outgoing.message = sent
+        self._send(subject, outgoing)
+
+    def _send(self, subject: Subject, outgoing: Outgoing) -> None:
+        outgoing.deliveries = self._unanswered[subject.key]
+        outgoing.sent = partial(self._sent, subject.key)
+        self._outbox.put(outgoing)
+
+    def _sent(self, key: AttemptKey, outgoing: Outgoing) -> None:
+        del self._unanswered[key]
+        if outgoing.message is not None:
+            self._recent.keep(key, outgoing.message)
+
+    def _accept(self, attempt: Attempt) -> None:
+        self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))
+
+    def _report(self, attempt: Attempt, progress: ProgressPayload) -> None:
+        if attempt.subject.key in self._running:
+            attempt.reports += 1
+            number = attempt.reports
+            self._outbox.put(progress_answer(attempt.subject, progress, self._clock.now(), number))
+
+
+_NOT_WITHDRAWN = LeaseToken("")
+
+
+def _is_about(claims: Claims, key: AttemptKey) -> bool:
+    same = (claims.run, claims.task, claims.attempt) == key[:3]
+    return same and claims.lease in (None, key.lease)
+
+
+def _overdue(attempt: Attempt) -> None:
+    attempt.stop(Failure("deadline", "the attempt took longer than its deadline", retryable=True))

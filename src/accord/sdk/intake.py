@@ -1,0 +1,130 @@
+"""What an agent believes: messages are checked in the protocol's order, none is read before it is authentic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from accord.domain.ids import AgentId, Digest, KeyId
+from accord.domain.message import Claims, Message, decode_claims
+from accord.domain.signature import PublicKey, parse_statement, verify
+from accord.errors import MessageRefused, Place, Problem
+from accord.ports import Delivery
+
+CLOCK_SKEW: Final = timedelta(seconds=60)
+"""How far the issuer's clock may be ahead."""
+
+KINDS: Final = frozenset(("assign", "cancel", "ack", "reject"))
+"""What an agent is told by an orchestrator."""
+
+_ABOUT_ATTEMPTS: Final = ("run", "task", "attempt", "lease", "capability", "contract")
+
+REFUSALS: Final[dict[str, str]] = {
+    "ACC380": "the key is none of an orchestrator that this agent trusts",
+    "ACC381": "the message is for somebody else",
+    "ACC382": "the message has expired",
+    "ACC383": "the message is from the future",
+    "ACC384": "an agent does not take messages of this kind",
+    "ACC385": "the payload is not the one that was signed",
+    "ACC386": "a claim that this kind needs is missing",
+}
+"""Why an authentic-looking message is dropped, by code; ACC30x to ACC32x are those of the statement itself."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A message that was dropped, and why."""
+
+    message: Message
+    problems: tuple[Problem, ...]
+
+
+class Letter(msgspec.Struct, frozen=True, gc=False):
+    """An authentic message of an orchestrator."""
+
+    delivery: Delivery
+    claims: Claims
+    digest: Digest
+    """SHA-256 of the statement."""
+
+
+class Intake:
+    """Checks what comes for one agent against the keys of the orchestrators that it trusts.
+
+    Batches of at least `inline_below` messages are checked in threads, in slices: verifying releases the
+    interpreter's lock.
+    """
+
+    def __init__(self, agent: AgentId, trust: Mapping[KeyId, PublicKey], *, inline_below: int = 8) -> None:
+        self._agent = agent
+        self._trust = trust
+        self._inline_below = inline_below
+        self._slices = max(1, min(os.cpu_count() or 1, 4))
+
+    async def check(self, deliveries: Sequence[Delivery], now: datetime) -> list[Letter | Refusal]:
+        """What each delivery is, in order."""
+        if len(deliveries) < self._inline_below:
+            return self._check_all(deliveries, now)
+        size = -(-len(deliveries) // self._slices)
+        slices = [deliveries[start : start + size] for start in range(0, len(deliveries), size)]
+        checked = await asyncio.gather(*(asyncio.to_thread(self._check_all, part, now) for part in slices))
+        return [found for part in checked for found in part]
+
+    def _check_all(self, deliveries: Sequence[Delivery], now: datetime) -> list[Letter | Refusal]:
+        return [self._check(delivery, now) for delivery in deliveries]
+
+    def _check(self, delivery: Delivery, now: datetime) -> Letter | Refusal:
+        message = delivery.message
+        try:
+            claims = self._authentic(message)
+            self._current(claims, now)
+            _complete(claims)
+            _same_payload(claims, message.payload)
+        except MessageRefused as error:
+            return Refusal(message, error.problems)
+        return Letter(delivery, claims, Digest(sha256(message.statement).hexdigest()))
+
+    def _authentic(self, message: Message) -> Claims:
+        parsed = parse_statement(message.statement)
+        key = self._trust.get(parsed.kid)
+        if key is None:
+            raise _refusal("ACC380", "/kid", parsed.kid)
+        verify(parsed, key)
+        return decode_claims(parsed.claims)
+
+    def _current(self, claims: Claims, now: datetime) -> None:
+        if claims.audience != self._agent:
+            raise _refusal("ACC381", "/aud", claims.audience)
+        if claims.expires_at <= now.timestamp():
+            raise _refusal("ACC382", "/exp", str(claims.expires_at))
+        if claims.issued_at > (now + CLOCK_SKEW).timestamp():
+            raise _refusal("ACC383", "/iat", str(claims.issued_at))
+        if claims.kind not in KINDS:
+            raise _refusal("ACC384", "/knd", claims.kind)
+
+
+def _complete(claims: Claims) -> None:
+    needed = _ABOUT_ATTEMPTS if claims.kind == "assign" else _ABOUT_ATTEMPTS[:3]
+    MessageRefused.raise_if(
+        Problem("ACC386", f"{REFUSALS['ACC386']}: {name}") for name in needed if getattr(claims, name) is None
+    )
+
+
+def _same_payload(claims: Claims, payload: bytes) -> None:
+    signed = claims.payload
+    if signed is None:
+        if payload or claims.kind == "assign":
+            raise _refusal("ACC385", "/pld", "none is signed")
+    elif signed.media_type != "application/json":
+        raise _refusal("ACC385", "/pld/typ", signed.media_type)
+    elif signed.length_bytes != len(payload) or signed.sha256 != sha256(payload).hexdigest():
+        raise _refusal("ACC385", "/pld", f"{len(payload)} bytes")
+
+
+def _refusal(code: str, pointer: str, seen: str) -> MessageRefused:
+    return MessageRefused(Problem(code, f"{REFUSALS[code]}: {seen}", Place(pointer=pointer)))

@@ -1,0 +1,142 @@
+"""What an agent says: everything that waits is signed in one call and published in one call, and nothing gets lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from accord.domain.message import Claims, Message, encode_claims
+from accord.domain.signature import PublicKey, attach, signing_input
+from accord.errors import MessageRefused
+from accord.ports import Bus, Delivery, Inbox, KeyStore, Parcel
+
+logger = logging.getLogger("accord.worker")
+
+BACKOFF_FIRST_S = 0.02
+BACKOFF_MAX_S = 2.0
+
+
+class Outgoing(msgspec.Struct, eq=False):
+    """A message on its way: to be signed, then to be published, then its deliveries are acknowledged."""
+
+    subject: str
+    claims: Claims
+    payload: bytes
+    deliveries: list[Delivery] = []
+    """What this message answers; may grow until it is sent."""
+    sent: Callable[[Outgoing], None] | None = None
+    """Called once, when the bus has the message."""
+    message: Message | None = None
+    """The signed message, as soon as it is signed."""
+
+
+class Outbox:
+    """Signs and publishes in the order of `put` while nothing fails; what fails is tried until it is sent."""
+
+    def __init__(self, keys: KeyStore, key: PublicKey, bus: Bus) -> None:
+        self._keys = keys
+        self._key = key
+        self._bus = bus
+        self._waiting: list[Outgoing] = []
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._backoff_s = 0.0
+
+    def put(self, outgoing: Outgoing) -> None:
+        """Send this, some time soon."""
+        self._waiting.append(outgoing)
+        self._empty.clear()
+        self._wake.set()
+
+    async def flushed(self) -> None:
+        """Wait until everything is sent."""
+        await self._empty.wait()
+
+    async def run(self, inbox: Inbox) -> None:
+        """Send what is put, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._waiting = self._waiting, []
+            try:
+                unsent = await self._send(batch, inbox)
+            except asyncio.CancelledError:
+                self._waiting = batch + self._waiting
+                raise
+            await self._settle(unsent)
+
+    async def _settle(self, unsent: list[Outgoing]) -> None:
+        if unsent:
+            self._waiting = unsent + self._waiting
+            self._wake.set()
+            self._backoff_s = min(max(2 * self._backoff_s, BACKOFF_FIRST_S), BACKOFF_MAX_S)
+            await asyncio.sleep(self._backoff_s)
+            return
+        self._backoff_s = 0.0
+        if not self._waiting:
+            self._empty.set()
+
+    async def _send(self, batch: list[Outgoing], inbox: Inbox) -> list[Outgoing]:
+        """Send these; gives back those that could not be sent now."""
+        if not await self._tried("sign", lambda: self._sign(batch)):
+            return batch
+        signed = [outgoing for outgoing in batch if outgoing.message is not None]
+        if await self._tried("publish", lambda: self._publish(signed)):
+            unsent: list[Outgoing] = []
+        else:
+            unsent = await self._publish_apart(signed)
+        stuck = set(map(id, unsent))
+        done = [outgoing for outgoing in batch if id(outgoing) not in stuck]
+        for outgoing in done:
+            if outgoing.sent is not None and outgoing.message is not None:
+                outgoing.sent(outgoing)
+        answered = [delivery for outgoing in done for delivery in outgoing.deliveries]
+        if answered:
+            # One that stays unacknowledged is delivered again, and answered again with the same message.
+            await self._tried("acknowledge", lambda: inbox.ack(answered))
+        return unsent
+
+    async def _sign(self, batch: Sequence[Outgoing]) -> None:
+        """Give each its signed message; one whose claims fit into no statement keeps none."""
+        unsigned: list[tuple[Outgoing, bytes]] = []
+        for outgoing in batch:
+            if outgoing.message is None:
+                try:
+                    claims = encode_claims(outgoing.claims)
+                except MessageRefused as error:
+                    logger.error("%s of %s cannot be sent: %s", outgoing.claims.kind, outgoing.claims.id, error)
+                    continue
+                unsigned.append((outgoing, signing_input(self._key.kid, self._key.algorithm, claims)))
+        if not unsigned:
+            return
+        signatures = await self._keys.sign(self._key.kid, [signed for _, signed in unsigned])
+        for (outgoing, signed), signature in zip(unsigned, signatures, strict=True):
+            outgoing.message = Message(attach(signed, signature), outgoing.payload)
+
+    async def _publish(self, batch: Sequence[Outgoing]) -> None:
+        parcels = [Parcel(outgoing.subject, outgoing.message) for outgoing in batch if outgoing.message]
+        if parcels:
+            await self._bus.publish(parcels)
+
+    async def _publish_apart(self, batch: Sequence[Outgoing]) -> list[Outgoing]:
+        """Publish subject by subject, so that one that is full holds up no other; gives back what is left."""
+        unsent: list[Outgoing] = []
+        for subject in dict.fromkeys(outgoing.subject for outgoing in batch):
+            group = [outgoing for outgoing in batch if outgoing.subject == subject]
+            if not await self._tried("publish", partial(self._publish, group)):
+                unsent.extend(group)
+        return unsent
+
+    async def _tried(self, what: str, step: Callable[[], Awaitable[None]]) -> bool:
+        """Whether the step worked. Ports raise what their drivers raise: whatever it is, it is tried again."""
+        try:
+            await step()
+        except Exception as error:
+            logger.warning("cannot %s, trying again: %s", what, error)
+            return False
+        return True

@@ -1,0 +1,100 @@
+"""How an instance makes itself known: its signed card once, then signed heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+
+from accord.domain.agent import REGISTRY_SUBJECT, encode_card
+from accord.domain.ids import AgentId, InstanceId
+from accord.domain.message import Claims, Kind, payload_ref
+from accord.domain.payloads import HeartbeatPayload, encode_payload
+from accord.domain.signature import PublicKey
+from accord.ports import Clock
+from accord.sdk.agent import Agent
+from accord.sdk.desk import Desk
+from accord.sdk.outbox import Outbox, Outgoing
+
+NEWS_VALID_S = 300
+"""How long a card or heartbeat may take to the registry."""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Which instance of which agent, with which key, and to which registry it speaks."""
+
+    agent: Agent
+    instance: InstanceId
+    key: PublicKey
+    registry: AgentId
+
+
+class Presence:
+    """Tells the registry what the instance offers and how much of it is taken."""
+
+    def __init__(self, identity: Identity, desk: Desk, outbox: Outbox, clock: Clock) -> None:
+        self._identity = identity
+        self._desk = desk
+        self._outbox = outbox
+        self._clock = clock
+        self._told = 0
+        self._beating = False
+        self.draining = False
+        """Whether heartbeats say that nothing new is taken."""
+
+    def announce(self) -> None:
+        """Publish the card."""
+        identity = self._identity
+        card = identity.agent.card(identity.instance, [identity.key])
+        self._tell("card", encode_card(card))
+
+    def beat(self) -> None:
+        """Publish a heartbeat, unless the last one still waits to be sent."""
+        if self._beating:
+            return
+        self._beating = True
+        capacity = self._identity.agent.capacity
+        payload = HeartbeatPayload(
+            instance=self._identity.instance,
+            running=self._desk.running,
+            queued=self._desk.queued,
+            load=min(1.0, self._desk.held / capacity.total),
+            draining=self.draining,
+        )
+        self._tell("heartbeat", encode_payload(payload)).sent = self._beaten
+
+    async def run(self, every: timedelta) -> None:
+        """Beat until cancelled."""
+        while True:
+            self.beat()
+            await asyncio.sleep(every.total_seconds())
+
+    def _beaten(self, _: Outgoing) -> None:
+        self._beating = False
+
+    def _tell(self, kind: Kind, payload: bytes) -> Outgoing:
+        now = self._clock.now()
+        self._told += 1
+        claims = Claims(
+            issuer=self._identity.agent.id,
+            audience=self._identity.registry,
+            id=_uuid7(now, f"{self._identity.instance}/{self._told}"),
+            issued_at=int(now.timestamp()),
+            expires_at=int(now.timestamp()) + NEWS_VALID_S,
+            kind=kind,
+            payload=payload_ref(payload),
+        )
+        outgoing = Outgoing(REGISTRY_SUBJECT, claims, payload)
+        self._outbox.put(outgoing)
+        return outgoing
+
+
+def _uuid7(now: datetime, seed: str) -> str:
+    """A UUID of version 7 (RFC 9562); its random bits are drawn from the instance's random token."""
+    bits = int.from_bytes(sha256(seed.encode()).digest()[:10], "big")
+    value = (int(now.timestamp() * 1000) & ((1 << 48) - 1)) << 80 | bits
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return str(UUID(int=value & ~(0x3 << 62) | 0x2 << 62))

@@ -1,0 +1,128 @@
+"""The worker: one running instance of an agent, between the bus and the agent's functions."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from accord.domain.agent import registry_id
+from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.signature import PublicKey
+from accord.ports import Bus, Clock, KeyStore, agent_subject
+from accord.sdk.agent import Agent
+from accord.sdk.desk import Desk, Pace
+from accord.sdk.intake import Intake, Refusal
+from accord.sdk.outbox import Outbox
+from accord.sdk.presence import Identity, Presence
+from accord.sdk.shift import Parts, Shift
+
+logger = logging.getLogger("accord.worker")
+
+
+def log_refusal(refusal: Refusal) -> None:
+    """Log what was dropped, and why."""
+    logger.warning("dropped a message: %s", "; ".join(map(str, refusal.problems)))
+
+
+class AgentKey(msgspec.Struct, frozen=True):
+    """The key that signs for the agent, by its name in a key store."""
+
+    keys: KeyStore
+    name: str
+
+
+class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker may be told to do differently."""
+
+    heartbeat: timedelta = timedelta(seconds=5)
+    drain_within: timedelta = timedelta(seconds=30)
+    """What still runs then, when the worker stops, is cancelled."""
+    pace: Pace = Pace()
+    verify_inline_below: int = 8
+    """Batches of at least so many messages are verified in threads."""
+    instance: str | None = None
+    """The token that tells this instance from others of the agent; a random one where None."""
+    registry: AgentId | None = None
+    """To whom cards and heartbeats are addressed; the registry of the agent's organisation where None."""
+    refused: Callable[[Refusal], None] = log_refusal
+    """Told of every message that was dropped: not authentic, not current, or not for this agent."""
+
+
+DEFAULT_OPTIONS = WorkerOptions()
+
+
+class Worker:
+    """One running instance of an agent: from `start` to `stop` it takes assignments, runs and answers them.
+
+    `trust` holds the keys of the orchestrators that may assign; it may change while the worker runs.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        key: AgentKey,
+        bus: Bus,
+        clock: Clock,
+        trust: Mapping[KeyId, PublicKey],
+        options: WorkerOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self.agent = agent
+        self.instance = InstanceId(f"{agent.id}#{options.instance or secrets.token_hex(8)}")
+        self._key = key
+        self._bus = bus
+        self._clock = clock
+        self._intake = Intake(agent.id, trust, inline_below=options.verify_inline_below)
+        self._options = options
+        self._open = AsyncExitStack()
+        self._shift: Shift | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Publish the card, and begin to take assignments; again is no change. Raises NotFound without the key."""
+        if self._shift is not None:
+            return
+        public = await self._key.keys.public(self._key.name)
+        inbox = await self._open.enter_async_context(self._bus.inbox(agent_subject(self.agent.id)))
+        outbox = Outbox(self._key.keys, public, self._bus)
+        desk = Desk(self.agent, outbox, self._clock, self._options.pace)
+        parts = Parts(
+            inbox=inbox,
+            intake=self._intake,
+            desk=desk,
+            outbox=outbox,
+            presence=Presence(self._identity(public), desk, outbox, self._clock),
+            clock=self._clock,
+            refused=self._options.refused,
+        )
+        self._shift = Shift(parts, self._options.heartbeat)
+
+    async def stop(self) -> None:
+        """Take nothing new, give back what has not begun, let the rest end, and send all answers.
+
+        What runs longer than `drain_within` is cancelled and answered with the failure `stopped`.
+        """
+        shift, self._shift = self._shift, None
+        try:
+            if shift is not None:
+                await shift.end(self._options.drain_within)
+        finally:
+            await self._open.aclose()
+
+    def _identity(self, public: PublicKey) -> Identity:
+        registry = self._options.registry or registry_id(self.agent.organisation)
+        return Identity(agent=self.agent, instance=self.instance, key=public, registry=registry)
