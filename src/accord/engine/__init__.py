@@ -1,1 +1,3 @@
-"""The running services of an orchestrator, one job each. None of them knows an adapter; all of them meet in `orchestrator`."""
+"""The running services of an orchestrator, one job each. None of them knows an adapter; all of them meet in
+`orchestrator`.
+"""

@@ -20,7 +20,9 @@ SMALL_BYTES = 512
 
 
 class Documents:
-    """The `Values` of decisions. What has been asked for stays at hand until `trim`, then as much as `limit_bytes` allows."""
+    """The `Values` of decisions. What has been asked for stays at hand until `trim`, then as much as `limit_bytes`
+    allows.
+    """
 
     def __init__(self, blobs: BlobStore, *, limit_bytes: int = 64 << 20) -> None:
         self._blobs = blobs
@@ -59,7 +61,10 @@ class Documents:
     async def data(self, document: Document) -> bytes:
         """The document's exact bytes."""
         inline = document.data
-        return inline if inline is not None else await self._blobs.get(document.sha256)
+        if inline is not None:
+            return inline
+        unstored = self._unstored.get(document.sha256)
+        return unstored if unstored is not None else await self._blobs.get(document.sha256)
 
     def document(self, data: bytes) -> Document:
         """A new document with these bytes; a large one is put aside until `store`."""
@@ -68,6 +73,12 @@ class Documents:
             self._unstored[document.sha256] = data
             self._keep(document, data)
         return document
+
+    def opaque(self, data: bytes) -> Document:
+        """The document with bytes that are no JSON; always put aside until `store`."""
+        digest = Digest(sha256(data).hexdigest())
+        self._unstored[digest] = data
+        return Document(digest, len(data))
 
     async def store(self) -> None:
         """Keep in the blob store what was put aside. Raises StoreUnavailable."""

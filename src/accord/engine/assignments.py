@@ -1,0 +1,175 @@
+"""What agents are told: assignments, withdrawals and rejections, made from events alone, so that made again they
+are the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from accord.domain.document import Document
+from accord.domain.effects import Reject, Send, Withdraw
+from accord.domain.graph import node_of
+from accord.domain.ids import AgentId, Digest, RunId, TaskId
+from accord.domain.message import Claims, Kind, Message, PayloadRef, encode_claims, payload_ref, statement_id
+from accord.domain.payloads import AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
+from accord.domain.progress import work_of
+from accord.domain.run import Attempt, Run, Want
+from accord.domain.scope import Values, output_of
+from accord.domain.signature import PublicKey, attach, signing_input
+from accord.errors import Problem
+from accord.ports import KeyStore, Parcel, agent_subject
+
+VALID_FOR = timedelta(hours=1)
+"""How long an assignment without a timeout may take to its agent."""
+
+
+class Draftsman:
+    """Makes the payloads of assignments."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def payload(self, run: Run, task: TaskId, want: Want, input_data: bytes) -> bytes:
+        """The assignment's payload: the input, byte by byte, and the context."""
+        context = AssignContext(
+            idempotency_key=f"{run.id}/{task}/{run.state(task).epoch}",
+            template=run.started.template,
+            objective=run.started.title,
+            deadline=run.started.deadline_at,
+            upstream=self._upstream(run, task) if want.purpose == "work" else {},
+            errors=want.errors,
+        )
+        return b'{"input":%b,"context":%b}' % (input_data, encode_payload(context))
+
+    def _upstream(self, run: Run, task: TaskId) -> dict[str, Any]:
+        if not work_of(run, task).upstream:
+            return {}
+        before = _before(run, node_of(task))
+        outputs = {name: output_of(run, name, self._values) for name in before if run.state(name).phase == "completed"}
+        return {"input": self._values.value(run.started.input), "tasks": outputs}
+
+
+def _before(run: Run, node: TaskId) -> Iterable[TaskId]:
+    found: set[TaskId] = set()
+    open_ = list(run.graph.tasks[node].needs)
+    while open_:
+        need = open_.pop()
+        if need not in found:
+            found.add(need)
+            open_.extend(run.graph.tasks[need].needs)
+    return (task for task in run.graph.order if task in found)
+
+
+class Secretary:
+    """Signs what the orchestrator says, many statements in one call."""
+
+    def __init__(self, identity: AgentId, keys: KeyStore, key: PublicKey) -> None:
+        self.identity = identity
+        self.key = key
+        self._keys = keys
+
+    async def sign(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Message]:
+        """The messages of these claims and payloads, in order."""
+        inputs = [signing_input(self.key.kid, self.key.algorithm, encode_claims(claims)) for claims, _ in drafts]
+        signatures = await self._keys.sign(self.key.kid, inputs)
+        return [
+            Message(attach(signed, signature), payload)
+            for signed, signature, (_, payload) in zip(inputs, signatures, drafts, strict=True)
+        ]
+
+    async def parcels(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Parcel]:
+        """The signed messages, addressed to the agents they are for."""
+        messages = await self.sign(drafts)
+        return [
+            Parcel(agent_subject(claims.audience), message)
+            for (claims, _), message in zip(drafts, messages, strict=True)
+        ]
+
+    def assignment(self, run: RunId, effect: Send, payload: bytes) -> tuple[Claims, bytes]:
+        """The claims of an assignment, from the event of its attempt alone."""
+        attempt = effect.attempt
+        until = attempt.timeout_at or attempt.assigned_at + VALID_FOR
+        return self._claims("assign", run, effect.task, attempt, attempt.assigned_at, until, payload), payload
+
+    def withdrawal(self, run: RunId, effect: Withdraw, now: datetime) -> tuple[Claims, bytes]:
+        """Tell the agent to stop."""
+        payload = encode_payload(CancelPayload(bounded(effect.reason)))
+        return self._claims("cancel", run, effect.task, effect.attempt, now, now + VALID_FOR, payload), payload
+
+    def rejection(self, run: RunId, effect: Reject, now: datetime) -> tuple[Claims, bytes]:
+        """Tell the agent what was wrong with its result."""
+        payload = encode_payload(RejectPayload(effect.problems))
+        return self._claims("reject", run, effect.task, effect.attempt, now, now + VALID_FOR, payload), payload
+
+    def refusal(self, agent: AgentId, problems: Iterable[Problem], token: str, now: datetime) -> tuple[Claims, bytes]:
+        """Tell an agent why a message of it that is about no attempt was refused."""
+        payload = encode_payload(RejectPayload(tuple(problems)))
+        claims = Claims(
+            issuer=self.identity,
+            audience=agent,
+            id=token,
+            issued_at=int(now.timestamp()),
+            expires_at=int((now + VALID_FOR).timestamp()),
+            kind="reject",
+            payload=payload_ref(payload),
+        )
+        return claims, payload
+
+    def seal(self, run: Run, output: Document) -> Claims:
+        """What the orchestrator says of a completed run: this output rests on these statements."""
+        ended = run.updated_at.astimezone(UTC)
+        statements = [_statement_digest(run, node) for node in run.graph.order]
+        rests_on = sorted({digest for digest in statements if digest is not None})
+        inputs = tuple(rests_on) if len(rests_on) <= 12 else (Digest(sha256("".join(rests_on).encode()).hexdigest()),)
+        return Claims(
+            issuer=self.identity,
+            audience=self.identity,
+            id=f"{run.id}/result",
+            issued_at=int(ended.timestamp()),
+            expires_at=253_402_300_799,
+            kind="result",
+            run=run.id,
+            payload=_reference(output),
+            inputs=inputs,
+        )
+
+    def _claims(  # noqa: PLR0913 - the claims of every message about an attempt, spelled out once
+        self,
+        kind: Kind,
+        run: RunId,
+        task: TaskId,
+        attempt: Attempt,
+        issued_at: datetime,
+        expires_at: datetime,
+        payload: bytes,
+    ) -> Claims:
+        return Claims(
+            issuer=self.identity,
+            audience=attempt.agent,
+            id=statement_id(run, task, attempt.number, kind),
+            issued_at=int(issued_at.timestamp()),
+            expires_at=int(expires_at.timestamp()) + 1,
+            kind=kind,
+            run=run,
+            task=task,
+            attempt=attempt.number,
+            lease=attempt.lease,
+            capability=attempt.capability,
+            contract=attempt.contract,
+            payload=payload_ref(payload),
+        )
+
+
+def _statement_digest(run: Run, node: TaskId) -> Digest | None:
+    state = run.state(node)
+    attempt = run.attempt(node, state.attempt or 0)
+    if attempt is None or attempt.statement is None:
+        return state.source
+    return Digest(sha256(attempt.statement.encode()).hexdigest())
+
+
+def _reference(document: Document) -> PayloadRef:
+    return PayloadRef(document.sha256, document.length_bytes, "application/json")

@@ -1,0 +1,161 @@
+"""The dispatcher: tasks that want an agent, in lanes by capability, run after run in turn, until an agent has room."""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from accord.domain.capability import CapabilityRange
+from accord.domain.diagnosis import DIAGNOSE
+from accord.domain.ids import RunId, TaskId
+from accord.domain.progress import work_of
+from accord.domain.run import Run, Want
+from accord.engine.registry import Registry
+from accord.engine.router import Choice, Router
+
+BACKOFF_FIRST = timedelta(milliseconds=50)
+BACKOFF_CAP = timedelta(seconds=5)
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """An attempt that could be assigned now."""
+
+    run: RunId
+    task: TaskId
+    want: Want
+    choice: Choice
+
+
+class Lane:
+    """Tasks that want one capability; the runs take turns."""
+
+    def __init__(self, wanted: CapabilityRange) -> None:
+        self.wanted = wanted
+        self.turns: OrderedDict[RunId, deque[TaskId]] = OrderedDict()
+        self.blocked_until: datetime | None = None
+        self.backoff = BACKOFF_FIRST
+
+    def add(self, run: RunId, task: TaskId) -> None:
+        """Queue the task behind the run's others."""
+        self.turns.setdefault(run, deque()).append(task)
+
+    def block(self, now: datetime) -> None:
+        """Nobody has room: look again when somebody has, or after a back-off that doubles."""
+        self.blocked_until = now + self.backoff
+        self.backoff = min(self.backoff * 2, BACKOFF_CAP)
+
+    def unblock(self) -> None:
+        """Somebody may have room."""
+        self.blocked_until = None
+
+    def __len__(self) -> int:
+        return sum(len(tasks) for tasks in self.turns.values())
+
+
+class Dispatcher:
+    """Holds what is wanted, and proposes assignments as long as agents have room."""
+
+    def __init__(self, registry: Registry, router: Router, is_held: Callable[[Run], bool]) -> None:
+        self._registry = registry
+        self._router = router
+        self._is_held = is_held
+        self._lanes: dict[str, Lane] = {}
+        self._later: list[tuple[datetime, RunId, TaskId]] = []
+        registry.changed.append(self.unblock)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for an agent."""
+        return sum(len(lane) for lane in self._lanes.values())
+
+    def lanes(self) -> Iterator[Lane]:
+        """All lanes in which something waits."""
+        return (lane for lane in self._lanes.values() if lane.turns)
+
+    def offer(self, run: Run, task: TaskId) -> None:
+        """Queue what the task wants, now or when its back-off is over."""
+        for want in run.state(task).wants:
+            if want.not_before is not None and want.not_before > run.updated_at:
+                heapq.heappush(self._later, (want.not_before, run.id, task))
+            else:
+                self._lane(capability_of(run, task, want)).add(run.id, task)
+
+    def unblock(self) -> None:
+        """Look at all lanes again: somebody came, or has room."""
+        for lane in self._lanes.values():
+            lane.unblock()
+
+    def next_due(self) -> datetime | None:
+        """When a back-off ends next, a task's or a lane's."""
+        times = [lane.blocked_until for lane in self._lanes.values() if lane.blocked_until and lane.turns]
+        return min([*times, *(entry[0] for entry in self._later[:1])], default=None)
+
+    def proposals(self, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
+        """Assignments that are possible now; each must be made, or given up, before the next one is asked for."""
+        self._wake_later(find, now)
+        for key in list(self._lanes):
+            lane = self._lanes[key]
+            if lane.blocked_until is None or lane.blocked_until <= now:
+                yield from self._drain(lane, find, now)
+            if not lane.turns:
+                del self._lanes[key]
+
+    def _lane(self, wanted: CapabilityRange) -> Lane:
+        key = str(wanted)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(wanted)
+        return lane
+
+    def _wake_later(self, find: Callable[[RunId], Run | None], now: datetime) -> None:
+        while self._later and self._later[0][0] <= now:
+            _, run_id, task = heapq.heappop(self._later)
+            run = find(run_id)
+            if run is not None:
+                for want in run.state(task).wants:
+                    if want.not_before is not None and want.not_before <= now:
+                        self._lane(capability_of(run, task, want)).add(run_id, task)
+
+    def _drain(self, lane: Lane, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
+        while lane.turns:
+            run_id, tasks = next(iter(lane.turns.items()))
+            run = find(run_id)
+            if run is None or run.ended or run.paused or run.live >= run.graph.parallel or self._is_held(run):
+                del lane.turns[run_id]  # offered again when it goes on
+                continue
+            task = tasks.popleft()
+            want = self._due(run, task, lane, now)
+            proposal = None
+            if want is not None:
+                choice = self._router.choose(self._registry.candidates(lane.wanted), want, run.state(task))
+                if choice is None:
+                    tasks.appendleft(task)
+                    lane.block(now)
+                    return
+                lane.backoff = BACKOFF_FIRST
+                proposal = Proposal(run_id, task, want, choice)
+            if tasks:
+                lane.turns.move_to_end(run_id)
+            else:
+                del lane.turns[run_id]
+            if proposal is not None:
+                yield proposal
+
+    def _due(self, run: Run, task: TaskId, lane: Lane, now: datetime) -> Want | None:
+        for want in run.state(task).wants:
+            if (want.not_before is None or want.not_before <= now) and capability_of(run, task, want) == lane.wanted:
+                return want
+        return None
+
+
+def capability_of(run: Run, task: TaskId, want: Want) -> CapabilityRange:
+    """The capability that an attempt is wanted of."""
+    if want.purpose == "diagnose":
+        return DIAGNOSE
+    capability = work_of(run, task).options[want.option].capability
+    assert capability is not None, "a value is no attempt"  # noqa: S101
+    return capability

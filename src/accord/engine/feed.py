@@ -1,0 +1,87 @@
+"""The live feed: what happens, for those who watch. It forgets; whoever was away reads the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from accord.domain.event import Event
+from accord.domain.ids import RunId, TaskId
+from accord.domain.run import Run
+
+QUEUE_LIMIT = 10_000
+"""A watcher that is so many items behind is cut off and has to read the journal."""
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """Events of a run were committed; `run` is the state after them, `sequence` that of the last one."""
+
+    run: Run
+    sequence: int
+    events: tuple[Event, ...]
+
+
+class Progressed(msgspec.Struct, frozen=True):
+    """An agent says how far it is."""
+
+    run: RunId
+    task: TaskId
+    attempt: int
+    fraction: float
+    message: str
+
+
+News = Happened | Progressed
+
+
+class Subscription:
+    """One watcher's queue."""
+
+    def __init__(self, run: RunId | None) -> None:
+        self.run = run
+        self._queue: asyncio.Queue[News | None] = asyncio.Queue(QUEUE_LIMIT + 1)
+        self.cut_off = False
+        """Whether items were lost because the watcher was too slow."""
+
+    def put(self, news: News) -> None:
+        """Queue an item; never waits."""
+        if self.cut_off:
+            return
+        if self._queue.qsize() >= QUEUE_LIMIT:
+            self.cut_off = True
+            self._queue.put_nowait(None)
+        else:
+            self._queue.put_nowait(news)
+
+    async def __aiter__(self) -> AsyncIterator[News]:
+        while (news := await self._queue.get()) is not None:
+            yield news
+
+
+class Feed:
+    """Hands news to all watchers, of one run or of all."""
+
+    def __init__(self) -> None:
+        self._by_run: dict[RunId | None, list[Subscription]] = {}
+
+    @contextmanager
+    def subscribe(self, run: RunId | None = None) -> Iterator[Subscription]:
+        """News of a run, or of all, from now on."""
+        subscription = Subscription(run)
+        self._by_run.setdefault(run, []).append(subscription)
+        try:
+            yield subscription
+        finally:
+            remaining = [one for one in self._by_run[run] if one is not subscription]
+            self._by_run[run] = remaining
+            if not remaining:
+                del self._by_run[run]
+
+    def publish(self, run: RunId, news: News) -> None:
+        """Hand on to everybody who watches this run, or all runs."""
+        if self._by_run:
+            for subscription in (*self._by_run.get(run, ()), *self._by_run.get(None, ())):
+                subscription.put(news)

@@ -1,0 +1,327 @@
+"""The gate: an incoming message is authenticated, then admitted. Nothing is parsed before it is authenticated;
+every check fails closed.
+
+`authenticate` needs no state but the registry and runs in threads for large batches; `admit` looks at the run.
+The order of the checks is that of `docs/protocol.md`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+
+import msgspec
+
+from accord.domain import command as c
+from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
+from accord.domain.document import Document
+from accord.domain.event import Fault
+from accord.domain.ids import AgentId, TaskId
+from accord.domain.message import Claims, Kind, Message, decode_claims, strict_json
+from accord.domain.payloads import FailurePayload, decode_payload
+from accord.domain.progress import work_of
+from accord.domain.run import Attempt, Run
+from accord.domain.signature import parse_statement, verify
+from accord.engine.documents import Documents
+from accord.engine.registry import Registry
+from accord.errors import AccordError, MessageRefused, Place, Problem
+from accord.ports import Delivery
+
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far an agent's clock may be ahead."""
+
+INLINE_BELOW = 8
+"""Smaller batches are authenticated at once: a thread would cost more than it saves."""
+
+REFUSALS: dict[str, str] = {
+    "ACC340": "the key is unknown, or revoked",
+    "ACC341": "the statement is not by the agent that the key belongs to",
+    "ACC342": "the message is for somebody else",
+    "ACC343": "the message has expired",
+    "ACC344": "the message is from the future",
+    "ACC345": "an orchestrator does not take messages of this kind",
+    "ACC346": "a claim that this kind needs is missing",
+    "ACC347": "there is no such run, task or attempt",
+    "ACC348": "the attempt was assigned to another agent",
+    "ACC349": "the lease is another one",
+    "ACC350": "capability or contract are not those of the attempt",
+    "ACC351": "another answer to this attempt was accepted already",
+    "ACC352": "the payload is not the one that was signed",
+    "ACC353": "the agent may not do this",
+}
+"""What makes a message an incident, by code; ACC30x to ACC32x are those of the statement itself."""
+
+_ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
+_ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat"})
+
+
+class Authentic(msgspec.Struct, frozen=True, gc=False):
+    """A message whose statement is by whom it says, for us, and in time."""
+
+    delivery: Delivery
+    claims: Claims
+
+    @property
+    def message(self) -> Message:
+        """The message itself."""
+        return self.delivery.message
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """A message that was refused, as evidence for an incident."""
+
+    delivery: Delivery
+    problem: Problem
+    claims: Claims | None = None
+    """Only of an authentic statement."""
+
+
+class Late(msgspec.Struct, frozen=True):
+    """An honest answer that comes after the attempt has ended: a redelivery, or too late. It is acknowledged, no
+    more.
+    """
+
+    claims: Claims
+
+
+class News(msgspec.Struct, frozen=True):
+    """Progress: for those who watch, not for the journal."""
+
+    claims: Claims
+    payload: bytes
+
+
+class Gate:
+    """Checks what agents send."""
+
+    def __init__(self, registry: Registry, documents: Documents, audiences: frozenset[AgentId]) -> None:
+        self._registry = registry
+        self._documents = documents
+        self._audiences = audiences
+
+    # -- authenticity --------------------------------------------------------------------------------------------
+
+    async def authenticate(self, deliveries: Sequence[Delivery], now: datetime) -> list[Authentic | Suspect]:
+        """What each delivery is, in order. A large batch is checked by two threads: verifying needs no interpreter
+        lock.
+        """
+        if len(deliveries) < INLINE_BELOW:
+            return self._authenticate_all(deliveries, now)
+        half = len(deliveries) // 2
+        first, second = await asyncio.gather(
+            asyncio.to_thread(self._authenticate_all, deliveries[:half], now),
+            asyncio.to_thread(self._authenticate_all, deliveries[half:], now),
+        )
+        return [*first, *second]
+
+    def _authenticate_all(self, deliveries: Sequence[Delivery], now: datetime) -> list[Authentic | Suspect]:
+        return [self._authenticate(delivery, now) for delivery in deliveries]
+
+    def _authenticate(self, delivery: Delivery, now: datetime) -> Authentic | Suspect:
+        try:
+            parsed = parse_statement(delivery.message.statement)
+            known = self._registry.key(parsed.kid, now)
+            if known is None:
+                raise _refusal("ACC340", "/kid", parsed.kid)
+            verify(parsed, known.public)
+            claims = decode_claims(parsed.claims)
+        except MessageRefused as error:
+            return Suspect(delivery, error.problems[0])
+        problem = self._ingress_problem(claims, known.agent, now)
+        return Suspect(delivery, problem, claims) if problem else Authentic(delivery, claims)
+
+    def _ingress_problem(self, claims: Claims, signer: AgentId, now: datetime) -> Problem | None:
+        if claims.issuer != signer:
+            return _problem("ACC341", "/iss", claims.issuer)
+        if claims.audience not in self._audiences:
+            return _problem("ACC342", "/aud", claims.audience)
+        if claims.expires_at <= now.timestamp():
+            return _problem("ACC343", "/exp", str(claims.expires_at))
+        if claims.issued_at > (now + CLOCK_SKEW).timestamp():
+            return _problem("ACC344", "/iat", str(claims.issued_at))
+        if claims.kind not in _ABOUT_ATTEMPTS and claims.kind not in _ABOUT_AGENTS:
+            return _problem("ACC345", "/knd", claims.kind)
+        if claims.kind in _ABOUT_ATTEMPTS and None in (claims.run, claims.task, claims.attempt, claims.lease):
+            return _problem("ACC346", "", claims.kind)
+        return None
+
+    # -- admission -----------------------------------------------------------------------------------------------
+
+    def admit(self, run: Run | None, authentic: Authentic) -> c.Command | Late | News | Suspect:
+        """What the run is to do about an authentic message about one of its attempts."""
+        try:
+            attempt = self._attempt_of(run, authentic.claims)
+            if run is None or attempt is None:
+                return Late(authentic.claims)
+            _same_payload(authentic.claims, authentic.message.payload)
+            self._may_do(attempt)
+            return self._command(run, attempt, authentic)
+        except AccordError as error:
+            return Suspect(authentic.delivery, error.problems[0], authentic.claims)
+
+    def _attempt_of(self, run: Run | None, claims: Claims) -> Attempt | None:
+        """The live attempt that the message is about; None when it has ended and the message is only late."""
+        attempt = run.attempt(claims.task or TaskId(""), claims.attempt or 0) if run is not None else None
+        if attempt is None:
+            raise _refusal("ACC347", "/att", f"{claims.run}/{claims.task}/{claims.attempt}")
+        if claims.issuer != attempt.agent:
+            raise _refusal("ACC348", "/iss", claims.issuer)
+        if claims.lease != attempt.lease:
+            raise _refusal("ACC349", "/lea", str(claims.lease))
+        if claims.capability != attempt.capability or claims.contract != attempt.contract:
+            raise _refusal("ACC350", "/cap", str(claims.capability))
+        if attempt.live:
+            return attempt
+        answered = attempt.output.sha256 if attempt.output is not None else None
+        given = claims.payload.sha256 if claims.payload is not None else None
+        if claims.kind == "result" and answered is not None and answered != given:
+            raise _refusal("ACC351", "/pld", str(given))
+        return None
+
+    def _may_do(self, attempt: Attempt) -> None:
+        """Default deny: an agent may answer only for what the card that it has signed offers."""
+        if not self._registry.offers(attempt.agent, attempt.contract):
+            raise _refusal("ACC353", "/cap", attempt.capability)
+
+    def _command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | News:
+        claims, payload = authentic.claims, authentic.message.payload
+        task = claims.task or TaskId("")
+        statement = authentic.message.statement.decode("ascii")
+        if claims.kind == "result":
+            return self._result(run, task, attempt, authentic)
+        if claims.kind == "failure":
+            failure = decode_payload(FailurePayload, payload)
+            problem = Problem("ACC420", f"{failure.code}: {failure.message}")
+            return c.Fail(
+                task=task,
+                attempt=attempt.number,
+                statement=statement,
+                problem=problem,
+                retryable=failure.retryable,
+            )
+        if claims.kind == "accept":
+            return c.Accept(task=task, attempt=attempt.number)
+        return News(claims, payload)
+
+    def _result(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
+        payload = authentic.message.payload
+        contract = self._registry.contract(attempt.contract)
+        confidence = _confidence(authentic.claims)
+        value, problems = _parsed(payload)
+        if not problems:
+            problems = contract.violations_of_output(value)
+        if not problems and _below(contract.limits.min_confidence, confidence):
+            problems = (Problem("ACC421", f"the contract asks for a confidence of {contract.limits.min_confidence}"),)
+        if attempt.want.purpose == "diagnose" and not problems:
+            return self._diagnosis(run, task, attempt, authentic)
+        is_json = not problems or not problems[0].code.startswith("ACC32")
+        output = self._documents.document(payload) if is_json else self._documents.opaque(payload)
+        return c.Deliver(
+            task=task,
+            attempt=attempt.number,
+            statement=authentic.message.statement.decode("ascii"),
+            output=output,
+            confidence=confidence,
+            problems=problems,
+            fault=_fault(run, task, attempt),
+            diagnosis=self._case(run, task, attempt, value, problems) if problems else None,
+        )
+
+    def _diagnosis(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
+        payload = authentic.message.payload
+        diagnosis = msgspec.json.decode(payload, type=Diagnosis)
+        repaired: Document | None = None
+        problems: tuple[Problem, ...] = ()
+        if diagnosis.verdict == "repaired":
+            broken = _last_rejected(run, task)
+            problems = self._registry.contract(broken.contract).violations_of_output(diagnosis.output)
+            repaired = self._documents.document(msgspec.json.encode(diagnosis.output))
+        statement = authentic.message.statement.decode("ascii")
+        output = self._documents.document(payload)
+        if problems:
+            return c.Deliver(task=task, attempt=attempt.number, statement=statement, output=output, problems=problems)
+        return c.Diagnose(
+            task=task,
+            attempt=attempt.number,
+            statement=statement,
+            verdict=diagnosis.verdict,
+            output=output,
+            repaired=repaired,
+            explanation=diagnosis.explanation,
+            confidence=_confidence(authentic.claims),
+        )
+
+    def _case(
+        self, run: Run, task: TaskId, attempt: Attempt, value: object, problems: tuple[Problem, ...]
+    ) -> Document | None:
+        """What a diagnostic agent is to be told; None where nobody could be asked, or the attempt is a diagnosis
+        itself.
+        """
+        if attempt.want.purpose == "diagnose" or not self._registry.candidates(DIAGNOSE):
+            return None
+        work = work_of(run, task)
+        worked = [one for one in run.state(task).current() if one.want.purpose == "work"]
+        tried = [one.agent for one in worked if one.phase == "rejected"]
+        capability = work.options[attempt.want.option].capability
+        peers = {one.agent for one in self._registry.candidates(capability)} if capability else set()
+        case = Case(
+            task=task,
+            capability=attempt.capability,
+            agent=attempt.agent,
+            output_schema=self._registry.contract(attempt.contract).output.document,
+            output=value,
+            is_json=not problems[0].code.startswith("ACC32"),
+            problems=problems,
+            attempts_used=len(worked),
+            attempts_allowed=work.retry.attempts,
+            agents_tried=(*tried, attempt.agent),
+            peers=len(peers - {attempt.agent}),
+        )
+        return self._documents.document(msgspec.json.encode(case))
+
+
+def _parsed(payload: bytes) -> tuple[object, tuple[Problem, ...]]:
+    """The value; or the text and why it is no strict JSON."""
+    try:
+        return strict_json(payload), ()
+    except MessageRefused as error:
+        return payload.decode("utf-8", "replace"), error.problems
+
+
+def _fault(run: Run, task: TaskId, attempt: Attempt) -> Fault:
+    """Whose doing a broken contract is. When every one of several agents breaks it, the contract itself is suspect."""
+    rejected = {one.agent for one in run.state(task).current() if one.phase == "rejected"}
+    return "contract" if len(rejected - {attempt.agent}) >= 2 else "producer"
+
+
+def _confidence(claims: Claims) -> float | None:
+    return None if claims.confidence is None else float(claims.confidence)
+
+
+def _below(least: Decimal | None, confidence: float | None) -> bool:
+    return least is not None and Decimal(str(confidence or 0.0)) < least
+
+
+def _last_rejected(run: Run, task: TaskId) -> Attempt:
+    attempts = run.state(task).attempts
+    return next(one for one in reversed(attempts) if one.phase == "rejected" and one.want.purpose == "work")
+
+
+def _same_payload(claims: Claims, payload: bytes) -> None:
+    signed = claims.payload
+    if signed is None:
+        if payload:
+            raise _refusal("ACC352", "/pld", "none is signed")
+    elif signed.length_bytes != len(payload) or signed.sha256 != sha256(payload).hexdigest():
+        raise _refusal("ACC352", "/pld", f"{len(payload)} bytes")
+
+
+def _problem(code: str, pointer: str, seen: str) -> Problem:
+    return Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer or None))
+
+
+def _refusal(code: str, pointer: str, seen: str) -> MessageRefused:
+    return MessageRefused(_problem(code, pointer, seen))

@@ -1,0 +1,228 @@
+"""The ledger: runs in memory, ahead of the journal by what is being committed. The journal is the truth: what cannot be
+committed is forgotten here and read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from accord.codec import chained, decode_event, encode_event, follow
+from accord.domain import command as c
+from accord.domain import event as e
+from accord.domain.decide import decide, start
+from accord.domain.draft import Decision
+from accord.domain.ids import RunId, StreamId, partition_of
+from accord.domain.run import NEVER_WOKEN, Run, begin, evolve
+from accord.domain.scope import DocumentMissing
+from accord.domain.timing import next_wake
+from accord.engine.documents import Documents
+from accord.engine.library import Library
+from accord.engine.registry import Registry
+from accord.errors import Fenced, StoreCorrupt
+from accord.ports import Answer, Append, Clock, Fence, Head, Journal, RunState, RunSummary
+
+
+class Slot:
+    """A run in memory: its state, where its stream ends, and the events that are not committed yet."""
+
+    def __init__(self, run: Run, head: Head, wake_at: datetime | None) -> None:
+        self.run = run
+        self.head = head
+        self.wake_at = wake_at
+        """Not later than the first thing that is due."""
+        self.pending: list[e.Event] = []
+        self.answers: list[Answer] = []
+        self.touched = False
+        """Whether the summary changed although no event happened."""
+
+    def take(self, decision: Decision) -> None:
+        """Go on from a decision."""
+        self.run = decision.run
+        self.pending.extend(decision.events)
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something has to be committed."""
+        return bool(self.pending) or self.touched or bool(self.answers)
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What one commit made durable of one run."""
+
+    run: Run
+    sequence: int
+    events: tuple[e.Event, ...]
+
+
+class Ledger:
+    """Reads runs, decides on them and commits what was decided."""
+
+    def __init__(
+        self, journal: Journal, documents: Documents, library: Library, registry: Registry, clock: Clock
+    ) -> None:
+        self._journal = journal
+        self._documents = documents
+        self._library = library
+        self._registry = registry
+        self._clock = clock
+        self._slots: dict[RunId, Slot] = {}
+        self.fences: dict[int, Fence] = {}
+        """The partitions that are ours."""
+
+    def find(self, run: RunId) -> Run | None:
+        """The run, if it is in memory."""
+        slot = self._slots.get(run)
+        return slot.run if slot is not None else None
+
+    def slots(self) -> Iterator[Slot]:
+        """All runs in memory."""
+        return iter(list(self._slots.values()))
+
+    def hot(self, run: RunId) -> Slot | None:
+        """The run's slot, if it is in memory."""
+        return self._slots.get(run)
+
+    async def load(self, run: RunId) -> Slot | None:
+        """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
+        state, head = await self.read(run)
+        if state is None:
+            return None
+        slot = self._slots[run] = Slot(state, head, next_wake(state, self._registry.renewed()))
+        return slot
+
+    async def read(self, run: RunId, *, until: int | None = None) -> tuple[Run | None, Head]:
+        """The run as it was after its event number `until`, or as it is now; its chain is verified on the way."""
+        records = await self._journal.read(StreamId(run), limit=until)
+        head = follow(records, Head())
+        events = [decode_event(record) for record in records]
+        if not events:
+            return None, head
+        first = events[0]
+        if not isinstance(first, e.RunStarted):
+            raise StoreCorrupt.of("ACC528", f"the first event of {run} does not start it")
+        state = begin(await self._library.graph(first.graph), first)
+        for event in events[1:]:
+            state = evolve(state, event)
+        return state, head
+
+    async def create(self, command: c.Start, graph_digest: str) -> Slot:
+        """A new run; nothing of it is durable before `commit`."""
+        graph = await self._library.graph(graph_digest)
+        now = self._clock.now()
+        while True:
+            try:
+                decision = start(graph, command, now, self._documents)
+                break
+            except DocumentMissing as missing:
+                await self._documents.fetch(missing.document)
+        slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
+        slot.pending.extend(decision.events)
+        self._slots[command.run] = slot
+        return slot
+
+    async def decide(self, slot: Slot, command: c.Command) -> None:
+        """Decide, and take over what was decided. Raises TransitionRefused, NotFound, ContractViolation."""
+        now = self._clock.now()
+        while True:
+            try:
+                slot.take(decide(slot.run, command, now, self._documents))
+                break
+            except DocumentMissing as missing:
+                await self._documents.fetch(missing.document)
+        if isinstance(command, c.Tick):
+            slot.wake_at = next_wake(slot.run, self._registry.renewed())
+            slot.touched = True
+
+    def forget(self, slots: Iterable[Slot]) -> None:
+        """Drop these runs from memory: what was not committed has not happened."""
+        for slot in slots:
+            self._slots.pop(slot.run.id, None)
+
+    async def commit(self, slots: list[Slot]) -> list[Committed]:
+        """Make everything that these runs have decided durable, in one append.
+
+        Raises:
+            SequenceConflict, Fenced: a run is not ours any more.
+            StoreUnavailable: nothing was committed, as far as we know.
+        """
+        await self._documents.store()
+        appends = [self._append(slot) for slot in slots]
+        await self._journal.append(appends)
+        committed = []
+        for slot, append in zip(slots, appends, strict=True):
+            if append.records:
+                slot.head = Head(append.records[-1].sequence, append.records[-1].digest)
+            committed.append(Committed(slot.run, slot.head.sequence, tuple(slot.pending)))
+            slot.pending.clear()
+            slot.answers.clear()
+            slot.touched = False
+            if slot.run.ended:
+                self._slots.pop(slot.run.id, None)
+        self._documents.trim()
+        return committed
+
+    def _append(self, slot: Slot) -> Append:
+        run = slot.run
+        partition = partition_of(run.id)
+        fence = self.fences.get(partition)
+        if fence is None:
+            raise Fenced.of("ACC503", f"partition {partition} of {run.id} is not ours")
+        slot.wake_at = None if run.ended else min(_deadlines(slot), default=run.updated_at + NEVER_WOKEN)
+        stream = StreamId(run.id)
+        return Append(
+            stream=stream,
+            expected=slot.head,
+            records=chained(stream, slot.head, [encode_event(event) for event in slot.pending]),
+            fence=fence,
+            summary=summary_of(run, slot.wake_at),
+            answers=tuple(slot.answers),
+        )
+
+
+def _deadlines(slot: Slot) -> Iterator[datetime]:
+    """The wake-up as it was, if it is still to come, and what the pending events add to it."""
+    if slot.wake_at is not None and (slot.touched or slot.wake_at > slot.run.updated_at):
+        yield slot.wake_at
+    for event in slot.pending:
+        pick = _DUE.get(type(event))
+        due = pick(event) if pick is not None else None
+        if due is not None:
+            yield due
+
+
+def _assigned_due(event: e.AttemptAssigned) -> datetime:
+    return event.lease_until if event.timeout_at is None else min(event.lease_until, event.timeout_at)
+
+
+_DUE: dict[type, Callable[..., datetime | None]] = {
+    e.AttemptAssigned: _assigned_due,
+    e.AttemptWanted: lambda event: event.not_before,
+    e.TaskWaiting: lambda event: event.until,
+    e.RunStarted: lambda event: event.deadline_at,
+}
+
+
+def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:
+    """What lists show of the run."""
+    return RunSummary(
+        run=run.id,
+        partition=partition_of(run.id),
+        template=run.started.template,
+        title=run.started.title,
+        state=state_of(run),
+        started_at=run.started.at,
+        updated_at=run.updated_at,
+        wake_at=wake_at,
+        tasks_total=len(run.graph.tasks),
+        tasks_done=run.completed,
+        tasks_failed=run.failed,
+        parent=run.started.parent.run if run.started.parent else None,
+    )
+
+
+def state_of(run: Run) -> RunState:
+    """The run's phase, or that it is paused."""
+    return "paused" if run.paused and not run.ended else run.phase

@@ -1,0 +1,99 @@
+"""The library: published templates, and the graphs that they compile to. A version of a template never changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from accord.domain.capability import Version, VersionRange
+from accord.domain.compile import compile_graph
+from accord.domain.graph import Graph
+from accord.domain.ids import Digest
+from accord.domain.system import SystemEvent, TemplatePublished
+from accord.domain.template import Template
+from accord.engine.streams import SystemStream
+from accord.errors import NotFound, Refused
+from accord.ports import BlobStore
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A version of a template in the library."""
+
+    name: str
+    version: str
+    digest: Digest
+    description: str
+    at: datetime
+
+
+class Library:
+    """Knows every published version by name and by digest."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._published: dict[str, dict[str, Published]] = {}
+        self._graphs: dict[Digest, Graph] = {}
+        self._templates: dict[Digest, Template] = {}
+
+    def apply(self, event: SystemEvent) -> None:
+        """Fold an event of the stream `sys:templates`."""
+        if isinstance(event, TemplatePublished):
+            published = Published(event.name, event.version, event.digest, event.description, event.at)
+            self._published.setdefault(event.name, {})[event.version] = published
+
+    async def publish(
+        self, template: Template, document: bytes, stream: SystemStream, by: str, now: datetime
+    ) -> Digest:
+        """Publish a template under the digest of its canonical document; again is no error. Raises Refused where the
+        version stands for another document already.
+        """
+        known = self._published.get(template.name, {}).get(template.version)
+        digest = await self._blobs.put(document)
+        if known is not None and known.digest == digest:
+            return digest
+        if known is not None:
+            hint = "give the changed template a new version"
+            raise Refused.of("ACC730", f"{template.name}@{template.version} is published with another text", hint=hint)
+        await stream.append(
+            TemplatePublished(
+                at=now,
+                name=template.name,
+                version=template.version,
+                digest=digest,
+                description=template.description,
+                by=by,
+            )
+        )
+        return digest
+
+    async def template(self, digest: Digest) -> Template:
+        """The template of this digest. Raises NotFound."""
+        if digest not in self._templates:
+            self._templates[digest] = msgspec.json.decode(await self._blobs.get(digest), type=Template)
+        return self._templates[digest]
+
+    async def graph(self, digest: Digest) -> Graph:
+        """The graph of this digest, compiled once. Raises NotFound."""
+        if digest not in self._graphs:
+            self._graphs[digest] = compile_graph(await self.template(digest), digest)
+        return self._graphs[digest]
+
+    def find(self, reference: str) -> Published:
+        """The newest version that `name@range`, `name@version` or `name` admits. Raises NotFound."""
+        name, _, text = reference.partition("@")
+        versions = {Version.parse(version): one for version, one in self._published.get(name, {}).items()}
+        best = VersionRange.parse(text or "*").best(versions)
+        if best is None:
+            known = ", ".join(sorted(self._published)) or "none"
+            raise NotFound.of("ACC731", f"no template {reference} is published", hint=f"published are: {known}")
+        return versions[best]
+
+    def published(self) -> list[Published]:
+        """All versions of all templates, by name, the newest first."""
+        names = sorted(self._published)
+        return [
+            self._published[name][version]
+            for name in names
+            for version in sorted(self._published[name], key=Version.parse, reverse=True)
+        ]

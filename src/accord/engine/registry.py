@@ -1,0 +1,260 @@
+"""The registry: who is known (durable: keys and cards), and who is present (live: instances and their heartbeats)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+from accord.domain.agent import AgentCard, Capacity
+from accord.domain.capability import CapabilityRange, Version
+from accord.domain.contract import Contract
+from accord.domain.document import Document
+from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
+from accord.domain.payloads import HeartbeatPayload
+from accord.domain.signature import PublicKey
+from accord.domain.system import AgentEnrolled, CardAccepted, KeyRevoked, SystemEvent
+from accord.engine.streams import SystemStream
+from accord.errors import MessageRefused, NotFound, Problem
+
+Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
+"""What breaks when the second contract takes the place of the first; `accord.verifier` has it."""
+
+
+class KnownKey(msgspec.Struct, frozen=True):
+    """A key that is, or was, an agent's."""
+
+    agent: AgentId
+    public: PublicKey
+    valid_from: datetime
+    revoked_at: datetime | None = None
+
+
+class Presence(msgspec.Struct):
+    """A running instance of an agent, as of its last heartbeat."""
+
+    agent: AgentId
+    capacity: Capacity
+    last_seen: datetime
+    queued: int = 0
+    load: float = 0.0
+    draining: bool = False
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An agent that offers a capability, with the best version that it offers."""
+
+    agent: AgentId
+    contract: Contract
+    capability: str
+
+
+class Registry:
+    """Agents, keys and contracts. Whoever wants to know of changes adds a function to `changed`."""
+
+    def __init__(self, compatible: Compatible, *, absent_after: timedelta) -> None:
+        self._compatible = compatible
+        self._absent_after = absent_after
+        self._keys: dict[KeyId, KnownKey] = {}
+        self._cards: dict[AgentId, AgentCard] = {}
+        self._offered: dict[AgentId, set[Digest]] = {}
+        self._contracts: dict[Digest, Contract] = {}
+        self._versions: dict[str, dict[Version, Contract]] = {}
+        self._present: dict[InstanceId, Presence] = {}
+        self._renewed: dict[LeaseToken, datetime] = {}
+        self._candidates: dict[str, tuple[Candidate, ...]] = {}
+        self._capacities: dict[AgentId, Capacity] = {}
+        self.refusals: dict[AgentId, MessageRefused] = {}
+        """Why an agent's last card was refused."""
+        self.changed: list[Callable[[], None]] = []
+
+    # -- durable -------------------------------------------------------------------------------------------------
+
+    def apply(self, event: SystemEvent) -> None:
+        """Fold an event of the stream `sys:registry`; the documents of cards come by `accept_card`."""
+        if isinstance(event, AgentEnrolled):
+            public = PublicKey.from_jwk(event.jwk)
+            self._keys[event.key] = KnownKey(event.agent, public, event.at)
+        elif isinstance(event, KeyRevoked):
+            known = self._keys[event.key]
+            self._keys[event.key] = KnownKey(known.agent, known.public, known.valid_from, event.at)
+
+    def key(self, kid: KeyId, now: datetime) -> KnownKey | None:
+        """The key, if it may sign now."""
+        known = self._keys.get(kid)
+        return known if known is not None and known.revoked_at is None and known.valid_from <= now else None
+
+    def known_key(self, kid: KeyId) -> KnownKey | None:
+        """The key, whether it is still valid or not: old statements are verified with it."""
+        return self._keys.get(kid)
+
+    def keys_of(self, agent: AgentId) -> list[KnownKey]:
+        """All keys that the agent ever had, oldest first."""
+        return [known for known in self._keys.values() if known.agent == agent]
+
+    def remember_card(self, card: AgentCard) -> None:
+        """Take over what a card offers; its contracts are known from now on, whether the agent is present or not."""
+        self._cards[card.agent] = card
+        self._offered[card.agent] = {contract.digest for contract in card.contracts()} | self._offered.get(
+            card.agent, set()
+        )
+        for contract in card.contracts():
+            self._contracts[contract.digest] = contract
+            self._versions.setdefault(contract.capability, {})[contract.version] = contract
+        self._touch()
+
+    def card_problems(self, card: AgentCard) -> Iterator[Problem]:
+        """Why a card cannot be accepted: a version stands for one contract for ever, and a new one keeps its
+        promises.
+        """
+        for contract in card.contracts():
+            for version, known in self._versions.get(contract.capability, {}).items():
+                yield from self._version_problems(contract, version, known)
+
+    def _version_problems(self, contract: Contract, version: Version, known: Contract) -> Iterator[Problem]:
+        if version == contract.version:
+            if known.digest != contract.digest:
+                hint = "give the changed contract a new version"
+                yield Problem("ACC710", f"{contract.ref} is known with another contract", hint=hint)
+        elif version.release[0] == contract.version.release[0]:
+            older, newer = (known, contract) if version < contract.version else (contract, known)
+            yield from self._compatible(older, newer)
+
+    # -- live ----------------------------------------------------------------------------------------------------
+
+    def arrive(self, card: AgentCard, now: datetime) -> None:
+        """An instance is here: it has sent its card."""
+        self._present[card.instance] = Presence(card.agent, card.capacity, now)
+        self.refusals.pop(card.agent, None)
+        self._touch()
+
+    def heartbeat(self, agent: AgentId, beat: HeartbeatPayload, now: datetime, lease: timedelta) -> bool:
+        """An instance is still here, and keeps its leases; False where it has not sent a card yet."""
+        presence = self._present.get(beat.instance)
+        if presence is None or presence.agent != agent:
+            return False
+        changed = presence.draining != beat.draining
+        presence.last_seen, presence.queued, presence.load = now, beat.queued, beat.load
+        presence.draining = beat.draining
+        for token in beat.running:
+            self._renewed[token] = now + lease
+        if changed:
+            self._touch()
+        return True
+
+    def expire(self, now: datetime) -> list[AgentId]:
+        """Forget the instances that have been silent for too long; returns agents of which none is left."""
+        gone = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
+        agents = {self._present.pop(name).agent for name in gone}
+        self._renewed = {token: until for token, until in self._renewed.items() if until > now}
+        if gone:
+            self._touch()
+        return sorted(agents - {one.agent for one in self._present.values()})
+
+    def renewed(self) -> dict[LeaseToken, datetime]:
+        """How long heartbeats keep which leases."""
+        return self._renewed
+
+    def capacity(self, agent: AgentId) -> Capacity | None:
+        """What all instances of the agent can take together; None where none is present."""
+        return self._capacities.get(agent)
+
+    def candidates(self, wanted: CapabilityRange) -> tuple[Candidate, ...]:
+        """The agents present that offer the capability in a version of the range, by id."""
+        text = str(wanted)
+        found = self._candidates.get(text)
+        if found is None:
+            found = self._candidates[text] = tuple(self._find(wanted))
+        return found
+
+    def _find(self, wanted: CapabilityRange) -> Iterator[Candidate]:
+        for agent in sorted(self._capacities):
+            matching = [one for one in self._cards[agent].contracts() if wanted.matches(one.ref)]
+            if matching:
+                best = max(matching, key=lambda contract: contract.version)
+                yield Candidate(agent, best, str(best.ref))
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def contract(self, digest: Digest) -> Contract:
+        """The contract of this digest. Raises NotFound."""
+        contract = self._contracts.get(digest)
+        if contract is None:
+            raise NotFound.of("ACC711", f"no contract {digest[:12]} is known")
+        return contract
+
+    def offers(self, agent: AgentId, contract: Digest) -> bool:
+        """Whether the agent's card offers this contract."""
+        return contract in self._offered.get(agent, ())
+
+    def contracts(self, capability: str) -> list[Contract]:
+        """All versions of a capability that are known, the newest first."""
+        known = self._versions.get(capability, {})
+        return [known[version] for version in sorted(known, reverse=True)]
+
+    def capabilities(self) -> list[str]:
+        """The names of all known capabilities."""
+        return sorted(self._versions)
+
+    def agents(self) -> list[AgentCard]:
+        """All known agents, by id."""
+        return [self._cards[agent] for agent in sorted(self._cards)]
+
+    def instances(self, agent: AgentId) -> dict[InstanceId, Presence]:
+        """The agent's instances that are present."""
+        return {name: one for name, one in self._present.items() if one.agent == agent}
+
+    def _touch(self) -> None:
+        self._candidates.clear()
+        self._capacities = {}
+        for one in self._present.values():
+            if not one.draining and one.agent in self._cards:
+                known = self._capacities.get(one.agent, Capacity(concurrency=0, queue=0))
+                self._capacities[one.agent] = Capacity(
+                    concurrency=known.concurrency + one.capacity.concurrency, queue=known.queue + one.capacity.queue
+                )
+        for tell in self.changed:
+            tell()
+
+
+class Enrolment:
+    """The durable side of the registry: what is said of agents is appended to `sys:registry` before it holds."""
+
+    def __init__(self, registry: Registry, stream: SystemStream) -> None:
+        self._registry = registry
+        self._stream = stream
+
+    async def enrol(self, agent: AgentId, public: PublicKey, *, by: str, now: datetime) -> None:
+        """Let the agent sign with this key; nothing happens when it may already. Raises MessageRefused for
+        another's key.
+        """
+        known = self._registry.known_key(public.kid)
+        if known is not None and (known.agent != agent or known.revoked_at is not None):
+            raise MessageRefused.of(
+                "ACC712", f"the key {public.kid} is {known.agent}'s, or revoked", hint="make a new key"
+            )
+        if known is None:
+            await self._stream.append(AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=public.to_jwk(), by=by))
+
+    async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime) -> None:
+        """Accept nothing more under this key. Raises NotFound."""
+        known = self._registry.known_key(kid)
+        if known is None:
+            raise NotFound.of("ACC713", f"no key {kid} is known", hint="accord agents show lists an agent's keys")
+        if known.revoked_at is None:
+            await self._stream.append(KeyRevoked(at=now, agent=known.agent, key=kid, by=by, reason=reason))
+
+    async def register(self, card: AgentCard, document: Document, statement: str, now: datetime) -> None:
+        """Accept an authentic card: remember what it offers, and let the instance in. Raises MessageRefused with
+        all problems.
+        """
+        problems = tuple(self._registry.card_problems(card))
+        if problems:
+            refusal = self._registry.refusals[card.agent] = MessageRefused(*problems)
+            raise refusal
+        known = {one.agent: one.capabilities for one in self._registry.agents()}
+        if known.get(card.agent) != card.capabilities:
+            await self._stream.append(CardAccepted(at=now, agent=card.agent, card=document, statement=statement))
+        self._registry.remember_card(card)
+        self._registry.arrive(card, now)

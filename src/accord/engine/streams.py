@@ -1,0 +1,52 @@
+"""The `sys:*` streams: shared by all orchestrators, followed by each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from accord.codec import chained, decode_system_event, encode_event, follow
+from accord.domain.ids import StreamId
+from accord.domain.system import SystemEvent
+from accord.errors import SequenceConflict
+from accord.ports import Append, Head, Journal
+
+Apply = Callable[[SystemEvent], None]
+T = TypeVar("T")
+
+
+class SystemStream:
+    """One stream, folded by `apply`: what others append is seen at `refresh`, and before anything is appended here."""
+
+    def __init__(self, journal: Journal, stream: StreamId, apply: Apply) -> None:
+        self._journal = journal
+        self._stream = stream
+        self._apply = apply
+        self._head = Head()
+
+    @property
+    def sequence(self) -> int:
+        """How many events have been seen."""
+        return self._head.sequence
+
+    async def refresh(self) -> None:
+        """Apply what has been appended since. Raises StoreCorrupt where the chain does not hold."""
+        records = await self._journal.read(self._stream, after=self._head.sequence)
+        self._head = follow(records, self._head)
+        for record in records:
+            self._apply(decode_system_event(record))
+
+    async def append(self, *events: SystemEvent) -> None:
+        """Append and apply; somebody else's events that came first are applied first."""
+        datas = [encode_event(event) for event in events]
+        while True:
+            records = chained(self._stream, self._head, datas)
+            try:
+                await self._journal.append([Append(stream=self._stream, expected=self._head, records=records)])
+            except SequenceConflict:
+                await self.refresh()
+                continue
+            self._head = Head(records[-1].sequence, records[-1].digest)
+            for event in events:
+                self._apply(event)
+            return
