@@ -37,7 +37,7 @@ class InspectionOrder(Record):
     """One group of files of an inventory."""
 
     root: Name
-    paths: Annotated[list[Name], Field(min_length=1, max_length=20_000)]
+    paths: Annotated[list[Name], Field(min_length=1)]
 
 
 @dataclass

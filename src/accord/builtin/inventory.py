@@ -64,7 +64,9 @@ class Inventory(Record):
     title: Name
     files: list[FileRecord]
     languages: list[LanguageShare]
-    groups: list[list[Name]] = Field(description="All paths, in groups of about the same size.")
+    groups: list[Annotated[list[Name], Field(min_length=1)]] = Field(
+        description="All paths, in groups of about the same size."
+    )
     lines: Count
     size_bytes: Count
     binary_files: Count

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(min_length=1, max_length=500)]
+Name = Annotated[str, Field(min_length=1, max_length=4096)]
 Severity = Literal["low", "medium", "high"]
 
 
@@ -48,7 +48,7 @@ class MissingProduct(Record):
 class Discovery(Record):
     """The products that were found, in the order in which they were asked for, and the names that were not."""
 
-    products: list[Product]
+    products: Annotated[list[Product], Field(min_length=1)]
     missing: list[MissingProduct] = Field(default_factory=list)
 
 

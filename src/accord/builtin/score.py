@@ -44,7 +44,7 @@ class Scoring(Record):
     purpose: Annotated[str, Field(max_length=2000)] = ""
     weights: Weights | None = None
     missing: list[MissingProduct] = Field(default_factory=list)
-    metadata: Annotated[list[Metadata], Field(min_length=1)]
+    metadata: list[Metadata] = Field(description="One record for each product that is to be scored.")
     measures: list[Measures] = Field(default_factory=list)
     dependencies: list[Dependencies] = Field(default_factory=list)
     tests: list[Examination] = Field(default_factory=list)
@@ -124,6 +124,8 @@ class Scores(Record):
 def score(scoring: Scoring) -> Result[Scores]:
     """The scores of all products, with the mean of their confidences."""
     facts = scoring.facts()
+    if not facts:
+        raise Failure("nothing-to-score", "there is no record of metadata, and so no product to score")
     if len({one.name for one in facts}) < len(facts):
         raise Failure("ambiguous", "two records of metadata have the same name; give each product once")
     weighed = weighed_criteria(scoring.purpose, scoring.weights)

@@ -237,7 +237,7 @@ _KNOWN_SECRETS = (
     ("an sk- API key", re.compile(r"\bsk-(?:[a-z]+-)?[A-Za-z0-9]{32,}\b")),
 )
 _SECRET_ASSIGNED = re.compile(
-    r"""(?ix) [\w.-]* (password|passwd|secret|api_?key|access_?key|auth_?token|private_?key) ["']?
+    r"""(?ix) [\w.-]* (password|passwd|secret|api_?key|access_?key|auth_?token|private_?key) (?:_(?:key|token|value))? ["']?
         \s* (?::\s*\w+\s*=|=|:|=>) \s* ["'] ([^"'\s]{12,128}) ["']"""
 )
 _PLACEHOLDER = re.compile(r"(?i)example|change|replace|your|dummy|test|fake|xxx|\.\.\.|\$\{|\{\{|<|%s|\{\w*\}|env")

@@ -172,9 +172,14 @@ def _walk(root: Path) -> Iterator[SourceFile]:
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            return sorted((one for one in entries if _is_text(one.name)), key=lambda entry: entry.name)
     except OSError:
         return []
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is Unicode; another one cannot stand in any JSON document."""
+    return not any("\ud800" <= one <= "\udfff" for one in name)
 
 
 def _skipped(entry: os.DirEntry[str]) -> bool:
