@@ -76,7 +76,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     template: str
     """`name@version` of the template."""
     title: str
-    """The objective, or the template's description: what a search looks through, with template and run id."""
+    """The objective, or the template's description: what a search looks through, with template and run id.
+    U+0000 is kept as U+FFFD.
+    """
     state: RunState
     started_at: datetime
     updated_at: datetime
@@ -118,7 +120,7 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs to list, newest first."""
+    """Which runs to list, newest first: by their ids, which sort by time of creation."""
 
     states: tuple[RunState, ...] = ()
     template: str | None = None
@@ -161,9 +163,12 @@ class Journal(Protocol):
         """Write all of `appends` in one commit, in order; calls that come while a commit is under way share the
         next one.
 
+        Calls of one process are written in the order in which they came; one that is cancelled may still be written.
+
         Raises:
             SequenceConflict: a stream's head is not the expected one. Only this call's appends are refused.
             Fenced: a fence's epoch is not the partition's present one.
+            StoreCorrupt: the records are not one stream's without gaps.
             StoreUnavailable: the store cannot be reached, or is full.
         """
         ...
@@ -200,7 +205,7 @@ class Journal(Protocol):
 
     async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
         """Remove ended runs that were last updated before this time, leaving of each its head as a tombstone;
-        oldest first.
+        oldest first. Answered letters that were posted before this time go as well.
         """
         ...
 
@@ -359,7 +364,7 @@ class Bus(Protocol):
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Hand over all parcels, in order. Raises Overloaded when a subject holds as many messages as its bound
-        allows.
+        allows; one that was taken counts until it is acknowledged.
         """
         ...
 

@@ -28,7 +28,7 @@ from accord.ports import (
     Snapshot,
 )
 from accord.store.frontier import EMPTY, Frontier, check_shape
-from accord.store.search import search_words, searched_text
+from accord.store.search import search_words, searched_text, storable
 
 ENDED: frozenset[RunState] = frozenset(("completed", "failed", "cancelled"))
 
@@ -201,7 +201,7 @@ class MemoryJournal:
             raise StoreUnavailable.of("ACC519", f"the answer to {operation} was lost, as planned")
 
     def _project(self, summary: RunSummary) -> None:
-        self._runs[summary.run] = _encode(summary)
+        self._runs[summary.run] = _encode(msgspec.structs.replace(summary, title=storable(summary.title)))
         if summary.wake_at is not None and summary.state not in ENDED:
             self._wakes[summary.run] = (summary.wake_at, summary.partition)
         else:

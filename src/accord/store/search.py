@@ -10,6 +10,11 @@ def searched_text(summary: RunSummary) -> str:
     return f"{summary.title}\n{summary.template}\n{summary.run}".casefold()
 
 
+def storable(title: str) -> str:
+    """The title as every database can keep it: U+0000 becomes U+FFFD."""
+    return title.replace("\x00", "\ufffd")
+
+
 def search_words(text: str | None) -> list[str]:
     """The words that must all occur in the searched text."""
     return (text or "").casefold().split()

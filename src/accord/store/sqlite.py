@@ -87,7 +87,7 @@ class SqliteJournal:
         return [summary_of(row) for row in rows]
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
-        rows = await self._rows("overdue", now=microseconds(now), partitions=as_json(list(partitions)), limit=limit)
+        rows = await self._rows("overdue", now=microseconds(now), partitions=as_json(partitions), limit=limit)
         return [summary_of(row) for row in rows]
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -141,7 +141,7 @@ class SqliteJournal:
         )
 
     async def letters(self, partitions: Sequence[int], *, limit: int = 100) -> list[Letter]:
-        rows = await self._rows("letters", partitions=as_json(list(partitions)), limit=limit)
+        rows = await self._rows("letters", partitions=as_json(partitions), limit=limit)
         return [
             Letter(id=id_, partition=partition, data=data, posted_at=instant(posted_at))
             for id_, partition, data, posted_at in rows
@@ -159,6 +159,8 @@ class SqliteJournal:
 
     async def _change(self, query: str, *changes: Mapping[str, object]) -> list[Any]:
         sql = self._queries[query]
+        if not changes:
+            return []
 
         def execute(connection: sqlite3.Connection) -> list[Any]:
             return [row for change in changes for row in connection.execute(sql, change).fetchall()]

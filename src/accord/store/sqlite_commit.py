@@ -65,7 +65,7 @@ class Group:
         ]
         return (
             as_json(heads),
-            as_json(list(self._epochs.items())),
+            as_json(self._epochs.items()),
             as_json(self._records),
             b"".join(self._data),
             as_json([summary_row(summary) for summary in self._summaries.values()]),
@@ -143,7 +143,7 @@ class GroupCommit:
         """What the database says; it stays true until the end of the transaction."""
         frontier = Frontier()
         streams = {append.stream for appends in calls for append in appends}
-        heads = self._connection.execute(self._queries["heads"], {"streams": as_json(list(streams))})
+        heads = self._connection.execute(self._queries["heads"], {"streams": as_json(streams)})
         for stream, sequence, digest, retired in heads.fetchall():
             frontier.heads[stream] = Head(sequence, digest)
             if retired:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,16 +10,16 @@ import msgspec
 
 from accord.domain.ids import RunId
 from accord.ports import RunSummary
-from accord.store.search import searched_text
+from accord.store.search import searched_text, storable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _encode = msgspec.json.Encoder().encode
 
 
-def as_json(value: Sequence[object]) -> str:
+def as_json(value: Iterable[object]) -> str:
     """A list as a parameter for `json_each`."""
-    return _encode(value).decode()
+    return _encode(list(value)).decode()
 
 
 def microseconds(at: datetime) -> int:
@@ -39,7 +39,7 @@ def summary_row(summary: RunSummary) -> tuple[str | int | None, ...]:
         summary.run,
         summary.partition,
         summary.template,
-        summary.title,
+        storable(summary.title),
         summary.state,
         microseconds(summary.started_at),
         microseconds(summary.updated_at),

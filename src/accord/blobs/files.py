@@ -1,0 +1,199 @@
+"""A blob store in a directory: `<root>/ab/<digest>`, drafted beside and moved into place, to be whole or absent."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, ParamSpec, TypeVar
+
+from accord.blobs.refusals import blobs_unavailable, corrupt_blob, no_such_blob
+from accord.domain.ids import Digest
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class FileBlobStore:
+    """Blobs as files; several processes may share the directory."""
+
+    def __init__(self, root: Path, drafts: Path) -> None:
+        self._root = root
+        self._drafts = drafts
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, root: Path) -> AsyncIterator[FileBlobStore]:
+        """The store in the directory `root`, which is made where it does not exist.
+
+        Raises:
+            StoreUnavailable: the directory cannot be made or written.
+        """
+        with _unavailable(root):
+            drafts, lock = await asyncio.to_thread(_open_drafts, root)
+        try:
+            yield cls(root, drafts)
+        finally:
+            shutil.rmtree(drafts, ignore_errors=True)
+            os.close(lock)
+
+    async def put(self, data: bytes) -> Digest:
+        return await self._in_thread(self._put, data)
+
+    async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[Digest, int]:
+        draft = await self._in_thread(Draft, self._drafts)
+        try:
+            async for chunk in chunks:
+                await self._in_thread(draft.write, chunk)
+            return await self._in_thread(draft.publish, self._root), draft.size
+        finally:
+            draft.close()
+
+    async def get(self, digest: Digest) -> bytes:
+        return b"".join([chunk async for chunk in self.get_stream(digest)])
+
+    async def get_stream(self, digest: Digest, *, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
+        file = await self._in_thread(self._open, digest)
+        hashed = hashlib.sha256()
+
+        def read() -> bytes:
+            chunk = file.read(chunk_bytes)
+            hashed.update(chunk)
+            return chunk
+
+        with file:
+            held = await self._in_thread(read)
+            while chunk := await self._in_thread(read):
+                yield held
+                held = chunk
+        if hashed.hexdigest() != digest:
+            raise corrupt_blob(digest)
+        if held:
+            yield held
+
+    async def remove(self, digests: Sequence[Digest]) -> None:
+        places = [_place(self._root, digest) for digest in digests if _DIGEST.fullmatch(digest)]
+        for place in places:
+            await self._in_thread(place.unlink, missing_ok=True)
+
+    async def _in_thread(self, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with _unavailable(self._root):
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+    def _put(self, data: bytes) -> Digest:
+        place = _place(self._root, Digest(hashlib.sha256(data).hexdigest()))
+        with suppress(FileNotFoundError):
+            if place.stat().st_size == len(data):
+                # Another process may have moved it into place and not yet made that durable.
+                _sync(place.parent)
+                return Digest(place.name)
+        draft = Draft(self._drafts)
+        try:
+            draft.write(data)
+            return draft.publish(self._root)
+        finally:
+            draft.close()
+
+    def _open(self, digest: Digest) -> BinaryIO:
+        if not _DIGEST.fullmatch(digest):
+            raise no_such_blob(digest)
+        try:
+            return _place(self._root, digest).open("rb")
+        except FileNotFoundError:
+            raise no_such_blob(digest) from None
+
+
+class Draft:
+    """A blob while it is written: a file that nobody else sees, gone when it is closed and was not published."""
+
+    def __init__(self, folder: Path) -> None:
+        number, name = tempfile.mkstemp(dir=folder)
+        self._file = os.fdopen(number, "wb")
+        self._path = Path(name)
+        self._hashed = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Add bytes at the end."""
+        self._file.write(data)
+        self._hashed.update(data)
+        self.size += len(data)
+
+    def publish(self, root: Path) -> Digest:
+        """Make it the blob of its digest, durably."""
+        digest = Digest(self._hashed.hexdigest())
+        place = _place(root, digest)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if not place.parent.exists():
+            place.parent.mkdir(exist_ok=True)
+            _sync(root)
+        self._path.replace(place)
+        _sync(place.parent)
+        return digest
+
+    def close(self) -> None:
+        """Remove what was not published."""
+        with suppress(OSError):  # what could not be written cannot be flushed either
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _place(root: Path, digest: Digest) -> Path:
+    return root / digest[:2] / digest
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a directory durable."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _unavailable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise blobs_unavailable(str(root), error.strerror or str(error)) from error
+
+
+def _open_drafts(root: Path) -> tuple[Path, int]:
+    """A folder for the drafts of this process, and its lock; folders whose process has ended are removed.
+
+    The system gives a lock back however the process ends; its number might be another process's by now.
+    """
+    shared = root / "drafts"
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared / "lock").open("wb") as entrance:
+        # One process at a time looks around or moves in: nobody sees a folder that is not locked yet.
+        fcntl.flock(entrance, fcntl.LOCK_EX)
+        for folder in shared.iterdir():
+            if folder.is_dir():
+                _sweep(folder)
+        own = Path(tempfile.mkdtemp(dir=shared))
+        lock = os.open(own, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return own, lock
+
+
+def _sweep(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    else:
+        shutil.rmtree(folder)
+    finally:
+        os.close(number)

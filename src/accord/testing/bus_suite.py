@@ -1,0 +1,187 @@
+"""What every bus must do; an adapter is proved by a subclass that says how a bus with a bound is opened."""
+# ruff: noqa: S101  # a suite is made of asserts
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from accord.domain.message import Message
+from accord.errors import Overloaded
+from accord.ports import Bus, Delivery, Inbox, Parcel
+
+SUBJECT = "agent/spiffe://here/agent/writer"
+OTHER = "partition/7"
+
+
+def parcels(*names: str, subject: str = SUBJECT) -> list[Parcel]:
+    """A parcel for each name, which is in its message's statement."""
+    return [Parcel(subject, Message(name.encode(), b'{"payload":"\x00\xff"}')) for name in names]
+
+
+def names(deliveries: Sequence[Delivery]) -> list[str]:
+    """What `parcels` was given for these."""
+    return [delivery.message.statement.decode() for delivery in deliveries]
+
+
+async def take_all(inbox: Inbox, count: int) -> list[Delivery]:
+    """Exactly `count` deliveries."""
+    taken: list[Delivery] = []
+    while len(taken) < count:
+        taken += await inbox.take(count - len(taken))
+    return taken
+
+
+class BusSuite:
+    """The contract of `Bus`."""
+
+    @abstractmethod
+    def open(self, bound: int = 1000) -> AbstractAsyncContextManager[Bus]:
+        """An empty bus whose subjects hold at most `bound` messages."""
+
+    async def test_messages_arrive_unchanged_and_in_order(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            sent = parcels(*(f"m{number}" for number in range(100)))
+            await bus.publish(sent[:60])
+            await bus.publish(sent[60:])
+            taken = await take_all(inbox, 100)
+            assert [delivery.message for delivery in taken] == [parcel.message for parcel in sent]
+            assert {delivery.attempts for delivery in taken} == {1}
+
+    async def test_what_was_published_before_the_inbox_opened_arrives(self) -> None:
+        async with self.open() as bus:
+            await bus.publish(parcels("a", "b"))
+            assert await bus.depth(SUBJECT) == 2
+            async with bus.inbox(SUBJECT) as inbox:
+                assert names(await take_all(inbox, 2)) == ["a", "b"]
+
+    async def test_subjects_are_apart(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox, bus.inbox(OTHER) as other:
+            await bus.publish([*parcels("a"), *parcels("b", subject=OTHER), *parcels("c")])
+            assert names(await take_all(inbox, 2)) == ["a", "c"]
+            assert names(await other.take(10)) == ["b"]
+
+    async def test_take_gives_at_most_the_limit(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            await bus.publish(parcels("a", "b", "c"))
+            assert names(await take_all(inbox, 2)) == ["a", "b"]
+            assert names(await inbox.take(2)) == ["c"]
+
+    async def test_take_waits_for_a_message(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            taking = asyncio.create_task(inbox.take(5))
+            await asyncio.sleep(0)
+            assert not taking.done()
+            await bus.publish(parcels("a"))
+            assert names(await taking) == ["a"]
+
+    async def test_a_take_that_is_cancelled_takes_nothing(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox, bus.inbox(SUBJECT) as other:
+            first, second = asyncio.create_task(inbox.take(1)), asyncio.create_task(other.take(1))
+            await asyncio.sleep(0)
+            await bus.publish(parcels("a"))
+            first.cancel()
+            await asyncio.wait([first])
+            if first.cancelled():
+                assert names(await second) == ["a"]
+            else:
+                second.cancel()
+                assert names(first.result()) == ["a"]
+
+    async def test_inboxes_of_one_subject_share_its_messages(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as one, bus.inbox(SUBJECT) as two:
+            seen: list[str] = []
+            all_seen = asyncio.Event()
+
+            async def consume(inbox: Inbox) -> None:
+                while True:
+                    deliveries = await inbox.take(3)
+                    await inbox.ack(deliveries)
+                    seen.extend(names(deliveries))
+                    if len(seen) >= 50:
+                        all_seen.set()
+                    await asyncio.sleep(0)
+
+            consumers = [asyncio.create_task(consume(inbox)) for inbox in (one, two)]
+            sent = [f"m{number}" for number in range(50)]
+            for start in range(0, 50, 5):
+                await bus.publish(parcels(*sent[start : start + 5]))
+            await all_seen.wait()
+            for consumer in consumers:
+                consumer.cancel()
+            await asyncio.wait(consumers)
+            assert sorted(seen) == sorted(sent)
+
+    async def test_what_was_acknowledged_never_comes_again(self) -> None:
+        async with self.open() as bus:
+            await bus.publish(parcels("a", "b"))
+            async with bus.inbox(SUBJECT) as inbox:
+                await inbox.ack((await take_all(inbox, 2))[:1])
+            async with bus.inbox(SUBJECT) as inbox:
+                (again,) = await inbox.take(5)
+                assert names([again]) == ["b"]
+                assert again.attempts == 2
+
+    async def test_what_was_not_acknowledged_comes_first_and_in_order(self) -> None:
+        async with self.open() as bus:
+            await bus.publish(parcels("a", "b", "c"))
+            async with bus.inbox(SUBJECT) as inbox:
+                await take_all(inbox, 2)
+                assert await bus.depth(SUBJECT) == 1
+            assert await bus.depth(SUBJECT) == 3
+            async with bus.inbox(SUBJECT) as inbox:
+                assert names(await take_all(inbox, 3)) == ["a", "b", "c"]
+
+    async def test_a_closing_inbox_hands_over_to_another_that_waits(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as other:
+            async with bus.inbox(SUBJECT) as inbox:
+                await bus.publish(parcels("a"))
+                await inbox.take(1)
+                waiting = asyncio.create_task(other.take(1))
+                await asyncio.sleep(0)
+            assert names(await waiting) == ["a"]
+
+    async def test_nack_brings_it_again(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            await bus.publish(parcels("a"))
+            await inbox.nack(await inbox.take(1))
+            (again,) = await inbox.take(1)
+            assert names([again]) == ["a"]
+            assert again.attempts == 2
+            await inbox.ack([again])
+            assert await bus.depth(SUBJECT) == 0
+
+    async def test_acknowledging_twice_is_harmless(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            await bus.publish(parcels("a", "b"))
+            first = await take_all(inbox, 1)
+            await inbox.ack(first)
+            await inbox.ack(first)
+            await inbox.nack(first)
+            assert names(await inbox.take(5)) == ["b"]
+
+    async def test_a_full_subject_refuses_until_something_is_acknowledged(self) -> None:
+        async with self.open(bound=3) as bus, bus.inbox(SUBJECT) as inbox:
+            await bus.publish(parcels("a", "b", "c"))
+            with pytest.raises(Overloaded):
+                await bus.publish(parcels("d"))
+            await bus.publish(parcels("elsewhere", subject=OTHER))
+            taken = await take_all(inbox, 3)
+            with pytest.raises(Overloaded):
+                await bus.publish(parcels("d"))
+            await inbox.ack(taken[:1])
+            await bus.publish(parcels("d"))
+            assert names(await inbox.take(5)) == ["d"]
+
+    async def test_depth_counts_what_waits(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            assert await bus.depth(SUBJECT) == 0
+            await bus.publish(parcels("a", "b", "c"))
+            assert await bus.depth(SUBJECT) == 3
+            await take_all(inbox, 1)
+            assert await bus.depth(SUBJECT) == 2
+            assert await bus.depth(OTHER) == 0

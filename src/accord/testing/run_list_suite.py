@@ -1,0 +1,173 @@
+"""What every journal must do for lists of runs and for their retention; proved like `JournalSuite`."""
+# ruff: noqa: S101  # a suite is made of asserts
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from accord.domain.ids import StreamId
+from accord.errors import SequenceConflict
+from accord.ports import (
+    Head,
+    Journal,
+    RunQuery,
+    RunSummary,
+    Snapshot,
+)
+from accord.testing.journal_values import (
+    NOON,
+    TTL,
+    claimed,
+    end,
+    found,
+    run_append,
+    run_id,
+    start,
+    summary_of,
+)
+
+
+class RunListSuite:
+    """The part of the contract of `Journal` that is about runs, their summaries, and their end."""
+
+    @pytest.fixture
+    @abstractmethod
+    def journal(self) -> AsyncIterator[Journal]:
+        """An open, empty journal."""
+
+    async def test_a_summary_comes_back_as_it_was(self, journal: Journal) -> None:
+        fence = await claimed(journal)
+        first = RunSummary(
+            run=run_id(1),
+            partition=3,
+            template="analysis@1.0.0",
+            title="Größe, 'quotes', % and _, 日本",
+            state="running",
+            started_at=NOON + timedelta(microseconds=1),
+            updated_at=datetime(2999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+            wake_at=NOON + timedelta(microseconds=999_999),
+            tasks_total=10_000,
+            tasks_done=0,
+            tasks_failed=0,
+            parent=run_id(0),
+        )
+        append = run_append(fence, first, Head(), b"started")
+        await journal.append([append])
+        assert await journal.run(run_id(1)) == first
+        second = summary_of(1, state="completed", wake_at=None)
+        await journal.append([run_append(fence, second, end(append), b"completed")])
+        assert await journal.run(run_id(1)) == second
+
+    async def test_nul_is_not_lost_without_a_trace(self, journal: Journal) -> None:
+        fence = await claimed(journal)
+        await journal.append([run_append(fence, summary_of(1, title="a\x00b"), Head(), b"started")])
+        assert await journal.run(run_id(1)) == summary_of(1, title="a\ufffdb")
+
+    async def test_a_refused_append_leaves_the_summary(self, journal: Journal) -> None:
+        fence = await claimed(journal)
+        await journal.append([run_append(fence, summary_of(1), Head(), b"started")])
+        with pytest.raises(SequenceConflict):
+            await journal.append([run_append(fence, summary_of(1, state="failed"), Head(), b"started")])
+        assert await journal.run(run_id(1)) == summary_of(1)
+
+    async def test_listing_in_pages(self, journal: Journal) -> None:
+        await start(journal, *(summary_of(number) for number in range(7)))
+        assert await found(journal, RunQuery(limit=3)) == [6, 5, 4]
+        assert await found(journal, RunQuery(limit=3, after=run_id(4))) == [3, 2, 1]
+        assert await found(journal, RunQuery(limit=3, after=run_id(1))) == [0]
+        assert await found(journal, RunQuery(limit=3, after=run_id(0))) == []
+
+    async def test_listing_with_conditions(self, journal: Journal) -> None:
+        await start(
+            journal,
+            summary_of(1, template="analysis@1.0.0", state="running"),
+            summary_of(2, template="analysis@2.0.0", state="paused"),
+            summary_of(3, template="analysis-short@1.0.0", state="failed", wake_at=None),
+        )
+        assert await found(journal, RunQuery(template="analysis")) == [2, 1]
+        assert await found(journal, RunQuery(template="analysis@1.0.0")) == [1]
+        assert await found(journal, RunQuery(template="analys")) == []
+        assert await found(journal, RunQuery(states=("failed", "paused"))) == [3, 2]
+        assert await found(journal, RunQuery(since=NOON + timedelta(seconds=2))) == [3, 2]
+        assert await found(journal, RunQuery(template="analysis", states=("paused",), limit=9)) == [2]
+        assert await found(journal, RunQuery(parent=run_id(1))) == []
+
+    async def test_searching(self, journal: Journal) -> None:
+        await start(
+            journal,
+            summary_of(1, title="Compare FastAPI and Flask"),
+            summary_of(2, title="ÄRGER mit der Straße"),
+            summary_of(3, title="100% of _all_ 'quotes'"),
+        )
+        for text, expected in {
+            "flask compare": [1],
+            "COMPARE": [1],
+            "ärger STRASSE": [2],
+            "100%": [3],
+            "_": [3, 2, 1],
+            "'quotes'": [3],
+            "%": [3],
+            "analysis": [3, 2, 1],
+            run_id(2): [2],
+            "flask django": [],
+            "  ": [3, 2, 1],
+        }.items():
+            assert await found(journal, RunQuery(text=text)) == expected, text
+
+    async def test_children_of_a_run(self, journal: Journal) -> None:
+        fence = await claimed(journal)
+        child = RunSummary(
+            run=run_id(2), partition=3, template="part@1.0.0", title="", state="running", started_at=NOON,
+            updated_at=NOON, wake_at=NOON, tasks_total=1, tasks_done=0, tasks_failed=0, parent=run_id(1),
+        )  # fmt: skip
+        await journal.append([run_append(fence, child, Head(), b"started")])
+        assert await found(journal, RunQuery(parent=run_id(1))) == [2]
+
+    async def test_overdue_runs(self, journal: Journal) -> None:
+        late, very_late = NOON - timedelta(seconds=1), NOON - timedelta(days=1)
+        await start(
+            journal,
+            summary_of(1, wake_at=late),
+            summary_of(2, wake_at=NOON + timedelta(microseconds=1)),
+            summary_of(3, wake_at=very_late),
+            summary_of(4, wake_at=None, state="completed"),
+            summary_of(5, wake_at=very_late, state="failed"),
+            summary_of(6, wake_at=NOON, state="paused"),
+        )
+        overdue = await journal.overdue(NOON, partitions=[1, 3])
+        assert [summary.run for summary in overdue] == [run_id(3), run_id(1), run_id(6)]
+        assert len(await journal.overdue(NOON, partitions=[3], limit=2)) == 2
+        assert await journal.overdue(NOON, partitions=[1, 2]) == []
+
+    async def test_retiring_removes_whole_ended_runs(self, journal: Journal) -> None:
+        later = NOON + timedelta(days=1)
+        await start(
+            journal,
+            summary_of(1, state="completed", wake_at=None),
+            summary_of(2, state="running", wake_at=NOON),
+            summary_of(3, state="cancelled", wake_at=None, updated_at=NOON - timedelta(days=1)),
+            summary_of(4, state="failed", wake_at=None, updated_at=later),
+        )
+        await journal.save_snapshot(Snapshot(StreamId(run_id(1)), 1, b"state"))
+        head = await journal.head(StreamId(run_id(1)))
+        assert await journal.retire(ended_before=later, limit=1) == [run_id(3)]
+        assert await journal.retire(ended_before=later) == [run_id(1)]
+        assert await journal.retire(ended_before=later) == []
+        assert await found(journal, RunQuery()) == [4, 2]
+        assert await journal.read(StreamId(run_id(1))) == []
+        assert await journal.run(run_id(1)) is None
+        assert await journal.snapshot(StreamId(run_id(1))) is None
+        assert await journal.head(StreamId(run_id(1))) == head, "the head stays as a tombstone"
+
+    async def test_a_retired_run_stays_retired(self, journal: Journal) -> None:
+        append = (await start(journal, summary_of(1, state="completed", wake_at=None)))[0]
+        await journal.retire(ended_before=NOON + TTL)
+        fence = await claimed(journal)
+        for expected in (Head(), end(append)):
+            with pytest.raises(SequenceConflict):
+                await journal.append([run_append(fence, summary_of(1), expected, b"again")])
+        assert await journal.run(run_id(1)) is None

@@ -1,0 +1,138 @@
+"""The suite of the port `BlobStore` on every adapter, and what only files can get wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from accord.blobs.files import FileBlobStore
+from accord.blobs.memory import MemoryBlobStore
+from accord.domain.ids import Digest
+from accord.errors import StoreUnavailable
+from accord.ports import BlobStore
+from accord.testing.blob_suite import BlobSuite, chunks, sha256
+
+
+class TestMemoryBlobStore(BlobSuite):
+    @pytest.fixture
+    async def blobs(self) -> AsyncIterator[BlobStore]:
+        async with MemoryBlobStore() as blobs:
+            yield blobs
+
+    async def damage(self, blobs: BlobStore, digest: Digest, data: bytes) -> None:
+        assert isinstance(blobs, MemoryBlobStore)
+        blobs._blobs[digest] = data
+
+
+class TestFileBlobStore(BlobSuite):
+    @pytest.fixture
+    async def blobs(self, tmp_path: Path) -> AsyncIterator[BlobStore]:
+        async with FileBlobStore.open(tmp_path / "some" / "blobs") as blobs:
+            yield blobs
+        assert drafts(tmp_path / "some" / "blobs") == []
+
+    async def damage(self, blobs: BlobStore, digest: Digest, data: bytes) -> None:
+        assert isinstance(blobs, FileBlobStore)
+        place(blobs._root, digest).write_bytes(data)
+
+
+def place(root: Path, digest: Digest) -> Path:
+    return root / digest[:2] / digest
+
+
+def drafts(root: Path) -> list[Path]:
+    """Everything in the folder of drafts but the lock."""
+    return [path for path in (root / "drafts").rglob("*") if path.name != "lock"]
+
+
+async def test_a_failed_put_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with FileBlobStore.open(tmp_path) as blobs:
+        with pytest.raises(ConnectionError):
+            await blobs.put_stream(chunks(b"half", fail=ConnectionError("cut")))
+        assert [path for path in drafts(tmp_path) if path.is_file()] == []
+
+
+async def test_a_full_disk_is_unavailable_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_space(_number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with FileBlobStore.open(tmp_path) as blobs:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", no_space)
+            with pytest.raises(StoreUnavailable, match="No space left") as refusal:
+                await blobs.put(b"data")
+            assert refusal.value.problems[0].code == "ACC553"
+            with pytest.raises(StoreUnavailable):
+                await blobs.put_stream(chunks(b"data"))
+        assert [path for path in drafts(tmp_path) if path.is_file()] == []
+        assert await blobs.get(await blobs.put(b"data")) == b"data"
+
+
+async def test_a_root_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreUnavailable):
+        async with FileBlobStore.open(tmp_path / "file"):
+            pass
+
+
+async def test_a_truncated_blob_is_repaired_by_putting_it_again(tmp_path: Path) -> None:
+    async with FileBlobStore.open(tmp_path) as blobs:
+        digest = await blobs.put(b"data")
+        place(tmp_path, digest).write_bytes(b"da")
+        assert await blobs.put(b"data") == digest
+        assert await blobs.get(digest) == b"data"
+
+
+async def test_a_known_blob_is_not_written_again(tmp_path: Path) -> None:
+    async with FileBlobStore.open(tmp_path) as blobs:
+        digest = await blobs.put(b"data")
+        before = place(tmp_path, digest).stat()
+        await blobs.put(b"data")
+        assert place(tmp_path, digest).stat() == before
+
+
+WRITER = """
+import asyncio, pathlib, sys
+from accord.blobs.files import FileBlobStore
+
+async def endless():
+    yield b"half"
+    print("writing", flush=True)
+    await asyncio.Event().wait()
+
+async def main():
+    async with FileBlobStore.open(pathlib.Path(sys.argv[1])) as blobs:
+        await blobs.put_stream(endless())
+
+asyncio.run(main())
+"""
+
+
+async def test_drafts_of_dead_writers_are_swept_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    async with FileBlobStore.open(tmp_path) as living:
+        release = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"one"
+            await release.wait()
+            yield b"two"
+
+        putting = asyncio.create_task(living.put_stream(slow()))
+        writer = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITER, str(tmp_path), stdout=asyncio.subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        assert await writer.stdout.readline() == b"writing\n"
+        assert len([path for path in drafts(tmp_path) if path.is_file()]) == 2
+        writer.kill()
+        await writer.wait()
+        async with FileBlobStore.open(tmp_path):
+            assert len([path for path in drafts(tmp_path) if path.is_file()]) == 1
+        release.set()
+        assert await putting == (sha256(b"onetwo"), 6)

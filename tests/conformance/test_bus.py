@@ -1,0 +1,95 @@
+"""The suite of the port `Bus` on every adapter, and what is particular to the one in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accord.bus.memory import MemoryBus
+from accord.errors import Overloaded, Refused
+from accord.ports import Bus, Delivery
+from accord.testing.bus_suite import OTHER, SUBJECT, BusSuite, names, parcels, take_all
+
+
+class TestMemoryBus(BusSuite):
+    def open(self, bound: int = 1000) -> AbstractAsyncContextManager[Bus]:
+        return MemoryBus(bound=bound)
+
+
+async def test_a_publish_that_is_refused_hands_over_nothing() -> None:
+    async with MemoryBus(bound=2) as bus:
+        with pytest.raises(Overloaded) as refusal:
+            await bus.publish([*parcels("x", subject=OTHER), *parcels("a", "b", "c")])
+        assert refusal.value.problems[0].code == "ACC751"
+        assert await bus.depth(SUBJECT) == await bus.depth(OTHER) == 0
+
+
+async def test_an_inbox_that_was_closed_turns_away() -> None:
+    async with MemoryBus() as bus:
+        async with bus.inbox(SUBJECT) as inbox:
+            waiting = asyncio.create_task(inbox.take(1))
+            await asyncio.sleep(0)
+        with pytest.raises(Refused):
+            await waiting
+        await bus.publish(parcels("a"))
+        with pytest.raises(Refused):
+            await inbox.take(1)
+
+
+async def test_takes_that_were_cancelled_leave_nothing_behind() -> None:
+    async with MemoryBus() as bus, bus.inbox(SUBJECT) as inbox:
+        for _ in range(10):
+            taking = asyncio.create_task(inbox.take(1))
+            await asyncio.sleep(0)
+            taking.cancel()
+            await asyncio.wait([taking])
+        assert bus._queues[SUBJECT].takers == {}
+
+
+async def test_a_subject_without_messages_and_inboxes_costs_nothing() -> None:
+    async with MemoryBus() as bus:
+        async with bus.inbox(SUBJECT) as one, bus.inbox(SUBJECT):
+            await bus.publish(parcels("a"))
+            await one.ack(await one.take(1))
+        assert bus._queues == {}
+
+
+@given(st.lists(st.sampled_from(["publish", "take", "ack", "nack", "reopen"]), max_size=60), st.integers(1, 4))
+def test_nothing_is_lost_and_nothing_exceeds_the_bound(steps: list[str], limit: int) -> None:
+    async def live() -> None:
+        async with MemoryBus(bound=5) as bus:
+            opened = bus.inbox(SUBJECT)
+            inbox = await opened.__aenter__()
+            sent: set[str] = set()
+            acked: set[str] = set()
+            held: list[Delivery] = []
+            for number, step in enumerate(steps):
+                if step == "publish":
+                    with suppress(Overloaded):
+                        await bus.publish(parcels(f"m{number}"))
+                        sent.add(f"m{number}")
+                    assert len(sent) - len(acked) <= 5
+                elif step == "take" and await bus.depth(SUBJECT):
+                    held += await inbox.take(limit)
+                elif step == "ack":
+                    await inbox.ack(held)
+                    acked.update(names(held))
+                    held = []
+                elif step == "nack":
+                    await inbox.nack(held)
+                    held = []
+                elif step == "reopen":
+                    await opened.__aexit__(None, None, None)
+                    held = []
+                    opened = bus.inbox(SUBJECT)
+                    inbox = await opened.__aenter__()
+            left = len(sent) - len(acked) - len(held)
+            assert await bus.depth(SUBJECT) == left
+            assert set(names(await take_all(inbox, left))) | set(names(held)) == sent - acked
+            await opened.__aexit__(None, None, None)
+
+    asyncio.run(live())

@@ -1,0 +1,28 @@
+"""The suites of the port `Journal` on every adapter."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from accord.ports import Journal
+from accord.store.memory import MemoryJournal
+from accord.store.sqlite import SqliteJournal
+from accord.testing.journal_suite import JournalSuite
+from accord.testing.run_list_suite import RunListSuite
+
+
+class TestMemoryJournal(JournalSuite, RunListSuite):
+    @pytest.fixture
+    async def journal(self) -> AsyncIterator[Journal]:
+        async with MemoryJournal() as journal:
+            yield journal
+
+
+class TestSqliteJournal(JournalSuite, RunListSuite):
+    @pytest.fixture
+    async def journal(self, tmp_path: Path) -> AsyncIterator[Journal]:
+        async with SqliteJournal.open(tmp_path / "journal.db") as journal:
+            yield journal
