@@ -21,11 +21,15 @@ JsonSchema: TypeAlias = dict[str, object] | bool
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA_BYTES = 256 * 1024
 MAX_SCHEMA_DEPTH = 64
+MAX_UNFOLDED = 10_000
+"""Schemas that may apply to one value, when references are followed: shared ones count as often as they are used."""
 MAX_VIOLATIONS = 50
 CACHED_SCHEMAS = 4096
 
 _REGEX_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
 _MAX_MESSAGE = 200
+_MAX_CHAIN = 200
+"""Schemas that may refer to each other in a row."""
 _SUBSCHEMA = (
     *(
         "additionalProperties",
@@ -248,6 +252,9 @@ def _problems(document: JsonSchema, pointer: str) -> Iterator[Problem]:
         return
     for error in _meta_validator().iter_errors(document):
         yield _unusable(error, pointer)
+    if _unfolded(document) > MAX_UNFOLDED:
+        message = f"one value would be checked against more than {MAX_UNFOLDED} schemas at once"
+        yield Problem("ACC242", message, Place(pointer=pointer), "refer to the same definition less often")
     for path, schema in subschemas(document):
         yield from _keyword_problems(schema, pointer + path, is_root=not path)
 
@@ -283,6 +290,60 @@ def _children(keyword: str, value: object) -> Iterator[tuple[tuple[str | int, ..
         yield from (((keyword, name), schema) for name, schema in value.items() if isinstance(schema, dict))
     elif keyword in _SUBSCHEMA_LISTS and isinstance(value, list):
         yield from (((keyword, index), schema) for index, schema in enumerate(value) if isinstance(schema, dict))
+
+
+def resolve(document: JsonSchema, reference: object) -> JsonSchema | None:
+    """The schema at a local JSON pointer (`#/$defs/name`); None where there is none, or for any other reference."""
+    if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
+        return None
+    target: object = document
+    for part in reference[2:].split("/") if len(reference) > 1 else ():
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, list) and name.isdigit() and int(name) < len(target):
+            target = target[int(name)]
+        elif isinstance(target, dict) and name in target:
+            target = target[name]
+        else:
+            return None
+    return target if isinstance(target, dict | bool) else None
+
+
+def _unfolded(document: JsonSchema) -> int:
+    """The most schemas that apply to one value; what refers to itself counts once, validators remember it."""
+    anchors = {
+        f"#{part[keyword]}": part
+        for _, part in subschemas(document)
+        for keyword in ("$anchor", "$dynamicAnchor")
+        if keyword in part
+    }
+    counted: dict[int, int] = {}
+
+    def count(schema: object, depth: int = 0) -> int:
+        if not isinstance(schema, dict):
+            return 1
+        if depth > _MAX_CHAIN:
+            return MAX_UNFOLDED + 1
+        if id(schema) not in counted:
+            counted[id(schema)] = 1
+            counted[id(schema)] = min(MAX_UNFOLDED + 1, 1 + sum(count(part, depth + 1) for part in in_place(schema)))
+        return counted[id(schema)]
+
+    def in_place(schema: dict[str, object]) -> Iterator[object]:
+        for keyword in ("$ref", "$dynamicRef"):
+            if keyword in schema:
+                yield anchors.get(str(schema[keyword]), resolve(document, schema[keyword]))
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            yield from _listed(schema.get(keyword))
+        for keyword in ("not", "if", "then", "else"):
+            yield schema.get(keyword, True)
+        dependent = schema.get("dependentSchemas")
+        yield from dependent.values() if isinstance(dependent, dict) else ()
+
+    return max((count(part) for _, part in subschemas(document)), default=1)
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _keyword_problems(schema: dict[str, object], pointer: str, *, is_root: bool) -> Iterator[Problem]:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeAlias
 
-from accord.domain.schema import JsonSchema, subschemas
+from accord.domain.schema import JsonSchema, resolve, subschemas
 
 MAX_ALTERNATIVES = 64
 """Combinations of `anyOf` and `oneOf` that are looked at; beyond that the answer is unknown."""
 
+MAX_CONJUNCTS = 256
 MAX_REFERENCES = 32
 _DEFINITIONS = ("$defs", "definitions")
 JSON_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
@@ -26,9 +27,9 @@ def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | Non
     Follows local references, `properties`, `items`, `prefixItems`, `allOf`, `anyOf` and `oneOf`; of a union those
     alternatives count that can have the member. The answer is self-contained.
     """
-    current = schema
+    current, reader = schema, Alternatives(schema)
     for step in path:
-        found = alternatives(schema, current)
+        found = reader.of(current)
         there = None if found is None else _union(_step(alternative, step) for alternative in found)
         if there is None or there is False:
             return there
@@ -38,14 +39,15 @@ def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | Non
 
 def declared_names(schema: JsonSchema, path: Sequence[str | int] = ()) -> frozenset[str]:
     """The names of all members that the schema declares for the object at a path."""
-    found = alternatives(schema, schema_at(schema, path))
+    there = schema_at(schema, path)
+    found = None if there is None else Alternatives(there if path else schema).of(there)
     declared = [part.get("properties") for alternative in found or () for part in alternative]
     return frozenset(name for each in declared if isinstance(each, dict) for name in each)
 
 
 def types_of(schema: JsonSchema) -> frozenset[str]:
     """The JSON types that values of the schema may have; all of them where it does not say."""
-    found = alternatives(schema, schema)
+    found = Alternatives(schema).of(schema)
     if found is None:
         return JSON_TYPES
     return frozenset().union(*map(types_together, found))
@@ -72,7 +74,7 @@ def joined(parts: Mapping[str, JsonSchema]) -> tuple[dict[str, JsonSchema], dict
             for keyword in _DEFINITIONS:
                 own = moved.pop(keyword, None)
                 if isinstance(own, dict):
-                    definitions.update({f"{number}.{each}": inner for each, inner in own.items()})
+                    definitions.update({_moved_name(keyword, number) + each: own[each] for each in own})
         schemas[name] = moved
     return schemas, definitions
 
@@ -90,35 +92,52 @@ def _moved(schema: JsonSchema, number: int) -> JsonSchema:
 def _moved_reference(reference: str, number: int) -> str:
     for keyword in _DEFINITIONS:
         if reference.startswith(f"#/{keyword}/"):
-            return f"#/$defs/{number}.{reference.removeprefix(f'#/{keyword}/')}"
+            return f"#/$defs/{_moved_name(keyword, number)}{reference.removeprefix(f'#/{keyword}/')}"
     return reference
 
 
-def alternatives(root: JsonSchema, schema: JsonSchema | None, budget: int = MAX_REFERENCES) -> list[Alternative] | None:
-    """The schema as a union of conjunctions, None where that is unknown or too large."""
-    if schema is True:
-        return [({},)]
-    if not isinstance(schema, dict):
-        return [] if schema is False else None
-    if budget == 0:
-        return None
-    factors: list[list[Alternative]] = [[(schema,)]]
-    for union in _conjuncts(root, schema):
-        found: list[Alternative] = []
-        for part in union:
-            inner = alternatives(root, part, budget - 1)
-            if inner is None:
-                return None
-            found.extend(inner)
-        factors.append(found)
-    return _product(factors)
+def _moved_name(keyword: str, number: int) -> str:
+    return f"{number}." if keyword == "$defs" else f"{number}-"
+
+
+class Alternatives:
+    """Schemas of one document as unions of conjunctions."""
+
+    def __init__(self, root: JsonSchema) -> None:
+        self._root = root
+        # The schemas are kept with their answers, so that no other one gets the same id.
+        self._known: dict[int, tuple[object, list[Alternative] | None]] = {}
+
+    def of(self, schema: JsonSchema | None, budget: int = MAX_REFERENCES) -> list[Alternative] | None:
+        """The alternatives; None where the schema is unknown, refers to itself in place, or has too many."""
+        if schema is True:
+            return [({},)]
+        if not isinstance(schema, dict):
+            return [] if schema is False else None
+        if id(schema) not in self._known and budget > 0:
+            self._known[id(schema)] = schema, None
+            self._known[id(schema)] = schema, self._read(schema, budget)
+        return self._known.get(id(schema), (schema, None))[1]
+
+    def _read(self, schema: dict[str, object], budget: int) -> list[Alternative] | None:
+        factors: list[list[Alternative]] = [[(schema,)]]
+        for union in _conjuncts(self._root, schema):
+            found: list[Alternative] = []
+            for part in union:
+                inner = self.of(part, budget - 1)
+                if inner is None:
+                    return None
+                found.extend(inner)
+            factors.append(found)
+        return _product(factors)
 
 
 def _product(factors: list[list[Alternative]]) -> list[Alternative] | None:
-    size = 1
+    size, parts = 1, 0
     for factor in factors:
         size *= len(factor)
-        if size > MAX_ALTERNATIVES:
+        parts += max(map(len, factor), default=0)
+        if size > MAX_ALTERNATIVES or parts > MAX_CONJUNCTS:
             return None
     return [tuple(itertools.chain.from_iterable(each)) for each in itertools.product(*factors)]
 
@@ -127,7 +146,7 @@ def _conjuncts(root: JsonSchema, schema: dict[str, object]) -> list[list[JsonSch
     """What else has to hold, each a list of schemas of which one does."""
     found: list[list[JsonSchema | None]] = []
     if "$ref" in schema:
-        found.append([_resolve(root, schema["$ref"])])
+        found.append([resolve(root, schema["$ref"])])
     if "$dynamicRef" in schema:
         found.append([None])
     found.extend([part] for part in _schemas(schema.get("allOf")))
@@ -137,22 +156,6 @@ def _conjuncts(root: JsonSchema, schema: dict[str, object]) -> list[list[JsonSch
 
 def _schemas(value: object) -> list[JsonSchema]:
     return [each for each in value if isinstance(each, dict | bool)] if isinstance(value, list) else []
-
-
-def _resolve(root: JsonSchema, reference: object) -> JsonSchema | None:
-    """The target of a local JSON pointer; None for anything else."""
-    if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
-        return None
-    target: object = root
-    for part in reference[2:].split("/") if len(reference) > 1 else ():
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(target, list) and name.isdigit() and int(name) < len(target):
-            target = target[int(name)]
-        elif isinstance(target, dict) and name in target:
-            target = target[name]
-        else:
-            return None
-    return target if isinstance(target, dict | bool) else None
 
 
 def types_together(alternative: Alternative) -> frozenset[str]:
