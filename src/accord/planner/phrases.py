@@ -1,0 +1,141 @@
+"""Example phrases, and how an objective is laid over one: fixed words in order, slots for what is between them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from accord.domain.template_rules import SLOT
+from accord.planner.words import FILLERS, VERSUS, Word, weight, words_of
+
+MISSING_SLOT = 4.0
+"""Cost of a slot without words: more than any few words, so that an alignment that fills it is preferred."""
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A part of a phrase that stands for any words."""
+
+    name: str
+
+
+class Alignment(msgspec.Struct, frozen=True):
+    """How the words of an objective lie on a phrase."""
+
+    slots: tuple[tuple[str, tuple[Word, ...]], ...]
+    missing_slots: tuple[str, ...]
+    matched: float
+    """Weight of the fixed words that both have."""
+    lost: float
+    """Weight of the fixed words that are not in the objective, and of words of the objective that fit nowhere."""
+    fixed: tuple[str, ...]
+    """The words of the objective that are fixed in the phrase."""
+
+    @property
+    def score(self) -> float:
+        """The share of what is fixed, or fits nowhere, that was matched: 1 is all."""
+        return self.matched / (self.matched + self.lost) if self.matched else 0.0
+
+
+class Phrase(msgspec.Struct, frozen=True, dict=True):
+    """An example phrase of a template."""
+
+    text: str
+
+    @cached_property
+    def parts(self) -> tuple[Word | Slot, ...]:
+        """Its fixed words, without articles and the like, and its slots."""
+        found: list[Word | Slot] = []
+        end = 0
+        for slot in SLOT.finditer(self.text):
+            found.extend(_fixed(self.text[end : slot.start()]))
+            found.append(Slot(slot[1]))
+            end = slot.end()
+        return (*found, *_fixed(self.text[end:]))
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return tuple(part.name for part in self.parts if isinstance(part, Slot))
+
+    def align(self, words: tuple[Word, ...]) -> Alignment:
+        """The alignment that loses least; of equal ones that in which earlier slots are shorter."""
+        return _Aligning(words, self.parts).best()
+
+
+def objective_words(objective: str) -> tuple[Word, ...]:
+    """The words of an objective without its polite beginning; `a vs b` says `compare` without the word."""
+    words = words_of(objective)
+    start = next((index for index, word in enumerate(words) if word.quoted or word.plain not in FILLERS), len(words))
+    words = words[start:]
+    if any(word.plain in VERSUS for word in words[1:-1]) and not any(word.stem == "compar" for word in words):
+        words = (Word("compare", words[0].start, words[0].start), *words)
+    while words and (words[-1].is_comma or words[-1].plain in ("please", "now", "thanks")):
+        words = words[:-1]
+    return words
+
+
+def _fixed(text: str) -> list[Word]:
+    return [word for word in words_of(text) if weight(word) > 0]
+
+
+class _Aligning:
+    """Least-cost alignment by dynamic programming; O(words² · parts)."""
+
+    def __init__(self, words: tuple[Word, ...], parts: tuple[Word | Slot, ...]) -> None:
+        self.words, self.parts = words, parts
+        self.costs = [weight(word) for word in words]
+        self.table: dict[tuple[int, int], tuple[float, int, Any]] = {}
+
+    def best(self) -> Alignment:
+        for at in range(len(self.words), -1, -1):
+            for part in range(len(self.parts), -1, -1):
+                self.table[at, part] = min(self._ways(at, part), key=lambda way: way[:2])
+        return self._told()
+
+    def _ways(self, at: int, part: int) -> list[tuple[float, int, Any]]:
+        """Cost, order of preference, and the next state of each way to go on."""
+        ways: list[tuple[float, int, Any]] = []
+        more, fixed = at < len(self.words), self.parts[part] if part < len(self.parts) else None
+        if not more and fixed is None:
+            return [(0.0, 0, None)]
+        if isinstance(fixed, Slot):
+            # A slot takes at least one word; it goes on, or ends behind this one.
+            if more:
+                ways.extend(
+                    (self.table[end, part + 1][0], end, (end, part + 1)) for end in range(at + 1, len(self.words) + 1)
+                )
+            ways.append((MISSING_SLOT + self.table[at, part + 1][0], 1000, (at, part + 1)))
+        elif fixed is not None:
+            if more and _same(self.words[at], fixed):
+                ways.append((self.table[at + 1, part + 1][0], 0, (at + 1, part + 1)))
+            ways.append((weight(fixed) + self.table[at, part + 1][0], 1001, (at, part + 1)))
+        if more:
+            ways.append((self.costs[at] + self.table[at + 1, part][0], 1002, (at + 1, part)))
+        return ways
+
+    def _told(self) -> Alignment:
+        at = part = 0
+        slots: list[tuple[str, tuple[Word, ...]]] = []
+        missing: list[str] = []
+        fixed: list[str] = []
+        matched = lost = 0.0
+        while (state := self.table[at, part][2]) is not None:
+            to, behind = state
+            piece = self.parts[part] if behind > part else None
+            if isinstance(piece, Slot):
+                if to > at:
+                    slots.append((piece.name, self.words[at:to]))
+                else:
+                    missing.append(piece.name)
+            elif piece is not None and to > at:
+                matched += weight(piece)
+                fixed.append(self.words[at].text)
+            else:
+                lost += weight(piece) if piece is not None else self.costs[at]
+            at, part = to, behind
+        return Alignment(tuple(slots), tuple(missing), matched, lost, tuple(fixed))
+
+
+def _same(word: Word, fixed: Word) -> bool:
+    return not word.quoted and (word.plain == fixed.plain or word.stem == fixed.stem)

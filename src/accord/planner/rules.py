@@ -1,0 +1,151 @@
+"""Rules: which template an objective means, by the templates' example phrases; or why none can be said to be meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+import msgspec
+
+from accord.domain.schema import compile_schema
+from accord.domain.schema_path import schema_at
+from accord.domain.template import Template
+from accord.errors import Place, Problem
+from accord.planner.phrases import Alignment, Phrase, objective_words
+from accord.planner.slots import Unusable, read_slot
+from accord.planner.words import Word, text_between, weight
+
+CONFIDENT = 0.8
+"""Least share of matched words of a confident match."""
+
+MARGIN = 0.1
+"""How much better a match must be than that of another template."""
+
+NEGATIONS = frozenset({"not", "don't", "dont", "never", "without", "stop", "no", "cannot", "can't"})
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """An objective laid over one phrase of one template."""
+
+    template: Template
+    phrase: str
+    alignment: Alignment
+    input: dict[str, Any]
+    unusable: tuple[Problem, ...]
+    """Slots whose words are not what the input asks for."""
+    missing: tuple[str, ...]
+    """Inputs that are needed and that nothing was said about."""
+
+    @property
+    def score(self) -> float:
+        return self.alignment.score
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it gives a valid input."""
+        return not self.unusable and not self.missing
+
+    @property
+    def name(self) -> str:
+        return f"{self.template.name}@{self.template.version}"
+
+
+def matches(objective: str, templates: Sequence[Template]) -> list[Match]:
+    """The best match of each template that has a phrase in common with the objective, the best first."""
+    words = objective_words(objective)
+    found = []
+    for template in templates:
+        several = [_match(objective, words, template, phrase) for phrase in template.examples]
+        several = [match for match in several if match.alignment.matched >= 1.0]
+        if several:
+            found.append(max(several, key=_rank))
+    return sorted(found, key=_rank, reverse=True)
+
+
+def _rank(match: Match) -> tuple[bool, float, float]:
+    return match.is_complete and match.score >= CONFIDENT, round(match.score, 6), match.alignment.matched
+
+
+def confident(found: Sequence[Match]) -> Match | None:
+    """The match that is meant, None where that cannot be said."""
+    usable = [match for match in found if match.is_complete and match.score >= CONFIDENT]
+    return usable[0] if usable and not rivals(usable) else None
+
+
+def rivals(usable: Sequence[Match]) -> list[Match]:
+    """All matches that are as good as the best one, that one included; none where it is clearly the best."""
+    best = usable[0]
+    others = [
+        match
+        for match in usable[1:]
+        if best.score - match.score < MARGIN and best.alignment.matched - match.alignment.matched < 0.5
+    ]
+    return [best, *others] if others else []
+
+
+def _match(objective: str, words: tuple[Word, ...], template: Template, text: str) -> Match:
+    phrase = Phrase(text)
+    alignment = phrase.align(words)
+    given: dict[str, Any] = {}
+    unusable: list[Problem] = []
+    for name, part in alignment.slots:
+        schema = schema_at(template.input, (name,))
+        try:
+            given[name] = read_slot(part, objective, True if schema is None else schema)
+        except Unusable as error:
+            hint = f"for example: {example_of(template)}"
+            unusable.append(Problem("ACC803", f"`{name}`: {error}", Place(pointer=f"/{name}"), hint))
+    missing = dict.fromkeys((*alignment.missing_slots, *_needed(template, {**given, **dict(alignment.slots)})))
+    if not missing and not unusable:
+        unusable.extend(_input_problems(template, given))
+    return Match(
+        template=template,
+        phrase=text,
+        alignment=_negated(alignment, words),
+        input=given,
+        unusable=tuple(unusable),
+        missing=tuple(missing),
+    )
+
+
+def _negated(alignment: Alignment, words: tuple[Word, ...]) -> Alignment:
+    """A negation outside of all slots turns the meaning around: then nothing is matched."""
+    inside = {word for _, part in alignment.slots for word in part}
+    if any(word.plain in NEGATIONS and not word.quoted and word not in inside for word in words):
+        return msgspec.structs.replace(alignment, lost=alignment.lost + 10)
+    return alignment
+
+
+def _needed(template: Template, given: dict[str, Any]) -> Iterator[str]:
+    schema = template.input if isinstance(template.input, dict) else {}
+    yield from (name for name in schema.get("required", ()) if name not in given)
+
+
+def _input_problems(template: Template, given: dict[str, Any]) -> Iterator[Problem]:
+    for problem in compile_schema(template.input).violations(given):
+        yield msgspec.structs.replace(problem, code="ACC803")
+
+
+def example_of(template: Template) -> str:
+    """A phrase that would have been understood, with its slots as they are."""
+    return f"`{template.examples[0]}`" if template.examples else f"`accord run {template.name}`"
+
+
+def nearest(objective: str, templates: Sequence[Template], most: int = 3) -> list[Template]:
+    """The templates that an objective may have meant, by the words of their names, descriptions and phrases."""
+    words = [word.stem for word in objective_words(objective) if weight(word) >= 1.0]
+
+    def likeness(template: Template) -> float:
+        text = " ".join((template.name.replace("-", " "), template.description, *template.examples))
+        stems = {word.stem for word in objective_words(text)}
+        best = (max((SequenceMatcher(None, word, other).ratio() for other in stems), default=0.0) for word in words)
+        return sum(ratio for ratio in best if ratio >= 0.75) / max(len(words), 1)
+
+    ranked = sorted(templates, key=likeness, reverse=True)
+    return ranked[:most]
+
+
+def bound_words(match: Match, objective: str) -> dict[str, str]:
+    """The words of the objective that went into each slot."""
+    return {name: text_between(objective, part) for name, part in match.alignment.slots}

@@ -1,0 +1,154 @@
+"""Slots: the words that an example phrase leaves open, read as what the template's input schema asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from accord.domain.schema import JsonSchema, compile_schema
+from accord.domain.schema_path import schema_at, types_of
+from accord.planner.words import ARTICLES, PREPOSITIONS, VERSUS, Word, text_between
+
+MAX_ITEM_WORDS = 3
+"""A list item of more words, without quotation marks, is a sentence."""
+
+_CONNECTORS = frozenset({"and", "or", "&", "+", *VERSUS})
+_POINTERS = frozenset(
+    {"it", "them", "this", "that", "these", "those", "everything", "anything", "something", "nothing", "all", "stuff"}
+)
+"""Words that point at something that only the speaker knows."""
+
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_NUMBERS = {word: number for number, word in enumerate([*_ONES.split(" "), "seventeen", "eighteen", "nineteen"])}
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+_PATH_FORMATS = ("path", "file-path", "directory-path")
+
+
+class Unusable(Exception):
+    """The words of a slot are not what the schema asks for."""
+
+
+def read_slot(words: Sequence[Word], objective: str, schema: JsonSchema) -> Any:
+    """The value that the words are, by the schema of the slot.
+
+    Raises:
+        Unusable: they are not what the schema asks for; the message says why.
+    """
+    value = _read(words, objective, schema)
+    broken = compile_schema(schema).violations(value)
+    if broken:
+        raise Unusable(broken[0].message)
+    return value
+
+
+def _read(words: Sequence[Word], objective: str, schema: JsonSchema) -> Any:
+    options = _options(schema)
+    if options:
+        return _nearest(words, objective, options)
+    types = types_of(schema)
+    if "string" in types:
+        return _text(words, objective, schema)
+    if "array" in types:
+        return list(_items(words, objective, schema_at(schema, (0,))))
+    if types & {"integer", "number"}:
+        return _number(words, whole="number" not in types)
+    if "boolean" in types and len(words) == 1 and words[0].plain in _TRUTH:
+        return _TRUTH[words[0].plain]
+    raise Unusable(f"`{text_between(objective, words)}` is not what is needed here")
+
+
+def _options(schema: JsonSchema) -> list[str]:
+    found = schema.get("enum", []) if isinstance(schema, dict) else []
+    return [str(each) for each in found] if isinstance(found, list) else []
+
+
+def _nearest(words: Sequence[Word], objective: str, options: list[str]) -> str:
+    text = text_between(objective, words).casefold()
+    by_text = {re.sub(r"[-_]", " ", option.casefold()): option for option in options}
+    close = get_close_matches(re.sub(r"[-_]", " ", text), by_text, n=1, cutoff=0.8)
+    if not close:
+        raise Unusable(f"`{text}` is none of {', '.join(options)}")
+    return by_text[close[0]]
+
+
+def _text(words: Sequence[Word], objective: str, schema: JsonSchema) -> str:
+    is_path = isinstance(schema, dict) and schema.get("format") in _PATH_FORMATS
+    bare = _without_articles(words) if is_path else list(words)
+    if is_path and (len(bare) != 1 or bare[0].is_comma or bare[0].plain in PREPOSITIONS | _POINTERS):
+        raise Unusable(f"`{text_between(objective, words)}` is no path; put one with spaces into quotes")
+    if not bare or all(word.is_comma for word in bare):
+        raise Unusable("there is nothing")
+    trimmed = list(bare)
+    while trimmed[-1].is_comma:
+        trimmed.pop()
+    if len(trimmed) == 1 and not trimmed[0].quoted and trimmed[0].plain in _POINTERS | PREPOSITIONS:
+        raise Unusable(f"`{trimmed[0].text}` does not say what")
+    return text_between(objective, trimmed)
+
+
+def _items(words: Sequence[Word], objective: str, schema: JsonSchema | None) -> Iterator[Any]:
+    """The items between commas, `and`, `or` and `vs`; an Oxford comma is one separator with the word behind it."""
+    for part in _parts(_without_lead(words)):
+        bare = _without_articles(part)
+        if not bare:
+            raise Unusable("the list has a gap")
+        quoted = any(word.quoted for word in bare)
+        if len(bare) > MAX_ITEM_WORDS and not quoted:
+            message = f"`{text_between(objective, bare)}` is too long for one item of a list"
+            raise Unusable(f"{message}; put it into quotes")
+        if len(bare) == 1 and not quoted and bare[0].plain in _POINTERS:
+            raise Unusable(f"`{bare[0].text}` does not say which")
+        yield _read(bare, objective, True if schema is None else schema)
+
+
+def _parts(words: Sequence[Word]) -> Iterator[list[Word]]:
+    part: list[Word] = []
+    after_comma = False
+    for word in words:
+        is_connector = not word.quoted and word.plain in _CONNECTORS
+        if word.is_comma or (is_connector and not after_comma):
+            yield part
+            part = []
+        elif not is_connector:
+            part.append(word)
+        after_comma = word.is_comma
+    yield part
+
+
+def _without_lead(words: Sequence[Word]) -> Sequence[Word]:
+    leads = ("between", "among", "both")
+    return words[1:] if len(words) > 1 and not words[0].quoted and words[0].plain in leads else words
+
+
+def _without_articles(words: Sequence[Word]) -> list[Word]:
+    return [word for index, word in enumerate(words) if index or word.quoted or word.plain not in ARTICLES]
+
+
+def _number(words: Sequence[Word], *, whole: bool) -> int | float:
+    text = " ".join(word.plain for word in words if not word.is_comma)
+    if re.fullmatch(r"[-+]?\d{1,15}", text):
+        return int(text)
+    if re.fullmatch(r"[-+]?\d{1,15}\.\d{1,15}", text) and not whole:
+        return float(text)
+    number = _number_word(text.replace("-", " ").split())
+    if number is None:
+        raise Unusable(f"`{text}` is no {'whole ' if whole else ''}number")
+    return number
+
+
+def _number_word(parts: list[str]) -> int | None:
+    match parts:
+        case [one] if one in _NUMBERS:
+            return _NUMBERS[one]
+        case [ten] if ten in _TENS:
+            return _TENS[ten]
+        case [ten, one] if ten in _TENS and 0 < _NUMBERS.get(one, 0) < 10:
+            return _TENS[ten] + _NUMBERS[one]
+        case ["a" | "one", "hundred"] | ["hundred"]:
+            return 100
+        case ["a" | "one", "dozen"] | ["dozen"]:
+            return 12
+    return None

@@ -1,0 +1,1 @@
+"""The verifier: what can be proven of a graph before it runs. Nothing runs unverified."""

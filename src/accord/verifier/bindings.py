@@ -1,0 +1,194 @@
+"""Bindings: whether every expression fits what it reads, and every input the contract of the agent that gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from accord.domain.capability import CapabilityRange
+from accord.domain.contract import Contract
+from accord.domain.expression import (
+    Binding,
+    Computed,
+    Types,
+    expressions,
+    schema_of,
+    schema_of_binding,
+    static_problems,
+)
+from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait, Work
+from accord.domain.schema import JsonSchema, Schema, compile_schema
+from accord.errors import ContractViolation
+from accord.verifier.absence import Absence, is_guarded
+from accord.verifier.compatibility import Verdict, covers
+from accord.verifier.known import Capabilities, Templates, missing
+from accord.verifier.outputs import Outputs
+from accord.verifier.report import Finding, Findings, Severity
+from accord.verifier.schemas import schema_key
+
+
+class Handing(msgspec.Struct, frozen=True):
+    """A value on its way to somebody: the binding that makes it, and what is known of it."""
+
+    at: str
+    """JSON pointer of the binding."""
+    binding: Binding
+    types: Types
+    given: JsonSchema | None
+
+
+class BindingCheck:
+    """Checks the expressions and inputs of one graph."""
+
+    def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, findings: Findings) -> None:
+        self._graph, self._findings = graph, findings
+        self._capabilities, self._templates = capabilities, templates
+        self._outputs = Outputs(graph, capabilities, templates)
+        self._absent = Absence()
+        self._known: dict[tuple[str, bytes], Verdict] = {}
+
+    def check(self) -> None:
+        """Check every task, and the run's output."""
+        for task in self._graph.tasks.values():
+            self._check_conditions(task)
+            self._check_action(task)
+            if task.compensate is not None and task.compensate.capability is not None:
+                at = f"{pointer_of_task(task)}/compensate"
+                types = self._outputs.of_compensation(task)
+                self._check_call(at, task.compensate.capability, task.compensate.binding, types)
+        self._check_expressions(self._graph.output, self._outputs.everywhere())
+
+    def _check_conditions(self, task: Task) -> None:
+        at, everywhere = pointer_of_task(task), self._outputs.everywhere()
+        if task.when is not None:
+            self._check_expression(Computed(task.when, f"{at}/when"), everywhere, "bool")
+        if task.for_each is not None:
+            self._check_expressions(task.for_each, everywhere, expected="list")
+
+    def _check_action(self, task: Task) -> None:
+        action, at, types = task.action, pointer_of_task(task), self._outputs.of(task)
+        match action:
+            case Work():
+                self._check_work(task, action)
+            case Wait(title=title):
+                self._check_expressions(title, types)
+            case Sleep(until=until):
+                self._check_expressions(until, types, expected="string")
+            case Subrun():
+                self._check_expressions(action.binding, types)
+                self._check_subrun(action, f"{at}/with", types)
+
+    def _check_work(self, task: Task, work: Work) -> None:
+        at = pointer_of_task(task)
+        for index, option in enumerate(work.options):
+            here = f"{at}/fallback/{index - 1}" if index else at
+            types = self._outputs.of(task, error=index > 0)
+            if option.capability is None:
+                self._check_expressions(option.binding, types)
+            else:
+                self._check_call(here, option.capability, option.binding, types)
+
+    def _check_call(self, at: str, wanted: CapabilityRange, binding: Binding, types: Types) -> None:
+        self._check_expressions(binding, types)
+        contracts = self._capabilities.contracts(wanted)
+        if not contracts:
+            reason = missing(wanted, self._capabilities)
+            self._findings.error(reason.code, reason.message, f"{at}/uses", reason.hint)
+            return
+        handing = Handing(f"{at}/with", binding, types, schema_of_binding(binding, types))
+        for contract in contracts:
+            self._check_contract(handing, contract)
+
+    def _check_contract(self, handing: Handing, contract: Contract) -> None:
+        self._check_edge(handing, contract.input, f"`{contract.ref}`")
+
+    def _check_subrun(self, action: Subrun, at: str, types: Types) -> None:
+        graph = self._templates.graph(action.template)
+        if graph is None:
+            return
+        try:
+            wanted = compile_schema(graph.input_schema)
+        except ContractViolation as error:
+            self._findings.problems(error.problems)
+            return
+        handing = Handing(at, action.binding, types, schema_of_binding(action.binding, types))
+        self._check_edge(handing, wanted, f"the workflow `{graph.template}`")
+
+    def _check_edge(self, handing: Handing, wanted: Schema, whose: str) -> None:
+        verdict = self._verdict(wanted, handing.given)
+        if verdict.proven:
+            self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
+        elif verdict.refuted:
+            self._refuse(handing, whose, verdict)
+        else:
+            hint = "; ".join(dict.fromkeys(self._unknown_parts(handing))) or None
+            message = f"that the input fits {whose} is not proven: it is checked when the task runs"
+            self._add(handing, "warning", "ACC823", message, hint)
+
+    def _refuse(self, handing: Handing, whose: str, verdict: Verdict) -> None:
+        first = verdict.violations[0]
+        inside = first.place.pointer or ""
+        finding = Finding(
+            severity="error",
+            code="ACC822",
+            message=f"the input does not always fit {whose}: {first.message}" + (f" at {inside}" if inside else ""),
+            place=self._findings.at(handing.at + inside),
+            example=verdict.witness,
+        )
+        self._findings.edge(finding)
+
+    def _add(self, handing: Handing, severity: Severity, code: str, message: str, hint: str | None = None) -> None:
+        place = self._findings.at(handing.at)
+        self._findings.edge(Finding(severity=severity, code=code, message=message, place=place, hint=hint))
+
+    def _verdict(self, wanted: Schema, given: JsonSchema | None) -> Verdict:
+        schema = True if given is None else given
+        key = (wanted.digest, schema_key(schema))
+        if key not in self._known:
+            self._known[key] = _covers(wanted.document, schema)
+        return self._known[key]
+
+    def _unknown_parts(self, handing: Handing) -> Iterator[str]:
+        for computed in expressions(handing.binding):
+            if schema_of(computed.expression, handing.types) in (None, True):
+                yield f"nothing is known of `{computed.expression.source}`"
+
+    def _check_expressions(self, binding: Binding, types: Types, *, expected: str | None = None) -> None:
+        wanted = expected if isinstance(binding, Computed) else None
+        for computed in expressions(binding):
+            self._check_expression(computed, types, wanted)
+
+    def _check_expression(self, computed: Computed, types: Types, expected: str | None) -> None:
+        expression, at = computed.expression, computed.pointer
+        found = static_problems(expression, types, expected=expected, pointer=at)
+        self._findings.problems(found)
+        if any(problem.code == "ACC207" for problem in found):
+            return
+        for reference in sorted(expression.references):
+            if is_guarded(reference, expression):
+                continue
+            name = self._absent.first(reference, types)
+            if name is not None:
+                message = f"`{name}` may be absent, in `{expression.source}`"
+                before, _, last = name.rpartition(".")
+                hint = f"write `{before}.?{last}.orValue(...)`, or make it required in its schema"
+                self._findings.error("ACC831", message, at, hint)
+
+
+def _covers(wanted: JsonSchema, given: JsonSchema) -> Verdict:
+    try:
+        return covers(wanted, given)
+    except ContractViolation:
+        # What was put together of several schemas may be larger than a schema may be.
+        return Verdict("unknown")
+
+
+def pointer_of_task(task: Task) -> str:
+    """The JSON pointer of a task; `/aggregate` for the one that a template's `aggregate` stands for."""
+    if isinstance(task.action, Work):
+        made_by_aggregate = any(
+            computed.pointer.startswith("/aggregate/") for computed in expressions(task.action.options[0].binding)
+        )
+        return "/aggregate" if made_by_aggregate else f"/tasks/{task.id}"
+    return f"/tasks/{task.id}"

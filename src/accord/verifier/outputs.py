@@ -1,0 +1,99 @@
+"""What is known of the values in a graph: the schema of every task's output, in the order in which they are made."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+
+from accord.domain.expression import (
+    ERROR_RECORD,
+    RUN_RECORD,
+    TASK_RECORD,
+    Types,
+    schema_of_binding,
+)
+from accord.domain.graph import Graph, Option, Sleep, Subrun, Task, Wait, Work
+from accord.domain.ids import TaskId
+from accord.domain.schema import JsonSchema
+from accord.verifier.known import Capabilities, Templates
+from accord.verifier.schemas import NULL, items_of, list_of, union
+
+_INDEX: JsonSchema = {"type": "integer", "minimum": 0}
+_MOST_NESTED = 16
+"""Sub-workflows inside each other that are looked into."""
+
+
+class Outputs:
+    """The schemas of all that expressions of a graph can read."""
+
+    def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, depth: int = 0) -> None:
+        self._capabilities, self._templates, self._depth = capabilities, templates, depth
+        self._items: dict[TaskId, JsonSchema | None] = {}
+        self._types: dict[tuple[str, ...], JsonSchema] = {("input",): graph.input_schema, ("run",): RUN_RECORD}
+        for name in graph.tasks:
+            self._types[("tasks", name)] = TASK_RECORD
+        for name in graph.order:
+            task = graph.tasks[name]
+            if task.for_each is not None:
+                self._items[name] = items_of(task.for_each, self._types)
+            self._types[("tasks", name, "output")] = _known(self._output(task))
+        self.result = schema_of_binding(graph.output, self._types)
+
+    def everywhere(self) -> Types:
+        """What expressions can read at every place."""
+        return self._types
+
+    def of(self, task: Task, *, error: bool = False) -> Types:
+        """What the expressions of a task's input can read; of a fallback with `error`."""
+        extra: dict[tuple[str, ...], JsonSchema] = {("error",): ERROR_RECORD} if error else {}
+        if task.for_each is not None:
+            extra[("item",)] = _known(self._items.get(task.id))
+            extra[("index",)] = _INDEX
+        return ChainMap(extra, self._types) if extra else self._types
+
+    def of_compensation(self, task: Task) -> Types:
+        """What the expressions of a task's compensation can read."""
+        own: dict[tuple[str, ...], JsonSchema] = {("task",): {"type": "object"}}
+        if isinstance(task.action, Work):
+            own[("task", "input")] = _known(schema_of_binding(task.action.options[0].binding, self.of(task)))
+        own[("task", "output")] = _known(self._single(task))
+        return ChainMap(own, dict(self.of(task)))
+
+    def _output(self, task: Task) -> JsonSchema | None:
+        single = self._single(task)
+        if not task.fails_run:
+            single = union((single, NULL))
+        if task.for_each is None:
+            return single
+        whole = list_of(single)
+        return whole if task.fails_run else union((whole, NULL))
+
+    def _single(self, task: Task) -> JsonSchema | None:
+        """Of the task, or of one item of it."""
+        action = task.action
+        if isinstance(action, Work):
+            return union(self._of_option(option, task) for option in action.options)
+        if isinstance(action, Wait):
+            return action.schema
+        return NULL if isinstance(action, Sleep) else self._of_subrun(action)
+
+    def _of_option(self, option: Option, task: Task) -> JsonSchema | None:
+        if option.capability is None:
+            return schema_of_binding(option.binding, self.of(task, error=True))
+        contracts = self._capabilities.contracts(option.capability)
+        return union(contract.output.document for contract in contracts) if contracts else None
+
+    def _of_subrun(self, action: Subrun) -> JsonSchema | None:
+        graph = self._templates.graph(action.template) if self._depth < _MOST_NESTED else None
+        if graph is None:
+            return None
+        return Outputs(graph, self._capabilities, self._templates, self._depth + 1).result
+
+
+def _known(schema: JsonSchema | None) -> JsonSchema:
+    return True if schema is None else schema
+
+
+def declared_by(types: Mapping[tuple[str, ...], JsonSchema], task: TaskId) -> JsonSchema:
+    """The schema of a task's output."""
+    return types[("tasks", task, "output")]

@@ -1,0 +1,97 @@
+"""Verifying a graph before it runs: its structure, its expressions, its agents, and its contracts edge by edge."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from accord.domain.graph import Graph, Subrun
+from accord.verifier.bindings import BindingCheck, pointer_of_task
+from accord.verifier.known import Capabilities, NoTemplates, Templates
+from accord.verifier.report import Finding, Findings, PlaceOf, Report, pointer_only
+from accord.verifier.structure import check_structure
+
+_NONE = NoTemplates()
+
+
+def verify(
+    graph: Graph,
+    capabilities: Capabilities,
+    templates: Templates = _NONE,
+    *,
+    place_of: PlaceOf = pointer_only,
+) -> Report:
+    """What can be proven of a graph with these capabilities and templates; nothing runs unless the report is `ok`.
+
+    `place_of` gives JSON pointers of the template their places in a file, e.g. `Document.place`.
+    """
+    return _Verification(capabilities, templates).report(graph, place_of, ())
+
+
+class _Verification:
+    """One verification, sub-workflows included, each of them once."""
+
+    def __init__(self, capabilities: Capabilities, templates: Templates) -> None:
+        self._capabilities, self._templates = capabilities, templates
+        self._done: dict[str, Report] = {}
+
+    def report(self, graph: Graph, place_of: PlaceOf, above: tuple[str, ...]) -> Report:
+        findings = Findings(place_of)
+        check_structure(graph, findings)
+        self._check_subruns(graph, findings, (*above, _name(graph)))
+        if not _is_broken(findings):
+            BindingCheck(graph, self._capabilities, self._templates, findings).check()
+        return Report(
+            template=graph.template,
+            digest=graph.digest,
+            findings=tuple(_distinct(findings.all)),
+            edges=findings.edges,
+            proven=findings.proven,
+        )
+
+    def _check_subruns(self, graph: Graph, findings: Findings, path: tuple[str, ...]) -> None:
+        for task in graph.tasks.values():
+            if isinstance(task.action, Subrun):
+                self._check_subrun(task.action, f"{pointer_of_task(task)}/workflow", findings, path)
+
+    def _check_subrun(self, action: Subrun, at: str, findings: Findings, path: tuple[str, ...]) -> None:
+        wanted = action.template
+        name = wanted.partition("@")[0]
+        if name in path:
+            cycle = " → ".join((*path[path.index(name) :], name))
+            hint = "loop inside one workflow with `for_each`, or let an agent do it"
+            findings.error("ACC828", f"the workflows would run each other for ever: {cycle}", at, hint)
+            return
+        graph = self._templates.graph(wanted)
+        if graph is None:
+            close = get_close_matches(name, list(self._templates.names()), n=1)
+            hint = f"did you mean `{close[0]}`?" if close else "see `accord templates list`"
+            findings.error("ACC827", f"there is no workflow `{wanted}`", at, hint)
+            return
+        if graph.digest not in self._done:
+            self._done[graph.digest] = self.report(graph, pointer_only, path)
+        report = self._done[graph.digest]
+        if not report.ok:
+            first = report.errors[0]
+            message = f"the workflow `{graph.template}` has {len(report.errors)} errors; the first: {first.problem}"
+            findings.error("ACC827", message, at, f"see `accord verify {graph.template}`")
+
+
+def _name(graph: Graph) -> str:
+    return graph.template.partition("@")[0]
+
+
+def _is_broken(findings: Findings) -> bool:
+    """Whether the order does not hold, or workflows run each other, so that nothing can be said of values."""
+    return any(finding.code in ("ACC828", "ACC829") for finding in findings.all)
+
+
+def _distinct(findings: list[Finding]) -> list[Finding]:
+    """Without what was found twice (a fallback may share its task's input)."""
+    seen: set[tuple[str, str, str]] = set()
+    kept = []
+    for finding in findings:
+        key = (finding.code, finding.message, str(finding.place))
+        if key not in seen:
+            seen.add(key)
+            kept.append(finding)
+    return kept
