@@ -119,7 +119,9 @@ def _safety(facts: Facts, _: str) -> list[Figure]:
     per_thousand = 1000 * high / facts.risks.lines
     return [
         _figure("weighted signals per 1000 lines", f"{density:g}", ramp(density, 10, 0), "risks"),
-        _figure("high-severity signals", str(high), ramp(per_thousand, 1, 0), "risks"),
+        _figure(
+            "high-severity signals", f"{high} ({per_thousand:.2f} per 1000 lines)", ramp(per_thousand, 1, 0), "risks"
+        ),
     ]
 
 

@@ -186,6 +186,10 @@ def _complexity(found: Measures) -> str | None:
     return f"{found.complexity.mean:g} / {found.complexity.maximum}" if found.complexity else None
 
 
+def _sampled(found: Measures) -> str:
+    return "" if found.extent.complete else " (in a sample)"
+
+
 def _compiled(found: Measures) -> str:
     return bytes_in_words(found.compiled_bytes) if found.compiled_files else "none"
 
@@ -216,8 +220,8 @@ _KEY_FACTS: tuple[tuple[str, Callable[[Facts], str | None]], ...] = (
     ("licence", _of_metadata(lambda found: found.licence.expression)),
     ("status", _of_metadata(lambda found: found.maturity)),
     ("Python", _of_metadata(lambda found: found.requires_python)),
-    ("lines of code", _of_measures(lambda found: f"{found.lines.code:,}")),
-    ("functions, classes", _of_measures(lambda found: f"{found.functions:,}, {found.classes:,}")),
+    ("lines of code", _of_measures(lambda found: f"{found.lines.code:,}{_sampled(found)}")),
+    ("functions, classes", _of_measures(lambda found: f"{found.functions:,}, {found.classes:,}{_sampled(found)}")),
     ("public names", _of_measures(lambda found: f"{found.public_names:,}")),
     ("mean / highest complexity", _of_measures(_complexity)),
     ("docstrings of public API", _of_measures(lambda found: _percent(found.docstring_coverage))),

@@ -51,9 +51,10 @@ _MUTABLE_CALLS = {"list", "dict", "set", "bytearray", "collections.defaultdict",
 
 
 def python_signals(tree: ast.Module, *, test: bool = False) -> list[Signal]:
-    """The signals in one module, by line. In test code, `assert` is what it should be."""
+    """The signals in one module, by line. In test code, and where pytest is imported, `assert` is what it should be."""
     every = nodes(tree)
     names = _imported_names(every)
+    test = test or any(name.partition(".")[0] == "pytest" for name in names.values())
     found: list[Signal] = []
     for node in every:
         if isinstance(node, ast.Call):
@@ -237,8 +238,8 @@ _KNOWN_SECRETS = (
     ("an sk- API key", re.compile(r"\bsk-(?:[a-z]+-)?[A-Za-z0-9]{32,}\b")),
 )
 _SECRET_ASSIGNED = re.compile(
-    r"""(?ix) [\w.-]* (password|passwd|secret|api_?key|access_?key|auth_?token|private_?key) (?:_(?:key|token|value))? ["']?
-        \s* (?::\s*\w+\s*=|=|:|=>) \s* ["'] ([^"'\s]{12,128}) ["']"""
+    r"""(?ix) [\w.-]* (password|passwd|secret|api_?key|access_?key|auth_?token|private_?key)
+        (?:_(?:key|token|value))? ["']? \s* (?::\s*\w+\s*=|=|:|=>) \s* ["'] ([^"'\s]{12,128}) ["']"""
 )
 _PLACEHOLDER = re.compile(r"(?i)example|change|replace|your|dummy|test|fake|xxx|\.\.\.|\$\{|\{\{|<|%s|\{\w*\}|env")
 _LEAST_BITS_PER_CHARACTER = 3.0

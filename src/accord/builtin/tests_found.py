@@ -22,7 +22,8 @@ from accord.sdk import Agent, Context
 
 agent = Agent("examiner")
 
-MOST_BYTES = 6_000_000
+MOST_BYTES = 3_000_000
+"""Read of the tests, and as much again of the sources that they are compared with."""
 Scheme = Literal["semantic, stable", "semantic, before 1.0", "calendar", "pre-release", "development", "other"]
 _FRAMEWORKS = ("pytest", "unittest", "hypothesis", "nose", "tox", "nox", "doctest", "behave", "robot", "trio")
 
@@ -65,7 +66,7 @@ async def examine(subject: Subject, context: Context) -> Examination:
     product = subject.product
     tree = await asyncio.to_thread(tree_of, product)
     written, extent = sample(tree.python(tests=True), MOST_BYTES)
-    sources = sample(tree.python(tests=False), MOST_BYTES)[0] if written else ()
+    sources, source_extent = sample(tree.python(tests=False) if written else (), MOST_BYTES)
     found = await in_batches(written, _test_facts, context, f"{product.name}, tests")
     code = sum(await in_batches(sources, code_lines, context, f"{product.name}, sources"))
     test_code = sum(lines for lines, *_ in found)
@@ -77,7 +78,7 @@ async def examine(subject: Subject, context: Context) -> Examination:
         assertions=sum(assertions for _, _, assertions, _ in found),
         test_code_lines=test_code,
         source_code_lines=code if written else None,
-        ratio=round(test_code / code, 3) if written and code else None,
+        ratio=_ratio(test_code, extent, code, source_extent),
         frameworks=sorted({name for _, _, _, names in found for name in names}),
         folders=sorted({str(PurePosixPath(file.path).parent) for file in written})[:20],
         version_scheme=version_scheme(product.version),
@@ -85,6 +86,14 @@ async def examine(subject: Subject, context: Context) -> Examination:
         build_tool=_build_tool(product),
         extent=extent,
     )
+
+
+def _ratio(test_code: int, tests: Extent, code: int, sources: Extent) -> float | None:
+    """Test lines per source line; where files were sampled, each side is extended by the bytes that were not read."""
+    if not tests.source_bytes_read or not sources.source_bytes_read or not code:
+        return None
+    written = test_code * tests.source_bytes / tests.source_bytes_read
+    return round(written / (code * sources.source_bytes / sources.source_bytes_read), 3)
 
 
 def code_lines(file: SourceFile) -> int:

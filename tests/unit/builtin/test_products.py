@@ -185,3 +185,15 @@ def test_all_agents_have_their_own_name_and_capability() -> None:
     assert len({agent.name for agent in every}) == len(every) >= 6
     names = [name for agent in every for name in agent.capabilities]
     assert len(names) == len(set(names)) == 14
+
+
+async def test_ratio_of_a_sample_is_extended_to_the_whole(
+    tool: Path, subject: Subject, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(40):
+        (tool / "src" / "tinytool" / f"part{number:02}.py").write_text("value = 1\n" * 100)
+        (tool / "tests" / f"test_part{number:02}.py").write_text("value = 1\n" * 50)
+    monkeypatch.setattr("accord.builtin.tests_found.MOST_BYTES", 10_000)
+    found = await examine(subject, context)
+    assert not found.extent.complete
+    assert found.ratio == pytest.approx(0.5, abs=0.02)

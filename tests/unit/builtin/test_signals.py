@@ -52,6 +52,7 @@ def test_python_rules_leave_alone(source: str) -> None:
 
 def test_assert_is_what_a_test_should_use() -> None:
     assert python_signals(parse("assert x"), test=True) == []
+    assert python_signals(parse("import pytest\nassert x")) == []
 
 
 RANDOM = "q7Rz" + "2mX9kLw" + "4TbV8sJ"
