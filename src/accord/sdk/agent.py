@@ -113,7 +113,7 @@ class Agent:
                 examples=tuple(examples),
                 tags=tuple(tags),
             )
-            self.offer(name, terms, lambda: _bound(function, Declared(input, output)))
+            self.offer(name, terms, lambda: bound_function(function, Declared(input, output)))
             return function
 
         return decorate
@@ -154,7 +154,8 @@ def _decimal(number: Decimal | float | None) -> Decimal | None:
     return None if number is None else Decimal(str(number))
 
 
-def _bound(function: Callable[..., Any], declared: Declared) -> Bound:
+def bound_function(function: Callable[..., Any], declared: Declared) -> Bound:
+    """The function as a body, with the schemas that its types or its declaration say."""
     signature = signature_of(function, declared)
     return Bound(FunctionBody(function, signature), signature.input.schema, signature.output.schema)
 

@@ -85,12 +85,27 @@ class _Reading:
         return found, context
 
     def whole_input(self, schema: Mapping[str, Any], members: list[_Member]) -> tuple[Shape | None, str | None]:
-        """The declared input, which one parameter takes as it is."""
+        """The declared input, as the members that the parameters name, or whole in the only one."""
+        if members and {member.name for member in members} <= schema.get("properties", {}).keys():
+            return self._declared_members(schema, members), None
         if len(members) == 1:
             return DeclaredShape(schema), members[0].name
-        hint = "with a declared input, one parameter beside the context takes the whole document"
-        self._refuse("ACC723", f"the declared input has {len(members)} parameters to go to", hint)
+        hint = "name the parameters like the members, or take the whole document in one beside the context"
+        self._refuse("ACC723", f"the declared input has no place in {len(members)} parameters", hint)
         return None, None
+
+    def _declared_members(self, schema: Mapping[str, Any], members: list[_Member]) -> Shape:
+        """The declared input whose members are the parameters; what may come must fit the call."""
+        taken = {member.name for member in members}
+        needed = {member.name for member in members if member.default is MISSING}
+        for name in sorted(schema["properties"].keys() - taken):
+            self._refuse("ACC723", f"the declared input's {name} has no parameter", f"add a parameter {name}")
+        for name in sorted(needed - set(schema.get("required", ()))):
+            self._refuse("ACC723", f"the declared input may lack {name}", "require it, or give it a default")
+        if schema.get("additionalProperties") is not False:
+            hint = "add `additionalProperties: false`"
+            self._refuse("ACC723", "the declared input may have members without a parameter", hint)
+        return DeclaredShape(schema)
 
     def derived_input(self, members: list[_Member]) -> tuple[Shape | None, str | None]:
         """The input that the parameters' types say."""

@@ -1,0 +1,131 @@
+"""A program as the body of a capability: the input on its standard input, the output from its standard output."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
+from accord.errors import MessageRefused
+from accord.sdk.context import Context
+from accord.sdk.outcome import Failure, Output
+from accord.sdk.schema import not_json
+
+SEARCH_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+"""Where programs are looked for that are named without a directory."""
+
+STDERR_MAX_BYTES: Final = 1500
+"""What is told of a failed program's standard error: its end."""
+
+CHUNK_BYTES: Final = 1 << 16
+
+NEVER_AGAIN: Final = frozenset((os.EX_USAGE, os.EX_DATAERR, os.EX_NOINPUT))
+"""Exit codes (sysexits.h) that say: the same input fails again. All others may be tried again."""
+
+
+class CommandBody:
+    """Runs a program without a shell, in a process group of its own and with a minimal environment.
+
+    The group is killed when the attempt is cancelled or overdue, or writes more than `max_bytes`. The variables
+    `ACCORD_RUN`, `ACCORD_TASK`, `ACCORD_ATTEMPT` and `ACCORD_IDEMPOTENCY_KEY` name the attempt.
+    """
+
+    __slots__ = ("_argv", "_environment", "_max_bytes")
+
+    def __init__(
+        self, argv: Sequence[str], environment: Mapping[str, str], *, max_bytes: int = PAYLOAD_MAX_BYTES
+    ) -> None:
+        self._argv = tuple(argv)
+        self._environment = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", **environment}
+        self._max_bytes = max_bytes
+
+    async def __call__(self, document: bytes, context: Context) -> Output:
+        process = await self._spawned(context)
+        try:
+            output, complaint = await self._talk(process, document)
+            await process.wait()
+        finally:
+            _kill_group(process)
+            await process.wait()
+        if process.returncode:
+            raise self._failed(process.returncode, complaint)
+        data = output.strip()
+        try:
+            strict_json(data)
+        except MessageRefused as error:
+            raise not_json(error) from None
+        return Output(data)
+
+    async def _spawned(self, context: Context) -> Process:
+        attempt = {
+            "ACCORD_RUN": context.run,
+            "ACCORD_TASK": context.task,
+            "ACCORD_ATTEMPT": str(context.attempt),
+            "ACCORD_IDEMPOTENCY_KEY": context.idempotency_key,
+        }
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._argv,
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=self._environment | attempt,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            raise Failure("command-unusable", f"{self._argv[0]} cannot be started: {error}") from None
+
+    async def _talk(self, process: Process, document: bytes) -> tuple[bytes, bytes]:
+        assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101 -- all three are pipes
+        talking = (
+            asyncio.create_task(_read(process.stdout, self._max_bytes)),
+            asyncio.create_task(_read_end(process.stderr)),
+            asyncio.create_task(_write(process.stdin, document)),
+        )
+        try:
+            output, complaint, _ = await asyncio.gather(*talking)
+        finally:
+            for task in talking:
+                task.cancel()
+        return output, complaint
+
+    def _failed(self, code: int, complaint: bytes) -> Failure:
+        how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
+        said = complaint.decode(errors="replace").strip()
+        message = f"{self._argv[0]} {how}: {said}" if said else f"{self._argv[0]} {how}"
+        return Failure("command-failed", message, retryable=code not in NEVER_AGAIN, details={"exit_code": code})
+
+
+async def _write(stream: asyncio.StreamWriter, document: bytes) -> None:
+    with suppress(ConnectionError):  # a program need not read its input
+        stream.write(document)
+        await stream.drain()
+        stream.close()
+        await stream.wait_closed()
+
+
+async def _read(stream: asyncio.StreamReader, max_bytes: int) -> bytes:
+    data = bytearray()
+    while chunk := await stream.read(CHUNK_BYTES):
+        data += chunk
+        if len(data) > max_bytes:
+            raise Failure("output-too-large", f"the program wrote more than {max_bytes} bytes")
+    return bytes(data)
+
+
+async def _read_end(stream: asyncio.StreamReader) -> bytes:
+    end = b""
+    while chunk := await stream.read(CHUNK_BYTES):
+        end = (end + chunk)[-STDERR_MAX_BYTES:]
+    return end
+
+
+def _kill_group(process: Process) -> None:
+    """End the program and what it has started: nothing of an attempt outlives it."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
