@@ -15,6 +15,7 @@ from accord.domain.contract import Contract
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import declared_names, schema_at
 from accord.errors import Place, Problem
+from accord.verifier.definitions import named_by_content
 from accord.verifier.witness import find_witness
 
 __all__ = ["Verdict", "compatible_version", "covers", "declared_names", "schema_at"]
@@ -108,7 +109,7 @@ def _subsumption(consumer: JsonSchema, producer: JsonSchema) -> tuple[canonical.
 
 
 def _canonical(schema: JsonSchema) -> jsonschema_rs.CanonicalSchema:
-    return jsonschema_rs.canonicalize(schema, validate_formats=True, offline=True)
+    return jsonschema_rs.canonicalize(named_by_content(schema), validate_formats=True, offline=True)
 
 
 def _promises(lower: Contract, higher: Contract) -> bool:

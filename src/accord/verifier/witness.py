@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeAlias, TypeGuard
 
 import msgspec
@@ -25,7 +25,7 @@ MAX_LENGTH = 5000
 """Of texts and lists that are made."""
 
 _MAX_DEPTH = 6
-_WIDTHS = (48, 16, 6, 3, 2, 1, 1)
+_WIDTHS = (64, 48, 32, 12, 6, 3, 1)
 """How many values are made of a schema, by its depth."""
 
 _MOST_REPEATED = 500
@@ -158,17 +158,17 @@ class _Values:
         return list(itertools.islice(_in_turn(made), 2 * _WIDTHS[depth]))
 
     def _integers(self, parts: Alternative, _depth: int) -> list[object]:
-        bounds = [*_numbers_of(parts), *self._pool.numbers]
-        near = [math.floor(bound) + delta for bound in bounds for delta in (0, 1, -1) if math.isfinite(bound)]
+        own, other = _numbers_of(parts), self._pool.numbers
+        bounds = [math.floor(each) for each in own if math.isfinite(each)]
+        near = [math.floor(each) + delta for each in (*own, *other) for delta in (1, -1, 0) if math.isfinite(each)]
         steps = [each for part in parts if _is_number(each := part.get("multipleOf"))]
-        near.extend(int(step) * factor for step in steps for factor in (1, 2, 3))
-        return [each for each in dict.fromkeys((0, 1, -1, *near)) if abs(each) < _SAFE]
+        multiples = [int(step) * factor for step in steps for factor in (1, 2, 3)]
+        return [each for each in dict.fromkeys((*bounds, 0, 1, -1, *multiples, *near)) if abs(each) < _SAFE]
 
     def _numbers(self, parts: Alternative, depth: int) -> list[object]:
-        bounds = [*_numbers_of(parts), *self._pool.numbers]
-        halves = [bound + delta for bound in bounds for delta in (0, 0.5, -0.5)]
-        whole = self._integers(parts, depth)
-        return list(dict.fromkeys((*whole[:1], 0.5, *halves, *whole[1:], -0.5)))
+        own, other = _numbers_of(parts), self._pool.numbers
+        halves = [each + delta for each in (*own, *other) for delta in (0, 0.5, -0.5)]
+        return list(dict.fromkeys((*own, 0, 0.5, *halves, *self._integers(parts, depth), -0.5)))
 
     def _texts(self, parts: Alternative, _depth: int) -> list[object]:
         found: list[str] = []
@@ -200,20 +200,21 @@ class _Values:
         required = {str(each) for part in parts for each in _listed(part.get("required"))}
         plainest = {name: values[0] for name, values in declared.items() if values}
         least = {name: plainest.get(name) for name in sorted(required)}
-        found: list[object] = [least, {**plainest, **least}]
-        for name in sorted(plainest.keys() - required):
-            found.append({**least, name: plainest[name]})
-            found.append({each: value for each, value in {**plainest, **least}.items() if each != name})
-        for name, values in declared.items():
-            found.extend({**least, name: value} for value in values[1:])
-        found.extend(
-            {**least, name: value} for name in self._pool.names for value in (None, "a") if name not in declared
-        )
-        other = [part["additionalProperties"] for part in parts if isinstance(part.get("additionalProperties"), dict)]
-        for schema in other:
-            values = self._some(schema, depth + 1)  # type: ignore[arg-type]  # filtered above
-            found.extend({**least, name: value} for value in values for name in ("extra", *self._pool.names[:2]))
-        return found
+        whole = {**plainest, **least}
+        optional = sorted(plainest.keys() - required)
+        alone: list[object] = [{**least, name: plainest[name]} for name in optional]
+        without: list[object] = [{each: whole[each] for each in whole if each != name} for name in optional]
+        changed = [[{**least, name: value} for value in values[1:]] for name, values in declared.items()]
+        extra: list[object] = [{**least, **each} for each in self._extra_members(parts, declared.keys(), depth)]
+        return [least, whole, *_in_turn([list(_in_turn(changed)), alone, without, extra])]
+
+    def _extra_members(self, parts: Alternative, declared: Collection[str], depth: int) -> Iterator[dict[str, object]]:
+        """Members that the schema does not name, with values that it may allow them."""
+        names = [name for name in self._pool.names if name not in declared]
+        stated = [part.get("additionalProperties") for part in parts]
+        schemas = [each for each in stated if isinstance(each, dict)]
+        values = self._some(schemas[0], depth + 1) if schemas else [None, "a"]
+        yield from ({name: value} for value in values for name in names)
 
     def _members(self, parts: Alternative, depth: int) -> dict[str, list[object]]:
         schemas: dict[str, list[JsonSchema]] = {}
