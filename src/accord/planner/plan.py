@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from accord.domain.compile import compile_graph
+from accord.domain.defaults import completed
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait
 from accord.domain.ids import Digest, TaskId
 from accord.domain.schema import compile_schema
@@ -120,7 +121,7 @@ def plan(
         objective=objective,
         template=best.name,
         digest=known.digest,
-        input=best.input,
+        input=completed(best.input, graph.input_schema),
         confidence=round(best.score, 2),
         reasons=tuple(_reasons(best, objective)),
         slots=bound_words(best, objective),
@@ -142,7 +143,7 @@ def plan_template(known: KnownTemplate, value: Any, capabilities: Capabilities, 
         objective=None,
         template=graph.template,
         digest=known.digest,
-        input=value,
+        input=completed(value, graph.input_schema),
         confidence=1.0,
         reasons=("the template was named",),
         slots={},

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
 
+from accord.domain.defaults import schema_when_completed
 from accord.domain.expression import (
     ERROR_RECORD,
     RUN_RECORD,
@@ -29,7 +29,10 @@ class Outputs:
     def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, depth: int = 0) -> None:
         self._capabilities, self._templates, self._depth = capabilities, templates, depth
         self._items: dict[TaskId, JsonSchema | None] = {}
-        self._types: dict[tuple[str, ...], JsonSchema] = {("input",): graph.input_schema, ("run",): RUN_RECORD}
+        self._types: dict[tuple[str, ...], JsonSchema] = {
+            ("input",): schema_when_completed(graph.input_schema),
+            ("run",): RUN_RECORD,
+        }
         for name in graph.tasks:
             self._types[("tasks", name)] = TASK_RECORD
         for name in graph.order:
@@ -92,8 +95,3 @@ class Outputs:
 
 def _known(schema: JsonSchema | None) -> JsonSchema:
     return True if schema is None else schema
-
-
-def declared_by(types: Mapping[tuple[str, ...], JsonSchema], task: TaskId) -> JsonSchema:
-    """The schema of a task's output."""
-    return types[("tasks", task, "output")]

@@ -1,0 +1,34 @@
+"""Defaults of an input schema: what a run's input is completed with before it starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accord.domain.schema import JsonSchema
+
+
+def completed(value: Any, schema: JsonSchema) -> Any:
+    """The input with the `default` of every property that it leaves out, in objects inside it as well.
+
+    Only `properties` at the place itself count, not those behind `$ref` or in a union. The value is not changed.
+    """
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return value
+    found = {name: completed(inner, properties.get(name, True)) for name, inner in value.items()}
+    for name, part in properties.items():
+        if name not in found and isinstance(part, dict) and "default" in part:
+            found[name] = part["default"]
+    return found
+
+
+def schema_when_completed(schema: JsonSchema) -> JsonSchema:
+    """The schema of inputs that were completed: properties with a `default` are there."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(schema, dict) or not isinstance(properties, dict):
+        return schema
+    inner = {name: schema_when_completed(part) for name, part in properties.items()}
+    given = [name for name, part in properties.items() if isinstance(part, dict) and "default" in part]
+    stated = schema.get("required")
+    required = dict.fromkeys([*(stated if isinstance(stated, list) else ()), *given])
+    return {**schema, "properties": inner, "required": list(required)} if required else {**schema, "properties": inner}
