@@ -64,6 +64,7 @@ class Dispatcher:
         self._router = router
         self._is_held = is_held
         self._lanes: dict[str, Lane] = {}
+        self._parked: dict[RunId, dict[str, tuple[CapabilityRange, deque[TaskId]]]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
         registry.changed.append(self.unblock)
 
@@ -83,6 +84,20 @@ class Dispatcher:
                 heapq.heappush(self._later, (want.not_before, run.id, task))
             else:
                 self._lane(capability_of(run, task, want)).add(run.id, task)
+
+    def unpark(self, run: RunId) -> None:
+        """The run may go on: queue again what was put aside."""
+        for wanted, tasks in self._parked.pop(run, {}).values():
+            self._lane(wanted).turns.setdefault(run, deque()).extendleft(reversed(tasks))
+
+    def unpark_all(self) -> None:
+        """A hold was lifted: everything that was put aside is looked at again."""
+        for run in list(self._parked):
+            self.unpark(run)
+
+    def forget(self, run: RunId) -> None:
+        """Drop what was put aside of a run that has ended, or is not ours any more."""
+        self._parked.pop(run, None)
 
     def unblock(self) -> None:
         """Look at all lanes again: somebody came, or has room."""
@@ -125,7 +140,7 @@ class Dispatcher:
             run_id, tasks = next(iter(lane.turns.items()))
             run = find(run_id)
             if run is None or run.ended or run.paused or run.live >= run.graph.parallel or self._is_held(run):
-                del lane.turns[run_id]  # offered again when it goes on
+                self._park(run, lane, run_id)
                 continue
             task = tasks.popleft()
             want = self._due(run, task, lane, now)
@@ -144,6 +159,12 @@ class Dispatcher:
                 del lane.turns[run_id]
             if proposal is not None:
                 yield proposal
+
+    def _park(self, run: Run | None, lane: Lane, run_id: RunId) -> None:
+        """Put the run's tasks aside until the run may go on; those of a run that is not here any more are dropped."""
+        tasks = lane.turns.pop(run_id)
+        if run is not None and not run.ended:
+            self._parked.setdefault(run_id, {})[str(lane.wanted)] = (lane.wanted, tasks)
 
     def _due(self, run: Run, task: TaskId, lane: Lane, now: datetime) -> Want | None:
         for want in run.state(task).wants:

@@ -58,6 +58,14 @@ class Documents:
         """Put a large document at hand. Raises NotFound, StoreCorrupt, StoreUnavailable."""
         self._keep(document, await self._blobs.get(document.sha256))
 
+    async def fetched(self, document: Document) -> Any:
+        """The JSON value, fetched where that is necessary; never change it."""
+        try:
+            return self.value(document)
+        except DocumentMissing:
+            await self.fetch(document)
+            return self.value(document)
+
     async def data(self, document: Document) -> bytes:
         """The document's exact bytes."""
         inline = document.data

@@ -14,7 +14,7 @@ from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.decide import decide, start
 from accord.domain.draft import Decision
-from accord.domain.ids import RunId, StreamId, partition_of
+from accord.domain.ids import Digest, RunId, StreamId, partition_of
 from accord.domain.run import NEVER_WOKEN, Run, begin, evolve
 from accord.domain.scope import DocumentMissing
 from accord.domain.timing import next_wake
@@ -77,6 +77,10 @@ class Ledger:
         slot = self._slots.get(run)
         return slot.run if slot is not None else None
 
+    def owns(self, run: RunId) -> bool:
+        """Whether the run's partition is ours."""
+        return partition_of(run) in self.fences
+
     def slots(self) -> Iterator[Slot]:
         """All runs in memory."""
         return iter(list(self._slots.values()))
@@ -108,16 +112,11 @@ class Ledger:
             state = evolve(state, event)
         return state, head
 
-    async def create(self, command: c.Start, graph_digest: str) -> Slot:
+    async def create(self, command: c.Start, graph_digest: Digest) -> Slot:
         """A new run; nothing of it is durable before `commit`."""
         graph = await self._library.graph(graph_digest)
         now = self._clock.now()
-        while True:
-            try:
-                decision = start(graph, command, now, self._documents)
-                break
-            except DocumentMissing as missing:
-                await self._documents.fetch(missing.document)
+        decision = await self._decided(lambda: start(graph, command, now, self._documents))
         slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
         slot.pending.extend(decision.events)
         self._slots[command.run] = slot
@@ -126,15 +125,18 @@ class Ledger:
     async def decide(self, slot: Slot, command: c.Command) -> None:
         """Decide, and take over what was decided. Raises TransitionRefused, NotFound, ContractViolation."""
         now = self._clock.now()
-        while True:
-            try:
-                slot.take(decide(slot.run, command, now, self._documents))
-                break
-            except DocumentMissing as missing:
-                await self._documents.fetch(missing.document)
+        slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents)))
         if isinstance(command, c.Tick):
             slot.wake_at = next_wake(slot.run, self._registry.renewed())
             slot.touched = True
+
+    async def _decided(self, ask: Callable[[], Decision]) -> Decision:
+        """The decision; documents that it needs are fetched, and it is asked for again."""
+        while True:
+            try:
+                return ask()
+            except DocumentMissing as missing:
+                await self._documents.fetch(missing.document)
 
     def forget(self, slots: Iterable[Slot]) -> None:
         """Drop these runs from memory: what was not committed has not happened."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from accord.domain.ids import AgentId
+from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
 from accord.engine.registry import Candidate, Registry
 from accord.ports import Ids
@@ -46,6 +46,7 @@ class Router:
         self._registry = registry
         self._ids = ids
         self._loads: dict[AgentId, Load] = {}
+        self._reserved: dict[RunId, dict[tuple[TaskId, int], AgentId]] = {}
         self.held_back: set[AgentId] = set()
         """Agents under a hold."""
 
@@ -53,19 +54,30 @@ class Router:
         """What is known of the agent's work."""
         return self._loads.setdefault(agent, Load())
 
-    def reserve(self, agent: AgentId) -> None:
-        """An attempt was assigned to the agent."""
-        self.load(agent).held += 1
+    def reserve(self, run: RunId, task: TaskId, attempt: int, agent: AgentId) -> None:
+        """The agent holds this attempt from now on; again is no error."""
+        held = self._reserved.setdefault(run, {})
+        if (task, attempt) not in held:
+            held[task, attempt] = agent
+            self.load(agent).held += 1
 
-    def free(self, attempt: Attempt, now: datetime) -> None:
+    def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime) -> None:
         """An attempt has ended; one that the agent ended itself tells how long it takes."""
-        load = self.load(attempt.agent)
-        load.held = max(load.held - 1, 0)
+        agent = self._reserved.get(run, {}).pop((task, attempt.number), None)
+        if agent is None:
+            return
+        load = self.load(agent)
+        load.held -= 1
         if attempt.phase in ("succeeded", "rejected", "failed"):
             took_s = (now - attempt.assigned_at).total_seconds()
             weight = _SMOOTHING if load.ended else 1.0
             load.latency_s += weight * (took_s - load.latency_s)
             load.ended += 1
+
+    def forget(self, run: RunId) -> None:
+        """Nobody holds anything of this run any more, as far as this orchestrator is concerned."""
+        for agent in self._reserved.pop(run, {}).values():
+            self.load(agent).held -= 1
 
     def choose(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Choice | None:
         """The candidate with the shortest expected wait; None where nobody has room."""

@@ -1,0 +1,102 @@
+"""The assigner: turns the dispatcher's proposals into assignments, in the same commit as what made them possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from accord.domain import command as c
+from accord.domain import event as e
+from accord.domain.ids import Digest, LeaseToken, RunId, TaskId
+from accord.domain.message import payload_ref
+from accord.domain.progress import work_of
+from accord.domain.run import Run
+from accord.domain.scope import DocumentMissing
+from accord.engine.assignments import Draftsman
+from accord.engine.dispatcher import Proposal
+from accord.engine.ledger import Slot
+from accord.engine.parts import Parts
+from accord.errors import Problem
+
+
+class Assigner:
+    """Asks the dispatcher what can be assigned, and decides it."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._draftsman = Draftsman(parts.documents)
+
+    async def assign(self, slots: dict[RunId, Slot]) -> None:
+        """Assign all that can be; runs that this changes join `slots`."""
+        for slot in slots.values():
+            self._offer(slot.run, slot.pending)
+        ledger, clock = self._parts.ledger, self._parts.ports.clock
+        for proposal in self._parts.dispatcher.proposals(ledger.find, clock.now()):
+            hot = ledger.hot(proposal.run)
+            if hot is not None:
+                await self._assign(hot, proposal)
+                slots[proposal.run] = hot
+        self._parts.timers.poke()
+
+    def _offer(self, run: Run, events: Iterable[e.Event]) -> None:
+        dispatcher = self._parts.dispatcher
+        for event in events:
+            if isinstance(event, e.AttemptWanted):
+                dispatcher.offer(run, event.task)
+            elif isinstance(event, e.RunResumed):
+                dispatcher.unpark(run.id)
+
+    async def _assign(self, slot: Slot, proposal: Proposal) -> None:
+        documents, task, want = self._parts.documents, proposal.task, proposal.want
+        data = await documents.data(want.input)
+        problems = await self._input_problems(proposal)
+        if problems:
+            before = len(slot.pending)
+            await self._parts.ledger.decide(slot, c.RefuseInput(task=task, problems=problems))
+            self._offer(slot.run, slot.pending[before:])
+            return
+        payload = await self._payload(slot.run, proposal, data)
+        number = len(slot.run.state(task).attempts) + 1
+        await self._parts.ledger.decide(slot, self._command(slot.run, proposal, payload))
+        agent = proposal.choice.candidate.agent
+        self._parts.router.reserve(slot.run.id, task, number, agent)
+        self._parts.outgoing[slot.run.id, task, number] = payload
+
+    async def _input_problems(self, proposal: Proposal) -> tuple[Problem, ...]:
+        contract = proposal.choice.candidate.contract
+        value = await self._parts.documents.fetched(proposal.want.input)
+        found = contract.violations_of_input(value)
+        return tuple(
+            Problem(one.code, f"the input of {proposal.task} breaks {contract.ref}: {one.message}", one.place, one.hint)
+            for one in found
+        )
+
+    async def _payload(self, run: Run, proposal: Proposal, data: bytes) -> bytes:
+        while True:
+            try:
+                return self._draftsman.payload(run, proposal.task, proposal.want, data)
+            except DocumentMissing as missing:
+                await self._parts.documents.fetch(missing.document)
+
+    def _command(self, run: Run, proposal: Proposal, payload: bytes) -> c.Assign:
+        want, candidate = proposal.want, proposal.choice.candidate
+        reference = payload_ref(payload)
+        now = self._parts.ports.clock.now()
+        return c.Assign(
+            task=proposal.task,
+            purpose=want.purpose,
+            option=want.option,
+            agent=candidate.agent,
+            lease=LeaseToken(self._parts.ports.ids.token()),
+            lease_until=now + self._parts.tuning.lease,
+            capability=candidate.capability,
+            contract=candidate.contract.digest,
+            payload=Digest(reference.sha256),
+            payload_bytes=len(payload),
+            timeout=self._timeout(run, proposal.task, candidate.contract.limits.deadline),
+            choice=proposal.choice.reason,
+        )
+
+    def _timeout(self, run: Run, task: TaskId, contracted: timedelta | None) -> timedelta | None:
+        own = work_of(run, task).timeout
+        return min((one for one in (own, contracted) if one is not None), default=None)

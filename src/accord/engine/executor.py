@@ -1,0 +1,150 @@
+"""The executor: does in the world what committed events ask for. Everything it does may be done again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from accord.domain import command as c
+from accord.domain import effects as f
+from accord.domain.event import Parent
+from accord.domain.ids import AgentId, RunId
+from accord.domain.message import Claims, payload_ref
+from accord.domain.run import Run
+from accord.domain.schema import compile_schema
+from accord.domain.scope import DocumentMissing
+from accord.engine.assignments import Draftsman
+from accord.engine.ledger import Committed, Slot
+from accord.engine.order import Order
+from accord.engine.parts import Parts
+from accord.errors import AccordError, Overloaded, Problem
+from accord.ports import Parcel
+
+logger = logging.getLogger("accord.executor")
+
+Draft = tuple[Claims, bytes]
+
+
+class Executor:
+    """Carries out effects: what goes to agents is signed and published in one call each."""
+
+    def __init__(self, parts: Parts, order: Callable[[Order], None]) -> None:
+        self._parts = parts
+        self._order = order
+        self._draftsman = Draftsman(parts.documents)
+
+    async def execute(self, committed: Sequence[Committed]) -> None:
+        """Do what these events ask for."""
+        drafts: list[Draft] = []
+        for one in committed:
+            for effect in f.effects(one.run, one.events):
+                await self._do(one.run, effect, drafts)
+        await self._send(drafts)
+
+    async def resume(self, run: Run) -> None:
+        """Do again what may not have been done before the run was taken over."""
+        drafts: list[Draft] = []
+        for effect in f.outstanding(run):
+            if isinstance(effect, f.Offer):
+                self._parts.dispatcher.offer(run, effect.task)
+            else:
+                if isinstance(effect, f.Send):
+                    attempt = effect.attempt
+                    self._parts.router.reserve(run.id, effect.task, attempt.number, attempt.agent)
+                await self._do(run, effect, drafts)
+        await self._send(drafts)
+
+    async def reject(self, agent: AgentId, problems: Iterable[Problem]) -> None:
+        """Tell an agent why a message of it that is about no attempt was refused."""
+        token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
+        await self._send([self._parts.secretary.refusal(agent, problems, token, now)])
+
+    def forget(self, runs: Iterable[RunId]) -> None:
+        """These runs are read again: what was assigned to agents is counted anew."""
+        for run in runs:
+            self._parts.router.forget(run)
+            self._parts.dispatcher.forget(run)
+
+    def ensure_told(self, slot: Slot | None) -> None:
+        """A run that does another one's task was asked for again: if it has ended, its parent has to know."""
+        if slot is not None and slot.run.ended:
+            for effect in f.outstanding(slot.run):
+                if isinstance(effect, f.TellParent):
+                    self._order(Order(effect.run, effect.command))
+
+    async def _do(self, run: Run, effect: f.Effect, drafts: list[Draft]) -> None:
+        now = self._parts.ports.clock.now()
+        match effect:
+            case f.Send():
+                drafts.extend(await self._assignment(run, effect))
+            case f.Withdraw():
+                drafts.append(self._parts.secretary.withdrawal(run.id, effect, now))
+            case f.Reject():
+                drafts.append(self._parts.secretary.rejection(run.id, effect, now))
+            case f.Free(task=task, attempt=attempt):
+                self._parts.router.free(run.id, task, attempt, now)
+                self._parts.dispatcher.unpark(run.id)
+                self._parts.dispatcher.unblock()
+            case f.StartSubrun():
+                await self._start_subrun(run, effect)
+            case f.TellParent(run=parent, command=command):
+                self._order(Order(parent, command))
+            case f.TellSubrun(run=subrun, command=command):
+                self._order(Order(subrun, command))
+            case f.Ended():
+                self.forget([run.id])
+            case f.Offer():
+                pass  # the assigner has offered it before the commit
+
+    async def _assignment(self, run: Run, effect: f.Send) -> list[Draft]:
+        attempt = effect.attempt
+        payload = self._parts.outgoing.pop((run.id, effect.task, attempt.number), None)
+        if payload is None:
+            payload = await self._payload_again(run, effect)
+        if payload_ref(payload).sha256 != attempt.payload:
+            logger.error("the assignment of %s/%s cannot be made again: its lease has to run out", run.id, effect.task)
+            return []
+        return [self._parts.secretary.assignment(run.id, effect, payload)]
+
+    async def _payload_again(self, run: Run, effect: f.Send) -> bytes:
+        data = await self._parts.documents.data(effect.attempt.want.input)
+        while True:
+            try:
+                return self._draftsman.payload(run, effect.task, effect.attempt.want, data)
+            except DocumentMissing as missing:
+                await self._parts.documents.fetch(missing.document)
+
+    async def _start_subrun(self, run: Run, effect: f.StartSubrun) -> None:
+        try:
+            published = self._parts.library.find(effect.template)
+            graph = await self._parts.library.graph(published.digest)
+            value = await self._parts.documents.fetched(effect.input)
+            AccordError.raise_if(compile_schema(graph.input_schema).violations(value, "ACC450"))
+        except AccordError as error:
+            ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
+            self._order(Order(run.id, ended))
+            return
+        start = c.Start(
+            run=effect.run,
+            input=effect.input,
+            title=graph.title,
+            by=run.started.by,
+            parent=Parent(run.id, effect.task),
+        )
+        self._order(Order(effect.run, start, graph=published.digest))
+
+    async def _send(self, drafts: list[Draft]) -> None:
+        if not drafts:
+            return
+        parcels = await self._parts.secretary.parcels(drafts)
+        try:
+            await self._parts.ports.bus.publish(parcels)
+        except Overloaded:
+            for parcel in parcels:
+                await self._send_alone(parcel)
+
+    async def _send_alone(self, parcel: Parcel) -> None:
+        try:
+            await self._parts.ports.bus.publish([parcel])
+        except Overloaded as error:
+            logger.warning("not sent, the lease has to run out: %s", error)

@@ -1,0 +1,36 @@
+"""Holds: what is held back beyond single runs: a template, an agent, everything."""
+
+from __future__ import annotations
+
+from accord.domain.ids import AgentId
+from accord.domain.run import Run
+from accord.domain.system import HoldLifted, HoldPlaced, SystemEvent
+from accord.engine.router import Router
+
+
+class Holds:
+    """The holds in force; they are durable in `sys:control`."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._placed: dict[tuple[str, str], HoldPlaced] = {}
+
+    def apply(self, event: SystemEvent) -> None:
+        """Fold an event of the stream `sys:control`."""
+        if isinstance(event, HoldPlaced):
+            self._placed[event.scope, event.subject] = event
+        elif isinstance(event, HoldLifted):
+            self._placed.pop((event.scope, event.subject), None)
+        self._router.held_back = {AgentId(subject) for scope, subject in self._placed if scope == "agent"}
+
+    def holds(self, run: Run) -> bool:
+        """Whether nothing of this run may be assigned."""
+        if not self._placed:
+            return False
+        name = run.started.template.partition("@")[0]
+        held = ("everything", ""), ("template", name), ("template", run.started.template)
+        return any(key in self._placed for key in held)
+
+    def placed(self) -> list[HoldPlaced]:
+        """All holds in force, oldest first."""
+        return sorted(self._placed.values(), key=lambda hold: hold.at)

@@ -1,0 +1,321 @@
+"""The orchestrator: takes what comes in, in batches, and lets gate, core, journal, dispatcher and bus do their
+parts, in that order.
+
+    inboxes ──► authenticate ──► admit ──► decide ──► assign what has become ready ──► one append ──► effects ──►
+    acknowledge
+
+One loop does all of it, so that a run is never touched by two at once; verifying the next batch goes on while this
+one is being committed. A crash at any point is repaired by reading the journal: see `Ledger.load` and `outstanding`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import msgspec
+
+from accord.domain import command as c
+from accord.domain.agent import REGISTRY_SUBJECT, decode_card
+from accord.domain.ids import Digest, RunId, partition_of
+from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
+from accord.domain.run import Run
+from accord.engine.assigner import Assigner
+from accord.engine.executor import Executor
+from accord.engine.feed import Happened, Progressed
+from accord.engine.gate import Authentic, Late, News, Suspect
+from accord.engine.ledger import Committed, Slot
+from accord.engine.order import Order
+from accord.engine.parts import Parts
+from accord.errors import AccordError, Fenced, MessageRefused, NotFound, SequenceConflict, StoreError, StoreUnavailable
+from accord.ports import Answer, Delivery, Inbox, partition_subject
+
+logger = logging.getLogger("accord.orchestrator")
+
+BATCH_MAX = 512
+"""Messages that are taken from an inbox at a time."""
+
+RETRY_FIRST = timedelta(milliseconds=50)
+RETRY_CAP = timedelta(seconds=5)
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A message that was taken from an inbox, after authentication."""
+
+    inbox: Inbox
+    found: Authentic | Suspect
+
+
+class Batch:
+    """What one turn of the loop deals with."""
+
+    def __init__(self) -> None:
+        self.slots: dict[RunId, Slot] = {}
+        self.acks: dict[Inbox, list[Delivery]] = {}
+        self.done: list[tuple[asyncio.Future[Run], RunId]] = []
+        self.loaded: list[Slot] = []
+
+    def ack(self, inbox: Inbox, delivery: Delivery) -> None:
+        """Acknowledge this one after the commit."""
+        self.acks.setdefault(inbox, []).append(delivery)
+
+
+class Orchestrator:
+    """One running orchestrator; `start` and `stop`, or `async with`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._assigner = Assigner(parts)
+        self._executor = Executor(parts, self.order)
+        self._arrivals: deque[Arrival] = deque()
+        self._orders: deque[Order] = deque()
+        self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._stack = AsyncExitStack()
+        self._retry = RETRY_FIRST
+        parts.registry.changed.append(self.kick)
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Follow the system streams, listen to the registry's subject, and begin to work."""
+        await self.parts.refresh()
+        await self._listen(REGISTRY_SUBJECT)
+        self._tasks.append(asyncio.create_task(self._work(), name="accord-work"))
+
+    async def stop(self) -> None:
+        """Finish what is being committed, then stop; what was taken and not dealt with is delivered again."""
+        for task in (*self._pumps.values(), *self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._pumps.values(), *self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    async def own(self, partition: int) -> None:
+        """Take the inbox of a partition that is ours from now on."""
+        await self._listen(partition_subject(partition))
+
+    async def disown(self, partition: int) -> None:
+        """Leave a partition that is not ours any more."""
+        pump = self._pumps.pop(partition_subject(partition), None)
+        if pump is not None:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+        ledger = self.parts.ledger
+        ledger.forget(slot for slot in list(ledger.slots()) if partition_of(slot.run.id) == partition)
+
+    # -- what comes in -------------------------------------------------------------------------------------------
+
+    def order(self, order: Order) -> None:
+        """Queue a command; it is carried out in the order of queueing."""
+        self._orders.append(order)
+        self._wake.set()
+
+    async def submit(self, run: RunId, command: c.Command, *, graph: Digest | None = None) -> Run:
+        """Carry out a command; returns the run once it is durable. Raises what the command was refused with."""
+        done: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        self.order(Order(run, command, done, graph))
+        return await done
+
+    def kick(self) -> None:
+        """Look for assignments that may have become possible."""
+        self._wake.set()
+
+    async def _listen(self, subject: str) -> None:
+        opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        pump = asyncio.create_task(self._pump(subject, opened), name=f"accord-pump {subject}")
+        self._pumps[subject] = pump
+        await opened
+
+    async def _pump(self, subject: str, opened: asyncio.Future[None]) -> None:
+        async with self.parts.ports.bus.inbox(subject) as inbox:
+            opened.set_result(None)
+            while True:
+                await self._room.wait()
+                deliveries = await inbox.take(BATCH_MAX)
+                found = await self.parts.gate.authenticate(deliveries, self.parts.ports.clock.now())
+                self._arrivals.extend(Arrival(inbox, one) for one in found)
+                self._wake.set()
+                if len(self._arrivals) > 2 * BATCH_MAX:
+                    self._room.clear()
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            arrivals, self._arrivals = self._arrivals, deque()
+            orders, self._orders = self._orders, deque()
+            self._room.set()
+            await self._turn(arrivals, orders)
+
+    async def _turn(self, arrivals: Sequence[Arrival], orders: Sequence[Order]) -> None:
+        batch = Batch()
+        try:
+            for order in orders:
+                await self._carry_out(order, batch)
+            for arrival in arrivals:
+                await self._receive(arrival, batch)
+            await self._assigner.assign(batch.slots)
+            await self._commit(batch)
+            self._retry = RETRY_FIRST
+        except StoreError as error:
+            await self._give_up(batch, arrivals, orders, error)
+
+    async def _carry_out(self, order: Order, batch: Batch) -> None:
+        try:
+            slot = await self._slot_for(order, batch)
+            if slot is None:
+                return
+            if order.done is not None:
+                batch.done.append((order.done, order.run))
+            if order.letter is not None:
+                slot.answers.append(Answer(order.letter, b'{"ok":true}'))
+            batch.slots[order.run] = slot
+        except StoreError:
+            raise
+        except AccordError as error:
+            await self._refuse(order, error)
+
+    async def _slot_for(self, order: Order, batch: Batch) -> Slot | None:
+        """The slot after the command; None where nothing is left to do."""
+        slot = await self._slot(order.run, batch)
+        if isinstance(order.command, c.Start):
+            if slot is None and order.graph is not None:
+                return await self.parts.ledger.create(order.command, order.graph)
+            self._executor.ensure_told(slot)
+            return None
+        if slot is None:
+            raise NotFound.of("ACC409", f"there is no run {order.run}", hint="accord runs list")
+        await self.parts.ledger.decide(slot, order.command)
+        return slot
+
+    async def _refuse(self, order: Order, error: AccordError) -> None:
+        if order.done is not None and not order.done.done():
+            order.done.set_exception(error)
+        if order.letter is not None:
+            refusal = msgspec.json.encode({"ok": False, "problems": error.problems})
+            await self.parts.ports.journal.answer([Answer(order.letter, refusal)])
+
+    async def _receive(self, arrival: Arrival, batch: Batch) -> None:
+        found = arrival.found
+        if isinstance(found, Suspect):
+            await self.parts.incidents.record(found)
+        elif found.claims.kind in ("card", "heartbeat"):
+            await self._hear(found)
+        else:
+            await self._admit(found, batch)
+        batch.ack(arrival.inbox, found.delivery)
+
+    async def _admit(self, authentic: Authentic, batch: Batch) -> None:
+        run = authentic.claims.run or RunId("")
+        slot = await self._slot(run, batch) if self.parts.ledger.owns(run) else None
+        verdict = self.parts.gate.admit(slot.run if slot else None, authentic)
+        if isinstance(verdict, Suspect):
+            await self.parts.incidents.record(verdict)
+        elif isinstance(verdict, News):
+            self._report(verdict)
+        elif not isinstance(verdict, Late) and slot is not None:
+            await self.parts.ledger.decide(slot, verdict)
+            batch.slots[run] = slot
+
+    async def _hear(self, authentic: Authentic) -> None:
+        """A card or a heartbeat."""
+        claims, now = authentic.claims, self.parts.ports.clock.now()
+        try:
+            if claims.kind == "card":
+                await self._register(authentic)
+            else:
+                beat = decode_payload(HeartbeatPayload, authentic.message.payload)
+                self.parts.registry.heartbeat(claims.issuer, beat, now, self.parts.tuning.lease)
+        except StoreError:
+            raise
+        except AccordError as error:
+            await self.parts.incidents.record(Suspect(authentic.delivery, error.problems[0], claims))
+            await self._executor.reject(claims.issuer, error.problems)
+
+    async def _register(self, authentic: Authentic) -> None:
+        payload = authentic.message.payload
+        card = decode_card(payload)
+        if card.agent != authentic.claims.issuer:
+            raise MessageRefused.of("ACC714", f"{authentic.claims.issuer} sent the card of {card.agent}")
+        document = self.parts.documents.document(payload)
+        await self.parts.documents.store()
+        statement = authentic.message.statement.decode("ascii")
+        await self.parts.enrolment.register(card, document, statement, self.parts.ports.clock.now())
+
+    def _report(self, news: News) -> None:
+        try:
+            progress = decode_payload(ProgressPayload, news.payload)
+        except MessageRefused:
+            return  # nobody relies on progress
+        claims = news.claims
+        if claims.run and claims.task and claims.attempt:
+            told = Progressed(claims.run, claims.task, claims.attempt, progress.fraction, progress.message)
+            self.parts.feed.publish(claims.run, told)
+
+    async def _slot(self, run: RunId, batch: Batch) -> Slot | None:
+        slot = self.parts.ledger.hot(run)
+        if slot is None:
+            slot = await self.parts.ledger.load(run)
+            if slot is not None:
+                batch.loaded.append(slot)
+        return slot
+
+    # -- the commit ----------------------------------------------------------------------------------------------
+
+    async def _commit(self, batch: Batch) -> None:
+        dirty = [slot for slot in batch.slots.values() if slot.dirty]
+        self.parts.reached("before_append")
+        committed = await self.parts.ledger.commit(dirty) if dirty else []
+        self.parts.reached("after_append")
+        for slot in batch.loaded:
+            await self._executor.resume(slot.run)
+        await self._executor.execute(committed)
+        self.parts.reached("before_ack")
+        for inbox, deliveries in batch.acks.items():
+            await inbox.ack(deliveries)
+        self._tell(batch, committed)
+
+    def _tell(self, batch: Batch, committed: Sequence[Committed]) -> None:
+        runs = {one.run.id: one.run for one in committed}
+        for done, run in batch.done:
+            if not done.done():
+                done.set_result(runs.get(run) or batch.slots[run].run)
+        for one in committed:
+            if one.events:
+                self.parts.feed.publish(one.run.id, Happened(one.run, one.sequence, one.events))
+            slot = self.parts.ledger.hot(one.run.id)
+            self.parts.timers.set(one.run.id, slot.wake_at if slot else None)
+        for slot in batch.loaded:
+            self.parts.timers.set(slot.run.id, slot.wake_at)
+
+    async def _give_up(
+        self, batch: Batch, arrivals: Sequence[Arrival], orders: Sequence[Order], error: StoreError
+    ) -> None:
+        """Nothing of this batch has happened: forget it, and let it come again."""
+        self.parts.ledger.forget([*batch.slots.values(), *batch.loaded])
+        self._executor.forget(batch.slots)
+        for order in orders:
+            if order.done is not None and not order.done.done():
+                order.done.set_exception(error)
+        by_inbox: dict[Inbox, list[Delivery]] = {}
+        for arrival in arrivals:
+            by_inbox.setdefault(arrival.inbox, []).append(arrival.found.delivery)
+        for inbox, deliveries in by_inbox.items():
+            await inbox.nack(deliveries)
+        logger.warning("a batch of %d was not committed: %s", len(batch.slots), error)
+        if isinstance(error, (SequenceConflict, Fenced)):
+            await self.parts.partitions.check()
+        if isinstance(error, StoreUnavailable):
+            await asyncio.sleep(self._retry.total_seconds())
+            self._retry = min(self._retry * 2, RETRY_CAP)
+        for run in batch.slots:
+            self.order(Order(run, c.Tick()))

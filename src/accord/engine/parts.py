@@ -1,0 +1,116 @@
+"""The parts of an orchestrator, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from accord.domain.agent import decode_card, registry_id
+from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.signature import PublicKey
+from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
+from accord.engine.assignments import Secretary
+from accord.engine.dispatcher import Dispatcher
+from accord.engine.documents import Documents
+from accord.engine.feed import Feed
+from accord.engine.gate import Gate
+from accord.engine.holds import Holds
+from accord.engine.incidents import Incidents
+from accord.engine.ledger import Ledger
+from accord.engine.library import Library
+from accord.engine.partitions import Partitions
+from accord.engine.registry import Compatible, Enrolment, Registry
+from accord.engine.router import Router
+from accord.engine.streams import SystemStream
+from accord.engine.timers import Timers
+from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The outer world."""
+
+    journal: Journal
+    blobs: BlobStore
+    bus: Bus
+    keys: KeyStore
+    clock: Clock
+    ids: Ids
+
+
+class Tuning(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be tuned; the defaults are right for most."""
+
+    lease: timedelta = timedelta(seconds=30)
+    """How long an agent may be silent about an attempt."""
+    absent_after: timedelta = timedelta(seconds=20)
+    """How long an instance may be silent before it counts as gone."""
+    partition_ttl: timedelta = timedelta(seconds=10)
+    sweep_every: timedelta = timedelta(seconds=5)
+    letters_every: timedelta = timedelta(milliseconds=200)
+    max_waiting: int = 100_000
+    """Tasks that may wait for agents before new runs are refused."""
+    max_runs: int = 20_000
+    """Runs that may be under way before new ones are refused."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this orchestrator is."""
+
+    id: AgentId
+    organisation: str
+    key: PublicKey
+    owner: str
+    """Names this process among those that share the store."""
+
+
+class Parts:
+    """Everything that the loops of an orchestrator work with."""
+
+    def __init__(self, ports: Ports, identity: Identity, compatible: Compatible, tuning: Tuning) -> None:
+        journal, clock = ports.journal, ports.clock
+        self.ports = ports
+        self.identity = identity
+        self.tuning = tuning
+        self.documents = Documents(ports.blobs)
+        self.feed = Feed()
+        self.registry = Registry(compatible, absent_after=tuning.absent_after)
+        self.router = Router(self.registry, ports.ids)
+        self.holds = Holds(self.router)
+        self.library = Library(ports.blobs)
+        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds)
+        self.timers = Timers(clock, self.dispatcher.next_due)
+        self.ledger = Ledger(journal, self.documents, self.library, self.registry, clock)
+        self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
+        self.ledger.fences = self.partitions.fences
+        self.incidents = Incidents(journal, self.documents, clock)
+        self.secretary = Secretary(identity.id, ports.keys, identity.key)
+        audiences = frozenset((identity.id, registry_id(identity.organisation)))
+        self.gate = Gate(self.registry, self.documents, audiences)
+        self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
+        self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
+        self.control_stream = SystemStream(journal, CONTROL, self.holds.apply)
+        self.streams = (self.registry_stream, self.template_stream, self.control_stream)
+        self.enrolment = Enrolment(self.registry, self.registry_stream)
+        self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}
+        """Payloads of assignments between their decision and their sending."""
+        self.reached: Callable[[str], None] = lambda point: None
+        """Told when a named point of the commit is reached; tests crash there."""
+        self._cards: list[CardAccepted] = []
+
+    def _apply_registry(self, event: SystemEvent) -> None:
+        self.registry.apply(event)
+        if isinstance(event, CardAccepted):
+            self._cards.append(event)
+
+    async def refresh(self) -> None:
+        """Follow what other orchestrators have appended to the shared streams."""
+        for stream in self.streams:
+            await stream.refresh()
+        cards, self._cards = self._cards, []
+        for event in cards:
+            self.registry.remember_card(decode_card(await self.documents.data(event.card)))

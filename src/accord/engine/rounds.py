@@ -1,0 +1,160 @@
+"""Rounds: what an orchestrator looks after again and again. Each round is a small class with one job; all share one
+lifecycle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Protocol
+
+import msgspec
+
+from accord.domain import command as c
+from accord.domain.ids import RunId
+from accord.engine.orchestrator import Orchestrator
+from accord.engine.order import Order
+from accord.errors import StoreUnavailable
+from accord.ports import Answer
+
+logger = logging.getLogger("accord.rounds")
+
+
+class Round(Protocol):
+    """Something to be done every so often."""
+
+    every: timedelta
+
+    async def go(self) -> None:
+        """Do it once."""
+        ...
+
+
+async def repeat(round_: Round) -> None:
+    """Do the round for ever; while the store is away it is tried again next time."""
+    while True:
+        try:
+            await round_.go()
+        except StoreUnavailable as error:
+            logger.warning("%s: %s", type(round_).__name__, error)
+        await asyncio.sleep(round_.every.total_seconds())
+
+
+class Sweeper:
+    """Finds runs whose wake-up is overdue, by asking the store and nobody else: whatever was lost, no run stays
+    stuck.
+    """
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.every = orchestrator.parts.tuning.sweep_every
+        self._orchestrator = orchestrator
+
+    async def go(self) -> None:
+        """Wake every run that is overdue."""
+        parts = self._orchestrator.parts
+        now = parts.ports.clock.now()
+        overdue = await parts.ports.journal.overdue(now, partitions=sorted(parts.partitions.fences))
+        for summary in overdue:
+            self._orchestrator.order(Order(summary.run, tick(self._orchestrator)))
+
+
+class Presence:
+    """Notices that agents are gone, and takes their attempts back."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.every = orchestrator.parts.tuning.absent_after / 4
+        self._orchestrator = orchestrator
+
+    async def go(self) -> None:
+        """Take back what agents that are gone had."""
+        parts = self._orchestrator.parts
+        gone = set(parts.registry.expire(parts.ports.clock.now()))
+        if not gone:
+            return
+        for slot in parts.ledger.slots():
+            lost = tuple(
+                (task, attempt.number)
+                for task in slot.run.busy
+                for attempt in slot.run.state(task).attempts
+                if attempt.live and attempt.agent in gone
+            )
+            if lost:
+                self._orchestrator.order(Order(slot.run.id, c.AgentLost(attempts=lost)))
+
+
+class Letters:
+    """Carries out commands that other processes have posted for our partitions."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.every = orchestrator.parts.tuning.letters_every
+        self._orchestrator = orchestrator
+        self._seen: set[str] = set()
+
+    async def go(self) -> None:
+        """Order what is in the new letters; a letter that cannot be read is answered at once."""
+        parts = self._orchestrator.parts
+        letters = await parts.ports.journal.letters(sorted(parts.partitions.fences))
+        self._seen &= {letter.id for letter in letters}
+        for letter in letters:
+            if letter.id in self._seen:
+                continue
+            self._seen.add(letter.id)
+            try:
+                content = msgspec.json.decode(letter.data, type=LetterContent)
+            except msgspec.DecodeError as error:
+                text = {"ok": False, "problems": [{"code": "ACC446", "message": f"unreadable: {error}"}]}
+                await parts.ports.journal.answer([Answer(letter.id, msgspec.json.encode(text))])
+                continue
+            self._orchestrator.order(Order(content.run, content.command, letter=letter.id))
+
+
+class LetterContent(msgspec.Struct, frozen=True):
+    """What a letter says."""
+
+    run: RunId
+    command: c.ControlCommand
+
+
+class Ownership:
+    """Keeps our partitions, and follows what others append to the shared streams."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.every = orchestrator.parts.tuning.partition_ttl / 3
+        self._orchestrator = orchestrator
+
+    async def go(self) -> None:
+        """Renew, leave what is lost, catch up."""
+        await self._orchestrator.parts.partitions.check()
+        await self._orchestrator.parts.refresh()
+
+
+def tick(orchestrator: Orchestrator) -> c.Tick:
+    """Time has passed; these leases are kept alive by heartbeats."""
+    parts = orchestrator.parts
+    now = parts.ports.clock.now()
+    return c.Tick(renewed=frozenset(lease for lease, until in parts.registry.renewed().items() if until > now))
+
+
+class Rounds:
+    """All rounds and the timers, running while the orchestrator does."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin all rounds."""
+        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Letters, Ownership)]
+        self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
+        timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
+        self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
+
+    async def stop(self) -> None:
+        """End all rounds."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _wake(self, run: RunId) -> None:
+        self._orchestrator.order(Order(run, tick(self._orchestrator)))

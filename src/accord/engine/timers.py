@@ -1,0 +1,72 @@
+"""Timers: wakes runs when something in them is due, and the dispatcher when a back-off is over."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from accord.domain.ids import RunId
+from accord.ports import Clock
+
+FAR = timedelta(seconds=30)
+"""The longest wait in one go, so that a clock that was set is noticed."""
+
+
+class Timers:
+    """One alarm per run, and one for the dispatcher. They are hints: the sweeper finds what they miss."""
+
+    def __init__(self, clock: Clock, next_due: Callable[[], datetime | None]) -> None:
+        self._clock = clock
+        self._next_due = next_due
+        self._at: dict[RunId, datetime] = {}
+        self._heap: list[tuple[datetime, RunId]] = []
+        self._changed = asyncio.Event()
+
+    def set(self, run: RunId, at: datetime | None) -> None:
+        """Wake the run at this time, and at no other; None for never."""
+        if at is None:
+            self._at.pop(run, None)
+        elif self._at.get(run) != at:
+            self._at[run] = at
+            heapq.heappush(self._heap, (at, run))
+            if self._heap[0][0] == at:
+                self._changed.set()
+
+    def poke(self) -> None:
+        """The dispatcher's next time may have changed."""
+        self._changed.set()
+
+    async def run(self, wake: Callable[[RunId], None], kick: Callable[[], None]) -> None:
+        """Wake what is due, for ever."""
+        while True:
+            now = self._clock.now()
+            for due in self._due(now):
+                wake(due)
+            dispatch_at = self._next_due()
+            if dispatch_at is not None and dispatch_at <= now:
+                kick()
+                dispatch_at = now + timedelta(milliseconds=20)
+            await self._wait(now, dispatch_at)
+
+    def _due(self, now: datetime) -> list[RunId]:
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            at, run = heapq.heappop(self._heap)
+            if self._at.get(run) == at:
+                del self._at[run]
+                due.append(run)
+        return due
+
+    async def _wait(self, now: datetime, dispatch_at: datetime | None) -> None:
+        times = [now + FAR]
+        if self._heap:
+            times.append(self._heap[0][0])
+        if dispatch_at is not None:
+            times.append(dispatch_at)
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), max((min(times) - now).total_seconds(), 0.001))
+        except TimeoutError:
+            return
