@@ -53,7 +53,9 @@ def test_programs_that_the_repository_names_are_not_run(repository: Path, tmp_pa
     trap.write_text(f"#!/bin/sh\ntouch {sprung}\n")
     trap.chmod(0o755)
     signer = tmp_path / "signer.sh"
-    signer.write_text("#!/bin/sh\ncat >/dev/null\necho signature\nprintf '\\n[GNUPG:] SIG_CREATED ' >&2\n")
+    signer.write_text(
+        "#!/bin/sh\ncat >/dev/null\necho -----BEGIN PGP SIGNATURE-----\nprintf '\\n[GNUPG:] SIG_CREATED ' >&2\n"
+    )
     signer.chmod(0o755)
     git(repository, "-c", f"gpg.program={signer}", "commit", "-q", "-S", "--allow-empty", "-m", "signed")
     for name in ("core.fsmonitor", "diff.external", "core.pager", "gpg.program", "diff.trap.textconv"):
