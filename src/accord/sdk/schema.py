@@ -137,7 +137,8 @@ class PydanticShape:
         try:
             data = self._adapter.dump_json(value, warnings=False)
             if _may_hide_nan(data):
-                _refuse_nan(self._adapter.dump_python(value, mode="json", warnings=False))
+                # Mode "json" would hide NaN as well.
+                _refuse_nan(self._adapter.dump_python(value, warnings=False))
         except (ValueError, TypeError, RecursionError) as error:
             raise not_json(error) from None
         return data
@@ -174,7 +175,7 @@ def _may_hide_nan(data: bytes) -> bool:
 
 def _refuse_nan(value: object) -> None:
     """Raises ValueError where a number in the value is NaN or infinite."""
-    json.dumps(value, allow_nan=False)
+    json.dumps(value, allow_nan=False, skipkeys=True, default=lambda _: None)
 
 
 # -- by msgspec ----------------------------------------------------------------------------------------
