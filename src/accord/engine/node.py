@@ -23,6 +23,7 @@ from accord.domain.run import Run
 from accord.domain.schema import compile_schema
 from accord.domain.scope import DocumentMissing
 from accord.domain.system import HoldLifted, HoldPlaced, Scope
+from accord.engine.feed import Happened
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.parts import Parts
 from accord.engine.rounds import LetterContent, Rounds
@@ -121,7 +122,7 @@ class Node:
             if state.ended:
                 return state
             async for item in news:
-                if hasattr(item, "events") and item.run.ended:
+                if isinstance(item, Happened) and item.run.ended:
                     return item.run
         return await self.ended(run)
 

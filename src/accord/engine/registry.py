@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from accord.domain.agent import AgentCard, Capacity
-from accord.domain.capability import CapabilityRange, Version
+from accord.domain.capability import CapabilityName, CapabilityRange, Version
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
@@ -188,12 +188,16 @@ class Registry:
         """Whether the agent's card offers this contract."""
         return contract in self._offered.get(agent, ())
 
-    def contracts(self, capability: str) -> list[Contract]:
-        """All versions of a capability that are known, the newest first."""
-        known = self._versions.get(capability, {})
-        return [known[version] for version in sorted(known, reverse=True)]
+    def contracts(self, wanted: CapabilityRange) -> list[Contract]:
+        """All known contracts in the range, the newest version first."""
+        known = self._versions.get(wanted.name, {})
+        return [known[version] for version in sorted(known, reverse=True) if wanted.matches(known[version].ref)]
 
-    def capabilities(self) -> list[str]:
+    def versions(self, name: CapabilityName) -> list[str]:
+        """All known versions of a capability, the newest first."""
+        return [str(version) for version in sorted(self._versions.get(name, {}), reverse=True)]
+
+    def names(self) -> list[str]:
         """The names of all known capabilities."""
         return sorted(self._versions)
 

@@ -1,0 +1,98 @@
+"""The composition root: settings → adapters → engine. The only place that knows which adapter is used."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from accord.blobs.files import FileBlobStore
+from accord.bus.memory import MemoryBus
+from accord.domain.ids import AgentId
+from accord.domain.signature import PublicKey
+from accord.engine.node import Node
+from accord.engine.parts import Identity, Parts, Ports, Tuning
+from accord.errors import NotFound
+from accord.keys.file import FileKeyStore, load_passphrase
+from accord.ports import KeyStore
+from accord.sdk import Agent
+from accord.sdk.worker import AgentKey, Worker
+from accord.settings import Settings
+from accord.store.sqlite import SqliteJournal
+from accord.verifier.compatibility import compatible_version
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The present, aware UTC."""
+        return datetime.now(UTC)
+
+
+class RandomIds:
+    """Tokens in the order of their making: 48 bits of milliseconds, 80 random bits."""
+
+    def token(self) -> str:
+        """26 characters `0-9a-v`."""
+        number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+        return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+
+    def uniform(self) -> float:
+        """A number in [0, 1)."""
+        return secrets.randbits(53) / (1 << 53)
+
+
+@asynccontextmanager
+async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
+    """A node on the embedded default: SQLite, files and the in-process bus."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        journal = await stack.enter_async_context(SqliteJournal.open(settings.journal))
+        blobs = await stack.enter_async_context(FileBlobStore.open(settings.blobs))
+        passphrase = load_passphrase(settings.passphrase)
+        keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
+        ports = Ports(journal=journal, blobs=blobs, bus=MemoryBus(), keys=keys, clock=SystemClock(), ids=RandomIds())
+        identity = Identity(
+            id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
+            organisation=settings.organisation,
+            key=await key_of(keys, "orchestrator"),
+            owner=f"{os.getpid()}-{secrets.token_hex(4)}",
+        )
+        parts = Parts(ports, identity, compatible_version, tuning or Tuning())
+        yield await stack.enter_async_context(Node(parts))
+
+
+@asynccontextmanager
+async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker]]:
+    """These agents, running in this process: each with a key of its own, enrolled and present.
+
+    Raises:
+        MessageRefused: a card is refused, for example a changed contract under an old version.
+    """
+    ports, identity = node.parts.ports, node.parts.identity
+    trust = {identity.key.kid: identity.key}
+    async with AsyncExitStack() as stack:
+        workers = []
+        for agent in agents:
+            name = f"agent.{agent.organisation}.{agent.name}"
+            public = await key_of(ports.keys, name)
+            await node.parts.enrolment.enrol(agent.id, public, by="embedded", now=ports.clock.now())
+            worker = Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust)
+            workers.append(await stack.enter_async_context(worker))
+        for agent in agents:
+            await node.present(agent.id)
+        yield workers
+
+
+async def key_of(keys: KeyStore, name: str) -> PublicKey:
+    """The key of this name, made where there is none."""
+    try:
+        return await keys.public(name)
+    except NotFound:
+        return await keys.create(name)
