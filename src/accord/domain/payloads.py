@@ -16,7 +16,8 @@ from accord.errors import MessageRefused, Place, Problem
 
 SHARE = msgspec.Meta(ge=0, le=1)
 COUNT = msgspec.Meta(ge=0, le=(1 << 31) - 1)
-CODE = msgspec.Meta(min_length=1, max_length=128, pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+CODE = msgspec.Meta(pattern=CODE_PATTERN)
 
 MESSAGE_MAX_CHARACTERS = 2000
 """Bound of the words of a failure or a progress; what is longer is cut by `bounded`."""

@@ -22,14 +22,12 @@ logger = logging.getLogger("accord.agent")
 class Link:
     """The live half of a context: between the function and the worker that runs it."""
 
-    __slots__ = ("cancelled", "grace_s", "lingering", "report", "threads")
+    __slots__ = ("cancelled", "lingering", "report", "threads")
 
-    def __init__(self, threads: Executor | None = None, *, grace_s: float = 5.0) -> None:
+    def __init__(self, threads: Executor | None = None) -> None:
         self.cancelled = False
         self.report: Callable[[ProgressPayload], None] | None = None
         self.threads = threads
-        self.grace_s = grace_s
-        """How long a cancelled thread has to see that it is."""
         self.lingering: asyncio.Future[Any] | None = None
         """The thread that did not see it."""
 

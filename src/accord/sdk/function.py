@@ -13,6 +13,9 @@ from accord.sdk.context import Context
 from accord.sdk.outcome import Output, Result
 from accord.sdk.parameters import Signature
 
+THREAD_GRACE_S = 5.0
+"""How long a cancelled thread has to see that it is."""
+
 
 class Body(Protocol):
     """What a capability does."""
@@ -56,7 +59,7 @@ class FunctionBody:
             return await asyncio.shield(thread)
         except asyncio.CancelledError:
             # A thread cannot be interrupted, only asked: it has some time to see that it is cancelled.
-            await asyncio.wait({thread}, timeout=context.link.grace_s)
+            await asyncio.wait({thread}, timeout=THREAD_GRACE_S)
             if not thread.done():
                 context.link.lingering = thread
             raise

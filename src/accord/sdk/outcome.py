@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Generic, TypeVar
 
 import msgspec
+import orjson
 
-from accord.domain.payloads import FailurePayload, bounded
+from accord.domain.payloads import CODE_PATTERN, FailurePayload, bounded
 from accord.errors import BadInput
 
 T = TypeVar("T")
+
+DETAILS_MAX_BYTES = 256 * 1024
+"""What the details of a failure may hold."""
 
 
 class Result(msgspec.Struct, Generic[T], frozen=True):
@@ -34,6 +39,9 @@ class Failure(Exception):
     """
 
     def __init__(self, code: str, message: str, *, retryable: bool = False, details: object = None) -> None:
+        if re.fullmatch(CODE_PATTERN, code) is None:
+            hint = "letters, digits, `.`, `_` and `-`, at most 128"
+            raise BadInput.of("ACC729", f"`{code:.80}` is no code of a failure", hint=hint)
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -44,8 +52,20 @@ class Failure(Exception):
     def payload(self) -> FailurePayload:
         """The failure as it is sent."""
         return FailurePayload(
-            code=self.code, message=bounded(self.message), retryable=self.retryable, details=self.details
+            code=self.code,
+            message=bounded(self.message),
+            retryable=self.retryable,
+            details=_json_of(self.details),
         )
+
+
+def _json_of(details: object) -> object:
+    """The details as JSON types, in words what is none; nothing where they are too many to be sent."""
+    try:
+        data = orjson.dumps(details, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return repr(details)[:DETAILS_MAX_BYTES]
+    return orjson.loads(data) if len(data) <= DETAILS_MAX_BYTES else None
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):

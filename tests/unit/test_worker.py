@@ -1,0 +1,739 @@
+"""The worker: what it believes, runs once, answers, cancels, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from accord.bus.memory import MemoryBus
+from accord.domain.agent import REGISTRY_SUBJECT, decode_card
+from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, partition_of
+from accord.domain.message import Claims, Kind, Message, decode_claims, encode_claims, payload_ref, statement_id
+from accord.domain.payloads import (
+    AssignContext,
+    AssignPayload,
+    CancelPayload,
+    FailurePayload,
+    HeartbeatPayload,
+    ProgressPayload,
+    RejectPayload,
+    decode_payload,
+    encode_payload,
+)
+from accord.domain.signature import PublicKey, attach, parse_statement, signing_input, verify
+from accord.errors import Problem, StoreUnavailable
+from accord.ports import Inbox, Parcel, agent_subject, partition_subject
+from accord.sdk import Agent, AgentKey, Context, Failure, Result, Worker, WorkerOptions
+from accord.sdk.desk import Pace
+from accord.sdk.intake import Refusal
+from accord.testing.keys import MemoryKeyStore
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+ORCHESTRATOR = AgentId("spiffe://local/orchestrator/one")
+RUN = RunId("run_00000000000000000000000001")
+QUIET = Pace(accept_after=timedelta(hours=1), progress_every=timedelta(hours=1))
+
+
+class StoppedClock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Rig:
+    """An orchestrator's end of the bus, and one agent's worker."""
+
+    def __init__(self, agent: Agent, keys: MemoryKeyStore, bus: MemoryBus) -> None:
+        self.agent = agent
+        self.keys = keys
+        self.bus = bus
+        self.key: PublicKey
+        self.agent_key: PublicKey
+        self.inbox: Inbox
+        self.registry: Inbox
+        self.worker: Worker
+        self.refused: list[Refusal] = []
+
+    def claims(self, data: bytes, **changed: Any) -> Claims:
+        capability = changed.pop("capability", "test.it@1.0.0")
+        found = self.agent.capabilities.get(capability)
+        task, attempt = changed.pop("task", TaskId("one")), changed.pop("attempt", 1)
+        kind: Kind = changed.pop("kind", "assign")
+        return Claims(
+            **{
+                "issuer": ORCHESTRATOR,
+                "audience": self.agent.id,
+                "id": statement_id(RUN, task, attempt, kind),
+                "issued_at": int(NOW.timestamp()),
+                "expires_at": int(NOW.timestamp()) + 300,
+                "kind": kind,
+                "run": RUN,
+                "task": task,
+                "attempt": attempt,
+                "lease": LeaseToken(f"lease-{task}-{attempt}"),
+                "capability": capability,
+                "contract": found.contract.digest if found else Digest("0" * 64),
+                "payload": payload_ref(data),
+            }
+            | changed
+        )
+
+    async def signed(self, claims: Claims, payload: bytes, key: PublicKey | None = None) -> Message:
+        key = key or self.key
+        signed = signing_input(key.kid, key.algorithm, encode_claims(claims))
+        return Message(attach(signed, (await self.keys.sign(key.kid, [signed]))[0]), payload)
+
+    async def assignment(self, document: Any, *, told: dict[str, Any] | None = None, **changed: Any) -> Message:
+        context = AssignContext(idempotency_key="key-1", **(told or {}))
+        payload = encode_payload(AssignPayload(msgspec.Raw(orjson.dumps(document)), context))
+        return await self.signed(self.claims(payload, **changed), payload)
+
+    async def cancellation(self, **changed: Any) -> Message:
+        payload = encode_payload(CancelPayload("not wanted"))
+        return await self.signed(self.claims(payload, kind="cancel", **changed), payload)
+
+    async def send(self, *messages: Message) -> None:
+        subject = agent_subject(self.agent.id)
+        await self.bus.publish([Parcel(subject, message) for message in messages])
+
+    async def answers(self, count: int) -> list[tuple[Claims, Message]]:
+        """The next `count` answers, each verified."""
+        found: list[tuple[Claims, Message]] = []
+        while len(found) < count:
+            deliveries = await self.inbox.take(count - len(found))
+            await self.inbox.ack(deliveries)
+            found += [(self.read(delivery.message), delivery.message) for delivery in deliveries]
+        return found
+
+    async def answer(self) -> tuple[Claims, Any]:
+        claims, message = (await self.answers(1))[0]
+        return claims, orjson.loads(message.payload) if message.payload else None
+
+    async def failure(self) -> FailurePayload:
+        claims, message = (await self.answers(1))[0]
+        assert claims.kind == "failure"
+        return decode_payload(FailurePayload, message.payload)
+
+    async def news(self) -> tuple[Claims, bytes]:
+        delivery = (await self.registry.take(1))[0]
+        await self.registry.ack([delivery])
+        return self.read(delivery.message), delivery.message.payload
+
+    def read(self, message: Message) -> Claims:
+        parsed = parse_statement(message.statement)
+        verify(parsed, self.agent_key)
+        claims = decode_claims(parsed.claims)
+        if message.payload:
+            assert claims.payload == payload_ref(message.payload)
+        return claims
+
+
+Start = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def started(agent: Agent, bus: MemoryBus | None = None, **options: Any) -> Rig:
+            rig = Rig(agent, options.pop("keys", None) or MemoryKeyStore(), bus or MemoryBus())
+            rig.key, rig.agent_key = await rig.keys.create("orchestrator"), await rig.keys.create("agent")
+            rig.inbox = await stack.enter_async_context(rig.bus.inbox(partition_subject(partition_of(RUN))))
+            rig.registry = await stack.enter_async_context(rig.bus.inbox(REGISTRY_SUBJECT))
+            settings = {
+                "heartbeat": timedelta(hours=1),
+                "drain_within": timedelta(0),
+                "pace": QUIET,
+                "instance": "i1",
+                "refused": rig.refused.append,
+            }
+            trust = {rig.key.kid: rig.key}
+            rig.worker = Worker(
+                agent, AgentKey(rig.keys, "agent"), rig.bus, StoppedClock(), trust, WorkerOptions(**settings | options)
+            )
+            await stack.enter_async_context(rig.worker)
+            return rig
+
+        yield started
+
+
+class Gate:
+    """A function that waits until it is let go, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.entered = asyncio.Semaphore(0)
+        self.open = asyncio.Event()
+
+    async def __call__(self, number: int) -> int:
+        self.calls += 1
+        self.entered.release()
+        await self.open.wait()
+        return number
+
+
+def gated(**capacity: Any) -> tuple[Agent, Gate]:
+    agent, gate = Agent("gated", **capacity), Gate()
+
+    @agent.capability("test.it@1.0.0")
+    async def wait(number: int) -> int:
+        return await gate(number)
+
+    return agent, gate
+
+
+def doubling() -> Agent:
+    agent = Agent("doubler")
+
+    @agent.capability("test.it@1.0.0")
+    async def double(number: int, *, context: Context) -> Result[int]:
+        return Result(2 * number, confidence=0.5)
+
+    return agent
+
+
+# -- the way of an assignment --------------------------------------------------------------------------
+
+
+async def test_a_result_says_what_it_answers(start: Start) -> None:
+    rig = await start(doubling())
+    assignment = await rig.assignment({"number": 4}, trace="00-trace")
+    await rig.send(assignment)
+    claims, value = await rig.answer()
+    assigned = decode_claims(parse_statement(assignment.statement).claims)
+    assert value == 8
+    assert claims == msgspec.structs.replace(
+        assigned,
+        issuer=rig.agent.id,
+        audience=ORCHESTRATOR,
+        id=statement_id(RUN, TaskId("one"), 1, "result"),
+        kind="result",
+        payload=payload_ref(b"8"),
+        inputs=(payload_ref(assignment.statement).sha256,),
+        confidence="0.5",
+    )
+    assert await rig.bus.depth(agent_subject(rig.agent.id)) == 0
+
+
+async def test_the_context_is_what_was_assigned(start: Start) -> None:
+    agent = Agent("asking")
+    seen: list[Context] = []
+
+    @agent.capability("test.it@1.0.0")
+    async def ask(context: Context) -> None:
+        seen.append(context)
+
+    rig = await start(agent)
+    problem = Problem("ACC251", "too short")
+    told = {
+        "template": "a@1.0.0",
+        "objective": "compare",
+        "deadline": NOW + timedelta(hours=1),
+        "upstream": {"find": {"a": 1}},
+        "errors": (problem,),
+    }
+    await rig.send(await rig.assignment({}, told=told, attempt=3))
+    assert (await rig.answer())[1] is None
+    context = seen[0]
+    assert (context.run, context.task, context.attempt, context.organisation) == (RUN, "one", 3, "local")
+    assert {name: getattr(context, name) for name in told} == told
+    assert context.idempotency_key == "key-1"
+
+
+@pytest.mark.parametrize("inline_below", [1, 1000])
+async def test_many_assignments_are_each_answered(start: Start, inline_below: int) -> None:
+    rig = await start(doubling(), verify_inline_below=inline_below)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(50)])
+    answers = await rig.answers(50)
+    assert {claims.task: message.payload for claims, message in answers} == {
+        f"t{n}": str(2 * n).encode() for n in range(50)
+    }
+
+
+async def test_no_more_run_than_the_agent_said(start: Start) -> None:
+    agent, gate = gated(concurrency=2, queue=1)
+    rig = await start(agent)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)])
+    await gate.entered.acquire()
+    await gate.entered.acquire()
+    await rig.send(await rig.assignment({"number": 3}, task=TaskId("t3")))
+    assert (await rig.failure()).code == "overloaded"
+    assert gate.calls == 2
+    gate.open.set()
+    assert {claims.task for claims, _ in await rig.answers(3)} == {"t0", "t1", "t2"}
+
+
+async def test_a_plain_function_runs_in_a_thread(start: Start) -> None:
+    agent = Agent("threaded")
+
+    @agent.capability("test.it@1.0.0")
+    def where(context: Context) -> bool:
+        context.progress(0.5, "there")
+        return threading.current_thread() is not threading.main_thread()
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}))
+    (progress, told), (result, value) = await rig.answers(2)
+    assert (progress.kind, decode_payload(ProgressPayload, told.payload)) == (
+        "progress",
+        ProgressPayload(0.5, "there"),
+    )
+    assert (result.kind, value.payload) == ("result", b"true")
+
+
+async def test_a_long_task_is_accepted_first(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent, pace=Pace(accept_after=timedelta(0)))
+    await rig.send(await rig.assignment({"number": 1}))
+    claims, payload = await rig.answer()
+    assert (claims.kind, claims.lease, payload) == ("accept", "lease-one-1", None)
+    gate.open.set()
+    assert (await rig.answer())[0].kind == "result"
+
+
+async def test_progress_is_told_with_numbers_of_its_own(start: Start) -> None:
+    agent = Agent("telling")
+
+    @agent.capability("test.it@1.0.0")
+    async def tell(context: Context) -> None:
+        for step in range(4):
+            await context.progress(step / 4)
+            await asyncio.sleep(0)
+
+    rig = await start(agent, pace=Pace(progress_every=timedelta(0), accept_after=timedelta(hours=1)))
+    await rig.send(await rig.assignment({}))
+    ids = []
+    while (told := (await rig.answer())[0]).kind == "progress":
+        ids.append(told.id)
+    assert ids == [f"{RUN}/one/1/progress/{n}" for n in range(1, len(ids) + 1)]
+    assert ids
+
+
+# -- failures ------------------------------------------------------------------------------------------
+
+
+def failing(error: Exception | type[BaseException]) -> Agent:
+    agent = Agent("failing")
+
+    @agent.capability("test.it@1.0.0")
+    def fail() -> None:
+        raise error
+
+    return agent
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            Failure("no-luck", "try again", retryable=True, details={"a": 1}),
+            FailurePayload(code="no-luck", message="try again", retryable=True, details={"a": 1}),
+        ),
+        (ValueError("bad"), FailurePayload(code="exception", message="ValueError: bad", retryable=True)),
+        (SystemExit, FailurePayload(code="exception", message="SystemExit", retryable=True)),
+        (
+            StopIteration,
+            FailurePayload(code="exception", message="RuntimeError: the function raised StopIteration", retryable=True),
+        ),
+    ],
+)
+async def test_what_a_function_raises_is_a_failure(start: Start, error: Any, expected: FailurePayload) -> None:
+    rig = await start(failing(error))
+    await rig.send(await rig.assignment({}))
+    assert await rig.failure() == expected
+
+
+async def test_the_text_of_an_exception_is_bounded(start: Start) -> None:
+    rig = await start(failing(ValueError("x" * 10_000)))
+    await rig.send(await rig.assignment({}))
+    assert len((await rig.failure()).message) == 500
+
+
+async def test_details_that_are_no_json_are_told_in_words(start: Start) -> None:
+    rig = await start(failing(Failure("odd", "odd", details={"a": object})))
+    await rig.send(await rig.assignment({}))
+    assert (await rig.failure()).details == {"a": "<class 'object'>"}
+
+
+async def test_an_output_that_is_no_json_is_a_failure(start: Start) -> None:
+    agent = Agent("wrong")
+
+    @agent.capability("test.it@1.0.0")
+    async def nan() -> float:
+        return float("nan")
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}))
+    assert (await rig.failure()).code == "output-not-json"
+
+
+async def test_an_input_that_breaks_the_contract_is_not_executed(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent)
+    await rig.send(await rig.assignment({"number": "one", "more": 1}))
+    failure = await rig.failure()
+    assert (failure.code, failure.retryable, gate.calls) == ("input-contract", False, 0)
+    assert len(failure.details["violations"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"capability": "test.other@1.0.0"}, "unknown-capability"),
+        ({"contract": Digest("1" * 64)}, "contract-mismatch"),
+    ],
+)
+async def test_what_the_agent_does_not_offer_is_refused(start: Start, changed: dict[str, Any], code: str) -> None:
+    rig = await start(doubling())
+    await rig.send(await rig.assignment({"number": 1}, **changed))
+    assert (await rig.failure()).code == code
+
+
+async def test_a_payload_without_its_shape_is_a_failure(start: Start) -> None:
+    rig = await start(doubling())
+    payload = b'{"input":{"number":1},"input":{"number":2},"context":{"idempotency_key":"k"}}'
+    await rig.send(await rig.signed(rig.claims(payload), payload))
+    failure = await rig.failure()
+    assert failure.code == "malformed-assignment"
+    assert "ACC322" in failure.message
+
+
+# -- what is not believed ------------------------------------------------------------------------------
+
+
+async def forged(rig: Rig) -> Message:
+    message = await rig.assignment({"number": 1})
+    head, claims, _ = message.statement.split(b".")
+    other = await rig.assignment({"number": 2}, task=TaskId("two"))
+    return Message(b".".join((head, claims, other.statement.split(b".")[2])), message.payload)
+
+
+async def strange_key(rig: Rig) -> Message:
+    message = await rig.assignment({"number": 1})
+    claims = decode_claims(parse_statement(message.statement).claims)
+    return await rig.signed(claims, message.payload, rig.agent_key)
+
+
+async def other_payload(rig: Rig) -> Message:
+    message = await rig.assignment({"number": 1})
+    return Message(message.statement, message.payload.replace(b"1", b"2"))
+
+
+def with_claims(**changed: Any) -> Callable[[Rig], Awaitable[Message]]:
+    return lambda rig: rig.assignment({"number": 1}, **changed)
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (forged, "ACC311"),
+        (strange_key, "ACC380"),
+        (with_claims(audience=AgentId("spiffe://local/agent/another")), "ACC381"),
+        (with_claims(expires_at=int(NOW.timestamp())), "ACC382"),
+        (with_claims(issued_at=int(NOW.timestamp()) + 3600), "ACC383"),
+        (with_claims(kind="result"), "ACC384"),
+        (with_claims(payload=None), "ACC385"),
+        (other_payload, "ACC385"),
+        (with_claims(lease=None), "ACC386"),
+    ],
+)
+@pytest.mark.parametrize("inline_below", [1, 1000])
+async def test_what_is_not_believed_is_dropped_and_reported(
+    start: Start, make: Callable[[Rig], Awaitable[Message]], code: str, inline_below: int
+) -> None:
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent, verify_inline_below=inline_below)
+    refused = await make(rig)
+    await rig.send(refused, await rig.assignment({"number": 9}, task=TaskId("good")))
+    claims, value = await rig.answer()
+    assert (claims.task, value, gate.calls) == ("good", 9, 1)
+    assert [refusal.message for refusal in rig.refused] == [refused]
+    assert [problem.code for problem in rig.refused[0].problems] == [code]
+    assert await rig.bus.depth(agent_subject(agent.id)) == 0
+
+
+# -- once ----------------------------------------------------------------------------------------------
+
+
+async def test_a_redelivery_is_answered_with_the_same_bytes_and_not_executed(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent)
+    assignment = await rig.assignment({"number": 5})
+    await rig.send(assignment, assignment)
+    await gate.entered.acquire()
+    await rig.send(assignment)
+    gate.open.set()
+    (_, first), *_ = await rig.answers(1)
+    await rig.send(assignment)
+    (_, second), *_ = await rig.answers(1)
+    assert (first, gate.calls) == (second, 1)
+
+
+async def test_failures_are_repeated_too(start: Start) -> None:
+    rig = await start(failing(ValueError("bad")))
+    assignment = await rig.assignment({})
+    await rig.send(assignment)
+    first = await rig.answers(1)
+    await rig.send(assignment)
+    assert await rig.answers(1) == first
+
+
+async def test_the_same_attempt_under_another_lease_is_done_again(start: Start) -> None:
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent)
+    for lease in ("first", "second"):
+        await rig.send(await rig.assignment({"number": 1}, lease=LeaseToken(lease)))
+        assert (await rig.answer())[0].lease == lease
+    assert gate.calls == 2
+
+
+async def test_only_so_many_answers_are_remembered(start: Start) -> None:
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent, pace=msgspec.structs.replace(QUIET, remember=2))
+    assignments = [await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)]
+    await rig.send(*assignments)
+    await rig.answers(3)
+    await rig.send(*assignments[1:])
+    await rig.answers(2)
+    assert gate.calls == 3
+    await rig.send(assignments[0])
+    await rig.answers(1)
+    assert gate.calls == 4
+
+
+# -- cancellation and deadlines ------------------------------------------------------------------------
+
+
+async def test_an_async_function_is_cancelled(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent)
+    await rig.send(await rig.assignment({"number": 1}))
+    await gate.entered.acquire()
+    await rig.send(await rig.cancellation())
+    assert await rig.failure() == FailurePayload(code="cancelled", message="not wanted", retryable=True)
+
+
+async def test_a_function_that_swallows_its_cancellation_is_cancelled_all_the_same(start: Start) -> None:
+    agent = Agent("stubborn")
+    entered = asyncio.Event()
+
+    @agent.capability("test.it@1.0.0")
+    async def stubborn() -> str:
+        try:
+            entered.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "done anyway"
+        return "never"
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}))
+    await entered.wait()
+    await rig.send(await rig.cancellation())
+    assert (await rig.failure()).code == "cancelled"
+
+
+async def test_a_thread_sees_that_it_is_cancelled(start: Start) -> None:
+    agent = Agent("threaded")
+    entered, ended = threading.Event(), threading.Event()
+
+    @agent.capability("test.it@1.0.0")
+    def spin(context: Context) -> None:
+        entered.set()
+        try:
+            while True:
+                context.raise_if_cancelled()
+        finally:
+            ended.set()
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}))
+    await asyncio.to_thread(entered.wait)
+    await rig.send(await rig.cancellation())
+    assert (await rig.failure()).code == "cancelled"
+    assert ended.is_set()
+
+
+async def test_a_thread_that_does_not_stop_keeps_its_place(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accord.sdk.function.THREAD_GRACE_S", 0.0)
+    agent = Agent("deaf", concurrency=1, queue=0)
+    entered, let_go = threading.Event(), threading.Event()
+
+    @agent.capability("test.it@1.0.0")
+    def deaf() -> None:
+        entered.set()
+        let_go.wait()
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}))
+    await asyncio.to_thread(entered.wait)
+    await rig.send(await rig.cancellation())
+    assert (await rig.failure()).code == "cancelled"
+    await rig.send(await rig.assignment({}, task=TaskId("two")))
+    assert (await rig.failure()).code == "overloaded"
+    let_go.set()
+
+
+async def test_what_waits_is_cancelled_without_being_begun(start: Start) -> None:
+    agent, gate = gated(concurrency=1)
+    rig = await start(agent)
+    await rig.send(
+        await rig.assignment({"number": 1}),
+        await rig.assignment({"number": 2}, task=TaskId("two")),
+        await rig.cancellation(task=TaskId("two")),
+    )
+    assert (await rig.failure()).code == "cancelled"
+    assert gate.calls == 1
+    gate.open.set()
+    assert (await rig.answer())[0].task == "one"
+
+
+async def test_a_cancellation_that_comes_first_is_remembered(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent)
+    await rig.send(await rig.cancellation(), await rig.assignment({"number": 1}))
+    assert (await rig.failure()).code == "cancelled"
+    assert gate.calls == 0
+
+
+async def test_a_cancellation_of_another_lease_changes_nothing(start: Start) -> None:
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent)
+    await rig.send(await rig.cancellation(lease=LeaseToken("old")), await rig.assignment({"number": 1}))
+    assert (await rig.answer())[1] == 1
+
+
+@pytest.mark.parametrize("where", ["run", "contract"])
+async def test_a_deadline_stops_the_attempt(start: Start, where: str) -> None:
+    agent = Agent("slow")
+
+    @agent.capability("test.it@1.0.0", deadline=timedelta(microseconds=1) if where == "contract" else None)
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}, told={"deadline": NOW} if where == "run" else {}))
+    assert (await rig.failure()).code == "deadline"
+
+
+# -- the registry's news -------------------------------------------------------------------------------
+
+
+async def test_the_card_comes_first_then_heartbeats(start: Start) -> None:
+    agent, gate = gated(concurrency=1, queue=0)
+    rig = await start(agent)
+    claims, payload = await rig.news()
+    card = decode_card(payload)
+    assert (claims.kind, claims.issuer, claims.audience) == ("card", agent.id, "spiffe://local/registry")
+    assert (card.instance, card.contracts()) == (
+        f"{agent.id}#i1",
+        (agent.capabilities["test.it@1.0.0"].contract,),
+    )
+    assert card.public_keys == (rig.agent_key,)
+    assert await heartbeat(rig) == (0.0, (), False)
+    await rig.send(await rig.assignment({"number": 1}))
+    assert await heartbeat(rig) == (1.0, ("lease-one-1",), False)
+    gate.open.set()
+    assert await heartbeat(rig) == (0.0, (), False)
+    await rig.worker.stop()
+    assert await heartbeat(rig) == (0.0, (), True)
+
+
+async def heartbeat(rig: Rig) -> tuple[float, tuple[str, ...], bool]:
+    claims, payload = await rig.news()
+    assert claims.kind == "heartbeat"
+    told = decode_payload(HeartbeatPayload, payload)
+    assert told.instance == rig.worker.instance
+    return told.load, told.running, told.draining
+
+
+async def test_rejections_are_logged_and_acknowledgements_are_no_news(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await start(doubling())
+    payload = encode_payload(RejectPayload((Problem("ACC251", "too short"),)))
+    await rig.send(
+        await rig.signed(rig.claims(payload, kind="reject"), payload),
+        await rig.signed(rig.claims(b"", kind="ack", payload=None), b""),
+        await rig.assignment({"number": 1}),
+    )
+    await rig.answer()
+    assert "ACC251 too short" in caplog.text
+
+
+# -- when ports fail, and the end ----------------------------------------------------------------------
+
+
+class ShakyKeys(MemoryKeyStore):
+    """Fails every other time that the agent signs."""
+
+    times = 0
+
+    async def sign(self, kid: Any, inputs: Sequence[bytes]) -> list[bytes]:
+        ours = kid == (await self.public("agent")).kid
+        self.times += ours
+        if ours and self.times % 2:
+            raise StoreUnavailable.of("ACC501", "the key store is away")
+        return await super().sign(kid, inputs)
+
+
+class ShakyBus(MemoryBus):
+    """Fails every other time, and holds little."""
+
+    times = 0
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        self.times += 1
+        if self.times % 2 and not any(parcel.subject.startswith("agent/") for parcel in parcels):
+            raise ConnectionError("the bus is away")
+        await super().publish(parcels)
+
+
+async def test_what_cannot_be_sent_is_sent_later(start: Start) -> None:
+    rig = await start(doubling(), bus=ShakyBus())
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(5)])
+    assert len({claims.task for claims, _ in await rig.answers(5)}) == 5
+
+
+async def test_what_cannot_be_signed_is_signed_later(start: Start) -> None:
+    rig = await start(doubling(), keys=ShakyKeys())
+    for n in range(3):
+        await rig.send(await rig.assignment({"number": n}, task=TaskId(f"t{n}")))
+        assert (await rig.answer())[1] == 2 * n
+
+
+async def test_stopping_gives_back_what_has_not_begun_and_answers_the_rest(start: Start) -> None:
+    agent, gate = gated(concurrency=1)
+    rig = await start(agent)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)])
+    await gate.entered.acquire()
+    await rig.worker.stop()
+    assert (await rig.failure()).code == "stopped"
+    assert await rig.bus.depth(agent_subject(agent.id)) == 2
+    gate.open.set()
+    await rig.worker.start()
+    assert sorted(claims.task or "" for claims, _ in await rig.answers(2)) == ["t1", "t2"]
+
+
+async def test_stopping_waits_for_what_runs(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent, drain_within=timedelta(hours=1))
+    await rig.send(await rig.assignment({"number": 1}))
+    await gate.entered.acquire()
+    stopping = asyncio.create_task(rig.worker.stop())
+    await asyncio.sleep(0)
+    gate.open.set()
+    await stopping
+    assert (await rig.answer())[1] == 1
+    await rig.worker.stop()
