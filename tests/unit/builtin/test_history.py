@@ -57,7 +57,8 @@ def test_programs_that_the_repository_names_are_not_run(repository: Path, tmp_pa
         "#!/bin/sh\ncat >/dev/null\necho -----BEGIN PGP SIGNATURE-----\nprintf '\\n[GNUPG:] SIG_CREATED ' >&2\n"
     )
     signer.chmod(0o755)
-    git(repository, "-c", f"gpg.program={signer}", "commit", "-q", "-S", "--allow-empty", "-m", "signed")
+    (repository / "hot.py").write_text("four\n")
+    git(repository, "-c", f"gpg.program={signer}", "commit", "-q", "-a", "-S", "-m", "signed")
     for name in ("core.fsmonitor", "diff.external", "core.pager", "gpg.program", "diff.trap.textconv"):
         git(repository, "config", name, str(trap))
     git(repository, "config", "log.showSignature", "true")
