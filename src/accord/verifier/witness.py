@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeGuard
 
 import msgspec
@@ -235,7 +235,7 @@ _Maker: TypeAlias = Callable[[Alternative, int], list[object]]
 _NOTHING = object()
 
 
-def _in_turn(lists: Iterable[list[object]]) -> Iterator[object]:
+def _in_turn(lists: Iterable[Sequence[object]]) -> Iterator[object]:
     """Round robin, so that a bound on the number leaves something of every list."""
     for row in itertools.zip_longest(*lists, fillvalue=_NOTHING):
         yield from (value for value in row if value is not _NOTHING)

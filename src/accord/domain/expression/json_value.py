@@ -60,29 +60,33 @@ def _too_much(source: str) -> ExpressionInvalid:
     return ExpressionInvalid.of("ACC216", message, hint="a plain path may be of any size; let an agent do the rest")
 
 
-def as_json(value: cel.Value, source: str) -> object:
-    """A CEL value as JSON: timestamps as RFC 3339, durations as `1.5s`, bytes as base64, members sorted.
+def plain_value(value: cel.Value, source: str) -> object:
+    """What the runtime makes of a CEL value in Python; of an error its text.
+
+    Raises:
+        ExpressionInvalid: ACC218 it makes nothing of it.
+    """
+    try:
+        return value.plain_value()
+    except (TypeError, SystemError, UnicodeDecodeError):
+        # There is no Python form of an optional, alone (TypeError) or inside a list (SystemError).
+        raise _no_json("an optional", source, "end it with .orValue(...)") from None
+
+
+def as_json(value: object, source: str) -> object:
+    """A plain value of CEL as JSON: timestamps as RFC 3339, durations as `1.5s`, bytes as base64, members sorted.
 
     Raises:
         ExpressionInvalid: ACC218 it has no JSON form: NaN, infinity, a key that is no string, a type, or an
             optional.
     """
-    try:
-        found = value.plain_value()
-    except (TypeError, SystemError, UnicodeDecodeError):
-        # The runtime has no Python form for an optional, alone (TypeError) or inside a list (SystemError).
-        raise _no_json("an optional", source, "end it with .orValue(...)") from None
-    return _json(found, source)
-
-
-def _json(value: object, source: str) -> object:
     match value:
         case None | bool() | str():
             return value
         case int() | float():
             return _number(value, source)
         case list():
-            return [_json(each, source) for each in value]
+            return [as_json(each, source) for each in value]
         case dict():
             return _object(value, source)
     return _special(value, source)
@@ -113,7 +117,7 @@ def _object(value: dict[object, object], source: str) -> dict[str, object]:
     for key, entry in value.items():
         if not isinstance(key, str):
             raise _no_json(f"an object with the key {key!r}", source, "convert keys with string()")
-        entries[key] = _json(entry, source)
+        entries[key] = as_json(entry, source)
     return dict(sorted(entries.items()))
 
 

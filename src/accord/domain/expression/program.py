@@ -27,7 +27,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]  # as above
 )
 
 from accord.domain.expression.cost import Growth, check_cost, growth_of, size_of
-from accord.domain.expression.json_value import as_json, weigh
+from accord.domain.expression.json_value import as_json, plain_value, weigh
 from accord.domain.expression.reference import (
     VARIABLES,
     Cut,
@@ -130,9 +130,10 @@ class _Program(msgspec.Struct, frozen=True):
             value = self.compiled.eval(data=data)
         except RuntimeError as error:
             raise _failed(str(error), self.source) from None
+        found = plain_value(value, self.source)
         if value.type() == cel.Type.ERROR:
-            raise _failed(str(value.plain_value()), self.source)
-        return as_json(value, self.source)
+            raise _failed(str(found), self.source)
+        return as_json(found, self.source)
 
 
 def compile_expression(source: str) -> Expression:
@@ -203,6 +204,8 @@ def _compile_problem(line: int, column: int, message: str, source: str) -> Probl
         return Problem("ACC203", f"nested too deeply, in `{source}`", place, "split it up over several tasks")
     if undeclared := _UNDECLARED.match(message):
         name = undeclared.group(1)
+        if column > 0:
+            place = Place(line=place.line, column=_start(name, source, line, column))
         return Problem("ACC201", f"there is no `{name}`, in `{source}`", place, _name_hint(name, source))
     if overload := _OVERLOAD.match(message):
         function, types = overload.groups()
@@ -210,6 +213,12 @@ def _compile_problem(line: int, column: int, message: str, source: str) -> Probl
         return Problem("ACC202", said, place, _RUNTIME_HINTS["ACC214"])
     short = _EXPECTING.sub("", message.removeprefix("Syntax error: ")).replace("'<EOF>'", "end")
     return Problem("ACC200", f"{short}, in `{source}`", place, "see the CEL language definition")
+
+
+def _start(name: str, source: str, line: int, column: int) -> int:
+    """Where a name with dots begins; CEL gives the column of its last dot."""
+    start = column - max(0, name.rfind("."))
+    return start if source.splitlines()[line - 1].startswith(name, start - 1) else column
 
 
 def _name_hint(name: str, source: str) -> str:
