@@ -28,6 +28,14 @@ BEGIN
     SELECT RAISE(ABORT, 'an event is never removed, except with its whole retired stream');
 END;
 
+-- REPLACE removes rows without asking the triggers for DELETE.
+CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM streams WHERE stream = NEW.stream AND sequence >= NEW.sequence)
+    OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
+BEGIN
+    SELECT RAISE(ABORT, 'an event is never replaced');
+END;
+
 CREATE TRIGGER tombstones_stay BEFORE DELETE ON streams
 BEGIN
     SELECT RAISE(ABORT, 'the head of a stream is never removed');

@@ -1,0 +1,100 @@
+CREATE INDEX letters_answered ON letters (posted_at) WHERE answer IS NOT NULL;
+
+CREATE INDEX letters_waiting ON letters (partition, position) WHERE answer IS NULL;
+
+CREATE INDEX runs_by_parent ON runs (parent, run) WHERE parent IS NOT NULL;
+
+CREATE INDEX runs_by_state ON runs (state, run);
+
+CREATE INDEX runs_to_retire ON runs (updated_at, run)
+WHERE state IN ('completed', 'failed', 'cancelled');
+
+CREATE INDEX runs_to_wake ON runs (wake_at, partition)
+WHERE wake_at IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled');
+
+CREATE TABLE events (
+    position INTEGER PRIMARY KEY, -- events are written where the file ends, whatever stream they are of
+    stream TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (stream, sequence)
+) STRICT;
+
+CREATE TABLE letters (
+    position INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    partition INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    posted_at INTEGER NOT NULL,
+    answer BLOB -- NULL while there is none
+) STRICT;
+
+CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT
+;
+
+CREATE TABLE partitions (
+    partition INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    owner TEXT, -- NULL when it was released
+    until INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY,
+    partition INTEGER NOT NULL,
+    template TEXT NOT NULL,
+    title TEXT NOT NULL,
+    state TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    wake_at INTEGER,
+    tasks_total INTEGER NOT NULL,
+    tasks_done INTEGER NOT NULL,
+    tasks_failed INTEGER NOT NULL,
+    parent TEXT,
+    searched TEXT NOT NULL -- title, template and run id with their case folded as Unicode says
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE snapshots (
+    stream TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE streams (
+    stream TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    retired_at INTEGER -- when its events were removed: the row stays as the tombstone
+) WITHOUT ROWID, STRICT;
+
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+BEGIN
+    SELECT RAISE(ABORT, 'an event is never changed');
+END;
+
+CREATE TRIGGER events_are_never_removed BEFORE DELETE ON events
+WHEN NOT EXISTS (SELECT 1 FROM streams WHERE stream = OLD.stream AND retired_at IS NOT NULL)
+BEGIN
+    SELECT RAISE(ABORT, 'an event is never removed, except with its whole retired stream');
+END;
+
+CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
+WHEN EXISTS (SELECT 1 FROM streams WHERE stream = NEW.stream AND sequence >= NEW.sequence)
+    OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
+BEGIN
+    SELECT RAISE(ABORT, 'an event is never replaced');
+END;
+
+CREATE TRIGGER streams_only_grow BEFORE UPDATE ON streams
+WHEN OLD.retired_at IS NOT NULL OR NEW.sequence < OLD.sequence OR NEW.stream <> OLD.stream
+BEGIN
+    SELECT RAISE(ABORT, 'a stream only grows, and not once it is retired');
+END;
+
+CREATE TRIGGER tombstones_stay BEFORE DELETE ON streams
+BEGIN
+    SELECT RAISE(ABORT, 'the head of a stream is never removed');
+END;
+
