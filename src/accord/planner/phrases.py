@@ -10,8 +10,11 @@ import msgspec
 from accord.domain.template_rules import SLOT
 from accord.planner.words import FILLERS, VERSUS, Word, weight, words_of
 
-MISSING_SLOT = 4.0
-"""Cost of a slot without words: more than any few words, so that an alignment that fills it is preferred."""
+MISSING_SLOT = 0.5
+"""Cost of a slot without words: less than a word of the phrase is worth, so that no slot takes such a word."""
+
+_PLACES = frozenset({"in", "of", "at", "on", "from", "inside", "under", "within"})
+"""Prepositions that stand for each other in front of a place."""
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -138,4 +141,6 @@ class _Aligning:
 
 
 def _same(word: Word, fixed: Word) -> bool:
-    return not word.quoted and (word.plain == fixed.plain or word.stem == fixed.stem)
+    if word.quoted:
+        return False
+    return word.stem == fixed.stem or (word.plain in _PLACES and fixed.plain in _PLACES)

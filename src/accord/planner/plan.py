@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from accord.domain.capability import Version
 from accord.domain.compile import compile_graph
 from accord.domain.defaults import completed
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait
@@ -103,19 +104,19 @@ def plan(
     capabilities: Capabilities,
     others: Templates = _NONE,
 ) -> Plan:
-    """The plan for an objective, by the templates' example phrases. Its report may have errors: then it cannot run.
+    """The plan for an objective, by the phrases of the newest templates. With errors in its report it cannot run.
 
     Raises:
         NotUnderstood: there is no confident plan (ACC800 to ACC805); hints name the nearest templates and phrases.
     """
-    by_name = {f"{known.template.name}@{known.template.version}": known for known in templates}
-    newest = [known.template for known in templates if known.template.examples]
-    _check_objective(objective, newest)
-    found = matches(objective, newest)
+    newest = _newest(templates)
+    with_phrases = [known.template for known in newest.values() if known.template.examples]
+    _check_objective(objective, with_phrases)
+    found = matches(objective, with_phrases)
     best = confident(found)
     if best is None:
-        raise NotUnderstood(*_why_not_understood(objective, found, newest))
-    known = by_name[best.name]
+        raise NotUnderstood(*_why_not_understood(objective, found, with_phrases))
+    known = newest[best.template.name]
     graph = compile_graph(known.template, known.digest)
     return Plan(
         objective=objective,
@@ -167,6 +168,12 @@ def planned_tasks(graph: Graph) -> Iterator[PlannedTask]:
             condition=task.when.source if task.when is not None else None,
             after=tuple(PlannedNeed(need, task.reasons[need]) for need in task.needs),
         )
+
+
+def _newest(templates: Sequence[KnownTemplate]) -> dict[str, KnownTemplate]:
+    """The highest version of each template, by name."""
+    ordered = sorted(templates, key=lambda known: Version.parse(known.template.version))
+    return {known.template.name: known for known in ordered}
 
 
 def _does(task: Task) -> tuple[str, str | None]:

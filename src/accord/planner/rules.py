@@ -89,9 +89,12 @@ def _match(objective: str, words: tuple[Word, ...], template: Template, text: st
     alignment = phrase.align(words)
     given: dict[str, Any] = {}
     unusable: list[Problem] = []
+    own = _own_words(template)
     for name, part in alignment.slots:
         schema = schema_at(template.input, (name,))
         try:
+            if all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part):
+                raise Unusable(f"`{text_between(objective, part)}` only repeats words of the phrases")
             given[name] = read_slot(part, objective, True if schema is None else schema)
         except Unusable as error:
             hint = f"for example: {example_of(template)}"
@@ -107,6 +110,12 @@ def _match(objective: str, words: tuple[Word, ...], template: Template, text: st
         unusable=tuple(unusable),
         missing=tuple(missing),
     )
+
+
+def _own_words(template: Template) -> frozenset[str]:
+    """The stems of the words that the template's phrases are made of."""
+    parts = (part for text in template.examples for part in Phrase(text).parts)
+    return frozenset(part.stem for part in parts if isinstance(part, Word) and weight(part) >= 1.0)
 
 
 def _negated(alignment: Alignment, words: tuple[Word, ...]) -> Alignment:

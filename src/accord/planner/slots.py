@@ -14,7 +14,7 @@ from accord.planner.words import ARTICLES, PREPOSITIONS, VERSUS, Word, text_betw
 MAX_ITEM_WORDS = 3
 """A list item of more words, without quotation marks, is a sentence."""
 
-_CONNECTORS = frozenset({"and", "or", "&", "+", *VERSUS})
+_CONNECTORS = frozenset({"and", "or", "&", "+", "with", "against", "to", *VERSUS})
 _POINTERS = frozenset(
     {"it", "them", "this", "that", "these", "those", "everything", "anything", "something", "nothing", "all", "stuff"}
 )
@@ -84,7 +84,7 @@ def _text(words: Sequence[Word], objective: str, schema: JsonSchema) -> str:
     trimmed = list(bare)
     while trimmed[-1].is_comma:
         trimmed.pop()
-    if len(trimmed) == 1 and not trimmed[0].quoted and trimmed[0].plain in _POINTERS | PREPOSITIONS:
+    if len(trimmed) == 1 and not trimmed[0].quoted and trimmed[0].plain in _POINTERS | PREPOSITIONS | {"the", "an"}:
         raise Unusable(f"`{trimmed[0].text}` does not say what")
     return text_between(objective, trimmed)
 
@@ -99,6 +99,8 @@ def _items(words: Sequence[Word], objective: str, schema: JsonSchema | None) -> 
         if len(bare) > MAX_ITEM_WORDS and not quoted:
             message = f"`{text_between(objective, bare)}` is too long for one item of a list"
             raise Unusable(f"{message}; put it into quotes")
+        if not quoted and any(word.plain in PREPOSITIONS for word in bare):
+            raise Unusable(f"`{text_between(objective, bare)}` is no item of a list; put it into quotes")
         if len(bare) == 1 and not quoted and bare[0].plain in _POINTERS:
             raise Unusable(f"`{bare[0].text}` does not say which")
         yield _read(bare, objective, True if schema is None else schema)
@@ -124,7 +126,9 @@ def _without_lead(words: Sequence[Word]) -> Sequence[Word]:
 
 
 def _without_articles(words: Sequence[Word]) -> list[Word]:
-    return [word for index, word in enumerate(words) if index or word.quoted or word.plain not in ARTICLES]
+    """Without a leading article, unless it is all there is: `a` may be a name."""
+    has_article = len(words) > 1 and not words[0].quoted and words[0].plain in ARTICLES
+    return list(words[1:] if has_article else words)
 
 
 def _number(words: Sequence[Word], *, whole: bool) -> int | float:

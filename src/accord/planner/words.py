@@ -16,6 +16,7 @@ FILLERS = ARTICLES | {
 
 PREPOSITIONS = frozenset(
     {"for", "in", "of", "on", "at", "with", "by", "from", "about", "into", "as", "to", "between", "among", "and"}
+    | {"inside", "under", "within", "against"}
 )
 VERSUS = frozenset({"vs", "versus"})
 _TOKEN = re.compile(

@@ -80,7 +80,7 @@ class Document(msgspec.Struct, frozen=True):
             if found is None:
                 break
             line, column, node = found
-            if not key:
+            if not key and not _is_nothing(node):
                 line, column = node.line, node.column
         return Place(self.file, line, column, pointer or None)
 
@@ -104,6 +104,11 @@ def pointer_tokens(text: str) -> list[str]:
 def refuse(code: str, message: str, place: Place, hint: str | None = None) -> TemplateInvalid:
     """The error of a document that cannot be read further than `place`."""
     return TemplateInvalid(Problem(code, message, place, hint))
+
+
+def _is_nothing(node: Node) -> bool:
+    """Whether it may be that nothing is written there: then the place of its key says more."""
+    return isinstance(node, Leaf) and node.value is None
 
 
 def _child(node: Node, token: str) -> tuple[int, int, Node] | None:
