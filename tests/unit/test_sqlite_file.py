@@ -6,6 +6,8 @@ import asyncio
 import os
 import sqlite3
 import sys
+import tempfile
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from accord.store import sqlite_file
 from accord.store.sqlite import SqliteJournal
 from accord.store.sqlite_file import Migration, connect, migrate, migrations, prepare_file, statements
 from accord.testing.journal_values import SYSTEM, system_append
+
+NOBODY = 65534
 
 
 def schema(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
@@ -69,17 +73,29 @@ async def test_a_path_that_cannot_be_opened(tmp_path: Path, place: str) -> None:
     assert await refusal_of(tmp_path / place) == (StoreUnavailable, "ACC512")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+@pytest.fixture
+def unprivileged_path() -> Iterator[Path]:
+    """A directory in which permissions count: root, who may write everything, becomes nobody for the while."""
+    root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as name:
+        if root:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            if root:
+                os.seteuid(0)
+
+
 @pytest.mark.parametrize("read_only", ["journal.db", "."])
-async def test_a_read_only_file_or_directory(tmp_path: Path, read_only: str) -> None:
-    path = tmp_path / "journal.db"
+async def test_a_read_only_file_or_directory(unprivileged_path: Path, read_only: str) -> None:
+    path = unprivileged_path / "journal.db"
     async with SqliteJournal.open(path):
         pass
-    (tmp_path / read_only).chmod(0o555)
-    try:
-        kind, code = await refusal_of(path)
-    finally:
-        (tmp_path / read_only).chmod(0o755)
+    (unprivileged_path / read_only).chmod(0o555)
+    kind, code = await refusal_of(path)
+    (unprivileged_path / read_only).chmod(0o755)
     assert kind is StoreUnavailable
     assert code in ("ACC512", "ACC513")
 

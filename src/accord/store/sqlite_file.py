@@ -120,8 +120,8 @@ def migrate(connection: sqlite3.Connection, path: Path, steps: tuple[Migration, 
             for statement in statements(step.sql):
                 connection.execute(statement)
             connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", (step.number, step.name, step.sha256))
-        if not applied:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        # Written each time: SQLite opens a file that may not be written for reading, and says so at the first write.
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def statements(sql: str) -> Iterator[str]:
