@@ -1,0 +1,345 @@
+"""Agents that are declared: commands, HTTP endpoints and Python callables; and agents that are loaded from code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from accord.errors import BadInput
+from accord.sdk import Agent, Context, Failure
+from accord.sdk.command import CommandBody
+from accord.sdk.declared import DEFAULT_TIMEOUT, declared_agent
+from accord.sdk.endpoint import EndpointBody
+from accord.sdk.load import load_agents
+
+TEXT = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+EXAMPLES = Path(__file__).parents[2] / "examples" / "agents"
+
+
+def document(run: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    capability = {"description": "Counts.", "input": TEXT, "output": {"type": "integer"}, "run": run} | changed
+    return {"accord": "agent/1", "name": "counter", "capabilities": {"text.count@1.0.0": capability}}
+
+
+def script(source: str) -> dict[str, Any]:
+    return {"command": [sys.executable, "-c", source]}
+
+
+async def called(declared: dict[str, Any], text: str = "a b c") -> bytes:
+    agent = declared_agent(declared)
+    body = agent.capabilities["text.count@1.0.0"].body
+    return (await body(orjson.dumps({"text": text}), Context.for_test(idempotency_key="key-ü"))).data
+
+
+async def failure_of(declared: dict[str, Any]) -> Failure:
+    with pytest.raises(Failure) as caught:
+        await called(declared)
+    return caught.value
+
+
+def problems_of(declared: dict[str, Any]) -> set[tuple[str, str | None]]:
+    with pytest.raises(BadInput) as caught:
+        declared_agent(declared)
+    return {(problem.code, problem.place.pointer) for problem in caught.value.problems}
+
+
+# -- the document --------------------------------------------------------------------------------------
+
+
+def test_a_document_says_all_about_an_agent() -> None:
+    declared = document(
+        {"command": ["wc", "-w"]},
+        deadline="1m30s",
+        cost=0.1,
+        confidence=0.5,
+        tags=["text"],
+        examples=[{"text": "a"}],
+    )
+    agent = declared_agent(declared | {"organisation": "acme", "description": "All.", "concurrency": 2, "queue": 0})
+    assert (agent.id, agent.description) == ("spiffe://acme/agent/counter", "All.")
+    assert (agent.capacity.concurrency, agent.capacity.queue) == (2, 0)
+    capability = agent.capabilities["text.count@1.0.0"]
+    assert capability.contract.document() == {
+        "capability": "text.count",
+        "version": "1.0.0",
+        "input": TEXT,
+        "output": {"type": "integer"},
+        "limits": {"deadline_s": 90, "max_cost": "0.1", "min_confidence": "0.5"},
+    }
+    assert (capability.terms.description, capability.terms.tags) == ("Counts.", ("text",))
+
+
+def test_all_that_breaks_the_shape_is_told_with_its_place() -> None:
+    declared = document({"command": ["wc"], "python": "a:b", "shell": True}, deadline="soon", price=1)
+    found = problems_of(declared | {"accord": "agent/2", "nmae": "x"})
+    at = "/capabilities/text.count@1.0.0"
+    assert found >= {
+        ("ACC740", ""),
+        ("ACC740", "/accord"),
+        ("ACC740", at),
+        ("ACC740", f"{at}/run"),
+        ("ACC740", f"{at}/deadline"),
+    }
+
+
+def test_all_capabilities_are_looked_at() -> None:
+    declared = document({"command": ["there-is-no-such-program"]})
+    declared["capabilities"] |= {
+        "Wrong/name": {"run": {"http": {"url": "https://example.org/"}}},
+        "text.other@1.0.0": {"run": {"python": "there.is.none:such"}},
+        "text.bad@1.0.0": {"run": {"command": ["wc"]}, "input": {"type": "wrong"}, "output": True},
+    }
+    assert problems_of(declared) == {
+        ("ACC741", "/capabilities/text.count@1.0.0/run/command/0"),
+        ("ACC230", "/capabilities/Wrong~1name"),
+        ("ACC741", "/capabilities/Wrong~1name"),
+        ("ACC741", "/capabilities/text.other@1.0.0/run/python"),
+        ("ACC240", "/capabilities/text.bad@1.0.0/input/type"),
+    }
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org", "https://user:secret@example.org/", "example.org"])
+def test_only_plain_http_urls_are_taken(url: str) -> None:
+    at = "/capabilities/text.count@1.0.0/run/http/url"
+    assert ("ACC740", at) in problems_of(document({"http": {"url": url}}))
+
+
+def test_a_duration_that_is_none_is_refused() -> None:
+    at = "/capabilities/text.count@1.0.0"
+    assert problems_of(document({"command": ["wc"]}, deadline="99999999999999d")) == {("ACC740", f"{at}/deadline")}
+
+
+# -- Python callables ----------------------------------------------------------------------------------
+
+
+def count(text: str) -> int:
+    return len(text.split())
+
+
+async def test_a_callable_is_bound_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bound_here", sys.modules[__name__])
+    assert await called(document({"python": "bound_here:count"})) == b"3"
+    derived = document({"python": "bound_here:count"})
+    del derived["capabilities"]["text.count@1.0.0"]["input"], derived["capabilities"]["text.count@1.0.0"]["output"]
+    assert declared_agent(derived).capabilities["text.count@1.0.0"].contract.input.document == TEXT
+    assert ("ACC741", "/capabilities/text.count@1.0.0/run/python") in problems_of(
+        document({"python": "bound_here:EXAMPLES"})
+    )
+
+
+# -- commands ------------------------------------------------------------------------------------------
+
+
+async def test_a_command_reads_and_writes_json() -> None:
+    assert await called(document({"command": ["wc", "-w"]})) == b"3"
+
+
+async def test_a_command_has_little_environment_and_knows_its_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "hidden")
+    run = script("import json, os; print(json.dumps(dict(os.environ)))") | {"environment": {"MORE": "1"}}
+    environment = orjson.loads(await called(document(run, output=True)))
+    environment.pop("LC_CTYPE", None)  # Python sets it for itself
+    assert environment == {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "MORE": "1",
+        "ACCORD_RUN": "run_test",
+        "ACCORD_TASK": "test",
+        "ACCORD_ATTEMPT": "1",
+        "ACCORD_IDEMPOTENCY_KEY": "key-ü",
+    }
+
+
+@pytest.mark.parametrize(("code", "retryable"), [(1, True), (os.EX_TEMPFAIL, True), (os.EX_DATAERR, False)])
+async def test_a_command_that_fails_says_why(code: int, retryable: bool) -> None:
+    source = f"import sys; sys.stderr.write('x' * 100_000 + 'the reason'); sys.exit({code})"
+    failure = await failure_of(document(script(source)))
+    assert (failure.code, failure.retryable, failure.details) == ("command-failed", retryable, {"exit_code": code})
+    assert failure.message.endswith("the reason")
+    assert len(failure.message) < 2000
+
+
+@pytest.mark.parametrize("source", ["print('no json')", "print('NaN')", 'print(\'{"a":1,"a":2}\')', "pass"])
+async def test_a_command_writes_strict_json(source: str) -> None:
+    assert (await failure_of(document(script(source)))).code == "output-not-json"
+
+
+async def test_a_command_writes_only_so_much() -> None:
+    source = "import sys\nwhile True: sys.stdout.write('x' * 1000)"
+    body = CommandBody([sys.executable, "-c", source], {}, max_bytes=10_000)
+    with pytest.raises(Failure, match="output-too-large"):
+        await body(b"{}", Context.for_test())
+
+
+async def test_a_command_that_does_not_read_its_input_is_no_failure() -> None:
+    assert await called(document(script("print(1)")), text="x" * 1_000_000) == b"1"
+
+
+async def test_a_cancelled_command_is_killed_with_what_it_started(tmp_path: Path) -> None:
+    pipe = tmp_path / "alive"
+    os.mkfifo(pipe)
+    # Both processes hold the pipe open for writing: its reader sees the end when both are gone.
+    source = (
+        "import os, subprocess, sys, time\n"
+        f"held = os.open({str(pipe)!r}, os.O_WRONLY)\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], pass_fds=[held])\n"
+        "os.write(held, b'x')\n"
+        "time.sleep(600)\n"
+    )
+    body = CommandBody([sys.executable, "-c", source], {})
+    running = asyncio.ensure_future(body(b"{}", Context.for_test()))
+    reader = await asyncio.to_thread(pipe.open, "rb", buffering=0)
+    with reader:
+        assert await asyncio.to_thread(reader.read, 1) == b"x"
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        assert running.cancelled()
+        assert await asyncio.to_thread(reader.read, 1) == b""
+
+
+# -- HTTP endpoints ------------------------------------------------------------------------------------
+
+Respond = Callable[[httpx.Request], httpx.Response]
+
+
+async def posted(respond: Respond, **options: Any) -> bytes:
+    transport = httpx.MockTransport(respond)
+    url = "http://agent.example/count"
+    body = EndpointBody(url, {"Authorization": "Bearer t"}, DEFAULT_TIMEOUT, transport=transport, **options)
+    return (await body(b'{"text":"a"}', Context.for_test(idempotency_key="key-ü"))).data
+
+
+async def test_an_endpoint_gets_the_input_and_the_idempotency_key() -> None:
+    seen: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(201, content=b' {"count": 1}\n')
+
+    assert await posted(respond) == b'{"count": 1}'
+    headers = dict(seen[0].headers.raw)
+    assert (seen[0].method, seen[0].content) == ("POST", b'{"text":"a"}')
+    assert headers[b"idempotency-key"] == "key-ü".encode()
+    assert (headers[b"content-type"], headers[b"authorization"]) == (b"application/json", b"Bearer t")
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"), [(400, False), (404, False), (429, True), (500, True), (503, True), (302, False)]
+)
+async def test_a_status_says_whether_to_try_again(status: int, retryable: bool) -> None:
+    calls = 0
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        nonlocal calls
+        calls += 1
+        return httpx.Response(status, headers={"location": "http://elsewhere.example/"})
+
+    with pytest.raises(Failure) as caught:
+        await posted(respond)
+    assert (caught.value.code, caught.value.retryable, calls) == ("http-status", retryable, 1)
+
+
+async def test_an_endpoint_that_does_not_answer_may_be_tried_again() -> None:
+    def slow(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("slow", request=request)
+
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("away", request=request)
+
+    for respond, code in ((slow, "http-timeout"), (away, "http-unreachable")):
+        with pytest.raises(Failure) as caught:
+            await posted(respond)
+        assert (caught.value.code, caught.value.retryable) == (code, True)
+
+
+async def test_an_endpoint_sends_strict_json_and_only_so_much() -> None:
+    with pytest.raises(Failure, match="output-not-json"):
+        await posted(lambda _: httpx.Response(200, content=b"<html>"))
+    with pytest.raises(Failure, match="output-too-large"):
+        await posted(lambda _: httpx.Response(200, content=b"1" * 101), max_bytes=100)
+
+
+# -- loading -------------------------------------------------------------------------------------------
+
+
+def test_agents_are_loaded_from_files_and_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "from accord.sdk import Agent\none, two = Agent('one'), Agent('two')\nboth = [one, two]\nother = 3\n"
+    (tmp_path / "some_agents.py").write_text(source)
+    path = str(tmp_path / "some_agents.py")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    for target, names in (
+        (path, ["one", "two"]),
+        (f"{path}:two", ["two"]),
+        (f"{path}:both", ["one", "two"]),
+        ("some_agents", ["one", "two"]),
+        ("some_agents:one", ["one"]),
+    ):
+        assert [agent.name for agent in load_agents(target)] == names
+    for target, code in (
+        (f"{path}:other", "ACC746"),
+        (f"{path}:none", "ACC746"),
+        (str(tmp_path / "none.py"), "ACC745"),
+        ("there.is.none", "ACC745"),
+    ):
+        with pytest.raises(BadInput, match=code):
+            load_agents(target)
+
+
+def test_what_the_code_refuses_is_told_as_it_is(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("from accord.sdk import Agent\nAgent('Not a name')\n")
+    with pytest.raises(BadInput, match="ACC728"):
+        load_agents(str(wrong))
+    wrong.write_text("1 / 0\n")
+    with pytest.raises(BadInput, match=r"ACC745 .*ZeroDivisionError"):
+        load_agents(str(wrong))
+
+
+# -- the examples --------------------------------------------------------------------------------------
+
+CALLS = [
+    ("summarize", {"text": "Bees dance. Bees tell where. So.", "sentences": 1}, {"sentences": ["Bees tell where."]}),
+    ("primes", {"below": 100}, {"count": 25, "greatest": 97}),
+    ("primes", {"below": 0}, {"count": 0, "greatest": None}),
+    ("orders", {"item": "bolt", "amount": 2}, {"number": "order-1", "amount": 2}),
+]
+
+
+def example(name: str) -> Agent:
+    return load_agents(str(EXAMPLES / f"{name}.py"))[0]
+
+
+@pytest.mark.parametrize(("name", "given", "expected"), CALLS)
+async def test_an_example_does_what_it_says(name: str, given: Any, expected: dict[str, Any]) -> None:
+    (capability,) = example(name).capabilities.values()
+    assert not capability.contract.violations_of_input(given)
+    output = orjson.loads((await capability.body(orjson.dumps(given), Context.for_test())).data)
+    assert not capability.contract.violations_of_output(output)
+    assert output == {**output, **expected}
+
+
+async def test_the_order_example_books_once_per_key() -> None:
+    (capability,) = example("orders").capabilities.values()
+    order, context = b'{"item":"nut","amount":2}', Context.for_test()
+    assert await capability.body(order, context) == await capability.body(order, context)
+    with pytest.raises(Failure, match="out-of-stock"):
+        await capability.body(order, Context.for_test(idempotency_key="another"))
+
+
+def test_there_is_a_call_for_every_example() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {name for name, _, _ in CALLS}
