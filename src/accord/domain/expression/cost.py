@@ -16,7 +16,7 @@ from typing import TypeAlias
 import msgspec
 
 from accord.domain.expression.reference import plain_path
-from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
+from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence, quoted
 from accord.errors import ExpressionInvalid
 
 MAX_STEPS = 5_000_000
@@ -128,7 +128,7 @@ def check_cost(syntax: Node, sizes: Sizes, source: str) -> None:
     bound = _Bound(sizes)
     bound.of(syntax, {})
     if bound.steps > MAX_STEPS:
-        message = f"`{source}` could take {bound.steps} steps on this data, at most {MAX_STEPS} are allowed"
+        message = f"{quoted(source)} could take {bound.steps} steps on this data, at most {MAX_STEPS} are allowed"
         hint = "use for_each for long lists, or let an agent do the work"
         raise ExpressionInvalid.of("ACC216", message, hint=hint)
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from cel_expr_python import cel  # type: ignore[import-untyped]  # it has .pyi files but no py.typed
 
+from accord.domain.expression.syntax import quoted
 from accord.errors import ExpressionInvalid
 
 MAX_DATA_UNITS = 100_000
@@ -52,11 +53,11 @@ def weigh(value: object, source: str) -> int:
 
 
 def _unusable(reason: str, source: str) -> ExpressionInvalid:
-    return ExpressionInvalid.of("ACC217", f"{reason}, in what `{source}` reads", hint="pass it on as a string")
+    return ExpressionInvalid.of("ACC217", f"{reason}, in what {quoted(source)} reads", hint="pass it on as a string")
 
 
 def _too_much(source: str) -> ExpressionInvalid:
-    message = f"`{source}` reads more than {MAX_DATA_UNITS} values"
+    message = f"{quoted(source)} reads more than {MAX_DATA_UNITS} values"
     return ExpressionInvalid.of("ACC216", message, hint="a plain path may be of any size; let an agent do the rest")
 
 
@@ -129,4 +130,4 @@ def _seconds(value: timedelta) -> str:
 
 
 def _no_json(what: str, source: str, hint: str) -> ExpressionInvalid:
-    return ExpressionInvalid.of("ACC218", f"`{source}` gives {what}, which is no JSON", hint=hint)
+    return ExpressionInvalid.of("ACC218", f"{quoted(source)} gives {what}, which is no JSON", hint=hint)

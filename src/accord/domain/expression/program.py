@@ -42,7 +42,7 @@ from accord.domain.expression.reference import (
     take,
     uses,
 )
-from accord.domain.expression.syntax import Node, UnreadableSyntaxError, read_syntax
+from accord.domain.expression.syntax import Node, UnreadableSyntaxError, quoted, read_syntax
 from accord.errors import ExpressionInvalid, Place, Problem
 
 MAX_SOURCE_BYTES = 4096
@@ -168,7 +168,7 @@ def _program(source: str) -> _Program:
     try:
         syntax = read_syntax(compiled.serialize())
     except UnreadableSyntaxError as error:
-        raise ExpressionInvalid.of("ACC203", f"cannot read the syntax tree of `{source}`: {error}") from None
+        raise ExpressionInvalid.of("ACC203", f"cannot read the syntax tree of {quoted(source)}: {error}") from None
     cut = cut_of(uses(syntax))
     return _Program(source, compiled, syntax, cut, leaves(cut), growth_of(syntax))
 
@@ -194,25 +194,25 @@ def _compile_problems(text: str, source: str) -> list[Problem]:
     if not found:
         message = text.removesuffix("]").rpartition(" [")[0] or text
         code = "ACC203" if "recursion" in text else "ACC200"
-        return [Problem(code, f"{message}, in `{source}`")]
+        return [Problem(code, f"{message}, in {quoted(source)}")]
     return [_compile_problem(*each, source) for each in found]
 
 
 def _compile_problem(line: int, column: int, message: str, source: str) -> Problem:
     place = Place(line=line if line > 1 else None, column=column) if column > 0 else Place()
     if "recursion" in message:
-        return Problem("ACC203", f"nested too deeply, in `{source}`", place, "split it up over several tasks")
+        return Problem("ACC203", f"nested too deeply, in {quoted(source)}", place, "split it up over several tasks")
     if undeclared := _UNDECLARED.match(message):
         name = undeclared.group(1)
         if column > 0:
             place = Place(line=place.line, column=_start(name, source, line, column))
-        return Problem("ACC201", f"there is no `{name}`, in `{source}`", place, _name_hint(name, source))
+        return Problem("ACC201", f"there is no `{name}`, in {quoted(source)}", place, _name_hint(name, source))
     if overload := _OVERLOAD.match(message):
         function, types = overload.groups()
-        said = f"`{function.strip('_')}` cannot be used on ({types}), in `{source}`"
+        said = f"`{function.strip('_')}` cannot be used on ({types}), in {quoted(source)}"
         return Problem("ACC202", said, place, _RUNTIME_HINTS["ACC214"])
     short = _EXPECTING.sub("", message.removeprefix("Syntax error: ")).replace("'<EOF>'", "end")
-    return Problem("ACC200", f"{short}, in `{source}`", place, "see the CEL language definition")
+    return Problem("ACC200", f"{short}, in {quoted(source)}", place, "see the CEL language definition")
 
 
 def _start(name: str, source: str, line: int, column: int) -> int:
@@ -231,16 +231,16 @@ def _name_hint(name: str, source: str) -> str:
 def _result_problems(result: str, source: str) -> list[Problem]:
     if "optional_type" in result:
         hint = "end it with .orValue(...)"
-        return [Problem("ACC206", f"`{source}` gives an optional, which is no JSON", hint=hint)]
+        return [Problem("ACC206", f"{quoted(source)} gives an optional, which is no JSON", hint=hint)]
     if "TYPE<" in result.replace("optional_type<", "") or result in ("TYPE", "ERROR"):
-        return [Problem("ACC206", f"`{source}` gives a CEL type, which is no JSON", hint="compare it with ==")]
+        return [Problem("ACC206", f"{quoted(source)} gives a CEL type, which is no JSON", hint="compare it with ==")]
     return []
 
 
 def _reference_problems(references: frozenset[Reference], source: str) -> list[Problem]:
     if Reference("tasks") not in references:
         return []
-    message = f"`{source}` refers to all tasks at once"
+    message = f"{quoted(source)} refers to all tasks at once"
     return [Problem("ACC205", message, hint="name the task: tasks.NAME.output")]
 
 
@@ -248,4 +248,4 @@ def _failed(text: str, source: str) -> ExpressionInvalid:
     message = text.removesuffix(" [INTERNAL]").removesuffix(" [INVALID_ARGUMENT]")
     code = next((code for part, code in _RUNTIME_CODES if part in message), "ACC215")
     short = re.sub(r"^[A-Z_]+: ", "", message)
-    return ExpressionInvalid.of(code, f"{short}, in `{source}`", hint=_RUNTIME_HINTS.get(code))
+    return ExpressionInvalid.of(code, f"{short}, in {quoted(source)}", hint=_RUNTIME_HINTS.get(code))

@@ -21,6 +21,7 @@ from accord.domain.expression.syntax import (
     Record,
     Select,
     Sequence,
+    quoted,
 )
 from accord.errors import ExpressionInvalid
 
@@ -211,18 +212,18 @@ def _missing(value: object, steps: tuple[Step, ...], position: int, source: str)
     before = str(steps[0]) + "".join(map(member, steps[1:position]))
     step = steps[position]
     if position == 0:
-        return ExpressionInvalid.of("ACC210", f"`{step}` is not available here, in `{source}`")
+        return ExpressionInvalid.of("ACC210", f"`{step}` is not available here, in {quoted(source)}")
     if isinstance(value, Mapping):
         return ExpressionInvalid.of(
             "ACC211",
-            f"`{before}` has no member `{step}`, in `{source}`",
+            f"`{before}` has no member `{step}`, in {quoted(source)}",
             hint=f"test it with has({before}{member(step)}), or use .? and orValue()",
         )
     if isinstance(value, list) and isinstance(step, int):
-        message = f"`{before}` has {len(value)} items, there is no [{step}], in `{source}`"
+        message = f"`{before}` has {len(value)} items, there is no [{step}], in {quoted(source)}"
         return ExpressionInvalid.of("ACC213", message)
     kind = json_type(value)
-    return ExpressionInvalid.of("ACC212", f"`{before}` is {kind}, it has no {member(step)}, in `{source}`")
+    return ExpressionInvalid.of("ACC212", f"`{before}` is {kind}, it has no {member(step)}, in {quoted(source)}")
 
 
 def json_type(value: object) -> str:

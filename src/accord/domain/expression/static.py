@@ -10,6 +10,7 @@ from typing import TypeAlias
 from accord.domain.expression.binding import Binding, Computed, Entries, Items, Literal, Text
 from accord.domain.expression.program import Expression
 from accord.domain.expression.reference import Reference, Step, member
+from accord.domain.expression.syntax import quoted
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import declared_names, joined, schema_at, types_of
 from accord.errors import Place, Problem
@@ -79,7 +80,7 @@ def static_problems(
     found = [*_path_problems(expression, types, pointer)]
     if expected is not None and not _may_give(expression, types, expected):
         given = _given(expression, types)
-        message = f"`{expression.source}` gives {given}, here {expected} is needed"
+        message = f"{quoted(expression.source)} gives {given}, here {expected} is needed"
         found.append(Problem("ACC208", message, Place(pointer=pointer)))
     return tuple(found)
 
@@ -129,7 +130,7 @@ def _path_problems(expression: Expression, types: Types, pointer: str) -> Iterat
         problem = _path_problem(reference, expression, types)
         if problem is not None:
             message, hint = problem
-            yield Problem("ACC207", f"{message}, in `{expression.source}`", Place(pointer=pointer), hint)
+            yield Problem("ACC207", f"{message}, in {quoted(expression.source)}", Place(pointer=pointer), hint)
 
 
 def _path_problem(reference: Reference, expression: Expression, types: Types) -> tuple[str, str | None] | None:

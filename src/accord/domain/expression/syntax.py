@@ -16,11 +16,18 @@ import msgspec
 MAX_DEPTH = 250
 """Nesting of the tree; the parser stops at 32 levels of source, macros multiply that by up to six."""
 
+MAX_QUOTED = 120
+
 _ANY_VALUE, _CHECKED_EXPR = 2, 4
 _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
 _VARINT, _FIXED64, _BYTES = 0, 1, 2
 
 Field: TypeAlias = tuple[int, int | bytes]
+
+
+def quoted(source: str) -> str:
+    """An expression as it stands in messages: in backticks, cut where it is long."""
+    return f"`{source}`" if len(source) <= MAX_QUOTED else f"`{source[:MAX_QUOTED]}…`"
 
 
 class UnreadableSyntaxError(Exception):
