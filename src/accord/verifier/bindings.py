@@ -25,7 +25,7 @@ from accord.verifier.compatibility import Verdict, covers
 from accord.verifier.known import Capabilities, Templates, missing
 from accord.verifier.outputs import Outputs
 from accord.verifier.report import Finding, Findings, Severity
-from accord.verifier.schemas import schema_key
+from accord.verifier.schemas import at_best, schema_key
 
 
 class Handing(msgspec.Struct, frozen=True):
@@ -119,8 +119,8 @@ class BindingCheck:
         verdict = self._verdict(wanted, handing.given)
         if verdict.proven:
             self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
-        elif verdict.refuted:
-            self._refuse(handing, whose, verdict)
+        elif verdict.refuted and self._even_at_best(handing, wanted).refuted:
+            self._refuse(handing, whose, self._even_at_best(handing, wanted))
         else:
             hint = "; ".join(dict.fromkeys(self._unknown_parts(handing))) or None
             message = f"that the input fits {whose} is not proven: it is checked when the task runs"
@@ -142,6 +142,9 @@ class BindingCheck:
         place = self._findings.at(handing.at)
         self._findings.edge(Finding(severity=severity, code=code, message=message, place=place, hint=hint))
 
+    def _even_at_best(self, handing: Handing, wanted: Schema) -> Verdict:
+        return self._verdict(wanted, at_best(handing.binding, handing.types, wanted.document))
+
     def _verdict(self, wanted: Schema, given: JsonSchema | None) -> Verdict:
         schema = True if given is None else given
         key = (wanted.digest, schema_key(schema))
@@ -151,8 +154,11 @@ class BindingCheck:
 
     def _unknown_parts(self, handing: Handing) -> Iterator[str]:
         for computed in expressions(handing.binding):
+            source = computed.expression.source
             if schema_of(computed.expression, handing.types) in (None, True):
-                yield f"nothing is known of `{computed.expression.source}`"
+                yield f"nothing is known of `{source}`"
+            elif computed.expression.path is None:
+                yield f"of `{source}` only its type is known, {computed.expression.result_type}"
 
     def _check_expressions(self, binding: Binding, types: Types, *, expected: str | None = None) -> None:
         wanted = expected if isinstance(binding, Computed) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from typing import cast
 
 from accord.domain.defaults import schema_when_completed
 from accord.domain.expression import (
@@ -16,9 +17,14 @@ from accord.domain.graph import Graph, Option, Sleep, Subrun, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema
 from accord.verifier.known import Capabilities, Templates
-from accord.verifier.schemas import NULL, items_of, list_of, union
+from accord.verifier.schemas import NULL, items_of, list_of, spelt_out, union
 
 _INDEX: JsonSchema = {"type": "integer", "minimum": 0}
+_TASK: JsonSchema = {**cast("dict[str, object]", TASK_RECORD), "required": ["confidence", "status", "agent"]}
+_RUN: JsonSchema = {**cast("dict[str, object]", RUN_RECORD), "required": ["id", "template", "started_at"]}
+_ERROR: JsonSchema = {**cast("dict[str, object]", ERROR_RECORD), "required": ["code", "message"]}
+"""What is always there; of the output `accord.verifier.structure` says when it is."""
+
 _MOST_NESTED = 16
 """Sub-workflows inside each other that are looked into."""
 
@@ -31,10 +37,10 @@ class Outputs:
         self._items: dict[TaskId, JsonSchema | None] = {}
         self._types: dict[tuple[str, ...], JsonSchema] = {
             ("input",): schema_when_completed(graph.input_schema),
-            ("run",): RUN_RECORD,
+            ("run",): _RUN,
         }
         for name in graph.tasks:
-            self._types[("tasks", name)] = TASK_RECORD
+            self._types[("tasks", name)] = _TASK
         for name in graph.order:
             task = graph.tasks[name]
             if task.for_each is not None:
@@ -48,7 +54,7 @@ class Outputs:
 
     def of(self, task: Task, *, error: bool = False) -> Types:
         """What the expressions of a task's input can read; of a fallback with `error`."""
-        extra: dict[tuple[str, ...], JsonSchema] = {("error",): ERROR_RECORD} if error else {}
+        extra: dict[tuple[str, ...], JsonSchema] = {("error",): _ERROR} if error else {}
         if task.for_each is not None:
             extra[("item",)] = _known(self._items.get(task.id))
             extra[("index",)] = _INDEX
@@ -82,7 +88,8 @@ class Outputs:
 
     def _of_option(self, option: Option, task: Task) -> JsonSchema | None:
         if option.capability is None:
-            return schema_of_binding(option.binding, self.of(task, error=True))
+            value = schema_of_binding(option.binding, self.of(task, error=True))
+            return None if value is None else spelt_out(value)
         contracts = self._capabilities.contracts(option.capability)
         return union(contract.output.document for contract in contracts) if contracts else None
 
