@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -206,13 +207,16 @@ async def test_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
         assert await journal.read(SYSTEM) == []
 
 
-async def test_a_failed_opening_leaves_no_thread_and_no_connection(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object, **__: object) -> None:
+async def test_a_failed_opening_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: str) -> None:
         raise sqlite3.OperationalError("broken")
 
     monkeypatch.setattr("accord.store.sqlite_commit.named_queries", broken)
-    with pytest.raises(StoreUnavailable):
-        async with SqliteJournal.open(tmp_path / "journal.db"):
-            pass
+    assert await refusal_of(tmp_path / "journal.db") == (StoreUnavailable, "ACC516")
+    assert [thread.name for thread in threading.enumerate() if "journal.db" in thread.name] == []
+
+
+async def test_a_journal_that_was_closed_leaves_no_thread(tmp_path: Path) -> None:
+    async with SqliteJournal.open(tmp_path / "journal.db") as journal:
+        await journal.head(SYSTEM)
+    assert [thread.name for thread in threading.enumerate() if "journal.db" in thread.name] == []

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from queue import SimpleQueue
@@ -39,8 +39,7 @@ READERS = 2
 class SqliteJournal:
     """A journal that is durable when a call returns: WAL with `synchronous = FULL`, all writes by group commit."""
 
-    def __init__(self, path: Path, commits: GroupCommit, readers: Readers) -> None:
-        self._path = path
+    def __init__(self, commits: GroupCommit, readers: Readers) -> None:
         self._commits = commits
         self._readers = readers
         self._queries = named_queries("sqlite.sql")
@@ -55,14 +54,13 @@ class SqliteJournal:
             StoreCorrupt: it is no journal, is damaged, or is of a newer version.
         """
         await asyncio.to_thread(prepare_file, path)
-        readers = Readers(path)
-        with store_errors(path):
-            commits = GroupCommit(connect(path, writes=True), path)
-        try:
-            yield cls(path, commits, readers)
-        finally:
-            await readers.close()
-            await commits.close()
+        async with AsyncExitStack() as opened:
+            readers = Readers(path)
+            opened.push_async_callback(readers.close)
+            with store_errors(path):
+                commits = GroupCommit(path)
+            opened.push_async_callback(commits.close)
+            yield cls(commits, readers)
 
     async def append(self, appends: Sequence[Append]) -> None:
         check_shape(appends)

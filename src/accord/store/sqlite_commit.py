@@ -16,7 +16,7 @@ from accord.errors import Fenced, SequenceConflict, StoreUnavailable
 from accord.ports import Append, Head, RunSummary
 from accord.store.frontier import Frontier, end_of
 from accord.store.sqlite_errors import as_store_error, closed
-from accord.store.sqlite_file import named_queries, transaction
+from accord.store.sqlite_file import connect, named_queries, transaction
 from accord.store.sqlite_rows import as_json, summary_row
 
 Appends = Sequence[Append]
@@ -82,13 +82,13 @@ class Group:
 class GroupCommit:
     """The one writer of a process: a thread with its own connection, fed from the event loop that it is made in."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
+    def __init__(self, path: Path) -> None:
         self._path = path
+        self._connection = connect(path, writes=True)
         self._queries = named_queries("sqlite.sql")
         commit = named_queries("sqlite_commit.sql")
-        connection.execute(commit["view"])
-        connection.execute(commit["trigger"])
+        self._connection.execute(commit["view"])
+        self._connection.execute(commit["trigger"])
         self._insert = commit["commit"]
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[Appends | Job, asyncio.Future[Any]] | None] = SimpleQueue()
