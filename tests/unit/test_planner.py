@@ -1,0 +1,286 @@
+"""The planner: objectives that are understood, and those that are honestly not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import accord.builtin
+from accord.domain.contract import compile_contract
+from accord.domain.ids import Digest
+from accord.domain.template import Template
+from accord.errors import ContractViolation, NotUnderstood
+from accord.planner.plan import KnownTemplate, Plan, plan, plan_template
+from accord.planner.slots import Unusable, read_slot
+from accord.planner.words import stem, words_of
+from accord.templates.reading import read_source
+from accord.verifier.known import ContractTable
+
+AGENTS = ContractTable(each.contract for agent in accord.builtin.agents() for each in agent.capabilities.values())
+
+
+def built_in() -> list[KnownTemplate]:
+    folder = Path(accord.builtin.__file__).parent / "templates"
+    sources = [read_source(path) for path in sorted(folder.glob("*.yaml"))]
+    return [KnownTemplate(source.template, source.digest) for source in sources]
+
+
+TEMPLATES = built_in()
+
+
+def planned(objective: str) -> Plan:
+    return plan(objective, TEMPLATES, AGENTS)
+
+
+def refused(objective: str, templates: list[KnownTemplate] = TEMPLATES) -> NotUnderstood:
+    with pytest.raises(NotUnderstood) as raised:
+        plan(objective, templates, AGENTS)
+    return raised.value
+
+
+COMPARISONS: list[tuple[str, list[str], str]] = [
+    (
+        "compare fastapi, litestar and flask for a new web service",
+        ["fastapi", "litestar", "flask"],
+        "a new web service",
+    ),
+    ("Compare FastAPI, Litestar, and Flask for a web service.", ["FastAPI", "Litestar", "Flask"], "a web service"),
+    ("please compare the rich and textual", ["rich", "textual"], ""),
+    ("Could you compare rich with textual?", ["rich", "textual"], ""),
+    ("compare rich vs textual", ["rich", "textual"], ""),
+    ("rich vs. textual for a terminal app", ["rich", "textual"], "a terminal app"),
+    ("httpx versus requests", ["httpx", "requests"], ""),
+    ("comparing ./left and ../right for speed", ["./left", "../right"], "speed"),
+    ("compare \"my product\" and 'the other one of them'", ["my product", "the other one of them"], ""),
+    ("Which of a, b or c is best for parsing?", ["a", "b", "c"], "parsing"),
+    ("choose between django & flask for a shop", ["django", "flask"], "a shop"),
+    ("I would like you to evaluate attrs and pydantic for settings", ["attrs", "pydantic"], "settings"),
+]
+
+
+@pytest.mark.parametrize(("objective", "products", "purpose"), COMPARISONS, ids=[row[0] for row in COMPARISONS])
+def test_a_comparison(objective: str, products: list[str], purpose: str) -> None:
+    found = planned(objective)
+    assert found.template == "competitive-analysis@1.0.0"
+    assert found.input == {"products": products, "purpose": purpose}
+    assert found.report.ok
+
+
+@pytest.mark.parametrize(
+    ("objective", "directory"),
+    [
+        ("audit the source code in ./src", "./src"),
+        ("Please audit ./src!", "./src"),
+        ("audit the code of /srv/app/", "/srv/app/"),
+        ("audit the code in /srv/app", "/srv/app"),
+        ("review the source code in 'my project'", "my project"),
+        ("source audit of .", "."),
+        ("auditing src", "src"),
+    ],
+)
+def test_an_audit(objective: str, directory: str) -> None:
+    found = planned(objective)
+    assert found.template == "source-audit@1.0.0"
+    assert found.input == {"directory": directory, "most_files": 5000}
+
+
+@pytest.mark.parametrize(
+    ("objective", "code"),
+    [
+        ("book me a flight to Rome", "ACC800"),
+        ("delete everything", "ACC800"),
+        ("write a poem about code", "ACC800"),
+        ("what is a comparison?", "ACC800"),
+        ("do not compare rich and textual", "ACC800"),
+        ("don't audit ./src", "ACC800"),
+        ("competitve analysis of rich and textual", "ACC800"),
+        ("for", "ACC800"),
+        ("compare", "ACC802"),
+        ("audit", "ACC802"),
+        ("compare for a web service", "ACC803"),
+        ("compare rich", "ACC803"),
+        ("compare everything", "ACC803"),
+        ("compare it with that", "ACC803"),
+        ("compare rich, and", "ACC803"),
+        ("compare and delete everything", "ACC803"),
+        ("compare the weather in rome with the weather in paris", "ACC803"),
+        ("compare how people feel about the war and what they do", "ACC803"),
+        ("audit my life", "ACC803"),
+        ("audit the code", "ACC803"),
+        ("audit ./src and delete it", "ACC803"),
+        ("audit it", "ACC803"),
+        ("", "ACC805"),
+        ("  ?! ", "ACC805"),
+        ("word " * 200, "ACC805"),
+    ],
+)
+def test_not_understood(objective: str, code: str) -> None:
+    problems = refused(objective).problems
+    assert problems[0].code == code
+    assert problems[0].hint or code == "ACC805"
+
+
+def test_a_refusal_names_what_is_missing_and_how_to_say_it() -> None:
+    (problem,) = refused("compare").problems
+    assert "`products`" in problem.message
+    assert "`compare {products} for {purpose}`" in str(problem.hint)
+
+
+def test_a_refusal_names_the_nearest_template_first() -> None:
+    (problem,) = refused("auditor for my books").problems
+    assert str(problem.hint).index("source-audit") < str(problem.hint).index("competitive-analysis")
+
+
+def known(name: str, *examples: str, version: str = "1.0.0", **properties: Any) -> KnownTemplate:
+    value = {
+        "accord": "template/1",
+        "name": name,
+        "version": version,
+        "examples": examples,
+        "input": {"type": "object", "properties": properties, "required": list(properties)},
+        "tasks": {"only": {"uses": "text.any"}},
+    }
+    return KnownTemplate(msgspec.convert(value, Template), Digest(f"{name}@{version}"))
+
+
+TEXT = {"type": "string"}
+
+
+def test_two_that_fit_equally_well_are_refused_by_name() -> None:
+    templates = [
+        known("book-summary", "summarize {book}", book=TEXT),
+        known("page-summary", "summarize {page}", page=TEXT),
+    ]
+    (problem,) = refused("summarize moby dick", templates).problems
+    assert problem.code == "ACC801"
+    assert "book-summary" in problem.message
+    assert "page-summary" in problem.message
+
+
+def test_the_phrase_that_says_more_is_meant() -> None:
+    templates = [
+        known("general", "summarize {book}", book=TEXT),
+        known("reviews", "summarize reviews of {book}", book=TEXT),
+    ]
+    found = plan("summarize the reviews of moby dick", templates, AGENTS)
+    assert (found.template, found.input) == ("reviews@1.0.0", {"book": "moby dick"})
+    assert [other.template for other in found.alternatives] == ["general@1.0.0"]
+
+
+def test_only_the_newest_version_is_considered() -> None:
+    templates = [known("sum", "sum {n}", n=TEXT, version=version) for version in ("1.9.0", "1.10.0", "1.2.0")]
+    assert plan("sum these words", templates, AGENTS).template == "sum@1.10.0"
+
+
+def test_a_plan_says_why_for_every_part() -> None:
+    found = planned("compare rich and textual for terminals")
+    assert found.slots == {"products": "rich and textual", "purpose": "terminals"}
+    assert found.confidence == 1.0
+    assert any("`rich and textual` is its `products`" in reason for reason in found.reasons)
+    score = next(task for task in found.tasks if task.task == "score")
+    assert score.capability == "software.score@^1"
+    assert score.why
+    assert {need.task: need.why for need in score.after}["tests"] == "with.tests: ${ tasks.tests.output }"
+    assert found.tasks[0].task == "discover"
+    assert msgspec.json.decode(msgspec.json.encode(found))["report"]["template"] == found.template
+
+
+def test_a_plan_of_a_named_template_completes_and_checks_its_input() -> None:
+    audit = next(each for each in TEMPLATES if each.template.name == "source-audit")
+    found = plan_template(audit, {"directory": "src"}, AGENTS)
+    assert found.input == {"directory": "src", "most_files": 5000}
+    with pytest.raises(ContractViolation):
+        plan_template(audit, {"directory": 3}, AGENTS)
+
+
+def test_a_plan_that_cannot_run_says_so_in_its_report() -> None:
+    table = ContractTable(
+        [compile_contract(capability="text.other", version="1.0.0", input_schema=True, output_schema=True)]
+    )
+    found = plan("sum it up", [known("sum", "sum it up")], table)
+    assert [error.code for error in found.report.errors] == ["ACC820"]
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "value"),
+    [
+        ("3", {"type": "integer"}, 3),
+        ("-2.5", {"type": "number"}, -2.5),
+        ("twenty-one", {"type": "integer"}, 21),
+        ("a dozen", {"type": "integer"}, 12),
+        ("yes", {"type": "boolean"}, True),
+        ("very fast", {"enum": ["very-fast", "slow"]}, "very-fast"),
+        ("one, two and three", {"type": "array", "items": {"type": "integer"}}, [1, 2, 3]),
+        ("both a and b", {"type": "array", "items": TEXT}, ["a", "b"]),
+        ("a+b and c", {"type": "array", "items": TEXT}, ["a+b", "c"]),
+        ("the big one", TEXT, "the big one"),
+    ],
+)
+def test_slots_are_read_by_their_schema(text: str, schema: Any, value: Any) -> None:
+    assert read_slot(words_of(text), text, schema) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        ("many", {"type": "integer"}),
+        ("2.5", {"type": "integer"}),
+        ("perhaps", {"type": "boolean"}),
+        ("purple", {"enum": ["red", "green"]}),
+        ("11", {"type": "integer", "maximum": 10}),
+        ("a,,b", {"type": "array", "items": TEXT}),
+        ("in the garden", {"type": "string", "format": "path"}),
+        ("that", TEXT),
+        ("thing", {"type": "object"}),
+    ],
+)
+def test_slots_that_do_not_fit(text: str, schema: Any) -> None:
+    with pytest.raises(Unusable):
+        read_slot(words_of(text), text, schema)
+
+
+@pytest.mark.parametrize("word", ["audit", "audits", "auditing", "audited"])
+def test_stems(word: str) -> None:
+    assert stem(word) == "audit"
+
+
+NAMES = st.from_regex(r"[b-z][a-z0-9]{2,9}(-[a-z]{2,5})?", fullmatch=True).filter(
+    lambda name: (
+        name not in {"for", "with", "against", "versus", "and", "the", "all", "both", "that", "this", "them"}
+        and stem(name) not in {"compar", "evaluat", "choos", "analysi", "competitiv", "best", "which", "stuff", "from"}
+    )
+)
+
+
+@given(st.lists(NAMES, min_size=2, max_size=5, unique=True), st.sampled_from([", and ", " and ", ", ", " or ", " vs "]))
+def test_any_list_of_names_is_read_back(names: list[str], last: str) -> None:
+    said = ", ".join(names[:-1]) + last + names[-1]
+    try:
+        found = planned(f"compare {said}")
+    except NotUnderstood as error:
+        pytest.fail(str(error))
+    assert found.input["products"] == names
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_planned_or_refused(text: str) -> None:
+    try:
+        found = planned(text)
+    except NotUnderstood:
+        return
+    assert found.confidence >= 0.8
+
+
+@given(
+    st.lists(
+        st.sampled_from(["buy", "sell", "the", "stock", "of", "rome", "tickets", "to", "for", "me", "send", "mail"]),
+        max_size=8,
+    )
+)
+def test_other_wishes_are_never_planned(words: list[str]) -> None:
+    assert refused(" ".join(words)).problems
