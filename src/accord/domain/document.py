@@ -1,10 +1,11 @@
-"""Documents: JSON values as bytes, named by their digest, small ones carried along and large ones in the blob store."""
+"""Documents: JSON values as bytes, named by their digest; small ones are carried along, large ones are in the blob store."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from accord.domain.ids import Digest
 
@@ -12,17 +13,24 @@ INLINE_BYTES = 16 * 1024
 """Documents up to this length are carried in events; longer ones live in the blob store."""
 
 
-class Document(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A JSON value as its exact bytes. `inline` is None where the bytes are in the blob store."""
+class Document(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, gc=False):
+    """A JSON value as its exact bytes; equal to another one where their digests are."""
 
     sha256: Digest
     length_bytes: int = msgspec.field(name="len")
-    inline: msgspec.Raw | None = None
+    inline: Raw | UnsetType = UNSET
+    """The bytes as JSON inside of the event's JSON; unset where they are in the blob store."""
 
     @property
     def data(self) -> bytes | None:
         """The bytes, None where they are in the blob store."""
-        return None if self.inline is None else bytes(self.inline)
+        return bytes(self.inline) if isinstance(self.inline, Raw) else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Document) and self.sha256 == other.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
 
 
 def document_of(data: bytes, *, inline_bytes: int = INLINE_BYTES) -> Document:
@@ -32,4 +40,4 @@ def document_of(data: bytes, *, inline_bytes: int = INLINE_BYTES) -> Document:
     """
     digest = Digest(sha256(data).hexdigest())
     small = len(data) <= inline_bytes and len(data) == len(data.strip())
-    return Document(digest, len(data), msgspec.Raw(data) if small else None)
+    return Document(digest, len(data), Raw(data) if small else UNSET)

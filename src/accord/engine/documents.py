@@ -34,15 +34,16 @@ class Documents:
 
     def value(self, document: Document) -> Any:
         """The JSON value; never change it. Raises DocumentMissing when it has to be fetched first."""
-        if document.inline is not None and document.length_bytes <= SMALL_BYTES:
-            return orjson.loads(document.inline)
+        data = document.data
+        if data is not None and document.length_bytes <= SMALL_BYTES:
+            return orjson.loads(data)
         known = self._parsed.get(document.sha256)
         if known is not None:
             self._parsed.move_to_end(document.sha256)
             return known[0]
-        if document.inline is None:
+        if data is None:
             raise DocumentMissing(document)
-        return self._keep(document, bytes(document.inline))
+        return self._keep(document, data)
 
     def ballot(self, document: Document) -> Digest:
         """SHA-256 of the value's canonical form (RFC 8785)."""
@@ -77,7 +78,7 @@ class Documents:
     def document(self, data: bytes) -> Document:
         """A new document with these bytes; a large one is put aside until `store`."""
         document = document_of(data)
-        if document.inline is None:
+        if document.data is None:
             self._unstored[document.sha256] = data
             self._keep(document, data)
         return document

@@ -168,6 +168,10 @@ class Orchestrator:
             self._retry = RETRY_FIRST
         except StoreError as error:
             await self._give_up(batch, arrivals, orders, error)
+        except Exception as error:
+            # A fault of ours must not end the loop: nothing of the batch has happened, and poison is set aside.
+            logger.exception("a batch was given up because of a fault of Accord's")
+            await self._give_up(batch, arrivals, orders, error)
 
     async def _carry_out(self, order: Order, batch: Batch) -> None:
         try:
@@ -298,7 +302,7 @@ class Orchestrator:
             self.parts.timers.set(slot.run.id, slot.wake_at)
 
     async def _give_up(
-        self, batch: Batch, arrivals: Sequence[Arrival], orders: Sequence[Order], error: StoreError
+        self, batch: Batch, arrivals: Sequence[Arrival], orders: Sequence[Order], error: Exception
     ) -> None:
         """Nothing of this batch has happened: forget it, and let it come again."""
         self.parts.ledger.forget([*batch.slots.values(), *batch.loaded])
