@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from accord.domain.schema import JsonSchema, Schema, canonical_form, compile_sch
 from accord.errors import BadInput, ContractViolation, Place, Problem
 
 _MEMBERS = frozenset({"capability", "version", "input", "output", "limits"})
+MAX_DEADLINE_S = 10 * 366 * 24 * 3600
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _LIMITS = frozenset({"deadline_s", "max_cost", "min_confidence"})
 
@@ -113,16 +114,23 @@ def read_contract(document: Mapping[str, object]) -> Contract:
         ContractViolation: as `compile_contract`, and ACC246 for a member that is missing, unknown or of a
             wrong type.
     """
-    problems = list(_shape_problems(document))
-    ContractViolation.raise_if(problems)
-    limits = document.get("limits") or {}
-    return compile_contract(
-        capability=_text(document, "capability"),
-        version=_text(document, "version"),
-        input_schema=document["input"],  # type: ignore[arg-type]  # compile_schema refuses other types
-        output_schema=document["output"],  # type: ignore[arg-type]  # as above
-        limits=_read_limits(limits if isinstance(limits, Mapping) else {}),
+    ContractViolation.raise_if(_shape_problems(document))
+    form = document.get("limits") or {}
+    problems: list[Problem] = []
+    limits = _read_limits(form if isinstance(form, Mapping) else {}, problems)
+    contract = _collected(
+        problems,
+        lambda: compile_contract(
+            capability=str(document["capability"]),
+            version=str(document["version"]),
+            input_schema=document["input"],  # type: ignore[arg-type]  # compile_schema refuses other types
+            output_schema=document["output"],  # type: ignore[arg-type]  # as above
+            limits=limits,
+        ),
     )
+    if contract is None or problems:
+        raise ContractViolation(*problems)
+    return contract
 
 
 def _document(ref: CapabilityRef, accepts: Schema, gives: Schema, limits: Limits) -> dict[str, object]:
@@ -168,34 +176,33 @@ def _shape_problems(document: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem("ACC246", "`limits` is no object", Place(pointer="/limits"))
 
 
-def _read_limits(form: Mapping[str, object]) -> Limits:
-    deadline = form.get("deadline_s")
-    if deadline is not None and (isinstance(deadline, bool) or not isinstance(deadline, int | float)):
-        _refuse_limit("deadline_s", "no number of seconds")
+def _read_limits(form: Mapping[str, object], problems: list[Problem]) -> Limits:
     return Limits(
-        timedelta(seconds=deadline) if isinstance(deadline, int | float) else None,
-        _read_decimal(form, "max_cost"),
-        _read_decimal(form, "min_confidence"),
+        _read_deadline(form.get("deadline_s"), problems),
+        _read_decimal(form, "max_cost", problems),
+        _read_decimal(form, "min_confidence", problems),
     )
 
 
-def _read_decimal(form: Mapping[str, object], name: str) -> Decimal | None:
+def _read_deadline(value: object, problems: list[Problem]) -> timedelta | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_DEADLINE_S:
+        place, hint = Place(pointer="/limits/deadline_s"), f"seconds above 0, at most {MAX_DEADLINE_S}"
+        problems.append(Problem("ACC245", "the deadline is no number of seconds", place, hint))
+        return None
+    return timedelta(seconds=value)
+
+
+def _read_decimal(form: Mapping[str, object], name: str, problems: list[Problem]) -> Decimal | None:
     value = form.get(name)
     if value is None:
         return None
     if not isinstance(value, str) or _DECIMAL.fullmatch(value) is None:
-        _refuse_limit(name, "no decimal number in a string")
+        message = f"`{name}` is no decimal number in a string"
+        problems.append(Problem("ACC245", message, Place(pointer=f"/limits/{name}"), 'write "0.8"'))
+        return None
     return Decimal(value)
-
-
-def _refuse_limit(name: str, reason: str) -> NoReturn:
-    place = Place(pointer=f"/limits/{name}")
-    raise ContractViolation.of("ACC245", f"{reason}", place=place, hint='like 30 for seconds, "0.8" for decimals')
-
-
-def _text(document: Mapping[str, object], name: str) -> str:
-    value = document[name]
-    return value if isinstance(value, str) else ""
 
 
 def _seconds(deadline: timedelta) -> int | float:

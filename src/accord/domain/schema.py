@@ -120,7 +120,7 @@ class Schema(msgspec.Struct, frozen=True, eq=False):
     validator: jsonschema_rs.Draft202012Validator
 
     def is_valid(self, value: object) -> bool:
-        """Whether a JSON value is valid; a value that is no JSON is not."""
+        """Whether a JSON value is valid. Only what the schema speaks of is looked at."""
         try:
             return self.validator.is_valid(value)
         except ValueError:
