@@ -56,42 +56,54 @@ class BackoffSpec(_Node, frozen=True, kw_only=True):
     """The wait before the next attempt: `first * factor^(n-1)`, at most `cap`, less up to `jitter` of it."""
 
     first: Duration = "1s"
+    """The first wait."""
     factor: Annotated[float, Meta(ge=1, le=100)] = 2.0
+    """How much longer each next one is."""
     cap: Duration = "1m"
+    """The longest wait."""
     jitter: Share = 0.5
+    """The share of a wait that chance may take off."""
 
 
 class RetrySpec(_Node, frozen=True, kw_only=True):
     """How often a task is tried in all before its fallback, or its failure."""
 
     attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    """In all, the first one counted."""
     backoff: BackoffSpec = BackoffSpec()
+    """The waits between them."""
 
 
 class AtLeast(_Node, frozen=True, kw_only=True):
     """The task starts as soon as this many of its needs have completed."""
 
     at_least: Positive
+    """How many."""
 
 
 class RedundancySpec(_Node, frozen=True, kw_only=True):
     """Several agents do the same task; the result that `agree` of them give (equal as JSON) is taken."""
 
     copies: Annotated[int, Meta(ge=2, le=15)]
+    """How many."""
     agree: Annotated[int, Meta(ge=1, le=15)]
+    """How many of them: more than half."""
 
 
 class ConfidenceSpec(_Node, frozen=True, kw_only=True):
     """What happens to a result whose confidence is below `at_least`; one without a confidence counts as 0."""
 
     at_least: Share
+    """From 0 to 1."""
     otherwise: Literal["retry", "other_agent", "review", "fail"] = "retry"
+    """Try again; give it to another agent; ask a human; or fail."""
 
 
 class Call(_Node, frozen=True, kw_only=True):
     """A capability and its input."""
 
     uses: CapabilityRangeText
+    """The capability, and the versions that will do."""
     with_: Any = msgspec.field(name="with", default_factory=dict)
     """The input: literals and `${ CEL }` expressions."""
 
@@ -100,6 +112,7 @@ class FallbackSpec(_Node, frozen=True, kw_only=True):
     """What to do when the attempts before it have failed: another capability, or a value."""
 
     uses: CapabilityRangeText | None = None
+    """Another capability."""
     with_: Any = msgspec.field(name="with", default=msgspec.UNSET)
     """The input; the task's own where it is left out."""
     value: Any = msgspec.field(default=msgspec.UNSET)
@@ -119,26 +132,37 @@ class ApprovalSpec(_Node, frozen=True, kw_only=True):
             "additionalProperties": False,
         }
     )
+    """The JSON Schema of the answer; by default `approved` (true or false) and a `comment`."""
     timeout: Duration | None = None
+    """How long it waits; for ever where it is left out."""
     on_timeout: Literal["fail", "skip"] = "fail"
+    """Whether the task then fails, or is skipped."""
 
 
 class SignalSpec(_Node, frozen=True, kw_only=True):
     """Waits until somebody sends a signal of this name; the signal's payload is the output."""
 
     name: Name
+    """Of the signal; `accord runs signal RUN NAME` sends it."""
     schema: JsonSchema = True
+    """What the payload must be."""
     timeout: Duration | None = None
+    """How long it waits; for ever where it is left out."""
     on_timeout: Literal["fail", "skip"] = "fail"
+    """Whether the task then fails, or is skipped."""
 
 
 class TaskSpec(_Node, frozen=True, kw_only=True):
     """One task. Exactly one of `uses`, `approval`, `signal`, `sleep`, `workflow` says what it does."""
 
     description: str = ""
+    """What the task is for; plans and progress show it."""
     uses: CapabilityRangeText | None = None
+    """An agent does it: the capability, and the versions that will do."""
     approval: ApprovalSpec | None = None
+    """A human decides."""
     signal: SignalSpec | None = None
+    """It waits for a signal."""
     sleep: DurationOrExpression | None = None
     """A timer: a duration, or an expression that gives one, or gives a time (RFC 3339) to wait for."""
     workflow: WorkflowRangeText | None = None
@@ -156,15 +180,19 @@ class TaskSpec(_Node, frozen=True, kw_only=True):
     parallel: Positive | None = None
     """How many items of a `for_each` may be under way at once."""
     retry: RetrySpec | None = None
+    """How often it is tried, in place of the template's `defaults`."""
     timeout: Duration | None = None
     """How long one attempt may take."""
     deadline: Duration | None = None
     """How long the task may take in all, from the moment it could start."""
     redundancy: RedundancySpec | None = None
+    """Several agents do it, and must agree."""
     confidence: ConfidenceSpec | None = None
+    """What happens to a result that its agent is not sure of."""
     diagnose: bool = True
     """Whether a result that breaks its contract goes to a diagnostic agent first."""
     fallback: tuple[FallbackSpec, ...] = ()
+    """What is done instead, one after the other, when all attempts have failed."""
     compensate: Call | None = None
     """What undoes the task on rollback; `task.input` and `task.output` are the task's own."""
     on_failure: Literal["fail", "continue"] = "fail"
@@ -177,6 +205,7 @@ class LimitsSpec(_Node, frozen=True, kw_only=True):
     """Bounds of one run."""
 
     deadline: Duration | None = None
+    """How long the run may take in all."""
     parallel: Positive = 256
     """How many attempts may be under way at once."""
     tasks: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
@@ -189,12 +218,17 @@ class Template(_Node, frozen=True, kw_only=True):
     accord: Literal["template/1"]
     """The language and its version."""
     name: TemplateName
+    """What runs, objectives and other templates call it."""
     version: Version
+    """Raise it with every change; runs keep the one that they started with."""
     description: str = ""
+    """What it is for; the first line is the title of its runs."""
     examples: tuple[str, ...] = ()
     """Phrases that mean this workflow, with slots: `compare {products} for {purpose}`."""
     input: JsonSchema = msgspec.field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    """The JSON Schema of the run's input; `default`s are filled in."""
     tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
+    """What is done, by name. Order follows from who mentions whom, not from the file."""
     output: Any = msgspec.field(default=msgspec.UNSET)
     """The run's result: literals and expressions; by default the outputs of the last tasks by name."""
     aggregate: Call | None = None
@@ -202,6 +236,8 @@ class Template(_Node, frozen=True, kw_only=True):
     defaults: RetrySpec = RetrySpec()
     """How often tasks are tried that do not say it themselves."""
     limits: LimitsSpec = LimitsSpec()
+    """Bounds of one run."""
     on_failure: Literal["stop", "compensate"] = "stop"
     """Whether a failed or cancelled run undoes what it has done."""
     labels: dict[str, str] = {}
+    """For search, and for policies."""

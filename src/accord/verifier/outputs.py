@@ -66,7 +66,7 @@ class Outputs:
         if isinstance(task.action, Work):
             own[("task", "input")] = _known(schema_of_binding(task.action.options[0].binding, self.of(task)))
         own[("task", "output")] = _known(self._single(task))
-        return ChainMap(own, dict(self.of(task)))
+        return ChainMap(own, cast("dict[tuple[str, ...], JsonSchema]", self.of(task)))
 
     def _output(self, task: Task) -> JsonSchema | None:
         single = self._single(task)

@@ -101,8 +101,9 @@ class Presence:
         self._findings.error("ACC825", message, computed.pointer, hint)
 
     def _check_compensation(self, task: Task, binding: Binding) -> None:
-        certain = self._certain_before(task)
-        for computed in expressions(binding):
+        mentions = [computed for computed in expressions(binding) if _reads(computed.expression) - {task.id}]
+        certain = self._certain_before(task) if mentions else frozenset()
+        for computed in mentions:
             for other in sorted(_reads(computed.expression) - certain - {task.id}):
                 message = f"`{other}` may not have run when this one is undone, in `{computed.expression.source}`"
                 hint = f"write `tasks.{other}.?output.orValue(null)`, or add `{other}` to `needs`"
