@@ -116,11 +116,10 @@ class Node:
     async def ended(self, run: RunId) -> Run:
         """The run once it has ended."""
         with self.parts.feed.subscribe(run) as news:
-            state, _ = await self.parts.ledger.read(run)
-            if state is None:
-                raise _unknown(run)
-            if state.ended:
-                return state
+            if self.parts.ledger.find(run) is None:
+                state = await self.run(run)
+                if state.ended:
+                    return state
             async for item in news:
                 if isinstance(item, Happened) and item.run.ended:
                     return item.run

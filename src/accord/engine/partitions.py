@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import product
 
 from accord.domain.ids import PARTITIONS, RunId, partition_of
 from accord.errors import StoreUnavailable
 from accord.ports import Clock, Fence, Ids, Journal
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 Moved = Callable[[int], Awaitable[None]]
 
@@ -63,7 +66,10 @@ class Partitions:
 
     def new_run(self) -> RunId:
         """The id for a new run in one of our partitions."""
+        token = self._ids.token()
         while True:
-            run = RunId(f"run_{self._ids.token()}")
-            if partition_of(run) in self.fences:
-                return run
+            for end in product(_DIGITS, repeat=3):
+                run = RunId(f"run_{token[:-3]}{''.join(end)}")
+                if partition_of(run) in self.fences:
+                    return run
+            token = self._ids.token()
