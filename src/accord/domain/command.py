@@ -38,6 +38,8 @@ class Cancel(_Command, frozen=True, kw_only=True, tag="cancel"):
 
     by: str
     reason: str = ""
+    gives_up: bool = False
+    """Whether what has not been undone yet is left as it is: for compensations that will never end."""
 
 
 class RetryTask(_Command, frozen=True, kw_only=True, tag="retry"):

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from accord.domain import command as c
-from accord.domain import control, outcome, timing
+from accord.domain import control, outcome, signal, timing
 from accord.domain import event as e
 from accord.domain.draft import Decision, Draft
 from accord.domain.graph import Graph
@@ -36,7 +36,7 @@ _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.Cancel: control.cancel,
     c.RetryTask: control.retry,
     c.Rollback: control.rollback,
-    c.Signal: control.signal,
+    c.Signal: signal.signal,
 }
 
 

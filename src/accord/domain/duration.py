@@ -10,20 +10,22 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 
 
+LONGEST = timedelta(days=36500)
+"""A longer duration is none: adding it to a time could leave the calendar."""
+
+
 def parse_duration(text: str) -> timedelta | None:
-    """`500ms`, `10s`, `1h30m`, `2d`; None where the text is no duration."""
+    """`500ms`, `10s`, `1h30m`, `2d`; None where the text is no duration, or one of more than a hundred years."""
     if not _WHOLE.fullmatch(text):
         return None
-    try:
-        return timedelta(seconds=sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(text)))
-    except OverflowError:
-        return None
+    seconds = sum(float(number) * _UNIT_S[unit] for number, unit in _PART.findall(text))
+    return timedelta(seconds=seconds) if seconds <= LONGEST.total_seconds() else None
 
 
 def parse_moment(text: str) -> datetime | None:
     """An RFC 3339 time with its offset, as UTC; None where the text is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None

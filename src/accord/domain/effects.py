@@ -12,6 +12,7 @@ import msgspec
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.document import Document
+from accord.domain.graph import Subrun
 from accord.domain.ids import RunId, TaskId
 from accord.domain.run import Attempt, Run
 from accord.errors import Problem
@@ -54,7 +55,7 @@ class Free(msgspec.Struct, frozen=True):
 
 
 class StartSubrun(msgspec.Struct, frozen=True):
-    """Start the run that does a task; if it is there already, nothing happens."""
+    """Start the run that does a task. If it is there already, nothing happens; if it has ended, that is told again."""
 
     task: TaskId
     run: RunId
@@ -70,7 +71,11 @@ class TellParent(msgspec.Struct, frozen=True):
 
 
 class TellSubrun(msgspec.Struct, frozen=True):
-    """Pause, resume or cancel the run that does a task, as its parent was."""
+    """Pause, resume or cancel the run that does a task, as its parent was.
+
+    A refusal is no matter; but where the run is not there, or has ended, the answer is SubrunEnded: the parent waits
+    for it.
+    """
 
     run: RunId
     command: c.Pause | c.Resume | c.Cancel
@@ -79,6 +84,9 @@ class TellSubrun(msgspec.Struct, frozen=True):
 class Ended(msgspec.Struct, frozen=True):
     """The run has ended."""
 
+
+PARENT = "parent"
+"""By whom a run is paused, resumed and cancelled whose parent is."""
 
 Effect = Send | Withdraw | Reject | Offer | Free | StartSubrun | TellParent | TellSubrun | Ended
 
@@ -93,20 +101,30 @@ def effects(run: Run, events: Sequence[e.Event]) -> Iterator[Effect]:
 
 def outstanding(run: Run) -> Iterator[Effect]:
     """What has to be done again when the run is taken over: everything that may not have been done."""
-    for task in run.busy:
+    for task in sorted(run.busy):
         state = run.state(task)
         if state.wants:
             yield Offer(task)
         yield from (Send(task, attempt) for attempt in state.attempts if attempt.live)
-        if state.subrun is not None:
-            yield from _subrun_again(run, task, state.subrun)
+        if task in run.subruns:
+            yield from _subrun_again(run, task)
+    for subrun in sorted(run.leaving):
+        yield _leave(run, subrun, "the task has ended")
     if run.ended:
         yield from _ended(run, None)
 
 
-def _subrun_again(run: Run, task: TaskId, subrun: RunId) -> Iterator[Effect]:
-    if run.paused:
-        yield TellSubrun(subrun, c.Pause(by="parent"))
+def _subrun_again(run: Run, task: TaskId) -> Iterator[Effect]:
+    state, action = run.state(task), run.graph.task(task).action
+    assert isinstance(action, Subrun)  # noqa: S101 - it has been started
+    assert state.subrun_input is not None  # noqa: S101 - as before
+    subrun = run.subruns[task]
+    yield StartSubrun(task, subrun, action.template, state.subrun_input)
+    yield TellSubrun(subrun, c.Pause(by=PARENT) if run.paused else c.Resume(by=PARENT))
+
+
+def _leave(run: Run, subrun: RunId, reason: str) -> TellSubrun:
+    return TellSubrun(subrun, c.Cancel(by=PARENT, reason=reason, gives_up=run.gave_up))
 
 
 def _attempt_of(run: Run, event: Any) -> Attempt:
@@ -144,20 +162,24 @@ def _offer(run: Run, event: e.AttemptWanted) -> Iterator[Effect]:
 
 def _start_subrun(run: Run, event: e.SubrunStarted) -> Iterator[Effect]:
     yield StartSubrun(event.task, event.run, event.template, event.input)
+    if run.paused:
+        yield TellSubrun(event.run, c.Pause(by=PARENT))
 
 
-def _cancel_subrun(run: Run, event: e.TaskCancelled) -> Iterator[Effect]:
+def _cancel_subrun(run: Run, event: e.TaskCancelled | e.TaskFailed) -> Iterator[Effect]:
     subrun = run.state(event.task).subrun
-    if subrun is not None:
-        yield TellSubrun(subrun, c.Cancel(by="parent", reason=event.reason))
+    if subrun is not None and subrun in run.leaving:
+        yield _leave(run, subrun, event.reason if isinstance(event, e.TaskCancelled) else event.problem.message)
+
+
+def _give_up(run: Run, event: e.RunCancelling | e.RunFailing) -> Iterator[Effect]:
+    if event.gives_up:
+        yield from (_leave(run, subrun, "nothing more is undone") for subrun in sorted(run.leaving))
 
 
 def _hold_subruns(run: Run, event: e.RunPaused | e.RunResumed) -> Iterator[Effect]:
-    command: c.Pause | c.Resume = c.Pause(by="parent") if isinstance(event, e.RunPaused) else c.Resume(by="parent")
-    for task in run.busy:
-        subrun = run.state(task).subrun
-        if subrun is not None:
-            yield TellSubrun(subrun, command)
+    command: c.Pause | c.Resume = c.Pause(by=PARENT) if isinstance(event, e.RunPaused) else c.Resume(by=PARENT)
+    yield from (TellSubrun(run.subruns[task], command) for task in sorted(run.subruns))
 
 
 def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:
@@ -179,6 +201,9 @@ _EFFECTS: dict[type, Callable[[Run, Any], Iterator[Effect]]] = {
     e.AttemptWanted: _offer,
     e.SubrunStarted: _start_subrun,
     e.TaskCancelled: _cancel_subrun,
+    e.TaskFailed: _cancel_subrun,
+    e.RunCancelling: _give_up,
+    e.RunFailing: _give_up,
     e.RunPaused: _hold_subruns,
     e.RunResumed: _hold_subruns,
     e.RunCompleted: _ended,

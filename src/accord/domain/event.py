@@ -1,8 +1,7 @@
 """Events: what happened to a run, frozen, each with its wire name. State is the fold of these and of nothing else.
 
 A field is never renamed and never changes its meaning. An event that must change gets a new wire name, and an
-upcaster in
-`accord.codec` that turns the old one into the new one.
+upcaster in `accord.codec` that turns the old one into the new one.
 """
 
 from __future__ import annotations
@@ -83,6 +82,8 @@ class RunResumed(_Event, frozen=True, kw_only=True, tag="run.resumed"):
 class RunCancelling(_Event, frozen=True, kw_only=True, tag="run.cancelling"):
     by: str
     reason: str = ""
+    gives_up: bool = False
+    """Whether what has not been undone yet is left as it is."""
 
 
 class RunCancelled(_Event, frozen=True, kw_only=True, tag="run.cancelled"):
@@ -94,6 +95,8 @@ class RunFailing(_Event, frozen=True, kw_only=True, tag="run.failing"):
 
     problem: Problem
     task: TaskId | None = None
+    gives_up: bool = False
+    """Whether what has not been undone yet is left as it is: a compensation failed."""
 
 
 class RunFailed(_Event, frozen=True, kw_only=True, tag="run.failed"):
@@ -110,7 +113,9 @@ class RollbackStarted(_Event, frozen=True, kw_only=True, tag="run.rolling_back")
     by: str
     to: TaskId
     tasks: tuple[TaskId, ...]
-    """Nodes of the graph: `to` and everything behind it, in topological order."""
+    """Nodes of the graph, and items of nodes that are not among them."""
+    groups: tuple[TaskId, ...] = ()
+    """Expansions of which only some items are done again; the others keep their outputs."""
 
 
 class RollbackFinished(_Event, frozen=True, kw_only=True, tag="run.rolled_back"):
@@ -118,6 +123,8 @@ class RollbackFinished(_Event, frozen=True, kw_only=True, tag="run.rolled_back")
 
     tasks: tuple[TaskId, ...]
     epoch: int
+    deadline_at: datetime | None = None
+    """The run's new deadline, where the old one had passed."""
 
 
 # -- task --------------------------------------------------------------------------------------------------------
@@ -129,6 +136,13 @@ class TaskExpanded(_Event, frozen=True, kw_only=True, tag="task.expanded"):
     task: TaskId
     items: Document
     count: int
+
+
+class TaskReopened(_Event, frozen=True, kw_only=True, tag="task.reopened"):
+    """An expansion goes on: these items are done again, those that had not begun begin."""
+
+    task: TaskId
+    items: tuple[int, ...]
 
 
 class AttemptWanted(_Event, frozen=True, kw_only=True, tag="attempt.wanted"):
@@ -167,6 +181,13 @@ class SubrunStarted(_Event, frozen=True, kw_only=True, tag="task.subrun_started"
     run: RunId
     template: str
     input: Document
+
+
+class SubrunEnded(_Event, frozen=True, kw_only=True, tag="task.subrun_ended"):
+    """The run that did a task, or was told to stop doing it, is over."""
+
+    task: TaskId
+    run: RunId
 
 
 class TaskCompleted(_Event, frozen=True, kw_only=True, tag="task.completed"):
@@ -212,7 +233,14 @@ class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received"):
     payload: Document
     by: str
     task: TaskId | None = None
-    """The task that takes it; None while none does."""
+    """The task that takes it at once; None where it is kept."""
+
+
+class SignalTaken(_Event, frozen=True, kw_only=True, tag="signal.taken"):
+    """A task takes the oldest signal of this name that was kept."""
+
+    name: str
+    task: TaskId
 
 
 # -- attempt -----------------------------------------------------------------------------------------------------
@@ -297,9 +325,11 @@ RunEvent = RunStarted | RunPaused | RunResumed | RunCancelling | RunCancelled | 
 RollbackEvent = RollbackStarted | RollbackFinished
 TaskEvent = (
     TaskExpanded
+    | TaskReopened
     | AttemptWanted
     | TaskWaiting
     | SubrunStarted
+    | SubrunEnded
     | TaskCompleted
     | TaskFailed
     | TaskSkipped
@@ -315,4 +345,5 @@ AttemptEvent = (
     | AttemptExpired
     | AttemptCancelled
 )
-Event = RunEvent | RollbackEvent | TaskEvent | AttemptEvent | SignalReceived
+SignalEvent = SignalReceived | SignalTaken
+Event = RunEvent | RollbackEvent | TaskEvent | AttemptEvent | SignalEvent

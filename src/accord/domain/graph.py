@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Literal
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from accord.domain.capability import CapabilityRange
 from accord.domain.expression import Binding, Expression, Reference
@@ -39,7 +40,9 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class Redundancy(msgspec.Struct, frozen=True):
-    """So many copies at once, so many of which must agree."""
+    """So many copies at once, so many of which must agree. A copy that breaks its contract, or is unsure, is lost:
+    nobody diagnoses or reviews it, another one takes its place.
+    """
 
     copies: int
     agree: int
@@ -142,6 +145,15 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     max_tasks: int
     compensates_failure: bool
     labels: Mapping[str, str]
+    waits: Mapping[str, tuple[TaskId, ...]] = {}
+    """The nodes that wait for a signal, by its name; made from `tasks`."""
+
+    def __post_init__(self) -> None:
+        waits: dict[str, list[TaskId]] = {}
+        for name, task in self.tasks.items():
+            if isinstance(task.action, Wait) and task.action.signal is not None:
+                waits.setdefault(task.action.signal, []).append(name)
+        force_setattr(self, "waits", {signal: tuple(names) for signal, names in waits.items()})
 
     def task(self, task: TaskId) -> Task:
         """The node that a task, an item of it, or its compensation belongs to."""

@@ -28,9 +28,11 @@ RUN: Mapping[tuple[RunPhase | None, type], RunPhase] = {
     ("rolling_back", e.RollbackFinished): "running",
     ("rolling_back", e.RunFailing): "failing",
     ("rolling_back", e.RunCancelling): "cancelling",
+    ("failing", e.RunFailing): "failing",
     ("failing", e.RunFailed): "failed",
     ("failing", e.RunCancelling): "cancelling",
     ("failing", e.RollbackStarted): "rolling_back",
+    ("cancelling", e.RunCancelling): "cancelling",
     ("cancelling", e.RunCancelled): "cancelled",
     ("cancelling", e.RunFailing): "failing",
     ("completed", e.RollbackStarted): "rolling_back",
@@ -46,7 +48,6 @@ TASK: Mapping[tuple[TaskPhase, type], TaskPhase] = {
     ("pending", e.AttemptWanted): "active",
     ("pending", e.TaskWaiting): "waiting",
     ("pending", e.SubrunStarted): "active",
-    ("pending", e.TaskCompleted): "completed",
     ("pending", e.TaskFailed): "failed",
     ("pending", e.TaskSkipped): "skipped",
     ("pending", e.TaskAdopted): "completed",
@@ -63,15 +64,20 @@ TASK: Mapping[tuple[TaskPhase, type], TaskPhase] = {
     ("expanded", e.TaskCompleted): "completed",
     ("expanded", e.TaskFailed): "failed",
     ("expanded", e.TaskCancelled): "cancelled",
-    ("active", e.RollbackFinished): "pending",
-    ("waiting", e.RollbackFinished): "pending",
-    ("expanded", e.RollbackFinished): "pending",
+    ("expanded", e.TaskReopened): "expanded",
+    ("completed", e.TaskReopened): "expanded",
+    ("failed", e.TaskReopened): "expanded",
+    ("cancelled", e.TaskReopened): "expanded",
+    ("failed", e.RollbackStarted): "pending",
+    ("cancelled", e.RollbackStarted): "pending",
     ("completed", e.RollbackFinished): "pending",
     ("failed", e.RollbackFinished): "pending",
     ("skipped", e.RollbackFinished): "pending",
     ("cancelled", e.RollbackFinished): "pending",
 }
-"""A task, an item of a `for_each`, or a compensation."""
+"""A task, an item of a `for_each`, or a compensation. A rollback's start makes ready again only compensations that
+failed or were given up; its end, all that was undone.
+"""
 
 ATTEMPT: Mapping[tuple[AttemptPhase | None, type], AttemptPhase] = {
     (None, e.AttemptAssigned): "assigned",
@@ -88,6 +94,9 @@ ATTEMPT: Mapping[tuple[AttemptPhase | None, type], AttemptPhase] = {
     ("working", e.AttemptCancelled): "cancelled",
 }
 """One assignment of a task to one agent, under one lease."""
+
+PHASELESS: frozenset[type] = frozenset({e.RunPaused, e.RunResumed, e.SubrunEnded, e.SignalReceived, e.SignalTaken})
+"""Events that change the phase of nothing."""
 
 
 def next_run(phase: RunPhase | None, event: e.Event) -> RunPhase:

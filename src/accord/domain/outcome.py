@@ -12,7 +12,7 @@ from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.draft import Draft
 from accord.domain.graph import Work
-from accord.domain.ids import AgentId, TaskId
+from accord.domain.ids import AgentId, Digest, TaskId
 from accord.domain.progress import fail_task, scope_of, stop_attempts, work_of
 from accord.domain.retry import delay
 from accord.domain.run import Attempt
@@ -64,6 +64,8 @@ def accept(draft: Draft, command: c.Accept) -> None:
 def deliver(draft: Draft, command: c.Deliver) -> None:
     """Take a result, or act on what is wrong with it."""
     attempt = _live(draft, command.task, command.attempt)
+    if attempt.want.purpose == "diagnose" and not command.problems:
+        raise TransitionRefused.of("ACC415", f"attempt {command.attempt} of task {command.task} is a diagnosis")
     problems = command.problems or _unsure(work_of(draft.run, command.task), command.confidence)
     if problems:
         draft.emit(
@@ -78,7 +80,7 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
                 confidence=command.confidence,
             )
         )
-        _after_rejection(draft, command, attempt)
+        _after_rejection(draft, command, attempt, problems)
         return
     draft.emit(
         e.AttemptSucceeded(
@@ -93,14 +95,15 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
     if work_of(draft.run, command.task).redundancy is None:
         _complete(draft, command.task, command.attempt, command.output, command.confidence)
     else:
-        _vote(draft, command.task, command)
+        _vote(draft, command.task)
 
 
 def diagnose(draft: Draft, command: c.Diagnose) -> None:
     """Follow the verdict of a diagnostic agent."""
     task = command.task
-    _live(draft, task, command.attempt)
-    broken = _last_rejected(draft, task)
+    if _live(draft, task, command.attempt).want.purpose != "diagnose":
+        raise TransitionRefused.of("ACC416", f"attempt {command.attempt} of task {task} is no diagnosis")
+    broken = last_rejected(draft, task)
     draft.emit(
         e.AttemptSucceeded(
             at=draft.now,
@@ -162,14 +165,16 @@ def expire(draft: Draft, task: TaskId, attempt: Attempt, cause: e.Expiry) -> Non
 
 
 def end_subrun(draft: Draft, command: c.SubrunEnded) -> None:
-    """The run that does a task has ended."""
-    state = draft.run.state(command.task)
-    if state.phase != "active" or state.subrun != command.run:
+    """The run that does a task has ended; one that was told to cancel is waited for no longer."""
+    task, subrun = command.task, command.run
+    active = draft.run.subruns.get(task) == subrun
+    if not active and subrun not in draft.run.leaving:
         return
-    if command.problem is not None:
-        fail_task(draft, command.task, command.problem)
-    else:
-        draft.emit(e.TaskCompleted(at=draft.now, task=command.task, output=command.output, by=command.run))
+    draft.emit(e.SubrunEnded(at=draft.now, task=task, run=subrun))
+    if active and command.problem is not None:
+        fail_task(draft, task, command.problem)
+    elif active:
+        draft.emit(e.TaskCompleted(at=draft.now, task=task, output=command.output, by=subrun))
 
 
 # -- what comes next ---------------------------------------------------------------------------------------------
@@ -189,7 +194,7 @@ def try_again(
     option, used, first = _used(draft, task)
     copies = work.redundancy.copies if work.redundancy else 1
     if used >= work.retry.attempts + copies - 1:
-        fall_back(draft, task, problems[0])
+        give_up(draft, task, problems[0])
         return
     pause = delay(work.retry.backoff, max(used - copies + 1, 1), salt=f"{draft.run.id}/{task}")
     pause = pause if wait else timedelta(0)
@@ -203,33 +208,45 @@ def try_again(
             agent=agent,
             avoid=avoid,
             errors=problems,
-            reason=f"attempt {used + 1} of {work.retry.attempts}: {problems[0].message}",
+            reason=f"attempt {used + 1} of {work.retry.attempts + copies - 1}: {problems[0].message}",
         )
     )
+
+
+def give_up(draft: Draft, task: TaskId, problem: Problem) -> None:
+    """No further attempt of this kind: wait for the copies under way while they may still agree, else fall back."""
+    if not _may_agree(draft, task):
+        fall_back(draft, task, problem)
 
 
 def fall_back(draft: Draft, task: TaskId, problem: Problem) -> None:
     """Go on with the task's next option; with none left, the task fails."""
     stop_attempts(draft, task, "another way is tried")
-    options = work_of(draft.run, task).options
+    work = work_of(draft.run, task)
     following = _option(draft, task) + 1
-    if following >= len(options):
+    if following >= len(work.options):
         fail_task(draft, task, problem)
         return
+    option = work.options[following]
     error = {"code": problem.code, "message": problem.message}
     try:
-        value = evaluated(options[following].binding, {**scope_of(draft, task), "error": error}, draft.values)
+        value = evaluated(option.binding, {**scope_of(draft, task), "error": error}, draft.values)
     except ExpressionInvalid as invalid:
         fail_task(draft, task, mapping_problem(task, invalid))
         return
-    if options[following].capability is None:
+    if option.capability is None:
         draft.emit(e.TaskCompleted(at=draft.now, task=task, output=value, by="fallback"))
-    else:
-        draft.emit(
-            e.AttemptWanted(
-                at=draft.now, task=task, input=value, option=following, reason=f"fallback: {problem.message}"
-            )
+        return
+    draft.emit(
+        e.AttemptWanted(
+            at=draft.now,
+            task=task,
+            input=value,
+            option=following,
+            copies=work.redundancy.copies if work.redundancy else 1,
+            reason=f"fallback: {problem.message}",
         )
+    )
 
 
 def _complete(draft: Draft, task: TaskId, attempt: int, output: Document, confidence: float | None) -> None:
@@ -245,14 +262,14 @@ def _unsure(work: Work, confidence: float | None) -> tuple[Problem, ...]:
     return (Problem(UNSURE, f"the result has {said}, {rule.at_least:g} is asked for"),)
 
 
-def _after_rejection(draft: Draft, command: c.Deliver, attempt: Attempt) -> None:
-    task, problems = command.task, draft.run.state(command.task).attempts[command.attempt - 1].problems
+def _after_rejection(draft: Draft, command: c.Deliver, attempt: Attempt, problems: tuple[Problem, ...]) -> None:
+    task = command.task
     work = work_of(draft.run, task)
     if attempt.want.purpose == "diagnose":
-        try_again(draft, task, _last_rejected(draft, task).problems)
+        try_again(draft, task, last_rejected(draft, task).problems)
     elif problems[0].code == UNSURE:
         _after_doubt(draft, task, attempt, command.output, problems)
-    elif work.diagnose and command.diagnosis is not None:
+    elif work.diagnose and work.redundancy is None and command.diagnosis is not None:
         draft.emit(
             e.AttemptWanted(
                 at=draft.now,
@@ -268,46 +285,61 @@ def _after_rejection(draft: Draft, command: c.Deliver, attempt: Attempt) -> None
 
 
 def _after_doubt(draft: Draft, task: TaskId, attempt: Attempt, output: Document, problems: tuple[Problem, ...]) -> None:
-    rule = work_of(draft.run, task).confidence
-    otherwise = rule.otherwise if rule else "retry"
+    work = work_of(draft.run, task)
+    otherwise = work.confidence.otherwise if work.confidence else "retry"
     if otherwise == "retry":
         try_again(draft, task, problems)
     elif otherwise == "other_agent":
         try_again(draft, task, problems, avoid=(attempt.agent,))
-    elif otherwise == "fail":
-        fall_back(draft, task, problems[0])
+    elif otherwise == "fail" or work.redundancy is not None:
+        give_up(draft, task, problems[0])
     else:
-        stop_attempts(draft, task, "the result is reviewed")
         title = f"Review the result of {task}: {problems[0].message}"
         draft.emit(e.TaskWaiting(at=draft.now, task=task, for_="review", title=title, candidate=output))
 
 
 def _after_loss(draft: Draft, task: TaskId, attempt: Attempt, problem: Problem, *, retryable: bool) -> None:
     if attempt.want.purpose == "diagnose":
-        try_again(draft, task, _last_rejected(draft, task).problems)
+        try_again(draft, task, last_rejected(draft, task).problems)
     elif retryable:
         try_again(draft, task, (problem,))
     else:
-        fall_back(draft, task, problem)
+        give_up(draft, task, problem)
 
 
-def _vote(draft: Draft, task: TaskId, command: c.Deliver) -> None:
-    """Take the output that enough copies agree on; ask for one more copy while agreement is still possible."""
+def _vote(draft: Draft, task: TaskId) -> None:
+    """Take the output that enough copies agree on; ask for another one where those under way cannot agree."""
     redundancy = work_of(draft.run, task).redundancy
     assert redundancy is not None  # noqa: S101 - narrowed by the caller
-    state = draft.run.state(task)
-    voters = [one for one in state.current() if one.phase == "succeeded" and one.want.purpose == "work"]
-    votes = Counter(draft.values.ballot(one.output) for one in voters if one.output is not None)
+    voters, votes = _votes(draft, task)
     leading, count = votes.most_common(1)[0]
     if count >= redundancy.agree:
-        chosen = next(one for one in voters if one.output and draft.values.ballot(one.output) == leading)
-        assert chosen.output is not None  # noqa: S101 - it has voted
-        _complete(draft, task, chosen.number, chosen.output, chosen.confidence)
-        return
-    pending = len(state.wants) + sum(one.live for one in state.current())
-    if count + pending < redundancy.agree:
+        chosen, output = next(one for one in voters if draft.values.ballot(one[1]) == leading)
+        _complete(draft, task, chosen.number, output, chosen.confidence)
+    elif not _may_agree(draft, task):
         problem = Problem("ACC423", f"{len(voters)} copies gave {len(votes)} different results")
-        try_again(draft, task, (problem,), avoid=tuple(one.agent for one in voters))
+        try_again(draft, task, (problem,), avoid=tuple(one.agent for one, _ in voters))
+
+
+def _votes(draft: Draft, task: TaskId) -> tuple[list[tuple[Attempt, Document]], Counter[Digest]]:
+    """The copies of the present option that have succeeded with their outputs, and how many there are of each."""
+    option = _option(draft, task)
+    voters = [
+        (one, one.output)
+        for one in draft.run.state(task).current()
+        if one.phase == "succeeded" and one.output is not None and one.want.option == option
+    ]
+    return voters, Counter(draft.values.ballot(output) for _, output in voters)
+
+
+def _may_agree(draft: Draft, task: TaskId) -> bool:
+    """Whether the copies under way may still make enough results equal; never where there is no redundancy."""
+    redundancy = work_of(draft.run, task).redundancy
+    if redundancy is None:
+        return False
+    state = draft.run.state(task)
+    pending = len(state.wants) + sum(one.live for one in state.current())
+    return max(_votes(draft, task)[1].values(), default=0) + pending >= redundancy.agree
 
 
 def _live(draft: Draft, task: TaskId, number: int) -> Attempt:
@@ -317,7 +349,8 @@ def _live(draft: Draft, task: TaskId, number: int) -> Attempt:
     return attempt
 
 
-def _last_rejected(draft: Draft, task: TaskId) -> Attempt:
+def last_rejected(draft: Draft, task: TaskId) -> Attempt:
+    """The last attempt whose result was rejected; there is one."""
     rejected = [one for one in draft.run.state(task).attempts if one.phase == "rejected" and one.want.purpose == "work"]
     return rejected[-1]
 
@@ -329,9 +362,9 @@ def _option(draft: Draft, task: TaskId) -> int:
 
 
 def _used(draft: Draft, task: TaskId) -> tuple[int, int, Document]:
-    """The present option, how many attempts it has had, and their input."""
+    """The present option, how many attempts it has had or is to have, and their input."""
     option = _option(draft, task)
-    worked = [
-        one for one in draft.run.state(task).current() if one.want.purpose == "work" and one.want.option == option
-    ]
-    return option, len(worked), worked[0].want.input
+    state = draft.run.state(task)
+    wants = [*(one.want for one in state.current()), *state.wants]
+    worked = [want for want in wants if want.purpose == "work" and want.option == option]
+    return option, len(worked), worked[0].input

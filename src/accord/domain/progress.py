@@ -5,8 +5,10 @@ one another, runs end.
 from __future__ import annotations
 
 from base64 import b32hexencode
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
+from typing import Literal
 
 from accord.domain import event as e
 from accord.domain.draft import Draft
@@ -44,11 +46,15 @@ def relaunch(draft: Draft) -> None:
         if state.phase == "pending":
             _consider(draft, node)
         elif state.phase == "expanded":
-            _restart_items(draft, node)
+            _go_on(draft, node)
         elif state.phase == "failed" and draft.run.graph.tasks[node].fails_run:
-            fail_run(draft, state.problem or Problem("ACC410", f"task {node} failed"), node)
+            fail_run(draft, _problem_of(draft.run, node), node)
         if draft.run.phase != "running":
             return
+
+
+def _problem_of(run: Run, task: TaskId) -> Problem:
+    return run.state(task).problem or Problem("ACC410", f"task {task} failed")
 
 
 def fail_task(draft: Draft, task: TaskId, problem: Problem) -> None:
@@ -64,12 +70,12 @@ def fail_run(draft: Draft, problem: Problem, task: TaskId | None) -> None:
     """Stop what is under way; the run fails as soon as it is undone. While a rollback is under way, that ends first."""
     if draft.run.phase == "running":
         draft.emit(e.RunFailing(at=draft.now, problem=problem, task=task))
-        stop_tasks(draft, tuple(draft.run.busy), "the run is failing")
+        stop_tasks(draft, draft.run.busy, "the run is failing")
 
 
-def stop_tasks(draft: Draft, tasks: tuple[TaskId, ...], reason: str) -> None:
+def stop_tasks(draft: Draft, tasks: Iterable[TaskId], reason: str) -> None:
     """Take these busy tasks back from their agents and cancel them."""
-    for task in tasks:
+    for task in sorted(tasks):
         stop_attempts(draft, task, reason)
         draft.emit(e.TaskCancelled(at=draft.now, task=task, reason=reason))
 
@@ -178,23 +184,12 @@ def begin_task(draft: Draft, task: TaskId) -> None:
 
 def _wait(draft: Draft, task: TaskId, action: Wait, title: str) -> None:
     until = draft.now + action.timeout if action.timeout else None
-    draft.emit(
-        e.TaskWaiting(
-            at=draft.now,
-            task=task,
-            for_="signal" if action.signal else "approval",
-            title=title,
-            signal=action.signal,
-            until=until,
-        )
-    )
-    for signal in draft.run.signals:
-        if signal.name == action.signal:
-            draft.emit(
-                e.SignalReceived(at=draft.now, name=signal.name, payload=signal.payload, by=signal.by, task=task)
-            )
-            draft.emit(e.TaskCompleted(at=draft.now, task=task, output=signal.payload, by=signal.by))
-            return
+    kind: Literal["signal", "approval"] = "approval" if action.signal is None else "signal"
+    draft.emit(e.TaskWaiting(at=draft.now, task=task, for_=kind, title=title, signal=action.signal, until=until))
+    kept = next((signal for signal in draft.run.signals if signal.name == action.signal), None)
+    if kept is not None:
+        draft.emit(e.SignalTaken(at=draft.now, name=kept.name, task=task))
+        draft.emit(e.TaskCompleted(at=draft.now, task=task, output=kept.payload, by=kept.by))
 
 
 def _until(now: datetime, value: object) -> datetime:
@@ -254,7 +249,9 @@ def _expand(draft: Draft, spec: Task) -> None:
 
 
 def _advance_group(draft: Draft, node: TaskId) -> None:
-    """Start items while the window has room; complete the group after its last item."""
+    """Start items while the window has room, those first that are done again; complete the group after its last
+    item.
+    """
     spec = draft.run.graph.tasks[node]
     window = min(spec.parallel or draft.run.graph.parallel, draft.run.graph.parallel)
     while draft.run.phase == "running":
@@ -264,9 +261,14 @@ def _advance_group(draft: Draft, node: TaskId) -> None:
         if group.items_settled == group.item_count:
             draft.emit(e.TaskCompleted(at=draft.now, task=node))
             return
-        if group.items_started == group.item_count or group.items_started - group.items_settled >= window:
+        if group.items_open >= window:
             return
-        _begin_item(draft, item_id(node, group.items_started))
+        if group.again_begun < len(group.again):
+            _begin_item(draft, item_id(node, group.again[group.again_begun]))
+        elif group.items_started < group.item_count:
+            _begin_item(draft, item_id(node, group.items_started))
+        else:
+            return
 
 
 def _begin_item(draft: Draft, task: TaskId) -> None:
@@ -276,11 +278,14 @@ def _begin_item(draft: Draft, task: TaskId) -> None:
         fail_task(draft, task, mapping_problem(task, error))
 
 
-def _restart_items(draft: Draft, node: TaskId) -> None:
-    for index in range(draft.run.state(node).items_started):
-        if draft.run.state(item_id(node, index)).phase == "pending":
-            _begin_item(draft, item_id(node, index))
-    _advance_group(draft, node)
+def _go_on(draft: Draft, node: TaskId) -> None:
+    """The group goes on after a rollback. An item that failed meanwhile fails the run now, if it does so at all."""
+    state = draft.run.state(node)
+    if state.items_failed and draft.run.graph.tasks[node].fails_run:
+        lost = next(item for item in draft.run.started_items(node) if draft.run.state(item).phase == "failed")
+        fail_run(draft, _problem_of(draft.run, lost), lost)
+    else:
+        _advance_group(draft, node)
 
 
 # -- the end of a run --------------------------------------------------------------------------------------------
@@ -288,7 +293,7 @@ def _restart_items(draft: Draft, node: TaskId) -> None:
 
 def _complete_if_done(draft: Draft) -> None:
     run = draft.run
-    if run.settled < len(run.graph.tasks) or run.busy:
+    if run.settled < len(run.graph.tasks) or run.busy or run.leaving:
         return
     try:
         output = evaluated(run.graph.output, run_scope(run, draft.values), draft.values)
@@ -301,44 +306,18 @@ def _complete_if_done(draft: Draft) -> None:
 
 
 def _undo_step(draft: Draft) -> None:
-    """Undo the last node that is still to be undone; when there is none, end what made the undoing necessary."""
-    run = draft.run
-    if any(undone_id(task) is not None for task in run.busy):
+    """Want the next compensations: those of one node at a time, the last node first; when nothing is left to undo, end
+    what made it necessary. Runs that were told to cancel end before that.
+    """
+    if draft.run.leaving:
         return
-    for node in reversed(_to_undo(run)):
-        if _undo_node(draft, node):
+    while (run := draft.run).undone < len(run.to_undo):
+        task = run.to_undo[run.undone]
+        if run.compensating and (run.compensating >= UNDO_WINDOW or node_of(task) != run.compensated):
             return
-    _finish_undoing(draft)
-
-
-def _to_undo(run: Run) -> tuple[TaskId, ...]:
-    if run.phase == "rolling_back":
-        return tuple(dict.fromkeys(node_of(task) for task in run.undoing))
-    return run.graph.order if run.graph.compensates_failure else ()
-
-
-def _undo_node(draft: Draft, node: TaskId) -> bool:
-    """Want the compensations of a node's completed instances; whether there were any."""
-    if draft.run.graph.tasks[node].compensate is None:
-        return False
-    wanted = 0
-    for task in list(draft.run.instances(node)):
-        if wanted == UNDO_WINDOW:
-            break
-        if _needs_undoing(draft.run, task):
-            _want_undo(draft, undo_id(task))
-            wanted += 1
-    return wanted > 0
-
-
-def _needs_undoing(run: Run, task: TaskId) -> bool:
-    affected = run.phase != "rolling_back" or task in run.undoing or node_of(task) in run.undoing
-    return (
-        affected
-        and run.state(task).phase == "completed"
-        and run.state(task).source is None
-        and run.state(undo_id(task)).phase == "pending"
-    )
+        _want_undo(draft, undo_id(task))
+    if not draft.run.compensating:
+        _finish_undoing(draft)
 
 
 def _want_undo(draft: Draft, undo: TaskId) -> None:
@@ -351,12 +330,11 @@ def _want_undo(draft: Draft, undo: TaskId) -> None:
 
 
 def _fail_undo(draft: Draft, task: TaskId, problem: Problem) -> None:
+    """Nothing more is undone: a person has to look at it."""
     text = f"{task} could not undo its task: {problem.message}"
     failure = Problem("ACC411", text, problem.place, "mend it, then `accord runs rollback` again")
-    if draft.run.phase != "failing":
-        draft.emit(e.RunFailing(at=draft.now, problem=failure, task=task))
-    stop_tasks(draft, tuple(draft.run.busy), "a compensation failed")
-    draft.emit(e.RunFailed(at=draft.now, problem=failure))
+    draft.emit(e.RunFailing(at=draft.now, problem=failure, task=task, gives_up=True))
+    stop_tasks(draft, draft.run.busy, "a compensation failed")
 
 
 def _finish_undoing(draft: Draft) -> None:
@@ -366,5 +344,19 @@ def _finish_undoing(draft: Draft) -> None:
     elif run.phase == "cancelling":
         draft.emit(e.RunCancelled(at=draft.now))
     else:
-        draft.emit(e.RollbackFinished(at=draft.now, tasks=run.undoing, epoch=run.epoch + 1))
-        relaunch(draft)
+        _finish_rollback(draft)
+
+
+def _finish_rollback(draft: Draft) -> None:
+    run, now = draft.run, draft.now
+    items: dict[TaskId, list[int]] = {group: [] for group in run.reopening}
+    for task in run.undoing:
+        node, index = split_item(task)
+        if index is not None:
+            items[node].append(index)
+    for group, indices in items.items():
+        draft.emit(e.TaskReopened(at=now, task=group, items=tuple(indices)))
+    overdue = run.deadline_at is not None and run.deadline_at <= now
+    deadline_at = now + run.graph.deadline if overdue and run.graph.deadline else None
+    draft.emit(e.RollbackFinished(at=now, tasks=run.undoing, epoch=run.epoch + 1, deadline_at=deadline_at))
+    relaunch(draft)

@@ -1,185 +1,33 @@
-"""The state of a run: what its events add up to. Frozen, and cheap to change: `evolve` shares all that stays the
-same.
+"""The fold: `begin` and `evolve` make the state of a run from its events, each in O(log n) but for those that stop,
+undo or reopen many tasks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import Any, Literal, TypeVar
+from datetime import timedelta
+from typing import Any
 
-import msgspec
-from immutables import Map
 from msgspec.structs import replace
 
 from accord.domain import event as e
-from accord.domain.document import Document
-from accord.domain.graph import Graph, Task, node_of, undo_id
-from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, item_id, split_item
-from accord.domain.machine import (
-    ENDED,
-    LIVE,
-    SETTLED,
-    AttemptPhase,
-    RunPhase,
-    TaskPhase,
-    next_attempt,
-    next_run,
-    next_task,
-)
-from accord.errors import Problem, TransitionRefused
+from accord.domain.graph import Graph, Task, node_of, undo_id, undone_id
+from accord.domain.ids import TaskId, item_id, split_item
+from accord.domain.index import put
+from accord.domain.machine import SETTLED, next_attempt, next_run, next_task
+from accord.domain.state import Attempt, Run, TaskState, Waiting, Want
+from accord.errors import TransitionRefused
 
-E = TypeVar("E", bound=e.Event)
+__all__ = ["NEVER_WOKEN", "Attempt", "Run", "TaskState", "Waiting", "Want", "begin", "done", "evolve", "want_for"]
 
 NEVER_WOKEN = timedelta(minutes=5)
 """A run that waits for nothing with a time of its own is looked at again this often."""
 
 
-class Want(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An attempt that is wanted and not yet assigned."""
-
-    input: Document
-    since: datetime
-    purpose: e.Purpose = "work"
-    option: int = 0
-    not_before: datetime | None = None
-    agent: AgentId | None = None
-    avoid: tuple[AgentId, ...] = ()
-    errors: tuple[Problem, ...] = ()
-
-
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One assignment of a task to an agent under a lease."""
-
-    number: int
-    phase: AttemptPhase
-    agent: AgentId
-    lease: LeaseToken
-    lease_until: datetime
-    capability: str
-    contract: Digest
-    want: Want
-    payload: Digest
-    payload_bytes: int
-    assigned_at: datetime
-    epoch: int
-    timeout_at: datetime | None = None
-    statement: str | None = None
-    """Of the answer that ended it."""
-    output: Document | None = None
-    confidence: float | None = None
-    problems: tuple[Problem, ...] = ()
-
-    @property
-    def live(self) -> bool:
-        """Whether the agent may still answer."""
-        return self.phase in LIVE
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """What a waiting task waits for."""
-
-    for_: Literal["signal", "approval", "review", "time"]
-    title: str
-    signal: str | None
-    until: datetime | None
-    candidate: Document | None
-
-
-class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One task, item or compensation of a run."""
-
-    phase: TaskPhase = "pending"
-    epoch: int = 0
-    """How often the task was rolled back."""
-    needs_done: int = 0
-    """Needs that completed, or failed with `on_failure: continue`."""
-    needs_settled: int = 0
-    wants: tuple[Want, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-    """Of all epochs, by number."""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    waiting: Waiting | None = None
-    subrun: RunId | None = None
-    items: Document | None = None
-    item_count: int = 0
-    items_started: int = 0
-    items_settled: int = 0
-    items_failed: int = 0
-    output: Document | None = None
-    attempt: int | None = None
-    """The attempt that made the output."""
-    source: Digest | None = None
-    confidence: float | None = None
-    by: str = ""
-    problem: Problem | None = None
-
-    def current(self) -> Iterator[Attempt]:
-        """The attempts of the present epoch, oldest first."""
-        return (attempt for attempt in self.attempts if attempt.epoch == self.epoch)
-
-
-_PENDING = TaskState()
-
-
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of a graph, after some number of events."""
-
-    graph: Graph
-    started: e.RunStarted
-    phase: RunPhase
-    paused: bool = False
-    tasks: Map[TaskId, TaskState] = Map()
-    """Only tasks to which something has happened."""
-    busy: Map[TaskId, None] = Map()
-    """Tasks that are active, waiting or expanded."""
-    epoch: int = 0
-    live: int = 0
-    """Attempts under way."""
-    settled: int = 0
-    """Nodes of the graph that have settled; with all of them the run ends."""
-    completed: int = 0
-    failed: int = 0
-    items: int = 0
-    """Items of all expansions."""
-    signals: tuple[e.SignalReceived, ...] = ()
-    """Signals that no task has taken yet, oldest first."""
-    undoing: tuple[TaskId, ...] = ()
-    """Nodes of a rollback under way, in topological order."""
-    output: Document | None = None
-    problem: Problem | None = None
-    updated_at: datetime
-
-    @property
-    def id(self) -> RunId:
-        """The run's id."""
-        return self.started.run
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing will happen unless somebody asks for it."""
-        return self.phase in ENDED
-
-    def state(self, task: TaskId) -> TaskState:
-        """The task's state; that of a task to which nothing has happened is pending."""
-        return self.tasks.get(task, _PENDING)
-
-    def attempt(self, task: TaskId, number: int) -> Attempt | None:
-        """The attempt of this number."""
-        attempts = self.state(task).attempts
-        return attempts[number - 1] if 0 < number <= len(attempts) else None
-
-    def instances(self, node: TaskId) -> Iterator[TaskId]:
-        """The node itself, then its items that have started."""
-        yield node
-        for index in range(self.state(node).items_started):
-            yield item_id(node, index)
-
-
 def begin(graph: Graph, event: e.RunStarted) -> Run:
     """The state after a run's first event."""
-    return Run(graph=graph, started=event, phase=next_run(None, event), updated_at=event.at)
+    phase = next_run(None, event)
+    return Run(graph=graph, started=event, phase=phase, deadline_at=event.deadline_at, updated_at=event.at)
 
 
 def evolve(run: Run, event: e.Event) -> Run:
@@ -195,98 +43,143 @@ def done(task: Task, state: TaskState) -> bool:
 # -- run ---------------------------------------------------------------------------------------------------------
 
 
-def _phase(run: Run, event: e.Event) -> Run:
+def _started(run: Run, event: e.RunStarted) -> Run:
     return replace(run, phase=next_run(run.phase, event))
 
 
 def _pause(run: Run, event: e.RunPaused) -> Run:
     if run.paused or run.ended:
         raise TransitionRefused.of("ACC402", f"the run is {'paused already' if run.paused else run.phase}")
-    return replace(run, paused=True)
+    return replace(run, paused=True, paused_by=event.by)
 
 
 def _resume(run: Run, event: e.RunResumed) -> Run:
     if not run.paused:
         raise TransitionRefused.of("ACC403", "the run is not paused", hint="see `accord runs show`")
-    return replace(run, paused=False)
+    return replace(run, paused=False, paused_by="")
 
 
 def _run_failing(run: Run, event: e.RunFailing) -> Run:
-    return replace(_phase(run, event), problem=event.problem)
+    return _undo_all(replace(run, phase=next_run(run.phase, event), problem=event.problem), gives_up=event.gives_up)
+
+
+def _run_cancelling(run: Run, event: e.RunCancelling) -> Run:
+    return _undo_all(replace(run, phase=next_run(run.phase, event)), gives_up=event.gives_up)
 
 
 def _run_failed(run: Run, event: e.RunFailed) -> Run:
-    return replace(_phase(run, event), problem=event.problem, paused=False)
+    return _ended(run, event, problem=event.problem)
 
 
 def _run_cancelled(run: Run, event: e.RunCancelled) -> Run:
-    return replace(_phase(run, event), paused=False)
+    return _ended(run, event)
 
 
 def _run_completed(run: Run, event: e.RunCompleted) -> Run:
-    return replace(_phase(run, event), output=event.output)
+    return _ended(run, event, output=event.output)
+
+
+def _ended(run: Run, event: e.Event, **changes: Any) -> Run:
+    return replace(run, phase=next_run(run.phase, event), paused=False, paused_by="", **changes)
+
+
+# -- undoing -----------------------------------------------------------------------------------------------------
+
+
+def _undo_all(run: Run, *, gives_up: bool) -> Run:
+    """What a failed or cancelled run undoes: all that it has done, where the template says so; else what a rollback had
+    begun to undo.
+    """
+    nodes = run.graph.order if run.graph.compensates_failure else run.undoing
+    left = () if gives_up or run.gave_up else tuple(_to_undo(run, nodes))[::-1]
+    return replace(run, to_undo=left, undone=0, gave_up=run.gave_up or gives_up)
+
+
+def _to_undo(run: Run, tasks: tuple[TaskId, ...]) -> Iterator[TaskId]:
+    """Of these nodes and items what was completed by this run, can be undone, and has not been."""
+    for name in tasks:
+        spec = run.graph.task(name)
+        if spec.compensate is None:
+            continue
+        parts = run.started_items(name) if spec.for_each is not None and name == spec.id else (name,)
+        for task in parts:
+            state = run.state(task)
+            if state.phase == "completed" and not state.adopted and run.state(undo_id(task)).phase == "pending":
+                yield task
 
 
 def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
-    undoing = set(run.undoing) | set(event.tasks)
-    ordered = tuple(task for task in run.graph.order if task in undoing)
-    return replace(_phase(run, event), undoing=ordered, problem=None, output=None)
+    run = replace(run, phase=next_run(run.phase, event), problem=None, output=None, gave_up=False)
+    undoing, groups = _joined(run, event)
+    for task in undoing:
+        for part in run.instances(task):
+            undo = run.state(undo_id(part))
+            if undo.phase in ("failed", "cancelled"):
+                run = _reset(run, undo_id(part), event)
+    left = tuple(_to_undo(run, undoing))[::-1]
+    return replace(run, undoing=undoing, reopening=groups, to_undo=left, undone=0)
+
+
+def _joined(run: Run, event: e.RollbackStarted) -> tuple[tuple[TaskId, ...], tuple[TaskId, ...]]:
+    """What is to be undone, and opened again, with what was so already; in topological order."""
+    nodes: set[TaskId] = set()
+    items: dict[TaskId, set[int]] = {}
+    for task in (*run.undoing, *event.tasks):
+        node, index = split_item(task)
+        if index is None:
+            nodes.add(node)
+        else:
+            items.setdefault(node, set()).add(index)
+    undoing: list[TaskId] = []
+    for node in run.graph.order:
+        if node in nodes:
+            undoing.append(node)
+        elif node in items:
+            undoing.extend(item_id(node, index) for index in sorted(items[node]))
+    groups = {*run.reopening, *event.groups} - nodes
+    return tuple(undoing), tuple(node for node in run.graph.order if node in groups)
 
 
 def _rollback_finished(run: Run, event: e.RollbackFinished) -> Run:
-    after = replace(_phase(run, event), undoing=(), epoch=event.epoch)
-    for node in event.tasks:
-        after = _reset_node(after, node, event)
-    return after
+    run = replace(
+        run,
+        phase=next_run(run.phase, event),
+        undoing=(),
+        reopening=(),
+        to_undo=(),
+        undone=0,
+        epoch=event.epoch,
+        deadline_at=event.deadline_at or run.deadline_at,
+    )
+    for task in event.tasks:
+        run = _undone(run, task, event)
+    return run
 
 
-def _reset_node(run: Run, node: TaskId, event: e.RollbackFinished) -> Run:
-    before = run.state(node)
-    group, index = split_item(node)
-    if index is not None and group not in event.tasks:
-        run = _reopen(run, group)
-    for task in list(run.instances(node)):
-        run = _reset(_reset(run, task, event), undo_id(task), event)
+def _undone(run: Run, task: TaskId, event: e.RollbackFinished) -> Run:
+    before = run.state(task)
+    for part in tuple(run.instances(task)):
+        run = _reset(_reset(run, part, event), undo_id(part), event)
     if before.phase in SETTLED:
-        run = _count_settled(run, node, before, step=-1)
+        run = _count_settled(run, task, before, step=-1)
     return replace(run, items=run.items - before.item_count)
 
 
-def _reopen(run: Run, group: TaskId) -> Run:
-    """The group of an item that is done again is open again."""
-    state = run.state(group)
-    if state.phase not in SETTLED:
-        return run
-    run = _count_settled(run, group, state, step=-1)
-    return _put(run, group, replace(state, phase="expanded", output=None, problem=None, ended_at=None))
-
-
-def _reset(run: Run, task: TaskId, event: e.RollbackFinished) -> Run:
+def _reset(run: Run, task: TaskId, event: e.RollbackStarted | e.RollbackFinished) -> Run:
     state = run.tasks.get(task)
-    if state is None:
+    if state is None or state.phase == "pending":
         return run
-    phase = "pending" if state.phase == "pending" else next_task(state.phase, event)
     fresh = TaskState(
-        phase=phase,
+        phase=next_task(state.phase, event),
         epoch=state.epoch + 1,
         attempts=state.attempts,
         needs_done=state.needs_done,
         needs_settled=state.needs_settled,
     )
-    return _put(run, task, fresh)
+    return put(run, task, fresh)
 
 
 # -- task --------------------------------------------------------------------------------------------------------
-
-
-def _put(run: Run, task: TaskId, state: TaskState) -> Run:
-    idle = state.phase == "pending" or state.phase in SETTLED
-    busy = run.busy
-    if idle and task in busy:
-        busy = busy.delete(task)
-    elif not idle and task not in busy:
-        busy = busy.set(task, None)
-    return replace(run, tasks=run.tasks.set(task, state), busy=busy)
 
 
 def _expanded(run: Run, event: e.TaskExpanded) -> Run:
@@ -298,7 +191,27 @@ def _expanded(run: Run, event: e.TaskExpanded) -> Run:
         item_count=event.count,
         started_at=event.at,
     )
-    return replace(_put(run, event.task, changed), items=run.items + event.count)
+    return replace(put(run, event.task, changed), items=run.items + event.count)
+
+
+def _reopened(run: Run, event: e.TaskReopened) -> Run:
+    state = run.state(event.task)
+    left = state.again[state.again_begun :]
+    changed = replace(
+        state,
+        phase=next_task(state.phase, event),
+        epoch=state.epoch + 1,
+        again=tuple(sorted({*left, *event.items})),
+        again_begun=0,
+        output=None,
+        problem=None,
+        by="",
+        started_at=event.at,
+        ended_at=None,
+    )
+    if state.phase in SETTLED:
+        run = _count_settled(run, event.task, state, step=-1)
+    return put(run, event.task, changed)
 
 
 def _wanted(run: Run, event: e.AttemptWanted) -> Run:
@@ -313,14 +226,15 @@ def _wanted(run: Run, event: e.AttemptWanted) -> Run:
         avoid=event.avoid,
         errors=event.errors,
     )
+    kept = tuple(one for one in state.wants if one.option == event.option)
     changed = replace(
         state,
         phase=next_task(state.phase, event),
-        wants=state.wants + (want,) * event.copies,
+        wants=kept + (want,) * event.copies,
         waiting=None,
         started_at=state.started_at or event.at,
     )
-    return _put(_count_item_start(run, event.task, state), event.task, changed)
+    return put(_count_begin(run, event.task, state), event.task, changed)
 
 
 def _waiting(run: Run, event: e.TaskWaiting) -> Run:
@@ -328,16 +242,32 @@ def _waiting(run: Run, event: e.TaskWaiting) -> Run:
     changed = replace(
         state,
         phase=next_task(state.phase, event),
+        wants=(),
         waiting=Waiting(event.for_, event.title, event.signal, event.until, event.candidate),
         started_at=state.started_at or event.at,
     )
-    return _put(_count_item_start(run, event.task, state), event.task, changed)
+    return put(_count_begin(run, event.task, state), event.task, changed)
 
 
-def _subrun(run: Run, event: e.SubrunStarted) -> Run:
+def _subrun_started(run: Run, event: e.SubrunStarted) -> Run:
     state = run.state(event.task)
-    changed = replace(state, phase=next_task(state.phase, event), subrun=event.run, started_at=event.at)
-    return _put(_count_item_start(run, event.task, state), event.task, changed)
+    changed = replace(
+        state,
+        phase=next_task(state.phase, event),
+        subrun=event.run,
+        subrun_input=event.input,
+        started_at=event.at,
+    )
+    run = put(_count_begin(run, event.task, state), event.task, changed)
+    return replace(run, subruns=run.subruns.set(event.task, event.run))
+
+
+def _subrun_ended(run: Run, event: e.SubrunEnded) -> Run:
+    if run.subruns.get(event.task) == event.run:
+        return replace(run, subruns=run.subruns.delete(event.task))
+    if event.run in run.leaving:
+        return replace(run, leaving=run.leaving.delete(event.run))
+    raise TransitionRefused.of("ACC409", f"{event.run} does not do task {event.task}")
 
 
 def _task_completed(run: Run, event: e.TaskCompleted) -> Run:
@@ -345,7 +275,7 @@ def _task_completed(run: Run, event: e.TaskCompleted) -> Run:
 
 
 def _task_adopted(run: Run, event: e.TaskAdopted) -> Run:
-    return _settle(run, event, output=event.output, source=event.source, confidence=event.confidence)
+    return _settle(run, event, output=event.output, adopted=True, source=event.source, confidence=event.confidence)
 
 
 def _task_failed(run: Run, event: e.TaskFailed) -> Run:
@@ -360,36 +290,55 @@ TaskEnd = e.TaskCompleted | e.TaskAdopted | e.TaskFailed | e.TaskSkipped | e.Tas
 
 
 def _settle(run: Run, event: TaskEnd, **changes: Any) -> Run:
-    before = run.state(event.task)
+    task = event.task
+    before = run.state(task)
     after = replace(before, phase=next_task(before.phase, event), wants=(), waiting=None, ended_at=event.at, **changes)
-    run = _put(_count_item_start(run, event.task, before), event.task, after)
-    return _count_settled(run, event.task, after, step=1)
+    run = put(_count_begin(run, task, before), task, after)
+    if undone_id(task) is not None:
+        return run
+    subrun = run.subruns.get(task)
+    if subrun is not None:
+        run = replace(run, subruns=run.subruns.delete(task), leaving=run.leaving.set(subrun, task))
+    return _count_settled(run, task, after, step=1)
 
 
-def _count_item_start(run: Run, task: TaskId, before: TaskState) -> Run:
+def _count_begin(run: Run, task: TaskId, before: TaskState) -> Run:
+    """Tell the group of an item that it begins, or what is to be undone that its undoing begins."""
+    if before.phase != "pending":
+        return run
+    undone = undone_id(task)
+    if undone is not None:
+        if run.undone >= len(run.to_undo) or run.to_undo[run.undone] != undone:
+            raise TransitionRefused.of("ACC413", f"{undone} is not what is to be undone next")
+        return replace(run, undone=run.undone + 1, compensated=node_of(undone))
     node, index = split_item(task)
-    if index is None or before.phase != "pending" or node_of(task) != node:
+    if index is None:
         return run
     group = run.state(node)
-    return _put(run, node, replace(group, items_started=max(group.items_started, index + 1)))
+    if index < group.items_started:
+        changed = replace(group, again_begun=group.again_begun + 1)
+    else:
+        changed = replace(group, items_started=index + 1)
+    return replace(run, tasks=run.tasks.set(node, changed))
 
 
 def _count_settled(run: Run, task: TaskId, state: TaskState, *, step: int) -> Run:
     """Tell the group of an item, or the dependents of a node, that a task has settled (`step` 1) or no longer has
     (-1).
     """
-    if node_of(task) not in run.graph.tasks or task.startswith("undo:"):
-        return run
     node, index = split_item(task)
     if index is not None:
         return _count_item(run, node, state, step)
     good = step if done(run.graph.tasks[task], state) else 0
+    tasks = run.tasks.mutate()
     for dependent in run.graph.dependents.get(task, ()):
         counts = run.state(dependent)
-        changed = replace(counts, needs_done=counts.needs_done + good, needs_settled=counts.needs_settled + step)
-        run = replace(run, tasks=run.tasks.set(dependent, changed))
+        tasks[dependent] = replace(
+            counts, needs_done=counts.needs_done + good, needs_settled=counts.needs_settled + step
+        )
     return replace(
         run,
+        tasks=tasks.finish(),
         settled=run.settled + step,
         completed=run.completed + (step if state.phase == "completed" else 0),
         failed=run.failed + (step if state.phase == "failed" else 0),
@@ -400,18 +349,19 @@ def _count_item(run: Run, node: TaskId, state: TaskState, step: int) -> Run:
     group = run.state(node)
     failed = step if state.phase == "failed" else 0
     changed = replace(group, items_settled=group.items_settled + step, items_failed=group.items_failed + failed)
-    return _put(run, node, changed)
+    return replace(run, tasks=run.tasks.set(node, changed))
 
 
 # -- attempt -----------------------------------------------------------------------------------------------------
 
 
 def want_for(state: TaskState, event: e.AttemptAssigned) -> int:
-    """Which of the task's wants an assignment satisfies: the first one of its purpose and option."""
+    """Which of the task's wants an assignment satisfies: the first one of its purpose and option that is due."""
     for position, want in enumerate(state.wants):
-        if want.purpose == event.purpose and want.option == event.option:
+        due = want.not_before is None or want.not_before <= event.at
+        if due and want.purpose == event.purpose and want.option == event.option:
             return position
-    raise TransitionRefused.of("ACC404", f"task {event.task} wants no attempt now")
+    raise TransitionRefused.of("ACC404", f"task {event.task} wants no such attempt now")
 
 
 def _assigned(run: Run, event: e.AttemptAssigned) -> Run:
@@ -434,25 +384,21 @@ def _assigned(run: Run, event: e.AttemptAssigned) -> Run:
         epoch=state.epoch,
         timeout_at=event.timeout_at,
     )
-    changed = replace(
-        state,
-        wants=state.wants[:position] + state.wants[position + 1 :],
-        attempts=(*state.attempts, attempt),
-    )
-    return replace(_put(run, event.task, changed), live=run.live + 1)
+    wants = state.wants[:position] + state.wants[position + 1 :]
+    changed = replace(state, wants=wants, attempts=(*state.attempts, attempt))
+    return replace(put(run, event.task, changed), live=run.live + 1)
 
 
 def _attempt(run: Run, event: Any, **changes: Any) -> Run:
     state = run.state(event.task)
     number = event.attempt
     attempt = run.attempt(event.task, number)
-    after = next_attempt(attempt.phase if attempt else None, event)
     if attempt is None:
         raise TransitionRefused.of("ACC406", f"task {event.task} has no attempt {number}")
-    changed = replace(attempt, phase=after, **changes)
+    changed = replace(attempt, phase=next_attempt(attempt.phase, event), **changes)
     attempts = (*state.attempts[: number - 1], changed, *state.attempts[number:])
     live = run.live - 1 if attempt.live and not changed.live else run.live
-    return replace(run, tasks=run.tasks.set(event.task, replace(state, attempts=attempts)), live=live)
+    return replace(put(run, event.task, replace(state, attempts=attempts)), live=live)
 
 
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> Run:
@@ -474,18 +420,25 @@ def _failed(run: Run, event: e.AttemptFailed) -> Run:
     return _attempt(run, event, statement=event.statement, problems=(event.problem,))
 
 
-def _signal(run: Run, event: e.SignalReceived) -> Run:
-    if event.task is None:
-        return replace(run, signals=(*run.signals, event))
-    kept = tuple(signal for signal in run.signals if signal.name != event.name)
-    same = [signal for signal in run.signals if signal.name == event.name]
-    return replace(run, signals=(*kept, *same[1:]))
+# -- signals -----------------------------------------------------------------------------------------------------
+
+
+def _signal_received(run: Run, event: e.SignalReceived) -> Run:
+    return run if event.task is not None else replace(run, signals=(*run.signals, event))
+
+
+def _signal_taken(run: Run, event: e.SignalTaken) -> Run:
+    for position, signal in enumerate(run.signals):
+        if signal.name == event.name:
+            return replace(run, signals=run.signals[:position] + run.signals[position + 1 :])
+    raise TransitionRefused.of("ACC414", f"no signal {event.name} has been kept")
 
 
 _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
+    e.RunStarted: _started,
     e.RunPaused: _pause,
     e.RunResumed: _resume,
-    e.RunCancelling: _phase,
+    e.RunCancelling: _run_cancelling,
     e.RunCancelled: _run_cancelled,
     e.RunFailing: _run_failing,
     e.RunFailed: _run_failed,
@@ -493,9 +446,11 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.RollbackStarted: _rollback_started,
     e.RollbackFinished: _rollback_finished,
     e.TaskExpanded: _expanded,
+    e.TaskReopened: _reopened,
     e.AttemptWanted: _wanted,
     e.TaskWaiting: _waiting,
-    e.SubrunStarted: _subrun,
+    e.SubrunStarted: _subrun_started,
+    e.SubrunEnded: _subrun_ended,
     e.TaskCompleted: _task_completed,
     e.TaskAdopted: _task_adopted,
     e.TaskFailed: _task_failed,
@@ -508,5 +463,6 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.AttemptFailed: _failed,
     e.AttemptExpired: _attempt,
     e.AttemptCancelled: _attempt,
-    e.SignalReceived: _signal,
+    e.SignalReceived: _signal_received,
+    e.SignalTaken: _signal_taken,
 }

@@ -25,7 +25,7 @@ class Values(Protocol):
         ...
 
     def document(self, data: bytes) -> Document:
-        """A new document with these bytes; where they are many, they are put aside to be stored before the events are."""
+        """A new document with these bytes. A large one is at hand at once, and is kept before any event that names it."""
         ...
 
     def ballot(self, document: Document) -> Digest:
@@ -73,13 +73,21 @@ def item_scope(run: Run, task: TaskId, values: Values) -> dict[str, object]:
 def undo_scope(run: Run, task: TaskId, values: Values) -> dict[str, object]:
     """`item_scope` of a completed task, and that task's own input and output."""
     scope = item_scope(run, task, values)
-    state = run.state(task)
-    attempt = run.attempt(task, state.attempt or 0)
+    given = _input_of(run, task)
     scope["task"] = {
-        "input": values.value(attempt.want.input) if attempt else None,
+        "input": values.value(given) if given is not None else None,
         "output": output_of(run, task, values),
     }
     return scope
+
+
+def _input_of(run: Run, task: TaskId) -> Document | None:
+    """What the task was given. A repaired output is of the diagnosis; the input is that of the attempt before it."""
+    state = run.state(task)
+    if state.attempt is None:
+        return state.subrun_input
+    worked = [one for one in state.attempts[: state.attempt] if one.want.purpose == "work"]
+    return worked[-1].want.input
 
 
 def output_of(run: Run, task: TaskId, values: Values) -> Any:

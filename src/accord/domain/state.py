@@ -1,0 +1,206 @@
+"""The state of a run: what its events add up to. Frozen values, made by `accord.domain.run.evolve` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from immutables import Map
+
+from accord.domain import event as e
+from accord.domain.agenda import Agenda
+from accord.domain.document import Document
+from accord.domain.graph import Graph
+from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, item_id
+from accord.domain.machine import ENDED, LIVE, SETTLED, AttemptPhase, RunPhase, TaskPhase
+from accord.errors import Problem
+
+
+class Want(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An attempt that is wanted and not yet assigned."""
+
+    input: Document
+    since: datetime
+    purpose: e.Purpose = "work"
+    option: int = 0
+    not_before: datetime | None = None
+    agent: AgentId | None = None
+    avoid: tuple[AgentId, ...] = ()
+    errors: tuple[Problem, ...] = ()
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One assignment of a task to an agent under a lease."""
+
+    number: int
+    phase: AttemptPhase
+    agent: AgentId
+    lease: LeaseToken
+    lease_until: datetime
+    capability: str
+    contract: Digest
+    want: Want
+    payload: Digest
+    payload_bytes: int
+    assigned_at: datetime
+    epoch: int
+    timeout_at: datetime | None = None
+    statement: str | None = None
+    """Of the answer that ended it."""
+    output: Document | None = None
+    confidence: float | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether the agent may still answer."""
+        return self.phase in LIVE
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """What a waiting task waits for."""
+
+    for_: Literal["signal", "approval", "review", "time"]
+    title: str
+    signal: str | None
+    until: datetime | None
+    candidate: Document | None
+
+
+class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One task, item or compensation of a run."""
+
+    phase: TaskPhase = "pending"
+    epoch: int = 0
+    """How often the task was rolled back, or (an expansion) opened again for some of its items."""
+    needs_done: int = 0
+    """Needs that completed, or failed with `on_failure: continue`."""
+    needs_settled: int = 0
+    wants: tuple[Want, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    """Of all epochs, by number."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    waiting: Waiting | None = None
+    subrun: RunId | None = None
+    subrun_input: Document | None = None
+    items: Document | None = None
+    item_count: int = 0
+    items_started: int = 0
+    items_settled: int = 0
+    items_failed: int = 0
+    again: tuple[int, ...] = ()
+    """Items that were undone and are to be done again, in order."""
+    again_begun: int = 0
+    """How many of `again` have begun."""
+    output: Document | None = None
+    attempt: int | None = None
+    """The attempt that made the output."""
+    adopted: bool = False
+    """Whether the output was made by the run that this one was forked from: it is not ours to undo."""
+    source: Digest | None = None
+    confidence: float | None = None
+    by: str = ""
+    problem: Problem | None = None
+    due_at: datetime | None = None
+    """The first of its leases, timeouts, waiting times and its deadline."""
+    offer_at: datetime | None = None
+    """When the first of its back-offs ends."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether the task is under way: active, waiting or expanded."""
+        return self.phase != "pending" and self.phase not in SETTLED
+
+    @property
+    def items_open(self) -> int:
+        """Items that have begun and not settled."""
+        return self.items_started - (len(self.again) - self.again_begun) - self.items_settled
+
+    def current(self) -> Iterator[Attempt]:
+        """The attempts of the present epoch, oldest first."""
+        return (attempt for attempt in self.attempts if attempt.epoch == self.epoch)
+
+
+PENDING = TaskState()
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of a graph, after some number of events."""
+
+    graph: Graph
+    started: e.RunStarted
+    phase: RunPhase
+    paused: bool = False
+    paused_by: str = ""
+    deadline_at: datetime | None = None
+    tasks: Map[TaskId, TaskState] = Map()
+    """Only tasks to which something has happened."""
+    busy: Map[TaskId, None] = Map()
+    """Tasks that are active, waiting or expanded."""
+    due: Agenda = Agenda()
+    """The busy tasks by `due_at`."""
+    offers: Agenda = Agenda()
+    """The busy tasks by `offer_at`."""
+    listening: Map[str, Map[TaskId, None]] = Map()
+    """The tasks that wait for a signal, by its name."""
+    subruns: Map[TaskId, RunId] = Map()
+    """Runs that do active tasks."""
+    leaving: Map[RunId, TaskId] = Map()
+    """Runs whose tasks have ended without them; they are told to cancel, and this run does not end before they do."""
+    epoch: int = 0
+    live: int = 0
+    """Attempts under way."""
+    settled: int = 0
+    """Nodes of the graph that have settled; with all of them the run ends."""
+    completed: int = 0
+    failed: int = 0
+    items: int = 0
+    """Items of all expansions."""
+    signals: tuple[e.SignalReceived, ...] = ()
+    """Signals that no task has taken yet, oldest first."""
+    undoing: tuple[TaskId, ...] = ()
+    """What a rollback under way undoes: nodes, and items of nodes that are not among them, in topological order."""
+    reopening: tuple[TaskId, ...] = ()
+    """Expansions of which that rollback undoes only some items."""
+    to_undo: tuple[TaskId, ...] = ()
+    """What was completed and is to be undone, the last first; `undone` of them have begun to be."""
+    undone: int = 0
+    compensating: int = 0
+    """Compensations under way; they are all of the node `compensated`."""
+    compensated: TaskId | None = None
+    gave_up: bool = False
+    """Whether somebody, or a compensation that failed, has put an end to the undoing."""
+    output: Document | None = None
+    problem: Problem | None = None
+    updated_at: datetime
+
+    @property
+    def id(self) -> RunId:
+        """The run's id."""
+        return self.started.run
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen unless somebody asks for it."""
+        return self.phase in ENDED
+
+    def state(self, task: TaskId) -> TaskState:
+        """The task's state; that of a task to which nothing has happened is pending."""
+        return self.tasks.get(task, PENDING)
+
+    def attempt(self, task: TaskId, number: int) -> Attempt | None:
+        """The attempt of this number."""
+        attempts = self.state(task).attempts
+        return attempts[number - 1] if 0 < number <= len(attempts) else None
+
+    def instances(self, node: TaskId) -> Iterator[TaskId]:
+        """The node itself, then its items that have started."""
+        yield node
+        yield from self.started_items(node)
+
+    def started_items(self, node: TaskId) -> Iterator[TaskId]:
+        """The items of an expansion that have started, or had before they were undone."""
+        return (item_id(node, index) for index in range(self.state(node).items_started))
