@@ -10,7 +10,7 @@ import msgspec
 _CLASSES = {"d": "0", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a", "t": "\t", "n": "\n", "r": "\r"}
 _ALPHABET = "a0A b1B-_./@~!\u00e9"
 _COUNTS = re.compile(r"\{(\d{1,4})(?:,(\d{0,4}))?\}")
-_COUNT = re.compile(r"\{(\d{1,4})(?:,\d{0,4})?\}")
+_COUNT = re.compile(r"\{(\d{1,4})(?:(,)(\d{0,4}))?\}")
 
 
 class _UnknownSyntaxError(Exception):
@@ -82,7 +82,10 @@ def _repetitions(reader: _Reader) -> int:
     if counted is None:
         return 1
     reader.at = counted.end()
-    return int(counted.group(1)) + (reader.extra if "," in counted.group() else 0)
+    few, comma, many = counted.groups()
+    if not comma:
+        return int(few)
+    return min(int(few) + reader.extra, int(many)) if many else int(few) + reader.extra
 
 
 def _atom(reader: _Reader) -> str:

@@ -20,12 +20,14 @@ from accord.domain.schema import JsonSchema, Schema, subschemas
 from accord.domain.schema_path import Alternative, Alternatives, types_together
 from accord.verifier.pattern import counts_in, texts_for
 
-MAX_CANDIDATES = 2000
+MAX_CANDIDATES = 3000
+MAX_SCHEMAS = 2000
+"""Of which values are made, counted as often as they are used; of the rest any values stand in."""
 MAX_LENGTH = 5000
 """Of texts and lists that are made."""
 
 _MAX_DEPTH = 6
-_WIDTHS = (64, 48, 32, 12, 6, 3, 1)
+_WIDTHS = (500, 48, 32, 12, 6, 3, 1)
 """How many values are made of a schema, by its depth."""
 
 _MOST_REPEATED = 500
@@ -53,6 +55,7 @@ _FORMATS = {
     "relative-json-pointer": "0/a",
     "regex": "a",
 }
+_PLAIN: dict[str, object] = {"object": {}, "array": [], "string": "a", "integer": 0, "boolean": True, "null": None}
 _ANYTHING: tuple[object, ...] = (None, True, 0, "", [], {}, 0.5, -1, "a", [None], {"a": None})
 
 
@@ -82,7 +85,7 @@ def find_witness(producer: Schema, consumer: Schema, *, hints: Iterable[JsonSche
 def _candidates(producer: Schema, consumer: Schema, hints: Iterable[JsonSchema]) -> Iterator[object]:
     pool = _pool((producer.document, consumer.document))
     sources = (*hints, producer.document, consumer.document)
-    made = itertools.chain.from_iterable(_Values(source, pool).of(source) for source in sources)
+    made = _in_turn([_Values(source, pool).of(source) for source in sources])
     return itertools.islice(itertools.chain(made, _ANYTHING), MAX_CANDIDATES)
 
 
@@ -130,12 +133,16 @@ class _Values:
     def __init__(self, root: JsonSchema, pool: _Pool) -> None:
         self._alternatives = Alternatives(root)
         self._pool = pool
+        self._left = MAX_SCHEMAS
 
     def of(self, schema: JsonSchema, depth: int = 0) -> list[object]:
         """Values that are likely to be valid, the plainest first."""
-        found = self._alternatives.of(schema) if depth <= _MAX_DEPTH else None
+        self._left -= 1
+        found = self._alternatives.of(schema)
         if found is None:
             return list(_ANYTHING[: _WIDTHS[min(depth, _MAX_DEPTH)]])
+        if depth > _MAX_DEPTH or self._left < 0:
+            return [value for parts in found for value in _plainest(parts)]
         per_alternative = [self._of_alternative(each, depth) for each in found]
         return list(itertools.islice(_in_turn(per_alternative), 2 * max(_WIDTHS[depth], len(found))))
 
@@ -239,6 +246,13 @@ def _in_turn(lists: Iterable[Sequence[object]]) -> Iterator[object]:
     """Round robin, so that a bound on the number leaves something of every list."""
     for row in itertools.zip_longest(*lists, fillvalue=_NOTHING):
         yield from (value for value in row if value is not _NOTHING)
+
+
+def _plainest(parts: Alternative) -> list[object]:
+    """A value of each type that is allowed, without a look at what is inside."""
+    stated = [each for part in parts for each in _stated(part)]
+    allowed = types_together(parts)
+    return stated[:1] or [value for name, value in _PLAIN.items() if name in allowed]
 
 
 def _stated(schema: Mapping[str, object]) -> list[object]:
