@@ -148,6 +148,15 @@ class TestSchemaAt:
     def test_path(self, path: tuple[str | int, ...], expected: object) -> None:
         assert schema_at(REPORT, path) == expected
 
+    def test_every_part_of_a_conjunction_can_rule_out(self) -> None:
+        schema: JsonSchema = {"properties": {"a": True}, "allOf": [{"properties": {"b": {"type": "integer"}}}]}
+        closed: JsonSchema = {**schema, "allOf": [{"additionalProperties": False, "properties": {"b": True}}]}
+        assert schema_at(schema, ("b",)) == {"type": "integer"}
+        assert (
+            schema_at({**schema, "properties": {"b": {"minimum": 1}}, "additionalProperties": False}, ("c",)) is False
+        )
+        assert schema_at({**closed, "properties": {"a": {"type": "string"}}}, ("a",)) is False
+
     def test_the_answer_is_self_contained(self) -> None:
         node = schema_at(REPORT, ("node", "next"))
         assert isinstance(node, dict)
