@@ -117,7 +117,7 @@ class Player:
         must(run == self.run, "the journal gives another state")
         self.run = run
         self.subruns.clear()
-        self._carry_out(outstanding(run))
+        self._carry_out(run, outstanding(run))
 
     def wake(self, *, renewed: Iterable[LeaseToken] = ()) -> datetime | None:
         """Let time pass to the next wake-up, and tick; None where the run has ended."""
@@ -134,7 +134,7 @@ class Player:
             self._journal(event, after)
             before = after
         must(before == decision.run, "the decision's run is not the one that its events give")
-        self._carry_out(effects(decision.run, decision.events))
+        self._carry_out(decision.run, effects(decision.run, decision.events))
         return decision.run
 
     def _journal(self, event: e.Event, after: Run) -> None:
@@ -152,13 +152,13 @@ class Player:
         assert isinstance(event, e.RunStarted)  # noqa: S101 - the first one
         return begin(self.graph, event)
 
-    def _carry_out(self, found: Iterable[Effect]) -> None:
+    def _carry_out(self, run: Run, found: Iterable[Effect]) -> None:
         for effect in found:
             self.told.append(effect)
             if isinstance(effect, StartSubrun):
                 self.subruns[effect.run] = effect.task
             elif isinstance(effect, TellSubrun) and isinstance(effect.command, c.Cancel):
-                self.subruns[effect.run] = self.run.leaving.get(effect.run, self.subruns.get(effect.run, TaskId("")))
+                self.subruns[effect.run] = run.leaving[effect.run]
 
     # -- the router ----------------------------------------------------------------------------------------------
 
@@ -216,37 +216,40 @@ class Player:
         """The agent answers to the task's attempt (the last live one by default)."""
         task = TaskId(task)
         number = attempt or next(one.number for one in reversed(self.run.state(task).attempts) if one.live)
-        statement = f"{task}#{number}"
+        command = self._command(given, task, number)
+        return () if command is None else self.do(command)
+
+    def _command(self, given: Answer, task: TaskId, number: int) -> c.Command | None:
+        statement, of = f"{task}#{number}", self.values.of
         match given:
             case Done(value, confidence):
-                output = self.values.of(value)
-                command: c.Command = c.Deliver(
-                    task=task, attempt=number, statement=statement, output=output, confidence=confidence
+                return c.Deliver(
+                    task=task, attempt=number, statement=statement, output=of(value), confidence=confidence
                 )
             case Broken(value, message):
-                command = c.Deliver(
+                problems, case = (Problem("ACC247", message),), of({"broken": value})
+                return c.Deliver(
                     task=task,
                     attempt=number,
                     statement=statement,
-                    output=self.values.of(value),
-                    problems=(Problem("ACC247", message),),
-                    diagnosis=self.values.of({"broken": value}),
+                    output=of(value),
+                    problems=problems,
+                    diagnosis=case,
                 )
             case Failed(retryable, message):
                 problem = Problem("ACC420", message)
-                command = c.Fail(task=task, attempt=number, statement=statement, problem=problem, retryable=retryable)
+                return c.Fail(task=task, attempt=number, statement=statement, problem=problem, retryable=retryable)
             case Verdict(verdict, repaired):
-                command = c.Diagnose(
+                mended = of(repaired) if verdict == "repaired" else None
+                return c.Diagnose(
                     task=task,
                     attempt=number,
                     statement=statement,
                     verdict=verdict,
-                    output=self.values.of({"verdict": verdict}),
-                    repaired=self.values.of(repaired) if verdict == "repaired" else None,
+                    output=of({"verdict": verdict}),
+                    repaired=mended,
                 )
-            case Silent():
-                return ()
-        return self.do(command)
+        return None
 
     def end_subrun(self, run: RunId, value: Any = None, problem: Problem | None = None) -> tuple[e.Event, ...]:
         """The run that does a task ends."""

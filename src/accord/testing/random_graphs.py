@@ -39,7 +39,7 @@ def _work(random: Random) -> dict[str, Any]:
     task: dict[str, Any] = {"uses": "test.work@^1", "with": {"word": "${ input.word }"}}
     task["retry"] = {"attempts": random.randint(1, 3), "backoff": {"first": "1s", "jitter": 0}}
     if random.random() < 0.3:
-        task["for_each"] = "${ input.lists.l%d }" % random.randrange(6)
+        task["for_each"] = _list(random, 6)
         task["parallel"] = random.randint(1, 4)
     if random.random() < 0.4:
         task["compensate"] = {"uses": "test.undo@^1", "with": {"made": "${ task.output }"}}
@@ -54,6 +54,10 @@ def _work(random: Random) -> dict[str, Any]:
     return task
 
 
+def _list(random: Random, longest: int) -> str:
+    return f"${{ input.lists.l{random.randrange(longest)} }}"
+
+
 def _signal(random: Random) -> dict[str, Any]:
     return {"signal": {"name": random.choice(SIGNALS), **_timeout(random)}}
 
@@ -61,7 +65,7 @@ def _signal(random: Random) -> dict[str, Any]:
 def _approval(random: Random) -> dict[str, Any]:
     task: dict[str, Any] = {"approval": {"title": "All right?", **_timeout(random)}}
     if random.random() < 0.3:
-        task["for_each"] = "${ input.lists.l%d }" % random.randrange(4)
+        task["for_each"] = _list(random, 4)
     return task
 
 
@@ -76,7 +80,7 @@ def _sleep(random: Random) -> dict[str, Any]:
 def _workflow(random: Random) -> dict[str, Any]:
     task: dict[str, Any] = {"workflow": "other@^1", "with": {"word": "${ input.word }"}}
     if random.random() < 0.3:
-        task["for_each"] = "${ input.lists.l%d }" % random.randrange(4)
+        task["for_each"] = _list(random, 4)
     if random.random() < 0.3:
         task["deadline"] = "1m"
     return task
