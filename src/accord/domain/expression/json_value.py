@@ -11,8 +11,8 @@ from cel_expr_python import cel  # type: ignore[import-untyped]  # it has .pyi f
 from accord.domain.expression.syntax import quoted
 from accord.errors import ExpressionInvalid
 
-MAX_DATA_UNITS = 100_000
-"""Values, and strings by `STRING_UNIT`, that one evaluation may read; each takes 0.5 µs to convert."""
+MAX_DATA_UNITS = 50_000
+"""Values, and strings by `STRING_UNIT`, that one evaluation may read; with what comes out, each takes up to 2 µs."""
 
 STRING_UNIT = 64
 """Characters that weigh as much as one value."""
