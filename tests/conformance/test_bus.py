@@ -29,7 +29,7 @@ async def test_a_publish_that_is_refused_hands_over_nothing() -> None:
 
 
 async def test_an_inbox_that_was_closed_turns_away() -> None:
-    async with MemoryBus() as bus:
+    async with MemoryBus() as bus, bus.inbox(SUBJECT):
         async with bus.inbox(SUBJECT) as inbox:
             waiting = asyncio.create_task(inbox.take(1))
             await asyncio.sleep(0)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from accord.domain.ids import StreamId
@@ -139,8 +140,14 @@ async def test_a_run_changes_all_that_its_summary_says(journal: SqliteJournal) -
     changed = summary_of(
         1, title="Another", template="other@2.0.0", state="paused", wake_at=None, updated_at=NOON + TTL
     )
-    await journal.append([run_append(fence, changed, end(append), b"changed")])
+    append = run_append(fence, changed, end(append), b"changed")
+    await journal.append([append])
     assert await journal.run(run_id(1)) == changed
+    for change in ({"parent": run_id(0)}, {"started_at": NOON - TTL}, {"partition": 4}, {"parent": None}):
+        changed = msgspec.structs.replace(changed, **change)
+        append = run_append(fence, changed, end(append), b"changed")
+        await journal.append([append])
+        assert await journal.run(run_id(1)) == changed
 
 
 async def test_processes_share_a_file(tmp_path: Path) -> None:

@@ -117,6 +117,36 @@ async def test_an_sqlite_that_is_too_old(tmp_path: Path, monkeypatch: pytest.Mon
     assert refusal.value.problems[0].code == "ACC518"
 
 
+class Busy:
+    """A connection whose first attempts to change the journal mode meet another process, and then do not succeed."""
+
+    def __init__(self, attempts: int, mode: str) -> None:
+        self.attempts = attempts
+        self.mode = mode
+
+    def execute(self, sql: str) -> Busy:
+        assert sql == "PRAGMA journal_mode = WAL"
+        self.attempts -= 1
+        if self.attempts >= 0:
+            busy = sqlite3.OperationalError("database is locked")
+            busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise busy
+        return self
+
+    def fetchone(self) -> tuple[str]:
+        return (self.mode,)
+
+
+def test_the_change_to_wal_waits_for_other_processes() -> None:
+    sqlite_file._use_wal(Busy(3, "wal"), Path("journal.db"))  # type: ignore[arg-type]  # all that is used of it
+
+
+def test_a_place_without_wal() -> None:
+    with pytest.raises(StoreUnavailable) as refusal:
+        sqlite_file._use_wal(Busy(0, "delete"), Path("journal.db"))  # type: ignore[arg-type]  # as above
+    assert refusal.value.problems[0].code == "ACC528"
+
+
 # -- migrations
 
 

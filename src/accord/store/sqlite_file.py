@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -100,7 +101,7 @@ def prepare_file(path: Path) -> None:
         connection = connect(path, writes=True)
         try:
             _check_owner(connection, path)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection, path)
             migrate(connection, path, migrations())
         finally:
             connection.close()
@@ -134,9 +135,27 @@ def statements(sql: str) -> Iterator[str]:
             gathered = ""
 
 
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    # SQLite does not wait by itself when another process makes the same change just now: it asks no busy handler.
+    patience = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
+                raise
+            time.sleep(0.005)
+    if mode != "wal":
+        raise StoreUnavailable.of(
+            "ACC528", f"the journal {path} cannot use a write-ahead log", hint="put it on a local disk"
+        )
+
+
 def _check_owner(connection: sqlite3.Connection, path: Path) -> None:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    # In this order: another process may make the journal just now, and tables come together with the id.
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     if application_id != APPLICATION_ID and tables:
         raise StoreCorrupt.of("ACC527", f"{path} is the database of another application", hint="name another file")
 

@@ -145,6 +145,15 @@ class BusSuite:
                 await asyncio.sleep(0)
             assert names(await waiting) == ["a"]
 
+    async def test_all_who_wait_get_a_share_of_what_comes_back(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as one, bus.inbox(SUBJECT) as two:
+            async with bus.inbox(SUBJECT) as closing:
+                await bus.publish(parcels("a", "b"))
+                await take_all(closing, 2)
+                waiting = [asyncio.create_task(inbox.take(1)) for inbox in (one, two)]
+                await asyncio.sleep(0)
+            assert sorted([name for taking in waiting for name in names(await taking)]) == ["a", "b"]
+
     async def test_nack_brings_it_again(self) -> None:
         async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
             await bus.publish(parcels("a"))

@@ -174,6 +174,20 @@ class JournalSuite:
         assert [record.data for record in await journal.read(SYSTEM)] == [b"y"]
         assert [record.data for record in await journal.read(other)] == [b"there", b"right"]
 
+    async def test_a_call_that_is_refused_for_one_stream_says_nothing_about_another(self, journal: Journal) -> None:
+        """The second call loses against the first; what it wrongly expects elsewhere must not refuse the third."""
+        other = StreamId("sys:control")
+        there = system_append(Head(), b"there", stream=other)
+        await journal.append([there])
+        outcomes = await asyncio.gather(
+            journal.append([system_append(Head(), b"x")]),
+            journal.append([system_append(Head(), b"late"), system_append(Head(), b"wrong", stream=other)]),
+            journal.append([system_append(end(there), b"right", stream=other)]),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [type(None), SequenceConflict, type(None)]
+        assert [record.data for record in await journal.read(other)] == [b"there", b"right"]
+
     async def test_appends_at_once_to_many_streams(self, journal: Journal) -> None:
         async def write(stream: StreamId) -> None:
             head = Head()
@@ -294,6 +308,12 @@ class JournalSuite:
         assert await journal.answered("a") is None
         records = chained(SYSTEM, end(append), [b"two"])
         await journal.append([Append(stream=SYSTEM, expected=end(append), records=records, answers=answering.answers)])
+        assert await journal.answered("a") == Answer("a", b"\x00done")
+        again = system_append(end(append), b"two")
+        third = chained(SYSTEM, end(again), [b"three"])
+        await journal.append(
+            [Append(stream=SYSTEM, expected=end(again), records=third, answers=(Answer("a", b"again"),))]
+        )
         assert await journal.answered("a") == Answer("a", b"\x00done")
 
     async def test_retiring_removes_answered_letters(self, journal: Journal) -> None:
