@@ -147,7 +147,7 @@ async def start() -> AsyncIterator[Start]:
             rig.key, rig.agent_key = await rig.keys.create("orchestrator"), await rig.keys.create("agent")
             rig.inbox = await stack.enter_async_context(rig.bus.inbox(partition_subject(partition_of(RUN))))
             rig.registry = await stack.enter_async_context(rig.bus.inbox(REGISTRY_SUBJECT))
-            settings = {
+            settings: dict[str, Any] = {
                 "heartbeat": timedelta(hours=1),
                 "drain_within": timedelta(0),
                 "pace": QUIET,
@@ -598,6 +598,14 @@ async def test_what_waits_is_cancelled_without_being_begun(start: Start) -> None
     assert (await rig.answer())[0].task == "one"
 
 
+async def test_what_was_admitted_just_now_is_cancelled_without_being_begun(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent)
+    await rig.send(await rig.assignment({"number": 1}), await rig.cancellation())
+    assert (await rig.failure()).code == "cancelled"
+    assert gate.calls == 0
+
+
 async def test_a_cancellation_that_comes_first_is_remembered(start: Start) -> None:
     agent, gate = gated()
     rig = await start(agent)
@@ -666,10 +674,12 @@ async def test_rejections_are_logged_and_acknowledgements_are_no_news(
     await rig.send(
         await rig.signed(rig.claims(payload, kind="reject"), payload),
         await rig.signed(rig.claims(b"", kind="ack", payload=None), b""),
+        await rig.signed(rig.claims(payload, kind="reject", run=None, task=None, attempt=None), payload),
         await rig.assignment({"number": 1}),
     )
     await rig.answer()
-    assert "ACC251 too short" in caplog.text
+    assert caplog.text.count("ACC251 too short") == 2
+    assert not rig.refused
 
 
 # -- when ports fail, and the end ----------------------------------------------------------------------

@@ -36,7 +36,8 @@ class AssignContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     deadline: datetime | None = None
     """RFC 3339; after it nobody waits for the result."""
     upstream: dict[str, Any] = {}
-    """Outputs of earlier tasks that the template and the policy allow this task to see, by task name."""
+    """What the template and the policy allow this task to see of the run: its `input`, and `tasks`, the outputs of
+    earlier tasks by their names."""
     errors: tuple[Problem, ...] = ()
     """Why the previous attempt's result was sent back."""
 

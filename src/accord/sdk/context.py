@@ -48,7 +48,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     deadline: datetime | None = None
     """After it nobody waits for the result, and the attempt is stopped."""
     upstream: Mapping[str, Any] = {}
-    """Outputs of earlier tasks, by task name, as far as the template lets this task see them."""
+    """The run's `input`, and `tasks`: outputs of earlier tasks by name; empty unless the template shows them."""
     errors: tuple[Problem, ...] = ()
     """What was wrong with the previous attempt's result, where it was sent back."""
     link: Link

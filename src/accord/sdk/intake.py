@@ -23,7 +23,10 @@ CLOCK_SKEW: Final = timedelta(seconds=60)
 KINDS: Final = frozenset(("assign", "cancel", "ack", "reject"))
 """What an agent is told by an orchestrator."""
 
-_ABOUT_ATTEMPTS: Final = ("run", "task", "attempt", "lease", "capability", "contract")
+_NEEDED: Final[dict[str, tuple[str, ...]]] = {
+    "assign": ("run", "task", "attempt", "lease", "capability", "contract"),
+    "cancel": ("run", "task", "attempt"),
+}
 
 REFUSALS: Final[dict[str, str]] = {
     "ACC380": "the key is none of an orchestrator that this agent trusts",
@@ -109,9 +112,10 @@ class Intake:
 
 
 def _complete(claims: Claims) -> None:
-    needed = _ABOUT_ATTEMPTS if claims.kind == "assign" else _ABOUT_ATTEMPTS[:3]
     MessageRefused.raise_if(
-        Problem("ACC386", f"{REFUSALS['ACC386']}: {name}") for name in needed if getattr(claims, name) is None
+        Problem("ACC386", f"{REFUSALS['ACC386']}: {name}")
+        for name in _NEEDED.get(claims.kind, ())
+        if getattr(claims, name) is None
     )
 
 

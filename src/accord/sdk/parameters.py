@@ -127,6 +127,7 @@ class _Reading:
             self._refuse("ACC724", "the return type is missing", hint)
         if inspect.isgeneratorfunction(self._function) or inspect.isasyncgenfunction(self._function):
             self._refuse("ACC725", "a generator gives no single result", "return one value, or a list")
+            return None
         if annotation in (MISSING, _UNREADABLE):
             return None
         return self._shape("the return type", _without_result(annotation), "output")

@@ -107,7 +107,7 @@ class Shift:
             elif letter.claims.kind == "reject":
                 rejected = decode_payload(RejectPayload, letter.delivery.message.payload)
                 words = "; ".join(map(str, rejected.violations))
-                logger.warning("the result of %s was rejected: %s", letter.claims.task, words)
+                logger.warning("rejected, task %s: %s", letter.claims.task or "none", words)
         except MessageRefused as error:
             self._parts.refused(Refusal(letter.delivery.message, error.problems))
 
