@@ -76,12 +76,13 @@ def _roll_back(draft: Draft, to: TaskId, by: str, first: Sequence[TaskId], group
     run = draft.run
     parts = [*first, *_broken(run, groups), *_undone(run)]
     nodes = {task for task in parts if split_item(task)[1] is None}
-    items = [task for task in dict.fromkeys(parts) if split_item(task)[1] is not None]
+    items = [task for task in parts if split_item(task)[1] is not None]
     open_ = {*groups, *(node_of(item) for item in items), *_stopped_groups(run)}
+    items.extend(item for group in open_ for item in _lost_items(run, group, ("cancelled",)))
     roots = [*nodes, *(after for group in open_ for after in run.graph.dependents.get(group, ()))]
     again = behind(run.graph, roots)
     whole = set(again)
-    kept = [item for item in items if node_of(item) not in whole]
+    kept = [item for item in sorted(set(items)) if node_of(item) not in whole]
     tasks = (*kept, *(node for node in again if run.state(node).phase != "pending"))
     partly = tuple(node for node in run.graph.order if node in open_ and node not in whole)
     draft.emit(e.RollbackStarted(at=draft.now, by=by, to=to, tasks=tasks, groups=partly))

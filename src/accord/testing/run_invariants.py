@@ -167,7 +167,19 @@ def check_ends(run: Run) -> None:
         must(not run.paused, f"a run that is {run.phase} is paused")
     else:
         must(wake is not None, "nothing wakes the run")
+    if run.phase == "completed":
+        for node in run.graph.order:
+            _check_success(run, node)
     for task, state in run.tasks.items():
         live = [attempt for attempt in state.attempts if attempt.live]
         must(state.busy or not (live or state.wants or state.waiting), f"{task} is {state.phase} and goes on")
         must(all(attempt.epoch == state.epoch for attempt in live), f"{task}: an attempt of an old epoch is under way")
+
+
+def _check_success(run: Run, node: TaskId) -> None:
+    """A run is never a success with a task missing, or failed that must not fail."""
+    good = {"completed", "skipped"} if run.graph.tasks[node].fails_run else {"completed", "skipped", "failed"}
+    group = run.state(node)
+    for task in run.instances(node) if group.phase == "completed" else (node,):
+        must(run.state(task).phase in good, f"the run completed although {task} is {run.state(task).phase}")
+    must(group.phase != "completed" or group.items_settled == group.item_count, f"{node} lacks items")

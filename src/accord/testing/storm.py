@@ -47,6 +47,18 @@ class Storm:
         must(False, f"the run is stuck: {player.run.phase}, {sorted(player.run.busy)}")
         return player.run
 
+    def revive(self) -> Run:
+        """A run that failed or was cancelled goes on, as soon as somebody wants it to."""
+        run = self.player.run
+        lost = sorted(task for task, state in run.tasks.items() if state.phase in ("failed", "cancelled"))
+        nodes = [task for task in lost if task in run.graph.tasks]
+        if nodes:
+            self.player.do(c.RetryTask(task=self.random.choice(nodes), by="tester"))
+        else:
+            begun = sorted(task for task in run.graph.tasks if run.state(task).phase != "pending")
+            self.player.do(c.Rollback(to=self.random.choice(begun), by="tester"))
+        return self.calm()
+
     def _step(self, *, perfect: bool) -> bool:
         player = self.player
         if wanted := player.wanted():
