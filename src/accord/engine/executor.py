@@ -41,17 +41,20 @@ class Executor:
                 await self._do(one.run, effect, drafts)
         await self._send(drafts)
 
-    async def resume(self, run: Run) -> None:
-        """Do again what may not have been done before the run was taken over."""
-        drafts: list[Draft] = []
+    def take_over(self, run: Run) -> None:
+        """Count anew who holds what of a run that was just read, before anything else is assigned."""
+        self.forget([run.id])
         for effect in f.outstanding(run):
             if isinstance(effect, f.Offer):
                 self._parts.dispatcher.offer(run, effect.task)
-            else:
-                if isinstance(effect, f.Send):
-                    attempt = effect.attempt
-                    self._parts.router.reserve(run.id, effect.task, attempt.number, attempt.agent)
-                await self._do(run, effect, drafts)
+            elif isinstance(effect, f.Send):
+                self._parts.router.reserve(run.id, effect.task, effect.attempt.number, effect.attempt.agent)
+
+    async def resume(self, run: Run) -> None:
+        """Do again what may not have been done before the run was read."""
+        drafts: list[Draft] = []
+        for effect in f.outstanding(run):
+            await self._do(run, effect, drafts)
         await self._send(drafts)
 
     async def reject(self, agent: AgentId, problems: Iterable[Problem]) -> None:
@@ -60,7 +63,7 @@ class Executor:
         await self._send([self._parts.secretary.refusal(agent, problems, token, now)])
 
     def forget(self, runs: Iterable[RunId]) -> None:
-        """These runs are read again: what was assigned to agents is counted anew."""
+        """Nothing of these runs is held by agents or put aside any more."""
         for run in runs:
             self._parts.router.forget(run)
             self._parts.dispatcher.forget(run)

@@ -17,7 +17,10 @@ QUEUE_LIMIT = 10_000
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """Events of a run were committed; `run` is the state after them, `sequence` that of the last one."""
+    """Events of a run were committed; `run` is the state after them, `sequence` that of the last one.
+
+    Without events: the run was read again from the journal, and something may have happened unseen.
+    """
 
     run: Run
     sequence: int

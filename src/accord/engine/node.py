@@ -53,6 +53,11 @@ class Node:
         await self.orchestrator.stop()
         await self.parts.partitions.release()
 
+    async def vanish(self) -> None:
+        """Stop without giving anything back, as if the process had been killed; for tests."""
+        await self._rounds.stop()
+        await self.orchestrator.stop()
+
     # -- runs ----------------------------------------------------------------------------------------------------
 
     async def start_run(self, digest: Digest, value: Any, *, title: str = "", by: str = "local") -> Run:

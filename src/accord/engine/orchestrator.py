@@ -31,7 +31,16 @@ from accord.engine.gate import Authentic, Late, News, Suspect
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
-from accord.errors import AccordError, Fenced, MessageRefused, NotFound, SequenceConflict, StoreError, StoreUnavailable
+from accord.errors import (
+    AccordError,
+    Fenced,
+    MessageRefused,
+    NotFound,
+    Refused,
+    SequenceConflict,
+    StoreError,
+    StoreUnavailable,
+)
 from accord.ports import Answer, Delivery, Inbox, partition_subject
 
 logger = logging.getLogger("accord.orchestrator")
@@ -98,7 +107,11 @@ class Orchestrator:
         await self._stack.aclose()
 
     async def own(self, partition: int) -> None:
-        """Take the inbox of a partition that is ours from now on."""
+        """Take over a partition that is ours from now on: its runs go on before anything new is assigned."""
+        journal, clock = self.parts.ports.journal, self.parts.ports.clock
+        everything = clock.now() + timedelta(days=36_500)
+        for summary in await journal.overdue(everything, partitions=[partition], limit=1_000_000):
+            self.order(Order(summary.run, c.Tick()))
         await self._listen(partition_subject(partition))
 
     async def disown(self, partition: int) -> None:
@@ -190,6 +203,8 @@ class Orchestrator:
 
     async def _slot_for(self, order: Order, batch: Batch) -> Slot | None:
         """The slot after the command; None where nothing is left to do."""
+        if not self.parts.ledger.owns(order.run):
+            raise Refused.of("ACC454", f"the partition of {order.run} belongs to another process")
         slot = await self._slot(order.run, batch)
         if isinstance(order.command, c.Start):
             if slot is None and order.graph is not None:
@@ -197,6 +212,7 @@ class Orchestrator:
             self._executor.ensure_told(slot)
             return None
         if slot is None:
+            self._executor.forget([order.run])
             raise NotFound.of("ACC409", f"there is no run {order.run}", hint="accord runs list")
         await self.parts.ledger.decide(slot, order.command)
         return slot
@@ -270,6 +286,7 @@ class Orchestrator:
         if slot is None:
             slot = await self.parts.ledger.load(run)
             if slot is not None:
+                self._executor.take_over(slot.run)
                 batch.loaded.append(slot)
         return slot
 
@@ -282,6 +299,8 @@ class Orchestrator:
         self.parts.reached("after_append")
         for slot in batch.loaded:
             await self._executor.resume(slot.run)
+            if slot.run.ended:
+                self.parts.ledger.forget([slot])
         await self._executor.execute(committed)
         self.parts.reached("before_ack")
         for inbox, deliveries in batch.acks.items():
@@ -300,13 +319,13 @@ class Orchestrator:
             self.parts.timers.set(one.run.id, slot.wake_at if slot else None)
         for slot in batch.loaded:
             self.parts.timers.set(slot.run.id, slot.wake_at)
+            self.parts.feed.publish(slot.run.id, Happened(slot.run, slot.head.sequence, ()))
 
     async def _give_up(
         self, batch: Batch, arrivals: Sequence[Arrival], orders: Sequence[Order], error: Exception
     ) -> None:
         """Nothing of this batch has happened: forget it, and let it come again."""
         self.parts.ledger.forget([*batch.slots.values(), *batch.loaded])
-        self._executor.forget(batch.slots)
         for order in orders:
             if order.done is not None and not order.done.done():
                 order.done.set_exception(error)
@@ -322,4 +341,5 @@ class Orchestrator:
             await asyncio.sleep(self._retry.total_seconds())
             self._retry = min(self._retry * 2, RETRY_CAP)
         for run in batch.slots:
-            self.order(Order(run, c.Tick()))
+            if self.parts.ledger.owns(run):
+                self.order(Order(run, c.Tick()))
