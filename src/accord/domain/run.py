@@ -116,6 +116,8 @@ def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
             undo = run.state(undo_id(part))
             if undo.phase in ("failed", "cancelled"):
                 run = _reset(run, undo_id(part), event)
+    for group in groups:  # its deadline counts from when it is opened again
+        run = put(run, group, replace(run.state(group), started_at=None))
     left = tuple(_to_undo(run, undoing))[::-1]
     return replace(run, undoing=undoing, reopening=groups, to_undo=left, undone=0)
 
