@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
+import orjson
+
 from accord.domain import command as c
 from accord.domain import effects as f
+from accord.domain.defaults import completed
 from accord.domain.event import Parent
 from accord.domain.ids import AgentId, RunId
 from accord.domain.message import Claims, payload_ref
@@ -121,7 +124,8 @@ class Executor:
         try:
             published = self._parts.library.find(effect.template)
             graph = await self._parts.library.graph(published.digest)
-            value = await self._parts.documents.fetched(effect.input)
+            (await self._parts.verification.report(graph)).refuse()
+            value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)
             AccordError.raise_if(compile_schema(graph.input_schema).violations(value, "ACC450"))
         except AccordError as error:
             ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
@@ -129,7 +133,7 @@ class Executor:
             return
         start = c.Start(
             run=effect.run,
-            input=effect.input,
+            input=self._parts.documents.document(orjson.dumps(value)),
             title=graph.title,
             by=run.started.by,
             parent=Parent(run.id, effect.task),

@@ -34,6 +34,8 @@ class Library:
         self._blobs = blobs
         self._published: dict[str, dict[str, Published]] = {}
         self._graphs: dict[Digest, Graph] = {}
+        self.generation = 0
+        """Counts the published versions."""
         self._templates: dict[Digest, Template] = {}
 
     def apply(self, event: SystemEvent) -> None:
@@ -41,6 +43,7 @@ class Library:
         if isinstance(event, TemplatePublished):
             published = Published(event.name, event.version, event.digest, event.description, event.at)
             self._published.setdefault(event.name, {})[event.version] = published
+            self.generation += 1
 
     async def publish(
         self, template: Template, document: bytes, stream: SystemStream, by: str, now: datetime

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,9 @@ import orjson
 from accord.codec import decode_event, follow
 from accord.domain import command as c
 from accord.domain.agent import AgentCard
+from accord.domain.compile import compile_graph
 from accord.domain.control import adoptable
+from accord.domain.defaults import completed
 from accord.domain.event import Event, Origin
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, RunId, StreamId, TaskId, partition_of
@@ -23,6 +26,7 @@ from accord.domain.run import Run
 from accord.domain.schema import compile_schema
 from accord.domain.scope import DocumentMissing
 from accord.domain.system import HoldLifted, HoldPlaced, Scope
+from accord.domain.template import Template
 from accord.engine.feed import Happened
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.parts import Parts
@@ -58,16 +62,33 @@ class Node:
         await self._rounds.stop()
         await self.orchestrator.stop()
 
+    # -- templates -----------------------------------------------------------------------------------------------
+
+    async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
+        """Publish a template under the digest of its canonical document, once it is verified; again is no error.
+
+        Raises:
+            TemplateInvalid: the graph does not hold; with everything that the verifier found.
+            Refused: this version stands for another document already.
+        """
+        digest = Digest(sha256(document).hexdigest())
+        (await self.parts.verification.report(compile_graph(template, digest))).refuse()
+        now, stream = self.parts.ports.clock.now(), self.parts.template_stream
+        return await self.parts.library.publish(template, document, stream, by, now)
+
     # -- runs ----------------------------------------------------------------------------------------------------
 
     async def start_run(self, digest: Digest, value: Any, *, title: str = "", by: str = "local") -> Run:
-        """Start a run of a published, verified template with this input; returns it once it is durable.
+        """Start a run of a published template with this input, defaults filled in; returns it once it is durable.
 
         Raises:
+            TemplateInvalid: the graph does not hold against what is known of agents and templates now.
             ContractViolation: the input breaks the template's input schema.
             Overloaded: there is too much to do already; try again later.
         """
         graph = await self.parts.library.graph(digest)
+        (await self.parts.verification.report(graph)).refuse()
+        value = completed(value, graph.input_schema)
         ContractViolation.raise_if(compile_schema(graph.input_schema).violations(value, "ACC450"))
         self._admit()
         run = await self._new_run()

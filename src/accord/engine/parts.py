@@ -26,6 +26,7 @@ from accord.engine.registry import Compatible, Enrolment, Registry
 from accord.engine.router import Router
 from accord.engine.streams import SystemStream
 from accord.engine.timers import Timers
+from accord.engine.verification import Verification
 from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore
 
 
@@ -95,6 +96,7 @@ class Parts:
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self.holds.apply)
         self.streams = (self.registry_stream, self.template_stream, self.control_stream)
+        self.verification = Verification(self.registry, self.library)
         self.enrolment = Enrolment(self.registry, self.registry_stream)
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}
         """Payloads of assignments between their decision and their sending."""

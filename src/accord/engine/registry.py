@@ -65,6 +65,8 @@ class Registry:
         self._renewed: dict[LeaseToken, datetime] = {}
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
+        self.generation = 0
+        """Counts the changes of what is known: reports of the verifier hold for one generation."""
         self.refusals: dict[AgentId, MessageRefused] = {}
         """Why an agent's last card was refused."""
         self.changed: list[Callable[[], None]] = []
@@ -96,6 +98,7 @@ class Registry:
     def remember_card(self, card: AgentCard) -> None:
         """Take over what a card offers; its contracts are known from now on, whether the agent is present or not."""
         self._cards[card.agent] = card
+        self.generation += 1
         self._offered[card.agent] = {contract.digest for contract in card.contracts()} | self._offered.get(
             card.agent, set()
         )
