@@ -1,4 +1,4 @@
-"""Verification before a run: nothing runs unverified. A report holds for one graph and what was known when it was made."""
+"""Verification before a run: nothing runs unverified. A report holds for one graph, and for what was known then."""
 
 from __future__ import annotations
 
