@@ -87,8 +87,8 @@ class GroupCommit:
         self._connection = connect(path, writes=True)
         self._queries = named_queries("sqlite.sql")
         commit = named_queries("sqlite_commit.sql")
-        self._connection.execute(commit["view"])
-        self._connection.execute(commit["trigger"])
+        for part in ("view", "writing", "answering"):
+            self._connection.execute(commit[part])
         self._insert = commit["commit"]
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[Appends | Job, asyncio.Future[Any]] | None] = SimpleQueue()

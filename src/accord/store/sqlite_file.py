@@ -138,10 +138,10 @@ def statements(sql: str) -> Iterator[str]:
 def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
     # SQLite does not wait by itself when another process makes the same change just now: it asks no busy handler.
     patience = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
+    mode = None
+    while mode is None:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > patience:
                 raise
