@@ -5,6 +5,7 @@ from __future__ import annotations
 from accord.builtin import (
     audit_report,
     dependencies,
+    diagnose,
     discover,
     duplication,
     grade,
@@ -25,5 +26,5 @@ _AUDIT = (inventory, inspect_source, duplication, history, grade, audit_report)
 
 
 def agents() -> list[Agent]:
-    """All built-in agents, in the order of their work: those of the comparison, then those of the audit."""
-    return [module.agent for module in (*_COMPARISON, *_AUDIT)]
+    """All built-in agents, in the order of their work: those of the comparison, of the audit, and the diagnostician."""
+    return [module.agent for module in (*_COMPARISON, *_AUDIT, diagnose)]

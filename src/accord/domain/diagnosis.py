@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -11,6 +11,8 @@ from accord.errors import Problem
 
 DIAGNOSE = CapabilityRange.parse("accord.diagnose@^1")
 """The capability of diagnostic agents. One is built in; any agent that offers it may do it instead."""
+
+_COUNT = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,17 +25,23 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     output: Any
     """The result; a string where it was no JSON, then `is_json` is false."""
     is_json: bool = True
-    problems: tuple[Problem, ...]
-    attempts_used: int
-    attempts_allowed: int
+    problems: Annotated[tuple[Problem, ...], msgspec.Meta(min_length=1)]
+    attempts_used: _COUNT
+    attempts_allowed: _COUNT
     agents_tried: tuple[str, ...]
-    """The agents whose results broke the contract, in order."""
-    peers: int
+    """The agents whose results broke the contract, in order; the last one is that of this result."""
+    earlier: tuple[tuple[Problem, ...], ...] = ()
+    """What was wrong with the results before this one, in the order of `agents_tried`; none where it is not known."""
+    peers: _COUNT
     """How many other agents could do it."""
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One thing that a repair changed."""
+    """One thing that a repair changed.
+
+    The pointer is that of the value as it was at this step. `before` and `after` are what was there and what is
+    there now; of a member that was renamed, its names. What only moved, in or out of a wrapper, is in the output.
+    """
 
     pointer: str
     rule: str
