@@ -1,4 +1,4 @@
-"""Documents: JSON values as bytes, named by their digest; small ones are carried along, large ones are in the blob store."""
+"""Documents: JSON values as bytes, named by their digest; large ones are in the blob store."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Player:
     def _journal(self, event: e.Event, after: Run) -> None:
         data = _encode(event)
         again = _decode(data)
-        must(again == event, f"{event} is not the same after encoding")
+        must(again == event and _encode(again) == data, f"{event} is not the same after encoding")
         self._replayed = self._evolved(self._replayed, again)
         must(self._replayed == after, "the state is not the fold of the journal")
         self.journal.append(data)

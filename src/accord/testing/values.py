@@ -34,7 +34,7 @@ class MemoryValues:
     def document(self, data: bytes) -> Document:
         """A new document; a large one is kept here."""
         document = document_of(data)
-        if document.inline is None:
+        if document.data is None:
             self._large[document.sha256] = data
         return document
 
