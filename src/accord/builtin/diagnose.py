@@ -111,8 +111,8 @@ def _without_repair(case: Case) -> Result[Diagnosis]:
         words = f"{suspects} different agents broke the same rule, so the contract of {case.capability} is suspect"
         return _verdict("fail", f"{words}: check its output schema before the task is tried again. {broken}", 0.7)
     if left <= 0:
-        used = _counted(case.attempts_used, "attempt")
-        return _verdict("fail", f"It cannot be repaired without guessing, and {used} of {used} are used. {broken}", 0.9)
+        spent = f"all {case.attempts_used} attempts are" if case.attempts_used > 1 else "the only attempt is"
+        return _verdict("fail", f"It cannot be repaired without guessing, and {spent} used. {broken}", 0.9)
     if not _failed_alike(case):
         return _verdict("retry", f"{_advice(case)} {_counted(left, 'attempt')} left. {broken}", 0.8)
     if case.peers > 0:
