@@ -10,9 +10,11 @@ import msgspec
 
 from accord.domain.event import Event
 from accord.domain.ids import Digest, StreamId
+from accord.domain.image import Image, image_of
+from accord.domain.state import Run
 from accord.domain.system import SystemEvent
 from accord.errors import StoreCorrupt
-from accord.ports import Head, Record
+from accord.ports import Head, Record, Snapshot
 
 _encode = msgspec.json.Encoder().encode
 _decode_event = msgspec.json.Decoder(Event).decode
@@ -45,8 +47,31 @@ def _decoded(decode: Any, record: Record) -> Any:
         ) from error
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    digest: Digest
+    image: Image
+
+
+def encode_snapshot(run: Run, head: Head) -> Snapshot:
+    """A snapshot of the run as it is after the event `head`."""
+    return Snapshot(StreamId(run.id), head.sequence, _encode(_Kept(head.digest, image_of(run))))
+
+
+def decode_snapshot(snapshot: Snapshot) -> tuple[Image, Head] | None:
+    """The image, and where the stream ended then; None for one that this version cannot read: then all events are
+    read.
+    """
+    try:
+        kept = msgspec.json.decode(snapshot.data, type=_Kept)
+    except msgspec.DecodeError:
+        return None
+    return kept.image, Head(snapshot.sequence, kept.digest)
+
+
 def link(previous: Digest, data: bytes) -> Digest:
-    """The digest of the event that follows the one with the digest `previous`: SHA-256 over that (32 bytes) and `data`."""
+    """The digest of the event that follows the one with the digest `previous`: SHA-256 over that (32 bytes) and
+    `data`.
+    """
     return Digest(sha256(bytes.fromhex(previous) + data).hexdigest())
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from accord.codec import follow
 from accord.domain.ids import StreamId
 from accord.ports import Head, RunQuery
-from accord.store.chain import follow
 from accord.store.sqlite import SqliteJournal
 from accord.testing.journal_values import NOON, TTL, run_append, run_id, summary_of
 
@@ -19,7 +19,7 @@ WRITER = '''
 import asyncio, os, signal, sys
 from pathlib import Path
 from accord.ports import Head, StreamId
-from accord.store.chain import chained
+from accord.codec import chained
 from accord.store.sqlite import SqliteJournal
 from accord.store.sqlite_commit import GroupCommit
 from accord.testing.journal_values import NOON, TTL, end, run_append, run_id, summary_of

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from accord.codec import chained, follow
 from accord.domain.ids import StreamId
 from accord.errors import SequenceConflict, StoreCorrupt
 from accord.ports import Append, Head
-from accord.store.chain import chained, follow
 from accord.store.sqlite import SqliteJournal
 from accord.testing.journal_values import (
     NOON,

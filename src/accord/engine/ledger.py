@@ -4,17 +4,18 @@ committed is forgotten here and read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
-from accord.codec import chained, decode_event, encode_event, follow
+from accord.codec import chained, decode_event, decode_snapshot, encode_event, encode_snapshot, follow
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.decide import decide, start
 from accord.domain.draft import Decision
 from accord.domain.ids import Digest, RunId, StreamId, partition_of
+from accord.domain.image import run_of
 from accord.domain.run import NEVER_WOKEN, Run, begin, evolve
 from accord.domain.scope import DocumentMissing
 from accord.domain.timing import next_wake
@@ -22,7 +23,13 @@ from accord.engine.documents import Documents
 from accord.engine.library import Library
 from accord.engine.registry import Registry
 from accord.errors import Fenced, StoreCorrupt
-from accord.ports import Answer, Append, Clock, Fence, Head, Journal, RunState, RunSummary
+from accord.ports import Answer, Append, Clock, Fence, Head, Journal, Record, RunState, RunSummary
+
+SNAPSHOT_FROM = 2000
+"""The first snapshot is made after so many events, the next ones whenever their number has doubled: so all
+snapshots of a
+run together cost no more than its events, and at most half of those is read again.
+"""
 
 
 class Slot:
@@ -32,9 +39,11 @@ class Slot:
         self.run = run
         self.head = head
         self.wake_at = wake_at
-        """Not later than the first thing that is due."""
+        """The durable next wake-up, as of the last commit."""
         self.pending: list[e.Event] = []
         self.answers: list[Answer] = []
+        self.kept = 0
+        """The sequence number of the newest snapshot."""
         self.touched = False
         """Whether the summary changed although no event happened."""
 
@@ -91,26 +100,43 @@ class Ledger:
 
     async def load(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
-        state, head = await self.read(run)
+        state, head = await self._read_quickly(run)
         if state is None:
             return None
         slot = self._slots[run] = Slot(state, head, next_wake(state, self._registry.renewed()))
+        slot.kept = head.sequence
         return slot
 
     async def read(self, run: RunId, *, until: int | None = None) -> tuple[Run | None, Head]:
-        """The run as it was after its event number `until`, or as it is now; its chain is verified on the way."""
+        """The run as it was after its event number `until`, or as it is now; its chain is verified from the first
+        event.
+        """
         records = await self._journal.read(StreamId(run), limit=until)
-        head = follow(records, Head())
-        events = [decode_event(record) for record in records]
-        if not events:
-            return None, head
-        first = events[0]
+        return await self._fold(records), follow(records, Head())
+
+    async def _read_quickly(self, run: RunId) -> tuple[Run | None, Head]:
+        """The run as it is now, from its newest snapshot where there is one; the chain is verified from there."""
+        snapshot = await self._journal.snapshot(StreamId(run))
+        kept = decode_snapshot(snapshot) if snapshot is not None else None
+        if kept is None:
+            return await self.read(run)
+        image, head = kept
+        records = await self._journal.read(StreamId(run), after=head.sequence)
+        state = run_of(image, await self._library.graph(image.started.graph))
+        for record in records:
+            state = evolve(state, decode_event(record))
+        return state, follow(records, head)
+
+    async def _fold(self, records: Sequence[Record]) -> Run | None:
+        if not records:
+            return None
+        first = decode_event(records[0])
         if not isinstance(first, e.RunStarted):
-            raise StoreCorrupt.of("ACC528", f"the first event of {run} does not start it")
+            raise StoreCorrupt.of("ACC528", f"the first event of {records[0].stream} does not start it")
         state = begin(await self._library.graph(first.graph), first)
-        for event in events[1:]:
-            state = evolve(state, event)
-        return state, head
+        for record in records[1:]:
+            state = evolve(state, decode_event(record))
+        return state
 
     async def create(self, command: c.Start, graph_digest: Digest) -> Slot:
         """A new run; nothing of it is durable before `commit`."""
@@ -127,7 +153,6 @@ class Ledger:
         now = self._clock.now()
         slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents)))
         if isinstance(command, c.Tick):
-            slot.wake_at = next_wake(slot.run, self._registry.renewed())
             slot.touched = True
 
     async def _decided(self, ask: Callable[[], Decision]) -> Decision:
@@ -163,6 +188,9 @@ class Ledger:
             slot.touched = False
             if slot.run.ended:
                 self._slots.pop(slot.run.id, None)
+            elif slot.head.sequence >= max(2 * slot.kept, SNAPSHOT_FROM):
+                await self._journal.save_snapshot(encode_snapshot(slot.run, slot.head))
+                slot.kept = slot.head.sequence
         self._documents.trim()
         return committed
 
@@ -172,7 +200,7 @@ class Ledger:
         fence = self.fences.get(partition)
         if fence is None:
             raise Fenced.of("ACC503", f"partition {partition} of {run.id} is not ours")
-        slot.wake_at = None if run.ended else min(_deadlines(slot), default=run.updated_at + NEVER_WOKEN)
+        slot.wake_at = next_wake(run, self._registry.renewed(), self._clock.now())
         stream = StreamId(run.id)
         return Append(
             stream=stream,
@@ -182,29 +210,6 @@ class Ledger:
             summary=summary_of(run, slot.wake_at),
             answers=tuple(slot.answers),
         )
-
-
-def _deadlines(slot: Slot) -> Iterator[datetime]:
-    """The wake-up as it was, if it is still to come, and what the pending events add to it."""
-    if slot.wake_at is not None and (slot.touched or slot.wake_at > slot.run.updated_at):
-        yield slot.wake_at
-    for event in slot.pending:
-        pick = _DUE.get(type(event))
-        due = pick(event) if pick is not None else None
-        if due is not None:
-            yield due
-
-
-def _assigned_due(event: e.AttemptAssigned) -> datetime:
-    return event.lease_until if event.timeout_at is None else min(event.lease_until, event.timeout_at)
-
-
-_DUE: dict[type, Callable[..., datetime | None]] = {
-    e.AttemptAssigned: _assigned_due,
-    e.AttemptWanted: lambda event: event.not_before,
-    e.TaskWaiting: lambda event: event.until,
-    e.RunStarted: lambda event: event.deadline_at,
-}
 
 
 def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:

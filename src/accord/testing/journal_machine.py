@@ -13,10 +13,10 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from accord.codec import chained, follow
 from accord.domain.ids import PARTITIONS, RunId, StreamId
 from accord.errors import AccordError, Fenced, SequenceConflict
 from accord.ports import Answer, Append, Fence, Head, Journal, Letter, Record, RunQuery, RunState, RunSummary
-from accord.store.chain import chained, follow
 from accord.testing.journal_values import NOON, TTL, run_id, summary_of
 
 RUNS = st.integers(1, 3)

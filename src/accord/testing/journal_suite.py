@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from accord.codec import chained, follow
 from accord.domain.ids import PARTITIONS, StreamId
 from accord.errors import AccordError, Fenced, SequenceConflict, StoreCorrupt
 from accord.ports import (
@@ -28,7 +29,6 @@ from accord.ports import (
     RunQuery,
     Snapshot,
 )
-from accord.store.chain import chained, follow
 from accord.testing.journal_values import (
     NOON,
     SYSTEM,

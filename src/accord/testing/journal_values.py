@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from accord.codec import chained
 from accord.domain.ids import RunId, StreamId
 from accord.ports import Append, Fence, Head, Journal, Letter, RunQuery, RunState, RunSummary
-from accord.store.chain import chained
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TTL = timedelta(seconds=15)
