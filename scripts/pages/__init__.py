@@ -1,0 +1,1 @@
+"""The generated pages of docs/, each made from the code that it is about."""
