@@ -25,7 +25,7 @@ class Values(Protocol):
         ...
 
     def document(self, data: bytes) -> Document:
-        """A new document with these bytes; a large one is at hand at once, and stored before any event that names it."""
+        """A new document with these bytes; a large one is at hand at once, and stored before events name it."""
         ...
 
     def ballot(self, document: Document) -> Digest:

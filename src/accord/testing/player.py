@@ -74,7 +74,7 @@ _decode = msgspec.json.Decoder(e.Event).decode
 class Player:
     """One run, and all that it needs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a test may want to be different, all by name
         self,
         graph: Graph,
         script: Script | None = None,
@@ -82,6 +82,7 @@ class Player:
         given: Any = None,
         agents: Iterable[str] = ("ann", "bob", "cyd"),
         adopted: tuple[c.Adopted, ...] = (),
+        parent: e.Parent | None = None,
         values: MemoryValues | None = None,
     ) -> None:
         self.graph = graph
@@ -97,7 +98,9 @@ class Player:
         self.told: list[Effect] = []
         self.answered: dict[TaskId, int] = {}
         self._replayed: Run | None = None
-        command = c.Start(run=RUN, input=self.values.of(given), title="a test", by="tester", adopted=adopted)
+        command = c.Start(
+            run=RUN, input=self.values.of(given), title="a test", by="tester", adopted=adopted, parent=parent
+        )
         self.run = self._take(None, start(graph, command, self.now, self.values))
 
     # -- the engine ----------------------------------------------------------------------------------------------
