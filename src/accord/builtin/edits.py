@@ -47,17 +47,14 @@ def apply(held: list[Any], edit: Edit) -> None:
 
 
 class Ground:
-    """The places that the edits of a round touch; none may be inside of another."""
+    """The places that the edits of a round touch; none may be inside of another. Outer edits have to come first."""
 
     def __init__(self) -> None:
         self._touched: set[Path] = set()
-        self._above: set[Path] = set()
 
     def take(self, edit: Edit) -> bool:
         """Whether the edit touches nothing that is taken; then it is taken."""
-        prefixes = {path[:length] for path in edit.touched for length in range(len(path) + 1)}
-        if not prefixes.isdisjoint(self._touched) or not self._above.isdisjoint(edit.touched):
+        if any(path[:length] in self._touched for path in edit.touched for length in range(len(path) + 1)):
             return False
         self._touched.update(edit.touched)
-        self._above |= prefixes
         return True

@@ -222,14 +222,17 @@ class _Mender:
         return None
 
     def _wrapped(self, spot: _Spot, types: list[str]) -> Edit | None:
-        """The value in the array, or as the only member of the object, that was wanted."""
-        change = Change(spot.pointer, "wrapped")
-        if "array" in types and may_be_item(spot.value):
-            return self._trial(spot, [spot.value], change)
+        """The value in the array, or as the only member of the object, that was wanted; only one wrapper is made up."""
         members = self._members(spot)
-        if "object" in types and len(members) == 1 and not isinstance(spot.value, list):
-            return self._trial(spot, {next(iter(members)): spot.value}, change)
-        return None
+        if "array" in types and may_be_item(spot.value):
+            edit, item = self._trial(spot, [spot.value], Change(spot.pointer, "wrapped")), f"{spot.pointer}/0"
+        elif "object" in types and len(members) == 1 and not isinstance(spot.value, list):
+            name = next(iter(members))
+            edit = self._trial(spot, {name: spot.value}, Change(spot.pointer, "wrapped"))
+            item = f"{spot.pointer}/{_token(name)}"
+        else:
+            return None
+        return None if edit is None or _reshapes(edit, item) else edit
 
     def _trial(self, spot: _Spot, value: object, *changes: Change) -> Edit | None:
         """The edit that puts a value, mended where needed, in the place of another one."""
@@ -311,6 +314,15 @@ def _without_metadata(spot: _Spot) -> Iterator[Edit]:
         if value is None or is_metadata(name):
             rule = "null-left-out" if value is None else "metadata-removed"
             yield Edit("drop", (*spot.path, name), None, (Change(f"{spot.pointer}/{_token(name)}", rule, value),))
+
+
+def _reshapes(edit: Edit, item: str) -> bool:
+    """Whether an edit puts the item itself into a wrapper, or takes it out of one."""
+    return any(
+        change.pointer == item if change.rule == "wrapped" else change.pointer.rpartition("/")[0] == item
+        for change in edit.changes
+        if change.rule in ("wrapped", "unwrapped")
+    )
 
 
 def _is_number(value: object) -> bool:

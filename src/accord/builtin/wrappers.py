@@ -32,13 +32,13 @@ def inner_steps(value: object, declared: Collection[str]) -> Iterator[tuple[str 
 
     Beside it may only be metadata and good news: an envelope that tells of an error holds no result.
     """
-    if isinstance(value, list) and len(value) == 1:
+    if isinstance(value, list) and len(value) == 1 and value[0] is not None:
         yield 0, True
     elif isinstance(value, dict):
         for name in value:
             known = name.lower() in WRAPPERS
             lone = all(_beside(other, value[other]) for other in value if other != name)
-            if name not in declared and lone and (known or len(value) == 1):
+            if name not in declared and lone and value[name] is not None and (known or len(value) == 1):
                 yield name, known
 
 

@@ -129,6 +129,12 @@ def test_an_agent_that_breaks_the_same_rule_elsewhere_is_replaced() -> None:
     assert found.verdict == "reassign"
 
 
+def test_the_same_rule_is_the_same_whatever_came_closest() -> None:
+    first, again = (Problem("ACC251", f"{x} fits nowhere", hint=f"rule /anyOf; closest: {x}") for x in ("a", "b"))
+    tried = {"attempts_used": 2, "agents_tried": ("ann", "ann")}
+    assert diagnosis(case({"count": 10}, problems=(again,), earlier=((first,),), **tried)).verdict == "reassign"
+
+
 def test_the_only_agent_is_tried_again_as_long_as_the_template_allows() -> None:
     found = diagnose(case({"count": 10}, attempts_used=2, agents_tried=("ann", "ann"), peers=0))
     assert found.value.verdict == "retry"

@@ -126,6 +126,33 @@ def mended(value: object, schema: Any) -> object:
         ('{"full_name": "Ann", "age": 3}', PERSON, ANN, ["parsed-text"]),
         ('Sure:\n```json\n{"full_name": "Ann", "age": "3"}\n```', PERSON, ANN, ["parsed-text", "number-from-text"]),
         ({"kind": "circle", "radius": "2"}, SHAPES, {"kind": "circle", "radius": 2}, ["number-from-text"]),
+        (
+            {"m": {}},
+            {"anyOf": [{"type": "null"}, member(member({"const": 1}, required=["m"]))]},
+            {"m": {"m": 1}},
+            ["filled"],
+        ),
+        (
+            {"m": {}},
+            {
+                "anyOf": [{"type": "null"}, member({"$ref": "#/$defs/x"})],
+                "$defs": {"x": member({"const": 1}, required=["m"])},
+            },
+            {"m": {"m": 1}},
+            ["filled"],
+        ),
+        (
+            {"result": 3},
+            {"type": "object", "properties": {"results": WHOLE}, "required": ["results"]},
+            {"results": 3},
+            ["renamed"],
+        ),
+        (
+            {"result": {"m": 1}, "meta": "3"},
+            {"type": "object", "properties": {"m": WHOLE, "meta": WHOLE}, "required": ["m"]},
+            {"m": 1},
+            ["metadata-removed", "unwrapped"],
+        ),
         ({"side": 2}, SHAPES, {"side": 2, "kind": "square"}, ["filled"]),
         (
             {"size": 1, "parts": [{"size": "2", "parts": {"size": "3"}}]},
@@ -192,6 +219,18 @@ def test_what_is_beyond_doubt_is_mended(
         (None, {"type": "array"}),
         ({"a": []}, {"type": "array"}),
         ({"radius": 1, "side": 1}, SHAPES),
+        (3.5, {"anyOf": [TEXT, WHOLE]}),
+        ({}, {"anyOf": [member({"const": 1}, required=["m"]), member({"const": 2}, required=["m"])]}),
+        (
+            {"result": {"result": {}, "m": 1}},
+            {"type": "object", "properties": {"result": {"type": "object"}, "m": WHOLE}, "required": ["result", "m"]},
+        ),
+        (True, {"enum": ["true"]}),
+        ({"result": None}, {"type": "null"}),
+        ([None], {"type": "null"}),
+        ({"colour": 1.5}, {"type": "array", "items": NUMBER}),
+        (3, {"type": "array", "items": {"type": "array", "items": WHOLE}}),
+        (3, {"type": "array", "items": member(WHOLE)}),
         ("3", {"allOf": [WHOLE, TEXT]}),
         ([], {"type": "array", "minItems": 1}),
         ([1, 1], {"type": "array", "uniqueItems": True}),
@@ -219,6 +258,7 @@ def test_what_is_in_doubt_is_left_alone(value: object, schema: Any) -> None:
         ("the answer is 42", "-"),
         ('{"a": 1} and {"b": 2}', "-"),
         ('```json\n{"a": 1}\n```\n{"b": 1}', "-"),
+        ('```json\n{"a": 1,}\n```\nor {"b": 2}', "-"),
         ('{"a": [1, 2], }', "-"),
         ('```json\n{"a": [1, 2], }\n```', "-"),
         ('x {"a": {"b": 1}, c}', "-"),
@@ -285,6 +325,7 @@ def test_near_names(one: str, other: str, near: bool) -> None:
 def test_an_exact_name_is_preferred_to_a_near_one() -> None:
     assert renamed(["Colours", "colourz"], ["colours"]) == {"Colours": "colours"}
     assert renamed(["colourx", "colourz"], ["colours"]) == {}
+    assert renamed(["colourx"], ["colours", "colourz"]) == {}
 
 
 def test_many_violations_are_mended_in_few_rounds() -> None:
@@ -293,6 +334,16 @@ def test_many_violations_are_mended_in_few_rounds() -> None:
     assert found is not None
     assert len(found.changes) == 5000
     assert found.changes[4999].pointer == "/parts/4999/size"
+
+
+def test_what_is_removed_is_recorded() -> None:
+    found = repair({"result": "3", "status": "ok", "_meta": [1]}, compile_schema(WHOLE))
+    assert found is not None
+    assert [(change.pointer, change.before) for change in found.changes if change.before is not None] == [
+        ("/status", "ok"),
+        ("/_meta", [1]),
+        ("", "3"),
+    ]
 
 
 def test_pointers_are_escaped_and_of_the_whole() -> None:
