@@ -1,0 +1,151 @@
+"""Which templates there are: those that come with Accord, those that were published, and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from accord.domain.capability import Version, VersionRange
+from accord.domain.compile import compile_graph
+from accord.domain.graph import Graph
+from accord.domain.ids import Digest
+from accord.domain.template import Template
+from accord.errors import NotFound
+from accord.planner.plan import KnownTemplate
+from accord.templates.nodes import Document
+from accord.templates.reading import Source, read_source
+
+if TYPE_CHECKING:
+    from accord.engine.node import Node
+
+BUILT_IN = "built in"
+PUBLISHED = "published"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A template, the bytes that it is published as, and where it comes from."""
+
+    template: Template
+    digest: Digest
+    data: bytes
+    origin: str
+    """`built in`, `published`, or the file's name."""
+    document: Document | None = None
+    """With which problems are placed in the file; None for what was published."""
+
+    @property
+    def name(self) -> str:
+        """`name@version`."""
+        return f"{self.template.name}@{self.template.version}"
+
+    @property
+    def known(self) -> KnownTemplate:
+        """What the planner has to know of it."""
+        return KnownTemplate(self.template, self.digest)
+
+
+def entry_of(source: Source, origin: str) -> Entry:
+    """The entry of a template that was read from a file."""
+    return Entry(
+        template=source.template, digest=source.digest, data=source.data, origin=origin, document=source.document
+    )
+
+
+def read_entry(path: Path) -> Entry:
+    """The template in a file. Raises TemplateInvalid with everything that is wrong."""
+    return entry_of(read_source(path), str(path))
+
+
+def built_in_entries() -> Iterator[Entry]:
+    """The templates that come with Accord."""
+    for file in sorted((files("accord.builtin") / "templates").iterdir(), key=lambda one: one.name):
+        if file.name.endswith(".yaml"):
+            with as_file(file) as path:
+                yield entry_of(read_source(path, file=file.name), BUILT_IN)
+
+
+async def all_entries(node: Node) -> Catalogue:
+    """The built-in templates, and everything that was published here."""
+    found = {entry.digest: entry for entry in built_in_entries()}
+    for published in node.parts.library.published():
+        if published.digest not in found:
+            template = await node.parts.library.template(published.digest)
+            data = await node.parts.ports.blobs.get(published.digest)
+            entry = Entry(template=template, digest=published.digest, data=data, origin=PUBLISHED)
+            found[published.digest] = entry
+    return Catalogue(found.values())
+
+
+class Catalogue:
+    """Templates by name and version; the verifier looks sub-workflows up in it."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._entries = sorted(entries, key=_order)
+        self._graphs: dict[Digest, Graph] = {}
+
+    def entries(self) -> Sequence[Entry]:
+        """All of them, by name, the newest version first."""
+        return self._entries
+
+    def known(self) -> list[KnownTemplate]:
+        """All of them, for the planner."""
+        return [entry.known for entry in self._entries]
+
+    def with_entry(self, entry: Entry) -> Catalogue:
+        """These and one more."""
+        return Catalogue([*(one for one in self._entries if one.digest != entry.digest), entry])
+
+    def of_digest(self, digest: Digest) -> Entry:
+        """The one with this digest; it must be there."""
+        return next(entry for entry in self._entries if entry.digest == digest)
+
+    def find(self, reference: str) -> Entry:
+        """The newest one that `name`, `name@version` or `name@range` admits. Raises NotFound, BadInput."""
+        found = self._best(reference)
+        if found is None:
+            raise NotFound.of("ACC731", f"there is no template `{reference}`", hint=self._near(reference))
+        return found
+
+    def graph(self, wanted: str) -> Graph | None:
+        """The graph of the newest one in a range."""
+        found = self._best(wanted)
+        if found is None:
+            return None
+        if found.digest not in self._graphs:
+            self._graphs[found.digest] = compile_graph(found.template, found.digest)
+        return self._graphs[found.digest]
+
+    def names(self) -> list[str]:
+        """All names, each once."""
+        return list(dict.fromkeys(entry.template.name for entry in self._entries))
+
+    def _best(self, reference: str) -> Entry | None:
+        name, _, text = reference.partition("@")
+        versions = VersionRange.parse(text or "*")
+        named = (entry for entry in self._entries if entry.template.name == name)
+        return next((entry for entry in named if versions.matches(Version.parse(entry.template.version))), None)
+
+    def _near(self, reference: str) -> str:
+        name = reference.partition("@")[0]
+        same = [entry.name for entry in self._entries if entry.template.name == name]
+        if same:
+            return f"known are: {', '.join(same)}"
+        close = get_close_matches(name, self.names(), n=1)
+        known = ", ".join(self.names())
+        return f"did you mean `{close[0]}`?" if close else f"known are: {known}; or give a file"
+
+
+class _Newest(msgspec.Struct, frozen=True):
+    version: Version
+
+    def __lt__(self, other: _Newest) -> bool:
+        return other.version < self.version
+
+
+def _order(entry: Entry) -> tuple[str, _Newest]:
+    return entry.template.name, _Newest(Version.parse(entry.template.version))

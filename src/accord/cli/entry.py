@@ -1,0 +1,58 @@
+"""The entry point: builds the command line, runs it, and turns every error into problems and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from accord.cli import errors
+from accord.cli.commands import app
+from accord.errors import AccordError, Problem
+
+# What Typer raises for a wrong command line; its own name is not public.
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line (that of the process where None), and exit with its code; no error gets out."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(given))
+
+
+def _run(given: list[str]) -> int:
+    as_json = "--json" in given
+    try:
+        return _called(given)
+    except _UsageError as error:
+        errors.tell([_usage_problem(error)], as_json=as_json)
+        return errors.BAD_INPUT
+    except AccordError as error:
+        errors.tell(error.problems, as_json=as_json)
+        return errors.exit_code(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads our output has seen enough; nothing more may be flushed into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.DONE
+    except Exception as error:  # noqa: BLE001 - the last one who can tell it in words
+        errors.tell_fault(error, verbose="--verbose" in given)
+        return errors.FAULT
+
+
+def _called(given: list[str]) -> int:
+    command = typer.main.get_command(app)
+    code = command.main(given, prog_name="accord", standalone_mode=False)
+    sys.stdout.flush()
+    return code if isinstance(code, int) else errors.DONE
+
+
+def _usage_problem(error: Any) -> Problem:
+    context = error.ctx
+    path = context.command_path if context is not None else "accord"
+    message = error.format_message().strip().rstrip(".")
+    return Problem("ACC910", message[:1].lower() + message[1:], hint=f"`{path} --help` shows what can be given")

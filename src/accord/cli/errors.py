@@ -1,0 +1,98 @@
+"""What goes wrong, on stderr, and the exit codes that scripts rely on.
+
+    0  done
+    1  the run failed or was cancelled; a check did not pass
+    2  bad input: nothing was changed
+    3  refused in this state: try again later, or change the state first
+    4  the store or a key cannot be used
+   70  a fault of Accord itself
+  130  interrupted; a run that was under way can be resumed
+
+ACC910  the command line is wrong                     ACC914  a file cannot be written
+ACC911  an option's value cannot be read              ACC915  more than one run begins, or ends, like this
+ACC912  a file is there already                       ACC916  nothing waits, or more than one task does
+ACC913  options that do not go together               ACC917  nobody is at the terminal to answer
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from accord.errors import AccordError, BadInput, KeyUnusable, NotFound, Problem, Refused, StoreError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DONE: Final = 0
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+REFUSED: Final = 3
+UNUSABLE: Final = 4
+FAULT: Final = 70
+INTERRUPTED: Final = 130
+
+EXIT_CODES: Final = (
+    "Exit codes: **0** done · **1** the run failed or was cancelled · **2** bad input · **3** refused in this state · "
+    "**4** store or key unusable · **70** a fault of Accord · **130** interrupted, the run can be resumed"
+)
+
+REPORT_TO: Final = "https://github.com/accord-orchestrator/accord/issues"
+
+
+def exit_code(error: AccordError) -> int:
+    """The exit code that stands for an error."""
+    if isinstance(error, BadInput | NotFound):
+        return BAD_INPUT
+    if isinstance(error, Refused):
+        return REFUSED
+    return UNUSABLE if isinstance(error, KeyUnusable | StoreError) else BAD_INPUT
+
+
+def usage(code: str, message: str, hint: str | None = None) -> BadInput:
+    """The error of a command that was called in a wrong way."""
+    return BadInput.of(code, message, hint=hint)
+
+
+def tell(problems: Iterable[Problem], *, as_json: bool) -> None:
+    """Write the problems to stderr, each with its place, code and way out; as one JSON document where asked for."""
+    problems = tuple(problems)
+    if as_json:
+        document = msgspec.json.format(msgspec.json.encode({"problems": problems}), indent=2)
+        sys.stderr.write(document.decode() + "\n")
+        return
+    from accord.cli.output import console
+
+    shown = console(sys.stderr)
+    for problem in problems:
+        show_problem(shown, problem)
+
+
+def show_problem(shown: Console, problem: Problem, style: str = "bad") -> None:
+    """One problem: place, code and message on the first line, the way out below."""
+    from rich.text import Text
+
+    from accord.cli.output import clean
+
+    line = Text()
+    if str(problem.place):
+        line.append(f"{clean(str(problem.place))}: ", "place")
+    line.append(f"{problem.code} ", style)
+    line.append(clean(problem.message))
+    shown.print(line, soft_wrap=True)
+    if problem.hint:
+        shown.print(Text(f"  → {clean(problem.hint)}", "hint"), soft_wrap=True)
+
+
+def tell_fault(error: BaseException, *, verbose: bool) -> None:
+    """Write that Accord itself is at fault, how to report it, and where asked for the traceback."""
+    if verbose:
+        traceback.print_exception(error, file=sys.stderr)
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    sys.stderr.write(f"This is a fault of Accord, not of yours: {said}\n")
+    again = "" if verbose else "run the same command with --verbose and "
+    sys.stderr.write(f"  → please {again}report it with what it prints: {REPORT_TO}\n")

@@ -1,0 +1,310 @@
+"""Live progress on stderr: a table of tasks that draws itself anew in a terminal, one line per task elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from accord.cli.output import STATES, Screen, agent_name, between, clean, counted, duration, run_text, shortened
+from accord.cli.watching import Watched, is_idle, unmet, waiting_tasks
+from accord.domain import event as e
+from accord.domain.graph import node_of
+from accord.domain.ids import TaskId, split_item
+from accord.domain.machine import SETTLED
+from accord.domain.state import Run, TaskState
+from accord.engine.feed import News
+
+REDRAW_EVERY_S: Final = 0.1
+SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+WIDE: Final = 100
+"""Columns from which there is room for a bar beside the words."""
+
+
+class View(AbstractAsyncContextManager["View"], Protocol):
+    """Shows a run while it goes on."""
+
+    def show(self, news: News) -> None:
+        """Take news in."""
+        ...
+
+
+def view(screen: Screen) -> View:
+    """The view that suits stderr: a table in a terminal, lines elsewhere, nothing beside a JSON document."""
+    if screen.err.is_terminal:
+        return LiveTable(screen.err)
+    return Silence() if screen.as_json else Lines(screen)
+
+
+class Silence(View):
+    """Shows nothing."""
+
+    def show(self, news: News) -> None:
+        """Nothing."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+class Lines(View):
+    """One line for everything that people care about."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._watched = Watched()
+        self._silent = True
+
+    def show(self, news: News) -> None:
+        """Write a line for each event that is worth one; what had happened before is not told again."""
+        first = self._watched.run is None
+        for event in self._watched.absorb(news):
+            if not first or isinstance(event, e.RunStarted):
+                self._tell(event)
+
+    def _tell(self, event: e.Event) -> None:
+        said = event_line(self._watched, event)
+        if said:
+            self._screen.note(f"{event.at.astimezone():%H:%M:%S}  {said}", style="")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def event_line(watched: Watched, event: e.Event) -> str | None:
+    """What an event means, in one line; None for those that only the journal needs."""
+    run = watched.run
+    assert run is not None  # noqa: S101 - the event belongs to a run
+    match event:
+        case e.RunStarted():
+            return f"{event.run} of {event.template} started"
+        case e.RunPaused() | e.RunResumed() | e.RunCancelling():
+            reason = getattr(event, "reason", "")
+            done = {e.RunPaused: "paused", e.RunResumed: "resumed", e.RunCancelling: "is being cancelled"}[type(event)]
+            return f"{event_subject(event)} {done} by {event.by}{f': {reason}' if reason else ''}".strip()
+        case e.TaskExpanded():
+            return f"{event.task}: {counted(event.count, 'item')}"
+        case e.TaskCompleted():
+            return _completed_line(watched, run, event)
+        case e.TaskFailed():
+            return f"{event.task} failed: {event.problem.code} {event.problem.message}"
+        case e.TaskSkipped() | e.TaskCancelled():
+            done = "skipped" if isinstance(event, e.TaskSkipped) else "cancelled"
+            return f"{event.task} {done}: {event.reason}"
+        case e.TaskWaiting(for_=what) if what != "time":
+            return f"{event.task} waits for {_a(what)}: {event.title or event.signal}"
+        case e.AttemptRejected():
+            return f"{event.task}: attempt {event.attempt} rejected ({event.fault}): {event.problems[0].message}"
+        case e.AttemptFailed():
+            return f"{event.task}: attempt {event.attempt} failed: {event.problem.message}"
+        case e.AttemptExpired():
+            return f"{event.task}: attempt {event.attempt} expired ({event.cause.replace('_', ' ')})"
+        case e.RollbackStarted():
+            return f"rolling back to {event.to}: {counted(len(event.tasks), 'task')}"
+        case e.RunFailing():
+            return f"the run fails: {event.problem.code} {event.problem.message}"
+    return None
+
+
+def event_subject(_event: e.Event) -> str:
+    """What an event without a task is about."""
+    return "the run"
+
+
+def _a(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+def _completed_line(watched: Watched, run: Run, event: e.TaskCompleted) -> str | None:
+    _, index = split_item(event.task)
+    state = run.state(event.task)
+    took = between(state.started_at, state.ended_at)
+    if index is not None:
+        group = run.state(node_of(event.task))
+        return f"{event.task} completed ({group.items_settled}/{group.item_count})"
+    by = agent_name(event.by) if event.by else watched.by(event.task)
+    return f"{event.task} completed{f' by {by}' if by else ''}{f' in {took}' if took else ''}"
+
+
+class LiveTable(View):
+    """The table of tasks, drawn anew ten times a second."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._watched = Watched()
+        self._live = Live(console=console, auto_refresh=False, transient=False, vertical_overflow="crop")
+        self._drawing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._live.start()
+        self._drawing = asyncio.create_task(self._draw())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._drawing is not None:
+            self._drawing.cancel()
+            await asyncio.gather(self._drawing, return_exceptions=True)
+        self._refresh()
+        self._live.stop()
+
+    def show(self, news: News) -> None:
+        """Take news in; they are seen with the next drawing."""
+        self._watched.absorb(news)
+
+    async def _draw(self) -> None:
+        while True:
+            self._refresh()
+            await asyncio.sleep(REDRAW_EVERY_S)
+
+    def _refresh(self) -> None:
+        if self._watched.run is not None:
+            self._live.update(picture(self._watched, self._console.size), refresh=True)
+
+
+def picture(watched: Watched, size: tuple[int, int], now: datetime | None = None) -> RenderableType:
+    """The run as it is: title, tasks, and how far everything is. `size` is in columns and lines."""
+    run = watched.run
+    assert run is not None  # noqa: S101 - something has happened before anything is drawn
+    columns, lines = size
+    tasks = Table.grid(padding=(0, 2, 0, 0), expand=False)
+    tasks.add_column(width=1)
+    tasks.add_column(overflow="ellipsis", no_wrap=True, max_width=columns * 2 // 5)
+    tasks.add_column(overflow="ellipsis", no_wrap=True, justify="left")
+    tasks.add_column(overflow="ellipsis", no_wrap=True, style="quiet")
+    tasks.add_column(justify="right", no_wrap=True, style="quiet")
+    chosen, before, after = _chosen(run, max(lines - 7, 3))
+    if before:
+        tasks.add_row("", Text(f"… {counted(before, 'task')} before", "quiet"), "", "", "")
+    for node in chosen:
+        tasks.add_row(*_row(watched, run, node, columns))
+    if after:
+        tasks.add_row("", Text(f"… {counted(after, 'task')} to come", "quiet"), "", "", "")
+    return Group(*_head(run, columns), tasks, Text(), _foot(watched, run, columns))
+
+
+def _head(run: Run, columns: int) -> Iterator[RenderableType]:
+    yield Text(shortened(clean(run.started.title), columns), "head")
+    yield Text.assemble(run_text(run.id), ("  " + run.started.template, "quiet"))
+    yield Text()
+
+
+def _chosen(run: Run, most: int) -> tuple[Sequence[TaskId], int, int]:
+    """The nodes to show when there is no room for all: a window around what is under way."""
+    order = run.graph.order
+    if len(order) <= most:
+        return order, 0, 0
+    open_ = (index for index, node in enumerate(order) if run.state(node).phase not in SETTLED)
+    first = min(max(next(open_, len(order)) - 2, 0), len(order) - (most - 2))
+    shown = order[first : first + most - 2]
+    return shown, first, len(order) - first - len(shown)
+
+
+def _row(watched: Watched, run: Run, node: TaskId, columns: int) -> tuple[RenderableType, ...]:
+    state = run.state(node)
+    sign, style = STATES[state.phase]
+    if state.phase in ("active", "expanded") and not run.paused:
+        sign = SPINNER[int(time.monotonic() * 10) % len(SPINNER)]
+    name_style = "quiet" if state.phase in ("pending", "skipped") else ""
+    took = between(state.started_at, state.ended_at) if state.started_at and state.phase != "pending" else ""
+    return (
+        Text(sign, style),
+        Text(node, name_style),
+        _detail(watched, run, node, columns),
+        Text(clean(watched.by(node))),
+        Text(took),
+    )
+
+
+def _detail(watched: Watched, run: Run, node: TaskId, columns: int) -> RenderableType:
+    """What is to be said of a task beside its state."""
+    state = run.state(node)
+    if state.phase == "pending":
+        needs = unmet(run, node)
+        return Text(f"after {shortened(', '.join(needs), 40)}" if needs else "", "quiet")
+    if state.phase == "failed" and state.problem is not None:
+        return Text(shortened(clean(state.problem.message), 60), "red")
+    if state.item_count:
+        return _with_bar(_items(state), watched.fraction(node), state, columns)
+    if state.waiting is not None:
+        return Text(_waiting(state), "yellow")
+    if state.phase == "active":
+        return _with_bar(_active(watched, run, node, state), watched.fraction(node), state, columns)
+    again = watched.again.get(node, 0)
+    return Text(f"{again + 1} attempts" if again else "", "yellow")
+
+
+def _items(state: TaskState) -> Text:
+    text = Text(f"{state.items_settled}/{state.item_count}")
+    if state.items_failed:
+        text.append(f" · {state.items_failed} failed", "red")
+    return text
+
+
+def _with_bar(text: Text, fraction: float | None, state: TaskState, columns: int) -> RenderableType:
+    if fraction is None or state.phase in SETTLED:
+        return text
+    line = Table.grid(padding=(0, 1, 0, 0))
+    bar = ProgressBar(total=1.0, completed=fraction, width=20 if columns >= WIDE else 10)
+    line.add_row(bar, text)
+    return line
+
+
+def _waiting(state: TaskState) -> str:
+    waiting = state.waiting
+    if waiting is None:
+        return ""
+    if waiting.for_ == "time":
+        left = (waiting.until - datetime.now(UTC)).total_seconds() if waiting.until else 0
+        return f"sleeps, {duration(max(left, 0))} left"
+    return shortened(clean(f"{waiting.for_}: {waiting.title or waiting.signal}"), 60)
+
+
+def _active(watched: Watched, run: Run, node: TaskId, state: TaskState) -> Text:
+    if state.subrun is not None:
+        return Text(f"run {state.subrun[-6:]}", "quiet")
+    if any(attempt.live for attempt in state.attempts):
+        told = watched.told.get(node)
+        message = told.message if told is not None and told.fraction < 1 else ""
+        number = state.attempts[-1].number
+        words = [f"attempt {number}" if number > 1 else "", shortened(clean(message), 30)]
+        return Text(" · ".join(word for word in words if word), "quiet")
+    return Text(_wanted(state), "yellow")
+
+
+def _wanted(state: TaskState) -> str:
+    later = [want.not_before for want in state.wants if want.not_before is not None]
+    left = (min(later) - datetime.now(UTC)).total_seconds() if later else 0
+    if left > 0:
+        return f"again in {duration(left)}"
+    return "waits for an agent"
+
+
+def _foot(watched: Watched, run: Run, columns: int) -> RenderableType:
+    total = len(run.graph.order)
+    state = "paused" if run.paused else run.phase
+    if run.phase == "running" and not run.paused and waiting_tasks(run) and is_idle(run):
+        state = "waiting"
+    sign, style = STATES[state]
+    words = [f"{run.settled} of {counted(total, 'task')}"]
+    words += [f"{run.live} under way"] if run.live else []
+    words += [f"{run.failed} failed"] if run.failed else []
+    words.append(between(run.started.at, run.updated_at if run.ended else None))
+    bar = ProgressBar(total=max(total, 1), completed=run.settled, width=min(columns // 4, 30))
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_row(Text(f"{sign} {state.replace('_', ' ')}", style), bar, Text(" · ".join(words), "quiet"))
+    return line

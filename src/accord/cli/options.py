@@ -1,0 +1,114 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import msgspec
+import typer
+
+from accord.cli.completion import complete_run, complete_template
+
+if TYPE_CHECKING:
+    from accord.settings import Settings
+
+SHARED_PANEL = "Everywhere"
+
+Home: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="Where journal, keys, blobs and reports are; ACCORD_HOME where it is left out.",
+        rich_help_panel=SHARED_PANEL,
+        show_default=False,
+    ),
+]
+Json: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=SHARED_PANEL, show_default=False)
+]
+Verbose: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        help="Print warnings of the engine, and the traceback of a fault.",
+        rich_help_panel=SHARED_PANEL,
+        show_default=False,
+    ),
+]
+AgentsFrom: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agents",
+        metavar="MODULE|FILE",
+        help="Agents beside the built-in ones: a module, a Python file, or a YAML file. Repeatable.",
+        show_default=False,
+    ),
+]
+RunName: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id, its beginning or its end (4 characters or more), or `last`.",
+        show_default=False,
+        autocompletion=complete_run,
+    ),
+]
+TaskName: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--task", metavar="TASK", help="A task, or an item of it: `measure[3]`.", show_default=False),
+]
+Set: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A member of the input; `a.b=1` for a member of a member. Repeatable.",
+        show_default=False,
+    ),
+]
+Input: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FILE|JSON|-", help="The input: a file, JSON, or - for stdin.", show_default=False),
+]
+NoWait: TypeAlias = Annotated[
+    bool, typer.Option("--no-wait", help="Do not carry the run on here; another process may.", show_default=False)
+]
+TemplateName: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="NAME",
+        help="A template's name, or name@version.",
+        show_default=False,
+        autocompletion=complete_template,
+    ),
+]
+
+
+class Shared(msgspec.Struct, frozen=True):
+    """What every command is told."""
+
+    home: Path | None = None
+    as_json: bool = False
+    verbose: bool = False
+    agents: tuple[str, ...] = ()
+
+    def settings(self) -> Settings:
+        """The settings that hold for this command. Raises BadInput."""
+        from accord.settings import read_settings
+
+        return read_settings(home=self.home)
+
+    @property
+    def again(self) -> str:
+        """The options that a later command about the same run needs as well."""
+        home = f" --home {_quoted(str(self.home))}" if self.home else ""
+        return home + "".join(f" --agents {_quoted(target)}" for target in self.agents)
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)

@@ -1,0 +1,201 @@
+"""What commands print: tables and text in a terminal, plain columns in a pipe, one JSON document where asked for.
+
+Text that agents, templates and people have written goes through `clean`: it must not steer a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from rich.theme import Theme
+
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "pending": ("·", "dim"),
+    "running": ("●", "cyan"),
+    "active": ("●", "cyan"),
+    "assigned": ("●", "cyan"),
+    "working": ("●", "cyan"),
+    "expanded": ("●", "cyan"),
+    "waiting": ("◆", "yellow"),
+    "paused": ("‖", "yellow"),
+    "held": ("‖", "yellow"),
+    "rolling_back": ("↺", "yellow"),
+    "cancelling": ("●", "yellow"),
+    "failing": ("●", "red"),
+    "completed": ("✔", "green"),
+    "succeeded": ("✔", "green"),
+    "failed": ("✘", "red"),
+    "rejected": ("✘", "red"),
+    "expired": ("✘", "red"),
+    "cancelled": ("–", "yellow"),
+    "skipped": ("–", "dim"),
+}
+"""Sign and style of every state of runs, tasks and attempts."""
+
+THEME: Final = Theme(
+    {
+        "bad": "bold red",
+        "warn": "bold yellow",
+        "good": "bold green",
+        "place": "bold",
+        "hint": "cyan",
+        "head": "bold",
+        "quiet": "dim",
+        "name": "cyan",
+    },
+)
+
+# Control characters, and those that turn the direction of text around.
+_STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def clean(text: str) -> str:
+    """The text without anything that steers a terminal; new lines and tabs stay."""
+    return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    """A console on a stream (stdout where None); it has colours only where it is a terminal, and never with NO_COLOR."""
+    stream = stream or sys.stdout
+    width = None if stream.isatty() else max(shutil.get_terminal_size().columns, 100)
+    return Console(file=stream, theme=THEME, highlight=False, markup=False, emoji=False, width=width)
+
+
+class Screen:
+    """Where a command prints: `out` for its result, `err` for everything on the way."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.out = console(sys.stdout)
+        self.err = console(sys.stderr)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks at the result in a terminal."""
+        return self.out.is_terminal and not self.as_json
+
+    def document(self, value: Any) -> None:
+        """Write one JSON document, and nothing else."""
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+    def line(self, text: str | Text = "", style: str = "") -> None:
+        """A line of the result; long ones are left to the terminal to wrap."""
+        self.out.print(text if isinstance(text, Text) else Text(clean(text), style), soft_wrap=True)
+
+    def note(self, text: str | Text, style: str = "quiet") -> None:
+        """A line beside the result, on stderr; with `--json` only for somebody who looks at it."""
+        if not self.as_json or self.err.is_terminal:
+            self.err.print(text if isinstance(text, Text) else Text(clean(text), style), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """A heading over a part of the result."""
+        self.line()
+        self.line(text, "head")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+        """Rows under their columns: folded to the terminal's width, or whole and aligned in a pipe."""
+        rows = [[_text(cell) for cell in row] for row in rows]
+        if self.out.is_terminal:
+            self.out.print(folded(columns, rows))
+            return
+        texts = [list(columns), *([cell.plain.replace("\n", " ") for cell in row] for row in rows)]
+        widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
+        for row in texts:
+            padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            sys.stdout.write(padded.rstrip() + "\n")
+
+    def facts(self, facts: Iterable[tuple[str, str | Text]]) -> None:
+        """Names and values, one pair a line; pairs without a value are left out."""
+        kept = [(name, _text(value)) for name, value in facts if value]
+        width = max((len(name) for name, _ in kept), default=0)
+        for name, value in kept:
+            self.out.print(Text.assemble((f"{name:<{width}}  ", "quiet"), value), soft_wrap=not self.out.is_terminal)
+
+
+def folded(columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
+    """A table without lines but the one under its head."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="quiet", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _text(cell: str | Text) -> Text:
+    return cell if isinstance(cell, Text) else Text(clean(cell))
+
+
+def state_text(state: str) -> Text:
+    """A state with its sign and colour."""
+    sign, style = STATES.get(state, ("?", ""))
+    return Text(f"{sign} {state.replace('_', ' ')}", style)
+
+
+def run_text(run: str) -> Text:
+    """A run's id; its end, which tells it from its neighbours, stands out."""
+    return Text.assemble((run[:-6], "quiet"), (run[-6:], "name"))
+
+
+def agent_name(agent: str) -> str:
+    """`editor` for `spiffe://local/agent/editor`; another organisation's comes in front: `acme/editor`."""
+    path = agent.removeprefix("spiffe://")
+    organisation, _, name = path.partition("/agent/")
+    if not name:
+        return agent
+    return name if organisation == "local" else f"{organisation}/{name}"
+
+
+def duration(seconds: float) -> str:
+    """`0.24 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def between(begin: datetime | None, end: datetime | None) -> str:
+    """How long it took; nothing where it has not begun, up to now where it has not ended."""
+    if begin is None:
+        return ""
+    return duration(max(((end or datetime.now(UTC)) - begin).total_seconds(), 0))
+
+
+def moment(at: datetime) -> str:
+    """A time as people here read it: `2026-11-23 14:03:07`, local."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size(length_bytes: int) -> str:
+    """`312 B`, `4.5 kB`, `1.2 MB`."""
+    if length_bytes < 1000:
+        return f"{length_bytes} B"
+    if length_bytes < 1_000_000:
+        return f"{length_bytes / 1000:.1f} kB"
+    return f"{length_bytes / 1_000_000:.1f} MB"
+
+
+def shortened(text: str, most: int) -> str:
+    """The text on one line, at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `3 tasks`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")

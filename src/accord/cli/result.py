@@ -1,0 +1,170 @@
+"""The result of a run: signed, shown, and written to files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from accord.cli.errors import DONE, FAILED, show_problem, usage
+from accord.cli.output import Screen, agent_name, between, clean, counted, run_text, state_text
+from accord.domain.state import Run
+from accord.engine.node import Node
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run, as scripts get it."""
+
+    run: str
+    state: str
+    template: str
+    title: str
+    started_at: str
+    took_s: float
+    output: Any = msgspec.UNSET
+    statement: str | msgspec.UnsetType = msgspec.UNSET
+    """The orchestrator's signed statement about the output."""
+    signed_by: str | msgspec.UnsetType = msgspec.UNSET
+    key: str | msgspec.UnsetType = msgspec.UNSET
+    problem: Any = msgspec.UNSET
+    reports: str | msgspec.UnsetType = msgspec.UNSET
+    """Where report and charts are."""
+
+
+async def result_of(node: Node, run: Run) -> Result:
+    """The run's result; that of a completed one is signed by the orchestrator."""
+    plain = Result(
+        run=run.id,
+        state="paused" if run.paused else run.phase,
+        template=run.started.template,
+        title=run.started.title,
+        started_at=run.started.at.isoformat(),
+        took_s=round((run.updated_at - run.started.at).total_seconds(), 3),
+        problem=run.problem if run.problem is not None else msgspec.UNSET,
+    )
+    if run.phase != "completed" or run.output is None:
+        return plain
+    secretary = node.parts.secretary
+    data = await node.parts.documents.data(run.output)
+    [sealed] = await secretary.sign([(secretary.seal(run, run.output), data)])
+    return msgspec.structs.replace(
+        plain,
+        output=msgspec.json.decode(data),
+        statement=sealed.statement.decode("ascii"),
+        signed_by=str(secretary.identity),
+        key=secretary.key.kid,
+    )
+
+
+def code_of(result: Result) -> int:
+    """The exit code that tells how the run ended."""
+    return DONE if result.state == "completed" else FAILED
+
+
+def markdown_of(result: Result) -> str | None:
+    """The report in the output, where there is one."""
+    output = result.output
+    text = output.get("markdown") if isinstance(output, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def written(result: Result, folder: Path) -> Result:
+    """Write report, charts, output and statement into a folder; an output without a report writes nothing.
+
+    Raises:
+        BadInput: ACC914, the folder cannot be written.
+    """
+    markdown = markdown_of(result)
+    if markdown is None or not isinstance(result.statement, str):
+        return result
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.md").write_text(markdown, encoding="utf-8")
+        for name, svg in _charts(result.output):
+            (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / "output.json").write_bytes(encoded(result.output))
+        (folder / "statement.jws").write_text(result.statement + "\n", encoding="ascii")
+    except OSError as error:
+        raise usage("ACC914", f"{folder}: the report cannot be written: {error.strerror}", "see --reports") from error
+    return msgspec.structs.replace(result, reports=str(folder))
+
+
+def write_output(result: Result, path: Path) -> None:
+    """Write the output: as Markdown where the file's name asks for it and there is some, as JSON else."""
+    markdown = markdown_of(result)
+    text = markdown.encode() if markdown is not None and path.suffix == ".md" else encoded(result.output)
+    try:
+        path.write_bytes(text)
+    except OSError as error:
+        raise usage("ACC914", f"{path} cannot be written: {error.strerror}", "see --output") from error
+
+
+def encoded(value: Any) -> bytes:
+    """JSON for people: indented, members in their order, with a new line at the end."""
+    return json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _charts(output: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and drawings of the charts; a name that is no plain file name is passed over."""
+    found = output.get("charts")
+    charts = [chart for chart in found if isinstance(chart, dict)] if isinstance(found, list) else []
+    pairs = [(chart.get("name"), chart.get("svg")) for chart in charts]
+    return [(name, svg) for name, svg in pairs if isinstance(name, str) and isinstance(svg, str) and _is_plain(name)]
+
+
+def _is_plain(name: str) -> bool:
+    return name.replace("-", "").replace("_", "").isalnum() and len(name) <= 100
+
+
+def show_result(result: Result, run: Run, screen: Screen, *, to_file: Path | None) -> None:
+    """Print the result: the report as a terminal can show it, the output as JSON else, then who signed it."""
+    if screen.as_json:
+        screen.document(result)
+        return
+    if result.state == "completed" and to_file is None:
+        _show_output(result, screen)
+    _show_end(result, run, screen)
+
+
+def _show_output(result: Result, screen: Screen) -> None:
+    markdown = markdown_of(result)
+    if markdown is not None and screen.watched:
+        from rich.markdown import Markdown
+
+        screen.line()
+        screen.out.print(Markdown(_without_pictures(clean(markdown)), hyperlinks=False))
+        screen.line()
+    elif markdown is not None:
+        screen.out.file.write(markdown if markdown.endswith("\n") else markdown + "\n")
+    elif screen.watched:
+        from rich.json import JSON
+
+        screen.line()
+        screen.out.print(JSON(clean(encoded(result.output).decode())))
+        screen.line()
+    else:
+        screen.out.file.write(encoded(result.output).decode())
+
+
+def _without_pictures(markdown: str) -> str:
+    """A terminal shows no pictures; they are in the folder of the report."""
+    lines = markdown.split("\n")
+    return "\n".join(line for line in lines if not (line.startswith("![") and line.endswith(")")))
+
+
+def _show_end(result: Result, run: Run, screen: Screen) -> None:
+    from rich.text import Text
+
+    took = between(run.started.at, run.updated_at)
+    attempts = sum(len(state.attempts) for state in run.tasks.values())
+    detail = f"  {took} · {counted(attempts, 'signed hand-off')}" if run.phase == "completed" else f"  {took}"
+    screen.note(Text.assemble(state_text(result.state), "  ", run_text(run.id), (detail, "quiet")))
+    if run.problem is not None:
+        show_problem(screen.err, run.problem)
+        screen.note(f"  → accord runs show {run.id} tells what happened, accord runs retry tries a task again", "hint")
+    if isinstance(result.signed_by, str):
+        screen.note(f"  signed by {agent_name(result.signed_by)}, key {result.key}")
+    if isinstance(result.reports, str):
+        screen.note(Text.assemble(("  report and charts: ", "quiet"), clean(result.reports)))

@@ -1,0 +1,84 @@
+"""From the synchronous command line into the engine: one event loop for one command, a node, and its agents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from accord.cli.errors import INTERRUPTED
+from accord.cli.options import Shared
+from accord.cli.output import Screen
+
+if TYPE_CHECKING:
+    from accord.engine.node import Node
+
+Work = Callable[[Screen], Awaitable[int]]
+
+
+def carry_out(shared: Shared, work: Work) -> None:
+    """Do the work of a command in an event loop of its own, and exit with the code that it gives.
+
+    The first Ctrl-C cancels the work, so that everything is closed in order; the second one leaves at once.
+    """
+    logging.basicConfig(level=logging.WARNING if shared.verbose else logging.CRITICAL, format="%(name)s: %(message)s")
+    screen = Screen(as_json=shared.as_json)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        raise typer.Exit(runner.run(_interruptible(work, screen)))
+
+
+async def _interruptible(work: Work, screen: Screen) -> int:
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    interrupted: list[int] = []
+
+    def interrupt(number: int) -> None:
+        if interrupted:
+            os._exit(128 + number)
+        interrupted.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt, number)
+    try:
+        return await work(screen)
+    except asyncio.CancelledError:
+        if not interrupted:
+            raise
+        return INTERRUPTED if interrupted[0] == signal.SIGINT else 128 + interrupted[0]
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+@asynccontextmanager
+async def opened(shared: Shared) -> AsyncIterator[Node]:
+    """A node that hosts no agents."""
+    from accord.app import open_node
+
+    async with open_node(shared.settings()) as node:
+        yield node
+
+
+@asynccontextmanager
+async def staffed(shared: Shared) -> AsyncIterator[Node]:
+    """A node that hosts the built-in agents, and those of `--agents`."""
+    from accord.app import host, open_node
+    from accord.cli.hosting import hosted_agents
+
+    agents = hosted_agents(shared.agents)
+    async with open_node(shared.settings()) as node, host(node, agents):
+        yield node

@@ -1,0 +1,116 @@
+"""What a view of a run remembers beside its state: who did what, how often, and how far they say they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from accord.cli.output import agent_name
+from accord.domain import event as e
+from accord.domain.graph import Wait, node_of
+from accord.domain.ids import RunId, TaskId
+from accord.domain.state import Run, TaskState
+from accord.engine.feed import Happened, News, Progressed
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What an agent said last about its attempt."""
+
+    task: TaskId
+    attempt: int
+    fraction: float
+    message: str
+
+
+class Watched:
+    """A run as it is being watched. Costs are those of the news, not of the run."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.agents: dict[TaskId, dict[str, int]] = {}
+        """By node: the agents that were given attempts, and how many."""
+        self.again: dict[TaskId, int] = {}
+        """By node: attempts after the first one of a task."""
+        self.told: dict[TaskId, Told] = {}
+        """By node."""
+
+    def absorb(self, news: News) -> Sequence[e.Event]:
+        """Take news in; returns the events that are in it."""
+        if isinstance(news, Progressed):
+            told = Told(news.task, news.attempt, news.fraction, news.message)
+            self.told[node_of(news.task)] = told
+            return ()
+        assert isinstance(news, Happened)  # noqa: S101 - there are two kinds of news
+        self.run = news.run
+        for event in news.events:
+            if isinstance(event, e.AttemptAssigned):
+                self._assigned(event)
+        return news.events
+
+    def _assigned(self, event: e.AttemptAssigned) -> None:
+        node = node_of(event.task)
+        counts = self.agents.setdefault(node, {})
+        name = agent_name(event.agent)
+        counts[name] = counts.get(name, 0) + 1
+        if event.attempt > 1:
+            self.again[node] = self.again.get(node, 0) + 1
+
+    def by(self, node: TaskId) -> str:
+        """Who works, or has worked, on the node: `editor`, `editor, measurer`, `editor and 3 more`."""
+        names = sorted(self.agents.get(node, {}))
+        return ", ".join(names) if len(names) <= 2 else f"{names[0]} and {len(names) - 1} more"
+
+    def fraction(self, node: TaskId) -> float | None:
+        """How far the node is, from 0 to 1, where that is known."""
+        assert self.run is not None  # noqa: S101 - something has happened before anything is asked
+        state = self.run.state(node)
+        if state.item_count:
+            return state.items_settled / state.item_count
+        told = self.told.get(node)
+        live = {attempt.number for attempt in state.attempts if attempt.live}
+        return told.fraction if told is not None and told.task == node and told.attempt in live else None
+
+
+def waiting_tasks(run: Run) -> list[TaskId]:
+    """Tasks that wait for a human, or for a signal, by name."""
+    found = []
+    for task in sorted(run.busy):
+        waiting = run.state(task).waiting
+        if waiting is not None and waiting.for_ != "time":
+            found.append(task)
+    return found
+
+
+def is_idle(run: Run) -> bool:
+    """Whether nothing goes on until somebody answers: no attempt is under way or wanted, nobody sleeps."""
+    if run.live or run.subruns:
+        return False
+    states = (run.state(task) for task in run.busy)
+    return all(_waits(state) or state.phase == "expanded" for state in states)
+
+
+def _waits(state: TaskState) -> bool:
+    return state.waiting is not None and state.waiting.for_ != "time"
+
+
+def answer_schema(run: Run, task: TaskId) -> dict[str, object] | bool:
+    """The JSON Schema of what a waiting task is to be told."""
+    from accord.domain.control import REVIEW_FORM
+
+    waiting = run.state(task).waiting
+    action = run.graph.task(task).action
+    if waiting is not None and waiting.for_ == "review":
+        return REVIEW_FORM
+    return action.schema if isinstance(action, Wait) else True
+
+
+def unmet(run: Run, node: TaskId) -> list[TaskId]:
+    """The needs of a node that have not settled."""
+    settled = ("completed", "failed", "skipped", "cancelled")
+    return [need for need in run.graph.tasks[node].needs if run.state(need).phase not in settled]
+
+
+def how_to_answer(run: RunId, tasks: Iterable[TaskId]) -> list[str]:
+    """The commands that answer waiting tasks."""
+    return [f"accord runs signal {run} --task {task}" for task in tasks]
