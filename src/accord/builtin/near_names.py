@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection
 from difflib import SequenceMatcher
 
 LEAST_RATIO = 0.85
+MAX_COMPARED = 10_000
+"""Pairs of names; where there are more, only those that are spelt alike are found."""
 
 
 def renamed(unknown: Collection[str], wanted: Collection[str]) -> dict[str, str]:
     """By unknown name the wanted one that it stands for, where each has no other to stand for."""
-    pairs = _only_pairs([(one, name) for one in unknown for name in wanted if _same(one, name)])
-    free = [name for name in wanted if name not in pairs.values()]
+    spelt: dict[str, list[str]] = {}
+    for name in wanted:
+        spelt.setdefault(_letters(name), []).append(name)
+    pairs = _only_pairs([(one, name) for one in unknown for name in spelt.get(_letters(one), ()) if _letters(one)])
+    free = set(wanted) - set(pairs.values())
     rest = [one for one in unknown if one not in pairs]
-    return pairs | _only_pairs([(one, name) for one in rest for name in free if is_near(one, name)])
+    if len(rest) * len(free) > MAX_COMPARED:
+        return pairs
+    return pairs | _only_pairs([(one, name) for one in rest for name in wanted if name in free and is_near(one, name)])
 
 
 def is_near(one: str, other: str) -> bool:
@@ -32,12 +40,8 @@ def is_near(one: str, other: str) -> bool:
 
 
 def _only_pairs(pairs: list[tuple[str, str]]) -> dict[str, str]:
-    lefts, rights = [one for one, _ in pairs], [name for _, name in pairs]
-    return {one: name for one, name in pairs if lefts.count(one) == 1 and rights.count(name) == 1}
-
-
-def _same(one: str, other: str) -> bool:
-    return _letters(one) == _letters(other) != ""
+    lefts, rights = Counter(one for one, _ in pairs), Counter(name for _, name in pairs)
+    return {one: name for one, name in pairs if lefts[one] == 1 and rights[name] == 1}
 
 
 def _letters(name: str) -> str:

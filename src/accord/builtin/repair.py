@@ -26,11 +26,12 @@ from accord.domain.schema import Schema, pointer_of, resolve
 MAX_ROUNDS = 8
 MAX_DEPTH = 6
 """Wrappers and alternatives inside of each other."""
-MAX_TRIALS = 20_000
+MAX_TRIALS = 100_000
+"""Copies that are tried for one value: some seconds at most."""
 MAX_VIOLATIONS = 20_000
 """Looked at in one round."""
 
-_OBJECT_RULES = frozenset({"required", "additionalProperties", "unevaluatedProperties"})
+_OBJECT_RULES = frozenset({"required", "additionalProperties", "unevaluatedProperties", "falseSchema"})
 _REGEX_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
 
 
@@ -304,6 +305,8 @@ def _missing(spot: _Spot) -> list[str]:
 
 
 def _unexpected(spot: _Spot) -> list[str]:
+    if any(fault.kind.name == "falseSchema" and fault.rule.endswith("/additionalProperties") for fault in spot.faults):
+        return list(spot.value)  # where no member is declared, the validator names none
     return [name for fault in spot.faults for name in getattr(fault.kind, "unexpected", ()) if isinstance(name, str)]
 
 

@@ -64,7 +64,10 @@ TREE = {
 }
 
 
-def member(schema: dict[str, Any], **more: Any) -> dict[str, Any]:
+CLOSED = {"type": "object", "additionalProperties": False}
+
+
+def member(schema: Any, **more: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {"m": schema}, **more}
 
 
@@ -96,6 +99,8 @@ def mended(value: object, schema: Any) -> object:
         ({"m": None}, member({"anyOf": [WHOLE, TEXT]}), {}, ["null-left-out"]),
         ({"m": None}, member({**WHOLE, "default": 4}, required=["m"]), {"m": 4}, ["null-left-out", "filled"]),
         ({"x": None}, member(WHOLE, additionalProperties=False), {}, ["null-left-out"]),
+        ({"x": None, "_meta": 1}, CLOSED, {}, ["null-left-out", "metadata-removed"]),
+        ({"result": {}}, CLOSED, {}, ["unwrapped"]),
         ({}, member({"default": [1]}, required=["m"]), {"m": [1]}, ["filled"]),
         ({}, member({"const": None}, required=["m"]), {"m": None}, ["filled"]),
         ({}, member({"enum": ["x"]}, required=["m"]), {"m": "x"}, ["filled"]),
@@ -201,6 +206,8 @@ def test_what_is_beyond_doubt_is_mended(
         ("2024-05-06T10:00:00Z", DAY),
         ("2024-02-30", DAY),
         ("2024-05-06T10:00:00", {"type": "string", "format": "date-time"}),
+        ({"x": 1}, CLOSED),
+        ({"m": {}}, member(False)),
         ({"m": None}, member(WHOLE, required=["m"])),
         ({"k": None}, {"type": "object", "additionalProperties": WHOLE}),
         ([None], {"type": "array", "items": WHOLE}),
