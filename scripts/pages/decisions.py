@@ -29,14 +29,12 @@ def _problems(files: list[Path]) -> list[str]:
     found = [
         f"{path.name}: decision records are named NNNN-title.md" for path in files if not _NAME.fullmatch(path.name)
     ]
-    numbers = Counter(path.name[:4] for path in files)
-    found += [
-        f"there are {count} decision records with the number {number}" for number, count in numbers.items() if count > 1
-    ]
-    for path in files:
-        if not re.match(rf"# {int(path.name[:4])}\. \S", path.read_text("utf-8")):
-            found.append(f"{path.name}: the first line is `# {int(path.name[:4])}. Title`")
-    return found
+    named = [path for path in files if _NAME.fullmatch(path.name)]
+    for number, count in Counter(path.name[:4] for path in named).items():
+        if count > 1:
+            found.append(f"there are {count} decision records with the number {number}")
+    untitled = [path.name for path in named if not _title(path).startswith(f"{int(path.name[:4])}. ")]
+    return [*found, *(f"{name}: the first line is `# {int(name[:4])}. Title`" for name in untitled)]
 
 
 def _title(path: Path) -> str:

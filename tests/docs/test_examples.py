@@ -1,0 +1,150 @@
+"""Every example of the README and of docs/ is run, page by page, each page in a folder and a home of its own.
+
+    ```console                     each line that begins with `$ ` is run by bash; the lines below are what it prints.
+    $ accord runs list             `…` stands for anything within a line, a line that is only `…` for any lines.
+    …                              Without lines below it, the output is not compared.
+    $ accord verify bad.yaml       # exit 2   says which exit code is expected, where it is not 0.
+    ```
+    ```yaml title="hello.yaml"     a block with a title is written to that file.
+    ```python                      a block of Python without a title is run.
+
+Anything else (```sh, ```text, ...) is only shown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="([^"]+)"')
+EXIT_CODE = re.compile(r"\s+# exit (\d+)$")
+TIMEOUT_S = 100
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A fenced block of a page."""
+
+    line: int
+    language: str
+    title: str
+    text: str
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A command line, what it prints, and its exit code."""
+
+    text: str
+    output: list[str]
+    exit_code: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text("utf-8")
+    for found in BLOCK.finditer(text):
+        title = TITLE.search(found[2])
+        yield Block(text.count("\n", 0, found.start()) + 1, found[1], title[1] if title else "", found[3])
+
+
+def is_run(block: Block) -> bool:
+    return bool(block.title) or block.language in ("console", "python")
+
+
+def commands(text: str) -> Iterator[Command]:
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        lines = part.rstrip("\n").split("\n")
+        given = [lines.pop(0)]
+        while given[-1].endswith("\\"):
+            given.append(lines.pop(0))
+        code = EXIT_CODE.search(given[-1])
+        given[-1] = EXIT_CODE.sub("", given[-1])
+        yield Command("\n".join(given), lines, int(code[1]) if code else 0)
+
+
+def pattern(expected: list[str]) -> re.Pattern[str]:
+    """What the output has to match: `…` is anything in its line, alone on a line it is any lines."""
+    parts = [
+        r"(?:.*\n)*?" if line.strip() == "…" else re.escape(line.rstrip()).replace("…", ".*") + r"[ \t]*\n"
+        for line in expected
+    ]
+    return re.compile("".join(parts))
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(home),
+        "ACCORD_HOME": str(home / "accord"),
+        "LANG": "C.UTF-8",
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+    }
+
+
+def run(arguments: list[str], folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments,
+        cwd=folder,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def check(command: Command, where: str, folder: Path, home: Path) -> None:
+    done = run(["bash", "-c", command.text], folder, home)
+    shown = f"{where}: $ {command.text}\n{done.stdout}"
+    assert done.returncode == command.exit_code, f"exit code {done.returncode}, expected {command.exit_code}: {shown}"
+    if command.output:
+        found = pattern(command.output).fullmatch(done.stdout.rstrip("\n") + "\n")
+        assert found, f"{shown}\n-- expected --\n" + "\n".join(command.output)
+
+
+PAGES_THAT_RUN = [page for page in PAGES if page.is_file() and any(is_run(block) for block in blocks(page))]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
+    folder, home = tmp_path / "work", tmp_path / "home"
+    folder.mkdir()
+    home.mkdir()
+    for block in filter(is_run, blocks(page)):
+        where = f"{page.relative_to(ROOT)}:{block.line}"
+        if block.title:
+            (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
+            (folder / block.title).write_text(block.text, "utf-8")
+        elif block.language == "python":
+            done = run([sys.executable, "-c", block.text], folder, home)
+            assert done.returncode == 0, f"{where}\n{done.stdout}"
+        else:
+            for command in commands(block.text):
+                check(command, where, folder, home)
+
+
+def test_placeholders():
+    assert pattern(["run … completed", "…", "end"]).fullmatch("run run_1 completed\na\nb\nend\n")
+    assert pattern(["…"]).fullmatch("anything\nat all\n")
+    assert not pattern(["run … completed"]).fullmatch("run run_1 failed\n")
+    assert not pattern(["one", "two"]).fullmatch("one\n")
+
+
+def test_commands_of_a_block():
+    text = "$ accord runs list \\\n  --json\n[]\n$ accord verify bad.yaml  # exit 2\n"
+    assert list(commands(text)) == [
+        Command("accord runs list \\\n  --json", ["[]"], 0),
+        Command("accord verify bad.yaml", [], 2),
+    ]
