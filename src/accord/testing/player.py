@@ -108,6 +108,8 @@ class Player:
     def do(self, command: c.Command) -> tuple[e.Event, ...]:
         """Decide, journal and carry out. Raises what the command is refused with."""
         decision = decide(self.run, command, self.now, self.values)
+        again = decide(self.run, command, self.now, self.values)
+        must(again == decision, "asked again, the decision is another one")
         self.run = self._take(self.run, decision)
         return decision.events
 
