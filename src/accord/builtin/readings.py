@@ -71,17 +71,14 @@ def chosen(value: object, options: Sequence[object]) -> Reading | None:
     text = value.strip() if isinstance(value, str) else orjson.dumps(value).decode()
     for spelling in (_plain, _folded):
         wanted = spelling(text)
-        found = [one for one in options if wanted and spelling(_text(one, value)) == wanted]
+        found = [one for one in options if wanted and spelling(_text(one)) == wanted]
         if found:
             return Reading(found[0], "matched-option") if len(found) == 1 else None
     return None
 
 
-def _text(option: object, value: object) -> str:
-    """How an option is written; only text can be the spelling of a number."""
-    if isinstance(option, str):
-        return option
-    return orjson.dumps(option).decode() if isinstance(value, str) else ""
+def _text(option: object) -> str:
+    return option if isinstance(option, str) else orjson.dumps(option).decode()
 
 
 def _plain(text: str) -> str:

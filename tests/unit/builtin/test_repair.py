@@ -333,6 +333,7 @@ def test_an_exact_name_is_preferred_to_a_near_one() -> None:
     assert renamed(["Colours", "colourz"], ["colours"]) == {"Colours": "colours"}
     assert renamed(["colourx", "colourz"], ["colours"]) == {}
     assert renamed(["colourx"], ["colours", "colourz"]) == {}
+    assert renamed(["_"], ["-"]) == {}
 
 
 def test_many_violations_are_mended_in_few_rounds() -> None:
