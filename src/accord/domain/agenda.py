@@ -26,12 +26,12 @@ class _Node(msgspec.Struct, frozen=True):
 
 
 class Agenda(msgspec.Struct, frozen=True):
-    """Entries of a time and a task, in order."""
+    """Entries of a time and a task, in order; a task has one at most."""
 
     root: _Node | None = None
 
     def add(self, when: datetime, task: TaskId) -> Agenda:
-        """The agenda with one entry more; it must not be there yet."""
+        """The agenda with one entry more; the task must not have one yet."""
         return Agenda(_insert(self.root, (when, task), crc32(task.encode())))
 
     def drop(self, when: datetime, task: TaskId) -> Agenda:
