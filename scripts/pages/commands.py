@@ -9,7 +9,7 @@ from typing import Any
 
 import typer.main
 
-from accord.cli.commands import app
+from accord.cli.entry import app
 from pages.markdown import GENERATED, table
 
 # Typer brings its own copy of Click, which it does not export: commands and parameters are typed as Any here.
