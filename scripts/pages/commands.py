@@ -41,7 +41,7 @@ def _section(context: Any) -> str:
     command, path = context.command, context.command_path
     usage = " ".join([path, *command.collect_usage_pieces(context)])
     parts = [f"## `{path}`", _words(command.help or ""), f"```text\n{usage}\n```"]
-    parameters = [row for parameter in command.params for row in _rows(parameter)]
+    parameters = [row for parameter in command.params for row in _rows(parameter, context)]
     if parameters:
         parts.append(table(("parameter", "meaning"), parameters))
     inner = [(f"`{path} {name}`", _words(each.get_short_help_str(200))) for name, each in _inner(context)]
@@ -51,13 +51,11 @@ def _section(context: Any) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _rows(parameter: Any) -> Iterator[tuple[str, str]]:
-    if parameter.param_type_name == "argument":
-        yield f"`{parameter.display_name_raw}`", _words(parameter.help or "")
-    elif not parameter.hidden:
-        names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-        value = "" if parameter.is_flag else f" `{parameter.metavar or parameter.display_type().strip('<>')}`"
-        yield names + value, _words(parameter.help or "")
+def _rows(parameter: Any, context: Any) -> Iterator[tuple[str, str]]:
+    record = parameter.get_help_record(context)
+    if record is not None:
+        names, words = record
+        yield f"`{names.partition(' <')[0] if parameter.param_type_name == 'argument' else names}`", _words(words)
 
 
 def _words(text: str) -> str:
