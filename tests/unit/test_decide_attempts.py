@@ -45,6 +45,13 @@ def test_with_no_attempt_left_the_task_fails_with_the_last_problem() -> None:
     assert player.run.problem == Problem("ACC420", "two")
 
 
+def test_nothing_is_assigned_before_its_back_off_is_over() -> None:
+    player = player_of([Failed(), Done()])
+    player.settle()
+    with pytest.raises(TransitionRefused, match="ACC404"):
+        player.assign("a")
+
+
 def test_a_failure_for_good_is_not_tried_again() -> None:
     player = player_of(Failed(retryable=False), retry={"attempts": 5})
     player.play()

@@ -12,7 +12,7 @@ from accord.domain import event as e
 from accord.domain.ids import TaskId
 from accord.errors import TransitionRefused
 from accord.testing.graphs import graph_of
-from accord.testing.player import Done, Failed, Player
+from accord.testing.player import Broken, Done, Failed, Player, Verdict
 
 BAD = Failed(retryable=False)
 BY = "tester"
@@ -279,3 +279,91 @@ def test_no_rollback_while_a_run_is_cancelled() -> None:
         roll_back(player, "a")
     assert player.play().phase == "cancelled"
     assert undone(player) == ["b", "a"]
+
+
+# -- corners that the storms have found --------------------------------------------------------------------------
+
+
+def group_stopped_by_its_deadline() -> Player:
+    group = {"for_each": "${ input }", "deadline": "10s", "on_failure": "continue"}
+    player = Player(graph_of({"a": group, "z": {"signal": {"name": "go"}}}), given=[1, 2, 3])
+    player.assign("a[0]")
+    player.answer("a[0]", Done())
+    player.assign("a[1]")
+    player.wake()
+    assert player.phases() == {"a": "failed", "z": "waiting"}
+    return player
+
+
+def test_a_group_that_is_opened_again_does_all_that_was_stopped() -> None:
+    player = group_stopped_by_its_deadline()
+    roll_back(player, "a[0]")
+    player.settle()
+    assert player.phase("a") == "completed"
+    assert [player.phase(f"a[{index}]") for index in range(3)] == ["completed"] * 3
+
+
+def test_the_deadline_of_a_group_rests_while_its_item_is_undone() -> None:
+    group = {"for_each": "${ input }", "deadline": "10s", **UNDO}
+    player = Player(graph_of({"a": group}), given=[1, 2])
+    player.assign("a[0]")
+    player.answer("a[0]", Done())
+    player.assign("a[1]")
+    roll_back(player, "a[0]")
+    player.now += timedelta(seconds=20)
+    player.do(c.Tick())
+    assert player.run.phase == "rolling_back"
+    assert player.play().phase == "completed"
+    assert undone(player) == ["a[0]"]
+
+
+def test_a_group_that_was_stopped_with_nothing_lost_is_only_opened_again() -> None:
+    player = Player(graph_of({"a": {"for_each": "${ input }", "parallel": 2}, "b": UNDO}), given=[1, 2])
+    player.assign("b")
+    player.answer("b", Done())
+    roll_back(player, "b")
+    for task in ("a[0]", "a[1]"):
+        player.assign(task)
+        player.answer(task, Done())
+    assert player.phase("a") == "expanded"
+    player.do(c.Cancel(by=BY))
+    assert player.play().phase == "cancelled"
+    player.do(c.RetryTask(task=TaskId("a"), by=BY))
+    assert player.play().phase == "completed"
+    assert [len(player.run.state(TaskId(task)).attempts) for task in ("a[0]", "a[1]", "b")] == [1, 1, 2]
+
+
+def test_what_was_given_up_is_not_taken_up_by_a_cancel() -> None:
+    tasks = {"a": UNDO, "sub": {"workflow": "other@^1"}, "b": {"needs": ["a"]}}
+    player = Player(graph_of(tasks, on_failure="compensate"), given=None)
+    player.assign("a")
+    player.answer("a", Done())
+    player.do(c.Cancel(by=BY, gives_up=True))
+    assert player.run.phase == "cancelling"
+    player.end_subrun(next(iter(player.subruns)))
+    assert player.run.phase == "cancelled"
+    assert undone(player) == []
+
+
+def test_a_failed_compensation_is_final_also_when_the_run_is_cancelled_then() -> None:
+    tasks = {"a": UNDO, "b": {"needs": ["a"], **UNDO}, "sub": {"workflow": "other@^1", "needs": ["a"]}}
+    player = Player(graph_of(tasks, on_failure="compensate"), {"undo:b": BAD})
+    for task in "ab":
+        player.assign(task)
+        player.answer(task, Done())
+    roll_back(player, "b")
+    player.assign("undo:b")
+    player.answer("undo:b", BAD)
+    assert player.run.phase == "failing"
+    player.do(c.Cancel(by=BY))
+    assert player.run.to_undo == ()
+    player.end_subrun(next(iter(player.subruns)))
+    assert player.run.phase == "cancelled"
+
+
+def test_the_compensation_of_a_repaired_task_gets_the_task_s_input() -> None:
+    player = Player(graph_of({"a": {"with": {"n": 1}, **UNDO}}), {"a": [Broken("bad"), Verdict("repaired", "mended")]})
+    player.play()
+    roll_back(player, "a")
+    given = player.values.value(player.run.state(TaskId("undo:a")).wants[0].input)
+    assert given == {"was": "mended", "given": {"n": 1}}

@@ -244,7 +244,6 @@ def _waiting(run: Run, event: e.TaskWaiting) -> Run:
     changed = replace(
         state,
         phase=next_task(state.phase, event),
-        wants=(),
         waiting=Waiting(event.for_, event.title, event.signal, event.until, event.candidate),
         started_at=state.started_at or event.at,
     )
