@@ -1,4 +1,4 @@
-"""Keeping the indices of a run: whenever a task's state changes, so does what finds the task by it."""
+"""Indices and counters of a run: whenever a task's state changes, so does what finds it, and what counts it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from immutables import Map
 from msgspec.structs import replace
 
 from accord.domain.agenda import Agenda
-from accord.domain.graph import UNDO, Graph
-from accord.domain.ids import TaskId
+from accord.domain.graph import UNDO, Graph, Task, node_of, undone_id
+from accord.domain.ids import TaskId, split_item
 from accord.domain.state import Run, TaskState, Waiting
+from accord.errors import TransitionRefused
 
 
 def put(run: Run, task: TaskId, state: TaskState) -> Run:
@@ -66,3 +67,61 @@ def _listening(
     if after is not None and after.signal is not None:
         listening = listening.set(after.signal, listening.get(after.signal, Map[TaskId, None]()).set(task, None))
     return listening
+
+
+# -- counters ----------------------------------------------------------------------------------------------------
+
+
+def done(task: Task, state: TaskState) -> bool:
+    """Whether a settled task lets those behind it start: it completed, or may fail without harm."""
+    return state.phase == "completed" or (state.phase == "failed" and not task.fails_run)
+
+
+def count_begin(run: Run, task: TaskId, before: TaskState) -> Run:
+    """Tell the group of an item that it begins, or what is to be undone that its undoing begins."""
+    if before.phase != "pending":
+        return run
+    undone = undone_id(task)
+    if undone is not None:
+        if run.undone >= len(run.to_undo) or run.to_undo[run.undone] != undone:
+            raise TransitionRefused.of("ACC413", f"{undone} is not what is to be undone next")
+        return replace(run, undone=run.undone + 1, compensated=node_of(undone))
+    node, index = split_item(task)
+    if index is None:
+        return run
+    group = run.state(node)
+    if index < group.items_started:
+        changed = replace(group, again_begun=group.again_begun + 1)
+    else:
+        changed = replace(group, items_started=index + 1)
+    return replace(run, tasks=run.tasks.set(node, changed))
+
+
+def count_settled(run: Run, task: TaskId, state: TaskState, *, step: int) -> Run:
+    """Tell the group of an item, or the dependents of a node, that a task has settled (`step` 1) or no longer has
+    (-1).
+    """
+    node, index = split_item(task)
+    if index is not None:
+        return _count_item(run, node, state, step)
+    good = step if done(run.graph.tasks[task], state) else 0
+    tasks = run.tasks.mutate()
+    for dependent in run.graph.dependents.get(task, ()):
+        counts = run.state(dependent)
+        tasks[dependent] = replace(
+            counts, needs_done=counts.needs_done + good, needs_settled=counts.needs_settled + step
+        )
+    return replace(
+        run,
+        tasks=tasks.finish(),
+        settled=run.settled + step,
+        completed=run.completed + (step if state.phase == "completed" else 0),
+        failed=run.failed + (step if state.phase == "failed" else 0),
+    )
+
+
+def _count_item(run: Run, node: TaskId, state: TaskState, step: int) -> Run:
+    group = run.state(node)
+    failed = step if state.phase == "failed" else 0
+    changed = replace(group, items_settled=group.items_settled + step, items_failed=group.items_failed + failed)
+    return replace(run, tasks=run.tasks.set(node, changed))

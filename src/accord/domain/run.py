@@ -11,9 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from accord.domain import event as e
-from accord.domain.graph import Graph, Task, node_of, undo_id, undone_id
+from accord.domain.graph import Graph, undo_id, undone_id
 from accord.domain.ids import TaskId, item_id, split_item
-from accord.domain.index import put
+from accord.domain.index import count_begin, count_settled, done, put
 from accord.domain.machine import SETTLED, next_attempt, next_run, next_task
 from accord.domain.state import Attempt, Run, TaskState, Waiting, Want
 from accord.errors import TransitionRefused
@@ -33,11 +33,6 @@ def begin(graph: Graph, event: e.RunStarted) -> Run:
 def evolve(run: Run, event: e.Event) -> Run:
     """The state after one more event. Raises TransitionRefused for an event that cannot follow."""
     return replace(_EVOLVE[type(event)](run, event), updated_at=event.at)
-
-
-def done(task: Task, state: TaskState) -> bool:
-    """Whether a settled task lets those behind it start: it completed, or may fail without harm."""
-    return state.phase == "completed" or (state.phase == "failed" and not task.fails_run)
 
 
 # -- run ---------------------------------------------------------------------------------------------------------
@@ -163,7 +158,7 @@ def _undone(run: Run, task: TaskId, event: e.RollbackFinished) -> Run:
     for part in tuple(run.instances(task)):
         run = _reset(_reset(run, part, event), undo_id(part), event)
     if before.phase in SETTLED:
-        run = _count_settled(run, task, before, step=-1)
+        run = count_settled(run, task, before, step=-1)
     return replace(run, items=run.items - before.item_count)
 
 
@@ -212,7 +207,7 @@ def _reopened(run: Run, event: e.TaskReopened) -> Run:
         ended_at=None,
     )
     if state.phase in SETTLED:
-        run = _count_settled(run, event.task, state, step=-1)
+        run = count_settled(run, event.task, state, step=-1)
     return put(run, event.task, changed)
 
 
@@ -236,7 +231,7 @@ def _wanted(run: Run, event: e.AttemptWanted) -> Run:
         waiting=None,
         started_at=state.started_at or event.at,
     )
-    return put(_count_begin(run, event.task, state), event.task, changed)
+    return put(count_begin(run, event.task, state), event.task, changed)
 
 
 def _waiting(run: Run, event: e.TaskWaiting) -> Run:
@@ -247,7 +242,7 @@ def _waiting(run: Run, event: e.TaskWaiting) -> Run:
         waiting=Waiting(event.for_, event.title, event.signal, event.until, event.candidate),
         started_at=state.started_at or event.at,
     )
-    return put(_count_begin(run, event.task, state), event.task, changed)
+    return put(count_begin(run, event.task, state), event.task, changed)
 
 
 def _subrun_started(run: Run, event: e.SubrunStarted) -> Run:
@@ -259,7 +254,7 @@ def _subrun_started(run: Run, event: e.SubrunStarted) -> Run:
         subrun_input=event.input,
         started_at=event.at,
     )
-    run = put(_count_begin(run, event.task, state), event.task, changed)
+    run = put(count_begin(run, event.task, state), event.task, changed)
     return replace(run, subruns=run.subruns.set(event.task, event.run))
 
 
@@ -294,63 +289,13 @@ def _settle(run: Run, event: TaskEnd, **changes: Any) -> Run:
     task = event.task
     before = run.state(task)
     after = replace(before, phase=next_task(before.phase, event), wants=(), waiting=None, ended_at=event.at, **changes)
-    run = put(_count_begin(run, task, before), task, after)
+    run = put(count_begin(run, task, before), task, after)
     if undone_id(task) is not None:
         return run
     subrun = run.subruns.get(task)
     if subrun is not None:
         run = replace(run, subruns=run.subruns.delete(task), leaving=run.leaving.set(subrun, task))
-    return _count_settled(run, task, after, step=1)
-
-
-def _count_begin(run: Run, task: TaskId, before: TaskState) -> Run:
-    """Tell the group of an item that it begins, or what is to be undone that its undoing begins."""
-    if before.phase != "pending":
-        return run
-    undone = undone_id(task)
-    if undone is not None:
-        if run.undone >= len(run.to_undo) or run.to_undo[run.undone] != undone:
-            raise TransitionRefused.of("ACC413", f"{undone} is not what is to be undone next")
-        return replace(run, undone=run.undone + 1, compensated=node_of(undone))
-    node, index = split_item(task)
-    if index is None:
-        return run
-    group = run.state(node)
-    if index < group.items_started:
-        changed = replace(group, again_begun=group.again_begun + 1)
-    else:
-        changed = replace(group, items_started=index + 1)
-    return replace(run, tasks=run.tasks.set(node, changed))
-
-
-def _count_settled(run: Run, task: TaskId, state: TaskState, *, step: int) -> Run:
-    """Tell the group of an item, or the dependents of a node, that a task has settled (`step` 1) or no longer has
-    (-1).
-    """
-    node, index = split_item(task)
-    if index is not None:
-        return _count_item(run, node, state, step)
-    good = step if done(run.graph.tasks[task], state) else 0
-    tasks = run.tasks.mutate()
-    for dependent in run.graph.dependents.get(task, ()):
-        counts = run.state(dependent)
-        tasks[dependent] = replace(
-            counts, needs_done=counts.needs_done + good, needs_settled=counts.needs_settled + step
-        )
-    return replace(
-        run,
-        tasks=tasks.finish(),
-        settled=run.settled + step,
-        completed=run.completed + (step if state.phase == "completed" else 0),
-        failed=run.failed + (step if state.phase == "failed" else 0),
-    )
-
-
-def _count_item(run: Run, node: TaskId, state: TaskState, step: int) -> Run:
-    group = run.state(node)
-    failed = step if state.phase == "failed" else 0
-    changed = replace(group, items_settled=group.items_settled + step, items_failed=group.items_failed + failed)
-    return replace(run, tasks=run.tasks.set(node, changed))
+    return count_settled(run, task, after, step=1)
 
 
 # -- attempt -----------------------------------------------------------------------------------------------------
