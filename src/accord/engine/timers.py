@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from accord.domain.ids import RunId
@@ -66,7 +67,7 @@ class Timers:
         if dispatch_at is not None:
             times.append(dispatch_at)
         self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), max((min(times) - now).total_seconds(), 0.001))
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with a change.
+            async with asyncio.timeout(max((min(times) - now).total_seconds(), 0.001)):
+                await self._changed.wait()
