@@ -1,74 +1,130 @@
-"""What must hold at every moment, checked on every commit: see `docs/explanation` and the list in each check."""
+"""What must hold at every moment, checked on every commit: the invariants of a run, of its agents and of partitions."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
+
+import msgspec
 
 from accord.codec import decode_event
 from accord.domain import event as e
-from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.message import decode_claims
-from accord.domain.run import Run, begin, evolve
+from accord.domain.run import Run, TaskState, begin, evolve
 from accord.domain.signature import parse_statement, verify
+from accord.domain.timing import deadline_of
 from accord.engine.parts import Parts
 from accord.errors import StoreUnavailable
-from accord.ports import Append, Journal
+from accord.ports import Append, Clock, Head, Journal
+from accord.testing.stormy_bus import Passage
+
+OWN_FIELDS = tuple(field for field in Run.__struct_fields__ if field not in ("graph", "started"))
 
 
 class Broken(AssertionError):
     """An invariant does not hold."""
 
 
-class Watch:
-    """Folds what is committed, on its own, and checks it against what the orchestrator believes."""
+class Hold(msgspec.Struct, frozen=True):
+    """A hold that was acknowledged, and by whom."""
 
-    def __init__(self) -> None:
+    scope: str
+    subject: str
+    owner: str
+    at: datetime
+
+
+class Watch:
+    """Folds what is committed, on its own, and checks it against what the orchestrators believe."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.runs: dict[RunId, Run] = {}
+        self.parts: dict[str, Parts] = {}
+        """Of the orchestrators that run, by their owner's name."""
+        self.writers: dict[RunId, str] = {}
         self.epochs: dict[int, int] = {}
-        self.accepted: dict[tuple[RunId, TaskId, int], int] = {}
-        self.parts: Parts | None = None
+        self.accepted: Counter[tuple[RunId, TaskId, int]] = Counter()
+        self.completions: Counter[tuple[RunId, TaskId]] = Counter()
+        """How often each task was completed by agents, timers and people of its own run."""
+        self.holds: dict[tuple[str, str], Hold] = {}
         self.commits = 0
         self.broken: list[str] = []
         """What did not hold, in order; a scenario that ends with any has failed."""
+        self._held: dict[RunId, Counter[AgentId]] = {}
+        self._history = sha256()
 
     def check(self) -> None:
         """Raise Broken unless everything held."""
         if self.broken:
             raise Broken("\n".join(self.broken[:10]))
 
-    async def committed(self, appends: Sequence[Append]) -> None:
-        """Check what one commit wrote."""
+    def fingerprint(self) -> str:
+        """SHA-256 over everything that was committed, in order."""
+        return self._history.hexdigest()
+
+    async def committed(self, appends: Sequence[Append], owner: str) -> None:
+        """Check what one commit of this orchestrator wrote."""
         self.commits += 1
         for append in appends:
-            if append.stream.startswith("sys:"):
-                continue
-            self._check_fence(append)
             for record in append.records:
-                await self._apply(RunId(append.stream), decode_event(record))
-            self._check_summary(append)
-        self._check_bounds()
+                self._history.update(f"{append.stream} {record.sequence} {record.digest}\n".encode())
+            if not append.stream.startswith("sys:"):
+                await self._committed(append, self.parts[owner])
 
-    async def _apply(self, run: RunId, event: e.Event) -> None:
-        assert self.parts is not None  # noqa: S101 - set before anything is committed
+    async def _committed(self, append: Append, parts: Parts) -> None:
+        self._check_fence(append)
+        assigned: list[AgentId] = []
+        run = RunId(append.stream)
+        for record in append.records:
+            event = decode_event(record)
+            await self._apply(run, event, parts)
+            if isinstance(event, e.AttemptAssigned):
+                assigned.append(event.agent)
+        self.writers[run] = parts.identity.owner
+        self._check_summary(append, parts)
+        self._check_belief(run, parts)
+        self._check_bounds(run, assigned, parts)
+
+    async def _apply(self, run: RunId, event: e.Event, parts: Parts) -> None:
         if isinstance(event, e.RunStarted):
-            self.runs[run] = begin(await self.parts.library.graph(event.graph), event)
+            self.runs[run] = begin(await parts.library.graph(event.graph), event)
             return
         before = self.runs[run]
-        self.runs[run] = evolve(before, event)
-        if isinstance(event, e.AttemptAssigned) and before.paused:
-            self.broken.append(f"{run}: {event.task} was assigned while the run was paused (invariant 7)")
-        if isinstance(event, (e.AttemptSucceeded, e.AttemptRejected)):
-            self._check_signature(before, event)
-        if isinstance(event, e.TaskCompleted):
-            self._check_once(self.runs[run], event)
+        after = self.runs[run] = evolve(before, event)
+        if isinstance(event, e.AttemptAssigned):
+            self._check_held(before, event, parts)
+        elif isinstance(event, (e.AttemptSucceeded, e.AttemptRejected)):
+            self._check_signature(before, event, parts)
+        elif isinstance(event, e.TaskCompleted):
+            self._check_once(after, event)
 
-    def _check_signature(self, run: Run, event: e.AttemptSucceeded | e.AttemptRejected) -> None:
+    # -- one event -----------------------------------------------------------------------------------------------
+
+    def _check_held(self, run: Run, event: e.AttemptAssigned, parts: Parts) -> None:
+        """Nothing is assigned that a pause or a hold holds back (invariant 7)."""
+        if run.paused:
+            self.broken.append(f"{run.id}: {event.task} was assigned while the run was paused (invariant 7)")
+        template = run.started.template
+        keys = ("everything", ""), ("template", template), ("template", template.partition("@")[0])
+        for key in (*keys, ("agent", event.agent)):
+            hold = self.holds.get(key)
+            if hold is not None and event.at > hold.at + self._lag(hold, parts):
+                self.broken.append(f"{run.id}: {event.task} was assigned under a hold on {key} (invariant 7)")
+
+    def _lag(self, hold: Hold, parts: Parts) -> timedelta:
+        """How much later than its own other orchestrators learn of a hold."""
+        return timedelta(0) if hold.owner == parts.identity.owner else timedelta(seconds=10)
+
+    def _check_signature(self, run: Run, event: e.AttemptSucceeded | e.AttemptRejected, parts: Parts) -> None:
         """No result in the journal without a valid signature of the agent that held the lease (invariant 4)."""
-        assert self.parts is not None  # noqa: S101 - set before anything is committed
         attempt = run.attempt(event.task, event.attempt)
         parsed = parse_statement(event.statement.encode())
-        known = self.parts.registry.known_key(parsed.kid)
+        known = parts.registry.known_key(parsed.kid)
         if attempt is None or known is None or known.agent != attempt.agent:
             self.broken.append(f"{run.id}: {event.task} was answered by somebody else (invariant 4)")
             return
@@ -77,79 +133,124 @@ class Watch:
         signed = claims.payload.sha256 if claims.payload else None
         if claims.lease != attempt.lease or signed != event.output.sha256:
             self.broken.append(f"{run.id}: {event.task}: the statement is about something else (invariant 4)")
+        if isinstance(event, e.AttemptSucceeded) and event.output.data is not None:
+            contract = parts.registry.contract(attempt.contract)
+            if contract.violations_of_output(msgspec.json.decode(event.output.data)):
+                self.broken.append(f"{run.id}: {event.task}: the result breaks its contract (invariant 4)")
 
     def _check_once(self, run: Run, event: e.TaskCompleted) -> None:
         """For each run, task and epoch at most one result is ever accepted (invariant 1)."""
         key = (run.id, event.task, run.state(event.task).epoch)
-        if key in self.accepted:
+        self.accepted[key] += 1
+        self.completions[run.id, event.task] += 1
+        if self.accepted[key] > 1:
             self.broken.append(f"{key} was accepted twice (invariant 1)")
-        self.accepted[key] = self.commits
+
+    # -- one append ----------------------------------------------------------------------------------------------
 
     def _check_fence(self, append: Append) -> None:
         """Never two owners append to one partition under the same epoch (invariant 5)."""
-        if append.fence is None:
+        fence = append.fence
+        if fence is None:
             self.broken.append(f"{append.stream} was written without a fence (invariant 5)")
-        newest = self.epochs.get(append.fence.partition, 0)
-        if append.fence.epoch < newest:
-            self.broken.append(
-                f"{append.stream} was written under epoch {append.fence.epoch} after {newest} (invariant 5)"
-            )
-        self.epochs[append.fence.partition] = append.fence.epoch
+            return
+        newest = self.epochs.get(fence.partition, 0)
+        if fence.epoch < newest:
+            self.broken.append(f"{append.stream} was written under epoch {fence.epoch} after {newest} (invariant 5)")
+        self.epochs[fence.partition] = fence.epoch
 
-    def _check_summary(self, append: Append) -> None:
-        """Every run that has not ended has a wake-up (invariant 2), and its summary tells its state."""
+    def _check_summary(self, append: Append, parts: Parts) -> None:
+        """Every run that has not ended has a wake-up, not later than what is due in it (invariant 2)."""
         run, summary = self.runs[RunId(append.stream)], append.summary
         if summary is None or (summary.wake_at is None) != run.ended:
             self.broken.append(
                 f"{run.id} is {run.phase} and has the wake-up {summary and summary.wake_at} (invariant 2)"
             )
+        elif summary.wake_at is not None:
+            first = min(_dues(run, parts.registry.renewed()), default=None)
+            if first is not None and summary.wake_at > max(first, run.updated_at):
+                self.broken.append(f"{run.id} wakes at {summary.wake_at}, {first} is due before (invariant 2)")
 
-    def _check_bounds(self) -> None:
-        """No agent holds more than it has declared (invariant 6)."""
-        assert self.parts is not None  # noqa: S101 - set before anything is committed
-        held: dict[AgentId, int] = {}
-        for run in self.runs.values():
-            for task in run.busy:
-                for attempt in run.state(task).attempts:
-                    if attempt.live:
-                        held[attempt.agent] = held.get(attempt.agent, 0) + 1
-        for agent, count in held.items():
-            capacity = self.parts.registry.capacity(agent)
-            if capacity is not None and count > capacity.concurrency + capacity.queue:
+    def _check_belief(self, run: RunId, parts: Parts) -> None:
+        """State is the fold of the journal (invariant 3)."""
+        slot = parts.ledger.hot(run)
+        if slot is None:
+            return
+        mine = self.runs[run]
+        wrong = [field for field in OWN_FIELDS if getattr(slot.run, field) != getattr(mine, field)]
+        if wrong:
+            self.broken.append(f"{run}: the orchestrator believes in other {', '.join(wrong)} (invariant 3)")
+
+    def _check_bounds(self, run: RunId, assigned: Sequence[AgentId], parts: Parts) -> None:
+        """No agent is given more than it has declared (invariant 6); each orchestrator keeps the bound for itself."""
+        state = self.runs[run]
+        attempts = (attempt for task in state.busy for attempt in state.state(task).attempts)
+        self._held[run] = Counter(attempt.agent for attempt in attempts if attempt.live)
+        for agent in dict.fromkeys(assigned):
+            card = next(card for card in parts.registry.agents() if card.agent == agent)
+            ours = (held for one, held in self._held.items() if self.writers[one] == parts.identity.owner)
+            count = sum(held[agent] for held in ours)
+            if count > card.capacity.total:
                 self.broken.append(f"{agent} holds {count} attempts (invariant 6)")
 
 
-class WatchedJournal:
-    """A journal whose every commit is watched; after `cut` it is unreachable for whoever held it."""
+def _dues(run: Run, renewed: dict[LeaseToken, datetime]) -> Iterator[datetime]:
+    """All times at which something is due in the run."""
+    if run.deadline_at is not None and run.phase == "running":
+        yield run.deadline_at
+    for task in run.busy:
+        yield from _task_dues(run, task, run.state(task), renewed)
 
-    def __init__(self, journal: Journal, watch: Watch, delay: Callable[[], Awaitable[None]]) -> None:
+
+def _task_dues(run: Run, task: TaskId, state: TaskState, renewed: dict[LeaseToken, datetime]) -> Iterator[datetime]:
+    deadline = deadline_of(run, task, state)
+    if deadline is not None:
+        yield deadline
+    if state.waiting is not None and state.waiting.until is not None:
+        yield state.waiting.until
+    for attempt in state.attempts:
+        if attempt.live:
+            yield max(attempt.lease_until, renewed.get(attempt.lease, attempt.lease_until))
+            if attempt.timeout_at is not None:
+                yield attempt.timeout_at
+
+
+class WatchedJournal:
+    """One process's journal, whose every commit is watched; once its passage is cut it is unreachable for ever."""
+
+    def __init__(self, journal: Journal, watch: Watch, owner: str, delay: Callable[[], Awaitable[None]]) -> None:
         self._journal = journal
         self._watch = watch
+        self._owner = owner
         self._delay = delay
-        self._is_cut = False
-
-    def cut(self) -> None:
-        """Make everything through this handle fail from now on."""
-        self._is_cut = True
+        self.passage = Passage()
 
     async def append(self, appends: Sequence[Append]) -> None:
         """Append, and look at what was written even when the answer is lost."""
         await self._delay()
-        self._check()
-        before = [await self._journal.head(append.stream) for append in appends]
+        await self._enter()
+        before = await self._heads(appends)
         try:
             await self._journal.append(appends)
         except StoreUnavailable:
-            after = [await self._journal.head(append.stream) for append in appends]
-            if after != before:
-                await self._watch.committed(appends)
+            if await self._heads(appends) != before:
+                await self._watch.committed(appends, self._owner)
             raise
-        await self._watch.committed(appends)
+        await self._watch.committed(appends, self._owner)
+        await self._enter()
 
-    def _check(self) -> None:
-        if self._is_cut:
+    async def _heads(self, appends: Sequence[Append]) -> list[Head]:
+        return [await self._journal.head(append.stream) for append in appends]
+
+    async def _enter(self) -> None:
+        if not await self.passage.pass_():
             raise StoreUnavailable.of("ACC501", "this orchestrator has crashed")
 
     def __getattr__(self, name: str) -> Any:
-        self._check()
-        return getattr(self._journal, name)
+        method = getattr(self._journal, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._enter()
+            return await method(*args, **kwargs)
+
+        return call

@@ -1,37 +1,34 @@
-"""The simulation: a whole orchestrator, its bus, journal and agents on simulated time. A seed decides everything that
-chance decides elsewhere: order, delay, loss, duplication, failed commits, crashes. The same seed gives the same history.
+"""The simulation: programs on simulated time, in which a seed decides whatever chance decides elsewhere. The same seed
+gives the same history, byte for byte. What surrounds an orchestrator in it is in `accord.testing.world`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from asyncio import events
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-
-import msgspec
-
-from accord.blobs.memory import MemoryBlobStore
-from accord.bus.memory import MemoryBus
-from accord.domain.agent import agent_id
-from accord.domain.ids import PARTITIONS, AgentId
-from accord.engine.node import Node
-from accord.engine.parts import Identity, Parts, Ports, Tuning
-from accord.ports import Parcel
-from accord.sdk import Agent
-from accord.sdk.worker import AgentKey, Worker, WorkerOptions
-from accord.store.memory import Fault, MemoryJournal
-from accord.testing.invariants import Watch, WatchedJournal
-from accord.testing.keys import MemoryKeyStore
-from accord.verifier.compatibility import compatible_version
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+"""When every simulation begins."""
+
+SHUFFLED = 0.2
+"""How often what is ready runs in another order than it became so."""
+
+_NEVER_S = 365 * 86_400.0
+
+
+class Deadlock(AssertionError):
+    """Everybody waits, and nothing will ever happen; or nothing but waiting has happened for a simulated year."""
+
+
+class LeftOver(AssertionError):
+    """A scenario has ended, and tasks of it go on."""
 
 
 class _NoSelector:
@@ -43,7 +40,7 @@ class _NoSelector:
     def select(self, timeout: float | None) -> list[Any]:
         """Let time pass."""
         if timeout is None:
-            raise RuntimeError("deadlock: nothing is ready and no timer is set")
+            raise Deadlock("nothing is ready and no timer is set; these wait:\n" + self._loop.waiting())
         self._loop.pass_time(timeout)
         return []
 
@@ -59,6 +56,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now_s = 0.0
         self._rng = rng
         self._selector = _NoSelector(self)
+        self.set_exception_handler(self._note)
+        self.unhandled: list[str] = []
+        """Exceptions that nobody has taken notice of."""
 
     def time(self) -> float:
         """Simulated seconds."""
@@ -67,8 +67,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def pass_time(self, seconds: float) -> None:
         """Let so much time pass."""
         self._now_s += seconds
+        if self._now_s > _NEVER_S:
+            raise Deadlock("a simulated year has passed; these wait:\n" + self.waiting())
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+    def waiting(self) -> str:
+        """All tasks, and where each of them waits."""
+        return "\n".join(sorted(map(_where, asyncio.all_tasks(self))))
+
+    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> asyncio.Future[T]:
         """Runs at once: a thread would be an order that no seed decides."""
         future: asyncio.Future[T] = self.create_future()
         try:
@@ -79,12 +85,15 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _run_once(self) -> None:
         ready: Any = self._ready  # type: ignore[attr-defined]  # the queue of BaseEventLoop
-        if len(ready) > 1 and self._rng.random() < 0.2:
+        if len(ready) > 1 and self._rng.random() < SHUFFLED:
             shuffled = list(ready)
             self._rng.shuffle(shuffled)
             ready.clear()
             ready.extend(shuffled)
         super()._run_once()  # type: ignore[misc]  # the step of BaseEventLoop
+
+    def _note(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.unhandled.append(f"{context.get('message')}: {context.get('exception')!r}")
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are no events of a world."""
@@ -93,24 +102,38 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Nothing to wake: there are no threads."""
 
 
-def simulated(seed: int, scenario: Callable[[World], Coroutine[Any, Any, T]]) -> T:
-    """What the scenario gives in the world of this seed."""
-    rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
+def _where(task: asyncio.Task[Any]) -> str:
+    frames = task.get_stack()
+    place = f"{frames[-1].f_code.co_filename}:{frames[-1].f_lineno}" if frames else "its end"
+    return f"{task.get_name()} at {place}"
+
+
+def run_simulated(rng: random.Random, program: Callable[[SimulatedLoop], Coroutine[Any, Any, T]]) -> T:
+    """What the program gives on simulated time. Raises Deadlock; LeftOver where tasks of it, or their exceptions, are
+    left.
+    """
     loop = SimulatedLoop(rng)
     try:
-        events._set_running_loop(None)
         asyncio.set_event_loop(loop)
-        return loop.run_until_complete(_in_world(rng, loop, scenario))
+        result = loop.run_until_complete(program(loop))
+        left = loop.waiting()
+        if left or loop.unhandled:
+            raise LeftOver("\n".join([*left.splitlines(), *loop.unhandled]))
+        return result
     finally:
+        _silence(loop)
         asyncio.set_event_loop(None)
+        events._set_running_loop(None)
         loop.close()
 
 
-async def _in_world(rng: random.Random, loop: SimulatedLoop, scenario: Callable[[World], Coroutine[Any, Any, T]]) -> T:
-    async with World.open(rng, loop) as world:
-        result = await scenario(world)
-        world.watch.check()
-        return result
+def _silence(loop: SimulatedLoop) -> None:
+    """End what a failed program has left, so that it does not complain when it is collected."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=60))
 
 
 class SimulatedClock:
@@ -138,149 +161,3 @@ class SeededIds:
     def uniform(self) -> float:
         """A number in [0, 1)."""
         return self._rng.random()
-
-
-class Weather(msgspec.Struct):
-    """How bad things are: probabilities per message or commit, and delays in seconds."""
-
-    lose: float = 0.0
-    duplicate: float = 0.0
-    delay_s: float = 0.0
-    refuse_commit: float = 0.0
-    lose_answer: float = 0.0
-    commit_s: float = 0.002
-
-
-class StormyBus(MemoryBus):
-    """The in-process bus, with the losses, repetitions and delays of a network."""
-
-    def __init__(self, rng: random.Random, weather: Weather) -> None:
-        super().__init__()
-        self._rng = rng
-        self._weather = weather
-        self._under_way: set[asyncio.Task[None]] = set()
-
-    async def publish(self, parcels: Sequence[Parcel]) -> None:
-        """Hand over, lose, repeat or delay."""
-        at_once = []
-        for parcel in parcels:
-            chance = self._rng.random()
-            if chance < self._weather.lose:
-                continue
-            copies = 2 if chance < self._weather.lose + self._weather.duplicate else 1
-            for _ in range(copies):
-                delay_s = self._rng.random() * self._weather.delay_s
-                if delay_s > 0:
-                    self._later(parcel, delay_s)
-                else:
-                    at_once.append(parcel)
-        if at_once:
-            await super().publish(at_once)
-
-    def _later(self, parcel: Parcel, delay_s: float) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(parcel, delay_s))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-
-    async def settle(self) -> None:
-        """Wait for what is under way."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-
-    async def _deliver(self, parcel: Parcel, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-        await super().publish([parcel])
-
-
-class World:
-    """Everything outside of the orchestrators: it survives their crashes."""
-
-    def __init__(self, rng: random.Random, loop: SimulatedLoop) -> None:
-        self.rng = rng
-        self.clock = SimulatedClock(loop)
-        self.ids = SeededIds(rng)
-        self.weather = Weather()
-        self.bus = StormyBus(rng, self.weather)
-        self.blobs = MemoryBlobStore()
-        self.keys = MemoryKeyStore(EPOCH)
-        self.watch = Watch()
-        self.disk = MemoryJournal(self._fault)
-        self.tuning = Tuning(
-            lease=timedelta(seconds=10), absent_after=timedelta(seconds=8), partition_ttl=timedelta(seconds=5)
-        )
-        self._stack = AsyncExitStack()
-        self._workers: dict[AgentId, tuple[Agent, AsyncExitStack]] = {}
-        self._life: AsyncExitStack | None = None
-        self.node: Node
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, rng: random.Random, loop: SimulatedLoop) -> AsyncIterator[World]:
-        """A world without an orchestrator yet."""
-        world = cls(rng, loop)
-        await world.keys.create("orchestrator")
-        try:
-            yield world
-        finally:
-            world.weather.refuse_commit = world.weather.lose_answer = 0.0
-            await world.crash()
-            for _, life in world._workers.values():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await life.aclose()
-            await world.bus.settle()
-
-    def _fault(self, operation: str) -> Fault | None:
-        if operation != "append":
-            return None
-        chance = self.rng.random()
-        if chance < self.weather.refuse_commit:
-            return "refused"
-        return "lost_answer" if chance < self.weather.refuse_commit + self.weather.lose_answer else None
-
-    async def start(self) -> Node:
-        """Start an orchestrator on what the one before has left."""
-        journal = WatchedJournal(self.disk, self.watch, self._commit_delay)
-        public = await self.keys.public("orchestrator")
-        ports = Ports(journal, self.blobs, self.bus, self.keys, self.clock, self.ids)
-        identity = Identity(
-            id=AgentId("spiffe://local/orchestrator/main"), organisation="local", key=public, owner=self.ids.token()
-        )
-        parts = Parts(ports, identity, compatible_version, self.tuning)
-        self.watch.parts = parts
-        self.node = Node(parts)
-        self._life = AsyncExitStack()
-        await self._life.enter_async_context(self.node)
-        self._journal = journal
-        while len(parts.partitions.fences) < PARTITIONS:
-            await parts.partitions.claim_all()
-            await asyncio.sleep(1)
-        return self.node
-
-    async def crash(self) -> None:
-        """The orchestrator is gone at once; nothing that it still tries has an effect."""
-        if self._life is not None:
-            self._journal.cut()
-            await self.node.vanish()
-            self._life = None
-
-    async def hire(self, agent: Agent) -> None:
-        """Start an instance of an agent, enrolled; in place of the one that ran before."""
-        await self.dismiss(agent)
-        name = f"agent.{agent.name}"
-        if not any(one.name == name for one in await self.keys.stored()):
-            await self.keys.create(name)
-        public = await self.keys.public(name)
-        await self.node.parts.enrolment.enrol(agent.id, public, by="simulation", now=self.clock.now())
-        trust = {self.node.parts.identity.key.kid: self.node.parts.identity.key}
-        options = WorkerOptions(heartbeat=timedelta(seconds=2), refused=lambda refusal: None)
-        life = AsyncExitStack()
-        await life.enter_async_context(Worker(agent, AgentKey(self.keys, name), self.bus, self.clock, trust, options))
-        self._workers[agent.id] = (agent, life)
-
-    async def dismiss(self, agent: Agent) -> None:
-        """Stop the agent's instance, if there is one."""
-        known = self._workers.pop(agent_id(agent.organisation, agent.name), None)
-        if known is not None:
-            await known[1].aclose()
-
-    async def _commit_delay(self) -> None:
-        await asyncio.sleep(self.rng.random() * self.weather.commit_s)

@@ -1,0 +1,115 @@
+"""The agents of a simulation: their results are pure functions of their input, whatever the weather does to them, and
+every piece of work leaves a trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from accord.sdk import Agent, Context, Failure
+from accord.sdk.agent import Bound, Terms
+from accord.sdk.outcome import Output
+from accord.testing.weather import Weather
+
+PAIR = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+    "required": ["a", "b"],
+    "additionalProperties": False,
+}
+MADE = {"type": "object", "properties": {"made": {}}, "required": ["made"], "additionalProperties": False}
+INTEGER = {"type": "integer"}
+
+Trace = tuple[str, str]
+"""The idempotency key of an effect, and the capability that had it."""
+
+
+class Cast:
+    """Agents, and what all of them have done."""
+
+    def __init__(self, rng: random.Random, weather: Weather) -> None:
+        self._rng = rng
+        self._weather = weather
+        self.traces: dict[Trace, Any] = {}
+        """The value of every effect."""
+        self.conflicts: list[str] = []
+        """Effects that were asked for under one key with different inputs."""
+
+    def adder(self, name: str, *, late: bool = False) -> Agent:
+        """An agent that does all the arithmetic of the workflows; or (`late`) that which the others cannot."""
+        agent = Agent(name, concurrency=self._rng.randint(1, 3), queue=self._rng.randint(0, 4))
+        if late:
+            self._offer(agent, "late.add", PAIR, _sum)
+            return agent
+        self._offer(agent, "math.add", PAIR, _sum)
+        self._offer(agent, "math.undo", MADE, lambda document: 0)
+        self._offer(agent, "math.broken", PAIR, _refuse)
+        self._offer(agent, "math.hang", PAIR, None)
+        return agent
+
+    def quack(self) -> Agent:
+        """A diagnostic agent whose answers are no diagnoses, although they keep its own contract."""
+        agent = Agent("quack", concurrency=2, queue=4)
+
+        async def body(document: bytes, context: Context) -> Output:
+            await asyncio.sleep(self._rng.random() * self._weather.slow_s)
+            answers = (b'{"verdict":"amputate"}', b'"no idea"', b'{"verdict":"repaired","explanation":"?"}', b"null")
+            return Output(self._rng.choice(answers))
+
+        agent.offer("accord.diagnose@1.0.0", Terms(), lambda: Bound(body, {}, {}))
+        return agent
+
+    def stranger(self) -> Agent:
+        """An agent with a key and a card, who has no business with anybody's tasks."""
+        agent = Agent("mallory", concurrency=1, queue=1)
+        self._offer(agent, "other.thing", PAIR, _sum)
+        return agent
+
+    def _offer(
+        self, agent: Agent, capability: str, schema: dict[str, Any], compute: Callable[[Any], Any] | None
+    ) -> None:
+        async def body(document: bytes, context: Context) -> Output:
+            await self._delay(hangs=compute is None)
+            assert compute is not None  # noqa: S101 - what hangs does not come here
+            value = compute(orjson.loads(document))
+            self._trace(context, capability, value)
+            await asyncio.sleep(self._rng.random() * self._weather.slow_s)
+            return self._result(value)
+
+        agent.offer(f"{capability}@1.0.0", Terms(), lambda: Bound(body, schema, INTEGER))
+
+    async def _delay(self, *, hangs: bool) -> None:
+        if hangs or self._rng.random() < self._weather.hang:
+            await asyncio.Event().wait()
+        await asyncio.sleep(self._rng.random() * self._weather.slow_s)
+        chance = self._rng.random()
+        if chance < self._weather.fail:
+            raise Failure("flaky", "not now", retryable=True)
+        if chance < 1.5 * self._weather.fail:
+            raise RuntimeError("a fault of the agent")
+
+    def _trace(self, context: Context, capability: str, value: Any) -> None:
+        trace = (context.idempotency_key, capability)
+        if self.traces.setdefault(trace, value) != value:
+            self.conflicts.append(f"{trace}: {self.traces[trace]} and {value}")
+
+    def _result(self, value: Any) -> Output:
+        chance = self._rng.random()
+        confidence = round(self._rng.random(), 3)
+        if chance < self._weather.break_contract:
+            broken = (b'"%d"' % value, b'{"error":"oops"}', b"not json", b"", b"[null]", b"1.5", b"1" * 18 + b".5")
+            return Output(self._rng.choice(broken), confidence)
+        return Output(orjson.dumps(value), confidence)
+
+
+def _sum(document: Any) -> int:
+    return int(document["a"]) + int(document["b"])
+
+
+def _refuse(document: Any) -> int:
+    raise Failure("broken", "this is never possible", retryable=False)

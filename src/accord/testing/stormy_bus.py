@@ -1,0 +1,170 @@
+"""The bus of a simulation: the in-process bus behind a network, and each process's own line to it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from accord.bus.memory import MemoryBus
+from accord.domain.agent import REGISTRY_SUBJECT
+from accord.ports import Delivery, Inbox, Parcel
+from accord.testing.weather import Weather
+
+KEPT = 200
+"""How many messages an eavesdropper remembers."""
+
+
+class Passage:
+    """Where a process meets the world: open, frozen, or cut for ever."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether who comes is held up."""
+        return not self._open.is_set()
+
+    def freeze(self) -> None:
+        """Hold up everybody who comes."""
+        if not self.is_cut:
+            self._open.clear()
+
+    def thaw(self) -> None:
+        """Let go on whoever was held up."""
+        self._open.set()
+
+    def cut(self) -> None:
+        """Nobody comes through any more."""
+        self.is_cut = True
+        self._open.set()
+
+    async def pass_(self) -> bool:
+        """Wait while it is frozen; whether it is open then."""
+        await self._open.wait()
+        return not self.is_cut
+
+
+class StormyBus(MemoryBus):
+    """The in-process bus, with the losses, repetitions and delays of a network. Cards and heartbeats reach every
+    orchestrator.
+    """
+
+    def __init__(self, rng: random.Random, weather: Weather) -> None:
+        super().__init__()
+        self._rng = rng
+        self._weather = weather
+        self._under_way: dict[asyncio.Task[None], None] = {}
+        self.registries: dict[str, None] = {}
+        """The subjects by which orchestrators hear of agents, each its own."""
+        self.overheard: deque[Parcel] = deque(maxlen=KEPT)
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        """Hand over, lose, repeat or delay."""
+        self.overheard.extend(parcels)
+        at_once = []
+        for parcel in parcels:
+            for addressed in self._addressed(parcel):
+                for delay_s in self._fates():
+                    if delay_s > 0:
+                        self._later(addressed, delay_s)
+                    else:
+                        at_once.append(addressed)
+        if at_once:
+            await super().publish(at_once)
+
+    async def inject(self, parcel: Parcel) -> None:
+        """Put a message on the bus that nobody sent, past all weather."""
+        await super().publish([parcel])
+
+    def _addressed(self, parcel: Parcel) -> list[Parcel]:
+        if parcel.subject != REGISTRY_SUBJECT:
+            return [parcel]
+        return [Parcel(subject, parcel.message) for subject in self.registries]
+
+    def _fates(self) -> list[float]:
+        """The delay of each copy that arrives."""
+        chance, weather = self._rng.random(), self._weather
+        if chance < weather.lose:
+            return []
+        copies = 2 if chance < weather.lose + weather.duplicate else 1
+        return [self._rng.random() * weather.delay_s for _ in range(copies)]
+
+    def _later(self, parcel: Parcel, delay_s: float) -> None:
+        task = asyncio.get_running_loop().create_task(self._deliver(parcel, delay_s), name="a message under way")
+        self._under_way[task] = None
+        task.add_done_callback(lambda done: self._under_way.pop(done, None))
+
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _deliver(self, parcel: Parcel, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        await super().publish([parcel])
+
+
+class Line:
+    """One process's bus."""
+
+    def __init__(
+        self, bus: StormyBus, rng: random.Random, weather: Weather, *, reads_registry: str | None = None
+    ) -> None:
+        self._bus = bus
+        self._owner = reads_registry
+        self.passage = Passage()
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        """Publish; what a process that is gone says is never heard."""
+        if await self.passage.pass_():
+            await self._bus.publish(parcels)
+
+    @asynccontextmanager
+    async def inbox(self, subject: str) -> AsyncIterator[Inbox]:
+        """An open inbox; every orchestrator has one of its own for what concerns the registry."""
+        own = subject == REGISTRY_SUBJECT and self._owner is not None
+        name = f"{subject}#{self._owner}" if own else subject
+        if own:
+            self._bus.registries[name] = None
+        try:
+            async with self._bus.inbox(name) as inbox:
+                yield _LineInbox(inbox, self.passage)
+        finally:
+            if own:
+                self._bus.registries.pop(name, None)
+
+    async def depth(self, subject: str) -> int:
+        """How many messages wait."""
+        return await self._bus.depth(subject)
+
+
+class _LineInbox:
+    """An inbox behind a passage."""
+
+    def __init__(self, inbox: Inbox, passage: Passage) -> None:
+        self._inbox = inbox
+        self._passage = passage
+
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        """Take; a process that is gone takes nothing, for ever."""
+        if not await self._passage.pass_():
+            await asyncio.Event().wait()
+        taken = await self._inbox.take(limit)
+        if not await self._passage.pass_():
+            await asyncio.Event().wait()  # what it took goes back when the inbox closes
+        return taken
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge."""
+        if await self._passage.pass_():
+            await self._inbox.ack(deliveries)
+
+    async def nack(self, deliveries: Sequence[Delivery]) -> None:
+        """Give back."""
+        if await self._passage.pass_():
+            await self._inbox.nack(deliveries)
