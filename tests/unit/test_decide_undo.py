@@ -328,7 +328,7 @@ def test_a_group_that_was_stopped_with_nothing_lost_is_only_opened_again() -> No
     assert player.phase("a") == "expanded"
     player.do(c.Cancel(by=BY))
     assert player.play().phase == "cancelled"
-    player.do(c.RetryTask(task=TaskId("a"), by=BY))
+    roll_back(player, "b")
     assert player.play().phase == "completed"
     assert [len(player.run.state(TaskId(task)).attempts) for task in ("a[0]", "a[1]", "b")] == [1, 1, 2]
 
