@@ -102,7 +102,7 @@ def test_a_crash_repeats_what_it_may_not_have_been_told(cancelled: bool) -> None
     if cancelled:
         player.do(c.Cancel(by=BY))
     kinds = [type(effect) for effect in outstanding(player.run)]
-    assert kinds == ([TellSubrun] if cancelled else [StartSubrun, TellSubrun])
+    assert kinds == ([TellSubrun, TellSubrun] if cancelled else [StartSubrun, TellSubrun])
     player.crash()
     player.end_subrun(next(iter(player.subruns)), "after all")
     assert player.run.phase == ("cancelled" if cancelled else "completed")
@@ -116,6 +116,14 @@ def test_giving_up_is_told_to_those_that_undo_still() -> None:
     assert isinstance(last, c.Cancel)
     assert last.gives_up
     assert player.run.phase == "cancelling"
+
+
+def test_one_that_undoes_still_is_paused_and_resumed_too() -> None:
+    player = Player(graph_of({"a": SUB}), given=7)
+    player.do(c.Cancel(by=BY))
+    player.do(c.Pause(by=BY))
+    player.do(c.Resume(by=BY))
+    assert told(player) == [c.Cancel, c.Pause, c.Resume]
 
 
 def test_a_parent_is_told_how_its_subrun_ended() -> None:

@@ -110,6 +110,7 @@ def outstanding(run: Run) -> Iterator[Effect]:
             yield from _subrun_again(run, task)
     for subrun in sorted(run.leaving):
         yield _leave(run, subrun, "the task has ended")
+        yield _hold(run, subrun)
     if run.ended:
         yield from _ended(run, None)
 
@@ -120,7 +121,11 @@ def _subrun_again(run: Run, task: TaskId) -> Iterator[Effect]:
     assert state.subrun_input is not None  # noqa: S101 - as before
     subrun = run.subruns[task]
     yield StartSubrun(task, subrun, action.template, state.subrun_input)
-    yield TellSubrun(subrun, c.Pause(by=PARENT) if run.paused else c.Resume(by=PARENT))
+    yield _hold(run, subrun)
+
+
+def _hold(run: Run, subrun: RunId) -> TellSubrun:
+    return TellSubrun(subrun, c.Pause(by=PARENT) if run.paused else c.Resume(by=PARENT))
 
 
 def _leave(run: Run, subrun: RunId, reason: str) -> TellSubrun:
@@ -179,7 +184,7 @@ def _give_up(run: Run, event: e.RunCancelling | e.RunFailing) -> Iterator[Effect
 
 def _hold_subruns(run: Run, event: e.RunPaused | e.RunResumed) -> Iterator[Effect]:
     command: c.Pause | c.Resume = c.Pause(by=PARENT) if isinstance(event, e.RunPaused) else c.Resume(by=PARENT)
-    yield from (TellSubrun(run.subruns[task], command) for task in sorted(run.subruns))
+    yield from (TellSubrun(subrun, command) for subrun in sorted({*run.subruns.values(), *run.leaving}))
 
 
 def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:
