@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TypeAlias
 
 import jsonschema_rs
@@ -134,12 +135,12 @@ class Schema(msgspec.Struct, frozen=True, eq=False):
         if self.is_valid(value):
             return ()
         try:
-            errors = list(self.validator.iter_errors(value))
+            errors = list(islice(self.validator.iter_errors(value), MAX_VIOLATIONS + 1))
         except ValueError as error:
             return (Problem(code, f"no JSON: {error}", Place(pointer="")),)
         found = [_violation(error, code) for error in errors[:MAX_VIOLATIONS]]
         if len(errors) > MAX_VIOLATIONS:
-            found.append(Problem(code, f"{len(errors) - MAX_VIOLATIONS} more violations", Place(pointer="")))
+            found.append(Problem(code, "and more violations", Place(pointer="")))
         return tuple(found)
 
     def __eq__(self, other: object) -> bool:

@@ -16,6 +16,7 @@ from accord.engine.assignments import Draftsman
 from accord.engine.dispatcher import Proposal
 from accord.engine.ledger import Slot
 from accord.engine.parts import Parts
+from accord.engine.router import Held
 from accord.errors import Problem
 
 
@@ -57,9 +58,9 @@ class Assigner:
             return
         payload = await self._payload(slot.run, proposal, data)
         number = len(slot.run.state(task).attempts) + 1
-        await self._parts.ledger.decide(slot, self._command(slot.run, proposal, payload))
-        agent = proposal.choice.candidate.agent
-        self._parts.router.reserve(slot.run.id, task, number, agent)
+        command = self._command(slot.run, proposal, payload)
+        await self._parts.ledger.decide(slot, command)
+        self._parts.router.reserve(slot.run.id, task, number, Held(command.agent, command.lease))
         self._parts.outgoing[slot.run.id, task, number] = payload
 
     async def _input_problems(self, proposal: Proposal) -> tuple[Problem, ...]:

@@ -20,6 +20,7 @@ from accord.engine.assignments import Draftsman
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
+from accord.engine.router import Held
 from accord.errors import AccordError, Overloaded, Problem
 from accord.ports import Parcel
 
@@ -51,7 +52,8 @@ class Executor:
             if isinstance(effect, f.Offer):
                 self._parts.dispatcher.offer(run, effect.task)
             elif isinstance(effect, f.Send):
-                self._parts.router.reserve(run.id, effect.task, effect.attempt.number, effect.attempt.agent)
+                held = Held(effect.attempt.agent, effect.attempt.lease)
+                self._parts.router.reserve(run.id, effect.task, effect.attempt.number, held)
 
     async def resume(self, run: Run) -> None:
         """Do again what may not have been done before the run was read."""

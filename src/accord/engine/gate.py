@@ -20,7 +20,7 @@ from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
 from accord.domain.event import Fault
 from accord.domain.ids import AgentId, TaskId
-from accord.domain.message import Claims, Kind, Message, decode_claims, strict_json
+from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
 from accord.domain.payloads import FailurePayload, decode_payload
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run
@@ -121,8 +121,11 @@ class Gate:
         return [self._authenticate(delivery, now) for delivery in deliveries]
 
     def _authenticate(self, delivery: Delivery, now: datetime) -> Authentic | Suspect:
+        message = delivery.message
         try:
-            parsed = parse_statement(delivery.message.statement)
+            if len(message.payload) > PAYLOAD_MAX_BYTES:
+                raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
+            parsed = parse_statement(message.statement)
             known = self._registry.key(parsed.kid, now)
             if known is None:
                 raise _refusal("ACC340", "/kid", parsed.kid)
@@ -131,6 +134,8 @@ class Gate:
         except MessageRefused as error:
             return Suspect(delivery, error.problems[0])
         problem = self._ingress_problem(claims, known.agent, now)
+        if problem is None and claims.kind in _ABOUT_AGENTS:
+            problem = _payload_problem(claims, message.payload)
         return Suspect(delivery, problem, claims) if problem else Authentic(delivery, claims)
 
     def _ingress_problem(self, claims: Claims, signer: AgentId, now: datetime) -> Problem | None:
@@ -156,7 +161,9 @@ class Gate:
             attempt = self._attempt_of(run, authentic.claims)
             if run is None or attempt is None:
                 return Late(authentic.claims)
-            _same_payload(authentic.claims, authentic.message.payload)
+            problem = _payload_problem(authentic.claims, authentic.message.payload)
+            if problem is not None:
+                raise MessageRefused(problem)
             self._may_do(attempt)
             return self._command(run, attempt, authentic)
         except AccordError as error:
@@ -213,7 +220,8 @@ class Gate:
         value, problems = _parsed(payload)
         if not problems:
             problems = contract.violations_of_output(value)
-        if not problems and _below(contract.limits.min_confidence, confidence):
+        unsure = not problems and _below(contract.limits.min_confidence, confidence)
+        if unsure:
             problems = (Problem("ACC421", f"the contract asks for a confidence of {contract.limits.min_confidence}"),)
         if attempt.want.purpose == "diagnose" and not problems:
             return self._diagnosis(run, task, attempt, authentic)
@@ -227,32 +235,41 @@ class Gate:
             confidence=confidence,
             problems=problems,
             fault=_fault(run, task, attempt),
-            diagnosis=self._case(run, task, attempt, value, problems) if problems else None,
+            diagnosis=self._case(run, task, attempt, value, problems) if problems and not unsure else None,
         )
 
     def _diagnosis(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
         payload = authentic.message.payload
-        diagnosis = msgspec.json.decode(payload, type=Diagnosis)
+        try:
+            # Whoever offers the capability has written its contract: what passes it may still be no diagnosis.
+            diagnosis = decode_payload(Diagnosis, payload)
+        except MessageRefused as error:
+            return self._no_diagnosis(task, attempt, authentic, error.problems)
         repaired: Document | None = None
         problems: tuple[Problem, ...] = ()
         if diagnosis.verdict == "repaired":
             broken = _last_rejected(run, task)
             problems = self._registry.contract(broken.contract).violations_of_output(diagnosis.output)
             repaired = self._documents.document(msgspec.json.encode(diagnosis.output))
-        statement = authentic.message.statement.decode("ascii")
-        output = self._documents.document(payload)
         if problems:
-            return c.Deliver(task=task, attempt=attempt.number, statement=statement, output=output, problems=problems)
+            return self._no_diagnosis(task, attempt, authentic, problems)
         return c.Diagnose(
             task=task,
             attempt=attempt.number,
-            statement=statement,
+            statement=authentic.message.statement.decode("ascii"),
             verdict=diagnosis.verdict,
-            output=output,
+            output=self._documents.document(payload),
             repaired=repaired,
             explanation=diagnosis.explanation,
             confidence=_confidence(authentic.claims),
         )
+
+    def _no_diagnosis(
+        self, task: TaskId, attempt: Attempt, authentic: Authentic, problems: tuple[Problem, ...]
+    ) -> c.Command:
+        output = self._documents.document(authentic.message.payload)
+        statement = authentic.message.statement.decode("ascii")
+        return c.Deliver(task=task, attempt=attempt.number, statement=statement, output=output, problems=problems)
 
     def _case(
         self, run: Run, task: TaskId, attempt: Attempt, value: object, problems: tuple[Problem, ...]
@@ -278,6 +295,7 @@ class Gate:
             attempts_used=len(worked),
             attempts_allowed=work.retry.attempts,
             agents_tried=(*tried, attempt.agent),
+            earlier=tuple(one.problems for one in worked if one.phase == "rejected"),
             peers=len(peers - {attempt.agent}),
         )
         return self._documents.document(msgspec.json.encode(case))
@@ -310,13 +328,13 @@ def _last_rejected(run: Run, task: TaskId) -> Attempt:
     return next(one for one in reversed(attempts) if one.phase == "rejected" and one.want.purpose == "work")
 
 
-def _same_payload(claims: Claims, payload: bytes) -> None:
+def _payload_problem(claims: Claims, payload: bytes) -> Problem | None:
     signed = claims.payload
     if signed is None:
-        if payload:
-            raise _refusal("ACC352", "/pld", "none is signed")
-    elif signed.length_bytes != len(payload) or signed.sha256 != sha256(payload).hexdigest():
-        raise _refusal("ACC352", "/pld", f"{len(payload)} bytes")
+        return _problem("ACC352", "/pld", "none is signed") if payload else None
+    if signed.length_bytes != len(payload) or signed.sha256 != sha256(payload).hexdigest():
+        return _problem("ACC352", "/pld", f"{len(payload)} bytes")
+    return None
 
 
 def _problem(code: str, pointer: str, seen: str) -> Problem:

@@ -52,6 +52,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     partition_ttl: timedelta = timedelta(seconds=10)
     sweep_every: timedelta = timedelta(seconds=5)
     letters_every: timedelta = timedelta(milliseconds=200)
+    keep: timedelta = timedelta(days=90)
+    """How long ended runs are kept."""
     max_waiting: int = 100_000
     """Tasks that may wait for agents before new runs are refused."""
     max_runs: int = 20_000

@@ -15,6 +15,7 @@ from accord.domain import command as c
 from accord.domain.ids import RunId
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
+from accord.engine.retention import Retention
 from accord.errors import StoreUnavailable
 from accord.ports import Answer
 
@@ -146,6 +147,7 @@ class Rounds:
     def start(self) -> None:
         """Begin all rounds."""
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Letters, Ownership)]
+        rounds.append(Retention(self._orchestrator.parts))
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
 from accord.engine.registry import Candidate, Registry
 from accord.ports import Ids
@@ -30,6 +30,13 @@ class Load(msgspec.Struct):
     ended: int = 0
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Who holds an attempt, and under which lease."""
+
+    agent: AgentId
+    lease: LeaseToken
+
+
 class Choice(msgspec.Struct, frozen=True):
     """An agent, and the figures that spoke for it."""
 
@@ -46,7 +53,8 @@ class Router:
         self._registry = registry
         self._ids = ids
         self._loads: dict[AgentId, Load] = {}
-        self._reserved: dict[RunId, dict[tuple[TaskId, int], AgentId]] = {}
+        self._reserved: dict[RunId, dict[tuple[TaskId, int], Held]] = {}
+        self._holders: dict[LeaseToken, AgentId] = {}
         self.held_back: set[AgentId] = set()
         """Agents under a hold."""
 
@@ -54,20 +62,24 @@ class Router:
         """What is known of the agent's work."""
         return self._loads.setdefault(agent, Load())
 
-    def reserve(self, run: RunId, task: TaskId, attempt: int, agent: AgentId) -> None:
+    def holder(self, lease: LeaseToken) -> AgentId | None:
+        """Who holds the attempt with this lease; None where nobody does any more."""
+        return self._holders.get(lease)
+
+    def reserve(self, run: RunId, task: TaskId, attempt: int, held: Held) -> None:
         """The agent holds this attempt from now on; again is no error."""
-        held = self._reserved.setdefault(run, {})
-        if (task, attempt) not in held:
-            held[task, attempt] = agent
-            self.load(agent).held += 1
+        reserved = self._reserved.setdefault(run, {})
+        if (task, attempt) not in reserved:
+            reserved[task, attempt] = held
+            self._holders[held.lease] = held.agent
+            self.load(held.agent).held += 1
 
     def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime) -> None:
         """An attempt has ended; one that the agent ended itself tells how long it takes."""
-        agent = self._reserved.get(run, {}).pop((task, attempt.number), None)
-        if agent is None:
+        held = self._reserved.get(run, {}).pop((task, attempt.number), None)
+        if held is None:
             return
-        load = self.load(agent)
-        load.held -= 1
+        load = self._give_back(held)
         if attempt.phase in ("succeeded", "rejected", "failed"):
             took_s = (now - attempt.assigned_at).total_seconds()
             weight = _SMOOTHING if load.ended else 1.0
@@ -76,8 +88,8 @@ class Router:
 
     def forget(self, run: RunId) -> None:
         """Nobody holds anything of this run any more, as far as this orchestrator is concerned."""
-        for agent in self._reserved.pop(run, {}).values():
-            self.load(agent).held -= 1
+        for held in self._reserved.pop(run, {}).values():
+            self._give_back(held)
 
     def choose(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Choice | None:
         """The candidate with the shortest expected wait; None where nobody has room."""
@@ -91,6 +103,12 @@ class Router:
         best = [one for wait_s, one in open_ if wait_s == shortest]
         chosen = best[int(self._ids.uniform() * len(best))]
         return Choice(chosen, self._figures(shortest, chosen, len(fitting)))
+
+    def _give_back(self, held: Held) -> Load:
+        self._holders.pop(held.lease, None)
+        load = self.load(held.agent)
+        load.held -= 1
+        return load
 
     def _fitting(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Sequence[Candidate]:
         if want.agent is not None:
