@@ -247,7 +247,9 @@ class Gate:
             return self._no_diagnosis(task, attempt, authentic, error.problems)
         repaired: Document | None = None
         problems: tuple[Problem, ...] = ()
-        if diagnosis.verdict == "repaired":
+        if diagnosis.verdict == "repaired" and diagnosis.output is msgspec.UNSET:
+            problems = (Problem("ACC330", "a repair without an output", Place(pointer="/output")),)
+        elif diagnosis.verdict == "repaired":
             broken = _last_rejected(run, task)
             problems = self._registry.contract(broken.contract).violations_of_output(diagnosis.output)
             repaired = self._documents.document(msgspec.json.encode(diagnosis.output))

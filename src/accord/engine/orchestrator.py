@@ -15,7 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -31,11 +31,13 @@ from accord.engine.gate import Authentic, Late, News, Suspect
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
+from accord.engine.recency import Recency
 from accord.errors import (
     AccordError,
     Fenced,
     MessageRefused,
     NotFound,
+    Problem,
     Refused,
     SequenceConflict,
     StoreError,
@@ -89,6 +91,7 @@ class Orchestrator:
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
         self._retry = RETRY_FIRST
+        self._recency = Recency()
         parts.registry.changed.append(self.kick)
 
     # -- life ----------------------------------------------------------------------------------------------------
@@ -251,25 +254,49 @@ class Orchestrator:
         claims, now = authentic.claims, self.parts.ports.clock.now()
         try:
             if claims.kind == "card":
-                await self._register(authentic)
+                await self._register(authentic, now)
             else:
-                beat = decode_payload(HeartbeatPayload, authentic.message.payload)
-                self.parts.registry.heartbeat(claims.issuer, beat, now, self.parts.tuning.lease)
+                await self._beat(authentic, now)
         except StoreError:
             raise
         except AccordError as error:
             await self.parts.incidents.record(Suspect(authentic.delivery, error.problems[0], claims))
             await self._executor.reject(claims.issuer, error.problems)
 
-    async def _register(self, authentic: Authentic) -> None:
-        payload = authentic.message.payload
+    async def _beat(self, authentic: Authentic, now: datetime) -> None:
+        """An instance keeps the leases that its agent holds; those that have ended meanwhile are no matter."""
+        claims, registry = authentic.claims, self.parts.registry
+        beat = decode_payload(HeartbeatPayload, authentic.message.payload)
+        if not beat.instance.startswith(f"{claims.issuer}#"):
+            raise MessageRefused.of("ACC714", f"{claims.issuer} sent the heartbeat of {beat.instance}")
+        holders = {lease: self.parts.router.holder(lease) for lease in beat.running}
+        foreign = [holder for holder in holders.values() if holder not in (None, claims.issuer)]
+        if foreign:
+            raise MessageRefused.of("ACC348", f"{claims.issuer} renews a lease of {foreign[0]}")
+        if not self._recency.is_news(beat.instance, claims, now):
+            return
+        kept = tuple(lease for lease, holder in holders.items() if holder is not None)
+        beat = msgspec.structs.replace(beat, running=kept)
+        if registry.heartbeat(claims.issuer, beat, now, self.parts.tuning.lease):
+            self._recency.seen(beat.instance, claims)
+        else:
+            hint = "send the card first"
+            unknown = Problem("ACC715", f"no card of {beat.instance} is known here", hint=hint)
+            await self._executor.reject(claims.issuer, [unknown])
+
+    async def _register(self, authentic: Authentic, now: datetime) -> None:
+        payload, claims = authentic.message.payload, authentic.claims
         card = decode_card(payload)
-        if card.agent != authentic.claims.issuer:
-            raise MessageRefused.of("ACC714", f"{authentic.claims.issuer} sent the card of {card.agent}")
+        if card.agent != claims.issuer:
+            raise MessageRefused.of("ACC714", f"{claims.issuer} sent the card of {card.agent}")
+        if not self._recency.is_news(card.instance, claims, now):
+            return
         document = self.parts.documents.document(payload)
         await self.parts.documents.store()
         statement = authentic.message.statement.decode("ascii")
-        await self.parts.enrolment.register(card, document, statement, self.parts.ports.clock.now())
+        await self.parts.enrolment.register(card, document, statement, now)
+        self._recency.trim(now)
+        self._recency.seen(card.instance, claims)
 
     def _report(self, news: News) -> None:
         try:

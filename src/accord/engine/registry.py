@@ -22,6 +22,10 @@ Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
 """What breaks when the second contract takes the place of the first; `accord.verifier` has it."""
 
 
+SILENT_MAX = 10_000
+"""How many silent instances are remembered, so that they need not send their cards again."""
+
+
 class KnownKey(msgspec.Struct, frozen=True):
     """A key that is, or was, an agent's."""
 
@@ -62,6 +66,7 @@ class Registry:
         self._contracts: dict[Digest, Contract] = {}
         self._versions: dict[str, dict[Version, Contract]] = {}
         self._present: dict[InstanceId, Presence] = {}
+        self._silent: dict[InstanceId, Presence] = {}
         self._renewed: dict[LeaseToken, datetime] = {}
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
@@ -128,16 +133,22 @@ class Registry:
 
     def arrive(self, card: AgentCard, now: datetime) -> None:
         """An instance is here: it has sent its card."""
+        self._silent.pop(card.instance, None)
         self._present[card.instance] = Presence(card.agent, card.capacity, now)
         self.refusals.pop(card.agent, None)
         self._touch()
 
     def heartbeat(self, agent: AgentId, beat: HeartbeatPayload, now: datetime, lease: timedelta) -> bool:
-        """An instance is still here, and keeps its leases; False where it has not sent a card yet."""
-        presence = self._present.get(beat.instance)
+        """An instance is still here, or here again after a silence, and keeps its leases; False where it has not sent
+        a card yet.
+        """
+        returns = beat.instance in self._silent
+        presence = self._silent[beat.instance] if returns else self._present.get(beat.instance)
         if presence is None or presence.agent != agent:
             return False
-        changed = presence.draining != beat.draining
+        changed = returns or presence.draining != beat.draining
+        self._present[beat.instance] = presence
+        self._silent.pop(beat.instance, None)
         presence.last_seen, presence.queued, presence.load = now, beat.queued, beat.load
         presence.draining = beat.draining
         for token in beat.running:
@@ -149,7 +160,10 @@ class Registry:
     def expire(self, now: datetime) -> list[AgentId]:
         """Forget the instances that have been silent for too long; returns agents of which none is left."""
         gone = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
-        agents = {self._present.pop(name).agent for name in gone}
+        agents = {self._present[name].agent for name in gone}
+        self._silent.update((name, self._present.pop(name)) for name in gone)
+        for name in list(self._silent)[:-SILENT_MAX]:
+            del self._silent[name]
         self._renewed = {token: until for token, until in self._renewed.items() if until > now}
         if gone:
             self._touch()

@@ -1,0 +1,44 @@
+"""Recency: tells news of instances from repetitions, so that a card or heartbeat somebody has kept has no effect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from accord.domain.ids import InstanceId
+from accord.domain.message import Claims, Kind
+
+
+class _Newest(msgspec.Struct):
+    issued_at: int
+    expires_at: int
+    ids: set[str]
+
+
+class Recency:
+    """The newest card and heartbeat of every instance. What has expired is refused anyway and need not be known."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[InstanceId, Kind], _Newest] = {}
+
+    def is_news(self, instance: InstanceId, claims: Claims, now: datetime) -> bool:
+        """Whether nothing as new as this has been seen of the instance."""
+        known = self._newest.get((instance, claims.kind))
+        if known is None or known.expires_at <= now.timestamp() or claims.issued_at > known.issued_at:
+            return True
+        return claims.issued_at == known.issued_at and claims.id not in known.ids
+
+    def seen(self, instance: InstanceId, claims: Claims) -> None:
+        """This has had its effect."""
+        known = self._newest.get((instance, claims.kind))
+        if known is not None and known.issued_at == claims.issued_at:
+            known.ids.add(claims.id)
+            known.expires_at = max(known.expires_at, claims.expires_at)
+        else:
+            self._newest[instance, claims.kind] = _Newest(claims.issued_at, claims.expires_at, {claims.id})
+
+    def trim(self, now: datetime) -> None:
+        """Forget what has expired."""
+        limit = now.timestamp()
+        self._newest = {key: one for key, one in self._newest.items() if one.expires_at > limit}
