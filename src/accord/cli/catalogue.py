@@ -120,6 +120,12 @@ class Catalogue:
             self._graphs[found.digest] = compile_graph(found.template, found.digest)
         return self._graphs[found.digest]
 
+    def below(self, entry: Entry) -> list[Entry]:
+        """The templates that one runs as sub-workflows, directly and through others, those that run first in front."""
+        found: dict[Digest, Entry] = {}
+        self._gather(entry, found, frozenset({entry.template.name}))
+        return list(found.values())
+
     def names(self) -> list[str]:
         """All names, each once."""
         return list(dict.fromkeys(entry.template.name for entry in self._entries))
@@ -129,6 +135,13 @@ class Catalogue:
         versions = VersionRange.parse(text or "*")
         named = (entry for entry in self._entries if entry.template.name == name)
         return next((entry for entry in named if versions.matches(Version.parse(entry.template.version))), None)
+
+    def _gather(self, entry: Entry, found: dict[Digest, Entry], path: frozenset[str]) -> None:
+        for task in entry.template.tasks.values():
+            inner = self._best(task.workflow) if task.workflow is not None else None
+            if inner is not None and inner.digest not in found and inner.template.name not in path:
+                self._gather(inner, found, path | {inner.template.name})
+                found[inner.digest] = inner
 
     def _near(self, reference: str) -> str:
         name = reference.partition("@")[0]

@@ -8,7 +8,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from accord.cli.later import later
+from accord.errors import AccordError
+from accord.settings import read_settings
+
+if TYPE_CHECKING:
+    from accord import builtin
+else:
+    builtin = later("accord.builtin")
 
 MOST = 50
 
@@ -32,24 +42,17 @@ def complete_template(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_agent(incomplete: str) -> list[str]:
     """The built-in agents."""
-    from accord.builtin import agents
-
-    return sorted(agent.name for agent in agents() if agent.name.startswith(incomplete))
+    return sorted(agent.name for agent in builtin.agents() if agent.name.startswith(incomplete))
 
 
 def complete_capability(incomplete: str) -> list[str]:
     """Capabilities of the built-in agents."""
-    from accord.builtin import agents
-
-    names = {name.partition("@")[0] for agent in agents() for name in agent.capabilities}
+    names = {name.partition("@")[0] for agent in builtin.agents() for name in agent.capabilities}
     return sorted(name for name in names if name.startswith(incomplete))
 
 
 def _rows(sql: str, *parameters: object) -> Iterator[tuple[str, ...]]:
     """Rows of the journal; none where it cannot be read: a completion never complains."""
-    from accord.errors import AccordError
-    from accord.settings import read_settings
-
     try:
         file = read_settings().journal
     except AccordError:

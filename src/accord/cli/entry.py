@@ -39,7 +39,7 @@ def _run(given: list[str]) -> int:
         # Whoever reads our output has seen enough; nothing more may be flushed into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.DONE
-    except Exception as error:  # noqa: BLE001 - the last one who can tell it in words
+    except Exception as error:
         errors.tell_fault(error, verbose="--verbose" in given)
         return errors.FAULT
 

@@ -23,10 +23,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from accord.cli.later import later
 from accord.errors import AccordError, BadInput, KeyUnusable, NotFound, Problem, Refused, StoreError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from accord.cli import output
+else:
+    output = later("accord.cli.output")
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -50,7 +55,9 @@ def exit_code(error: AccordError) -> int:
         return BAD_INPUT
     if isinstance(error, Refused):
         return REFUSED
-    return UNUSABLE if isinstance(error, KeyUnusable | StoreError) else BAD_INPUT
+    if isinstance(error, KeyUnusable | StoreError):
+        return UNUSABLE
+    return REFUSED  # what another process has refused comes back as problems alone
 
 
 def usage(code: str, message: str, hint: str | None = None) -> BadInput:
@@ -65,27 +72,18 @@ def tell(problems: Iterable[Problem], *, as_json: bool) -> None:
         document = msgspec.json.format(msgspec.json.encode({"problems": problems}), indent=2)
         sys.stderr.write(document.decode() + "\n")
         return
-    from accord.cli.output import console
-
-    shown = console(sys.stderr)
+    shown = output.console(sys.stderr)
     for problem in problems:
         show_problem(shown, problem)
 
 
 def show_problem(shown: Console, problem: Problem, style: str = "bad") -> None:
     """One problem: place, code and message on the first line, the way out below."""
-    from rich.text import Text
-
-    from accord.cli.output import clean
-
-    line = Text()
-    if str(problem.place):
-        line.append(f"{clean(str(problem.place))}: ", "place")
-    line.append(f"{problem.code} ", style)
-    line.append(clean(problem.message))
+    place = f"{problem.place}: " if str(problem.place) else ""
+    line = output.styled((place, "place"), (f"{problem.code} ", style), (problem.message, ""))
     shown.print(line, soft_wrap=True)
     if problem.hint:
-        shown.print(Text(f"  → {clean(problem.hint)}", "hint"), soft_wrap=True)
+        shown.print(output.styled((f"  → {problem.hint}", "hint")), soft_wrap=True)
 
 
 def tell_fault(error: BaseException, *, verbose: bool) -> None:

@@ -16,11 +16,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from accord.cli.output import STATES, Screen, agent_name, between, clean, counted, duration, run_text, shortened
+from accord.cli.lines import Lines
+from accord.cli.output import STATES, Screen, between, clean, counted, duration, run_text, shortened
 from accord.cli.watching import Watched, is_idle, unmet, waiting_tasks
-from accord.domain import event as e
-from accord.domain.graph import node_of
-from accord.domain.ids import TaskId, split_item
+from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.state import Run, TaskState
 from accord.engine.feed import News
@@ -56,87 +55,6 @@ class Silence(View):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
-
-
-class Lines(View):
-    """One line for everything that people care about."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-        self._watched = Watched()
-        self._silent = True
-
-    def show(self, news: News) -> None:
-        """Write a line for each event that is worth one; what had happened before is not told again."""
-        first = self._watched.run is None
-        for event in self._watched.absorb(news):
-            if not first or isinstance(event, e.RunStarted):
-                self._tell(event)
-
-    def _tell(self, event: e.Event) -> None:
-        said = event_line(self._watched, event)
-        if said:
-            self._screen.note(f"{event.at.astimezone():%H:%M:%S}  {said}", style="")
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-
-def event_line(watched: Watched, event: e.Event) -> str | None:
-    """What an event means, in one line; None for those that only the journal needs."""
-    run = watched.run
-    assert run is not None  # noqa: S101 - the event belongs to a run
-    match event:
-        case e.RunStarted():
-            return f"{event.run} of {event.template} started"
-        case e.RunPaused() | e.RunResumed() | e.RunCancelling():
-            reason = getattr(event, "reason", "")
-            done = {e.RunPaused: "paused", e.RunResumed: "resumed", e.RunCancelling: "is being cancelled"}[type(event)]
-            return f"{event_subject(event)} {done} by {event.by}{f': {reason}' if reason else ''}".strip()
-        case e.TaskExpanded():
-            return f"{event.task}: {counted(event.count, 'item')}"
-        case e.TaskCompleted():
-            return _completed_line(watched, run, event)
-        case e.TaskFailed():
-            return f"{event.task} failed: {event.problem.code} {event.problem.message}"
-        case e.TaskSkipped() | e.TaskCancelled():
-            done = "skipped" if isinstance(event, e.TaskSkipped) else "cancelled"
-            return f"{event.task} {done}: {event.reason}"
-        case e.TaskWaiting(for_=what) if what != "time":
-            return f"{event.task} waits for {_a(what)}: {event.title or event.signal}"
-        case e.AttemptRejected():
-            return f"{event.task}: attempt {event.attempt} rejected ({event.fault}): {event.problems[0].message}"
-        case e.AttemptFailed():
-            return f"{event.task}: attempt {event.attempt} failed: {event.problem.message}"
-        case e.AttemptExpired():
-            return f"{event.task}: attempt {event.attempt} expired ({event.cause.replace('_', ' ')})"
-        case e.RollbackStarted():
-            return f"rolling back to {event.to}: {counted(len(event.tasks), 'task')}"
-        case e.RunFailing():
-            return f"the run fails: {event.problem.code} {event.problem.message}"
-    return None
-
-
-def event_subject(_event: e.Event) -> str:
-    """What an event without a task is about."""
-    return "the run"
-
-
-def _a(what: str) -> str:
-    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
-
-
-def _completed_line(watched: Watched, run: Run, event: e.TaskCompleted) -> str | None:
-    _, index = split_item(event.task)
-    state = run.state(event.task)
-    took = between(state.started_at, state.ended_at)
-    if index is not None:
-        group = run.state(node_of(event.task))
-        return f"{event.task} completed ({group.items_settled}/{group.item_count})"
-    by = agent_name(event.by) if event.by else watched.by(event.task)
-    return f"{event.task} completed{f' by {by}' if by else ''}{f' in {took}' if took else ''}"
 
 
 class LiveTable(View):
@@ -296,7 +214,7 @@ def _wanted(state: TaskState) -> str:
 
 def _foot(watched: Watched, run: Run, columns: int) -> RenderableType:
     total = len(run.graph.order)
-    state = "paused" if run.paused else run.phase
+    state: str = "paused" if run.paused else run.phase
     if run.phase == "running" and not run.paused and waiting_tasks(run) and is_idle(run):
         state = "waiting"
     sign, style = STATES[state]

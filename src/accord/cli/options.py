@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from shlex import quote
+from typing import Annotated, TypeAlias
 
 import msgspec
 import typer
 
 from accord.cli.completion import complete_run, complete_template
-
-if TYPE_CHECKING:
-    from accord.settings import Settings
+from accord.settings import Settings, read_settings
 
 SHARED_PANEL = "Everywhere"
 
@@ -97,18 +96,10 @@ class Shared(msgspec.Struct, frozen=True):
 
     def settings(self) -> Settings:
         """The settings that hold for this command. Raises BadInput."""
-        from accord.settings import read_settings
-
         return read_settings(home=self.home)
 
     @property
     def again(self) -> str:
         """The options that a later command about the same run needs as well."""
-        home = f" --home {_quoted(str(self.home))}" if self.home else ""
-        return home + "".join(f" --agents {_quoted(target)}" for target in self.agents)
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
+        home = f" --home {quote(str(self.home))}" if self.home else ""
+        return home + "".join(f" --agents {quote(target)}" for target in self.agents)

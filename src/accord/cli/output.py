@@ -37,8 +37,8 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "failed": ("✘", "red"),
     "rejected": ("✘", "red"),
     "expired": ("✘", "red"),
-    "cancelled": ("–", "yellow"),
-    "skipped": ("–", "dim"),
+    "cancelled": ("○", "yellow"),
+    "skipped": ("○", "dim"),
 }
 """Sign and style of every state of runs, tasks and attempts."""
 
@@ -64,8 +64,13 @@ def clean(text: str) -> str:
     return _STEERING.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
+def styled(*parts: tuple[str, str]) -> Text:
+    """A text of parts, each with its style, cleaned."""
+    return Text.assemble(*((clean(text), style) for text, style in parts))
+
+
 def console(stream: IO[str] | None = None) -> Console:
-    """A console on a stream (stdout where None); it has colours only where it is a terminal, and never with NO_COLOR."""
+    """A console on a stream (stdout where None); colours only in a terminal, and never with NO_COLOR."""
     stream = stream or sys.stdout
     width = None if stream.isatty() else max(shutil.get_terminal_size().columns, 100)
     return Console(file=stream, theme=THEME, highlight=False, markup=False, emoji=False, width=width)
@@ -102,13 +107,15 @@ class Screen:
         self.line()
         self.line(text, "head")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-        """Rows under their columns: folded to the terminal's width, or whole and aligned in a pipe."""
-        rows = [[_text(cell) for cell in row] for row in rows]
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, wraps: bool = True) -> None:
+        """Rows under their columns: fitted to the terminal's width, or whole and aligned in a pipe. The last column
+        is the one that gives way: it is folded, or (`wraps` false) cut.
+        """
+        cells = [[_text(cell) for cell in row] for row in rows]
         if self.out.is_terminal:
-            self.out.print(folded(columns, rows))
+            self.out.print(fitted(columns, cells, wraps=wraps))
             return
-        texts = [list(columns), *([cell.plain.replace("\n", " ") for cell in row] for row in rows)]
+        texts = [list(columns), *([cell.plain.replace("\n", " ") for cell in row] for row in cells)]
         widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
         for row in texts:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -122,11 +129,12 @@ class Screen:
             self.out.print(Text.assemble((f"{name:<{width}}  ", "quiet"), value), soft_wrap=not self.out.is_terminal)
 
 
-def folded(columns: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
-    """A table without lines but the one under its head."""
+def fitted(columns: Sequence[str], rows: Iterable[Sequence[Text]], *, wraps: bool = True) -> Table:
+    """A table without lines but the one under its head; its last column gives way."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="quiet", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for column in columns[:-1]:
+        table.add_column(column, overflow="fold", no_wrap=not wraps)
+    table.add_column(columns[-1], overflow="fold" if wraps else "ellipsis", no_wrap=not wraps)
     for row in rows:
         table.add_row(*row)
     return table

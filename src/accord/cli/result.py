@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.json import JSON
+from rich.markdown import Markdown
+from rich.text import Text
 
 from accord.cli.errors import DONE, FAILED, show_problem, usage
 from accord.cli.output import Screen, agent_name, between, clean, counted, run_text, state_text
@@ -131,16 +134,12 @@ def show_result(result: Result, run: Run, screen: Screen, *, to_file: Path | Non
 def _show_output(result: Result, screen: Screen) -> None:
     markdown = markdown_of(result)
     if markdown is not None and screen.watched:
-        from rich.markdown import Markdown
-
         screen.line()
         screen.out.print(Markdown(_without_pictures(clean(markdown)), hyperlinks=False))
         screen.line()
     elif markdown is not None:
         screen.out.file.write(markdown if markdown.endswith("\n") else markdown + "\n")
     elif screen.watched:
-        from rich.json import JSON
-
         screen.line()
         screen.out.print(JSON(clean(encoded(result.output).decode())))
         screen.line()
@@ -155,8 +154,6 @@ def _without_pictures(markdown: str) -> str:
 
 
 def _show_end(result: Result, run: Run, screen: Screen) -> None:
-    from rich.text import Text
-
     took = between(run.started.at, run.updated_at)
     attempts = sum(len(state.attempts) for state in run.tasks.values())
     detail = f"  {took} · {counted(attempts, 'signed hand-off')}" if run.phase == "completed" else f"  {took}"

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import typer
 
+from accord.app import host, open_node
 from accord.cli.errors import INTERRUPTED
+from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen
+from accord.engine.node import Node
 
-if TYPE_CHECKING:
-    from accord.engine.node import Node
+if sys.platform != "win32":
+    import uvloop
 
 Work = Callable[[Screen], Awaitable[int]]
 
@@ -59,16 +62,12 @@ async def _interruptible(work: Work, screen: Screen) -> int:
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
         return None
-    import uvloop
-
     return uvloop.new_event_loop
 
 
 @asynccontextmanager
 async def opened(shared: Shared) -> AsyncIterator[Node]:
     """A node that hosts no agents."""
-    from accord.app import open_node
-
     async with open_node(shared.settings()) as node:
         yield node
 
@@ -76,9 +75,14 @@ async def opened(shared: Shared) -> AsyncIterator[Node]:
 @asynccontextmanager
 async def staffed(shared: Shared) -> AsyncIterator[Node]:
     """A node that hosts the built-in agents, and those of `--agents`."""
-    from accord.app import host, open_node
-    from accord.cli.hosting import hosted_agents
-
     agents = hosted_agents(shared.agents)
     async with open_node(shared.settings()) as node, host(node, agents):
         yield node
+
+
+def who() -> str:
+    """The person at the command line, as the system knows them: for the journal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"

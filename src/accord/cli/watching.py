@@ -10,6 +10,7 @@ from accord.cli.output import agent_name
 from accord.domain import event as e
 from accord.domain.graph import Wait, node_of
 from accord.domain.ids import RunId, TaskId
+from accord.domain.signal import REVIEW_FORM
 from accord.domain.state import Run, TaskState
 from accord.engine.feed import Happened, News, Progressed
 
@@ -96,8 +97,6 @@ def _waits(state: TaskState) -> bool:
 
 def answer_schema(run: Run, task: TaskId) -> dict[str, object] | bool:
     """The JSON Schema of what a waiting task is to be told."""
-    from accord.domain.control import REVIEW_FORM
-
     waiting = run.state(task).waiting
     action = run.graph.task(task).action
     if waiting is not None and waiting.for_ == "review":

@@ -1,0 +1,330 @@
+"""Intervening: pause, resume, cancel, roll back, fork, retry and signal; of one run, or of everything in a scope."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import msgspec
+
+from accord.app import host
+from accord.cli.actions.run import Job, finish, tell_how_to_resume
+from accord.cli.asking import NoAnswer, asked_value
+from accord.cli.choosing import Asked
+from accord.cli.driving import can_ask, carried_on, commanded, looked_on
+from accord.cli.errors import DONE, usage
+from accord.cli.finding import find_agent, find_run
+from accord.cli.hosting import hosted_agents
+from accord.cli.inputs import changes, read_value
+from accord.cli.options import Shared
+from accord.cli.output import Screen, counted
+from accord.cli.result import Result, result_of
+from accord.cli.session import carry_out, opened, who
+from accord.cli.watching import answer_schema, how_to_answer, waiting_tasks
+from accord.domain import command as c
+from accord.domain.ids import RunId, TaskId
+from accord.domain.state import Run
+from accord.domain.system import Scope
+from accord.engine.node import Node
+from accord.errors import AccordError, NotFound, TransitionRefused
+from accord.ports import RunQuery, RunState
+
+OPEN: tuple[RunState, ...] = ("running", "paused", "cancelling", "rolling_back", "failing")
+
+Act = Callable[[Node, Screen], Awaitable[RunId]]
+"""Does something to a run, and says to which; the run may go on after it."""
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command is about: one run, or everything in a scope."""
+
+    run: str | None = None
+    everything: bool = False
+    template: str | None = None
+    agent: str | None = None
+
+    def check(self, *, may_be_agent: bool = True) -> None:
+        """Raise BadInput ACC913 unless exactly one thing is named."""
+        named = [self.run is not None, self.everything, self.template is not None, self.agent is not None]
+        options = "RUN, --all, --template T" + (", --agent A" if may_be_agent else "")
+        if sum(named) != 1 or (self.agent is not None and not may_be_agent):
+            raise usage("ACC913", "it must be said what this is about", f"give one of {options}")
+
+    async def scope(self, node: Node) -> tuple[Scope, str]:
+        """The scope of a hold, and its subject. Raises NotFound."""
+        if self.everything:
+            return "everything", ""
+        if self.template is not None:
+            known = sorted({published.name for published in node.parts.library.published()})
+            if self.template.partition("@")[0] not in known:
+                hint = f"published are: {', '.join(known) or 'none'}"
+                raise NotFound.of("ACC731", f"no template {self.template} is published", hint=hint)
+            return "template", self.template
+        return "agent", find_agent(await node.agents(), self.agent or "")
+
+
+# -- one run, or everything in a scope ---------------------------------------------------------------------------
+
+
+def pause(shared: Shared, which: Which, reason: str) -> None:
+    """Carry out `accord runs pause`."""
+    which.check()
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            if which.run is None:
+                scope, subject = await which.scope(node)
+                await node.hold(scope, subject, by=who(), reason=reason)
+                _say(screen, {"held": scope, "subject": subject}, f"{subject or scope}: nothing is assigned any more")
+                return DONE
+            run = await find_run(node, which.run)
+            await commanded(node, run, c.Pause(by=who(), reason=reason))
+            await _say_state(node, run, screen)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def resume(shared: Shared, which: Which, *, wait: bool) -> None:
+    """Carry out `accord runs resume`."""
+    which.check()
+    if which.run is not None:
+        reference = which.run
+        _act(shared, lambda node, _: _resumed(node, reference), wait=wait)
+        return
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            scope, subject = await which.scope(node)
+            await node.lift(scope, subject, by=who())
+            left = await node.runs(RunQuery(states=OPEN, limit=20))
+        _say(screen, {"lifted": scope, "subject": subject}, f"{subject or scope}: assigned again")
+        for summary in left:
+            screen.note(f"  open: {summary.run} ({summary.state}); accord runs resume {summary.run}")
+        return DONE
+
+    carry_out(shared, work)
+
+
+async def _resumed(node: Node, reference: str) -> RunId:
+    """The run, not paused any more; one that was only left alone is taken up again."""
+    run = await find_run(node, reference)
+    state = await node.run(run)
+    if state.ended:
+        hint = f"accord runs rollback {run} --to TASK does a part of it again"
+        if state.phase != "completed":
+            hint = f"accord runs retry {run} --task TASK tries a task again"
+        raise TransitionRefused.of("ACC403", f"the run is {state.phase}: there is nothing to resume", hint=hint)
+    if state.paused:
+        await commanded(node, run, c.Resume(by=who()))
+    return run
+
+
+def cancel(shared: Shared, which: Which, reason: str, *, gives_up: bool, wait: bool) -> None:
+    """Carry out `accord runs cancel`."""
+    which.check(may_be_agent=False)
+    command = c.Cancel(by=who(), reason=reason, gives_up=gives_up)
+    if which.run is not None:
+        reference = which.run
+
+        async def act(node: Node, _: Screen) -> RunId:
+            run = await find_run(node, reference)
+            await commanded(node, run, command)
+            return run
+
+        _act(shared, act, wait=wait, done_when_ended=True)
+        return
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            runs = await node.runs(RunQuery(states=OPEN, template=which.template, limit=100_000))
+            cancelled = [summary.run for summary in runs if await _cancelled(node, summary.run, command, screen)]
+        _say(screen, {"cancelled": cancelled}, f"{counted(len(cancelled), 'run')} cancelled")
+        return DONE
+
+    carry_out(shared, work)
+
+
+async def _cancelled(node: Node, run: RunId, command: c.Cancel, screen: Screen) -> bool:
+    try:
+        await commanded(node, run, command)
+    except AccordError as error:
+        screen.note(f"{run}: {error.problems[0].message}", "yellow")
+        return False
+    return True
+
+
+# -- one run, which then goes on ---------------------------------------------------------------------------------
+
+
+def rollback(shared: Shared, reference: str, task: str, *, wait: bool) -> None:
+    """Carry out `accord runs rollback`."""
+    _command(shared, reference, c.Rollback(to=TaskId(task), by=who()), wait=wait)
+
+
+def retry(shared: Shared, reference: str, task: str, *, wait: bool) -> None:
+    """Carry out `accord runs retry`."""
+    _command(shared, reference, c.RetryTask(task=TaskId(task), by=who()), wait=wait)
+
+
+def _command(shared: Shared, reference: str, command: c.ControlCommand, *, wait: bool) -> None:
+    async def act(node: Node, _: Screen) -> RunId:
+        run = await find_run(node, reference)
+        await commanded(node, run, command)
+        return run
+
+    _act(shared, act, wait=wait)
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a fork begins, and what is different in it."""
+
+    task: str | None = None
+    at: int | None = None
+    given: str | None = None
+    sets: tuple[str, ...] = ()
+
+
+def fork(shared: Shared, reference: str, wanted: Changes, *, wait: bool) -> None:
+    """Carry out `accord runs fork`."""
+
+    async def act(node: Node, screen: Screen) -> RunId:
+        source = await node.run(await find_run(node, reference))
+        changed = changes(wanted.given, wanted.sets, source.graph.input_schema)
+        task = TaskId(wanted.task) if wanted.task is not None else None
+        run = await node.fork(source.id, task=task, at=wanted.at, changes=changed or None, by=who())
+        taken = sum(state.adopted for state in run.tasks.values())
+        screen.note(f"{run.id} forked from {source.id}: {counted(taken, 'output')} taken over")
+        return run.id
+
+    _act(shared, act, wait=wait)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a waiting task is told."""
+
+    name: str | None = None
+    task: str | None = None
+    data: str | None = None
+    approved: bool | None = None
+    comment: str | None = None
+
+    def check(self) -> None:
+        """Raise BadInput ACC913 where options do not go together."""
+        if self.name is not None and self.task is not None:
+            raise usage("ACC913", "a signal has a name, or a task that waits: not both", "give NAME or --task")
+        if self.data is not None and (self.approved is not None or self.comment is not None):
+            raise usage("ACC913", "--data says it all", "leave --approve, --reject and --comment out")
+        if self.comment is not None and self.approved is None:
+            raise usage("ACC913", "a comment alone decides nothing", "add --approve or --reject")
+
+
+def signal(shared: Shared, reference: str, answer: Answer, *, wait: bool) -> None:
+    """Carry out `accord runs signal`."""
+    answer.check()
+
+    async def act(node: Node, screen: Screen) -> RunId:
+        run = await node.run(await find_run(node, reference))
+        task = None if answer.name is not None else waiting_task(run, answer.task)
+        payload = node.parts.documents.document(msgspec.json.encode(await _payload(run, task, answer, screen)))
+        await node.parts.documents.store()
+        await commanded(node, run.id, c.Signal(payload=payload, by=who(), name=answer.name or "", task=task))
+        return run.id
+
+    _act(shared, act, wait=wait)
+
+
+def waiting_task(run: Run, named: str | None) -> TaskId:
+    """The task that is answered: the named one, or the only one that waits. Raises BadInput ACC916."""
+    if named is not None:
+        return TaskId(named)
+    waiting = waiting_tasks(run)
+    if len(waiting) == 1:
+        return waiting[0]
+    if not waiting:
+        raise TransitionRefused.of("ACC916", f"no task of {run.id} waits for an answer", hint="see accord runs show")
+    raise usage("ACC916", f"{len(waiting)} tasks wait: {', '.join(waiting)}", "say which one with --task")
+
+
+async def _payload(run: Run, task: TaskId | None, answer: Answer, screen: Screen) -> Any:
+    if answer.data is not None:
+        return read_value(answer.data, "--data").value
+    if answer.approved is not None:
+        comment = {"comment": answer.comment} if answer.comment is not None else {}
+        return {"approved": answer.approved, **comment}
+    waits = task is not None and run.state(task).waiting is not None
+    if task is None or not waits:
+        return None if task is None else {}
+    if not can_ask(screen):
+        schema = msgspec.json.encode(answer_schema(run, task)).decode()
+        raise usage("ACC917", f"task {task} is to be told something of this form: {schema}", "give it with --data")
+    waiting = run.state(task).waiting
+    screen.note(f"◆ {waiting.title if waiting else task}", "head")
+    try:
+        return await asked_value(answer_schema(run, task), screen)
+    except NoAnswer:
+        raise usage("ACC917", f"nobody has answered task {task}", "give the answer with --data") from None
+
+
+# -- going on ----------------------------------------------------------------------------------------------------
+
+
+def _act(shared: Shared, act: Act, *, wait: bool, done_when_ended: bool = False) -> None:
+    """Do something to a run; then, unless nobody waits, carry it on here as far as it goes."""
+
+    async def work(screen: Screen) -> int:
+        run: RunId | None = None
+        try:
+            async with opened(shared) as node:
+                run = await act(node, screen)
+                if not wait:
+                    await _say_state(node, run, screen)
+                    return DONE
+                state = await _carried_on_here(node, run, shared, screen)
+                result = await result_of(node, state)
+        except asyncio.CancelledError:
+            if run is not None:
+                tell_how_to_resume(run, shared, screen)
+            raise
+        return _told(state, result, shared, screen, done_when_ended=done_when_ended)
+
+    carry_out(shared, work)
+
+
+async def _carried_on_here(node: Node, run: RunId, shared: Shared, screen: Screen) -> Run:
+    state = await node.run(run)
+    if state.ended or state.paused:
+        return state
+    if not await node.adopt(run):
+        screen.note("Another process carries the run on.")
+        return await looked_on(node, run, screen)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(host(node, hosted_agents(shared.agents)))
+        return await carried_on(node, run, screen, until_idle=not sys.stdin.isatty())
+
+
+def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, done_when_ended: bool) -> int:
+    if state.ended:
+        code = finish(result, state, Job(asked=Asked(state.id)), shared, screen)
+        return DONE if done_when_ended and state.phase == "cancelled" else code
+    if screen.as_json:
+        screen.document(result)
+    for command in how_to_answer(state.id, waiting_tasks(state)):
+        screen.note(f"waits; answer with: {command}{shared.again}", "hint")
+    return DONE
+
+
+async def _say_state(node: Node, run: RunId, screen: Screen) -> None:
+    state = await node.run(run)
+    phase = "paused" if state.paused else state.phase
+    _say(screen, {"run": run, "state": phase}, f"{run} is {phase.replace('_', ' ')}")
+
+
+def _say(screen: Screen, document: dict[str, Any], text: str) -> None:
+    if screen.as_json:
+        screen.document(document)
+    else:
+        screen.line(text)

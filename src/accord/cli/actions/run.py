@@ -1,0 +1,83 @@
+"""`accord run`: from an objective, or a template, to a signed result."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from accord.cli.catalogue import all_entries
+from accord.cli.choosing import Asked, choose
+from accord.cli.driving import carried_on
+from accord.cli.options import Shared
+from accord.cli.output import Screen
+from accord.cli.result import Result, code_of, result_of, show_result, write_output, written
+from accord.cli.session import carry_out, staffed, who
+from accord.domain.ids import RunId
+from accord.domain.state import Run
+from accord.engine.node import Node
+
+__all__ = ["Asked", "Job", "finish", "run"]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What `accord run` is to do."""
+
+    asked: Asked
+    title: str | None = None
+    output: Path | None = None
+    reports: Path | None = None
+
+
+def run(shared: Shared, job: Job) -> None:
+    """Carry out `accord run`."""
+    carry_out(shared, _Running(shared, job).work)
+
+
+class _Running:
+    """One `accord run`; remembers the run that was started, so that an interruption can name it."""
+
+    def __init__(self, shared: Shared, job: Job) -> None:
+        self._shared = shared
+        self._job = job
+        self._run: RunId | None = None
+
+    async def work(self, screen: Screen) -> int:
+        """Do it; returns the exit code."""
+        try:
+            async with staffed(self._shared) as node:
+                self._run = await self._start(node)
+                state = await carried_on(node, self._run, screen)
+                result = await result_of(node, state)
+        except asyncio.CancelledError:
+            if self._run is not None:
+                tell_how_to_resume(self._run, self._shared, screen)
+            raise
+        return finish(result, state, self._job, self._shared, screen)
+
+    async def _start(self, node: Node) -> RunId:
+        catalogue = await all_entries(node)
+        chosen = choose(self._job.asked, catalogue, node.parts.registry)
+        chosen.refuse()
+        for entry in (*catalogue.below(chosen.entry), chosen.entry):
+            await node.publish(entry.template, entry.data, by=who())
+        title = self._job.title or chosen.plan.objective or ""
+        started = await node.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
+        return started.id
+
+
+def tell_how_to_resume(run: RunId, shared: Shared, screen: Screen) -> None:
+    """Say that an interrupted run goes on where it was, and how."""
+    screen.note("Interrupted. What was done is in the journal; the run goes on where it was with")
+    screen.note(f"  accord runs resume {run}{shared.again}", "hint")
+
+
+def finish(result: Result, state: Run, job: Job, shared: Shared, screen: Screen) -> int:
+    """Write and show the result of a run that has ended; returns the exit code."""
+    folder = job.reports or shared.settings().home / "reports" / state.id
+    result = written(result, folder)
+    if job.output is not None and result.state == "completed":
+        write_output(result, job.output)
+    show_result(result, state, screen, to_file=job.output)
+    return code_of(result)

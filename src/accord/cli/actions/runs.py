@@ -1,0 +1,267 @@
+"""Looking at runs: lists, one run in detail, and watching one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from accord.cli.driving import looked_on
+from accord.cli.errors import DONE, FAILED
+from accord.cli.finding import find_run, read_since
+from accord.cli.options import Shared
+from accord.cli.output import Screen, agent_name, between, clean, counted, moment, run_text, shortened, state_text
+from accord.cli.result import result_of
+from accord.cli.session import carry_out, opened
+from accord.cli.task_details import show_task, task_document
+from accord.cli.watching import how_to_answer, waiting_tasks
+from accord.domain.graph import node_of
+from accord.domain.ids import RunId, TaskId
+from accord.domain.state import Run
+from accord.domain.system import HoldPlaced
+from accord.engine.node import Node
+from accord.errors import NotFound
+from accord.ports import RunQuery, RunState, RunSummary
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to list."""
+
+    states: tuple[RunState, ...] = ()
+    template: str | None = None
+    text: str | None = None
+    since: str | None = None
+    limit: int = 20
+    after: str | None = None
+
+    async def query(self, node: Node) -> RunQuery:
+        """The query for the journal. Raises BadInput, NotFound."""
+        return RunQuery(
+            states=self.states,
+            template=self.template,
+            text=self.text,
+            since=read_since(self.since) if self.since is not None else None,
+            limit=self.limit,
+            after=await find_run(node, self.after) if self.after is not None else None,
+        )
+
+
+def list_runs(shared: Shared, wanted: Filter, *, only_holds: bool) -> None:
+    """Carry out `accord runs list`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            holds = node.parts.holds.placed()
+            runs = [] if only_holds else await node.runs(await wanted.query(node))
+        if screen.as_json:
+            more = runs[-1].run if len(runs) == wanted.limit else None
+            screen.document({"runs": runs, "after": more, "holds": holds})
+            return DONE
+        if only_holds:
+            _show_holds(holds, screen)
+        else:
+            _show_runs(runs, wanted, screen)
+            for hold in holds:
+                screen.note(f"held back: {hold_words(hold)}", "yellow")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _show_runs(runs: list[RunSummary], wanted: Filter, screen: Screen) -> None:
+    if not runs:
+        screen.note("There are no such runs. Start one: accord run OBJECTIVE")
+        return
+    screen.table(("run", "state", "tasks", "started", "took", "what"), [_run_row(run) for run in runs], wraps=False)
+    if len(runs) == wanted.limit:
+        screen.note(f"more: accord runs list --after {runs[-1].run}")
+
+
+def _run_row(run: RunSummary) -> tuple[str | Text, ...]:
+    ended = run.wake_at is None
+    tasks = f"{run.tasks_done}/{run.tasks_total}"
+    if run.tasks_failed:
+        tasks += f" ({run.tasks_failed} failed)"
+    took = between(run.started_at, run.updated_at) if ended else ""
+    started = f"{run.started_at.astimezone():%m-%d %H:%M}"
+    return run_text(run.run), state_text(run.state), tasks, started, took, f"{run.template}  {run.title}"
+
+
+def _show_holds(holds: list[HoldPlaced], screen: Screen) -> None:
+    if not holds:
+        screen.note("Nothing is held back.")
+        return
+    rows = [(hold.scope, agent_name(hold.subject), hold.by, moment(hold.at), hold.reason) for hold in holds]
+    screen.table(("what", "which", "by", "since", "reason"), rows)
+
+
+def hold_words(hold: HoldPlaced) -> str:
+    """A hold in words."""
+    what = "everything" if hold.scope == "everything" else f"{hold.scope} {agent_name(hold.subject)}"
+    return f"{what}, by {hold.by} since {moment(hold.at)}{f': {hold.reason}' if hold.reason else ''}"
+
+
+# -- one run -----------------------------------------------------------------------------------------------------
+
+
+def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None) -> None:
+    """Carry out `accord runs show`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            run = await node.run(await find_run(node, reference), until=at)
+            if task is not None:
+                known(run, task)
+                if screen.as_json:
+                    screen.document(await task_document(node, run, TaskId(task), at))
+                else:
+                    await show_task(node, run, TaskId(task), at, screen)
+            elif screen.as_json:
+                screen.document(await run_document(node, run))
+            else:
+                _show_run(run, screen)
+                for hold in node.parts.holds.placed():
+                    if node.parts.holds.holds(run):
+                        screen.note(f"held back: {hold_words(hold)}", "yellow")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def known(run: Run, task: str) -> None:
+    """Raise NotFound unless the run has the task."""
+    if node_of(TaskId(task)) not in run.graph.tasks:
+        names = ", ".join(run.graph.order[:8]) + (", …" if len(run.graph.order) > 8 else "")
+        raise NotFound.of("ACC434", f"the run has no task {task}", hint=f"it has {names}")
+
+
+async def run_document(node: Node, run: Run) -> dict[str, Any]:
+    """The run as scripts get it."""
+    result = await result_of(node, run)
+    started = run.started
+    return {
+        **msgspec.to_builtins(result),
+        "by": started.by,
+        "input": await node.parts.documents.fetched(started.input),
+        "parent": started.parent,
+        "origin": started.origin,
+        "updated_at": run.updated_at,
+        "deadline_at": run.deadline_at,
+        "epoch": run.epoch,
+        "waiting": waiting_tasks(run),
+        "tasks": [_task_document(run, name) for name in run.graph.order],
+    }
+
+
+def _task_document(run: Run, name: TaskId) -> dict[str, Any]:
+    state = run.state(name)
+    return {
+        "task": name,
+        "state": state.phase,
+        "agents": sorted({attempt.agent for part in run.instances(name) for attempt in run.state(part).attempts}),
+        "attempts": sum(len(run.state(part).attempts) for part in run.instances(name)),
+        "items": state.item_count or None,
+        "items_settled": state.items_settled if state.item_count else None,
+        "items_failed": state.items_failed if state.item_count else None,
+        "confidence": state.confidence,
+        "started_at": state.started_at,
+        "ended_at": state.ended_at,
+        "subrun": state.subrun,
+        "problem": state.problem,
+    }
+
+
+def _show_run(run: Run, screen: Screen) -> None:
+    started = run.started
+    screen.line(Text(shortened(clean(started.title), 2 * screen.out.width), "head"))
+    screen.facts(
+        [
+            ("run", run_text(run.id)),
+            ("state", _state_of(run)),
+            ("template", started.template),
+            ("started", f"{moment(started.at)} by {started.by}"),
+            ("took" if run.ended else "for", between(started.at, run.updated_at if run.ended else None)),
+            ("part of", f"{started.parent.run}, task {started.parent.task}" if started.parent else ""),
+            ("forked", f"from {started.origin.run} after event {started.origin.sequence}" if started.origin else ""),
+            ("deadline", moment(run.deadline_at) if run.deadline_at and not run.ended else ""),
+            ("problem", Text(f"{run.problem.code} {clean(run.problem.message)}", "red") if run.problem else ""),
+        ]
+    )
+    screen.line()
+    screen.table(("task", "state", "agent", "attempts", "took", ""), [_task_row(run, name) for name in run.graph.order])
+    undone = [task for task in run.tasks if task.startswith("undo:")]
+    if undone:
+        screen.line(f"undone: {', '.join(sorted(undone))}", "quiet")
+    _show_what_next(run, screen)
+
+
+def _state_of(run: Run) -> Text:
+    if run.paused:
+        return Text.assemble(state_text("paused"), f" by {clean(run.paused_by)}, {run.phase.replace('_', ' ')}")
+    return state_text(run.phase)
+
+
+def _task_row(run: Run, name: TaskId) -> tuple[str | Text, ...]:
+    state = run.state(name)
+    parts = list(run.instances(name))
+    attempts = [attempt for part in parts for attempt in run.state(part).attempts]
+    agents = sorted({agent_name(attempt.agent) for attempt in attempts})
+    took = between(state.started_at, state.ended_at) if state.phase != "pending" else ""
+    count = str(len(attempts)) if attempts else ""
+    return name, state_text(state.phase), ", ".join(agents), count, took, Text("; ".join(_remarks(run, name)), "quiet")
+
+
+def _remarks(run: Run, name: TaskId) -> Iterator[str]:
+    state = run.state(name)
+    if state.item_count:
+        yield f"{state.items_settled}/{state.item_count} items"
+    if state.items_failed:
+        yield f"{state.items_failed} failed"
+    if state.adopted:
+        yield "taken over"
+    if state.confidence is not None:
+        yield f"confidence {state.confidence:g}"
+    phases = [attempt.phase for part in run.instances(name) for attempt in run.state(part).attempts]
+    for phase in ("rejected", "failed", "expired"):
+        if phase in phases:
+            yield f"{phases.count(phase)} {phase}"
+    if state.subrun:
+        yield f"run {state.subrun}"
+    if state.waiting is not None:
+        yield clean(f"{state.waiting.for_}: {state.waiting.title or state.waiting.signal or state.waiting.until}")
+    if state.problem is not None:
+        yield clean(f"{state.problem.code} {state.problem.message}")
+
+
+def _show_what_next(run: Run, screen: Screen) -> None:
+    """How the run can go on, where it needs somebody."""
+    if run.paused:
+        screen.note(f"  → accord runs resume {run.id}", "hint")
+    for command in how_to_answer(run.id, waiting_tasks(run)):
+        screen.note(f"  → {command}", "hint")
+    if run.phase == "failed":
+        failed = [name for name in run.graph.order if run.state(name).phase == "failed"]
+        for name in failed[:3]:
+            screen.note(f"  → accord runs show {run.id} --task {name}", "hint")
+            screen.note(f"  → accord runs retry {run.id} --task {name}", "hint")
+
+
+def watch_run(shared: Shared, reference: str) -> None:
+    """Carry out `accord runs watch`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            run = await looked_on(node, RunId(await find_run(node, reference)), screen)
+            result = await result_of(node, run)
+        if screen.as_json:
+            screen.document(result)
+        else:
+            attempts = sum(len(state.attempts) for state in run.tasks.values())
+            took = between(run.started.at, run.updated_at)
+            told = f"  {took} · {counted(attempts, 'attempt')}"
+            screen.line(Text.assemble(state_text(run.phase), "  ", run_text(run.id), (told, "quiet")))
+        return DONE if run.phase == "completed" else FAILED
+
+    carry_out(shared, work)

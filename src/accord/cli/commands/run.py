@@ -1,0 +1,69 @@
+"""`accord run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accord.cli.completion import complete_template
+from accord.cli.later import later
+from accord.cli.options import AgentsFrom, Home, Input, Json, Set, Shared, Verbose
+
+if TYPE_CHECKING:
+    from accord.cli.actions import run as action
+else:
+    action = later("accord.cli.actions.run")
+
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="OBJECTIVE|TEMPLATE",
+        help="What is wanted, in words; or a template: a file, a name, or name@range.",
+        show_default=False,
+        autocompletion=complete_template,
+    ),
+]
+
+
+def run(  # noqa: PLR0913 - one parameter per option
+    target: Target,
+    given: Input = None,
+    sets: Set = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="What the run is called in lists.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the output here: .md or .json.", show_default=False),
+    ] = None,
+    reports: Annotated[
+        Path | None,
+        typer.Option(
+            "--reports",
+            metavar="DIR",
+            help="Where report and charts go; <home>/reports/<run> where it is left out.",
+            show_default=False,
+        ),
+    ] = None,
+    agents: AgentsFrom = None,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run an objective or a template: plan, verify, carry out, sign the result.
+
+    Nothing runs unverified. Progress goes to stderr, the result to stdout. Ctrl-C loses nothing: the run can be
+    resumed.
+
+    **Examples**
+
+    - `accord run "compare typer and rich for a command line"`
+    - `accord run competitive-analysis --set products=typer,rich --json`
+    - `accord run source-audit@^1 --set directory=. --output audit.md`
+    - `accord run my.yaml --input input.json --agents my_agents.py`
+    """
+    shared = Shared(home, as_json, verbose, tuple(agents or ()))
+    asked = action.Asked(target, given, tuple(sets or ()))
+    action.run(shared, action.Job(asked=asked, title=title, output=output, reports=reports))

@@ -1,0 +1,78 @@
+"""Finding what a name on the command line means: runs, agents, times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+
+from accord.cli.errors import usage
+from accord.cli.output import agent_name
+from accord.domain.agent import AgentCard
+from accord.domain.duration import parse_duration, parse_moment
+from accord.domain.ids import AgentId, RunId
+from accord.engine.node import Node
+from accord.errors import BadInput, NotFound
+from accord.ports import RunQuery
+
+SHORTEST = 4
+"""Characters of an id's beginning or end that are enough to look for it."""
+
+_SEARCHED = 2000
+
+
+async def find_run(node: Node, text: str) -> RunId:
+    """The run that an id, the beginning or the end of one, or `last` means.
+
+    Raises:
+        NotFound: ACC409, there is none.
+        BadInput: ACC915, there are several.
+    """
+    if text == "last":
+        return await _newest(node)
+    if await node.parts.ports.journal.run(RunId(text)) is not None:
+        return RunId(text)
+    found = await _like(node, text)
+    if not found:
+        hint = "accord runs list shows them" if len(text) >= SHORTEST else f"give {SHORTEST} characters or more"
+        raise NotFound.of("ACC409", f"there is no run {text}", hint=hint)
+    if len(found) > 1:
+        shown = ", ".join(found[:4]) + (", …" if len(found) > 4 else "")
+        raise BadInput.of("ACC915", f"{len(found)} runs are called like {text}: {shown}", hint="give more of the id")
+    return found[0]
+
+
+async def _newest(node: Node) -> RunId:
+    newest = await node.runs(RunQuery(limit=1))
+    if not newest:
+        raise NotFound.of("ACC409", "there are no runs yet", hint="accord run --help shows how to start one")
+    return newest[0].run
+
+
+async def _like(node: Node, text: str) -> list[RunId]:
+    if len(text) < SHORTEST or any(letter.isspace() for letter in text):
+        return []
+    named = await node.runs(RunQuery(text=text, limit=_SEARCHED))
+    return [one.run for one in named if one.run.startswith((text, f"run_{text}")) or one.run.endswith(text)]
+
+
+def find_agent(cards: Sequence[AgentCard], text: str) -> AgentId:
+    """The agent of this name or id. Raises NotFound."""
+    for card in cards:
+        if text in (card.agent, agent_name(card.agent)):
+            return card.agent
+    names = [agent_name(card.agent) for card in cards]
+    close = get_close_matches(text, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else "accord agents list shows them"
+    raise NotFound.of("ACC735", f"there is no agent {text}", hint=hint)
+
+
+def read_since(text: str) -> datetime:
+    """A time, or how long ago: `2h`, `2026-11-23T09:00:00Z`. Raises BadInput ACC911."""
+    ago = parse_duration(text)
+    if ago is not None:
+        return datetime.now(UTC) - ago
+    moment = parse_moment(text)
+    if moment is None:
+        raise usage("ACC911", f"--since {text}: this is no time", "for example 30m, 2h, 7d, or 2026-11-23T09:00:00Z")
+    return moment

@@ -1,0 +1,99 @@
+"""Plain progress: one line on stderr for everything that people care about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Final
+
+from accord.cli.output import Screen, agent_name, between, counted
+from accord.cli.watching import Watched
+from accord.domain import event as e
+from accord.domain.graph import node_of
+from accord.domain.ids import TaskId, split_item
+from accord.domain.state import Run
+from accord.engine.feed import News
+
+
+class Lines(AbstractAsyncContextManager["Lines"]):
+    """A view for pipes and logs. What had happened before it began is not told again."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._watched = Watched()
+        self._tenths: dict[TaskId, int] = {}
+        """By node: how many tenths of its items were told."""
+
+    def show(self, news: News) -> None:
+        """Write a line for each event that is worth one."""
+        first = self._watched.run is None
+        for event in self._watched.absorb(news):
+            if not first or isinstance(event, e.RunStarted):
+                self._tell(event)
+
+    def _tell(self, event: e.Event) -> None:
+        run = self._watched.run
+        assert run is not None  # noqa: S101 - the event belongs to a run
+        if isinstance(event, e.TaskCompleted):
+            said = self._completed(run, event)
+        else:
+            say = SAID.get(type(event))
+            said = say(event) if say is not None else ""
+        if said:
+            self._screen.note(f"{event.at.astimezone():%H:%M:%S}  {said}", style="")
+
+    def _completed(self, run: Run, event: e.TaskCompleted) -> str:
+        if split_item(event.task)[1] is not None:
+            return self._item_completed(run, node_of(event.task))
+        state = run.state(event.task)
+        took = between(state.started_at, state.ended_at) if state.started_at else ""
+        by = agent_name(event.by) if event.by else self._watched.by(event.task)
+        return f"{event.task} completed{f' by {by}' if by else ''}{f' in {took}' if took else ''}"
+
+    def _item_completed(self, run: Run, node: TaskId) -> str:
+        """One line for every tenth of the items."""
+        state = run.state(node)
+        tenth = 10 * state.items_settled // max(state.item_count, 1)
+        if tenth <= self._tenths.get(node, 0) or tenth == 10:
+            return ""
+        self._tenths[node] = tenth
+        return f"{node} {state.items_settled}/{state.item_count}"
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+
+def _waiting(event: e.TaskWaiting) -> str:
+    if event.for_ == "time":
+        return f"{event.task} sleeps"
+    article = "an" if event.for_ == "approval" else "a"
+    return f"{event.task} waits for {article} {event.for_}: {event.title or event.signal}"
+
+
+def _because(event: e.RunPaused | e.RunCancelling) -> str:
+    return f" by {event.by}{f': {event.reason}' if event.reason else ''}"
+
+
+SAID: Final[Mapping[type, Callable[[Any], str]]] = {
+    e.RunStarted: lambda event: f"{event.run} of {event.template} started",
+    e.RunPaused: lambda event: f"paused{_because(event)}",
+    e.RunResumed: lambda event: f"resumed by {event.by}",
+    e.RunCancelling: lambda event: f"cancelled{_because(event)}",
+    e.RunFailing: lambda event: f"the run fails: {event.problem.code} {event.problem.message}",
+    e.RollbackStarted: lambda event: f"rolling back to {event.to}: {counted(len(event.tasks), 'task')}",
+    e.RollbackFinished: lambda _: "rolled back, going on from there",
+    e.TaskExpanded: lambda event: f"{event.task}: {counted(event.count, 'item')}",
+    e.TaskFailed: lambda event: f"{event.task} failed: {event.problem.code} {event.problem.message}",
+    e.TaskSkipped: lambda event: f"{event.task} skipped: {event.reason}",
+    e.TaskCancelled: lambda event: f"{event.task} cancelled: {event.reason}",
+    e.TaskWaiting: _waiting,
+    e.AttemptRejected: lambda event: (
+        f"{event.task}: attempt {event.attempt} rejected ({event.fault}): {event.problems[0].message}"
+    ),
+    e.AttemptFailed: lambda event: f"{event.task}: attempt {event.attempt} failed: {event.problem.message}",
+    e.AttemptExpired: lambda event: f"{event.task}: attempt {event.attempt} expired ({event.cause.replace('_', ' ')})",
+}
+"""What events mean, in words; those that are not here matter to the journal alone."""
