@@ -35,8 +35,8 @@ class Assigner:
         for proposal in self._parts.dispatcher.proposals(ledger.find, clock.now()):
             hot = ledger.hot(proposal.run)
             if hot is not None:
+                slots[proposal.run] = hot  # first: what fails on the way is then read again, and offered again
                 await self._assign(hot, proposal)
-                slots[proposal.run] = hot
         self._parts.timers.poke()
 
     def _offer(self, run: Run, events: Iterable[e.Event]) -> None:

@@ -104,6 +104,11 @@ class Dispatcher:
         for lane in self._lanes.values():
             lane.unblock()
 
+    @property
+    def eager(self) -> bool:
+        """Whether something waits in a lane that may go on at once."""
+        return any(lane.turns and lane.blocked_until is None for lane in self._lanes.values())
+
     def next_due(self) -> datetime | None:
         """When a back-off ends next, a task's or a lane's."""
         times = [lane.blocked_until for lane in self._lanes.values() if lane.blocked_until and lane.turns]
@@ -164,7 +169,8 @@ class Dispatcher:
         """Put the run's tasks aside until the run may go on; those of a run that is not here any more are dropped."""
         tasks = lane.turns.pop(run_id)
         if run is not None and not run.ended:
-            self._parked.setdefault(run_id, {})[str(lane.wanted)] = (lane.wanted, tasks)
+            _, aside = self._parked.setdefault(run_id, {}).setdefault(str(lane.wanted), (lane.wanted, deque()))
+            aside.extend(tasks)
 
     def _due(self, run: Run, task: TaskId, lane: Lane, now: datetime) -> Want | None:
         for want in run.state(task).wants:

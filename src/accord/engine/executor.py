@@ -47,7 +47,7 @@ class Executor:
 
     def take_over(self, run: Run) -> None:
         """Count anew who holds what of a run that was just read, before anything else is assigned."""
-        self.forget([run.id])
+        self.abandon([run.id])
         for effect in f.outstanding(run):
             if isinstance(effect, f.Offer):
                 self._parts.dispatcher.offer(run, effect.task)
@@ -72,6 +72,13 @@ class Executor:
         for run in runs:
             self._parts.router.forget(run)
             self._parts.dispatcher.forget(run)
+
+    def abandon(self, runs: Iterable[RunId]) -> None:
+        """As `forget`, for runs of which something was decided that never became durable, or that are not ours now."""
+        lost = set(runs)
+        self.forget(lost)
+        for key in [key for key in self._parts.outgoing if key[0] in lost]:
+            del self._parts.outgoing[key]
 
     def ensure_told(self, slot: Slot | None) -> None:
         """A run that does another one's task was asked for again: if it has ended, its parent has to know."""

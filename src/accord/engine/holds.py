@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from accord.domain.ids import AgentId
 from accord.domain.run import Run
 from accord.domain.system import HoldLifted, HoldPlaced, SystemEvent
@@ -14,6 +16,8 @@ class Holds:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._placed: dict[tuple[str, str], HoldPlaced] = {}
+        self.lifted: list[Callable[[], None]] = []
+        """Told when a hold was lifted, here or by another orchestrator."""
 
     def apply(self, event: SystemEvent) -> None:
         """Fold an event of the stream `sys:control`."""
@@ -22,6 +26,9 @@ class Holds:
         elif isinstance(event, HoldLifted):
             self._placed.pop((event.scope, event.subject), None)
         self._router.held_back = {AgentId(subject) for scope, subject in self._placed if scope == "agent"}
+        if isinstance(event, HoldLifted):
+            for tell in self.lifted:
+                tell()
 
     def holds(self, run: Run) -> bool:
         """Whether nothing of this run may be assigned."""

@@ -23,7 +23,6 @@ from accord.domain.event import Event, Origin
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, RunId, StreamId, TaskId, partition_of
 from accord.domain.run import Run
-from accord.domain.schema import compile_schema
 from accord.domain.scope import DocumentMissing
 from accord.domain.system import HoldLifted, HoldPlaced, Scope
 from accord.domain.template import Template
@@ -89,7 +88,7 @@ class Node:
         graph = await self.parts.library.graph(digest)
         (await self.parts.verification.report(graph)).refuse()
         value = completed(value, graph.input_schema)
-        ContractViolation.raise_if(compile_schema(graph.input_schema).violations(value, "ACC450"))
+        ContractViolation.raise_if(self.parts.library.input_schema(graph).violations(value, "ACC450"))
         self._admit()
         run = await self._new_run()
         command = c.Start(
@@ -110,7 +109,7 @@ class Node:
         value = await self.parts.documents.fetched(source.started.input)
         if changes:
             value = {**value, **changes}
-            ContractViolation.raise_if(compile_schema(source.graph.input_schema).violations(value, "ACC450"))
+            ContractViolation.raise_if(self.parts.library.input_schema(source.graph).violations(value, "ACC450"))
         if task is not None and task not in source.graph.tasks:
             raise NotFound.of("ACC434", f"the run has no task {task}", hint="accord runs show lists its tasks")
         self._admit()
@@ -168,9 +167,6 @@ class Node:
             )
         now = self.parts.ports.clock.now()
         await self.parts.control_stream.append(HoldLifted(at=now, scope=scope, subject=subject, by=by))
-        self.parts.dispatcher.unpark_all()
-        self.parts.dispatcher.unblock()
-        self.orchestrator.kick()
 
     # -- looking -------------------------------------------------------------------------------------------------
 

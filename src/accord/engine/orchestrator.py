@@ -93,6 +93,7 @@ class Orchestrator:
         self._retry = RETRY_FIRST
         self._recency = Recency()
         parts.registry.changed.append(self.kick)
+        parts.holds.lifted.append(self._go_on)
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,9 @@ class Orchestrator:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
         ledger = self.parts.ledger
-        ledger.forget(slot for slot in list(ledger.slots()) if partition_of(slot.run.id) == partition)
+        ours = [slot for slot in ledger.slots() if partition_of(slot.run.id) == partition]
+        ledger.forget(ours)
+        self._executor.abandon(slot.run.id for slot in ours)
 
     # -- what comes in -------------------------------------------------------------------------------------------
 
@@ -134,14 +137,23 @@ class Orchestrator:
         self._wake.set()
 
     async def submit(self, run: RunId, command: c.Command, *, graph: Digest | None = None) -> Run:
-        """Carry out a command; returns the run once it is durable. Raises what the command was refused with."""
+        """Carry out a command; returns the run once it is durable. `graph` is for a run that is new.
+
+        Raises what the command was refused with.
+        """
         done: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
-        self.order(Order(run, command, done, graph))
+        self.order(Order(run, command, done, graph, new=graph is not None))
         return await done
 
     def kick(self) -> None:
         """Look for assignments that may have become possible."""
         self._wake.set()
+
+    def _go_on(self) -> None:
+        """A hold was lifted: what was put aside is looked at again."""
+        self.parts.dispatcher.unpark_all()
+        self.parts.dispatcher.unblock()
+        self.kick()
 
     async def _listen(self, subject: str) -> None:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -208,15 +220,20 @@ class Orchestrator:
         """The slot after the command; None where nothing is left to do."""
         if not self.parts.ledger.owns(order.run):
             raise Refused.of("ACC454", f"the partition of {order.run} belongs to another process")
-        slot = await self._slot(order.run, batch)
+        slot = None if order.new else await self._slot(order.run, batch)
         if isinstance(order.command, c.Start):
             if slot is None and order.graph is not None:
                 return await self.parts.ledger.create(order.command, order.graph)
             self._executor.ensure_told(slot)
             return None
         if slot is None:
-            self._executor.forget([order.run])
+            self._executor.abandon([order.run])
+            if order.parent is not None:
+                self._executor.ensure_ended(order.run, order.parent)
             raise NotFound.of("ACC409", f"there is no run {order.run}", hint="accord runs list")
+        if order.parent is not None and slot.run.ended:
+            self._executor.ensure_told(slot)
+            return None
         await self.parts.ledger.decide(slot, order.command)
         return slot
 
@@ -333,6 +350,8 @@ class Orchestrator:
         for inbox, deliveries in batch.acks.items():
             await inbox.ack(deliveries)
         self._tell(batch, committed)
+        if self.parts.dispatcher.eager:
+            self.kick()
 
     def _tell(self, batch: Batch, committed: Sequence[Committed]) -> None:
         runs = {one.run.id: one.run for one in committed}

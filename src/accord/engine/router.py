@@ -112,7 +112,7 @@ class Router:
 
     def _fitting(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Sequence[Candidate]:
         if want.agent is not None:
-            named = [one for one in candidates if one.agent == want.agent]
+            named = [one for one in candidates if one.agent == want.agent and one.agent not in self.held_back]
             if named:
                 return named
         if not want.avoid and len(state.wants) == 1 and not self.held_back:
