@@ -36,7 +36,7 @@ class Ids(Protocol):
     """All randomness of the engine."""
 
     def token(self) -> str:
-        """128 fresh random bits, 26 characters `0-9a-v`, sortable by time of creation."""
+        """A name that nothing else has: 26 characters `0-9a-v`, sortable by time of creation to the millisecond."""
         ...
 
     def uniform(self) -> float:

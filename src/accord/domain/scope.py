@@ -50,11 +50,7 @@ def run_scope(run: Run, values: Values) -> dict[str, object]:
     return {
         "input": values.value(run.started.input),
         "tasks": TaskOutputs(run, values),
-        "run": {
-            "id": run.id,
-            "template": run.started.template,
-            "started_at": run.started.at.isoformat(),
-        },
+        "run": _RunView(run),
     }
 
 
@@ -102,6 +98,32 @@ def output_of(run: Run, task: TaskId, values: Values) -> Any:
         (run.id, task, state.epoch),
         lambda: [output_of(run, item_id(task, index), values) for index in outputs],
     )
+
+
+class _RunView(Mapping[str, object]):
+    """`run`: what is known of it since it started."""
+
+    _MEMBERS = ("id", "template", "started_at")
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getitem__(self, name: str) -> object:
+        started = self._run.started
+        match name:
+            case "id":
+                return started.run
+            case "template":
+                return started.template
+            case "started_at":
+                return started.at.isoformat()
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._MEMBERS)
+
+    def __len__(self) -> int:
+        return len(self._MEMBERS)
 
 
 class TaskOutputs(Mapping[str, object]):

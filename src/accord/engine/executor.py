@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -11,10 +11,9 @@ from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
-from accord.domain.ids import AgentId, RunId
+from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.message import Claims, payload_ref
 from accord.domain.run import Run
-from accord.domain.schema import compile_schema
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman
 from accord.engine.ledger import Committed, Slot
@@ -105,7 +104,8 @@ class Executor:
             case f.TellParent(run=parent, command=command):
                 self._order(Order(parent, command))
             case f.TellSubrun(run=subrun, command=command):
-                self._order(Order(subrun, command))
+                task = next(task for task, one in (*run.subruns.items(), *_turned(run.leaving)) if one == subrun)
+                self._order(Order(subrun, command, parent=Parent(run.id, task)))
             case f.Ended():
                 self.forget([run.id])
             case f.Offer():
@@ -135,7 +135,7 @@ class Executor:
             graph = await self._parts.library.graph(published.digest)
             (await self._parts.verification.report(graph)).refuse()
             value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)
-            AccordError.raise_if(compile_schema(graph.input_schema).violations(value, "ACC450"))
+            AccordError.raise_if(self._parts.library.input_schema(graph).violations(value, "ACC450"))
         except AccordError as error:
             ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
             self._order(Order(run.id, ended))
@@ -148,6 +148,11 @@ class Executor:
             parent=Parent(run.id, effect.task),
         )
         self._order(Order(effect.run, start, graph=published.digest))
+
+    def ensure_ended(self, run: RunId, parent: Parent) -> None:
+        """A run that never began does its parent's task no more."""
+        problem = Problem("ACC455", f"the run {run} was never started")
+        self._order(Order(parent.run, c.SubrunEnded(task=parent.task, run=run, problem=problem)))
 
     async def _send(self, drafts: list[Draft]) -> None:
         if not drafts:
@@ -164,3 +169,7 @@ class Executor:
             await self._parts.ports.bus.publish([parcel])
         except Overloaded as error:
             logger.warning("not sent, the lease has to run out: %s", error)
+
+
+def _turned(leaving: Mapping[RunId, TaskId]) -> Iterable[tuple[TaskId, RunId]]:
+    return ((task, run) for run, task in leaving.items())

@@ -10,6 +10,7 @@ from accord.domain.capability import Version, VersionRange
 from accord.domain.compile import compile_graph
 from accord.domain.graph import Graph
 from accord.domain.ids import Digest
+from accord.domain.schema import Schema, compile_schema
 from accord.domain.system import SystemEvent, TemplatePublished
 from accord.domain.template import Template
 from accord.engine.streams import SystemStream
@@ -36,6 +37,7 @@ class Library:
         self._graphs: dict[Digest, Graph] = {}
         self.generation = 0
         """Counts the published versions."""
+        self._inputs: dict[Digest, Schema] = {}
         self._templates: dict[Digest, Template] = {}
 
     def apply(self, event: SystemEvent) -> None:
@@ -81,6 +83,12 @@ class Library:
         if digest not in self._graphs:
             self._graphs[digest] = compile_graph(await self.template(digest), digest)
         return self._graphs[digest]
+
+    def input_schema(self, graph: Graph) -> Schema:
+        """The compiled schema of the graph's input."""
+        if graph.digest not in self._inputs:
+            self._inputs[graph.digest] = compile_schema(graph.input_schema)
+        return self._inputs[graph.digest]
 
     def find(self, reference: str) -> Published:
         """The newest version that `name@range`, `name@version` or `name` admits. Raises NotFound."""
