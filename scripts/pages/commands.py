@@ -60,6 +60,7 @@ def _rows(parameter: Any, context: Any) -> Iterator[tuple[str, str]]:
 
 def _words(text: str) -> str:
     """Help as Markdown: marks of Rich are taken out, a paragraph that keeps its lines becomes code."""
+    text = re.sub(r"<(\w+)>", r"&lt;\1&gt;", text)
     plain = inspect.cleandoc(re.sub(r"\[/?(?:bold|dim|italic|green|red|yellow|blue|cyan|magenta)[^\]]*\]", "", text))
     paragraphs = [part.strip("\n") for part in plain.split("\n\n")]
     kept = (

@@ -4,6 +4,7 @@
     $ accord runs list             `…` stands for anything within a line, a line that is only `…` for any lines.
     …                              Without lines below it, the output is not compared.
     $ accord verify bad.yaml       # exit 2   says which exit code is expected, where it is not 0.
+    $ accord run wait.yaml &       goes on beside the others, as soon as it has printed the lines below it.
     ```
     ```yaml title="hello.yaml"     a block with a title is written to that file.
     ```python                      a block of Python without a title is run.
@@ -45,7 +46,9 @@ class Command(msgspec.Struct, frozen=True):
 
     text: str
     output: list[str]
-    exit_code: int
+    exit_code: int = 0
+    beside: bool = False
+    """Whether it goes on while the next ones run."""
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -67,7 +70,8 @@ def commands(text: str) -> Iterator[Command]:
             given.append(lines.pop(0))
         code = EXIT_CODE.search(given[-1])
         given[-1] = EXIT_CODE.sub("", given[-1])
-        yield Command("\n".join(given), lines, int(code[1]) if code else 0)
+        text = "\n".join(given)
+        yield Command(text.removesuffix(" &"), lines, int(code[1]) if code else 0, text.endswith(" &"))
 
 
 def pattern(expected: list[str]) -> re.Pattern[str]:
@@ -87,6 +91,7 @@ def environment(home: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "COLUMNS": "120",
         "NO_COLOR": "1",
+        "PYTHONUNBUFFERED": "1",  # stdout and stderr in the order in which a terminal shows them
     }
 
 
@@ -113,12 +118,42 @@ def check(command: Command, where: str, folder: Path, home: Path) -> None:
         assert found, f"{shown}\n-- expected --\n" + "\n".join(command.output)
 
 
+def begin(command: Command, where: str, folder: Path, home: Path) -> subprocess.Popen[str]:
+    """The command, started, once it has printed what is expected."""
+    process = subprocess.Popen(
+        ["bash", "-c", f"exec {command.text}"],
+        cwd=folder,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    expected, seen = pattern(command.output), ""
+    while not expected.fullmatch(seen):
+        line = process.stdout.readline()
+        assert line, f"{where}: $ {command.text} &\n{seen}\n-- expected --\n" + "\n".join(command.output)
+        seen += line
+    return process
+
+
+@pytest.fixture
+def beside() -> Iterator[list[subprocess.Popen[str]]]:
+    """Commands that go on beside the others; they are ended with the page."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.terminate()
+        process.communicate(timeout=TIMEOUT_S)
+
+
 PAGES_THAT_RUN = [page for page in PAGES if page.is_file() and any(is_run(block) for block in blocks(page))]
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
+def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path, beside: list[subprocess.Popen[str]]) -> None:
     folder, home = tmp_path / "work", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
@@ -132,7 +167,10 @@ def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
             assert done.returncode == 0, f"{where}\n{done.stdout}"
         else:
             for command in commands(block.text):
-                check(command, where, folder, home)
+                if command.beside:
+                    beside.append(begin(command, where, folder, home))
+                else:
+                    check(command, where, folder, home)
 
 
 def test_placeholders():
@@ -143,8 +181,9 @@ def test_placeholders():
 
 
 def test_commands_of_a_block():
-    text = "$ accord runs list \\\n  --json\n[]\n$ accord verify bad.yaml  # exit 2\n"
+    text = "$ accord runs list \\\n  --json\n[]\n$ accord verify bad.yaml  # exit 2\n$ accord run wait.yaml &\n…\n"
     assert list(commands(text)) == [
-        Command("accord runs list \\\n  --json", ["[]"], 0),
-        Command("accord verify bad.yaml", [], 2),
+        Command("accord runs list \\\n  --json", ["[]"]),
+        Command("accord verify bad.yaml", [], exit_code=2),
+        Command("accord run wait.yaml", ["…"], beside=True),
     ]

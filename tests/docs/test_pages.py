@@ -90,3 +90,10 @@ def test_everything_that_is_asked_for_is_pinned() -> None:
     wanted = [project["project"]["dependencies"], project["build-system"]["requires"], *groups]
     names = {re.split(r"[<>=!~;\[ ]", each)[0].lower() for group in wanted for each in group if isinstance(each, str)}
     assert names - pins().keys() == set()
+
+
+def test_the_architecture_page_shows_the_layers_that_are_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = {each["id"]: each for each in project["tool"]["importlinter"]["contracts"]}
+    layers = "\n".join(contracts["layers"]["layers"])
+    assert f"```text\n{layers}\n```" in (ROOT / "docs" / "explanation" / "architecture.md").read_text("utf-8")
