@@ -5,27 +5,53 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from accord.cli.commands import runs
+from accord.cli.commands import agents, incidents, journal, keys, new, runs, templates
+from accord.cli.commands.doctor import doctor, version
+from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
+from accord.cli.commands.verify import verify
 from accord.cli.errors import EXIT_CODES
 
 PURPOSE = "Work for agents that do not trust each other: plan it, verify it, run it, and prove who did what."
 
 app = typer.Typer(
     name="accord",
-    help=PURPOSE,
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-app.add_typer(runs.app)
+
+WORK, LOOK, WRITE = "Work", "Look", "Set up"
+app.command(rich_help_panel=WORK)(run)
+app.command(rich_help_panel=WORK)(plan)
+app.command(rich_help_panel=WORK)(verify)
+app.add_typer(runs.app, rich_help_panel=WORK)
+app.command(rich_help_panel=LOOK)(doctor)
+app.command(rich_help_panel=LOOK)(version)
+app.add_typer(agents.app, rich_help_panel=LOOK)
+app.add_typer(templates.app, rich_help_panel=LOOK)
+app.add_typer(journal.app, rich_help_panel=LOOK)
+app.add_typer(incidents.app, rich_help_panel=LOOK)
+app.add_typer(new.app, rich_help_panel=WRITE)
+app.add_typer(keys.app, rich_help_panel=WRITE)
 
 
-@app.callback()
-def _top() -> None:
-    """A callback makes Typer keep subcommands while there is only one."""
+def _print_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback(help=PURPOSE)
+def _top(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,193 @@
+"""`accord agents`: who is known, what they offer, and under which keys they sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from accord.cli.errors import DONE
+from accord.cli.finding import find_agent
+from accord.cli.hosting import hosted_agents
+from accord.cli.options import Shared
+from accord.cli.output import Screen, agent_name, moment, shortened
+from accord.cli.session import carry_out, opened
+from accord.domain.agent import AgentCard
+from accord.domain.capability import CapabilityRange
+from accord.domain.contract import Contract
+from accord.domain.ids import AgentId, InstanceId
+from accord.engine.node import Node
+from accord.engine.registry import KnownKey
+from accord.sdk import Agent
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An agent that is known here: it has been here before, or this process could host it."""
+
+    card: AgentCard
+    enrolled: bool
+    hosted: bool
+    """Whether `accord run` with the same options hosts it."""
+    keys: list[KnownKey]
+    held: bool
+
+
+def list_agents(shared: Shared, capability: str | None) -> None:
+    """Carry out `accord agents list`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            known = await all_agents(node, shared)
+        wanted = CapabilityRange.parse(capability) if capability is not None else None
+        known = [one for one in known if wanted is None or any(wanted.matches(c.ref) for c in one.card.contracts())]
+        if screen.as_json:
+            screen.document([agent_document(one, whole=False) for one in known])
+        else:
+            screen.table(("agent", "where", "capabilities", "what it does"), [_row(one) for one in known])
+        return DONE
+
+    carry_out(shared, work)
+
+
+async def all_agents(node: Node, shared: Shared) -> list[Known]:
+    """Every agent that was ever enrolled, and those that a run would host, by id."""
+    hosted = {agent.id: agent for agent in hosted_agents(shared.agents)}
+    cards = {card.agent: card for card in await node.agents()}
+    enrolled = set(cards)
+    for agent in hosted.values():
+        cards.setdefault(agent.id, _card(agent))
+    held = {AgentId(hold.subject) for hold in node.parts.holds.placed() if hold.scope == "agent"}
+    return [
+        Known(
+            card=card,
+            enrolled=agent in enrolled,
+            hosted=agent in hosted,
+            keys=node.parts.registry.keys_of(agent),
+            held=agent in held,
+        )
+        for agent, card in sorted(cards.items())
+    ]
+
+
+def _card(agent: Agent) -> AgentCard:
+    """What the agent's card will say; it has no key yet."""
+    return agent.card(InstanceId(f"{agent.id}#none"), ())
+
+
+def _row(known: Known) -> tuple[str | Text, ...]:
+    offers = "\n".join(offer.capability for offer in known.card.capabilities)
+    return agent_name(known.card.agent), _where(known), offers, _purpose(known.card)
+
+
+def _where(known: Known) -> Text:
+    if known.held:
+        return Text("‖ held back", "yellow")
+    if known.hosted:
+        return Text("in every run here", "green")
+    return Text("known", "quiet")
+
+
+def _purpose(card: AgentCard) -> str:
+    descriptions = [card.description, *(offer.description for offer in card.capabilities)]
+    return shortened(next((text for text in descriptions if text), ""), 200)
+
+
+def agent_document(known: Known, *, whole: bool) -> dict[str, Any]:
+    """The agent as scripts get it; with contracts and keys where `whole`."""
+    card = known.card
+    document = {
+        "agent": card.agent,
+        "organisation": card.organisation,
+        "description": card.description,
+        "enrolled": known.enrolled,
+        "hosted": known.hosted,
+        "held": known.held,
+        "capabilities": [offer.capability for offer in card.capabilities],
+        "concurrency": card.capacity.concurrency,
+        "queue": card.capacity.queue,
+    }
+    if whole:
+        digests = [contract.digest for contract in card.contracts()]
+        offers = [msgspec.to_builtins(offer) for offer in card.capabilities]
+        document["capabilities"] = [
+            {**offer, "contract": digest} for offer, digest in zip(offers, digests, strict=True)
+        ]
+        document["keys"] = [_key_document(key) for key in known.keys]
+    return document
+
+
+def _key_document(key: KnownKey) -> dict[str, Any]:
+    return {**key.public.to_jwk(), "valid_from": key.valid_from, "revoked_at": key.revoked_at}
+
+
+def show_agent(shared: Shared, name: str) -> None:
+    """Carry out `accord agents show`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            known = await all_agents(node, shared)
+        agent = find_agent([one.card for one in known], name)
+        found = next(one for one in known if one.card.agent == agent)
+        if screen.as_json:
+            screen.document(agent_document(found, whole=True))
+        else:
+            _show(found, screen)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _show(known: Known, screen: Screen) -> None:
+    card = known.card
+    screen.line(Text.assemble((agent_name(card.agent), "head"), "  ", _where(known)))
+    screen.facts(
+        [
+            ("id", card.agent),
+            ("about", card.description),
+            ("at a time", f"{card.capacity.concurrency}, and {card.capacity.queue} queued"),
+        ]
+    )
+    for key in known.keys:
+        revoked = f", revoked {moment(key.revoked_at)}" if key.revoked_at else ""
+        screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, since {moment(key.valid_from)}{revoked}")])
+    for offer, contract in zip(card.capabilities, card.contracts(), strict=True):
+        screen.heading(offer.capability)
+        screen.facts([("about", offer.description), *_contract_facts(contract)])
+
+
+def _contract_facts(contract: Contract) -> Iterator[tuple[str, str]]:
+    limits = ", ".join(f"{name} {value}" for name, value in contract.limits.document().items())
+    yield "contract", contract.digest
+    yield "limits", limits
+    for name, schema in (("input", contract.input.document), ("output", contract.output.document)):
+        yield name, schema_words(schema)
+
+
+def schema_words(schema: Any) -> str:
+    """A JSON Schema in one line: its members with their types; `?` where one may be left out."""
+    if not isinstance(schema, dict):
+        return "anything" if schema else "nothing"
+    properties = schema.get("properties")
+    if not isinstance(properties, dict):
+        return _type_words(schema)
+    needed = schema.get("required", [])
+    parts = [f"{name}{'' if name in needed else '?'}: {_type_words(inner)}" for name, inner in properties.items()]
+    return "{ " + ", ".join(parts) + " }"
+
+
+def _type_words(schema: Any) -> str:
+    if not isinstance(schema, dict):
+        return "any"
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "enum" in schema:
+        return " | ".join(msgspec.json.encode(one).decode() for one in schema["enum"])
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return " | ".join(_type_words(option) for option in options)
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"[{_type_words(schema.get('items', True))}]"
+    return " | ".join(kind) if isinstance(kind, list) else str(kind)

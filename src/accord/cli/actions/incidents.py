@@ -1,0 +1,44 @@
+"""`accord incidents`: what the gate has refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from accord.cli.errors import DONE
+from accord.cli.options import Shared
+from accord.cli.output import Screen, agent_name, moment
+from accord.cli.session import carry_out, opened
+from accord.domain.system import IncidentRecorded
+
+
+def list_incidents(shared: Shared, limit: int) -> None:
+    """Carry out `accord incidents list`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            found = await node.parts.incidents.recent(limit)
+        if screen.as_json:
+            screen.document([{"incident": number, **_document(event)} for number, event in found])
+        elif found:
+            columns = ("#", "at", "code", "agent", "run", "task", "what")
+            screen.table(columns, [_row(number, event) for number, event in found])
+        else:
+            screen.note("Nothing was refused.")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _document(event: IncidentRecorded) -> dict[str, Any]:
+    document: dict[str, Any] = msgspec.to_builtins(event)
+    return document
+
+
+def _row(number: int, event: IncidentRecorded) -> tuple[str | Text, ...]:
+    name = agent_name(event.claimed_agent) if event.claimed_agent else "unknown"
+    agent = Text(name) if event.authentic else Text(f"{name} ?", "yellow")
+    run = event.run[-6:] if event.run else ""
+    return str(number), moment(event.at), event.problem.code, agent, run, event.task or "", event.problem.message

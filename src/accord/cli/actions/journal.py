@@ -1,0 +1,155 @@
+"""`accord journal`: the events of a run, the proof that they hold, and the state that they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from accord.cli.errors import DONE, FAILED, show_problem
+from accord.cli.finding import find_run
+from accord.cli.options import Shared
+from accord.cli.output import Screen, agent_name, counted, run_text, shortened, size, state_text
+from accord.cli.proof import Proof, proof_of
+from accord.cli.session import carry_out, opened
+from accord.domain.event import Event
+from accord.domain.machine import event_name
+from accord.domain.run import Run, begin, evolve
+from accord.engine.ledger import summary_of
+from accord.engine.node import Node
+
+_SAID_ELSEWHERE = ("event", "at", "task", "attempt")
+
+
+def show_journal(shared: Shared, reference: str, after: int, limit: int | None) -> None:
+    """Carry out `accord journal show`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            run = await find_run(node, reference)
+            events = await node.events(run, after=after, limit=limit)
+        if screen.as_json:
+            screen.document([{"sequence": sequence, **msgspec.to_builtins(event)} for sequence, event in events])
+        else:
+            rows = [_row(sequence, event) for sequence, event in events]
+            screen.table(("#", "at", "event", "task", "what"), rows, wraps=False)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _row(sequence: int, event: Event) -> tuple[str | Text, ...]:
+    document = msgspec.to_builtins(event)
+    task = str(document.get("task", ""))
+    if "attempt" in document:
+        task += f" #{document['attempt']}"
+    at = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    words = "  ".join(_words(document))
+    return str(sequence), Text(at, "quiet"), event_name(type(event)), task, Text(words, "quiet")
+
+
+def _words(document: dict[str, Any]) -> Iterator[str]:
+    for name, value in document.items():
+        if name not in _SAID_ELSEWHERE and value not in (None, "", []):
+            yield f"{name}={_short(name, value)}"
+
+
+def _short(name: str, value: Any) -> str:
+    if isinstance(value, dict) and "sha256" in value:
+        return f"{value['sha256'][:8]} ({size(value['len'])})"
+    if name == "agent":
+        return agent_name(value)
+    if name == "statement":
+        return f"{value[:8]}… ({size(len(value))})"
+    if name in ("contract", "payload", "graph", "lease"):
+        return str(value)[:8]
+    return shortened(value if isinstance(value, str) else msgspec.json.encode(value).decode(), 120)
+
+
+def verify_journal(shared: Shared, reference: str) -> None:
+    """Carry out `accord journal verify`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            proof = await proof_of(node, await find_run(node, reference))
+        if screen.as_json:
+            screen.document({**msgspec.to_builtins(proof), "ok": proof.ok})
+        else:
+            _show_proof(proof, screen)
+        return DONE if proof.ok else FAILED
+
+    carry_out(shared, work)
+
+
+def _show_proof(proof: Proof, screen: Screen) -> None:
+    sign = ("✔ ", "green") if proof.ok else ("✘ ", "red")
+    screen.line(Text.assemble(sign, run_text(proof.run), " holds" if proof.ok else " does not hold"))
+    screen.facts(
+        [
+            ("chain", f"{counted(proof.events, 'event')}, each bound to the one before; head {proof.head[:16]}…"),
+            ("statements", f"{proof.statements} verified under the keys of {counted(len(proof.signers), 'agent')}"),
+            ("payloads", f"{proof.payloads} read again; their bytes are those that were signed"),
+        ]
+    )
+    for problem in proof.problems:
+        show_problem(screen.out, problem)
+
+
+def replay_journal(shared: Shared, reference: str, until: int | None) -> None:
+    """Carry out `accord journal replay`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            run = await find_run(node, reference)
+            events = await node.events(run, limit=until)
+            states = list(await _replayed(node, events))
+            stored = await node.parts.ports.journal.run(run)
+        last = states[-1]
+        agrees = None
+        if stored is not None and until is None:
+            agrees = summary_of(last, stored.wake_at) == stored
+        if screen.as_json:
+            screen.document({"run": run, "events": len(events), "state": _phase(last), "agrees": agrees})
+        else:
+            _show_replay(events, states, screen, agrees=agrees)
+        return FAILED if agrees is False else DONE
+
+    carry_out(shared, work)
+
+
+async def _replayed(node: Node, events: list[tuple[int, Event]]) -> Iterator[Run]:
+    """The state after every event."""
+    first: Any = events[0][1]
+    graph = await node.parts.library.graph(first.graph)
+
+    def states() -> Iterator[Run]:
+        state = begin(graph, first)
+        yield state
+        for _, event in events[1:]:
+            state = evolve(state, event)
+            yield state
+
+    return states()
+
+
+def _phase(run: Run) -> str:
+    return "paused" if run.paused else run.phase
+
+
+def _show_replay(events: list[tuple[int, Event]], states: list[Run], screen: Screen, *, agrees: bool | None) -> None:
+    rows = [_replay_row(sequence, event, state) for (sequence, event), state in zip(events, states, strict=True)]
+    screen.table(("#", "event", "task", "is then", "run", "done", "under way"), rows)
+    if agrees is not None:
+        told = "the same as what lists show" if agrees else "NOT what lists show: the projection is wrong"
+        screen.line(
+            f"{counted(len(events), 'event')}; the state that they add up to is {told}", "" if agrees else "bad"
+        )
+
+
+def _replay_row(sequence: int, event: Event, state: Run) -> tuple[str | Text, ...]:
+    task = getattr(event, "task", None)
+    then = state_text(state.state(task).phase) if task is not None else Text()
+    done = f"{state.settled}/{len(state.graph.order)}"
+    return str(sequence), event_name(type(event)), task or "", then, state_text(_phase(state)), done, str(state.live)

@@ -1,0 +1,127 @@
+"""`accord templates`: which there are, what one of them does, and publishing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.text import Text
+
+from accord.cli.actions.agents import schema_words
+from accord.cli.actions.plan import drawing
+from accord.cli.catalogue import Catalogue, Entry, all_entries, read_entry
+from accord.cli.errors import DONE
+from accord.cli.options import Shared
+from accord.cli.output import Screen, clean, shortened
+from accord.cli.session import carry_out, opened, staffed, who
+from accord.domain.compile import compile_graph
+from accord.errors import AccordError, Problem, TemplateInvalid
+from accord.planner.plan import planned_tasks
+from accord.templates.schema import accord_template_schema
+
+
+def list_templates(shared: Shared) -> None:
+    """Carry out `accord templates list`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            entries = (await all_entries(node)).entries()
+        if screen.as_json:
+            screen.document([entry_document(entry) for entry in entries])
+        else:
+            screen.table(("template", "from", "tasks", "what it does"), [_row(entry) for entry in entries])
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _row(entry: Entry) -> tuple[str | Text, ...]:
+    about = shortened(entry.template.description, 160)
+    return entry.name, Text(entry.origin, "quiet"), str(len(entry.template.tasks)), about
+
+
+def entry_document(entry: Entry) -> dict[str, Any]:
+    """The template as scripts get it in lists."""
+    return {
+        "template": entry.name,
+        "digest": entry.digest,
+        "origin": entry.origin,
+        "description": entry.template.description,
+        "examples": entry.template.examples,
+        "tasks": list(entry.template.tasks),
+    }
+
+
+def show_template(shared: Shared, reference: str) -> None:
+    """Carry out `accord templates show`: the document itself with `--json`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            entry = _entry(reference, await all_entries(node))
+        if screen.as_json:
+            screen.document({**entry_document(entry), "document": msgspec.json.decode(entry.data)})
+        else:
+            _show(entry, screen)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _entry(reference: str, catalogue: Catalogue) -> Entry:
+    path = Path(reference)
+    return read_entry(path) if path.is_file() else catalogue.find(reference)
+
+
+def _show(entry: Entry, screen: Screen) -> None:
+    template = entry.template
+    tasks = list(planned_tasks(compile_graph(template, entry.digest)))
+    screen.line(Text.assemble((entry.name, "head"), (f"  {entry.origin}", "quiet")))
+    screen.line(" ".join(template.description.split()))
+    screen.line()
+    screen.facts([("digest", entry.digest), ("input", schema_words(template.input))])
+    if template.examples:
+        screen.heading("Said like this")
+        for phrase in template.examples:
+            screen.line(f"  {phrase}")
+    screen.heading("Graph")
+    for line in drawing(tasks):
+        screen.line(line)
+    screen.line()
+    rows = [(task.task, task.does.replace("`", ""), clean(task.why)) for task in tasks]
+    screen.table(("task", "does", "why"), rows)
+
+
+def print_schema() -> None:
+    """Carry out `accord templates schema`."""
+    Screen(as_json=True).document(accord_template_schema())
+
+
+def publish(shared: Shared, paths: list[Path]) -> None:
+    """Carry out `accord templates publish`: all of the files, or none where one of them is wrong."""
+
+    async def work(screen: Screen) -> int:
+        entries = _read(paths)
+        async with staffed(shared) as node:
+            for entry in entries:
+                await node.publish(entry.template, entry.data, by=who())
+        if screen.as_json:
+            screen.document([entry_document(entry) for entry in entries])
+        else:
+            for entry in entries:
+                screen.line(f"published {entry.name}")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _read(paths: list[Path]) -> list[Entry]:
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            entries.append(read_entry(path))
+        except AccordError as error:
+            problems.extend(error.problems)
+    TemplateInvalid.raise_if(problems)
+    return entries

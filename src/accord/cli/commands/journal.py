@@ -1,0 +1,68 @@
+"""`accord journal ...`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accord.cli.later import later
+from accord.cli.options import Home, Json, RunName, Shared, Verbose
+
+if TYPE_CHECKING:
+    from accord.cli.actions import journal as action
+else:
+    action = later("accord.cli.actions.journal")
+
+app = typer.Typer(name="journal", help="The events of a run: show, prove, replay.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    run: RunName,
+    after: Annotated[int, typer.Option("--after", metavar="N", min=0, help="Only events behind number N.")] = 0,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.", show_default=False)] = None,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the events of a run, in order; whole with --json.
+
+    **Examples**
+
+    - `accord journal show last`
+    - `accord journal show last --after 40 --json`
+    """
+    action.show_journal(Shared(home, as_json, verbose), run, after, limit)
+
+
+@app.command()
+def verify(run: RunName, home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Prove a run: its hash chain, every signature in it, and the bytes that were signed.
+
+    The exit code is 1 where something does not hold, 4 where the chain itself is broken.
+
+    **Example**
+
+    - `accord journal verify last`
+    """
+    action.verify_journal(Shared(home, as_json, verbose), run)
+
+
+@app.command()
+def replay(
+    run: RunName,
+    until: Annotated[
+        int | None, typer.Option("--until", metavar="N", min=1, help="Stop after event number N.", show_default=False)
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Rebuild the state of a run from its events, one by one, and compare it with what is listed.
+
+    **Example**
+
+    - `accord journal replay last --until 12`
+    """
+    action.replay_journal(Shared(home, as_json, verbose), run, until)

@@ -1,0 +1,38 @@
+"""`accord verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accord.cli.later import later
+from accord.cli.options import AgentsFrom, Json, Shared, Verbose
+
+if TYPE_CHECKING:
+    from accord.cli.actions import verify as action
+else:
+    action = later("accord.cli.actions.verify")
+
+
+def verify(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Templates, agent files, or directories of them.", show_default=False),
+    ],
+    agents: AgentsFrom = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Verify templates and agent files: every problem at once, each with its line. For editors and CI.
+
+    It knows the built-in agents, those of --agents, and the files of this call; nothing else, so that it says the
+    same on every machine. The exit code is 2 where there are errors.
+
+    **Examples**
+
+    - `accord verify workflows/`
+    - `accord verify my.yaml translator.yaml --agents my_agents.py --json`
+    """
+    raise typer.Exit(action.verify_paths(Shared(None, as_json, verbose, tuple(agents or ())), paths))
