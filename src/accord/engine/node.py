@@ -230,7 +230,9 @@ class Node:
             )
 
     async def _new_run(self) -> RunId:
-        if not self.parts.partitions.fences and await self.parts.partitions.claim() is None:
+        while not self.parts.partitions.fences:
+            if await self.parts.partitions.claim() is not None:
+                continue
             raise Overloaded.of("ACC452", "every partition is owned by another process", hint="stop one of them")
         return self.parts.partitions.new_run()
 

@@ -43,7 +43,7 @@ from accord.errors import (
     StoreError,
     StoreUnavailable,
 )
-from accord.ports import Answer, Delivery, Inbox, partition_subject
+from accord.ports import Answer, Delivery, Fence, Inbox, partition_subject
 
 logger = logging.getLogger("accord.orchestrator")
 
@@ -110,13 +110,16 @@ class Orchestrator:
         await asyncio.gather(*self._pumps.values(), *self._tasks, return_exceptions=True)
         await self._stack.aclose()
 
-    async def own(self, partition: int) -> None:
-        """Take over a partition that is ours from now on: its runs go on before anything new is assigned."""
+    async def own(self, fences: Sequence[Fence]) -> None:
+        """Take over partitions that are ours from now on: their runs go on before anything new is assigned."""
         journal, clock = self.parts.ports.journal, self.parts.ports.clock
-        everything = clock.now() + timedelta(days=36_500)
-        for summary in await journal.overdue(everything, partitions=[partition], limit=1_000_000):
+        everything, partitions = clock.now() + timedelta(days=36_500), [fence.partition for fence in fences]
+        summaries = await journal.overdue(everything, partitions=partitions, limit=1_000_000)
+        self.parts.partitions.fences.update({fence.partition: fence for fence in fences})
+        for summary in summaries:
             self.order(Order(summary.run, c.Tick()))
-        await self._listen(partition_subject(partition))
+        for partition in partitions:
+            await self._listen(partition_subject(partition))
 
     async def disown(self, partition: int) -> None:
         """Leave a partition that is not ours any more."""
@@ -128,6 +131,8 @@ class Orchestrator:
         ours = [slot for slot in ledger.slots() if partition_of(slot.run.id) == partition]
         ledger.forget(ours)
         self._executor.abandon(slot.run.id for slot in ours)
+        for slot in ours:
+            self.parts.timers.set(slot.run.id, None)
 
     # -- what comes in -------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from itertools import product
 
@@ -14,7 +15,8 @@ from accord.ports import Clock, Fence, Ids, Journal
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
-Moved = Callable[[int], Awaitable[None]]
+Gained = Callable[[Sequence[Fence]], Awaitable[None]]
+Lost = Callable[[int], Awaitable[None]]
 
 
 class Partitions:
@@ -27,36 +29,50 @@ class Partitions:
         self._owner = owner
         self._ttl = ttl
         self.fences: dict[int, Fence] = {}
-        self.gained: Moved | None = None
-        self.lost: Moved | None = None
+        self.gained: Gained | None = None
+        """Takes over new partitions: puts their fences into `fences` as soon as it knows their runs."""
+        self.lost: Lost | None = None
+        self._moving = asyncio.Lock()
 
     async def claim(self, partition: int | None = None) -> int | None:
         """Become the owner of a partition, of any free one where None; None where somebody else owns it."""
-        if partition is not None and partition in self.fences:
-            return partition
-        fence = await self._journal.claim(self._owner, partition=partition, now=self._clock.now(), ttl=self._ttl)
-        if fence is None:
-            return None
-        self.fences[fence.partition] = fence
-        if self.gained is not None:
-            await self.gained(fence.partition)
-        return fence.partition
+        async with self._moving:
+            if partition is not None and partition in self.fences:
+                return partition
+            fence = await self._claimed(partition)
+            if fence is None:
+                return None
+            await self._take_over([fence])
+            return fence.partition
 
     async def claim_all(self) -> None:
-        """Become the owner of every partition that is free."""
-        for partition in range(PARTITIONS):
-            await self.claim(partition)
+        """Become the owner of every partition that is free; their runs are taken over together, so that nothing new
+        is assigned before it is known what agents hold already.
+        """
+        async with self._moving:
+            claimed = [await self._claimed(one) for one in range(PARTITIONS) if one not in self.fences]
+            await self._take_over([fence for fence in claimed if fence is not None])
+
+    async def _claimed(self, partition: int | None) -> Fence | None:
+        return await self._journal.claim(self._owner, partition=partition, now=self._clock.now(), ttl=self._ttl)
+
+    async def _take_over(self, fences: Sequence[Fence]) -> None:
+        if self.gained is not None and fences:
+            await self.gained(fences)
+        self.fences.update({fence.partition: fence for fence in fences})
 
     async def check(self) -> None:
         """Renew what is ours, and leave what is not any more. While the store is away nothing can be written anyway."""
-        try:
-            kept = await self._journal.renew(list(self.fences.values()), now=self._clock.now(), ttl=self._ttl)
-        except StoreUnavailable:
-            return
-        for partition in set(self.fences) - {fence.partition for fence in kept}:
-            del self.fences[partition]
-            if self.lost is not None:
-                await self.lost(partition)
+        async with self._moving:
+            ours = list(self.fences.values())
+            try:
+                kept = await self._journal.renew(ours, now=self._clock.now(), ttl=self._ttl)
+            except StoreUnavailable:
+                return
+            for partition in sorted({fence.partition for fence in ours} - {fence.partition for fence in kept}):
+                del self.fences[partition]
+                if self.lost is not None:
+                    await self.lost(partition)
 
     async def release(self) -> None:
         """Give everything back, so that others need not wait for the leases to run out."""
