@@ -159,6 +159,7 @@ class Fail(_Command, frozen=True, kw_only=True, tag="fail"):
     statement: str
     problem: Problem
     retryable: bool
+    fault: Fault | None = None
 
 
 class AgentLost(_Command, frozen=True, kw_only=True, tag="agent_lost"):

@@ -303,6 +303,8 @@ class AttemptFailed(_Event, frozen=True, kw_only=True, tag="attempt.failed"):
     problem: Problem
     statement: str
     retryable: bool = True
+    fault: Fault | None = None
+    """`consumer` where the agent refused an input that keeps the contract."""
 
 
 class AttemptExpired(_Event, frozen=True, kw_only=True, tag="attempt.expired"):

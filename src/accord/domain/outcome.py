@@ -51,7 +51,9 @@ def assign(draft: Draft, command: c.Assign) -> None:
 def refuse_input(draft: Draft, command: c.RefuseInput) -> None:
     """What the expressions made breaks the contract: the template is at fault, trying again would not help."""
     if draft.run.state(command.task).wants:
-        fall_back(draft, command.task, command.problems[0])
+        first = command.problems[0]
+        problem = Problem(first.code, f"the mapping is at fault: {first.message}", first.place, first.hint)
+        fall_back(draft, command.task, problem)
 
 
 def accept(draft: Draft, command: c.Accept) -> None:
@@ -115,15 +117,30 @@ def diagnose(draft: Draft, command: c.Diagnose) -> None:
         )
     )
     if command.verdict == "repaired" and command.repaired is not None:
-        _complete(draft, task, command.attempt, command.repaired, command.confidence)
+        _take_repaired(draft, command, broken, command.repaired)
     elif command.verdict == "retry":
-        try_again(draft, task, broken.problems, agent=broken.agent, wait=False)
+        try_again(draft, task, _advised(broken, command), agent=broken.agent, wait=False)
     elif command.verdict == "reassign":
-        try_again(draft, task, broken.problems, avoid=(broken.agent,), wait=False)
+        try_again(draft, task, _advised(broken, command), avoid=(broken.agent,), wait=False)
     else:
         cause = broken.problems[0]
         text = f"{cause.message}; diagnosis: {command.explanation or 'none'}"
         fall_back(draft, task, Problem(cause.code, text, cause.place, cause.hint))
+
+
+def _take_repaired(draft: Draft, command: c.Diagnose, broken: Attempt, repaired: Document) -> None:
+    """A repaired result is taken under the same rule of confidence as any other."""
+    doubts = _unsure(work_of(draft.run, command.task), command.confidence)
+    if doubts:
+        _after_doubt(draft, command.task, broken, repaired, doubts)
+    else:
+        _complete(draft, command.task, command.attempt, repaired, command.confidence)
+
+
+def _advised(broken: Attempt, command: c.Diagnose) -> tuple[Problem, ...]:
+    """What the next attempt is told: what was wrong, and what the diagnosis says of it."""
+    advice = (Problem("ACC425", f"diagnosis: {command.explanation}"),) if command.explanation else ()
+    return (*broken.problems, *advice)
 
 
 def fail(draft: Draft, command: c.Fail) -> None:
@@ -137,6 +154,7 @@ def fail(draft: Draft, command: c.Fail) -> None:
             problem=command.problem,
             statement=command.statement,
             retryable=command.retryable,
+            fault=command.fault,
         )
     )
     _after_loss(draft, command.task, attempt, command.problem, retryable=command.retryable)

@@ -16,11 +16,13 @@ from hashlib import sha256
 import msgspec
 
 from accord.domain import command as c
+from accord.domain.contract import Contract
 from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
 from accord.domain.event import Fault
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
+from accord.domain.outcome import UNSURE
 from accord.domain.payloads import FailurePayload, decode_payload
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run
@@ -49,10 +51,13 @@ REFUSALS: dict[str, str] = {
     "ACC349": "the lease is another one",
     "ACC350": "capability or contract are not those of the attempt",
     "ACC351": "another answer to this attempt was accepted already",
-    "ACC352": "the payload is not the one that was signed",
+    "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",
 }
 """What makes a message an incident, by code; ACC30x to ACC32x are those of the statement itself."""
+
+REFUSED_INPUT = "input-contract"
+"""The failure code of an agent that refuses its input. The input was checked before: the consumer is at fault."""
 
 _ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
 _ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat"})
@@ -208,6 +213,7 @@ class Gate:
                 statement=statement,
                 problem=problem,
                 retryable=failure.retryable,
+                fault="consumer" if failure.code == REFUSED_INPUT else None,
             )
         if claims.kind == "accept":
             return c.Accept(task=task, attempt=attempt.number)
@@ -222,7 +228,7 @@ class Gate:
             problems = contract.violations_of_output(value)
         unsure = not problems and _below(contract.limits.min_confidence, confidence)
         if unsure:
-            problems = (Problem("ACC421", f"the contract asks for a confidence of {contract.limits.min_confidence}"),)
+            problems = (_unsure(contract),)
         if attempt.want.purpose == "diagnose" and not problems:
             return self._diagnosis(run, task, attempt, authentic)
         is_json = not problems or not problems[0].code.startswith("ACC32")
@@ -251,7 +257,10 @@ class Gate:
             problems = (Problem("ACC330", "a repair without an output", Place(pointer="/output")),)
         elif diagnosis.verdict == "repaired":
             broken = _last_rejected(run, task)
-            problems = self._registry.contract(broken.contract).violations_of_output(diagnosis.output)
+            contract = self._registry.contract(broken.contract)
+            problems = contract.violations_of_output(diagnosis.output)
+            if not problems and _below(contract.limits.min_confidence, _confidence(authentic.claims)):
+                problems = (_unsure(contract),)
             repaired = self._documents.document(msgspec.json.encode(diagnosis.output))
         if problems:
             return self._no_diagnosis(task, attempt, authentic, problems)
@@ -323,6 +332,10 @@ def _confidence(claims: Claims) -> float | None:
 
 def _below(least: Decimal | None, confidence: float | None) -> bool:
     return least is not None and Decimal(str(confidence or 0.0)) < least
+
+
+def _unsure(contract: Contract) -> Problem:
+    return Problem(UNSURE, f"the contract asks for a confidence of {contract.limits.min_confidence}")
 
 
 def _last_rejected(run: Run, task: TaskId) -> Attempt:
