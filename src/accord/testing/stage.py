@@ -166,7 +166,7 @@ class ScriptedAgent:
 
     # -- what it says --------------------------------------------------------------------------------------------
 
-    def claims(self, assignment: Assignment, payload: bytes | None, kind: Kind = "result", **changed: Any) -> Claims:
+    def claims(self, assignment: Assignment, data: bytes | None, /, kind: Kind = "result", **changed: Any) -> Claims:
         """The claims of an honest answer, but for what is changed."""
         given, now = assignment.claims, int(self.stage.clock.now().timestamp())
         honest: dict[str, Any] = {
@@ -182,7 +182,7 @@ class ScriptedAgent:
             "lease": given.lease,
             "capability": given.capability,
             "contract": given.contract,
-            "payload": None if payload is None else payload_ref(payload),
+            "payload": None if data is None else payload_ref(data),
         }
         return Claims(**(honest | changed))
 
@@ -205,9 +205,7 @@ class ScriptedAgent:
 
     async def answer(self, assignment: Assignment, value: Any, **changed: Any) -> None:
         """Send a result, and wait until it is dealt with."""
-        await self.stage.deliver(
-            assignment.claims.run or RunId(""), await self.result(assignment, value, **changed)
-        )
+        await self.stage.deliver(assignment.claims.run or RunId(""), await self.result(assignment, value, **changed))
 
     async def news(self, kind: Kind, payload: bytes, **changed: Any) -> Message:
         """A card or heartbeat with this payload."""
