@@ -1,4 +1,4 @@
-"""Images: the state of a run as one plain value, to be kept and made into a run again. What finds tasks is made anew."""
+"""Images: the state of a run as one plain value, to be kept and turned into a run again."""
 
 from __future__ import annotations
 
