@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -13,11 +14,13 @@ from accord.domain.progress import work_of
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman
-from accord.engine.dispatcher import Proposal
+from accord.engine.dispatcher import BACKOFF_CAP, Proposal
 from accord.engine.ledger import Slot
 from accord.engine.parts import Parts
 from accord.engine.router import Held
-from accord.errors import Problem
+from accord.errors import Problem, StoreUnavailable, TransitionRefused
+
+logger = logging.getLogger("accord.assigner")
 
 
 class Assigner:
@@ -36,7 +39,7 @@ class Assigner:
             hot = ledger.hot(proposal.run)
             if hot is not None:
                 slots[proposal.run] = hot  # first: what fails on the way is then read again, and offered again
-                await self._assign(hot, proposal)
+                await self._try_to_assign(hot, proposal)
         self._parts.timers.poke()
 
     def _offer(self, run: Run, events: Iterable[e.Event]) -> None:
@@ -47,14 +50,30 @@ class Assigner:
             elif isinstance(event, e.RunResumed):
                 dispatcher.unpark(run.id)
 
+    async def _try_to_assign(self, slot: Slot, proposal: Proposal) -> None:
+        try:
+            await self._assign(slot, proposal)
+        except StoreUnavailable:
+            raise
+        except TransitionRefused:
+            # Not yet: the clock was set back.
+            self._parts.dispatcher.offer_later(slot.run.id, proposal.task, self._parts.ports.clock.now() + BACKOFF_CAP)
+        except Exception as error:
+            # It would fail again, and nothing else would be assigned any more.
+            logger.exception("%s of %s cannot be assigned", proposal.task, proposal.run)
+            await self._refuse(slot, proposal.task, (Problem("ACC457", f"it cannot be assigned: {error!r:.500}"),))
+
+    async def _refuse(self, slot: Slot, task: TaskId, problems: tuple[Problem, ...]) -> None:
+        before = len(slot.pending)
+        await self._parts.ledger.decide(slot, c.RefuseInput(task=task, problems=problems))
+        self._offer(slot.run, slot.pending[before:])
+
     async def _assign(self, slot: Slot, proposal: Proposal) -> None:
         documents, task, want = self._parts.documents, proposal.task, proposal.want
         data = await documents.data(want.input)
         problems = await self._input_problems(proposal)
         if problems:
-            before = len(slot.pending)
-            await self._parts.ledger.decide(slot, c.RefuseInput(task=task, problems=problems))
-            self._offer(slot.run, slot.pending[before:])
+            await self._refuse(slot, task, problems)
             return
         payload = await self._payload(slot.run, proposal, data)
         number = len(slot.run.state(task).attempts) + 1

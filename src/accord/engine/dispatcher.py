@@ -85,6 +85,10 @@ class Dispatcher:
             else:
                 self._lane(capability_of(run, task, want)).add(run.id, task)
 
+    def offer_later(self, run: RunId, task: TaskId, at: datetime) -> None:
+        """Look at the task's back-offs again at this time."""
+        heapq.heappush(self._later, (at, run, task))
+
     def unpark(self, run: RunId) -> None:
         """The run may go on: queue again what was put aside."""
         for wanted, tasks in self._parked.pop(run, {}).values():

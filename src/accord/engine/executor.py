@@ -20,7 +20,7 @@ from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.router import Held
-from accord.errors import AccordError, Overloaded, Problem
+from accord.errors import AccordError, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
 logger = logging.getLogger("accord.executor")
@@ -115,11 +115,20 @@ class Executor:
         attempt = effect.attempt
         payload = self._parts.outgoing.pop((run.id, effect.task, attempt.number), None)
         if payload is None:
-            payload = await self._payload_again(run, effect)
-        if payload_ref(payload).sha256 != attempt.payload:
+            payload = await self._payload_again_or_none(run, effect)
+        if payload is None or payload_ref(payload).sha256 != attempt.payload:
             logger.error("the assignment of %s/%s cannot be made again: its lease has to run out", run.id, effect.task)
             return []
         return [self._parts.secretary.assignment(run.id, effect, payload)]
+
+    async def _payload_again_or_none(self, run: Run, effect: f.Send) -> bytes | None:
+        try:
+            return await self._payload_again(run, effect)
+        except StoreUnavailable:
+            raise
+        except AccordError as error:
+            logger.error("the input of %s/%s is lost: %s", run.id, effect.task, error)
+            return None
 
     async def _payload_again(self, run: Run, effect: f.Send) -> bytes:
         data = await self._parts.documents.data(effect.attempt.want.input)

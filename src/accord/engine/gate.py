@@ -53,6 +53,7 @@ REFUSALS: dict[str, str] = {
     "ACC351": "another answer to this attempt was accepted already",
     "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",
+    "ACC354": "it met a fault of Accord's",
 }
 """What makes a message an incident, by code; ACC30x to ACC32x are those of the statement itself."""
 

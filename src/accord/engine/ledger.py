@@ -4,6 +4,7 @@ committed is forgotten here and read again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from accord.domain.timing import next_wake
 from accord.engine.documents import Documents
 from accord.engine.library import Library
 from accord.engine.registry import Registry
-from accord.errors import Fenced, StoreCorrupt
+from accord.errors import Fenced, StoreCorrupt, StoreUnavailable
 from accord.ports import Answer, Append, Clock, Fence, Head, Journal, Record, RunState, RunSummary
 
 SNAPSHOT_FROM = 2000
@@ -30,6 +31,8 @@ SNAPSHOT_FROM = 2000
 snapshots of a
 run together cost no more than its events, and at most half of those is read again.
 """
+
+logger = logging.getLogger("accord.ledger")
 
 
 class Slot:
@@ -189,10 +192,18 @@ class Ledger:
             if slot.run.ended:
                 self._slots.pop(slot.run.id, None)
             elif slot.head.sequence >= max(2 * slot.kept, SNAPSHOT_FROM):
-                await self._journal.save_snapshot(encode_snapshot(slot.run, slot.head))
-                slot.kept = slot.head.sequence
+                await self._keep(slot)
         self._documents.trim()
         return committed
+
+    async def _keep(self, slot: Slot) -> None:
+        """Save a snapshot; without it the run is only read more slowly."""
+        try:
+            await self._journal.save_snapshot(encode_snapshot(slot.run, slot.head))
+        except StoreUnavailable as error:
+            logger.warning("no snapshot of %s: %s", slot.run.id, error)
+        else:
+            slot.kept = slot.head.sequence
 
     def _append(self, slot: Slot) -> Append:
         run = slot.run

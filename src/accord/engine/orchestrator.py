@@ -27,7 +27,7 @@ from accord.domain.run import Run
 from accord.engine.assigner import Assigner
 from accord.engine.executor import Executor
 from accord.engine.feed import Happened, Progressed
-from accord.engine.gate import Authentic, Late, News, Suspect
+from accord.engine.gate import REFUSALS, Authentic, Late, News, Suspect
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
@@ -202,7 +202,7 @@ class Orchestrator:
         except StoreError as error:
             await self._give_up(batch, arrivals, orders, error)
         except Exception as error:
-            # A fault of ours must not end the loop: nothing of the batch has happened, and poison is set aside.
+            # A fault of ours must not end the loop: nothing of the batch has happened.
             logger.exception("a batch was given up because of a fault of Accord's")
             await self._give_up(batch, arrivals, orders, error)
 
@@ -216,14 +216,19 @@ class Orchestrator:
             if order.letter is not None:
                 slot.answers.append(Answer(order.letter, b'{"ok":true}'))
             batch.slots[order.run] = slot
-        except StoreError:
+        except StoreUnavailable:
             raise
         except AccordError as error:
             await self._refuse(order, error)
+        except Exception as error:
+            logger.exception("a command for %s was set aside because of a fault of Accord's", order.run)
+            await self._refuse(order, Refused.of("ACC456", f"a fault of Accord's: {error!r}"))
 
     async def _slot_for(self, order: Order, batch: Batch) -> Slot | None:
         """The slot after the command; None where nothing is left to do."""
         if not self.parts.ledger.owns(order.run):
+            if order.letter is not None:
+                return None  # it is for the new owner
             raise Refused.of("ACC454", f"the partition of {order.run} belongs to another process")
         slot = None if order.new else await self._slot(order.run, batch)
         if isinstance(order.command, c.Start):
@@ -251,13 +256,24 @@ class Orchestrator:
 
     async def _receive(self, arrival: Arrival, batch: Batch) -> None:
         found = arrival.found
+        try:
+            await self._deal_with(found, batch)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # Nothing of it has happened, and it would fail again: it is set aside so that others are not held up.
+            logger.exception("a message was set aside because of a fault of Accord's")
+            problem = Problem("ACC354", f"{REFUSALS['ACC354']}: {error!r:.500}")
+            await self.parts.incidents.record(Suspect(found.delivery, problem, found.claims))
+        batch.ack(arrival.inbox, found.delivery)
+
+    async def _deal_with(self, found: Authentic | Suspect, batch: Batch) -> None:
         if isinstance(found, Suspect):
             await self.parts.incidents.record(found)
         elif found.claims.kind in ("card", "heartbeat"):
             await self._hear(found)
         else:
             await self._admit(found, batch)
-        batch.ack(arrival.inbox, found.delivery)
 
     async def _admit(self, authentic: Authentic, batch: Batch) -> None:
         run = authentic.claims.run or RunId("")
@@ -369,7 +385,8 @@ class Orchestrator:
             slot = self.parts.ledger.hot(one.run.id)
             self.parts.timers.set(one.run.id, slot.wake_at if slot else None)
         for slot in batch.loaded:
-            self.parts.timers.set(slot.run.id, slot.wake_at)
+            if self.parts.ledger.hot(slot.run.id) is slot:
+                self.parts.timers.set(slot.run.id, slot.wake_at)
             self.parts.feed.publish(slot.run.id, Happened(slot.run, slot.head.sequence, ()))
 
     async def _give_up(
@@ -380,6 +397,7 @@ class Orchestrator:
         for order in orders:
             if order.done is not None and not order.done.done():
                 order.done.set_exception(error)
+        again = [order for order in orders if order.done is None]
         by_inbox: dict[Inbox, list[Delivery]] = {}
         for arrival in arrivals:
             by_inbox.setdefault(arrival.inbox, []).append(arrival.found.delivery)
@@ -388,9 +406,13 @@ class Orchestrator:
         logger.warning("a batch of %d was not committed: %s", len(batch.slots), error)
         if isinstance(error, (SequenceConflict, Fenced)):
             await self.parts.partitions.check()
-        if isinstance(error, StoreUnavailable):
+        else:
             await asyncio.sleep(self._retry.total_seconds())
             self._retry = min(self._retry * 2, RETRY_CAP)
-        for run in batch.slots:
+        for run in dict.fromkeys((*batch.slots, *(slot.run.id for slot in batch.loaded))):
             if self.parts.ledger.owns(run):
                 self.order(Order(run, c.Tick()))
+            else:
+                self._executor.abandon([run])
+        for order in again:
+            self.order(order)

@@ -7,16 +7,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from accord.domain import command as c
 from accord.domain.ids import RunId
+from accord.domain.run import Run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
 from accord.engine.retention import Retention
-from accord.errors import StoreUnavailable
+from accord.errors import StoreError, StoreUnavailable
 from accord.ports import Answer
 
 logger = logging.getLogger("accord.rounds")
@@ -33,12 +35,14 @@ class Round(Protocol):
 
 
 async def repeat(round_: Round) -> None:
-    """Do the round for ever; while the store is away it is tried again next time."""
+    """Do the round for ever; what fails, while the store is away or by a fault of ours, is tried again next time."""
     while True:
         try:
             await round_.go()
         except StoreUnavailable as error:
             logger.warning("%s: %s", type(round_).__name__, error)
+        except Exception:
+            logger.exception("%s failed because of a fault of Accord's", type(round_).__name__)
         await asyncio.sleep(round_.every.total_seconds())
 
 
@@ -76,7 +80,7 @@ class Presence:
         for slot in parts.ledger.slots():
             lost = tuple(
                 (task, attempt.number)
-                for task in slot.run.busy
+                for task in sorted(slot.run.busy)
                 for attempt in slot.run.state(task).attempts
                 if attempt.live and attempt.agent in gone
             )
@@ -107,7 +111,14 @@ class Letters:
                 text = {"ok": False, "problems": [{"code": "ACC446", "message": f"unreadable: {error}"}]}
                 await parts.ports.journal.answer([Answer(letter.id, msgspec.json.encode(text))])
                 continue
-            self._orchestrator.order(Order(content.run, content.command, letter=letter.id))
+            done: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+            done.add_done_callback(partial(self._over, letter.id))
+            self._orchestrator.order(Order(content.run, content.command, done, letter=letter.id))
+
+    def _over(self, letter: str, done: asyncio.Future[Run]) -> None:
+        """What was not committed is read again, unless the letter has its answer."""
+        if not done.cancelled() and isinstance(done.exception(), StoreError):
+            self._seen.discard(letter)
 
 
 class LetterContent(msgspec.Struct, frozen=True):
