@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from accord.blobs.files import FileBlobStore
 from accord.bus.memory import MemoryBus
@@ -65,8 +65,18 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
             key=await key_of(keys, "orchestrator"),
             owner=f"{os.getpid()}-{secrets.token_hex(4)}",
         )
-        parts = Parts(ports, identity, compatible_version, tuning or Tuning())
+        parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
         yield await stack.enter_async_context(Node(parts))
+
+
+def tuning_of(settings: Settings) -> Tuning:
+    """What the settings say of the engine."""
+    return Tuning(
+        keep=timedelta(days=settings.keep_days),
+        max_runs=settings.max_runs,
+        max_waiting=settings.max_waiting,
+        capability_limits=settings.capability_limits,
+    )
 
 
 @asynccontextmanager

@@ -1,28 +1,59 @@
-"""Settings: one validated value; defaults < environment < flags. Nothing else reads the environment."""
+"""Settings: one validated value; defaults < file < environment < flags. Nothing else reads the environment.
+
+The file is `settings.toml` in the home. The environment has `ACCORD_` and the name in capitals: `ACCORD_KEEP_DAYS=30`.
+"""
 
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import platformdirs
+from msgspec import Meta
 
-from accord.errors import BadInput, Problem
+from accord.domain.schema import compile_schema
+from accord.errors import BadInput, Place, Problem
 
 PREFIX = "ACCORD_"
-KNOWN = ("HOME", "ORGANISATION", "PASSPHRASE_FILE")
+_TEXTS = frozenset(("organisation", "passphrase_file"))
+
+ELSEWHERE = ("ACCORD_HOME", "ACCORD_VECTORS")
+"""Variables that are no settings: where the home is, and where tests find vectors."""
+
+
+class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file or the environment may set."""
+
+    organisation: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")] = "local"
+    """The organisation that agents and orchestrator belong to."""
+    passphrase_file: str | None = None
+    """Holds the passphrase of the key files; one inside of the home is made where none is named."""
+    keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0
+    """How long ended runs are kept."""
+    max_runs: Annotated[int, Meta(ge=1)] = 20_000
+    """Runs that may be under way before new ones are refused."""
+    max_waiting: Annotated[int, Meta(ge=1)] = 100_000
+    """Tasks that may wait for agents before new runs are refused."""
+    capability_limits: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    """How many attempts of a capability may be under way at once, by its name."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where things are, and who we are."""
+    """Where things are, who we are, and how much may go on at once."""
 
     home: Path
     """Journal, blobs, keys and reports of the embedded default."""
     organisation: str = "local"
     passphrase_file: Path | None = None
-    """Holds the passphrase of the key files; one inside of `home` is made where None."""
+    keep_days: float = 90.0
+    max_runs: int = 20_000
+    max_waiting: int = 100_000
+    capability_limits: Mapping[str, int] = {}
 
     @property
     def journal(self) -> Path:
@@ -49,20 +80,62 @@ def read_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
     """The settings of this process. `home` is the flag that beats the environment.
 
     Raises:
-        BadInput: an `ACCORD_` variable that nobody knows, or a value that cannot be; all of them at once.
+        BadInput: ACC901 something is set that nobody knows, ACC902 a value that cannot be, ACC903 an unreadable file;
+            all problems at once.
     """
     given = os.environ if environment is None else environment
-    names = {name.removeprefix(PREFIX) for name in given if name.startswith(PREFIX)}
-    unknown = sorted(names - set(KNOWN) - {"VECTORS"})
-    BadInput.raise_if(
-        Problem("ACC901", f"the setting {PREFIX}{name} is unknown", hint="known are: " + ", ".join(KNOWN))
-        for name in unknown
-        if not name.startswith("COMPLETE") and not name.startswith("TEST_")
-    )
-    from_environment = given.get(f"{PREFIX}HOME")
-    passphrase = given.get(f"{PREFIX}PASSPHRASE_FILE")
-    return Settings(
-        home=home or (Path(from_environment) if from_environment else platformdirs.user_data_path("accord")),
-        organisation=given.get(f"{PREFIX}ORGANISATION", "local"),
-        passphrase_file=Path(passphrase) if passphrase else None,
-    )
+    where = home or (Path(given["ACCORD_HOME"]) if given.get("ACCORD_HOME") else platformdirs.user_data_path("accord"))
+    from_file, problems = _read_file(where / "settings.toml")
+    from_environment, more = _read_environment(given)
+    BadInput.raise_if([*problems, *more])
+    chosen = msgspec.convert({**from_file, **from_environment}, _Given)
+    values = msgspec.structs.asdict(chosen)
+    passphrase = values.pop("passphrase_file")
+    return Settings(home=where, passphrase_file=Path(passphrase) if passphrase else None, **values)
+
+
+def settings_schema() -> dict[str, Any]:
+    """The JSON Schema of the file."""
+    schema = msgspec.json.schema(_Given)
+    return dict(schema["$defs"]["_Given"])
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    if not path.exists():
+        return {}, []
+    try:
+        values = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        return {}, [Problem("ACC903", f"the settings cannot be read: {error}", Place(file=str(path)))]
+    return values, _problems(values, str(path))
+
+
+def _read_environment(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    names = [name for name in given if name.startswith(PREFIX) and name not in ELSEWHERE]
+    values = {key: _parsed(key, given[name]) for name in names for key in [name.removeprefix(PREFIX).lower()]}
+    return values, _problems(values, "the environment")
+
+
+def _parsed(name: str, text: str) -> Any:
+    """Numbers and JSON as what they are, where the setting is no text."""
+    if name in _TEXTS:
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _problems(values: dict[str, Any], source: str) -> list[Problem]:
+    known = _Given.__struct_fields__
+    found = []
+    for name in values:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "known are: " + ", ".join(known)
+            found.append(Problem("ACC901", f"the setting {name} is unknown", Place(file=source), hint))
+    rest = {name: value for name, value in values.items() if name in known}
+    violations = compile_schema(settings_schema()).violations(rest, "ACC902")
+    return found + [
+        Problem(one.code, one.message, Place(file=source, pointer=one.place.pointer), one.hint) for one in violations
+    ]

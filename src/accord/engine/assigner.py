@@ -17,7 +17,7 @@ from accord.engine.assignments import Draftsman
 from accord.engine.dispatcher import BACKOFF_CAP, Proposal
 from accord.engine.ledger import Slot
 from accord.engine.parts import Parts
-from accord.engine.router import Held
+from accord.engine.router import held_under
 from accord.errors import Problem, StoreUnavailable, TransitionRefused
 
 logger = logging.getLogger("accord.assigner")
@@ -79,7 +79,8 @@ class Assigner:
         number = len(slot.run.state(task).attempts) + 1
         command = self._command(slot.run, proposal, payload)
         await self._parts.ledger.decide(slot, command)
-        self._parts.router.reserve(slot.run.id, task, number, Held(command.agent, command.lease))
+        held = held_under(command.agent, command.lease, command.capability)
+        self._parts.router.reserve(slot.run.id, task, number, held)
         self._parts.outgoing[slot.run.id, task, number] = payload
 
     async def _input_problems(self, proposal: Proposal) -> tuple[Problem, ...]:

@@ -19,7 +19,7 @@ from accord.engine.assignments import Draftsman
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
-from accord.engine.router import Held
+from accord.engine.router import held_under
 from accord.errors import AccordError, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
@@ -51,7 +51,8 @@ class Executor:
             if isinstance(effect, f.Offer):
                 self._parts.dispatcher.offer(run, effect.task)
             elif isinstance(effect, f.Send):
-                held = Held(effect.attempt.agent, effect.attempt.lease)
+                attempt = effect.attempt
+                held = held_under(attempt.agent, attempt.lease, attempt.capability)
                 self._parts.router.reserve(run.id, effect.task, effect.attempt.number, held)
 
     async def resume(self, run: Run) -> None:

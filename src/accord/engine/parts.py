@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -54,6 +54,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     letters_every: timedelta = timedelta(milliseconds=200)
     keep: timedelta = timedelta(days=90)
     """How long ended runs are kept."""
+    capability_limits: Mapping[str, int] = {}
+    """How many attempts of a capability may be under way at once, by its name."""
     max_waiting: int = 100_000
     """Tasks that may wait for agents before new runs are refused."""
     max_runs: int = 20_000
@@ -82,7 +84,7 @@ class Parts:
         self.documents = Documents(ports.blobs)
         self.feed = Feed()
         self.registry = Registry(compatible, absent_after=tuning.absent_after)
-        self.router = Router(self.registry, ports.ids)
+        self.router = Router(self.registry, ports.ids, tuning.capability_limits)
         self.holds = Holds(self.router)
         self.library = Library(ports.blobs)
         self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds)

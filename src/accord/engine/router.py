@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -35,6 +35,13 @@ class Held(msgspec.Struct, frozen=True):
 
     agent: AgentId
     lease: LeaseToken
+    capability: str
+    """Its name; there may be a limit for it."""
+
+
+def held_under(agent: AgentId, lease: LeaseToken, capability: str) -> Held:
+    """Who holds an attempt of a capability `name@version`."""
+    return Held(agent, lease, capability.partition("@")[0])
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -49,11 +56,13 @@ class Router:
     together.
     """
 
-    def __init__(self, registry: Registry, ids: Ids) -> None:
+    def __init__(self, registry: Registry, ids: Ids, limits: Mapping[str, int] | None = None) -> None:
         self._registry = registry
         self._ids = ids
         self._loads: dict[AgentId, Load] = {}
         self._reserved: dict[RunId, dict[tuple[TaskId, int], Held]] = {}
+        self._limits = limits or {}
+        self._of_capability: Counter[str] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
         self.held_back: set[AgentId] = set()
         """Agents under a hold."""
@@ -72,6 +81,7 @@ class Router:
         if (task, attempt) not in reserved:
             reserved[task, attempt] = held
             self._holders[held.lease] = held.agent
+            self._of_capability[held.capability] += 1
             self.load(held.agent).held += 1
 
     def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime) -> None:
@@ -93,7 +103,7 @@ class Router:
 
     def choose(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Choice | None:
         """The candidate with the shortest expected wait; None where nobody has room."""
-        fitting = self._fitting(candidates, want, state)
+        fitting = [one for one in self._fitting(candidates, want, state) if self._is_within_limit(one)]
         open_ = [(self._wait_s(one.agent), one) for one in fitting if self._has_room(one.agent)]
         if not open_:
             return None
@@ -106,6 +116,7 @@ class Router:
 
     def _give_back(self, held: Held) -> Load:
         self._holders.pop(held.lease, None)
+        self._of_capability[held.capability] -= 1
         load = self.load(held.agent)
         load.held -= 1
         return load
@@ -120,6 +131,11 @@ class Router:
         allowed = [one for one in candidates if one.agent not in self.held_back]
         others = [one for one in allowed if one.agent not in want.avoid]
         return _least_used(others or allowed, state)
+
+    def _is_within_limit(self, candidate: Candidate) -> bool:
+        name = candidate.contract.capability
+        limit = self._limits.get(name)
+        return limit is None or self._of_capability[name] < limit
 
     def _has_room(self, agent: AgentId) -> bool:
         capacity = self._registry.capacity(agent)
