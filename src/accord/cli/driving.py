@@ -26,11 +26,15 @@ async def carried_on(node: Node, run: RunId, screen: Screen, *, until_idle: bool
     for. With `until_idle` the run is given back when it waits for somebody and nobody sits there.
     """
     asks = can_ask(screen)
-    while True:
-        state = await _watched(node, run, screen, until_idle=until_idle or asks)
-        if state.ended or not asks:
-            return state
-        await answer_in_terminal(node, state, waiting_tasks(state)[0], screen)
+    try:
+        while True:
+            state = await _watched(node, run, screen, until_idle=until_idle or asks)
+            if state.ended or not asks:
+                return state
+            await answer_in_terminal(node, state, waiting_tasks(state)[0], screen)
+    except asyncio.CancelledError:
+        screen.note("Stopping: what is under way may end now. Once more leaves at once.", "yellow")
+        raise
 
 
 async def _watched(node: Node, run: RunId, screen: Screen, *, until_idle: bool) -> Run:

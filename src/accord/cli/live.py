@@ -26,6 +26,9 @@ from accord.engine.feed import News
 
 REDRAW_EVERY_S: Final = 0.1
 SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+DETAIL_MOST: Final = 48
+"""Columns for what is said of a task; more would only tear the line apart."""
+
 WIDE: Final = 100
 """Columns from which there is room for a bar beside the words."""
 
@@ -77,6 +80,8 @@ class LiveTable(View):
         if self._drawing is not None:
             self._drawing.cancel()
             await asyncio.gather(self._drawing, return_exceptions=True)
+        run = self._watched.run
+        self._live.transient = error is None and run is not None and not run.ended  # it is drawn again after a question
         self._refresh()
         self._live.stop()
 
@@ -99,12 +104,7 @@ def picture(watched: Watched, size: tuple[int, int], now: datetime | None = None
     run = watched.run
     assert run is not None  # noqa: S101 - something has happened before anything is drawn
     columns, lines = size
-    tasks = Table.grid(padding=(0, 2, 0, 0), expand=False)
-    tasks.add_column(width=1)
-    tasks.add_column(overflow="ellipsis", no_wrap=True, max_width=columns * 2 // 5)
-    tasks.add_column(overflow="ellipsis", no_wrap=True, justify="left")
-    tasks.add_column(overflow="ellipsis", no_wrap=True, style="quiet")
-    tasks.add_column(justify="right", no_wrap=True, style="quiet")
+    tasks = _grid(watched, run, columns)
     chosen, before, after = _chosen(run, max(lines - 7, 3))
     if before:
         tasks.add_row("", Text(f"… {counted(before, 'task')} before", "quiet"), "", "", "")
@@ -113,6 +113,21 @@ def picture(watched: Watched, size: tuple[int, int], now: datetime | None = None
     if after:
         tasks.add_row("", Text(f"… {counted(after, 'task')} to come", "quiet"), "", "", "")
     return Group(*_head(run, columns), tasks, Text(), _foot(watched, run, columns))
+
+
+def _grid(watched: Watched, run: Run, columns: int) -> Table:
+    """Sign, task, detail, agent and time: what people have named keeps its room, the detail gets what is left."""
+    name = min(max((len(node) for node in run.graph.order), default=0), columns // 3)
+    agent = min(max((len(watched.by(node)) for node in watched.agents), default=0), columns // 4)
+    time_ = len("59 min 59 s")
+    gaps = 2 * 4
+    detail = min(max(columns - 1 - name - agent - time_ - gaps, 10), DETAIL_MOST)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for width in (1, name, detail, agent):
+        grid.add_column(width=width, overflow="ellipsis", no_wrap=True)
+    grid.columns[3].style = "quiet"
+    grid.add_column(width=time_, justify="right", no_wrap=True, style="quiet")
+    return grid
 
 
 def _head(run: Run, columns: int) -> Iterator[RenderableType]:

@@ -42,6 +42,8 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Sign and style of every state of runs, tasks and attempts."""
 
+SIGNS: Final = frozenset(sign for sign, _ in STATES.values())
+
 THEME: Final = Theme(
     {
         "bad": "bold red",
@@ -69,11 +71,19 @@ def styled(*parts: tuple[str, str]) -> Text:
     return Text.assemble(*((clean(text), style) for text, style in parts))
 
 
+class Paper(Console):
+    """A console that says it where nobody reads on."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the entry point, which ends the process in peace."""
+        raise BrokenPipeError
+
+
 def console(stream: IO[str] | None = None) -> Console:
     """A console on a stream (stdout where None); colours only in a terminal, and never with NO_COLOR."""
     stream = stream or sys.stdout
     width = None if stream.isatty() else max(shutil.get_terminal_size().columns, 100)
-    return Console(file=stream, theme=THEME, highlight=False, markup=False, emoji=False, width=width)
+    return Paper(file=stream, theme=THEME, highlight=False, markup=False, emoji=False, width=width)
 
 
 class Screen:
@@ -115,7 +125,7 @@ class Screen:
         if self.out.is_terminal:
             self.out.print(fitted(columns, cells, wraps=wraps))
             return
-        texts = [list(columns), *([cell.plain.replace("\n", " ") for cell in row] for row in cells)]
+        texts = [list(columns), *([_unsigned(cell) for cell in row] for row in cells)]
         widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
         for row in texts:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -142,6 +152,13 @@ def fitted(columns: Sequence[str], rows: Iterable[Sequence[Text]], *, wraps: boo
 
 def _text(cell: str | Text) -> Text:
     return cell if isinstance(cell, Text) else Text(clean(cell))
+
+
+def _unsigned(cell: Text) -> str:
+    """A cell on one line, without the sign of a state: words are easier to look for."""
+    sign, space, words = cell.plain.partition(" ")
+    plain = words if space and sign in SIGNS else cell.plain
+    return plain.replace("\n", " ")
 
 
 def state_text(state: str) -> Text:
@@ -193,9 +210,12 @@ def size(length_bytes: int) -> str:
     """`312 B`, `4.5 kB`, `1.2 MB`."""
     if length_bytes < 1000:
         return f"{length_bytes} B"
-    if length_bytes < 1_000_000:
-        return f"{length_bytes / 1000:.1f} kB"
-    return f"{length_bytes / 1_000_000:.1f} MB"
+    amount, unit = length_bytes / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.1f} {unit}"
 
 
 def shortened(text: str, most: int) -> str:

@@ -158,10 +158,14 @@ def _show_end(result: Result, run: Run, screen: Screen) -> None:
     attempts = sum(len(state.attempts) for state in run.tasks.values())
     detail = f"  {took} · {counted(attempts, 'signed hand-off')}" if run.phase == "completed" else f"  {took}"
     screen.note(Text.assemble(state_text(result.state), "  ", run_text(run.id), (detail, "quiet")))
+    summary = result.output.get("summary") if isinstance(result.output, dict) else None
+    if isinstance(summary, str) and screen.watched:
+        screen.note(f"  {summary}", style="")
     if run.problem is not None:
         show_problem(screen.err, run.problem)
         screen.note(f"  → accord runs show {run.id} tells what happened, accord runs retry tries a task again", "hint")
     if isinstance(result.signed_by, str):
-        screen.note(f"  signed by {agent_name(result.signed_by)}, key {result.key}")
+        key = f"{result.key}"[:12]
+        screen.note(f"  signed by {agent_name(result.signed_by).removeprefix('spiffe://')}, key {key}…")
     if isinstance(result.reports, str):
         screen.note(Text.assemble(("  report and charts: ", "quiet"), clean(result.reports)))

@@ -81,23 +81,19 @@ def examined(shared: Shared) -> Iterator[Finding]:
         yield Finding("settings", "fail", error.problems[0].message, error.problems[0].hint or "")
         return
     for check in (_home, _space, _durability, _journal, _keys):
-        yield _made(lambda check=check: check(settings), check.__name__)
+        yield _made(check, settings)
 
 
-def _made(check: Callable[[], Finding], name: str = "") -> Finding:
+def _made(check: Callable[P, Finding], *given: P.args, **named: P.kwargs) -> Finding:
+    """What a check finds; that it cannot look is a failure of what it looks at."""
+    what = getattr(check, "__name__", "").strip("_")
     try:
-        return check()
+        return check(*given, **named)
     except AccordError as error:
         problem = error.problems[0]
-        return Finding(
-            _name_of(name or check.__name__), "fail", f"{problem.code} {problem.message}", problem.hint or ""
-        )
+        return Finding(what, "fail", f"{problem.code} {problem.message}", problem.hint or "")
     except (OSError, sqlite3.Error) as error:
-        return Finding(_name_of(name or check.__name__), "fail", str(error))
-
-
-def _name_of(check: str) -> str:
-    return check.strip("_")
+        return Finding(what, "fail", str(error))
 
 
 # -- the machine -------------------------------------------------------------------------------------------------

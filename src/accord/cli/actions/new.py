@@ -33,6 +33,8 @@ input:
     directory:
       type: string
       format: directory-path
+      minLength: 1
+      maxLength: 4096
       description: The directory to look at.
   required: [directory]
   additionalProperties: false

@@ -19,7 +19,9 @@ else:
 def verify(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Templates, agent files, or directories of them.", show_default=False),
+        typer.Argument(
+            metavar="PATH...", help="Templates, agent files, or directories of YAML and JSON.", show_default=False
+        ),
     ],
     agents: AgentsFrom = None,
     as_json: Json = False,
