@@ -64,12 +64,12 @@ class CountedIds:
     """Tokens in order, and numbers of a fixed seed."""
 
     def __init__(self, seed: int = 1) -> None:
-        self._tokens = count(seed * 1_000_000)
+        self._tokens = count(seed * 1_000_000)  # in front: ids of runs keep all but the last three characters
         self._random = Random(seed)  # noqa: S311 - for tests, not a secret
 
     def token(self) -> str:
         """26 characters."""
-        return f"{next(self._tokens):026d}"
+        return f"{next(self._tokens):023d}000"
 
     def uniform(self) -> float:
         """A number in [0, 1)."""
@@ -257,6 +257,8 @@ class Stage:
         self.parts = node.parts
         self.ports = ports
         self._stack = stack
+        self.agents: dict[AgentId, ScriptedAgent] = {}
+        """All that were enlisted."""
 
     @property
     def clock(self) -> SetClock:
@@ -295,7 +297,7 @@ class Stage:
         public = await self.keys.create(f"agent.{agent.name}")
         await self.parts.enrolment.enrol(agent.id, public, by="test", now=self.clock.now())
         inbox = await self._stack.enter_async_context(self.bus.inbox(agent_subject(agent.id)))
-        scripted = ScriptedAgent(self, agent, public, inbox)
+        scripted = self.agents[agent.id] = ScriptedAgent(self, agent, public, inbox)
         if present:
             await scripted.announce()
         return scripted
