@@ -4,33 +4,49 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
 
 from accord import settings
 from pages.markdown import GENERATED, table
 
+_HEAD = f"""\
+# Settings
+
+{GENERATED}
+
+Defaults, then the file `settings.toml` in the home, then the environment, then flags of the command line: the later one
+counts. What is set and not known is an error (ACC901), and so is a value that cannot be (ACC902): an option that does
+nothing would be worse.
+
+The home is where `--home` or the variable `ACCORD_HOME` says, else the user's data directory: `~/.local/share/accord` on
+Linux, `~/Library/Application Support/accord` on macOS. Journal, blobs, keys and reports are in it.
+"""
+
 
 def settings_page() -> str:
     """The page, as Markdown."""
-    texts = _docstrings()
-    rows = [(f"`{settings.PREFIX}{name}`", texts.get(name.lower(), "")) for name in settings.KNOWN]
-    return (
-        f"# Settings\n\n{GENERATED}\n\n"
-        "Defaults, then the environment, then flags of the command line: the later one counts. A variable that begins "
-        f"with `{settings.PREFIX}` and is not known is an error (ACC901): an option that does nothing would "
-        "be worse.\n\n"
-        f"{table(('variable', 'what it says'), rows)}\n\n"
-        "Without `ACCORD_HOME`, everything is kept in the user's data directory: `~/.local/share/accord` on Linux, "
-        "`~/Library/Application Support/accord` on macOS.\n"
-    )
+    texts = dict(_described())
+    rows = [
+        (f"`{name}`", f"`{settings.PREFIX}{name.upper()}`", _default(part), texts.get(name, ""))
+        for name, part in settings.settings_schema()["properties"].items()
+    ]
+    return f"{_HEAD}\n{table(('in the file', 'in the environment', 'default', 'what it says'), rows)}\n"
 
 
-def _docstrings() -> dict[str, str]:
-    """The docstrings under the fields of `Settings`."""
-    tree = ast.parse(inspect.getsource(settings.Settings)).body[0]
-    assert isinstance(tree, ast.ClassDef)  # noqa: S101 - the source of a class is a class
-    found = {}
-    for field, after in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-            found[field.target.id] = str(text) or f"Default: `{ast.literal_eval(field.value) if field.value else ''}`."
-    return found
+def _default(part: dict[str, Any]) -> str:
+    return f"`{json.dumps(part['default'])}`" if part.get("default") not in (None, {}) else ""
+
+
+def _described() -> Iterator[tuple[str, str]]:
+    """The docstrings under the fields of the module's classes, by field."""
+    for kind in ast.parse(inspect.getsource(settings)).body:
+        for field, after in itertools.pairwise(getattr(kind, "body", ())):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                yield ast.unparse(field.target), str(after.value.value)
