@@ -102,7 +102,7 @@ class Cast:
         chance = self._rng.random()
         confidence = round(self._rng.random(), 3)
         if chance < self._weather.break_contract:
-            broken = (b'"%d"' % value, b'{"error":"oops"}', b"not json", b"", b"[null]", b"1.5", b"1" * 18 + b".5")
+            broken = (b'"%d"' % value, b'{"error":"oops"}', b"not json", b"", b"[null]", b"1.5")
             return Output(self._rng.choice(broken), confidence)
         return Output(orjson.dumps(value), confidence)
 

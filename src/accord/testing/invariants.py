@@ -46,7 +46,6 @@ class Watch:
         self.runs: dict[RunId, Run] = {}
         self.parts: dict[str, Parts] = {}
         """Of the orchestrators that run, by their owner's name."""
-        self.writers: dict[RunId, str] = {}
         self.epochs: dict[int, int] = {}
         self.accepted: Counter[tuple[RunId, TaskId, int]] = Counter()
         self.completions: Counter[tuple[RunId, TaskId]] = Counter()
@@ -55,7 +54,6 @@ class Watch:
         self.commits = 0
         self.broken: list[str] = []
         """What did not hold, in order; a scenario that ends with any has failed."""
-        self._held: dict[RunId, Counter[AgentId]] = {}
         self._history = sha256()
 
     def check(self) -> None:
@@ -85,10 +83,9 @@ class Watch:
             await self._apply(run, event, parts)
             if isinstance(event, e.AttemptAssigned):
                 assigned.append(event.agent)
-        self.writers[run] = parts.identity.owner
         self._check_summary(append, parts)
         self._check_belief(run, parts)
-        self._check_bounds(run, assigned, parts)
+        self._check_bounds(assigned, parts)
 
     async def _apply(self, run: RunId, event: e.Event, parts: Parts) -> None:
         if isinstance(event, e.RunStarted):
@@ -168,7 +165,7 @@ class Watch:
             )
         elif summary.wake_at is not None:
             first = min(_dues(run, parts.registry.renewed()), default=None)
-            if first is not None and summary.wake_at > max(first, run.updated_at):
+            if first is not None and summary.wake_at > max(first, self._clock.now()):
                 self.broken.append(f"{run.id} wakes at {summary.wake_at}, {first} is due before (invariant 2)")
 
     def _check_belief(self, run: RunId, parts: Parts) -> None:
@@ -177,21 +174,27 @@ class Watch:
         if slot is None:
             return
         mine = self.runs[run]
-        wrong = [field for field in OWN_FIELDS if getattr(slot.run, field) != getattr(mine, field)]
+        wrong = [field for field in OWN_FIELDS if not _same(getattr(slot.run, field), getattr(mine, field))]
         if wrong:
             self.broken.append(f"{run}: the orchestrator believes in other {', '.join(wrong)} (invariant 3)")
 
-    def _check_bounds(self, run: RunId, assigned: Sequence[AgentId], parts: Parts) -> None:
+    def _check_bounds(self, assigned: Sequence[AgentId], parts: Parts) -> None:
         """No agent is given more than it has declared (invariant 6); each orchestrator keeps the bound for itself."""
-        state = self.runs[run]
-        attempts = (attempt for task in state.busy for attempt in state.state(task).attempts)
-        self._held[run] = Counter(attempt.agent for attempt in attempts if attempt.live)
-        for agent in dict.fromkeys(assigned):
-            card = next(card for card in parts.registry.agents() if card.agent == agent)
-            ours = (held for one, held in self._held.items() if self.writers[one] == parts.identity.owner)
-            count = sum(held[agent] for held in ours)
-            if count > card.capacity.total:
-                self.broken.append(f"{agent} holds {count} attempts (invariant 6)")
+        if not assigned:
+            return
+        held: Counter[AgentId] = Counter()
+        for slot in parts.ledger.slots():
+            known = self.runs.get(slot.run.id, slot.run)
+            attempts = (attempt for task in known.busy for attempt in known.state(task).attempts)
+            held.update(attempt.agent for attempt in attempts if attempt.live)
+        for card in parts.registry.agents():
+            instances = max(len(parts.registry.instances(card.agent)), 1)
+            if card.agent in assigned and held[card.agent] > instances * card.capacity.total:
+                self.broken.append(f"{card.agent} holds {held[card.agent]} attempts (invariant 6)")
+
+
+def _same(one: object, other: object) -> bool:
+    return bool(one == other)
 
 
 def _dues(run: Run, renewed: dict[LeaseToken, datetime]) -> Iterator[datetime]:

@@ -114,13 +114,17 @@ class Storm:
             await self.node.present(agent.id)
         if self.plan.late:
             await self.world.dismiss(self.late)
+        for host in self.world.hosts.values():
+            await host.parts.refresh()
         child = Maker(self.rng).workflow("child", self.rng.randint(1, 4))
         flows = [child, Maker(self.rng).workflow("main", self.rng.randint(2, 10), child=child)]
         flows.append(Maker(self.rng, late=True).workflow("late", self.rng.randint(1, 4)))
         flows.append(Maker(self.rng).workflow("doomed", self.rng.randint(2, 6), child=child, doomed=True))
         for flow in flows:
             source = read_source(orjson.dumps(flow.source).decode())
-            self.flows.append((flow, await self.node.publish(source.template, source.data)))
+            self.flows.append((flow, await self.world.node.publish(source.template, source.data)))
+        for host in self.world.hosts.values():
+            await host.parts.refresh()
 
     @property
     def node(self) -> Node:
@@ -191,7 +195,7 @@ class Storm:
         if not runs:
             return
         run = rng.choice(runs)
-        tasks = [task for task in run.tasks if not task.startswith("undo:")] or [TaskId("t0")]
+        tasks = sorted(task for task in run.tasks if not task.startswith("undo:")) or [TaskId("t0")]
         command = rng.choice(("pause", "pause", "resume", "cancel", "rollback", "rollback", "retry", "fork"))
         if command == "fork":
             task = rng.choice([None, TaskId("t0")])
@@ -228,7 +232,7 @@ class Storm:
 
     async def _answer_run(self, run: Run) -> None:
         flow = self._flow_of(run)
-        for task in [task for task, state in run.tasks.items() if state.waiting is not None]:
+        for task in sorted(task for task, state in run.tasks.items() if state.waiting is not None):
             waiting = run.state(task).waiting
             if waiting is None or waiting.for_ == "time":
                 continue
