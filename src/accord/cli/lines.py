@@ -28,9 +28,18 @@ class Lines(AbstractAsyncContextManager["Lines"]):
     def show(self, news: News) -> None:
         """Write a line for each event that is worth one."""
         first = self._watched.run is None
-        for event in self._watched.absorb(news):
-            if not first or isinstance(event, e.RunStarted):
+        events = self._watched.absorb(news)
+        if first and self._watched.run is not None:
+            self._begin(self._watched.run)
+        else:
+            for event in events:
                 self._tell(event)
+
+    def _begin(self, run: Run) -> None:
+        told = f"{run.id} of {run.started.template} started"
+        if run.settled or run.epoch:
+            told = f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}"
+        self._screen.note(f"{run.updated_at.astimezone():%H:%M:%S}  {told}", style="")
 
     def _tell(self, event: e.Event) -> None:
         run = self._watched.run
@@ -78,7 +87,6 @@ def _because(event: e.RunPaused | e.RunCancelling) -> str:
 
 
 SAID: Final[Mapping[type, Callable[[Any], str]]] = {
-    e.RunStarted: lambda event: f"{event.run} of {event.template} started",
     e.RunPaused: lambda event: f"paused{_because(event)}",
     e.RunResumed: lambda event: f"resumed by {event.by}",
     e.RunCancelling: lambda event: f"cancelled{_because(event)}",

@@ -163,7 +163,7 @@ def _show_end(result: Result, run: Run, screen: Screen) -> None:
         screen.note(f"  {summary}", style="")
     if run.problem is not None:
         show_problem(screen.err, run.problem)
-        screen.note(f"  → accord runs show {run.id} tells what happened, accord runs retry tries a task again", "hint")
+        screen.note(f"  → accord runs show {run.id}", "hint")
     if isinstance(result.signed_by, str):
         key = f"{result.key}"[:12]
         screen.note(f"  signed by {agent_name(result.signed_by).removeprefix('spiffe://')}, key {key}…")

@@ -12,7 +12,7 @@ from accord.cli.errors import DONE
 from accord.cli.finding import find_agent
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, moment, shortened
+from accord.cli.output import Screen, agent_name, moment, plain_value, shortened
 from accord.cli.session import carry_out, opened
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
@@ -110,7 +110,7 @@ def agent_document(known: Known, *, whole: bool) -> dict[str, Any]:
     }
     if whole:
         digests = [contract.digest for contract in card.contracts()]
-        offers = [msgspec.to_builtins(offer) for offer in card.capabilities]
+        offers = [plain_value(offer) for offer in card.capabilities]
         document["capabilities"] = [
             {**offer, "contract": digest} for offer, digest in zip(offers, digests, strict=True)
         ]

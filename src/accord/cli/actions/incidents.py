@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from rich.text import Text
 
 from accord.cli.errors import DONE
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, moment
+from accord.cli.output import Screen, agent_name, moment, plain_value
 from accord.cli.session import carry_out, opened
 from accord.domain.system import IncidentRecorded
 
@@ -33,7 +32,7 @@ def list_incidents(shared: Shared, limit: int) -> None:
 
 
 def _document(event: IncidentRecorded) -> dict[str, Any]:
-    document: dict[str, Any] = msgspec.to_builtins(event)
+    document: dict[str, Any] = plain_value(event)
     return document
 
 

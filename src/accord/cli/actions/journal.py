@@ -11,7 +11,7 @@ from rich.text import Text
 from accord.cli.errors import DONE, FAILED, show_problem
 from accord.cli.finding import find_run
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, counted, run_text, shortened, size, state_text
+from accord.cli.output import Screen, agent_name, counted, plain_value, run_text, shortened, size, state_text
 from accord.cli.proof import Proof, proof_of
 from accord.cli.session import carry_out, opened
 from accord.domain.event import Event
@@ -31,7 +31,7 @@ def show_journal(shared: Shared, reference: str, after: int, limit: int | None) 
             run = await find_run(node, reference)
             events = await node.events(run, after=after, limit=limit)
         if screen.as_json:
-            screen.document([{"sequence": sequence, **msgspec.to_builtins(event)} for sequence, event in events])
+            screen.document([{"sequence": sequence, **plain_value(event)} for sequence, event in events])
         else:
             rows = [_row(sequence, event) for sequence, event in events]
             screen.table(("#", "at", "event", "task", "what"), rows, wraps=False)
@@ -41,7 +41,7 @@ def show_journal(shared: Shared, reference: str, after: int, limit: int | None) 
 
 
 def _row(sequence: int, event: Event) -> tuple[str | Text, ...]:
-    document = msgspec.to_builtins(event)
+    document = plain_value(event)
     task = str(document.get("task", ""))
     if "attempt" in document:
         task += f" #{document['attempt']}"
@@ -75,7 +75,7 @@ def verify_journal(shared: Shared, reference: str) -> None:
         async with opened(shared) as node:
             proof = await proof_of(node, await find_run(node, reference))
         if screen.as_json:
-            screen.document({**msgspec.to_builtins(proof), "ok": proof.ok})
+            screen.document({**plain_value(proof), "ok": proof.ok})
         else:
             _show_proof(proof, screen)
         return DONE if proof.ok else FAILED

@@ -13,7 +13,7 @@ from accord.cli.choosing import Asked, Chosen, choose
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
 from accord.cli.hosting import contracts_of, hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, clean, counted
+from accord.cli.output import Screen, clean, counted, plain_value
 from accord.cli.session import carry_out, opened
 from accord.planner.plan import Plan, PlannedTask
 from accord.verifier.known import ContractTable
@@ -42,7 +42,7 @@ def plan(shared: Shared, asked: Asked) -> None:
 
 def plan_document(found: Plan) -> dict[str, Any]:
     """The plan as scripts get it."""
-    document: dict[str, Any] = msgspec.to_builtins(found)
+    document: dict[str, Any] = plain_value(found)
     document["ok"] = found.report.ok
     return document
 

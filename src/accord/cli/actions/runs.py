@@ -12,7 +12,18 @@ from accord.cli.driving import looked_on
 from accord.cli.errors import DONE, FAILED
 from accord.cli.finding import find_run, read_since
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, between, clean, counted, moment, run_text, shortened, state_text
+from accord.cli.output import (
+    Screen,
+    agent_name,
+    between,
+    clean,
+    counted,
+    moment,
+    plain_value,
+    run_text,
+    shortened,
+    state_text,
+)
 from accord.cli.result import result_of
 from accord.cli.session import carry_out, opened
 from accord.cli.task_details import show_task, task_document
@@ -142,7 +153,7 @@ async def run_document(node: Node, run: Run) -> dict[str, Any]:
     result = await result_of(node, run)
     started = run.started
     return {
-        **msgspec.to_builtins(result),
+        **plain_value(result),
         "by": started.by,
         "input": await node.parts.documents.fetched(started.input),
         "parent": started.parent,
