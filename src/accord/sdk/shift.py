@@ -23,6 +23,9 @@ logger = logging.getLogger("accord.worker")
 BATCH_MAX = 256
 """Messages that are taken from the inbox at a time."""
 
+UNKNOWN_INSTANCE = "ACC715"
+"""The orchestrator knows no card of this instance: it was started again, or the card was lost."""
+
 FLUSH_WITHIN_S = 5.0
 """How long stopping waits for the last answers to be sent; what is not is delivered again to another instance."""
 
@@ -106,6 +109,8 @@ class Shift:
                 self._parts.desk.cancel(letter)
             elif letter.claims.kind == "reject":
                 rejected = decode_payload(RejectPayload, letter.delivery.message.payload)
+                if any(one.code == UNKNOWN_INSTANCE for one in rejected.violations):
+                    self._parts.presence.announce()
                 words = "; ".join(map(str, rejected.violations))
                 logger.warning("rejected, task %s: %s", letter.claims.task or "none", words)
         except MessageRefused as error:

@@ -85,6 +85,8 @@ class Storm:
         self.flows: list[tuple[Workflow, Digest]] = []
         self.frozen: list[str] = []
         self.log: list[str] = []
+        self.hung = False
+        """Whether there are agents that do not come to an end."""
 
     # -- the course of it ----------------------------------------------------------------------------------------
 
@@ -287,6 +289,7 @@ class Storm:
 
     async def _clear_up(self) -> None:
         world = self.world
+        self.hung = world.weather.hang > 0
         world.weather.clear_up()
         world.clock.offset = max(world.clock.offset, timedelta(0))
         await asyncio.sleep(20)
@@ -294,8 +297,10 @@ class Storm:
             instance.line.passage.thaw()
         await world.own_all(next(iter(world.hosts)))
         for agent in (*self.agents, self.late):
-            await world.dismiss(agent, killed=True)
-            await world.hire(agent, enrolled=True)
+            if self.hung or self.rng.random() < 0.5:
+                await world.dismiss(agent, killed=True)
+            if agent.id not in world.instances:
+                await world.hire(agent, enrolled=True)
         for scope, subject in [(hold.scope, hold.subject) for hold in self.node.parts.holds.placed()]:
             world.watch.holds.pop((scope, subject), None)
             await self._try(lambda s=scope, t=subject: self.node.lift(s, t, by="storm"))  # type: ignore[misc]
