@@ -231,8 +231,8 @@ class Node:
 
     async def _new_run(self) -> RunId:
         while not self.parts.partitions.fences:
-            if await self.parts.partitions.claim() is not None:
-                continue
+            if await self.parts.partitions.claim() is not None or self.parts.partitions.fences:
+                continue  # others than the one claimed may have come to be ours meanwhile
             raise Overloaded.of("ACC452", "every partition is owned by another process", hint="stop one of them")
         return self.parts.partitions.new_run()
 
