@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ class SystemStream:
         self._stream = stream
         self._apply = apply
         self._head = Head()
+        self._turn = asyncio.Lock()
 
     @property
     def sequence(self) -> int:
@@ -31,26 +33,34 @@ class SystemStream:
 
     async def refresh(self) -> None:
         """Apply what has been appended since. Raises StoreCorrupt where the chain does not hold."""
-        records = await self._journal.read(self._stream, after=self._head.sequence)
-        self._head = follow(records, self._head)
-        for record in records:
-            self._apply(decode_system_event(record))
+        async with self._turn:
+            await self._refresh()
 
     async def catch_up(self) -> None:
         """Go on from the stream's end without applying what came before: for a stream that nobody folds."""
-        self._head = await self._journal.head(self._stream)
+        async with self._turn:
+            self._head = await self._journal.head(self._stream)
 
     async def append(self, *events: SystemEvent) -> None:
         """Append and apply; somebody else's events that came first are applied first."""
         datas = [encode_event(event) for event in events]
-        while True:
-            records = chained(self._stream, self._head, datas)
-            try:
-                await self._journal.append([Append(stream=self._stream, expected=self._head, records=records)])
-            except SequenceConflict:
-                await self.refresh()
-                continue
-            self._head = Head(records[-1].sequence, records[-1].digest)
+        async with self._turn:
+            while not await self._appended(datas):
+                await self._refresh()
             for event in events:
                 self._apply(event)
-            return
+
+    async def _appended(self, datas: list[bytes]) -> bool:
+        records = chained(self._stream, self._head, datas)
+        try:
+            await self._journal.append([Append(stream=self._stream, expected=self._head, records=records)])
+        except SequenceConflict:
+            return False
+        self._head = Head(records[-1].sequence, records[-1].digest)
+        return True
+
+    async def _refresh(self) -> None:
+        records = await self._journal.read(self._stream, after=self._head.sequence)
+        self._head = follow(records, self._head)
+        for record in records:
+            self._apply(decode_system_event(record))
