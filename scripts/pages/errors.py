@@ -29,10 +29,12 @@ ELSEWHERE = {
     "ACC263": "a version is known with other content",
     "ACC411": "a compensation failed",
     "ACC420": "the agent says that it has failed: its own code and message",
+    "ACC421": "the confidence of a result is below what the contract or the task asks for",
     "ACC422": "an attempt ran out of time, or its agent is gone",
     "ACC435": "the payload of a signal breaks its schema",
     "ACC446": "a letter cannot be read",
     "ACC450": "the input of a run breaks the template's input schema",
+    "ACC902": "a setting has a value that cannot be",
 }
 """Codes whose message is put together from what is found, in words."""
 

@@ -21,8 +21,8 @@ Defaults, then the file `settings.toml` in the home, then the environment, then 
 counts. What is set and not known is an error (ACC901), and so is a value that cannot be (ACC902): an option that does
 nothing would be worse.
 
-The home is where `--home` or the variable `ACCORD_HOME` says, else the user's data directory: `~/.local/share/accord` on
-Linux, `~/Library/Application Support/accord` on macOS. Journal, blobs, keys and reports are in it.
+The home is where `--home` or the variable `ACCORD_HOME` says, else the user's data directory: `~/.local/share/accord`
+on Linux, `~/Library/Application Support/accord` on macOS. Journal, blobs, keys and reports are in it.
 """
 
 
