@@ -46,8 +46,13 @@ class Documents:
         return self._keep(document, data)
 
     def ballot(self, document: Document) -> Digest:
-        """SHA-256 of the value's canonical form (RFC 8785)."""
-        return Digest(sha256(rfc8785.dumps(self.value(document))).hexdigest())
+        """SHA-256 of the value's canonical form: RFC 8785, or sorted JSON where that has no form for an integer."""
+        value = self.value(document)
+        try:
+            canonical = rfc8785.dumps(value)
+        except rfc8785.CanonicalizationError:
+            canonical = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return Digest(sha256(canonical).hexdigest())
 
     def remembered(self, key: tuple[str, str, int], make: Callable[[], Any]) -> Any:
         """What `make` gave for this key before, or gives now."""
