@@ -37,6 +37,10 @@ from accord.testing.world import World, simulated
 ENDS_WITHIN_S = 900
 """Simulated time in which every run has to end once it is calm."""
 
+LARGE = 10**16
+"""A number that no double holds exactly, and LARGE_UP_TO tasks that may double it within 64 bits."""
+LARGE_UP_TO = 8
+
 OVERDUE_S = 30
 """How long a wake-up may be overdue while it is calm: some sweeps."""
 
@@ -45,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a seed has decided about a storm as a whole."""
 
     rounds: int
+    pause_s: float
     runs: int
     hosts: tuple[str, ...]
     quack: bool
@@ -66,8 +71,9 @@ class Storm:
         self.rng = rng
         self.cast = Cast(rng, world.weather)
         self.plan = Plan(
-            rounds=rng.choice((8, 15, 30)),
-            runs=rng.choice((2, 4, 8)),
+            rounds=rng.choice((8, 20, 50)),
+            pause_s=rng.choice((0.2, 1, 3)),
+            runs=rng.choice((2, 4, 12)),
             hosts=rng.choice((("main",), ("main",), ("main", "second"))),
             quack=rng.random() < 0.15,
             late=rng.random() < 0.3,
@@ -98,7 +104,7 @@ class Storm:
         try:
             for _ in range(self.plan.rounds):
                 await self._act()
-                await asyncio.sleep(self.rng.random() * 3)
+                await asyncio.sleep(self.rng.random() * self.plan.pause_s)
             await self._clear_up()
             await self._all_end()
         finally:
@@ -187,7 +193,8 @@ class Storm:
     async def _start(self) -> None:
         if len(self.told) < self.plan.runs:
             flow, digest = self.rng.choice(self.flows)
-            n = self.rng.randrange(100)
+            large = len(flow.cells) <= LARGE_UP_TO and self.rng.random() < 0.1
+            n = self.rng.randrange(100) + (LARGE if large else 0)
             run = await self.node.start_run(digest, {"n": n})
             self.told[run.id] = Told(flow, n)
 
