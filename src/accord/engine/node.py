@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
@@ -32,6 +33,9 @@ from accord.engine.parts import Parts
 from accord.engine.rounds import LetterContent, Rounds
 from accord.errors import AccordError, ContractViolation, NotFound, Overloaded, Problem, TransitionRefused
 from accord.ports import Head, Letter, RunQuery, RunSummary
+
+LOOK_AGAIN_S = 1.0
+"""How often the journal is asked after a run of another process: what happens there is no news here."""
 
 
 class Node:
@@ -139,15 +143,20 @@ class Node:
         return await self.parts.partitions.claim(partition_of(run)) is not None
 
     async def ended(self, run: RunId) -> Run:
-        """The run once it has ended."""
+        """The run once it has ended, here or at another process."""
         with self.parts.feed.subscribe(run) as news:
-            if self.parts.ledger.find(run) is None:
-                state = await self.run(run)
-                if state.ended:
-                    return state
-            async for item in news:
-                if isinstance(item, Happened) and item.run.ended:
-                    return item.run
+            while True:
+                if self.parts.ledger.find(run) is None:
+                    state = await self.run(run)
+                    if state.ended:
+                        return state
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        async for item in news:
+                            if isinstance(item, Happened) and item.run.ended:
+                                return item.run
+                if news.cut_off:
+                    break
         return await self.ended(run)
 
     # -- holds ---------------------------------------------------------------------------------------------------
