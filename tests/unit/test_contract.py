@@ -165,7 +165,7 @@ class TestViolations:
         schema = compile_schema({"items": {"type": "string"}})
         found = schema.violations([1] * 200)
         assert len(found) == MAX_VIOLATIONS + 1
-        assert "150 more" in found[-1].message
+        assert "more violations" in found[-1].message
         (long,) = compile_schema({"type": "integer"}).violations("x" * 10_000)
         assert len(long.message) < 300
 
