@@ -51,7 +51,7 @@ class CommandBody:
             await process.wait()
         finally:
             _kill_group(process)
-            await process.wait()
+            await _gone(process)
         if process.returncode:
             raise self._failed(process.returncode, complaint)
         data = output.strip()
@@ -123,6 +123,15 @@ async def _read_end(stream: asyncio.StreamReader) -> bytes:
     while chunk := await stream.read(CHUNK_BYTES):
         end = (end + chunk)[-STDERR_MAX_BYTES:]
     return end
+
+
+async def _gone(process: Process) -> None:
+    """Wait for the end of a killed program. Its pipes have to be read empty: asyncio does not see its end before
+    theirs.
+    """
+    assert process.stdout and process.stderr  # noqa: PT018, S101 -- both are pipes
+    await asyncio.gather(_read_end(process.stdout), _read_end(process.stderr))
+    await process.wait()
 
 
 def _kill_group(process: Process) -> None:
