@@ -15,6 +15,7 @@ from pages.decisions import decision_page
 from pages.errors import error_page, unexplained
 from pages.events import event_page
 from pages.schemas import schema_files
+from pages.sdk import sdk_page
 from pages.settings import settings_page
 from pages.states import state_page
 from pages.vectors import vector_page
@@ -31,6 +32,7 @@ def pages() -> dict[Path, str]:
         reference / "cli.md": command_page(),
         reference / "errors.md": error_page(SOURCES),
         reference / "events.md": event_page(),
+        reference / "sdk.md": sdk_page(),
         reference / "settings.md": settings_page(),
         reference / "state-machine.md": state_page(),
         reference / "templates.md": template_reference(),
