@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accord.domain.expression import compile_expression
+from accord.domain.expression import VARIABLES, compile_expression, program
 from accord.errors import ExpressionInvalid
 
 NAMES = st.sampled_from(["a", "b", "c", "x y", "0"])
@@ -62,3 +63,18 @@ def test_pruning_changes_nothing(value: object, steps: list[str]) -> None:
 @given(VALUES)
 def test_values_survive_cel(value: object) -> None:
     assert outcome("[input][0]", {"input": value}) == value
+
+
+@pytest.mark.parametrize("root", sorted(VARIABLES))
+@pytest.mark.parametrize(
+    "rest", ["", ".a", ".a.b", ".output.items", ".in", ".null.x", ".as", ".x1._y.Z", ".1", ".a-b", "."]
+)
+def test_a_plain_path_is_compiled_as_cel_would(root: str, rest: str) -> None:
+    plain = program._plain_path(root + rest)
+    if plain is not None:
+        assert plain == program._compiled(root + rest)
+
+
+def test_most_paths_are_plain() -> None:
+    for source in ("input", "input.a", "tasks.a.output", "tasks.a.output.b.c", "item", "item.name"):
+        assert program._plain_path(source) is not None

@@ -50,6 +50,16 @@ CACHED_PROGRAMS = 4096
 SMALL_DATA_UNITS = 1000
 """Up to here, adding values up is too little work to be worth a bound."""
 
+MAX_PLAIN = 300
+_PLAIN_ROOTS = {"input": 1, "item": 1, "tasks": 2, "error": 2, "task": 2}
+"""Variables of no type of their own, and how many steps a path from there has at least."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_RESERVED = frozenset(
+    "as break const continue else false for function if import in let loop package namespace null return true var "  # noqa: SIM905 - words read better
+    "void while".split()
+)
+
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
@@ -142,6 +152,25 @@ def compile_expression(source: str) -> Expression:
     Raises:
         ExpressionInvalid: all problems (ACC200 to ACC206); columns count from 1 in the line of `source`.
     """
+    return _plain_path(source) or _compiled(source)
+
+
+def _plain_path(source: str) -> Expression | None:
+    """The expression, where it is a plain path such as `tasks.a.output.b`; just what `_compiled` gives, without CEL.
+
+    Most expressions of a template are, and large graphs have one for every edge.
+    """
+    steps = source.split(".")
+    root = steps[0]
+    if root not in _PLAIN_ROOTS or len(source) > MAX_PLAIN or len(steps) < _PLAIN_ROOTS[root]:
+        return None
+    if any(_NAME.fullmatch(step) is None or step in _RESERVED for step in steps[1:]):
+        return None
+    reference = Reference(root, tuple(steps[1:]))
+    return Expression(source, frozenset((reference,)), "dyn", frozenset(), tuple(steps))
+
+
+def _compiled(source: str) -> Expression:
     program = _program(source)
     result = str(program.compiled.return_type())
     found = uses(program.syntax)
