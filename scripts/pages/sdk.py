@@ -57,7 +57,7 @@ def _member(name: str, member: Any) -> Iterator[str]:
 def _signature(function: Any) -> str:
     """The signature as it is called: without `self`, one parameter a line where it is long."""
     signature = inspect.signature(function)
-    kept = [each for each in signature.parameters.values() if each.name not in ("self", "cls")]
+    kept = [_plain(each) for each in signature.parameters.values() if each.name not in ("self", "cls")]
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(signature.replace(parameters=kept))).removesuffix(" -> None")
     if len(text) <= _LINE:
         return text
@@ -66,6 +66,23 @@ def _signature(function: Any) -> str:
     if named is not None:
         parts.insert(named, "*")
     return "(\n    " + ",\n    ".join(parts) + "\n)" + text[text.rindex(")") + 1 :]
+
+
+class _Default(str):
+    """A default that is shown as this text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _plain(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter; a default that is an object is shown as if it were just made."""
+    default = parameter.default
+    if isinstance(default, msgspec.Struct):
+        return parameter.replace(default=_Default(f"{type(default).__name__}()"))
+    return parameter
 
 
 def _code(text: str) -> str:
