@@ -13,6 +13,7 @@ import rfc8785
 from accord.domain.document import Document, document_of
 from accord.domain.ids import Digest
 from accord.domain.scope import DocumentMissing
+from accord.errors import ExpressionInvalid, Problem
 from accord.ports import BlobStore
 
 SMALL_BYTES = 512
@@ -31,6 +32,8 @@ class Documents:
         self._parsed: OrderedDict[Digest, tuple[Any, int]] = OrderedDict()
         self._unstored: dict[Digest, bytes] = {}
         self._made: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
+        self.lost: dict[Digest, tuple[Problem, ...]] = {}
+        """What a decision cannot have, and why: asking for its value is a fault of the expression that does."""
 
     def value(self, document: Document) -> Any:
         """The JSON value; never change it. Raises DocumentMissing when it has to be fetched first."""
@@ -41,6 +44,8 @@ class Documents:
         if known is not None:
             self._parsed.move_to_end(document.sha256)
             return known[0]
+        if document.sha256 in self.lost:
+            raise ExpressionInvalid(*self.lost[document.sha256])
         if data is None:
             raise DocumentMissing(document)
         return self._keep(document, data)

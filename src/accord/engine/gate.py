@@ -132,7 +132,7 @@ class Gate:
             if len(message.payload) > PAYLOAD_MAX_BYTES:
                 raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
             parsed = parse_statement(message.statement)
-            known = self._registry.key(parsed.kid, now)
+            known = self._registry.key(parsed.kid)
             if known is None:
                 raise _refusal("ACC340", "/kid", parsed.kid)
             verify(parsed, known.public)

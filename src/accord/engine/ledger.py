@@ -23,7 +23,7 @@ from accord.domain.timing import next_wake
 from accord.engine.documents import Documents
 from accord.engine.library import Library
 from accord.engine.registry import Registry
-from accord.errors import Fenced, StoreCorrupt, StoreUnavailable
+from accord.errors import Fenced, NotFound, StoreCorrupt, StoreUnavailable
 from accord.ports import Answer, Append, Clock, Fence, Head, Journal, Record, RunState, RunSummary
 
 SNAPSHOT_FROM = 2000
@@ -154,17 +154,26 @@ class Ledger:
     async def decide(self, slot: Slot, command: c.Command) -> None:
         """Decide, and take over what was decided. Raises TransitionRefused, NotFound, ContractViolation."""
         now = self._clock.now()
-        slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents)))
+        asked = isinstance(command, c.ControlCommand)
+        slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents), fails=not asked))
         if isinstance(command, c.Tick):
             slot.touched = True
 
-    async def _decided(self, ask: Callable[[], Decision]) -> Decision:
-        """The decision; documents that it needs are fetched, and it is asked for again."""
+    async def _decided(self, ask: Callable[[], Decision], *, fails: bool = False) -> Decision:
+        """The decision; documents that it needs are fetched, and it is asked for again. One that is gone or damaged
+        fails what needs it where the decision is the engine's own; where somebody has asked for it, it is refused.
+        """
+        self._documents.lost.clear()
         while True:
             try:
                 return ask()
             except DocumentMissing as missing:
-                await self._documents.fetch(missing.document)
+                try:
+                    await self._documents.fetch(missing.document)
+                except (NotFound, StoreCorrupt) as error:
+                    if not fails:
+                        raise
+                    self._documents.lost[missing.document.sha256] = error.problems
 
     def forget(self, slots: Iterable[Slot]) -> None:
         """Drop these runs from memory: what was not committed has not happened."""

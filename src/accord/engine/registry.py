@@ -87,10 +87,12 @@ class Registry:
             known = self._keys[event.key]
             self._keys[event.key] = KnownKey(known.agent, known.public, known.valid_from, event.at)
 
-    def key(self, kid: KeyId, now: datetime) -> KnownKey | None:
-        """The key, if it may sign now."""
+    def key(self, kid: KeyId) -> KnownKey | None:
+        """The key, if it may sign: from the event that enrolled it to the one that revoked it. What a clock says of
+        those is no matter, so setting one back locks nobody out.
+        """
         known = self._keys.get(kid)
-        return known if known is not None and known.revoked_at is None and known.valid_from <= now else None
+        return known if known is not None and known.revoked_at is None else None
 
     def known_key(self, kid: KeyId) -> KnownKey | None:
         """The key, whether it is still valid or not: old statements are verified with it."""
