@@ -20,11 +20,11 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 SHUFFLED = 0.2
 """How often what is ready runs in another order than it became so."""
 
-_NEVER_S = 365 * 86_400.0
+_NEVER_S = 30 * 86_400.0
 
 
 class Deadlock(AssertionError):
-    """Everybody waits, and nothing will ever happen; or nothing but waiting has happened for a simulated year."""
+    """Everybody waits, and nothing will ever happen; or nothing but waiting has happened for thirty simulated days."""
 
 
 class LeftOver(AssertionError):
@@ -56,6 +56,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now_s = 0.0
         self._rng = rng
         self._selector = _NoSelector(self)
+        self._clock_resolution = 1e-6  # finer steps than a double has would stand still
+        self._until_s = _NEVER_S
         self.set_exception_handler(self._note)
         self.unhandled: list[str] = []
         """Exceptions that nobody has taken notice of."""
@@ -67,8 +69,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def pass_time(self, seconds: float) -> None:
         """Let so much time pass."""
         self._now_s += seconds
-        if self._now_s > _NEVER_S:
-            raise Deadlock("a simulated year has passed; these wait:\n" + self.waiting())
+        if self._now_s > self._until_s:
+            self._until_s = float("inf")
+            raise Deadlock("thirty simulated days have passed; these wait:\n" + self.waiting())
 
     def waiting(self) -> str:
         """All tasks, and where each of them waits."""
