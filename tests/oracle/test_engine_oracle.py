@@ -12,10 +12,8 @@ from accord.domain.ids import RunId
 from accord.templates.reading import read_source
 from accord.testing.cast import Cast
 from accord.testing.outcome import Told, mistakes
-from accord.testing.workflows import Maker, Workflow
+from accord.testing.workflows import Maker
 from accord.testing.world import World, simulated
-
-_PEOPLE = ("_signal", "_approval", "_unsure")
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +40,8 @@ async def _play(world: World, cast: Cast, runs: int) -> dict[RunId, Told]:
         await world.node.present(agent.id)
     child = _Alone(world.rng).workflow("child", 3)
     flow = _Alone(world.rng).workflow("main", 8, child=child)
-    for one in (child, flow):
-        source = read_source(orjson.dumps(one.source).decode())
-        digest = await world.node.publish(source.template, source.data)
+    sources = [read_source(orjson.dumps(one.source).decode()) for one in (child, flow)]
+    _, digest = [await world.node.publish(one.template, one.data) for one in sources]
     told: dict[RunId, Told] = {}
     for n in range(runs):
         run = await world.node.start_run(digest, {"n": n})

@@ -1,13 +1,16 @@
-"""A run survives a crash at each named point of each of its commits, and a stopped owner that wakes up writes nothing."""
+"""A run survives a crash at each named point of its commits, and a stopped owner that wakes up writes nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import orjson
 import pytest
 
+from accord.domain import command as c
+from accord.domain.document import document_of
 from accord.domain.ids import Digest
 from accord.errors import AccordError
 from accord.templates.reading import read_source
@@ -38,9 +41,6 @@ async def _prepared(world: World, cast: Cast) -> tuple[Workflow, Digest]:
 
 
 async def _answers(world: World, flow: Workflow) -> None:
-    from accord.domain import command as c  # noqa: PLC0415 - only this helper speaks to people's tasks
-    from accord.domain.document import document_of  # noqa: PLC0415
-
     for run in list(world.watch.runs.values()):
         for task, state in sorted(run.tasks.items()):
             if state.waiting is None or state.waiting.for_ == "time" or run.ended:
@@ -88,7 +88,7 @@ def test_a_crash_at_each_named_point(point: str) -> None:
         world.watch.broken.extend(await mistakes(world.watch, world.node, {run.id: Told(flow, 3)}, cast.traces))
 
     for crash_at in COMMITS:
-        simulated(crash_at, lambda world, at=crash_at: scenario(world, at))
+        simulated(crash_at, partial(scenario, crash_at=crash_at))
 
 
 def test_a_stopped_owner_that_wakes_up_writes_nothing() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from accord.codec import follow
-from accord.domain.graph import UNDO
-from accord.domain.ids import RunId, StreamId
+from accord.domain.graph import UNDO, undo_id
+from accord.domain.ids import RunId, StreamId, TaskId
 from accord.domain.run import Run
 from accord.domain.scope import output_of
 from accord.engine.node import Node
@@ -60,11 +60,11 @@ def _run_mistakes(run: Run, told: Told, node: Node) -> Iterator[str]:
     if output != told.flow.output(told.n):
         yield f"{run.id} gave {output}, not {told.flow.output(told.n)}"
     for task, outcome in told.flow.outcomes(told.n).items():
-        state = run.state(type(run.graph.order[0])(task))
+        state = run.state(TaskId(task))
         if state.phase != outcome.fate:
             yield f"{run.id}: {task} is {state.phase}, not {outcome.fate}: {state.problem}"
         elif outcome.known and outcome.fate == "completed":
-            value = output_of(run, type(run.graph.order[0])(task), values)
+            value = output_of(run, TaskId(task), values)
             if value != outcome.value:
                 yield f"{run.id}: {task} gave {value}, not {outcome.value}"
 
@@ -80,8 +80,8 @@ def _trace_mistakes(run: Run, traces: Mapping[Trace, Any], watch: Watch) -> Iter
         if task.startswith(UNDO) or run.phase != "completed" or run.graph.task(task).compensate is None:
             continue
         done = watch.completions[run.id, task]
-        undone = watch.completions[run.id, type(task)(UNDO + task)]
+        undone = watch.completions[run.id, undo_id(task)]
         holds = state.phase == "completed" and not state.adopted
-        if run.graph.task(task).for_each is None or task.endswith("]"):
-            if done != undone + holds:
-                yield f"{run.id}: {task} was completed {done} times, undone {undone} times, and is {state.phase}"
+        is_group = run.graph.task(task).for_each is not None and not task.endswith("]")
+        if not is_group and done != undone + holds:
+            yield f"{run.id}: {task} was completed {done} times, undone {undone} times, and is {state.phase}"

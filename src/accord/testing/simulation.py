@@ -77,7 +77,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """All tasks, and where each of them waits."""
         return "\n".join(sorted(map(_where, asyncio.all_tasks(self))))
 
-    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> asyncio.Future[T]:
+    def run_in_executor(self, executor: Any, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> asyncio.Future[T]:
         """Runs at once: a thread would be an order that no seed decides."""
         future: asyncio.Future[T] = self.create_future()
         try:

@@ -378,12 +378,17 @@ def main(arguments: list[str] | None = None) -> int:
             if isinstance(error, KeyboardInterrupt):
                 break
             failed.append(seed)
-            print(f"seed {seed}: {type(error).__name__}: {error}\n  {replay(seed)}", flush=True)
+            _say(f"seed {seed}: {type(error).__name__}: {error}\n  {replay(seed)}")
         else:
             if given.seeds[1] - given.seeds[0] == 1:
-                print(fingerprint)
-    print(f"{len(failed)} of {given.seeds[1] - given.seeds[0]} failed, {time.monotonic() - began_s:.1f} s: {failed}")
+                _say(fingerprint)
+    _say(f"{len(failed)} of {given.seeds[1] - given.seeds[0]} failed, {time.monotonic() - began_s:.1f} s: {failed}")
     return 1 if failed else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def replay(seed: int) -> str:

@@ -41,7 +41,7 @@ _ORDER = int("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551",
 
 
 def simulated(seed: int, scenario: Callable[[World], Coroutine[Any, Any, T]]) -> T:
-    """What the scenario gives in the world of this seed. Raises Broken, Deadlock, LeftOver and what the scenario does."""
+    """What the scenario gives in the world of this seed. Raises Broken, Deadlock, LeftOver, and what it does."""
     rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
 
     async def play(loop: SimulatedLoop) -> T:
