@@ -1,4 +1,4 @@
-"""The disk is full, damaged or wiped, the clock is set back: clear errors with codes, nothing hangs, nothing is lost, and
+"""The disk is full, damaged or wiped, the clock is set: clear errors with codes, nothing hangs, nothing is lost, and
 runs go on as soon as they can.
 """
 
