@@ -20,6 +20,9 @@ from accord.engine.router import Choice, Router
 BACKOFF_FIRST = timedelta(milliseconds=50)
 BACKOFF_CAP = timedelta(seconds=5)
 
+PASSED_OVER_MAX = 100
+"""How many tasks of a lane that must wait for certain agents are passed over to look for one that need not."""
+
 
 class Proposal(msgspec.Struct, frozen=True):
     """An attempt that could be assigned now."""
@@ -145,6 +148,24 @@ class Dispatcher:
                         self._lane(capability_of(run, task, want)).add(run_id, task)
 
     def _drain(self, lane: Lane, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
+        passed_over: list[tuple[RunId, TaskId]] = []
+        try:
+            yield from self._in_turn(lane, find, now, passed_over)
+        finally:
+            for run, task in reversed(passed_over):
+                lane.turns.setdefault(run, deque()).appendleft(task)
+                lane.turns.move_to_end(run, last=False)
+        if lane.turns:
+            lane.block(now)
+
+    def _in_turn(
+        self,
+        lane: Lane,
+        find: Callable[[RunId], Run | None],
+        now: datetime,
+        passed_over: list[tuple[RunId, TaskId]],
+    ) -> Iterator[Proposal]:
+        """Propose until nobody has room. A task that only some agents may do, who are full, lets others pass."""
         while lane.turns:
             run_id, tasks = next(iter(lane.turns.items()))
             run = find(run_id)
@@ -155,13 +176,16 @@ class Dispatcher:
             want = self._due(run, task, lane, now)
             proposal = None
             if want is not None:
-                choice = self._router.choose(self._registry.candidates(lane.wanted), want, run.state(task))
-                if choice is None:
+                candidates = self._registry.candidates(lane.wanted)
+                choice = self._router.choose(candidates, want, run.state(task))
+                if choice is None and (len(passed_over) >= PASSED_OVER_MAX or not self._router.any_room(candidates)):
                     tasks.appendleft(task)
-                    lane.block(now)
                     return
-                lane.backoff = BACKOFF_FIRST
-                proposal = Proposal(run_id, task, want, choice)
+                if choice is None:
+                    passed_over.append((run_id, task))
+                else:
+                    lane.backoff = BACKOFF_FIRST
+                    proposal = Proposal(run_id, task, want, choice)
             if tasks:
                 lane.turns.move_to_end(run_id)
             else:

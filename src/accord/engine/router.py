@@ -114,6 +114,13 @@ class Router:
         chosen = best[int(self._ids.uniform() * len(best))]
         return Choice(chosen, self._figures(shortest, chosen, len(fitting)))
 
+    def any_room(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether any of these, if not the one that is wanted, could take something more."""
+        return any(
+            one.agent not in self.held_back and self._has_room(one.agent) and self._is_within_limit(one)
+            for one in candidates
+        )
+
     def _give_back(self, held: Held) -> Load:
         self._holders.pop(held.lease, None)
         self._of_capability[held.capability] -= 1
