@@ -13,14 +13,17 @@ import msgspec
 from accord.codec import decode_event
 from accord.domain import event as e
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
-from accord.domain.message import decode_claims
+from accord.domain.message import Message, decode_claims
 from accord.domain.run import Run, TaskState, begin, evolve
 from accord.domain.signature import parse_statement, verify
 from accord.domain.timing import deadline_of
 from accord.engine.parts import Parts
-from accord.errors import StoreUnavailable
+from accord.errors import MessageRefused, StoreUnavailable
 from accord.ports import Append, Clock, Head, Journal
 from accord.testing.stormy_bus import Passage
+
+IN_TIME_S = 60
+"""An answer that expires so soon may have been too late when it came."""
 
 OWN_FIELDS = tuple(field for field in Run.__struct_fields__ if field not in ("graph", "started"))
 
@@ -73,6 +76,27 @@ class Watch:
                 self._history.update(f"{append.stream} {record.sequence} {record.digest}\n".encode())
             if not append.stream.startswith("sys:"):
                 await self._committed(append, self.parts[owner])
+
+    def acknowledged(self, message: Message, parts: Parts) -> None:
+        """An answer is acknowledged only when what it means is durable (invariant 1: nothing is lost)."""
+        try:
+            parsed = parse_statement(message.statement)
+            known = parts.registry.known_key(parsed.kid)
+            if known is None:
+                return
+            verify(parsed, known.public)
+            claims = decode_claims(parsed.claims)
+        except MessageRefused:
+            return
+        run = self.runs.get(claims.run or RunId(""))
+        if run is None or claims.task is None or claims.kind not in ("result", "failure"):
+            return
+        attempt = run.attempt(claims.task, claims.attempt or 0)
+        is_its_own = attempt is not None and (attempt.lease, attempt.agent) == (claims.lease, known.agent)
+        is_whole = claims.payload is not None and claims.payload.sha256 == sha256(message.payload).hexdigest()
+        in_time = claims.expires_at > self._clock.now().timestamp() + IN_TIME_S
+        if attempt is not None and attempt.live and is_its_own and is_whole and in_time:
+            self.broken.append(f"{run.id}: an answer about {claims.task} was acknowledged and lost (invariant 1)")
 
     async def _committed(self, append: Append, parts: Parts) -> None:
         self._check_fence(append)

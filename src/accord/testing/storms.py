@@ -352,6 +352,8 @@ class Storm:
     async def _check(self) -> None:
         broken = self.world.watch.broken
         broken.extend(self.world.leaks())
+        letters = await self.world.disk.letters(range(PARTITIONS))
+        broken.extend(f"nobody has answered the letter {letter.data!r}" for letter in letters)
         broken.extend(self.cast.conflicts)
         node = next(iter(self.world.hosts.values())).node
         broken.extend(await mistakes(self.world.watch, node, self.told, self.cast.traces))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import REGISTRY_SUBJECT
+from accord.domain.message import Message
 from accord.ports import Delivery, Inbox, Parcel
 from accord.testing.weather import Weather
 
@@ -118,6 +119,8 @@ class Line:
         self._bus = bus
         self._owner = reads_registry
         self.passage = Passage()
+        self.acknowledged: Callable[[Message], None] = lambda message: None
+        """Told of every message that is acknowledged by this line."""
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Publish; what a process that is gone says is never heard."""
@@ -133,7 +136,7 @@ class Line:
             self._bus.registries[name] = None
         try:
             async with self._bus.inbox(name) as inbox:
-                yield _LineInbox(inbox, self.passage)
+                yield _LineInbox(inbox, self)
         finally:
             if own:
                 self._bus.registries.pop(name, None)
@@ -146,9 +149,10 @@ class Line:
 class _LineInbox:
     """An inbox behind a passage."""
 
-    def __init__(self, inbox: Inbox, passage: Passage) -> None:
+    def __init__(self, inbox: Inbox, line: Line) -> None:
         self._inbox = inbox
-        self._passage = passage
+        self._line = line
+        self._passage = line.passage
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         """Take; a process that is gone takes nothing, for ever."""
@@ -162,6 +166,8 @@ class _LineInbox:
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge."""
         if await self._passage.pass_():
+            for delivery in deliveries:
+                self._line.acknowledged(delivery.message)
             await self._inbox.ack(deliveries)
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:

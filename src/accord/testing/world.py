@@ -189,6 +189,7 @@ class World:
         identity = Identity(id=ORCHESTRATOR, organisation="local", key=public, owner=owner)
         parts = Parts(ports, identity, compatible_version, self.tuning)
         self.watch.parts[owner] = parts
+        line.acknowledged = lambda message: self.watch.acknowledged(message, parts)
         host = Host(Node(parts), journal, line)
         parts.reached = self._crash_at(host)
         self.hosts[name] = host
