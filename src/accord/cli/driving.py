@@ -59,6 +59,26 @@ async def looked_on(node: Node, run: RunId, screen: Screen) -> Run:
     return await node.run(run)
 
 
+async def adopted(node: Node, run: RunId, screen: Screen) -> bool:
+    """Whether this node owns the run; while another process does, the run is watched, until it ends or that process
+    has left it.
+    """
+    if await node.adopt(run):
+        return True
+    screen.note("Another process carries the run on; this one watches, and takes over where that one leaves it.")
+    watching = asyncio.ensure_future(looked_on(node, run, screen))
+    try:
+        while not watching.done():
+            await asyncio.wait([watching], timeout=ADOPT_EVERY_S)
+            if not watching.done() and await node.adopt(run):
+                return True
+        await watching
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return False
+
+
 async def commanded(node: Node, run: RunId, command: ControlCommand) -> None:
     """Carry out a command, by whoever owns the run. An owner that has died is replaced by this node as soon as its
     lease has run out: the node then finds the command among its letters.

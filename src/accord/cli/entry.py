@@ -54,5 +54,5 @@ def _called(given: list[str]) -> int:
 def _usage_problem(error: Any) -> Problem:
     context = error.ctx
     path = context.command_path if context is not None else "accord"
-    message = error.format_message().strip().rstrip(".")
+    message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
     return Problem("ACC910", message[:1].lower() + message[1:], hint=f"`{path} --help` shows what can be given")

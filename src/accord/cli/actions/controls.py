@@ -14,7 +14,7 @@ from accord.app import host
 from accord.cli.actions.run import Job, finish, tell_how_to_resume
 from accord.cli.asking import NoAnswer, asked_value
 from accord.cli.choosing import Asked
-from accord.cli.driving import can_ask, carried_on, commanded, looked_on
+from accord.cli.driving import adopted, can_ask, carried_on, commanded
 from accord.cli.errors import DONE, usage
 from accord.cli.finding import find_agent, find_run
 from accord.cli.hosting import hosted_agents
@@ -298,9 +298,8 @@ async def _carried_on_here(node: Node, run: RunId, shared: Shared, screen: Scree
     state = await node.run(run)
     if state.ended or state.paused:
         return state
-    if not await node.adopt(run):
-        screen.note("Another process carries the run on.")
-        return await looked_on(node, run, screen)
+    if not await adopted(node, run, screen):
+        return await node.run(run)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(host(node, hosted_agents(shared.agents)))
         return await carried_on(node, run, screen, until_idle=not sys.stdin.isatty())
