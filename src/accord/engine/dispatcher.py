@@ -41,10 +41,14 @@ class Lane:
         self.turns: OrderedDict[RunId, deque[TaskId]] = OrderedDict()
         self.blocked_until: datetime | None = None
         self.backoff = BACKOFF_FIRST
+        self.has_room = False
+        """Whether, while it is blocked, somebody has room, only not for what waits."""
 
     def add(self, run: RunId, task: TaskId) -> None:
         """Queue the task behind the run's others."""
         self.turns.setdefault(run, deque()).append(task)
+        if self.has_room:
+            self.unblock()
 
     def block(self, now: datetime) -> None:
         """Nobody has room: look again when somebody has, or after a back-off that doubles."""
@@ -54,6 +58,7 @@ class Lane:
     def unblock(self) -> None:
         """Somebody may have room."""
         self.blocked_until = None
+        self.has_room = False
 
     def __len__(self) -> int:
         return sum(len(tasks) for tasks in self.turns.values())
@@ -95,7 +100,10 @@ class Dispatcher:
     def unpark(self, run: RunId) -> None:
         """The run may go on: queue again what was put aside."""
         for wanted, tasks in self._parked.pop(run, {}).values():
-            self._lane(wanted).turns.setdefault(run, deque()).extendleft(reversed(tasks))
+            lane = self._lane(wanted)
+            lane.turns.setdefault(run, deque()).extendleft(reversed(tasks))
+            if lane.has_room:
+                lane.unblock()
 
     def unpark_all(self) -> None:
         """A hold was lifted: everything that was put aside is looked at again."""
@@ -152,11 +160,13 @@ class Dispatcher:
         try:
             yield from self._in_turn(lane, find, now, passed_over)
         finally:
+            has_room = not lane.turns
             for run, task in reversed(passed_over):
                 lane.turns.setdefault(run, deque()).appendleft(task)
                 lane.turns.move_to_end(run, last=False)
         if lane.turns:
             lane.block(now)
+            lane.has_room = has_room
 
     def _in_turn(
         self,
