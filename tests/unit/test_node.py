@@ -1,0 +1,356 @@
+"""A node: what people and programs may ask of it, alone and beside another node on the same journal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from accord.blobs.memory import MemoryBlobStore
+from accord.bus.memory import MemoryBus
+from accord.domain import command as c
+from accord.domain.document import document_of
+from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.template import Template
+from accord.engine.node import Node
+from accord.engine.parts import Ports
+from accord.errors import (
+    AccordError,
+    ContractViolation,
+    NotFound,
+    Overloaded,
+    TemplateInvalid,
+    TransitionRefused,
+)
+from accord.ports import Letter, RunQuery
+from accord.sdk import Agent
+from accord.store.sqlite import SqliteJournal
+from accord.testing.keys import MemoryKeyStore
+from accord.testing.stage import NOON, QUIET, CountedIds, SetClock, Stage, attempts_of, node_on
+
+ONE = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
+CHAIN = {
+    "first": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}},
+    "second": {"uses": "test.work@^1", "with": {"number": "${ tasks.first.output }"}},
+}
+WAIT = {"wait": {"signal": {"name": "go"}}}
+RESULT = {"output": "${ tasks.second.output }"}
+
+
+def working(name: str = "worker") -> Agent:
+    agent = Agent(name)
+
+    @agent.capability("test.work@1.0.0")
+    async def work(number: int) -> int:
+        return number
+
+    return agent
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with Stage.open() as stage:
+        yield stage
+
+
+def codes(error: AccordError) -> list[str]:
+    return [problem.code for problem in error.problems]
+
+
+# -- admission ---------------------------------------------------------------------------------------------------
+
+
+async def test_too_many_runs_are_refused_and_admitted_when_some_have_ended() -> None:
+    tuning = msgspec.structs.replace(QUIET, max_runs=2)
+    async with Stage.open(tuning) as stage:
+        digest = await stage.publish(WAIT)
+        runs = [await stage.node.start_run(digest, {}) for _ in range(2)]
+        with pytest.raises(Overloaded) as refused:
+            await stage.node.start_run(digest, {})
+        assert codes(refused.value) == ["ACC451"]
+        assert len(await stage.node.runs(RunQuery())) == 2, "what was refused has left nothing"
+        await stage.node.control(runs[0].id, c.Cancel(by="test"))
+        await stage.node.start_run(digest, {})
+
+
+async def test_too_many_waiting_tasks_are_refused() -> None:
+    tuning = msgspec.structs.replace(QUIET, max_waiting=3)
+    async with Stage.open(tuning) as stage:
+        agent = await stage.enlist(working())
+        await agent.heartbeat(draining=True)
+        digest = await stage.publish(ONE)
+        for _ in range(3):
+            await stage.node.start_run(digest, {"n": 1})
+        with pytest.raises(Overloaded):
+            await stage.node.start_run(digest, {"n": 1})
+
+
+async def test_a_bad_input_is_refused_with_all_problems(stage: Stage) -> None:
+    schema = {"type": "object", "required": ["a", "b"], "properties": {"c": {"type": "integer"}}}
+    digest = await stage.publish(WAIT, input=schema)
+    with pytest.raises(ContractViolation) as refused:
+        await stage.node.start_run(digest, {"c": "x"})
+    assert codes(refused.value) == ["ACC450"] * 3
+    assert await stage.node.runs(RunQuery()) == []
+
+
+async def test_what_nobody_can_do_is_not_started(stage: Stage) -> None:
+    with pytest.raises(TemplateInvalid, match="ACC820"):
+        await stage.publish(ONE)
+
+
+async def test_every_partition_is_somebody_elses(stage: Stage) -> None:
+    digest = await stage.publish(WAIT)
+    async with await node_on(stage.ports) as other:
+        await other.parts.partitions.claim_all()
+        with pytest.raises(Overloaded, match="ACC452"):
+            await stage.node.start_run(digest, {})
+
+
+# -- templates ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_is_pinned_to_its_template(stage: Stage) -> None:
+    """A newer version that is published meanwhile, and even a restart, change nothing for a run under way."""
+    agent = await stage.enlist(working())
+    run = await stage.start(CHAIN, {"n": 1}, **RESULT)
+    await agent.answer(await agent.assigned(), 2)
+    newer = {**CHAIN, "second": {"uses": "test.work@^1", "with": {"number": "${ tasks.first.output + 100 }"}}}
+    await stage.publish(newer, version="1.1.0", **RESULT)
+    assignment = await agent.assigned()
+    assert assignment.input == {"number": 2}
+    await agent.answer(assignment, 3)
+    ended = await stage.node.ended(run.id)
+    assert (ended.phase, ended.started.template) == ("completed", "play@1.0.0")
+    second = await stage.node.start_run((await stage.node.graph_of("play")).digest, {"n": 1})
+    assert second.started.template == "play@1.1.0"
+
+
+# -- forks -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_fork_shares_what_was_done_and_does_the_rest_anew(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await stage.start(CHAIN, {"n": 1}, **RESULT)
+    for value in (2, 3):
+        await agent.answer(await agent.assigned(), value)
+    fork = await stage.node.fork(run.id, task=TaskId("second"), at=None, changes=None, by="test")
+    assignment = await agent.assigned()
+    assert (assignment.claims.run, assignment.claims.task, assignment.input) == (fork.id, "second", {"number": 2})
+    await agent.answer(assignment, 7)
+    ended = await stage.node.ended(fork.id)
+    assert ended.output is not None
+    assert ended.output.data == b"7"
+    assert ended.started.origin is not None
+    assert ended.started.origin.run == run.id
+    old = await stage.node.ended(run.id)
+    assert old.output is not None
+    assert old.output.data == b"3", "the run it comes from is as it was"
+
+
+async def test_a_fork_with_another_input_does_what_that_changes(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await stage.start(CHAIN, {"n": 1, "other": 1})
+    for value in (2, 3):
+        await agent.answer(await agent.assigned(), value)
+    await stage.node.fork(run.id, task=None, at=None, changes={"n": 5}, by="test")
+    assignment = await agent.assigned()
+    assert (assignment.claims.task, assignment.input) == ("first", {"number": 5})
+
+
+async def test_a_fork_from_the_middle(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await stage.start(CHAIN, {"n": 1})
+    for value in (2, 3):
+        await agent.answer(await agent.assigned(), value)
+    events = await stage.node.events(run.id)
+    first = next(number for number, event in events if getattr(event, "task", "") == "second")
+    await stage.node.fork(run.id, task=None, at=first - 1, changes=None, by="test")
+    assert (await agent.assigned()).claims.task == "second"
+
+
+async def test_forks_of_what_there_is_not(stage: Stage) -> None:
+    run = await stage.start(WAIT)
+    with pytest.raises(NotFound, match="ACC434"):
+        await stage.node.fork(run.id, task=TaskId("other"), at=None, changes=None, by="test")
+    with pytest.raises(NotFound, match="ACC409"):
+        await stage.node.fork(RunId("run_x"), task=None, at=None, changes=None, by="test")
+
+
+# -- sub-workflows -----------------------------------------------------------------------------------------------
+
+PARENT = {
+    "sub": {"workflow": "child@^1", "with": {"n": "${ input.n }"}},
+    "work": {"uses": "test.work@^1", "with": {"number": "${ tasks.sub.output }"}},
+}
+
+
+async def with_child(stage: Stage) -> Any:
+    await stage.publish(CHAIN, name="child", **RESULT)
+    return await stage.start(PARENT, {"n": 1}, output="${ tasks.work.output }")
+
+
+async def test_a_sub_workflow_is_a_run_of_its_own_whose_output_comes_back(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await with_child(stage)
+    runs = set()
+    for value in (2, 3, 4):
+        assignment = await agent.assigned()
+        runs.add(assignment.claims.run)
+        await agent.answer(assignment, value)
+    ended = await stage.node.ended(run.id)
+    assert ended.output is not None
+    assert (ended.phase, ended.output.data) == ("completed", b"4")
+    (child,) = await stage.node.runs(RunQuery(parent=run.id))
+    assert runs == {run.id, child.run}
+    assert child.state == "completed"
+
+
+async def test_a_sub_workflow_that_fails_fails_its_task(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await with_child(stage)
+    await agent.answer(await agent.assigned(), b'{"code":"x","message":"never"}', kind="failure")
+    ended = await stage.node.ended(run.id)
+    assert ended.phase == "failed"
+    assert ended.problem is not None
+    assert "never" in ended.problem.message
+
+
+async def test_pause_and_cancel_reach_sub_workflows(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await with_child(stage)
+    assignment = await agent.assigned()
+    child = assignment.claims.run
+    await stage.node.control(run.id, c.Pause(by="test"))
+    await agent.answer(assignment, 2)
+    assert (await stage.run(child)).paused
+    await stage.node.control(run.id, c.Resume(by="test"))
+    second = await agent.assigned()
+    assert second.claims.task == "second"
+    await stage.node.control(run.id, c.Cancel(by="test"))
+    assert (await stage.node.ended(child)).phase == "cancelled"
+    assert (await stage.node.ended(run.id)).phase == "cancelled"
+
+
+# -- holds, and agents that come later ---------------------------------------------------------------------------
+
+
+async def test_a_held_agent_is_left_alone_and_its_peer_works(stage: Stage) -> None:
+    held, peer = await stage.enlist(working("held")), await stage.enlist(working("peer"))
+    await stage.node.hold("agent", held.id, by="test", reason="odd results")
+    runs = [await stage.start(ONE, {"n": n}) for n in range(3)]
+    assert [(await peer.assigned()).claims.run for _ in runs] == [run.id for run in runs]
+    await stage.node.lift("agent", held.id, by="test")
+    with pytest.raises(TransitionRefused, match="ACC447"):
+        await stage.node.lift("agent", held.id, by="test")
+
+
+async def test_holds_outlive_a_restart(stage: Stage) -> None:
+    await stage.node.hold("everything", "", by="test")
+    async with await node_on(stage.ports) as second:
+        assert [hold.scope for hold in second.parts.holds.placed()] == ["everything"]
+
+
+async def test_an_agent_that_joins_late_gets_what_waits_for_it(stage: Stage) -> None:
+    early = await stage.enlist(working("early"))
+    await early.heartbeat(draining=True)
+    run = await stage.start(CHAIN, {"n": 1}, **RESULT)
+    assert list(attempts_of(await stage.run(run))) == []
+    late = await stage.enlist(working("late"))
+    for value in (2, 3):
+        await late.answer(await late.assigned(), value)
+    assert (await stage.node.ended(run.id)).phase == "completed"
+
+
+# -- two nodes ---------------------------------------------------------------------------------------------------
+
+
+class Two:
+    """Two nodes on one SQLite journal, each with a bus of its own; the first owns every partition."""
+
+    first: Node
+    second: Node
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[Two]:
+    keys, blobs, two = MemoryKeyStore(NOON), MemoryBlobStore(), Two()
+    await keys.create("orchestrator")
+    async with AsyncExitStack() as stack:
+        nodes = []
+        for seed in (1, 2):
+            journal = await stack.enter_async_context(SqliteJournal.open(tmp_path / "journal.db"))
+            ports = Ports(journal, blobs, MemoryBus(), keys, SetClock(), CountedIds(seed))
+            nodes.append(await stack.enter_async_context(await node_on(ports)))
+        two.first, two.second = nodes
+        await two.first.parts.partitions.claim_all()
+        yield two
+
+
+async def waiting(two: Two) -> RunId:
+    document = {"accord": "template/1", "name": "play", "version": "1.0.0", "input": True, "tasks": WAIT}
+    digest = await two.first.publish(msgspec.convert(document, Template), orjson.dumps(document))
+    return (await two.first.start_run(digest, {})).id
+
+
+async def test_commands_go_by_letter_to_the_owner(two: Two) -> None:
+    run = await waiting(two)
+    await two.second.control(run, c.Pause(by="other"))
+    assert (await two.first.run(run)).paused_by == "other"
+    await two.second.control(run, c.Resume(by="other"))
+    await two.second.control(run, c.Signal(payload=document_of(b'"now"'), by="other", name="go"))
+    assert (await two.second.ended(run)).phase == "completed"
+
+
+async def test_refusals_come_back_by_letter(two: Two) -> None:
+    run = await waiting(two)
+    with pytest.raises(AccordError) as here:
+        await two.first.control(run, c.Resume(by="owner"))
+    with pytest.raises(AccordError) as there:
+        await two.second.control(run, c.Resume(by="other"))
+    assert codes(here.value) == codes(there.value) == ["ACC403"]
+    with pytest.raises(NotFound, match="ACC409"):
+        await two.second.control(RunId("run_x"), c.Pause(by="other"))
+
+
+async def test_a_letter_that_cannot_be_read_is_answered(two: Two) -> None:
+    journal = two.second.parts.ports.journal
+    await journal.post(Letter(id="odd", partition=3, data=b"{}", posted_at=NOON))
+    run = await waiting(two)
+    await two.second.control(run, c.Pause(by="other"))
+    answer = await journal.answered("odd")
+    assert answer is not None
+    assert b"ACC446" in answer.data
+
+
+async def test_another_node_takes_over_what_is_released(two: Two) -> None:
+    run = await waiting(two)
+    await two.first.parts.partitions.release()
+    assert await two.second.adopt(run)
+    await two.second.control(run, c.Cancel(by="heir"))
+    assert (await two.second.ended(run)).phase == "cancelled"
+
+
+async def test_another_node_takes_over_when_the_owner_is_silent(two: Two) -> None:
+    run = await waiting(two)
+    await two.first.vanish()
+    assert not await two.second.adopt(run)
+    clock: Any = two.second.parts.ports.clock
+    clock.forward(timedelta(days=2).total_seconds())
+    assert await two.second.adopt(run)
+    await two.second.control(run, c.Cancel(by="heir"))
+    assert (await two.second.ended(run)).phase == "cancelled"
+
+
+async def test_what_one_publishes_and_holds_the_other_knows(two: Two) -> None:
+    await waiting(two)
+    await two.first.hold("agent", AgentId("spiffe://local/agent/x"), by="first")
+    await two.second.parts.refresh()
+    assert two.second.parts.library.find("play").version == "1.0.0"
+    assert [hold.by for hold in two.second.parts.holds.placed()] == ["first"]
