@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from accord.codec import decode_system_event
+from accord.domain.message import PAYLOAD_MAX_BYTES
 from accord.domain.system import INCIDENTS, IncidentRecorded, SystemEvent
 from accord.engine.documents import Documents
 from accord.engine.gate import Suspect
@@ -42,7 +43,8 @@ class Incidents:
 
     async def _incident(self, suspect: Suspect, now: datetime) -> IncidentRecorded:
         message, claims = suspect.delivery.message, suspect.claims
-        payload = self._documents.opaque(message.payload)  # what was refused is not taken for JSON
+        # What was refused is not taken for JSON; of what is too long, as much is evidence as may be sent.
+        payload = self._documents.opaque(message.payload[:PAYLOAD_MAX_BYTES])
         await self._documents.store()
         return IncidentRecorded(
             at=now,
