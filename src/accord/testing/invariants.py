@@ -19,7 +19,7 @@ from accord.domain.signature import parse_statement, verify
 from accord.domain.timing import deadline_of
 from accord.engine.parts import Parts
 from accord.errors import MessageRefused, StoreUnavailable
-from accord.ports import Append, Clock, Head, Journal
+from accord.ports import Append, Clock, Fence, Head, Journal
 from accord.testing.stormy_bus import Passage
 
 IN_TIME_S = 60
@@ -265,6 +265,14 @@ class WatchedJournal:
             raise
         await self._watch.committed(appends, self._owner)
         await self._enter()
+
+    async def claim(self, *args: Any, **kwargs: Any) -> Fence | None:
+        """Claim, and remember that nobody may write under an older epoch from now on."""
+        await self._enter()
+        fence = await self._journal.claim(*args, **kwargs)
+        if fence is not None:
+            self._watch.epochs[fence.partition] = fence.epoch
+        return fence
 
     async def _heads(self, appends: Sequence[Append]) -> list[Head]:
         return [await self._journal.head(append.stream) for append in appends]

@@ -326,7 +326,7 @@ class Storm:
             if overdue:
                 watch.broken.append(f"{overdue[0].run} was to wake at {overdue[0].wake_at} (invariant 2)")
             if all(run.ended for run in watch.runs.values()):
-                await asyncio.sleep(60)
+                await asyncio.sleep(20)
                 return
         watch.broken.append(f"stuck: {self._stuck()}")
 
