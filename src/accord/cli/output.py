@@ -58,6 +58,12 @@ THEME: Final = Theme(
 )
 
 # Control characters, and those that turn the direction of text around.
+GAP: Final = 2
+"""Columns between the columns of a table."""
+
+LAST_LEAST: Final = 12
+"""Columns that the last column of a table needs before the others have to give way, too."""
+
 _STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -123,7 +129,7 @@ class Screen:
         """
         cells = [[_text(cell) for cell in row] for row in rows]
         if self.out.is_terminal:
-            self.out.print(fitted(columns, cells, wraps=wraps))
+            self.out.print(fitted(columns, cells, self.out.width, wraps=wraps))
             return
         texts = [list(columns), *([_unsigned(cell) for cell in row] for row in cells)]
         widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
@@ -139,15 +145,26 @@ class Screen:
             self.out.print(Text.assemble((f"{name:<{width}}  ", "quiet"), value), soft_wrap=not self.out.is_terminal)
 
 
-def fitted(columns: Sequence[str], rows: Iterable[Sequence[Text]], *, wraps: bool = True) -> Table:
-    """A table without lines but the one under its head; its last column gives way."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="quiet", padding=(0, 2, 0, 0))
-    for column in columns[:-1]:
-        table.add_column(column, overflow="fold", no_wrap=not wraps)
-    table.add_column(columns[-1], overflow="fold" if wraps else "ellipsis", no_wrap=not wraps)
+def fitted(columns: Sequence[str], rows: Sequence[Sequence[Text]], room: int, *, wraps: bool = True) -> Table:
+    """A table in so many columns of a terminal, without lines but the one under its head. The last column gives way:
+    it is folded, or cut; the others only where it would have nothing left.
+    """
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="quiet", padding=(0, GAP - 1, 0, 0)
+    )
+    widths = [max(_width(row[index]) for row in ([*map(Text, columns)], *rows)) for index in range(len(columns))]
+    left = room - sum(widths[:-1]) - GAP * (len(columns) - 1)
+    fits = left >= min(widths[-1], LAST_LEAST)
+    for column, width in zip(columns[:-1], widths[:-1], strict=True):
+        table.add_column(column, overflow="fold", width=width if fits else None)
+    table.add_column(columns[-1], overflow="fold" if wraps else "ellipsis", no_wrap=not wraps, max_width=max(left, 1))
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _width(cell: Text) -> int:
+    return max((part.cell_len for part in cell.split("\n")), default=0)
 
 
 def _text(cell: str | Text) -> Text:

@@ -103,6 +103,7 @@ def replay_journal(shared: Shared, reference: str, until: int | None) -> None:
     async def work(screen: Screen) -> int:
         async with opened(shared) as node:
             run = await find_run(node, reference)
+            await node.verify_chain(run)
             events = await node.events(run, limit=until)
             states = list(await _replayed(node, events))
             stored = await node.parts.ports.journal.run(run)

@@ -1,0 +1,584 @@
+"""Commands, called as the shell would call them, on a home of their own: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from accord.cli import main
+
+AGENTS = """
+from accord.sdk import Agent, Context, Failure, Result
+
+agent = Agent("tiny")
+other = Agent("other")
+
+@agent.capability("tiny.double@1.0.0")
+async def double(number: int) -> Result[int]:
+    return Result(2 * number, confidence=0.5)
+
+@agent.capability("tiny.fail@1.0.0")
+def fail(reason: str) -> str:
+    raise Failure("broken", reason, retryable=False)
+
+@other.capability("tiny.undo@1.0.0")
+def undo(what: int) -> str:
+    return f"undone {what}"
+"""
+
+SUM = """
+accord: template/1
+name: tiny.sum
+version: 1.0.0
+description: Doubles numbers.
+examples: ["double {numbers}"]
+input:
+  type: object
+  properties:
+    numbers: {type: array, items: {type: integer}, default: [1, 2, 3]}
+    fails: {type: boolean, default: false}
+    asks: {type: boolean, default: false}
+  additionalProperties: false
+tasks:
+  doubled:
+    description: Double each number.
+    uses: tiny.double@^1
+    for_each: "${ input.numbers }"
+    with: {number: "${ item }"}
+  first:
+    uses: tiny.double@^1
+    with: {number: 21}
+    compensate:
+      uses: tiny.undo@^1
+      with: {what: 1}
+  wrong:
+    when: "${ input.fails }"
+    needs: [doubled]
+    uses: tiny.fail@^1
+    with: {reason: "because \\e[31m"}
+  ask:
+    when: "${ input.asks }"
+    needs: [first]
+    approval: {title: "Go on?"}
+output:
+  doubled: "${ tasks.doubled.output }"
+  first: "${ tasks.first.output }"
+"""
+
+
+class Outcome(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory with agents and a template, the working directory of the test."""
+    (tmp_path / "tiny.py").write_text(AGENTS)
+    (tmp_path / "sum.yaml").write_text(SUM)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACCORD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+@pytest.fixture
+def call(here: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command line."""
+
+    def run(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return Outcome(int(ended.value.code or 0), told.out, told.err)
+
+    return run
+
+
+def with_agents(call: Call, *arguments: str) -> Outcome:
+    return call(*arguments, "--agents", "tiny.py")
+
+
+# -- run and plan ------------------------------------------------------------------------------------------------
+
+
+def test_a_template_runs_and_its_signed_result_is_one_document(call: Call) -> None:
+    ran = with_agents(call, "run", "sum.yaml", "--set", "numbers=[4]", "--title", "my run", "--json")
+    assert ran.code == 0, ran.err
+    document = ran.document
+    assert document["output"] == {"doubled": [8], "first": 42}
+    assert (document["state"], document["title"]) == ("completed", "my run")
+    assert document["signed_by"] == "spiffe://local/orchestrator/main"
+    assert document["statement"].count(".") == 2
+    assert ran.err == ""
+
+
+def test_without_json_the_result_goes_to_stdout_and_progress_to_stderr(call: Call) -> None:
+    ran = with_agents(call, "run", "sum.yaml")
+    assert ran.document == {"doubled": [2, 4, 6], "first": 42}
+    assert "tiny.sum@1.0.0 started" in ran.err
+    assert "doubled completed by tiny" in ran.err
+    assert "wrong skipped" in ran.err
+    assert "signed by" in ran.err
+
+
+def test_an_objective_in_words_is_planned_and_run(call: Call) -> None:
+    assert with_agents(call, "templates", "publish", "sum.yaml").code == 0
+    ran = with_agents(call, "run", "double 5 and 6", "--json")
+    assert ran.code == 0, ran.err
+    assert (ran.document["output"]["doubled"], ran.document["title"]) == ([10, 12], "double 5 and 6")
+    known = with_agents(call, "run", "tiny.sum@^1", "--input", '{"numbers": [1]}', "--json")
+    assert known.document["output"]["doubled"] == [2]
+
+
+def test_a_report_is_written_with_its_charts_and_statement(call: Call, here: Path) -> None:
+    for name in ("a", "b"):
+        package = here / name
+        package.mkdir()
+        (package / "__init__.py").write_text(f'"""The {name}."""\n\ndef {name}(x: int) -> int:\n    return x\n')
+    ran = call("run", "competitive-analysis", "--set", "products=./a,./b", "--output", "out.md", "--reports", "rep")
+    assert ran.code == 0, ran.err
+    assert ran.out == ""
+    assert (here / "out.md").read_text().startswith("# ")
+    written = {path.name for path in (here / "rep").iterdir()}
+    assert {"report.md", "output.json", "statement.jws"} < written
+    assert any(name.endswith(".svg") for name in written)
+    assert "report and charts: rep" in ran.err
+
+
+def test_a_run_that_fails_exits_with_1_and_says_why(call: Call) -> None:
+    ran = with_agents(call, "run", "sum.yaml", "--set", "fails=true")
+    assert ran.code == 1
+    assert ran.out == ""
+    assert "ACC420" in ran.err
+    assert "\x1b" not in ran.err
+    told = with_agents(call, "run", "sum.yaml", "--set", "fails=true", "--json")
+    assert told.code == 1
+    assert told.document["problem"]["code"] == "ACC420"
+
+
+def test_nothing_runs_that_the_verifier_refuses(call: Call, here: Path) -> None:
+    (here / "bad.yaml").write_text(SUM.replace("tiny.double@^1\n    with: {number: 21}", "tiny.dubble@^1"))
+    ran = with_agents(call, "run", "bad.yaml")
+    assert ran.code == 2
+    assert "bad.yaml:" in ran.err
+    assert "ACC820" in ran.err
+    assert with_agents(call, "runs", "list").out == ""
+
+
+def test_a_plan_counts_on_agents_that_have_been_here(call: Call) -> None:
+    assert call("plan", "sum.yaml").code == 2
+    with_agents(call, "run", "sum.yaml")
+    assert "tiny.sum@1.0.0 holds" in call("plan", "sum.yaml").out
+
+
+def test_a_plan_says_why_and_runs_nothing(call: Call) -> None:
+    planned = with_agents(call, "plan", "sum.yaml")
+    assert planned.code == 0, planned.err
+    for words in ("doubled[…]", "wrong when", "Double each number.", "after first", "edges proven"):
+        assert words in planned.out
+    document = with_agents(call, "plan", "sum.yaml", "--json").document
+    assert document["ok"] is True
+    assert {task["task"] for task in document["tasks"]} == {"doubled", "first", "wrong", "ask"}
+    assert call("runs", "list", "--json").document["runs"] == []
+
+
+def test_a_plan_that_does_not_hold_exits_with_2(call: Call) -> None:
+    planned = call("plan", "sum.yaml")
+    assert planned.code == 2
+    assert "does not hold" in planned.out
+    assert "ACC820" in planned.out
+
+
+# -- looking -----------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_found_and_shown(call: Call) -> None:
+    run = with_agents(call, "run", "sum.yaml", "--title", "the one", "--json").document["run"]
+    listed = call("runs", "list", "--text", "ONE")
+    assert run in listed.out
+    assert "completed" in listed.out
+    assert call("runs", "list", "--state", "failed").out == ""
+    assert call("runs", "list", "--template", "tiny.sum", "--since", "1h", "--json").document["runs"][0]["run"] == run
+    for reference in ("last", run, run[:-2], run[4:-1], run[-8:]):
+        assert run in call("runs", "show", reference).out
+    shown = call("runs", "show", "last", "--json").document
+    assert {task["task"]: task["state"] for task in shown["tasks"]} == {
+        "doubled": "completed",
+        "first": "completed",
+        "wrong": "skipped",
+        "ask": "skipped",
+    }
+    assert shown["input"] == {"numbers": [1, 2, 3], "fails": False, "asks": False}
+
+
+def test_a_task_tells_of_every_attempt(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml", "--set", "fails=true")
+    shown = call("runs", "show", "last", "--task", "wrong").out
+    for words in ("attempt 1", "why this agent", "tiny.fail@1.0.0", "ACC420"):
+        assert words in shown
+    document = call("runs", "show", "last", "--task", "doubled[1]", "--json").document
+    [attempt] = document["attempts"]
+    assert (attempt["input"], attempt["output"], attempt["confidence"]) == ({"number": 2}, 4, 0.5)
+    assert attempt["chosen_because"]
+    assert call("runs", "show", "last", "--task", "nope").code == 2
+
+
+def test_a_run_is_shown_as_it_was(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    assert call("runs", "show", "last", "--at", "1", "--json").document["state"] == "running"
+
+
+def test_a_run_that_ended_is_watched_to_its_end(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    watched = call("runs", "watch", "last")
+    assert watched.code == 0
+    assert "completed" in watched.out
+
+
+def test_names_that_mean_no_run_or_several_are_refused(call: Call) -> None:
+    assert "ACC409" in call("runs", "show", "last").err
+    for _ in range(2):
+        with_agents(call, "run", "sum.yaml")
+    assert "ACC915" in call("runs", "show", "run_").err
+    assert "ACC409" in call("runs", "show", "zz").err
+    assert "ACC409" in call("runs", "show", "run_zzzzz").err
+
+
+def test_agents_are_listed_with_and_without_having_been_here(call: Call) -> None:
+    listed = with_agents(call, "agents", "list", "--json").document
+    tiny = next(agent for agent in listed if agent["agent"] == "spiffe://local/agent/tiny")
+    assert (tiny["enrolled"], tiny["hosted"]) == (False, True)
+    with_agents(call, "run", "sum.yaml")
+    shown = call("agents", "show", "tiny", "--json").document
+    assert (shown["enrolled"], shown["hosted"]) == (True, False)
+    assert [key["alg"] for key in shown["keys"]] == ["ES256"]
+    assert "{ number: integer }" in call("agents", "show", "tiny").out
+    assert "tiny" in call("agents", "list", "--capability", "tiny.double@^1").out
+    assert "editor" not in call("agents", "list", "--capability", "tiny.double@^1").out
+    assert "did you mean editor?" in call("agents", "show", "editr").err
+
+
+def test_templates_are_listed_and_shown(call: Call) -> None:
+    assert "competitive-analysis@1.0.0" in call("templates", "list").out
+    shown = call("templates", "show", "source-audit").out
+    assert "inspections[…]" in shown
+    assert "{ directory: string, most_files?: integer }" in shown
+    assert call("templates", "show", "sum.yaml", "--json").document["document"]["name"] == "tiny.sum"
+    assert call("templates", "schema").document["title"] == "Accord template"
+    assert "did you mean" in call("templates", "show", "source-adit").err
+
+
+def test_the_journal_is_shown_proven_and_replayed(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    shown = call("journal", "show", "last", "--json").document
+    assert [event["sequence"] for event in shown] == list(range(1, len(shown) + 1))
+    assert shown[0]["event"] == "run.started"
+    assert "run.completed" in call("journal", "show", "last", "--after", "5").out
+    proof = call("journal", "verify", "last", "--json").document
+    assert (proof["ok"], proof["statements"], proof["payloads"]) == (True, 4, 4)
+    assert "holds" in call("journal", "verify", "last").out
+    replayed = call("journal", "replay", "last", "--json").document
+    assert replayed == {"run": shown[0]["run"], "events": len(shown), "state": "completed", "agrees": True}
+    assert call("journal", "replay", "last", "--until", "1").out.count("\n") == 2
+
+
+def test_a_journal_that_was_changed_does_not_verify(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml")
+    with closing(sqlite3.connect(here / "home" / "journal.db")) as journal, journal:
+        for (trigger,) in journal.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall():
+            journal.execute(f"DROP TRIGGER {trigger}")
+        where = "WHERE stream LIKE 'run_%' AND sequence = 2"
+        [(data,)] = journal.execute(f"SELECT data FROM events {where}").fetchall()  # noqa: S608 - a constant
+        journal.execute(f"UPDATE events SET data = ? {where}", (data.replace(b"doubled", b"doubleD"),))  # noqa: S608
+    for command in ("verify", "replay"):
+        refused = call("journal", command, "last")
+        assert refused.code == 4
+        assert "ACC526" in refused.err
+
+
+def test_incidents_are_listed(call: Call) -> None:
+    assert call("incidents", "list", "--json").document == []
+    assert "Nothing was refused" in call("incidents", "list").err
+
+
+# -- intervening -------------------------------------------------------------------------------------------------
+
+
+def waiting_run(call: Call) -> str:
+    """A run that waits for its approval, carried on by nobody."""
+    with_agents(call, "run", "sum.yaml")
+    forked = with_agents(call, "runs", "fork", "last", "--set", "asks=true", "--json")
+    assert forked.code == 0, forked.err
+    return str(forked.document["run"])
+
+
+def test_a_fork_takes_over_and_waits_then_an_approval_ends_it(call: Call) -> None:
+    run = waiting_run(call)
+    assert call("runs", "show", run, "--json").document["waiting"] == ["ask"]
+    assert "accord runs signal" in call("runs", "show", run).err
+    refused = call("runs", "signal", run)
+    assert refused.code == 2
+    assert "ACC917" in refused.err
+    wrong = with_agents(call, "runs", "signal", run, "--data", '{"aproved": 1}')
+    assert wrong.code == 2
+    answered = with_agents(call, "runs", "signal", run, "--approve", "--comment", "fine", "--json")
+    assert answered.code == 0, answered.err
+    assert answered.document["state"] == "completed"
+    assert call("runs", "show", run, "--task", "ask", "--json").document["output"] == {
+        "approved": True,
+        "comment": "fine",
+    }
+    assert call("runs", "signal", run, "--approve").code == 3
+
+
+def test_a_run_is_paused_resumed_and_cancelled(call: Call) -> None:
+    run = waiting_run(call)
+    paused = call("runs", "pause", run, "--reason", "later", "--json")
+    assert paused.document == {"run": run, "state": "paused"}
+    assert call("runs", "pause", run).code == 3
+    assert "paused" in call("runs", "list", "--state", "paused").out
+    assert with_agents(call, "runs", "resume", run, "--json").document["state"] == "running"
+    cancelled = with_agents(call, "runs", "cancel", run)
+    assert cancelled.code == 0
+    assert call("runs", "show", run, "--json").document["state"] == "cancelled"
+    refused = call("runs", "resume", run)
+    assert refused.code == 3
+    assert "ACC403" in refused.err
+
+
+def test_a_failed_task_is_retried(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml", "--set", "fails=true")
+    again = with_agents(call, "runs", "retry", "last", "--task", "wrong")
+    assert again.code == 1
+    assert len(call("runs", "show", "last", "--task", "wrong", "--json").document["attempts"]) == 2
+    assert with_agents(call, "runs", "retry", "last", "--task", "first").code == 3
+
+
+def test_a_rollback_undoes_and_does_again(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    again = with_agents(call, "runs", "rollback", "last", "--to", "first", "--json")
+    assert again.code == 0, again.err
+    assert again.document["output"]["first"] == 42
+    assert call("runs", "show", "last", "--json").document["epoch"] == 1
+    assert call("runs", "rollback", "last", "--to", "nope").code == 2
+
+
+def test_without_waiting_a_command_leaves_the_run_to_others(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    left = call("runs", "rollback", "last", "--to", "doubled", "--no-wait", "--json")
+    assert left.document["state"] == "running"
+    done = with_agents(call, "runs", "resume", "last", "--json")
+    assert done.document["state"] == "completed"
+
+
+def test_everything_a_template_or_an_agent_is_held_back(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    for option, value in (("--all", None), ("--template", "tiny.sum"), ("--agent", "tiny")):
+        what = [option] if value is None else [option, value]
+        assert call("runs", "pause", *what, "--reason", "stocktaking").code == 0
+        assert "stocktaking" in call("runs", "list", "--holds").out
+        assert "held back" in call("runs", "list").err
+        assert call("runs", "resume", *what).code == 0
+        assert call("runs", "resume", *what).code == 3
+    assert call("runs", "list", "--holds", "--json").document["holds"] == []
+
+
+def test_all_open_runs_of_a_template_are_cancelled(call: Call) -> None:
+    run = waiting_run(call)
+    assert call("runs", "cancel", "--template", "tiny.sum", "--json").document == {"cancelled": [run]}
+    assert call("runs", "cancel", "--all", "--json").document == {"cancelled": []}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["runs", "pause"],
+        ["runs", "pause", "last", "--all"],
+        ["runs", "cancel", "--template", "x", "--all"],
+        ["runs", "resume"],
+        ["runs", "signal", "last", "name", "--task", "t"],
+        ["runs", "signal", "last", "--data", "{}", "--approve"],
+        ["runs", "signal", "last", "--comment", "x"],
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(call: Call, arguments: list[str]) -> None:
+    refused = call(*arguments)
+    assert refused.code == 2
+    assert "ACC913" in refused.err
+
+
+# -- setting up --------------------------------------------------------------------------------------------------
+
+
+def test_a_new_template_holds_runs_and_is_never_overwritten(call: Call, here: Path) -> None:
+    assert call("new", "template", "nightly-check").code == 0
+    assert call("verify", "nightly-check.yaml").code == 0
+    ran = call("run", "nightly-check.yaml", "--set", "directory=.", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.document["output"]["inspected"] >= 1
+    text = (here / "nightly-check.yaml").read_text()
+    refused = call("new", "template", "nightly-check")
+    assert refused.code == 2
+    assert "ACC912" in refused.err
+    assert (here / "nightly-check.yaml").read_text() == text
+
+
+def test_a_new_agent_works(call: Call, here: Path) -> None:
+    assert call("new", "agent", "greeter").code == 0
+    assert call("verify", "greeter.py").code == 0
+    (here / "greet.yaml").write_text(
+        "accord: template/1\nname: greet\nversion: 1.0.0\ntasks:\n  greet:\n    uses: greeter.greet@^1\n"
+        "    with: {name: Ada}\n"
+    )
+    ran = call("run", "greet.yaml", "--agents", "greeter.py", "--json")
+    assert ran.document["output"]["greet"] == {"text": "Good day, Ada.", "letters": 14}
+
+
+@pytest.mark.parametrize("name", ["Bad Name", "../up", "", "x" * 300])
+def test_names_that_are_none_are_refused(call: Call, name: str) -> None:
+    assert call("new", "agent", name).code == 2
+    assert call("new", "template", name).code == 2
+
+
+def test_verify_tells_all_problems_of_all_files(call: Call, here: Path) -> None:
+    (here / "broken.yaml").write_text("accord: template/1\nname: Bad\nversion: 1\ntasks:\n  a: {sleep: soon}\n")
+    (here / "agent.yaml").write_text("accord: agent/1\nname: it\ncapabilities: {}\n")
+    (here / "notes.yaml").write_text("something: else\n")
+    checked = with_agents(call, "verify", ".", "--json")
+    assert checked.code == 2
+    found = {Path(one["file"]).name: one for one in checked.document}
+    assert set(found) == {"broken.yaml", "agent.yaml", "sum.yaml"}
+    assert found["sum.yaml"]["ok"] is True
+    assert len(found["broken.yaml"]["problems"]) >= 3
+    assert all(problem["place"]["line"] for problem in found["broken.yaml"]["problems"])
+    assert found["agent.yaml"]["problems"][0]["place"]["line"] == 3
+    assert call("verify", "missing.yaml").code == 2
+    assert not (here / "home").exists()
+
+
+def test_agents_of_one_call_are_known_to_its_templates(call: Call) -> None:
+    assert call("verify", "sum.yaml").code == 2
+    assert call("verify", "sum.yaml", "tiny.py").code == 0
+
+
+def test_keys_are_made_once_and_listed(call: Call, here: Path) -> None:
+    assert call("keys", "list", "--json").document == []
+    made = call("keys", "new", "notary", "--algorithm", "Ed25519", "--json").document
+    assert made["jwk"]["alg"] in ("Ed25519", "EdDSA")
+    assert "d" not in made["jwk"]
+    assert stat.S_IMODE((here / "home" / "keys" / "notary.pem").stat().st_mode) == 0o600
+    assert "notary" in call("keys", "list").out
+    assert call("keys", "new", "notary").code == 4
+
+
+def test_the_doctor_finds_what_is_wrong(call: Call, here: Path) -> None:
+    healthy = call("doctor", "--json")
+    assert healthy.code == 0, healthy.out
+    assert {one["what"] for one in healthy.document["findings"]} > {"python", "sqlite", "durability", "keys", "clock"}
+    call("keys", "new", "notary")
+    (here / "home" / "keys" / "notary.pem").chmod(0o644)
+    (here / "home").chmod(0o777)
+    sick = call("doctor")
+    assert sick.code == 1
+    assert "chmod 700" in sick.out
+    assert "fail keys" in " ".join(sick.out.split())
+
+
+def test_a_key_that_others_can_read_stops_a_run(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml")
+    (here / "home" / "keys" / "orchestrator.pem").chmod(0o644)
+    refused = with_agents(call, "run", "sum.yaml")
+    assert refused.code == 4
+    assert "ACC6" in refused.err
+
+
+def test_a_store_that_is_none_is_told(call: Call, here: Path) -> None:
+    (here / "home").mkdir(mode=0o700)
+    (here / "home" / "journal.db").write_bytes(b"no database" * 100)
+    refused = call("runs", "list")
+    assert refused.code == 4
+    assert "ACC5" in refused.err
+
+
+# -- wrong command lines -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--bogus"], "ACC910"),
+        (["runs", "lst"], "ACC910"),
+        (["run"], "ACC910"),
+        (["runs", "list", "--state", "odd"], "ACC910"),
+        (["runs", "list", "--limit", "0"], "ACC910"),
+        (["runs", "list", "--since", "once"], "ACC911"),
+        (["run", "missing.yaml"], "ACC911"),
+        (["run", "sum.yaml", "--input", "missing.json"], "ACC911"),
+        (["run", "sum.yaml", "--input", "{"], "ACC101"),
+        (["run", "sum.yaml", "--set", "x"], "ACC911"),
+        (["run", "sum.yaml", "--set", "unknown=1"], "ACC450"),
+        (["run", "no-such-template"], "ACC731"),
+        (["run", "make me a sandwich"], "ACC800"),
+        (["run", "sum.yaml", "--agents", "no_such_module_here"], "ACC745"),
+        (["run", "sum.yaml", "--agents", "missing.yaml"], "ACC100"),
+        (["run", "sum.yaml", "--agents", "sum.yaml"], "ACC740"),
+    ],
+)
+def test_a_wrong_command_line_is_told_with_its_code(call: Call, arguments: list[str], code: str) -> None:
+    refused = call(*arguments)
+    assert refused.code == 2, refused.err
+    assert code in refused.err
+    as_json = call(*arguments, "--json")
+    assert as_json.code == 2
+    if arguments != ["--bogus"]:
+        assert code in {problem["code"] for problem in json.loads(as_json.err)["problems"]}
+
+
+def test_two_agents_of_one_name_are_refused(call: Call, here: Path) -> None:
+    (here / "twin.py").write_text(AGENTS)
+    refused = with_agents(call, "run", "sum.yaml", "--agents", "twin.py")
+    assert refused.code == 2
+    assert "ACC734" in refused.err
+
+
+def test_an_unknown_setting_is_told(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_HOEM", "x")
+    refused = call("runs", "list")
+    assert refused.code == 2
+    assert "ACC901" in refused.err
+
+
+def test_a_fault_of_accord_is_told_without_a_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh no")
+
+    monkeypatch.setattr(importlib.import_module("accord.cli.actions.runs"), "carry_out", broken)
+    told = call("runs", "list")
+    assert told.code == 70
+    assert "ZeroDivisionError: oh no" in told.err
+
+
+def test_the_version_is_told(call: Call) -> None:
+    assert call("version").out.startswith("accord ")
+    assert call("--version").out == call("version").out
+    assert set(call("version", "--json").document) == {"accord", "python", "platform"}
