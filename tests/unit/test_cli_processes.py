@@ -112,7 +112,8 @@ def test_a_second_interruption_leaves_at_once(here: Path) -> None:
     while "Stopping" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    process.communicate(timeout=20)
+    assert process.returncode == 130
 
 
 def test_a_run_is_paused_and_resumed_from_another_process(here: Path) -> None:
@@ -144,9 +145,9 @@ def test_a_reader_that_goes_away_is_no_error(here: Path) -> None:
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    assert process.wait(timeout=30) == 0
-    assert process.stderr.read() == ""
+    told = process.stderr.read()
     process.stderr.close()
+    assert (process.wait(timeout=30), told) == (0, "")
 
 
 # -- in a terminal -----------------------------------------------------------------------------------------------

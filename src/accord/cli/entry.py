@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from accord.cli import errors
 from accord.cli.commands import app
+from accord.cli.later import later
 from accord.errors import AccordError, Problem
+
+if TYPE_CHECKING:
+    from accord.cli import output
+else:
+    output = later("accord.cli.output")
 
 # What Typer raises for a wrong command line; its own name is not public.
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
@@ -35,8 +41,8 @@ def _run(given: list[str]) -> int:
         return errors.exit_code(error)
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads our output has seen enough; nothing more may be flushed into it.
+    except output.ReaderGone:
+        # Nothing more may be flushed into the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.DONE
     except Exception as error:

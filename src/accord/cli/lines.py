@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Final
 
 from accord.cli.output import Screen, agent_name, between, counted
-from accord.cli.watching import Watched
+from accord.cli.watching import Watched, waiting_tasks
 from accord.domain import event as e
 from accord.domain.graph import node_of
 from accord.domain.ids import TaskId, split_item
@@ -39,7 +40,14 @@ class Lines(AbstractAsyncContextManager["Lines"]):
         told = f"{run.id} of {run.started.template} started"
         if run.settled or run.epoch:
             told = f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}"
-        self._screen.note(f"{run.updated_at.astimezone():%H:%M:%S}  {told}", style="")
+        self._note(run.updated_at, told)
+        for task in waiting_tasks(run):
+            waiting = run.state(task).waiting
+            if waiting is not None:
+                self._note(run.updated_at, _waits(task, waiting.for_, waiting.title or waiting.signal or ""))
+
+    def _note(self, at: datetime, said: str) -> None:
+        self._screen.note(f"{at.astimezone():%H:%M:%S}  {said}", style="")
 
     def _tell(self, event: e.Event) -> None:
         run = self._watched.run
@@ -50,7 +58,7 @@ class Lines(AbstractAsyncContextManager["Lines"]):
             say = SAID.get(type(event))
             said = say(event) if say is not None else ""
         if said:
-            self._screen.note(f"{event.at.astimezone():%H:%M:%S}  {said}", style="")
+            self._note(event.at, said)
 
     def _completed(self, run: Run, event: e.TaskCompleted) -> str:
         if split_item(event.task)[1] is not None:
@@ -76,10 +84,13 @@ class Lines(AbstractAsyncContextManager["Lines"]):
 
 
 def _waiting(event: e.TaskWaiting) -> str:
-    if event.for_ == "time":
-        return f"{event.task} sleeps"
-    article = "an" if event.for_ == "approval" else "a"
-    return f"{event.task} waits for {article} {event.for_}: {event.title or event.signal}"
+    return _waits(event.task, event.for_, event.title or event.signal or "")
+
+
+def _waits(task: TaskId, what: str, title: str) -> str:
+    if what == "time":
+        return f"{task} sleeps"
+    return f"{task} waits for {'an' if what == 'approval' else 'a'} {what}: {title}"
 
 
 def _because(event: e.RunPaused | e.RunCancelling) -> str:

@@ -106,13 +106,15 @@ def picture(watched: Watched, size: tuple[int, int], now: datetime | None = None
     columns, lines = size
     tasks = _grid(watched, run, columns)
     chosen, before, after = _chosen(run, max(lines - 7, 3))
-    if before:
-        tasks.add_row("", Text(f"… {counted(before, 'task')} before", "quiet"), "", "", "")
     for node in chosen:
         tasks.add_row(*_row(watched, run, node, columns))
-    if after:
-        tasks.add_row("", Text(f"… {counted(after, 'task')} to come", "quiet"), "", "", "")
-    return Group(*_head(run, columns), tasks, Text(), _foot(watched, run, columns))
+    parts = [*_head(run, columns), *_elsewhere(before, "before"), tasks, *_elsewhere(after, "to come"), Text()]
+    return Group(*parts, _foot(watched, run, columns))
+
+
+def _elsewhere(count: int, where: str) -> Iterator[Text]:
+    if count:
+        yield Text(f"   … {counted(count, 'task')} {where}", "quiet")
 
 
 def _grid(watched: Watched, run: Run, columns: int) -> Table:

@@ -77,12 +77,16 @@ def styled(*parts: tuple[str, str]) -> Text:
     return Text.assemble(*((clean(text), style) for text, style in parts))
 
 
+class ReaderGone(Exception):
+    """Whoever reads our output has seen enough. Not an OSError: Click would end the process with code 1."""
+
+
 class Paper(Console):
     """A console that says it where nobody reads on."""
 
     def on_broken_pipe(self) -> None:
         """Leave it to the entry point, which ends the process in peace."""
-        raise BrokenPipeError
+        raise ReaderGone
 
 
 def console(stream: IO[str] | None = None) -> Console:
@@ -107,7 +111,15 @@ class Screen:
 
     def document(self, value: Any) -> None:
         """Write one JSON document, and nothing else."""
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+        self.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+    def write(self, text: str) -> None:
+        """Write this text to stdout as it is."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGone from None
 
     def line(self, text: str | Text = "", style: str = "") -> None:
         """A line of the result; long ones are left to the terminal to wrap."""
@@ -135,7 +147,7 @@ class Screen:
         widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
         for row in texts:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            sys.stdout.write(padded.rstrip() + "\n")
+            self.write(padded.rstrip() + "\n")
 
     def facts(self, facts: Iterable[tuple[str, str | Text]]) -> None:
         """Names and values, one pair a line; pairs without a value are left out."""

@@ -138,13 +138,13 @@ def _show_output(result: Result, screen: Screen) -> None:
         screen.out.print(Markdown(_without_pictures(clean(markdown)), hyperlinks=False))
         screen.line()
     elif markdown is not None:
-        screen.out.file.write(markdown if markdown.endswith("\n") else markdown + "\n")
+        screen.write(markdown if markdown.endswith("\n") else markdown + "\n")
     elif screen.watched:
         screen.line()
         screen.out.print(JSON(clean(encoded(result.output).decode())))
         screen.line()
     else:
-        screen.out.file.write(encoded(result.output).decode())
+        screen.write(encoded(result.output).decode())
 
 
 def _without_pictures(markdown: str) -> str:
