@@ -537,7 +537,7 @@ def test_a_store_that_is_none_is_told(call: Call, here: Path) -> None:
         (["run", "sum.yaml", "--input", "{"], "ACC101"),
         (["run", "sum.yaml", "--set", "x"], "ACC911"),
         (["run", "sum.yaml", "--set", "unknown=1"], "ACC450"),
-        (["run", "no-such-template"], "ACC731"),
+        (["run", "no-such-template"], "ACC761"),
         (["run", "make me a sandwich"], "ACC800"),
         (["run", "sum.yaml", "--agents", "no_such_module_here"], "ACC745"),
         (["run", "sum.yaml", "--agents", "missing.yaml"], "ACC100"),

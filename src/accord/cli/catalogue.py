@@ -108,7 +108,7 @@ class Catalogue:
         """The newest one that `name`, `name@version` or `name@range` admits. Raises NotFound, BadInput."""
         found = self._best(reference)
         if found is None:
-            raise NotFound.of("ACC731", f"there is no template `{reference}`", hint=self._near(reference))
+            raise NotFound.of("ACC761", f"there is no template `{reference}`", hint=self._near(reference))
         return found
 
     def graph(self, wanted: str) -> Graph | None:

@@ -61,7 +61,7 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
             known = sorted({published.name for published in node.parts.library.published()})
             if self.template.partition("@")[0] not in known:
                 hint = f"published are: {', '.join(known) or 'none'}"
-                raise NotFound.of("ACC731", f"no template {self.template} is published", hint=hint)
+                raise NotFound.of("ACC761", f"no template {self.template} is published", hint=hint)
             return "template", self.template
         return "agent", find_agent(await node.agents(), self.agent or "")
 

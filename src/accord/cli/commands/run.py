@@ -43,7 +43,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         typer.Option(
             "--reports",
             metavar="DIR",
-            help="Where report and charts go; <home>/reports/<run> where it is left out.",
+            help="Where report and charts go; HOME/reports/RUN where it is left out.",
             show_default=False,
         ),
     ] = None,
