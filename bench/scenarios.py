@@ -1,4 +1,4 @@
-"""The scenarios: chains, fans, wide expansions and large graphs; every hand-off is signed, verified, checked, journalled."""
+"""The scenarios: chains, fans, expansions, large graphs; every hand-off is signed, verified, checked and journalled."""
 
 from __future__ import annotations
 

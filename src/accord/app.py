@@ -16,7 +16,7 @@ from accord.domain.ids import AgentId
 from accord.domain.signature import PublicKey
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
-from accord.errors import NotFound
+from accord.errors import BadInput, NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.ports import KeyStore
 from accord.sdk import Agent
@@ -52,7 +52,11 @@ class RandomIds:
 @asynccontextmanager
 async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
     """A node on the embedded default: SQLite, files and the in-process bus."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "name another folder with --home or ACCORD_HOME"
+        raise BadInput.of("ACC904", f"the home {settings.home} cannot be made: {error}", hint=hint) from error
     async with AsyncExitStack() as stack:
         journal = await stack.enter_async_context(SqliteJournal.open(settings.journal))
         blobs = await stack.enter_async_context(FileBlobStore.open(settings.blobs))

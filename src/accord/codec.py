@@ -41,7 +41,7 @@ def _decoded(decode: Any, record: Record) -> Any:
         return decode(record.data)
     except msgspec.DecodeError as error:
         raise StoreCorrupt.of(
-            "ACC527",
+            "ACC530",
             f"event {record.sequence} of {record.stream} cannot be read: {error}",
             hint="it may come from a newer version of Accord",
         ) from error

@@ -74,6 +74,16 @@ class AccordError(Exception):
             raise cls(*found)
 
 
+def refusal_of(kind: str, problems: Iterable[Problem]) -> AccordError:
+    """The error of a kind that crossed a process, see `kind_of`."""
+    return _KINDS.get(kind, AccordError)(*problems)
+
+
+def kind_of(error: AccordError) -> str:
+    """What kind of error it is, in a word that may cross processes."""
+    return next((kind for kind, cls in _KINDS.items() if isinstance(error, cls)), "error")
+
+
 class BadInput(AccordError):
     """What a caller gave is wrong; nothing was changed."""
 
@@ -136,3 +146,12 @@ class StoreUnavailable(StoreError):
 
 class StoreCorrupt(StoreError):
     """The hash chain, a digest or the schema of the store does not hold."""
+
+
+_KINDS: dict[str, type[AccordError]] = {
+    "bad_input": BadInput,
+    "refused": Refused,
+    "not_found": NotFound,
+    "key_unusable": KeyUnusable,
+    "store": StoreError,
+}

@@ -27,7 +27,7 @@ async def test_the_same_text_again_changes_nothing(stage: Stage) -> None:
 
 async def test_another_text_under_the_same_version_is_refused(stage: Stage) -> None:
     await stage.publish(SLEEP)
-    with pytest.raises(Refused, match="ACC730"):
+    with pytest.raises(Refused, match="ACC760"):
         await stage.publish({"rest": {"sleep": "2s"}})
     assert len(stage.parts.library.published()) == 1
 

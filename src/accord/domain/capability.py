@@ -83,9 +83,7 @@ class Version(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         prerelease = f"-{'.'.join(self.prerelease)}" if self.prerelease else ""
-        return f"{self.major}.{self.minor}.{self.patch}{prerelease}" + (
-            f"+{self.build}" if self.build else ""
-        )
+        return f"{self.major}.{self.minor}.{self.patch}{prerelease}" + (f"+{self.build}" if self.build else "")
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -178,9 +176,7 @@ def parse_name(text: str) -> CapabilityName:
         BadInput: ACC230 it is none.
     """
     if len(text) > MAX_NAME_LENGTH or _NAME.fullmatch(text) is None:
-        hint = (
-            f"two or more lower-case words with dots, like text.summarize, at most {MAX_NAME_LENGTH} letters"
-        )
+        hint = f"two or more lower-case words with dots, like text.summarize, at most {MAX_NAME_LENGTH} letters"
         raise BadInput.of("ACC230", f"`{text:.80}` is no name of a capability", hint=hint)
     return CapabilityName(text)
 
@@ -213,9 +209,7 @@ _LOWEST = ("0",)
 @lru_cache(maxsize=4096)
 def _parse_range(text: str) -> VersionRange:
     if len(text) > MAX_RANGE_LENGTH:
-        raise BadInput.of(
-            "ACC232", f"a version range of {len(text)} letters", hint=f"at most {MAX_RANGE_LENGTH}"
-        )
+        raise BadInput.of("ACC232", f"a version range of {len(text)} letters", hint=f"at most {MAX_RANGE_LENGTH}")
     alternatives = tuple(_parse_alternative(part.strip(), text) for part in text.split("||"))
     return VersionRange(text.strip() or "*", alternatives)
 

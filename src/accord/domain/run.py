@@ -263,7 +263,7 @@ def _subrun_ended(run: Run, event: e.SubrunEnded) -> Run:
         return replace(run, subruns=run.subruns.delete(event.task))
     if event.run in run.leaving:
         return replace(run, leaving=run.leaving.delete(event.run))
-    raise TransitionRefused.of("ACC409", f"{event.run} does not do task {event.task}")
+    raise TransitionRefused.of("ACC448", f"{event.run} does not do task {event.task}")
 
 
 def _task_completed(run: Run, event: e.TaskCompleted) -> Run:

@@ -4,7 +4,7 @@ are the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -121,8 +121,8 @@ class Secretary:
     def seal(self, run: Run, output: Document) -> Claims:
         """What the orchestrator says of a completed run: this output rests on these statements."""
         ended = run.updated_at.astimezone(UTC)
-        statements = [_statement_digest(run, node) for node in run.graph.order]
-        rests_on = sorted({digest for digest in statements if digest is not None})
+        parts = (part for node in run.graph.order for part in run.instances(node))
+        rests_on = sorted({digest for part in parts for digest in _statement_digests(run, part)})
         inputs = tuple(rests_on) if len(rests_on) <= 12 else (Digest(sha256("".join(rests_on).encode()).hexdigest()),)
         return Claims(
             issuer=self.identity,
@@ -163,12 +163,14 @@ class Secretary:
         )
 
 
-def _statement_digest(run: Run, node: TaskId) -> Digest | None:
-    state = run.state(node)
-    attempt = run.attempt(node, state.attempt or 0)
-    if attempt is None or attempt.statement is None:
-        return state.source
-    return Digest(sha256(attempt.statement.encode()).hexdigest())
+def _statement_digests(run: Run, task: TaskId) -> Iterator[Digest]:
+    """The statement that a task's output rests on; that of an adopted output was made in another run."""
+    state = run.state(task)
+    attempt = run.attempt(task, state.attempt or 0)
+    if attempt is not None and attempt.statement is not None:
+        yield Digest(sha256(attempt.statement.encode()).hexdigest())
+    elif state.source is not None:
+        yield state.source
 
 
 def _reference(document: Document) -> PayloadRef:

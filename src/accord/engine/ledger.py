@@ -135,7 +135,7 @@ class Ledger:
             return None
         first = decode_event(records[0])
         if not isinstance(first, e.RunStarted):
-            raise StoreCorrupt.of("ACC528", f"the first event of {records[0].stream} does not start it")
+            raise StoreCorrupt.of("ACC531", f"the first event of {records[0].stream} does not start it")
         state = begin(await self._library.graph(first.graph), first)
         for record in records[1:]:
             state = evolve(state, decode_event(record))

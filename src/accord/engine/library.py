@@ -59,7 +59,7 @@ class Library:
             return digest
         if known is not None:
             hint = "give the changed template a new version"
-            raise Refused.of("ACC730", f"{template.name}@{template.version} is published with another text", hint=hint)
+            raise Refused.of("ACC760", f"{template.name}@{template.version} is published with another text", hint=hint)
         await stream.append(
             TemplatePublished(
                 at=now,
@@ -97,7 +97,7 @@ class Library:
         best = VersionRange.parse(text or "*").best(versions)
         if best is None:
             known = ", ".join(sorted(self._published)) or "none"
-            raise NotFound.of("ACC731", f"no template {reference} is published", hint=f"published are: {known}")
+            raise NotFound.of("ACC761", f"no template {reference} is published", hint=f"published are: {known}")
         return versions[best]
 
     def published(self) -> list[Published]:

@@ -31,7 +31,7 @@ from accord.engine.feed import Happened
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.parts import Parts
 from accord.engine.rounds import LetterContent, Rounds
-from accord.errors import AccordError, ContractViolation, NotFound, Overloaded, Problem, TransitionRefused
+from accord.errors import ContractViolation, NotFound, Overloaded, Problem, TransitionRefused, refusal_of
 from accord.ports import Head, Letter, RunQuery, RunSummary
 
 LOOK_AGAIN_S = 1.0
@@ -265,7 +265,8 @@ class Node:
             answer = await ports.journal.answered(letter.id)
             if answer is not None:
                 outcome = msgspec.json.decode(answer.data, type=_Outcome)
-                AccordError.raise_if(outcome.problems)
+                if not outcome.ok:
+                    raise refusal_of(outcome.kind, outcome.problems)
                 return
             await asyncio.sleep(self.parts.tuning.letters_every.total_seconds())
         raise Overloaded.of(
@@ -275,6 +276,7 @@ class Node:
 
 class _Outcome(msgspec.Struct, frozen=True):
     ok: bool
+    kind: str = "error"
     problems: tuple[Problem, ...] = ()
 
 

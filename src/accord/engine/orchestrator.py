@@ -14,7 +14,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
 import msgspec
@@ -42,6 +41,7 @@ from accord.errors import (
     SequenceConflict,
     StoreError,
     StoreUnavailable,
+    kind_of,
 )
 from accord.ports import Answer, Delivery, Fence, Inbox, partition_subject
 
@@ -89,7 +89,6 @@ class Orchestrator:
         self._room.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._pumps: dict[str, asyncio.Task[None]] = {}
-        self._stack = AsyncExitStack()
         self._retry = RETRY_FIRST
         self._recency = Recency()
         parts.registry.changed.append(self.kick)
@@ -108,7 +107,6 @@ class Orchestrator:
         for task in (*self._pumps.values(), *self._tasks):
             task.cancel()
         await asyncio.gather(*self._pumps.values(), *self._tasks, return_exceptions=True)
-        await self._stack.aclose()
 
     async def own(self, fences: Sequence[Fence]) -> None:
         """Take over partitions that are ours from now on: their runs go on before anything new is assigned."""
@@ -251,7 +249,7 @@ class Orchestrator:
         if order.done is not None and not order.done.done():
             order.done.set_exception(error)
         if order.letter is not None:
-            refusal = msgspec.json.encode({"ok": False, "problems": error.problems})
+            refusal = msgspec.json.encode({"ok": False, "kind": kind_of(error), "problems": error.problems})
             await self.parts.ports.journal.answer([Answer(order.letter, refusal)])
 
     async def _receive(self, arrival: Arrival, batch: Batch) -> None:
