@@ -172,11 +172,11 @@ def test_a_run_that_only_waits_for_somebody_is_idle() -> None:
     assert is_idle(seen.run)
     assert "approval: Is it good?" in row(drawn(seen), "check")
     assert "waiting" in drawn(seen)[-1]
-    slept = e.TaskWaiting(at=NOW, task=TaskId("nap"), for_="time", until=NOW + timedelta(hours=1))
+    slept = e.TaskWaiting(at=NOW, task=TaskId("nap"), for_="time", until=NOW + timedelta(hours=2.5))
     sleeping = watched(graph_of(TEMPLATE), [asked, slept])
     assert sleeping.run is not None
     assert not is_idle(sleeping.run)
-    assert "sleeps, 59 min" in row(drawn(sleeping), "nap")
+    assert "sleeps, 2 h" in row(drawn(sleeping), "nap")
     assert unmet(sleeping.run, TaskId("read")) == ["fetch"]
 
 
