@@ -136,7 +136,11 @@ class Line:
             self._bus.registries[name] = None
         try:
             async with self._bus.inbox(name) as inbox:
-                yield _LineInbox(inbox, self)
+                opened = _LineInbox(inbox, self)
+                try:
+                    yield opened
+                finally:
+                    opened.closed = True
         finally:
             if own:
                 self._bus.registries.pop(name, None)
@@ -153,6 +157,8 @@ class _LineInbox:
         self._inbox = inbox
         self._line = line
         self._passage = line.passage
+        self.closed = False
+        """Whether what was taken and not acknowledged has gone back."""
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         """Take; a process that is gone takes nothing, for ever."""
@@ -166,7 +172,7 @@ class _LineInbox:
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge."""
         if await self._passage.pass_():
-            for delivery in deliveries:
+            for delivery in deliveries if not self.closed else ():
                 self._line.acknowledged(delivery.message)
             await self._inbox.ack(deliveries)
 
