@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from accord.blobs.files import FileBlobStore
 from accord.bus.memory import MemoryBus
+from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId
 from accord.domain.signature import PublicKey
 from accord.engine.node import Node
@@ -20,10 +21,13 @@ from accord.errors import BadInput, NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.ports import KeyStore
 from accord.sdk import Agent
-from accord.sdk.worker import AgentKey, Worker
+from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
 from accord.verifier.compatibility import compatible_version
+
+DRAIN_WITHIN = timedelta(seconds=5)
+"""How long agents of this process may go on when it is asked to stop."""
 
 
 class SystemClock:
@@ -92,13 +96,14 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     """
     ports, identity = node.parts.ports, node.parts.identity
     trust = {identity.key.kid: identity.key}
+    options = WorkerOptions(registry=registry_id(identity.organisation), drain_within=DRAIN_WITHIN)
     async with AsyncExitStack() as stack:
         workers = []
         for agent in agents:
             name = f"agent.{agent.organisation}.{agent.name}"
             public = await key_of(ports.keys, name)
             await node.parts.enrolment.enrol(agent.id, public, by="embedded", now=ports.clock.now())
-            worker = Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust)
+            worker = Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust, options)
             workers.append(await stack.enter_async_context(worker))
         for agent in agents:
             await node.present(agent.id)

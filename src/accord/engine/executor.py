@@ -45,8 +45,12 @@ class Executor:
         await self._send(drafts)
 
     def take_over(self, run: Run) -> None:
-        """Count anew who holds what of a run that was just read, before anything else is assigned."""
+        """Count anew who holds what of a run that was just read, before anything else is assigned.
+
+        Leases that ran out while nobody listened are no fault of the agents: they hold for one more time.
+        """
         self.abandon([run.id])
+        until = self._parts.ports.clock.now() + self._parts.tuning.lease
         for effect in f.outstanding(run):
             if isinstance(effect, f.Offer):
                 self._parts.dispatcher.offer(run, effect.task)
@@ -54,6 +58,7 @@ class Executor:
                 attempt = effect.attempt
                 held = held_under(attempt.agent, attempt.lease, attempt.capability)
                 self._parts.router.reserve(run.id, effect.task, effect.attempt.number, held)
+                self._parts.registry.extend(attempt.lease, until)
 
     async def resume(self, run: Run) -> None:
         """Do again what may not have been done before the run was read."""

@@ -152,8 +152,14 @@ class Ledger:
         return slot
 
     async def decide(self, slot: Slot, command: c.Command) -> None:
-        """Decide, and take over what was decided. Raises TransitionRefused, NotFound, ContractViolation."""
+        """Decide, and take over what was decided. A tick is told which leases are kept alive.
+
+        Raises TransitionRefused, NotFound, ContractViolation.
+        """
         now = self._clock.now()
+        if isinstance(command, c.Tick):
+            alive = (lease for lease, until in self._registry.renewed().items() if until > now)
+            command = c.Tick(renewed=frozenset(alive))
         asked = isinstance(command, c.ControlCommand)
         slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents), fails=not asked))
         if isinstance(command, c.Tick):

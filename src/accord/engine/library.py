@@ -50,15 +50,17 @@ class Library:
     async def publish(
         self, template: Template, document: bytes, stream: SystemStream, by: str, now: datetime
     ) -> Digest:
-        """Publish a template under the digest of its canonical document; again is no error. Raises Refused where the
-        version stands for another document already.
+        """Publish a template under the digest of its canonical document; again is no error.
+
+        Raises Refused where the version stands for another document already, unless it is a draft (`1.0.0-draft`):
+        then the new document takes its place. Runs that have begun keep the one that they began with.
         """
         known = self._published.get(template.name, {}).get(template.version)
         digest = await self._blobs.put(document)
         if known is not None and known.digest == digest:
             return digest
-        if known is not None:
-            hint = "give the changed template a new version"
+        if known is not None and not Version.parse(template.version).prerelease:
+            hint = f"give the changed template a new version; while you write it, `{template.version}-draft` may change"
             raise Refused.of("ACC760", f"{template.name}@{template.version} is published with another text", hint=hint)
         await stream.append(
             TemplatePublished(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
@@ -31,11 +32,23 @@ from accord.engine.feed import Happened
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.parts import Parts
 from accord.engine.rounds import LetterContent, Rounds
-from accord.errors import ContractViolation, NotFound, Overloaded, Problem, TransitionRefused, refusal_of
+from accord.errors import (
+    ContractViolation,
+    MessageRefused,
+    NotFound,
+    Overloaded,
+    Problem,
+    TransitionRefused,
+    refusal_of,
+)
 from accord.ports import Head, Letter, RunQuery, RunSummary
 
 LOOK_AGAIN_S = 1.0
 """How often the journal is asked after a run of another process: what happens there is no news here."""
+
+
+PRESENT_WITHIN = timedelta(seconds=20)
+"""How long an agent that is started here may take until its card is accepted."""
 
 
 class Node:
@@ -202,16 +215,20 @@ class Node:
         return self.parts.registry.agents()
 
     async def present(self, agent: AgentId) -> None:
-        """Wait until the agent is here. Raises MessageRefused where its card was refused."""
+        """Wait until the agent is here. Raises MessageRefused where its card was refused, or does not come."""
         registry = self.parts.registry
         changed = asyncio.Event()
         registry.changed.append(changed.set)
         try:
-            while registry.capacity(agent) is None:
-                if agent in registry.refusals:
-                    raise registry.refusals[agent]
-                await changed.wait()
-                changed.clear()
+            async with asyncio.timeout(PRESENT_WITHIN.total_seconds()):
+                while registry.capacity(agent) is None:
+                    if agent in registry.refusals:
+                        raise registry.refusals[agent]
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            text = f"{agent} sent no card that was accepted within {PRESENT_WITHIN.total_seconds():g} s"
+            raise MessageRefused.of("ACC716", text, hint="accord incidents list tells what was refused") from None
         finally:
             registry.changed.remove(changed.set)
 
@@ -240,7 +257,7 @@ class Node:
 
     async def _new_run(self) -> RunId:
         while not self.parts.partitions.fences:
-            if await self.parts.partitions.claim() is not None or self.parts.partitions.fences:
+            if await self.parts.partitions.claim_idle() is not None or self.parts.partitions.fences:
                 continue  # others than the one claimed may have come to be ours meanwhile
             raise Overloaded.of("ACC452", "every partition is owned by another process", hint="stop one of them")
         return self.parts.partitions.new_run()

@@ -50,6 +50,9 @@ logger = logging.getLogger("accord.orchestrator")
 BATCH_MAX = 512
 """Messages that are taken from an inbox at a time."""
 
+ATTEMPTS_MAX = 10
+"""How often a message about a run of somebody else is left to come again."""
+
 RETRY_FIRST = timedelta(milliseconds=50)
 RETRY_CAP = timedelta(seconds=5)
 
@@ -69,6 +72,12 @@ class Batch:
         self.acks: dict[Inbox, list[Delivery]] = {}
         self.done: list[tuple[asyncio.Future[Run], RunId]] = []
         self.loaded: list[Slot] = []
+
+        self.nacks: dict[Inbox, list[Delivery]] = {}
+
+    def nack(self, inbox: Inbox, delivery: Delivery) -> None:
+        """Let this one come again, perhaps to somebody else."""
+        self.nacks.setdefault(inbox, []).append(delivery)
 
     def ack(self, inbox: Inbox, delivery: Delivery) -> None:
         """Acknowledge this one after the commit."""
@@ -255,6 +264,9 @@ class Orchestrator:
     async def _receive(self, arrival: Arrival, batch: Batch) -> None:
         found = arrival.found
         try:
+            if isinstance(found, Authentic) and not await self._is_for_us(found):
+                batch.nack(arrival.inbox, found.delivery)
+                return
             await self._deal_with(found, batch)
         except StoreUnavailable:
             raise
@@ -264,6 +276,19 @@ class Orchestrator:
             problem = Problem("ACC354", f"{REFUSALS['ACC354']}: {error!r:.500}")
             await self.parts.incidents.record(Suspect(found.delivery, problem, found.claims))
         batch.ack(arrival.inbox, found.delivery)
+
+    async def _is_for_us(self, authentic: Authentic) -> bool:
+        """Whether the run is ours beyond doubt: only its owner may say that a message is late, or of no run.
+
+        What nobody takes, however often it comes, is for nobody, and dealt with here.
+        """
+        run = authentic.claims.run
+        if run is None or authentic.delivery.attempts > ATTEMPTS_MAX:
+            return True
+        partition, partitions = partition_of(run), self.parts.partitions
+        if not partitions.surely_ours(partition):
+            await partitions.check()
+        return partitions.surely_ours(partition)
 
     async def _deal_with(self, found: Authentic | Suspect, batch: Batch) -> None:
         if isinstance(found, Suspect):
@@ -368,6 +393,8 @@ class Orchestrator:
         self.parts.reached("before_ack")
         for inbox, deliveries in batch.acks.items():
             await inbox.ack(deliveries)
+        for inbox, deliveries in batch.nacks.items():
+            await inbox.nack(deliveries)
         self._tell(batch, committed)
         if self.parts.dispatcher.eager:
             self.kick()

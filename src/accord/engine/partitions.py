@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 from accord.domain.ids import PARTITIONS, RunId, partition_of
@@ -32,6 +32,7 @@ class Partitions:
         self.gained: Gained | None = None
         """Takes over new partitions: puts their fences into `fences` as soon as it knows their runs."""
         self.lost: Lost | None = None
+        self._until: dict[int, datetime] = {}
         self._moving = asyncio.Lock()
 
     async def claim(self, partition: int | None = None) -> int | None:
@@ -45,6 +46,20 @@ class Partitions:
             await self._take_over([fence])
             return fence.partition
 
+    async def claim_idle(self) -> int | None:
+        """Become the owner of a free partition, of one without open runs if there is any; None where all are owned.
+
+        A process that wants to start something new should not have to carry on what another one has left.
+        """
+        far = self._clock.now() + timedelta(days=36_500)
+        open_ = {one.partition for one in await self._journal.overdue(far, partitions=range(PARTITIONS))}
+        first = int(self._ids.uniform() * PARTITIONS)
+        order = [(first + offset) % PARTITIONS for offset in range(PARTITIONS)]
+        for partition in sorted(order, key=lambda one: one in open_):
+            if await self.claim(partition) is not None:
+                return partition
+        return None
+
     async def claim_all(self) -> None:
         """Become the owner of every partition that is free; their runs are taken over together, so that nothing new
         is assigned before it is known what agents hold already.
@@ -53,8 +68,16 @@ class Partitions:
             claimed = [await self._claimed(one) for one in range(PARTITIONS) if one not in self.fences]
             await self._take_over([fence for fence in claimed if fence is not None])
 
+    def surely_ours(self, partition: int) -> bool:
+        """Whether nobody else can have become the owner yet: our lease has not run out."""
+        return partition in self.fences and self._clock.now() < self._until.get(partition, self._clock.now())
+
     async def _claimed(self, partition: int | None) -> Fence | None:
-        return await self._journal.claim(self._owner, partition=partition, now=self._clock.now(), ttl=self._ttl)
+        now = self._clock.now()
+        fence = await self._journal.claim(self._owner, partition=partition, now=now, ttl=self._ttl)
+        if fence is not None:
+            self._until[fence.partition] = now + self._ttl
+        return fence
 
     async def _take_over(self, fences: Sequence[Fence]) -> None:
         if self.gained is not None and fences:
@@ -64,11 +87,12 @@ class Partitions:
     async def check(self) -> None:
         """Renew what is ours, and leave what is not any more. While the store is away nothing can be written anyway."""
         async with self._moving:
-            ours = list(self.fences.values())
+            ours, now = list(self.fences.values()), self._clock.now()
             try:
-                kept = await self._journal.renew(ours, now=self._clock.now(), ttl=self._ttl)
+                kept = await self._journal.renew(ours, now=now, ttl=self._ttl)
             except StoreUnavailable:
                 return
+            self._until.update({fence.partition: now + self._ttl for fence in kept})
             for partition in sorted({fence.partition for fence in ours} - {fence.partition for fence in kept}):
                 del self.fences[partition]
                 if self.lost is not None:

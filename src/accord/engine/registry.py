@@ -175,6 +175,10 @@ class Registry:
         """How long heartbeats keep which leases."""
         return self._renewed
 
+    def extend(self, lease: LeaseToken, until: datetime) -> None:
+        """Keep a lease without a heartbeat: its run was just read, and the agent could not be heard meanwhile."""
+        self._renewed[lease] = max(until, self._renewed.get(lease, until))
+
     def capacity(self, agent: AgentId) -> Capacity | None:
         """What all instances of the agent can take together; None where none is present."""
         return self._capacities.get(agent)

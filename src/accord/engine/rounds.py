@@ -61,7 +61,7 @@ class Sweeper:
         now = parts.ports.clock.now()
         overdue = await parts.ports.journal.overdue(now, partitions=sorted(parts.partitions.fences))
         for summary in overdue:
-            self._orchestrator.order(Order(summary.run, tick(self._orchestrator)))
+            self._orchestrator.order(Order(summary.run, c.Tick()))
 
 
 class Presence:
@@ -141,13 +141,6 @@ class Ownership:
         await self._orchestrator.parts.refresh()
 
 
-def tick(orchestrator: Orchestrator) -> c.Tick:
-    """Time has passed; these leases are kept alive by heartbeats."""
-    parts = orchestrator.parts
-    now = parts.ports.clock.now()
-    return c.Tick(renewed=frozenset(lease for lease, until in parts.registry.renewed().items() if until > now))
-
-
 class Rounds:
     """All rounds and the timers, running while the orchestrator does."""
 
@@ -170,4 +163,4 @@ class Rounds:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _wake(self, run: RunId) -> None:
-        self._orchestrator.order(Order(run, tick(self._orchestrator)))
+        self._orchestrator.order(Order(run, c.Tick()))
