@@ -46,8 +46,6 @@ EXIT_CODES: Final = (
     "**4** store or key unusable · **70** a fault of Accord · **130** interrupted, the run can be resumed"
 )
 
-REPORT_TO: Final = "https://github.com/accord-orchestrator/accord/issues"
-
 
 def exit_code(error: AccordError) -> int:
     """The exit code that stands for an error."""
@@ -93,4 +91,4 @@ def tell_fault(error: BaseException, *, verbose: bool) -> None:
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     sys.stderr.write(f"This is a fault of Accord, not of yours: {said}\n")
     again = "" if verbose else "run the same command with --verbose and "
-    sys.stderr.write(f"  → please {again}report it with what it prints: {REPORT_TO}\n")
+    sys.stderr.write(f"  → please {again}report it to the project that you have Accord from, with what this prints\n")
