@@ -234,8 +234,9 @@ class Orchestrator:
     async def _slot_for(self, order: Order, batch: Batch) -> Slot | None:
         """The slot after the command; None where nothing is left to do."""
         if not self.parts.ledger.owns(order.run):
-            if order.letter is not None:
-                return None  # it is for the new owner
+            if order.letter is not None and order.done is not None:
+                order.done.cancel()  # it is for the new owner, who may be we again
+                return None
             raise Refused.of("ACC454", f"the partition of {order.run} belongs to another process")
         slot = None if order.new else await self._slot(order.run, batch)
         if isinstance(order.command, c.Start):

@@ -116,8 +116,8 @@ class Letters:
             self._orchestrator.order(Order(content.run, content.command, done, letter=letter.id))
 
     def _over(self, letter: str, done: asyncio.Future[Run]) -> None:
-        """What was not committed is read again, unless the letter has its answer."""
-        if not done.cancelled() and isinstance(done.exception(), StoreError):
+        """What was not carried out is read again, unless the letter has its answer."""
+        if done.cancelled() or isinstance(done.exception(), StoreError):
             self._seen.discard(letter)
 
 
