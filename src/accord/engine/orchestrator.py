@@ -256,11 +256,11 @@ class Orchestrator:
         return slot
 
     async def _refuse(self, order: Order, error: AccordError) -> None:
-        if order.done is not None and not order.done.done():
-            order.done.set_exception(error)
-        if order.letter is not None:
+        if order.letter is not None:  # first: what cannot be answered now is read again
             refusal = msgspec.json.encode({"ok": False, "kind": kind_of(error), "problems": error.problems})
             await self.parts.ports.journal.answer([Answer(order.letter, refusal)])
+        if order.done is not None and not order.done.done():
+            order.done.set_exception(error)
 
     async def _receive(self, arrival: Arrival, batch: Batch) -> None:
         found = arrival.found
