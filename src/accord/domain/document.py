@@ -29,6 +29,9 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, gc=Fal
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self.sha256 == other.sha256
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # msgspec's own comparison would compare the fields
+
     def __hash__(self) -> int:
         return hash(self.sha256)
 
