@@ -1,10 +1,12 @@
-"""The dispatcher: tasks that want an agent, in lanes by capability, run after run in turn, until an agent has room."""
+"""The dispatcher: tasks that want an agent, until one has room. They wait in lanes by capability; the lanes take turns,
+and the runs in a lane do.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,7 +16,7 @@ from accord.domain.diagnosis import DIAGNOSE
 from accord.domain.ids import RunId, TaskId
 from accord.domain.progress import work_of
 from accord.domain.run import Run, Want
-from accord.engine.registry import Registry
+from accord.engine.registry import Candidate, Registry
 from accord.engine.router import Choice, Router
 
 BACKOFF_FIRST = timedelta(milliseconds=50)
@@ -43,6 +45,8 @@ class Lane:
         self.backoff = BACKOFF_FIRST
         self.has_room = False
         """Whether, while it is blocked, somebody has room, only not for what waits."""
+        self.passed_over: list[tuple[RunId, TaskId]] = []
+        """What let others pass while proposals are made; it is first again when they end."""
 
     def add(self, run: RunId, task: TaskId) -> None:
         """Queue the task behind the run's others."""
@@ -60,6 +64,13 @@ class Lane:
         self.blocked_until = None
         self.has_room = False
 
+    def put_back(self) -> None:
+        """What let others pass comes first again, in its order."""
+        for run, task in reversed(self.passed_over):
+            self.turns.setdefault(run, deque()).appendleft(task)
+            self.turns.move_to_end(run, last=False)
+        self.passed_over.clear()
+
     def __len__(self) -> int:
         return sum(len(tasks) for tasks in self.turns.values())
 
@@ -71,7 +82,7 @@ class Dispatcher:
         self._registry = registry
         self._router = router
         self._is_held = is_held
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: OrderedDict[str, Lane] = OrderedDict()  # who was served last is last
         self._parked: dict[RunId, dict[str, tuple[CapabilityRange, deque[TaskId]]]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
         registry.changed.append(self.unblock)
@@ -132,12 +143,22 @@ class Dispatcher:
     def proposals(self, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
         """Assignments that are possible now; each must be made, or given up, before the next one is asked for."""
         self._wake_later(find, now)
-        for key in list(self._lanes):
-            lane = self._lanes[key]
-            if lane.blocked_until is None or lane.blocked_until <= now:
-                yield from self._drain(lane, find, now)
-            if not lane.turns:
-                del self._lanes[key]
+        due = [item for item in self._lanes.items() if item[1].blocked_until is None or item[1].blocked_until <= now]
+        in_turn = deque(due)
+        try:
+            while in_turn:
+                key, lane = in_turn.popleft()
+                proposal = self._next(lane, find, now)
+                if proposal is None:
+                    self._leave(key, lane, now)
+                    continue
+                in_turn.append((key, lane))
+                # One place at a time is what mostly comes free: the turns must outlast the call.
+                self._lanes.move_to_end(key)
+                yield proposal
+        finally:
+            for _, lane in in_turn:
+                lane.put_back()
 
     def _lane(self, wanted: CapabilityRange) -> Lane:
         key = str(wanted)
@@ -155,27 +176,10 @@ class Dispatcher:
                     if want.not_before is not None and want.not_before <= now:
                         self._lane(capability_of(run, task, want)).add(run_id, task)
 
-    def _drain(self, lane: Lane, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
-        passed_over: list[tuple[RunId, TaskId]] = []
-        try:
-            yield from self._in_turn(lane, find, now, passed_over)
-        finally:
-            has_room = not lane.turns
-            for run, task in reversed(passed_over):
-                lane.turns.setdefault(run, deque()).appendleft(task)
-                lane.turns.move_to_end(run, last=False)
-        if lane.turns:
-            lane.block(now)
-            lane.has_room = has_room
-
-    def _in_turn(
-        self,
-        lane: Lane,
-        find: Callable[[RunId], Run | None],
-        now: datetime,
-        passed_over: list[tuple[RunId, TaskId]],
-    ) -> Iterator[Proposal]:
-        """Propose until nobody has room. A task that only some agents may do, who are full, lets others pass."""
+    def _next(self, lane: Lane, find: Callable[[RunId], Run | None], now: datetime) -> Proposal | None:
+        """What the lane proposes in its turn; None where nothing waits in it, or nobody has room. A task that only some
+        agents may do, who are full, lets others pass.
+        """
         while lane.turns:
             run_id, tasks = next(iter(lane.turns.items()))
             run = find(run_id)
@@ -188,11 +192,11 @@ class Dispatcher:
             if want is not None:
                 candidates = self._registry.candidates(lane.wanted)
                 choice = self._router.choose(candidates, want, run.state(task))
-                if choice is None and (len(passed_over) >= PASSED_OVER_MAX or not self._router.any_room(candidates)):
+                if choice is None and self._is_full(lane, candidates):
                     tasks.appendleft(task)
-                    return
+                    return None
                 if choice is None:
-                    passed_over.append((run_id, task))
+                    lane.passed_over.append((run_id, task))
                 else:
                     lane.backoff = BACKOFF_FIRST
                     proposal = Proposal(run_id, task, want, choice)
@@ -201,7 +205,21 @@ class Dispatcher:
             else:
                 del lane.turns[run_id]
             if proposal is not None:
-                yield proposal
+                return proposal
+        return None
+
+    def _is_full(self, lane: Lane, candidates: Sequence[Candidate]) -> bool:
+        return len(lane.passed_over) >= PASSED_OVER_MAX or not self._router.any_room(candidates)
+
+    def _leave(self, key: str, lane: Lane, now: datetime) -> None:
+        """The lane has no more turns in this call. It keeps its place: who found no room is not behind who did."""
+        has_room = not lane.turns
+        lane.put_back()
+        if lane.turns:
+            lane.block(now)
+            lane.has_room = has_room
+        else:
+            del self._lanes[key]
 
     def _park(self, run: Run | None, lane: Lane, run_id: RunId) -> None:
         """Put the run's tasks aside until the run may go on; those of a run that is not here any more are dropped."""

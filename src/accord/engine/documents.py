@@ -65,6 +65,11 @@ class Documents:
             self._made[key] = make()
         return self._made[key]
 
+    def unremember(self, run: str) -> None:
+        """Forget what was remembered of a run: it may come from a decision that was given up, and never happened."""
+        for key in [key for key in self._made if key[0] == run]:
+            del self._made[key]
+
     async def fetch(self, document: Document) -> None:
         """Put a large document at hand. Raises NotFound, StoreCorrupt, StoreUnavailable."""
         self._keep(document, await self._blobs.get(document.sha256))
@@ -115,6 +120,8 @@ class Documents:
 
     def _keep(self, document: Document, data: bytes) -> Any:
         value = orjson.loads(data)
+        if document.sha256 in self._parsed:
+            self._held_bytes -= document.length_bytes
         self._parsed[document.sha256] = (value, document.length_bytes)
         self._held_bytes += document.length_bytes
         return value

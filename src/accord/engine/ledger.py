@@ -161,7 +161,11 @@ class Ledger:
             alive = (lease for lease, until in self._registry.renewed().items() if until > now)
             command = c.Tick(renewed=frozenset(alive))
         asked = isinstance(command, c.ControlCommand)
-        slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents), fails=not asked))
+        try:
+            slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents), fails=not asked))
+        except Exception:
+            self._documents.unremember(slot.run.id)
+            raise
         if isinstance(command, c.Tick):
             slot.touched = True
 
@@ -185,6 +189,7 @@ class Ledger:
         """Drop these runs from memory: what was not committed has not happened."""
         for slot in slots:
             self._slots.pop(slot.run.id, None)
+            self._documents.unremember(slot.run.id)
 
     async def commit(self, slots: list[Slot]) -> list[Committed]:
         """Make everything that these runs have decided durable, in one append.

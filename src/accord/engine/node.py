@@ -103,10 +103,7 @@ class Node:
             Overloaded: there is too much to do already; try again later.
         """
         graph = await self.parts.library.graph(digest)
-        (await self.parts.verification.report(graph)).refuse()
-        value = completed(value, graph.input_schema)
-        ContractViolation.raise_if(self.parts.library.input_schema(graph).violations(value, "ACC450"))
-        self._admit()
+        value = await self._admitted(graph, value)
         run = await self._new_run()
         command = c.Start(
             run=run, input=self.parts.documents.document(orjson.dumps(value)), title=title or graph.title, by=by
@@ -117,19 +114,16 @@ class Node:
         self, run: RunId, *, task: TaskId | None, at: int | None, changes: dict[str, Any] | None, by: str
     ) -> Run:
         """Start a new run that shares what a run had done after its event `at` (all of it where None), from `task`
-        on anew,
-        with these members of the input changed.
+        on anew, with these members of the input changed.
+
+        Raises what `start_run` raises, and NotFound where there is no such run or task.
         """
         source, head = await self.parts.ledger.read(run, until=at)
         if source is None:
             raise _unknown(run)
-        value = await self.parts.documents.fetched(source.started.input)
-        if changes:
-            value = {**value, **changes}
-            ContractViolation.raise_if(self.parts.library.input_schema(source.graph).violations(value, "ACC450"))
+        value = await self._admitted(source.graph, await self._changed(source, changes))
         if task is not None and task not in source.graph.tasks:
             raise NotFound.of("ACC434", f"the run has no task {task}", hint="accord runs show lists its tasks")
-        self._admit()
         fork = await self._new_run()
         command = c.Start(
             run=fork,
@@ -244,6 +238,22 @@ class Node:
         return follow(records, Head())
 
     # -- parts ---------------------------------------------------------------------------------------------------
+
+    async def _admitted(self, graph: Graph, value: Any) -> Any:
+        """The input of a new run, completed, once graph, input and room are as they have to be."""
+        (await self.parts.verification.report(graph)).refuse()
+        value = completed(value, graph.input_schema)
+        ContractViolation.raise_if(self.parts.library.input_schema(graph).violations(value, "ACC450"))
+        self._admit()
+        return value
+
+    async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:
+        value = await self.parts.documents.fetched(source.started.input)
+        if not changes:
+            return value
+        if not isinstance(value, dict):
+            raise ContractViolation.of("ACC458", "the run's input is no object: it has no members to change")
+        return {**value, **changes}
 
     def _admit(self) -> None:
         tuning = self.parts.tuning

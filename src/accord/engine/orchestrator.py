@@ -171,7 +171,9 @@ class Orchestrator:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         pump = asyncio.create_task(self._pump(subject, opened), name=f"accord-pump {subject}")
         self._pumps[subject] = pump
-        await opened
+        await asyncio.wait((opened, pump), return_when=asyncio.FIRST_COMPLETED)
+        if pump.done():
+            await pump  # raises why the inbox could not be opened
 
     async def _pump(self, subject: str, opened: asyncio.Future[None]) -> None:
         async with self.parts.ports.bus.inbox(subject) as inbox:
@@ -179,7 +181,13 @@ class Orchestrator:
             while True:
                 await self._room.wait()
                 deliveries = await inbox.take(BATCH_MAX)
-                found = await self.parts.gate.authenticate(deliveries, self.parts.ports.clock.now())
+                try:
+                    found = await self.parts.gate.authenticate(deliveries, self.parts.ports.clock.now())
+                except Exception:
+                    logger.exception("messages of %s could not be looked at; they come again", subject)
+                    await inbox.nack(deliveries)
+                    await asyncio.sleep(RETRY_FIRST.total_seconds())
+                    continue
                 self._arrivals.extend(Arrival(inbox, one) for one in found)
                 self._wake.set()
                 if len(self._arrivals) > 2 * BATCH_MAX:
@@ -194,7 +202,12 @@ class Orchestrator:
             arrivals, self._arrivals = self._arrivals, deque()
             orders, self._orders = self._orders, deque()
             self._room.set()
-            await self._turn(arrivals, orders)
+            try:
+                await self._turn(arrivals, orders)
+            except Exception:
+                # Giving up has failed as well: messages come again by their leases, runs by the sweeper.
+                logger.exception("a turn ended in a fault of Accord's")
+                await asyncio.sleep(self._retry.total_seconds())
 
     async def _turn(self, arrivals: Sequence[Arrival], orders: Sequence[Order]) -> None:
         batch = Batch()
@@ -386,6 +399,8 @@ class Orchestrator:
         self.parts.reached("before_append")
         committed = await self.parts.ledger.commit(dirty) if dirty else []
         self.parts.reached("after_append")
+        # Durable from here on: whoever waits for it is told first, whatever becomes of the rest.
+        self._tell(batch, committed)
         for slot in batch.loaded:
             await self._executor.resume(slot.run)
             if slot.run.ended:
@@ -396,7 +411,6 @@ class Orchestrator:
             await inbox.ack(deliveries)
         for inbox, deliveries in batch.nacks.items():
             await inbox.nack(deliveries)
-        self._tell(batch, committed)
         if self.parts.dispatcher.eager:
             self.kick()
 
@@ -429,7 +443,7 @@ class Orchestrator:
             by_inbox.setdefault(arrival.inbox, []).append(arrival.found.delivery)
         for inbox, deliveries in by_inbox.items():
             await inbox.nack(deliveries)
-        logger.warning("a batch of %d was not committed: %s", len(batch.slots), error)
+        logger.warning("a batch of %d was given up: %s", len(batch.slots), error)
         if isinstance(error, (SequenceConflict, Fenced)):
             await self.parts.partitions.check()
         else:

@@ -28,7 +28,8 @@ class Verification:
         if remembered is not None and remembered[0] == known and place_of is pointer_only:
             return remembered[1]
         report = verify(graph, self._registry, await self._templates(graph), place_of=place_of)
-        self._reports[graph.digest] = (known, report)
+        if place_of is pointer_only:
+            self._reports[graph.digest] = (known, report)
         return report
 
     async def _templates(self, graph: Graph) -> _Templates:
