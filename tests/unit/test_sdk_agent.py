@@ -89,7 +89,7 @@ def codes_of(function: Callable[..., Any], **terms: Any) -> list[str]:
 async def test_parameters_are_members_and_defaults_make_them_optional() -> None:
     agent = Agent("test", organisation="acme")
 
-    @agent.capability("test.it@1.2.0", cost=0.1, confidence=0.5, deadline=timedelta(seconds=3), tags=["a"])
+    @agent.capability("test.it@1.2.0", confidence=0.5, deadline=timedelta(seconds=3), tags=["a"])
     async def it(text: str, times: Annotated[int, Field(ge=1)] = 2, *, context: Context) -> list[str]:
         """Repeats a text.
 
@@ -111,7 +111,7 @@ async def test_parameters_are_members_and_defaults_make_them_optional() -> None:
             "additionalProperties": False,
         },
         "output": {"type": "array", "items": {"type": "string"}},
-        "limits": {"deadline_s": 3, "max_cost": "0.1", "min_confidence": "0.5"},
+        "limits": {"deadline_s": 3, "min_confidence": "0.5"},
     }
     assert capability.terms.description == "Repeats a text."
     assert agent.id == "spiffe://acme/agent/test"

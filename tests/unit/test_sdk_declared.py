@@ -64,7 +64,6 @@ def test_a_document_says_all_about_an_agent() -> None:
     declared = document(
         {"command": ["wc", "-w"]},
         deadline="1m30s",
-        cost=0.1,
         confidence=0.5,
         tags=["text"],
         examples=[{"text": "a"}],
@@ -78,7 +77,7 @@ def test_a_document_says_all_about_an_agent() -> None:
         "version": "1.0.0",
         "input": TEXT,
         "output": {"type": "integer"},
-        "limits": {"deadline_s": 90, "max_cost": "0.1", "min_confidence": "0.5"},
+        "limits": {"deadline_s": 90, "min_confidence": "0.5"},
     }
     assert (capability.terms.description, capability.terms.tags) == ("Counts.", ("text",))
 

@@ -61,7 +61,7 @@ BAD = [
     ("another version", GOOD.replace("template/1", "template/2"), "ACC105", 1, "template/1"),
     ("an agent", GOOD.replace("template/1", "agent/1"), "ACC105", 1, "template/1"),
     # the shape
-    ("unknown key", GOOD + "lables: {}\n", "ACC110", 7, "`labels`"),
+    ("unknown key", GOOD + "limts: {}\n", "ACC110", 7, "`limits`"),
     ("unknown key of a task", task("uses: x.y\ntimout: 5s"), "ACC110", 7, "`timeout`"),
     ("expression as a key", task("uses: x.y\nretry: {input.n}"), "ACC104", 7, "quotes"),
     ("missing name", GOOD.replace("name: sample\n", ""), "ACC111", 1, "`name`"),

@@ -134,7 +134,6 @@ def _graph(
         parallel=template.limits.parallel,
         max_tasks=template.limits.tasks,
         compensates_failure=template.on_failure == "compensate",
-        labels=template.labels,
     )
 
 

@@ -144,7 +144,6 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int
     max_tasks: int
     compensates_failure: bool
-    labels: Mapping[str, str]
     waits: Mapping[str, tuple[TaskId, ...]] = {}
     """The nodes that wait for a signal, by its name; made from `tasks`."""
 

@@ -54,6 +54,7 @@ class HeartbeatPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     instance: InstanceId
     running: tuple[LeaseToken, ...]
+    """Leases that are held: running and queued."""
     queued: Annotated[int, COUNT]
     """Assignments that were taken and wait for a free place."""
     load: Annotated[float, SHARE]

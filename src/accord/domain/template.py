@@ -239,5 +239,3 @@ class Template(_Node, frozen=True, kw_only=True):
     """Bounds of one run."""
     on_failure: Literal["stop", "compensate"] = "stop"
     """Whether a failed or cancelled run undoes what it has done."""
-    labels: dict[str, str] = {}
-    """For search, and for policies."""

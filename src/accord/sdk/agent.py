@@ -89,7 +89,6 @@ class Agent:
         *,
         description: str = "",
         deadline: timedelta | None = None,
-        cost: Decimal | float | None = None,
         confidence: Decimal | float | None = None,
         input: Mapping[str, Any] | None = None,  # noqa: A002 -- the glossary's word, as on the wire
         output: Mapping[str, Any] | None = None,
@@ -100,7 +99,7 @@ class Agent:
 
         The input is the function's parameters, or its only one where that is a model; the output is its
         return type. `input` and `output` declare JSON Schemas in their place: one parameter then takes the
-        document as it is. `deadline`, `cost` and `confidence` are the contract's limits. The description is
+        document as it is. `deadline` and `confidence` are the contract's limits. The description is
         the first line of the docstring where none is given.
 
         Raises BadInput with all that is wrong when the function is decorated.
@@ -109,7 +108,7 @@ class Agent:
         def decorate(function: F) -> F:
             terms = Terms(
                 description=description or (inspect.getdoc(function) or "").partition("\n")[0],
-                limits=Limits(deadline, _decimal(cost), _decimal(confidence)),
+                limits=Limits(deadline=deadline, min_confidence=_decimal(confidence)),
                 examples=tuple(examples),
                 tags=tuple(tags),
             )

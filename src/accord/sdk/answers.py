@@ -99,18 +99,22 @@ def progress_answer(subject: Subject, payload: ProgressPayload, now: datetime, n
 
 
 class RecentAnswers:
-    """The final answers that were sent last, by attempt: at most `limit`, and `RECENT_MAX_BYTES` of payloads."""
+    """The final answers that were sent last, by attempt: at most `limit`, and `max_bytes` of payloads."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, max_bytes: int = RECENT_MAX_BYTES) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
         self._messages: OrderedDict[AttemptKey, Message] = OrderedDict()
         self._bytes = 0
 
     def keep(self, key: AttemptKey, message: Message) -> None:
         """Keep the answer, in place of the oldest ones where there is no room."""
+        replaced = self._messages.pop(key, None)
+        if replaced is not None:
+            self._bytes -= len(replaced.payload)
         self._messages[key] = message
         self._bytes += len(message.payload)
-        while len(self._messages) > self._limit or self._bytes > RECENT_MAX_BYTES:
+        while len(self._messages) > self._limit or self._bytes > self._max_bytes:
             _, oldest = self._messages.popitem(last=False)
             self._bytes -= len(oldest.payload)
 

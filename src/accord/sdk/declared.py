@@ -60,7 +60,6 @@ _CAPABILITY: Final = _closed(
     input=_SCHEMA,
     output=_SCHEMA,
     deadline=_DURATION,
-    cost={"type": "number", "minimum": 0},
     confidence={"type": "number", "minimum": 0, "maximum": 1},
     examples={"type": "array"},
     tags={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}},
@@ -114,9 +113,8 @@ def _terms(declared: Mapping[str, Any]) -> Terms:
     return Terms(
         description=declared.get("description", ""),
         limits=Limits(
-            parse_duration(declared["deadline"]) if "deadline" in declared else None,
-            Decimal(str(declared["cost"])) if "cost" in declared else None,
-            Decimal(str(declared["confidence"])) if "confidence" in declared else None,
+            deadline=parse_duration(declared["deadline"]) if "deadline" in declared else None,
+            min_confidence=Decimal(str(declared["confidence"])) if "confidence" in declared else None,
         ),
         examples=tuple(declared.get("examples", ())),
         tags=tuple(declared.get("tags", ())),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -32,6 +33,9 @@ from accord.sdk.intake import Letter
 from accord.sdk.outbox import Outbox, Outgoing
 from accord.sdk.outcome import Failure, Output
 from accord.sdk.schema import input_refused
+
+LEASES_MAX = 10_000
+"""How many leases are named at most: an agent that holds more keeps the oldest ones."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +73,12 @@ class Desk:
     # -- what is there ---------------------------------------------------------------------------------
 
     @property
-    def running(self) -> tuple[LeaseToken, ...]:
-        """The leases of the attempts that run."""
-        return tuple(key.lease for key in self._running)
+    def leases(self) -> tuple[LeaseToken, ...]:
+        """The leases of what was taken and is not answered yet, oldest first, at most `LEASES_MAX`.
+
+        Attempts that wait, and answers that are not sent yet, are among them: their leases would run out otherwise.
+        """
+        return tuple(key.lease for key in islice(self._unanswered, LEASES_MAX))
 
     @property
     def queued(self) -> int:

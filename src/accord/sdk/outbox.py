@@ -29,7 +29,7 @@ class Outgoing(msgspec.Struct, eq=False):
     deliveries: list[Delivery] = []
     """What this message answers; may grow until it is sent."""
     sent: Callable[[Outgoing], None] | None = None
-    """Called once, when the bus has the message."""
+    """Called once, when the bus has the message, or when it is known that there will be none."""
     message: Message | None = None
     """The signed message, as soon as it is signed."""
 
@@ -93,7 +93,7 @@ class Outbox:
         stuck = set(map(id, unsent))
         done = [outgoing for outgoing in batch if id(outgoing) not in stuck]
         for outgoing in done:
-            if outgoing.sent is not None and outgoing.message is not None:
+            if outgoing.sent is not None:
                 outgoing.sent(outgoing)
         answered = [delivery for outgoing in done for delivery in outgoing.deliveries]
         if answered:

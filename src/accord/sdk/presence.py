@@ -59,7 +59,7 @@ class Presence:
         capacity = self._identity.agent.capacity
         payload = HeartbeatPayload(
             instance=self._identity.instance,
-            running=self._desk.running,
+            running=self._desk.leases,
             queued=self._desk.queued,
             load=min(1.0, self._desk.held / capacity.total),
             draining=self.draining,

@@ -61,8 +61,9 @@ class Shift:
         try:
             await _ended([self._consuming])
             parts.presence.draining = True
-            parts.presence.beat()
             waiting = parts.desk.put_back()
+            # After that: a lease that is given back is not kept.
+            parts.presence.beat()
             if waiting:
                 await parts.inbox.nack(waiting)
             await _within(within.total_seconds(), parts.desk.idle())
