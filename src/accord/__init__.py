@@ -1,0 +1,37 @@
+"""Accord: the orchestrator that lets agents which do not trust each other work together.
+
+These names are public, and those of `accord.errors`, `accord.ports` and `accord.testing`; everything else may change.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from accord.app import host, open_node
+    from accord.engine.node import Node
+    from accord.errors import AccordError
+    from accord.sdk import Agent, Context, Failure, Result
+    from accord.settings import Settings
+
+__all__ = ["AccordError", "Agent", "Context", "Failure", "Node", "Result", "Settings", "host", "open_node"]
+
+_HOMES = {
+    "AccordError": "accord.errors",
+    "Agent": "accord.sdk",
+    "Context": "accord.sdk",
+    "Failure": "accord.sdk",
+    "Node": "accord.engine.node",
+    "Result": "accord.sdk",
+    "Settings": "accord.settings",
+    "host": "accord.app",
+    "open_node": "accord.app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is asked for: an agent's process needs no orchestrator."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'accord' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
