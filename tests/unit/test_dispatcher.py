@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accord.domain import command as c
-from accord.domain.ids import RunId
-from accord.domain.run import Run
-from accord.engine.dispatcher import BACKOFF_CAP, BACKOFF_FIRST, Lane
+from accord.domain.capability import CapabilityRange
+from accord.domain.document import document_of
+from accord.domain.graph import Work
+from accord.domain.ids import RunId, TaskId
+from accord.domain.retry import DEFAULT_RETRY
+from accord.domain.run import Run, Want
+from accord.engine.dispatcher import BACKOFF_CAP, BACKOFF_FIRST, Dispatcher, Lane, Proposal
 from accord.sdk import Agent
 from accord.testing.stage import NOON, Assignment, ScriptedAgent, Stage
 
@@ -76,6 +84,161 @@ async def test_one_capability_does_not_hold_up_another(stage: Stage) -> None:
     run = await stage.start({"work": {"uses": "test.other@^1", "with": {"number": 1}}}, version="1.0.1")
     await other.answer(await other.assigned(), 1)
     assert (await stage.run(run)).phase == "completed"
+
+
+async def test_a_small_run_does_not_wait_for_a_large_one_of_the_agents_other_capability(stage: Stage) -> None:
+    agent = await stage.enlist(skilled())
+    await stage.start({"work": {**MANY["work"], "uses": "q.p@^1"}}, list(range(30)), version="1.0.1")
+    small = await stage.start({"work": {"uses": "q.z@^1", "with": {"number": 1}}})
+    assert small.id in await served(agent, 3)
+
+
+def skilled() -> Agent:
+    """One place, for either of two capabilities."""
+    agent = Agent("skilled", concurrency=1, queue=0)
+
+    @agent.capability("q.p@1.0.0")
+    async def many(number: int) -> int:
+        return number
+
+    @agent.capability("q.z@1.0.0")
+    async def few(number: int) -> int:
+        return number
+
+    return agent
+
+
+class Shop:
+    """One agent that can do everything; stands where the dispatcher asks the registry, the router and the runs."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.picky: RunId | None = None
+        """A run that must wait for another agent, who is full."""
+        self.asked: Counter[str] = Counter()
+        """How often the router was asked for an agent, by capability."""
+        self.changed: list[Any] = []
+        self._runs: dict[RunId, dict[TaskId, int]] = {}
+        fake: Any = self
+        self.dispatcher = Dispatcher(fake, fake, lambda run: False)
+
+    def candidates(self, wanted: CapabilityRange) -> list[str]:
+        return [str(wanted)]
+
+    def choose(self, candidates: list[str], want: Want, state: Any) -> str | None:
+        self.asked[candidates[0]] += 1
+        return "agent" if self.places and state.run != self.picky else None
+
+    def any_room(self, candidates: list[str]) -> bool:
+        return self.places > 0
+
+    def find(self, run: RunId) -> Any:
+        tasks = self._runs[run]
+        want = Want(option=0, input=document_of(b"1"), since=NOON)
+
+        def spec(task: TaskId) -> Any:
+            option: Any = SimpleNamespace(capability=CapabilityRange.parse(f"test.lane{tasks[task]}"))
+            return SimpleNamespace(action=Work(options=(option,), retry=DEFAULT_RETRY), compensate=None)
+
+        return SimpleNamespace(
+            id=run, ended=False, paused=False, live=0, updated_at=NOON,
+            graph=SimpleNamespace(parallel=1, task=spec), state=lambda task: SimpleNamespace(wants=(want,), run=run),
+        )  # fmt: skip
+
+    def want(self, run: RunId, lane: int) -> None:
+        """One task more of the run waits in this lane."""
+        tasks = self._runs.setdefault(run, {})
+        task = TaskId(f"t{len(tasks)}")
+        tasks[task] = lane
+        self.dispatcher.offer(self.find(run), task)
+
+    def lane_of(self, proposal: Proposal) -> int:
+        return self._runs[proposal.run][proposal.task]
+
+    def assigned(self) -> Iterator[Proposal]:
+        """What one call assigns until all places are taken."""
+        for proposal in self.dispatcher.proposals(self.find, NOON):
+            self.places -= 1
+            yield proposal
+
+    def free(self, places: int) -> None:
+        self.places += places
+        self.dispatcher.unblock()
+
+
+RUNS, LANES = 4, 3
+SOME = st.lists(st.tuples(st.integers(0, RUNS - 1), st.integers(0, LANES - 1)), max_size=4)
+
+
+@given(
+    large=st.tuples(st.integers(0, RUNS - 1), st.integers(0, LANES - 1)),
+    first=st.lists(st.tuples(st.integers(0, RUNS - 1), st.integers(0, LANES - 1)), max_size=20),
+    arrivals=st.lists(SOME, max_size=20),
+    places=st.integers(1, 3),
+)
+def test_no_run_waits_longer_than_a_turn_of_all_runs_in_all_lanes(
+    large: tuple[int, int], first: list[tuple[int, int]], arrivals: list[list[tuple[int, int]]], places: int
+) -> None:
+    """Whatever comes in the meantime, and however many places come free at a time."""
+    shop, waiting, waited = Shop(0), Counter[RunId](), Counter[RunId]()
+
+    def arrive(wants: list[tuple[int, int]]) -> None:
+        for number, lane in wants:
+            shop.want(RunId(f"run{number}"), lane)
+            waiting[RunId(f"run{number}")] += 1
+
+    arrive([*[large] * 40, *first])
+    while waiting.total():
+        arrive(arrivals.pop() if arrivals else [])
+        shop.free(places)
+        served = [proposal.run for proposal in shop.assigned()]
+        assert served, "there is room, and something waits"
+        for run in served:
+            waiting[run] -= 1
+            waited.update(other for other in waiting if waiting[other] and other != run)
+            waited[run] = 0
+            assert max(waited.values()) <= RUNS * LANES
+        shop.places = 0
+
+
+def test_lanes_take_turns_across_calls() -> None:
+    shop = Shop(0)
+    order: list[int] = []
+    for lane in (0, 0, 0, 0, 1, 1, 1, 2, 2):
+        shop.want(RunId(f"run{lane}"), lane)
+    for _ in range(9):
+        shop.free(1)
+        order.extend(shop.lane_of(proposal) for proposal in shop.assigned())
+    assert order == [0, 1, 2, 0, 1, 2, 0, 1, 0]
+
+
+def test_lanes_take_turns_in_one_call() -> None:
+    shop = Shop(9)
+    for lane in (0, 0, 0, 0, 1, 1, 1, 2, 2):
+        shop.want(RunId(f"run{lane}"), lane)
+    assert [shop.lane_of(proposal) for proposal in shop.assigned()] == [0, 1, 2, 0, 1, 2, 0, 1, 0]
+    assert not list(shop.dispatcher.lanes())
+
+
+def test_a_lane_without_room_is_asked_once_in_a_call() -> None:
+    shop = Shop(5)
+    for number in range(200):
+        shop.want(RunId(f"run{number}"), number % 10)
+    assert len(list(shop.assigned())) == 5
+    assert shop.asked == {f"test.lane{lane}": 2 if lane < 5 else 1 for lane in range(10)}
+    assert list(shop.assigned()) == []
+    assert shop.asked.total() == 15, "all lanes wait for room"
+
+
+def test_what_let_others_pass_is_first_again_when_the_call_is_given_up() -> None:
+    shop = Shop(1)
+    for number in range(3):
+        shop.want(RunId(f"run{number}"), 0)
+    shop.picky = RunId("run0")
+    proposals = shop.dispatcher.proposals(shop.find, NOON)
+    assert next(proposals).run == "run1"
+    proposals.close()  # type: ignore[attr-defined]  # it is a generator
+    assert [list(lane.turns) for lane in shop.dispatcher.lanes()] == [["run0", "run2"]]
 
 
 async def test_who_must_wait_for_a_certain_agent_lets_others_pass(stage: Stage) -> None:

@@ -64,6 +64,10 @@ class Lane:
         self.blocked_until = None
         self.has_room = False
 
+    def may_go_on(self, now: datetime) -> bool:
+        """Whether somebody may have room: it is not blocked, or its back-off is over."""
+        return self.blocked_until is None or self.blocked_until <= now
+
     def put_back(self) -> None:
         """What let others pass comes first again, in its order."""
         for run, task in reversed(self.passed_over):
@@ -143,8 +147,7 @@ class Dispatcher:
     def proposals(self, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
         """Assignments that are possible now; each must be made, or given up, before the next one is asked for."""
         self._wake_later(find, now)
-        due = [item for item in self._lanes.items() if item[1].blocked_until is None or item[1].blocked_until <= now]
-        in_turn = deque(due)
+        in_turn = deque(item for item in self._lanes.items() if item[1].may_go_on(now))
         try:
             while in_turn:
                 key, lane = in_turn.popleft()
