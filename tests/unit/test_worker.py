@@ -16,7 +16,15 @@ import pytest
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import REGISTRY_SUBJECT, decode_card
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, partition_of
-from accord.domain.message import Claims, Kind, Message, decode_claims, encode_claims, payload_ref, statement_id
+from accord.domain.message import (
+    Claims,
+    Kind,
+    Message,
+    decode_claims,
+    encode_claims,
+    payload_ref,
+    statement_id,
+)
 from accord.domain.payloads import (
     AssignContext,
     AssignPayload,
@@ -653,7 +661,9 @@ async def test_the_card_comes_first_then_heartbeats(start: Start) -> None:
     await rig.send(await rig.assignment({"number": 1}))
     assert await heartbeat(rig) == (1.0, ("lease-one-1",), False)
     gate.open.set()
-    assert await heartbeat(rig) == (0.0, (), False)
+    # There is room again, but the answer is not sent yet.
+    assert await heartbeat(rig) == (0.0, ("lease-one-1",), False)
+    await rig.answers(1)
     await rig.worker.stop()
     assert await heartbeat(rig) == (0.0, (), True)
 
@@ -664,6 +674,54 @@ async def heartbeat(rig: Rig) -> tuple[float, tuple[str, ...], bool]:
     told = decode_payload(HeartbeatPayload, payload)
     assert told.instance == rig.worker.instance
     return told.load, told.running, told.draining
+
+
+async def test_heartbeats_name_what_waits_too(start: Start) -> None:
+    agent, _ = gated(concurrency=1, queue=3)
+    rig = await start(agent)
+    await rig.news()
+    assert await heartbeat(rig) == (0.0, (), False)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(4)])
+    assert await heartbeat(rig) == (1.0, tuple(f"lease-t{n}-1" for n in range(4)), False)
+
+
+async def test_heartbeats_name_only_so_many_leases(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accord.sdk.desk.LEASES_MAX", 2)
+    agent, _ = gated(concurrency=1, queue=2)
+    rig = await start(agent)
+    await rig.news()
+    await heartbeat(rig)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)])
+    assert await heartbeat(rig) == (1.0, ("lease-t0-1", "lease-t1-1"), False)
+
+
+async def test_what_is_given_back_is_named_no_more(start: Start) -> None:
+    agent, gate = gated(concurrency=1)
+    rig = await start(agent)
+    await rig.news()
+    await heartbeat(rig)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)])
+    await gate.entered.acquire()
+    await rig.worker.stop()
+    _, leases, draining = await heartbeat(rig)
+    assert (leases, draining) == (("lease-t0-1",), True)
+
+
+async def test_an_answer_that_cannot_be_said_keeps_no_lease(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, gate = gated(concurrency=1, queue=0)
+    rig = await start(agent)
+    await rig.news()
+    await heartbeat(rig)
+    assignment = await rig.assignment({"number": 1})
+    # The answer names its assignment, so its claims are longer; those of a heartbeat are shorter.
+    longest = len(parse_statement(assignment.statement).claims)
+    monkeypatch.setattr("accord.domain.message.CLAIMS_MAX_BYTES", longest)
+    await rig.send(assignment)
+    assert (await heartbeat(rig))[1] == ("lease-one-1",)
+    gate.open.set()
+    assert (await heartbeat(rig))[0] == 0.0
+    await rig.send(await rig.assignment({"number": 2}, task=TaskId("two")))
+    assert (await heartbeat(rig))[1] == ("lease-two-1",)
 
 
 async def test_rejections_are_logged_and_acknowledgements_are_no_news(
