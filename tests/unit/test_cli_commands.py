@@ -383,6 +383,23 @@ def test_a_rollback_undoes_and_does_again(call: Call) -> None:
     assert call("runs", "rollback", "last", "--to", "nope").code == 2
 
 
+def test_tasks_that_nobody_here_can_do_are_refused_before_anybody_waits(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    refused = call("run", "sum.yaml")
+    assert refused.code == 2
+    assert "ACC918" in refused.err
+    assert "tiny.double@^1 (tasks doubled, first)" in refused.err
+    assert "--agents MODULE|FILE" in refused.err
+    assert "--wait" in refused.err
+    assert len(call("runs", "list", "--json").document["runs"]) == 1
+    call("runs", "rollback", "last", "--to", "doubled", "--no-wait")
+    alone = call("runs", "resume", "last")
+    assert alone.code == 2
+    assert "tiny.double@^1 (task doubled)" in alone.err
+    assert "accord runs resume run_" in alone.err
+    assert with_agents(call, "runs", "resume", "last", "--wait", "--json").document["state"] == "completed"
+
+
 def test_without_waiting_a_command_leaves_the_run_to_others(call: Call) -> None:
     with_agents(call, "run", "sum.yaml")
     left = call("runs", "rollback", "last", "--to", "doubled", "--no-wait", "--json")

@@ -74,6 +74,12 @@ Input: TypeAlias = Annotated[
 NoWait: TypeAlias = Annotated[
     bool, typer.Option("--no-wait", help="Do not carry the run on here; another process may.", show_default=False)
 ]
+Wait: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--wait", help="Wait for agents that join later, where nobody here can do a task.", show_default=False
+    ),
+]
 TemplateName: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -93,6 +99,8 @@ class Shared(msgspec.Struct, frozen=True):
     as_json: bool = False
     verbose: bool = False
     agents: tuple[str, ...] = ()
+    waits: bool = False
+    """Whether a task that nobody here can do is waited with, in place of being refused."""
 
     def settings(self) -> Settings:
         """The settings that hold for this command. Raises BadInput."""
@@ -102,4 +110,5 @@ class Shared(msgspec.Struct, frozen=True):
     def again(self) -> str:
         """The options that a later command about the same run needs as well."""
         home = f" --home {quote(str(self.home))}" if self.home else ""
-        return home + "".join(f" --agents {quote(target)}" for target in self.agents)
+        agents = "".join(f" --agents {quote(target)}" for target in self.agents)
+        return home + agents + (" --wait" if self.waits else "")

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from accord.app import host
+from accord.cli import staffing
 from accord.cli.actions.run import Job, finish, tell_how_to_resume
 from accord.cli.asking import NoAnswer, asked_value
 from accord.cli.choosing import Asked
@@ -302,6 +303,8 @@ async def _carried_on_here(node: Node, run: RunId, shared: Shared, screen: Scree
         return await node.run(run)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(host(node, hosted_agents(shared.agents)))
+        missing = await staffing.of_run(node, await node.run(run))
+        staffing.refuse(missing, shared, screen, again=f"accord runs resume {run}{shared.again}")
         return await carried_on(node, run, screen, until_idle=not sys.stdin.isatty())
 
 

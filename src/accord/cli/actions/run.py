@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from accord.cli import staffing
 from accord.cli.catalogue import all_entries
 from accord.cli.choosing import Asked, choose
 from accord.cli.driving import carried_on
@@ -14,11 +15,10 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.result import Result, code_of, result_of, show_result, write_output, written
 from accord.cli.session import carry_out, staffed, who
-from accord.domain.capability import CapabilityRange
+from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
 from accord.domain.state import Run
 from accord.engine.node import Node
-from accord.planner.plan import Plan
 
 __all__ = ["Asked", "Job", "finish", "run"]
 
@@ -62,21 +62,14 @@ class _Running:
         catalogue = await all_entries(node)
         chosen = choose(self._job.asked, catalogue, node.parts.registry)
         chosen.refuse()
-        for entry in (*catalogue.below(chosen.entry), chosen.entry):
+        entries = (*catalogue.below(chosen.entry), chosen.entry)
+        graphs = [compile_graph(entry.template, entry.digest) for entry in entries]
+        staffing.refuse(staffing.of_graphs(node, graphs), self._shared, screen)
+        for entry in entries:
             await node.publish(entry.template, entry.data, by=who())
-        _tell_missing(node, chosen.plan, screen)
         title = self._job.title or chosen.plan.objective or ""
         started = await node.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
         return started.id
-
-
-def _tell_missing(node: Node, plan: Plan, screen: Screen) -> None:
-    """Say which capabilities are known, but offered by nobody who is here: their tasks will wait."""
-    wanted = {task.capability for task in plan.tasks if task.capability is not None}
-    missing = sorted(one for one in wanted if not node.parts.registry.candidates(CapabilityRange.parse(one)))
-    if missing:
-        screen.note(f"No agent here offers {', '.join(missing)}: tasks that need it wait until one comes.", "yellow")
-        screen.note("  → give it with --agents MODULE|FILE", "hint")
 
 
 def tell_how_to_resume(run: RunId, shared: Shared, screen: Screen) -> None:

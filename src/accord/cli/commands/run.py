@@ -9,7 +9,7 @@ import typer
 
 from accord.cli.completion import complete_template
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Home, Input, Json, Set, Shared, Verbose
+from accord.cli.options import AgentsFrom, Home, Input, Json, Set, Shared, Verbose, Wait
 
 if TYPE_CHECKING:
     from accord.cli.actions import run as action
@@ -48,6 +48,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         ),
     ] = None,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -64,6 +65,6 @@ def run(  # noqa: PLR0913 - one parameter per option
     - `accord run source-audit@^1 --set directory=. --output audit.md`
     - `accord run my.yaml --input input.json --agents my_agents.py`
     """
-    shared = Shared(home, as_json, verbose, tuple(agents or ()))
+    shared = Shared(home, as_json, verbose, tuple(agents or ()), wait)
     asked = action.Asked(target, given, tuple(sets or ()))
     action.run(shared, action.Job(asked=asked, title=title, output=output, reports=reports))

@@ -21,6 +21,7 @@ from accord.cli.options import (
     TaskName,
     TemplateName,
     Verbose,
+    Wait,
 )
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def resume(  # noqa: PLR0913 - one parameter per option
     agent: OfAgent = None,
     no_wait: NoWait = False,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -174,7 +176,7 @@ def resume(  # noqa: PLR0913 - one parameter per option
     - `accord runs resume --agent measurer`
     """
     which = controls.Which(run=run, everything=everything, template=template, agent=agent)
-    controls.resume(Shared(home, as_json, verbose, tuple(agents or ())), which, wait=not no_wait)
+    controls.resume(Shared(home, as_json, verbose, tuple(agents or ()), wait), which, wait=not no_wait)
 
 
 @app.command()
@@ -188,6 +190,7 @@ def cancel(  # noqa: PLR0913 - one parameter per option
     ] = False,
     no_wait: NoWait = False,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -200,7 +203,7 @@ def cancel(  # noqa: PLR0913 - one parameter per option
     - `accord runs cancel --template source-audit`
     """
     which = controls.Which(run=run, everything=everything, template=template)
-    shared = Shared(home, as_json, verbose, tuple(agents or ()))
+    shared = Shared(home, as_json, verbose, tuple(agents or ()), wait)
     controls.cancel(shared, which, reason, gives_up=give_up, wait=not no_wait)
 
 
@@ -210,6 +213,7 @@ def rollback(  # noqa: PLR0913 - one parameter per option
     to: Annotated[str, typer.Option("--to", metavar="TASK", help="The first task that is undone.", show_default=False)],
     no_wait: NoWait = False,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -220,7 +224,7 @@ def rollback(  # noqa: PLR0913 - one parameter per option
 
     - `accord runs rollback last --to measures`
     """
-    controls.rollback(Shared(home, as_json, verbose, tuple(agents or ())), run, to, wait=not no_wait)
+    controls.rollback(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, to, wait=not no_wait)
 
 
 @app.command()
@@ -238,6 +242,7 @@ def fork(  # noqa: PLR0913 - one parameter per option
     sets: Set = None,
     no_wait: NoWait = False,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -250,7 +255,7 @@ def fork(  # noqa: PLR0913 - one parameter per option
     - `accord runs fork last --set purpose="a web service"`
     """
     wanted = controls.Changes(task=task, at=at, given=given, sets=tuple(sets or ()))
-    controls.fork(Shared(home, as_json, verbose, tuple(agents or ())), run, wanted, wait=not no_wait)
+    controls.fork(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, wanted, wait=not no_wait)
 
 
 @app.command()
@@ -259,6 +264,7 @@ def retry(  # noqa: PLR0913 - one parameter per option
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task that failed.", show_default=False)],
     no_wait: NoWait = False,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -269,7 +275,7 @@ def retry(  # noqa: PLR0913 - one parameter per option
 
     - `accord runs retry last --task "measures[2]"`
     """
-    controls.retry(Shared(home, as_json, verbose, tuple(agents or ())), run, task, wait=not no_wait)
+    controls.retry(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, task, wait=not no_wait)
 
 
 @app.command()
@@ -290,6 +296,7 @@ def signal(  # noqa: PLR0913 - one parameter per option
     comment: Annotated[str | None, typer.Option("--comment", help="Goes with the answer.", show_default=False)] = None,
     no_wait: NoWait = False,
     agents: AgentsFrom = None,
+    wait: Wait = False,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -304,4 +311,4 @@ def signal(  # noqa: PLR0913 - one parameter per option
     - `accord runs signal last payment_arrived --data '{"amount": 12}'`
     """
     answer = controls.Answer(name=name, task=task, data=data, approved=approve, comment=comment)
-    controls.signal(Shared(home, as_json, verbose, tuple(agents or ())), run, answer, wait=not no_wait)
+    controls.signal(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, answer, wait=not no_wait)

@@ -1,0 +1,105 @@
+"""Who is missing: tasks that no agent here can do, found before anybody waits for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from accord.cli.errors import usage
+from accord.cli.options import Shared
+from accord.cli.output import Screen
+from accord.domain.capability import CapabilityRange
+from accord.domain.graph import UNDO, Graph, Subrun, Task, Work
+from accord.domain.ids import TaskId
+from accord.domain.machine import SETTLED
+from accord.domain.state import Run, TaskState
+from accord.engine.node import Node
+
+Missing = tuple[TaskId, CapabilityRange]
+"""A task, and the capability that it needs and nobody here offers."""
+
+TOLD_MOST = 5
+
+
+def of_graphs(node: Node, graphs: Iterable[Graph]) -> list[Missing]:
+    """The tasks of these graphs that nobody here can do."""
+    wanted = (pair for graph in graphs for name in graph.order for pair in _of_task(graph.tasks[name], 0))
+    return [(task, capability) for task, capability in wanted if not node.parts.registry.candidates(capability)]
+
+
+async def of_run(node: Node, run: Run) -> list[Missing]:
+    """The tasks that a run has yet to do, those of the runs that it starts included, and that nobody here can do."""
+    wanted, graphs = [*_open(run)], []
+    for name in run.graph.order:
+        action, state = run.graph.tasks[name].action, run.state(name)
+        if isinstance(action, Subrun) and state.phase not in SETTLED:
+            if state.subrun is None:
+                graphs.extend(await _graphs_below(node, action))
+            else:
+                wanted.extend(await of_run(node, await node.run(state.subrun)))
+    missing = [(task, needs) for task, needs in wanted if not node.parts.registry.candidates(needs)]
+    return [*missing, *of_graphs(node, graphs)]
+
+
+def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str = "") -> None:
+    """Nothing where somebody is here for every task, or `--wait` was given: then who is waited for is said.
+
+    Raises:
+        BadInput: ACC918, with the tasks and their capabilities; `again` is the command that goes on.
+    """
+    if not missing:
+        return
+    told = _told(missing)
+    if shared.waits:
+        screen.note(f"No agent here offers {told}: what needs it waits until one comes.", "yellow")
+        return
+    first = f"{again} --agents MODULE|FILE" if again else "--agents MODULE|FILE"
+    hint = f"give the agents with {first}, or wait with --wait for agents that join later"
+    raise usage("ACC918", f"no agent here offers {told}", hint)
+
+
+def _told(missing: list[Missing]) -> str:
+    """`gate.pass@^1 (tasks before, gated)`."""
+    tasks: dict[str, list[str]] = {}
+    for task, capability in missing:
+        names = tasks.setdefault(str(capability), [])
+        if task not in names:
+            names.append(task)
+    return ", ".join(f"{capability} ({_named(names)})" for capability, names in sorted(tasks.items()))
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - TOLD_MOST} more" if len(names) > TOLD_MOST else ""
+    return f"task{'s' if len(names) > 1 else ''} {', '.join(names[:TOLD_MOST])}{more}"
+
+
+def _open(run: Run) -> Iterator[Missing]:
+    """What a run needs until it ends; one that ends early needs only what undoes."""
+    if run.phase in ("running", "rolling_back"):
+        for name in run.graph.order:
+            state = run.state(name)
+            if state.phase not in SETTLED and state.waiting is None:
+                yield from _of_task(run.graph.tasks[name], _option(state))
+    for name in run.busy:
+        undo = run.graph.task(name).compensate if name.startswith(UNDO) else None
+        if undo is not None and undo.capability is not None:
+            yield name, undo.capability
+
+
+def _option(state: TaskState) -> int:
+    """The option that a task has come to."""
+    wanted = [want.option for want in state.wants] or [attempt.want.option for attempt in state.attempts[-1:]]
+    return max(wanted, default=0)
+
+
+def _of_task(task: Task, option: int) -> Iterator[Missing]:
+    if isinstance(task.action, Work):
+        capability = task.action.options[option].capability
+        if capability is not None:
+            yield task.id, capability
+
+
+async def _graphs_below(node: Node, action: Subrun) -> list[Graph]:
+    """The graph of a run that has yet to start, and those of the runs that it will start."""
+    graph = await node.graph_of(action.template)
+    below = [task.action for task in graph.tasks.values() if isinstance(task.action, Subrun)]
+    return [graph, *[inner for one in below for inner in await _graphs_below(node, one)]]
