@@ -249,7 +249,7 @@ class BlobStore(Protocol):
     """Payloads above the threshold, by the digest of their bytes. What `put` returned is durable."""
 
     async def put(self, data: bytes) -> Digest:
-        """Keep these bytes; keeping them again changes nothing."""
+        """Keep these bytes; keeping them again only renews them, see `mark`."""
         ...
 
     async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[Digest, int]:
@@ -268,8 +268,12 @@ class BlobStore(Protocol):
         """
         ...
 
-    async def remove(self, digests: Sequence[Digest]) -> None:
-        """Drop these blobs; one that is not there is no error."""
+    async def mark(self) -> int:
+        """A point between what was put before and what is put from now on, by whichever process."""
+        ...
+
+    async def remove(self, digests: Sequence[Digest], *, before: int) -> None:
+        """Drop those of these blobs that nobody has put since this mark; one that is not there is no error."""
         ...
 
 

@@ -94,7 +94,20 @@ async def test_a_known_blob_is_not_written_again(tmp_path: Path) -> None:
         digest = await blobs.put(b"data")
         before = place(tmp_path, digest).stat()
         await blobs.put(b"data")
-        assert place(tmp_path, digest).stat() == before
+        after = place(tmp_path, digest).stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+async def test_a_mark_holds_for_every_process_and_whatever_the_clock_does(tmp_path: Path) -> None:
+    async with FileBlobStore.open(tmp_path) as one, FileBlobStore.open(tmp_path) as other:
+        digest = await one.put(b"data")
+        ahead = (tmp_path / "mark").stat().st_mtime_ns + 10**12
+        os.utime(tmp_path / "mark", ns=(ahead, ahead))  # the clock was ahead, and was set back
+        mark = await one.mark()
+        assert mark > ahead
+        await other.put(b"data")
+        await one.remove([digest], before=mark)
+        assert await one.get(digest) == b"data"
 
 
 WRITER = """

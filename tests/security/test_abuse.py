@@ -10,6 +10,7 @@ import pytest
 
 from accord.domain import command as c
 from accord.domain.ids import TaskId
+from accord.engine.incidents import FULL_PER_MINUTE
 from accord.sdk import Agent
 from accord.testing.stage import Assignment, Stage, attempts_of
 
@@ -171,7 +172,11 @@ async def test_a_flood_of_forgeries_does_not_keep_others_from_working(stage: Sta
     for number, (run, message) in enumerate(zip(runs, honest, strict=True)):
         await stage.deliver(run.id, *forged[number * 60 : number * 60 + 60], message)
     assert {(await stage.run(run)).phase for run in runs} == {"completed"}
-    assert await stage.codes() == ["ACC349"] * 300
+    assert await stage.codes() == ["ACC349"] * FULL_PER_MINUTE
+    stage.clock.forward(60)
+    await stage.parts.incidents.record_all([])
+    (_, counted), *_ = await stage.parts.incidents.newest()
+    assert (counted.claimed_agent, counted.code, counted.count) == (agent.id, "ACC349", 300 - FULL_PER_MINUTE)
 
 
 async def test_progress_that_makes_no_sense_is_passed_over(stage: Stage) -> None:

@@ -20,6 +20,7 @@ from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, Ta
 from accord.domain.message import PAYLOAD_MAX_BYTES, Message, PayloadRef, payload_ref
 from accord.domain.signature import _to_base64url
 from accord.engine import gate, orchestrator, parts
+from accord.engine.incidents import EVIDENCE_MAX_BYTES
 from accord.sdk import Agent
 
 Forge = Callable[[Any], Awaitable[Message]]
@@ -271,8 +272,8 @@ async def refused(scene: Any, code: str, forge: Forge) -> None:
     assert await scene.stage.codes() == [code]
     (incident,) = await scene.stage.incidents()
     assert incident.statement == forged.statement.decode("ascii", "backslashreplace")[:4096]
-    kept = await scene.stage.ports.blobs.get(incident.payload.sha256)
-    assert kept == forged.payload[:PAYLOAD_MAX_BYTES]
+    kept = await scene.stage.parts.incidents.evidence(incident)
+    assert kept == forged.payload[:EVIDENCE_MAX_BYTES]
 
 
 @pytest.mark.parametrize(("code", "forge"), [one[1:] for one in FORGERIES], ids=[one[0] for one in FORGERIES])

@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from msgspec import structs
 
+from accord.domain.ids import Digest
+from accord.engine.node import Node
 from accord.engine.retention import Retention
 from accord.errors import NotFound
 from accord.ports import RunQuery
@@ -25,7 +27,8 @@ output: "${ tasks.make.output }"
 """
 
 
-async def keep_and_drop(world: World) -> tuple[list[str], bool, bool]:
+async def makes_long_texts(world: World) -> tuple[Node, Digest]:
+    """A node that keeps runs for a moment, with its template."""
     world.tuning = structs.replace(world.tuning, keep=timedelta(seconds=20))
     node = await world.start()
     agent = Agent("maker")
@@ -37,7 +40,11 @@ async def keep_and_drop(world: World) -> tuple[list[str], bool, bool]:
     await world.hire(agent)
     await node.present(agent.id)
     source = read_source(TEMPLATE)
-    digest = await node.publish(source.template, source.data)
+    return node, await node.publish(source.template, source.data)
+
+
+async def keep_and_drop(world: World) -> tuple[list[str], bool, bool]:
+    node, digest = await makes_long_texts(world)
     old = await node.ended((await node.start_run(digest, {"size": 50_000})).id)
     shared = await node.ended((await node.start_run(digest, {"size": 60_000})).id)
     await asyncio.sleep(timedelta(seconds=30).total_seconds())
@@ -62,3 +69,24 @@ def test_old_runs_go_with_the_blobs_that_only_they_had() -> None:
     _, old, shared = simulated(7, keep_and_drop)
     assert not old
     assert shared
+
+
+async def begin_after_the_scan(world: World) -> bool:
+    node, digest = await makes_long_texts(world)
+    old = await node.ended((await node.start_run(digest, {"size": 50_000})).id)
+    await asyncio.sleep(timedelta(seconds=30).total_seconds())
+
+    class Overtaken(Retention):
+        async def _still_used(self, candidates: set[Digest]) -> set[Digest]:
+            used = await super()._still_used(candidates)
+            again = await node.ended((await node.start_run(digest, {"size": 50_000})).id)
+            assert again.output == old.output
+            return used
+
+    await Overtaken(node.parts).go()
+    assert old.output is not None
+    return await there(world, old.output.sha256)
+
+
+def test_a_blob_stays_that_a_run_has_begun_to_use_since_the_scan() -> None:
+    assert simulated(8, begin_after_the_scan)

@@ -1,4 +1,9 @@
-"""A blob store in a directory: `<root>/ab/<digest>`, drafted beside and moved into place, to be whole or absent."""
+"""A blob store in a directory: `<root>/ab/<digest>`, drafted beside and moved into place, to be whole or absent.
+
+The time of the file `<root>/mark` is the newest mark. A blob that is put gets the same time, so that what was put since
+a mark is told from what was put before, whatever the clock does. Putting holds the lock of that file shared, marking
+and removing hold it alone.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +21,9 @@ from typing import BinaryIO, ParamSpec, TypeVar
 
 from accord.blobs.refusals import blobs_unavailable, corrupt_blob, no_such_blob
 from accord.domain.ids import Digest
+
+MARK_STEP_NS = 2 * 10**9
+"""Marks are this far apart at least: no file system keeps coarser times."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _P = ParamSpec("_P")
@@ -79,10 +87,13 @@ class FileBlobStore:
         if held:
             yield held
 
-    async def remove(self, digests: Sequence[Digest]) -> None:
+    async def mark(self) -> int:
+        return await self._in_thread(_next_mark, self._root)
+
+    async def remove(self, digests: Sequence[Digest], *, before: int) -> None:
         places = [_place(self._root, digest) for digest in digests if _DIGEST.fullmatch(digest)]
         for place in places:
-            await self._in_thread(place.unlink, missing_ok=True)
+            await self._in_thread(_remove, self._root, place, before)
 
     async def _in_thread(self, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         with _unavailable(self._root):
@@ -90,11 +101,10 @@ class FileBlobStore:
 
     def _put(self, data: bytes) -> Digest:
         place = _place(self._root, Digest(hashlib.sha256(data).hexdigest()))
-        with suppress(FileNotFoundError):
-            if place.stat().st_size == len(data):
-                # Another process may have moved it into place and not yet made that durable.
-                _sync(place.parent)
-                return Digest(place.name)
+        if _renewed(self._root, place, len(data)):
+            # Another process may have moved it into place and not yet made that durable.
+            _sync(place.parent)
+            return Digest(place.name)
         draft = Draft(self._drafts)
         try:
             draft.write(data)
@@ -136,7 +146,9 @@ class Draft:
         if not place.parent.exists():
             place.parent.mkdir(exist_ok=True)
             _sync(root)
-        self._path.replace(place)
+        with _marked(root, fcntl.LOCK_SH) as mark:
+            os.utime(self._path, ns=(mark, mark))
+            self._path.replace(place)
         _sync(place.parent)
         return digest
 
@@ -149,6 +161,40 @@ class Draft:
 
 def _place(root: Path, digest: Digest) -> Path:
     return root / digest[:2] / digest
+
+
+@contextmanager
+def _marked(root: Path, lock: int) -> Iterator[int]:
+    """The newest mark, while the lock is held."""
+    number = os.open(root / "mark", os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(number, lock)
+        yield os.fstat(number).st_mtime_ns
+    finally:
+        os.close(number)
+
+
+def _next_mark(root: Path) -> int:
+    with _marked(root, fcntl.LOCK_EX) as last:
+        os.utime(root / "mark")
+        mark = max((root / "mark").stat().st_mtime_ns, last + MARK_STEP_NS)
+        os.utime(root / "mark", ns=(mark, mark))
+        return (root / "mark").stat().st_mtime_ns
+
+
+def _renewed(root: Path, place: Path, size: int) -> bool:
+    """Whether the blob is there in its full length; then it counts as put now."""
+    with _marked(root, fcntl.LOCK_SH) as mark, suppress(FileNotFoundError):
+        if place.stat().st_size == size:
+            os.utime(place, ns=(mark, mark))
+            return True
+    return False
+
+
+def _remove(root: Path, place: Path, before: int) -> None:
+    with _marked(root, fcntl.LOCK_EX), suppress(FileNotFoundError):
+        if place.stat().st_mtime_ns < before:
+            place.unlink()
 
 
 def _sync(folder: Path) -> None:

@@ -16,6 +16,8 @@ class MemoryBlobStore:
 
     def __init__(self) -> None:
         self._blobs: dict[Digest, bytes] = {}
+        self._put_at: dict[Digest, int] = {}
+        self._marks = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -28,6 +30,7 @@ class MemoryBlobStore:
     async def put(self, data: bytes) -> Digest:
         digest = Digest(hashlib.sha256(data).hexdigest())
         self._blobs.setdefault(digest, bytes(data))
+        self._put_at[digest] = self._marks
         return digest
 
     async def put_stream(self, chunks: AsyncIterator[bytes]) -> tuple[Digest, int]:
@@ -47,6 +50,11 @@ class MemoryBlobStore:
         for start in range(0, len(data), chunk_bytes):
             yield data[start : start + chunk_bytes]
 
-    async def remove(self, digests: Sequence[Digest]) -> None:
+    async def mark(self) -> int:
+        self._marks += 1
+        return self._marks
+
+    async def remove(self, digests: Sequence[Digest], *, before: int) -> None:
         for digest in digests:
-            self._blobs.pop(digest, None)
+            if self._put_at.get(digest, before) < before:
+                del self._blobs[digest], self._put_at[digest]

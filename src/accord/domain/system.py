@@ -91,6 +91,24 @@ class IncidentRecorded(_Event, frozen=True, kw_only=True, tag="incident.recorded
     task: TaskId | None = None
     delivered_as: str = ""
     """The subject that it came by."""
+    inline: str | None = None
+    """The bytes of `payload` in base64, where they are few; else they are in the blob store."""
+    sent_bytes: int | None = None
+    """How long the payload was, where only its beginning is kept."""
+    sent_digest: Digest | None = None
+    """SHA-256 of the whole payload, where only its beginning is kept."""
 
 
-SystemEvent = AgentEnrolled | KeyRevoked | CardAccepted | TemplatePublished | HoldPlaced | HoldLifted | IncidentRecorded
+class IncidentsSuppressed(_Event, frozen=True, kw_only=True, tag="incident.suppressed"):
+    """So many more messages of an agent were refused within a minute than are kept with their evidence."""
+
+    code: str
+    count: int
+    claimed_agent: AgentId | None = None
+    """The authentic sender; absent where nobody is proven to have sent them."""
+    since: datetime
+    """The minute's beginning."""
+
+
+Incident = IncidentRecorded | IncidentsSuppressed
+SystemEvent = AgentEnrolled | KeyRevoked | CardAccepted | TemplatePublished | HoldPlaced | HoldLifted | Incident

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 
 from accord.codec import decode_system_event
-from accord.domain.message import PAYLOAD_MAX_BYTES
-from accord.domain.system import INCIDENTS, IncidentRecorded, SystemEvent
+from accord.domain.document import INLINE_BYTES, Document
+from accord.domain.ids import AgentId, Digest
+from accord.domain.system import INCIDENTS, Incident, IncidentRecorded, IncidentsSuppressed, SystemEvent
 from accord.engine.documents import Documents
 from accord.engine.gate import Suspect
 from accord.engine.streams import SystemStream
 from accord.ports import Clock, Journal
+
+EVIDENCE_MAX_BYTES = 64 << 10
+"""Of a payload that is longer, the beginning is kept, with the length and the digest of the whole."""
+
+FULL_PER_MINUTE = 100
+"""So many incidents of one agent with one code are kept a minute; the others are counted."""
+
+_Key = tuple[AgentId | None, str]
 
 
 class Incidents:
@@ -21,38 +34,92 @@ class Incidents:
         self._documents = documents
         self._clock = clock
         self._stream = SystemStream(journal, INCIDENTS, self._count)
+        self._minute: datetime | None = None
+        self._seen: Counter[_Key] = Counter()
         self.recorded = 0
         """Incidents since this orchestrator started."""
 
-    async def record(self, suspect: Suspect) -> None:
-        """Keep the evidence; it is durable when this returns. Raises StoreUnavailable."""
-        if not self._stream.sequence:
-            await self._stream.catch_up()
-        await self._stream.append(await self._incident(suspect, self._clock.now()))
+    async def record_all(self, suspects: Sequence[Suspect]) -> None:
+        """Keep the evidence with one append; it is durable when this returns. Raises StoreUnavailable.
 
-    async def recent(self, limit: int = 50) -> list[tuple[int, IncidentRecorded]]:
-        """The newest incidents with their numbers, newest first."""
+        Of one agent with one code, what comes after the first `FULL_PER_MINUTE` is counted only, and the count recorded
+        by the first call after that minute: it is lost where the process ends before.
+        """
+        now = self._clock.now()
+        minute = now.replace(second=0, microsecond=0)
+        same = minute == self._minute
+        if same and not suspects:
+            return
+        # Replaced only after the append: what could not be appended comes again, and counts then.
+        seen = self._seen.copy() if same else Counter[_Key]()
+        events: list[SystemEvent] = [] if same else self._suppressed(now)
+        for suspect in suspects:
+            key = (suspect.claims.issuer if suspect.claims else None, suspect.problem.code)
+            seen[key] += 1
+            if seen[key] <= FULL_PER_MINUTE:
+                events.append(self._incident(suspect, now))
+        await self._append(events)
+        self._minute, self._seen = minute, seen
+
+    async def newest(self, limit: int = 50) -> list[tuple[int, Incident]]:
+        """The newest events with their numbers, newest first."""
         head = await self._journal.head(INCIDENTS)
         after = max(head.sequence - limit, 0)
         records = await self._journal.read(INCIDENTS, after=after, limit=limit)
         found = [(record.sequence, decode_system_event(record)) for record in reversed(records)]
+        return [(number, event) for number, event in found if isinstance(event, Incident)]
+
+    async def recent(self, limit: int = 50) -> list[tuple[int, IncidentRecorded]]:
+        """Those of the newest events that have evidence."""
+        found = await self.newest(limit)
         return [(number, event) for number, event in found if isinstance(event, IncidentRecorded)]
 
-    def _count(self, event: SystemEvent) -> None:
-        self.recorded += 1
+    async def evidence(self, incident: IncidentRecorded) -> bytes:
+        """What is kept of the payload. Raises NotFound, StoreCorrupt, StoreUnavailable."""
+        if incident.inline is not None:
+            return b64decode(incident.inline)
+        return await self._documents.data(incident.payload) if incident.payload else b""
 
-    async def _incident(self, suspect: Suspect, now: datetime) -> IncidentRecorded:
-        message, claims = suspect.delivery.message, suspect.claims
-        # What was refused is not taken for JSON; of what is too long, as much is evidence as may be sent.
-        payload = self._documents.opaque(message.payload[:PAYLOAD_MAX_BYTES])
+    def _count(self, event: SystemEvent) -> None:
+        self.recorded += event.count if isinstance(event, IncidentsSuppressed) else 1
+
+    async def _append(self, events: list[SystemEvent]) -> None:
+        if not events:
+            return
         await self._documents.store()
+        if not self._stream.sequence:
+            await self._stream.catch_up()
+        await self._stream.append(*events)
+
+    def _suppressed(self, now: datetime) -> list[SystemEvent]:
+        """What the minute that is over had too many of."""
+        return [
+            IncidentsSuppressed(
+                at=now, code=code, count=count - FULL_PER_MINUTE, claimed_agent=agent, since=self._minute or now
+            )
+            for (agent, code), count in self._seen.items()
+            if count > FULL_PER_MINUTE
+        ]
+
+    def _incident(self, suspect: Suspect, now: datetime) -> IncidentRecorded:
+        message, claims = suspect.delivery.message, suspect.claims
+        sent, kept = message.payload, message.payload[:EVIDENCE_MAX_BYTES]
+        whole, small = len(sent) == len(kept), len(kept) <= INLINE_BYTES
         return IncidentRecorded(
             at=now,
             problem=suspect.problem,
             statement=message.statement.decode("ascii", "backslashreplace")[:4096],
-            payload=payload,
+            # What was refused is not taken for JSON.
+            payload=Document(_digest(kept), len(kept)) if small else self._documents.opaque(kept),
+            inline=b64encode(kept).decode("ascii") if small else None,
+            sent_bytes=None if whole else len(sent),
+            sent_digest=None if whole else _digest(sent),
             claimed_agent=claims.issuer if claims else None,
             authentic=claims is not None,
             run=claims.run if claims else None,
             task=claims.task if claims else None,
         )
+
+
+def _digest(data: bytes) -> Digest:
+    return Digest(sha256(data).hexdigest())

@@ -72,6 +72,7 @@ class Batch:
         self.acks: dict[Inbox, list[Delivery]] = {}
         self.done: list[tuple[asyncio.Future[Run], RunId]] = []
         self.loaded: list[Slot] = []
+        self.suspects: list[Suspect] = []
 
         self.nacks: dict[Inbox, list[Delivery]] = {}
 
@@ -217,6 +218,7 @@ class Orchestrator:
             for arrival in arrivals:
                 await self._receive(arrival, batch)
             await self._assigner.assign(batch.slots)
+            await self.parts.incidents.record_all(batch.suspects)
             await self._commit(batch)
             self._retry = RETRY_FIRST
         except StoreError as error:
@@ -288,7 +290,7 @@ class Orchestrator:
             # Nothing of it has happened, and it would fail again: it is set aside so that others are not held up.
             logger.exception("a message was set aside because of a fault of Accord's")
             problem = Problem("ACC354", f"{REFUSALS['ACC354']}: {error!r:.500}")
-            await self.parts.incidents.record(Suspect(found.delivery, problem, found.claims))
+            batch.suspects.append(Suspect(found.delivery, problem, found.claims))
         batch.ack(arrival.inbox, found.delivery)
 
     async def _is_for_us(self, authentic: Authentic) -> bool:
@@ -306,9 +308,9 @@ class Orchestrator:
 
     async def _deal_with(self, found: Authentic | Suspect, batch: Batch) -> None:
         if isinstance(found, Suspect):
-            await self.parts.incidents.record(found)
+            batch.suspects.append(found)
         elif found.claims.kind in ("card", "heartbeat"):
-            await self._hear(found)
+            await self._hear(found, batch)
         else:
             await self._admit(found, batch)
 
@@ -317,14 +319,14 @@ class Orchestrator:
         slot = await self._slot(run, batch) if self.parts.ledger.owns(run) else None
         verdict = self.parts.gate.admit(slot.run if slot else None, authentic)
         if isinstance(verdict, Suspect):
-            await self.parts.incidents.record(verdict)
+            batch.suspects.append(verdict)
         elif isinstance(verdict, News):
             self._report(verdict)
         elif not isinstance(verdict, Late) and slot is not None:
             await self.parts.ledger.decide(slot, verdict)
             batch.slots[run] = slot
 
-    async def _hear(self, authentic: Authentic) -> None:
+    async def _hear(self, authentic: Authentic, batch: Batch) -> None:
         """A card or a heartbeat."""
         claims, now = authentic.claims, self.parts.ports.clock.now()
         try:
@@ -335,7 +337,7 @@ class Orchestrator:
         except StoreError:
             raise
         except AccordError as error:
-            await self.parts.incidents.record(Suspect(authentic.delivery, error.problems[0], claims))
+            batch.suspects.append(Suspect(authentic.delivery, error.problems[0], claims))
             await self._executor.reject(claims.issuer, error.problems)
 
     async def _beat(self, authentic: Authentic, now: datetime) -> None:

@@ -4,6 +4,7 @@ to any more.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -14,6 +15,9 @@ from accord.engine.parts import Parts
 from accord.ports import RunQuery, RunSummary
 
 PAGE = 500
+
+SETTLING = timedelta(minutes=1)
+"""A blob is put before what refers to it is appended; not even a slow commit takes longer than this."""
 
 _REFERENCE = re.compile(rb'"(?:sha256|digest|graph)":"([0-9a-f]{64})"')
 
@@ -27,15 +31,21 @@ class Retention:
         self._parts = parts
 
     async def go(self) -> None:
-        """Remove the runs that ended too long ago, then the blobs that only they referred to."""
+        """Remove the runs that ended too long ago, then the blobs that only they referred to.
+
+        A blob that is put while this goes on stays: what will refer to it may not be in the journal yet.
+        """
         before = self._parts.ports.clock.now() - self._parts.tuning.keep
         old = [summary.run async for summary in self._runs() if _is_over(summary, before)]
         if not old:
             return
         candidates = await self._references([StreamId(run) for run in old])
+        mark = await self._parts.ports.blobs.mark()
+        await asyncio.sleep(SETTLING.total_seconds())
         while await self._parts.ports.journal.retire(ended_before=before, limit=PAGE):
             pass  # page by page
-        await self._parts.ports.blobs.remove(sorted(candidates - await self._still_used(candidates)))
+        unused = candidates - await self._still_used(candidates)
+        await self._parts.ports.blobs.remove(sorted(unused), before=mark)
 
     async def _still_used(self, candidates: set[Digest]) -> set[Digest]:
         """Those of the candidates that something refers to which is still there."""

@@ -98,16 +98,36 @@ class BlobSuite:
             await blobs.get(Digest(digest))
         with pytest.raises(NotFound):
             await anext(aiter(blobs.get_stream(Digest(digest))))
-        await blobs.remove([Digest(digest)])
+        await blobs.remove([Digest(digest)], before=await blobs.mark())
 
     async def test_removing(self, blobs: BlobStore) -> None:
         kept, dropped = await blobs.put(b"kept"), await blobs.put(b"dropped")
-        await blobs.remove([dropped, sha256(b"absent")])
+        await blobs.remove([dropped, sha256(b"absent")], before=await blobs.mark())
         assert await blobs.get(kept) == b"kept"
         with pytest.raises(NotFound):
             await blobs.get(dropped)
         assert await blobs.put(b"dropped") == dropped
         assert await blobs.get(dropped) == b"dropped"
+
+    async def test_what_was_put_since_the_mark_stays(self, blobs: BlobStore) -> None:
+        names = (b"unused", b"put again", b"streamed again")
+        unused, again, streamed = [await blobs.put(name) for name in names]
+        mark = await blobs.mark()
+        await blobs.put(b"put again")
+        await blobs.put_stream(chunks(b"streamed again"))
+        new = await blobs.put(b"new")
+        await blobs.remove([unused, again, streamed, new], before=mark)
+        assert [await blobs.get(digest) for digest in (again, streamed, new)] == [*names[1:], b"new"]
+        with pytest.raises(NotFound):
+            await blobs.get(unused)
+        await blobs.remove([again, streamed, new], before=await blobs.mark())
+        for digest in (again, streamed, new):
+            with pytest.raises(NotFound):
+                await blobs.get(digest)
+
+    async def test_marks_grow(self, blobs: BlobStore) -> None:
+        marks = [await blobs.mark() for _ in range(5)]
+        assert marks == sorted(set(marks))
 
     @pytest.mark.parametrize("damaged", [b"", b"0123456788", b"012345678", b"01234567890"])
     async def test_damage_is_seen_before_the_last_chunk(self, blobs: BlobStore, damaged: bytes) -> None:

@@ -10,7 +10,7 @@ from accord.cli.errors import DONE
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment, plain_value
 from accord.cli.session import carry_out, opened
-from accord.domain.system import IncidentRecorded
+from accord.domain.system import Incident, IncidentsSuppressed
 
 
 def list_incidents(shared: Shared, limit: int) -> None:
@@ -18,7 +18,7 @@ def list_incidents(shared: Shared, limit: int) -> None:
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as node:
-            found = await node.parts.incidents.recent(limit)
+            found = await node.parts.incidents.newest(limit)
         if screen.as_json:
             screen.document([{"incident": number, **_document(event)} for number, event in found])
         elif found:
@@ -31,12 +31,16 @@ def list_incidents(shared: Shared, limit: int) -> None:
     carry_out(shared, work)
 
 
-def _document(event: IncidentRecorded) -> dict[str, Any]:
+def _document(event: Incident) -> dict[str, Any]:
     document: dict[str, Any] = plain_value(event)
     return document
 
 
-def _row(number: int, event: IncidentRecorded) -> tuple[str | Text, ...]:
+def _row(number: int, event: Incident) -> tuple[str | Text, ...]:
+    if isinstance(event, IncidentsSuppressed):
+        sender = agent_name(event.claimed_agent) if event.claimed_agent else Text("unknown ?", "yellow")
+        what = f"{event.count} more within a minute, counted only"
+        return str(number), moment(event.since), event.code, sender, "", "", what
     name = agent_name(event.claimed_agent) if event.claimed_agent else "unknown"
     agent = Text(name) if event.authentic else Text(f"{name} ?", "yellow")
     run = event.run[-6:] if event.run else ""
