@@ -253,6 +253,7 @@ def test_a_run_that_ended_is_watched_to_its_end(call: Call) -> None:
     watched = call("runs", "watch", "last")
     assert watched.code == 0
     assert "completed" in watched.out
+    assert "has ended: completed" in watched.err
 
 
 def test_names_that_mean_no_run_or_several_are_refused(call: Call) -> None:
@@ -535,6 +536,55 @@ def test_a_store_that_is_none_is_told(call: Call, here: Path) -> None:
     refused = call("runs", "list")
     assert refused.code == 4
     assert "ACC5" in refused.err
+
+
+# -- what a newcomer meets ---------------------------------------------------------------------------------------
+
+SLOPPY = """
+from accord.sdk import Agent
+
+agent = Agent("sloppy")
+
+@agent.capability("sloppy.greet@1.0.0", output={"type": "string"})
+def greet():
+    return 5
+"""
+
+GREETING = """
+accord: template/1
+name: greeting
+version: 1.0.0
+tasks:
+  greeting: {uses: sloppy.greet@^1, with: {}}
+output: "${ tasks.greeting.output }"
+"""
+
+
+def test_a_repaired_result_is_told(call: Call, here: Path) -> None:
+    (here / "sloppy.py").write_text(SLOPPY)
+    (here / "greeting.yaml").write_text(GREETING)
+    told = call("run", "greeting.yaml", "--agents", "sloppy.py")
+    assert told.code == 0, told.err
+    words = '1 result repaired by diagnostician: greeting (output: 5 → "5")'
+    assert words in told.err
+    shown = call("runs", "show", "last")
+    assert words in shown.out
+    assert 'output  "5"' in shown.out
+    [repaired] = call("runs", "show", "last", "--json").document["repaired"]
+    assert repaired["task"] == "greeting"
+    assert repaired["changes"] == [{"pointer": "", "rule": "text-from-number", "before": 5, "after": "5"}]
+
+
+def test_without_arguments_the_help_is_all(call: Call) -> None:
+    told = call()
+    assert told.code == 2
+    assert "Usage" in told.out
+    assert told.err == ""
+
+
+def test_a_failure_is_told_once_per_attempt_and_once_at_the_end(call: Call) -> None:
+    failed = with_agents(call, "run", "sum.yaml", "--set", "fails=true")
+    assert failed.err.count("because") == 2
 
 
 # -- wrong command lines -----------------------------------------------------------------------------------------

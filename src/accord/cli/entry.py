@@ -34,7 +34,8 @@ def _run(given: list[str]) -> int:
     try:
         return _called(given)
     except _UsageError as error:
-        errors.tell([_usage_problem(error)], as_json=as_json)
+        if error.format_message():  # there is none where nothing was given: the help has been printed then
+            errors.tell([_usage_problem(error)], as_json=as_json)
         return errors.BAD_INPUT
     except AccordError as error:
         errors.tell(error.problems, as_json=as_json)

@@ -38,7 +38,9 @@ class Lines(AbstractAsyncContextManager["Lines"]):
 
     def _begin(self, run: Run) -> None:
         told = f"{run.id} of {run.started.template} started"
-        if run.settled or run.epoch:
+        if run.ended:
+            told = f"{run.id} of {run.started.template} has ended: {run.phase}"
+        elif run.settled or run.epoch:
             told = f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}"
         self._note(run.updated_at, told)
         for task in waiting_tasks(run):
@@ -54,6 +56,8 @@ class Lines(AbstractAsyncContextManager["Lines"]):
         assert run is not None  # noqa: S101 - the event belongs to a run
         if isinstance(event, e.TaskCompleted):
             said = self._completed(run, event)
+        elif isinstance(event, e.TaskFailed):
+            said = _failed(run, event)
         else:
             say = SAID.get(type(event))
             said = say(event) if say is not None else ""
@@ -83,6 +87,15 @@ class Lines(AbstractAsyncContextManager["Lines"]):
         return None
 
 
+def _failed(run: Run, event: e.TaskFailed) -> str:
+    """With why, but for what its last attempt has just said."""
+    why = event.problem.message
+    for attempt in run.state(event.task).attempts[-1:]:
+        for problem in attempt.problems[:1]:
+            why = why.replace(problem.message, "").strip("; ")
+    return f"{event.task} failed: {event.problem.code} {why}".rstrip()
+
+
 def _waiting(event: e.TaskWaiting) -> str:
     return _waits(event.task, event.for_, event.title or event.signal or "")
 
@@ -101,11 +114,10 @@ SAID: Final[Mapping[type, Callable[[Any], str]]] = {
     e.RunPaused: lambda event: f"paused{_because(event)}",
     e.RunResumed: lambda event: f"resumed by {event.by}",
     e.RunCancelling: lambda event: f"cancelled{_because(event)}",
-    e.RunFailing: lambda event: f"the run fails: {event.problem.code} {event.problem.message}",
+    e.RunFailing: lambda event: f"the run fails: {event.problem.code}",
     e.RollbackStarted: lambda event: f"rolling back to {event.to}: {counted(len(event.tasks), 'task')}",
     e.RollbackFinished: lambda _: "rolled back, going on from there",
     e.TaskExpanded: lambda event: f"{event.task}: {counted(event.count, 'item')}",
-    e.TaskFailed: lambda event: f"{event.task} failed: {event.problem.code} {event.problem.message}",
     e.TaskSkipped: lambda event: f"{event.task} skipped: {event.reason}",
     e.TaskCancelled: lambda event: f"{event.task} cancelled: {event.reason}",
     e.TaskWaiting: _waiting,

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from accord.cli.errors import DONE, FAILED, show_problem, usage
 from accord.cli.output import Screen, agent_name, between, clean, counted, run_text, state_text
+from accord.cli.repairs import Repaired, repairs_of, words_of
 from accord.domain.state import Run
 from accord.engine.node import Node
 
@@ -32,6 +33,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     signed_by: str | msgspec.UnsetType = msgspec.UNSET
     key: str | msgspec.UnsetType = msgspec.UNSET
     problem: Any = msgspec.UNSET
+    repaired: tuple[Repaired, ...] = ()
+    """The tasks whose results broke their contract, and what was changed in them."""
     reports: str | msgspec.UnsetType = msgspec.UNSET
     """Where report and charts are."""
 
@@ -46,6 +49,7 @@ async def result_of(node: Node, run: Run) -> Result:
         started_at=run.started.at.isoformat(),
         took_s=round((run.updated_at - run.started.at).total_seconds(), 3),
         problem=run.problem if run.problem is not None else msgspec.UNSET,
+        repaired=await repairs_of(node, run),
     )
     if run.phase != "completed" or run.output is None:
         return plain
@@ -164,6 +168,8 @@ def _show_end(result: Result, run: Run, screen: Screen) -> None:
     if run.problem is not None:
         show_problem(screen.err, run.problem)
         screen.note(f"  → accord runs show {run.id}", "hint")
+    if result.repaired:
+        screen.note(f"  {words_of(result.repaired)}", "yellow")
     if isinstance(result.signed_by, str):
         key = f"{result.key}"[:12]
         screen.note(f"  signed by {agent_name(result.signed_by).removeprefix('spiffe://')}, key {key}…")

@@ -24,6 +24,7 @@ from accord.cli.output import (
     shortened,
     state_text,
 )
+from accord.cli.repairs import repairs_of, words_of
 from accord.cli.result import result_of
 from accord.cli.session import carry_out, opened
 from accord.cli.task_details import show_task, task_document
@@ -35,6 +36,9 @@ from accord.domain.system import HoldPlaced
 from accord.engine.node import Node
 from accord.errors import NotFound
 from accord.ports import RunQuery, RunState, RunSummary
+
+OUTPUT_MOST = 300
+"""Characters of an output that `accord runs show` prints."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +137,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
                 screen.document(await run_document(node, run))
             else:
                 _show_run(run, screen)
+                await _show_outcome(node, run, screen)
                 for hold in node.parts.holds.placed():
                     if node.parts.holds.holds(run):
                         screen.note(f"held back: {hold_words(hold)}", "yellow")
@@ -206,6 +211,20 @@ def _show_run(run: Run, screen: Screen) -> None:
     if undone:
         screen.line(f"undone: {', '.join(sorted(undone))}", "quiet")
     _show_what_next(run, screen)
+
+
+async def _show_outcome(node: Node, run: Run, screen: Screen) -> None:
+    """What was repaired, and the beginning of the output."""
+    repaired = await repairs_of(node, run)
+    if repaired:
+        screen.line(words_of(repaired), "yellow")
+    if run.phase != "completed" or run.output is None:
+        return
+    value = await node.parts.documents.fetched(run.output)
+    text = " ".join(clean(msgspec.json.encode(value).decode()).split())
+    screen.line(Text.assemble(("output  ", "quiet"), shortened(text, OUTPUT_MOST)))
+    if len(text) > OUTPUT_MOST:
+        screen.note(f"  → all of it: accord runs show {run.id} --json", "hint")
 
 
 def _state_of(run: Run) -> Text:
