@@ -211,6 +211,19 @@ def test_in_a_terminal_tasks_are_drawn_and_approvals_are_asked_for(here: Path) -
     assert '"second"' in told
 
 
+def test_a_question_ends_when_somebody_else_has_answered(here: Path) -> None:
+    (here / "second").touch()
+    terminal = Terminal(here, "run", "gated.yaml", "--agents", "gate.py")
+    terminal.until(lambda text: "approved" in text)
+    assert "or from elsewhere: accord runs signal run_" in terminal.text
+    answered = call(here, "runs", "signal", "last", "--task", "ask", "--approve", "--no-wait")
+    assert answered.returncode == 0, answered.stderr
+    told = terminal.end()
+    assert terminal.process.returncode == 0, told
+    assert "the run has ended meanwhile: completed" in told or "ask is already decided" in told
+    assert "comment" not in told
+
+
 def test_a_terminal_without_colours_is_respected(here: Path) -> None:
     coloured = Terminal(here, "templates", "list").end()
     plain = Terminal(here, "templates", "list", NO_COLOR="1").end()

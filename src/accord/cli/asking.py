@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 from rich.text import Text
 
 from accord.cli.errors import show_problem, usage
-from accord.cli.output import Screen, clean, shortened
+from accord.cli.following import observed
+from accord.cli.output import Screen, agent_name, clean, shortened
 from accord.cli.session import who
 from accord.cli.watching import answer_schema
 from accord.domain import command as c
@@ -19,10 +21,14 @@ from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
 from accord.domain.state import Run
 from accord.engine.node import Node
-from accord.errors import BadInput
+from accord.errors import BadInput, TransitionRefused
 
 _YES = ("y", "yes", "true")
 _NO = ("n", "no", "false")
+
+
+class DecidedElsewhere(Exception):
+    """Whoever is asked need not answer any more; says what has happened."""
 
 
 class NoAnswer(Exception):
@@ -30,20 +36,73 @@ class NoAnswer(Exception):
 
 
 async def answer_in_terminal(node: Node, run: Run, task: TaskId, screen: Screen) -> None:
-    """Ask for what a waiting task is to be told, and tell it. Raises BadInput ACC917 where nobody answers."""
+    """Ask for what a waiting task is to be told, and tell it; where somebody else does meanwhile, say so and stop.
+
+    Raises:
+        BadInput: ACC917, nobody answers.
+    """
+    await _introduce(node, run, task, screen)
+    try:
+        value = await _unless_decided(node, run, task, asked_value(answer_schema(run, task), screen))
+        document = node.parts.documents.document(msgspec.json.encode(value))
+        await node.control(run.id, c.Signal(payload=document, by=who(), task=task))
+    except DecidedElsewhere as decided:
+        screen.note(f"\n  {decided}", "yellow")
+    except TransitionRefused:
+        told = _decision(run, await node.run(run.id), task)
+        if told is None:
+            raise
+        screen.note(f"  {told}", "yellow")
+    except NoAnswer:
+        hint = f"answer later: accord runs signal {run.id} --task {task}"
+        raise usage("ACC917", f"nobody has answered task {task}", hint) from None
+
+
+async def _introduce(node: Node, run: Run, task: TaskId, screen: Screen) -> None:
+    """Say what is asked, and how it can be answered elsewhere."""
     waiting = run.state(task).waiting
     assert waiting is not None  # noqa: S101 - the caller has seen it wait
     screen.note(Text.assemble(("◆ ", "yellow"), (clean(waiting.title or f"{task} waits for {waiting.signal}"), "head")))
     if waiting.candidate is not None:
         value = await node.parts.documents.fetched(waiting.candidate)
         screen.note(f"  the result: {shortened(msgspec.json.encode(value).decode(), 400)}")
+    how = " --approve" if waiting.for_ == "approval" else ""
+    screen.note(f"  run {run.id}")
+    screen.note(f"  or from elsewhere: accord runs signal {run.id} --task {task}{how}", "hint")
+
+
+async def _unless_decided(node: Node, run: Run, task: TaskId, answer: Coroutine[Any, Any, Any]) -> Any:
+    """The answer. Raises DecidedElsewhere as soon as the task waits for it no more, NoAnswer."""
+    asking = asyncio.ensure_future(answer)
+    watching = asyncio.ensure_future(_decided_elsewhere(node, run, task))
     try:
-        value = await asked_value(answer_schema(run, task), screen)
-    except NoAnswer:
-        hint = f"answer later: accord runs signal {run.id} --task {task}"
-        raise usage("ACC917", f"nobody has answered task {task}", hint) from None
-    document = node.parts.documents.document(msgspec.json.encode(value))
-    await node.control(run.id, c.Signal(payload=document, by=who(), task=task))
+        await asyncio.wait([asking, watching], return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            raise DecidedElsewhere(await watching)
+        return await asking
+    finally:
+        for one in (asking, watching):
+            one.cancel()
+        await asyncio.gather(asking, watching, return_exceptions=True)
+
+
+async def _decided_elsewhere(node: Node, run: Run, task: TaskId) -> str:
+    """What became of a task that waited, as soon as it waits no more."""
+    async for news in observed(node, run.id):
+        told = _decision(run, news.run, task)
+        if told is not None:
+            return told
+    return "the run has ended"
+
+
+def _decision(before: Run, now: Run, task: TaskId) -> str | None:
+    """What became of a task that waited; None while it waits for the same."""
+    state = now.state(task)
+    if now.ended:
+        return f"the run has ended meanwhile: {now.phase}"
+    if state.waiting == before.state(task).waiting:
+        return None
+    return f"{task} is already decided{f' by {agent_name(state.by)}' if state.by else ''}: {state.phase}"
 
 
 async def asked_value(schema: JsonSchema, screen: Screen) -> Any:
