@@ -222,6 +222,7 @@ async def _show_outcome(node: Node, run: Run, screen: Screen) -> None:
         return
     value = await node.parts.documents.fetched(run.output)
     text = " ".join(clean(msgspec.json.encode(value).decode()).split())
+    screen.line()
     screen.line(Text.assemble(("output  ", "quiet"), shortened(text, OUTPUT_MOST)))
     if len(text) > OUTPUT_MOST:
         screen.note(f"  → all of it: accord runs show {run.id} --json", "hint")
