@@ -33,7 +33,7 @@ from accord.testing.keys import MemoryKeyStore
 AGENT = Agent("cards", organisation="acme", concurrency=2, queue=3, description="Shows cards.")
 
 
-@AGENT.capability("test.echo@1.0.0", tags=["test"], examples=[{"text": "a"}], cost=0.25)
+@AGENT.capability("test.echo@1.0.0", tags=["test"], examples=[{"text": "a"}])
 def echo(text: str) -> str:
     """Gives back what it gets."""
     return text

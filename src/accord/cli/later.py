@@ -17,5 +17,8 @@ def later(name: str) -> ModuleType:
     found.loader = importlib.util.LazyLoader(found.loader)
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
+    package, _, last = name.rpartition(".")
+    if package:
+        setattr(sys.modules[package], last, module)  # as the import statement does, which finds it in sys.modules
     found.loader.exec_module(module)
     return module
