@@ -89,8 +89,6 @@ class IncidentRecorded(_Event, frozen=True, kw_only=True, tag="incident.recorded
     authentic: bool = False
     run: RunId | None = None
     task: TaskId | None = None
-    delivered_as: str = ""
-    """The subject that it came by."""
     inline: str | None = None
     """The bytes of `payload` in base64, where they are few; else they are in the blob store."""
     sent_bytes: int | None = None

@@ -224,6 +224,10 @@ class Registry:
         """The names of all known capabilities."""
         return sorted(self._versions)
 
+    def card(self, agent: AgentId) -> AgentCard | None:
+        """The agent's newest card, None where it has never sent one."""
+        return self._cards.get(agent)
+
     def agents(self) -> list[AgentCard]:
         """All known agents, by id."""
         return [self._cards[agent] for agent in sorted(self._cards)]
@@ -280,8 +284,8 @@ class Enrolment:
         if problems:
             refusal = self._registry.refusals[card.agent] = MessageRefused(*problems)
             raise refusal
-        known = {one.agent: one.capabilities for one in self._registry.agents()}
-        if known.get(card.agent) != card.capabilities:
+        known = self._registry.card(card.agent)
+        if known is None or known.capabilities != card.capabilities:
             await self._stream.append(CardAccepted(at=now, agent=card.agent, card=document, statement=statement))
         self._registry.remember_card(card)
         self._registry.arrive(card, now)
