@@ -140,7 +140,7 @@ async def test_a_full_database_refuses_new_runs_and_keeps_old_ones(tmp_path: Pat
         run = await start(node, SHORT)
         await mill.begun.wait()
         await bounded(node, None)
-        with told("accord.orchestrator", "was given up") as given_up:
+        with told("accord.committer", "was given up") as given_up:
             mill.open.set()
             await given_up.wait()
         assert (await node.run(run)).phase == "running"
@@ -169,7 +169,7 @@ async def test_a_disk_without_room_for_a_blob(tmp_path: Path, mill: Mill) -> Non
         mill.open.clear()
         run = await start(node, TASKS)
         await mill.begun.wait()
-        with no_file_above(LARGE // 2), told("accord.orchestrator", "was given up") as given_up:
+        with no_file_above(LARGE // 2), told("accord.committer", "was given up") as given_up:
             mill.open.set()
             await given_up.wait()
             assert (await node.run(run)).phase == "running"
@@ -184,7 +184,7 @@ async def test_a_disk_without_room_for_a_commit(tmp_path: Path, mill: Mill) -> N
         await mill.begun.wait()
         with (
             no_file_above((home / "journal.db-wal").stat().st_size),
-            told("accord.orchestrator", "was given up") as given_up,
+            told("accord.committer", "was given up") as given_up,
         ):
             mill.open.set()
             await given_up.wait()

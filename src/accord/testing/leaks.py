@@ -26,6 +26,6 @@ def leaks_of(name: str, node: Node) -> Iterator[str]:
         if left:
             yield f"{name}: {what} {left}"
     orchestrator = node.orchestrator
-    for task in (*orchestrator._tasks, *orchestrator._pumps.values(), *node._rounds._tasks):
+    for task in (*orchestrator._tasks, *orchestrator._listener._pumps.values(), *node._rounds._tasks):
         if task.done():
             yield f"{name}: {task.get_name()} has ended: {task!r}"

@@ -1,0 +1,142 @@
+"""The receiver: admits authentic messages and lets the core decide on them; cards and heartbeats go to the registry."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+import msgspec
+
+from accord.domain.agent import decode_card
+from accord.domain.ids import RunId, partition_of
+from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
+from accord.engine.batch import Arrival, Batch
+from accord.engine.executor import Executor
+from accord.engine.feed import Progressed
+from accord.engine.gate import REFUSALS, Authentic, Late, News, Suspect
+from accord.engine.parts import Parts
+from accord.engine.recency import Recency
+from accord.errors import AccordError, MessageRefused, Problem, StoreError, StoreUnavailable
+
+logger = logging.getLogger("accord.receiver")
+
+ATTEMPTS_MAX = 10
+"""How often a message about a run of somebody else is left to come again."""
+
+
+class Receiver:
+    """Deals with one message at a time; what follows from it is in the batch."""
+
+    def __init__(self, parts: Parts, executor: Executor) -> None:
+        self._parts = parts
+        self._executor = executor
+        self._recency = Recency()
+
+    async def receive(self, arrival: Arrival, batch: Batch) -> None:
+        """Deal with a message; it is acknowledged after the commit, or comes again. Raises StoreUnavailable."""
+        found = arrival.found
+        try:
+            if isinstance(found, Authentic) and not await self._is_for_us(found):
+                batch.nack(arrival.inbox, found.delivery)
+                return
+            await self._deal_with(found, batch)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # Nothing of it has happened, and it would fail again: it is set aside so that others are not held up.
+            logger.exception("a message was set aside because of a fault of Accord's")
+            problem = Problem("ACC354", f"{REFUSALS['ACC354']}: {error!r:.500}")
+            batch.suspects.append(Suspect(found.delivery, problem, found.claims))
+        batch.ack(arrival.inbox, found.delivery)
+
+    async def _is_for_us(self, authentic: Authentic) -> bool:
+        """Whether the run is ours beyond doubt: only its owner may say that a message is late, or of no run.
+
+        What nobody takes, however often it comes, is for nobody, and dealt with here.
+        """
+        run = authentic.claims.run
+        if run is None or authentic.delivery.attempts > ATTEMPTS_MAX:
+            return True
+        partition, partitions = partition_of(run), self._parts.partitions
+        if not partitions.surely_ours(partition):
+            await partitions.check()
+        return partitions.surely_ours(partition)
+
+    async def _deal_with(self, found: Authentic | Suspect, batch: Batch) -> None:
+        if isinstance(found, Suspect):
+            batch.suspects.append(found)
+        elif found.claims.kind in ("card", "heartbeat"):
+            await self._hear(found, batch)
+        else:
+            await self._admit(found, batch)
+
+    async def _admit(self, authentic: Authentic, batch: Batch) -> None:
+        run = authentic.claims.run or RunId("")
+        slot = await batch.slot(run) if self._parts.ledger.owns(run) else None
+        verdict = self._parts.gate.admit(slot.run if slot else None, authentic)
+        if isinstance(verdict, Suspect):
+            batch.suspects.append(verdict)
+        elif isinstance(verdict, News):
+            self._report(verdict)
+        elif not isinstance(verdict, Late) and slot is not None:
+            await self._parts.ledger.decide(slot, verdict)
+            batch.slots[run] = slot
+
+    async def _hear(self, authentic: Authentic, batch: Batch) -> None:
+        """A card or a heartbeat."""
+        claims, now = authentic.claims, self._parts.ports.clock.now()
+        try:
+            if claims.kind == "card":
+                await self._register(authentic, now)
+            else:
+                await self._beat(authentic, now)
+        except StoreError:
+            raise
+        except AccordError as error:
+            batch.suspects.append(Suspect(authentic.delivery, error.problems[0], claims))
+            await self._executor.reject(claims.issuer, error.problems)
+
+    async def _beat(self, authentic: Authentic, now: datetime) -> None:
+        """An instance keeps the leases that its agent holds; those that have ended meanwhile are no matter."""
+        claims, registry = authentic.claims, self._parts.registry
+        beat = decode_payload(HeartbeatPayload, authentic.message.payload)
+        if not beat.instance.startswith(f"{claims.issuer}#"):
+            raise MessageRefused.of("ACC714", f"{claims.issuer} sent the heartbeat of {beat.instance}")
+        holders = {lease: self._parts.router.holder(lease) for lease in beat.running}
+        foreign = [holder for holder in holders.values() if holder not in (None, claims.issuer)]
+        if foreign:
+            raise MessageRefused.of("ACC348", f"{claims.issuer} renews a lease of {foreign[0]}")
+        if not self._recency.is_news(beat.instance, claims, now):
+            return
+        kept = tuple(lease for lease, holder in holders.items() if holder is not None)
+        beat = msgspec.structs.replace(beat, running=kept)
+        if registry.heartbeat(claims.issuer, beat, now, self._parts.tuning.lease):
+            self._recency.seen(beat.instance, claims)
+        else:
+            hint = "send the card first"
+            unknown = Problem("ACC715", f"no card of {beat.instance} is known here", hint=hint)
+            await self._executor.reject(claims.issuer, [unknown])
+
+    async def _register(self, authentic: Authentic, now: datetime) -> None:
+        payload, claims = authentic.message.payload, authentic.claims
+        card = decode_card(payload)
+        if card.agent != claims.issuer:
+            raise MessageRefused.of("ACC714", f"{claims.issuer} sent the card of {card.agent}")
+        if not self._recency.is_news(card.instance, claims, now):
+            return
+        document = self._parts.documents.document(payload)
+        await self._parts.documents.store()
+        statement = authentic.message.statement.decode("ascii")
+        await self._parts.enrolment.register(card, document, statement, now)
+        self._recency.trim(now)
+        self._recency.seen(card.instance, claims)
+
+    def _report(self, news: News) -> None:
+        try:
+            progress = decode_payload(ProgressPayload, news.payload)
+        except MessageRefused:
+            return  # nobody relies on progress
+        claims = news.claims
+        if claims.run and claims.task and claims.attempt:
+            told = Progressed(claims.run, claims.task, claims.attempt, progress.fraction, progress.message)
+            self._parts.feed.publish(claims.run, told)
