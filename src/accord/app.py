@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from accord.blobs.files import FileBlobStore
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
+from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId
 from accord.domain.signature import PublicKey
 from accord.engine.node import Node
@@ -84,6 +85,7 @@ def tuning_of(settings: Settings) -> Tuning:
         max_runs=settings.max_runs,
         max_waiting=settings.max_waiting,
         capability_limits=settings.capability_limits,
+        system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),
     )
 
 

@@ -16,6 +16,9 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from accord.domain.agent import ID_PATTERN
+from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
+from accord.domain.ids import AgentId
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, Problem
 
@@ -39,8 +42,12 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Runs that may be under way before new ones are refused."""
     max_waiting: Annotated[int, Meta(ge=1)] = 100_000
     """Tasks that may wait for agents before new runs are refused."""
-    capability_limits: dict[str, Annotated[int, Meta(ge=1)]] = {}
+    capability_limits: dict[
+        Annotated[str, Meta(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)], Annotated[int, Meta(ge=1)]
+    ] = {}
     """How many attempts of a capability may be under way at once, by its name."""
+    system_agents: tuple[Annotated[str, Meta(pattern=ID_PATTERN)], ...] = ()
+    """Ids of agents that may offer capabilities under `accord.`, such as `accord.diagnose`, beside those built in."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_runs: int = 20_000
     max_waiting: int = 100_000
     capability_limits: Mapping[str, int] = {}
+    system_agents: tuple[AgentId, ...] = ()
 
     @property
     def journal(self) -> Path:

@@ -522,6 +522,19 @@ def test_the_doctor_finds_what_is_wrong(call: Call, here: Path) -> None:
     assert "fail keys" in " ".join(sick.out.split())
 
 
+def test_a_limit_on_what_nobody_offers_is_told(call: Call, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_CAPABILITY_LIMITS", '{"tiny.doubel": 2, "accord.diagnose": 1}')
+    told = " ".join(call("doctor").out.split())
+    assert "warn limits ACC718 capability_limits: no known agent offers tiny.doubel" in told
+    started = with_agents(call, "run", "sum.yaml")
+    assert started.code == 0
+    assert "no known agent offers tiny.doubel (did you mean tiny.double?)" in " ".join(started.err.split())
+    assert "did you mean tiny.double?" in " ".join(call("doctor").out.split()), "the journal knows who was here"
+    monkeypatch.setenv("ACCORD_CAPABILITY_LIMITS", '{"tiny.double": 2}')
+    assert "ok limits tiny.double: 2" in " ".join(call("doctor").out.split())
+    assert "ACC718" not in with_agents(call, "run", "sum.yaml").err
+
+
 def test_a_key_that_others_can_read_stops_a_run(call: Call, here: Path) -> None:
     with_agents(call, "run", "sum.yaml")
     (here / "home" / "keys" / "orchestrator.pem").chmod(0o644)

@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from accord.builtin.diagnose import agent as diagnostician
 from accord.domain.capability import CapabilityRange
+from accord.domain.diagnosis import DIAGNOSE, DIAGNOSTICIAN
 from accord.domain.ids import InstanceId
+from accord.engine.parts import Tuning
 from accord.errors import NotFound
 from accord.sdk import Agent
-from accord.testing.stage import ScriptedAgent, Stage, node_on
+from accord.testing.stage import QUIET, ScriptedAgent, Stage, node_on
 
 WORK = CapabilityRange.parse("test.work@^1")
 
@@ -99,6 +103,34 @@ async def test_the_best_version_of_the_range_is_taken(stage: Stage) -> None:
 async def test_an_unknown_contract(stage: Stage) -> None:
     with pytest.raises(NotFound, match="ACC711"):
         stage.parts.registry.contract("0" * 64)  # type: ignore[arg-type]  # a digest
+
+
+# -- reserved names ----------------------------------------------------------------------------------------------
+
+
+def diagnosing(name: str) -> Agent:
+    agent = Agent(name)
+
+    @agent.capability("accord.diagnose@1.0.0", input={}, output={"type": "object"})
+    async def diagnose(case: Any) -> Any:
+        return case
+
+    return agent
+
+
+async def test_reserved_names_are_for_agents_that_the_operator_has_named(stage: Stage) -> None:
+    assert await refused(stage, diagnosing("mallory")) == ["ACC717"]
+    assert stage.parts.registry.candidates(DIAGNOSE) == ()
+    assert await stage.codes() == ["ACC717"]
+    assert await refused(stage, diagnosing("doctor")) == []
+    assert [one.agent for one in stage.parts.registry.candidates(DIAGNOSE)] == ["spiffe://local/agent/doctor"]
+
+
+async def test_the_built_in_diagnostician_may_offer_what_it_does() -> None:
+    assert diagnostician.id == DIAGNOSTICIAN
+    async with Stage.open(msgspec.structs.replace(QUIET, system_agents=Tuning().system_agents)) as stage:
+        assert await refused(stage, diagnostician) == []
+        assert "ACC717" in await refused(stage, diagnosing("doctor"))
 
 
 # -- presence ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from accord.app import tuning_of
+from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.errors import BadInput
 from accord.settings import read_settings
 
@@ -30,6 +32,20 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     codes = sorted(problem.code for problem in refused.value.problems)
     assert codes == ["ACC901", "ACC901", "ACC902", "ACC902"]
     assert "did you mean organisation?" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["work", "Test.work", "test.work@1", "test..work", "a." + "b" * 200, ""])
+def test_a_limit_on_what_can_be_no_capability_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="ACC902"):
+        read_settings({"ACCORD_CAPABILITY_LIMITS": f'{{"{name}": 2}}'}, home=tmp_path)
+
+
+def test_system_agents_are_ids(tmp_path: Path) -> None:
+    medic = "spiffe://acme/agent/medic"
+    given = read_settings({"ACCORD_SYSTEM_AGENTS": f'["{medic}"]'}, home=tmp_path)
+    assert tuning_of(given).system_agents == {medic, DIAGNOSTICIAN}
+    with pytest.raises(BadInput, match="ACC902"):
+        read_settings({"ACCORD_SYSTEM_AGENTS": '["medic"]'}, home=tmp_path)
 
 
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ CapabilityName = NewType("CapabilityName", str)
 MAX_NAME_LENGTH = 128
 MAX_RANGE_LENGTH = 256
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+NAME_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"
+RESERVED = "accord."
+"""What names begin with that are Accord's own: only agents that the operator has named may offer such capabilities."""
+
+_NAME = re.compile(NAME_PATTERN)
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 _IDENTIFIER = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SUFFIX = (

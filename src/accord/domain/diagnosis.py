@@ -6,11 +6,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from accord.domain.agent import agent_id
 from accord.domain.capability import CapabilityRange
 from accord.errors import Problem
 
 DIAGNOSE = CapabilityRange.parse("accord.diagnose@^1")
-"""The capability of diagnostic agents. One is built in; any agent that offers it may do it instead."""
+"""The capability of diagnostic agents. One is built in; an agent that the operator has named may do it instead."""
+
+DIAGNOSTICIAN = agent_id("local", "diagnostician")
+"""The one that is built in."""
 
 _COUNT = Annotated[int, msgspec.Meta(ge=0)]
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 
 from accord.domain.agent import decode_card, registry_id
+from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.signature import PublicKey
 from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
@@ -56,6 +57,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """How long ended runs are kept."""
     capability_limits: Mapping[str, int] = {}
     """How many attempts of a capability may be under way at once, by its name."""
+    system_agents: frozenset[AgentId] = frozenset((DIAGNOSTICIAN,))
+    """Who may offer capabilities under `accord.`."""
     max_waiting: int = 100_000
     """Tasks that may wait for agents before new runs are refused."""
     max_runs: int = 20_000
@@ -83,7 +86,7 @@ class Parts:
         self.tuning = tuning
         self.documents = Documents(ports.blobs)
         self.feed = Feed()
-        self.registry = Registry(compatible, absent_after=tuning.absent_after)
+        self.registry = Registry(compatible, absent_after=tuning.absent_after, system_agents=tuning.system_agents)
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)
         self.holds = Holds(self.router)
         self.library = Library(ports.blobs)

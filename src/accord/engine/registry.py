@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 
 import msgspec
 
 from accord.domain.agent import AgentCard, Capacity
-from accord.domain.capability import CapabilityName, CapabilityRange, Version
+from accord.domain.capability import RESERVED, CapabilityName, CapabilityRange, Version
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
@@ -57,9 +58,12 @@ class Candidate(msgspec.Struct, frozen=True):
 class Registry:
     """Agents, keys and contracts. Whoever wants to know of changes adds a function to `changed`."""
 
-    def __init__(self, compatible: Compatible, *, absent_after: timedelta) -> None:
+    def __init__(
+        self, compatible: Compatible, *, absent_after: timedelta, system_agents: frozenset[AgentId] = frozenset()
+    ) -> None:
         self._compatible = compatible
         self._absent_after = absent_after
+        self._system_agents = system_agents
         self._keys: dict[KeyId, KnownKey] = {}
         self._cards: dict[AgentId, AgentCard] = {}
         self._offered: dict[AgentId, set[Digest]] = {}
@@ -115,10 +119,13 @@ class Registry:
         self._touch()
 
     def card_problems(self, card: AgentCard) -> Iterator[Problem]:
-        """Why a card cannot be accepted: a version stands for one contract for ever, and a new one keeps its
-        promises.
+        """Why a card cannot be accepted: a version stands for one contract for ever, a new one keeps its promises, and
+        Accord's own names are for agents that the operator has named.
         """
         for contract in card.contracts():
+            if contract.capability.startswith(RESERVED) and card.agent not in self._system_agents:
+                hint = f'the operator may allow it: system_agents = ["{card.agent}"] in the settings'
+                yield Problem("ACC717", f"{contract.capability} is reserved: names under `{RESERVED}` are", hint=hint)
             for version, known in self._versions.get(contract.capability, {}).items():
                 yield from self._version_problems(contract, version, known)
 
@@ -247,6 +254,15 @@ class Registry:
                 )
         for tell in self.changed:
             tell()
+
+
+def unknown_limits(limits: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:
+    """Which limits hold for nothing (ACC718): nobody has ever offered the capability, or its name is misspelt."""
+    offered = set(known)
+    for name in sorted(set(limits) - offered):
+        close = get_close_matches(name, offered, n=1)
+        hint = f"did you mean {close[0]}?" if close else "accord agents list shows what is offered"
+        yield Problem("ACC718", f"capability_limits: no known agent offers {name}", hint=hint)
 
 
 class Enrolment:

@@ -17,7 +17,7 @@ import orjson
 
 from accord.blobs.memory import MemoryBlobStore
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import REGISTRY_SUBJECT, encode_card, registry_id
+from accord.domain.agent import REGISTRY_SUBJECT, agent_id, encode_card, registry_id
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, partition_of
 from accord.domain.message import Claims, Kind, Message, decode_claims, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import HeartbeatPayload, encode_payload
@@ -41,6 +41,7 @@ QUIET = Tuning(
     partition_ttl=timedelta(days=1),
     sweep_every=timedelta(hours=1),
     letters_every=timedelta(milliseconds=10),
+    system_agents=frozenset(agent_id("local", name) for name in ("diagnostician", "doctor", "quack")),
 )
 """No round comes by itself but the one for letters: what a test does not cause does not happen."""
 

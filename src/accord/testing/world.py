@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 
 from accord.blobs.memory import MemoryBlobStore
+from accord.domain.agent import agent_id
+from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import PARTITIONS, AgentId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node
@@ -139,7 +141,10 @@ class World:
         self.watch = Watch(self.clock)
         self.disk = MemoryJournal(self._fault)
         self.tuning = Tuning(
-            lease=timedelta(seconds=10), absent_after=timedelta(seconds=8), partition_ttl=timedelta(seconds=5)
+            lease=timedelta(seconds=10),
+            absent_after=timedelta(seconds=8),
+            partition_ttl=timedelta(seconds=5),
+            system_agents=frozenset((DIAGNOSTICIAN, agent_id("local", "quack"))),
         )
         self.hosts: dict[str, Host] = {}
         self.instances: dict[AgentId, Instance] = {}

@@ -20,11 +20,14 @@ from typing import Final, Literal, ParamSpec
 import msgspec
 from rich.text import Text
 
+from accord.app import open_node
 from accord.cli.errors import DONE, FAILED
+from accord.cli.hosting import contracts_of, hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, size
 from accord.domain.expression import compile_expression
 from accord.domain.schema import compile_schema
+from accord.engine.registry import unknown_limits
 from accord.errors import AccordError
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.settings import Settings
@@ -80,7 +83,7 @@ def examined(shared: Shared) -> Iterator[Finding]:
     except AccordError as error:
         yield Finding("settings", "fail", error.problems[0].message, error.problems[0].hint or "")
         return
-    for check in (_home, _space, _durability, _journal, _keys):
+    for check in (_home, _space, _durability, _journal, _keys, _limits):
         yield _made(check, settings)
 
 
@@ -196,6 +199,25 @@ def _journal(settings: Settings) -> Finding:
     if found != "ok":
         return Finding("journal", "fail", f"damaged: {found}", "restore it from a copy")
     return Finding("journal", "ok", f"{runs} runs, {length}")
+
+
+def _limits(settings: Settings) -> Finding:
+    """Whether each limit is one of a capability that somebody offers, or has offered."""
+    if not settings.capability_limits:
+        return Finding("limits", "ok", "none are set")
+    offered = {contract.capability for contract in contracts_of(hosted_agents(()))}
+    known = asyncio.run(_recorded(settings)) if settings.journal.exists() else []
+    unknown = list(unknown_limits(settings.capability_limits, {*offered, *known}))
+    if unknown:
+        hint = "; ".join(one.hint for one in unknown if one.hint)
+        return Finding("limits", "warn", "; ".join(f"{one.code} {one.message}" for one in unknown), hint)
+    return Finding("limits", "ok", ", ".join(f"{name}: {most}" for name, most in settings.capability_limits.items()))
+
+
+async def _recorded(settings: Settings) -> list[str]:
+    """The capabilities that the journal knows."""
+    async with open_node(settings) as node:
+        return node.parts.registry.names()
 
 
 def _keys(settings: Settings) -> Finding:

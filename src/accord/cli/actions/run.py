@@ -19,6 +19,7 @@ from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
 from accord.domain.state import Run
 from accord.engine.node import Node
+from accord.engine.registry import unknown_limits
 
 __all__ = ["Asked", "Job", "finish", "run"]
 
@@ -65,6 +66,8 @@ class _Running:
         entries = (*catalogue.below(chosen.entry), chosen.entry)
         graphs = [compile_graph(entry.template, entry.digest) for entry in entries]
         staffing.refuse(staffing.of_graphs(node, graphs), self._shared, screen)
+        for problem in unknown_limits(node.parts.tuning.capability_limits, node.parts.registry.names()):
+            screen.note(str(problem), "yellow")
         for entry in entries:
             await node.publish(entry.template, entry.data, by=who())
         title = self._job.title or chosen.plan.objective or ""
