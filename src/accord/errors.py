@@ -9,7 +9,10 @@ AccordError
 ├── Refused               well-formed, but not allowed now (state, policy, limit)
 │   ├── TransitionRefused     the state machine has no such transition
 │   ├── MessageRefused        a message that the gate or an agent does not accept
-│   └── Overloaded            admission control: try again later
+│   ├── Overloaded            admission control: try again later
+│   │   └── RateLimited           one caller asks too often
+│   ├── Unauthenticated       no credential, or one that is not accepted
+│   └── Forbidden             the credential is good, its role is not enough
 ├── NotFound              a run, task, template, agent or key that does not exist
 ├── KeyUnusable           a key that cannot be read, is unsafe, expired or revoked
 └── StoreError            the journal or blob store failed
@@ -118,6 +121,20 @@ class MessageRefused(Refused):
 
 class Overloaded(Refused):
     """Admission control refused new work; try again later."""
+
+
+class RateLimited(Overloaded):
+    """One caller asks too often; `retry_after_s` says when the next request will be served."""
+
+    retry_after_s: float = 1.0
+
+
+class Unauthenticated(Refused):
+    """There is no credential, or one that is not accepted."""
+
+
+class Forbidden(Refused):
+    """The credential is good, but its role does not allow this."""
 
 
 class NotFound(AccordError):

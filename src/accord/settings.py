@@ -23,7 +23,7 @@ from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, Problem
 
 PREFIX = "ACCORD_"
-_TEXTS = frozenset(("organisation", "passphrase_file"))
+_TEXTS = frozenset(("organisation", "passphrase_file", "host"))
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_VECTORS")
 """Variables that are no settings: where the home is, and where tests find vectors."""
@@ -48,6 +48,22 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How many attempts of a capability may be under way at once, by its name."""
     system_agents: tuple[Annotated[str, Meta(pattern=ID_PATTERN)], ...] = ()
     """Ids of agents that may offer capabilities under `accord.`, such as `accord.diagnose`, beside those built in."""
+    host: str = "127.0.0.1"
+    """Where `accord serve` listens."""
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8421
+    """The port that `accord serve` listens on; 0 is any that is free."""
+    cors_origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/*]+$")], ...] = ()
+    """Origins of web pages whose scripts may ask the server: `["https://console.example.org"]`."""
+    max_body_bytes: Annotated[int, Meta(ge=1024)] = 16 << 20
+    """How long the body of a request may be."""
+    request_within_s: Annotated[float, Meta(gt=0)] = 30.0
+    """How long a request may take until its answer begins."""
+    requests_per_second: Annotated[float, Meta(gt=0)] = 100.0
+    """How many requests one principal may make; all principals at one address together ten times as many."""
+    request_burst: Annotated[int, Meta(ge=1)] = 1000
+    """How many requests one principal may make at once; at one address ten times as many."""
+    drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    """How long requests may go on when the server is told to stop."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +78,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = 100_000
     capability_limits: Mapping[str, int] = {}
     system_agents: tuple[AgentId, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8421
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 16 << 20
+    request_within_s: float = 30.0
+    requests_per_second: float = 100.0
+    request_burst: int = 1000
+    drain_within_s: float = 10.0
+
+    @property
+    def credentials(self) -> Path:
+        """The file with the API key for the server of this home."""
+        return self.home / "credentials"
 
     @property
     def journal(self) -> Path:

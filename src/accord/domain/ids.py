@@ -27,7 +27,8 @@ Digest = NewType("Digest", str)
 """SHA-256, 64 lower-case hexadecimal digits."""
 
 StreamId = NewType("StreamId", str)
-"""A stream of the journal: a run's id, or `sys:registry`, `sys:templates`, `sys:control`, `sys:incidents`."""
+"""A stream of the journal: a run's id, or `sys:registry`, `sys:templates`, `sys:control`, `sys:incidents`,
+`sys:access`."""
 
 
 def item_id(task: TaskId, index: int) -> TaskId:

@@ -1,4 +1,6 @@
-"""Events that belong to no run: who is known, which templates there are, what is held back, what was refused."""
+"""Events that belong to no run: who is known, which templates there are, what is held back, what was refused, who may
+ask.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from accord.domain.access import Role
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
 from accord.errors import Problem
@@ -15,6 +18,7 @@ REGISTRY = StreamId("sys:registry")
 TEMPLATES = StreamId("sys:templates")
 CONTROL = StreamId("sys:control")
 INCIDENTS = StreamId("sys:incidents")
+ACCESS = StreamId("sys:access")
 
 Scope = Literal["everything", "template", "agent"]
 """What a hold holds back; a single run is paused by an event of its own."""
@@ -108,5 +112,28 @@ class IncidentsSuppressed(_Event, frozen=True, kw_only=True, tag="incident.suppr
     """The minute's beginning."""
 
 
+class ApiKeyIssued(_Event, frozen=True, kw_only=True, tag="access.key_issued"):
+    """From now on, whoever shows the secret of this key may do what its role allows."""
+
+    key: str
+    """The key's id: 12 characters `0-9a-v`."""
+    name: str
+    role: Role
+    secret: Digest
+    """SHA-256 of the secret, which is kept nowhere."""
+    by: str
+    expires_at: datetime | None = None
+
+
+class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="access.key_revoked"):
+    """From now on the key opens nothing."""
+
+    key: str
+    by: str
+
+
 Incident = IncidentRecorded | IncidentsSuppressed
-SystemEvent = AgentEnrolled | KeyRevoked | CardAccepted | TemplatePublished | HoldPlaced | HoldLifted | Incident
+AccessEvent = ApiKeyIssued | ApiKeyRevoked
+SystemEvent = (
+    AgentEnrolled | KeyRevoked | CardAccepted | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent
+)

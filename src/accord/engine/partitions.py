@@ -68,6 +68,16 @@ class Partitions:
             claimed = [await self._claimed(one) for one in range(PARTITIONS) if one not in self.fences]
             await self._take_over([fence for fence in claimed if fence is not None])
 
+    async def claim_left(self) -> None:
+        """Become the owner of the partitions whose open runs nobody owns; they are taken over together."""
+        async with self._moving:
+            far = self._clock.now() + timedelta(days=36_500)
+            others = [one for one in range(PARTITIONS) if one not in self.fences]
+            # Of many open runs those that are longest overdue come first: they are the ones that nobody owns.
+            left = {summary.partition for summary in await self._journal.overdue(far, partitions=others)}
+            claimed = [await self._claimed(one) for one in sorted(left)]
+            await self._take_over([fence for fence in claimed if fence is not None])
+
     def surely_ours(self, partition: int) -> bool:
         """Whether nobody else can have become the owner yet: our lease has not run out."""
         return partition in self.fences and self._clock.now() < self._until.get(partition, self._clock.now())

@@ -13,6 +13,7 @@ from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.signature import PublicKey
 from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
+from accord.engine.access import Access
 from accord.engine.assignments import Secretary
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
@@ -63,6 +64,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks that may wait for agents before new runs are refused."""
     max_runs: int = 20_000
     """Runs that may be under way before new ones are refused."""
+    takes_over: bool = False
+    """Whether runs are carried on that another process has left, or has lost."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ class Parts:
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self.holds.apply)
-        self.streams = (self.registry_stream, self.template_stream, self.control_stream)
+        self.access = Access(journal, clock, identity.organisation)
+        self.streams = (self.registry_stream, self.template_stream, self.control_stream, self.access.stream)
         self.verification = Verification(self.registry, self.library)
         self.enrolment = Enrolment(self.registry, self.registry_stream)
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}

@@ -141,6 +141,18 @@ class Ownership:
         await self._orchestrator.parts.refresh()
 
 
+class TakeOver:
+    """Carries on what another process has left: its runs, as soon as nobody owns them any more."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self.every = orchestrator.parts.tuning.partition_ttl / 3
+        self._orchestrator = orchestrator
+
+    async def go(self) -> None:
+        """Claim the partitions with open runs that are free."""
+        await self._orchestrator.parts.partitions.claim_left()
+
+
 class Rounds:
     """All rounds and the timers, running while the orchestrator does."""
 
@@ -152,6 +164,8 @@ class Rounds:
         """Begin all rounds."""
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Letters, Ownership)]
         rounds.append(Retention(self._orchestrator.parts))
+        if self._orchestrator.parts.tuning.takes_over:
+            rounds.append(TakeOver(self._orchestrator))
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))

@@ -13,6 +13,7 @@ from accord.cli.commands import agents, incidents, journal, keys, new, runs, tem
 from accord.cli.commands.doctor import doctor, version
 from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
+from accord.cli.commands.serve import serve
 from accord.cli.commands.verify import verify
 from accord.cli.errors import EXIT_CODES
 
@@ -32,6 +33,7 @@ app.command(rich_help_panel=WORK)(run)
 app.command(rich_help_panel=WORK)(plan)
 app.command(rich_help_panel=WORK)(verify)
 app.add_typer(runs.app, rich_help_panel=WORK)
+app.command(rich_help_panel=WORK)(serve)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(version)
 app.add_typer(agents.app, rich_help_panel=LOOK)

@@ -1,0 +1,142 @@
+"""`accord serve`: a node with its gateway, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import timedelta
+from pathlib import Path
+from shlex import quote
+
+import msgspec
+from rich.text import Text
+
+from accord.app import host, open_node, tuning_of
+from accord.cli.errors import DONE
+from accord.cli.hosting import hosted_agents
+from accord.cli.options import Shared
+from accord.cli.output import Screen
+from accord.cli.session import carry_out, who
+from accord.credentials import keep_credential
+from accord.engine.node import Node
+from accord.gateway.application import Options, create_application
+from accord.gateway.server import Address, bound, serving, url_of
+from accord.settings import Settings
+
+FIRST_KEY = "first"
+"""The name of the admin key that the first start makes."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Where to listen, as far as the command line says."""
+
+    host: str | None = None
+    port: int | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure_http: bool = False
+
+
+class _Started(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is told once the server listens."""
+
+    url: str
+    pid: int
+    credentials: str | None = None
+    """The file with an admin key of this server."""
+    admin_key: str | None = None
+    """The admin key that was made just now; it is shown this once."""
+
+
+def serve(shared: Shared, asked: Asked) -> None:
+    """Carry out `accord serve`."""
+
+    async def work(screen: Screen) -> int:
+        settings = shared.settings()
+        address = _address(settings, asked)
+        address.check()
+        agents = hosted_agents(shared.agents)
+        tuning = msgspec.structs.replace(tuning_of(settings), takes_over=True)
+        with bound(address) as taken:
+            async with open_node(settings, tuning) as node, host(node, agents):
+                new = await _first_key(node, settings, address)
+                drain_within = timedelta(seconds=settings.drain_within_s)
+                async with (
+                    create_application(node, options=options_of(settings)) as gateway,
+                    serving(gateway, address, taken, drain_within) as running,
+                ):
+                    _tell(screen, _started(node, settings, url_of(address, taken), new))
+                    await _until_stopped(running)
+                    screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def options_of(settings: Settings) -> Options:
+    """What the settings say of the gateway."""
+    return Options(
+        cors_origins=settings.cors_origins,
+        max_body_bytes=settings.max_body_bytes,
+        request_within=timedelta(seconds=settings.request_within_s),
+        requests_per_second=settings.requests_per_second,
+        burst=settings.request_burst,
+    )
+
+
+def _address(settings: Settings, asked: Asked) -> Address:
+    return Address(
+        host=settings.host if asked.host is None else asked.host,
+        port=settings.port if asked.port is None else asked.port,
+        tls_cert=asked.tls_cert,
+        tls_key=asked.tls_key,
+        insecure_http=asked.insecure_http,
+    )
+
+
+async def _first_key(node: Node, settings: Settings, address: Address) -> str | None:
+    """The text of an admin key, where there is none yet and only this machine can use it."""
+    if not address.loopback or _has_admin(node):
+        return None
+    issued = await node.parts.access.issue(FIRST_KEY, "admin", by=who())
+    keep_credential(settings.credentials, issued.text)
+    return issued.text
+
+
+def _has_admin(node: Node) -> bool:
+    now = node.parts.ports.clock.now()
+    return any(key.role == "admin" and key.usable(now) for key in node.parts.access.issued())
+
+
+async def _until_stopped(running: asyncio.Task[None]) -> None:
+    """Return when the command is interrupted; raise what ended the server before."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    try:
+        await asyncio.wait([running])
+    except asyncio.CancelledError:
+        task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
+        return
+    await running
+
+
+def _started(node: Node, settings: Settings, url: str, new: str | None) -> _Started:
+    kept = str(settings.credentials) if settings.credentials.exists() else None
+    return _Started(url=url, pid=os.getpid(), credentials=kept, admin_key=new)
+
+
+def _tell(screen: Screen, started: _Started) -> None:
+    if screen.as_json:
+        screen.write(msgspec.json.encode(started).decode() + "\n")
+        return
+    screen.line(Text.assemble("Accord listens on ", (started.url, "head")))
+    screen.facts([("admin key", started.admin_key or ""), ("kept in", started.credentials or "")])
+    if started.credentials is None:
+        screen.line("No admin key is kept here. Make one with: accord access keys new NAME --role admin")
+    key = (
+        f'"Authorization: Bearer $(cat {quote(started.credentials)})"'
+        if started.credentials
+        else '"Authorization: Bearer KEY"'
+    )
+    screen.facts([("try", f"curl -H {key} {started.url}/v1/access/keys")])
+    screen.note("Ctrl-C stops it.")

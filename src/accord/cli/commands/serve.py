@@ -1,0 +1,90 @@
+"""`accord serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from accord.cli.later import later
+from accord.cli.options import AgentsFrom, Home, Json, Shared, Verbose
+
+if TYPE_CHECKING:
+    from accord.cli.actions import serve as action
+else:
+    action = later("accord.cli.actions.serve")
+
+NETWORK_PANEL = "Network"
+
+
+def serve(  # noqa: PLR0913 - one parameter per option
+    agents: AgentsFrom = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Where to listen; the setting host where it is left out, else this machine alone.",
+            rich_help_panel=NETWORK_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65_535,
+            help="The port; 0 for any that is free. The setting port where it is left out, else 8421.",
+            rich_help_panel=NETWORK_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-cert",
+            metavar="FILE",
+            help="Serve with TLS: the certificate, PEM, with those that issued it.",
+            rich_help_panel=NETWORK_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-key",
+            metavar="FILE",
+            help="The certificate's key, PEM, without a passphrase.",
+            rich_help_panel=NETWORK_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    insecure_http: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-http",
+            help="Serve other machines without TLS: for a proxy in front that does it.",
+            rich_help_panel=NETWORK_PANEL,
+            show_default=False,
+        ),
+    ] = False,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve agents, people and programs on the network, until Ctrl-C or SIGTERM.
+
+    The built-in agents work here, and those of `--agents`. At its first start on this machine alone an admin key is
+    made, printed once, and kept in the home. When it is told to stop, it takes nothing new, lets end what is under way,
+    and gives its runs back; the second signal leaves at once, which loses nothing either.
+
+    **Examples**
+
+    - `accord serve`
+    - `accord serve --agents my_agents.py --port 9000`
+    - `accord serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
+    """
+    shared = Shared(home, as_json, verbose, tuple(agents or ()))
+    action.serve(shared, action.Asked(host, port, tls_cert, tls_key, insecure_http))

@@ -1,0 +1,82 @@
+"""Who may do what: roles, the rights that each of them has, and principals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+import msgspec
+
+from accord.errors import Forbidden
+
+Role = Literal["viewer", "operator", "author", "admin"]
+"""Each may do all that those before it may."""
+
+Right = Literal["look", "run", "control", "publish", "enrol", "administer"]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+RIGHTS: Final[Mapping[Right, tuple[Role, str]]] = {
+    "look": (
+        "viewer",
+        "see runs with their events and results, templates, agents, capabilities, keys, incidents, live feeds, metrics",
+    ),
+    "run": ("operator", "plan an objective, start a run, fork one"),
+    "control": (
+        "operator",
+        "pause, resume, cancel, retry and roll back runs; send signals; decide approvals; place and lift holds",
+    ),
+    "publish": ("author", "publish templates"),
+    "enrol": ("admin", "enrol agents, and revoke their keys"),
+    "administer": ("admin", "issue, list and revoke API keys; manage webhooks"),
+}
+"""Every right, the least role that has it, and what it allows."""
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks: a person or a program that has shown a credential."""
+
+    name: str
+    """What the journal calls them."""
+    role: Role
+    organisation: str
+    credential: str
+    """Names the credential and holds nothing of it: an API key's id, or a token's issuer and subject."""
+
+    def require(self, right: Right) -> None:
+        """Nothing where the principal has the right. Raises Forbidden, with the role that it takes."""
+        least, _ = RIGHTS[right]
+        if ROLES.index(self.role) < ROLES.index(least):
+            raise Forbidden.of(
+                "ACC654",
+                f"{self.name} is {_a(self.role)}, and this takes {_a(least)} or more",
+                hint=f"ask an admin for a key: accord access keys new NAME --role {least}",
+            )
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of an API key; of its secret, nothing."""
+
+    id: str
+    name: str
+    role: Role
+    issued_at: datetime
+    issued_by: str
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def usable(self, now: datetime) -> bool:
+        """Whether it opens anything at this time."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class IssuedApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was issued just now, with its text, which is shown this once."""
+
+    key: ApiKey
+    text: str
+
+
+def _a(role: Role) -> str:
+    return f"{'a' if role == 'viewer' else 'an'} {role}"

@@ -1,0 +1,1 @@
+"""Who may do what over the network: credentials become principals, and principals have rights."""

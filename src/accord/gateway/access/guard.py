@@ -1,0 +1,57 @@
+"""The guard: who shows a credential, and whether they may. HTTP, Socket.IO and feeds all ask here."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from accord.domain.access import Principal, Right
+from accord.engine.access import HOW_TO_GET_ONE, PREFIX, Access
+from accord.errors import Unauthenticated
+from accord.gateway.access.rates import Rates
+
+TOKEN_MAX_CHARACTERS: Final = 16_384
+"""A longer one is no credential of anybody's, and is not looked into."""
+
+
+class Tokens(Protocol):
+    """Whoever can tell the principal of a bearer token that is no API key."""
+
+    async def principal_of(self, token: str) -> Principal:
+        """The principal. Raises Unauthenticated."""
+        ...
+
+
+class Guard:
+    """Turns credentials into principals: API keys are the node's own, other tokens are left to `tokens`."""
+
+    def __init__(self, access: Access, rates: Rates, tokens: Tokens | None = None) -> None:
+        self._access = access
+        self._rates = rates
+        self._tokens = tokens
+
+    async def principal_of(self, token: str | None) -> Principal:
+        """Who shows this token; counts as one request of theirs.
+
+        Raises:
+            Unauthenticated: ACC650 there is none, or what is wrong with it.
+            RateLimited: they ask too often.
+        """
+        principal = await self._principal_of(token)
+        self._rates.take(principal.credential)
+        return principal
+
+    async def permitted(self, token: str | None, right: Right) -> Principal:
+        """Who shows this token, once it is sure that they have this right. Raises Forbidden as well."""
+        principal = await self.principal_of(token)
+        principal.require(right)
+        return principal
+
+    async def _principal_of(self, token: str | None) -> Principal:
+        if not token:
+            raise Unauthenticated.of("ACC650", "this takes a credential", hint=HOW_TO_GET_ONE)
+        if len(token) <= TOKEN_MAX_CHARACTERS:
+            if token.startswith(PREFIX):
+                return await self._access.principal_of(token)
+            if self._tokens is not None:
+                return await self._tokens.principal_of(token)
+        raise Unauthenticated.of("ACC651", "the credential is no API key", hint=HOW_TO_GET_ONE)

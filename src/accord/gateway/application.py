@@ -1,0 +1,166 @@
+"""The application: HTTP under `/v1`, Socket.IO under `/socket.io`, one guard, one envelope."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+import socketio
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from accord.engine.node import Node
+from accord.gateway import problems
+from accord.gateway.access.guard import Guard, Tokens
+from accord.gateway.access.rates import Rates
+from accord.gateway.documents import described
+from accord.gateway.envelope import Envelope
+from accord.gateway.problems import MEDIA_TYPE, ProblemDetails
+from accord.gateway.readiness import Readiness
+from accord.gateway.resources import access, health
+
+logger = logging.getLogger("accord.gateway")
+
+ROUTERS: Final[Sequence[APIRouter]] = (health.router, access.router)
+"""The nouns of the HTTP API."""
+
+DESCRIPTION: Final = """\
+Every operation but those of health takes `Authorization: Bearer KEY`. Every answer that is no success is a problem
+document (RFC 9457) with all that is wrong, each with its code, its place and the way out.
+"""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may set."""
+
+    cors_origins: tuple[str, ...] = ()
+    """Origins of pages that browsers may let ask."""
+    max_body_bytes: int = 16 << 20
+    request_within: timedelta = timedelta(seconds=30)
+    """How long a request may take until its answer begins."""
+    requests_per_second: float = 100.0
+    """Of one principal; an address has ten times as much, for many may share it."""
+    burst: int = 1000
+
+
+class Gateway:
+    """The running gateway of a node: an ASGI application, serving while it is open with `async with`.
+
+    What is attached finds everything here: `node`, `guard`, `sockets` (Socket.IO), `api` (FastAPI), `readiness`.
+    """
+
+    def __init__(self, node: Node, tokens: Tokens | None, options: Options) -> None:
+        self.node = node
+        self.options = options
+        self.guard = Guard(node.parts.access, _rates(options, 1), tokens)
+        self.readiness = Readiness(node.parts.ports.journal)
+        self.sockets = _sockets(options)
+        self.api = _api(options)
+        self.api.state.gateway = self
+        self.on_drain: list[Callable[[], Awaitable[None]]] = []
+        """Called when the server is told to stop, all at once; whoever is connected is told to go elsewhere."""
+        served: ASGIApp = socketio.ASGIApp(self.sockets, self.api)
+        self._served = Envelope(served, _rates(options, 10), options.request_within, lambda scope, status: None)
+        self._open = AsyncExitStack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, as ASGI says."""
+        await self._served(scope, receive, send)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            for attach in ATTACHMENTS:
+                await stack.enter_async_context(attach(self))
+            self._open = stack.pop_all()
+        self.readiness.open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.readiness.open = False
+        await self._open.aclose()
+
+    async def drain(self) -> None:
+        """Be not ready from now on, end what streams, and tell whoever is connected to go elsewhere."""
+        self.readiness.draining.set()
+        told = await asyncio.gather(*(tell() for tell in self.on_drain), return_exceptions=True)
+        for error in told:
+            if isinstance(error, Exception):
+                logger.error("while draining: a fault of Accord's", exc_info=error)
+
+
+Attachment = Callable[[Gateway], AbstractAsyncContextManager[Any]]
+
+ATTACHMENTS: Final[Sequence[Attachment]] = ()
+"""What runs as long as the gateway is open: Socket.IO namespaces, feeds, webhooks. Opened in this order."""
+
+
+def create_application(node: Node, tokens: Tokens | None = None, options: Options | None = None) -> Gateway:
+    """The gateway of a node; `tokens` tells the principals of bearer tokens that are no API keys."""
+    return Gateway(node, tokens, options or Options())
+
+
+def _rates(options: Options, times: int) -> Rates:
+    return Rates(options.requests_per_second * times, options.burst * times, time.monotonic)
+
+
+def _sockets(options: Options) -> Any:
+    return socketio.AsyncServer(
+        async_mode="asgi",
+        # None is "the server's own origin"; an empty list would be "any".
+        cors_allowed_origins=list(options.cors_origins) or None,
+        max_http_buffer_size=options.max_body_bytes,
+        transports=["websocket", "polling"],
+    )
+
+
+class _Api(FastAPI):
+    """FastAPI, whose document describes our own values as well."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        return described(super().openapi())
+
+
+def _api(options: Options) -> FastAPI:
+    api = _Api(
+        title="Accord",
+        version=version("accord-orchestrator"),
+        description=DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # the pages of both come from other hosts
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=problems.HANDLERS,
+        responses=_RESPONSES,
+        max_body_size=options.max_body_bytes,
+    )
+    if options.cors_origins:
+        api.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(options.cors_origins),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
+            expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-Id"],
+        )
+    for router in ROUTERS:
+        api.include_router(router)
+    return api
+
+
+_PROBLEM: Final[dict[str, Any]] = {
+    "description": "Problem details",
+    "content": {MEDIA_TYPE: {}},
+    "model": ProblemDetails,
+}
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"default": _PROBLEM, 422: _PROBLEM}

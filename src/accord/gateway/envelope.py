@@ -1,0 +1,114 @@
+"""The envelope of every request: an id, limits of rate and time, headers of security, an answer whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from accord.errors import Problem, RateLimited
+from accord.gateway import problems
+from accord.gateway.access.rates import Rates
+
+logger = logging.getLogger("accord.gateway")
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+SECURITY: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+"""On every answer that does not say otherwise itself."""
+
+UNCOUNTED: Final = ("/v1/health/",)
+"""Paths that are asked by machines, often, and answer whatever the rates are."""
+
+Observe = Callable[[Scope, int], None]
+"""Told of every request: its scope, and the status of its answer."""
+
+
+class Envelope:
+    """ASGI: wraps the whole application, Socket.IO included."""
+
+    def __init__(self, app: ASGIApp, rates: Rates, within: timedelta, observe: Observe) -> None:
+        self._app = app
+        self._rates = rates
+        self._within = within
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["accord.request"] = _request_id(Headers(scope=scope))
+        answer = _Answer(scope, send)
+        try:
+            self._count(scope)
+            async with asyncio.timeout(self._within.total_seconds()) as deadline:
+                answer.started = lambda: deadline.reschedule(None)
+                await self._app(scope, receive, answer.send)
+        except RateLimited as error:
+            await answer.instead(problems.answer_error(error, scope["accord.request"]), receive)
+        except TimeoutError:
+            await self._late(answer, receive)
+        except Exception:
+            # The framework has answered already, as a rule, and raises what it could not make sense of.
+            logger.exception("request %s: a fault of Accord's", scope["accord.request"])
+            await answer.instead(problems.fault(scope["accord.request"]), receive)
+        finally:
+            self._observe(scope, answer.status)
+
+    def _count(self, scope: Scope) -> None:
+        if not scope["path"].startswith(UNCOUNTED):
+            client = scope.get("client")
+            self._rates.take(client[0] if client else "")
+
+    async def _late(self, answer: _Answer, receive: Receive) -> None:
+        text = f"no answer within {self._within.total_seconds():g} s; what was begun may still have happened"
+        problem = Problem("ACC954", text, hint="look before you ask again, or send the same Idempotency-Key")
+        scope = answer.scope
+        await answer.instead(problems.answer(503, [problem], scope["accord.request"], {"Retry-After": "2"}), receive)
+
+
+class _Answer:
+    """The answer to one request, on its way."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.status = 0
+        self.started: Callable[[], Any] = lambda: None
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Send a part of it, with our headers on top."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.started()
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.scope["accord.request"]
+            for name, value in SECURITY.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+    async def instead(self, response: Response, receive: Receive) -> None:
+        """Answer like this, where no answer has begun."""
+        if not self.status:
+            await response(self.scope, receive, self.send)
+
+
+def _request_id(headers: Headers) -> str:
+    """The caller's own id where it is one, else a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)

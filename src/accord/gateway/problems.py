@@ -1,0 +1,215 @@
+"""Errors as RFC 9457 problem details: every answer that is no success looks like this, and tells all that is wrong.
+
+ACC950  nothing has this path                         ACC954  the request took too long
+ACC951  the path has no such method                   ACC955  a fault of Accord's
+ACC952  the caller asks too often                     ACC956  the request breaks the API's schema
+ACC953  the body is too large                         ACC957  the request cannot be read
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from accord.errors import (
+    AccordError,
+    BadInput,
+    Fenced,
+    Forbidden,
+    KeyUnusable,
+    NotFound,
+    Overloaded,
+    Place,
+    Problem,
+    RateLimited,
+    Refused,
+    SequenceConflict,
+    StoreError,
+    StoreUnavailable,
+    Unauthenticated,
+)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+STATUSES: Final[Sequence[tuple[type[AccordError], int]]] = (
+    (BadInput, 422),
+    (NotFound, 404),
+    (Unauthenticated, 401),
+    (Forbidden, 403),
+    (RateLimited, 429),
+    (Overloaded, 503),
+    (Refused, 409),
+    (KeyUnusable, 503),
+    (StoreUnavailable, 503),
+    (SequenceConflict, 503),
+    (Fenced, 503),
+    (StoreError, 500),
+    (AccordError, 409),
+)
+"""The status of each kind of error: of those that fit, the first."""
+
+RETRY_AFTER_S: Final = 2
+"""What a caller is told who meets a server that cannot serve them at the moment."""
+
+CHALLENGE: Final = 'Bearer realm="accord"'
+
+
+class PlaceModel(BaseModel):
+    """Where it is: a JSON pointer into the request, or a file with line and column (both from 1), or both."""
+
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    pointer: str | None = None
+
+
+class ProblemModel(BaseModel):
+    """One thing that is wrong."""
+
+    code: str = Field(pattern=r"^[A-Z]{3}[0-9]{3}$|^[A-Za-z0-9_.-]+$")
+    """Stable: it keeps its meaning for ever."""
+    message: str
+    place: PlaceModel | None = None
+    hint: str | None = None
+    """The way out."""
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    """`urn:accord:problem:` and the code of the first problem."""
+    title: str
+    status: int
+    detail: str
+    instance: str
+    """The request's id, as in the header `X-Request-Id` and in the server's log."""
+    code: str
+    """The code of the first problem."""
+    problems: list[ProblemModel]
+    """Everything that is wrong, at once."""
+
+
+def details(status: int, problems: Sequence[Problem], instance: str) -> dict[str, Any]:
+    """The document of these problems; `instance` is the request's id."""
+    first = problems[0]
+    return {
+        "type": f"urn:accord:problem:{first.code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": first.message if len(problems) == 1 else f"{first.message}, and {len(problems) - 1} more",
+        "instance": f"urn:accord:request:{instance}",
+        "code": first.code,
+        "problems": problems,
+    }
+
+
+def status_of(error: AccordError) -> int:
+    """The HTTP status that stands for an error."""
+    return next(status for kind, status in STATUSES if isinstance(error, kind))
+
+
+def answer(
+    status: int, problems: Sequence[Problem], instance: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A response with problem details."""
+    content = msgspec.json.encode(details(status, problems, instance))
+    return Response(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def answer_error(error: AccordError, instance: str) -> Response:
+    """The response to a request that ended in this error."""
+    status = status_of(error)
+    return answer(status, error.problems, instance, headers_of(error, status))
+
+
+def headers_of(error: AccordError, status: int) -> dict[str, str]:
+    """What the answer's header has to say beside the problem."""
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(max(1, round(error.retry_after_s + 0.5)))}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": CHALLENGE}
+    return {}
+
+
+def fault(instance: str) -> Response:
+    """The answer where Accord itself is at fault; it tells nothing of the inside."""
+    hint = "the server's log tells more under this request's id; nothing was changed that is not in the journal"
+    return answer(500, [Problem("ACC955", "a fault of Accord's, not of yours", hint=hint)], instance)
+
+
+# -- what the framework raises -----------------------------------------------------------------------------------
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    """The answer to an error of Accord's."""
+    assert isinstance(error, AccordError)  # noqa: S101 - it is registered for nothing else
+    return answer_error(error, request_id(request))
+
+
+async def on_invalid(request: Request, error: Exception) -> Response:
+    """The answer to a request that breaks the schema of its operation: all violations at once."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for nothing else
+    unreadable = any(one["type"] == "json_invalid" for one in error.errors())
+    status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "ACC957" if unreadable else "ACC956"
+    return answer(status, [_violation(code, one) for one in error.errors()], request_id(request))
+
+
+async def on_http(request: Request, error: Exception) -> Response:
+    """The answer where the framework refuses a request."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
+    problem = _framework_problem(request, error)
+    return answer(error.status_code, [problem], request_id(request), error.headers)
+
+
+async def on_fault(request: Request, error: Exception) -> Response:
+    """The answer to an error that nobody expected; `Envelope` logs it."""
+    return fault(request_id(request))
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    AccordError: on_error,
+    RequestValidationError: on_invalid,
+    HTTPException: on_http,
+    Exception: on_fault,
+}
+
+
+def request_id(request: Request) -> str:
+    """The request's id."""
+    return str(request.scope["accord.request"])
+
+
+def _framework_problem(request: Request, error: HTTPException) -> Problem:
+    path = request.url.path
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return Problem("ACC950", f"nothing has the path {path}", hint="/v1/openapi.json lists all there is")
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = (error.headers or {}).get("Allow", "others")
+            return Problem("ACC951", f"{path} has no method {request.method}", hint=f"it has {allowed}")
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Problem("ACC953", "the body is too large", hint="the setting max_body_bytes of the server bounds it")
+        case _:
+            return Problem("ACC957", f"the request cannot be read: {error.detail}")
+
+
+def _violation(code: str, one: Mapping[str, Any]) -> Problem:
+    """`('body', 'tasks', 3)` becomes the pointer `/tasks/3`, `('query', 'limit')` names the parameter."""
+    where, *path = (str(part) for part in one["loc"])
+    pointer = "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in path)
+    message = str(one["msg"]).removeprefix("Value error, ")
+    if where != "body":
+        return Problem(code, f"{where} parameter {'.'.join(path)}: {message}")
+    return Problem(code, message, Place(pointer=pointer or "/"))

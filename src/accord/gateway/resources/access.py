@@ -1,0 +1,53 @@
+"""`/v1/access/keys`: the API keys. Admins alone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.gateway.asking import Administrator, TheNode
+from accord.gateway.documents import Document, answers
+
+router = APIRouter(prefix="/v1/access/keys", tags=["access"])
+
+Name = Annotated[str, Path(description="The key's name, or its id.")]
+
+
+class NewKey(BaseModel):
+    """A key to be issued."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="Whom or what it is for.")
+    role: Role
+    expires_at: AwareDatetime | None = None
+
+
+@router.get("", responses=answers(list[ApiKey]), response_class=Document)
+async def list_keys(node: TheNode, principal: Administrator) -> Document:
+    """All keys that were ever issued, the oldest first."""
+    return Document(node.parts.access.issued())
+
+
+@router.post("", status_code=201, responses=answers(IssuedApiKey, status=201), response_class=Document)
+async def new_key(asked: NewKey, node: TheNode, principal: Administrator) -> Document:
+    """Issue a key; its text is in this answer and nowhere else."""
+    expires_at: datetime | None = asked.expires_at
+    issued = await node.parts.access.issue(asked.name, asked.role, by=principal.name, expires_at=expires_at)
+    return Document(issued, 201, {"Location": f"{router.prefix}/{issued.key.id}"})
+
+
+@router.get("/{name}", responses=answers(ApiKey), response_class=Document)
+async def show_key(name: Name, node: TheNode, principal: Administrator) -> Document:
+    """One key."""
+    return Document(node.parts.access.find(name))
+
+
+@router.delete("/{name}", responses=answers(ApiKey), response_class=Document)
+async def revoke_key(name: Name, node: TheNode, principal: Administrator) -> Document:
+    """Revoke a key; again is no error. Other replicas follow within seconds."""
+    return Document(await node.parts.access.revoke(name, by=principal.name))
