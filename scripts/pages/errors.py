@@ -46,7 +46,7 @@ SECTIONS = {
     "ACC3": ("Messages and the gate", "Why a message was refused. From an agent, it is kept as an incident."),
     "ACC4": ("Runs and control", "What a run cannot do now, and why a task or a run has failed."),
     "ACC5": ("Journal and blobs", "What a store refuses, cannot do, or has found damaged."),
-    "ACC6": ("Keys and access", "Why a key cannot be used, or a key file is not read; who gets in, and what they may not."),
+    "ACC6": ("Keys and access", "Why a key cannot be used, or a file is not read; and who may not do what."),
     "ACC7": ("Agents, registry and bus", "What is wrong with an agent, its declaration, its card, or its place."),
     "ACC8": ("Planner and verifier", "Why there is no plan, and what has been proven or refuted of a graph."),
     "ACC9": ("Settings, environment and server", "What is wrong around Accord, and what its server refuses."),
