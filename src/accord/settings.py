@@ -16,9 +16,8 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
-from accord.domain.agent import ID_PATTERN
 from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
-from accord.domain.ids import AgentId
+from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, Problem
 
@@ -46,7 +45,7 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Annotated[str, Meta(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)], Annotated[int, Meta(ge=1)]
     ] = {}
     """How many attempts of a capability may be under way at once, by its name."""
-    system_agents: tuple[Annotated[str, Meta(pattern=ID_PATTERN)], ...] = ()
+    system_agents: tuple[Annotated[str, Meta(pattern=AGENT_ID_PATTERN)], ...] = ()
     """Ids of agents that may offer capabilities under `accord.`, such as `accord.diagnose`, beside those built in."""
     host: str = "127.0.0.1"
     """Where `accord serve` listens."""

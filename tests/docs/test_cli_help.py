@@ -39,6 +39,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "incidents list",
         "keys new", "keys list", "new template", "new agent",
+        "serve", "access keys new", "access keys list", "access keys revoke",
     }  # fmt: skip
     assert {" ".join(path) for path in COMMANDS} == promised
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 
 from accord.domain.contract import Contract, read_contract
-from accord.domain.ids import AgentId, InstanceId
+from accord.domain.ids import AGENT_ID_PATTERN, AgentId, InstanceId
 from accord.domain.message import strict_json
 from accord.domain.schema import Schema, compile_schema
 from accord.domain.signature import PublicKey
@@ -27,8 +27,6 @@ CONCURRENCY_MAX = 10_000
 QUEUE_MAX = 1_000_000
 
 _NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
-ID_PATTERN = r"^spiffe://[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?/agent/[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
-"""Ids of agents."""
 
 Words = Annotated[str, msgspec.Meta(max_length=4000)]
 
@@ -70,7 +68,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 class AgentCard(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unknown_fields=True):
     """What an instance of an agent says about itself."""
 
-    agent: Annotated[AgentId, msgspec.Meta(pattern=ID_PATTERN)]
+    agent: Annotated[AgentId, msgspec.Meta(pattern=AGENT_ID_PATTERN)]
     instance: InstanceId
     organisation: Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
     description: Words = ""

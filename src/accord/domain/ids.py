@@ -14,6 +14,9 @@ TaskId = NewType("TaskId", str)
 AgentId = NewType("AgentId", str)
 """SPIFFE-shaped: `spiffe://<org>/agent/<name>`; an orchestrator is `spiffe://<org>/orchestrator/<name>`."""
 
+AGENT_ID_PATTERN = r"^spiffe://[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?/agent/[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
+"""Ids of agents."""
+
 InstanceId = NewType("InstanceId", str)
 """One running process of an agent: the agent's id, `#`, and a token made when it started."""
 

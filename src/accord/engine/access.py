@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import re
 import secrets
+from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
-from accord.domain.access import ApiKey, IssuedApiKey, Principal, Role
+from accord.domain.access import KEY_NAME_PATTERN, ApiKey, IssuedApiKey, Principal, Role
 from accord.domain.ids import Digest
 from accord.domain.system import ACCESS, ApiKeyIssued, ApiKeyRevoked, SystemEvent
 from accord.engine.streams import SystemStream
-from accord.errors import BadInput, NotFound, Refused, Unauthenticated
+from accord.errors import BadInput, NotFound, Problem, Refused, Unauthenticated
 from accord.ports import Clock, Journal
 
 PREFIX: Final = "accord_"
@@ -62,12 +64,11 @@ class Access:
         """A new key, with its text, which nobody can be told again.
 
         Raises:
-            BadInput: ACC659 it would have expired already.
+            BadInput: ACC656 nothing can be called that, ACC659 it would have expired already.
             Refused: ACC658 there is a usable key of this name.
         """
         now = self._clock.now()
-        if expires_at is not None and expires_at <= now:
-            raise BadInput.of("ACC659", f"the key would have expired at {expires_at.isoformat()} already")
+        BadInput.raise_if(_problems(name, expires_at, now))
         await self.stream.refresh()
         if any(key.name == name and key.usable(now) for key in self._keys.values()):
             raise Refused.of(
@@ -134,6 +135,13 @@ class Access:
             )
         elif isinstance(event, ApiKeyRevoked) and event.key in self._keys:
             self._keys[event.key] = msgspec.structs.replace(self._keys[event.key], revoked_at=event.at)
+
+
+def _problems(name: str, expires_at: datetime | None, now: datetime) -> Iterator[Problem]:
+    if not re.fullmatch(KEY_NAME_PATTERN, name):
+        yield Problem("ACC656", f"no key can be called {name!r}", hint="up to 63 letters, digits and . _ @ -")
+    if expires_at is not None and expires_at <= now:
+        yield Problem("ACC659", f"the key would have expired at {expires_at.isoformat()} already")
 
 
 def _hashed(secret: str) -> Digest:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.domain.access import KEY_NAME_PATTERN, ApiKey, IssuedApiKey, Role
 from accord.gateway.asking import Administrator, TheNode
 from accord.gateway.documents import Document, answers
 
@@ -22,7 +22,7 @@ class NewKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="Whom or what it is for.")
+    name: str = Field(pattern=KEY_NAME_PATTERN, description="Whom or what it is for.")
     role: Role
     expires_at: AwareDatetime | None = None
 

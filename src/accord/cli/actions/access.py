@@ -1,0 +1,87 @@
+"""`accord access`: the API keys of this home's servers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from accord.cli.errors import DONE, usage
+from accord.cli.options import Shared
+from accord.cli.output import Screen, moment
+from accord.cli.session import carry_out, opened, who
+from accord.domain.access import ApiKey, Role
+from accord.domain.duration import parse_duration, parse_moment
+
+
+def new_key(shared: Shared, name: str, role: Role, expires: str | None) -> None:
+    """Carry out `accord access keys new`."""
+
+    async def work(screen: Screen) -> int:
+        expires_at = _end(expires)
+        async with opened(shared) as node:
+            issued = await node.parts.access.issue(name, role, by=who(), expires_at=expires_at)
+        if screen.as_json:
+            screen.document(issued)
+        else:
+            screen.line(issued.text)
+            screen.note(f"Shown this once. Whoever shows it may do what {role}s may; revoke it with:")
+            screen.note(f"accord access keys revoke {issued.key.name}")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def list_keys(shared: Shared) -> None:
+    """Carry out `accord access keys list`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            keys, now = node.parts.access.issued(), node.parts.ports.clock.now()
+        if screen.as_json:
+            screen.document(keys)
+        elif keys:
+            screen.table(("name", "role", "issued", "by", "state", "id"), [_row(key, now) for key in keys])
+        else:
+            screen.note("There are no API keys yet; accord serve makes a first one, or: accord access keys new NAME")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def revoke_key(shared: Shared, name: str) -> None:
+    """Carry out `accord access keys revoke`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            key = await node.parts.access.revoke(name, by=who())
+        if screen.as_json:
+            screen.document(key)
+        else:
+            screen.line(f"{key.name} ({key.id}) opens nothing any more.")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _row(key: ApiKey, now: datetime) -> tuple[str | Text, ...]:
+    return key.name, key.role, moment(key.issued_at), key.issued_by, _state(key, now), Text(key.id, "quiet")
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {moment(key.revoked_at)}"
+    if key.expires_at is None:
+        return "usable"
+    return f"{'usable until' if key.usable(now) else 'expired'} {moment(key.expires_at)}"
+
+
+def _end(text: str | None) -> datetime | None:
+    """When `--expires` says that the key ends."""
+    if text is None:
+        return None
+    after = parse_duration(text)
+    end = datetime.now(UTC) + after if after is not None else parse_moment(text)
+    if end is None:
+        raise usage("ACC911", f"--expires {text} is neither a duration nor a time", "90d, or 2027-01-31T00:00:00Z")
+    return end
