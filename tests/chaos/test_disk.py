@@ -20,6 +20,7 @@ import orjson
 import pytest
 
 from accord import app
+from accord.codec import follow
 from accord.domain import command as c
 from accord.domain.document import document_of
 from accord.domain.ids import Digest, RunId
@@ -27,6 +28,7 @@ from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.engine.parts import Tuning
 from accord.errors import AccordError, KeyUnusable, NotFound, StoreCorrupt, StoreUnavailable
+from accord.ports import Head
 from accord.sdk import Agent
 from accord.settings import Settings
 
@@ -150,7 +152,7 @@ async def test_a_full_database_refuses_new_runs_and_keeps_old_ones(tmp_path: Pat
         await bounded(node, 1_000_000)
         assert (await node.ended(run)).phase == "completed"
         assert await node.parts.incidents.recent() == []
-        await node.verify_chain(run)
+        follow(await node.records(run), Head())
 
 
 @contextmanager
@@ -189,7 +191,7 @@ async def test_a_disk_without_room_for_a_commit(tmp_path: Path, mill: Mill) -> N
             mill.open.set()
             await given_up.wait()
         assert (await node.ended(run)).phase == "completed"
-        await node.verify_chain(run)
+        follow(await node.records(run), Head())
     async with opened(home, mill) as node:
         assert (await node.run(run)).phase == "completed"
 
@@ -289,7 +291,7 @@ async def test_a_damaged_run_is_reported_and_the_others_go_on(tmp_path: Path, mi
     damage(home, run)
     async with opened(home, mill) as node:
         with pytest.raises(StoreCorrupt) as found:
-            await node.verify_chain(run)
+            follow(await node.records(run), Head())
         assert codes(found.value) == {"ACC526"}
         with pytest.raises(StoreCorrupt) as found:
             await signalled(node, run)

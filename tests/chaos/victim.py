@@ -23,8 +23,8 @@ from accord.app import host, open_node
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.ids import TaskId
+from accord.domain.news import Happened
 from accord.domain.template import Template
-from accord.engine.feed import Happened
 from accord.engine.node import Node
 from accord.engine.parts import Tuning
 from accord.errors import AccordError

@@ -8,9 +8,11 @@ from typing import Any
 import orjson
 import pytest
 
+from accord.codec import follow
 from accord.domain import command as c
 from accord.domain.ids import TaskId
 from accord.engine.incidents import FULL_PER_MINUTE
+from accord.ports import Head
 from accord.sdk import Agent
 from accord.testing.stage import Assignment, Stage, attempts_of
 
@@ -105,7 +107,7 @@ async def test_an_agent_that_breaks_every_contract_fails_the_run_and_no_more(sta
     assert state.phase == "failed"
     assert state.problem is not None
     assert state.problem.code == "ACC251"
-    await stage.node.verify_chain(run.id)
+    follow(await stage.node.records(run.id), Head())
 
 
 async def test_a_confidence_below_the_contracts_is_a_broken_result(stage: Stage) -> None:

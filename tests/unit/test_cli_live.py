@@ -5,27 +5,26 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from accord.cli import output
-from accord.cli.following import followed
 from accord.cli.lines import Lines
 from accord.cli.live import picture
 from accord.cli.output import Screen
-from accord.cli.watching import Watched, is_idle, unmet, waiting_tasks
+from accord.cli.watching import Watched, unmet
 from accord.domain import event as e
 from accord.domain.document import document_of
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.domain.news import Happened, Progressed
 from accord.domain.run import begin, evolve
 from accord.domain.state import Run
-from accord.engine.feed import Feed, Happened, Progressed
-from accord.engine.node import Node
 from accord.errors import Problem
 from accord.templates.reading import read_source
+from accord.views.waiting import is_idle, waiting_tasks
 
 NOW = datetime.now(UTC)
 RUN = RunId("run_00000000000000000000abcdef")
@@ -243,38 +242,3 @@ def test_items_are_told_by_tenths(capsys: pytest.CaptureFixture[str]) -> None:
         lines.show(Happened(run, number, (event,)))
     told = [line[10:] for line in capsys.readouterr().err.splitlines()]
     assert [line for line in told if "/100" in line] == [f"read {tenth}0/100" for tenth in range(1, 10)]
-
-
-class Replayed:
-    """A node of one run: while its journal is being read, what is read is told by the feed as well, and more."""
-
-    def __init__(self, events: Sequence[e.Event]) -> None:
-        self.parts = self
-        self.feed = Feed()
-        run, first = started(graph_of(TEMPLATE))
-        self.states, self.all = [run], [first, *events]
-        for event in events:
-            self.states.append(evolve(self.states[-1], event))
-
-    async def events(self, run: RunId) -> list[tuple[int, e.Event]]:
-        self.tell(2, 3)
-        return list(enumerate(self.all[:2], 1))
-
-    async def run(self, run: RunId, *, until: int) -> Run:
-        return self.states[until - 1]
-
-    def tell(self, first: int, last: int) -> None:
-        self.feed.publish(RUN, Happened(self.states[last - 1], last, tuple(self.all[first - 1 : last])))
-
-
-async def test_nothing_is_told_twice_that_happens_while_the_journal_is_read() -> None:
-    cancelled: list[e.Event] = [e.RunCancelling(at=NOW, by="me"), e.RunCancelled(at=NOW)]
-    node = Replayed([*assigned("fetch")[:1], *assigned("nap")[:1], *cancelled])
-    told: list[tuple[int, tuple[e.Event, ...]]] = []
-    async for news in followed(cast("Node", node), RUN):
-        assert isinstance(news, Happened)
-        told.append((news.sequence, news.events))
-        if news.sequence == 3:
-            node.tell(4, 5)
-    assert [event for _, events in told for event in events] == node.all
-    assert [sequence for sequence, _ in told] == [2, 3, 5]

@@ -30,6 +30,7 @@ from accord.errors import (
 )
 from accord.ports import Letter, RunQuery
 from accord.sdk import Agent
+from accord.service import newest
 from accord.store.sqlite import SqliteJournal
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, QUIET, CountedIds, SetClock, Stage, attempts_of, node_on
@@ -128,7 +129,7 @@ async def test_a_run_is_pinned_to_its_template(stage: Stage) -> None:
     await agent.answer(assignment, 3)
     ended = await stage.node.ended(run.id)
     assert (ended.phase, ended.started.template) == ("completed", "play@1.0.0")
-    second = await stage.node.start_run((await stage.node.graph_of("play")).digest, {"n": 1})
+    second = await stage.node.start_run(newest(await stage.node.templates(), "play").digest, {"n": 1})
     assert second.started.template == "play@1.1.0"
 
 

@@ -11,17 +11,17 @@ import msgspec
 from rich.text import Text
 
 from accord.cli.errors import show_problem, usage
-from accord.cli.following import observed
 from accord.cli.output import Screen, agent_name, clean, shortened
 from accord.cli.session import who
-from accord.cli.watching import answer_schema
-from accord.domain import command as c
 from accord.domain.ids import TaskId
+from accord.domain.news import Happened
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
 from accord.domain.state import Run
-from accord.engine.node import Node
 from accord.errors import BadInput, TransitionRefused
+from accord.service import Service
+from accord.views.result import value_of
+from accord.views.waiting import answer_schema
 
 _YES = ("y", "yes", "true")
 _NO = ("n", "no", "false")
@@ -35,21 +35,20 @@ class NoAnswer(Exception):
     """Whoever was asked has closed the input."""
 
 
-async def answer_in_terminal(node: Node, run: Run, task: TaskId, screen: Screen) -> None:
+async def answer_in_terminal(service: Service, run: Run, task: TaskId, screen: Screen) -> None:
     """Ask for what a waiting task is to be told, and tell it; where somebody else does meanwhile, say so and stop.
 
     Raises:
         BadInput: ACC917, nobody answers.
     """
-    await _introduce(node, run, task, screen)
+    await _introduce(service, run, task, screen)
     try:
-        value = await _unless_decided(node, run, task, asked_value(answer_schema(run, task), screen))
-        document = node.parts.documents.document(msgspec.json.encode(value))
-        await node.control(run.id, c.Signal(payload=document, by=who(), task=task))
+        value = await _unless_decided(service, run, task, asked_value(answer_schema(run, task), screen))
+        await service.signal(run.id, value, by=who(), task=task)
     except DecidedElsewhere as decided:
         screen.note(f"\n  {decided}", "yellow")
     except TransitionRefused:
-        told = _decision(run, await node.run(run.id), task)
+        told = _decision(run, await service.run(run.id), task)
         if told is None:
             raise
         screen.note(f"  {told}", "yellow")
@@ -58,23 +57,23 @@ async def answer_in_terminal(node: Node, run: Run, task: TaskId, screen: Screen)
         raise usage("ACC917", f"nobody has answered task {task}", hint) from None
 
 
-async def _introduce(node: Node, run: Run, task: TaskId, screen: Screen) -> None:
+async def _introduce(service: Service, run: Run, task: TaskId, screen: Screen) -> None:
     """Say what is asked, and how it can be answered elsewhere."""
     waiting = run.state(task).waiting
     assert waiting is not None  # noqa: S101 - the caller has seen it wait
     screen.note(Text.assemble(("◆ ", "yellow"), (clean(waiting.title or f"{task} waits for {waiting.signal}"), "head")))
     if waiting.candidate is not None:
-        value = await node.parts.documents.fetched(waiting.candidate)
+        value = await value_of(service, waiting.candidate)
         screen.note(f"  the result: {shortened(msgspec.json.encode(value).decode(), 400)}")
     how = " --approve" if waiting.for_ == "approval" else ""
     screen.note(f"  run {run.id}")
     screen.note(f"  or from elsewhere: accord runs signal {run.id} --task {task}{how}", "hint")
 
 
-async def _unless_decided(node: Node, run: Run, task: TaskId, answer: Coroutine[Any, Any, Any]) -> Any:
+async def _unless_decided(service: Service, run: Run, task: TaskId, answer: Coroutine[Any, Any, Any]) -> Any:
     """The answer. Raises DecidedElsewhere as soon as the task waits for it no more, NoAnswer."""
     asking = asyncio.ensure_future(answer)
-    watching = asyncio.ensure_future(_decided_elsewhere(node, run, task))
+    watching = asyncio.ensure_future(_decided_elsewhere(service, run, task))
     try:
         await asyncio.wait([asking, watching], return_when=asyncio.FIRST_COMPLETED)
         if watching.done():
@@ -86,10 +85,10 @@ async def _unless_decided(node: Node, run: Run, task: TaskId, answer: Coroutine[
         await asyncio.gather(asking, watching, return_exceptions=True)
 
 
-async def _decided_elsewhere(node: Node, run: Run, task: TaskId) -> str:
+async def _decided_elsewhere(service: Service, run: Run, task: TaskId) -> str:
     """What became of a task that waited, as soon as it waits no more."""
-    async for news in observed(node, run.id):
-        told = _decision(run, news.run, task)
+    async for news in service.follow(run.id):
+        told = _decision(run, news.run, task) if isinstance(news, Happened) else None
         if told is not None:
             return told
     return "the run has ended"

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from accord.cli.catalogue import Catalogue, Entry, read_entry
 from accord.cli.errors import usage
 from accord.cli.inputs import changed, read_input, read_value
 from accord.domain.defaults import completed
@@ -16,6 +15,7 @@ from accord.domain.schema import compile_schema
 from accord.errors import ContractViolation, NotFound, TemplateInvalid
 from accord.planner.plan import Plan, plan, plan_template
 from accord.verifier.known import Capabilities
+from accord.views.catalogue import Catalogue, Entry, read_entry
 
 _REFERENCE = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*(@\S*)?")
 _SUFFIXES = (".yaml", ".yml", ".json")

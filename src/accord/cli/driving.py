@@ -7,56 +7,56 @@ import sys
 from typing import Final
 
 from accord.cli.asking import answer_in_terminal
-from accord.cli.following import followed, observed
 from accord.cli.live import view
 from accord.cli.output import Screen
-from accord.cli.watching import how_to_answer, is_idle, waiting_tasks
-from accord.domain.command import ControlCommand
+from accord.cli.watching import how_to_answer
 from accord.domain.ids import RunId, TaskId
+from accord.domain.news import Happened
 from accord.domain.state import Run
-from accord.engine.feed import Happened
 from accord.engine.node import Node
+from accord.service import Service
+from accord.views.waiting import is_idle, waiting_tasks
 
 ADOPT_EVERY_S: Final = 1.0
 """How often it is tried to take a run over from an owner that does not answer."""
 
 
-async def carried_on(node: Node, run: RunId, screen: Screen, *, until_idle: bool = False) -> Run:
-    """The run once it has ended; this node does its part meanwhile. Whoever sits there is asked what a task waits
-    for. With `until_idle` the run is given back when it waits for somebody and nobody sits there.
+async def carried_on(service: Service, run: RunId, screen: Screen, *, until_idle: bool = False) -> Run:
+    """The run once it has ended, carried on meanwhile. Whoever sits there is asked what a task waits for. With
+    `until_idle` the run is given back when it waits for somebody and nobody sits there.
     """
     asks = can_ask(screen)
     try:
         while True:
-            state = await _watched(node, run, screen, until_idle=until_idle or asks)
+            state = await _watched(service, run, screen, until_idle=until_idle or asks)
             if state.ended or not asks:
                 return state
-            await answer_in_terminal(node, state, waiting_tasks(state)[0], screen)
+            await answer_in_terminal(service, state, waiting_tasks(state)[0], screen)
     except asyncio.CancelledError:
         screen.note("Stopping: what is under way may end now. Once more leaves at once.", "yellow")
         raise
 
 
-async def _watched(node: Node, run: RunId, screen: Screen, *, until_idle: bool) -> Run:
+async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: bool) -> Run:
     """The run when it has ended, or where that is asked for when it can only go on with somebody's answer."""
     reminded: set[TaskId] = set()
     async with view(screen) as shown:
-        async for news in followed(node, run):
+        async for news in service.follow(run):
             shown.show(news)
             if isinstance(news, Happened):
                 last = news.run
                 if last.ended or (until_idle and _must_ask(last)):
                     return last
                 _remind(last, reminded, screen)
-    return await node.run(run)
+    return await service.run(run)
 
 
-async def looked_on(node: Node, run: RunId, screen: Screen) -> Run:
+async def looked_on(service: Service, run: RunId, screen: Screen) -> Run:
     """The run once it has ended, carried on by another process."""
     async with view(screen) as shown:
-        async for news in observed(node, run):
+        async for news in service.follow(run):
             shown.show(news)
-    return await node.run(run)
+    return await service.run(run)
 
 
 async def adopted(node: Node, run: RunId, screen: Screen) -> bool:
@@ -77,21 +77,6 @@ async def adopted(node: Node, run: RunId, screen: Screen) -> bool:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return False
-
-
-async def commanded(node: Node, run: RunId, command: ControlCommand) -> None:
-    """Carry out a command, by whoever owns the run. An owner that has died is replaced by this node as soon as its
-    lease has run out: the node then finds the command among its letters.
-    """
-    control = asyncio.ensure_future(node.control(run, command))
-    try:
-        while not control.done():
-            await asyncio.wait([control], timeout=ADOPT_EVERY_S)
-            if not control.done():
-                await node.adopt(run)
-        await control
-    finally:
-        control.cancel()
 
 
 def can_ask(screen: Screen) -> bool:

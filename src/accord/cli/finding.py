@@ -11,9 +11,9 @@ from accord.cli.output import agent_name
 from accord.domain.agent import AgentCard
 from accord.domain.duration import parse_duration, parse_moment
 from accord.domain.ids import AgentId, RunId
-from accord.engine.node import Node
 from accord.errors import BadInput, NotFound
 from accord.ports import RunQuery
+from accord.service import Service
 
 SHORTEST = 4
 """Characters of an id's beginning or end that are enough to look for it."""
@@ -21,7 +21,7 @@ SHORTEST = 4
 _SEARCHED = 2000
 
 
-async def find_run(node: Node, text: str) -> RunId:
+async def find_run(service: Service, text: str) -> RunId:
     """The run that an id, the beginning or the end of one, or `last` means.
 
     Raises:
@@ -29,10 +29,10 @@ async def find_run(node: Node, text: str) -> RunId:
         BadInput: ACC915, there are several.
     """
     if text == "last":
-        return await _newest(node)
-    if await node.parts.ports.journal.run(RunId(text)) is not None:
+        return await _newest(service)
+    if await service.summary(RunId(text)) is not None:
         return RunId(text)
-    found = await _like(node, text)
+    found = await _like(service, text)
     if not found:
         hint = "accord runs list shows them" if len(text) >= SHORTEST else f"give {SHORTEST} characters or more"
         raise NotFound.of("ACC409", f"there is no run {text}", hint=hint)
@@ -42,17 +42,17 @@ async def find_run(node: Node, text: str) -> RunId:
     return found[0]
 
 
-async def _newest(node: Node) -> RunId:
-    newest = await node.runs(RunQuery(limit=1))
+async def _newest(service: Service) -> RunId:
+    newest = await service.runs(RunQuery(limit=1))
     if not newest:
         raise NotFound.of("ACC409", "there are no runs yet", hint="accord run --help shows how to start one")
     return newest[0].run
 
 
-async def _like(node: Node, text: str) -> list[RunId]:
+async def _like(service: Service, text: str) -> list[RunId]:
     if len(text) < SHORTEST or any(letter.isspace() for letter in text):
         return []
-    named = await node.runs(RunQuery(text=text, limit=_SEARCHED))
+    named = await service.runs(RunQuery(text=text, limit=_SEARCHED))
     return [one.run for one in named if one.run.startswith((text, f"run_{text}")) or one.run.endswith(text)]
 
 

@@ -18,11 +18,12 @@ from rich.text import Text
 
 from accord.cli.lines import Lines
 from accord.cli.output import STATES, Screen, between, clean, counted, duration, run_text, shortened
-from accord.cli.watching import Watched, is_idle, unmet, waiting_tasks
+from accord.cli.watching import Watched, unmet
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
+from accord.domain.news import News
 from accord.domain.state import Run, TaskState
-from accord.engine.feed import News
+from accord.views.waiting import is_idle, waiting_tasks
 
 REDRAW_EVERY_S: Final = 0.1
 SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -183,11 +183,6 @@ def _text(cell: str | Text) -> Text:
     return cell if isinstance(cell, Text) else Text(clean(cell))
 
 
-def plain_value(value: Any) -> Any:
-    """A value of ours as JSON values; documents that are carried along as bytes included."""
-    return msgspec.json.decode(msgspec.json.encode(value))
-
-
 def _unsigned(cell: Text) -> str:
     """A cell on one line, without the sign of a state: words are easier to look for."""
     sign, space, words = cell.plain.partition(" ")

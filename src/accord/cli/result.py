@@ -1,4 +1,4 @@
-"""The result of a run: signed, shown, and written to files."""
+"""The result of a run: shown, and written to files."""
 
 from __future__ import annotations
 
@@ -13,56 +13,9 @@ from rich.text import Text
 
 from accord.cli.errors import DONE, FAILED, show_problem, usage
 from accord.cli.output import Screen, agent_name, between, clean, counted, run_text, state_text
-from accord.cli.repairs import Repaired, repairs_of, words_of
+from accord.cli.repairs import words_of
 from accord.domain.state import Run
-from accord.engine.node import Node
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a run, as scripts get it."""
-
-    run: str
-    state: str
-    template: str
-    title: str
-    started_at: str
-    took_s: float
-    output: Any = msgspec.UNSET
-    statement: str | msgspec.UnsetType = msgspec.UNSET
-    """The orchestrator's signed statement about the output."""
-    signed_by: str | msgspec.UnsetType = msgspec.UNSET
-    key: str | msgspec.UnsetType = msgspec.UNSET
-    problem: Any = msgspec.UNSET
-    repaired: tuple[Repaired, ...] = ()
-    """The tasks whose results broke their contract, and what was changed in them."""
-    reports: str | msgspec.UnsetType = msgspec.UNSET
-    """Where report and charts are."""
-
-
-async def result_of(node: Node, run: Run) -> Result:
-    """The run's result; that of a completed one is signed by the orchestrator."""
-    plain = Result(
-        run=run.id,
-        state="paused" if run.paused else run.phase,
-        template=run.started.template,
-        title=run.started.title,
-        started_at=run.started.at.isoformat(),
-        took_s=round((run.updated_at - run.started.at).total_seconds(), 3),
-        problem=run.problem if run.problem is not None else msgspec.UNSET,
-        repaired=await repairs_of(node, run),
-    )
-    if run.phase != "completed" or run.output is None:
-        return plain
-    secretary = node.parts.secretary
-    data = await node.parts.documents.data(run.output)
-    [sealed] = await secretary.sign([(secretary.seal(run, run.output), data)])
-    return msgspec.structs.replace(
-        plain,
-        output=msgspec.json.decode(data),
-        statement=sealed.statement.decode("ascii"),
-        signed_by=str(secretary.identity),
-        key=secretary.key.kid,
-    )
+from accord.views.result import Result
 
 
 def code_of(result: Result) -> int:

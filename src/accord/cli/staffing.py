@@ -12,32 +12,44 @@ from accord.domain.graph import UNDO, Graph, Subrun, Task, Work
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.state import Run, TaskState
-from accord.engine.node import Node
+from accord.service import Service, newest
 
 Missing = tuple[TaskId, CapabilityRange]
-"""A task, and the capability that it needs and nobody here offers."""
+"""A task, and the capability that it needs; of what is missing, nobody here offers it."""
 
 TOLD_MOST = 5
 
 
-def of_graphs(node: Node, graphs: Iterable[Graph]) -> list[Missing]:
+async def of_graphs(service: Service, graphs: Iterable[Graph]) -> list[Missing]:
     """The tasks of these graphs that nobody here can do."""
-    wanted = (pair for graph in graphs for name in graph.order for pair in _of_task(graph.tasks[name], 0))
-    return [(task, capability) for task, capability in wanted if not node.parts.registry.candidates(capability)]
+    return await _missing(service, [pair for graph in graphs for pair in _of_graph(graph)])
 
 
-async def of_run(node: Node, run: Run) -> list[Missing]:
+async def of_run(service: Service, run: Run) -> list[Missing]:
     """The tasks that a run has yet to do, those of the runs that it starts included, and that nobody here can do."""
-    wanted, graphs = [*_open(run)], []
+    return await _missing(service, await _of_run(service, run))
+
+
+async def _missing(service: Service, wanted: list[Missing]) -> list[Missing]:
+    offered = {capability: await _is_offered(service, capability) for _, capability in wanted}
+    return [(task, capability) for task, capability in wanted if not offered[capability]]
+
+
+async def _is_offered(service: Service, capability: CapabilityRange) -> bool:
+    return any(known.capacity is not None for known in await service.agents(capability))
+
+
+async def _of_run(service: Service, run: Run) -> list[Missing]:
+    wanted = [*_open(run)]
     for name in run.graph.order:
         action, state = run.graph.tasks[name].action, run.state(name)
         if isinstance(action, Subrun) and state.phase not in SETTLED:
             if state.subrun is None:
-                graphs.extend(await _graphs_below(node, action))
+                graphs = await _graphs_below(service, action)
+                wanted.extend(pair for graph in graphs for pair in _of_graph(graph))
             else:
-                wanted.extend(await of_run(node, await node.run(state.subrun)))
-    missing = [(task, needs) for task, needs in wanted if not node.parts.registry.candidates(needs)]
-    return [*missing, *of_graphs(node, graphs)]
+                wanted.extend(await _of_run(service, await service.run(state.subrun)))
+    return wanted
 
 
 def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str = "") -> None:
@@ -72,6 +84,11 @@ def _named(names: list[str]) -> str:
     return f"task{'s' if len(names) > 1 else ''} {', '.join(names[:TOLD_MOST])}{more}"
 
 
+def _of_graph(graph: Graph) -> Iterator[Missing]:
+    for name in graph.order:
+        yield from _of_task(graph.tasks[name], 0)
+
+
 def _open(run: Run) -> Iterator[Missing]:
     """What a run needs until it ends; one that ends early needs only what undoes."""
     if run.phase in ("running", "rolling_back"):
@@ -98,8 +115,8 @@ def _of_task(task: Task, option: int) -> Iterator[Missing]:
             yield task.id, capability
 
 
-async def _graphs_below(node: Node, action: Subrun) -> list[Graph]:
+async def _graphs_below(service: Service, action: Subrun) -> list[Graph]:
     """The graph of a run that has yet to start, and those of the runs that it will start."""
-    graph = await node.graph_of(action.template)
+    graph = await service.graph(newest(await service.templates(), action.template).digest)
     below = [task.action for task in graph.tasks.values() if isinstance(task.action, Subrun)]
-    return [graph, *[inner for one in below for inner in await _graphs_below(node, one)]]
+    return [graph, *[inner for one in below for inner in await _graphs_below(service, one)]]

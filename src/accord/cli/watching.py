@@ -8,11 +8,10 @@ import msgspec
 
 from accord.cli.output import agent_name
 from accord.domain import event as e
-from accord.domain.graph import Wait, node_of
+from accord.domain.graph import node_of
 from accord.domain.ids import RunId, TaskId
-from accord.domain.signal import REVIEW_FORM
-from accord.domain.state import Run, TaskState
-from accord.engine.feed import Happened, News, Progressed
+from accord.domain.news import Happened, News, Progressed
+from accord.domain.state import Run
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -71,37 +70,6 @@ class Watched:
         told = self.told.get(node)
         live = {attempt.number for attempt in state.attempts if attempt.live}
         return told.fraction if told is not None and told.task == node and told.attempt in live else None
-
-
-def waiting_tasks(run: Run) -> list[TaskId]:
-    """Tasks that wait for a human, or for a signal, by name."""
-    found = []
-    for task in sorted(run.busy):
-        waiting = run.state(task).waiting
-        if waiting is not None and waiting.for_ != "time":
-            found.append(task)
-    return found
-
-
-def is_idle(run: Run) -> bool:
-    """Whether nothing goes on until somebody answers: no attempt is under way or wanted, nobody sleeps."""
-    if run.live or run.subruns:
-        return False
-    states = (run.state(task) for task in run.busy)
-    return all(_waits(state) or state.phase == "expanded" for state in states)
-
-
-def _waits(state: TaskState) -> bool:
-    return state.waiting is not None and state.waiting.for_ != "time"
-
-
-def answer_schema(run: Run, task: TaskId) -> dict[str, object] | bool:
-    """The JSON Schema of what a waiting task is to be told."""
-    waiting = run.state(task).waiting
-    action = run.graph.task(task).action
-    if waiting is not None and waiting.for_ == "review":
-        return REVIEW_FORM
-    return action.schema if isinstance(action, Wait) else True
 
 
 def unmet(run: Run, node: TaskId) -> list[TaskId]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from accord.domain import command as c
+from accord.domain.news import Happened
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.feed import Happened
 from accord.engine.ledger import Committed
 from accord.engine.order import Order
 from accord.engine.parts import Parts

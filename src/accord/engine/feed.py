@@ -6,38 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
-import msgspec
-
-from accord.domain.event import Event
-from accord.domain.ids import RunId, TaskId
-from accord.domain.run import Run
+from accord.domain.ids import RunId
+from accord.domain.news import News
 
 QUEUE_LIMIT = 10_000
 """A watcher that is so many items behind is cut off and has to read the journal."""
-
-
-class Happened(msgspec.Struct, frozen=True):
-    """Events of a run were committed; `run` is the state after them, `sequence` that of the last one.
-
-    Without events: the run was read again from the journal, and something may have happened unseen.
-    """
-
-    run: Run
-    sequence: int
-    events: tuple[Event, ...]
-
-
-class Progressed(msgspec.Struct, frozen=True):
-    """An agent says how far it is."""
-
-    run: RunId
-    task: TaskId
-    attempt: int
-    fraction: float
-    message: str
-
-
-News = Happened | Progressed
 
 
 class Subscription:
@@ -59,8 +32,12 @@ class Subscription:
         else:
             self._queue.put_nowait(news)
 
+    async def take(self) -> News | None:
+        """The next item, once there is one; None where there will be no more, because items were lost."""
+        return await self._queue.get()
+
     async def __aiter__(self) -> AsyncIterator[News]:
-        while (news := await self._queue.get()) is not None:
+        while (news := await self.take()) is not None:
             yield news
 
 

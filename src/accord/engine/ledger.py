@@ -24,7 +24,8 @@ from accord.engine.documents import Documents
 from accord.engine.library import Library
 from accord.engine.registry import Registry
 from accord.errors import Fenced, NotFound, StoreCorrupt, StoreUnavailable
-from accord.ports import Answer, Append, Clock, Fence, Head, Journal, Record, RunState, RunSummary
+from accord.ports import Answer, Append, Clock, Fence, Head, Journal, Record
+from accord.service import summary_of
 
 SNAPSHOT_FROM = 2000
 """The first snapshot is made after so many events, the next ones whenever their number has doubled: so all
@@ -115,7 +116,7 @@ class Ledger:
         event.
         """
         records = await self._journal.read(StreamId(run), limit=until)
-        return await self._fold(records), follow(records, Head())
+        return await self.fold(records), follow(records, Head())
 
     async def _read_quickly(self, run: RunId) -> tuple[Run | None, Head]:
         """The run as it is now, from its newest snapshot where there is one; the chain is verified from there."""
@@ -130,7 +131,8 @@ class Ledger:
             state = evolve(state, decode_event(record))
         return state, follow(records, head)
 
-    async def _fold(self, records: Sequence[Record]) -> Run | None:
+    async def fold(self, records: Sequence[Record]) -> Run | None:
+        """The run that these records, all from the first, add up to; None where there are none. Raises StoreCorrupt."""
         if not records:
             return None
         first = decode_event(records[0])
@@ -243,24 +245,6 @@ class Ledger:
         )
 
 
-def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:
-    """What lists show of the run."""
-    return RunSummary(
-        run=run.id,
-        partition=partition_of(run.id),
-        template=run.started.template,
-        title=run.started.title,
-        state=state_of(run),
-        started_at=run.started.at,
-        updated_at=run.updated_at,
-        wake_at=wake_at,
-        tasks_total=len(run.graph.tasks),
-        tasks_done=run.completed,
-        tasks_failed=run.failed,
-        parent=run.started.parent.run if run.started.parent else None,
-    )
-
-
-def state_of(run: Run) -> RunState:
-    """The run's phase, or that it is paused."""
-    return "paused" if run.paused and not run.ended else run.phase
+def unknown_run(run: RunId) -> NotFound:
+    """The error that there is no such run."""
+    return NotFound.of("ACC409", f"there is no run {run}", hint="accord runs list")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from accord.domain.capability import Version, VersionRange
+from accord.domain.capability import Version
 from accord.domain.compile import compile_graph
 from accord.domain.graph import Graph
 from accord.domain.ids import Digest
@@ -14,18 +14,9 @@ from accord.domain.schema import Schema, compile_schema
 from accord.domain.system import SystemEvent, TemplatePublished
 from accord.domain.template import Template
 from accord.engine.streams import SystemStream
-from accord.errors import NotFound, Refused
+from accord.errors import Refused
 from accord.ports import BlobStore
-
-
-class Published(msgspec.Struct, frozen=True):
-    """A version of a template in the library."""
-
-    name: str
-    version: str
-    digest: Digest
-    description: str
-    at: datetime
+from accord.service import Published, newest
 
 
 class Library:
@@ -74,10 +65,14 @@ class Library:
         )
         return digest
 
+    async def document(self, digest: Digest) -> bytes:
+        """The document that was published under this digest. Raises NotFound."""
+        return await self._blobs.get(digest)
+
     async def template(self, digest: Digest) -> Template:
         """The template of this digest. Raises NotFound."""
         if digest not in self._templates:
-            self._templates[digest] = msgspec.json.decode(await self._blobs.get(digest), type=Template)
+            self._templates[digest] = msgspec.json.decode(await self.document(digest), type=Template)
         return self._templates[digest]
 
     async def graph(self, digest: Digest) -> Graph:
@@ -94,13 +89,8 @@ class Library:
 
     def find(self, reference: str) -> Published:
         """The newest version that `name@range`, `name@version` or `name` admits. Raises NotFound."""
-        name, _, text = reference.partition("@")
-        versions = {Version.parse(version): one for version, one in self._published.get(name, {}).items()}
-        best = VersionRange.parse(text or "*").best(versions)
-        if best is None:
-            known = ", ".join(sorted(self._published)) or "none"
-            raise NotFound.of("ACC761", f"no template {reference} is published", hint=f"published are: {known}")
-        return versions[best]
+        name = reference.partition("@")[0]
+        return newest(list(self._published.get(name, {}).values()) or self.published(), reference)
 
     def published(self) -> list[Published]:
         """All versions of all templates, by name, the newest first."""

@@ -9,10 +9,10 @@ import msgspec
 
 from accord.domain.agent import decode_card
 from accord.domain.ids import RunId, partition_of
+from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.feed import Progressed
 from accord.engine.gate import REFUSALS, Authentic, Late, News, Suspect
 from accord.engine.parts import Parts
 from accord.engine.recency import Recency

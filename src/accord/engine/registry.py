@@ -18,6 +18,7 @@ from accord.domain.signature import PublicKey
 from accord.domain.system import AgentEnrolled, CardAccepted, KeyRevoked, SystemEvent
 from accord.engine.streams import SystemStream
 from accord.errors import MessageRefused, NotFound, Problem
+from accord.service import KnownAgent, KnownKey
 
 Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
 """What breaks when the second contract takes the place of the first; `accord.verifier` has it."""
@@ -25,15 +26,6 @@ Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
 
 SILENT_MAX = 10_000
 """How many silent instances are remembered, so that they need not send their cards again."""
-
-
-class KnownKey(msgspec.Struct, frozen=True):
-    """A key that is, or was, an agent's."""
-
-    agent: AgentId
-    public: PublicKey
-    valid_from: datetime
-    revoked_at: datetime | None = None
 
 
 class Presence(msgspec.Struct):
@@ -101,10 +93,6 @@ class Registry:
     def known_key(self, kid: KeyId) -> KnownKey | None:
         """The key, whether it is still valid or not: old statements are verified with it."""
         return self._keys.get(kid)
-
-    def keys_of(self, agent: AgentId) -> list[KnownKey]:
-        """All keys that the agent ever had, oldest first."""
-        return [known for known in self._keys.values() if known.agent == agent]
 
     def remember_card(self, card: AgentCard) -> None:
         """Take over what a card offers; its contracts are known from now on, whether the agent is present or not."""
@@ -238,6 +226,26 @@ class Registry:
     def agents(self) -> list[AgentCard]:
         """All known agents, by id."""
         return [self._cards[agent] for agent in sorted(self._cards)]
+
+    def known(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
+        """All known agents by id, or those whose newest card offers a capability in this range."""
+        keys = self._keys_by_agent()
+        return [
+            KnownAgent(card=card, keys=tuple(keys.get(card.agent, ())), capacity=self.capacity(card.agent))
+            for card in self.agents()
+            if wanted is None or any(wanted.matches(contract.ref) for contract in card.contracts())
+        ]
+
+    def every_contract(self) -> list[Contract]:
+        """Every contract that was ever offered, by capability, the newest version first."""
+        every = (self._versions[name] for name in self.names())
+        return [known[version] for known in every for version in sorted(known, reverse=True)]
+
+    def _keys_by_agent(self) -> dict[AgentId, list[KnownKey]]:
+        keys: dict[AgentId, list[KnownKey]] = {}
+        for key in self._keys.values():
+            keys.setdefault(key.agent, []).append(key)
+        return keys
 
     def instances(self, agent: AgentId) -> dict[InstanceId, Presence]:
         """The agent's instances that are present."""

@@ -12,15 +12,15 @@ from accord.cli.errors import DONE
 from accord.cli.finding import find_agent
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, moment, plain_value, shortened
+from accord.cli.output import Screen, agent_name, moment, shortened
 from accord.cli.session import carry_out, opened
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.ids import AgentId, InstanceId
-from accord.engine.node import Node
-from accord.engine.registry import KnownKey
 from accord.sdk import Agent
+from accord.service import KnownKey, Service
+from accord.views.plain import plain_value
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Known(msgspec.Struct, frozen=True):
     enrolled: bool
     hosted: bool
     """Whether `accord run` with the same options hosts it."""
-    keys: list[KnownKey]
+    keys: tuple[KnownKey, ...]
     held: bool
 
 
@@ -38,8 +38,8 @@ def list_agents(shared: Shared, capability: str | None) -> None:
     """Carry out `accord agents list`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            known = await all_agents(node, shared)
+        async with opened(shared) as service:
+            known = await all_agents(service, shared)
         wanted = CapabilityRange.parse(capability) if capability is not None else None
         known = [one for one in known if wanted is None or any(wanted.matches(c.ref) for c in one.card.contracts())]
         if screen.as_json:
@@ -51,20 +51,20 @@ def list_agents(shared: Shared, capability: str | None) -> None:
     carry_out(shared, work)
 
 
-async def all_agents(node: Node, shared: Shared) -> list[Known]:
+async def all_agents(service: Service, shared: Shared) -> list[Known]:
     """Every agent that was ever enrolled, and those that a run would host, by id."""
     hosted = {agent.id: agent for agent in hosted_agents(shared.agents)}
-    cards = {card.agent: card for card in await node.agents()}
-    enrolled = set(cards)
+    known = {one.card.agent: one for one in await service.agents()}
+    cards = {agent: one.card for agent, one in known.items()}
     for agent in hosted.values():
         cards.setdefault(agent.id, _card(agent))
-    held = {AgentId(hold.subject) for hold in node.parts.holds.placed() if hold.scope == "agent"}
+    held = {AgentId(hold.subject) for hold in await service.holds() if hold.scope == "agent"}
     return [
         Known(
             card=card,
-            enrolled=agent in enrolled,
+            enrolled=agent in known,
             hosted=agent in hosted,
-            keys=node.parts.registry.keys_of(agent),
+            keys=known[agent].keys if agent in known else (),
             held=agent in held,
         )
         for agent, card in sorted(cards.items())
@@ -126,8 +126,8 @@ def show_agent(shared: Shared, name: str) -> None:
     """Carry out `accord agents show`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            known = await all_agents(node, shared)
+        async with opened(shared) as service:
+            known = await all_agents(service, shared)
         agent = find_agent([one.card for one in known], name)
         found = next(one for one in known if one.card.agent == agent)
         if screen.as_json:

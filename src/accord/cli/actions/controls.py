@@ -15,16 +15,15 @@ from accord.cli import staffing
 from accord.cli.actions.run import Job, finish, tell_how_to_resume
 from accord.cli.asking import NoAnswer, asked_value
 from accord.cli.choosing import Asked
-from accord.cli.driving import adopted, can_ask, carried_on, commanded
+from accord.cli.driving import adopted, can_ask, carried_on
 from accord.cli.errors import DONE, usage
 from accord.cli.finding import find_agent, find_run
 from accord.cli.hosting import hosted_agents
 from accord.cli.inputs import changes, read_value
 from accord.cli.options import Shared
 from accord.cli.output import Screen, counted
-from accord.cli.result import Result, result_of
 from accord.cli.session import carry_out, opened, who
-from accord.cli.watching import answer_schema, how_to_answer, waiting_tasks
+from accord.cli.watching import how_to_answer
 from accord.domain import command as c
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
@@ -32,6 +31,9 @@ from accord.domain.system import Scope
 from accord.engine.node import Node
 from accord.errors import AccordError, NotFound, TransitionRefused
 from accord.ports import RunQuery, RunState
+from accord.service import RunCommand, Service
+from accord.views.result import Result, result_of
+from accord.views.waiting import answer_schema, waiting_tasks
 
 OPEN: tuple[RunState, ...] = ("running", "paused", "cancelling", "rolling_back", "failing")
 
@@ -54,17 +56,17 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
         if sum(named) != 1 or (self.agent is not None and not may_be_agent):
             raise usage("ACC913", "it must be said what this is about", f"give one of {options}")
 
-    async def scope(self, node: Node) -> tuple[Scope, str]:
+    async def scope(self, service: Service) -> tuple[Scope, str]:
         """The scope of a hold, and its subject. Raises NotFound."""
         if self.everything:
             return "everything", ""
         if self.template is not None:
-            known = sorted({published.name for published in node.parts.library.published()})
+            known = sorted({published.name for published in await service.templates()})
             if self.template.partition("@")[0] not in known:
                 hint = f"published are: {', '.join(known) or 'none'}"
                 raise NotFound.of("ACC761", f"no template {self.template} is published", hint=hint)
             return "template", self.template
-        return "agent", find_agent(await node.agents(), self.agent or "")
+        return "agent", find_agent([known.card for known in await service.agents()], self.agent or "")
 
 
 # -- one run, or everything in a scope ---------------------------------------------------------------------------
@@ -75,15 +77,15 @@ def pause(shared: Shared, which: Which, reason: str) -> None:
     which.check()
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
+        async with opened(shared) as service:
             if which.run is None:
-                scope, subject = await which.scope(node)
-                await node.hold(scope, subject, by=who(), reason=reason)
+                scope, subject = await which.scope(service)
+                await service.hold(scope, subject, by=who(), reason=reason)
                 _say(screen, {"held": scope, "subject": subject}, f"{subject or scope}: nothing is assigned any more")
                 return DONE
-            run = await find_run(node, which.run)
-            await commanded(node, run, c.Pause(by=who(), reason=reason))
-            await _say_state(node, run, screen)
+            run = await find_run(service, which.run)
+            await service.control(run, c.Pause(by=who(), reason=reason))
+            await _say_state(service, run, screen)
         return DONE
 
     carry_out(shared, work)
@@ -94,14 +96,14 @@ def resume(shared: Shared, which: Which, *, wait: bool) -> None:
     which.check()
     if which.run is not None:
         reference = which.run
-        _act(shared, lambda node, _: _resumed(node, reference), wait=wait)
+        _act(shared, lambda service, _: _resumed(service, reference), wait=wait)
         return
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            scope, subject = await which.scope(node)
-            await node.lift(scope, subject, by=who())
-            left = await node.runs(RunQuery(states=OPEN, limit=20))
+        async with opened(shared) as service:
+            scope, subject = await which.scope(service)
+            await service.lift(scope, subject, by=who())
+            left = await service.runs(RunQuery(states=OPEN, limit=20))
         _say(screen, {"lifted": scope, "subject": subject}, f"{subject or scope}: assigned again")
         for summary in left:
             screen.note(f"  open: {summary.run} ({summary.state}); accord runs resume {summary.run}")
@@ -110,17 +112,17 @@ def resume(shared: Shared, which: Which, *, wait: bool) -> None:
     carry_out(shared, work)
 
 
-async def _resumed(node: Node, reference: str) -> RunId:
+async def _resumed(service: Service, reference: str) -> RunId:
     """The run, not paused any more; one that was only left alone is taken up again."""
-    run = await find_run(node, reference)
-    state = await node.run(run)
+    run = await find_run(service, reference)
+    state = await service.run(run)
     if state.ended:
         hint = f"accord runs rollback {run} --to TASK does a part of it again"
         if state.phase != "completed":
             hint = f"accord runs retry {run} --task TASK tries a task again"
         raise TransitionRefused.of("ACC403", f"the run is {state.phase}: there is nothing to resume", hint=hint)
     if state.paused:
-        await commanded(node, run, c.Resume(by=who()))
+        await service.control(run, c.Resume(by=who()))
     return run
 
 
@@ -131,27 +133,27 @@ def cancel(shared: Shared, which: Which, reason: str, *, gives_up: bool, wait: b
     if which.run is not None:
         reference = which.run
 
-        async def act(node: Node, _: Screen) -> RunId:
-            run = await find_run(node, reference)
-            await commanded(node, run, command)
+        async def act(service: Service, _: Screen) -> RunId:
+            run = await find_run(service, reference)
+            await service.control(run, command)
             return run
 
         _act(shared, act, wait=wait, done_when_ended=True)
         return
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            runs = await node.runs(RunQuery(states=OPEN, template=which.template, limit=100_000))
-            cancelled = [summary.run for summary in runs if await _cancelled(node, summary.run, command, screen)]
+        async with opened(shared) as service:
+            runs = await service.runs(RunQuery(states=OPEN, template=which.template, limit=100_000))
+            cancelled = [summary.run for summary in runs if await _cancelled(service, summary.run, command, screen)]
         _say(screen, {"cancelled": cancelled}, f"{counted(len(cancelled), 'run')} cancelled")
         return DONE
 
     carry_out(shared, work)
 
 
-async def _cancelled(node: Node, run: RunId, command: c.Cancel, screen: Screen) -> bool:
+async def _cancelled(service: Service, run: RunId, command: c.Cancel, screen: Screen) -> bool:
     try:
-        await commanded(node, run, command)
+        await service.control(run, command)
     except AccordError as error:
         screen.note(f"{run}: {error.problems[0].message}", "yellow")
         return False
@@ -171,10 +173,10 @@ def retry(shared: Shared, reference: str, task: str, *, wait: bool) -> None:
     _command(shared, reference, c.RetryTask(task=TaskId(task), by=who()), wait=wait)
 
 
-def _command(shared: Shared, reference: str, command: c.ControlCommand, *, wait: bool) -> None:
-    async def act(node: Node, _: Screen) -> RunId:
-        run = await find_run(node, reference)
-        await commanded(node, run, command)
+def _command(shared: Shared, reference: str, command: RunCommand, *, wait: bool) -> None:
+    async def act(service: Service, _: Screen) -> RunId:
+        run = await find_run(service, reference)
+        await service.control(run, command)
         return run
 
     _act(shared, act, wait=wait)
@@ -192,11 +194,11 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 def fork(shared: Shared, reference: str, wanted: Changes, *, wait: bool) -> None:
     """Carry out `accord runs fork`."""
 
-    async def act(node: Node, screen: Screen) -> RunId:
-        source = await node.run(await find_run(node, reference))
+    async def act(service: Service, screen: Screen) -> RunId:
+        source = await service.run(await find_run(service, reference))
         changed = changes(wanted.given, wanted.sets, source.graph.input_schema)
         task = TaskId(wanted.task) if wanted.task is not None else None
-        run = await node.fork(source.id, task=task, at=wanted.at, changes=changed or None, by=who())
+        run = await service.fork(source.id, task=task, at=wanted.at, changes=changed or None, by=who())
         taken = sum(state.adopted for state in run.tasks.values())
         screen.note(f"{run.id} forked from {source.id}: {counted(taken, 'output')} taken over")
         return run.id
@@ -227,12 +229,11 @@ def signal(shared: Shared, reference: str, answer: Answer, *, wait: bool) -> Non
     """Carry out `accord runs signal`."""
     answer.check()
 
-    async def act(node: Node, screen: Screen) -> RunId:
-        run = await node.run(await find_run(node, reference))
+    async def act(service: Service, screen: Screen) -> RunId:
+        run = await service.run(await find_run(service, reference))
         task = None if answer.name is not None else waiting_task(run, answer.task)
-        payload = node.parts.documents.document(msgspec.json.encode(await _payload(run, task, answer, screen)))
-        await node.parts.documents.store()
-        await commanded(node, run.id, c.Signal(payload=payload, by=who(), name=answer.name or "", task=task))
+        value = await _payload(run, task, answer, screen)
+        await service.signal(run.id, value, by=who(), name=answer.name or "", task=task)
         return run.id
 
     _act(shared, act, wait=wait)
@@ -279,13 +280,13 @@ def _act(shared: Shared, act: Act, *, wait: bool, done_when_ended: bool = False)
     async def work(screen: Screen) -> int:
         run: RunId | None = None
         try:
-            async with opened(shared) as node:
-                run = await act(node, screen)
+            async with opened(shared) as service:
+                run = await act(service, screen)
                 if not wait:
-                    await _say_state(node, run, screen)
+                    await _say_state(service, run, screen)
                     return DONE
-                state = await _carried_on_here(node, run, shared, screen)
-                result = await result_of(node, state)
+                state = await _carried_on_here(service, run, shared, screen)
+                result = await result_of(service, state)
         except asyncio.CancelledError:
             if run is not None:
                 tell_how_to_resume(run, shared, screen)
@@ -319,8 +320,8 @@ def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, done_wh
     return DONE
 
 
-async def _say_state(node: Node, run: RunId, screen: Screen) -> None:
-    state = await node.run(run)
+async def _say_state(service: Service, run: RunId, screen: Screen) -> None:
+    state = await service.run(run)
     phase = "paused" if state.paused else state.phase
     _say(screen, {"run": run, "state": phase}, f"{run} is {phase.replace('_', ' ')}")
 

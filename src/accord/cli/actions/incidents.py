@@ -8,17 +8,18 @@ from rich.text import Text
 
 from accord.cli.errors import DONE
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, moment, plain_value
+from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened
 from accord.domain.system import Incident, IncidentsSuppressed
+from accord.views.plain import plain_value
 
 
 def list_incidents(shared: Shared, limit: int) -> None:
     """Carry out `accord incidents list`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            found = await node.parts.incidents.newest(limit)
+        async with opened(shared) as service:
+            found = await service.incidents(limit)
         if screen.as_json:
             screen.document([{"incident": number, **_document(event)} for number, event in found])
         elif found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,14 +11,16 @@ from rich.text import Text
 from accord.cli.errors import DONE, FAILED, show_problem
 from accord.cli.finding import find_run
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, counted, plain_value, run_text, shortened, size, state_text
-from accord.cli.proof import Proof, proof_of
+from accord.cli.output import Screen, agent_name, counted, run_text, shortened, size, state_text
 from accord.cli.session import carry_out, opened
+from accord.codec import decode_event, follow
 from accord.domain.event import Event
 from accord.domain.machine import event_name
 from accord.domain.run import Run, begin, evolve
-from accord.engine.ledger import summary_of
-from accord.engine.node import Node
+from accord.ports import Head, Record
+from accord.service import Service, summary_of
+from accord.views.plain import plain_value
+from accord.views.proof import Proof, proof_of
 
 _SAID_ELSEWHERE = ("event", "at", "task", "attempt")
 
@@ -27,9 +29,10 @@ def show_journal(shared: Shared, reference: str, after: int, limit: int | None) 
     """Carry out `accord journal show`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            run = await find_run(node, reference)
-            events = await node.events(run, after=after, limit=limit)
+        async with opened(shared) as service:
+            run = await find_run(service, reference)
+            records = await service.records(run, after=after, limit=limit)
+        events = decoded(records)
         if screen.as_json:
             screen.document([{"sequence": sequence, **plain_value(event)} for sequence, event in events])
         else:
@@ -38,6 +41,11 @@ def show_journal(shared: Shared, reference: str, after: int, limit: int | None) 
         return DONE
 
     carry_out(shared, work)
+
+
+def decoded(records: Sequence[Record]) -> list[tuple[int, Event]]:
+    """The events of records, with their numbers."""
+    return [(record.sequence, decode_event(record)) for record in records]
 
 
 def _row(sequence: int, event: Event) -> tuple[str | Text, ...]:
@@ -72,8 +80,8 @@ def verify_journal(shared: Shared, reference: str) -> None:
     """Carry out `accord journal verify`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            proof = await proof_of(node, await find_run(node, reference))
+        async with opened(shared) as service:
+            proof = await proof_of(service, await find_run(service, reference))
         if screen.as_json:
             screen.document({**plain_value(proof), "ok": proof.ok})
         else:
@@ -101,12 +109,13 @@ def replay_journal(shared: Shared, reference: str, until: int | None) -> None:
     """Carry out `accord journal replay`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            run = await find_run(node, reference)
-            await node.verify_chain(run)
-            events = await node.events(run, limit=until)
-            states = list(await _replayed(node, events))
-            stored = await node.parts.ports.journal.run(run)
+        async with opened(shared) as service:
+            run = await find_run(service, reference)
+            records = await service.records(run)
+            follow(records, Head())
+            events = decoded(records[:until])
+            states = list(await _replayed(service, events))
+            stored = await service.summary(run)
         last = states[-1]
         agrees = None
         if stored is not None and until is None:
@@ -120,10 +129,10 @@ def replay_journal(shared: Shared, reference: str, until: int | None) -> None:
     carry_out(shared, work)
 
 
-async def _replayed(node: Node, events: list[tuple[int, Event]]) -> Iterator[Run]:
+async def _replayed(service: Service, events: list[tuple[int, Event]]) -> Iterator[Run]:
     """The state after every event."""
     first: Any = events[0][1]
-    graph = await node.parts.library.graph(first.graph)
+    graph = await service.graph(first.graph)
 
     def states() -> Iterator[Run]:
         state = begin(graph, first)

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
-from accord.cli.catalogue import all_entries
 from accord.cli.choosing import Asked, Chosen, choose
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
 from accord.cli.hosting import contracts_of, hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, clean, counted, plain_value
+from accord.cli.output import Screen, clean, counted
 from accord.cli.session import carry_out, opened
 from accord.planner.plan import Plan, PlannedTask
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Finding, Report
+from accord.views.catalogue import all_entries
+from accord.views.plain import plain_value
 
 __all__ = ["Asked", "plan"]
 
@@ -27,9 +28,9 @@ def plan(shared: Shared, asked: Asked) -> None:
 
     async def work(screen: Screen) -> int:
         agents = hosted_agents(shared.agents)
-        async with opened(shared) as node:
-            known = [contract for card in await node.agents() for contract in card.contracts()]
-            catalogue = await all_entries(node)
+        async with opened(shared) as service:
+            known = await service.contracts()
+            catalogue = await all_entries(service)
             chosen = choose(asked, catalogue, ContractTable([*contracts_of(agents), *known]))
         if screen.as_json:
             screen.document(plan_document(chosen.plan))

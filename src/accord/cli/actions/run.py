@@ -8,18 +8,20 @@ from pathlib import Path
 import msgspec
 
 from accord.cli import staffing
-from accord.cli.catalogue import all_entries
 from accord.cli.choosing import Asked, choose
 from accord.cli.driving import carried_on
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.result import Result, code_of, result_of, show_result, write_output, written
+from accord.cli.result import code_of, show_result, write_output, written
 from accord.cli.session import carry_out, staffed, who
 from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
 from accord.domain.state import Run
-from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
+from accord.service import Service
+from accord.verifier.known import ContractTable
+from accord.views.catalogue import all_entries
+from accord.views.result import Result, result_of
 
 __all__ = ["Asked", "Job", "finish", "run"]
 
@@ -49,29 +51,30 @@ class _Running:
     async def work(self, screen: Screen) -> int:
         """Do it; returns the exit code."""
         try:
-            async with staffed(self._shared) as node:
-                self._run = await self._start(node, screen)
-                state = await carried_on(node, self._run, screen)
-                result = await result_of(node, state)
+            async with staffed(self._shared) as service:
+                self._run = await self._start(service, screen)
+                state = await carried_on(service, self._run, screen)
+                result = await result_of(service, state)
         except asyncio.CancelledError:
             if self._run is not None:
                 tell_how_to_resume(self._run, self._shared, screen)
             raise
         return finish(result, state, self._job, self._shared, screen)
 
-    async def _start(self, node: Node, screen: Screen) -> RunId:
-        catalogue = await all_entries(node)
-        chosen = choose(self._job.asked, catalogue, node.parts.registry)
+    async def _start(self, service: Service, screen: Screen) -> RunId:
+        catalogue = await all_entries(service)
+        capabilities = ContractTable(await service.contracts())
+        chosen = choose(self._job.asked, catalogue, capabilities)
         chosen.refuse()
         entries = (*catalogue.below(chosen.entry), chosen.entry)
         graphs = [compile_graph(entry.template, entry.digest) for entry in entries]
-        staffing.refuse(staffing.of_graphs(node, graphs), self._shared, screen)
-        for problem in unknown_limits(node.parts.tuning.capability_limits, node.parts.registry.names()):
+        staffing.refuse(await staffing.of_graphs(service, graphs), self._shared, screen)
+        for problem in unknown_limits(self._shared.settings().capability_limits, capabilities.names()):
             screen.note(str(problem), "yellow")
         for entry in entries:
-            await node.publish(entry.template, entry.data, by=who())
+            await service.publish(entry.template, entry.data, by=who())
         title = self._job.title or chosen.plan.objective or ""
-        started = await node.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
+        started = await service.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
         return started.id
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from rich.text import Text
@@ -19,23 +18,24 @@ from accord.cli.output import (
     clean,
     counted,
     moment,
-    plain_value,
     run_text,
     shortened,
     state_text,
 )
-from accord.cli.repairs import repairs_of, words_of
-from accord.cli.result import result_of
+from accord.cli.repairs import words_of
 from accord.cli.session import carry_out, opened
-from accord.cli.task_details import show_task, task_document
-from accord.cli.watching import how_to_answer, waiting_tasks
+from accord.cli.task_details import show_task
+from accord.cli.watching import how_to_answer
 from accord.domain.graph import node_of
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
-from accord.engine.node import Node
 from accord.errors import NotFound
 from accord.ports import RunQuery, RunState, RunSummary
+from accord.service import Service, held
+from accord.views.result import repairs_of, result_of, value_of
+from accord.views.runs import run_document, task_document
+from accord.views.waiting import waiting_tasks
 
 OUTPUT_MOST = 300
 """Characters of an output that `accord runs show` prints."""
@@ -51,7 +51,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 20
     after: str | None = None
 
-    async def query(self, node: Node) -> RunQuery:
+    async def query(self, service: Service) -> RunQuery:
         """The query for the journal. Raises BadInput, NotFound."""
         return RunQuery(
             states=self.states,
@@ -59,7 +59,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             text=self.text,
             since=read_since(self.since) if self.since is not None else None,
             limit=self.limit,
-            after=await find_run(node, self.after) if self.after is not None else None,
+            after=await find_run(service, self.after) if self.after is not None else None,
         )
 
 
@@ -67,9 +67,9 @@ def list_runs(shared: Shared, wanted: Filter, *, only_holds: bool) -> None:
     """Carry out `accord runs list`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            holds = node.parts.holds.placed()
-            runs = [] if only_holds else await node.runs(await wanted.query(node))
+        async with opened(shared) as service:
+            holds = await service.holds()
+            runs = [] if only_holds else await service.runs(await wanted.query(service))
         if screen.as_json:
             more = runs[-1].run if len(runs) == wanted.limit else None
             screen.document({"runs": runs, "after": more, "holds": holds})
@@ -104,7 +104,7 @@ def _run_row(run: RunSummary) -> tuple[str | Text, ...]:
     return run_text(run.run), state_text(run.state), tasks, started, took, f"{run.template}  {run.title}"
 
 
-def _show_holds(holds: list[HoldPlaced], screen: Screen) -> None:
+def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
     if not holds:
         screen.note("Nothing is held back.")
         return
@@ -125,22 +125,21 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
     """Carry out `accord runs show`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            run = await node.run(await find_run(node, reference), until=at)
+        async with opened(shared) as service:
+            run = await service.run(await find_run(service, reference), until=at)
             if task is not None:
                 known(run, task)
                 if screen.as_json:
-                    screen.document(await task_document(node, run, TaskId(task), at))
+                    screen.document(await task_document(service, run, TaskId(task), at))
                 else:
-                    await show_task(node, run, TaskId(task), at, screen)
+                    await show_task(service, run, TaskId(task), at, screen)
             elif screen.as_json:
-                screen.document(await run_document(node, run))
+                screen.document(await run_document(service, run))
             else:
                 _show_run(run, screen)
-                await _show_outcome(node, run, screen)
-                for hold in node.parts.holds.placed():
-                    if node.parts.holds.holds(run):
-                        screen.note(f"held back: {hold_words(hold)}", "yellow")
+                await _show_outcome(service, run, screen)
+                for hold in held(run, await service.holds()):
+                    screen.note(f"held back: {hold_words(hold)}", "yellow")
         return DONE
 
     carry_out(shared, work)
@@ -151,42 +150,6 @@ def known(run: Run, task: str) -> None:
     if node_of(TaskId(task)) not in run.graph.tasks:
         names = ", ".join(run.graph.order[:8]) + (", …" if len(run.graph.order) > 8 else "")
         raise NotFound.of("ACC434", f"the run has no task {task}", hint=f"it has {names}")
-
-
-async def run_document(node: Node, run: Run) -> dict[str, Any]:
-    """The run as scripts get it."""
-    result = await result_of(node, run)
-    started = run.started
-    return {
-        **plain_value(result),
-        "by": started.by,
-        "input": await node.parts.documents.fetched(started.input),
-        "parent": started.parent,
-        "origin": started.origin,
-        "updated_at": run.updated_at,
-        "deadline_at": run.deadline_at,
-        "epoch": run.epoch,
-        "waiting": waiting_tasks(run),
-        "tasks": [_task_document(run, name) for name in run.graph.order],
-    }
-
-
-def _task_document(run: Run, name: TaskId) -> dict[str, Any]:
-    state = run.state(name)
-    return {
-        "task": name,
-        "state": state.phase,
-        "agents": sorted({attempt.agent for part in run.instances(name) for attempt in run.state(part).attempts}),
-        "attempts": sum(len(run.state(part).attempts) for part in run.instances(name)),
-        "items": state.item_count or None,
-        "items_settled": state.items_settled if state.item_count else None,
-        "items_failed": state.items_failed if state.item_count else None,
-        "confidence": state.confidence,
-        "started_at": state.started_at,
-        "ended_at": state.ended_at,
-        "subrun": state.subrun,
-        "problem": state.problem,
-    }
 
 
 def _show_run(run: Run, screen: Screen) -> None:
@@ -213,14 +176,14 @@ def _show_run(run: Run, screen: Screen) -> None:
     _show_what_next(run, screen)
 
 
-async def _show_outcome(node: Node, run: Run, screen: Screen) -> None:
+async def _show_outcome(service: Service, run: Run, screen: Screen) -> None:
     """What was repaired, and the beginning of the output."""
-    repaired = await repairs_of(node, run)
+    repaired = await repairs_of(service, run)
     if repaired:
         screen.line(words_of(repaired), "yellow")
     if run.phase != "completed" or run.output is None:
         return
-    value = await node.parts.documents.fetched(run.output)
+    value = await value_of(service, run.output)
     text = " ".join(clean(msgspec.json.encode(value).decode()).split())
     screen.line()
     screen.line(Text.assemble(("output  ", "quiet"), shortened(text, OUTPUT_MOST)))
@@ -283,9 +246,9 @@ def watch_run(shared: Shared, reference: str) -> None:
     """Carry out `accord runs watch`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            run = await looked_on(node, RunId(await find_run(node, reference)), screen)
-            result = await result_of(node, run)
+        async with opened(shared) as service:
+            run = await looked_on(service, RunId(await find_run(service, reference)), screen)
+            result = await result_of(service, run)
         if screen.as_json:
             screen.document(result)
         else:

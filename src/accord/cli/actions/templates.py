@@ -10,7 +10,6 @@ from rich.text import Text
 
 from accord.cli.actions.agents import schema_words
 from accord.cli.actions.plan import drawing
-from accord.cli.catalogue import Catalogue, Entry, all_entries, read_entry
 from accord.cli.errors import DONE
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, shortened
@@ -19,14 +18,15 @@ from accord.domain.compile import compile_graph
 from accord.errors import AccordError, Problem, TemplateInvalid
 from accord.planner.plan import planned_tasks
 from accord.templates.schema import accord_template_schema
+from accord.views.catalogue import Catalogue, Entry, all_entries, read_entry
 
 
 def list_templates(shared: Shared) -> None:
     """Carry out `accord templates list`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            entries = (await all_entries(node)).entries()
+        async with opened(shared) as service:
+            entries = (await all_entries(service)).entries()
         if screen.as_json:
             screen.document([entry_document(entry) for entry in entries])
         else:
@@ -57,8 +57,8 @@ def show_template(shared: Shared, reference: str) -> None:
     """Carry out `accord templates show`: the document itself with `--json`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            entry = _entry(reference, await all_entries(node))
+        async with opened(shared) as service:
+            entry = _entry(reference, await all_entries(service))
         if screen.as_json:
             screen.document({**entry_document(entry), "document": msgspec.json.decode(entry.data)})
         else:
@@ -102,9 +102,9 @@ def publish(shared: Shared, paths: list[Path]) -> None:
 
     async def work(screen: Screen) -> int:
         entries = _read(paths)
-        async with staffed(shared) as node:
+        async with staffed(shared) as service:
             for entry in entries:
-                await node.publish(entry.template, entry.data, by=who())
+                await service.publish(entry.template, entry.data, by=who())
         if screen.as_json:
             screen.document([entry_document(entry) for entry in entries])
         else:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
-from accord.cli.catalogue import Catalogue, Entry, built_in_entries, read_entry
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
 from accord.cli.hosting import agent_of_document, agents_of, contracts_of, hosted_agents
 from accord.cli.options import Shared
@@ -21,6 +20,7 @@ from accord.templates.documents import read_document
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
 from accord.verifier.verify import verify
+from accord.views.catalogue import Catalogue, Entry, built_in_entries, read_entry
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 

@@ -12,13 +12,15 @@ from hashlib import sha256
 
 import msgspec
 
+from accord.codec import decode_event, follow
 from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.message import Claims, decode_claims
 from accord.domain.signature import parse_statement, verify
-from accord.engine.node import Node
 from accord.errors import AccordError, MessageRefused, Place, Problem
+from accord.ports import Head
+from accord.service import Service
 
 Answered = e.AttemptSucceeded | e.AttemptRejected | e.AttemptFailed
 
@@ -40,12 +42,13 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-async def proof_of(node: Node, run: RunId) -> Proof:
+async def proof_of(service: Service, run: RunId) -> Proof:
     """Verify everything that can be verified of a run. Raises StoreCorrupt where its chain does not hold."""
-    head = await node.verify_chain(run)
-    found = _Findings(node, run)
-    for sequence, event in await node.events(run):
-        await found.take(sequence, event)
+    records = await service.records(run)
+    head = follow(records, Head())
+    found = _Findings(service, run)
+    for record in records:
+        await found.take(record.sequence, decode_event(record))
     return Proof(
         run=run,
         events=head.sequence,
@@ -58,8 +61,8 @@ async def proof_of(node: Node, run: RunId) -> Proof:
 
 
 class _Findings:
-    def __init__(self, node: Node, run: RunId) -> None:
-        self._node = node
+    def __init__(self, service: Service, run: RunId) -> None:
+        self._service = service
         self._run = run
         self._assigned: dict[tuple[TaskId, int], e.AttemptAssigned] = {}
         self.statements = 0
@@ -74,7 +77,7 @@ class _Findings:
         elif isinstance(event, Answered):
             place = Place(pointer=f"/{sequence}/statement")
             try:
-                claims = self._claims(event.statement)
+                claims = await self._claims(event.statement)
             except AccordError as error:
                 self.problems.extend(msgspec.structs.replace(problem, place=place) for problem in error.problems)
                 return
@@ -84,10 +87,10 @@ class _Findings:
             if not isinstance(event, e.AttemptFailed):
                 await self._check_payload(claims, event.output, place)
 
-    def _claims(self, statement: str) -> Claims:
+    async def _claims(self, statement: str) -> Claims:
         """The claims of a statement whose signature holds. Raises MessageRefused."""
         parsed = parse_statement(statement.encode())
-        known = self._node.parts.registry.known_key(parsed.kid)
+        known = await self._service.key(parsed.kid)
         if known is None:
             raise MessageRefused.of("ACC540", f"the key {parsed.kid} is not known here")
         verify(parsed, known.public)
@@ -111,7 +114,7 @@ class _Findings:
                 yield Problem("ACC541", f"the statement's {name} is {said}, the journal's is {known}", place)
 
     async def _check_payload(self, claims: Claims, output: Document, place: Place) -> None:
-        data = await self._node.parts.documents.data(output)
+        data = await self._service.data(output)
         if claims.payload is None or sha256(data).hexdigest() != claims.payload.sha256:
             self.problems.append(Problem("ACC542", "the payload is not the one that was signed", place))
         else:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,11 +16,9 @@ from accord.domain.ids import Digest
 from accord.domain.template import Template
 from accord.errors import NotFound
 from accord.planner.plan import KnownTemplate
+from accord.service import Service
 from accord.templates.nodes import Document
 from accord.templates.reading import Source, read_source
-
-if TYPE_CHECKING:
-    from accord.engine.node import Node
 
 BUILT_IN = "built in"
 PUBLISHED = "published"
@@ -69,13 +66,13 @@ def built_in_entries() -> Iterator[Entry]:
                 yield entry_of(read_source(path, file=file.name), BUILT_IN)
 
 
-async def all_entries(node: Node) -> Catalogue:
+async def all_entries(service: Service) -> Catalogue:
     """The built-in templates, and everything that was published here."""
     found = {entry.digest: entry for entry in built_in_entries()}
-    for published in node.parts.library.published():
+    for published in await service.templates():
         if published.digest not in found:
-            template = await node.parts.library.template(published.digest)
-            data = await node.parts.ports.blobs.get(published.digest)
+            data = await service.template(published.digest)
+            template = msgspec.json.decode(data, type=Template)
             entry = Entry(template=template, digest=published.digest, data=data, origin=PUBLISHED)
             found[published.digest] = entry
     return Catalogue(found.values())

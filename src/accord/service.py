@@ -1,0 +1,241 @@
+"""What people and programs may ask of an orchestrator: one Protocol, whether it runs in this process (`engine.node`)
+or is a server far away (`client.remote`). The docstrings are the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from accord.domain.agent import AgentCard, Capacity
+from accord.domain.capability import CapabilityRange, Version, VersionRange
+from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback
+from accord.domain.contract import Contract
+from accord.domain.document import Document
+from accord.domain.graph import Graph
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
+from accord.domain.news import News
+from accord.domain.run import Run
+from accord.domain.signature import PublicKey
+from accord.domain.system import HoldPlaced, Incident, Scope
+from accord.domain.template import Template
+from accord.errors import NotFound
+from accord.ports import Record, RunQuery, RunState, RunSummary
+
+RunCommand = Pause | Resume | Cancel | RetryTask | Rollback
+"""What somebody may have done with a run; a signal is given with `Service.signal`, which keeps its value."""
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A version of a template in the library."""
+
+    name: str
+    version: str
+    digest: Digest
+    description: str
+    at: datetime
+
+
+class KnownKey(msgspec.Struct, frozen=True):
+    """A key that is, or was, an agent's."""
+
+    agent: AgentId
+    public: PublicKey
+    valid_from: datetime
+    revoked_at: datetime | None = None
+
+
+class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that has been accepted once: its newest card, and its keys, oldest first."""
+
+    card: AgentCard
+    keys: tuple[KnownKey, ...]
+    capacity: Capacity | None
+    """What all its instances can take together; None where none is present."""
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """The orchestrator's signed statement about a run's output."""
+
+    statement: str
+    signed_by: AgentId
+    key: KeyId
+
+
+class Service(Protocol):
+    """All that may be asked of an orchestrator.
+
+    `by` is who asks; a server that knows its callers writes down whom it has let in. Every method may raise
+    StoreUnavailable; what else one raises stands with it. What is asked for again is done again, but for `publish`
+    and `lift`, which say what they do then.
+    """
+
+    # -- templates -----------------------------------------------------------------------------------------------
+
+    async def templates(self) -> list[Published]:
+        """All versions of all published templates, by name, the newest first."""
+        ...
+
+    async def template(self, digest: Digest) -> bytes:
+        """The document that was published under this digest. Raises NotFound."""
+        ...
+
+    async def graph(self, digest: Digest) -> Graph:
+        """The graph that a published template compiles to. Raises NotFound."""
+        ...
+
+    async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
+        """Publish a template under the digest of its canonical document, once it is verified; again is no error.
+
+        Raises:
+            TemplateInvalid: the graph does not hold; with everything that the verifier found.
+            Refused: this version stands for another document already.
+        """
+        ...
+
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    async def start_run(self, digest: Digest, value: Any, *, title: str = "", by: str = "local") -> Run:
+        """Start a run of a published template with this input, defaults filled in; returns it once it is durable.
+
+        Raises:
+            TemplateInvalid: the graph does not hold against what is known of agents and templates now.
+            ContractViolation: the input breaks the template's input schema.
+            Overloaded: there is too much to do already; try again later.
+        """
+        ...
+
+    async def fork(
+        self, run: RunId, *, task: TaskId | None, at: int | None, changes: dict[str, Any] | None, by: str
+    ) -> Run:
+        """Start a new run that shares what a run had done after its event `at` (all of it where None), from `task`
+        on anew, with these members of the input changed.
+
+        Raises what `start_run` raises, and NotFound where there is no such run or task.
+        """
+        ...
+
+    async def control(self, run: RunId, command: RunCommand) -> None:
+        """Carry out a command on a run, whichever process owns it. Raises what it is refused with."""
+        ...
+
+    async def signal(self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None) -> None:
+        """Give a value to a run: under a name, or to a task that waits for somebody.
+
+        Raises:
+            TransitionRefused: the task does not wait, or not for this.
+            ContractViolation: the value is not what it waits for.
+        """
+        ...
+
+    async def runs(self, query: RunQuery) -> list[RunSummary]:
+        """A page of runs, newest first."""
+        ...
+
+    async def summary(self, run: RunId) -> RunSummary | None:
+        """What lists show of the run; None where there is no such run."""
+        ...
+
+    async def run(self, run: RunId, *, until: int | None = None) -> Run:
+        """The run as it is, or was after its event number `until`; its chain is verified. Raises NotFound,
+        StoreCorrupt.
+        """
+        ...
+
+    async def records(self, run: RunId, *, after: int = 0, limit: int | None = None) -> list[Record]:
+        """The run's events as they stand in the journal, behind sequence number `after`, in order."""
+        ...
+
+    def follow(self, run: RunId) -> AsyncIterator[News]:
+        """News of a run: first, as one item, all that has happened, then what happens, up to its end.
+
+        No event is left out and none comes twice, whoever carries the run on. Progress comes as it may.
+        Raises NotFound, StoreCorrupt.
+        """
+        ...
+
+    async def seal(self, run: RunId) -> Seal:
+        """The signed statement about the run's output. Raises NotFound, and TransitionRefused where there is no
+        output.
+        """
+        ...
+
+    async def data(self, document: Document) -> bytes:
+        """The document's exact bytes. Raises NotFound, StoreCorrupt."""
+        ...
+
+    # -- agents --------------------------------------------------------------------------------------------------
+
+    async def agents(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
+        """All known agents by id, or those whose newest card offers a capability in this range."""
+        ...
+
+    async def contracts(self) -> list[Contract]:
+        """Every contract that an agent has ever offered, by capability, the newest version first."""
+        ...
+
+    async def key(self, kid: KeyId) -> KnownKey | None:
+        """The key of an agent, whether it is still valid or not; None where nobody knows it."""
+        ...
+
+    # -- holds and incidents -------------------------------------------------------------------------------------
+
+    async def holds(self) -> Sequence[HoldPlaced]:
+        """All holds in force, oldest first."""
+        ...
+
+    async def hold(self, scope: Scope, subject: str, *, by: str, reason: str = "") -> None:
+        """Assign nothing of this scope from now on."""
+        ...
+
+    async def lift(self, scope: Scope, subject: str, *, by: str) -> None:
+        """Lift a hold. Raises TransitionRefused where there is none."""
+        ...
+
+    async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
+        """The newest incidents with their numbers, newest first."""
+        ...
+
+
+def newest(published: Sequence[Published], reference: str) -> Published:
+    """The newest version that `name@range`, `name@version` or `name` admits. Raises NotFound."""
+    name, _, text = reference.partition("@")
+    versions = {Version.parse(one.version): one for one in published if one.name == name}
+    best = VersionRange.parse(text or "*").best(versions)
+    if best is None:
+        known = ", ".join(sorted({one.name for one in published})) or "none"
+        raise NotFound.of("ACC761", f"no template {reference} is published", hint=f"published are: {known}")
+    return versions[best]
+
+
+def held(run: Run, holds: Sequence[HoldPlaced]) -> list[HoldPlaced]:
+    """Those of the holds that keep this run from being assigned."""
+    name = run.started.template.partition("@")[0]
+    keys = (("everything", ""), ("template", name), ("template", run.started.template))
+    return [hold for hold in holds if (hold.scope, hold.subject) in keys]
+
+
+def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:
+    """What lists show of the run."""
+    return RunSummary(
+        run=run.id,
+        partition=partition_of(run.id),
+        template=run.started.template,
+        title=run.started.title,
+        state=state_of(run),
+        started_at=run.started.at,
+        updated_at=run.updated_at,
+        wake_at=wake_at,
+        tasks_total=len(run.graph.tasks),
+        tasks_done=run.completed,
+        tasks_failed=run.failed,
+        parent=run.started.parent.run if run.started.parent else None,
+    )
+
+
+def state_of(run: Run) -> RunState:
+    """The run's phase, or that it is paused."""
+    return "paused" if run.paused and not run.ended else run.phase

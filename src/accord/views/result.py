@@ -1,0 +1,96 @@
+"""The result of a run: its output, signed, and what in it was repaired."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from accord.domain.diagnosis import Change, Diagnosis
+from accord.domain.document import Document
+from accord.domain.ids import TaskId
+from accord.domain.state import Run
+from accord.errors import AccordError
+from accord.service import Service
+
+
+class Repaired(msgspec.Struct, frozen=True, kw_only=True):
+    """A task whose output is a repaired result."""
+
+    task: TaskId
+    by: str
+    attempt: int
+    """The attempt that was the diagnosis; `accord runs show RUN --task TASK` has all of them."""
+    changes: tuple[Change, ...]
+
+
+async def repairs_of(service: Service, run: Run) -> tuple[Repaired, ...]:
+    """The tasks of a run whose outputs were repaired, items included."""
+    found = []
+    for task in sorted(run.tasks):
+        state = run.state(task)
+        number = state.attempt if state.phase == "completed" else None
+        for attempt in state.attempts:
+            if attempt.want.purpose != "diagnose" or attempt.number != number or attempt.output is None:
+                continue
+            value = await value_of(service, attempt.output)
+            found.append(Repaired(task=task, by=attempt.agent, attempt=attempt.number, changes=_changes(value)))
+    return tuple(found)
+
+
+def _changes(value: Any) -> tuple[Change, ...]:
+    """The changes that a diagnosis tells of; one that is of another form tells of none."""
+    try:
+        return msgspec.convert(value, Diagnosis).changes
+    except (msgspec.ValidationError, AccordError):
+        return ()
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a run, as scripts get it."""
+
+    run: str
+    state: str
+    template: str
+    title: str
+    started_at: str
+    took_s: float
+    output: Any = msgspec.UNSET
+    statement: str | msgspec.UnsetType = msgspec.UNSET
+    """The orchestrator's signed statement about the output."""
+    signed_by: str | msgspec.UnsetType = msgspec.UNSET
+    key: str | msgspec.UnsetType = msgspec.UNSET
+    problem: Any = msgspec.UNSET
+    repaired: tuple[Repaired, ...] = ()
+    """The tasks whose results broke their contract, and what was changed in them."""
+    reports: str | msgspec.UnsetType = msgspec.UNSET
+    """Where report and charts are."""
+
+
+async def result_of(service: Service, run: Run) -> Result:
+    """The run's result; that of a completed one is signed by the orchestrator."""
+    plain = Result(
+        run=run.id,
+        state="paused" if run.paused else run.phase,
+        template=run.started.template,
+        title=run.started.title,
+        started_at=run.started.at.isoformat(),
+        took_s=round((run.updated_at - run.started.at).total_seconds(), 3),
+        problem=run.problem if run.problem is not None else msgspec.UNSET,
+        repaired=await repairs_of(service, run),
+    )
+    if run.phase != "completed" or run.output is None:
+        return plain
+    seal = await service.seal(run.id)
+    return msgspec.structs.replace(
+        plain,
+        output=await value_of(service, run.output),
+        statement=seal.statement,
+        signed_by=seal.signed_by,
+        key=seal.key,
+    )
+
+
+async def value_of(service: Service, document: Document) -> Any:
+    """The JSON value of a document. Raises NotFound, StoreCorrupt."""
+    return msgspec.json.decode(document.data or await service.data(document))

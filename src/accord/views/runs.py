@@ -1,0 +1,132 @@
+"""A run, and a task of one, as scripts and programs get them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from accord.codec import decode_event
+from accord.domain import event as e
+from accord.domain.document import Document
+from accord.domain.ids import TaskId
+from accord.domain.state import Attempt, Run
+from accord.service import Service
+from accord.views.plain import plain_value
+from accord.views.result import result_of, value_of
+from accord.views.waiting import waiting_tasks
+
+_ENDS = (e.AttemptSucceeded, e.AttemptRejected, e.AttemptFailed, e.AttemptExpired, e.AttemptCancelled)
+
+
+async def run_document(service: Service, run: Run) -> dict[str, Any]:
+    """The run as scripts get it."""
+    result = await result_of(service, run)
+    started = run.started
+    return {
+        **plain_value(result),
+        "by": started.by,
+        "input": await value_of(service, started.input),
+        "parent": started.parent,
+        "origin": started.origin,
+        "updated_at": run.updated_at,
+        "deadline_at": run.deadline_at,
+        "epoch": run.epoch,
+        "waiting": waiting_tasks(run),
+        "tasks": [_task_document(run, name) for name in run.graph.order],
+    }
+
+
+def _task_document(run: Run, name: TaskId) -> dict[str, Any]:
+    state = run.state(name)
+    return {
+        "task": name,
+        "state": state.phase,
+        "agents": sorted({attempt.agent for part in run.instances(name) for attempt in run.state(part).attempts}),
+        "attempts": sum(len(run.state(part).attempts) for part in run.instances(name)),
+        "items": state.item_count or None,
+        "items_settled": state.items_settled if state.item_count else None,
+        "items_failed": state.items_failed if state.item_count else None,
+        "confidence": state.confidence,
+        "started_at": state.started_at,
+        "ended_at": state.ended_at,
+        "subrun": state.subrun,
+        "problem": state.problem,
+    }
+
+
+# -- one task ----------------------------------------------------------------------------------------------------
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """What the events say of an attempt beside its state."""
+
+    wanted: str = ""
+    chosen: str = ""
+    ended: Any = None
+    fault: str = ""
+    cause: str = ""
+
+
+async def told_of(service: Service, run: Run, task: TaskId, until: int | None) -> dict[int, Told]:
+    """By attempt number: why it was wanted, why its agent was chosen, when and how it ended."""
+    told: dict[int, Told] = {}
+    reason = ""
+    for record in await service.records(run.id, limit=until):
+        event = decode_event(record)
+        if getattr(event, "task", None) != task:
+            continue
+        if isinstance(event, e.AttemptWanted):
+            reason = event.reason
+        elif isinstance(event, e.AttemptAssigned):
+            told[event.attempt] = Told(wanted=reason, chosen=event.choice)
+        elif isinstance(event, _ENDS):
+            one = told[event.attempt]
+            one.ended = event.at
+            one.fault = getattr(event, "fault", "")
+            one.cause = getattr(event, "reason", "") or getattr(event, "cause", "")
+    return told
+
+
+async def task_document(service: Service, run: Run, task: TaskId, until: int | None) -> dict[str, Any]:
+    """The task as scripts get it: its state, its items, and all attempts with their values."""
+    state, told = run.state(task), await told_of(service, run, task, until)
+    return {
+        "run": run.id,
+        "task": task,
+        "state": state.phase,
+        "epoch": state.epoch,
+        "confidence": state.confidence,
+        "problem": state.problem,
+        "output": await _value(service, state.output),
+        "waiting": state.waiting,
+        "items": [{"task": item, "state": run.state(item).phase} for item in run.started_items(task)],
+        "attempts": [await _attempt_document(service, attempt, told[attempt.number]) for attempt in state.attempts],
+    }
+
+
+async def _attempt_document(service: Service, attempt: Attempt, told: Told) -> dict[str, Any]:
+    return {
+        "attempt": attempt.number,
+        "state": attempt.phase,
+        "purpose": attempt.want.purpose,
+        "agent": attempt.agent,
+        "capability": attempt.capability,
+        "contract": attempt.contract,
+        "epoch": attempt.epoch,
+        "wanted_because": told.wanted,
+        "chosen_because": told.chosen,
+        "assigned_at": attempt.assigned_at,
+        "ended_at": told.ended,
+        "fault": told.fault or None,
+        "cause": told.cause or None,
+        "confidence": attempt.confidence,
+        "problems": attempt.problems,
+        "input": await _value(service, attempt.want.input),
+        "output": await _value(service, attempt.output),
+        "statement": attempt.statement,
+    }
+
+
+async def _value(service: Service, document: Document | None) -> Any:
+    return None if document is None else await value_of(service, document)
