@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -13,8 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from accord.domain.contract import read_contract
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
+from accord.domain.merkle import batch
 from accord.domain.message import Claims, encode_claims, payload_ref, statement_id
-from accord.domain.signature import PublicKey, attach, signing_input
+from accord.domain.signature import BATCHED, PublicKey, attach, signing_input, statement_digest
 from pages.markdown import GENERATED
 
 ORCHESTRATOR, AGENT = AgentId("spiffe://local/orchestrator/main"), AgentId("spiffe://local/agent/summarizer")
@@ -58,24 +58,24 @@ def vector_page() -> str:
         + f"\n\nIts digest, SHA-256 over the RFC 8785 form:\n\n{_text(contract.digest)}",
         "## Assignment\n\n" + _message(first, assignment, ASSIGNMENT, _es256(signer)),
         "## Result\n\n" + _message(second, result, RESULT, other.sign),
-        "The digest by which a later statement rests on this result (`ins`) is SHA-256 over the statement's bytes:\n\n"
-        + _text(sha256(_statement(second, result, other.sign)).hexdigest())
-        + "\n",
+        "The digest by which a later statement rests on this result (`ins`) is SHA-256 over its claims' bytes:\n\n"
+        + _text(statement_digest(encode_claims(result))),
+        _batch(first, contract.digest, _es256(signer)),
     ]
     return "\n\n".join(parts)
 
 
-def _claims(kind: Any, contract: Any, payload: bytes, confidence: str | None = None) -> Claims:
+def _claims(kind: Any, contract: Any, payload: bytes, confidence: str | None = None, task: TaskId = TASK) -> Claims:
     forth = kind == "assign"
     return Claims(
         issuer=ORCHESTRATOR if forth else AGENT,
         audience=AGENT if forth else ORCHESTRATOR,
-        id=statement_id(RUN, TASK, 1, kind),
+        id=statement_id(RUN, task, 1, kind),
         issued_at=ISSUED,
         expires_at=ISSUED + 3600,
         kind=kind,
         run=RUN,
-        task=TASK,
+        task=task,
         attempt=1,
         lease=LEASE,
         capability=CAPABILITY,
@@ -91,6 +91,23 @@ def _message(key: PublicKey, claims: Claims, payload: bytes, sign: Any) -> str:
     return (
         f"The payload, {len(payload)} bytes:\n\n{_text(payload.decode())}\n\nThe claims:\n\n{shown}\n\n"
         f"The statement, with {key.algorithm}:\n\n{_text(statement)}"
+    )
+
+
+def _batch(key: PublicKey, contract: Any, sign: Any) -> str:
+    """Three assignments under one signature."""
+    claims = [encode_claims(_claims("assign", contract, ASSIGNMENT, task=TaskId(f"summary[{n}]"))) for n in range(3)]
+    algorithm = BATCHED[key.algorithm]
+    inputs = [signing_input(key.kid, algorithm, one) for one in claims]
+    signed, proofs = batch(inputs)
+    statements = [attach(one, sign(signed), proof).decode() for one, proof in zip(inputs, proofs, strict=True)]
+    return (
+        f"## Batch\n\nThree assignments with the payload above, for the tasks `summary[0]` to `summary[2]`, that share "
+        f"one signature with {algorithm}. What is signed, in hexadecimal digits: `accord+root`, a zero byte, the size, "
+        f"the root:\n\n{_text(signed.hex())}\n\n"
+        "The proofs behind the signature: index, size, path. The third has no sibling at first, so its path is "
+        f"shorter:\n\n{_text(chr(10).join(proof.hex() for proof in proofs))}\n\n"
+        f"The statements:\n\n{_text((chr(10) * 2).join(statements))}\n"
     )
 
 

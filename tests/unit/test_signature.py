@@ -72,7 +72,7 @@ def test_what_was_signed_comes_back(algorithm, claims):
     token = statement(signer, claims)
     parsed = parse_statement(token)
     assert (parsed.algorithm, parsed.kid) == (algorithm, signer.public.kid)
-    assert token == attach(parsed.signing_input, parsed.signature)
+    assert token == attach(parsed.signed, parsed.signature)
     assert accepted(token, signer.public) == claims
     assert statement(signer, claims) == token, "signing is deterministic"
 

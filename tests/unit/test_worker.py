@@ -36,12 +36,13 @@ from accord.domain.payloads import (
     decode_payload,
     encode_payload,
 )
-from accord.domain.signature import PublicKey, attach, parse_statement, signing_input, verify
+from accord.domain.signature import PublicKey, attach, parse_statement, signing_input, statement_digest, verify
 from accord.errors import Problem, StoreUnavailable
 from accord.ports import Inbox, Parcel, agent_subject, partition_subject
 from accord.sdk import Agent, AgentKey, Context, Failure, Result, Worker, WorkerOptions
 from accord.sdk.desk import Pace
 from accord.sdk.intake import Refusal
+from accord.statements import Draft, Signer
 from accord.testing.keys import MemoryKeyStore
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -224,7 +225,7 @@ async def test_a_result_says_what_it_answers(start: Start) -> None:
         id=statement_id(RUN, TaskId("one"), 1, "result"),
         kind="result",
         payload=payload_ref(b"8"),
-        inputs=(payload_ref(assignment.statement).sha256,),
+        inputs=(statement_digest(parse_statement(assignment.statement).claims),),
         confidence="0.5",
     )
     assert await rig.bus.depth(agent_subject(rig.agent.id)) == 0
@@ -483,6 +484,23 @@ async def test_a_redelivery_is_answered_with_the_same_bytes_and_not_executed(sta
     await rig.send(assignment)
     (_, second), *_ = await rig.answers(1)
     assert (first, gate.calls) == (second, 1)
+
+
+async def test_an_assignment_that_comes_again_in_a_batch_is_not_done_again(start: Start) -> None:
+    """An orchestrator that was started again signs what it repeats with whatever else it has to say then."""
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent)
+    alone = await rig.assignment({"number": 5})
+    await rig.send(alone)
+    (_, first), *_ = await rig.answers(1)
+    drafts = [Draft(parse_statement(alone.statement).claims), Draft(b"{}")]
+    again, _ = await Signer(rig.keys, rig.key).sign(drafts)
+    assert again != alone.statement
+    await rig.send(Message(again, alone.payload))
+    (claims, second), *_ = await rig.answers(1)
+    assert (first, gate.calls) == (second, 1)
+    assert claims.inputs == (statement_digest(parse_statement(again).claims),)
 
 
 async def test_failures_are_repeated_too(start: Start) -> None:

@@ -76,6 +76,8 @@ class AgentCard(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unk
     """Public JWKs; one of them signs what this instance sends."""
     capabilities: Annotated[tuple[Offer, ...], msgspec.Meta(max_length=1000)]
     capacity: Capacity
+    batches: bool = False
+    """Whether this instance verifies statements that are signed in batches (`ES256-MT`, `Ed25519-MT`)."""
 
     def contracts(self) -> tuple[Contract, ...]:
         """The contracts of the capabilities, in order. Raises MessageRefused with all that is wrong."""

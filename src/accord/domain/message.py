@@ -41,12 +41,13 @@ REFUSALS: Final[dict[str, str]] = {
     "ACC303": "a part is not canonical base64url without padding (RFC 7515, appendix C)",
     "ACC304": "the protected header has not exactly the members that are allowed",
     "ACC305": "the header's typ is another one",
-    "ACC306": "the algorithm is not supported; ES256 and Ed25519 are",
+    "ACC306": "the algorithm is not supported; ES256, Ed25519, ES256-MT and Ed25519-MT are",
     "ACC307": "the kid is not a SHA-256 thumbprint (RFC 7638)",
     "ACC308": "the signature is not exactly 64 bytes",
     "ACC309": "the statement names another key",
     "ACC310": "the algorithm is not the key's",
     "ACC311": "the signature does not verify",
+    "ACC318": "the third part is not the signature of a batch with the proof that index and size ask for",
     # its claims (message.py)
     "ACC312": "a claim is unknown",
     "ACC313": "a claim is missing",
@@ -67,10 +68,11 @@ REFUSALS: Final[dict[str, str]] = {
 
 def refusal(code: str, detail: str = "", *, pointer: str | None = None) -> MessageRefused:
     """The error for one of `REFUSALS`, with what was seen instead."""
-    return MessageRefused(_problem(code, detail, pointer))
+    return MessageRefused(problem_of(code, detail, pointer))
 
 
-def _problem(code: str, detail: str = "", pointer: str | None = None) -> Problem:
+def problem_of(code: str, detail: str = "", pointer: str | None = None) -> Problem:
+    """One of `REFUSALS`, with what was seen instead."""
     return Problem(code, f"{REFUSALS[code]}: {detail}" if detail else REFUSALS[code], Place(pointer=pointer))
 
 
@@ -261,7 +263,7 @@ def _refuse_duplicates_and_nulls(data: bytes) -> None:
     value = strict_json(data, max_bytes=STATEMENT_MAX_BYTES)
     if isinstance(value, dict):
         MessageRefused.raise_if(
-            _problem("ACC315", pointer=f"/{name}") for name, claim in value.items() if claim is None
+            problem_of("ACC315", pointer=f"/{name}") for name, claim in value.items() if claim is None
         )
 
 
@@ -270,8 +272,8 @@ def _wrong_claims(data: bytes, reason: str) -> MessageRefused:
     value = strict_json(data, max_bytes=STATEMENT_MAX_BYTES)
     if not isinstance(value, dict):
         return refusal("ACC314", "the claims are an object")
-    problems = [_problem("ACC312", name, pointer=f"/{name}") for name in value if name not in _WIRE_NAMES]
-    problems += [_problem("ACC313", name, pointer=f"/{name}") for name in sorted(_REQUIRED - value.keys())]
+    problems = [problem_of("ACC312", name, pointer=f"/{name}") for name in value if name not in _WIRE_NAMES]
+    problems += [problem_of("ACC313", name, pointer=f"/{name}") for name in sorted(_REQUIRED - value.keys())]
     return MessageRefused(*problems) if problems else _out_of_bounds(reason)
 
 

@@ -1,8 +1,9 @@
 """Public keys, and the strict compact JWS (RFC 7515) that a statement is.
 
 Strict means: one spelling for every token, three header members and no other, two algorithms bound to
-their keys, and nothing of the claims parsed before the signature is verified. `verify` releases the
-interpreter's lock for nearly all of its time, and everything here may be called from several threads.
+their keys, and nothing of the claims parsed before the signature is verified. Either algorithm signs a statement by
+itself, or the root of a batch (see `merkle`); the header says which. `is_signature` releases the interpreter's lock for
+nearly all of its time, and everything here may be called from several threads.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from accord.domain.ids import KeyId
-from accord.domain.message import STATEMENT_MAX_BYTES, refusal, strict_json
-from accord.errors import KeyUnusable, Place, Problem
+from accord.domain.ids import Digest, KeyId
+from accord.domain.merkle import batch_of
+from accord.domain.message import STATEMENT_MAX_BYTES, problem_of, refusal, strict_json
+from accord.errors import KeyUnusable, MessageRefused, Place, Problem
 
 Algorithm = Literal["ES256", "Ed25519"]
 """ES256 is ECDSA on P-256 with SHA-256 (RFC 7518), Ed25519 is RFC 8032 under the name of RFC 9864."""
+
+StatementAlgorithm = Literal["ES256", "Ed25519", "ES256-MT", "Ed25519-MT"]
+"""How a statement is signed: by itself, or with the root of a batch."""
+
+BATCHED: Final[Mapping[Algorithm, StatementAlgorithm]] = {"ES256": "ES256-MT", "Ed25519": "Ed25519-MT"}
+"""The algorithm of a batch's statements, by the key's."""
 
 STATEMENT_TYPE: Final = "accord+jwt"
 SIGNATURE_BYTES: Final = 64
@@ -217,16 +225,26 @@ def _is_strong_point(encoded: bytes) -> bool:
 class Parsed(msgspec.Struct, frozen=True, gc=False):
     """A statement taken apart, not yet verified: before that nobody may look into `claims`."""
 
-    algorithm: Algorithm
+    algorithm: StatementAlgorithm
     kid: KeyId
-    signing_input: bytes
+    signed: bytes
+    """What the signature has to be of: the signing input, or what was signed for the batch."""
     signature: bytes
     claims: bytes
 
+    @property
+    def batched(self) -> bool:
+        """Whether the signature is the one of a batch."""
+        return self.algorithm in _KEY_ALGORITHMS
+
 
 class _Header(msgspec.Struct, frozen=True, gc=False):
-    algorithm: Algorithm
+    algorithm: StatementAlgorithm
     kid: KeyId
+
+
+_KEY_ALGORITHMS: Final[Mapping[str, Algorithm]] = {batched: algorithm for algorithm, batched in BATCHED.items()}
+_ALGORITHMS: Final = (*BATCHED, *BATCHED.values())
 
 
 def parse_statement(token: bytes) -> Parsed:
@@ -252,16 +270,21 @@ def verify_compact(token: bytes, key: PublicKey, *, kid: str, typ: str | None) -
     return parsed.claims
 
 
-def signing_input(kid: KeyId, algorithm: Algorithm, claims: bytes) -> bytes:
-    """The bytes of a statement that are signed."""
+def statement_digest(claims: bytes) -> Digest:
+    """By what other statements name one: its claims, so that it is the same however often and however it is signed."""
+    return Digest(hashlib.sha256(claims).hexdigest())
+
+
+def signing_input(kid: KeyId, algorithm: StatementAlgorithm, claims: bytes) -> bytes:
+    """The bytes of a statement that are signed, or that are a leaf of its batch."""
     return _header_part(kid, algorithm) + _to_base64url(claims)
 
 
-def attach(signed: bytes, signature: bytes) -> bytes:
-    """The statement of a signing input and its raw signature. Raises MessageRefused."""
+def attach(signing_input: bytes, signature: bytes, proof: bytes = b"") -> bytes:
+    """The statement of a signing input and its raw signature, or its batch's and the proof. Raises MessageRefused."""
     if len(signature) != SIGNATURE_BYTES:
         raise refusal("ACC308", f"{len(signature)} bytes")
-    statement = signed + b"." + _to_base64url(signature)
+    statement = signing_input + b"." + _to_base64url(signature + proof)
     if len(statement) > STATEMENT_MAX_BYTES:
         raise refusal("ACC301", f"{len(statement)} bytes, at most {STATEMENT_MAX_BYTES} are allowed")
     return statement
@@ -280,10 +303,19 @@ def _parse(token: bytes, typ: str | None) -> Parsed:
     signature = _from_base64url(parts[2])
     if signature is None:
         raise refusal("ACC303", "the signature")
+    signed = token[: -len(parts[2]) - 1]
+    if header.algorithm in _KEY_ALGORITHMS:
+        return _parsed_batched(header, signed, signature, claims)
     if len(signature) != SIGNATURE_BYTES:
         raise refusal("ACC308", f"{len(signature)} bytes")
-    signed = token[: -len(parts[2]) - 1]
     return Parsed(header.algorithm, header.kid, signed, signature, claims)
+
+
+def _parsed_batched(header: _Header, leaf: bytes, signature: bytes, claims: bytes) -> Parsed:
+    signed = batch_of(leaf, signature[SIGNATURE_BYTES:])
+    if signed is None:
+        raise refusal("ACC318", f"{len(signature)} bytes")
+    return Parsed(header.algorithm, header.kid, signed, signature[:SIGNATURE_BYTES], claims)
 
 
 @lru_cache(maxsize=4096)  # a signer's header is always the same bytes
@@ -298,7 +330,7 @@ def _header(part: bytes, typ: str | None) -> _Header:
     alg, kid = header["alg"], header["kid"]
     if header.get("typ") != typ:
         raise refusal("ACC305", repr(header["typ"]), pointer="/typ")
-    if alg not in ("ES256", "Ed25519"):
+    if alg not in _ALGORITHMS:
         raise refusal("ACC306", repr(alg), pointer="/alg")
     if not isinstance(kid, str):
         raise refusal("ACC307", pointer="/kid")
@@ -306,7 +338,7 @@ def _header(part: bytes, typ: str | None) -> _Header:
 
 
 @lru_cache(maxsize=4096)
-def _header_part(kid: KeyId, algorithm: Algorithm) -> bytes:
+def _header_part(kid: KeyId, algorithm: StatementAlgorithm) -> bytes:
     header = {"alg": algorithm, "kid": kid, "typ": STATEMENT_TYPE}
     return _to_base64url(msgspec.json.encode(header)) + b"."
 
@@ -315,12 +347,20 @@ _ES256 = ECDSA(SHA256())
 _N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
+def key_problem(parsed: Parsed, key: PublicKey, kid: str | None = None) -> Problem | None:
+    """Why the statement is none under this key, whatever its signature; `kid` is the key's name, if not its own."""
+    if parsed.kid != (kid or key.kid):
+        return problem_of("ACC309", repr(parsed.kid), "/kid")
+    if parsed.algorithm not in (key.algorithm, BATCHED[key.algorithm]):
+        return problem_of("ACC310", f"{parsed.algorithm} under a key for {key.algorithm}", "/alg")
+    return None
+
+
 def _verify(parsed: Parsed, key: PublicKey, kid: str) -> None:
-    if parsed.kid != kid:
-        raise refusal("ACC309", repr(parsed.kid), pointer="/kid")
-    if parsed.algorithm != key.algorithm:
-        raise refusal("ACC310", f"{parsed.algorithm} under a key for {key.algorithm}", pointer="/alg")
-    if not is_signature(key, parsed.signature, parsed.signing_input):
+    problem = key_problem(parsed, key, kid)
+    if problem is not None:
+        raise MessageRefused(problem)
+    if not is_signature(key, parsed.signature, parsed.signed):
         raise refusal("ACC311")
 
 

@@ -1,10 +1,10 @@
 """What agents are told: assignments, withdrawals and rejections, made from events alone, so that made again they
-are the same bytes.
+say the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -18,9 +18,10 @@ from accord.domain.payloads import AssignContext, CancelPayload, RejectPayload, 
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run, Want
 from accord.domain.scope import Values, output_of
-from accord.domain.signature import PublicKey, attach, signing_input
+from accord.domain.signature import parse_statement, statement_digest
 from accord.errors import Problem
-from accord.ports import KeyStore, Parcel, agent_subject
+from accord.ports import Parcel, agent_subject
+from accord.statements import Draft, Signer
 
 VALID_FOR = timedelta(hours=1)
 """How long an assignment without a timeout may take to its agent."""
@@ -66,19 +67,18 @@ def _before(run: Run, node: TaskId) -> Iterable[TaskId]:
 class Secretary:
     """Signs what the orchestrator says, many statements in one call."""
 
-    def __init__(self, identity: AgentId, keys: KeyStore, key: PublicKey) -> None:
+    def __init__(self, identity: AgentId, signer: Signer, verifies_batches: Callable[[AgentId], bool]) -> None:
         self.identity = identity
-        self.key = key
-        self._keys = keys
+        self.key = signer.key
+        self._signer = signer
+        self._verifies_batches = verifies_batches
 
     async def sign(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Message]:
         """The messages of these claims and payloads, in order."""
-        inputs = [signing_input(self.key.kid, self.key.algorithm, encode_claims(claims)) for claims, _ in drafts]
-        signatures = await self._keys.sign(self.key.kid, inputs)
-        return [
-            Message(attach(signed, signature), payload)
-            for signed, signature, (_, payload) in zip(inputs, signatures, drafts, strict=True)
-        ]
+        statements = await self._signer.sign(
+            [Draft(encode_claims(claims), not self._verifies_batches(claims.audience)) for claims, _ in drafts]
+        )
+        return [Message(statement, payload) for statement, (_, payload) in zip(statements, drafts, strict=True)]
 
     async def parcels(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Parcel]:
         """The signed messages, addressed to the agents they are for."""
@@ -168,7 +168,7 @@ def _statement_digests(run: Run, task: TaskId) -> Iterator[Digest]:
     state = run.state(task)
     attempt = run.attempt(task, state.attempt or 0)
     if attempt is not None and attempt.statement is not None:
-        yield Digest(sha256(attempt.statement.encode()).hexdigest())
+        yield statement_digest(parse_statement(attempt.statement.encode()).claims)
     elif state.source is not None:
         yield state.source
 

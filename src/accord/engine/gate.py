@@ -1,13 +1,12 @@
 """The gate: an incoming message is authenticated, then admitted. Nothing is parsed before it is authenticated;
 every check fails closed.
 
-`authenticate` needs no state but the registry and runs in threads for large batches; `admit` looks at the run.
+`authenticate` needs no state but the registry; `admit` looks at the run.
 The order of the checks is that of `docs/protocol.md`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,17 +25,16 @@ from accord.domain.outcome import UNSURE
 from accord.domain.payloads import FailurePayload, decode_payload
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run
-from accord.domain.signature import parse_statement, verify
+from accord.domain.signature import Parsed, parse_statement
 from accord.engine.documents import Documents
 from accord.engine.registry import Registry
 from accord.errors import AccordError, MessageRefused, Place, Problem
 from accord.ports import Delivery
+from accord.service import KnownKey
+from accord.statements import Verifier
 
 CLOCK_SKEW = timedelta(seconds=60)
 """How far an agent's clock may be ahead."""
-
-INLINE_BELOW = 8
-"""Smaller batches are authenticated at once: a thread would cost more than it saves."""
 
 REFUSALS: dict[str, str] = {
     "ACC340": "the key is unknown, or revoked",
@@ -85,6 +83,14 @@ class Suspect(msgspec.Struct, frozen=True):
     """Only of an authentic statement."""
 
 
+class _Signed(msgspec.Struct, frozen=True):
+    """A message with a statement whose signature is still to be verified, under a key that may sign."""
+
+    delivery: Delivery
+    parsed: Parsed
+    key: KnownKey
+
+
 class Late(msgspec.Struct, frozen=True):
     """An honest answer that comes after the attempt has ended: a redelivery, or too late. It is acknowledged, no
     more.
@@ -107,26 +113,19 @@ class Gate:
         self._registry = registry
         self._documents = documents
         self._audiences = audiences
+        self._verifier = Verifier()
 
     # -- authenticity --------------------------------------------------------------------------------------------
 
     async def authenticate(self, deliveries: Sequence[Delivery], now: datetime) -> list[Authentic | Suspect]:
-        """What each delivery is, in order. A large batch is checked by two threads: verifying needs no interpreter
-        lock.
-        """
-        if len(deliveries) < INLINE_BELOW:
-            return self._authenticate_all(deliveries, now)
-        half = len(deliveries) // 2
-        first, second = await asyncio.gather(
-            asyncio.to_thread(self._authenticate_all, deliveries[:half], now),
-            asyncio.to_thread(self._authenticate_all, deliveries[half:], now),
-        )
-        return [*first, *second]
+        """What each delivery is, in order."""
+        opened = [self._opened(delivery) for delivery in deliveries]
+        signed = [one for one in opened if isinstance(one, _Signed)]
+        problems = await self._verifier.problems([(one.parsed, one.key.public) for one in signed])
+        found = (self._authenticated(one, forged, now) for one, forged in zip(signed, problems, strict=True))
+        return [next(found) if isinstance(one, _Signed) else one for one in opened]
 
-    def _authenticate_all(self, deliveries: Sequence[Delivery], now: datetime) -> list[Authentic | Suspect]:
-        return [self._authenticate(delivery, now) for delivery in deliveries]
-
-    def _authenticate(self, delivery: Delivery, now: datetime) -> Authentic | Suspect:
+    def _opened(self, delivery: Delivery) -> _Signed | Suspect:
         message = delivery.message
         try:
             if len(message.payload) > PAYLOAD_MAX_BYTES:
@@ -135,14 +134,21 @@ class Gate:
             known = self._registry.key(parsed.kid)
             if known is None:
                 raise _refusal("ACC340", "/kid", parsed.kid)
-            verify(parsed, known.public)
-            claims = decode_claims(parsed.claims)
         except MessageRefused as error:
             return Suspect(delivery, error.problems[0])
-        problem = self._ingress_problem(claims, known.agent, now)
+        return _Signed(delivery, parsed, known)
+
+    def _authenticated(self, signed: _Signed, forged: Problem | None, now: datetime) -> Authentic | Suspect:
+        if forged is not None:
+            return Suspect(signed.delivery, forged)
+        try:
+            claims = decode_claims(signed.parsed.claims)
+        except MessageRefused as error:
+            return Suspect(signed.delivery, error.problems[0])
+        problem = self._ingress_problem(claims, signed.key.agent, now)
         if problem is None and claims.kind in _ABOUT_AGENTS:
-            problem = _payload_problem(claims, message.payload)
-        return Suspect(delivery, problem, claims) if problem else Authentic(delivery, claims)
+            problem = _payload_problem(claims, signed.delivery.message.payload)
+        return Suspect(signed.delivery, problem, claims) if problem else Authentic(signed.delivery, claims)
 
     def _ingress_problem(self, claims: Claims, signer: AgentId, now: datetime) -> Problem | None:
         if claims.issuer != signer:

@@ -30,6 +30,7 @@ from accord.engine.streams import SystemStream
 from accord.engine.timers import Timers
 from accord.engine.verification import Verification
 from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore
+from accord.statements import Signer
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Parts:
         self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
         self.ledger.fences = self.partitions.fences
         self.incidents = Incidents(journal, self.documents, clock)
-        self.secretary = Secretary(identity.id, ports.keys, identity.key)
+        self.secretary = Secretary(identity.id, Signer(ports.keys, identity.key), self.registry.verifies_batches)
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.gate = Gate(self.registry, self.documents, audiences)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)

@@ -37,6 +37,8 @@ class Presence(msgspec.Struct):
     queued: int = 0
     load: float = 0.0
     draining: bool = False
+    batches: bool = False
+    """Whether it verifies statements that are signed in batches."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class Registry:
         self._renewed: dict[LeaseToken, datetime] = {}
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
+        self._batching: set[AgentId] = set()
         self.generation = 0
         """Counts the changes of what is known: reports of the verifier hold for one generation."""
         self.refusals: dict[AgentId, MessageRefused] = {}
@@ -131,7 +134,7 @@ class Registry:
     def arrive(self, card: AgentCard, now: datetime) -> None:
         """An instance is here: it has sent its card."""
         self._silent.pop(card.instance, None)
-        self._present[card.instance] = Presence(card.agent, card.capacity, now)
+        self._present[card.instance] = Presence(card.agent, card.capacity, now, batches=card.batches)
         self.refusals.pop(card.agent, None)
         self._touch()
 
@@ -177,6 +180,10 @@ class Registry:
     def capacity(self, agent: AgentId) -> Capacity | None:
         """What all instances of the agent can take together; None where none is present."""
         return self._capacities.get(agent)
+
+    def verifies_batches(self, agent: AgentId) -> bool:
+        """Whether every instance that could take a message for the agent verifies batches."""
+        return agent in self._batching
 
     def candidates(self, wanted: CapabilityRange) -> tuple[Candidate, ...]:
         """The agents present that offer the capability in a version of the range, by id."""
@@ -254,6 +261,8 @@ class Registry:
     def _touch(self) -> None:
         self._candidates.clear()
         self._capacities = {}
+        others = {one.agent for one in self._present.values() if not one.batches}
+        self._batching = {one.agent for one in self._present.values()} - others
         for one in self._present.values():
             if not one.draining and one.agent in self._cards:
                 known = self._capacities.get(one.agent, Capacity(concurrency=0, queue=0))

@@ -146,6 +146,7 @@ class Agent:
             keys=tuple(key.to_jwk() for key in keys),
             capabilities=tuple(_offer(capability) for capability in self._capabilities.values()),
             capacity=self.capacity,
+            batches=True,
         )
 
 

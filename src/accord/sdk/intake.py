@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -13,9 +11,10 @@ import msgspec
 
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.message import Claims, Message, decode_claims
-from accord.domain.signature import PublicKey, parse_statement, verify
+from accord.domain.signature import Parsed, PublicKey, parse_statement, statement_digest
 from accord.errors import MessageRefused, Place, Problem
 from accord.ports import Delivery
+from accord.statements import Verifier
 
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far the issuer's clock may be ahead."""
@@ -53,52 +52,53 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
     delivery: Delivery
     claims: Claims
     digest: Digest
-    """SHA-256 of the statement."""
+    """By what the answer names the assignment."""
+
+
+class _Signed(msgspec.Struct, frozen=True):
+    delivery: Delivery
+    parsed: Parsed
+    key: PublicKey
 
 
 class Intake:
-    """Checks what comes for one agent against the keys of the orchestrators that it trusts.
+    """Checks what comes for one agent against the keys of the orchestrators that it trusts."""
 
-    Batches of at least `inline_below` messages are checked in threads, in slices: verifying releases the
-    interpreter's lock.
-    """
-
-    def __init__(self, agent: AgentId, trust: Mapping[KeyId, PublicKey], *, inline_below: int = 8) -> None:
+    def __init__(self, agent: AgentId, trust: Mapping[KeyId, PublicKey], verifier: Verifier) -> None:
         self._agent = agent
         self._trust = trust
-        self._inline_below = inline_below
-        self._slices = max(1, min(os.cpu_count() or 1, 4))
+        self._verifier = verifier
 
     async def check(self, deliveries: Sequence[Delivery], now: datetime) -> list[Letter | Refusal]:
         """What each delivery is, in order."""
-        if len(deliveries) < self._inline_below:
-            return self._check_all(deliveries, now)
-        size = -(-len(deliveries) // self._slices)
-        slices = [deliveries[start : start + size] for start in range(0, len(deliveries), size)]
-        checked = await asyncio.gather(*(asyncio.to_thread(self._check_all, part, now) for part in slices))
-        return [found for part in checked for found in part]
+        opened = [self._opened(delivery) for delivery in deliveries]
+        signed = [one for one in opened if isinstance(one, _Signed)]
+        problems = await self._verifier.problems([(one.parsed, one.key) for one in signed])
+        found = (self._checked(one, forged, now) for one, forged in zip(signed, problems, strict=True))
+        return [next(found) if isinstance(one, _Signed) else one for one in opened]
 
-    def _check_all(self, deliveries: Sequence[Delivery], now: datetime) -> list[Letter | Refusal]:
-        return [self._check(delivery, now) for delivery in deliveries]
-
-    def _check(self, delivery: Delivery, now: datetime) -> Letter | Refusal:
-        message = delivery.message
+    def _opened(self, delivery: Delivery) -> _Signed | Refusal:
         try:
-            claims = self._authentic(message)
+            parsed = parse_statement(delivery.message.statement)
+            key = self._trust.get(parsed.kid)
+            if key is None:
+                raise _refusal("ACC380", "/kid", parsed.kid)
+        except MessageRefused as error:
+            return Refusal(delivery.message, error.problems)
+        return _Signed(delivery, parsed, key)
+
+    def _checked(self, signed: _Signed, forged: Problem | None, now: datetime) -> Letter | Refusal:
+        message = signed.delivery.message
+        if forged is not None:
+            return Refusal(message, (forged,))
+        try:
+            claims = decode_claims(signed.parsed.claims)
             self._current(claims, now)
             _complete(claims)
             _same_payload(claims, message.payload)
         except MessageRefused as error:
             return Refusal(message, error.problems)
-        return Letter(delivery, claims, Digest(sha256(message.statement).hexdigest()))
-
-    def _authentic(self, message: Message) -> Claims:
-        parsed = parse_statement(message.statement)
-        key = self._trust.get(parsed.kid)
-        if key is None:
-            raise _refusal("ACC380", "/kid", parsed.kid)
-        verify(parsed, key)
-        return decode_claims(parsed.claims)
+        return Letter(signed.delivery, claims, statement_digest(signed.parsed.claims))
 
     def _current(self, claims: Claims, now: datetime) -> None:
         if claims.audience != self._agent:

@@ -10,9 +10,9 @@ from functools import partial
 import msgspec
 
 from accord.domain.message import Claims, Message, encode_claims
-from accord.domain.signature import PublicKey, attach, signing_input
 from accord.errors import MessageRefused
-from accord.ports import Bus, Delivery, Inbox, KeyStore, Parcel
+from accord.ports import Bus, Delivery, Inbox, Parcel
+from accord.statements import Draft, Signer
 
 logger = logging.getLogger("accord.worker")
 
@@ -37,9 +37,8 @@ class Outgoing(msgspec.Struct, eq=False):
 class Outbox:
     """Signs and publishes in the order of `put` while nothing fails; what fails is tried until it is sent."""
 
-    def __init__(self, keys: KeyStore, key: PublicKey, bus: Bus) -> None:
-        self._keys = keys
-        self._key = key
+    def __init__(self, signer: Signer, bus: Bus) -> None:
+        self._signer = signer
         self._bus = bus
         self._waiting: list[Outgoing] = []
         self._wake = asyncio.Event()
@@ -103,20 +102,20 @@ class Outbox:
 
     async def _sign(self, batch: Sequence[Outgoing]) -> None:
         """Give each its signed message; one whose claims fit into no statement keeps none."""
-        unsigned: list[tuple[Outgoing, bytes]] = []
+        unsigned: list[tuple[Outgoing, Draft]] = []
         for outgoing in batch:
             if outgoing.message is None:
                 try:
-                    claims = encode_claims(outgoing.claims)
+                    draft = Draft(encode_claims(outgoing.claims))
                 except MessageRefused as error:
                     logger.error("%s of %s cannot be sent: %s", outgoing.claims.kind, outgoing.claims.id, error)
                     continue
-                unsigned.append((outgoing, signing_input(self._key.kid, self._key.algorithm, claims)))
+                unsigned.append((outgoing, draft))
         if not unsigned:
             return
-        signatures = await self._keys.sign(self._key.kid, [signed for _, signed in unsigned])
-        for (outgoing, signed), signature in zip(unsigned, signatures, strict=True):
-            outgoing.message = Message(attach(signed, signature), outgoing.payload)
+        statements = await self._signer.sign([draft for _, draft in unsigned])
+        for (outgoing, _), statement in zip(unsigned, statements, strict=True):
+            outgoing.message = Message(statement, outgoing.payload)
 
     async def _publish(self, batch: Sequence[Outgoing]) -> None:
         parcels = [Parcel(outgoing.subject, outgoing.message) for outgoing in batch if outgoing.message]

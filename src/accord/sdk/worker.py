@@ -22,6 +22,7 @@ from accord.sdk.intake import Intake, Refusal
 from accord.sdk.outbox import Outbox
 from accord.sdk.presence import Identity, Presence
 from accord.sdk.shift import Parts, Shift
+from accord.statements import Signer, Verifier
 
 logger = logging.getLogger("accord.worker")
 
@@ -46,7 +47,7 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What still runs then, when the worker stops, is cancelled."""
     pace: Pace = Pace()
     verify_inline_below: int = 8
-    """Batches of at least so many messages are verified in threads."""
+    """At least so many signatures are verified in threads."""
     instance: str | None = None
     """The token that tells this instance from others of the agent; a random one where None."""
     registry: AgentId | None = None
@@ -78,7 +79,7 @@ class Worker:
         self._key = key
         self._bus = bus
         self._clock = clock
-        self._intake = Intake(agent.id, trust, inline_below=options.verify_inline_below)
+        self._intake = Intake(agent.id, trust, Verifier(inline_below=options.verify_inline_below))
         self._options = options
         self._open = AsyncExitStack()
         self._shift: Shift | None = None
@@ -98,7 +99,7 @@ class Worker:
             return
         public = await self._key.keys.public(self._key.name)
         inbox = await self._open.enter_async_context(self._bus.inbox(agent_subject(self.agent.id)))
-        outbox = Outbox(self._key.keys, public, self._bus)
+        outbox = Outbox(Signer(self._key.keys, public), self._bus)
         desk = Desk(self.agent, outbox, self._clock, self._options.pace)
         parts = Parts(
             inbox=inbox,
