@@ -18,6 +18,7 @@ from accord.domain.ids import AgentId
 from accord.domain.signature import PublicKey
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
+from accord.engine.retention import Retention
 from accord.errors import BadInput, NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.ports import KeyStore
@@ -57,14 +58,8 @@ class RandomIds:
 @asynccontextmanager
 async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
     """A node on the embedded default: SQLite, files and the in-process bus."""
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        hint = "name another folder with --home or ACCORD_HOME"
-        raise BadInput.of("ACC904", f"the home {settings.home} cannot be made: {error}", hint=hint) from error
     async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(SqliteJournal.open(settings.journal))
-        blobs = await stack.enter_async_context(FileBlobStore.open(settings.blobs))
+        journal, blobs = await stack.enter_async_context(_open_stores(settings))
         passphrase = load_passphrase(settings.passphrase)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
         ports = Ports(journal=journal, blobs=blobs, bus=MemoryBus(), keys=keys, clock=SystemClock(), ids=RandomIds())
@@ -78,10 +73,31 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         yield await stack.enter_async_context(Node(parts))
 
 
+@asynccontextmanager
+async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
+    """Retention alone, without a node that does the same beside it."""
+    async with _open_stores(settings) as (journal, blobs):
+        yield Retention(journal, blobs, SystemClock(), tuning_of(settings))
+
+
+@asynccontextmanager
+async def _open_stores(settings: Settings) -> AsyncIterator[tuple[SqliteJournal, FileBlobStore]]:
+    """Journal and blobs of the embedded default, in a home that is made where there is none."""
+    try:
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "name another folder with --home or ACCORD_HOME"
+        raise BadInput.of("ACC904", f"the home {settings.home} cannot be made: {error}", hint=hint) from error
+    async with SqliteJournal.open(settings.journal) as journal, FileBlobStore.open(settings.blobs) as blobs:
+        yield journal, blobs
+
+
 def tuning_of(settings: Settings) -> Tuning:
     """What the settings say of the engine."""
     return Tuning(
         keep=timedelta(days=settings.keep_days),
+        keep_incidents=timedelta(days=settings.keep_incident_days),
+        max_incidents=settings.max_incidents,
         max_runs=settings.max_runs,
         max_waiting=settings.max_waiting,
         capability_limits=settings.capability_limits,

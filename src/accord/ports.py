@@ -99,6 +99,17 @@ class Fence(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Who owns a partition: the runs of it are worked on there, and nowhere else."""
+
+    partition: int
+    epoch: int
+    name: str
+    """The owner, as it named itself when it claimed."""
+    until: datetime
+    """When its lease runs out, or ran out; others may claim the partition from then on."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What became of a letter: JSON, for whoever posted it."""
 
@@ -156,7 +167,8 @@ class Journal(Protocol):
 
     Everything is durable when the call returns, and nothing of it is there when the call raises, unless it raises
     `StoreUnavailable`: then the caller reads the stream's head again before it tries once more.
-    Events are never changed and never removed, except that `retire` removes whole ended runs.
+    Events are never changed and never removed, except that `retire` removes whole ended runs, and `trim` the first
+    events of a `sys:` stream.
     """
 
     async def append(self, appends: Sequence[Append]) -> None:
@@ -174,11 +186,17 @@ class Journal(Protocol):
         ...
 
     async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
-        """The records behind sequence number `after`, in order; empty for a stream that does not exist."""
+        """The records behind sequence number `after`, in order, from the floor on; empty for a stream that does not
+        exist.
+        """
         ...
 
     async def head(self, stream: StreamId) -> Head:
         """Where the stream ends."""
+        ...
+
+    async def floor(self, stream: StreamId) -> Head:
+        """The last event that was trimmed: the stream's chain is followed from here. `Head()` where none was."""
         ...
 
     async def run(self, run: RunId) -> RunSummary | None:
@@ -205,7 +223,17 @@ class Journal(Protocol):
 
     async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
         """Remove ended runs that were last updated before this time, leaving of each its head as a tombstone;
-        oldest first. Answered letters that were posted before this time go as well.
+        oldest first. A run stays while its parent has not ended: that may have yet to be told. Answered letters
+        that were posted before this time go as well.
+        """
+        ...
+
+    async def trim(self, stream: StreamId, *, until: int) -> int:
+        """Remove the events of a `sys:` stream up to this sequence number, or all where it is beyond the end; the
+        head stays, and the last one that was removed is the floor. Returns how many events went.
+
+        Raises:
+            StoreCorrupt: it is the stream of a run, which goes as a whole.
         """
         ...
 
@@ -223,6 +251,10 @@ class Journal(Protocol):
 
     async def release(self, fences: Sequence[Fence]) -> None:
         """Give these partitions back at once; one that is no longer ours is left alone."""
+        ...
+
+    async def owners(self) -> list[Owner]:
+        """Who has claimed and not released which partitions, by partition; also those whose time has run out."""
         ...
 
     async def post(self, letter: Letter) -> None:
@@ -243,6 +275,13 @@ class Journal(Protocol):
 
 
 # -- blobs -------------------------------------------------------------------------------------------------------
+
+
+class StoredBlob(msgspec.Struct, frozen=True):
+    """A blob that is there, and how long it is."""
+
+    digest: Digest
+    size_bytes: int
 
 
 class BlobStore(Protocol):
@@ -272,8 +311,14 @@ class BlobStore(Protocol):
         """A point between what was put before and what is put from now on, by whichever process."""
         ...
 
-    async def remove(self, digests: Sequence[Digest], *, before: int) -> None:
-        """Drop those of these blobs that nobody has put since this mark; one that is not there is no error."""
+    async def stored(self, *, after: Digest | None = None, before: int | None = None, limit: int) -> list[StoredBlob]:
+        """The blobs behind `after`, by digest, of which nobody has put any since the mark `before`."""
+        ...
+
+    async def remove(self, digests: Sequence[Digest], *, before: int) -> list[StoredBlob]:
+        """Drop those of these blobs that nobody has put since this mark, and return them; one that is not there is no
+        error.
+        """
         ...
 
 

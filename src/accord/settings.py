@@ -37,6 +37,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Holds the passphrase of the key files; one inside of the home is made where none is named."""
     keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0
     """How long ended runs are kept."""
+    keep_incident_days: Annotated[float, Meta(gt=0, le=36_500)] = 365.0
+    """How long incidents are kept."""
+    max_incidents: Annotated[int, Meta(ge=1)] = 10_000
+    """Incidents that are kept; of more, the oldest ones go."""
     max_runs: Annotated[int, Meta(ge=1)] = 20_000
     """Runs that may be under way before new ones are refused."""
     max_waiting: Annotated[int, Meta(ge=1)] = 100_000
@@ -73,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str = "local"
     passphrase_file: Path | None = None
     keep_days: float = 90.0
+    keep_incident_days: float = 365.0
+    max_incidents: int = 10_000
     max_runs: int = 20_000
     max_waiting: int = 100_000
     capability_limits: Mapping[str, int] = {}

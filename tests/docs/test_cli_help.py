@@ -37,7 +37,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "runs list", "runs show", "runs watch", "runs pause", "runs resume", "runs cancel", "runs rollback",
         "runs fork", "runs retry", "runs signal",
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
-        "journal show", "journal verify", "journal replay", "incidents list",
+        "journal show", "journal verify", "journal replay", "journal prune", "incidents list",
         "keys new", "keys list", "new template", "new agent",
         "serve", "access keys new", "access keys list", "access keys revoke",
     }  # fmt: skip

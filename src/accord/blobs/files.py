@@ -21,11 +21,13 @@ from typing import BinaryIO, ParamSpec, TypeVar
 
 from accord.blobs.refusals import blobs_unavailable, corrupt_blob, no_such_blob
 from accord.domain.ids import Digest
+from accord.ports import StoredBlob
 
 MARK_STEP_NS = 2 * 10**9
 """Marks are this far apart at least: no file system keeps coarser times."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -90,10 +92,18 @@ class FileBlobStore:
     async def mark(self) -> int:
         return await self._in_thread(_next_mark, self._root)
 
-    async def remove(self, digests: Sequence[Digest], *, before: int) -> None:
-        places = [_place(self._root, digest) for digest in digests if _DIGEST.fullmatch(digest)]
-        for place in places:
-            await self._in_thread(_remove, self._root, place, before)
+    async def stored(self, *, after: Digest | None = None, before: int | None = None, limit: int) -> list[StoredBlob]:
+        found: list[StoredBlob] = []
+        for folder in await self._in_thread(_folders, self._root, after):
+            found.extend(await self._in_thread(_stored, folder, after, before))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def remove(self, digests: Sequence[Digest], *, before: int) -> list[StoredBlob]:
+        places = [_place(self._root, digest) for digest in dict.fromkeys(digests) if _DIGEST.fullmatch(digest)]
+        removed = [await self._in_thread(_remove, self._root, place, before) for place in places]
+        return [blob for blob in removed if blob is not None]
 
     async def _in_thread(self, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         with _unavailable(self._root):
@@ -191,10 +201,30 @@ def _renewed(root: Path, place: Path, size: int) -> bool:
     return False
 
 
-def _remove(root: Path, place: Path, before: int) -> None:
+def _folders(root: Path, after: Digest | None) -> list[Path]:
+    """The folders with blobs behind this one, in order."""
+    found = (path for path in root.iterdir() if _FOLDER.fullmatch(path.name))
+    return sorted(path for path in found if path.name >= (after or "")[:2])
+
+
+def _stored(folder: Path, after: Digest | None, before: int | None) -> list[StoredBlob]:
+    found = []
+    for path in sorted(folder.iterdir()):
+        with suppress(FileNotFoundError):  # removed by another process just now
+            if _DIGEST.fullmatch(path.name) and path.name > (after or ""):
+                status = path.stat()
+                if before is None or status.st_mtime_ns < before:
+                    found.append(StoredBlob(Digest(path.name), status.st_size))
+    return found
+
+
+def _remove(root: Path, place: Path, before: int) -> StoredBlob | None:
     with _marked(root, fcntl.LOCK_EX), suppress(FileNotFoundError):
-        if place.stat().st_mtime_ns < before:
+        status = place.stat()
+        if status.st_mtime_ns < before:
             place.unlink()
+            return StoredBlob(Digest(place.name), status.st_size)
+    return None
 
 
 def _sync(folder: Path) -> None:

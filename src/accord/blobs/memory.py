@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from accord.blobs.refusals import corrupt_blob, no_such_blob
 from accord.domain.ids import Digest
+from accord.ports import StoredBlob
 
 
 class MemoryBlobStore:
@@ -54,7 +56,13 @@ class MemoryBlobStore:
         self._marks += 1
         return self._marks
 
-    async def remove(self, digests: Sequence[Digest], *, before: int) -> None:
-        for digest in digests:
-            if self._put_at.get(digest, before) < before:
-                del self._blobs[digest], self._put_at[digest]
+    async def stored(self, *, after: Digest | None = None, before: int | None = None, limit: int) -> list[StoredBlob]:
+        behind = sorted(digest for digest in self._blobs if digest > (after or ""))
+        old = (digest for digest in behind if before is None or self._put_at[digest] < before)
+        return [StoredBlob(digest, len(self._blobs[digest])) for digest in islice(old, limit)]
+
+    async def remove(self, digests: Sequence[Digest], *, before: int) -> list[StoredBlob]:
+        old = [digest for digest in dict.fromkeys(digests) if self._put_at.get(digest, before) < before]
+        for digest in old:
+            del self._put_at[digest]
+        return [StoredBlob(digest, len(self._blobs.pop(digest))) for digest in old]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -109,6 +109,14 @@ class Documents:
         for digest, data in list(self._unstored.items()):
             await self._blobs.put(data)
             self._unstored.pop(digest, None)
+
+    async def renew(self, documents: Iterable[Document]) -> None:
+        """Put large documents again, because something new is to refer to them: retention would not know otherwise.
+        Raises NotFound, StoreCorrupt, StoreUnavailable.
+        """
+        for digest in dict.fromkeys(one.sha256 for one in documents if one.data is None):
+            if digest not in self._unstored:
+                await self._blobs.put_stream(self._blobs.get_stream(digest))
 
     def trim(self) -> None:
         """Let go of what has not been asked for the longest."""

@@ -57,6 +57,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     letters_every: timedelta = timedelta(milliseconds=200)
     keep: timedelta = timedelta(days=90)
     """How long ended runs are kept."""
+    keep_incidents: timedelta = timedelta(days=365)
+    """How long incidents are kept."""
+    max_incidents: int = 10_000
+    """Incidents that are kept; the oldest ones go first."""
     capability_limits: Mapping[str, int] = {}
     """How many attempts of a capability may be under way at once, by its name."""
     system_agents: frozenset[AgentId] = frozenset((DIAGNOSTICIAN,))

@@ -163,8 +163,9 @@ class Rounds:
     def start(self) -> None:
         """Begin all rounds."""
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Letters, Ownership)]
-        rounds.append(Retention(self._orchestrator.parts))
-        if self._orchestrator.parts.tuning.takes_over:
+        parts = self._orchestrator.parts
+        rounds.append(Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning))
+        if parts.tuning.takes_over:
             rounds.append(TakeOver(self._orchestrator))
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)

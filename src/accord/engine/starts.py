@@ -46,6 +46,8 @@ class Starts:
         value = await self._admitted(source.graph, await self._changed(source, changes))
         if task is not None and task not in source.graph.tasks:
             raise NotFound.of("ACC434", f"the run has no task {task}", hint="accord runs show lists its tasks")
+        adopted = await self._adoptable(source, task, value)
+        await self._parts.documents.renew(one.output for one in adopted)
         fork = await self._new_run()
         command = c.Start(
             run=fork,
@@ -53,7 +55,7 @@ class Starts:
             title=source.started.title,
             by=by,
             origin=Origin(run, head.sequence),
-            adopted=await self._adoptable(source, task, value),
+            adopted=adopted,
         )
         return await self._orchestrator.submit(fork, command, graph=source.started.graph)
 

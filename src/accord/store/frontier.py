@@ -57,6 +57,12 @@ def check_shape(appends: Sequence[Append]) -> None:
                 )
 
 
+def check_trim(stream: StreamId) -> None:
+    """Refuse to remove a part of a run."""
+    if not stream.startswith("sys:"):
+        raise StoreCorrupt.of("ACC506", f"{stream} is a run: its events go together", hint="retire the run")
+
+
 def _conflict(append: Append, head: Head, *, retired: bool) -> SequenceConflict:
     if retired:
         return SequenceConflict.of("ACC505", f"{append.stream} was retired; nothing can be added to it")

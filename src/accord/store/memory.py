@@ -21,13 +21,14 @@ from accord.ports import (
     Fence,
     Head,
     Letter,
+    Owner,
     Record,
     RunQuery,
     RunState,
     RunSummary,
     Snapshot,
 )
-from accord.store.frontier import EMPTY, Frontier, check_shape
+from accord.store.frontier import EMPTY, Frontier, check_shape, check_trim
 from accord.store.search import search_words, searched_text, storable
 
 ENDED: frozenset[RunState] = frozenset(("completed", "failed", "cancelled"))
@@ -67,6 +68,7 @@ class MemoryJournal:
         self._faults = faults or Faults()
         self._frontier = Frontier()
         self._records: dict[StreamId, list[Record]] = {}
+        self._floors: dict[StreamId, Head] = {}
         self._runs: dict[RunId, bytes] = {}
         self._wakes: dict[RunId, tuple[datetime, int]] = {}
         self._snapshots: dict[StreamId, Snapshot] = {}
@@ -97,11 +99,16 @@ class MemoryJournal:
 
     async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
         with self._fault("read"):
-            return self._records.get(stream, [])[after : None if limit is None else after + limit]
+            first = max(after - self._floors.get(stream, EMPTY).sequence, 0)
+            return self._records.get(stream, [])[first : None if limit is None else first + limit]
 
     async def head(self, stream: StreamId) -> Head:
         with self._fault("head"):
             return self._frontier.heads.get(stream, EMPTY)
+
+    async def floor(self, stream: StreamId) -> Head:
+        with self._fault("floor"):
+            return self._floors.get(stream, EMPTY)
 
     async def run(self, run: RunId) -> RunSummary | None:
         with self._fault("run"):
@@ -135,16 +142,27 @@ class MemoryJournal:
 
     async def retire(self, *, ended_before: datetime, limit: int = 100) -> list[RunId]:
         with self._fault("retire"):
-            summaries = map(_decode, self._runs.values())
+            summaries = {run: _decode(data) for run, data in self._runs.items()}
+            open_ = {run for run, summary in summaries.items() if summary.state not in ENDED}
             ended = sorted(
-                (summary.updated_at, summary.run)
-                for summary in summaries
-                if summary.state in ENDED and summary.updated_at < ended_before
+                (summary.updated_at, run)
+                for run, summary in summaries.items()
+                if run not in open_ and summary.updated_at < ended_before and summary.parent not in open_
             )
             for _, run in ended[:limit]:
                 self._forget(run)
             self._forget_letters(ended_before)
             return [run for _, run in ended[:limit]]
+
+    async def trim(self, stream: StreamId, *, until: int) -> int:
+        check_trim(stream)
+        with self._fault("trim"):
+            floor = self._floors.get(stream, EMPTY)
+            gone = self._records.get(stream, [])[: max(until - floor.sequence, 0)]
+            if gone:
+                del self._records[stream][: len(gone)]
+                self._floors[stream] = Head(gone[-1].sequence, gone[-1].digest)
+            return len(gone)
 
     async def claim(self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta) -> Fence | None:
         with self._fault("claim"):
@@ -169,6 +187,14 @@ class MemoryJournal:
             for fence in fences:
                 if self._holds(fence):
                     self._owners[fence.partition].name = None
+
+    async def owners(self) -> list[Owner]:
+        with self._fault("owners"):
+            return [
+                Owner(partition, held.epoch, held.name, held.until)
+                for partition, held in sorted(self._owners.items())
+                if held.name is not None and held.until is not None
+            ]
 
     async def post(self, letter: Letter) -> None:
         with self._fault("post"):

@@ -20,12 +20,13 @@ from accord.ports import (
     Fence,
     Head,
     Letter,
+    Owner,
     Record,
     RunQuery,
     RunSummary,
     Snapshot,
 )
-from accord.store.frontier import check_shape
+from accord.store.frontier import check_shape, check_trim
 from accord.store.search import search_words
 from accord.store.sqlite_commit import GroupCommit
 from accord.store.sqlite_errors import closed, store_errors
@@ -74,6 +75,10 @@ class SqliteJournal:
         rows = await self._rows("head", stream=stream)
         return Head(*rows[0]) if rows else Head(0, GENESIS)
 
+    async def floor(self, stream: StreamId) -> Head:
+        rows = await self._rows("floor", stream=stream)
+        return Head(*rows[0]) if rows else Head(0, GENESIS)
+
     async def run(self, run: RunId) -> RunSummary | None:
         rows = await self._rows("run", run=run)
         return summary_of(rows[0]) if rows else None
@@ -111,6 +116,17 @@ class SqliteJournal:
         runs: list[RunId] = await self._commits.submit(remove)
         return runs
 
+    async def trim(self, stream: StreamId, *, until: int) -> int:
+        check_trim(stream)
+        queries, parameters = self._queries, {"stream": stream, "until": until}
+
+        def remove(connection: sqlite3.Connection) -> int:
+            connection.execute(queries["raise_floor"], parameters)
+            return connection.execute(queries["trim"], parameters).rowcount
+
+        gone: int = await self._commits.submit(remove)
+        return gone
+
     async def claim(self, owner: str, *, partition: int | None, now: datetime, ttl: timedelta) -> Fence | None:
         parameters = {"owner": owner, "now": microseconds(now), "until": microseconds(now + ttl)}
         if partition is None:
@@ -126,6 +142,10 @@ class SqliteJournal:
 
     async def release(self, fences: Sequence[Fence]) -> None:
         await self._change("release", *({"partition": fence.partition, "epoch": fence.epoch} for fence in fences))
+
+    async def owners(self) -> list[Owner]:
+        rows = await self._rows("owners")
+        return [Owner(partition, epoch, name, instant(until)) for partition, epoch, name, until in rows]
 
     async def post(self, letter: Letter) -> None:
         await self._change(

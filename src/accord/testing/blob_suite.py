@@ -12,7 +12,7 @@ import pytest
 
 from accord.domain.ids import Digest
 from accord.errors import NotFound, StoreCorrupt
-from accord.ports import BlobStore
+from accord.ports import BlobStore, StoredBlob
 
 SIZES = (0, 1, 1000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_000)
 
@@ -124,6 +124,33 @@ class BlobSuite:
         for digest in (again, streamed, new):
             with pytest.raises(NotFound):
                 await blobs.get(digest)
+
+    async def test_what_is_removed_is_told(self, blobs: BlobStore) -> None:
+        old = [await blobs.put(b"x" * size) for size in (7, 70_000)]
+        mark = await blobs.mark()
+        new = await blobs.put(b"new")
+        removed = await blobs.remove([*old, old[0], new, sha256(b"absent")], before=mark)
+        assert removed == [StoredBlob(old[0], 7), StoredBlob(old[1], 70_000)]
+        assert await blobs.remove(old, before=mark) == []
+
+    async def test_blobs_are_listed_in_pages(self, blobs: BlobStore) -> None:
+        assert await blobs.stored(limit=10) == []
+        data = [b"x" * number for number in range(40)]
+        digests = sorted([await blobs.put(one) for one in data])
+        pages: list[StoredBlob] = []
+        while page := await blobs.stored(after=pages[-1].digest if pages else None, limit=7):
+            assert len(page) <= 7
+            pages.extend(page)
+        assert [blob.digest for blob in pages] == digests
+        assert {blob.digest: blob.size_bytes for blob in pages} == {sha256(one): len(one) for one in data}
+
+    async def test_blobs_put_since_a_mark_are_not_listed_before_it(self, blobs: BlobStore) -> None:
+        old, again = await blobs.put(b"old"), await blobs.put(b"again")
+        mark = await blobs.mark()
+        await blobs.put(b"again")
+        new = await blobs.put(b"new")
+        assert await blobs.stored(before=mark, limit=10) == [StoredBlob(old, 3)]
+        assert {blob.digest for blob in await blobs.stored(limit=10)} == {old, again, new}
 
     async def test_marks_grow(self, blobs: BlobStore) -> None:
         marks = [await blobs.mark() for _ in range(5)]

@@ -25,6 +25,7 @@ from accord.ports import (
     Fence,
     Head,
     Journal,
+    Owner,
     Record,
     RunQuery,
     Snapshot,
@@ -38,6 +39,7 @@ from accord.testing.journal_values import (
     letter_to,
     run_append,
     run_id,
+    start,
     summary_of,
     system_append,
 )
@@ -266,6 +268,54 @@ class JournalSuite:
         claims = (journal.claim(f"owner {n}", partition=None, now=NOON, ttl=TTL) for n in range(PARTITIONS + 20))
         fences = [fence for fence in await asyncio.gather(*claims) if fence]
         assert sorted(fence.partition for fence in fences) == list(range(PARTITIONS))
+
+    async def test_owners_are_told_also_when_their_time_has_run_out(self, journal: Journal) -> None:
+        assert await journal.owners() == []
+        first, second = await claimed(journal, 7, "one"), await claimed(journal, 3, "two")
+        kept = await claimed(journal, 5, "three")
+        await journal.renew([kept], now=NOON + TTL, ttl=TTL)
+        await journal.release([first])
+        assert await journal.owners() == [
+            Owner(3, second.epoch, "two", NOON + TTL),
+            Owner(5, kept.epoch, "three", NOON + 2 * TTL),
+        ]
+        again = await journal.claim("four", partition=3, now=NOON + TTL, ttl=TTL)
+        assert again is not None
+        assert (await journal.owners())[0] == Owner(3, again.epoch, "four", NOON + 2 * TTL)
+
+    # -- trimming
+
+    async def test_a_trimmed_stream_goes_on_from_its_floor(self, journal: Journal) -> None:
+        first = system_append(Head(), b"one", b"two", b"three", b"four")
+        await journal.append([first])
+        assert await journal.floor(SYSTEM) == Head()
+        assert await journal.trim(SYSTEM, until=2) == 2
+        floor = await journal.floor(SYSTEM)
+        assert floor == Head(2, first.records[1].digest)
+        assert [record.data for record in await journal.read(SYSTEM)] == [b"three", b"four"]
+        assert [record.data for record in await journal.read(SYSTEM, after=1, limit=1)] == [b"three"]
+        assert [record.data for record in await journal.read(SYSTEM, after=3)] == [b"four"]
+        second = system_append(end(first), b"five")
+        await journal.append([second])
+        assert follow(await journal.read(SYSTEM), floor) == end(second) == await journal.head(SYSTEM)
+
+    async def test_trimming_is_done_once_and_up_to_the_end(self, journal: Journal) -> None:
+        first = system_append(Head(), b"one", b"two", b"three")
+        await journal.append([first])
+        assert [await journal.trim(SYSTEM, until=until) for until in (0, 2, 1, 2, 9, 9)] == [0, 2, 0, 0, 1, 0]
+        assert await journal.read(SYSTEM) == []
+        assert await journal.floor(SYSTEM) == await journal.head(SYSTEM) == end(first)
+        assert await journal.trim(StreamId("sys:none"), until=9) == 0
+        assert await journal.floor(StreamId("sys:none")) == Head()
+        with pytest.raises(SequenceConflict):
+            await journal.append([system_append(Head(), b"again")])
+        await journal.append([system_append(end(first), b"four")])
+
+    async def test_a_part_of_a_run_is_never_removed(self, journal: Journal) -> None:
+        append = (await start(journal, summary_of(1, state="completed", wake_at=None)))[0]
+        with pytest.raises(StoreCorrupt, match="ACC506"):
+            await journal.trim(append.stream, until=1)
+        assert len(await journal.read(append.stream)) == 1
 
     # -- snapshots and letters
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from accord.domain.ids import StreamId
 from accord.errors import SequenceConflict
@@ -162,6 +163,17 @@ class RunListSuite:
         assert await journal.run(run_id(1)) is None
         assert await journal.snapshot(StreamId(run_id(1))) is None
         assert await journal.head(StreamId(run_id(1))) == head, "the head stays as a tombstone"
+
+    async def test_a_run_stays_while_its_parent_has_not_ended(self, journal: Journal) -> None:
+        parent, child = summary_of(1), replace(summary_of(2, state="failed", wake_at=None), parent=run_id(1))
+        orphan = replace(summary_of(3, state="completed", wake_at=None), parent=run_id(0))
+        appends = await start(journal, parent, child, orphan)
+        later = NOON + timedelta(days=1)
+        assert await journal.retire(ended_before=later) == [run_id(3)]
+        fence = await claimed(journal)
+        ended = summary_of(1, state="cancelled", wake_at=None)
+        await journal.append([run_append(fence, ended, end(appends[0]), b"cancelled")])
+        assert await journal.retire(ended_before=later) == [run_id(1), run_id(2)]
 
     async def test_a_retired_run_stays_retired(self, journal: Journal) -> None:
         append = (await start(journal, summary_of(1, state="completed", wake_at=None)))[0]

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from rich.text import Text
 
+from accord.app import open_retention
 from accord.cli.errors import DONE, FAILED, show_problem
 from accord.cli.finding import find_run
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, counted, run_text, shortened, size, state_text
+from accord.cli.output import (
+    Screen,
+    agent_name,
+    counted,
+    duration,
+    moment,
+    run_text,
+    shortened,
+    size,
+    state_text,
+)
 from accord.cli.session import carry_out, opened
 from accord.codec import decode_event, follow
 from accord.domain.event import Event
 from accord.domain.machine import event_name
 from accord.domain.run import Run, begin, evolve
+from accord.engine.retention import Removed
 from accord.ports import Head, Record
 from accord.service import Service, summary_of
 from accord.views.plain import plain_value
@@ -103,6 +117,34 @@ def _show_proof(proof: Proof, screen: Screen) -> None:
     )
     for problem in proof.problems:
         show_problem(screen.out, problem)
+
+
+def prune_journal(shared: Shared, *, dry_run: bool, wait: bool) -> None:
+    """Carry out `accord journal prune`."""
+
+    async def work(screen: Screen) -> int:
+        async with open_retention(shared.settings()) as retention:
+            removed = await (retention.would_remove() if dry_run else retention.remove(at_once=True))
+            while wait and removed.search_at is not None:
+                left = removed.search_at - datetime.now(UTC)
+                screen.note(f"Blobs may go in {duration(left.total_seconds())}; Ctrl-C leaves them to who comes next.")
+                await asyncio.sleep(max(left.total_seconds(), 0))
+                removed.add(await retention.remove())
+        if screen.as_json:
+            screen.document({**plain_value(removed), "dry_run": dry_run})
+        else:
+            _show_removed(removed, screen, verb="would go" if dry_run else "removed")
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _show_removed(removed: Removed, screen: Screen, *, verb: str) -> None:
+    blobs = f"{counted(removed.blobs, 'blob')} ({size(removed.blobs_bytes)})"
+    things = (counted(len(removed.runs), "run"), counted(removed.incidents, "incident"), blobs)
+    screen.line(f"{verb}: {', '.join(things)}")
+    if removed.search_at is not None:
+        screen.note(f"Unused blobs go with the first command after {moment(removed.search_at)}, or with --wait.")
 
 
 def replay_journal(shared: Shared, reference: str, until: int | None) -> None:

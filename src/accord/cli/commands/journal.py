@@ -50,6 +50,28 @@ def verify(run: RunName, home: Home = None, as_json: Json = False, verbose: Verb
 
 
 @app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until unused blobs are gone, too: a minute or two.")
+    ] = False,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Remove what has been kept long enough: ended runs, incidents, and blobs that nothing refers to.
+
+    Every process of Accord does this by itself now and then; how long things are kept is in the settings.
+
+    **Examples**
+
+    - `accord journal prune --dry-run`
+    - `accord journal prune --wait --json`
+    """
+    action.prune_journal(Shared(home, as_json, verbose), dry_run=dry_run, wait=wait)
+
+
+@app.command()
 def replay(
     run: RunName,
     until: Annotated[

@@ -5,6 +5,9 @@ WHERE stream = :stream AND sequence > :after ORDER BY sequence LIMIT :limit;
 -- name: head
 SELECT sequence, digest FROM streams WHERE stream = :stream;
 
+-- name: floor
+SELECT floor, floor_digest FROM streams WHERE stream = :stream;
+
 -- name: heads
 SELECT stream, sequence, digest, retired_at IS NOT NULL FROM streams
 WHERE stream IN (SELECT value FROM json_each(:streams));
@@ -44,6 +47,10 @@ SELECT stream, sequence, data FROM snapshots WHERE stream = :stream;
 -- name: to_retire
 SELECT run FROM runs INDEXED BY runs_to_retire
 WHERE state IN ('completed', 'failed', 'cancelled') AND updated_at < :before
+    AND NOT EXISTS (
+        SELECT 1 FROM runs AS above
+        WHERE above.run = runs.parent AND above.state NOT IN ('completed', 'failed', 'cancelled')
+    )
 ORDER BY updated_at, run LIMIT :limit;
 
 -- name: retire_streams
@@ -60,6 +67,16 @@ DELETE FROM runs WHERE run IN (SELECT value FROM json_each(:runs));
 
 -- name: remove_letters
 DELETE FROM letters WHERE answer IS NOT NULL AND posted_at < :before;
+
+-- name: raise_floor
+UPDATE streams SET (floor, floor_digest) = (
+    SELECT sequence, digest FROM events WHERE events.stream = :stream AND sequence <= :until
+    ORDER BY sequence DESC LIMIT 1
+)
+WHERE stream = :stream AND EXISTS (SELECT 1 FROM events WHERE events.stream = :stream AND sequence <= :until);
+
+-- name: trim
+DELETE FROM events WHERE stream = :stream AND sequence <= :until;
 
 -- name: claim
 INSERT INTO partitions (partition, epoch, owner, until) VALUES (:partition, 1, :owner, :until)
@@ -83,6 +100,9 @@ RETURNING partition, epoch;
 
 -- name: release
 UPDATE partitions SET owner = NULL WHERE partition = :partition AND epoch = :epoch;
+
+-- name: owners
+SELECT partition, epoch, owner, until FROM partitions WHERE owner IS NOT NULL ORDER BY partition;
 
 -- name: post
 INSERT INTO letters (id, partition, data, posted_at) VALUES (:id, :partition, :data, :posted_at)

@@ -67,7 +67,8 @@ CREATE TABLE streams (
     sequence INTEGER NOT NULL,
     digest TEXT NOT NULL,
     retired_at INTEGER -- when its events were removed: the row stays as the tombstone
-) WITHOUT ROWID, STRICT;
+, floor INTEGER NOT NULL DEFAULT 0, floor_digest TEXT NOT NULL
+DEFAULT '0000000000000000000000000000000000000000000000000000000000000000') WITHOUT ROWID, STRICT;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
 BEGIN
@@ -75,9 +76,12 @@ BEGIN
 END;
 
 CREATE TRIGGER events_are_never_removed BEFORE DELETE ON events
-WHEN NOT EXISTS (SELECT 1 FROM streams WHERE stream = OLD.stream AND retired_at IS NOT NULL)
+WHEN NOT EXISTS (
+    SELECT 1 FROM streams
+    WHERE stream = OLD.stream AND (retired_at IS NOT NULL OR OLD.sequence <= floor AND stream GLOB 'sys:*')
+)
 BEGIN
-    SELECT RAISE(ABORT, 'an event is never removed, except with its whole retired stream');
+    SELECT RAISE(ABORT, 'an event is never removed, except with its whole retired stream, or below a floor');
 END;
 
 CREATE TRIGGER events_are_never_replaced BEFORE INSERT ON events
@@ -85,6 +89,12 @@ WHEN EXISTS (SELECT 1 FROM streams WHERE stream = NEW.stream AND sequence >= NEW
     OR EXISTS (SELECT 1 FROM events WHERE position = NEW.position)
 BEGIN
     SELECT RAISE(ABORT, 'an event is never replaced');
+END;
+
+CREATE TRIGGER floors_only_rise BEFORE UPDATE ON streams
+WHEN NEW.floor < OLD.floor OR NEW.floor > NEW.sequence
+BEGIN
+    SELECT RAISE(ABORT, 'a floor only rises, up to the head');
 END;
 
 CREATE TRIGGER streams_only_grow BEFORE UPDATE ON streams
