@@ -1,10 +1,13 @@
-"""Events as bytes, and the hash chain over those bytes. What is written here is read for ever: see `tests/replay`."""
+"""Events as bytes, and the hash chain over those bytes. What is written here is read for ever: see `tests/replay`.
+
+An event of an older version is turned into the present one step by step, each step an upcaster.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -38,7 +41,10 @@ def decode_system_event(record: Record) -> SystemEvent:
 
 def _decoded(decode: Any, record: Record) -> Any:
     try:
-        return decode(record.data)
+        try:
+            return decode(record.data)
+        except msgspec.ValidationError:
+            return decode(_encode(upcast(msgspec.json.decode(record.data))))
     except msgspec.DecodeError as error:
         raise StoreCorrupt.of(
             "ACC530",
@@ -47,14 +53,45 @@ def _decoded(decode: Any, record: Record) -> Any:
         ) from error
 
 
+# -- older versions ----------------------------------------------------------------------------------------------
+
+_MAPPING_CODES = frozenset(("ACC250", *(f"ACC{number}" for number in (*range(210, 219), *range(290, 295)))))
+"""With what tasks failed whose expressions gave no value, or none that a contract admits."""
+
+
+def upcast(document: Any) -> Any:
+    """The event in its present version; what is none, or has no older version, as it is."""
+    while isinstance(document, dict) and document.get("event") in UPCASTERS:
+        document = UPCASTERS[document["event"]](document)
+    return document
+
+
+def _failing_with_fault(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Version 1 had a mapping's fault in words only; other faults are those of attempts, and are there."""
+    fault = {"fault": "mapping"} if old["problem"]["code"] in _MAPPING_CODES else {}
+    return {**old, "event": f"{old['event']}@2", **fault}
+
+
+UPCASTERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "run.failing": _failing_with_fault,
+    "task.failed": _failing_with_fault,
+}
+"""By the wire name of an old version: the event in the version after it."""
+
+
+# -- snapshots ---------------------------------------------------------------------------------------------------
+
+
 class _Kept(msgspec.Struct, frozen=True):
     digest: Digest
     image: Image
+    version: Literal[2]
+    """Raised when the fold gives more than it did: an older image lacks it."""
 
 
 def encode_snapshot(run: Run, head: Head) -> Snapshot:
     """A snapshot of the run as it is after the event `head`."""
-    return Snapshot(StreamId(run.id), head.sequence, _encode(_Kept(head.digest, image_of(run))))
+    return Snapshot(StreamId(run.id), head.sequence, _encode(_Kept(head.digest, image_of(run), 2)))
 
 
 def decode_snapshot(snapshot: Snapshot) -> tuple[Image, Head] | None:

@@ -14,7 +14,7 @@ from accord.domain import command as c
 from accord.domain.ids import TaskId
 from accord.testing.graphs import graph_of
 from accord.testing.history import Header, History, chain_digest, state_digest, write_history
-from accord.testing.player import Broken, Done, Failed, Player, Verdict
+from accord.testing.player import Broken, Done, Failed, Player, Refuses, Verdict
 
 FOLDER = Path(__file__).parent / "core"
 BAD = Failed(retryable=False)
@@ -103,8 +103,30 @@ def cancelled() -> Any:
     return story
 
 
+def faults() -> Any:
+    once = {"attempts": 3, "backoff": {"first": "1s", "jitter": 0}}
+    tasks = {
+        "made": {"diagnose": False, "retry": once},
+        "refused": {"needs": ["made"], "retry": once},
+        "mapped": {"needs": ["refused"], "with": {"n": "${ tasks.made.output }"}, "fallback": [{"value": "instead"}]},
+        "sent": {"needs": ["mapped"]},
+        "agreed": {"needs": ["sent"], "diagnose": False, "on_failure": "continue", "retry": {"attempts": 9}},
+        "last": {"needs": ["agreed"], "with": {"n": "${ tasks.agreed.output.none }"}},
+    }
+    script = {"made": [Broken(), Done(1)], "refused": [Refuses(), Done(2)], "agreed": Broken()}
+    story = told("Faults: producer, consumer, mapping, transport, contract, and mapping again.", tasks, script)
+    player = story[3]
+    while player.run.state(TaskId("mapped")).phase != "active":
+        player.step() or player.wake()
+    player.refuse_input("mapped", "/n")
+    player.assign("sent")
+    player.damage("sent", 1)
+    player.play()
+    return story
+
+
 CHAIN = {"a": {}, "b": {"needs": ["a"]}, "c": {"with": {"b": "${ tasks.b.output }"}}}
-STORIES: tuple[Story, ...] = (chain, fan_out, diagnosis, rolled_back, compensated, waits, cancelled)
+STORIES: tuple[Story, ...] = (chain, fan_out, diagnosis, rolled_back, compensated, waits, cancelled, faults)
 
 
 def main() -> None:

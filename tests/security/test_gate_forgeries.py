@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from accord.domain.agent import AgentCard, decode_card, encode_card
+from accord.domain.event import AttemptDamaged
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId, partition_of
 from accord.domain.message import PAYLOAD_MAX_BYTES, Message, PayloadRef, payload_ref
 from accord.domain.signature import _to_base64url
@@ -264,11 +265,12 @@ FORGERIES = [*STATEMENTS, *CLAIMS, *INGRESS, *ATTEMPTS, *PAYLOADS]
 
 
 async def refused(scene: Any, code: str, forge: Forge) -> None:
-    """The forged message changes nothing of the run, and is kept."""
+    """The forged message changes nothing of the run but for a note that an answer was damaged, and is kept."""
     forged = await forge(scene)
     before = await scene.head()
     await scene.stage.deliver(scene.claims.run, forged)
-    assert await scene.head() == before
+    noted = await scene.stage.node.events(scene.claims.run, after=before.sequence)
+    assert [type(event) for _, event in noted] == ([AttemptDamaged] if code == "ACC352" else [])
     assert await scene.stage.codes() == [code]
     (incident,) = await scene.stage.incidents()
     assert incident.statement == forged.statement.decode("ascii", "backslashreplace")[:4096]

@@ -107,14 +107,14 @@ def test_fallbacks_one_after_the_other_then_a_value() -> None:
 
 def test_an_input_that_breaks_the_contract_is_not_tried_again() -> None:
     player = player_of(retry={"attempts": 5})
-    player.do(c.RefuseInput(task=A, problems=(Problem("ACC247", "bad"),)))
+    player.refuse_input(A)
     assert player.run.phase == "failed"
 
 
 def test_a_fallback_takes_the_place_of_copies_that_were_not_assigned_yet() -> None:
     player = player_of(redundancy={"copies": 3, "agree": 2}, fallback=[{"uses": "test.other@^1"}])
     player.assign("a")
-    player.do(c.RefuseInput(task=A, problems=(Problem("ACC247", "bad"),)))
+    player.refuse_input(A)
     assert [want.option for want in player.run.state(A).wants] == [1, 1, 1]
 
 

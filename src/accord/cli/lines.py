@@ -94,7 +94,15 @@ def _failed(run: Run, event: e.TaskFailed) -> str:
     for attempt in run.state(event.task).attempts[-1:]:
         for problem in attempt.problems[:1]:
             why = why.replace(problem.message, "").strip("; ")
-    return f"{event.task} failed: {event.problem.code} {why}".rstrip()
+    return f"{event.task} failed{_blamed(event.fault)}: {event.problem.code} {why}".rstrip()
+
+
+def _blamed(fault: str | None) -> str:
+    return f" ({fault})" if fault else ""
+
+
+def _first(event: e.AttemptRejected | e.InputRefused) -> str:
+    return event.problems[0].message
 
 
 def _waiting(event: e.TaskWaiting) -> str:
@@ -115,17 +123,25 @@ SAID: Final[Mapping[type, Callable[[Any], str]]] = {
     e.RunPaused: lambda event: f"paused{_because(event)}",
     e.RunResumed: lambda event: f"resumed by {event.by}",
     e.RunCancelling: lambda event: f"cancelled{_because(event)}",
-    e.RunFailing: lambda event: f"the run fails: {event.problem.code}",
+    e.RunFailing: lambda event: f"the run fails{_blamed(event.fault)}: {event.problem.code}",
     e.RollbackStarted: lambda event: f"rolling back to {event.to}: {counted(len(event.tasks), 'task')}",
     e.RollbackFinished: lambda _: "rolled back, going on from there",
     e.TaskExpanded: lambda event: f"{event.task}: {counted(event.count, 'item')}",
     e.TaskSkipped: lambda event: f"{event.task} skipped: {event.reason}",
     e.TaskCancelled: lambda event: f"{event.task} cancelled: {event.reason}",
     e.TaskWaiting: _waiting,
-    e.AttemptRejected: lambda event: (
-        f"{event.task}: attempt {event.attempt} rejected ({event.fault}): {event.problems[0].message}"
+    e.InputRefused: lambda event: (
+        f"{event.task}: no input for {event.capability}{_blamed(event.fault)}: {_first(event)}"
     ),
-    e.AttemptFailed: lambda event: f"{event.task}: attempt {event.attempt} failed: {event.problem.message}",
+    e.AttemptRejected: lambda event: (
+        f"{event.task}: attempt {event.attempt} rejected{_blamed(event.fault)}: {_first(event)}"
+    ),
+    e.AttemptFailed: lambda event: (
+        f"{event.task}: attempt {event.attempt} failed{_blamed(event.fault)}: {event.problem.message}"
+    ),
+    e.AttemptDamaged: lambda event: (
+        f"{event.task}: the answer of attempt {event.attempt} was damaged on the way{_blamed(event.fault)}"
+    ),
     e.AttemptExpired: lambda event: f"{event.task}: attempt {event.attempt} expired ({event.cause.replace('_', ' ')})",
 }
 """What events mean, in words; those that are not here matter to the journal alone."""

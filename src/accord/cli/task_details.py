@@ -8,7 +8,7 @@ import msgspec
 from rich.text import Text
 
 from accord.cli.errors import show_problem
-from accord.cli.output import Screen, agent_name, between, clean, moment, shortened, size, state_text
+from accord.cli.output import Screen, agent_name, between, clean, counted, moment, shortened, size, state_text
 from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.ids import TaskId
@@ -38,8 +38,10 @@ async def show_task(service: Service, run: Run, task: TaskId, until: int | None,
             ("by", agent_name(state.by) if state.by else ""),
         ]
     )
-    if state.problem is not None:
-        show_problem(screen.out, state.problem)
+    if state.fault is not None:
+        screen.facts([("fault", state.fault)])
+    for problem in dict.fromkeys((*state.misfits, *((state.problem,) if state.problem is not None else ()))):
+        show_problem(screen.out, problem)
     if state.item_count:
         _show_items(run, task, screen)
     told = await told_of(service, run, task, until)
@@ -78,7 +80,8 @@ async def _show_attempt(service: Service, attempt: Attempt, told: Told, screen: 
             ("assigned", moment(attempt.assigned_at)),
             ("took", between(attempt.assigned_at, told.ended) if told.ended else ""),
             ("confidence", f"{attempt.confidence:g}" if attempt.confidence is not None else ""),
-            ("fault", told.fault),
+            ("fault", attempt.fault or ""),
+            ("damaged", f"on the way, {counted(attempt.damaged, 'time')}" if attempt.damaged else ""),
             ("cause", told.cause.replace("_", " ")),
             ("input", await _preview(service, attempt.want.input, screen)),
             ("output", await _preview(service, attempt.output, screen)),

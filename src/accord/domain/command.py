@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from accord.domain.document import Document
-from accord.domain.event import Fault, Origin, Parent, Purpose
+from accord.domain.event import Origin, Parent, Purpose
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.errors import Problem
 
@@ -107,10 +107,21 @@ class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
 
 
 class RefuseInput(_Command, frozen=True, kw_only=True, tag="refuse_input"):
-    """The input that the expressions made breaks the contract of the capability that is to get it."""
+    """The input that the expressions made for this option breaks the contract of the capability that is to get it."""
 
     task: TaskId
+    option: int
+    capability: str
+    contract: Digest
     problems: tuple[Problem, ...]
+    """Their places are in the input."""
+
+
+class GiveUp(_Command, frozen=True, kw_only=True, tag="give_up"):
+    """What the task wants cannot be assigned, now or later."""
+
+    task: TaskId
+    problem: Problem
 
 
 class Accept(_Command, frozen=True, kw_only=True, tag="accept"):
@@ -121,9 +132,7 @@ class Accept(_Command, frozen=True, kw_only=True, tag="accept"):
 
 
 class Deliver(_Command, frozen=True, kw_only=True, tag="deliver"):
-    """A result that the gate has authenticated. `problems` says how it breaks its contract, and `fault` whose doing
-    that is.
-    """
+    """A result that the gate has authenticated. `problems` says how it breaks its contract."""
 
     task: TaskId
     attempt: int
@@ -131,7 +140,6 @@ class Deliver(_Command, frozen=True, kw_only=True, tag="deliver"):
     output: Document
     confidence: float | None = None
     problems: tuple[Problem, ...] = ()
-    fault: Fault = "producer"
     diagnosis: Document | None = None
     """The input for the diagnostic agent; None where there is none to ask."""
 
@@ -159,7 +167,18 @@ class Fail(_Command, frozen=True, kw_only=True, tag="fail"):
     statement: str
     problem: Problem
     retryable: bool
-    fault: Fault | None = None
+    refuses: bool = False
+    """Whether it refuses an input that keeps the contract."""
+    peers: int = 0
+    """How many other agents could do it, who have not refused it."""
+
+
+class Damage(_Command, frozen=True, kw_only=True, tag="damage"):
+    """An authentic answer whose payload is not the one that was signed."""
+
+    task: TaskId
+    attempt: int
+    problem: Problem
 
 
 class AgentLost(_Command, frozen=True, kw_only=True, tag="agent_lost"):
@@ -184,5 +203,7 @@ class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
 
 
 ControlCommand = Pause | Resume | Cancel | RetryTask | Rollback | Signal
-EngineCommand = Start | Assign | RefuseInput | Accept | Deliver | Diagnose | Fail | AgentLost | SubrunEnded | Tick
+EngineCommand = (
+    Start | Assign | RefuseInput | GiveUp | Accept | Deliver | Diagnose | Fail | Damage | AgentLost | SubrunEnded | Tick
+)
 Command = ControlCommand | EngineCommand

@@ -24,10 +24,12 @@ from accord.domain.scope import Values
 _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.Assign: outcome.assign,
     c.RefuseInput: outcome.refuse_input,
+    c.GiveUp: outcome.not_assigned,
     c.Accept: outcome.accept,
     c.Deliver: outcome.deliver,
     c.Diagnose: outcome.diagnose,
     c.Fail: outcome.fail,
+    c.Damage: outcome.damage,
     c.AgentLost: outcome.lose_agent,
     c.SubrunEnded: outcome.end_subrun,
     c.Tick: timing.tick,

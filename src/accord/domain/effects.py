@@ -144,6 +144,11 @@ def _send(run: Run, event: e.AttemptAssigned) -> Iterator[Effect]:
         yield Send(event.task, attempt)
 
 
+def _send_again(run: Run, event: e.AttemptDamaged) -> Iterator[Effect]:
+    """An agent that gets an assignment again does not do it again, but gives its answer again."""
+    yield Send(event.task, _attempt_of(run, event))
+
+
 def _free(run: Run, event: e.AttemptSucceeded | e.AttemptFailed) -> Iterator[Effect]:
     yield Free(event.task, _attempt_of(run, event))
 
@@ -198,6 +203,7 @@ def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:
 
 _EFFECTS: dict[type, Callable[[Run, Any], Iterator[Effect]]] = {
     e.AttemptAssigned: _send,
+    e.AttemptDamaged: _send_again,
     e.AttemptSucceeded: _free,
     e.AttemptFailed: _free,
     e.AttemptRejected: _reject,

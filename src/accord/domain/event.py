@@ -1,7 +1,7 @@
 """Events: what happened to a run, frozen, each with its wire name. State is the fold of these and of nothing else.
 
-A field is never renamed and never changes its meaning. An event that must change gets a new wire name, and an
-upcaster in `accord.codec` that turns the old one into the new one.
+A field is never renamed and never changes its meaning. An event that must change gets a new version (`task.failed@2`),
+and an upcaster in `accord.codec` that turns the old one into the new one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ from typing import Literal
 import msgspec
 
 from accord.domain.document import Document
+from accord.domain.fault import Fault
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.errors import Problem
 
 Purpose = Literal["work", "diagnose"]
 """What an attempt is for: to do the task, or to diagnose a result that broke its contract."""
-
-Fault = Literal["producer", "consumer", "contract", "mapping", "transport"]
-"""Whose doing a broken contract is: the agent that made the value, the one that asked for it, the schema itself, the
-template's expressions between them, or the way."""
-
 
 Expiry = Literal["lease", "timeout", "agent_lost"]
 """Why an attempt ran out of time: no sign of life, too long in all, or the agent left."""
@@ -90,11 +86,13 @@ class RunCancelled(_Event, frozen=True, kw_only=True, tag="run.cancelled"):
     pass
 
 
-class RunFailing(_Event, frozen=True, kw_only=True, tag="run.failing"):
+class RunFailing(_Event, frozen=True, kw_only=True, tag="run.failing@2"):
     """A task failed for good; what is under way is stopped, and undone where the template says so."""
 
     problem: Problem
     task: TaskId | None = None
+    fault: Fault | None = None
+    """Whose doing it is, where a contract was broken."""
     gives_up: bool = False
     """Whether what has not been undone yet is left as it is: a compensation failed."""
 
@@ -164,6 +162,21 @@ class AttemptWanted(_Event, frozen=True, kw_only=True, tag="attempt.wanted"):
     reason: str = ""
 
 
+class InputRefused(_Event, frozen=True, kw_only=True, tag="task.input_refused"):
+    """What the template's expressions made breaks the contract of the capability that was to get it: no agent is
+    asked.
+    """
+
+    task: TaskId
+    option: int
+    capability: str
+    """`name@version`."""
+    contract: Digest
+    problems: tuple[Problem, ...]
+    """Their places are in the template."""
+    fault: Fault
+
+
 class TaskWaiting(_Event, frozen=True, kw_only=True, tag="task.waiting"):
     """The task waits: for a signal, a human's approval, a review of a result, or only for a time."""
 
@@ -201,9 +214,11 @@ class TaskCompleted(_Event, frozen=True, kw_only=True, tag="task.completed"):
     by: str = ""
 
 
-class TaskFailed(_Event, frozen=True, kw_only=True, tag="task.failed"):
+class TaskFailed(_Event, frozen=True, kw_only=True, tag="task.failed@2"):
     task: TaskId
     problem: Problem
+    fault: Fault | None = None
+    """Whose doing it is, where a contract was broken."""
 
 
 class TaskSkipped(_Event, frozen=True, kw_only=True, tag="task.skipped"):
@@ -307,6 +322,17 @@ class AttemptFailed(_Event, frozen=True, kw_only=True, tag="attempt.failed"):
     """`consumer` where the agent refused an input that keeps the contract."""
 
 
+class AttemptDamaged(_Event, frozen=True, kw_only=True, tag="attempt.damaged"):
+    """An answer came whose statement is authentic and whose payload is not the one that was signed. The attempt goes
+    on: its assignment is sent again, and the agent answers again.
+    """
+
+    task: TaskId
+    attempt: int
+    problem: Problem
+    fault: Fault
+
+
 class AttemptExpired(_Event, frozen=True, kw_only=True, tag="attempt.expired"):
     """Time ran out, or the agent is gone; what still comes under this lease is too late."""
 
@@ -329,6 +355,7 @@ TaskEvent = (
     TaskExpanded
     | TaskReopened
     | AttemptWanted
+    | InputRefused
     | TaskWaiting
     | SubrunStarted
     | SubrunEnded
@@ -344,6 +371,7 @@ AttemptEvent = (
     | AttemptSucceeded
     | AttemptRejected
     | AttemptFailed
+    | AttemptDamaged
     | AttemptExpired
     | AttemptCancelled
 )

@@ -9,6 +9,7 @@ from immutables import Map
 
 from accord.domain import event as e
 from accord.domain.document import Document
+from accord.domain.fault import Fault
 from accord.domain.graph import Graph
 from accord.domain.ids import RunId, TaskId
 from accord.domain.index import put
@@ -44,6 +45,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     gave_up: bool = False
     output: Document | None = None
     problem: Problem | None = None
+    fault: Fault | None = None
 
 
 _PLAIN = tuple(name for name in Image.__struct_fields__ if name not in ("tasks", "subruns", "leaving"))

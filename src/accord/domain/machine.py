@@ -52,6 +52,7 @@ TASK: Mapping[tuple[TaskPhase, type], TaskPhase] = {
     ("pending", e.TaskSkipped): "skipped",
     ("pending", e.TaskAdopted): "completed",
     ("active", e.AttemptWanted): "active",
+    ("active", e.InputRefused): "active",
     ("active", e.TaskWaiting): "waiting",
     ("active", e.TaskCompleted): "completed",
     ("active", e.TaskFailed): "failed",
@@ -82,11 +83,13 @@ failed or were given up; its end, all that was undone.
 ATTEMPT: Mapping[tuple[AttemptPhase | None, type], AttemptPhase] = {
     (None, e.AttemptAssigned): "assigned",
     ("assigned", e.AttemptAccepted): "working",
+    ("assigned", e.AttemptDamaged): "assigned",
     ("assigned", e.AttemptSucceeded): "succeeded",
     ("assigned", e.AttemptRejected): "rejected",
     ("assigned", e.AttemptFailed): "failed",
     ("assigned", e.AttemptExpired): "expired",
     ("assigned", e.AttemptCancelled): "cancelled",
+    ("working", e.AttemptDamaged): "working",
     ("working", e.AttemptSucceeded): "succeeded",
     ("working", e.AttemptRejected): "rejected",
     ("working", e.AttemptFailed): "failed",
@@ -118,8 +121,8 @@ def next_attempt(phase: AttemptPhase | None, event: e.Event) -> AttemptPhase:
 
 
 def event_name(kind: type) -> str:
-    """The wire name of a kind of event: `run.started`."""
-    return str(kind.__struct_config__.tag)  # type: ignore[attr-defined]  # every event is a tagged msgspec.Struct
+    """The name of a kind of event, without its version: `run.started`."""
+    return str(kind.__struct_config__.tag).partition("@")[0]  # type: ignore[attr-defined]  # every event is a tagged msgspec.Struct
 
 
 def _refuse(what: str, phase: str | None, event: e.Event) -> NoReturn:

@@ -1,26 +1,29 @@
-"""How attempts begin and end, and what follows: the next attempt, a fallback, a vote, a diagnosis, a review, the
-task's output.
-"""
+"""How attempts begin and end, and what follows: a vote, a diagnosis, a review, the task's output; or recourse."""
 
 from __future__ import annotations
-
-from collections import Counter
-from datetime import timedelta
 
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.draft import Draft
+from accord.domain.fault import RESENDS, Fault, classify
 from accord.domain.graph import Work
-from accord.domain.ids import AgentId, Digest, TaskId
-from accord.domain.progress import fail_task, scope_of, stop_attempts, work_of
-from accord.domain.retry import delay
+from accord.domain.ids import TaskId
+from accord.domain.mapping import placed
+from accord.domain.progress import fail_task, stop_attempts, work_of
+from accord.domain.recourse import (
+    UNSURE,
+    fall_back,
+    fault_of,
+    give_up,
+    last_rejected,
+    may_agree,
+    stop_asking,
+    try_again,
+    votes,
+)
 from accord.domain.run import Attempt
-from accord.domain.scope import evaluated, mapping_problem
-from accord.errors import ExpressionInvalid, Problem, TransitionRefused
-
-UNSURE = "ACC421"
-"""The code of a result whose confidence is too low."""
+from accord.errors import Problem, TransitionRefused
 
 
 def assign(draft: Draft, command: c.Assign) -> None:
@@ -50,10 +53,28 @@ def assign(draft: Draft, command: c.Assign) -> None:
 
 def refuse_input(draft: Draft, command: c.RefuseInput) -> None:
     """What the expressions made breaks the contract: the template is at fault, trying again would not help."""
+    task = command.task
+    if not draft.run.state(task).wants:
+        return
+    problems, fault = tuple(placed(draft.run, task, command.option, one) for one in command.problems), classify("input")
+    draft.emit(
+        e.InputRefused(
+            at=draft.now,
+            task=task,
+            option=command.option,
+            capability=command.capability,
+            contract=command.contract,
+            problems=problems,
+            fault=fault,
+        )
+    )
+    fall_back(draft, task, problems[0], fault)
+
+
+def not_assigned(draft: Draft, command: c.GiveUp) -> None:
+    """What was wanted can be given to nobody, for a reason that is nobody's fault here."""
     if draft.run.state(command.task).wants:
-        first = command.problems[0]
-        problem = Problem(first.code, f"the mapping is at fault: {first.message}", first.place, first.hint)
-        fall_back(draft, command.task, problem)
+        fall_back(draft, command.task, command.problem)
 
 
 def accept(draft: Draft, command: c.Accept) -> None:
@@ -70,6 +91,7 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
         raise TransitionRefused.of("ACC415", f"attempt {command.attempt} of task {command.task} is a diagnosis")
     problems = command.problems or _unsure(work_of(draft.run, command.task), command.confidence)
     if problems:
+        fault = fault_of(draft.run, command.task, attempt, "output", problems[0])
         draft.emit(
             e.AttemptRejected(
                 at=draft.now,
@@ -77,12 +99,12 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
                 attempt=command.attempt,
                 statement=command.statement,
                 output=command.output,
-                fault=command.fault,
+                fault=fault,
                 problems=problems,
                 confidence=command.confidence,
             )
         )
-        _after_rejection(draft, command, attempt, problems)
+        _after_rejection(draft, command, attempt, problems, fault)
         return
     draft.emit(
         e.AttemptSucceeded(
@@ -118,14 +140,21 @@ def diagnose(draft: Draft, command: c.Diagnose) -> None:
     )
     if command.verdict == "repaired" and command.repaired is not None:
         _take_repaired(draft, command, broken, command.repaired)
+    elif broken.fault == "contract" and command.verdict != "fail":
+        stop_asking(draft, task, broken, _explained(broken, command))
     elif command.verdict == "retry":
         try_again(draft, task, _advised(broken, command), agent=broken.agent, wait=False)
     elif command.verdict == "reassign":
         try_again(draft, task, _advised(broken, command), avoid=(broken.agent,), wait=False)
     else:
-        cause = broken.problems[0]
-        text = f"{cause.message}; diagnosis: {command.explanation or 'none'}"
-        fall_back(draft, task, Problem(cause.code, text, cause.place, cause.hint))
+        fall_back(draft, task, _explained(broken, command))
+
+
+def _explained(broken: Attempt, command: c.Diagnose) -> Problem:
+    """What was wrong, and what the diagnosis says of it."""
+    cause = broken.problems[0]
+    text = f"{cause.message}; diagnosis: {command.explanation or 'none'}"
+    return Problem(cause.code, text, cause.place, cause.hint)
 
 
 def _take_repaired(draft: Draft, command: c.Diagnose, broken: Attempt, repaired: Document) -> None:
@@ -144,8 +173,9 @@ def _advised(broken: Attempt, command: c.Diagnose) -> tuple[Problem, ...]:
 
 
 def fail(draft: Draft, command: c.Fail) -> None:
-    """The agent could not do it: try again, or another way."""
+    """The agent could not do it, or refuses to: try again, let another agent do it, or go another way."""
     attempt = _live(draft, command.task, command.attempt)
+    fault = fault_of(draft.run, command.task, attempt, "refusal", command.problem) if command.refuses else None
     draft.emit(
         e.AttemptFailed(
             at=draft.now,
@@ -154,10 +184,32 @@ def fail(draft: Draft, command: c.Fail) -> None:
             problem=command.problem,
             statement=command.statement,
             retryable=command.retryable,
-            fault=command.fault,
+            fault=fault,
         )
     )
-    _after_loss(draft, command.task, attempt, command.problem, retryable=command.retryable)
+    if fault is None or attempt.want.purpose == "diagnose":
+        _after_loss(draft, command.task, attempt, command.problem, retryable=command.retryable)
+    elif fault == "contract":
+        stop_asking(draft, command.task, attempt, command.problem)
+    else:
+        _after_refusal(draft, command, attempt)
+
+
+def damage(draft: Draft, command: c.Damage) -> None:
+    """An answer was damaged on the way: the agent is asked for it again, some times. Then only the lease decides, for a
+    good answer may still come.
+    """
+    attempt = _live(draft, command.task, command.attempt)
+    if attempt.damaged < RESENDS:
+        draft.emit(
+            e.AttemptDamaged(
+                at=draft.now,
+                task=command.task,
+                attempt=command.attempt,
+                problem=command.problem,
+                fault=classify("payload"),
+            )
+        )
 
 
 def lose_agent(draft: Draft, command: c.AgentLost) -> None:
@@ -178,7 +230,8 @@ _EXPIRED: dict[e.Expiry, str] = {
 def expire(draft: Draft, task: TaskId, attempt: Attempt, cause: e.Expiry) -> None:
     """End an attempt whose time has run out."""
     draft.emit(e.AttemptExpired(at=draft.now, task=task, attempt=attempt.number, cause=cause))
-    problem = Problem("ACC422", f"{_EXPIRED[cause]} ({attempt.agent})")
+    damaged = "; its answer was damaged on the way" if attempt.damaged else ""
+    problem = Problem("ACC422", f"{_EXPIRED[cause]} ({attempt.agent}){damaged}")
     _after_loss(draft, task, attempt, problem, retryable=True)
 
 
@@ -195,76 +248,7 @@ def end_subrun(draft: Draft, command: c.SubrunEnded) -> None:
         draft.emit(e.TaskCompleted(at=draft.now, task=task, output=command.output, by=subrun))
 
 
-# -- what comes next ---------------------------------------------------------------------------------------------
-
-
-def try_again(
-    draft: Draft,
-    task: TaskId,
-    problems: tuple[Problem, ...],
-    *,
-    agent: AgentId | None = None,
-    avoid: tuple[AgentId, ...] = (),
-    wait: bool = True,
-) -> None:
-    """Want another attempt, after the back-off unless `wait` is false; with none left, fall back."""
-    work = work_of(draft.run, task)
-    option, used, first = _used(draft, task)
-    copies = work.redundancy.copies if work.redundancy else 1
-    if used >= work.retry.attempts + copies - 1:
-        give_up(draft, task, problems[0])
-        return
-    pause = delay(work.retry.backoff, max(used - copies + 1, 1), salt=f"{draft.run.id}/{task}")
-    pause = pause if wait else timedelta(0)
-    draft.emit(
-        e.AttemptWanted(
-            at=draft.now,
-            task=task,
-            input=first,
-            option=option,
-            not_before=draft.now + pause if pause else None,
-            agent=agent,
-            avoid=avoid,
-            errors=problems,
-            reason=f"attempt {used + 1} of {work.retry.attempts + copies - 1}: {problems[0].message}",
-        )
-    )
-
-
-def give_up(draft: Draft, task: TaskId, problem: Problem) -> None:
-    """No further attempt of this kind: wait for the copies under way while they may still agree, else fall back."""
-    if not _may_agree(draft, task):
-        fall_back(draft, task, problem)
-
-
-def fall_back(draft: Draft, task: TaskId, problem: Problem) -> None:
-    """Go on with the task's next option; with none left, the task fails."""
-    stop_attempts(draft, task, "another way is tried")
-    work = work_of(draft.run, task)
-    following = _option(draft, task) + 1
-    if following >= len(work.options):
-        fail_task(draft, task, problem)
-        return
-    option = work.options[following]
-    error = {"code": problem.code, "message": problem.message}
-    try:
-        value = evaluated(option.binding, {**scope_of(draft, task), "error": error}, draft.values)
-    except ExpressionInvalid as invalid:
-        fail_task(draft, task, mapping_problem(task, invalid))
-        return
-    if option.capability is None:
-        draft.emit(e.TaskCompleted(at=draft.now, task=task, output=value, by="fallback"))
-        return
-    draft.emit(
-        e.AttemptWanted(
-            at=draft.now,
-            task=task,
-            input=value,
-            option=following,
-            copies=work.redundancy.copies if work.redundancy else 1,
-            reason=f"fallback: {problem.message}",
-        )
-    )
+# -- what comes next ----------------------------------------------------------------------------------------------
 
 
 def _complete(draft: Draft, task: TaskId, attempt: int, output: Document, confidence: float | None) -> None:
@@ -280,7 +264,9 @@ def _unsure(work: Work, confidence: float | None) -> tuple[Problem, ...]:
     return (Problem(UNSURE, f"the result has {said}, {rule.at_least:g} is asked for"),)
 
 
-def _after_rejection(draft: Draft, command: c.Deliver, attempt: Attempt, problems: tuple[Problem, ...]) -> None:
+def _after_rejection(
+    draft: Draft, command: c.Deliver, attempt: Attempt, problems: tuple[Problem, ...], fault: Fault
+) -> None:
     task = command.task
     work = work_of(draft.run, task)
     if attempt.want.purpose == "diagnose":
@@ -298,6 +284,8 @@ def _after_rejection(draft: Draft, command: c.Deliver, attempt: Attempt, problem
                 reason=f"attempt {attempt.number} broke its contract: {problems[0].message}",
             )
         )
+    elif fault == "contract":
+        stop_asking(draft, task, attempt, problems[0])
     else:
         try_again(draft, task, problems)
 
@@ -316,6 +304,17 @@ def _after_doubt(draft: Draft, task: TaskId, attempt: Attempt, output: Document,
         draft.emit(e.TaskWaiting(at=draft.now, task=task, for_="review", title=title, candidate=output))
 
 
+def _after_refusal(draft: Draft, command: c.Fail, attempt: Attempt) -> None:
+    """An agent refuses an input that keeps the contract: another one may take it."""
+    task, problem = command.task, command.problem
+    if command.peers:
+        refused = sorted({one.agent for one in draft.run.state(task).current() if one.fault == "consumer"})
+        try_again(draft, task, (problem,), avoid=tuple(refused), wait=False)
+    else:
+        text = f"{problem.message}; yet the input keeps the contract of {attempt.capability}, and nobody else offers it"
+        give_up(draft, task, Problem(problem.code, text, problem.place, "start another agent that offers it"))
+
+
 def _after_loss(draft: Draft, task: TaskId, attempt: Attempt, problem: Problem, *, retryable: bool) -> None:
     if attempt.want.purpose == "diagnose":
         try_again(draft, task, last_rejected(draft, task).problems)
@@ -329,35 +328,14 @@ def _vote(draft: Draft, task: TaskId) -> None:
     """Take the output that enough copies agree on; ask for another one where those under way cannot agree."""
     redundancy = work_of(draft.run, task).redundancy
     assert redundancy is not None  # noqa: S101 - narrowed by the caller
-    voters, votes = _votes(draft, task)
-    leading, count = votes.most_common(1)[0]
+    voters, counted = votes(draft, task)
+    leading, count = counted.most_common(1)[0]
     if count >= redundancy.agree:
         chosen, output = next(one for one in voters if draft.values.ballot(one[1]) == leading)
         _complete(draft, task, chosen.number, output, chosen.confidence)
-    elif not _may_agree(draft, task):
-        problem = Problem("ACC423", f"{len(voters)} copies gave {len(votes)} different results")
+    elif not may_agree(draft, task):
+        problem = Problem("ACC423", f"{len(voters)} copies gave {len(counted)} different results")
         try_again(draft, task, (problem,), avoid=tuple(one.agent for one, _ in voters))
-
-
-def _votes(draft: Draft, task: TaskId) -> tuple[list[tuple[Attempt, Document]], Counter[Digest]]:
-    """The copies of the present option that have succeeded with their outputs, and how many there are of each."""
-    option = _option(draft, task)
-    voters = [
-        (one, one.output)
-        for one in draft.run.state(task).current()
-        if one.phase == "succeeded" and one.output is not None and one.want.option == option
-    ]
-    return voters, Counter(draft.values.ballot(output) for _, output in voters)
-
-
-def _may_agree(draft: Draft, task: TaskId) -> bool:
-    """Whether the copies under way may still make enough results equal; never where there is no redundancy."""
-    redundancy = work_of(draft.run, task).redundancy
-    if redundancy is None:
-        return False
-    state = draft.run.state(task)
-    pending = len(state.wants) + sum(one.live for one in state.current())
-    return max(_votes(draft, task)[1].values(), default=0) + pending >= redundancy.agree
 
 
 def _live(draft: Draft, task: TaskId, number: int) -> Attempt:
@@ -365,24 +343,3 @@ def _live(draft: Draft, task: TaskId, number: int) -> Attempt:
     if attempt is None or not attempt.live:
         raise TransitionRefused.of("ACC408", f"attempt {number} of task {task} is not under way")
     return attempt
-
-
-def last_rejected(draft: Draft, task: TaskId) -> Attempt:
-    """The last attempt whose result was rejected; there is one."""
-    rejected = [one for one in draft.run.state(task).attempts if one.phase == "rejected" and one.want.purpose == "work"]
-    return rejected[-1]
-
-
-def _option(draft: Draft, task: TaskId) -> int:
-    state = draft.run.state(task)
-    options = [want.option for want in state.wants] + [one.want.option for one in state.current()]
-    return max(options, default=0)
-
-
-def _used(draft: Draft, task: TaskId) -> tuple[int, int, Document]:
-    """The present option, how many attempts it has had or is to have, and their input."""
-    option = _option(draft, task)
-    state = draft.run.state(task)
-    wants = [*(one.want for one in state.current()), *state.wants]
-    worked = [want for want in wants if want.purpose == "work" and want.option == option]
-    return option, len(worked), worked[0].input

@@ -14,6 +14,7 @@ from accord.domain import event as e
 from accord.domain.draft import Draft
 from accord.domain.duration import parse_duration, parse_moment
 from accord.domain.expression import evaluate
+from accord.domain.fault import Fault, classify
 from accord.domain.graph import Sleep, Subrun, Task, Wait, Work, node_of, undo_id, undone_id
 from accord.domain.ids import RunId, TaskId, item_id, partition_of, split_item
 from accord.domain.machine import LIVE, SETTLED
@@ -48,7 +49,7 @@ def relaunch(draft: Draft) -> None:
         elif state.phase == "expanded":
             _go_on(draft, node)
         elif state.phase == "failed" and draft.run.graph.tasks[node].fails_run:
-            fail_run(draft, _problem_of(draft.run, node), node)
+            fail_run(draft, _problem_of(draft.run, node), node, state.fault)
         if draft.run.phase != "running":
             return
 
@@ -57,19 +58,24 @@ def _problem_of(run: Run, task: TaskId) -> Problem:
     return run.state(task).problem or Problem("ACC410", f"task {task} failed")
 
 
-def fail_task(draft: Draft, task: TaskId, problem: Problem) -> None:
+def fail_task(draft: Draft, task: TaskId, problem: Problem, fault: Fault | None = None) -> None:
     """The task has failed for good; unless it may, so does the run."""
-    draft.emit(e.TaskFailed(at=draft.now, task=task, problem=problem))
+    draft.emit(e.TaskFailed(at=draft.now, task=task, problem=problem, fault=fault))
     if undone_id(task) is not None:
-        _fail_undo(draft, task, problem)
+        _fail_undo(draft, task, problem, fault)
     elif draft.run.graph.task(task).fails_run:
-        fail_run(draft, problem, task)
+        fail_run(draft, problem, task, fault)
 
 
-def fail_run(draft: Draft, problem: Problem, task: TaskId | None) -> None:
+def fail_unmapped(draft: Draft, task: TaskId, error: ExpressionInvalid) -> None:
+    """The task's expressions gave no value: it has failed for good, and the template is at fault."""
+    fail_task(draft, task, mapping_problem(task, error), classify("input"))
+
+
+def fail_run(draft: Draft, problem: Problem, task: TaskId | None, fault: Fault | None = None) -> None:
     """Stop what is under way; the run fails as soon as it is undone. While a rollback is under way, that ends first."""
     if draft.run.phase == "running":
-        draft.emit(e.RunFailing(at=draft.now, problem=problem, task=task))
+        draft.emit(e.RunFailing(at=draft.now, problem=problem, task=task, fault=fault))
         stop_tasks(draft, draft.run.busy, "the run is failing")
 
 
@@ -153,7 +159,7 @@ def _launch(draft: Draft, spec: Task) -> None:
         else:
             begin_task(draft, spec.id)
     except ExpressionInvalid as error:
-        fail_task(draft, spec.id, mapping_problem(spec.id, error))
+        fail_unmapped(draft, spec.id, error)
 
 
 def _holds(draft: Draft, spec: Task) -> bool:
@@ -275,7 +281,7 @@ def _begin_item(draft: Draft, task: TaskId) -> None:
     try:
         begin_task(draft, task)
     except ExpressionInvalid as error:
-        fail_task(draft, task, mapping_problem(task, error))
+        fail_unmapped(draft, task, error)
 
 
 def _go_on(draft: Draft, node: TaskId) -> None:
@@ -283,7 +289,7 @@ def _go_on(draft: Draft, node: TaskId) -> None:
     state = draft.run.state(node)
     if state.items_failed and draft.run.graph.tasks[node].fails_run:
         lost = next(item for item in draft.run.started_items(node) if draft.run.state(item).phase == "failed")
-        fail_run(draft, _problem_of(draft.run, lost), lost)
+        fail_run(draft, _problem_of(draft.run, lost), lost, draft.run.state(lost).fault)
     else:
         _advance_group(draft, node)
 
@@ -300,7 +306,7 @@ def _complete_if_done(draft: Draft) -> None:
     except ExpressionInvalid as error:
         first = error.problems[0]
         problem = Problem(first.code, f"the run's output failed: {first.message}", first.place, first.hint)
-        draft.emit(e.RunFailing(at=draft.now, problem=problem))
+        fail_run(draft, problem, None, classify("input"))
         return
     draft.emit(e.RunCompleted(at=draft.now, output=output))
 
@@ -324,16 +330,16 @@ def _want_undo(draft: Draft, undo: TaskId) -> None:
     try:
         first = evaluated(work_of(draft.run, undo).options[0].binding, scope_of(draft, undo), draft.values)
     except ExpressionInvalid as error:
-        fail_task(draft, undo, mapping_problem(undo, error))
+        fail_unmapped(draft, undo, error)
         return
     draft.emit(e.AttemptWanted(at=draft.now, task=undo, input=first))
 
 
-def _fail_undo(draft: Draft, task: TaskId, problem: Problem) -> None:
+def _fail_undo(draft: Draft, task: TaskId, problem: Problem, fault: Fault | None) -> None:
     """Nothing more is undone: a person has to look at it."""
     text = f"{task} could not undo its task: {problem.message}"
     failure = Problem("ACC411", text, problem.place, "mend it, then `accord runs rollback` again")
-    draft.emit(e.RunFailing(at=draft.now, problem=failure, task=task, gives_up=True))
+    draft.emit(e.RunFailing(at=draft.now, problem=failure, task=task, fault=fault, gives_up=True))
     stop_tasks(draft, draft.run.busy, "a compensation failed")
 
 

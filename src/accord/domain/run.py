@@ -55,7 +55,10 @@ def _resume(run: Run, event: e.RunResumed) -> Run:
 
 
 def _run_failing(run: Run, event: e.RunFailing) -> Run:
-    return _undo_all(replace(run, phase=next_run(run.phase, event), problem=event.problem), gives_up=event.gives_up)
+    return _undo_all(
+        replace(run, phase=next_run(run.phase, event), problem=event.problem, fault=event.fault),
+        gives_up=event.gives_up,
+    )
 
 
 def _run_cancelling(run: Run, event: e.RunCancelling) -> Run:
@@ -104,7 +107,7 @@ def _to_undo(run: Run, tasks: tuple[TaskId, ...]) -> Iterator[TaskId]:
 
 
 def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
-    run = replace(run, phase=next_run(run.phase, event), problem=None, output=None, gave_up=False)
+    run = replace(run, phase=next_run(run.phase, event), problem=None, fault=None, output=None, gave_up=False)
     undoing, groups = _joined(run, event)
     for task in undoing:
         for part in run.instances(task):
@@ -202,6 +205,7 @@ def _reopened(run: Run, event: e.TaskReopened) -> Run:
         again_begun=0,
         output=None,
         problem=None,
+        fault=None,
         by="",
         started_at=event.at,
         ended_at=None,
@@ -232,6 +236,12 @@ def _wanted(run: Run, event: e.AttemptWanted) -> Run:
         started_at=state.started_at or event.at,
     )
     return put(count_begin(run, event.task, state), event.task, changed)
+
+
+def _input_refused(run: Run, event: e.InputRefused) -> Run:
+    state = run.state(event.task)
+    misfits = (*state.misfits, *event.problems)
+    return put(run, event.task, replace(state, phase=next_task(state.phase, event), misfits=misfits))
 
 
 def _waiting(run: Run, event: e.TaskWaiting) -> Run:
@@ -275,7 +285,7 @@ def _task_adopted(run: Run, event: e.TaskAdopted) -> Run:
 
 
 def _task_failed(run: Run, event: e.TaskFailed) -> Run:
-    return _settle(run, event, problem=event.problem)
+    return _settle(run, event, problem=event.problem, fault=event.fault)
 
 
 def _task_ended(run: Run, event: e.TaskSkipped | e.TaskCancelled) -> Run:
@@ -348,7 +358,7 @@ def _attempt(run: Run, event: Any, **changes: Any) -> Run:
 
 
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> Run:
-    return _attempt(run, event, statement=event.statement, output=event.output, confidence=event.confidence)
+    return _attempt(run, event, statement=event.statement, output=event.output, confidence=event.confidence, fault=None)
 
 
 def _rejected(run: Run, event: e.AttemptRejected) -> Run:
@@ -359,11 +369,17 @@ def _rejected(run: Run, event: e.AttemptRejected) -> Run:
         output=event.output,
         confidence=event.confidence,
         problems=event.problems,
+        fault=event.fault,
     )
 
 
 def _failed(run: Run, event: e.AttemptFailed) -> Run:
-    return _attempt(run, event, statement=event.statement, problems=(event.problem,))
+    return _attempt(run, event, statement=event.statement, problems=(event.problem,), fault=event.fault)
+
+
+def _damaged(run: Run, event: e.AttemptDamaged) -> Run:
+    attempt = run.attempt(event.task, event.attempt)
+    return _attempt(run, event, damaged=attempt.damaged + 1 if attempt else 1, fault=event.fault)
 
 
 # -- signals -----------------------------------------------------------------------------------------------------
@@ -394,6 +410,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.TaskExpanded: _expanded,
     e.TaskReopened: _reopened,
     e.AttemptWanted: _wanted,
+    e.InputRefused: _input_refused,
     e.TaskWaiting: _waiting,
     e.SubrunStarted: _subrun_started,
     e.SubrunEnded: _subrun_ended,
@@ -407,6 +424,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.AttemptSucceeded: _succeeded,
     e.AttemptRejected: _rejected,
     e.AttemptFailed: _failed,
+    e.AttemptDamaged: _damaged,
     e.AttemptExpired: _attempt,
     e.AttemptCancelled: _attempt,
     e.SignalReceived: _signal_received,

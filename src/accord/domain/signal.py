@@ -10,7 +10,7 @@ from accord.domain.control import must_exist
 from accord.domain.draft import Draft
 from accord.domain.graph import Wait
 from accord.domain.ids import TaskId, split_item
-from accord.domain.outcome import last_rejected, try_again
+from accord.domain.recourse import last_rejected, try_again
 from accord.domain.run import Run, Waiting
 from accord.domain.schema import compile_schema
 from accord.domain.template import JsonSchema

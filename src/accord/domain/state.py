@@ -12,6 +12,7 @@ from immutables import Map
 from accord.domain import event as e
 from accord.domain.agenda import Agenda
 from accord.domain.document import Document
+from accord.domain.fault import Fault
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, item_id
 from accord.domain.machine import ENDED, LIVE, SETTLED, AttemptPhase, RunPhase, TaskPhase
@@ -52,6 +53,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: Document | None = None
     confidence: float | None = None
     problems: tuple[Problem, ...] = ()
+    fault: Fault | None = None
+    """Whose doing it is, where a contract was broken."""
+    damaged: int = 0
+    """How often an answer was damaged on the way."""
 
     @property
     def live(self) -> bool:
@@ -104,6 +109,10 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     confidence: float | None = None
     by: str = ""
     problem: Problem | None = None
+    fault: Fault | None = None
+    """Whose doing the failure is, where a contract was broken."""
+    misfits: tuple[Problem, ...] = ()
+    """How inputs that the expressions made broke contracts, with their places in the template."""
     due_at: datetime | None = None
     """The first of its leases, timeouts, waiting times and its deadline."""
     offer_at: datetime | None = None
@@ -175,6 +184,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Whether somebody, or a compensation that failed, has put an end to the undoing."""
     output: Document | None = None
     problem: Problem | None = None
+    fault: Fault | None = None
+    """Whose doing the failure is, where a contract was broken."""
     updated_at: datetime
 
     @property

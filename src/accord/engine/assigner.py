@@ -61,11 +61,12 @@ class Assigner:
         except Exception as error:
             # It would fail again, and nothing else would be assigned any more.
             logger.exception("%s of %s cannot be assigned", proposal.task, proposal.run)
-            await self._refuse(slot, proposal.task, (Problem("ACC457", f"it cannot be assigned: {error!r:.500}"),))
+            problem = Problem("ACC457", f"it cannot be assigned: {error!r:.500}")
+            await self._decide(slot, c.GiveUp(task=proposal.task, problem=problem))
 
-    async def _refuse(self, slot: Slot, task: TaskId, problems: tuple[Problem, ...]) -> None:
+    async def _decide(self, slot: Slot, command: c.RefuseInput | c.GiveUp) -> None:
         before = len(slot.pending)
-        await self._parts.ledger.decide(slot, c.RefuseInput(task=task, problems=problems))
+        await self._parts.ledger.decide(slot, command)
         self._offer(slot.run, slot.pending[before:])
 
     async def _assign(self, slot: Slot, proposal: Proposal) -> None:
@@ -73,7 +74,7 @@ class Assigner:
         data = await documents.data(want.input)
         problems = await self._input_problems(proposal)
         if problems:
-            await self._refuse(slot, task, problems)
+            await self._decide(slot, _refusal(proposal, problems))
             return
         payload = await self._payload(slot.run, proposal, data)
         number = len(slot.run.state(task).attempts) + 1
@@ -121,3 +122,14 @@ class Assigner:
     def _timeout(self, run: Run, task: TaskId, contracted: timedelta | None) -> timedelta | None:
         own = work_of(run, task).timeout
         return min((one for one in (own, contracted) if one is not None), default=None)
+
+
+def _refusal(proposal: Proposal, problems: tuple[Problem, ...]) -> c.RefuseInput:
+    candidate = proposal.choice.candidate
+    return c.RefuseInput(
+        task=proposal.task,
+        option=proposal.want.option,
+        capability=candidate.capability,
+        contract=candidate.contract.digest,
+        problems=problems,
+    )

@@ -18,12 +18,11 @@ from accord.domain import command as c
 from accord.domain.contract import Contract
 from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
-from accord.domain.event import Fault
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
-from accord.domain.outcome import UNSURE
 from accord.domain.payloads import FailurePayload, decode_payload
 from accord.domain.progress import work_of
+from accord.domain.recourse import UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
 from accord.engine.documents import Documents
@@ -99,6 +98,13 @@ class Late(msgspec.Struct, frozen=True):
     claims: Claims
 
 
+class Damaged(msgspec.Struct, frozen=True):
+    """An authentic answer whose payload is not the one that was signed: an incident, and no fault of the agent's."""
+
+    suspect: Suspect
+    command: c.Damage
+
+
 class News(msgspec.Struct, frozen=True):
     """Progress: for those who watch, not for the journal."""
 
@@ -167,7 +173,7 @@ class Gate:
 
     # -- admission -----------------------------------------------------------------------------------------------
 
-    def admit(self, run: Run | None, authentic: Authentic) -> c.Command | Late | News | Suspect:
+    def admit(self, run: Run | None, authentic: Authentic) -> c.Command | Late | News | Damaged | Suspect:
         """What the run is to do about an authentic message about one of its attempts."""
         try:
             attempt = self._attempt_of(run, authentic.claims)
@@ -175,7 +181,7 @@ class Gate:
                 return Late(authentic.claims)
             problem = _payload_problem(authentic.claims, authentic.message.payload)
             if problem is not None:
-                raise MessageRefused(problem)
+                return _damaged(authentic, attempt, problem)
             self._may_do(attempt)
             return self._command(run, attempt, authentic)
         except AccordError as error:
@@ -220,7 +226,8 @@ class Gate:
                 statement=statement,
                 problem=problem,
                 retryable=failure.retryable,
-                fault="consumer" if failure.code == REFUSED_INPUT else None,
+                refuses=failure.code == REFUSED_INPUT,
+                peers=len(self._peers(run, task, attempt) - _refusing(run, task)),
             )
         if claims.kind == "accept":
             return c.Accept(task=task, attempt=attempt.number)
@@ -247,7 +254,6 @@ class Gate:
             output=output,
             confidence=confidence,
             problems=problems,
-            fault=_fault(run, task, attempt),
             diagnosis=self._case(run, task, attempt, value, problems) if problems and not unsure else None,
         )
 
@@ -300,8 +306,6 @@ class Gate:
         work = work_of(run, task)
         worked = [one for one in run.state(task).current() if one.want.purpose == "work"]
         tried = [one.agent for one in worked if one.phase == "rejected"]
-        capability = work.options[attempt.want.option].capability
-        peers = {one.agent for one in self._registry.candidates(capability)} if capability else set()
         case = Case(
             task=task,
             capability=attempt.capability,
@@ -314,9 +318,28 @@ class Gate:
             attempts_allowed=work.retry.attempts,
             agents_tried=(*tried, attempt.agent),
             earlier=tuple(one.problems for one in worked if one.phase == "rejected"),
-            peers=len(peers - {attempt.agent}),
+            peers=len(self._peers(run, task, attempt)),
         )
         return self._documents.document(msgspec.json.encode(case))
+
+    def _peers(self, run: Run, task: TaskId, attempt: Attempt) -> set[AgentId]:
+        """The other agents here that could do it."""
+        capability = work_of(run, task).options[attempt.want.option].capability
+        peers = {one.agent for one in self._registry.candidates(capability)} if capability else set()
+        return peers - {attempt.agent}
+
+
+def _damaged(authentic: Authentic, attempt: Attempt, problem: Problem) -> Damaged | Suspect:
+    """Only a final answer is worth asking for again."""
+    suspect, task = Suspect(authentic.delivery, problem, authentic.claims), authentic.claims.task
+    if task is None or authentic.claims.kind not in ("result", "failure"):
+        return suspect
+    return Damaged(suspect, c.Damage(task=task, attempt=attempt.number, problem=problem))
+
+
+def _refusing(run: Run, task: TaskId) -> set[AgentId]:
+    """Who has refused the task's input."""
+    return {one.agent for one in run.state(task).current() if one.fault == "consumer"}
 
 
 def _parsed(payload: bytes) -> tuple[object, tuple[Problem, ...]]:
@@ -325,12 +348,6 @@ def _parsed(payload: bytes) -> tuple[object, tuple[Problem, ...]]:
         return strict_json(payload), ()
     except MessageRefused as error:
         return payload.decode("utf-8", "replace"), error.problems
-
-
-def _fault(run: Run, task: TaskId, attempt: Attempt) -> Fault:
-    """Whose doing a broken contract is. When every one of several agents breaks it, the contract itself is suspect."""
-    rejected = {one.agent for one in run.state(task).current() if one.phase == "rejected"}
-    return "contract" if len(rejected - {attempt.agent}) >= 2 else "producer"
 
 
 def _confidence(claims: Claims) -> float | None:

@@ -13,7 +13,7 @@ from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.gate import REFUSALS, Authentic, Late, News, Suspect
+from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect
 from accord.engine.parts import Parts
 from accord.engine.recency import Recency
 from accord.errors import AccordError, MessageRefused, Problem, StoreError, StoreUnavailable
@@ -74,6 +74,9 @@ class Receiver:
         run = authentic.claims.run or RunId("")
         slot = await batch.slot(run) if self._parts.ledger.owns(run) else None
         verdict = self._parts.gate.admit(slot.run if slot else None, authentic)
+        if isinstance(verdict, Damaged):
+            batch.suspects.append(verdict.suspect)
+            verdict = verdict.command
         if isinstance(verdict, Suspect):
             batch.suspects.append(verdict)
         elif isinstance(verdict, News):

@@ -23,7 +23,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, Run, TaskState, Want, begin, evolve
 from accord.domain.timing import next_wake
-from accord.errors import Problem
+from accord.errors import Place, Problem
 from accord.testing.run_invariants import RunWatch, must
 from accord.testing.values import MemoryValues
 
@@ -53,6 +53,12 @@ class Failed(msgspec.Struct, frozen=True):
     message: str = "no"
 
 
+class Refuses(msgspec.Struct, frozen=True):
+    """The agent refuses its input, which keeps the contract; so many others could do it."""
+
+    peers: int = 1
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """A diagnostic agent has looked at a broken result."""
 
@@ -64,7 +70,7 @@ class Silent(msgspec.Struct, frozen=True):
     """The agent never answers."""
 
 
-Answer: TypeAlias = Done | Broken | Failed | Verdict | Silent
+Answer: TypeAlias = Done | Broken | Failed | Refuses | Verdict | Silent
 Script: TypeAlias = Mapping[str, Answer | list[Answer]] | Callable[[TaskId, Attempt], Answer]
 
 _encode = msgspec.json.Encoder().encode
@@ -244,6 +250,17 @@ class Player:
             case Failed(retryable, message):
                 problem = Problem("ACC420", message)
                 return c.Fail(task=task, attempt=number, statement=statement, problem=problem, retryable=retryable)
+            case Refuses(peers):
+                problem = Problem("ACC420", "not for me")
+                return c.Fail(
+                    task=task,
+                    attempt=number,
+                    statement=statement,
+                    problem=problem,
+                    retryable=False,
+                    refuses=True,
+                    peers=peers,
+                )
             case Verdict(verdict, repaired):
                 mended = of(repaired) if verdict == "repaired" else None
                 return c.Diagnose(
@@ -255,6 +272,21 @@ class Player:
                     repaired=mended,
                 )
         return None
+
+    def damage(self, task: TaskId | str, attempt: int) -> tuple[e.Event, ...]:
+        """An answer is damaged on its way."""
+        return self.do(c.Damage(task=TaskId(task), attempt=attempt, problem=Problem("ACC352", "other bytes")))
+
+    def refuse_input(self, task: TaskId | str, pointer: str = "") -> tuple[e.Event, ...]:
+        """The input that the task's expressions made breaks the contract at this place in it."""
+        task = TaskId(task)
+        problem = Problem("ACC250", "not as agreed", Place(pointer=pointer))
+        option = self.run.state(task).wants[0].option
+        return self.do(
+            c.RefuseInput(
+                task=task, option=option, capability="test.work@1.0.0", contract=Digest("0" * 64), problems=(problem,)
+            )
+        )
 
     def end_subrun(self, run: RunId, value: Any = None, problem: Problem | None = None) -> tuple[e.Event, ...]:
         """The run that does a task ends."""

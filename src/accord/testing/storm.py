@@ -9,7 +9,7 @@ from accord.domain import command as c
 from accord.domain.ids import TaskId
 from accord.domain.run import Attempt, Run
 from accord.errors import AccordError, Problem
-from accord.testing.player import Answer, Broken, Done, Failed, Player, Silent, Verdict
+from accord.testing.player import Answer, Broken, Done, Failed, Player, Refuses, Silent, Verdict
 from accord.testing.run_invariants import must
 
 CALM_STEPS = 4000
@@ -125,8 +125,19 @@ class Storm:
     def refuse_input(self) -> None:
         """The input does not fit the contract."""
         if wanted := self.player.wanted():
-            task = self.random.choice(wanted)[0]
-            self.player.do(c.RefuseInput(task=task, problems=(Problem("ACC247", "bad input"),)))
+            self.player.refuse_input(self.random.choice(wanted)[0])
+
+    def give_up(self) -> None:
+        """What is wanted cannot be assigned."""
+        if wanted := self.player.wanted():
+            problem = Problem("ACC457", "it cannot be assigned")
+            self.player.do(c.GiveUp(task=self.random.choice(wanted)[0], problem=problem))
+
+    def damage(self) -> None:
+        """An answer is damaged on its way."""
+        if under_way := self.player.under_way():
+            task, attempt = self.random.choice(under_way)
+            self.player.damage(task, attempt.number)
 
     def wake(self) -> None:
         """Time passes."""
@@ -178,8 +189,9 @@ class Storm:
         if attempt.want.purpose == "diagnose":
             verdict = self.random.choice(("repaired", "retry", "reassign", "fail"))
             return self.random.choice((Verdict(verdict, "mended"), Verdict(verdict, "mended"), Broken(), Failed()))
+        refuses = Refuses(self.random.randint(0, 2))
         good = Done(f"{task} {self.random.randint(0, 1)}", self.random.choice((None, 0.3, 0.8)))
-        return self.random.choice((good, good, good, Broken(), Failed(), Failed(retryable=False), Silent()))
+        return self.random.choice((good, good, good, Broken(), Failed(), Failed(retryable=False), refuses, Silent()))
 
 
 def _good(task: TaskId, attempt: Attempt) -> Answer:
@@ -193,6 +205,8 @@ _CHOICES: dict[Callable[[Storm], None], int] = {
     Storm.lose: 1,
     Storm.late: 2,
     Storm.refuse_input: 1,
+    Storm.give_up: 1,
+    Storm.damage: 2,
     Storm.wake: 5,
     Storm.pause: 2,
     Storm.cancel: 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from accord.codec import decode_event
 from accord.domain import event as e
 from accord.domain.document import Document
+from accord.domain.fault import Fault
 from accord.domain.ids import TaskId
 from accord.domain.state import Attempt, Run
 from accord.service import Service
@@ -25,6 +27,7 @@ async def run_document(service: Service, run: Run) -> dict[str, Any]:
     started = run.started
     return {
         **plain_value(result),
+        "fault": run.fault,
         "by": started.by,
         "input": await value_of(service, started.input),
         "parent": started.parent,
@@ -52,7 +55,18 @@ def _task_document(run: Run, name: TaskId) -> dict[str, Any]:
         "ended_at": state.ended_at,
         "subrun": state.subrun,
         "problem": state.problem,
+        "fault": state.fault,
+        "faults": dict(faults_of(run, name)),
     }
+
+
+def faults_of(run: Run, name: TaskId) -> Counter[Fault]:
+    """Whose doing it was that contracts were broken in a task and its items, and how often."""
+    states = [run.state(part) for part in run.instances(name)]
+    found = Counter[Fault](one.fault for state in states for one in state.attempts if one.fault)
+    found["mapping"] += sum(max(len(state.misfits), int(state.fault == "mapping")) for state in states)
+    found["transport"] = sum(one.damaged for state in states for one in state.attempts)
+    return +found
 
 
 # -- one task ----------------------------------------------------------------------------------------------------
@@ -64,7 +78,6 @@ class Told(msgspec.Struct, kw_only=True):
     wanted: str = ""
     chosen: str = ""
     ended: Any = None
-    fault: str = ""
     cause: str = ""
 
 
@@ -83,7 +96,6 @@ async def told_of(service: Service, run: Run, task: TaskId, until: int | None) -
         elif isinstance(event, _ENDS):
             one = told[event.attempt]
             one.ended = event.at
-            one.fault = getattr(event, "fault", "")
             one.cause = getattr(event, "reason", "") or getattr(event, "cause", "")
     return told
 
@@ -98,6 +110,8 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         "epoch": state.epoch,
         "confidence": state.confidence,
         "problem": state.problem,
+        "fault": state.fault,
+        "misfits": state.misfits,
         "output": await _value(service, state.output),
         "waiting": state.waiting,
         "items": [{"task": item, "state": run.state(item).phase} for item in run.started_items(task)],
@@ -118,7 +132,8 @@ async def _attempt_document(service: Service, attempt: Attempt, told: Told) -> d
         "chosen_because": told.chosen,
         "assigned_at": attempt.assigned_at,
         "ended_at": told.ended,
-        "fault": told.fault or None,
+        "fault": attempt.fault,
+        "damaged": attempt.damaged,
         "cause": told.cause or None,
         "confidence": attempt.confidence,
         "problems": attempt.problems,

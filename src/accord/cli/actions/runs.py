@@ -34,7 +34,7 @@ from accord.errors import NotFound
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Service, held
 from accord.views.result import repairs_of, result_of, value_of
-from accord.views.runs import run_document, task_document
+from accord.views.runs import faults_of, run_document, task_document
 from accord.views.waiting import waiting_tasks
 
 OUTPUT_MOST = 300
@@ -166,6 +166,7 @@ def _show_run(run: Run, screen: Screen) -> None:
             ("forked", f"from {started.origin.run} after event {started.origin.sequence}" if started.origin else ""),
             ("deadline", moment(run.deadline_at) if run.deadline_at and not run.ended else ""),
             ("problem", Text(f"{run.problem.code} {clean(run.problem.message)}", "red") if run.problem else ""),
+            ("fault", run.fault or ""),
         ]
     )
     screen.line()
@@ -217,16 +218,23 @@ def _remarks(run: Run, name: TaskId) -> Iterator[str]:
         yield "taken over"
     if state.confidence is not None:
         yield f"confidence {state.confidence:g}"
-    phases = [attempt.phase for part in run.instances(name) for attempt in run.state(part).attempts]
-    for phase in ("rejected", "failed", "expired"):
-        if phase in phases:
-            yield f"{phases.count(phase)} {phase}"
+    yield from _lost_attempts(run, name)
     if state.subrun:
         yield f"run {state.subrun}"
     if state.waiting is not None:
         yield clean(f"{state.waiting.for_}: {state.waiting.title or state.waiting.signal or state.waiting.until}")
     if state.problem is not None:
         yield clean(f"{state.problem.code} {state.problem.message}")
+
+
+def _lost_attempts(run: Run, name: TaskId) -> Iterator[str]:
+    phases = [attempt.phase for part in run.instances(name) for attempt in run.state(part).attempts]
+    for phase in ("rejected", "failed", "expired"):
+        if phase in phases:
+            yield f"{phases.count(phase)} {phase}"
+    faults = faults_of(run, name)
+    if faults:
+        yield f"at fault: {', '.join(f'{fault} ({count})' for fault, count in faults.most_common())}"
 
 
 def _show_what_next(run: Run, screen: Screen) -> None:
