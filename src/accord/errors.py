@@ -166,9 +166,24 @@ class StoreCorrupt(StoreError):
 
 
 _KINDS: dict[str, type[AccordError]] = {
+    "template_invalid": TemplateInvalid,
+    "contract_violation": ContractViolation,
+    "expression_invalid": ExpressionInvalid,
+    "not_understood": NotUnderstood,
     "bad_input": BadInput,
+    "transition_refused": TransitionRefused,
+    "message_refused": MessageRefused,
+    "unauthenticated": Unauthenticated,
+    "forbidden": Forbidden,
+    "rate_limited": RateLimited,
+    "overloaded": Overloaded,
     "refused": Refused,
     "not_found": NotFound,
     "key_unusable": KeyUnusable,
+    "sequence_conflict": SequenceConflict,
+    "fenced": Fenced,
+    "store_unavailable": StoreUnavailable,
+    "store_corrupt": StoreCorrupt,
     "store": StoreError,
 }
+"""By the word for it that crosses processes; a class stands before those that it is a part of."""

@@ -57,6 +57,17 @@ class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     """What all its instances can take together; None where none is present."""
 
 
+class Fork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where a fork begins, and what is different in it."""
+
+    task: TaskId | None = None
+    """From this task on everything is done anew; None: nothing that was done is."""
+    at: int | None = None
+    """Only what had happened up to this event is shared; None: everything."""
+    changes: dict[str, Any] | None = None
+    """Members of the input, and what they are to be."""
+
+
 class Seal(msgspec.Struct, frozen=True):
     """The orchestrator's signed statement about a run's output."""
 
@@ -69,8 +80,11 @@ class Service(Protocol):
     """All that may be asked of an orchestrator.
 
     `by` is who asks; a server that knows its callers writes down whom it has let in. Every method may raise
-    StoreUnavailable; what else one raises stands with it. What is asked for again is done again, but for `publish`
-    and `lift`, which say what they do then.
+    StoreUnavailable; what else one raises stands with it.
+
+    `once` is a name for a request, made up by whoever asks: under the same name it is done once, and answered as it was
+    then, however often it is sent and to whichever process, for as long as the answer is kept. ACC449 (Refused) where
+    the name stands for another request. Without a name, what is asked for again is done again.
     """
 
     # -- templates -----------------------------------------------------------------------------------------------
@@ -98,7 +112,9 @@ class Service(Protocol):
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
-    async def start_run(self, digest: Digest, value: Any, *, title: str = "", by: str = "local") -> Run:
+    async def start_run(
+        self, digest: Digest, value: Any, *, title: str = "", by: str = "local", once: str | None = None
+    ) -> Run:
         """Start a run of a published template with this input, defaults filled in; returns it once it is durable.
 
         Raises:
@@ -108,21 +124,20 @@ class Service(Protocol):
         """
         ...
 
-    async def fork(
-        self, run: RunId, *, task: TaskId | None, at: int | None, changes: dict[str, Any] | None, by: str
-    ) -> Run:
-        """Start a new run that shares what a run had done after its event `at` (all of it where None), from `task`
-        on anew, with these members of the input changed.
+    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
+        """Start a new run that shares what a run had done.
 
         Raises what `start_run` raises, and NotFound where there is no such run or task.
         """
         ...
 
-    async def control(self, run: RunId, command: RunCommand) -> None:
+    async def control(self, run: RunId, command: RunCommand, *, once: str | None = None) -> None:
         """Carry out a command on a run, whichever process owns it. Raises what it is refused with."""
         ...
 
-    async def signal(self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None) -> None:
+    async def signal(
+        self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
+    ) -> None:
         """Give a value to a run: under a name, or to a task that waits for somebody.
 
         Raises:

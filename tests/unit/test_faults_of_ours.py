@@ -13,6 +13,7 @@ from accord.domain.ids import TaskId
 from accord.engine.documents import Documents
 from accord.errors import ContractViolation, TemplateInvalid
 from accord.sdk import Agent
+from accord.service import Fork
 from accord.testing.stage import Stage
 
 ONE = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
@@ -75,13 +76,13 @@ async def test_a_fork_is_verified_like_any_run(stage: Stage, monkeypatch: pytest
 
     monkeypatch.setattr(stage.node.parts.verification, "report", refused)
     with pytest.raises(TemplateInvalid, match="ACC820"):
-        await stage.node.fork(run.id, task=TaskId("wait"), at=None, changes=None, by="test")
+        await stage.node.fork(run.id, Fork(task=TaskId("wait")), by="test")
 
 
 async def test_only_objects_have_members_to_change(stage: Stage) -> None:
     run = await stage.start({"wait": {"signal": {"name": "go"}}}, 7, input={"type": "integer"})
     with pytest.raises(ContractViolation, match="ACC458"):
-        await stage.node.fork(run.id, task=None, at=None, changes={"n": 1}, by="test")
+        await stage.node.fork(run.id, Fork(changes={"n": 1}), by="test")
 
 
 async def test_a_document_at_hand_is_counted_once() -> None:

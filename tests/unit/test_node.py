@@ -30,7 +30,7 @@ from accord.errors import (
 )
 from accord.ports import Letter, RunQuery
 from accord.sdk import Agent
-from accord.service import newest
+from accord.service import Fork, newest
 from accord.store.sqlite import SqliteJournal
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, QUIET, CountedIds, SetClock, Stage, attempts_of, node_on
@@ -141,7 +141,7 @@ async def test_a_fork_shares_what_was_done_and_does_the_rest_anew(stage: Stage) 
     run = await stage.start(CHAIN, {"n": 1}, **RESULT)
     for value in (2, 3):
         await agent.answer(await agent.assigned(), value)
-    fork = await stage.node.fork(run.id, task=TaskId("second"), at=None, changes=None, by="test")
+    fork = await stage.node.fork(run.id, Fork(task=TaskId("second")), by="test")
     assignment = await agent.assigned()
     assert (assignment.claims.run, assignment.claims.task, assignment.input) == (fork.id, "second", {"number": 2})
     await agent.answer(assignment, 7)
@@ -160,7 +160,7 @@ async def test_a_fork_with_another_input_does_what_that_changes(stage: Stage) ->
     run = await stage.start(CHAIN, {"n": 1, "other": 1})
     for value in (2, 3):
         await agent.answer(await agent.assigned(), value)
-    await stage.node.fork(run.id, task=None, at=None, changes={"n": 5}, by="test")
+    await stage.node.fork(run.id, Fork(changes={"n": 5}), by="test")
     assignment = await agent.assigned()
     assert (assignment.claims.task, assignment.input) == ("first", {"number": 5})
 
@@ -172,16 +172,16 @@ async def test_a_fork_from_the_middle(stage: Stage) -> None:
         await agent.answer(await agent.assigned(), value)
     events = await stage.node.events(run.id)
     first = next(number for number, event in events if getattr(event, "task", "") == "second")
-    await stage.node.fork(run.id, task=None, at=first - 1, changes=None, by="test")
+    await stage.node.fork(run.id, Fork(at=first - 1), by="test")
     assert (await agent.assigned()).claims.task == "second"
 
 
 async def test_forks_of_what_there_is_not(stage: Stage) -> None:
     run = await stage.start(WAIT)
     with pytest.raises(NotFound, match="ACC434"):
-        await stage.node.fork(run.id, task=TaskId("other"), at=None, changes=None, by="test")
+        await stage.node.fork(run.id, Fork(task=TaskId("other")), by="test")
     with pytest.raises(NotFound, match="ACC409"):
-        await stage.node.fork(RunId("run_x"), task=None, at=None, changes=None, by="test")
+        await stage.node.fork(RunId("run_x"), Fork(), by="test")
 
 
 # -- sub-workflows -----------------------------------------------------------------------------------------------

@@ -30,11 +30,12 @@ from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.parts import Parts
+from accord.engine.post import Post
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
 from accord.errors import MessageRefused, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary
-from accord.service import KnownAgent, KnownKey, Published, Seal
+from accord.service import Fork, KnownAgent, KnownKey, Published, Seal
 
 LOOK_AGAIN_S = 1.0
 """How often the journal is asked after a run of another process: what happens there is no news here."""
@@ -51,8 +52,9 @@ class Node:
         self.parts = parts
         self.orchestrator = Orchestrator(parts)
         self._rounds = Rounds(self.orchestrator)
-        self._starts = Starts(self.orchestrator)
-        self._controls = Controls(self.orchestrator)
+        post = Post(parts, self._rounds.letters)
+        self._starts = Starts(self.orchestrator, post)
+        self._controls = Controls(self.orchestrator, post)
 
     async def __aenter__(self) -> Self:
         self.parts.partitions.gained = self.orchestrator.own
@@ -96,23 +98,25 @@ class Node:
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
-    async def start_run(self, digest: Digest, value: Any, *, title: str = "", by: str = "local") -> Run:
-        """Start a run of a published template."""
-        return await self._starts.start(digest, value, title=title, by=by)
-
-    async def fork(
-        self, run: RunId, *, task: TaskId | None, at: int | None, changes: dict[str, Any] | None, by: str
+    async def start_run(
+        self, digest: Digest, value: Any, *, title: str = "", by: str = "local", once: str | None = None
     ) -> Run:
+        """Start a run of a published template."""
+        return await self._starts.start(digest, value, title=title, by=by, once=once)
+
+    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
         """Start a new run that shares what a run had done."""
-        return await self._starts.fork(run, task=task, at=at, changes=changes, by=by)
+        return await self._starts.fork(run, wanted, by=by, once=once)
 
-    async def control(self, run: RunId, command: c.ControlCommand) -> None:
+    async def control(self, run: RunId, command: c.ControlCommand, *, once: str | None = None) -> None:
         """Carry out a command on a run, here or at the process that owns the run."""
-        await self._controls.control(run, command)
+        await self._controls.control(run, command, once=once)
 
-    async def signal(self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None) -> None:
+    async def signal(
+        self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
+    ) -> None:
         """Give a value to a run."""
-        await self._controls.signal(run, value, by=by, name=name, task=task)
+        await self._controls.signal(run, value, by=by, name=name, task=task, once=once)
 
     async def adopt(self, run: RunId) -> bool:
         """Take over the run, if nobody owns it; whether it is ours now."""

@@ -15,12 +15,11 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 
-import msgspec
-
 from accord.domain import command as c
 from accord.domain.agent import REGISTRY_SUBJECT
 from accord.domain.ids import Digest, RunId, partition_of
 from accord.domain.run import Run
+from accord.engine import letters
 from accord.engine.assigner import Assigner
 from accord.engine.batch import Arrival, Batch
 from accord.engine.committer import Committer
@@ -30,7 +29,7 @@ from accord.engine.listener import Listener
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.receiver import Receiver
-from accord.errors import AccordError, NotFound, Refused, StoreError, StoreUnavailable, kind_of
+from accord.errors import AccordError, NotFound, Refused, StoreError, StoreUnavailable
 from accord.ports import Answer, Fence, partition_subject
 
 logger = logging.getLogger("accord.orchestrator")
@@ -155,7 +154,7 @@ class Orchestrator:
             if order.done is not None:
                 batch.done.append((order.done, order.run))
             if order.letter is not None:
-                slot.answers.append(Answer(order.letter, b'{"ok":true}'))
+                slot.answers.append(Answer(order.letter, letters.done(order.run)))
             batch.slots[order.run] = slot
         except StoreUnavailable:
             raise
@@ -191,7 +190,6 @@ class Orchestrator:
 
     async def _refuse(self, order: Order, error: AccordError) -> None:
         if order.letter is not None:  # first: what cannot be answered now is read again
-            refusal = msgspec.json.encode({"ok": False, "kind": kind_of(error), "problems": error.problems})
-            await self.parts.ports.journal.answer([Answer(order.letter, refusal)])
+            await self.parts.ports.journal.answer([Answer(order.letter, letters.refused(error))])
         if order.done is not None and not order.done.done():
             order.done.set_exception(error)

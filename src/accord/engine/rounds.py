@@ -15,10 +15,11 @@ import msgspec
 from accord.domain import command as c
 from accord.domain.ids import RunId
 from accord.domain.run import Run
+from accord.engine.letters import LetterContent, refused
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
 from accord.engine.retention import Retention
-from accord.errors import StoreError, StoreUnavailable
+from accord.errors import Refused, StoreError, StoreUnavailable
 from accord.ports import Answer
 
 logger = logging.getLogger("accord.rounds")
@@ -108,24 +109,18 @@ class Letters:
             try:
                 content = msgspec.json.decode(letter.data, type=LetterContent)
             except msgspec.DecodeError as error:
-                text = {"ok": False, "problems": [{"code": "ACC446", "message": f"unreadable: {error}"}]}
-                await parts.ports.journal.answer([Answer(letter.id, msgspec.json.encode(text))])
+                refusal = Refused.of("ACC446", f"unreadable: {error}")
+                await parts.ports.journal.answer([Answer(letter.id, refused(refusal))])
                 continue
             done: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
             done.add_done_callback(partial(self._over, letter.id))
-            self._orchestrator.order(Order(content.run, content.command, done, letter=letter.id))
+            order = Order(content.run, content.command, done, content.graph, letter=letter.id)
+            self._orchestrator.order(order)
 
     def _over(self, letter: str, done: asyncio.Future[Run]) -> None:
         """What was not carried out is read again, unless the letter has its answer."""
         if done.cancelled() or isinstance(done.exception(), StoreError):
             self._seen.discard(letter)
-
-
-class LetterContent(msgspec.Struct, frozen=True):
-    """What a letter says."""
-
-    run: RunId
-    command: c.ControlCommand
 
 
 class Ownership:
@@ -158,13 +153,15 @@ class Rounds:
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
+        self.letters = Letters(orchestrator)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin all rounds."""
-        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Letters, Ownership)]
         parts = self._orchestrator.parts
-        rounds.append(Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning))
+        retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
+        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Ownership)]
+        rounds += [self.letters, retention]
         if parts.tuning.takes_over:
             rounds.append(TakeOver(self._orchestrator))
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]

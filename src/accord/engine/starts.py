@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 
 from accord.domain import command as c
 from accord.domain.control import adoptable
 from accord.domain.defaults import completed
+from accord.domain.document import document_of
 from accord.domain.event import Origin
 from accord.domain.graph import Graph
 from accord.domain.ids import Digest, RunId, TaskId
@@ -16,66 +18,90 @@ from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
+from accord.engine.post import Post, other_request
 from accord.errors import ContractViolation, NotFound, Overloaded
+from accord.service import Fork
+
+
+class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that is to be started."""
+
+    graph: Graph
+    value: Any
+    """The input, completed."""
+    title: str
+    by: str
+    origin: Origin | None = None
+
+    @property
+    def input(self) -> bytes:
+        """The input's bytes."""
+        return orjson.dumps(self.value)
 
 
 class Starts:
     """Starts runs, and forks of runs."""
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
+    def __init__(self, orchestrator: Orchestrator, post: Post) -> None:
         self._orchestrator = orchestrator
         self._parts = orchestrator.parts
+        self._post = post
 
-    async def start(self, digest: Digest, value: Any, *, title: str, by: str) -> Run:
+    async def start(self, digest: Digest, value: Any, *, title: str, by: str, once: str | None) -> Run:
         """See `Service.start_run`."""
         graph = await self._parts.library.graph(digest)
-        value = await self._admitted(graph, value)
-        run = await self._new_run()
-        command = c.Start(
-            run=run, input=self._parts.documents.document(orjson.dumps(value)), title=title or graph.title, by=by
-        )
-        return await self._orchestrator.submit(run, command, graph=digest)
+        value = completed(value, graph.input_schema)
+        wanted = _Wanted(graph=graph, value=value, title=title or graph.title, by=by)
+        return await self._begun(wanted, once) or await self._begin(wanted, (), once)
 
-    async def fork(
-        self, run: RunId, *, task: TaskId | None, at: int | None, changes: dict[str, Any] | None, by: str
-    ) -> Run:
+    async def fork(self, run: RunId, fork: Fork, *, by: str, once: str | None) -> Run:
         """See `Service.fork`."""
-        source, head = await self._parts.ledger.read(run, until=at)
+        source, head = await self._parts.ledger.read(run, until=fork.at)
         if source is None:
             raise unknown_run(run)
-        value = await self._admitted(source.graph, await self._changed(source, changes))
-        if task is not None and task not in source.graph.tasks:
-            raise NotFound.of("ACC434", f"the run has no task {task}", hint="accord runs show lists its tasks")
-        adopted = await self._adoptable(source, task, value)
+        value = completed(await self._changed(source, fork.changes), source.graph.input_schema)
+        origin = Origin(run, head.sequence)
+        wanted = _Wanted(graph=source.graph, value=value, title=source.started.title, by=by, origin=origin)
+        begun = await self._begun(wanted, once)
+        if begun is not None:
+            return begun
+        if fork.task is not None and fork.task not in source.graph.tasks:
+            raise NotFound.of("ACC434", f"the run has no task {fork.task}", hint="accord runs show lists its tasks")
+        adopted = await self._adoptable(source, fork.task, value)
         await self._parts.documents.renew(one.output for one in adopted)
-        fork = await self._new_run()
+        return await self._begin(wanted, adopted, once)
+
+    async def _begun(self, wanted: _Wanted, once: str | None) -> Run | None:
+        """The run that was begun under this name before."""
+        begun = await self._post.answered(once) if once is not None else None
+        return None if once is None or begun is None else await self._of_request(begun, wanted, once)
+
+    async def _of_request(self, begun: RunId, wanted: _Wanted, once: str) -> Run:
+        run, _ = await self._parts.ledger.read(begun)
+        if run is None or not _is(run, wanted):
+            raise other_request(once)
+        return run
+
+    async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
+        await self._admit(wanted)
         command = c.Start(
-            run=fork,
-            input=self._parts.documents.document(orjson.dumps(value)),
-            title=source.started.title,
-            by=by,
-            origin=Origin(run, head.sequence),
+            run=await self._new_run(),
+            input=self._parts.documents.document(wanted.input),
+            title=wanted.title,
+            by=wanted.by,
+            origin=wanted.origin,
             adopted=adopted,
         )
-        return await self._orchestrator.submit(fork, command, graph=source.started.graph)
+        if once is None:
+            return await self._orchestrator.submit(command.run, command, graph=wanted.graph.digest)
+        await self._parts.documents.store()
+        begun = await self._post.send(command.run, command, name=once, graph=wanted.graph.digest)
+        return await self._of_request(begun, wanted, once)
 
-    async def _admitted(self, graph: Graph, value: Any) -> Any:
-        """The input of a new run, completed, once graph, input and room are as they have to be."""
-        (await self._parts.verification.report(graph)).refuse()
-        value = completed(value, graph.input_schema)
-        ContractViolation.raise_if(self._parts.library.input_schema(graph).violations(value, "ACC450"))
-        self._admit()
-        return value
-
-    async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:
-        value = await self._parts.documents.fetched(source.started.input)
-        if not changes:
-            return value
-        if not isinstance(value, dict):
-            raise ContractViolation.of("ACC458", "the run's input is no object: it has no members to change")
-        return {**value, **changes}
-
-    def _admit(self) -> None:
+    async def _admit(self, wanted: _Wanted) -> None:
+        """Nothing where graph, input and room are as they have to be. Raises what stands against it."""
+        (await self._parts.verification.report(wanted.graph)).refuse()
+        ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
         tuning = self._parts.tuning
         waiting, under_way = self._parts.dispatcher.waiting, sum(1 for _ in self._parts.ledger.slots())
         if waiting >= tuning.max_waiting or under_way >= tuning.max_runs:
@@ -84,6 +110,14 @@ class Starts:
                 f"{under_way} runs are under way and {waiting} tasks wait for agents",
                 hint="try again later, or start more agents",
             )
+
+    async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:
+        value = await self._parts.documents.fetched(source.started.input)
+        if not changes:
+            return value
+        if not isinstance(value, dict):
+            raise ContractViolation.of("ACC458", "the run's input is no object: it has no members to change")
+        return {**value, **changes}
 
     async def _new_run(self) -> RunId:
         partitions = self._parts.partitions
@@ -99,3 +133,11 @@ class Starts:
                 return adoptable(source, task, value, self._parts.documents)
             except DocumentMissing as missing:
                 await self._parts.documents.fetch(missing.document)
+
+
+def _is(run: Run, wanted: _Wanted) -> bool:
+    """Whether the run is what is wanted. A fork's event is not asked about: its source may have gone on since."""
+    started, origin = run.started, wanted.origin
+    same = started.graph == wanted.graph.digest and started.input == document_of(wanted.input)
+    from_ = started.origin.run if started.origin is not None else None
+    return same and started.title == wanted.title and from_ == (origin.run if origin is not None else None)

@@ -35,6 +35,7 @@ from accord.errors import (
     StoreError,
     StoreUnavailable,
     Unauthenticated,
+    kind_of,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -94,11 +95,13 @@ class ProblemDetails(BaseModel):
     """The request's id, as in the header `X-Request-Id` and in the server's log."""
     code: str
     """The code of the first problem."""
+    kind: str
+    """Which error of the error tree it is, `not_found` for example; `error` where it is none."""
     problems: list[ProblemModel]
     """Everything that is wrong, at once."""
 
 
-def details(status: int, problems: Sequence[Problem], instance: str) -> dict[str, Any]:
+def details(status: int, problems: Sequence[Problem], instance: str, kind: str = "error") -> dict[str, Any]:
     """The document of these problems; `instance` is the request's id."""
     first = problems[0]
     return {
@@ -108,6 +111,7 @@ def details(status: int, problems: Sequence[Problem], instance: str) -> dict[str
         "detail": first.message if len(problems) == 1 else f"{first.message}, and {len(problems) - 1} more",
         "instance": f"urn:accord:request:{instance}",
         "code": first.code,
+        "kind": kind,
         "problems": problems,
     }
 
@@ -121,14 +125,17 @@ def answer(
     status: int, problems: Sequence[Problem], instance: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A response with problem details."""
-    content = msgspec.json.encode(details(status, problems, instance))
-    return Response(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
+    return _response(details(status, problems, instance), headers)
+
+
+def _response(document: dict[str, Any], headers: Mapping[str, str] | None) -> Response:
+    return Response(msgspec.json.encode(document), document["status"], dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def answer_error(error: AccordError, instance: str) -> Response:
     """The response to a request that ended in this error."""
     status = status_of(error)
-    return answer(status, error.problems, instance, headers_of(error, status))
+    return _response(details(status, error.problems, instance, kind_of(error)), headers_of(error, status))
 
 
 def headers_of(error: AccordError, status: int) -> dict[str, str]:

@@ -20,6 +20,7 @@ from accord.domain.run import Run
 from accord.engine.node import Node
 from accord.errors import AccordError
 from accord.sdk import Agent
+from accord.service import Fork
 from accord.templates.reading import read_source
 from accord.testing.cast import Cast
 from accord.testing.forger import Forger
@@ -202,7 +203,7 @@ class Storm:
         command = rng.choice(("pause", "pause", "resume", "cancel", "rollback", "rollback", "retry", "fork"))
         if command == "fork":
             task = rng.choice([None, TaskId("t0")])
-            fork = await self.node.fork(run.id, task=task, at=None, changes=None, by="storm")
+            fork = await self.node.fork(run.id, Fork(task=task), by="storm")
             self.told[fork.id] = msgspec.structs.replace(self.told[run.id], forked=True)
             return
         if command == "cancel":

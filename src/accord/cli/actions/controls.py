@@ -31,7 +31,7 @@ from accord.domain.system import Scope
 from accord.engine.node import Node
 from accord.errors import AccordError, NotFound, TransitionRefused
 from accord.ports import RunQuery, RunState
-from accord.service import RunCommand, Service
+from accord.service import Fork, RunCommand, Service
 from accord.views.result import Result, result_of
 from accord.views.waiting import answer_schema, waiting_tasks
 
@@ -198,7 +198,7 @@ def fork(shared: Shared, reference: str, wanted: Changes, *, wait: bool) -> None
         source = await service.run(await find_run(service, reference))
         changed = changes(wanted.given, wanted.sets, source.graph.input_schema)
         task = TaskId(wanted.task) if wanted.task is not None else None
-        run = await service.fork(source.id, task=task, at=wanted.at, changes=changed or None, by=who())
+        run = await service.fork(source.id, Fork(task=task, at=wanted.at, changes=changed or None), by=who())
         taken = sum(state.adopted for state in run.tasks.values())
         screen.note(f"{run.id} forked from {source.id}: {counted(taken, 'output')} taken over")
         return run.id
