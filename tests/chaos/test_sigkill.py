@@ -12,7 +12,7 @@ import random
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -23,13 +23,13 @@ from accord.domain.graph import Graph
 from accord.domain.ids import RunId, StreamId, split_item
 from accord.domain.run import Run, begin, evolve
 from accord.domain.system import INCIDENTS
+from accord.engine.parts import Point
 from accord.ports import Head, Journal, RunQuery
 from accord.store.sqlite import SqliteJournal
 from accord.testing.graphs import graph_of
 
 VICTIM = Path(__file__).with_name("victim.py")
 LIVES = int(os.environ.get("ACCORD_TEST_LIVES", "5"))
-POINTS = ("before_append", "after_append", "before_ack")
 
 
 class Lives:
@@ -126,7 +126,7 @@ async def check(lives: Lives) -> None:
     assert all(value == values[0] for values in effects.values() for value in values)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", get_args(Point))
 async def test_killed_at_a_named_point(tmp_path: Path, point: str) -> None:
     lives = Lives(tmp_path / "home")
     rng = random.Random(point)  # noqa: S311 - the same moments every time

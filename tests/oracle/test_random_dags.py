@@ -144,7 +144,7 @@ def done_times(player: Player, task: TaskId) -> int:
     spec = player.graph.task(task)
     if spec.compensate is not None:
         return 1
-    completed = [epoch for one, epoch in player.watch.accepted if one == task]
+    completed = [epoch for one, epoch in player.watch.acceptances.counts if one == task]
     return len(completed)
 
 

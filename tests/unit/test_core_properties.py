@@ -58,5 +58,5 @@ def test_without_a_storm_every_accepted_output_is_accepted_once(random: Random, 
     player = player_of(random, size)
     run = Storm(player, random).calm()
     completed = {task for task, state in run.tasks.items() if state.phase == "completed"}
-    assert {task for task, _ in player.watch.accepted} >= completed
-    assert set(player.watch.accepted.values()) <= {1}
+    assert {task for task, _ in player.watch.acceptances.counts} >= completed
+    assert set(player.watch.acceptances.counts.values()) <= {1}

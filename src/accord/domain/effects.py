@@ -13,7 +13,7 @@ from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.graph import Subrun
-from accord.domain.ids import RunId, TaskId
+from accord.domain.ids import LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, Run
 from accord.errors import Problem
 
@@ -113,6 +113,15 @@ def outstanding(run: Run) -> Iterator[Effect]:
         yield _hold(run, subrun)
     if run.ended:
         yield from _ended(run, None)
+
+
+def withdrawal(run: Run, lease: LeaseToken) -> Withdraw | None:
+    """What an agent that still holds this lease has to be told; None where the attempt is under way, or none has it."""
+    for task, state in run.tasks.items():
+        for attempt in state.attempts:
+            if attempt.lease == lease:
+                return None if attempt.live else Withdraw(task, attempt, f"the attempt is {attempt.phase}")
+    return None
 
 
 def _subrun_again(run: Run, task: TaskId) -> Iterator[Effect]:

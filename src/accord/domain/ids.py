@@ -21,7 +21,7 @@ InstanceId = NewType("InstanceId", str)
 """One running process of an agent: the agent's id, `#`, and a token made when it started."""
 
 LeaseToken = NewType("LeaseToken", str)
-"""Names one lease; a result that carries another one is too late."""
+"""Names one lease; a result that carries another one is too late. See `lease_of`."""
 
 KeyId = NewType("KeyId", str)
 """RFC 7638 thumbprint (SHA-256, base64url) of a public key."""
@@ -45,6 +45,17 @@ def split_item(task: TaskId) -> tuple[TaskId, int | None]:
         return task, None
     name, _, index = task[:-1].rpartition("[")
     return TaskId(name), int(index)
+
+
+def lease_of(run: RunId, token: str) -> LeaseToken:
+    """The lease of an attempt of this run. Agents do not look into it; who reads it again finds the run."""
+    return LeaseToken(f"{run}.{token}")
+
+
+def run_of(lease: LeaseToken) -> RunId | None:
+    """The run whose lease it is; None for one that does not say."""
+    run, dot, _ = lease.partition(".")
+    return RunId(run) if dot else None
 
 
 PARTITIONS = 64

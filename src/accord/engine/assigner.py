@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from accord.domain import command as c
 from accord.domain import event as e
-from accord.domain.ids import Digest, LeaseToken, RunId, TaskId
+from accord.domain.ids import Digest, RunId, TaskId, lease_of
 from accord.domain.message import payload_ref
 from accord.domain.progress import work_of
 from accord.domain.run import Run
@@ -109,7 +109,7 @@ class Assigner:
             purpose=want.purpose,
             option=want.option,
             agent=candidate.agent,
-            lease=LeaseToken(self._parts.ports.ids.token()),
+            lease=lease_of(run.id, self._parts.ports.ids.token()),
             lease_until=now + self._parts.tuning.lease,
             capability=candidate.capability,
             contract=candidate.contract.digest,

@@ -40,6 +40,8 @@ class Committer:
             StoreUnavailable: nothing was committed, as far as we know.
         """
         dirty = [slot for slot in batch.slots.values() if slot.dirty]
+        self._parts.reached("before_store")
+        await self._parts.documents.store()
         self._parts.reached("before_append")
         committed = await self._parts.ledger.commit(dirty) if dirty else []
         self._parts.reached("after_append")
@@ -55,6 +57,7 @@ class Committer:
             await inbox.ack(deliveries)
         for inbox, deliveries in batch.nacks.items():
             await inbox.nack(deliveries)
+        self._parts.reached("turn_over")
         self._retry = RETRY_FIRST
 
     async def give_up(

@@ -11,7 +11,7 @@ from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
-from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId, run_of
 from accord.domain.message import Claims, payload_ref
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
@@ -71,6 +71,19 @@ class Executor:
         """Tell an agent why a message of it that is about no attempt was refused."""
         token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
         await self._send([self._parts.secretary.refusal(agent, problems, token, now)])
+
+    async def withdraw_again(self, agent: AgentId, leases: Iterable[LeaseToken]) -> None:
+        """The agent holds leases of attempts that have ended, in runs of ours: it was not told, or did not hear it."""
+        drafts: list[Draft] = []
+        for lease in sorted(leases):
+            run_id = run_of(lease)
+            if run_id is None or not self._parts.ledger.owns(run_id):
+                continue
+            run = await self._parts.ledger.state(run_id)
+            effect = f.withdrawal(run, lease) if run is not None else None
+            if run is not None and effect is not None and effect.attempt.agent == agent:
+                drafts.append(self._parts.secretary.withdrawal(run.id, effect, self._parts.ports.clock.now()))
+        await self._send(drafts)
 
     def forget(self, runs: Iterable[RunId]) -> None:
         """Nothing of these runs is held by agents or put aside any more."""
@@ -173,6 +186,7 @@ class Executor:
         if not drafts:
             return
         parcels = await self._parts.secretary.parcels(drafts)
+        self._parts.reached("before_send")
         try:
             await self._parts.ports.bus.publish(parcels)
         except Overloaded:

@@ -111,6 +111,11 @@ class Ledger:
         slot.kept = head.sequence
         return slot
 
+    async def state(self, run: RunId) -> Run | None:
+        """The run as it is in memory, or else in the journal; it is not kept. Raises StoreCorrupt, StoreUnavailable."""
+        hot = self.find(run)
+        return hot if hot is not None else (await self._read_quickly(run))[0]
+
     async def read(self, run: RunId, *, until: int | None = None) -> tuple[Run | None, Head]:
         """The run as it was after its event number `until`, or as it is now; its chain is verified from the first
         event.
@@ -194,13 +199,12 @@ class Ledger:
             self._documents.unremember(slot.run.id)
 
     async def commit(self, slots: list[Slot]) -> list[Committed]:
-        """Make everything that these runs have decided durable, in one append.
+        """Make everything that these runs have decided durable, in one append; their documents are stored already.
 
         Raises:
             SequenceConflict, Fenced: a run is not ours any more.
             StoreUnavailable: nothing was committed, as far as we know.
         """
-        await self._documents.store()
         appends = [self._append(slot) for slot in slots]
         await self._journal.append(appends)
         committed = []

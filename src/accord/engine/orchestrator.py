@@ -70,6 +70,7 @@ class Orchestrator:
         journal, clock = self.parts.ports.journal, self.parts.ports.clock
         everything, partitions = clock.now() + timedelta(days=36_500), [fence.partition for fence in fences]
         summaries = await journal.overdue(everything, partitions=partitions, limit=1_000_000)
+        self.parts.reached("before_take_over")
         self.parts.partitions.fences.update({fence.partition: fence for fence in fences})
         for summary in summaries:
             self.order(Order(summary.run, c.Tick()))
@@ -78,13 +79,13 @@ class Orchestrator:
 
     async def disown(self, partition: int) -> None:
         """Leave a partition that is not ours any more."""
-        await self._listener.leave(partition_subject(partition))
         ledger = self.parts.ledger
         ours = [slot for slot in ledger.slots() if partition_of(slot.run.id) == partition]
         ledger.forget(ours)
         self._executor.abandon(slot.run.id for slot in ours)
         for slot in ours:
             self.parts.timers.set(slot.run.id, None)
+        await self._listener.leave(partition_subject(partition))
 
     # -- orders --------------------------------------------------------------------------------------------------
 

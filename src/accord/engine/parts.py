@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 import msgspec
 
@@ -31,6 +32,11 @@ from accord.engine.timers import Timers
 from accord.engine.verification import Verification
 from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore
 from accord.statements import Signer
+
+Point = Literal[
+    "before_take_over", "before_store", "before_append", "after_append", "before_send", "before_ack", "turn_over"
+]
+"""Where a crash makes a difference: what is durable, or known to others, is another set after each of them."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,8 @@ class Parts:
         self.enrolment = Enrolment(self.registry, self.registry_stream)
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}
         """Payloads of assignments between their decision and their sending."""
-        self.reached: Callable[[str], None] = lambda point: None
-        """Told when a named point of the commit is reached; tests crash there."""
+        self.reached: Callable[[Point], None] = lambda point: None
+        """Told when a named point is reached; tests crash there."""
         self._cards: list[CardAccepted] = []
 
     def _apply_registry(self, event: SystemEvent) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from accord.domain.document import INLINE_BYTES
 from accord.sdk import Agent, Context, Failure
 from accord.sdk.agent import Bound, Terms
 from accord.sdk.outcome import Output
@@ -24,6 +25,9 @@ PAIR = {
 }
 MADE = {"type": "object", "properties": {"made": {}}, "required": ["made"], "additionalProperties": False}
 INTEGER = {"type": "integer"}
+
+LARGE = b'"%b"' % (b"x" * INLINE_BYTES)
+"""A document that has to be in the blob store."""
 
 Trace = tuple[str, str]
 """The idempotency key of an effect, and the capability that had it."""
@@ -102,7 +106,7 @@ class Cast:
         chance = self._rng.random()
         confidence = round(self._rng.random(), 3)
         if chance < self._weather.break_contract:
-            broken = (b'"%d"' % value, b'{"error":"oops"}', b"not json", b"", b"[null]", b"1.5")
+            broken = (b'"%d"' % value, b'{"error":"oops"}', b"not json", b"", b"[null]", b"1.5", LARGE)
             return Output(self._rng.choice(broken), confidence)
         return Output(orjson.dumps(value), confidence)
 

@@ -14,7 +14,7 @@ import orjson
 
 from accord.builtin.diagnose import agent as diagnostician
 from accord.domain import command as c
-from accord.domain.document import document_of
+from accord.domain.document import INLINE_BYTES, document_of
 from accord.domain.ids import PARTITIONS, Digest, RunId, TaskId
 from accord.domain.run import Run
 from accord.engine.node import Node
@@ -24,7 +24,7 @@ from accord.service import Fork
 from accord.templates.reading import read_source
 from accord.testing.cast import Cast
 from accord.testing.forger import Forger
-from accord.testing.invariants import Hold
+from accord.testing.invariants.held import Hold
 from accord.testing.outcome import Told, mistakes
 from accord.testing.workflows import Maker, Workflow
 from accord.testing.world import World
@@ -69,13 +69,13 @@ class Storm:
             rounds=rng.choice((8, 20, 50)),
             pause_s=rng.choice((0.2, 1, 3)),
             runs=rng.choice((2, 4, 12)),
-            hosts=rng.choice((("main",), ("main",), ("main", "second"))),
+            hosts=rng.choice((("main",), ("main", "second"))),
             quack=rng.random() < 0.15,
             late=rng.random() < 0.3,
             forgeries=rng.random() < 0.5,
             interventions=rng.random() < 0.7,
             crashes=rng.random() < 0.7,
-            clock_jumps=rng.random() < 0.15,
+            clock_jumps=rng.random() < 0.2,
             frozen_hosts=rng.random() < 0.5,
         )
         self.adders = [self.cast.adder(name) for name in ("ada", "bob", "cyd")[: rng.randint(1, 3)]]
@@ -141,7 +141,9 @@ class Storm:
         weather.delay_s = rng.choice((0, 0.05, 1, 4))
         weather.refuse_commit = rng.choice((0, 0.02, 0.15))
         weather.lose_answer = rng.choice((0, 0.02, 0.15))
-        weather.refuse_other = rng.choice((0, 0, 0.02))
+        weather.refuse_other = rng.choice((0, 0.02, 0.1))
+        weather.refuse_blob = rng.choice((0, 0.02, 0.2))
+        weather.stall = rng.choice((0, 0, 0.01))
         weather.commit_s = rng.choice((0.001, 0.02, 0.5))
         weather.crash_at_point = rng.choice((0, 0.005, 0.03)) if self.plan.crashes else 0
         weather.fail = rng.choice((0, 0.1, 0.3))
@@ -190,7 +192,8 @@ class Storm:
             flow, digest = self.rng.choice(self.flows)
             large = len(flow.cells) <= LARGE_UP_TO and self.rng.random() < 0.1
             n = self.rng.randrange(100) + (LARGE if large else 0)
-            run = await self.node.start_run(digest, {"n": n})
+            padding = {"padding": "x" * (INLINE_BYTES + n % 100)} if self.rng.random() < 0.3 else {}
+            run = await self.node.start_run(digest, {"n": n, **padding})
             self.told[run.id] = Told(flow, n)
 
     async def _command(self) -> None:
@@ -220,13 +223,13 @@ class Storm:
     async def _hold(self) -> None:
         node, watch = self.node, self.world.watch
         scope, subject = self.rng.choice((("everything", ""), ("template", "main"), ("agent", self.adders[0].id)))
-        if (scope, subject) in watch.holds:
-            del watch.holds[scope, subject]
+        if (scope, subject) in watch.holds.placed:
+            del watch.holds.placed[scope, subject]
             await node.lift(scope, subject, by="storm")  # type: ignore[arg-type]  # one of the literals
         else:
             await node.hold(scope, subject, by="storm")  # type: ignore[arg-type]  # as above
             owner = node.parts.identity.owner
-            watch.holds[scope, subject] = Hold(scope, subject, owner, self.world.clock.now())
+            watch.holds.placed[scope, subject] = Hold(scope, subject, owner, self.world.clock.now())
 
     async def _answer(self) -> None:
         """Give everybody who waits what they wait for; signals also to those who do not wait yet."""
@@ -304,9 +307,9 @@ class Storm:
             if agent.id not in world.instances:
                 await world.hire(agent, enrolled=True)
         for scope, subject in [(hold.scope, hold.subject) for hold in self.node.parts.holds.placed()]:
-            world.watch.holds.pop((scope, subject), None)
+            world.watch.holds.placed.pop((scope, subject), None)
             await self._try(lambda s=scope, t=subject: self.node.lift(s, t, by="storm"))  # type: ignore[misc]
-        world.watch.holds.clear()
+        world.watch.holds.placed.clear()
 
     async def _all_end(self) -> None:
         watch, until_s = self.world.watch, ENDS_WITHIN_S

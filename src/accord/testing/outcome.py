@@ -15,7 +15,7 @@ from accord.domain.scope import output_of
 from accord.engine.node import Node
 from accord.ports import Head
 from accord.testing.cast import Trace
-from accord.testing.invariants import Watch
+from accord.testing.watch import Watch
 from accord.testing.workflows import Workflow
 
 
@@ -79,8 +79,8 @@ def _trace_mistakes(run: Run, traces: Mapping[Trace, Any], watch: Watch) -> Iter
                 yield f"{trace} was accepted and never done"
         if task.startswith(UNDO) or run.phase != "completed" or run.graph.task(task).compensate is None:
             continue
-        done = watch.completions[run.id, task]
-        undone = watch.completions[run.id, undo_id(task)]
+        done = watch.completions(run.id)[task]
+        undone = watch.completions(run.id)[undo_id(task)]
         holds = state.phase == "completed" and not state.adopted
         is_group = run.graph.task(task).for_each is not None and not task.endswith("]")
         if not is_group and done != undone + holds:

@@ -24,7 +24,8 @@ from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, Run, TaskState, Want, begin, evolve
 from accord.domain.timing import next_wake
 from accord.errors import Place, Problem
-from accord.testing.run_invariants import RunWatch, must
+from accord.testing.invariants import must
+from accord.testing.run_watch import RunWatch
 from accord.testing.values import MemoryValues
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -141,7 +142,8 @@ class Player:
     def _take(self, before: Run | None, decision: Decision) -> Run:
         for event in decision.events:
             after = self._evolved(before, event)
-            self.watch.see(before, event, after)
+            for problem in (*self.watch.event_problems(before, event, after), *self.watch.state_problems(after)):
+                must(False, problem)
             self._journal(event, after)
             before = after
         must(before == decision.run, "the decision's run is not the one that its events give")

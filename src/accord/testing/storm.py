@@ -9,8 +9,8 @@ from accord.domain import command as c
 from accord.domain.ids import TaskId
 from accord.domain.run import Attempt, Run
 from accord.errors import AccordError, Problem
+from accord.testing.invariants import must
 from accord.testing.player import Answer, Broken, Done, Failed, Player, Refuses, Silent, Verdict
-from accord.testing.run_invariants import must
 
 CALM_STEPS = 4000
 """So many steps are enough for every run of a test; one that needs more is stuck."""

@@ -101,6 +101,14 @@ class StormyBus(MemoryBus):
         self._under_way[task] = None
         task.add_done_callback(lambda done: self._under_way.pop(done, None))
 
+    def left(self) -> list[str]:
+        """Subjects with messages that nobody has dealt with, although somebody listens."""
+        return [
+            f"{subject} holds {len(queue.waiting)} messages, {queue.taken} are taken and not acknowledged"
+            for subject, queue in self._queues.items()
+            if queue.inboxes and (queue.waiting or queue.taken)
+        ]
+
     async def settle(self) -> None:
         """Wait for what is under way."""
         await asyncio.gather(*self._under_way, return_exceptions=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+STALL_S = 40.0
+"""Longer than leases and ownership last."""
+
 
 class Weather(msgspec.Struct):
     """How bad things are: probabilities per message, commit, call or piece of work, and delays in seconds."""
@@ -15,7 +18,11 @@ class Weather(msgspec.Struct):
     lose_answer: float = 0.0
     refuse_other: float = 0.0
     """Of reads and claims."""
+    refuse_blob: float = 0.0
+    """Of keeping and fetching large documents."""
     commit_s: float = 0.002
+    stall: float = 0.0
+    """Of commits that take up to `STALL_S` until they are written, or until their answer comes."""
     crash_at_point: float = 0.0
     """At each named point of a commit."""
     fail: float = 0.0

@@ -116,7 +116,7 @@ class Maker:
             "version": "1.0.0",
             "input": {
                 "type": "object",
-                "properties": {"n": {"type": "integer"}},
+                "properties": {"n": {"type": "integer"}, "padding": {"type": "string"}},
                 "required": ["n"],
                 "additionalProperties": False,
             },

@@ -16,22 +16,22 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_priva
 from accord.blobs.memory import MemoryBlobStore
 from accord.domain.agent import agent_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
-from accord.domain.ids import PARTITIONS, AgentId
+from accord.domain.ids import PARTITIONS, AgentId, Digest
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node
-from accord.engine.parts import Identity, Parts, Ports, Tuning
+from accord.engine.parts import Identity, Parts, Point, Ports, Tuning
 from accord.errors import StoreUnavailable
 from accord.keys.private import PrivateKey
 from accord.ports import StoredKey
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.store.memory import Fault, MemoryJournal
-from accord.testing.invariants import Watch, WatchedJournal
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.leaks import leaks_of
 from accord.testing.simulation import EPOCH, SeededIds, SimulatedClock, SimulatedLoop, run_simulated
 from accord.testing.stormy_bus import Line, StormyBus
-from accord.testing.weather import Weather
+from accord.testing.watch import Watch, WatchedJournal
+from accord.testing.weather import STALL_S, Weather
 from accord.verifier.compatibility import compatible_version
 
 T = TypeVar("T")
@@ -70,6 +70,31 @@ class SeededKeyStore(MemoryKeyStore):
         self._keys[name] = StoredKey(name, key.public, EPOCH)
         self._by_kid[key.public.kid] = key
         return key.public
+
+
+class StormyBlobs(MemoryBlobStore):
+    """A blob store that is away now and then."""
+
+    def __init__(self, rng: random.Random, weather: Weather) -> None:
+        super().__init__()
+        self._rng = rng
+        self._weather = weather
+
+    async def put(self, data: bytes) -> Digest:
+        """Keep, or not; the answer to what was kept may be lost."""
+        self._maybe_refuse()
+        digest = await super().put(data)
+        self._maybe_refuse()
+        return digest
+
+    async def get(self, digest: Digest) -> bytes:
+        """Fetch, or not."""
+        self._maybe_refuse()
+        return await super().get(digest)
+
+    def _maybe_refuse(self) -> None:
+        if self._weather.refuse_blob and self._rng.random() < self._weather.refuse_blob:
+            raise StoreUnavailable.of("ACC501", "the blob store is away")
 
 
 class Host:
@@ -136,7 +161,7 @@ class World:
         self.ids = SeededIds(rng)
         self.weather = Weather()
         self.bus = StormyBus(rng, self.weather)
-        self.blobs = MemoryBlobStore()
+        self.blobs = StormyBlobs(rng, self.weather)
         self.keys = SeededKeyStore(rng)
         self.watch = Watch(self.clock)
         self.disk = MemoryJournal(self._fault)
@@ -188,7 +213,7 @@ class World:
         self._started += 1
         owner = f"{name}-{self._started}"
         line = Line(self.bus, self.rng, self.weather, reads_registry=owner)
-        journal = WatchedJournal(self.disk, self.watch, owner, self._commit_delay)
+        journal = WatchedJournal(self.disk, self.watch, owner, self._commit_delay, self._answer_delay)
         public = await self.keys.public("orchestrator")
         ports = Ports(journal, self.blobs, line, self.keys, self.clock, self.ids)
         identity = Identity(id=ORCHESTRATOR, organisation="local", key=public, owner=owner)
@@ -196,15 +221,17 @@ class World:
         self.watch.parts[owner] = parts
         line.acknowledged = lambda message: self.watch.acknowledged(message, parts)
         host = Host(Node(parts), journal, line)
-        parts.reached = self._crash_at(host)
+        parts.reached = self._reached(host)
         self.hosts[name] = host
         await self._persist(host.node.__aenter__)
         if claims:
             await self._persist(parts.partitions.claim_all)
         return host.node
 
-    def _crash_at(self, host: Host) -> Callable[[str], None]:
-        def reached(point: str) -> None:
+    def _reached(self, host: Host) -> Callable[[Point], None]:
+        def reached(point: Point) -> None:
+            if point == "turn_over" and not host.crashed.is_set():
+                self.watch.turn_over(host.parts)
             if self.weather.crash_at_point and self.rng.random() < self.weather.crash_at_point:
                 host.cut()
 
@@ -275,10 +302,16 @@ class World:
             await (instance.kill() if killed else instance.leave())
 
     async def _commit_delay(self) -> None:
-        await asyncio.sleep(self.rng.random() * self.weather.commit_s)
+        stalls = self.rng.random() < self.weather.stall / 2
+        await asyncio.sleep(self.rng.random() * (STALL_S if stalls else self.weather.commit_s))
+
+    async def _answer_delay(self) -> None:
+        if self.weather.stall and self.rng.random() < self.weather.stall / 2:
+            await asyncio.sleep(self.rng.random() * STALL_S)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
     def leaks(self) -> list[str]:
         """What running orchestrators still hold although every run has ended."""
-        return [leak for name, host in self.hosts.items() for leak in leaks_of(name, host.node)]
+        found = [leak for name, host in self.hosts.items() for leak in leaks_of(name, host.node)]
+        return [*found, *self.bus.left()]
