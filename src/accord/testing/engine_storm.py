@@ -173,7 +173,7 @@ class Storm:
         plan = self.plan
         actions += [self._command] * 3 * plan.interventions + [self._hold] * plan.interventions
         actions += [self._forge] * 3 * plan.forgeries + [self._crash] * plan.crashes
-        actions += [self._jump] * plan.clock_jumps + [self._freeze] * plan.frozen_hosts
+        actions += [self._jump] * plan.clock_jumps + [self._freeze] * 2 * plan.frozen_hosts
         action = self.rng.choice(actions)
         if self.world.hosts:
             await self._try(action)
