@@ -65,6 +65,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How many requests one principal may make; all principals at one address together ten times as many."""
     request_burst: Annotated[int, Meta(ge=1)] = 1000
     """How many requests one principal may make at once; at one address ten times as many."""
+    open_metrics: bool = False
+    """Whether `/metrics` answers callers on this machine without a credential."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of proxies in front of the server, which are believed whom they ask for: `["10.0.0.5"]`."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
 
@@ -90,6 +94,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_within_s: float = 30.0
     requests_per_second: float = 100.0
     request_burst: int = 1000
+    open_metrics: bool = False
+    trusted_proxies: tuple[str, ...] = ()
     drain_within_s: float = 10.0
 
     @property

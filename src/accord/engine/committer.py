@@ -11,7 +11,7 @@ from accord.domain import command as c
 from accord.domain.news import Happened
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.ledger import Committed
+from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.errors import Fenced, SequenceConflict
@@ -43,7 +43,7 @@ class Committer:
         self._parts.reached("before_store")
         await self._parts.documents.store()
         self._parts.reached("before_append")
-        committed = await self._parts.ledger.commit(dirty) if dirty else []
+        committed = await self._durable(dirty) if dirty else []
         self._parts.reached("after_append")
         # Durable from here on: whoever waits for it is told first, whatever becomes of the rest.
         self._tell(batch, committed)
@@ -91,6 +91,15 @@ class Committer:
     async def rest(self) -> None:
         """Wait before the next try: longer each time that one fails."""
         await asyncio.sleep(self._retry.total_seconds())
+
+    async def _durable(self, dirty: list[Slot]) -> list[Committed]:
+        clock, figures = self._parts.ports.clock, self._parts.figures
+        began = clock.now()
+        committed = await self._parts.ledger.commit(dirty)
+        figures.committed(clock.now() - began)
+        for one in committed:
+            figures.happened(one.events)
+        return committed
 
     def _tell(self, batch: Batch, committed: Sequence[Committed]) -> None:
         runs = {one.run.id: one.run for one in committed}

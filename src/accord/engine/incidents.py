@@ -38,6 +38,8 @@ class Incidents:
         self._seen: Counter[_Key] = Counter()
         self.recorded = 0
         """Incidents since this orchestrator started."""
+        self.refused: Counter[str] = Counter()
+        """Messages that were refused since then, by code; those that are not kept with their evidence included."""
 
     async def record_all(self, suspects: Sequence[Suspect]) -> None:
         """Keep the evidence with one append; it is durable when this returns. Raises StoreUnavailable.
@@ -60,6 +62,7 @@ class Incidents:
                 events.append(self._incident(suspect, now))
         await self._append(events)
         self._minute, self._seen = minute, seen
+        self.refused.update(suspect.problem.code for suspect in suspects)
 
     async def newest(self, limit: int = 50) -> list[tuple[int, Incident]]:
         """The newest events with their numbers, newest first."""

@@ -19,6 +19,7 @@ from accord.engine.assignments import Secretary
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
 from accord.engine.feed import Feed
+from accord.engine.figures import Figures
 from accord.engine.gate import Gate
 from accord.engine.holds import Holds
 from accord.engine.incidents import Incidents
@@ -100,6 +101,7 @@ class Parts:
         self.tuning = tuning
         self.documents = Documents(ports.blobs)
         self.feed = Feed()
+        self.figures = Figures()
         self.registry = Registry(compatible, absent_after=tuning.absent_after, system_agents=tuning.system_agents)
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)
         self.holds = Holds(self.router)

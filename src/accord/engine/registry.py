@@ -234,6 +234,10 @@ class Registry:
         """All known agents, by id."""
         return [self._cards[agent] for agent in sorted(self._cards)]
 
+    def present(self) -> tuple[int, int]:
+        """How many agents have an instance here, and how many instances that makes."""
+        return len({one.agent for one in self._present.values()}), len(self._present)
+
     def known(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
         """All known agents by id, or those whose newest card offers a capability in this range."""
         keys = self._keys_by_agent()

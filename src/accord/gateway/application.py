@@ -22,15 +22,16 @@ from accord.engine.node import Node
 from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
-from accord.gateway.documents import described
+from accord.gateway.documents import described, schema_of
 from accord.gateway.envelope import Envelope
+from accord.gateway.metrics import Metrics
 from accord.gateway.problems import MEDIA_TYPE, ProblemDetails
 from accord.gateway.readiness import Readiness
-from accord.gateway.resources import access, health
+from accord.gateway.resources import access, health, metrics
 
 logger = logging.getLogger("accord.gateway")
 
-ROUTERS: Final[Sequence[APIRouter]] = (health.router, access.router)
+ROUTERS: Final[Sequence[APIRouter]] = (health.router, metrics.router, access.router)
 """The nouns of the HTTP API."""
 
 DESCRIPTION: Final = """\
@@ -50,6 +51,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_second: float = 100.0
     """Of one principal; an address has ten times as much, for many may share it."""
     burst: int = 1000
+    open_metrics: bool = False
+    """Whether `/metrics` answers callers on this machine without a credential."""
 
 
 class Gateway:
@@ -69,7 +72,8 @@ class Gateway:
         self.on_drain: list[Callable[[], Awaitable[None]]] = []
         """Called when the server is told to stop, all at once; whoever is connected is told to go elsewhere."""
         served: ASGIApp = socketio.ASGIApp(self.sockets, self.api)
-        self._served = Envelope(served, _rates(options, 10), options.request_within, lambda scope, status: None)
+        self.metrics = Metrics(node)
+        self._served = Envelope(served, _rates(options, 10), options.request_within, self.metrics.request)
         self._open = AsyncExitStack()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,7 +164,6 @@ def _api(options: Options) -> FastAPI:
 
 _PROBLEM: Final[dict[str, Any]] = {
     "description": "Problem details",
-    "content": {MEDIA_TYPE: {}},
-    "model": ProblemDetails,
+    "content": {MEDIA_TYPE: {"schema": schema_of(ProblemDetails)}},
 }
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"default": _PROBLEM, 422: _PROBLEM}

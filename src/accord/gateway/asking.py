@@ -32,6 +32,14 @@ TheNode = Annotated[Node, Depends(node_of)]
 TheGateway = Annotated[Any, Depends(gateway_of)]
 
 
+async def shown_in(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str | None:
+    """The token that the request shows."""
+    return credentials.credentials if credentials else None
+
+
+Shown = Annotated[str | None, Depends(shown_in)]
+
+
 def may(right: Right) -> Any:
     """A dependency: the principal who asks, once it is sure that they have this right.
 
@@ -41,10 +49,8 @@ def may(right: Right) -> Any:
 
 
 def _permitted(right: Right) -> Callable[..., Awaitable[Principal]]:
-    async def permitted(
-        request: Request, shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-    ) -> Principal:
-        return await gateway_of(request).guard.permitted(shown.credentials if shown else None, right)
+    async def permitted(request: Request, shown: Shown) -> Principal:
+        return await gateway_of(request).guard.permitted(shown, right)
 
     return permitted
 

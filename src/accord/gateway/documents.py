@@ -26,13 +26,18 @@ class Document(Response):
         return msgspec.json.encode(content)
 
 
-def answers(kind: Any, *, status: int = 200, description: str = "The answer") -> dict[int | str, dict[str, Any]]:
+def answers(kind: Any, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """What an operation answers with, for its `responses`."""
+    return {status: {"description": "The answer", "content": {"application/json": {"schema": schema_of(kind)}}}}
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The schema of a value of ours; what it refers to gets into the OpenAPI document."""
     (schema,), components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
     for name, component in components.items():
         if _COMPONENTS.setdefault(name, component) != component:
             raise TypeError(f"two different values of the HTTP API are called {name}")
-    return {status: {"description": description, "content": {"application/json": {"schema": schema}}}}
+    return schema
 
 
 def described(openapi: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from accord.errors import Problem, RateLimited
 from accord.gateway import problems
 from accord.gateway.access.rates import Rates
+from accord.gateway.problems import MEDIA_TYPE
 
 logger = logging.getLogger("accord.gateway")
 
@@ -31,11 +33,14 @@ SECURITY: Final = {
 }
 """On every answer that does not say otherwise itself."""
 
+UNTIMED: Final = ("/socket.io/",)
+"""Paths whose answers wait for something to happen."""
+
 UNCOUNTED: Final = ("/v1/health/",)
 """Paths that are asked by machines, often, and answer whatever the rates are."""
 
-Observe = Callable[[Scope, int], None]
-"""Told of every request: its scope, and the status of its answer."""
+Observe = Callable[[Scope, int, float], None]
+"""Told of every request: its scope, the status of its answer, and how many seconds it took until that began."""
 
 
 class Envelope:
@@ -49,14 +54,26 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._connect(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._count(scope)
+        except RateLimited:
+            await send({"type": "websocket.close", "code": 1013})  # "try again later"; refused before it is accepted
             return
+        await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["accord.request"] = _request_id(Headers(scope=scope))
         answer = _Answer(scope, send)
         try:
             self._count(scope)
-            async with asyncio.timeout(self._within.total_seconds()) as deadline:
+            within = None if scope["path"].startswith(UNTIMED) else self._within.total_seconds()
+            async with asyncio.timeout(within) as deadline:
                 answer.started = lambda: deadline.reschedule(None)
                 await self._app(scope, receive, answer.send)
         except RateLimited as error:
@@ -68,7 +85,7 @@ class Envelope:
             logger.exception("request %s: a fault of Accord's", scope["accord.request"])
             await answer.instead(problems.fault(scope["accord.request"]), receive)
         finally:
-            self._observe(scope, answer.status)
+            self._observe(scope, answer.status, answer.began_s)
 
     def _count(self, scope: Scope) -> None:
         if not scope["path"].startswith(UNCOUNTED):
@@ -88,13 +105,25 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send) -> None:
         self.scope = scope
         self.status = 0
-        self.started: Callable[[], Any] = lambda: None
+        self.started: Callable[[], None] = _no_more
         self._send = send
+        self._since = time.monotonic()
+        self.began_s = 0.0
+        self._replaced = False
 
     async def send(self, message: Message) -> None:
-        """Send a part of it, with our headers on top."""
+        """Send a part of it, with our headers on top. The framework answers a body that is too large in plain text:
+        a problem is sent in its place.
+        """
+        if self._replaced:
+            return
         if message["type"] == "http.response.start":
+            if message["status"] == 413 and Headers(raw=message["headers"]).get("content-type") != MEDIA_TYPE:
+                await problems.too_large(self.scope["accord.request"])(self.scope, _nothing, self.send)
+                self._replaced = True
+                return
             self.status = message["status"]
+            self.began_s = time.monotonic() - self._since
             self.started()
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.scope["accord.request"]
@@ -104,8 +133,18 @@ class _Answer:
 
     async def instead(self, response: Response, receive: Receive) -> None:
         """Answer like this, where no answer has begun."""
+        self.started = _no_more  # the time is up, or does not matter any more
         if not self.status:
             await response(self.scope, receive, self.send)
+
+
+def _no_more() -> None:
+    pass
+
+
+async def _nothing() -> Message:
+    """What a response may receive that waits for nothing."""
+    return {"type": "http.disconnect"}
 
 
 def _request_id(headers: Headers) -> str:

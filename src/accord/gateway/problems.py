@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -60,30 +59,12 @@ STATUSES: Final[Sequence[tuple[type[AccordError], int]]] = (
 RETRY_AFTER_S: Final = 2
 """What a caller is told who meets a server that cannot serve them at the moment."""
 
+TOO_LARGE: Final = Problem("ACC953", "the body is too large", hint="the setting max_body_bytes of the server bounds it")
+
 CHALLENGE: Final = 'Bearer realm="accord"'
 
 
-class PlaceModel(BaseModel):
-    """Where it is: a JSON pointer into the request, or a file with line and column (both from 1), or both."""
-
-    file: str | None = None
-    line: int | None = None
-    column: int | None = None
-    pointer: str | None = None
-
-
-class ProblemModel(BaseModel):
-    """One thing that is wrong."""
-
-    code: str = Field(pattern=r"^[A-Z]{3}[0-9]{3}$|^[A-Za-z0-9_.-]+$")
-    """Stable: it keeps its meaning for ever."""
-    message: str
-    place: PlaceModel | None = None
-    hint: str | None = None
-    """The way out."""
-
-
-class ProblemDetails(BaseModel):
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 9457 problem details."""
 
     type: str
@@ -92,28 +73,28 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     instance: str
-    """The request's id, as in the header `X-Request-Id` and in the server's log."""
+    """`urn:accord:request:` and the request's id, as in the header `X-Request-Id` and in the server's log."""
     code: str
     """The code of the first problem."""
     kind: str
     """Which error of the error tree it is, `not_found` for example; `error` where it is none."""
-    problems: list[ProblemModel]
+    problems: Sequence[Problem]
     """Everything that is wrong, at once."""
 
 
-def details(status: int, problems: Sequence[Problem], instance: str, kind: str = "error") -> dict[str, Any]:
+def details(status: int, problems: Sequence[Problem], instance: str, kind: str = "error") -> ProblemDetails:
     """The document of these problems; `instance` is the request's id."""
     first = problems[0]
-    return {
-        "type": f"urn:accord:problem:{first.code}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": first.message if len(problems) == 1 else f"{first.message}, and {len(problems) - 1} more",
-        "instance": f"urn:accord:request:{instance}",
-        "code": first.code,
-        "kind": kind,
-        "problems": problems,
-    }
+    return ProblemDetails(
+        type=f"urn:accord:problem:{first.code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=first.message if len(problems) == 1 else f"{first.message}, and {len(problems) - 1} more",
+        instance=f"urn:accord:request:{instance}",
+        code=first.code,
+        kind=kind,
+        problems=problems,
+    )
 
 
 def status_of(error: AccordError) -> int:
@@ -128,8 +109,8 @@ def answer(
     return _response(details(status, problems, instance), headers)
 
 
-def _response(document: dict[str, Any], headers: Mapping[str, str] | None) -> Response:
-    return Response(msgspec.json.encode(document), document["status"], dict(headers or {}), media_type=MEDIA_TYPE)
+def _response(document: ProblemDetails, headers: Mapping[str, str] | None) -> Response:
+    return Response(msgspec.json.encode(document), document.status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def answer_error(error: AccordError, instance: str) -> Response:
@@ -153,6 +134,11 @@ def fault(instance: str) -> Response:
     """The answer where Accord itself is at fault; it tells nothing of the inside."""
     hint = "the server's log tells more under this request's id; nothing was changed that is not in the journal"
     return answer(500, [Problem("ACC955", "a fault of Accord's, not of yours", hint=hint)], instance)
+
+
+def too_large(instance: str) -> Response:
+    """The answer to a body that is too large."""
+    return answer(413, [TOO_LARGE], instance)
 
 
 # -- what the framework raises -----------------------------------------------------------------------------------
@@ -207,7 +193,7 @@ def _framework_problem(request: Request, error: HTTPException) -> Problem:
             allowed = (error.headers or {}).get("Allow", "others")
             return Problem("ACC951", f"{path} has no method {request.method}", hint=f"it has {allowed}")
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return Problem("ACC953", "the body is too large", hint="the setting max_body_bytes of the server bounds it")
+            return TOO_LARGE
         case _:
             return Problem("ACC957", f"the request cannot be read: {error.detail}")
 

@@ -38,6 +38,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """0: any that is free."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses whose word is taken for whom they ask."""
     insecure_http: bool = False
     """Whether others than this machine may be served without TLS."""
 
@@ -128,7 +130,8 @@ class _Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(address.trusted_proxies),
+            forwarded_allow_ips=list(address.trusted_proxies),
             backlog=BACKLOG,
             timeout_graceful_shutdown=max(1, round(drain_within.total_seconds())),
             ssl_certfile=address.tls_cert,

@@ -81,6 +81,7 @@ def options_of(settings: Settings) -> Options:
         request_within=timedelta(seconds=settings.request_within_s),
         requests_per_second=settings.requests_per_second,
         burst=settings.request_burst,
+        open_metrics=settings.open_metrics,
     )
 
 
@@ -91,6 +92,7 @@ def _address(settings: Settings, asked: Asked) -> Address:
         tls_cert=asked.tls_cert,
         tls_key=asked.tls_key,
         insecure_http=asked.insecure_http,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

@@ -1,0 +1,30 @@
+"""`/metrics`: for Prometheus."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from starlette.responses import Response
+
+from accord.gateway.asking import Shown, TheGateway
+
+router = APIRouter(tags=["metrics"])
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(
+    request: Request, gateway: TheGateway, shown: Shown, accept: Annotated[str, Header()] = ""
+) -> Response:
+    """What the orchestrator does, in numbers. Takes the right to look, or, where the setting open_metrics says so, a
+    caller on the same machine.
+    """
+    if not (gateway.options.open_metrics and _is_local(request)):
+        await gateway.guard.permitted(shown, "look")
+    content, media_type = gateway.metrics.exposed(accept)
+    return Response(content, media_type=media_type)
+
+
+def _is_local(request: Request) -> bool:
+    return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback

@@ -1,0 +1,301 @@
+"""The application around all operations: problems, limits, headers, health, metrics, and what is never told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from fastapi import Request
+from prometheus_client.parser import text_string_to_metric_families
+
+from accord.errors import RateLimited, StoreUnavailable
+from accord.gateway.access.rates import CALLERS_MAX, Rates
+from accord.gateway.application import Options
+
+PROBLEM = "application/problem+json"
+
+
+def code_of(response: httpx.Response, status: int) -> str:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == PROBLEM
+    document = response.json()
+    assert document["status"] == status
+    assert document["type"] == f"urn:accord:problem:{document['code']}"
+    assert document["problems"][0]["code"] == document["code"]
+    assert document["instance"].endswith(response.headers["X-Request-Id"])
+    return str(document["code"])
+
+
+# -- problems ----------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_there_is_told_as_a_problem(asker: Any) -> None:
+    assert code_of(await asker.http.get("/nowhere"), 404) == "ACC950"
+    assert code_of(await asker.http.get("/v1/health/live/"), 404) == "ACC950"
+    wrong = await asker.http.post("/v1/health/live")
+    assert code_of(wrong, 405) == "ACC951"
+    assert wrong.headers["Allow"] == "GET"
+
+
+async def test_a_body_that_is_no_json_is_told_with_its_place(asker: Any) -> None:
+    await asker.show("admin")
+    headers = {"Content-Type": "application/json"}
+    assert code_of(await asker.http.post("/v1/access/keys", content=b"{nonsense", headers=headers), 400) == "ACC957"
+    assert code_of(await asker.http.post("/v1/access/keys", content=b"\xff\xfe", headers=headers), 400) == "ACC957"
+    assert code_of(await asker.http.post("/v1/access/keys"), 422) == "ACC956"
+
+
+async def test_a_fault_of_ours_tells_nothing_of_the_inside_and_is_logged_with_the_request(
+    asker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @asker.gateway.api.get("/test/fault")
+    async def fault() -> None:
+        raise RuntimeError("the password is swordfish")
+
+    response = await asker.http.get("/test/fault", headers={"X-Request-Id": "the-request-1"})
+    assert code_of(response, 500) == "ACC955"
+    assert "swordfish" not in response.text
+    assert response.headers["X-Request-Id"] == "the-request-1"
+    assert "the-request-1" in caplog.text
+
+
+@pytest.mark.parametrize("given", ["short", "with spaces in it", "x" * 65, "new\\nline-1234", "ümlaut-12345678"])
+async def test_a_request_id_that_is_none_is_replaced(asker: Any, given: str) -> None:
+    response = await asker.http.get("/v1/health/live", headers={"X-Request-Id": given.encode()})
+    assert response.headers["X-Request-Id"] != given
+
+
+# -- limits ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(opened: Any) -> None:
+    asker = await opened(Options(max_body_bytes=1024))
+    await asker.show("admin")
+    taken = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1000):
+            taken += 1
+            yield b" " * 512
+
+    announced = await asker.http.post("/v1/access/keys", content=b" " * 1025)
+    assert code_of(announced, 413) == "ACC953"
+    streamed = await asker.http.post("/v1/access/keys", content=chunks(), headers={"Content-Type": "application/json"})
+    assert code_of(streamed, 413) == "ACC953"
+    assert taken < 10
+
+
+async def test_a_request_that_takes_too_long_is_answered(opened: Any) -> None:
+    asker = await opened(Options(request_within=timedelta(milliseconds=20)))
+    ended = asyncio.Event()
+
+    @asker.gateway.api.get("/test/slow")
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    response = await asker.http.get("/test/slow")
+    assert code_of(response, 503) == "ACC954"
+    assert response.headers["Retry-After"]
+    await ended.wait()
+
+
+async def test_who_asks_too_often_is_told_when_to_ask_again(opened: Any) -> None:
+    asker = await opened(Options(requests_per_second=0.001, burst=3))
+    await asker.show("admin")
+    for _ in range(3):
+        assert (await asker.http.get("/v1/access/keys")).status_code == 200
+    refused = await asker.http.get("/v1/access/keys")
+    assert code_of(refused, 429) == "ACC952"
+    assert int(refused.headers["Retry-After"]) >= 1
+    await asker.show("viewer")
+    assert (await asker.http.get("/v1/access/keys")).status_code == 403  # somebody else at the same address
+
+
+async def test_an_address_is_limited_whoever_asks_but_not_its_health_checks(opened: Any) -> None:
+    asker = await opened(Options(requests_per_second=0.001, burst=1))
+    answers = [(await asker.http.get("/nowhere")).status_code for _ in range(11)]
+    assert answers == [404] * 10 + [429]
+    assert (await asker.http.get("/v1/health/live")).status_code == 200
+
+
+def test_a_bucket_fills_with_time() -> None:
+    now = 0.0
+    rates = Rates(2.0, 2, lambda: now)
+    rates.take("a")
+    rates.take("a")
+    with pytest.raises(RateLimited) as refused:
+        rates.take("a")
+    assert refused.value.retry_after_s == 0.5
+    rates.take("b")
+    now = 0.5
+    rates.take("a")
+    with pytest.raises(RateLimited):
+        rates.take("a")
+
+
+def test_callers_are_forgotten_when_there_are_too_many() -> None:
+    rates = Rates(1.0, 1, lambda: 0.0)
+    for number in range(CALLERS_MAX + 1):
+        rates.take(str(number))
+    rates.take("0")
+    with pytest.raises(RateLimited):
+        rates.take(str(CALLERS_MAX))
+
+
+# -- browsers ----------------------------------------------------------------------------------------------------
+
+
+async def test_no_page_of_another_origin_gets_in_unless_it_is_named(opened: Any) -> None:
+    closed = await opened()
+    asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    for method in ("OPTIONS", "GET"):
+        response = await closed.http.request(method, "/v1/health/live", headers=asked)
+        assert "access-control-allow-origin" not in response.headers
+    open_ = await opened(Options(cors_origins=("https://console.example",)))
+    for origin, allowed in (("https://console.example", "https://console.example"), ("https://evil.example", None)):
+        response = await open_.http.get("/v1/health/live", headers={"Origin": origin})
+        assert response.headers.get("access-control-allow-origin") == allowed
+
+
+async def test_socket_io_takes_no_page_of_another_origin(opened: Any) -> None:
+    asker = await opened()
+    path = "/socket.io/?EIO=4&transport=polling"
+    assert (await asker.http.get(path)).status_code == 200
+    refused = await asker.http.get(path, headers={"Origin": "https://evil.example"})
+    assert refused.status_code == 400
+
+
+async def test_every_answer_has_the_headers_of_security(asker: Any) -> None:
+    for path in ("/v1/health/live", "/nowhere", "/socket.io/?EIO=4&transport=polling"):
+        headers = (await asker.http.get(path)).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+# -- what is told, and what is not -------------------------------------------------------------------------------
+
+
+async def test_no_secret_is_logged(asker: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    @asker.gateway.api.post("/test/fault")
+    async def fault(request: Request) -> None:
+        await request.body()
+        raise RuntimeError("a fault")
+
+    key = await asker.key("admin")
+    secret = key.rpartition("_")[2]
+    shown = {"Authorization": f"Bearer {key}"}
+    made = await asker.http.post("/v1/access/keys", json={"name": "ci", "role": "viewer"}, headers=shown)
+    await asker.http.post("/test/fault", json={"token": key}, headers=shown)
+    await asker.http.get("/v1/access/keys", headers={"Authorization": f"Bearer {key}x"})
+    await asker.http.get("/v1/access/keys", headers={"Authorization": f"Basic {key}"})
+    assert "a fault" in caplog.text
+    assert secret not in caplog.text
+    assert made.json()["text"].rpartition("_")[2] not in caplog.text
+
+
+async def test_the_openapi_document_is_one_and_every_operation_tells_its_problems(asker: Any) -> None:
+    document = (await asker.http.get("/v1/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    schemas = document["components"]["schemas"]
+    assert {"ProblemDetails", "ApiKey", "IssuedApiKey"} <= schemas.keys()
+    assert "HTTPValidationError" not in str(document)
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert list(operation["responses"]["default"]["content"]) == [PROBLEM], path
+    for name in schemas:
+        jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
+
+
+async def test_problems_are_as_the_openapi_document_says(asker: Any) -> None:
+    document = (await asker.http.get("/v1/openapi.json")).json()
+    schema = {"$ref": "#/components/schemas/ProblemDetails", "components": document["components"]}
+    validator = jsonschema_rs.validator_for(schema)
+    await asker.show("admin")
+    for response in (
+        await asker.http.get("/nowhere"),
+        await asker.http.post("/v1/access/keys", json={"name": "?", "role": "?"}),
+    ):
+        validator.validate(response.json())
+
+
+# -- health and metrics ------------------------------------------------------------------------------------------
+
+
+class DeadJournal:
+    """A store that cannot be reached."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    async def head(self, stream: str) -> Any:
+        return await self._answer()
+
+
+async def test_ready_is_only_what_can_serve(asker: Any) -> None:
+    assert (await asker.http.get("/v1/health/ready")).json() == {"status": "ok"}
+    readiness = asker.gateway.readiness
+
+    async def away() -> None:
+        raise StoreUnavailable.of("ACC520", "/secret/path is full")
+
+    readiness._journal = DeadJournal(away)
+    readiness.draining.set()
+    response = await asker.http.get("/v1/health/ready")
+    assert code_of(response, 503) == "ACC958"
+    assert "ACC520" in response.text
+    assert "/secret/path" not in response.text
+    assert len(response.json()["problems"]) == 2
+    assert (await asker.http.get("/v1/health/live")).status_code == 200
+
+
+async def test_a_store_that_does_not_answer_is_not_ready(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accord.gateway.readiness.STORE_WITHIN", timedelta(milliseconds=1))
+    asker.gateway.readiness._journal = DeadJournal(asyncio.Event().wait)
+    response = await asker.http.get("/v1/health/ready")
+    assert code_of(response, 503) == "ACC958"
+    assert "does not answer" in response.text
+
+
+async def test_metrics_take_the_right_to_look(asker: Any) -> None:
+    assert code_of(await asker.http.get("/metrics"), 401) == "ACC650"
+    await asker.show("viewer")
+    response = await asker.http.get("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    requests = {tuple(one.labels.values()): one.value for one in families["accord_http_requests"].samples}
+    assert requests["GET", "/metrics", "401"] == 1
+    assert families["accord_tasks_waiting"].samples[0].value == 0
+    assert {"accord_commit_seconds", "accord_hand_offs", "accord_agents_present", "accord_gate_refusals"} <= set(
+        families
+    )
+
+
+@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 401)])
+async def test_open_metrics_are_open_to_this_machine_alone(opened: Any, address: str, status: int) -> None:
+    asker = await opened(Options(open_metrics=True))
+    transport = httpx.ASGITransport(app=asker.gateway, client=(address, 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://accord.test") as http:
+        assert (await http.get("/metrics")).status_code == status
+
+
+async def test_paths_of_nobody_make_no_new_series(asker: Any) -> None:
+    await asker.show("viewer")
+    for number in range(5):
+        await asker.http.get(f"/nowhere/{number}")
+        await asker.http.request(f"METHOD{number}", "/nowhere")
+    text = (await asker.http.get("/metrics")).text
+    assert "/nowhere" not in text
+    assert "METHOD" not in text
+    assert 'method="GET",route="none",status="404"' in text

@@ -1,0 +1,297 @@
+"""`accord serve` as a process: starting, stopping, being killed, and what it refuses to begin with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+ACCORD = [sys.executable, "-c", "from accord.cli import main; main()"]
+
+AGENTS = '''
+import asyncio
+from pathlib import Path
+from accord.sdk import Agent
+
+agent = Agent("gate")
+
+@agent.capability("gate.pass@1.0.0")
+async def wait(name: str) -> str:
+    """Waits until there is a file of this name."""
+    Path(f"{name}.reached").touch()
+    while not Path(name).exists():
+        await asyncio.sleep(0.02)
+    return name
+'''
+
+TEMPLATE = """
+accord: template/1
+name: gated
+version: 1.0.0
+tasks:
+  first: {uses: gate.pass@^1, with: {name: first}}
+  second: {uses: gate.pass@^1, needs: [first], with: {name: second}}
+output: "${ tasks.second.output }"
+"""
+
+
+class Place:
+    """A folder with a home, an agent and a template, and the processes that are started in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.started: list[subprocess.Popen[str]] = []
+        (path / "gate.py").write_text(AGENTS)
+        (path / "gated.yaml").write_text(TEMPLATE)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH")}
+        return {**kept, "ACCORD_HOME": str(self.path / "home"), "HOME": str(self.path), "PYTHONUTF8": "1"}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*ACCORD, *arguments],
+            cwd=self.path,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.started.append(process)
+        return process
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def serve(self, *arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
+        """A server that listens, and what it said."""
+        process = self.start("serve", "--port", "0", "--agents", "gate.py", "--json", *arguments)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()
+        return process, json.loads(line)
+
+    def start_run(self) -> str:
+        """A run that is left to the server."""
+        done = self.call("run", "gated.yaml", "--agents", "gate.py", "--no-wait", "--json")
+        assert done.returncode == 0, done.stderr
+        return str(json.loads(done.stdout)["run"])
+
+    def until(self, name: str) -> None:
+        """Wait for a file."""
+        while not (self.path / name).exists():
+            select.select([], [], [], 0.02)
+
+    def end(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    yield place
+    place.end()
+
+
+def shown(told: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {Path(told['credentials']).read_text().strip()}"}
+
+
+def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: Place) -> None:
+    process, told = place.serve()
+    assert told["pid"] == process.pid
+    credentials = Path(told["credentials"])
+    assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
+    assert credentials.read_text().strip() == told["admin_key"]
+    assert httpx.get(f"{told['url']}/v1/health/ready").status_code == 200
+    assert httpx.get(f"{told['url']}/v1/access/keys").status_code == 401
+    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).json()[0]["name"] == "first"
+
+    made = place.call("access", "keys", "new", "reader", "--role", "viewer")  # by another process, while it serves
+    reader = {"Authorization": f"Bearer {made.stdout.strip()}"}
+    assert httpx.get(f"{told['url']}/metrics", headers=reader).status_code == 200
+    assert httpx.get(f"{told['url']}/v1/access/keys", headers=reader).status_code == 403
+
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "", "")
+    again, told = place.serve()
+    assert "admin_key" not in told
+    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).status_code == 200
+    again.send_signal(signal.SIGINT)
+    again.communicate(timeout=60)
+    assert again.returncode == 0
+
+
+def test_people_are_told_in_words_that_can_be_copied(place: Place) -> None:
+    process = place.start("serve", "--port", "0")
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(4)]
+    text = "".join(lines)
+    [url] = re.findall(r"listens on (http://127\.0\.0\.1:\d+)$", text, re.MULTILINE)
+    [key] = re.findall(r"^admin key +(accord_\w+)$", text, re.MULTILINE)
+    [command] = re.findall(r"^try +(curl .*)$", text, re.MULTILINE)
+    assert url in command
+    assert key not in command
+    assert json.loads(subprocess.run(command, shell=True, capture_output=True, check=True).stdout)  # noqa: S602 - as told
+
+
+def test_told_to_stop_it_lets_end_what_is_under_way(place: Place) -> None:
+    process, told = place.serve()
+    (place.path / "first").touch()
+    run = place.start_run()
+    place.until("second.reached")
+    process.send_signal(signal.SIGTERM)
+    (place.path / "second").touch()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(told["url"])
+    shown = json.loads(place.call("runs", "show", run, "--json").stdout)
+    assert (shown["state"], shown["output"]) == ("completed", "second")
+
+
+def test_a_run_that_outlives_the_drain_goes_on_at_the_next_server(place: Place) -> None:
+    process, _ = place.serve()
+    (place.path / "first").touch()
+    run = place.start_run()
+    place.until("second.reached")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    (place.path / "second").touch()
+    place.serve()
+    watched = place.call("runs", "watch", run, "--json")
+    assert watched.returncode == 0, watched.stderr
+
+
+def test_killed_it_loses_nothing_and_the_next_one_goes_on(place: Place) -> None:
+    process, _ = place.serve()
+    (place.path / "first").touch()
+    run = place.start_run()
+    place.until("second.reached")
+    process.kill()
+    process.communicate()
+    (place.path / "second").touch()
+    place.serve()
+    watched = place.call("runs", "watch", run, "--json")
+    assert watched.returncode == 0, watched.stderr
+    first = json.loads(place.call("runs", "show", run, "--task", "first", "--json").stdout)
+    assert len(first["attempts"]) == 1
+    assert place.call("journal", "verify", run).returncode == 0
+
+
+def test_the_second_signal_leaves_at_once(place: Place) -> None:
+    process = place.start("serve", "--port", "0", "--agents", "gate.py")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    place.start_run()
+    place.until("first.reached")
+    process.send_signal(signal.SIGTERM)
+    while "Draining" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+# -- what is refused to begin with -------------------------------------------------------------------------------
+
+
+def refused(place: Place, code: str, *arguments: str) -> str:
+    done = place.call("serve", "--json", *arguments)
+    assert done.returncode == 2, done.stderr
+    problems = json.loads(done.stderr)["problems"]
+    assert [problem["code"] for problem in problems] == [code]
+    assert problems[0]["hint"]
+    assert not (place.path / "home" / "journal.db").exists()  # nothing was touched
+    return str(problems[0]["message"])
+
+
+def test_a_port_that_is_in_use(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert "in use" in refused(place, "ACC960", "--port", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_machine(place: Place, host: str) -> None:
+    refused(place, "ACC960", "--host", host, "--insecure-http")
+
+
+def test_other_machines_without_tls(place: Place) -> None:
+    assert "in the clear" in refused(place, "ACC961", "--host", "0.0.0.0")  # noqa: S104 - it is refused
+
+
+def test_a_certificate_that_is_none_or_alone(place: Place) -> None:
+    refused(place, "ACC963", "--tls-cert", "cert.pem")
+    refused(place, "ACC962", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+    certificate, key = certified(place.path)
+    key.write_bytes(certificate.read_bytes())
+    refused(place, "ACC962", "--tls-cert", str(certificate), "--tls-key", str(key))
+
+
+# -- other machines ----------------------------------------------------------------------------------------------
+
+
+def certified(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost, signed by itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    clear = serialization.NoEncryption()
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, clear))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def test_with_a_certificate_it_serves_others_and_makes_no_key_by_itself(place: Place) -> None:
+    certificate, key = certified(place.path)
+    _, told = place.serve("--host", "0.0.0.0", "--tls-cert", str(certificate), "--tls-key", str(key))  # noqa: S104 - with TLS
+    assert "admin_key" not in told
+    assert "credentials" not in told
+    port = told["url"].rpartition(":")[2]
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with httpx.Client(verify=trusting, base_url=f"https://localhost:{port}") as http:
+        assert http.get("/v1/health/ready").status_code == 200
+        assert http.get("/v1/access/keys").status_code == 401
+        made = place.call("access", "keys", "new", "me", "--role", "admin")
+        http.headers["Authorization"] = f"Bearer {made.stdout.strip()}"
+        assert http.get("/v1/access/keys").status_code == 200
