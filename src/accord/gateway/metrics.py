@@ -17,8 +17,8 @@ from starlette.types import Scope
 
 from accord.domain import event as e
 from accord.engine.figures import COMMIT_BOUNDS_S
-from accord.engine.ledger import state_of
 from accord.engine.node import Node
+from accord.service import state_of
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -22,6 +23,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from accord.app import open_node
+from accord.settings import Settings
+from accord.templates.reading import read_source
 
 ACCORD = [sys.executable, "-c", "from accord.cli import main; main()"]
 
@@ -93,10 +98,14 @@ class Place:
         return process, json.loads(line)
 
     def start_run(self) -> str:
-        """A run that is left to the server."""
-        done = self.call("run", "gated.yaml", "--agents", "gate.py", "--no-wait", "--json")
-        assert done.returncode == 0, done.stderr
-        return str(json.loads(done.stdout)["run"])
+        """A run that is left to the server: whoever has started it does nothing more."""
+        return asyncio.run(self._start_run())
+
+    async def _start_run(self) -> str:
+        source = read_source(self.path / "gated.yaml")
+        async with open_node(Settings(home=self.path / "home")) as node:
+            digest = await node.publish(source.template, source.data)
+            return str((await node.start_run(digest, {})).id)
 
     def until(self, name: str) -> None:
         """Wait for a file."""
