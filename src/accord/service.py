@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import CapabilityRange, Version, VersionRange
 from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback
@@ -212,6 +213,27 @@ class Service(Protocol):
 
     async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
         """The newest incidents with their numbers, newest first."""
+        ...
+
+    # -- access --------------------------------------------------------------------------------------------------
+
+    async def api_keys(self) -> list[ApiKey]:
+        """All API keys that were ever issued, the oldest first."""
+        ...
+
+    async def issue_api_key(
+        self, name: str, role: Role, *, by: str, expires_at: datetime | None = None
+    ) -> IssuedApiKey:
+        """A new API key, with its text, which nobody can be told again.
+
+        Raises:
+            BadInput: nothing can be called that, or it would have expired already.
+            Refused: there is a usable key of this name.
+        """
+        ...
+
+    async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
+        """Revoke the key of this id, or the newest one of this name; again is no error. Raises NotFound."""
         ...
 
 

@@ -51,8 +51,7 @@ class Access:
         """All keys that were ever issued, the oldest first."""
         return list(self._keys.values())
 
-    def find(self, name: str) -> ApiKey:
-        """The key of this id, or else the newest one of this name. Raises NotFound."""
+    def _find(self, name: str) -> ApiKey:
         if name in self._keys:
             return self._keys[name]
         named = [key for key in self._keys.values() if key.name == name]
@@ -90,9 +89,9 @@ class Access:
         return IssuedApiKey(key=self._keys[event.key], text=f"{PREFIX}{event.key}_{secret}")
 
     async def revoke(self, name: str, *, by: str) -> ApiKey:
-        """Revoke the key of this id, or the usable one of this name; again is no error. Raises NotFound."""
+        """Revoke the key of this id, or the newest one of this name; again is no error. Raises NotFound."""
         await self.stream.refresh()
-        key = self.find(name)
+        key = self._find(name)
         if key.revoked_at is None:
             await self.stream.append(ApiKeyRevoked(at=self._clock.now(), key=key.id, by=by))
         return self._keys[key.id]

@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 
 from accord.codec import decode_event
 from accord.domain import command as c
+from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.capability import CapabilityRange
 from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
@@ -238,3 +239,20 @@ class Node:
     async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
         """The newest incidents."""
         return await self.parts.incidents.newest(limit)
+
+    # -- access --------------------------------------------------------------------------------------------------
+
+    async def api_keys(self) -> list[ApiKey]:
+        """All API keys that were ever issued."""
+        await self.parts.access.stream.refresh()
+        return self.parts.access.issued()
+
+    async def issue_api_key(
+        self, name: str, role: Role, *, by: str, expires_at: datetime | None = None
+    ) -> IssuedApiKey:
+        """A new API key."""
+        return await self.parts.access.issue(name, role, by=by, expires_at=expires_at)
+
+    async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
+        """Revoke an API key."""
+        return await self.parts.access.revoke(name, by=by)

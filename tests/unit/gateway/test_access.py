@@ -59,10 +59,8 @@ async def test_keys_are_issued_listed_and_revoked(asker: Any) -> None:
     await asker.show("admin")
     made = await asker.http.post(KEYS, json={"name": "ci", "role": "operator"})
     assert made.status_code == 201
-    key, text = made.json()["key"], made.json()["text"]
-    assert made.headers["Location"] == f"{KEYS}/{key['id']}"
+    text = made.json()["text"]
     assert [one["name"] for one in (await asker.http.get(KEYS)).json()] == ["shown-admin", "ci"]
-    assert (await asker.http.get(f"{KEYS}/ci")).json() == key
 
     mine = {"Authorization": f"Bearer {text}"}
     assert problem(await asker.http.get(KEYS, headers=mine), 403, "ACC654")

@@ -20,7 +20,7 @@ def new_key(shared: Shared, name: str, role: Role, expires: str | None) -> None:
     async def work(screen: Screen) -> int:
         expires_at = _end(expires)
         async with opened(shared) as node:
-            issued = await node.parts.access.issue(name, role, by=who(), expires_at=expires_at)
+            issued = await node.issue_api_key(name, role, by=who(), expires_at=expires_at)
         if screen.as_json:
             screen.document(issued)
         else:
@@ -37,7 +37,7 @@ def list_keys(shared: Shared) -> None:
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as node:
-            keys, now = node.parts.access.issued(), node.parts.ports.clock.now()
+            keys, now = await node.api_keys(), datetime.now(UTC)
         if screen.as_json:
             screen.document(keys)
         elif keys:
@@ -54,7 +54,7 @@ def revoke_key(shared: Shared, name: str) -> None:
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as node:
-            key = await node.parts.access.revoke(name, by=who())
+            key = await node.revoke_api_key(name, by=who())
         if screen.as_json:
             screen.document(key)
         else:

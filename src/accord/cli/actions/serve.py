@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 
@@ -98,16 +98,16 @@ def _address(settings: Settings, asked: Asked) -> Address:
 
 async def _first_key(node: Node, settings: Settings, address: Address) -> str | None:
     """The text of an admin key, where there is none yet and only this machine can use it."""
-    if not address.loopback or _has_admin(node):
+    if not address.loopback or await _has_admin(node):
         return None
-    issued = await node.parts.access.issue(FIRST_KEY, "admin", by=who())
+    issued = await node.issue_api_key(FIRST_KEY, "admin", by=who())
     keep_credential(settings.credentials, issued.text)
     return issued.text
 
 
-def _has_admin(node: Node) -> bool:
-    now = node.parts.ports.clock.now()
-    return any(key.role == "admin" and key.usable(now) for key in node.parts.access.issued())
+async def _has_admin(node: Node) -> bool:
+    now = datetime.now(UTC)
+    return any(key.role == "admin" and key.usable(now) for key in await node.api_keys())
 
 
 async def _until_stopped(running: asyncio.Task[None]) -> None:

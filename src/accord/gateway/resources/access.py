@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -30,24 +29,17 @@ class NewKey(BaseModel):
 @router.get("", responses=answers(list[ApiKey]), response_class=Document)
 async def list_keys(node: TheNode, principal: Administrator) -> Document:
     """All keys that were ever issued, the oldest first."""
-    return Document(node.parts.access.issued())
+    return Document(await node.api_keys())
 
 
 @router.post("", status_code=201, responses=answers(IssuedApiKey, status=201), response_class=Document)
 async def new_key(asked: NewKey, node: TheNode, principal: Administrator) -> Document:
     """Issue a key; its text is in this answer and nowhere else."""
-    expires_at: datetime | None = asked.expires_at
-    issued = await node.parts.access.issue(asked.name, asked.role, by=principal.name, expires_at=expires_at)
-    return Document(issued, 201, {"Location": f"{router.prefix}/{issued.key.id}"})
-
-
-@router.get("/{name}", responses=answers(ApiKey), response_class=Document)
-async def show_key(name: Name, node: TheNode, principal: Administrator) -> Document:
-    """One key."""
-    return Document(node.parts.access.find(name))
+    issued = await node.issue_api_key(asked.name, asked.role, by=principal.name, expires_at=asked.expires_at)
+    return Document(issued, 201)
 
 
 @router.delete("/{name}", responses=answers(ApiKey), response_class=Document)
 async def revoke_key(name: Name, node: TheNode, principal: Administrator) -> Document:
     """Revoke a key; again is no error. Other replicas follow within seconds."""
-    return Document(await node.parts.access.revoke(name, by=principal.name))
+    return Document(await node.revoke_api_key(name, by=principal.name))
