@@ -24,10 +24,12 @@ AccordError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Callable, Iterable
+from typing import Protocol, Self, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,6 +43,20 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     def __str__(self) -> str:
         spot = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
         return " ".join(part for part in (spot, self.pointer) if part)
+
+
+class PlaceOf(Protocol):
+    """Where a JSON pointer into a value leads, in the file that the value came from."""
+
+    def __call__(self, pointer: str, /, *, key: bool = False) -> Place:
+        """The place of the value at the pointer; with `key` that of the member's name."""
+        ...
+
+
+def pointer_only(pointer: str, /, *, key: bool = False) -> Place:
+    """The place in a value that came from no file: there a name is where its value is."""
+    del key
+    return Place(pointer=pointer)
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,6 +91,35 @@ class AccordError(Exception):
         found = tuple(problems)
         if found:
             raise cls(*found)
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems, each once, by file, line and column; those without a place come first, as they were."""
+
+    def position(problem: Problem) -> tuple[str, int, int]:
+        place = problem.place
+        return place.file or "", place.line or 0, place.column or 0
+
+    return tuple(sorted(dict.fromkeys(problems), key=position))
+
+
+class Problems:
+    """What is wrong with several things, gathered so that all of it can be told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """What `make` gives; None, and its problems with the others, where it refuses what it was given."""
+        try:
+            return make()
+        except (BadInput, NotFound) as error:
+            self.found.extend(error.problems)
+            return None
+
+    def refuse(self) -> None:
+        """Raise BadInput with all problems in their order, unless there are none."""
+        BadInput.raise_if(in_order(self.found))
 
 
 def refusal_of(kind: str, problems: Iterable[Problem]) -> AccordError:

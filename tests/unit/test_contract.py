@@ -142,7 +142,7 @@ class TestViolations:
     def test_all_of_them(self) -> None:
         found = contract().violations_of_input({"text": "", "count": 12, "more": 1})
         assert {each.code for each in found} == {"ACC250"}
-        assert {each.place.pointer for each in found} == {"/text", "/count", ""}
+        assert {each.place.pointer for each in found} == {"/text", "/count", "/more"}
         assert {each.hint for each in found} == {
             "rule /properties/text/minLength",
             "rule /properties/count/maximum",

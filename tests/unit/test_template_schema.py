@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
 
 import accord.builtin
+from accord.domain.template import template_from_json
+from accord.errors import TemplateInvalid
 from accord.templates.documents import read_document
-from accord.templates.reading import read_source, template_digest, template_from_json
+from accord.templates.reading import read_source
 from accord.templates.reference import template_reference
 from accord.templates.schema import accord_template_schema
 
@@ -48,7 +51,12 @@ def test_the_page_is_that_of_the_language() -> None:
 def test_a_journalled_template_is_the_one_that_was_read(path: Path) -> None:
     source = read_source(path)
     assert template_from_json(source.data) == source.template
-    assert template_digest(source.document) == source.digest
+    assert sha256(source.data).hexdigest() == source.digest
+
+
+def test_journalled_bytes_that_are_no_template_are_refused() -> None:
+    with pytest.raises(TemplateInvalid, match="ACC105 no template of this version"):
+        template_from_json(b'{"accord": "template/1", "name": "x", "version": "1.0.0"}')
 
 
 def test_places_lead_to_keys_and_values() -> None:

@@ -14,7 +14,7 @@ ACC200 to ACC208 (expressions), ACC240 to ACC244 (schemas), and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -38,15 +38,23 @@ from accord.domain.graph import (
     Work,
 )
 from accord.domain.ids import Digest, TaskId
-from accord.domain.order import cycles, dependents_of, may_be_skipped, topological
+from accord.domain.order import cycles, dependents_of, may_be_skipped, topological, without_cycles
 from accord.domain.template import AtLeast, RetrySpec, TaskSpec, Template
-from accord.domain.template_names import ANYWHERE, task_references, unknown_task
-from accord.domain.template_parts import Parts, compile_at, compile_parts
-from accord.domain.template_rules import problem, rule_problems
+from accord.domain.template_names import ANYWHERE
+from accord.domain.template_parts import Parts, compile_at, compile_parts, without_unknown_tasks
+from accord.domain.template_rules import problem, rule_problems, unsound_tasks
 from accord.errors import Problem, TemplateInvalid
 
 _END = "it is among the last tasks"
 """Why the aggregate needs a task that it does not mention."""
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """The graph of a template, and all that is wrong with the template."""
+
+    graph: Graph
+    """What is wrong is unknown in it: good for telling of the rest, never to be run where there are problems."""
+    problems: tuple[Problem, ...]
 
 
 def compile_graph(template: Template, digest: Digest) -> Graph:
@@ -55,17 +63,55 @@ def compile_graph(template: Template, digest: Digest) -> Graph:
     Raises:
         TemplateInvalid: all problems at once, each with its JSON pointer.
     """
+    compiled = compile_soundly(template, digest)
+    TemplateInvalid.raise_if(compiled.problems)
+    return compiled.graph
+
+
+def compile_soundly(template: Template, digest: Digest, unknown: Collection[TaskId] = ()) -> Compiled:
+    """The graph of all that is sound in a template, and its problems, each with its JSON pointer.
+
+    Tasks that are `unknown` to begin with, or whose problems leave open what they do, are a `Wait` for anything.
+    """
     names = {TaskId(name): spec for name, spec in template.tasks.items()}
     parts = {name: compile_parts(name, spec, f"/tasks/{name}", names) for name, spec in names.items()}
-    problems = [*rule_problems(template), *(found for part in parts.values() for found in part.problems)]
+    found = [*rule_problems(template), *(each for part in parts.values() for each in part.problems)]
     position = {name: index for index, name in enumerate(names)}
     needs = {name: tuple(sorted(part.reasons, key=position.__getitem__)) for name, part in parts.items()}
-    problems.extend(_shape_problems(names, needs))
-    output = _declared_output(template, names, problems)
-    ending = _aggregate_parts(template, names, problems)
-    TemplateInvalid.raise_if(dict.fromkeys(problems))
-    tasks = {name: _task(name, spec, parts[name], needs[name], template) for name, spec in names.items()}
-    return _graph(template, digest, tasks, output, ending)
+    found.extend(_shape_problems(names, needs))
+    output = _declared_output(template, names, found)
+    ending = _aggregate_parts(template, names, found)
+    problems = tuple(dict.fromkeys(found))
+    if problems or unknown:
+        needs, template = without_cycles(needs), _with_known_input(template, problems)
+    unsound = {*unknown, *unsound_tasks(problems)}
+    tasks = {
+        name: _stand_in(name, spec, parts[name], needs[name])
+        if name in unsound
+        else _task(name, spec, parts[name], needs[name], template)
+        for name, spec in names.items()
+    }
+    if AGGREGATE in unsound:
+        ending = None
+    return Compiled(_graph(template, digest, tasks, output, ending), problems)
+
+
+def _with_known_input(template: Template, problems: Iterable[Problem]) -> Template:
+    """The template; where its input is no schema, the input may be anything."""
+    wrong = any((each.place.pointer or "").startswith("/input") for each in problems)
+    return msgspec.structs.replace(template, input=True) if wrong else template
+
+
+def _stand_in(name: TaskId, spec: TaskSpec, parts: Parts, needs: tuple[TaskId, ...]) -> Task:
+    """A task of which only its needs are known: nothing follows from it."""
+    return Task(
+        id=name,
+        description=spec.description,
+        action=Wait(signal=name, title=Literal(None), schema=True),
+        needs=needs,
+        reasons={need: parts.reasons[need] for need in needs},
+        join=Join(settled=True),
+    )
 
 
 def _shape_problems(specs: Mapping[TaskId, TaskSpec], needs: Mapping[TaskId, tuple[TaskId, ...]]) -> Iterator[Problem]:
@@ -91,10 +137,7 @@ def _declared_output(template: Template, names: Mapping[TaskId, TaskSpec], probl
     if template.output is msgspec.UNSET:
         return None
     binding = compile_at(template.output, "/output", ANYWHERE, problems)
-    for computed, _, task in task_references(binding):
-        if task not in names:
-            problems.append(unknown_task(task, computed.pointer, names))
-    return binding
+    return without_unknown_tasks(binding, names, problems)
 
 
 def _aggregate_parts(template: Template, names: Mapping[TaskId, TaskSpec], problems: list[Problem]) -> Parts | None:
@@ -259,12 +302,3 @@ def _compensation(spec: TaskSpec, parts: Parts) -> Option | None:
 
 def _duration(text: str | None) -> timedelta | None:
     return parse_duration(text) if text is not None else None
-
-
-def compile_problems(template: Template) -> tuple[Problem, ...]:
-    """All problems that `compile_graph` would raise."""
-    try:
-        compile_graph(template, Digest(""))
-    except TemplateInvalid as error:
-        return error.problems
-    return ()

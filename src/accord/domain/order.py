@@ -39,6 +39,14 @@ def topological(needs: Mapping[TaskId, Sequence[TaskId]]) -> tuple[TaskId, ...]:
     return tuple(order)
 
 
+def without_cycles(needs: Mapping[TaskId, Sequence[TaskId]]) -> dict[TaskId, tuple[TaskId, ...]]:
+    """The needs, but for those by which tasks on or behind a cycle wait for each other."""
+    left = needs.keys() - set(topological(needs))
+    return {
+        name: tuple(need for need in before if name not in left or need not in left) for name, before in needs.items()
+    }
+
+
 def cycles(needs: Mapping[TaskId, Sequence[TaskId]]) -> list[tuple[TaskId, ...]]:
     """Cycles without a task in common, each from task to need; at least one where there is any."""
     left = dict.fromkeys(needs)

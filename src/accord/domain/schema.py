@@ -15,7 +15,7 @@ import orjson
 import rfc8785
 
 from accord.domain.ids import Digest
-from accord.errors import ContractViolation, Place, Problem
+from accord.errors import ContractViolation, Place, PlaceOf, Problem, pointer_only
 
 JsonSchema: TypeAlias = dict[str, object] | bool
 
@@ -29,6 +29,7 @@ CACHED_SCHEMAS = 4096
 
 _REGEX_OPTIONS = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=1 << 20)
 _MAX_MESSAGE = 200
+_NAMES_TOLD = 12
 _MAX_CHAIN = 200
 """Schemas that may refer to each other in a row."""
 _SUBSCHEMA = (
@@ -127,20 +128,24 @@ class Schema(msgspec.Struct, frozen=True, eq=False):
         except ValueError:
             return False
 
-    def violations(self, value: object, code: str = "ACC250") -> tuple[Problem, ...]:
+    def violations(
+        self, value: object, code: str = "ACC250", place_of: PlaceOf = pointer_only
+    ) -> tuple[Problem, ...]:
         """All violations in the order of the schema, at most `MAX_VIOLATIONS`; none for a valid value.
 
-        The place is the JSON pointer into the value; the hint names the rule by its pointer into the schema.
+        The place is the JSON pointer into the value, and what `place_of` knows of it; the hint names the rule by its
+        pointer into the schema.
         """
         if self.is_valid(value):
             return ()
         try:
             errors = list(islice(self.validator.iter_errors(value), MAX_VIOLATIONS + 1))
         except ValueError as error:
-            return (Problem(code, f"no JSON: {error}", Place(pointer="")),)
-        found = [_violation(error, code) for error in errors[:MAX_VIOLATIONS]]
-        if len(errors) > MAX_VIOLATIONS:
-            found.append(Problem(code, "and more violations", Place(pointer="")))
+            return (Problem(code, f"no JSON: {error}", place_of("")),)
+        each = (problem for error in errors for problem in _violations(error, code, place_of, self.document))
+        found = list(islice(each, MAX_VIOLATIONS + 1))
+        if len(found) > MAX_VIOLATIONS:
+            found[MAX_VIOLATIONS] = Problem(code, "and more violations", place_of(""))
         return tuple(found)
 
     def __eq__(self, other: object) -> bool:
@@ -207,13 +212,38 @@ def _meta_validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator({"$ref": DIALECT}, validate_formats=True, offline=True)
 
 
-def _violation(error: jsonschema_rs.ValidationError, code: str) -> Problem:
+def _violations(
+    error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf, document: JsonSchema
+) -> Iterator[Problem]:
+    """What an error says: of members that may not be there, one problem for each."""
+    names = getattr(error.kind, "unexpected", ())
+    if not names:
+        yield _violation(error, code, place_of)
+        return
+    rule, at = pointer_of(error.schema_path), pointer_of(error.instance_path)
+    schema = resolve(document, "#" + pointer_of(error.schema_path[:-1]))
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    known = tuple(properties) if isinstance(properties, dict) else ()
+    for name in names:
+        place = place_of(at + pointer_of((name,)), key=True)
+        yield Problem(code, _short(f"there is no `{name}` here"), place, f"{_near(name, known)}rule {rule}")
+
+
+def _near(name: str, known: tuple[str, ...]) -> str:
+    """Which of the known names may have been meant; all of them where there are few."""
+    close = get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean `{close[0]}`? "
+    return f"there are {', '.join(f'`{one}`' for one in known)}; " if 0 < len(known) <= _NAMES_TOLD else ""
+
+
+def _violation(error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf) -> Problem:
     hint = f"rule {pointer_of(error.schema_path) or '/'}"
     closest = _closest(error)
     if closest is not None:
         inner = closest.instance_path[len(error.instance_path) :]
         hint += f"; closest: {pointer_of(inner)} {_short(closest.message)}".replace("  ", " ")
-    return Problem(code, _short(error.message), Place(pointer=pointer_of(error.instance_path)), hint)
+    return Problem(code, _short(error.message), place_of(pointer_of(error.instance_path)), hint)
 
 
 def _closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError | None:

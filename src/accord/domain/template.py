@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from accord.errors import TemplateInvalid
+
 Name = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="A task's or slot's name: `a-z`, digits, `_`.")
 ]
@@ -239,3 +241,16 @@ class Template(_Node, frozen=True, kw_only=True):
     """Bounds of one run."""
     on_failure: Literal["stop", "compensate"] = "stop"
     """Whether a failed or cancelled run undoes what it has done."""
+
+
+def template_from_json(data: bytes) -> Template:
+    """The template in journalled bytes.
+
+    Raises:
+        TemplateInvalid: ACC105, they are no template of this version of the language.
+    """
+    try:
+        return msgspec.json.decode(data, type=Template)
+    except msgspec.DecodeError as error:
+        hint = "publish it again from its file, which says line by line what is wrong"
+        raise TemplateInvalid.of("ACC105", f"no template of this version: {error}", hint=hint) from None

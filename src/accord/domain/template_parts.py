@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from accord.domain.expression import Binding, Computed, Expression, Literal, compile_binding
+from accord.domain.expression import UNKNOWN, Binding, Computed, Expression, compile_partly, unknown_at
 from accord.domain.ids import TaskId
 from accord.domain.template import Call, TaskSpec
 from accord.domain.template_names import (
@@ -19,7 +19,7 @@ from accord.domain.template_names import (
     variable_problems,
 )
 from accord.domain.template_rules import problem
-from accord.errors import ExpressionInvalid, Problem
+from accord.errors import Problem
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +42,29 @@ def compile_parts(name: TaskId, spec: TaskSpec, at: str, tasks: Mapping[TaskId, 
 
 
 def compile_at(value: object, at: str, allowed: frozenset[str], problems: list[Problem]) -> Binding:
-    """The binding; what is wrong with it is added to `problems`."""
-    try:
-        binding = compile_binding(value, pointer=at)
-    except ExpressionInvalid as error:
-        problems.extend(error.problems)
-        return Literal(None)
-    problems.extend(variable_problems(binding, allowed))
+    """The binding; what is wrong with it is added to `problems`, and unknown in it."""
+    binding, found = compile_partly(value, pointer=at)
+    wrong = [*found, *variable_problems(binding, allowed)]
     for computed, reference, _ in task_references(binding):
-        problems.extend(member_problems(computed, reference))
-    return binding
+        wrong.extend(member_problems(computed, reference))
+    problems.extend(wrong)
+    return without(binding, wrong)
+
+
+def without(binding: Binding, problems: Sequence[Problem]) -> Binding:
+    """The binding with all that is wrong by these problems unknown in it."""
+    return unknown_at(binding, {each.place.pointer or "" for each in problems}) if problems else binding
+
+
+def without_unknown_tasks(binding: Binding, tasks: Mapping[TaskId, object], problems: list[Problem]) -> Binding:
+    """The binding; mentions of tasks that there are not are added to `problems`, and unknown in it."""
+    wrong = [
+        unknown_task(task, computed.pointer, tasks)
+        for computed, _, task in task_references(binding)
+        if task not in tasks
+    ]
+    problems.extend(wrong)
+    return without(binding, wrong)
 
 
 class _Compiling:
@@ -92,19 +105,21 @@ class _Compiling:
     def condition(self) -> Expression | None:
         if self.spec.when is None:
             return None
-        binding = self.single(self.spec.when, "when")
-        return binding.expression if isinstance(binding, Computed) else None
+        return self.single(self.spec.when, "when").expression
 
     def items(self) -> Binding | None:
         return None if self.spec.for_each is None else self.single(self.spec.for_each, "for_each")
 
-    def single(self, text: str, field: str) -> Binding:
+    def single(self, text: str, field: str) -> Computed:
         found = len(self.problems)
         binding = self.binding(text, field, ANYWHERE)
-        if not isinstance(binding, Computed) and len(self.problems) == found:
+        if isinstance(binding, Computed):
+            return binding
+        at = f"{self.at}/{field}"
+        if len(self.problems) == found:
             hint = "put one `${ ... }` around all of it"
-            self.problems.append(problem("ACC135", f"`{field}` is one expression", f"{self.at}/{field}", hint))
-        return binding
+            self.problems.append(problem("ACC135", f"`{field}` is one expression", at, hint))
+        return Computed(UNKNOWN, at)
 
     def fallback(self, index: int, main: Binding) -> Binding:
         option, allowed = self.spec.fallback[index], self.inside | {"error"}
@@ -118,16 +133,13 @@ class _Compiling:
         """Compensations run after everything else, so what they mention is no need; the verifier looks at it."""
         at = f"{self.at}/compensate/with"
         binding = compile_at(call.with_, at, self.inside | {"task"}, self.problems)
-        for computed, _, task in task_references(binding):
-            if task not in self.tasks:
-                self.problems.append(unknown_task(task, computed.pointer, self.tasks))
-        return binding
+        return without_unknown_tasks(binding, self.tasks, self.problems)
 
     def binding(self, value: Any, field: str, allowed: frozenset[str]) -> Binding:
         binding = compile_at(value, f"{self.at}/{field}", allowed, self.problems)
-        for computed, _, task in task_references(binding):
-            self.problems.extend(self.mention(computed, task))
-        return binding
+        wrong = [found for computed, _, task in task_references(binding) for found in self.mention(computed, task)]
+        self.problems.extend(wrong)
+        return without(binding, wrong)
 
     def mention(self, computed: Computed, task: TaskId) -> Iterator[Problem]:
         source = computed.expression.source

@@ -15,7 +15,7 @@ ACC129  a schema that is none
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 import msgspec
@@ -23,6 +23,7 @@ import msgspec
 from accord.domain.capability import CapabilityRange, Version, VersionRange
 from accord.domain.duration import parse_duration
 from accord.domain.graph import AGGREGATE
+from accord.domain.ids import TaskId
 from accord.domain.schema import compile_schema
 from accord.domain.template import (
     ApprovalSpec,
@@ -36,6 +37,9 @@ from accord.domain.template import (
 from accord.errors import BadInput, ContractViolation, Place, Problem
 
 ACTIONS = ("uses", "approval", "signal", "sleep", "workflow")
+_DEEDS = frozenset((*ACTIONS, "fallback", "compensate"))
+_UNSOUND = frozenset(("ACC120", "ACC123", "ACC128", "ACC240", "ACC241", "ACC242", "ACC243", "ACC244"))
+"""Problems of a task's `_DEEDS` after which nobody knows what it does, or what it gives."""
 _FIELDS_OF = {
     "with": ("uses", "workflow"),
     "for_each": ("uses", "workflow", "approval"),
@@ -80,6 +84,16 @@ def rule_problems(template: Template) -> Iterator[Problem]:
         at = f"/tasks/{name}"
         yield from _name_problems(name, template)
         yield from task_problems(spec, at)
+
+
+def unsound_tasks(problems: Iterable[Problem]) -> Iterator[TaskId]:
+    """The tasks, `aggregate` among them, of which these problems leave open what they do or give."""
+    for each in problems:
+        start, *rest = (each.place.pointer or "").split("/")[1:] or [""]
+        if start == AGGREGATE and each.code == "ACC128":
+            yield AGGREGATE
+        elif start == "tasks" and rest and each.code in _UNSOUND and (not rest[1:] or rest[1] in _DEEDS):
+            yield TaskId(rest[0])
 
 
 def task_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import Digest
 from accord.domain.schema import Schema, compile_schema
 from accord.domain.system import SystemEvent, TemplatePublished
-from accord.domain.template import Template
+from accord.domain.template import Template, template_from_json
 from accord.engine.streams import SystemStream
 from accord.errors import Refused
 from accord.ports import BlobStore
@@ -70,13 +70,13 @@ class Library:
         return await self._blobs.get(digest)
 
     async def template(self, digest: Digest) -> Template:
-        """The template of this digest. Raises NotFound."""
+        """The template of this digest. Raises NotFound, TemplateInvalid."""
         if digest not in self._templates:
-            self._templates[digest] = msgspec.json.decode(await self.document(digest), type=Template)
+            self._templates[digest] = template_from_json(await self.document(digest))
         return self._templates[digest]
 
     async def graph(self, digest: Digest) -> Graph:
-        """The graph of this digest, compiled once. Raises NotFound."""
+        """The graph of this digest, compiled once. Raises NotFound, TemplateInvalid."""
         if digest not in self._graphs:
             self._graphs[digest] = compile_graph(await self.template(digest), digest)
         return self._graphs[digest]

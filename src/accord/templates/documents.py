@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from accord.errors import Place
+from accord.errors import Place, TemplateInvalid
 from accord.templates.json_nodes import parse_json
 from accord.templates.nodes import Document, refuse
 from accord.templates.yaml_nodes import parse_yaml
@@ -16,6 +16,17 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 def read_document(source: Path | str, *, file: str | None = None) -> Document:
     """The document in a file (a `Path`), or in a text (a `str`; `file` names it in problems).
 
+    Raises:
+        TemplateInvalid: it cannot be read, is too large or too deep, or breaks the syntax.
+    """
+    document = scan_document(source, file=file)
+    TemplateInvalid.raise_if(document.problems)
+    return document
+
+
+def scan_document(source: Path | str, *, file: str | None = None) -> Document:
+    """The document as far as it can be read: it carries the problems that do not keep the rest from being read.
+
     Text that starts with `{` or `[` and files that end in `.json` are JSON, all else is YAML 1.2.
 
     Raises:
@@ -26,11 +37,9 @@ def read_document(source: Path | str, *, file: str | None = None) -> Document:
     text = _text_of(source, str(name)) if isinstance(source, Path) else source
     if (is_file and str(source).endswith(".json")) or text.lstrip().startswith(("{", "[")):
         _check_size(text, MAX_JSON_BYTES, name)
-        root = parse_json(text, name)
-    else:
-        _check_size(text, MAX_YAML_BYTES, name)
-        root = parse_yaml(text, name)
-    return Document(name, root)
+        return parse_json(text, name)
+    _check_size(text, MAX_YAML_BYTES, name)
+    return parse_yaml(text, name)
 
 
 def _text_of(path: Path, name: str) -> str:

@@ -6,8 +6,8 @@ import json
 import re
 from bisect import bisect_right
 
-from accord.errors import Place, TemplateInvalid
-from accord.templates.nodes import MAX_DEPTH, MAX_NODES, Entry, Leaf, Listing, Mapping, Node, refuse
+from accord.errors import Place, Problem, TemplateInvalid
+from accord.templates.nodes import MAX_DEPTH, MAX_NODES, Document, Entry, Leaf, Listing, Mapping, Node, refuse
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
@@ -24,12 +24,12 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """RFC 8785 and most readers of JSON know no larger integers."""
 
 
-def parse_json(text: str, file: str | None) -> Node:
-    """The root node of a JSON text."""
+def parse_json(text: str, file: str | None) -> Document:
+    """The document that a JSON text is."""
     reader = _Reader(text, file)
     root = reader.value(0)
     reader.take("end", "the end of the document")
-    return root
+    return Document(file, root, tuple(reader.problems))
 
 
 class _Reader:
@@ -39,6 +39,7 @@ class _Reader:
         self.text, self.file = text, file
         self.lines = [match.end() for match in re.finditer("\n", text)]
         self.offset = self.nodes = 0
+        self.problems: list[Problem] = []
         self.next()
 
     def next(self) -> None:
@@ -62,6 +63,11 @@ class _Reader:
     def wrong(self, message: str, offset: int, code: str = "ACC101") -> TemplateInvalid:
         line, column = self.spot(offset)
         return refuse(code, message, Place(self.file, line, column))
+
+    def note(self, code: str, message: str) -> None:
+        """Keep a problem of the present token that does not keep the rest from being read."""
+        line, column = self.spot(self.start)
+        self.problems.append(Problem(code, message, Place(self.file, line, column)))
 
     def take(self, what: str, wanted: str) -> None:
         """Go past this mark, or complain that `wanted` should be here."""
@@ -112,7 +118,8 @@ class _Reader:
                 raise self.wrong("the number is too large", self.start)
             return number
         if len(self.token) > 17 or abs(int(self.token)) > MAX_SAFE_INTEGER:
-            raise self.wrong("integers beyond 2^53 lose digits in JSON; write a string", self.start, "ACC103")
+            self.note("ACC103", "integers beyond 2^53 lose digits in JSON; write a string")
+            return 0
         return int(self.token)
 
     def listing(self, depth: int) -> Listing:
@@ -143,10 +150,10 @@ class _Reader:
             raise self.wrong(f"expected a key in quotes, found `{self.token or 'the end'}`", self.start)
         key, start = self.unquoted(), self.start
         if key in entries:
-            raise self.wrong(f"the key `{key}` occurs twice", start, "ACC102")
+            self.note("ACC102", f"the key `{key}` occurs twice")
         self.next()
         self.take(":", "`:`")
-        entries[key] = Entry(*self.spot(start), self.value(depth + 1))
+        entries.setdefault(key, Entry(*self.spot(start), self.value(depth + 1)))
 
 
 def _depth(nodes: list[Node]) -> int:

@@ -65,6 +65,8 @@ class Document(msgspec.Struct, frozen=True):
 
     file: str | None
     root: Node
+    problems: tuple[Problem, ...] = ()
+    """What breaks the language's syntax, and did not keep the rest from being read."""
 
     @property
     def value(self) -> Any:

@@ -62,17 +62,36 @@ def accord_template_schema() -> dict[str, Any]:
     return copy
 
 
-def shape_problems(document: Document) -> list[Problem]:
-    """Everything in which a document differs from the schema, each with its place, in the order of the file."""
+class Flaw(msgspec.Struct, frozen=True):
+    """One way in which a document differs from the schema."""
+
+    problem: Problem
+    meant: str | None = None
+    """The key that was meant by a misspelt one."""
+    names: bool = False
+    """Whether it is the name of a task that is wrong, and not the task."""
+
+
+def shape_flaws(document: Document) -> list[Flaw]:
+    """Everything in which a document differs from the schema, each with its place."""
     value = document.value
     if not isinstance(value, dict):
         hint = "a template starts with `accord: template/1`"
-        return [Problem("ACC105", "this is no template, it is not a mapping", document.place(""), hint)]
-    if value.get("accord") != "template/1":
-        return [_language_problem(value, document)]
-    found = [problem for error in _validator().iter_errors(value) for problem in _described(error, document)]
-    found = list(dict.fromkeys(found))
-    return sorted(found, key=lambda problem: (problem.place.line or 0, problem.place.column or 0))
+        return [Flaw(Problem("ACC105", "this is no template, it is not a mapping", document.place(""), hint))]
+    language = [] if value.get("accord") == "template/1" else [Flaw(_language_problem(value, document))]
+    if language and not _is_meant(value):
+        return language
+    errors = _validator().iter_errors({**value, "accord": "template/1"})
+    found = [flaw for error in errors for flaw in _described(error, document)]
+    return list(dict.fromkeys([*language, *found]))
+
+
+def _is_meant(value: dict[str, Any]) -> bool:
+    """Whether a document that does not say so is a template of this language all the same."""
+    said = str(value.get("accord", "template/1"))
+    return isinstance(value.get("tasks"), dict) and bool(get_close_matches(said, ["template/1"], cutoff=0.8)) and (
+        re.fullmatch(r"template/\d+", said) is None or said == "template/1"
+    )
 
 
 def field_descriptions(kind: type) -> dict[str, str]:
@@ -153,7 +172,7 @@ def _language_problem(value: dict[str, Any], document: Document) -> Problem:
     return Problem("ACC105", f"this is no template: `accord` is `{said}`", place, "write `accord: template/1`")
 
 
-def _described(error: jsonschema_rs.ValidationError, document: Document) -> Iterator[Problem]:
+def _described(error: jsonschema_rs.ValidationError, document: Document) -> Iterator[Flaw]:
     kind, at = error.kind, pointer(*error.instance_path)
     details = kind.as_dict()
     match kind.name:
@@ -161,24 +180,25 @@ def _described(error: jsonschema_rs.ValidationError, document: Document) -> Iter
             known = tuple(_properties(error))
             yield from (_unknown_key(key, at, known, document) for key in details["unexpected"])
         case "required":
-            message = f"`{details['property']}` is missing"
-            yield Problem("ACC111", message, document.place(at), _missing_hint(at))
+            missing = details["property"]
+            place = document.place(at + pointer(missing))
+            yield Flaw(Problem("ACC111", f"`{missing}` is missing", place, _missing_hint(at)))
         case "propertyNames":
-            yield from _name_problems(error.instance, at, document)
+            yield from _name_flaws(error.instance, at, document)
         case "anyOf":
             yield from _of_alternatives(error, at, document)
         case name:
-            yield _simple(name, details, error.instance, document, at)
+            yield Flaw(_simple(name, details, error.instance, document, at))
 
 
-def _name_problems(names: Any, at: str, document: Document) -> Iterator[Problem]:
+def _name_flaws(names: Any, at: str, document: Document) -> Iterator[Flaw]:
     for name in names:
         if re.fullmatch(_NAME_PATTERN, name) is None:
             place = document.place(at + pointer(name), key=True)
-            yield Problem("ACC114", f"`{name}` is no name", place, _FORMS["Name"])
+            yield Flaw(Problem("ACC114", f"`{name}` is no name", place, _FORMS["Name"]), names=True)
 
 
-def _of_alternatives(error: jsonschema_rs.ValidationError, at: str, document: Document) -> Iterator[Problem]:
+def _of_alternatives(error: jsonschema_rs.ValidationError, at: str, document: Document) -> Iterator[Flaw]:
     """The problems of the alternative that was meant: the one of the right type, or else all of them in one."""
     context = error.kind.as_dict()["context"]
     meant = [
@@ -192,7 +212,7 @@ def _of_alternatives(error: jsonschema_rs.ValidationError, at: str, document: Do
         return
     types = [_TYPES.get(each.kind.as_dict()["types"][0], "") for inner in context for each in inner[:1]]
     message = f"expected {' or '.join(dict.fromkeys(types))}, found {_shown(error.instance)}"
-    yield Problem("ACC112", message, document.place(at), _type_hint(error.instance, types))
+    yield Flaw(Problem("ACC112", message, document.place(at), _type_hint(error.instance, types)))
 
 
 def _properties(error: jsonschema_rs.ValidationError) -> Iterator[str]:
@@ -202,13 +222,14 @@ def _properties(error: jsonschema_rs.ValidationError) -> Iterator[str]:
     yield from schema["properties"]
 
 
-def _unknown_key(key: str, at: str, known: tuple[str, ...], document: Document) -> Problem:
+def _unknown_key(key: str, at: str, known: tuple[str, ...], document: Document) -> Flaw:
     close = get_close_matches(key, known, n=1)
     place = document.place(f"{at}{pointer(key)}", key=True)
     if key.startswith(("input.", "tasks.")) or "${" in key:
-        return Problem("ACC104", f"`{key}` is read as a key", place, 'for an expression, write "${ ... }" in quotes')
+        hint = 'for an expression, write "${ ... }" in quotes'
+        return Flaw(Problem("ACC104", f"`{key}` is read as a key", place, hint))
     hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(f'`{name}`' for name in known)}"
-    return Problem("ACC110", f"there is no `{key}` here", place, hint)
+    return Flaw(Problem("ACC110", f"there is no `{key}` here", place, hint), close[0] if close else None)
 
 
 def _missing_hint(at: str) -> str | None:

@@ -24,11 +24,12 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from accord.errors import Place, TemplateInvalid
+from accord.errors import Place, Problem, TemplateInvalid
 from accord.templates.json_nodes import MAX_SAFE_INTEGER
 from accord.templates.nodes import (
     MAX_ALIASED_NODES,
     MAX_DEPTH,
+    Document,
     Entry,
     Leaf,
     Listing,
@@ -49,8 +50,8 @@ _WORDS: dict[str, bool | None] = {
 _QUOTE_IT = 'put the expression into quotes: "${ ... }"'
 
 
-def parse_yaml(text: str, file: str | None) -> Node:
-    """The root node of a YAML text with one document."""
+def parse_yaml(text: str, file: str | None) -> Document:
+    """The document that a YAML text is."""
     builder = _Builder(file)
     try:
         with warnings.catch_warnings():
@@ -64,7 +65,7 @@ def parse_yaml(text: str, file: str | None) -> Node:
         raise refuse("ACC101", f"this is not YAML: {error}", Place(file)) from error
     if builder.root is None:
         raise refuse("ACC101", "the document is empty", Place(file, 1, 1))
-    return builder.root
+    return Document(file, builder.root, tuple(builder.problems))
 
 
 class _Open:
@@ -94,6 +95,7 @@ class _Builder:
         self.open: list[_Open] = []
         self.anchors: dict[str, Node] = {}
         self.aliased = self.documents = 0
+        self.problems: list[Problem] = []
 
     def add(self, event: Any) -> None:
         """Take one event in."""
@@ -113,7 +115,7 @@ class _Builder:
     def start(self, event: Any) -> None:
         tag = event.tag
         if tag is not None and not (tag == "!" and isinstance(event, ScalarEvent)):
-            raise self.wrong("ACC103", f"tags such as `{tag}` are not allowed", event, "write the value without it")
+            self.note("ACC103", f"tags such as `{tag}` are not allowed", event, "write the value without it")
         if not isinstance(event, ScalarEvent):
             self.enter(event)
             return
@@ -142,7 +144,8 @@ class _Builder:
         node = self.anchors.get(event.anchor)
         if node is None:
             hint = "an anchor cannot hold an alias of itself, and comes before its aliases"
-            raise self.wrong("ACC103", f"there is no anchor `&{event.anchor}` before this", event, hint)
+            self.note("ACC103", f"there is no anchor `&{event.anchor}` before this", event, hint)
+            return Leaf(event.start_mark.line + 1, event.start_mark.column + 1, None)
         self.aliased += node.size
         if self.aliased > MAX_ALIASED_NODES:
             raise self.wrong("ACC103", f"aliases add more than {MAX_ALIASED_NODES} values", event)
@@ -165,16 +168,18 @@ class _Builder:
             parent.items.append(node)
             return
         key, line, column = parent.key
-        parent.entries[key], parent.key = Entry(line, column, node), None
+        parent.entries.setdefault(key, Entry(line, column, node))
+        parent.key = None
 
     def put_key(self, parent: _Open, node: Node, event: Any) -> None:
         value = node.value if isinstance(node, Leaf) else None
         if not isinstance(value, str):
-            raise self.wrong("ACC103", "a key must be a string", event, f'write "{_shown(value)}" in quotes')
-        if value == "<<":
-            raise self.wrong("ACC103", "merge keys belong to YAML 1.1", event, "write the entries out")
-        if value in parent.entries:
-            raise self.wrong("ACC102", f"the key `{value}` occurs twice", event, self.first_use(parent, value))
+            self.note("ACC103", "a key must be a string", event, f'write "{_shown(value)}" in quotes')
+            value = _shown(value)
+        elif value == "<<":
+            self.note("ACC103", "merge keys belong to YAML 1.1", event, "write the entries out")
+        elif value in parent.entries:
+            self.note("ACC102", f"the key `{value}` occurs twice", event, self.first_use(parent, value))
         mark = event.start_mark
         parent.key = (value, mark.line + 1, mark.column + 1)
 
@@ -192,10 +197,12 @@ class _Builder:
         if _FLOAT.fullmatch(text):
             number = float(text)
             if number in (float("inf"), float("-inf")):
-                raise self.wrong("ACC103", "the number is too large", event)
+                self.note("ACC103", "the number is too large", event)
+                return 0
             return number
         if _NO_NUMBER.fullmatch(text):
-            raise self.wrong("ACC103", f"`{text}` is no JSON number", event, "for the word, put it into quotes")
+            self.note("ACC103", f"`{text}` is no JSON number", event, "for the word, put it into quotes")
+            return 0
         return self.checked(text, event)
 
     def checked(self, text: str, event: Any) -> str:
@@ -206,8 +213,13 @@ class _Builder:
     def integer(self, text: str, event: Any) -> int:
         number = int(text, 0 if text.startswith(("0o", "0x")) else 10) if len(text) <= 17 else MAX_SAFE_INTEGER + 1
         if abs(number) > MAX_SAFE_INTEGER:
-            raise self.wrong("ACC103", "integers beyond 2^53 lose digits in JSON", event, "put it into quotes")
+            self.note("ACC103", "integers beyond 2^53 lose digits in JSON", event, "put it into quotes")
+            return 0
         return number
+
+    def note(self, code: str, message: str, event: Any, hint: str | None = None) -> None:
+        """Keep a problem that does not keep the rest from being read."""
+        self.problems.extend(self.wrong(code, message, event, hint).problems)
 
     def wrong(self, code: str, message: str, event: Any, hint: str | None = None) -> TemplateInvalid:
         mark = event.start_mark

@@ -15,6 +15,7 @@ Problems, all of `ExpressionInvalid`:
 """
 
 from accord.domain.expression.binding import (
+    UNKNOWN,
     Binding,
     Computed,
     Entries,
@@ -22,8 +23,10 @@ from accord.domain.expression.binding import (
     Literal,
     Text,
     compile_binding,
+    compile_partly,
     evaluate,
     expressions,
+    unknown_at,
 )
 from accord.domain.expression.program import Expression, compile_expression
 from accord.domain.expression.reference import VARIABLES, Reference, Scope
@@ -41,6 +44,7 @@ __all__ = [
     "ERROR_RECORD",
     "RUN_RECORD",
     "TASK_RECORD",
+    "UNKNOWN",
     "VARIABLES",
     "Binding",
     "Computed",
@@ -54,9 +58,11 @@ __all__ = [
     "Types",
     "compile_binding",
     "compile_expression",
+    "compile_partly",
     "evaluate",
     "expressions",
     "schema_of",
     "schema_of_binding",
     "static_problems",
+    "unknown_at",
 ]

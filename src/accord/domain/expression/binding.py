@@ -7,7 +7,7 @@ a literal `${`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
 import msgspec
@@ -20,6 +20,8 @@ from accord.errors import ExpressionInvalid, Place, Problem
 _OPEN, _ESCAPED = "${", "$${"
 _QUOTES = ('"""', "'''", '"', "'")
 _NOTHING: frozenset[Reference] = frozenset()
+UNKNOWN = Expression(source="", references=_NOTHING, result_type="dyn")
+"""Stands for an expression of which nothing can be told, because it does not compile."""
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -83,10 +85,36 @@ def compile_binding(value: object, *, pointer: str = "") -> Binding:
         ExpressionInvalid: all problems of all expressions in it, each with its JSON pointer (after
             `pointer`), and a column that counts from 1 in that string.
     """
-    problems: list[Problem] = []
-    binding = _compile(value, pointer, problems)
+    binding, problems = compile_partly(value, pointer=pointer)
     ExpressionInvalid.raise_if(problems)
     return binding
+
+
+def compile_partly(value: object, *, pointer: str = "") -> tuple[Binding, tuple[Problem, ...]]:
+    """The binding as far as it compiles, and all problems as `compile_binding` raises them.
+
+    An expression that does not compile is `UNKNOWN` in it: for what is told of a template, never to be evaluated.
+    """
+    problems: list[Problem] = []
+    return _compile(value, pointer, problems), tuple(problems)
+
+
+def unknown_at(binding: Binding, pointers: Collection[str]) -> Binding:
+    """The binding with `UNKNOWN` in place of the expressions at these pointers."""
+    match binding:
+        case Computed(_, pointer) if pointer in pointers:
+            return Computed(UNKNOWN, pointer)
+        case Text(parts):
+            return Text(tuple(_part_unknown_at(part, pointers) for part in parts))
+        case Entries(members):
+            return Entries(tuple((name, unknown_at(member, pointers)) for name, member in members))
+        case Items(items):
+            return Items(tuple(unknown_at(item, pointers) for item in items))
+    return binding
+
+
+def _part_unknown_at(part: str | Computed, pointers: Collection[str]) -> str | Computed:
+    return Computed(UNKNOWN, part.pointer) if isinstance(part, Computed) and part.pointer in pointers else part
 
 
 def evaluate(binding: Binding, scope: Scope) -> object:
@@ -177,10 +205,8 @@ def _compile_text(text: str, pointer: str, problems: list[Problem]) -> Binding:
                     "write `$${` for a literal `${`",
                 )
             )
-            return Literal(text)
-        compiled = _compile_part(text[start:end], start, pointer, problems)
-        if compiled is not None:
-            parts.append(compiled)
+            return Computed(UNKNOWN, pointer)
+        parts.append(_compile_part(text[start:end], start, pointer, problems))
     return _joined(parts)
 
 
@@ -194,7 +220,7 @@ def _joined(parts: list[str | Computed]) -> Binding:
     return Text(tuple(parts))
 
 
-def _compile_part(source: str, start: int, pointer: str, problems: list[Problem]) -> Computed | None:
+def _compile_part(source: str, start: int, pointer: str, problems: list[Problem]) -> Computed:
     """The expression, whose text begins at `start` of its string."""
     stripped = source.strip()
     offset = start + len(source) - len(source.lstrip())
@@ -202,7 +228,7 @@ def _compile_part(source: str, start: int, pointer: str, problems: list[Problem]
         return Computed(compile_expression(stripped), pointer)
     except ExpressionInvalid as error:
         problems.extend(_at(problem, pointer, offset) for problem in error.problems)
-        return None
+        return Computed(UNKNOWN, pointer)
 
 
 def _at(problem: Problem, pointer: str, offset: int = 0) -> Problem:
