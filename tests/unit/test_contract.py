@@ -146,7 +146,7 @@ class TestViolations:
         assert {each.hint for each in found} == {
             "rule /properties/text/minLength",
             "rule /properties/count/maximum",
-            "rule /additionalProperties",
+            "there are `text`, `count`; rule /additionalProperties",
         }
 
     def test_formats_are_checked(self) -> None:

@@ -87,9 +87,10 @@ def test_all_that_breaks_the_shape_is_told_with_its_place() -> None:
     found = problems_of(declared | {"accord": "agent/2", "nmae": "x"})
     at = "/capabilities/text.count@1.0.0"
     assert found >= {
-        ("ACC740", ""),
+        ("ACC740", "/nmae"),
         ("ACC740", "/accord"),
-        ("ACC740", at),
+        ("ACC740", f"{at}/price"),
+        ("ACC740", f"{at}/run/shell"),
         ("ACC740", f"{at}/run"),
         ("ACC740", f"{at}/deadline"),
     }

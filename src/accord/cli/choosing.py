@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from accord.builtin import agents as built_in
 from accord.cli.errors import usage
+from accord.cli.examining import MISSED, verified
+from accord.cli.hosting import contracts_of, staff_of
 from accord.cli.inputs import changed, read_input, read_value
+from accord.cli.options import Shared
 from accord.domain.defaults import completed
 from accord.domain.schema import compile_schema
-from accord.errors import ContractViolation, NotFound, TemplateInvalid
+from accord.errors import ContractViolation, NotFound, Problem, Problems, TemplateInvalid, in_order, pointer_only
 from accord.planner.plan import Plan, plan, plan_template
-from accord.verifier.known import Capabilities
-from accord.views.catalogue import Catalogue, Entry, read_entry
+from accord.sdk import Agent
+from accord.templates.documents import is_file
+from accord.templates.reading import Examined, examine, source_of
+from accord.verifier.known import Capabilities, ContractTable, Templates
+from accord.views.catalogue import Catalogue, Entry, built_in_entries, entry_of
 
 _REFERENCE = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*(@\S*)?")
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -37,31 +45,91 @@ class Chosen(msgspec.Struct, frozen=True):
 
     def refuse(self) -> None:
         """Raise TemplateInvalid with all that the verifier holds against it, unless there is nothing."""
-        problems = [finding.problem for finding in self.plan.report.errors]
-        document = self.entry.document
-        TemplateInvalid.raise_if(document.located(problems) if document is not None else problems)
+        TemplateInvalid.raise_if(in_order(finding.problem for finding in self.plan.report.errors))
 
 
 def choose(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Chosen:
-    """The template and the plan for what is asked. Raises BadInput, NotFound."""
-    entry = _named(asked.target, catalogue)
-    if entry is None:
+    """The template and the plan for what is asked.
+
+    Raises:
+        BadInput, NotFound: all that is wrong with the template, by the verifier too, and with the input.
+    """
+    path = template_file(asked.target)
+    if path is not None:
+        found = examine(path)
+        refuse_file(found, asked, Known(catalogue, capabilities))
+        entry = entry_of(source_of(found), str(path))
+    elif _REFERENCE.fullmatch(asked.target):
+        entry = catalogue.find(asked.target)
+    else:
         return _by_objective(asked, catalogue, capabilities)
-    known = catalogue.with_entry(entry)
     given = read_input(asked.given, asked.sets, entry.template.input)
-    return Chosen(entry, plan_template(entry.known, given.value, capabilities, known))
+    place_of = entry.document.place if entry.document is not None else pointer_only
+    known = catalogue.with_entry(entry)
+    return Chosen(entry, plan_template(entry.known, given.value, capabilities, known, place_of=place_of))
 
 
-def _named(target: str, catalogue: Catalogue) -> Entry | None:
-    """The template that a file or a name stands for; None for an objective in words."""
+class Known(msgspec.Struct, frozen=True):
+    """What is known of others when a file is examined."""
+
+    templates: Templates
+    capabilities: Capabilities
+    passed_over: frozenset[str] = frozenset()
+    """Findings that are not told, because not all of the others could be read."""
+
+
+def prepared(asked: Asked, shared: Shared) -> list[Agent]:
+    """The agents that a command will host, before anything is opened.
+
+    Raises:
+        BadInput: the settings or the agents are wrong; then with all that is wrong with template and input, too.
+    """
+    problems = Problems()
+    problems.attempt(shared.settings)
+    staff = staff_of(shared.agents)
+    problems.found.extend(staff.problems)
+    agents = [*built_in(), *staff.agents]
+    if problems.found:
+        _refuse_all(asked, agents, problems)
+    return agents
+
+
+def _refuse_all(asked: Asked, agents: Sequence[Agent], problems: Problems) -> None:
+    """Raise BadInput with these problems, and what can be told of template and input without a home."""
+    path = problems.attempt(lambda: template_file(asked.target))
+    found = problems.attempt(lambda: examine(path)) if path is not None else None
+    if found is not None:
+        known = Known(Catalogue(built_in_entries()), ContractTable(contracts_of(agents)), MISSED)
+        refuse_file(found, asked, known, problems.found)
+    given = asked.given
+    if given is not None:
+        problems.attempt(lambda: read_value(given, "--input"))
+    problems.refuse()
+
+
+def refuse_file(found: Examined, asked: Asked, known: Known, others: Sequence[Problem] = ()) -> None:
+    """Raise BadInput with all that is wrong with a file and the input for it, where the file or the input is wrong.
+
+    With a sound file and input, and no `others`, it does nothing: the plan says what the verifier holds against it.
+    """
+    problems = Problems()
+    problems.found.extend((*others, *found.problems))
+    if found.template is not None and found.knows_input:
+        schema = found.template.input
+        problems.attempt(lambda: read_input(asked.given, asked.sets, schema))
+    if problems.found:
+        problems.found.extend(verified(found, known.capabilities, known.templates, known.passed_over).problems)
+    problems.refuse()
+
+
+def template_file(target: str) -> Path | None:
+    """The file that is meant; None for a name, or an objective in words. Raises NotFound."""
     path = Path(target)
+    if is_file(path):
+        return path
     if target.endswith(_SUFFIXES):
-        if not path.is_file():
-            raise NotFound.of("ACC911", f"there is no file {target}", hint="give a file, a template's name, or words")
-        return read_entry(path)
-    if path.is_file():
-        return read_entry(path)
-    return catalogue.find(target) if _REFERENCE.fullmatch(target) else None
+        raise NotFound.of("ACC911", f"there is no file {target}", hint="give a file, a template's name, or words")
+    return None
 
 
 def _by_objective(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Chosen:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from accord.cli import errors
 from accord.cli.commands import app
 from accord.cli.later import later
-from accord.errors import AccordError, Problem
+from accord.cli.usage import UsageError, usage_problems
+from accord.errors import AccordError
 
 if TYPE_CHECKING:
     from accord.cli import output
 else:
     output = later("accord.cli.output")
-
-# What Typer raises for a wrong command line; its own name is not public.
-_UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,9 +31,9 @@ def _run(given: list[str]) -> int:
     as_json = "--json" in given
     try:
         return _called(given)
-    except _UsageError as error:
+    except UsageError as error:
         if error.format_message():  # there is none where nothing was given: the help has been printed then
-            errors.tell([_usage_problem(error)], as_json=as_json)
+            errors.tell(usage_problems(error, typer.main.get_command(app), given), as_json=as_json)
         return errors.BAD_INPUT
     except AccordError as error:
         errors.tell(error.problems, as_json=as_json)
@@ -56,10 +54,3 @@ def _called(given: list[str]) -> int:
     code = command.main(given, prog_name="accord", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else errors.DONE
-
-
-def _usage_problem(error: Any) -> Problem:
-    context = error.ctx
-    path = context.command_path if context is not None else "accord"
-    message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
-    return Problem("ACC910", message[:1].lower() + message[1:], hint=f"`{path} --help` shows what can be given")

@@ -5,36 +5,44 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from accord.builtin import agents as built_in
 from accord.domain.contract import Contract
-from accord.errors import AccordError, BadInput, Place, Problem
+from accord.errors import BadInput, Problem, Problems, in_order
 from accord.sdk import Agent
 from accord.sdk.declared import declared_agent
 from accord.sdk.load import load_agents
-from accord.templates.documents import read_document
+from accord.templates.documents import scan_document
+from accord.templates.nodes import Document
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
 
+class Staff(msgspec.Struct, frozen=True):
+    """The agents that `--agents` names, and what is wrong with those that cannot be had."""
+
+    agents: list[Agent]
+    problems: tuple[Problem, ...]
+
+
+def staff_of(targets: Sequence[str]) -> Staff:
+    """The agents of these modules and files, as far as they can be had."""
+    agents: list[Agent] = []
+    problems = Problems()
+    for target in targets:
+        agents.extend(problems.attempt(partial(agents_of, target)) or ())
+    return Staff(agents, in_order([*problems.found, *twice(agents)]))
+
+
 def hosted_agents(targets: Sequence[str]) -> list[Agent]:
     """All agents that this process will host. Raises BadInput with the problems of all targets."""
-    return [*built_in(), *named_agents(targets)]
-
-
-def named_agents(targets: Sequence[str]) -> list[Agent]:
-    """The agents of these modules and files. Raises BadInput with the problems of all of them."""
-    agents: list[Agent] = []
-    problems: list[Problem] = []
-    for target in targets:
-        try:
-            agents.extend(agents_of(target))
-        except AccordError as error:
-            problems.extend(error.problems)
-    problems.extend(_twice(agents))
-    BadInput.raise_if(problems)
-    return agents
+    staff = staff_of(targets)
+    BadInput.raise_if(staff.problems)
+    return [*built_in(), *staff.agents]
 
 
 def agents_of(target: str) -> list[Agent]:
@@ -48,14 +56,20 @@ def agents_of(target: str) -> list[Agent]:
 
 def agent_of_document(path: Path) -> Agent:
     """The agent that a file declares. Raises BadInput with lines and columns."""
-    document = read_document(path)
+    document = scan_document(path)
+    problems = Problems()
+    problems.found.extend(document.problems)
+    agent = problems.attempt(lambda: _declared(document))
+    problems.refuse()
+    assert agent is not None, "there is no agent only where there are problems"  # noqa: S101
+    return agent
+
+
+def _declared(document: Document) -> Agent:
     if not isinstance(document.value, dict):
         hint = "it starts with `accord: agent/1`"
-        raise BadInput.of("ACC740", "this declares no agent, it is no mapping", place=Place(str(path), 1, 1), hint=hint)
-    try:
-        return declared_agent(document.value)
-    except BadInput as error:
-        raise BadInput(*document.located(error.problems)) from None
+        raise BadInput.of("ACC740", "this declares no agent, it is no mapping", place=document.place(""), hint=hint)
+    return declared_agent(document.value, document.place)
 
 
 def contracts_of(agents: Sequence[Agent]) -> list[Contract]:
@@ -63,7 +77,8 @@ def contracts_of(agents: Sequence[Agent]) -> list[Contract]:
     return [capability.contract for agent in agents for capability in agent.capabilities.values()]
 
 
-def _twice(agents: Sequence[Agent]) -> Iterator[Problem]:
+def twice(agents: Sequence[Agent]) -> Iterator[Problem]:
+    """A problem for each name that several of these agents and the built-in ones have."""
     named = Counter(agent.id for agent in (*built_in(), *agents))
     for name, count in named.items():
         if count > 1:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from accord.cli.errors import usage
+from accord.cli.output import shortened
 from accord.domain.defaults import completed
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
-from accord.errors import BadInput, ContractViolation, Problem
-from accord.templates.documents import read_document
-from accord.templates.nodes import Document
+from accord.errors import BadInput, Place, Problems, pointer_only
+from accord.templates.documents import is_file, scan_document
+from accord.templates.nodes import Document, pointer
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -23,54 +25,84 @@ class Given(msgspec.Struct, frozen=True):
 
     value: Any
     document: Document | None = None
+    sets: Mapping[str, str] = {}
+    """By JSON pointer: what `--set` says of a part."""
 
-    def placed(self, problems: Sequence[Problem]) -> Iterator[Problem]:
-        """The problems, with the lines of the file that the value came from."""
-        yield from self.document.located(problems) if self.document is not None else problems
+    def place(self, pointer: str, /, *, key: bool = False) -> Place:
+        """Where the part at a JSON pointer was written: in a `--set`, or in the file that the value came from."""
+        written = max((at for at in self.sets if f"{pointer}/".startswith(f"{at}/")), key=len, default=None)
+        if written is not None:
+            return Place(f"--set {self.sets[written]}", pointer=pointer)
+        return self.document.place(pointer, key=key) if self.document is not None else pointer_only(pointer)
 
 
 def read_value(text: str, option: str) -> Given:
     """The value of an option: JSON as it is, `-` for stdin, else a JSON or YAML file. Raises BadInput."""
     document = _document(text, option)
+    BadInput.raise_if(document.problems)
     return Given(document.value, document)
 
 
 def _document(text: str, option: str) -> Document:
     if text == "-":
-        return read_document(sys.stdin.read(), file="<stdin>")
+        return scan_document(sys.stdin.read(), file="<stdin>")
     if text.lstrip().startswith(("{", "[", '"')) or text in ("true", "false", "null"):
-        return read_document(text, file=option)
+        return scan_document(text, file=option)
     path = Path(text)
-    if not path.is_file():
+    if not is_file(path):
         hint = "give JSON, the name of a file, or - for stdin"
-        raise usage("ACC911", f"{option}: there is no file {text}", hint)
-    return read_document(path)
+        raise usage("ACC911", f"{option}: there is no file {shortened(text, 100)}", hint)
+    return scan_document(path)
 
 
 def read_input(given: str | None, sets: Sequence[str], schema: JsonSchema) -> Given:
     """The input of a template: what `--input` says, changed by every `--set`, with the defaults of its schema.
 
     Raises:
-        BadInput: ACC911 an option cannot be read, ACC450 the input breaks the schema; all violations at once.
+        BadInput: ACC911 an option cannot be read, ACC450 the input breaks the schema; all that is wrong at once.
     """
-    start = read_value(given, "--input") if given is not None else Given({})
-    value = changed(start.value, sets, schema)
-    value = completed(value, schema)
-    ContractViolation.raise_if(start.placed(compile_schema(schema).violations(value, "ACC450")))
-    return Given(value, start.document)
+    problems = Problems()
+    document = problems.attempt(lambda: _document(given, "--input")) if given is not None else None
+    problems.found.extend(document.problems if document is not None else ())
+    changed_to = _Changing({} if document is None else document.value, schema, problems)
+    changed_to.all(sets)
+    value = completed(changed_to.value, schema)
+    read = Given(value, document, changed_to.sets)
+    unread = bool(problems.found)
+    violations = compile_schema(schema).violations(value, "ACC450", read.place)
+    # Where something could not be read, what is missing may be in it.
+    problems.found.extend(each for each in violations if each.place.pointer or not unread)
+    problems.refuse()
+    return read
 
 
 def changed(value: Any, sets: Sequence[str], schema: JsonSchema) -> Any:
     """The value with the members that `--set` names. Raises BadInput with all that cannot be read."""
-    problems: list[Problem] = []
-    for text in sets:
-        try:
-            path, said = _parsed(text)
-            value = _with(value, path, _meant(said, schema_at(schema, path)), text)
-        except BadInput as error:
-            problems.extend(error.problems)
-    BadInput.raise_if(problems)
-    return value
+    problems = Problems()
+    changing = _Changing(value, schema, problems)
+    changing.all(sets)
+    problems.refuse()
+    return changing.value
+
+
+class _Changing:
+    """A value that one `--set` after the other changes."""
+
+    def __init__(self, value: Any, schema: JsonSchema, problems: Problems) -> None:
+        self.value = value
+        self.sets: dict[str, str] = {}
+        self._schema = schema
+        self._problems = problems
+
+    def all(self, sets: Sequence[str]) -> None:
+        """Take these in; what cannot be read is added to the problems."""
+        for text in sets:
+            self._problems.attempt(partial(self._take, text))
+
+    def _take(self, text: str) -> None:
+        path, said = _parsed(text)
+        self.value = _with(self.value, path, _meant(said, schema_at(self._schema, path)), text)
+        self.sets[pointer(*path)] = text
 
 
 def changes(given: str | None, sets: Sequence[str], schema: JsonSchema) -> dict[str, Any]:

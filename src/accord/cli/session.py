@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import typer
@@ -19,6 +19,8 @@ from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.engine.node import Node
+from accord.errors import Problems
+from accord.sdk import Agent
 
 if sys.platform != "win32":
     import uvloop
@@ -73,10 +75,18 @@ async def opened(shared: Shared) -> AsyncIterator[Node]:
 
 
 @asynccontextmanager
-async def staffed(shared: Shared) -> AsyncIterator[Node]:
-    """A node that hosts the built-in agents, and those of `--agents`."""
-    agents = hosted_agents(shared.agents)
-    async with open_node(shared.settings()) as node, host(node, agents):
+async def staffed(shared: Shared, agents: Sequence[Agent] | None = None) -> AsyncIterator[Node]:
+    """A node that hosts these agents; the built-in ones and those of `--agents` where None.
+
+    Raises:
+        BadInput: all that is wrong with the settings and with the agents.
+    """
+    problems = Problems()
+    settings = problems.attempt(shared.settings)
+    hosted = problems.attempt(lambda: hosted_agents(shared.agents)) if agents is None else agents
+    problems.refuse()
+    assert settings is not None and hosted is not None, "they are there without problems"  # noqa: PT018, S101
+    async with open_node(settings) as node, host(node, hosted):
         yield node
 
 

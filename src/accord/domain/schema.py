@@ -112,6 +112,9 @@ NOTED_FORMATS = frozenset(
 """Formats that say what a string is for, and are not checked (Pydantic and OpenAPI write them)."""
 
 
+_TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
+
+
 class Schema(msgspec.Struct, frozen=True, eq=False):
     """A JSON Schema that was checked and compiled; equal to another one where their digests are."""
 
@@ -128,9 +131,7 @@ class Schema(msgspec.Struct, frozen=True, eq=False):
         except ValueError:
             return False
 
-    def violations(
-        self, value: object, code: str = "ACC250", place_of: PlaceOf = pointer_only
-    ) -> tuple[Problem, ...]:
+    def violations(self, value: object, code: str = "ACC250", place_of: PlaceOf = pointer_only) -> tuple[Problem, ...]:
         """All violations in the order of the schema, at most `MAX_VIOLATIONS`; none for a valid value.
 
         The place is the JSON pointer into the value, and what `place_of` knows of it; the hint names the rule by its
@@ -217,12 +218,13 @@ def _violations(
 ) -> Iterator[Problem]:
     """What an error says: of members that may not be there, one problem for each."""
     names = getattr(error.kind, "unexpected", ())
+    found = resolve(document, "#" + pointer_of(error.schema_path[:-1]))
+    schema = found if isinstance(found, dict) else {}
     if not names:
-        yield _violation(error, code, place_of)
+        yield _violation(error, code, place_of, str(schema.get("description", "")))
         return
     rule, at = pointer_of(error.schema_path), pointer_of(error.instance_path)
-    schema = resolve(document, "#" + pointer_of(error.schema_path[:-1]))
-    properties = schema.get("properties") if isinstance(schema, dict) else None
+    properties = schema.get("properties")
     known = tuple(properties) if isinstance(properties, dict) else ()
     for name in names:
         place = place_of(at + pointer_of((name,)), key=True)
@@ -237,8 +239,10 @@ def _near(name: str, known: tuple[str, ...]) -> str:
     return f"there are {', '.join(f'`{one}`' for one in known)}; " if 0 < len(known) <= _NAMES_TOLD else ""
 
 
-def _violation(error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf) -> Problem:
+def _violation(error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf, about: str) -> Problem:
     hint = f"rule {pointer_of(error.schema_path) or '/'}"
+    if about and error.kind.name != "required":
+        hint = f"{_short(about)}; {hint}"
     closest = _closest(error)
     if closest is not None:
         inner = closest.instance_path[len(error.instance_path) :]
@@ -264,6 +268,10 @@ def _short(message: str) -> str:
 def _unusable(error: jsonschema_rs.ValidationError, pointer: str) -> Problem:
     code = "ACC241" if error.kind.name == "$ref" or "ointer" in error.message else "ACC240"
     place = Place(pointer=pointer + pointer_of(error.instance_path))
+    if error.instance_path and error.instance_path[-1] == "type" and isinstance(error.instance, str):
+        close = get_close_matches(error.instance, _TYPES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_TYPES)}"
+        return Problem(code, f"no JSON Schema: {_short(f'`{error.instance}` is no type of JSON')}", place, hint)
     return Problem(code, f"no JSON Schema: {_short(error.message)}", place)
 
 

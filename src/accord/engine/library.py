@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import msgspec
-
 from accord.domain.capability import Version
 from accord.domain.compile import compile_graph
 from accord.domain.graph import Graph

@@ -8,8 +8,8 @@ from accord.domain.graph import Graph, Subrun
 from accord.domain.ids import Digest
 from accord.engine.library import Library
 from accord.engine.registry import Registry
-from accord.errors import NotFound
-from accord.verifier.report import PlaceOf, Report, pointer_only
+from accord.errors import NotFound, PlaceOf, pointer_only
+from accord.verifier.report import Report
 from accord.verifier.verify import verify
 
 

@@ -22,7 +22,7 @@ from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait
 from accord.domain.ids import Digest, TaskId
 from accord.domain.schema import compile_schema
 from accord.domain.template import Template
-from accord.errors import ContractViolation, NotUnderstood, Place, Problem
+from accord.errors import ContractViolation, NotUnderstood, Place, PlaceOf, Problem, pointer_only
 from accord.planner.rules import (
     CONFIDENT,
     Match,
@@ -132,8 +132,15 @@ def plan(
     )
 
 
-def plan_template(known: KnownTemplate, value: Any, capabilities: Capabilities, others: Templates = _NONE) -> Plan:
-    """The plan of running a template with this input.
+def plan_template(
+    known: KnownTemplate,
+    value: Any,
+    capabilities: Capabilities,
+    others: Templates = _NONE,
+    *,
+    place_of: PlaceOf = pointer_only,
+) -> Plan:
+    """The plan of running a template with this input; `place_of` knows where the template's parts are written.
 
     Raises:
         ContractViolation: ACC250, the input breaks the template's input schema.
@@ -150,7 +157,7 @@ def plan_template(known: KnownTemplate, value: Any, capabilities: Capabilities, 
         slots={},
         tasks=tuple(planned_tasks(graph)),
         alternatives=(),
-        report=verify(graph, capabilities, others),
+        report=verify(graph, capabilities, others, place_of=place_of),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -15,7 +15,7 @@ from accord.domain.agent import CONCURRENCY_MAX, NAME_PATTERN, QUEUE_MAX
 from accord.domain.contract import Limits
 from accord.domain.duration import parse_duration
 from accord.domain.schema import compile_schema
-from accord.errors import BadInput, Place, Problem
+from accord.errors import BadInput, ContractViolation, Place, PlaceOf, Problem, in_order, pointer_only
 from accord.sdk.agent import Agent, Bound, Terms, bound_function
 from accord.sdk.command import SEARCH_PATH, CommandBody
 from accord.sdk.endpoint import EndpointBody
@@ -24,7 +24,16 @@ from accord.sdk.parameters import Declared
 DEFAULT_TIMEOUT: Final = timedelta(seconds=30)
 """How long an HTTP endpoint may take that declares nothing else."""
 
-_DURATION: Final = {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"}
+_DURATION: Final = {
+    "type": "string",
+    "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$",
+    "description": "a duration, like `90s`, `5m` or `1h30m`",
+}
+_NAME: Final = {
+    "type": "string",
+    "pattern": NAME_PATTERN,
+    "description": "small letters and digits, with `.`, `_` or `-` between them, at most 63",
+}
 _TEXTS: Final = {"type": "object", "additionalProperties": {"type": "string"}}
 _SCHEMA: Final = {"type": ["object", "boolean"]}
 
@@ -42,17 +51,28 @@ _RUN: Final = {
     **_closed(
         command={"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
         environment=_TEXTS,
-        python={"type": "string", "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$"},
+        python={
+            "type": "string",
+            "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$",
+            "description": "a module and a function in it, like `my_agents.text:summarize`",
+        },
         http=_closed(
             ("url",),
-            url={"type": "string", "pattern": r"^https?://[^\s/@]+(/\S*)?$"},
+            url={
+                "type": "string",
+                "pattern": r"^https?://[^\s/@]+(/\S*)?$",
+                "description": "an address that starts with `http://` or `https://`, without a user in it",
+            },
             headers=_TEXTS,
             timeout=_DURATION,
         ),
     ),
-    "oneOf": [{"required": ["command"]}, {"required": ["python"]}, {"required": ["http"]}],
+    "oneOf": [{"required": [name]} for name in ("command", "python", "http")],
     "dependentRequired": {"environment": ["command"]},
+    "description": "exactly one of `command` (with `environment`), `python` and `http`",
 }
+
+_BINDINGS: Final = frozenset(("command", "python", "http"))
 
 _CAPABILITY: Final = _closed(
     ("run",),
@@ -72,8 +92,8 @@ AGENT_SCHEMA: Final[dict[str, object]] = {
     **_closed(
         ("accord", "name", "capabilities"),
         accord={"const": "agent/1"},
-        name={"type": "string", "pattern": NAME_PATTERN},
-        organisation={"type": "string", "pattern": NAME_PATTERN},
+        name=_NAME,
+        organisation=_NAME,
         description={"type": "string", "maxLength": 4000},
         concurrency={"type": "integer", "minimum": 1, "maximum": CONCURRENCY_MAX},
         queue={"type": "integer", "minimum": 0, "maximum": QUEUE_MAX},
@@ -85,25 +105,54 @@ AGENT_SCHEMA: Final[dict[str, object]] = {
 _AGENT: Final = compile_schema(AGENT_SCHEMA)
 
 
-def declared_agent(document: Mapping[str, Any]) -> Agent:
-    """The agent that a document declares.
+def declared_agent(document: Mapping[str, Any], place_of: PlaceOf = pointer_only) -> Agent:
+    """The agent that a document declares; `place_of` knows where its parts are written.
 
     Raises:
-        BadInput: all that is wrong, each with its JSON pointer: ACC740 the document's shape, ACC741 a binding that
-            cannot be used, and what `Agent.capability` refuses.
+        BadInput: all that is wrong, each with its place: ACC740 the document's shape, ACC741 a binding that cannot be
+            used, and what `Agent.capability` refuses. What is wrong with one part hides nothing of the others.
     """
-    BadInput.raise_if(_AGENT.violations(document, "ACC740"))
-    BadInput.raise_if(_overlong(document))
-    given = {name: document[name] for name in _HEAD if name in document}
-    agent = Agent(document["name"], **given)
-    problems: list[Problem] = []
-    for name, declared in document["capabilities"].items():
-        try:
-            agent.offer(name, _terms(declared), _binding(declared))
-        except BadInput as error:
-            problems.extend(_placed(error, _pointer_to(name)))
-    BadInput.raise_if(problems)
+    violations = list(_without_echo(_AGENT.violations(document, "ACC740", place_of), document))
+    broken = {tuple((each.place.pointer or "").split("/")[1:3]) for each in violations}
+    given = {name: document[name] for name in _HEAD if name in document and (name,) not in broken}
+    agent = Agent("agent" if ("name",) in broken or "name" not in document else document["name"], **given)
+    problems = violations
+    for name, declared in _readable(document, broken):
+        found = [*_overlong(declared), *_offered(agent, name, declared)]
+        problems.extend(_placed(found, _pointer_to(name), place_of))
+    BadInput.raise_if(in_order(problems))
     return agent
+
+
+def _without_echo(violations: Sequence[Problem], document: Mapping[str, Any]) -> Iterator[Problem]:
+    """The violations, without one that says that a binding is missing where its misspelt key is told."""
+    inside = {(each.place.pointer or "").rpartition("/")[0] for each in violations}
+    for each in violations:
+        at = each.place.pointer or ""
+        if at not in inside or not (each.hint or "").endswith("/run/oneOf") or _has_binding(document, at):
+            yield each
+
+
+def _has_binding(document: Mapping[str, Any], pointer: str) -> bool:
+    name = pointer.split("/")[2].replace("~1", "/").replace("~0", "~")
+    return not _BINDINGS.isdisjoint(document["capabilities"][name]["run"])
+
+
+def _readable(document: Mapping[str, Any], broken: Set[tuple[str, ...]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The capabilities that have the right shape."""
+    capabilities = document.get("capabilities")
+    for name, declared in capabilities.items() if isinstance(capabilities, dict) else ():
+        if tuple(_pointer_to(name).split("/")[1:3]) not in broken:
+            yield name, declared
+
+
+def _offered(agent: Agent, name: str, declared: Mapping[str, Any]) -> Sequence[Problem]:
+    """What is wrong with a capability; where nothing is, the agent offers it."""
+    try:
+        agent.offer(name, _terms(declared), _binding(declared))
+    except BadInput as error:
+        return error.problems
+    return ()
 
 
 _HEAD: Final = ("organisation", "description", "concurrency", "queue")
@@ -144,11 +193,7 @@ def _python(target: str, schemas: Declared) -> Bound:
 def _outside(declared: Mapping[str, Any]) -> Bound:
     """A command or an endpoint, whose schemas nobody can derive."""
     run = declared["run"]
-    problems = [
-        Problem("ACC741", f"the {name} schema is missing", Place(pointer=""), f"add `{name}:` with a JSON Schema")
-        for name in ("input", "output")
-        if name not in declared
-    ]
+    problems = [problem for name in ("input", "output") for problem in _schema_problems(name, declared)]
     if "command" in run and shutil.which(run["command"][0], path=SEARCH_PATH) is None:
         hint = f"give an absolute path, or a program in {SEARCH_PATH}"
         where = Place(pointer="/run/command/0")
@@ -156,6 +201,17 @@ def _outside(declared: Mapping[str, Any]) -> Bound:
     BadInput.raise_if(problems)
     body = _command(run) if "command" in run else _endpoint(run["http"])
     return Bound(body, declared["input"], declared["output"])
+
+
+def _schema_problems(name: str, declared: Mapping[str, Any]) -> Sequence[Problem]:
+    if name not in declared:
+        hint = f"add `{name}:` with a JSON Schema"
+        return [Problem("ACC741", f"the {name} schema is missing", Place(pointer=""), hint)]
+    try:
+        compile_schema(declared[name], pointer=f"/{name}")
+    except ContractViolation as error:
+        return error.problems
+    return ()
 
 
 def _command(run: Mapping[str, Any]) -> CommandBody:
@@ -167,16 +223,14 @@ def _endpoint(http: Mapping[str, Any]) -> EndpointBody:
     return EndpointBody(http["url"], http.get("headers", {}), timeout or DEFAULT_TIMEOUT)
 
 
-def _overlong(document: Mapping[str, Any]) -> Iterator[Problem]:
+def _overlong(declared: Mapping[str, Any]) -> Iterator[Problem]:
     """Durations that are written well and still are none."""
-    for name, declared in document["capabilities"].items():
-        pointer = _pointer_to(name)
-        for place, text in (
-            (f"{pointer}/deadline", declared.get("deadline")),
-            (f"{pointer}/run/http/timeout", declared["run"].get("http", {}).get("timeout")),
-        ):
-            if text is not None and not parse_duration(text):
-                yield Problem("ACC740", f"{text} is no duration that can be waited for", Place(pointer=place))
+    for place, text in (
+        ("/deadline", declared.get("deadline")),
+        ("/run/http/timeout", declared["run"].get("http", {}).get("timeout")),
+    ):
+        if text is not None and not parse_duration(text):
+            yield Problem("ACC740", f"{text} is no duration that can be waited for", Place(pointer=place))
 
 
 def _pointer_to(capability: str) -> str:
@@ -187,7 +241,8 @@ def _unusable(pointer: str, message: str) -> BadInput:
     return BadInput.of("ACC741", message, place=Place(pointer=pointer))
 
 
-def _placed(error: BadInput, pointer: str) -> Iterator[Problem]:
-    """The error's problems, their places inside of the whole document."""
-    for problem in error.problems:
-        yield msgspec.structs.replace(problem, place=Place(pointer=pointer + (problem.place.pointer or "")))
+def _placed(problems: Iterable[Problem], pointer: str, place_of: PlaceOf) -> Iterator[Problem]:
+    """The problems of a part, their places inside of the whole document."""
+    for problem in problems:
+        place = place_of(pointer + (problem.place.pointer or ""), key=not problem.place.pointer)
+        yield msgspec.structs.replace(problem, place=place)

@@ -5,13 +5,23 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
-from accord.errors import BadInput
+import msgspec
+
+from accord.errors import BadInput, Place, Problem
 from accord.sdk.agent import Agent
+
+_OURS: Final = ("<", str(Path(__file__).parents[1]), str(Path(importlib.__file__).parent))
+_PACKAGES: Final = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+"""Beginnings of the names of files that an agent's author has not written."""
 
 
 def load_agents(target: str) -> list[Agent]:
@@ -47,18 +57,14 @@ def _attribute(module: ModuleType, path: str, target: str) -> Any:
 
 
 def _module(name: str) -> ModuleType:
-    try:
+    with _importing(name):
         return importlib.import_module(name)
-    except BadInput:
-        raise
-    except Exception as error:  # whatever the module's own code raises
-        raise _not_imported(name, error) from error
 
 
 def _file(path: Path) -> ModuleType:
     """The file as a module of its own; its neighbours can be imported, as when Python runs it."""
     if not path.is_file():
-        raise BadInput.of("ACC745", f"there is no file {path}")
+        raise BadInput.of("ACC745", f"there is no file {path}", hint="give a module, a Python file, or a YAML file")
     name = f"accord_agents_{path.stem}_{sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -69,15 +75,52 @@ def _file(path: Path) -> ModuleType:
         sys.path.append(folder)
     sys.modules[name] = module  # types are looked up there while the code runs
     try:
-        spec.loader.exec_module(module)
+        with _importing(str(path)):
+            spec.loader.exec_module(module)
     except BadInput:
         del sys.modules[name]
         raise
-    except Exception as error:  # whatever the file's own code raises
-        del sys.modules[name]
-        raise _not_imported(str(path), error) from error
     return module
 
 
-def _not_imported(what: str, error: Exception) -> BadInput:
-    return BadInput.of("ACC745", f"{what} cannot be imported: {type(error).__name__}: {error}")
+@contextmanager
+def _importing(what: str) -> Iterator[None]:
+    """Whatever the imported code raises is told with the line of that code. Raises BadInput."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(*(_in_code(problem, error) for problem in error.problems)) from error
+    except (Exception, SystemExit) as error:
+        said = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+        raise BadInput.of(
+            "ACC745", f"{what} cannot be imported: {said}", place=_place(error), hint=_hint(error)
+        ) from error
+
+
+def _in_code(problem: Problem, error: BadInput) -> Problem:
+    """The problem with the line of the declaration that it is about."""
+    where = _place(error)
+    return msgspec.structs.replace(problem, place=msgspec.structs.replace(where, pointer=problem.place.pointer))
+
+
+def _place(error: BaseException) -> Place:
+    """Where the error was raised: the innermost line of the author's own, or else of a package."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return Place(_shown(error.filename), error.lineno, error.offset)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
+    if not frames:
+        return Place()
+    own = [frame for frame in frames if not frame.filename.startswith(_PACKAGES)]
+    last = (own or frames)[-1]
+    return Place(_shown(last.filename), last.lineno, None if last.colno is None else last.colno + 1)
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def _hint(error: BaseException) -> str | None:
+    if isinstance(error, ModuleNotFoundError):
+        return "install it where Accord is, or give the path of the file"
+    return "end no process when a module is imported" if isinstance(error, SystemExit) else None

@@ -42,6 +42,14 @@ def scan_document(source: Path | str, *, file: str | None = None) -> Document:
     return parse_yaml(text, name)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a text that cannot be the name of one is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def _text_of(path: Path, name: str) -> str:
     try:
         if path.stat().st_size > MAX_JSON_BYTES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import msgspec
@@ -85,12 +84,6 @@ class Document(msgspec.Struct, frozen=True):
             if not key and not _is_nothing(node):
                 line, column = node.line, node.column
         return Place(self.file, line, column, pointer or None)
-
-    def located(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        """The problems with file, line and column added to their pointers."""
-        for problem in problems:
-            place = problem.place if problem.place.line else self.place(problem.place.pointer or "")
-            yield msgspec.structs.replace(problem, place=place)
 
 
 def pointer(*tokens: str | int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import Digest
 from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import Template
-from accord.errors import Problem, TemplateInvalid, in_order
+from accord.errors import Place, Problem, TemplateInvalid, in_order
 from accord.templates.documents import scan_document
 from accord.templates.nodes import Document
 from accord.templates.schema import shape_flaws
@@ -39,7 +39,19 @@ class Examined(msgspec.Struct, frozen=True):
     template: Template | None = None
     """Of all that is sound; None where nothing is."""
     graph: Graph | None = None
-    """With all unknown that is not sound."""
+    """With all unknown that is not sound, under the digest of the document."""
+    data: bytes = b""
+    """The document's RFC 8785 form."""
+    knows_input: bool = False
+    """Whether the schema of its input can be used."""
+    written: Mapping[str, str] = {}
+    """By the JSON pointer of a key that was meant: the pointer of the misspelt one in the file."""
+
+    def place(self, pointer: str, /, *, key: bool = False) -> Place:
+        """Where the part of the template at a JSON pointer is written."""
+        meant = max((at for at in self.written if f"{pointer}/".startswith(f"{at}/")), key=len, default="")
+        there = self.written.get(meant, "") + pointer[len(meant) :]
+        return msgspec.structs.replace(self.document.place(there, key=key), pointer=pointer or None)
 
 
 def read_template(source: Path | str, *, file: str | None = None) -> Template:
@@ -62,9 +74,7 @@ def source_of(found: Examined) -> Source:
     TemplateInvalid.raise_if(found.problems)
     assert found.template is not None, "a document without problems is a template"  # noqa: S101
     assert found.graph is not None, "and has a graph"  # noqa: S101
-    data = canonical_form(found.document.value)
-    digest = digest_of(data)
-    return Source(found.template, found.document, data, digest, msgspec.structs.replace(found.graph, digest=digest))
+    return Source(found.template, found.document, found.data, found.graph.digest, found.graph)
 
 
 def examine(source: Path | str, *, file: str | None = None) -> Examined:
@@ -82,9 +92,17 @@ def examine(source: Path | str, *, file: str | None = None) -> Examined:
     sound = sound_parts(document, flaws)
     if sound is None:
         return Examined(document, found)
-    compiled = compile_soundly(sound.template, Digest(""), sound.unknown)
-    rest = document.located(filter(sound.stands, compiled.problems))
-    return Examined(document, _added(found, rest), sound.template, compiled.graph)
+    data = canonical_form(document.value)
+    compiled = compile_soundly(sound.template, digest_of(data), sound.unknown)
+    plain = Examined(document, found, sound.template, compiled.graph, data, written=sound.written)
+    rest = (_placed(each, plain) for each in compiled.problems if sound.stands(each))
+    problems = _added(found, rest)
+    knows_input = sound.knows_input and not Told(problems).concerns(("input",))
+    return msgspec.structs.replace(plain, problems=problems, knows_input=knows_input)
+
+
+def _placed(problem: Problem, found: Examined) -> Problem:
+    return msgspec.structs.replace(problem, place=found.place(problem.place.pointer or ""))
 
 
 def _added(told: tuple[Problem, ...], problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -70,6 +70,8 @@ class Flaw(msgspec.Struct, frozen=True):
     """The key that was meant by a misspelt one."""
     names: bool = False
     """Whether it is the name of a task that is wrong, and not the task."""
+    foreign: bool = False
+    """Whether the document is no template of this language at all."""
 
 
 def shape_flaws(document: Document) -> list[Flaw]:
@@ -77,21 +79,32 @@ def shape_flaws(document: Document) -> list[Flaw]:
     value = document.value
     if not isinstance(value, dict):
         hint = "a template starts with `accord: template/1`"
-        return [Flaw(Problem("ACC105", "this is no template, it is not a mapping", document.place(""), hint))]
+        problem = Problem("ACC105", "this is no template, it is not a mapping", document.place(""), hint)
+        return [Flaw(problem, foreign=True)]
     language = [] if value.get("accord") == "template/1" else [Flaw(_language_problem(value, document))]
     if language and not _is_meant(value):
-        return language
+        return [Flaw(language[0].problem, foreign=True)]
     errors = _validator().iter_errors({**value, "accord": "template/1"})
-    found = [flaw for error in errors for flaw in _described(error, document)]
-    return list(dict.fromkeys([*language, *found]))
+    found = dict.fromkeys(flaw for error in errors for flaw in _described(error, document))
+    meant = {_meant_pointer(flaw) for flaw in found}
+    return [*language, *(flaw for flaw in found if flaw.problem.code != "ACC111" or _pointer(flaw) not in meant)]
+
+
+def _pointer(flaw: Flaw) -> str:
+    return flaw.problem.place.pointer or ""
+
+
+def _meant_pointer(flaw: Flaw) -> str | None:
+    """The pointer of the key that was meant by a misspelt one: it is not missing."""
+    return f"{_pointer(flaw).rpartition('/')[0]}/{flaw.meant}" if flaw.meant is not None else None
 
 
 def _is_meant(value: dict[str, Any]) -> bool:
     """Whether a document that does not say so is a template of this language all the same."""
     said = str(value.get("accord", "template/1"))
-    return isinstance(value.get("tasks"), dict) and bool(get_close_matches(said, ["template/1"], cutoff=0.8)) and (
-        re.fullmatch(r"template/\d+", said) is None or said == "template/1"
-    )
+    is_another = re.fullmatch(r"[a-z]+/\d+", said) is not None and said.startswith(("template/", "agent/"))
+    is_near = bool(get_close_matches(said, ["template/1"], cutoff=0.8))
+    return isinstance(value.get("tasks"), dict) and is_near and (said == "template/1" or not is_another)
 
 
 def field_descriptions(kind: type) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
@@ -44,6 +44,8 @@ class Sound(msgspec.Struct, frozen=True):
     unknown: frozenset[TaskId] = frozenset()
     """The tasks of which too much is wrong to tell what they do."""
     knows_input: bool = True
+    written: Mapping[str, str] = {}
+    """By the JSON pointer of a key that was meant: the pointer of the misspelt one in the file."""
 
     def stands(self, problem: Problem) -> bool:
         """Whether a problem of the sound part is one of the whole, and does not come from what was left out."""
@@ -74,6 +76,10 @@ class Told:
             return True
         return place.line is not None and (place.line, place.column) in self._spots
 
+    def concerns(self, place: tuple[str, ...]) -> bool:
+        """Whether there is such a place at or below this one."""
+        return place in self._places or place in self._above
+
     def touches(self, problem: Problem) -> bool:
         """Whether it is at such a place, below, or above one."""
         return self.covers(problem) or tuple(pointer_tokens(problem.place.pointer or "")) in self._above
@@ -93,7 +99,15 @@ def sound_parts(document: Document, flaws: Sequence[Flaw]) -> Sound | None:
     knows_input = not any(tokens[:1] == ["input"] or _is_foreign(tokens) for tokens in wrong)
     head = _head(value if knows_input else {**value, "input": True})
     template = msgspec.structs.replace(head, tasks=tasks)
-    return Sound(template, frozenset(TaskId(name) for name in unknown & tasks.keys()), knows_input)
+    known = frozenset(TaskId(name) for name in unknown & tasks.keys())
+    return Sound(template, known, knows_input, dict(_written(flaws)))
+
+
+def _written(flaws: Iterable[Flaw]) -> Iterator[tuple[str, str]]:
+    for flaw in flaws:
+        if flaw.meant is not None:
+            at = flaw.problem.place.pointer or ""
+            yield f"{at.rpartition('/')[0]}/{flaw.meant}", at
 
 
 def _is_harmless(inside: Sequence[str]) -> bool:
@@ -107,7 +121,7 @@ def _is_foreign(tokens: Sequence[str]) -> bool:
 
 def _mended(value: Any, flaws: Sequence[Flaw]) -> dict[str, Any] | None:
     """The value with misspelt keys as they were meant, and without what is wrong; None where no task is left."""
-    if not isinstance(value, dict):
+    if any(flaw.foreign for flaw in flaws):
         return None
     copy = deepcopy(value)
     for flaw in flaws:
@@ -121,8 +135,8 @@ def _mend(value: dict[str, Any], flaw: Flaw) -> None:
     """Take out the member that is wrong; call a misspelt one what was meant."""
     tokens = pointer_tokens(flaw.problem.place.pointer or "")
     found = _member(value, tokens[:-1] if flaw.problem.code == "ACC111" else tokens)
-    if found is None:
-        return
+    if found is None or found[0] is value.get("tasks"):
+        return  # a task stays, whatever is wrong with it: others mention it
     owner, key = found
     if flaw.meant is not None and flaw.meant not in owner:
         owner[flaw.meant] = owner.pop(key)

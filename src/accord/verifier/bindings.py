@@ -19,7 +19,7 @@ from accord.domain.expression import (
 )
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait, Work
 from accord.domain.schema import JsonSchema, Schema, compile_schema
-from accord.errors import ContractViolation
+from accord.errors import ContractViolation, Place, Problem
 from accord.verifier.absence import Absence, is_guarded
 from accord.verifier.compatibility import Verdict, covers
 from accord.verifier.known import Capabilities, Templates, missing
@@ -120,23 +120,21 @@ class BindingCheck:
         if verdict.proven:
             self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
         elif verdict.refuted and self._even_at_best(handing, wanted).refuted:
-            self._refuse(handing, whose, self._even_at_best(handing, wanted))
+            self._refuse(handing, wanted, whose, self._even_at_best(handing, wanted).witness)
         else:
             hint = "; ".join(dict.fromkeys(self._unknown_parts(handing))) or None
             message = f"that the input fits {whose} is not proven: it is checked when the task runs"
             self._add(handing, "warning", "ACC823", message, hint)
 
-    def _refuse(self, handing: Handing, whose: str, verdict: Verdict) -> None:
-        first = verdict.violations[0]
-        inside = first.place.pointer or ""
-        finding = Finding(
-            severity="error",
-            code="ACC822",
-            message=f"the input does not always fit {whose}: {first.message}" + (f" at {inside}" if inside else ""),
-            place=self._findings.at(handing.at + inside),
-            example=verdict.witness,
-        )
-        self._findings.edge(finding)
+    def _refuse(self, handing: Handing, wanted: Schema, whose: str, witness: object) -> None:
+        """Tell all that is wrong with one value that comes through."""
+
+        def place_of(pointer: str, /, *, key: bool = False) -> Place:
+            return self._findings.at(handing.at + pointer, key=key)
+
+        violations = wanted.violations(witness, "ACC822", place_of)
+        said = f"the input does not always fit {whose}"
+        self._findings.edge(*(_refuted(violation, said, witness) for violation in violations))
 
     def _add(self, handing: Handing, severity: Severity, code: str, message: str, hint: str | None = None) -> None:
         place = self._findings.at(handing.at)
@@ -180,6 +178,17 @@ class BindingCheck:
                 before, _, last = name.rpartition(".")
                 hint = f"write `{before}.?{last}.orValue(...)`, or make it required in its schema"
                 self._findings.error("ACC831", message, at, hint)
+
+
+def _refuted(violation: Problem, said: str, witness: object) -> Finding:
+    return Finding(
+        severity="error",
+        code=violation.code,
+        message=f"{said}: {violation.message}",
+        place=violation.place,
+        hint=violation.hint,
+        example=witness,
+    )
 
 
 def _covers(wanted: JsonSchema, given: JsonSchema) -> Verdict:

@@ -13,17 +13,15 @@ and ACC207 and ACC208 (`accord.domain.expression`): paths that their schemas rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
 from accord.domain.ids import Digest
-from accord.errors import Place, Problem, TemplateInvalid
+from accord.errors import Place, PlaceOf, Problem, TemplateInvalid
 
 Severity = Literal["error", "warning", "proof"]
-PlaceOf = Callable[[str], Place]
-"""Where a JSON pointer of the template is, in the file that it came from."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,24 +101,19 @@ class Findings:
         for problem in problems:
             self._add("error", problem.code, problem.message, problem.place.pointer or "", problem.hint)
 
-    def edge(self, finding: Finding) -> None:
+    def edge(self, *findings: Finding) -> None:
         """Add what became of one edge."""
         self.edges += 1
-        self.proven += finding.severity == "proof"
-        self.all.append(finding)
+        self.proven += findings[0].severity == "proof"
+        self.all.extend(findings)
 
-    def at(self, pointer: str) -> Place:
-        """The place of a JSON pointer."""
-        return self._place_of(pointer)
+    def at(self, pointer: str, *, key: bool = False) -> Place:
+        """The place of a JSON pointer; with `key` that of the member's name."""
+        return self._place_of(pointer, key=key)
 
     def _add(self, severity: Severity, code: str, message: str, at: str, hint: str | None) -> None:
         place = self._place_of(at)
         self.all.append(Finding(severity=severity, code=code, message=message, place=place, hint=hint))
-
-
-def pointer_only(pointer: str) -> Place:
-    """The place of a JSON pointer in a template that came from no file."""
-    return Place(pointer=pointer)
 
 
 def _shown(value: object, most: int = 300) -> str:

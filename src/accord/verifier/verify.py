@@ -5,9 +5,10 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from accord.domain.graph import Graph, Subrun
+from accord.errors import PlaceOf, pointer_only
 from accord.verifier.bindings import BindingCheck, pointer_of_task
 from accord.verifier.known import Capabilities, NoTemplates, Templates
-from accord.verifier.report import Finding, Findings, PlaceOf, Report, pointer_only
+from accord.verifier.report import Finding, Findings, Report
 from accord.verifier.structure import check_structure
 
 _NONE = NoTemplates()

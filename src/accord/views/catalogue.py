@@ -13,7 +13,7 @@ from accord.domain.capability import Version, VersionRange
 from accord.domain.compile import compile_graph
 from accord.domain.graph import Graph
 from accord.domain.ids import Digest
-from accord.domain.template import Template
+from accord.domain.template import Template, template_from_json
 from accord.errors import NotFound
 from accord.planner.plan import KnownTemplate
 from accord.service import Service
@@ -72,7 +72,7 @@ async def all_entries(service: Service) -> Catalogue:
     for published in await service.templates():
         if published.digest not in found:
             data = await service.template(published.digest)
-            template = msgspec.json.decode(data, type=Template)
+            template = template_from_json(data)
             entry = Entry(template=template, digest=published.digest, data=data, origin=PUBLISHED)
             found[published.digest] = entry
     return Catalogue(found.values())

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
-from accord.cli.choosing import Asked, Chosen, choose
+from accord.cli.choosing import Asked, Chosen, choose, prepared
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
-from accord.cli.hosting import contracts_of, hosted_agents
+from accord.cli.hosting import contracts_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.cli.session import carry_out, opened
@@ -27,7 +27,7 @@ def plan(shared: Shared, asked: Asked) -> None:
     """Carry out `accord plan`."""
 
     async def work(screen: Screen) -> int:
-        agents = hosted_agents(shared.agents)
+        agents = prepared(asked, shared)
         async with opened(shared) as service:
             known = await service.contracts()
             catalogue = await all_entries(service)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from accord.cli import staffing
-from accord.cli.choosing import Asked, choose
+from accord.cli.choosing import Asked, choose, prepared
 from accord.cli.driving import carried_on
 from accord.cli.options import Shared
 from accord.cli.output import Screen
@@ -51,7 +51,8 @@ class _Running:
     async def work(self, screen: Screen) -> int:
         """Do it; returns the exit code."""
         try:
-            async with staffed(self._shared) as service:
+            agents = prepared(self._job.asked, self._shared)
+            async with staffed(self._shared, agents) as service:
                 self._run = await self._start(service, screen)
                 state = await carried_on(service, self._run, screen)
                 result = await result_of(service, state)

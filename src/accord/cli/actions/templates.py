@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,18 @@ from rich.text import Text
 from accord.cli.actions.agents import schema_words
 from accord.cli.actions.plan import drawing
 from accord.cli.errors import DONE
+from accord.cli.examining import MISSED_WORKFLOWS, WithDoubtful, verified
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, shortened
 from accord.cli.session import carry_out, opened, staffed, who
 from accord.domain.compile import compile_graph
-from accord.errors import AccordError, Problem, TemplateInvalid
+from accord.errors import Problems
 from accord.planner.plan import planned_tasks
+from accord.templates.documents import is_file
+from accord.templates.reading import examine, source_of
 from accord.templates.schema import accord_template_schema
-from accord.views.catalogue import Catalogue, Entry, all_entries, read_entry
+from accord.verifier.known import Capabilities, ContractTable
+from accord.views.catalogue import Catalogue, Entry, all_entries, entry_of, read_entry
 
 
 def list_templates(shared: Shared) -> None:
@@ -70,7 +75,7 @@ def show_template(shared: Shared, reference: str) -> None:
 
 def _entry(reference: str, catalogue: Catalogue) -> Entry:
     path = Path(reference)
-    return read_entry(path) if path.is_file() else catalogue.find(reference)
+    return read_entry(path) if is_file(path) else catalogue.find(reference)
 
 
 def _show(entry: Entry, screen: Screen) -> None:
@@ -101,8 +106,9 @@ def publish(shared: Shared, paths: list[Path]) -> None:
     """Carry out `accord templates publish`: all of the files, or none where one of them is wrong."""
 
     async def work(screen: Screen) -> int:
-        entries = _read(paths)
         async with staffed(shared) as service:
+            known = ContractTable(await service.contracts())
+            entries = _verified(paths, await all_entries(service), known)
             for entry in entries:
                 await service.publish(entry.template, entry.data, by=who())
         if screen.as_json:
@@ -115,13 +121,18 @@ def publish(shared: Shared, paths: list[Path]) -> None:
     carry_out(shared, work)
 
 
-def _read(paths: list[Path]) -> list[Entry]:
-    entries: list[Entry] = []
-    problems: list[Problem] = []
-    for path in paths:
-        try:
-            entries.append(read_entry(path))
-        except AccordError as error:
-            problems.extend(error.problems)
-    TemplateInvalid.raise_if(problems)
-    return entries
+def _verified(paths: list[Path], catalogue: Catalogue, capabilities: Capabilities) -> list[Entry]:
+    """The templates in these files, those that others run first in front. Raises BadInput with all that is wrong."""
+    problems = Problems()
+    found = {path: examined for path in paths if (examined := problems.attempt(partial(examine, path))) is not None}
+    entries = [entry_of(source_of(one), str(path)) for path, one in found.items() if not one.problems]
+    for entry in entries:
+        catalogue = catalogue.with_entry(entry)
+    known = WithDoubtful(catalogue, [one for one in found.values() if one.problems])
+    passed_over = MISSED_WORKFLOWS if problems.found else frozenset[str]()
+    for one in found.values():
+        problems.found.extend(verified(one, capabilities, known, passed_over).problems)
+    problems.refuse()
+    given = {entry.digest: entry for entry in entries}
+    ordered = {one.digest: one for entry in entries for one in (*catalogue.below(entry), entry)}
+    return [entry for digest, entry in ordered.items() if digest in given]

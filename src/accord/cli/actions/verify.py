@@ -9,18 +9,20 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from accord.builtin import agents as built_in
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
-from accord.cli.hosting import agent_of_document, agents_of, contracts_of, hosted_agents
+from accord.cli.examining import MISSED_AGENTS, MISSED_WORKFLOWS, WithDoubtful, verified
+from accord.cli.hosting import agents_of, contracts_of, twice
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.domain.contract import Contract
-from accord.errors import AccordError, Problem
+from accord.errors import AccordError, Problem, in_order
 from accord.sdk import Agent
-from accord.templates.documents import read_document
+from accord.templates.documents import scan_document
+from accord.templates.reading import Examined, examine, source_of
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
-from accord.verifier.verify import verify
-from accord.views.catalogue import Catalogue, Entry, built_in_entries, read_entry
+from accord.views.catalogue import Catalogue, built_in_entries, entry_of
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
@@ -33,39 +35,57 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """`template` or `agent`; empty for a file that is neither."""
     name: str = ""
     problems: tuple[Problem, ...] = ()
+    """What keeps the file from being used."""
+    warnings: tuple[Problem, ...] = ()
     report: Report | None = None
-
-    @property
-    def errors(self) -> tuple[Problem, ...]:
-        """What keeps the file from being used."""
-        found = self.report.errors if self.report is not None else ()
-        return (*self.problems, *(finding.problem for finding in found))
 
 
 class Files:
     """The files to verify, read once: templates and agents of one call know each other."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], agents: Iterable[str]) -> None:
         self.verdicts: list[Verdict] = []
-        self.entries: list[tuple[str, Entry]] = []
+        self.templates: list[tuple[str, Examined]] = []
         self.agents: list[Agent] = []
+        for target in agents:
+            self._read_agents(target, told=False)
+        if problems := tuple(twice(self.agents)):
+            self.verdicts.append(Verdict(file="--agents", kind="agent", problems=problems))
         for path in paths:
             self._read(path)
 
     def _read(self, path: Path) -> None:
         file = str(path)
         try:
-            kind = kind_of(path)
-            if kind == "template":
-                self.entries.append((file, read_entry(path)))
+            if kind_of(path) == "agent":
+                self._read_agents(file)
             else:
-                found = [agent_of_document(path)] if path.suffix in DOCUMENTS else agents_of(file)
-                self.agents.extend(found)
-                names = ", ".join(agent.name for agent in found)
-                self.verdicts.append(Verdict(file=file, kind="agent", name=names))
+                self.templates.append((file, examine(path)))
         except AccordError as error:
-            placed = tuple(_in_file(problem, file) for problem in error.problems)
-            self.verdicts.append(Verdict(file=file, kind="", problems=placed))
+            self._refuse(file, "", error)
+
+    def _read_agents(self, target: str, *, told: bool = True) -> None:
+        """The agents of a target; those that only help others to be verified are told where they are wrong."""
+        try:
+            found = agents_of(target)
+        except AccordError as error:
+            self._refuse(target, "agent", error)
+            return
+        self.agents.extend(found)
+        if told:
+            names = ", ".join(agent.name for agent in found)
+            self.verdicts.append(Verdict(file=target, kind="agent", name=names))
+
+    def _refuse(self, file: str, kind: str, error: AccordError) -> None:
+        placed = in_order(_in_file(problem, file) for problem in error.problems)
+        self.verdicts.append(Verdict(file=file, kind=kind, problems=placed))
+
+    @property
+    def passed_over(self) -> frozenset[str]:
+        """The findings that say nothing, because what is missed may be in a file that could not be read."""
+        broken = {verdict.kind for verdict in self.verdicts if verdict.problems}
+        missed = MISSED_AGENTS if broken else frozenset[str]()
+        return missed | MISSED_WORKFLOWS if "" in broken else missed
 
 
 def _in_file(problem: Problem, file: str) -> Problem:
@@ -78,16 +98,15 @@ def kind_of(path: Path) -> str:
     """`template` or `agent`, by what the file says of itself. Raises TemplateInvalid, NotFound."""
     if path.suffix not in DOCUMENTS:
         return "agent"
-    value = read_document(path).value
+    value = scan_document(path).value
     language = value.get("accord") if isinstance(value, dict) else None
     return "agent" if isinstance(language, str) and language.startswith("agent/") else "template"
 
 
 def verify_paths(shared: Shared, paths: Sequence[Path]) -> int:
     """Carry out `accord verify`; returns the exit code."""
-    hosted = hosted_agents(shared.agents)
-    files = Files(found for path in paths for found in _expanded(path))
-    contracts = contracts_of([*hosted, *files.agents])
+    files = Files([found for path in paths for found in _expanded(path)], shared.agents)
+    contracts = contracts_of([*built_in(), *files.agents])
     verdicts = sorted([*files.verdicts, *_of_templates(files, contracts)], key=lambda verdict: verdict.file)
     screen = Screen(as_json=shared.as_json)
     if screen.as_json:
@@ -96,7 +115,9 @@ def verify_paths(shared: Shared, paths: Sequence[Path]) -> int:
         for verdict in verdicts:
             _show(verdict, screen)
         _show_sum(verdicts, screen)
-    return BAD_INPUT if any(verdict.errors for verdict in verdicts) else DONE
+        if files.passed_over:
+            screen.note("What files offer that could not be read is not known: nothing is said of who needs it.")
+    return BAD_INPUT if any(verdict.problems for verdict in verdicts) else DONE
 
 
 def _expanded(path: Path) -> Iterator[Path]:
@@ -111,21 +132,27 @@ def _expanded(path: Path) -> Iterator[Path]:
 
 def _is_ours(path: Path) -> bool:
     try:
-        value = read_document(path).value
+        value = scan_document(path).value
     except AccordError:
         return True  # it says something of Accord, and cannot be read: that is to be told
     return isinstance(value, dict) and str(value.get("accord", "")).startswith(("template/", "agent/"))
 
 
 def _of_templates(files: Files, contracts: list[Contract]) -> Iterator[Verdict]:
-    catalogue = Catalogue([*built_in_entries(), *(entry for _, entry in files.entries)])
+    sound = [entry_of(source_of(found), file) for file, found in files.templates if not found.problems]
+    doubtful = [found for _, found in files.templates if found.problems]
+    known = WithDoubtful(Catalogue([*built_in_entries(), *sound]), doubtful)
     table = ContractTable(contracts)
-    for file, entry in files.entries:
-        graph = catalogue.graph(entry.name)
-        assert graph is not None  # noqa: S101 - the catalogue holds the entry
-        assert entry.document is not None  # noqa: S101 - it was read from a file
-        report = verify(graph, table, catalogue, place_of=entry.document.place)
-        yield Verdict(file=file, kind="template", name=entry.name, report=report)
+    for file, found in files.templates:
+        told = verified(found, table, known, files.passed_over)
+        yield Verdict(
+            file=file,
+            kind="template",
+            name=f"{found.template.name}@{found.template.version}" if found.template is not None else "",
+            problems=told.problems,
+            warnings=told.warnings,
+            report=told.report,
+        )
 
 
 def _document(verdict: Verdict) -> dict[str, Any]:
@@ -134,9 +161,9 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "file": verdict.file,
         "kind": verdict.kind or None,
         "name": verdict.name or None,
-        "ok": not verdict.errors,
-        "problems": verdict.errors,
-        "warnings": [finding.problem for finding in report.warnings] if report is not None else [],
+        "ok": not verdict.problems,
+        "problems": verdict.problems,
+        "warnings": verdict.warnings,
         "edges": report.edges if report is not None else None,
         "proven": report.proven if report is not None else None,
     }
@@ -147,15 +174,15 @@ def _show(verdict: Verdict, screen: Screen) -> None:
     told = verdict.name
     if report is not None:
         told += f"  {report.proven} of {counted(report.edges, 'edge')} proven"
-    sign = ("✘ ", "red") if verdict.errors else ("✔ ", "green")
+    sign = ("✘ ", "red") if verdict.problems else ("✔ ", "green")
     screen.line(Text.assemble(sign, (clean(verdict.file), "head"), (f"  {clean(told)}", "quiet")))
-    for problem in verdict.errors:
+    for problem in verdict.problems:
         show_problem(screen.out, problem)
-    for finding in report.warnings if report is not None else ():
-        show_problem(screen.out, finding.problem, "warn")
+    for problem in verdict.warnings:
+        show_problem(screen.out, problem, "warn")
 
 
 def _show_sum(verdicts: Sequence[Verdict], screen: Screen) -> None:
-    errors = sum(len(verdict.errors) for verdict in verdicts)
+    errors = sum(len(verdict.problems) for verdict in verdicts)
     files = counted(len(verdicts), "file")
     screen.note(f"{files}, {counted(errors, 'error')}" if errors else f"{files}, no errors")

@@ -1,0 +1,60 @@
+"""A command line that is wrong: everything that is wrong with it, not the first thing alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import typer
+
+from accord.errors import Problem
+
+# What Typer raises for a wrong command line; its own name is not public.
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
+
+
+def usage_problems(error: Any, root: Any, given: Sequence[str]) -> list[Problem]:
+    """All problems of a command line of `root`, of which Typer has told the first one (ACC910)."""
+    context: Any = typer.Context(root, info_name="accord")
+    arguments = list(given)
+    while arguments and arguments[0] in getattr(context.command, "commands", {}):
+        word = arguments.pop(0)
+        context = typer.Context(context.command.commands[word], info_name=word, parent=context)
+    found = [_problem(each, context.command_path) for each in _errors(context, arguments)]
+    first = _problem(error, context.command_path)
+    return found if first in found else [first]
+
+
+def _errors(context: Any, arguments: list[str]) -> Iterator[Any]:
+    """The errors of one command: options that it does not have, then values that cannot be."""
+    command = context.command
+    parser = command.make_parser(context)
+    parsed, unknown = None, False
+    while parsed is None:
+        try:
+            parsed = parser.parse_args(args=list(arguments))
+        except UsageError as error:
+            yield error
+            at = _position(getattr(error, "option_name", None), arguments)
+            if at is None:
+                return
+            unknown = True
+            del arguments[at]
+    values, rest, _ = parsed
+    for parameter in command.get_params(context):
+        try:
+            _, rest = (None, rest) if parameter.is_eager else parameter.handle_parse_result(context, values, rest)
+        except UsageError as error:
+            yield error
+    if rest and not unknown:  # else they may be the values of options that there are not
+        yield UsageError(f"Got unexpected extra argument(s) ({' '.join(rest)})", context)
+
+
+def _position(option: str | None, arguments: Sequence[str]) -> int | None:
+    named = (index for index, text in enumerate(arguments) if option and text.partition("=")[0] == option)
+    return next(named, None)
+
+
+def _problem(error: Any, path: str) -> Problem:
+    message = error.format_message().strip().rstrip(".").replace("Value error, ", "")
+    return Problem("ACC910", message[:1].lower() + message[1:], hint=f"`{path} --help` shows what can be given")
