@@ -151,6 +151,12 @@ class Service(Protocol):
         """A page of runs, newest first."""
         ...
 
+    async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
+        """Those of these runs that have not ended and that no process works on, each with the time until which one
+        did; None where that one has given it back.
+        """
+        ...
+
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run; None where there is no such run."""
         ...

@@ -86,6 +86,7 @@ def pattern(expected: list[str]) -> re.Pattern[str]:
 def environment(home: Path) -> dict[str, str]:
     return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(home),
         "ACCORD_HOME": str(home / "accord"),
         "LANG": "C.UTF-8",

@@ -56,7 +56,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def environment(here: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL")}
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL")}
     return {**kept, "ACCORD_HOME": str(here / "home"), "HOME": str(here), "TERM": "xterm-256color", "PYTHONUTF8": "1"}
 
 
@@ -138,6 +138,31 @@ def test_a_run_whose_process_was_killed_is_taken_over(here: Path) -> None:
     resumed = call(here, "runs", "resume", "last", "--agents", "gate.py")
     assert resumed.returncode == 0, resumed.stderr
     assert "waits for an approval" in resumed.stderr
+
+
+def test_a_run_that_was_left_alone_says_so_and_what_takes_it_up(here: Path) -> None:
+    process = gated_run(here)
+    at_work = json.loads(call(here, "runs", "show", "last", "--json").stdout)
+    assert (at_work["left"], at_work["left_at"]) == (False, None)
+    process.kill()
+    process.communicate()
+    watching = start(here, "runs", "watch", "last")
+    assert watching.stderr is not None
+    while "No process is working on the run" not in watching.stderr.readline():
+        assert watching.poll() is None
+    [listed] = json.loads(call(here, "runs", "list", "--json").stdout)["runs"]
+    assert listed["left"]
+    assert listed["left_at"] is not None
+    assert "running (left)" in call(here, "runs", "list").stdout
+    shown = call(here, "runs", "show", "last")
+    assert "no process has been working on it since" in shown.stdout
+    assert f"accord runs resume {listed['run']}" in shown.stderr
+    cancelled = call(here, "runs", "cancel", "last", "--no-wait")
+    assert cancelled.returncode == 0, cancelled.stderr
+    assert watching.wait(timeout=60) == 1
+    watching.communicate()
+    ended = json.loads(call(here, "runs", "list", "--json").stdout)["runs"][0]
+    assert (ended["state"], ended["left"]) == ("cancelled", False)
 
 
 def test_a_reader_that_goes_away_is_no_error(here: Path) -> None:

@@ -16,7 +16,7 @@ from accord.blobs.memory import MemoryBlobStore
 from accord.bus.memory import MemoryBus
 from accord.domain import command as c
 from accord.domain.document import document_of
-from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.ids import AgentId, RunId, TaskId, partition_of
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.engine.parts import Ports
@@ -318,6 +318,20 @@ async def test_refusals_come_back_by_letter(two: Two) -> None:
     assert codes(here.value) == codes(there.value) == ["ACC403"]
     with pytest.raises(NotFound, match="ACC409"):
         await two.second.control(RunId("run_x"), c.Pause(by="other"))
+
+
+async def test_runs_that_no_process_works_on(two: Two) -> None:
+    run, partitions = await waiting(two), two.first.parts.partitions
+    assert await two.second.left([run]) == {}
+    await partitions.release()
+    assert await two.second.left([run, RunId("run_x")]) == {run: None}
+    journal, partition, died_at = two.second.parts.ports.journal, partition_of(run), NOON - timedelta(hours=1)
+    await journal.claim("dead", partition=partition, now=died_at - timedelta(seconds=9), ttl=timedelta(seconds=9))
+    assert await two.second.left([run]) == {run: died_at}
+    await two.second.control(run, c.Cancel(by="other"))
+    assert await two.second.left([run]) == {}
+    await two.second.parts.partitions.release()
+    assert await two.second.left([run]) == {}, "it has ended"
 
 
 async def test_a_letter_that_cannot_be_read_is_answered(two: Two) -> None:

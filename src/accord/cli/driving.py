@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from accord.cli.asking import answer_in_terminal
@@ -16,6 +18,9 @@ from accord.domain.state import Run
 from accord.engine.node import Node
 from accord.service import Service
 from accord.views.waiting import is_idle, waiting_tasks
+
+LOOK_EVERY_S: Final = 2.0
+"""How often it is asked whether somebody works on a run that is watched."""
 
 ADOPT_EVERY_S: Final = 1.0
 """How often it is tried to take a run over from an owner that does not answer."""
@@ -57,6 +62,28 @@ async def looked_on(service: Service, run: RunId, screen: Screen) -> Run:
         async for news in service.follow(run):
             shown.show(news)
     return await service.run(run)
+
+
+@asynccontextmanager
+async def told_when_left(service: Service, run: RunId, screen: Screen) -> AsyncIterator[None]:
+    """Whoever watches the run is told when nobody works on it any more."""
+    telling = asyncio.create_task(_tell_when_left(service, run, screen))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell_when_left(service: Service, run: RunId, screen: Screen) -> None:
+    """Say it each time that the run is left: it does not go on by itself then."""
+    told = False
+    while True:
+        left = run in await service.left([run])
+        if left and not told:
+            screen.note(f"No process is working on the run; accord runs resume {run} takes it up.", "yellow")
+        told = left
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def adopted(node: Node, run: RunId, screen: Screen) -> bool:

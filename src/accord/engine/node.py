@@ -21,7 +21,7 @@ from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.event import Event
 from accord.domain.graph import Graph
-from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
 from accord.domain.news import Happened, News
 from accord.domain.run import Run
 from accord.domain.system import HoldLifted, HoldPlaced, Incident, Scope
@@ -126,6 +126,14 @@ class Node:
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         """A page of runs, newest first."""
         return await self.parts.ports.journal.runs(query)
+
+    async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
+        """Those of these runs that no process works on."""
+        journal, now = self.parts.ports.journal, self.parts.ports.clock.now()
+        until = {owner.partition: owner.until for owner in await journal.owners()}
+        left = {run: until.get(partition_of(run)) for run in runs if until.get(partition_of(run), now) <= now}
+        open_ = [one.run for one in [await journal.run(run) for run in left] if one and one.wake_at is not None]
+        return {run: left[run] for run in open_}
 
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run."""

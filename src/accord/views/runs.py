@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,8 +13,9 @@ from accord.codec import decode_event
 from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.fault import Fault
-from accord.domain.ids import TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Attempt, Run
+from accord.ports import RunSummary
 from accord.service import Service
 from accord.views.plain import plain_value
 from accord.views.result import result_of, value_of
@@ -23,7 +26,7 @@ _ENDS = (e.AttemptSucceeded, e.AttemptRejected, e.AttemptFailed, e.AttemptExpire
 
 async def run_document(service: Service, run: Run) -> dict[str, Any]:
     """The run as scripts get it."""
-    result = await result_of(service, run)
+    result, left = await result_of(service, run), await service.left([run.id])
     started = run.started
     return {
         **plain_value(result),
@@ -36,8 +39,15 @@ async def run_document(service: Service, run: Run) -> dict[str, Any]:
         "deadline_at": run.deadline_at,
         "epoch": run.epoch,
         "waiting": waiting_tasks(run),
+        "left": run.id in left,
+        "left_at": left.get(run.id),
         "tasks": [_task_document(run, name) for name in run.graph.order],
     }
+
+
+def summary_document(run: RunSummary, left: Mapping[RunId, datetime | None]) -> dict[str, Any]:
+    """A run of a list as scripts get it."""
+    return {**plain_value(run), "left": run.run in left, "left_at": left.get(run.run)}
 
 
 def _task_document(run: Run, name: TaskId) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from rich.text import Text
 
-from accord.cli.driving import looked_on
+from accord.cli.driving import looked_on, told_when_left
 from accord.cli.errors import DONE, FAILED
 from accord.cli.finding import find_run, read_since
 from accord.cli.options import Shared
@@ -34,8 +35,11 @@ from accord.errors import NotFound
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Service, held
 from accord.views.result import repairs_of, result_of, value_of
-from accord.views.runs import faults_of, run_document, task_document
+from accord.views.runs import faults_of, run_document, summary_document, task_document
 from accord.views.waiting import waiting_tasks
+
+LEFT = "(left)"
+"""Marks runs that no process works on."""
 
 OUTPUT_MOST = 300
 """Characters of an output that `accord runs show` prints."""
@@ -70,14 +74,15 @@ def list_runs(shared: Shared, wanted: Filter, *, only_holds: bool) -> None:
         async with opened(shared) as service:
             holds = await service.holds()
             runs = [] if only_holds else await service.runs(await wanted.query(service))
+            left = await service.left([run.run for run in runs if run.wake_at is not None])
         if screen.as_json:
             more = runs[-1].run if len(runs) == wanted.limit else None
-            screen.document({"runs": runs, "after": more, "holds": holds})
+            screen.document({"runs": [summary_document(run, left) for run in runs], "after": more, "holds": holds})
             return DONE
         if only_holds:
             _show_holds(holds, screen)
         else:
-            _show_runs(runs, wanted, screen)
+            _show_runs(runs, left, screen, whole=len(runs) < wanted.limit)
             for hold in holds:
                 screen.note(f"held back: {hold_words(hold)}", "yellow")
         return DONE
@@ -85,23 +90,30 @@ def list_runs(shared: Shared, wanted: Filter, *, only_holds: bool) -> None:
     carry_out(shared, work)
 
 
-def _show_runs(runs: list[RunSummary], wanted: Filter, screen: Screen) -> None:
+def _show_runs(runs: list[RunSummary], left: Collection[RunId], screen: Screen, *, whole: bool) -> None:
     if not runs:
         screen.note("There are no such runs. Start one: accord run OBJECTIVE")
         return
-    screen.table(("run", "state", "tasks", "started", "took", "what"), [_run_row(run) for run in runs], wraps=False)
-    if len(runs) == wanted.limit:
+    left = {run.run for run in runs if run.run in left and run.state != "paused"}
+    rows = [_run_row(run, left=run.run in left) for run in runs]
+    screen.table(("run", "state", "tasks", "started", "took", "what"), rows, wraps=False)
+    if left:
+        screen.note(f"{LEFT} is worked on by no process; accord runs resume RUN takes it up", "yellow")
+    if not whole:
         screen.note(f"more: accord runs list --after {runs[-1].run}")
 
 
-def _run_row(run: RunSummary) -> tuple[str | Text, ...]:
+def _run_row(run: RunSummary, *, left: bool) -> tuple[str | Text, ...]:
     ended = run.wake_at is None
     tasks = f"{run.tasks_done}/{run.tasks_total}"
     if run.tasks_failed:
         tasks += f" ({run.tasks_failed} failed)"
     took = between(run.started_at, run.updated_at) if ended else ""
     started = f"{run.started_at.astimezone():%m-%d %H:%M}"
-    return run_text(run.run), state_text(run.state), tasks, started, took, f"{run.template}  {run.title}"
+    state = state_text(run.state)
+    if left:
+        state = Text.assemble(state, (f" {LEFT}", "yellow"))
+    return run_text(run.run), state, tasks, started, took, f"{run.template}  {run.title}"
 
 
 def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
@@ -136,7 +148,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
             elif screen.as_json:
                 screen.document(await run_document(service, run))
             else:
-                _show_run(run, screen)
+                _show_run(run, await service.left([run.id]), screen)
                 await _show_outcome(service, run, screen)
                 for hold in held(run, await service.holds()):
                     screen.note(f"held back: {hold_words(hold)}", "yellow")
@@ -152,13 +164,14 @@ def known(run: Run, task: str) -> None:
         raise NotFound.of("ACC434", f"the run has no task {task}", hint=f"it has {names}")
 
 
-def _show_run(run: Run, screen: Screen) -> None:
+def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -> None:
     started = run.started
     screen.line(Text(shortened(clean(started.title), 2 * screen.out.width), "head"))
     screen.facts(
         [
             ("run", run_text(run.id)),
             ("state", _state_of(run)),
+            ("left", Text(left_words(left[run.id]), "yellow") if run.id in left else ""),
             ("template", started.template),
             ("started", f"{moment(started.at)} by {started.by}"),
             ("took" if run.ended else "for", between(started.at, run.updated_at if run.ended else None)),
@@ -174,7 +187,7 @@ def _show_run(run: Run, screen: Screen) -> None:
     undone = [task for task in run.tasks if task.startswith("undo:")]
     if undone:
         screen.line(f"undone: {', '.join(sorted(undone))}", "quiet")
-    _show_what_next(run, screen)
+    _show_what_next(run, screen, left=run.id in left)
 
 
 async def _show_outcome(service: Service, run: Run, screen: Screen) -> None:
@@ -237,9 +250,16 @@ def _lost_attempts(run: Run, name: TaskId) -> Iterator[str]:
         yield f"at fault: {', '.join(f'{fault} ({count})' for fault, count in faults.most_common())}"
 
 
-def _show_what_next(run: Run, screen: Screen) -> None:
+def left_words(left_at: datetime | None) -> str:
+    """That a run is worked on by nobody."""
+    if left_at is None:
+        return "no process is working on it"
+    return f"no process has been working on it since {moment(left_at)}"
+
+
+def _show_what_next(run: Run, screen: Screen, *, left: bool) -> None:
     """How the run can go on, where it needs somebody."""
-    if run.paused:
+    if run.paused or (left and not waiting_tasks(run)):
         screen.note(f"  → accord runs resume {run.id}", "hint")
     for command in how_to_answer(run.id, waiting_tasks(run)):
         screen.note(f"  → {command}", "hint")
@@ -255,7 +275,9 @@ def watch_run(shared: Shared, reference: str) -> None:
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
-            run = await looked_on(service, RunId(await find_run(service, reference)), screen)
+            found = await find_run(service, reference)
+            async with told_when_left(service, found, screen):
+                run = await looked_on(service, found, screen)
             result = await result_of(service, run)
         if screen.as_json:
             screen.document(result)
