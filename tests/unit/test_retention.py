@@ -26,6 +26,7 @@ from accord.engine.unused import SETTLING
 from accord.errors import NotFound, Problem, StoreUnavailable
 from accord.ports import Letter, RunQuery, StoredBlob
 from accord.sdk import Agent
+from accord.service import Fork
 from accord.templates.reading import read_source
 from accord.testing.world import World, simulated
 
@@ -249,7 +250,7 @@ def test_a_fork_puts_again_what_it_takes_over() -> None:
         taken = source.state(TaskId("make")).output
         assert taken is not None
         mark = await place.world.blobs.mark()
-        fork = await place.node.fork(source.id, task=None, at=None, changes=None, by="test")
+        fork = await place.node.fork(source.id, Fork(), by="test")
         assert await place.world.blobs.remove([taken.sha256], before=mark) == []
         assert (await place.node.ended(fork.id)).state(TaskId("make")).adopted
 
