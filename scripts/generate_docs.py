@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from accord.templates.reference import template_reference
+from pages.access import access_page
 from pages.commands import command_page
 from pages.decisions import decision_page
 from pages.errors import error_page, unexplained
@@ -29,6 +30,7 @@ def pages() -> dict[Path, str]:
     """The text of each generated file."""
     reference = DOCS / "reference"
     return {
+        reference / "access.md": access_page(),
         reference / "cli.md": command_page(),
         reference / "errors.md": error_page(SOURCES),
         reference / "events.md": event_page(),

@@ -7,25 +7,41 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
+from accord.domain.access import Role
 from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, Problem
 
 PREFIX = "ACCORD_"
-_TEXTS = frozenset(("organisation", "passphrase_file", "host"))
+_TEXTS = frozenset(
+    (
+        "organisation",
+        "passphrase_file",
+        "host",
+        "oidc_issuer",
+        "oidc_audience",
+        "oidc_jwks",
+        "oidc_name_claim",
+        "oidc_role_claim",
+    )
+)
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_VECTORS")
 """Variables that are no settings: where the home is, and where tests find vectors."""
+
+
+SignedBy = Literal["ES256", "ES384", "ES512", "Ed25519", "Ed448", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
+"""Signatures of tokens: those with a public key. A shared secret would have to be kept by everybody who verifies."""
 
 
 class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +85,20 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether `/metrics` answers callers on this machine without a credential."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies in front of the server, which are believed whom they ask for: `["10.0.0.5"]`."""
+    oidc_issuer: str | None = None
+    """The `iss` of tokens that are accepted beside API keys: an OpenID Connect provider's URL."""
+    oidc_audience: str | None = None
+    """The `aud` that such a token has to have."""
+    oidc_jwks: str | None = None
+    """Where the issuer's keys are: a JWKS file, or its https URL."""
+    oidc_algorithms: Annotated[tuple[SignedBy, ...], Meta(min_length=1)] = ("ES256", "Ed25519", "PS256", "RS256")
+    """How such a token may be signed."""
+    oidc_name_claim: str = "sub"
+    """The claim that the journal calls the bearer by; one without `@` gets the issuer's host behind it."""
+    oidc_role_claim: str = "roles"
+    """The claim that holds roles, or the way to it: `realm_access.roles`."""
+    oidc_roles: dict[str, Role] = {}
+    """The role that a value of that claim gives: `{"accord-operators": "operator"}`."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
 
@@ -96,6 +126,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_burst: int = 1000
     open_metrics: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_jwks: str | None = None
+    oidc_algorithms: tuple[str, ...] = ("ES256", "Ed25519", "PS256", "RS256")
+    oidc_name_claim: str = "sub"
+    oidc_role_claim: str = "roles"
+    oidc_roles: Mapping[str, Role] = {}
     drain_within_s: float = 10.0
 
     @property
@@ -135,11 +172,20 @@ def read_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
     where = home or (Path(given["ACCORD_HOME"]) if given.get("ACCORD_HOME") else platformdirs.user_data_path("accord"))
     from_file, problems = _read_file(where / "settings.toml")
     from_environment, more = _read_environment(given)
-    BadInput.raise_if([*problems, *more])
+    BadInput.raise_if([*problems, *more, *_incomplete({**from_file, **from_environment})])
     chosen = msgspec.convert({**from_file, **from_environment}, _Given)
     values = msgspec.structs.asdict(chosen)
     passphrase = values.pop("passphrase_file")
     return Settings(home=where, passphrase_file=Path(passphrase) if passphrase else None, **values)
+
+
+def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:
+    """Settings of an issuer that mean nothing without the others."""
+    named = [name for name in given if name.startswith("oidc_")]
+    for missing in ("oidc_issuer", "oidc_audience", "oidc_jwks", "oidc_roles"):
+        if named and not given.get(missing):
+            hint = "an issuer takes oidc_issuer, oidc_audience, oidc_jwks and oidc_roles"
+            yield Problem("ACC905", f"{named[0]} is set, and {missing} is not", hint=hint)
 
 
 def settings_schema() -> dict[str, Any]:

@@ -15,8 +15,8 @@ Role = Literal["viewer", "operator", "author", "admin"]
 
 Right = Literal["look", "run", "control", "publish", "enrol", "administer"]
 
-KEY_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$"
-"""Names of API keys: the journal calls those who show them so."""
+KEY_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+"""Names of API keys: the journal calls those who show them so. Names of tokens' bearers have an `@`: none is both."""
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 

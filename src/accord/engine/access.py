@@ -138,7 +138,7 @@ class Access:
 
 def _problems(name: str, expires_at: datetime | None, now: datetime) -> Iterator[Problem]:
     if not re.fullmatch(KEY_NAME_PATTERN, name):
-        yield Problem("ACC656", f"no key can be called {name!r}", hint="up to 63 letters, digits and . _ @ -")
+        yield Problem("ACC656", f"no key can be called {name!r}", hint="up to 63 letters, digits and . _ -")
     if expires_at is not None and expires_at <= now:
         yield Problem("ACC659", f"the key would have expired at {expires_at.isoformat()} already")
 

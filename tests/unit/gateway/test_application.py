@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -280,6 +282,15 @@ async def test_metrics_take_the_right_to_look(asker: Any) -> None:
     assert {"accord_commit_seconds", "accord_hand_offs", "accord_agents_present", "accord_gate_refusals"} <= set(
         families
     )
+
+
+async def test_every_metric_is_told_of(asker: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "serve.md").read_text("utf-8")
+    await asker.show("viewer")
+    families = text_string_to_metric_families((await asker.http.get("/metrics")).text)
+    ours = {family.name for family in families if family.name.startswith("accord_")}
+    told = {name.removesuffix("_total") for name in re.findall(r"`(accord_\w+)`", page)}
+    assert ours == told
 
 
 @pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 401)])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
@@ -19,6 +22,8 @@ from accord.cli.output import Screen
 from accord.cli.session import carry_out, who
 from accord.credentials import keep_credential
 from accord.engine.node import Node
+from accord.gateway.access.jwks import Jwks
+from accord.gateway.access.tokens import Issuer, IssuerTokens
 from accord.gateway.application import Options, create_application
 from accord.gateway.server import Address, bound, serving, url_of
 from accord.settings import Settings
@@ -62,7 +67,8 @@ def serve(shared: Shared, asked: Asked) -> None:
                 new = await _first_key(node, settings, address)
                 drain_within = timedelta(seconds=settings.drain_within_s)
                 async with (
-                    create_application(node, options=options_of(settings)) as gateway,
+                    tokens_of(settings, node) as tokens,
+                    create_application(node, tokens, options_of(settings)) as gateway,
                     serving(gateway, address, taken, drain_within) as running,
                 ):
                     _tell(screen, _started(node, settings, url_of(address, taken), new))
@@ -71,6 +77,25 @@ def serve(shared: Shared, asked: Asked) -> None:
         return DONE
 
     carry_out(shared, work)
+
+
+@asynccontextmanager
+async def tokens_of(settings: Settings, node: Node) -> AsyncIterator[IssuerTokens | None]:
+    """Who tells the principals of the tokens of the issuer that the settings name; None where they name none."""
+    if settings.oidc_issuer is None or settings.oidc_audience is None or settings.oidc_jwks is None:
+        yield None
+        return
+    issuer = Issuer(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        algorithms=settings.oidc_algorithms,
+        name_claim=settings.oidc_name_claim,
+        role_claim=settings.oidc_role_claim,
+        roles=settings.oidc_roles,
+        organisation=settings.organisation,
+    )
+    async with Jwks(settings.oidc_jwks, time.monotonic) as jwks:
+        yield IssuerTokens(issuer, jwks, node.parts.ports.clock)
 
 
 def options_of(settings: Settings) -> Options:
