@@ -27,11 +27,26 @@ from accord.gateway.envelope import Envelope
 from accord.gateway.metrics import Metrics
 from accord.gateway.problems import MEDIA_TYPE, ProblemDetails
 from accord.gateway.readiness import Readiness
-from accord.gateway.resources import access, health, metrics
+from accord.gateway.resources import (
+    access,
+    agents,
+    controls,
+    documents,
+    health,
+    holds,
+    metrics,
+    plans,
+    records,
+    runs,
+    templates,
+)
 
 logger = logging.getLogger("accord.gateway")
 
-ROUTERS: Final[Sequence[APIRouter]] = (health.router, metrics.router, access.router)
+ROUTERS: Final[Sequence[APIRouter]] = tuple(
+    noun.router
+    for noun in (health, metrics, plans, runs, controls, records, holds, templates, agents, documents, access)
+)
 """The nouns of the HTTP API."""
 
 DESCRIPTION: Final = """\

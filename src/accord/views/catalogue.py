@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -32,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes
     origin: str
     """`built in`, `published`, or the file's name."""
+    published_at: datetime | None = None
     document: Document | None = None
     """With which problems are placed in the file; None for what was published."""
 
@@ -70,10 +72,14 @@ async def all_entries(service: Service) -> Catalogue:
     """The built-in templates, and everything that was published here."""
     found = {entry.digest: entry for entry in built_in_entries()}
     for published in await service.templates():
-        if published.digest not in found:
+        if published.digest in found:
+            found[published.digest] = msgspec.structs.replace(found[published.digest], published_at=published.at)
+        else:
             data = await service.template(published.digest)
             template = template_from_json(data)
-            entry = Entry(template=template, digest=published.digest, data=data, origin=PUBLISHED)
+            entry = Entry(
+                template=template, digest=published.digest, data=data, origin=PUBLISHED, published_at=published.at
+            )
             found[published.digest] = entry
     return Catalogue(found.values())
 

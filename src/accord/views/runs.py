@@ -15,13 +15,54 @@ from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Attempt, Run
-from accord.ports import RunSummary
+from accord.ports import RunQuery, RunSummary
 from accord.service import Service
 from accord.views.plain import plain_value
 from accord.views.result import result_of, value_of
 from accord.views.waiting import waiting_tasks
 
 _ENDS = (e.AttemptSucceeded, e.AttemptRejected, e.AttemptFailed, e.AttemptExpired, e.AttemptCancelled)
+
+
+class ListedRun(RunSummary, frozen=True, kw_only=True):
+    """A run of a list."""
+
+    left: bool = False
+    """Whether no process works on it."""
+    left_at: datetime | None = None
+    """Since when, where that is known."""
+
+
+class RunPage(msgspec.Struct, frozen=True):
+    """A page of runs, the newest first."""
+
+    runs: tuple[ListedRun, ...]
+    next: RunId | None
+    """The last run of the page, behind which the next one begins; None where there is none."""
+
+
+class RunState(msgspec.Struct, frozen=True):
+    """How a run is now."""
+
+    run: RunId
+    state: str
+
+
+def listed(run: RunSummary, left: Mapping[RunId, datetime | None]) -> ListedRun:
+    """A run of a list as scripts get it."""
+    return ListedRun(**msgspec.structs.asdict(run), left=run.run in left, left_at=left.get(run.run))
+
+
+async def run_page(service: Service, query: RunQuery) -> RunPage:
+    """A page of runs as scripts get it."""
+    runs = await service.runs(query)
+    left = await service.left([run.run for run in runs if run.wake_at is not None])
+    return RunPage(tuple(listed(run, left) for run in runs), runs[-1].run if len(runs) == query.limit else None)
+
+
+def run_state(run: Run) -> RunState:
+    """How the run is."""
+    return RunState(run.id, "paused" if run.paused else run.phase)
 
 
 async def run_document(service: Service, run: Run) -> dict[str, Any]:
@@ -43,11 +84,6 @@ async def run_document(service: Service, run: Run) -> dict[str, Any]:
         "left_at": left.get(run.id),
         "tasks": [_task_document(run, name) for name in run.graph.order],
     }
-
-
-def summary_document(run: RunSummary, left: Mapping[RunId, datetime | None]) -> dict[str, Any]:
-    """A run of a list as scripts get it."""
-    return {**plain_value(run), "left": run.run in left, "left_at": left.get(run.run)}
 
 
 def _task_document(run: Run, name: TaskId) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.text import Text
 
 from accord.cli.errors import DONE
@@ -11,7 +9,7 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened
 from accord.domain.system import Incident, IncidentsSuppressed
-from accord.views.plain import plain_value
+from accord.views.incidents import incident_documents
 
 
 def list_incidents(shared: Shared, limit: int) -> None:
@@ -21,7 +19,7 @@ def list_incidents(shared: Shared, limit: int) -> None:
         async with opened(shared) as service:
             found = await service.incidents(limit)
         if screen.as_json:
-            screen.document([{"incident": number, **_document(event)} for number, event in found])
+            screen.document(incident_documents(found))
         elif found:
             columns = ("#", "at", "code", "agent", "run", "task", "what")
             screen.table(columns, [_row(number, event) for number, event in found])
@@ -30,11 +28,6 @@ def list_incidents(shared: Shared, limit: int) -> None:
         return DONE
 
     carry_out(shared, work)
-
-
-def _document(event: Incident) -> dict[str, Any]:
-    document: dict[str, Any] = plain_value(event)
-    return document
 
 
 def _row(number: int, event: Incident) -> tuple[str | Text, ...]:

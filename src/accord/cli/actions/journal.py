@@ -35,6 +35,7 @@ from accord.ports import Head, Record
 from accord.service import Service, summary_of
 from accord.views.plain import plain_value
 from accord.views.proof import Proof, proof_of
+from accord.views.records import event_documents
 
 _SAID_ELSEWHERE = ("event", "at", "task", "attempt")
 
@@ -48,7 +49,7 @@ def show_journal(shared: Shared, reference: str, after: int, limit: int | None) 
             records = await service.records(run, after=after, limit=limit)
         events = decoded(records)
         if screen.as_json:
-            screen.document([{"sequence": sequence, **plain_value(event)} for sequence, event in events])
+            screen.document(event_documents(records))
         else:
             rows = [_row(sequence, event) for sequence, event in events]
             screen.table(("#", "at", "event", "task", "what"), rows, wraps=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 from rich.text import Text
@@ -14,11 +13,11 @@ from accord.cli.hosting import contracts_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.cli.session import carry_out, opened
-from accord.planner.plan import Plan, PlannedTask
+from accord.planner.plan import PlannedTask
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Finding, Report
 from accord.views.catalogue import all_entries
-from accord.views.plain import plain_value
+from accord.views.planning import plan_document
 
 __all__ = ["Asked", "plan"]
 
@@ -39,13 +38,6 @@ def plan(shared: Shared, asked: Asked) -> None:
         return DONE if chosen.plan.report.ok else BAD_INPUT
 
     carry_out(shared, work)
-
-
-def plan_document(found: Plan) -> dict[str, Any]:
-    """The plan as scripts get it."""
-    document: dict[str, Any] = plain_value(found)
-    document["ok"] = found.report.ok
-    return document
 
 
 def _show(chosen: Chosen, screen: Screen) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -32,10 +32,10 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
 from accord.errors import NotFound
-from accord.ports import RunQuery, RunState, RunSummary
+from accord.ports import RunQuery, RunState
 from accord.service import Service, held
 from accord.views.result import repairs_of, result_of, value_of
-from accord.views.runs import faults_of, run_document, summary_document, task_document
+from accord.views.runs import ListedRun, RunPage, faults_of, run_document, run_page, task_document
 from accord.views.waiting import waiting_tasks
 
 LEFT = "(left)"
@@ -73,16 +73,14 @@ def list_runs(shared: Shared, wanted: Filter, *, only_holds: bool) -> None:
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
             holds = await service.holds()
-            runs = [] if only_holds else await service.runs(await wanted.query(service))
-            left = await service.left([run.run for run in runs if run.wake_at is not None])
+            page = RunPage((), None) if only_holds else await run_page(service, await wanted.query(service))
         if screen.as_json:
-            more = runs[-1].run if len(runs) == wanted.limit else None
-            screen.document({"runs": [summary_document(run, left) for run in runs], "after": more, "holds": holds})
+            screen.document({"runs": page.runs, "next": page.next, "holds": holds})
             return DONE
         if only_holds:
             _show_holds(holds, screen)
         else:
-            _show_runs(runs, left, screen, whole=len(runs) < wanted.limit)
+            _show_runs(page, screen)
             for hold in holds:
                 screen.note(f"held back: {hold_words(hold)}", "yellow")
         return DONE
@@ -90,20 +88,24 @@ def list_runs(shared: Shared, wanted: Filter, *, only_holds: bool) -> None:
     carry_out(shared, work)
 
 
-def _show_runs(runs: list[RunSummary], left: Collection[RunId], screen: Screen, *, whole: bool) -> None:
-    if not runs:
+def _show_runs(page: RunPage, screen: Screen) -> None:
+    if not page.runs:
         screen.note("There are no such runs. Start one: accord run OBJECTIVE")
         return
-    left = {run.run for run in runs if run.run in left and run.state != "paused"}
-    rows = [_run_row(run, left=run.run in left) for run in runs]
+    rows = [_run_row(run) for run in page.runs]
     screen.table(("run", "state", "tasks", "started", "took", "what"), rows, wraps=False)
-    if left:
+    if any(map(_is_left, page.runs)):
         screen.note(f"{LEFT} is worked on by no process; accord runs resume RUN takes it up", "yellow")
-    if not whole:
-        screen.note(f"more: accord runs list --after {runs[-1].run}")
+    if page.next is not None:
+        screen.note(f"more: accord runs list --after {page.next}")
 
 
-def _run_row(run: RunSummary, *, left: bool) -> tuple[str | Text, ...]:
+def _is_left(run: ListedRun) -> bool:
+    """Whether it should be taken up; one that is paused waits for somebody anyway."""
+    return run.left and run.state != "paused"
+
+
+def _run_row(run: ListedRun) -> tuple[str | Text, ...]:
     ended = run.wake_at is None
     tasks = f"{run.tasks_done}/{run.tasks_total}"
     if run.tasks_failed:
@@ -111,7 +113,7 @@ def _run_row(run: RunSummary, *, left: bool) -> tuple[str | Text, ...]:
     took = between(run.started_at, run.updated_at) if ended else ""
     started = f"{run.started_at.astimezone():%m-%d %H:%M}"
     state = state_text(run.state)
-    if left:
+    if _is_left(run):
         state = Text.assemble(state, (f" {LEFT}", "yellow"))
     return run_text(run.run), state, tasks, started, took, f"{run.template}  {run.title}"
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from rich.text import Text
 
 from accord.cli.actions.agents import schema_words
@@ -24,6 +22,7 @@ from accord.templates.reading import examine, source_of
 from accord.templates.schema import accord_template_schema
 from accord.verifier.known import Capabilities, ContractTable
 from accord.views.catalogue import Catalogue, Entry, all_entries, entry_of, read_entry
+from accord.views.templates import template_document
 
 
 def list_templates(shared: Shared) -> None:
@@ -33,7 +32,7 @@ def list_templates(shared: Shared) -> None:
         async with opened(shared) as service:
             entries = (await all_entries(service)).entries()
         if screen.as_json:
-            screen.document([entry_document(entry) for entry in entries])
+            screen.document([template_document(entry, whole=False) for entry in entries])
         else:
             screen.table(("template", "from", "tasks", "what it does"), [_row(entry) for entry in entries])
         return DONE
@@ -46,18 +45,6 @@ def _row(entry: Entry) -> tuple[str | Text, ...]:
     return entry.name, Text(entry.origin, "quiet"), str(len(entry.template.tasks)), about
 
 
-def entry_document(entry: Entry) -> dict[str, Any]:
-    """The template as scripts get it in lists."""
-    return {
-        "template": entry.name,
-        "digest": entry.digest,
-        "origin": entry.origin,
-        "description": entry.template.description,
-        "examples": entry.template.examples,
-        "tasks": list(entry.template.tasks),
-    }
-
-
 def show_template(shared: Shared, reference: str) -> None:
     """Carry out `accord templates show`: the document itself with `--json`."""
 
@@ -65,7 +52,7 @@ def show_template(shared: Shared, reference: str) -> None:
         async with opened(shared) as service:
             entry = _entry(reference, await all_entries(service))
         if screen.as_json:
-            screen.document({**entry_document(entry), "document": msgspec.json.decode(entry.data)})
+            screen.document(template_document(entry, whole=True))
         else:
             _show(entry, screen)
         return DONE
@@ -112,7 +99,7 @@ def publish(shared: Shared, paths: list[Path]) -> None:
             for entry in entries:
                 await service.publish(entry.template, entry.data, by=who())
         if screen.as_json:
-            screen.document([entry_document(entry) for entry in entries])
+            screen.document([template_document(entry, whole=False) for entry in entries])
         else:
             for entry in entries:
                 screen.line(f"published {entry.name}")

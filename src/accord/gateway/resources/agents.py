@@ -1,0 +1,75 @@
+"""`/v1/agents`, `/v1/capabilities`, `/v1/keys`: who is known, what they offer, and under which keys they sign."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from accord.domain.capability import CapabilityRange
+from accord.domain.ids import AgentId, KeyId
+from accord.errors import NotFound
+from accord.gateway.asking import TheNode, Viewer
+from accord.gateway.documents import Document, answers
+from accord.views.agents import (
+    AgentDocument,
+    AgentPage,
+    ContractDocument,
+    KeyDocument,
+    agent_document,
+    key_document,
+)
+
+router = APIRouter(prefix="/v1", tags=["agents"])
+
+
+@router.get("/agents", responses=answers(AgentPage), response_class=Document)
+async def list_agents(
+    node: TheNode,
+    principal: Viewer,
+    capability: Annotated[str | None, Query(max_length=200, description="Who offers it: `text.summarize@^1`.")] = None,
+    whole: Annotated[bool, Query(description="With cards, contracts and keys.")] = False,
+    after: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Document:
+    """The agents that were ever accepted, by id."""
+    wanted = CapabilityRange.parse(capability) if capability is not None else None
+    agents = [known for known in await node.agents(wanted) if after is None or known.card.agent > after]
+    held = {hold.subject for hold in await node.holds() if hold.scope == "agent"}
+    page = [agent_document(one, held=one.card.agent in held, whole=whole) for one in agents[:limit]]
+    return Document(AgentPage(tuple(page), page[-1].agent if len(agents) > limit else None))
+
+
+@router.get("/agents/{name:path}", responses=answers(AgentDocument), response_class=Document)
+async def show_agent(name: Annotated[str, Path(max_length=200)], node: TheNode, principal: Viewer) -> Document:
+    """An agent, by its id or by its name."""
+    held = {hold.subject for hold in await node.holds() if hold.scope == "agent"}
+    for known in await node.agents():
+        agent = known.card.agent
+        if name in (agent, agent.rpartition("/")[2]):
+            return Document(agent_document(known, held=agent in held, whole=True))
+    raise NotFound.of("ACC735", f"there is no agent {name}", hint="GET /v1/agents lists them")
+
+
+@router.get("/capabilities", responses=answers(list[ContractDocument]), response_class=Document)
+async def list_capabilities(node: TheNode, principal: Viewer) -> Document:
+    """Every contract that an agent has ever offered, by capability, the newest version first."""
+    return Document([{**contract.document(), "digest": contract.digest} for contract in await node.contracts()])
+
+
+@router.get("/keys/{kid}", responses=answers(KeyDocument), response_class=Document)
+async def show_key(kid: Annotated[str, Path(max_length=100)], node: TheNode, principal: Viewer) -> Document:
+    """A key of an agent, whether it is still valid or not."""
+    known = await node.key(KeyId(kid))
+    if known is None:
+        raise NotFound.of("ACC713", f"no key {kid} is known", hint="GET /v1/agents lists agents with their keys")
+    return Document(key_document(known))
+
+
+@router.get("/keys", responses=answers(list[KeyDocument]), response_class=Document)
+async def list_keys(
+    node: TheNode, principal: Viewer, agent: Annotated[str | None, Query(max_length=200)] = None
+) -> Document:
+    """The keys of all agents, or of one, the oldest first."""
+    keys = [key for known in await node.agents() for key in known.keys if agent in (None, AgentId(key.agent))]
+    return Document([key_document(key) for key in sorted(keys, key=lambda key: key.valid_from)])

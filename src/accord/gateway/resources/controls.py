@@ -1,0 +1,119 @@
+"""`/v1/runs/{run}/…`: what people and programs may have done with a run, and what they may tell it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from accord.domain import command as c
+from accord.domain.access import Principal
+from accord.domain.ids import RunId, TaskId
+from accord.gateway.asking import Controller, TheNode
+from accord.gateway.documents import Document, answers
+from accord.gateway.once import IdempotencyKey, once
+from accord.gateway.resources.runs import Run
+from accord.service import RunCommand
+from accord.views.runs import RunState, run_state
+
+router = APIRouter(prefix="/v1/runs/{run}", tags=["runs"])
+
+STATE = answers(RunState)
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Pause(_Asked):
+    """Why."""
+
+    reason: str = Field("", max_length=4000)
+
+
+class Cancel(_Asked):
+    """Why, and whether compensations are left, too."""
+
+    reason: str = Field("", max_length=4000)
+    gives_up: bool = False
+
+
+class OfTask(_Asked):
+    """Which task."""
+
+    task: str = Field(min_length=1, max_length=200)
+
+
+class Signal(_Asked):
+    """A value, for the signal of a name or for the task that waits."""
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    task: str | None = Field(None, min_length=1, max_length=200)
+    value: Any = None
+
+    @model_validator(mode="after")
+    def one_is_named(self) -> Signal:
+        """Refuse what names both, or nothing."""
+        if (self.name is None) == (self.task is None):
+            raise ValueError("name exactly one of name and task")
+        return self
+
+
+@router.post("/pause", responses=STATE, response_class=Document)
+async def pause(
+    run: Run,
+    node: TheNode,
+    principal: Controller,
+    asked: Annotated[Pause, Body()] = Pause(reason=""),  # noqa: B008 - it is never changed
+    key: IdempotencyKey = None,
+) -> Document:
+    """Assign nothing more of the run."""
+    return await _done(node, run, c.Pause(by=principal.name, reason=asked.reason), principal, key)
+
+
+@router.post("/resume", responses=STATE, response_class=Document)
+async def resume(run: Run, node: TheNode, principal: Controller, key: IdempotencyKey = None) -> Document:
+    """Go on after a pause."""
+    return await _done(node, run, c.Resume(by=principal.name), principal, key)
+
+
+@router.post("/cancel", responses=STATE, response_class=Document)
+async def cancel(
+    run: Run,
+    node: TheNode,
+    principal: Controller,
+    asked: Annotated[Cancel, Body()] = Cancel(reason=""),  # noqa: B008 - it is never changed
+    key: IdempotencyKey = None,
+) -> Document:
+    """Stop the run, and undo what its template says is to be undone."""
+    command = c.Cancel(by=principal.name, reason=asked.reason, gives_up=asked.gives_up)
+    return await _done(node, run, command, principal, key)
+
+
+@router.post("/retry", responses=STATE, response_class=Document)
+async def retry(run: Run, asked: OfTask, node: TheNode, principal: Controller, key: IdempotencyKey = None) -> Document:
+    """Try a failed or cancelled task again."""
+    return await _done(node, run, c.RetryTask(task=TaskId(asked.task), by=principal.name), principal, key)
+
+
+@router.post("/rollback", responses=STATE, response_class=Document)
+async def rollback(
+    run: Run, asked: OfTask, node: TheNode, principal: Controller, key: IdempotencyKey = None
+) -> Document:
+    """Undo a task and everything behind it, then go on from there."""
+    return await _done(node, run, c.Rollback(to=TaskId(asked.task), by=principal.name), principal, key)
+
+
+@router.post("/signals", responses=STATE, response_class=Document)
+async def signal(run: Run, asked: Signal, node: TheNode, principal: Controller, key: IdempotencyKey = None) -> Document:
+    """Give a value to a task that waits: for a signal, an approval or a review."""
+    task = TaskId(asked.task) if asked.task is not None else None
+    name, request = asked.name or "", once(principal, key)
+    await node.signal(RunId(run), asked.value, by=principal.name, name=name, task=task, once=request)
+    return Document(run_state(await node.run(RunId(run))))
+
+
+async def _done(node: TheNode, run: str, command: RunCommand, principal: Principal, key: str | None) -> Document:
+    await node.control(RunId(run), command, once=once(principal, key))
+    return Document(run_state(await node.run(RunId(run))))

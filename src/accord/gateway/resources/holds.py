@@ -1,0 +1,60 @@
+"""`/v1/holds` and `/v1/incidents`: what is held back beyond single runs, and what was refused."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from accord.domain.system import HoldPlaced, Scope
+from accord.gateway.asking import Controller, TheNode, Viewer
+from accord.gateway.documents import Document, answers
+from accord.views.incidents import IncidentDocument, incident_documents
+
+router = APIRouter(prefix="/v1", tags=["holds"])
+
+HOLDS = answers(list[HoldPlaced])
+
+
+class NewHold(BaseModel):
+    """What is to be held back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scope: Scope
+    subject: str = Field("", max_length=200, description="The template's name, or the agent's id.")
+    reason: str = Field("", max_length=4000)
+
+
+@router.get("/holds", responses=HOLDS, response_class=Document)
+async def list_holds(node: TheNode, principal: Viewer) -> Document:
+    """All holds in force, the oldest first."""
+    return Document(await node.holds())
+
+
+@router.post("/holds", status_code=201, responses=answers(list[HoldPlaced], status=201), response_class=Document)
+async def place_hold(asked: NewHold, node: TheNode, principal: Controller) -> Document:
+    """Assign nothing of this scope from now on; gives all holds in force."""
+    await node.hold(asked.scope, asked.subject, by=principal.name, reason=asked.reason)
+    return Document(await node.holds(), 201)
+
+
+@router.delete("/holds", responses=HOLDS, response_class=Document)
+async def lift_hold(
+    scope: Annotated[Scope, Query()],
+    node: TheNode,
+    principal: Controller,
+    subject: Annotated[str, Query(max_length=200)] = "",
+) -> Document:
+    """Lift a hold; gives those that are left."""
+    await node.lift(scope, subject, by=principal.name)
+    return Document(await node.holds())
+
+
+@router.get("/incidents", responses=answers(list[IncidentDocument]), response_class=Document)
+async def list_incidents(
+    node: TheNode, principal: Viewer, limit: Annotated[int, Query(ge=1, le=10_000)] = 50
+) -> Document:
+    """The newest incidents, the newest first."""
+    return Document(incident_documents(await node.incidents(limit)))

@@ -1,0 +1,131 @@
+"""`/v1/runs`: starting runs, listing them, and what became of one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from accord.domain.ids import RunId, TaskId
+from accord.errors import NotFound
+from accord.gateway.asking import Runner, TheNode, Viewer
+from accord.gateway.documents import Document, answers
+from accord.gateway.once import IdempotencyKey, once
+from accord.ports import RunQuery, RunState, RunSummary
+from accord.service import Fork
+from accord.views.planning import made_ready, planned
+from accord.views.result import Result, result_of
+from accord.views.runs import ListedRun, RunPage, listed, run_document, run_page
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+Run = Annotated[str, Path(description="The run's id.", max_length=64)]
+
+
+class Wanted(BaseModel):
+    """What is to be planned, or run: exactly one of objective and template."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    objective: str | None = Field(None, min_length=1, max_length=4000, description="In words.")
+    template: str | None = Field(None, min_length=1, max_length=200, description="`name`, or `name@range`.")
+    input: Any = Field(None, description="The template's input; beside an objective, members that say it otherwise.")
+
+    @model_validator(mode="after")
+    def one_is_named(self) -> Wanted:
+        """Refuse what names both, or nothing."""
+        if (self.objective is None) == (self.template is None):
+            raise ValueError("name exactly one of objective and template")
+        return self
+
+
+class NewRun(Wanted):
+    """A run to be started."""
+
+    title: str = Field("", max_length=4000, description="What lists show; the objective where it is left out.")
+
+
+class NewFork(BaseModel):
+    """A run to be started that shares what another one had done."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: str | None = Field(None, description="From this task on everything is done anew.")
+    at: int | None = Field(None, ge=1, description="Only what had happened up to this event is shared.")
+    changes: dict[str, Any] | None = Field(None, description="Members of the input, and what they are to be.")
+
+
+@router.get("", responses=answers(RunPage), response_class=Document)
+async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
+    node: TheNode,
+    principal: Viewer,
+    state: Annotated[list[RunState] | None, Query()] = None,
+    template: Annotated[str | None, Query(max_length=200)] = None,
+    text: Annotated[str | None, Query(max_length=200)] = None,
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    parent: Annotated[str | None, Query(max_length=64)] = None,
+    after: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> Document:
+    """A page of runs, the newest first."""
+    query = RunQuery(
+        states=tuple(state or ()),
+        template=template,
+        text=text,
+        since=since,
+        parent=RunId(parent) if parent is not None else None,
+        limit=limit,
+        after=RunId(after) if after is not None else None,
+    )
+    return Document(await run_page(node, query))
+
+
+@router.post("", status_code=201, responses=answers(RunSummary, status=201), response_class=Document)
+async def start_run(asked: NewRun, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
+    """Plan, verify and start a run."""
+    found = await planned(node, objective=asked.objective, template=asked.template, given=asked.input)
+    found.refuse()
+    digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
+    title = asked.title or found.plan.objective or ""
+    name = once(principal, key)
+    run = await node.start_run(digest, found.plan.input, title=title, by=principal.name, once=name)
+    return await _made(node, run.id)
+
+
+@router.get("/{run}", response_class=Document)
+async def show_run(run: Run, node: TheNode, principal: Viewer) -> Document:
+    """A run: its result so far, its input, its tasks."""
+    return Document(await run_document(node, await node.run(RunId(run))))
+
+
+@router.get("/{run}/summary", responses=answers(ListedRun), response_class=Document)
+async def show_summary(run: Run, node: TheNode, principal: Viewer) -> Document:
+    """What lists show of a run."""
+    summary = await _summary(node, RunId(run))
+    return Document(listed(summary, await node.left([RunId(run)] if summary.wake_at is not None else [])))
+
+
+@router.get("/{run}/result", responses=answers(Result), response_class=Document)
+async def show_result(run: Run, node: TheNode, principal: Viewer) -> Document:
+    """What became of a run; the output of a completed one with the orchestrator's signed statement about it."""
+    return Document(await result_of(node, await node.run(RunId(run))))
+
+
+@router.post("/{run}/fork", status_code=201, responses=answers(RunSummary, status=201), response_class=Document)
+async def fork_run(run: Run, asked: NewFork, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
+    """Start a run that shares what this one had done."""
+    wanted = Fork(task=TaskId(asked.task) if asked.task is not None else None, at=asked.at, changes=asked.changes)
+    fork = await node.fork(RunId(run), wanted, by=principal.name, once=once(principal, key))
+    return await _made(node, fork.id)
+
+
+async def _made(node: TheNode, run: RunId) -> Document:
+    return Document(await _summary(node, run), 201, {"Location": f"{router.prefix}/{run}"})
+
+
+async def _summary(node: TheNode, run: RunId) -> RunSummary:
+    summary = await node.summary(run)
+    if summary is None:
+        raise NotFound.of("ACC409", f"there is no run {run}", hint="GET /v1/runs lists them")
+    return summary

@@ -1,0 +1,61 @@
+"""`/v1/templates`: which there are, and publishing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+
+from accord.gateway.asking import Publisher, TheNode, Viewer
+from accord.gateway.documents import Document, answers
+from accord.templates.reading import read_source
+from accord.views.catalogue import PUBLISHED, all_entries, entry_of
+from accord.views.planning import made_ready
+from accord.views.templates import TemplateDocument, TemplatePage, template_document
+
+router = APIRouter(prefix="/v1/templates", tags=["templates"])
+
+
+@router.get("", responses=answers(TemplatePage), response_class=Document)
+async def list_templates(
+    node: TheNode,
+    principal: Viewer,
+    after: Annotated[str | None, Query(max_length=200, description="`name@version`")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Document:
+    """The templates that can be run: those that come with Accord, and those that were published."""
+    entries = list((await all_entries(node)).entries())
+    names = [entry.name for entry in entries]
+    begin = names.index(after) + 1 if after in names else 0
+    page = entries[begin : begin + limit]
+    more = page[-1].name if begin + limit < len(entries) else None
+    return Document(TemplatePage(tuple(template_document(entry, whole=False) for entry in page), more))
+
+
+@router.get("/{name}/{version}", responses=answers(TemplateDocument), response_class=Document)
+async def show_template(
+    name: Annotated[str, Path(max_length=100)],
+    version: Annotated[str, Path(max_length=100, description="A version, or a range of versions: `^1`.")],
+    node: TheNode,
+    principal: Viewer,
+) -> Document:
+    """The newest template that a name and a range of versions admit, whole."""
+    return Document(template_document((await all_entries(node)).find(f"{name}@{version}"), whole=True))
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=answers(TemplateDocument, status=201),
+    response_class=Document,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/yaml": {}, "application/json": {}}}},
+)
+async def publish(request: Request, node: TheNode, principal: Publisher) -> Document:
+    """Publish a template, in YAML or JSON, once it is verified; again is no error."""
+    text = (await request.body()).decode("utf-8", "replace")
+    entry = entry_of(read_source(text), PUBLISHED)
+    catalogue = (await all_entries(node)).with_entry(entry)
+    await made_ready(node, entry, catalogue, by=principal.name)
+    published = (await all_entries(node)).of_digest(entry.digest)
+    headers = {"Location": f"{router.prefix}/{entry.template.name}/{entry.template.version}"}
+    return Document(template_document(published, whole=False), 201, headers)

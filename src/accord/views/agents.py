@@ -1,0 +1,123 @@
+"""Agents, their keys and their contracts, as scripts and programs get them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from accord.domain.agent import AgentCard, Capacity
+from accord.domain.ids import AgentId, Digest, KeyId
+from accord.domain.signature import PublicKey
+from accord.service import KnownAgent, KnownKey
+
+
+class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that is, or was, an agent's."""
+
+    agent: AgentId
+    key: KeyId
+    jwk: dict[str, str]
+    valid_from: datetime
+    revoked_at: datetime | None = None
+
+    def known(self) -> KnownKey:
+        """The value that this is the form of. Raises KeyUnusable."""
+        return KnownKey(self.agent, PublicKey.from_jwk(self.jwk), self.valid_from, self.revoked_at)
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What all instances of an agent can take together."""
+
+    concurrency: int
+    queue: int
+
+
+class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent."""
+
+    agent: AgentId
+    organisation: str
+    description: str
+    held: bool
+    """Whether an agent's hold keeps it from being assigned anything."""
+    present: Room | None
+    """None where no instance is present."""
+    capabilities: tuple[str, ...]
+    concurrency: int
+    queue: int
+    enrolled: bool | UnsetType = UNSET
+    hosted: bool | UnsetType = UNSET
+    """Whether the same command with `run` would host it; only the command line says so."""
+    contracts: dict[str, Digest] | UnsetType = UNSET
+    """By capability."""
+    card: AgentCard | UnsetType = UNSET
+    keys: tuple[KeyDocument, ...] | UnsetType = UNSET
+
+    def known(self) -> KnownAgent:
+        """The value that this is the form of; it has to be a whole one."""
+        assert not isinstance(self.card, UnsetType)  # noqa: S101 - the caller has asked for the whole
+        assert not isinstance(self.keys, UnsetType)  # noqa: S101 - the caller has asked for the whole
+        room = self.present
+        capacity = Capacity(concurrency=room.concurrency, queue=room.queue) if room is not None else None
+        return KnownAgent(card=self.card, keys=tuple(key.known() for key in self.keys), capacity=capacity)
+
+
+class AgentPage(msgspec.Struct, frozen=True):
+    """A page of agents, by id."""
+
+    agents: tuple[AgentDocument, ...]
+    next: AgentId | None
+
+
+class KeyPage(msgspec.Struct, frozen=True):
+    """Keys."""
+
+    keys: tuple[KeyDocument, ...]
+
+
+class ContractDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract, in the form that its digest is about."""
+
+    capability: str
+    version: str
+    digest: Digest
+    input: Any
+    output: Any
+    limits: dict[str, Any]
+
+
+def key_document(known: KnownKey) -> KeyDocument:
+    """The key's document."""
+    return KeyDocument(
+        agent=known.agent,
+        key=known.public.kid,
+        jwk=known.public.to_jwk(),
+        valid_from=known.valid_from,
+        revoked_at=known.revoked_at,
+    )
+
+
+def agent_document(known: KnownAgent, *, held: bool, whole: bool) -> AgentDocument:
+    """The agent's document; with card, contracts and keys where `whole`."""
+    card = known.card
+    document = AgentDocument(
+        agent=card.agent,
+        organisation=card.organisation,
+        description=card.description,
+        held=held,
+        present=Room(known.capacity.concurrency, known.capacity.queue) if known.capacity is not None else None,
+        capabilities=tuple(offer.capability for offer in card.capabilities),
+        concurrency=card.capacity.concurrency,
+        queue=card.capacity.queue,
+    )
+    if not whole:
+        return document
+    return msgspec.structs.replace(
+        document,
+        card=card,
+        contracts={str(contract.ref): contract.digest for contract in card.contracts()},
+        keys=tuple(map(key_document, known.keys)),
+    )
