@@ -210,7 +210,10 @@ class Service(Protocol):
         ...
 
     async def hold(self, scope: Scope, subject: str, *, by: str, reason: str = "") -> None:
-        """Assign nothing of this scope from now on."""
+        """Assign nothing of this scope from now on: when this returns, no process does any more.
+
+        Raises Overloaded where a process that works on runs does not answer; the hold is placed all the same.
+        """
         ...
 
     async def lift(self, scope: Scope, subject: str, *, by: str) -> None:

@@ -18,6 +18,7 @@ from accord.domain import command as c
 from accord.domain.document import document_of
 from accord.domain.ids import AgentId, RunId, TaskId, partition_of
 from accord.domain.template import Template
+from accord.engine import post
 from accord.engine.node import Node
 from accord.engine.parts import Ports
 from accord.errors import (
@@ -332,6 +333,41 @@ async def test_runs_that_no_process_works_on(two: Two) -> None:
     assert await two.second.left([run]) == {}
     await two.second.parts.partitions.release()
     assert await two.second.left([run]) == {}, "it has ended"
+
+
+async def test_a_hold_is_in_force_everywhere_when_it_is_acknowledged(two: Two) -> None:
+    await two.second.hold("everything", "", by="other")
+    assert [hold.by for hold in two.first.parts.holds.placed()] == ["other"]
+    await two.second.lift("everything", "", by="other")
+    assert two.first.parts.holds.placed() == []
+
+
+async def test_who_comes_to_own_something_knows_of_holds_first(two: Two) -> None:
+    await two.first.hold("everything", "", by="first")
+    await two.first.parts.partitions.release()
+    assert two.second.parts.holds.placed() == []
+    await two.second.parts.partitions.claim(3)
+    assert [hold.by for hold in two.second.parts.holds.placed()] == ["first"]
+
+
+async def test_a_dead_owner_is_shut_out_before_a_hold_is_acknowledged(two: Two) -> None:
+    await two.first.vanish()
+    clock, fences = two.second.parts.ports.clock, list(two.first.parts.partitions.fences.values())
+    assert isinstance(clock, SetClock)
+    clock.forward(2 * QUIET.partition_ttl.total_seconds())
+    await two.second.hold("everything", "", by="other")
+    journal = two.first.parts.ports.journal
+    assert await journal.renew(fences, now=clock.now(), ttl=timedelta(seconds=9)) == []
+    assert await journal.owners() == []
+    assert not two.second.parts.partitions.fences, "nobody has to carry on what the dead one has left"
+
+
+async def test_an_owner_that_does_not_answer_is_told_of(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "WAIT_S", 0.02)
+    await two.first.vanish()
+    with pytest.raises(Overloaded, match="ACC453"):
+        await two.second.hold("everything", "", by="other")
+    assert [hold.by for hold in two.second.parts.holds.placed()] == ["other"]
 
 
 async def test_a_letter_that_cannot_be_read_is_answered(two: Two) -> None:

@@ -6,6 +6,8 @@ in the same append that does what it says. So whoever lost the answer asks again
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from accord.domain import command as c
@@ -20,6 +22,13 @@ class LetterContent(msgspec.Struct, frozen=True, omit_defaults=True):
     command: c.ControlCommand | c.Start
     graph: Digest | None = None
     """Of a run that is to be started."""
+
+
+CATCH_UP: Final = b'{"letter":"catch_up"}'
+"""What a letter says that wants no command carried out, only that its reader has followed the shared streams."""
+
+CAUGHT_UP: Final = b'{"ok":true}'
+"""The answer to it."""
 
 
 class _Outcome(msgspec.Struct, frozen=True, omit_defaults=True):

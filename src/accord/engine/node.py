@@ -53,9 +53,9 @@ class Node:
         self.parts = parts
         self.orchestrator = Orchestrator(parts)
         self._rounds = Rounds(self.orchestrator)
-        post = Post(parts, self._rounds.letters)
-        self._starts = Starts(self.orchestrator, post)
-        self._controls = Controls(self.orchestrator, post)
+        self._post = Post(parts, self._rounds.letters)
+        self._starts = Starts(self.orchestrator, self._post)
+        self._controls = Controls(self.orchestrator, self._post)
 
     async def __aenter__(self) -> Self:
         self.parts.partitions.gained = self.orchestrator.own
@@ -233,6 +233,7 @@ class Node:
         now = self.parts.ports.clock.now()
         await self.parts.control_stream.refresh()
         await self.parts.control_stream.append(HoldPlaced(at=now, scope=scope, subject=subject, by=by, reason=reason))
+        await self._post.caught_up()
 
     async def lift(self, scope: Scope, subject: str, *, by: str) -> None:
         """Lift a hold."""
@@ -243,6 +244,7 @@ class Node:
             )
         now = self.parts.ports.clock.now()
         await self.parts.control_stream.append(HoldLifted(at=now, scope=scope, subject=subject, by=by))
+        await self._post.caught_up()
 
     async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
         """The newest incidents."""

@@ -46,6 +46,7 @@ class Orchestrator:
         self._receiver = Receiver(parts, self._executor)
         self._committer = Committer(parts, self._executor, self.order)
         self._orders: deque[Order] = deque()
+        self._turning = asyncio.Lock()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         parts.registry.changed.append(self.kick)
@@ -70,6 +71,7 @@ class Orchestrator:
         journal, clock = self.parts.ports.journal, self.parts.ports.clock
         everything, partitions = clock.now() + timedelta(days=36_500), [fence.partition for fence in fences]
         summaries = await journal.overdue(everything, partitions=partitions, limit=1_000_000)
+        await self.parts.refresh()  # what holds by now holds for what is assigned from now on
         self.parts.reached("before_take_over")
         self.parts.partitions.fences.update({fence.partition: fence for fence in fences})
         for summary in summaries:
@@ -107,6 +109,14 @@ class Orchestrator:
         """Look for assignments that may have become possible."""
         self._wake.set()
 
+    async def catch_up(self) -> None:
+        """Follow what others have appended to the shared streams; when this returns, nothing that was decided before
+        has yet to happen.
+        """
+        await self.parts.refresh()
+        async with self._turning:
+            pass
+
     def _go_on(self) -> None:
         """A hold was lifted: what was put aside is looked at again."""
         self.parts.dispatcher.unpark_all()
@@ -122,7 +132,8 @@ class Orchestrator:
             arrivals = self._listener.taken()
             orders, self._orders = self._orders, deque()
             try:
-                await self._turn(arrivals, orders)
+                async with self._turning:
+                    await self._turn(arrivals, orders)
             except Exception:
                 # Giving up has failed as well: messages come again by their leases, runs by the sweeper.
                 logger.exception("a turn ended in a fault of Accord's")

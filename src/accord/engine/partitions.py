@@ -78,6 +78,14 @@ class Partitions:
             claimed = [await self._claimed(one) for one in sorted(left)]
             await self._take_over([fence for fence in claimed if fence is not None])
 
+    async def shut_out(self, partition: int) -> None:
+        """End the lease of an owner whose time has run out: it can append nothing any more, and nobody owns it now."""
+        if partition in self.fences:
+            return
+        fence = await self._journal.claim(self._owner, partition=partition, now=self._clock.now(), ttl=self._ttl)
+        if fence is not None:
+            await self._journal.release([fence])
+
     def surely_ours(self, partition: int) -> bool:
         """Whether nobody else can have become the owner yet: our lease has not run out."""
         return partition in self.fences and self._clock.now() < self._until.get(partition, self._clock.now())

@@ -10,7 +10,7 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain.ids import PARTITIONS, Digest, RunId, partition_of
-from accord.engine.letters import LetterContent, outcome
+from accord.engine.letters import CATCH_UP, LetterContent, outcome
 from accord.engine.parts import Parts
 from accord.engine.rounds import Letters
 from accord.errors import Overloaded, Refused
@@ -62,6 +62,40 @@ class Post:
         raise Overloaded.of(
             "ACC453", "the process that owns the run does not answer; the command stays posted", hint="is it stopped?"
         )
+
+    async def caught_up(self) -> None:
+        """Wait until every process that owns a partition has followed the shared streams, and acts upon it.
+
+        One that has died, or whose leases have run out, is shut out: it can append nothing any more.
+        Raises Overloaded where one is there and does not answer.
+        """
+        owned: dict[str, list[int]] = {}
+        for owner in await self._parts.ports.journal.owners():
+            if owner.name != self._parts.identity.owner:
+                owned.setdefault(owner.name, []).append(owner.partition)
+        await asyncio.gather(*(self._has_caught_up(name, partitions) for name, partitions in owned.items()))
+
+    async def _has_caught_up(self, owner: str, partitions: list[int]) -> None:
+        ports = self._parts.ports
+        letter = Letter(id=ports.ids.token(), partition=partitions[0], data=CATCH_UP, posted_at=ports.clock.now())
+        await ports.journal.post(letter)
+        for looks, pause_s in enumerate(_pauses(self._parts.tuning.letters_every.total_seconds())):
+            if await ports.journal.answered(letter.id) is not None:
+                return
+            if looks % ADOPT_EVERY == 0 and await self._is_shut_out(owner, partitions):
+                return
+            await asyncio.sleep(pause_s)
+        raise Overloaded.of(
+            "ACC453",
+            "a process that works on runs does not answer; what was decided holds, there as soon as it goes on",
+            hint="is it stopped?",
+        )
+
+    async def _is_shut_out(self, owner: str, partitions: list[int]) -> bool:
+        """Whether this process owns nothing any more; its leases that have run out are ended."""
+        for partition in partitions:
+            await self._parts.partitions.shut_out(partition)
+        return all(one.name != owner for one in await self._parts.ports.journal.owners())
 
     async def _partition_of(self, letter: Letter) -> int:
         """Where the letter waits: the one of this name may have been posted before, and to another partition."""

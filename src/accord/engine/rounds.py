@@ -15,7 +15,7 @@ import msgspec
 from accord.domain import command as c
 from accord.domain.ids import RunId
 from accord.domain.run import Run
-from accord.engine.letters import LetterContent, refused
+from accord.engine.letters import CATCH_UP, CAUGHT_UP, LetterContent, refused
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
 from accord.engine.retention import Retention
@@ -106,6 +106,9 @@ class Letters:
             if letter.id in self._seen:
                 continue
             self._seen.add(letter.id)
+            if letter.data == CATCH_UP:
+                await self._catch_up(letter.id)
+                continue
             try:
                 content = msgspec.json.decode(letter.data, type=LetterContent)
             except msgspec.DecodeError as error:
@@ -116,6 +119,14 @@ class Letters:
             done.add_done_callback(partial(self._over, letter.id))
             order = Order(content.run, content.command, done, content.graph, letter=letter.id)
             self._orchestrator.order(order)
+
+    async def _catch_up(self, letter: str) -> None:
+        try:
+            await self._orchestrator.catch_up()
+            await self._orchestrator.parts.ports.journal.answer([Answer(letter, CAUGHT_UP)])
+        except StoreError:
+            self._seen.discard(letter)
+            raise
 
     def _over(self, letter: str, done: asyncio.Future[Run]) -> None:
         """What was not carried out is read again, unless the letter has its answer."""
