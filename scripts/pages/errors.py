@@ -31,6 +31,7 @@ ELSEWHERE = {
     "ACC420": "the agent says that it has failed: its own code and message",
     "ACC421": "the confidence of a result is below what the contract or the task asks for",
     "ACC422": "an attempt ran out of time, or its agent is gone",
+    "ACC427": "a result cost more than its contract allows, or does not say what it cost",
     "ACC435": "the payload of a signal breaks its schema",
     "ACC446": "a letter cannot be read",
     "ACC450": "the input of a run breaks the template's input schema",

@@ -13,7 +13,7 @@ import msgspec
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import CapabilityRange, Version, VersionRange
-from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback
+from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.graph import Graph
@@ -26,7 +26,7 @@ from accord.domain.template import Template
 from accord.errors import NotFound
 from accord.ports import Record, RunQuery, RunState, RunSummary
 
-RunCommand = Pause | Resume | Cancel | RetryTask | Rollback
+RunCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback
 """What somebody may have done with a run; a signal is given with `Service.signal`, which keeps its value."""
 
 

@@ -121,6 +121,7 @@ def _because(event: e.RunPaused | e.RunCancelling) -> str:
 
 SAID: Final[Mapping[type, Callable[[Any], str]]] = {
     e.RunPaused: lambda event: f"paused{_because(event)}",
+    e.BudgetSet: lambda event: f"may cost {event.max_cost} in all, by {event.by}",
     e.RunResumed: lambda event: f"resumed by {event.by}",
     e.RunCancelling: lambda event: f"cancelled{_because(event)}",
     e.RunFailing: lambda event: f"the run fails{_blamed(event.fault)}: {event.problem.code}",

@@ -10,6 +10,7 @@ from rich.text import Text
 from accord.cli.errors import show_problem
 from accord.cli.output import Screen, agent_name, between, clean, counted, moment, shortened, size, state_text
 from accord.domain import event as e
+from accord.domain.cost import shortest
 from accord.domain.document import Document
 from accord.domain.ids import TaskId
 from accord.domain.state import Attempt, Run
@@ -82,6 +83,7 @@ async def _show_attempt(service: Service, attempt: Attempt, told: Told, screen: 
             ("confidence", f"{attempt.confidence:g}" if attempt.confidence is not None else ""),
             ("fault", attempt.fault or ""),
             ("damaged", f"on the way, {counted(attempt.damaged, 'time')}" if attempt.damaged else ""),
+            ("cost", shortest(attempt.cost) if attempt.cost is not None else ""),
             ("cause", told.cause.replace("_", " ")),
             ("input", await _preview(service, attempt.want.input, screen)),
             ("output", await _preview(service, attempt.output, screen)),

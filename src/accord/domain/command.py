@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -30,6 +31,13 @@ class Pause(_Command, frozen=True, kw_only=True, tag="pause"):
 class Resume(_Command, frozen=True, kw_only=True, tag="resume"):
     """Go on after a pause."""
 
+    by: str
+
+
+class SetBudget(_Command, frozen=True, kw_only=True, tag="set_budget"):
+    """Give the run another budget: what it has spent already is part of it."""
+
+    max_cost: Decimal
     by: str
 
 
@@ -139,6 +147,7 @@ class Deliver(_Command, frozen=True, kw_only=True, tag="deliver"):
     statement: str
     output: Document
     confidence: float | None = None
+    cost: Decimal | None = None
     problems: tuple[Problem, ...] = ()
     diagnosis: Document | None = None
     """The input for the diagnostic agent; None where there is none to ask."""
@@ -157,6 +166,7 @@ class Diagnose(_Command, frozen=True, kw_only=True, tag="diagnose"):
     """The repaired result; it has passed the contract."""
     explanation: str = ""
     confidence: float | None = None
+    cost: Decimal | None = None
 
 
 class Fail(_Command, frozen=True, kw_only=True, tag="fail"):
@@ -167,6 +177,7 @@ class Fail(_Command, frozen=True, kw_only=True, tag="fail"):
     statement: str
     problem: Problem
     retryable: bool
+    cost: Decimal | None = None
     refuses: bool = False
     """Whether it refuses an input that keeps the contract."""
     peers: int = 0
@@ -194,6 +205,7 @@ class SubrunEnded(_Command, frozen=True, kw_only=True, tag="subrun_ended"):
     run: RunId
     output: Document | None = None
     problem: Problem | None = None
+    cost: Decimal | None = None
 
 
 class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
@@ -202,7 +214,7 @@ class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
     renewed: frozenset[LeaseToken] = frozenset()
 
 
-ControlCommand = Pause | Resume | Cancel | RetryTask | Rollback | Signal
+ControlCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Signal
 EngineCommand = (
     Start | Assign | RefuseInput | GiveUp | Accept | Deliver | Diagnose | Fail | Damage | AgentLost | SubrunEnded | Tick
 )

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -158,7 +159,7 @@ def _graph(
 ) -> Graph:
     if ending is not None:
         tasks = {**tasks, AGGREGATE: _aggregate(template, tasks, ending)}
-    needs = {name: task.needs for name, task in tasks.items()}
+    needs, limits = {name: task.needs for name, task in tasks.items()}, template.limits
     order, dependents = topological(needs), dependents_of(needs)
     if ending is not None:
         output = _output_of(AGGREGATE)
@@ -173,10 +174,12 @@ def _graph(
         order=order,
         dependents=dependents,
         output=output,
-        deadline=_duration(template.limits.deadline),
-        parallel=template.limits.parallel,
-        max_tasks=template.limits.tasks,
+        deadline=_duration(limits.deadline),
+        parallel=limits.parallel,
+        max_tasks=limits.tasks,
         compensates_failure=template.on_failure == "compensate",
+        max_cost=Decimal(limits.max_cost) if limits.max_cost is not None else None,
+        when_spent=limits.when_spent or "fail",
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from accord.domain import command as c
 from accord.domain import event as e
+from accord.domain.budget import may_resume
 from accord.domain.draft import Draft
 from accord.domain.effects import PARENT
 from accord.domain.fork import adoptable
@@ -29,6 +30,7 @@ def resume(draft: Draft, command: c.Resume) -> None:
     """Go on after a pause. A parent that resumes leaves a pause alone that was not its own."""
     if command.by == PARENT and draft.run.paused and draft.run.paused_by != PARENT:
         raise TransitionRefused.of("ACC439", f"the run was paused by {draft.run.paused_by}, not by its parent")
+    may_resume(draft.run)
     draft.emit(e.RunResumed(at=draft.now, by=command.by))
 
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from accord.domain import budget, control, outcome, signal, timing
 from accord.domain import command as c
-from accord.domain import control, outcome, signal, timing
 from accord.domain import event as e
+from accord.domain.budget import is_over_budget, stop_spending
 from accord.domain.draft import Decision, Draft
 from accord.domain.graph import Graph
 from accord.domain.progress import advance, relaunch
@@ -35,6 +36,7 @@ _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.Tick: timing.tick,
     c.Pause: control.pause,
     c.Resume: control.resume,
+    c.SetBudget: budget.set_budget,
     c.Cancel: control.cancel,
     c.RetryTask: control.retry,
     c.Rollback: control.rollback,
@@ -52,6 +54,9 @@ def decide(run: Run, command: c.Command, now: datetime, values: Values) -> Decis
     draft = Draft(run, now, values)
     _DECIDE[type(command)](draft, command)
     advance(draft)
+    if is_over_budget(draft):
+        stop_spending(draft)
+        advance(draft)
     return draft.decision()
 
 

@@ -28,6 +28,8 @@ class Draft:
     """Collects the events of one decision."""
 
     def __init__(self, run: Run, now: datetime, values: Values, events: list[e.Event] | None = None) -> None:
+        self.before = run
+        """The run before the decision."""
         self.run = run
         self.now = now
         self.values = values

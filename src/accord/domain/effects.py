@@ -205,7 +205,9 @@ def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:
     parent = run.started.parent
     if parent is not None:
         problem = None if run.phase == "completed" else run.problem or Problem("ACC445", f"the run was {run.phase}")
-        command = c.SubrunEnded(task=parent.task, run=run.id, output=run.output, problem=problem)
+        command = c.SubrunEnded(
+            task=parent.task, run=run.id, output=run.output, problem=problem, cost=run.spent or None
+        )
         yield TellParent(parent.run, command)
     yield Ended()
 

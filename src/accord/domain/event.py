@@ -7,6 +7,7 @@ and an upcaster in `accord.codec` that turns the old one into the new one.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -105,6 +106,13 @@ class RunCompleted(_Event, frozen=True, kw_only=True, tag="run.completed"):
     output: Document
 
 
+class BudgetSet(_Event, frozen=True, kw_only=True, tag="run.budget_set"):
+    """From now on all attempts of the run may cost so much together, what was spent before included."""
+
+    max_cost: Decimal
+    by: str
+
+
 class RollbackStarted(_Event, frozen=True, kw_only=True, tag="run.rolling_back"):
     """These tasks are to be undone, those with a compensation in reverse topological order, and then done again."""
 
@@ -201,6 +209,8 @@ class SubrunEnded(_Event, frozen=True, kw_only=True, tag="task.subrun_ended"):
 
     task: TaskId
     run: RunId
+    cost: Decimal | None = None
+    """What its attempts have cost together."""
 
 
 class TaskCompleted(_Event, frozen=True, kw_only=True, tag="task.completed"):
@@ -296,6 +306,8 @@ class AttemptSucceeded(_Event, frozen=True, kw_only=True, tag="attempt.succeeded
     statement: str
     output: Document
     confidence: float | None = None
+    cost: Decimal | None = None
+    """What the agent says that it has cost."""
 
 
 class AttemptRejected(_Event, frozen=True, kw_only=True, tag="attempt.rejected"):
@@ -308,6 +320,8 @@ class AttemptRejected(_Event, frozen=True, kw_only=True, tag="attempt.rejected")
     fault: Fault
     problems: tuple[Problem, ...]
     confidence: float | None = None
+    cost: Decimal | None = None
+    """What the agent says that it has cost."""
 
 
 class AttemptFailed(_Event, frozen=True, kw_only=True, tag="attempt.failed"):
@@ -320,6 +334,8 @@ class AttemptFailed(_Event, frozen=True, kw_only=True, tag="attempt.failed"):
     retryable: bool = True
     fault: Fault | None = None
     """`consumer` where the agent refused an input that keeps the contract."""
+    cost: Decimal | None = None
+    """What the agent says that it has cost."""
 
 
 class AttemptDamaged(_Event, frozen=True, kw_only=True, tag="attempt.damaged"):
@@ -349,7 +365,17 @@ class AttemptCancelled(_Event, frozen=True, kw_only=True, tag="attempt.cancelled
     reason: str
 
 
-RunEvent = RunStarted | RunPaused | RunResumed | RunCancelling | RunCancelled | RunFailing | RunFailed | RunCompleted
+RunEvent = (
+    RunStarted
+    | RunPaused
+    | RunResumed
+    | BudgetSet
+    | RunCancelling
+    | RunCancelled
+    | RunFailing
+    | RunFailed
+    | RunCompleted
+)
 RollbackEvent = RollbackStarted | RollbackFinished
 TaskEvent = (
     TaskExpanded

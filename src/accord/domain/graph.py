@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -144,6 +145,9 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int
     max_tasks: int
     compensates_failure: bool
+    max_cost: Decimal | None = None
+    """What all attempts of a run may cost together."""
+    when_spent: Literal["fail", "pause"] = "fail"
     waits: Mapping[str, tuple[TaskId, ...]] = {}
     """The nodes that wait for a signal, by its name; made from `tasks`."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 from immutables import Map
 
 from accord.domain import event as e
+from accord.domain.cost import NOTHING
 from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.graph import Graph
@@ -46,6 +48,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     output: Document | None = None
     problem: Problem | None = None
     fault: Fault | None = None
+    spent: Decimal = NOTHING
+    max_cost: Decimal | None = None
 
 
 _PLAIN = tuple(name for name in Image.__struct_fields__ if name not in ("tasks", "subruns", "leaving"))

@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 import orjson
 
+from accord.domain.cost import PATTERN as COST_PATTERN
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.errors import MessageRefused, Place, Problem
 
@@ -55,6 +56,7 @@ REFUSALS: Final[dict[str, str]] = {
     "ACC315": "a claim is null; what is absent is left out",
     "ACC316": "the confidence is not a number from 0 to 1",
     "ACC317": "the claims do not fit into a statement",
+    "ACC319": "the cost is no decimal in its shortest form, or has too many digits",
     # any JSON document of a message (message.py)
     "ACC320": "the document is too long",
     "ACC321": "the document is not JSON",
@@ -167,6 +169,7 @@ _DIGEST = Annotated[Digest, _HEX]
 _SECONDS = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]  # the last second of the year 9999
 _LENGTH = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
 _ATTEMPT = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
+_COST = Annotated[str, msgspec.Meta(pattern=rf"\A{COST_PATTERN}\Z")]
 _CONFIDENCE = Annotated[str, msgspec.Meta(pattern=r"\A(0|1|0\.[0-9]{0,5}[1-9])\Z")]
 
 
@@ -202,6 +205,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     """Digests of the statements that this one rests on: lineage."""
     confidence: _CONFIDENCE | None = msgspec.field(name="cnf", default=None)
     """A decimal from 0 to 1 in its shortest form, at most six places: `0.85`, `0`, `1`."""
+    cost: _COST | None = msgspec.field(name="cst", default=None)
+    """What the attempt has cost: a decimal in its shortest form, at most 12 digits before and 9 behind the point."""
     organisation: _TEXT | None = msgspec.field(name="org", default=None)
     trace: _TEXT | None = msgspec.field(name="trp", default=None)
     """W3C traceparent. Only its length is checked: tracing never decides about a message."""
@@ -283,4 +288,5 @@ def _out_of_bounds(reason: str) -> MessageRefused:
     if found is None:
         return refusal("ACC314", reason)
     place = re.sub(r"[.\[\]]+", "/", found[1]).rstrip("/")
-    return refusal("ACC316" if place == "cnf" else "ACC314", reason[: found.start()], pointer=f"/{place}")
+    code = {"cnf": "ACC316", "cst": "ACC319"}.get(place, "ACC314")
+    return refusal(code, reason[: found.start()], pointer=f"/{place}")

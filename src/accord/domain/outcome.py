@@ -7,11 +7,12 @@ from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.draft import Draft
 from accord.domain.fault import RESENDS, Fault, classify
-from accord.domain.graph import Work
+from accord.domain.graph import Work, undone_id
 from accord.domain.ids import TaskId
 from accord.domain.mapping import placed
 from accord.domain.progress import fail_task, stop_attempts, work_of
 from accord.domain.recourse import (
+    OVERPRICED,
     UNSURE,
     fall_back,
     fault_of,
@@ -31,6 +32,10 @@ def assign(draft: Draft, command: c.Assign) -> None:
     run = draft.run
     if run.paused:
         raise TransitionRefused.of("ACC407", "the run is paused: nothing is assigned", hint="accord runs resume")
+    if run.spent_all and undone_id(command.task) is None:
+        raise TransitionRefused.of(
+            "ACC426", "the run's budget is spent: nothing is assigned", hint="accord runs budget"
+        )
     draft.emit(
         e.AttemptAssigned(
             at=draft.now,
@@ -102,6 +107,7 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
                 fault=fault,
                 problems=problems,
                 confidence=command.confidence,
+                cost=command.cost,
             )
         )
         _after_rejection(draft, command, attempt, problems, fault)
@@ -114,6 +120,7 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
             statement=command.statement,
             output=command.output,
             confidence=command.confidence,
+            cost=command.cost,
         )
     )
     if work_of(draft.run, command.task).redundancy is None:
@@ -136,6 +143,7 @@ def diagnose(draft: Draft, command: c.Diagnose) -> None:
             statement=command.statement,
             output=command.output,
             confidence=command.confidence,
+            cost=command.cost,
         )
     )
     if command.verdict == "repaired" and command.repaired is not None:
@@ -185,6 +193,7 @@ def fail(draft: Draft, command: c.Fail) -> None:
             statement=command.statement,
             retryable=command.retryable,
             fault=fault,
+            cost=command.cost,
         )
     )
     if fault is None or attempt.want.purpose == "diagnose":
@@ -241,7 +250,7 @@ def end_subrun(draft: Draft, command: c.SubrunEnded) -> None:
     active = draft.run.subruns.get(task) == subrun
     if not active and subrun not in draft.run.leaving:
         return
-    draft.emit(e.SubrunEnded(at=draft.now, task=task, run=subrun))
+    draft.emit(e.SubrunEnded(at=draft.now, task=task, run=subrun, cost=command.cost))
     if active and command.problem is not None:
         fail_task(draft, task, command.problem)
     elif active:
@@ -273,6 +282,8 @@ def _after_rejection(
         try_again(draft, task, last_rejected(draft, task).problems)
     elif problems[0].code == UNSURE:
         _after_doubt(draft, task, attempt, command.output, problems)
+    elif problems[0].code == OVERPRICED:
+        try_again(draft, task, problems, avoid=(attempt.agent,))
     elif work.diagnose and work.redundancy is None and command.diagnosis is not None:
         draft.emit(
             e.AttemptWanted(

@@ -22,7 +22,10 @@ from accord.errors import ExpressionInvalid, Problem
 UNSURE = "ACC421"
 """The code of a result whose confidence is too low."""
 
-NOT_OF_SCHEMA = frozenset((UNSURE,))
+OVERPRICED = "ACC427"
+"""The code of a result that cost more than its contract allows, or does not say what it cost."""
+
+NOT_OF_SCHEMA = frozenset((UNSURE, OVERPRICED))
 """What may be wrong with a result that keeps its schema: no sign that the schema is wrong."""
 
 
@@ -112,7 +115,7 @@ def fault_of(run: Run, task: TaskId, attempt: Attempt, seen: Literal["output", "
 def _broke(one: Attempt, attempt: Attempt, seen: Literal["output", "refusal"]) -> bool:
     """Whether the schemas of `attempt`'s contract were broken in this one, too."""
     ended = "rejected" if seen == "output" else "failed"
-    of_schema = one.fault is not None and not any(problem.code in NOT_OF_SCHEMA for problem in one.problems)
+    of_schema = one.fault is not None and not any(problem.code in NOT_OF_SCHEMA for problem in one.problems[:1])
     return one.phase == ended and of_schema and one.want.purpose == "work" and one.contract == attempt.contract
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
@@ -52,6 +53,14 @@ def _resume(run: Run, event: e.RunResumed) -> Run:
     if not run.paused:
         raise TransitionRefused.of("ACC403", "the run is not paused", hint="see `accord runs show`")
     return replace(run, paused=False, paused_by="")
+
+
+def _budget_set(run: Run, event: e.BudgetSet) -> Run:
+    return replace(run, max_cost=event.max_cost)
+
+
+def _spent(run: Run, cost: Decimal | None) -> Run:
+    return run if cost is None else replace(run, spent=run.spent + cost)
 
 
 def _run_failing(run: Run, event: e.RunFailing) -> Run:
@@ -269,6 +278,7 @@ def _subrun_started(run: Run, event: e.SubrunStarted) -> Run:
 
 
 def _subrun_ended(run: Run, event: e.SubrunEnded) -> Run:
+    run = _spent(run, event.cost)
     if run.subruns.get(event.task) == event.run:
         return replace(run, subruns=run.subruns.delete(event.task))
     if event.run in run.leaving:
@@ -358,23 +368,39 @@ def _attempt(run: Run, event: Any, **changes: Any) -> Run:
 
 
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> Run:
-    return _attempt(run, event, statement=event.statement, output=event.output, confidence=event.confidence, fault=None)
-
-
-def _rejected(run: Run, event: e.AttemptRejected) -> Run:
     return _attempt(
-        run,
+        _spent(run, event.cost),
         event,
         statement=event.statement,
         output=event.output,
         confidence=event.confidence,
+        cost=event.cost,
+        fault=None,
+    )
+
+
+def _rejected(run: Run, event: e.AttemptRejected) -> Run:
+    return _attempt(
+        _spent(run, event.cost),
+        event,
+        statement=event.statement,
+        output=event.output,
+        confidence=event.confidence,
+        cost=event.cost,
         problems=event.problems,
         fault=event.fault,
     )
 
 
 def _failed(run: Run, event: e.AttemptFailed) -> Run:
-    return _attempt(run, event, statement=event.statement, problems=(event.problem,), fault=event.fault)
+    return _attempt(
+        _spent(run, event.cost),
+        event,
+        statement=event.statement,
+        problems=(event.problem,),
+        fault=event.fault,
+        cost=event.cost,
+    )
 
 
 def _damaged(run: Run, event: e.AttemptDamaged) -> Run:
@@ -400,6 +426,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.RunStarted: _started,
     e.RunPaused: _pause,
     e.RunResumed: _resume,
+    e.BudgetSet: _budget_set,
     e.RunCancelling: _run_cancelling,
     e.RunCancelled: _run_cancelled,
     e.RunFailing: _run_failing,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from immutables import Map
 
 from accord.domain import event as e
 from accord.domain.agenda import Agenda
+from accord.domain.cost import NOTHING
 from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.graph import Graph
@@ -57,6 +59,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whose doing it is, where a contract was broken."""
     damaged: int = 0
     """How often an answer was damaged on the way."""
+    cost: Decimal | None = None
+    """What the agent says that it has cost."""
 
     @property
     def live(self) -> bool:
@@ -186,6 +190,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     fault: Fault | None = None
     """Whose doing the failure is, where a contract was broken."""
+    spent: Decimal = NOTHING
+    """What all its attempts, and the runs that did its tasks, have cost."""
+    max_cost: Decimal | None = None
+    """The budget that somebody has set in place of the template's."""
     updated_at: datetime
 
     @property
@@ -197,6 +205,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def ended(self) -> bool:
         """Whether nothing will happen unless somebody asks for it."""
         return self.phase in ENDED
+
+    @property
+    def budget(self) -> Decimal | None:
+        """What all attempts may cost together; None where that is not limited."""
+        return self.graph.max_cost if self.max_cost is None else self.max_cost
+
+    @property
+    def spent_all(self) -> bool:
+        """Whether nothing is left of the budget."""
+        budget = self.budget
+        return budget is not None and self.spent >= budget
 
     def state(self, task: TaskId) -> TaskState:
         """The task's state; that of a task to which nothing has happened is pending."""

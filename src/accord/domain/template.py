@@ -45,6 +45,9 @@ DurationOrExpression = Annotated[
         description="A duration such as `10s`, or an expression that gives one.",
     ),
 ]
+Cost = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,9})?$", description='A cost: a decimal in quotes, `"0.25"`.')
+]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[int, Meta(ge=1)]
 JsonSchema: TypeAlias = dict[str, Any] | bool
@@ -212,6 +215,10 @@ class LimitsSpec(_Node, frozen=True, kw_only=True):
     """How many attempts may be under way at once."""
     tasks: Annotated[int, Meta(ge=1, le=1_000_000)] = 200_000
     """How many tasks there may be, items counted."""
+    max_cost: Cost | None = None
+    """What all attempts may cost together, in the unit that the agents count in; a decimal in quotes: `"2.50"`."""
+    when_spent: Literal["fail", "pause"] | None = None
+    """Whether a run that has spent it fails (so by default), or pauses until somebody gives it more."""
 
 
 class Template(_Node, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -80,6 +81,11 @@ def rule_problems(template: Template) -> Iterator[Problem]:
     yield from _schema_problems(template.input, "/input")
     yield from _retry_problems(template.defaults, "/defaults")
     yield from _duration_problems(template.limits.deadline, "/limits/deadline")
+    if template.limits.max_cost is not None and not Decimal(template.limits.max_cost):
+        yield problem("ACC122", "with nothing to spend nothing is done", "/limits/max_cost", "more than 0")
+    if template.limits.when_spent is not None and template.limits.max_cost is None:
+        message = "`when_spent` means nothing without `max_cost`"
+        yield problem("ACC121", message, "/limits/when_spent", "add `max_cost`, or remove it")
     for name, spec in template.tasks.items():
         at = f"/tasks/{name}"
         yield from _name_problems(name, template)

@@ -7,7 +7,7 @@ The order of the checks is that of `docs/protocol.md`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -22,7 +22,7 @@ from accord.domain.ids import AgentId, TaskId
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
 from accord.domain.payloads import FailurePayload, decode_payload
 from accord.domain.progress import work_of
-from accord.domain.recourse import UNSURE
+from accord.domain.recourse import NOT_OF_SCHEMA, OVERPRICED, UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
 from accord.engine.documents import Documents
@@ -226,6 +226,7 @@ class Gate:
                 statement=statement,
                 problem=problem,
                 retryable=failure.retryable,
+                cost=_cost(claims),
                 refuses=failure.code == REFUSED_INPUT,
                 peers=len(self._peers(run, task, attempt) - _refusing(run, task)),
             )
@@ -236,15 +237,15 @@ class Gate:
     def _result(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
         payload = authentic.message.payload
         contract = self._registry.contract(attempt.contract)
-        confidence = _confidence(authentic.claims)
+        confidence, cost = _confidence(authentic.claims), _cost(authentic.claims)
         value, problems = _parsed(payload)
         if not problems:
-            problems = contract.violations_of_output(value)
-        unsure = not problems and _below(contract.limits.min_confidence, confidence)
-        if unsure:
+            problems = (*_overpriced(contract, cost), *contract.violations_of_output(value))
+        if not problems and _below(contract.limits.min_confidence, confidence):
             problems = (_unsure(contract),)
         if attempt.want.purpose == "diagnose" and not problems:
             return self._diagnosis(run, task, attempt, authentic)
+        diagnosable = bool(problems) and problems[0].code not in NOT_OF_SCHEMA
         is_json = not problems or not problems[0].code.startswith("ACC32")
         output = self._documents.document(payload) if is_json else self._documents.opaque(payload)
         return c.Deliver(
@@ -253,8 +254,9 @@ class Gate:
             statement=authentic.message.statement.decode("ascii"),
             output=output,
             confidence=confidence,
+            cost=cost,
             problems=problems,
-            diagnosis=self._case(run, task, attempt, value, problems) if problems and not unsure else None,
+            diagnosis=self._case(run, task, attempt, value, problems) if diagnosable else None,
         )
 
     def _diagnosis(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
@@ -286,6 +288,7 @@ class Gate:
             repaired=repaired,
             explanation=diagnosis.explanation,
             confidence=_confidence(authentic.claims),
+            cost=_cost(authentic.claims),
         )
 
     def _no_diagnosis(
@@ -293,7 +296,14 @@ class Gate:
     ) -> c.Command:
         output = self._documents.document(authentic.message.payload)
         statement = authentic.message.statement.decode("ascii")
-        return c.Deliver(task=task, attempt=attempt.number, statement=statement, output=output, problems=problems)
+        return c.Deliver(
+            task=task,
+            attempt=attempt.number,
+            statement=statement,
+            output=output,
+            cost=_cost(authentic.claims),
+            problems=problems,
+        )
 
     def _case(
         self, run: Run, task: TaskId, attempt: Attempt, value: object, problems: tuple[Problem, ...]
@@ -352,6 +362,18 @@ def _parsed(payload: bytes) -> tuple[object, tuple[Problem, ...]]:
 
 def _confidence(claims: Claims) -> float | None:
     return None if claims.confidence is None else float(claims.confidence)
+
+
+def _cost(claims: Claims) -> Decimal | None:
+    return None if claims.cost is None else Decimal(claims.cost)
+
+
+def _overpriced(contract: Contract, cost: Decimal | None) -> Iterator[Problem]:
+    """Where the contract limits the cost, a result has to say what it was, and keep within it."""
+    most = contract.limits.max_cost
+    if most is not None and (cost is None or cost > most):
+        said = "does not say what it cost" if cost is None else f"cost {cost}"
+        yield Problem(OVERPRICED, f"the result {said}, the contract allows {most}")
 
 
 def _below(least: Decimal | None, confidence: float | None) -> bool:

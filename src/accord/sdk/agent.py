@@ -24,6 +24,7 @@ from accord.domain.ids import InstanceId
 from accord.domain.signature import PublicKey
 from accord.errors import BadInput, Place, Problem
 from accord.sdk.function import Body, FunctionBody
+from accord.sdk.outcome import read_cost
 from accord.sdk.parameters import Declared, signature_of
 from accord.sdk.schema import JsonSchema
 
@@ -90,6 +91,7 @@ class Agent:
         description: str = "",
         deadline: timedelta | None = None,
         confidence: Decimal | float | None = None,
+        max_cost: Decimal | str | int | None = None,
         input: Mapping[str, Any] | None = None,  # noqa: A002 -- the glossary's word, as on the wire
         output: Mapping[str, Any] | None = None,
         examples: Sequence[Any] = (),
@@ -99,7 +101,8 @@ class Agent:
 
         The input is the function's parameters, or its only one where that is a model; the output is its
         return type. `input` and `output` declare JSON Schemas in their place: one parameter then takes the
-        document as it is. `deadline` and `confidence` are the contract's limits. The description is
+        document as it is. `deadline`, `confidence` and `max_cost` are the contract's limits; with a
+        `max_cost`, results have to say what they have cost. The description is
         the first line of the docstring where none is given.
 
         Raises BadInput with all that is wrong when the function is decorated.
@@ -108,7 +111,7 @@ class Agent:
         def decorate(function: F) -> F:
             terms = Terms(
                 description=description or (inspect.getdoc(function) or "").partition("\n")[0],
-                limits=Limits(deadline=deadline, min_confidence=_decimal(confidence)),
+                limits=Limits(deadline, _cost(max_cost), _decimal(confidence)),
                 examples=tuple(examples),
                 tags=tuple(tags),
             )
@@ -152,6 +155,11 @@ class Agent:
 
 def _decimal(number: Decimal | float | None) -> Decimal | None:
     return None if number is None else Decimal(str(number))
+
+
+def _cost(cost: Decimal | str | int | None) -> Decimal | None:
+    text = read_cost(cost)
+    return None if text is None else Decimal(text)
 
 
 def bound_function(function: Callable[..., Any], declared: Declared) -> Bound:

@@ -22,7 +22,7 @@ from accord.domain.payloads import ProgressPayload, encode_payload
 from accord.ports import partition_subject
 from accord.sdk.intake import Letter
 from accord.sdk.outbox import Outgoing
-from accord.sdk.outcome import Failure, Output
+from accord.sdk.outcome import Failure, Output, read_cost
 
 ANSWER_VALID_S = 300
 """How long an answer may take to the gate."""
@@ -54,10 +54,8 @@ def subject_of(letter: Letter) -> Subject:
     return Subject(AttemptKey(*cast(tuple[RunId, TaskId, int, LeaseToken], named)), letter)
 
 
-def answer(
-    subject: Subject, kind: Kind, payload: bytes | None, now: datetime, *, confidence: str | None = None
-) -> Outgoing:
-    """A message about this attempt to whoever assigned it."""
+def answer(subject: Subject, kind: Kind, payload: bytes | None, now: datetime, **estimates: str | None) -> Outgoing:
+    """A message about this attempt to whoever assigned it; `estimates` are the claims `confidence` and `cost`."""
     key, assigned = subject.key, subject.letter.claims
     issued_at = int(now.timestamp())
     claims = Claims(
@@ -75,7 +73,7 @@ def answer(
         contract=assigned.contract,
         payload=None if payload is None else payload_ref(payload),
         inputs=(subject.letter.digest,),
-        confidence=confidence,
+        **estimates,
         trace=assigned.trace,
     )
     return Outgoing(partition_subject(partition_of(key.run)), claims, payload or b"")
@@ -84,11 +82,12 @@ def answer(
 def final_answer(subject: Subject, outcome: Output | Failure, now: datetime) -> Outgoing:
     """The result, or the failure, that ends this attempt for the agent."""
     if isinstance(outcome, Output) and len(outcome.data) > PAYLOAD_MAX_BYTES:
-        outcome = Failure("output-too-large", f"{len(outcome.data)} bytes, at most {PAYLOAD_MAX_BYTES} fit")
+        said = f"{len(outcome.data)} bytes, at most {PAYLOAD_MAX_BYTES} fit"
+        outcome = Failure("output-too-large", said, cost=outcome.cost)
     if isinstance(outcome, Failure):
-        return answer(subject, "failure", encode_payload(outcome.payload), now)
+        return answer(subject, "failure", encode_payload(outcome.payload), now, cost=outcome.cost)
     confidence = None if outcome.confidence is None else confidence_text(outcome.confidence)
-    return answer(subject, "result", outcome.data, now, confidence=confidence)
+    return answer(subject, "result", outcome.data, now, confidence=confidence, cost=read_cost(outcome.cost))
 
 
 def progress_answer(subject: Subject, payload: ProgressPayload, now: datetime, number: int) -> Outgoing:

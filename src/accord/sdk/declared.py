@@ -81,6 +81,7 @@ _CAPABILITY: Final = _closed(
     output=_SCHEMA,
     deadline=_DURATION,
     confidence={"type": "number", "minimum": 0, "maximum": 1},
+    max_cost={"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,9})?$"},
     examples={"type": "array"},
     tags={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}},
     run=_RUN,
@@ -163,6 +164,7 @@ def _terms(declared: Mapping[str, Any]) -> Terms:
         description=declared.get("description", ""),
         limits=Limits(
             deadline=parse_duration(declared["deadline"]) if "deadline" in declared else None,
+            max_cost=Decimal(declared["max_cost"]) if "max_cost" in declared else None,
             min_confidence=Decimal(str(declared["confidence"])) if "confidence" in declared else None,
         ),
         examples=tuple(declared.get("examples", ())),
@@ -194,6 +196,9 @@ def _outside(declared: Mapping[str, Any]) -> Bound:
     """A command or an endpoint, whose schemas nobody can derive."""
     run = declared["run"]
     problems = [problem for name in ("input", "output") for problem in _schema_problems(name, declared)]
+    if "max_cost" in declared:
+        said = "a program or an endpoint cannot say what it has cost, so nothing could keep this"
+        problems.append(Problem("ACC741", said, Place(pointer="/max_cost"), "remove it"))
     if "command" in run and shutil.which(run["command"][0], path=SEARCH_PATH) is None:
         hint = f"give an absolute path, or a program in {SEARCH_PATH}"
         where = Place(pointer="/run/command/0")

@@ -45,7 +45,7 @@ class FunctionBody:
             arguments[self._context] = context
         returned = await self._call(arguments, context)
         if isinstance(returned, Result):
-            return Output(self._output.dump(returned.value), returned.confidence)
+            return Output(self._output.dump(returned.value), returned.confidence, returned.cost)
         return Output(self._output.dump(returned))
 
     def _on_loop(self, arguments: dict[str, Any], context: Context) -> Awaitable[Any]:

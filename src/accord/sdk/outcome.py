@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Generic, TypeVar
+from decimal import Decimal, InvalidOperation
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 import orjson
 
+from accord.domain.cost import cost_text
 from accord.domain.payloads import CODE_PATTERN, FailurePayload, bounded
 from accord.errors import BadInput
 
@@ -17,16 +19,37 @@ DETAILS_MAX_BYTES = 256 * 1024
 """What the details of a failure may hold."""
 
 
-class Result(msgspec.Struct, Generic[T], frozen=True):
-    """A value with the agent's own estimate, 0 to 1, of how far it can be relied on.
+Cost: TypeAlias = Decimal | str | int
+"""A cost: a decimal number, also as text. A float is none: it is not what was counted."""
 
-    Raises BadInput ACC721 where the confidence is outside of that.
+
+def read_cost(cost: Cost | None) -> str | None:
+    """The cost as it is sent. Raises BadInput ACC720 where it is no decimal from 0, or has too many digits."""
+    if cost is None:
+        return None
+    try:
+        text = None if isinstance(cost, (float, bool)) else cost_text(Decimal(cost))
+    except InvalidOperation:
+        text = None
+    if text is None:
+        hint = 'a decimal such as Decimal("0.25") or "0.25": at most 12 digits before the point, 9 behind it, no float'
+        raise BadInput.of("ACC720", f"{cost!r} is no cost", hint=hint)
+    return text
+
+
+class Result(msgspec.Struct, Generic[T], frozen=True):
+    """A value with the agent's own estimate, 0 to 1, of how far it can be relied on, and what it has cost, in the unit
+    that the organisation counts in.
+
+    Raises BadInput: ACC721 where the confidence is outside of that, ACC720 where the cost is no decimal from 0.
     """
 
     value: T
     confidence: float | None = None
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
+        read_cost(self.cost)
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise BadInput.of("ACC721", f"the confidence is {self.confidence}", hint="give a number from 0 to 1")
 
@@ -35,10 +58,18 @@ class Failure(Exception):
     """Raised by an agent's function that knows why it has no result.
 
     `code` is for programs, `message` for people, `details` any JSON value; `retryable` tells whether the same
-    input may succeed on another try.
+    input may succeed on another try, and `cost` what was spent all the same.
     """
 
-    def __init__(self, code: str, message: str, *, retryable: bool = False, details: object = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        details: object = None,
+        cost: Cost | None = None,
+    ) -> None:
         if re.fullmatch(CODE_PATTERN, code) is None:
             hint = "letters, digits, `.`, `_` and `-`, at most 128"
             raise BadInput.of("ACC729", f"`{code:.80}` is no code of a failure", hint=hint)
@@ -47,6 +78,7 @@ class Failure(Exception):
         self.message = message
         self.retryable = retryable
         self.details = details
+        self.cost = read_cost(cost)
 
     @property
     def payload(self) -> FailurePayload:
@@ -69,7 +101,8 @@ def _json_of(details: object) -> object:
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
-    """An output document's exact bytes, and the confidence in it."""
+    """An output document's exact bytes, the confidence in it, and what it has cost."""
 
     data: bytes
     confidence: float | None = None
+    cost: Cost | None = None

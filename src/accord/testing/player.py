@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -38,6 +39,7 @@ class Done(msgspec.Struct, frozen=True):
 
     value: Any = None
     confidence: float | None = None
+    cost: Decimal | None = None
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class Broken(msgspec.Struct, frozen=True):
 
     value: Any = None
     message: str = "not as agreed"
+    cost: Decimal | None = None
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class Failed(msgspec.Struct, frozen=True):
 
     retryable: bool = True
     message: str = "no"
+    cost: Decimal | None = None
 
 
 class Refuses(msgspec.Struct, frozen=True):
@@ -235,23 +239,26 @@ class Player:
     def _command(self, given: Answer, task: TaskId, number: int) -> c.Command | None:
         statement, of = f"{task}#{number}", self.values.of
         match given:
-            case Done(value, confidence):
+            case Done(value, confidence, cost):
                 return c.Deliver(
-                    task=task, attempt=number, statement=statement, output=of(value), confidence=confidence
+                    task=task, attempt=number, statement=statement, output=of(value), confidence=confidence, cost=cost
                 )
-            case Broken(value, message):
+            case Broken(value, message, cost):
                 problems, case = (Problem("ACC247", message),), of({"broken": value})
                 return c.Deliver(
                     task=task,
                     attempt=number,
                     statement=statement,
                     output=of(value),
+                    cost=cost,
                     problems=problems,
                     diagnosis=case,
                 )
-            case Failed(retryable, message):
+            case Failed(retryable, message, cost):
                 problem = Problem("ACC420", message)
-                return c.Fail(task=task, attempt=number, statement=statement, problem=problem, retryable=retryable)
+                return c.Fail(
+                    task=task, attempt=number, statement=statement, problem=problem, retryable=retryable, cost=cost
+                )
             case Refuses(peers):
                 problem = Problem("ACC420", "not for me")
                 return c.Fail(

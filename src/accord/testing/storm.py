@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 
 from accord.domain import command as c
@@ -11,6 +12,8 @@ from accord.domain.run import Attempt, Run
 from accord.errors import AccordError, Problem
 from accord.testing.invariants import must
 from accord.testing.player import Answer, Broken, Done, Failed, Player, Refuses, Silent, Verdict
+
+_COSTS = (None, Decimal(0), Decimal("0.1"))
 
 CALM_STEPS = 4000
 """So many steps are enough for every run of a test; one that needs more is stuck."""
@@ -41,6 +44,7 @@ class Storm:
             if run.ended:
                 return run
             if run.paused:
+                self._afford()
                 player.do(c.Resume(by="tester"))
             elif not (self._step(perfect=perfect) or self._answer_people()):
                 player.wake()
@@ -49,6 +53,7 @@ class Storm:
 
     def revive(self) -> Run:
         """A run that failed or was cancelled goes on, as soon as somebody wants it to."""
+        self._afford()
         run = self.player.run
         lost = sorted(task for task, state in run.tasks.items() if state.phase in ("failed", "cancelled"))
         nodes = [task for task in lost if task in run.graph.tasks]
@@ -85,6 +90,11 @@ class Storm:
                 player.decide_on(task, {"approved": True})
                 return True
         return False
+
+    def _afford(self) -> None:
+        """Whoever wants a run to go on gives it what that costs."""
+        if self.player.run.budget is not None:
+            self.player.do(c.SetBudget(max_cost=self.player.run.spent + 1000, by="tester"))
 
     # -- what may happen -----------------------------------------------------------------------------------------
 
@@ -149,6 +159,11 @@ class Storm:
         paused = self.player.run.paused
         self.player.do(c.Resume(by="tester") if paused else c.Pause(by="tester"))
 
+    def budget(self) -> None:
+        """Somebody gives the run a budget, or another one."""
+        more = self.random.choice((Decimal("0.1"), Decimal("0.5"), Decimal(5)))
+        self.player.do(c.SetBudget(max_cost=self.player.run.spent + more, by="tester"))
+
     def cancel(self) -> None:
         """Somebody cancels."""
         self.player.do(c.Cancel(by="tester", gives_up=self.random.random() < 0.3))
@@ -189,9 +204,10 @@ class Storm:
         if attempt.want.purpose == "diagnose":
             verdict = self.random.choice(("repaired", "retry", "reassign", "fail"))
             return self.random.choice((Verdict(verdict, "mended"), Verdict(verdict, "mended"), Broken(), Failed()))
-        refuses = Refuses(self.random.randint(0, 2))
-        good = Done(f"{task} {self.random.randint(0, 1)}", self.random.choice((None, 0.3, 0.8)))
-        return self.random.choice((good, good, good, Broken(), Failed(), Failed(retryable=False), refuses, Silent()))
+        confidence, cost = self.random.choice((None, 0.3, 0.8)), self.random.choice(_COSTS)
+        good = Done(f"{task} {self.random.randint(0, 1)}", confidence, cost)
+        bad = (Broken(cost=cost), Failed(cost=cost), Failed(retryable=False), Refuses(self.random.randint(0, 2)))
+        return self.random.choice((good, good, good, *bad, Silent()))
 
 
 def _good(task: TaskId, attempt: Attempt) -> Answer:
@@ -209,6 +225,7 @@ _CHOICES: dict[Callable[[Storm], None], int] = {
     Storm.damage: 2,
     Storm.wake: 5,
     Storm.pause: 2,
+    Storm.budget: 1,
     Storm.cancel: 1,
     Storm.retry: 3,
     Storm.roll_back: 2,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from accord.codec import decode_event
 from accord.domain import event as e
+from accord.domain.cost import shortest, total
 from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.ids import RunId, TaskId
@@ -72,6 +74,8 @@ async def run_document(service: Service, run: Run) -> dict[str, Any]:
     return {
         **plain_value(result),
         "fault": run.fault,
+        "spent": shortest(run.spent),
+        "max_cost": _amount(run.budget),
         "by": started.by,
         "input": await value_of(service, started.input),
         "parent": started.parent,
@@ -103,6 +107,7 @@ def _task_document(run: Run, name: TaskId) -> dict[str, Any]:
         "problem": state.problem,
         "fault": state.fault,
         "faults": dict(faults_of(run, name)),
+        "cost": _amount(cost_of(run, name)),
     }
 
 
@@ -113,6 +118,16 @@ def faults_of(run: Run, name: TaskId) -> Counter[Fault]:
     found["mapping"] += sum(max(len(state.misfits), int(state.fault == "mapping")) for state in states)
     found["transport"] = sum(one.damaged for state in states for one in state.attempts)
     return +found
+
+
+def cost_of(run: Run, name: TaskId) -> Decimal | None:
+    """What the attempts of a task, and of its items, say that they have cost; None where none says it."""
+    told = [one.cost for part in run.instances(name) for one in run.state(part).attempts if one.cost is not None]
+    return total(told) if told else None
+
+
+def _amount(cost: Decimal | None) -> str | None:
+    return None if cost is None else shortest(cost)
 
 
 # -- one task ----------------------------------------------------------------------------------------------------
@@ -180,6 +195,7 @@ async def _attempt_document(service: Service, attempt: Attempt, told: Told) -> d
         "ended_at": told.ended,
         "fault": attempt.fault,
         "damaged": attempt.damaged,
+        "cost": _amount(attempt.cost),
         "cause": told.cause or None,
         "confidence": attempt.confidence,
         "problems": attempt.problems,

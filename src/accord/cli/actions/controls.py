@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -34,6 +36,8 @@ from accord.ports import RunQuery, RunState
 from accord.service import Fork, RunCommand, Service
 from accord.views.result import Result, result_of
 from accord.views.waiting import answer_schema, waiting_tasks
+
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 OPEN: tuple[RunState, ...] = ("running", "paused", "cancelling", "rolling_back", "failing")
 
@@ -86,6 +90,21 @@ def pause(shared: Shared, which: Which, reason: str) -> None:
             run = await find_run(service, which.run)
             await service.control(run, c.Pause(by=who(), reason=reason))
             await _say_state(service, run, screen)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def budget(shared: Shared, reference: str, amount: str) -> None:
+    """Carry out `accord runs budget`."""
+    if _AMOUNT.fullmatch(amount) is None:
+        raise usage("ACC919", f"`{amount:.40}` is no amount", "a decimal such as 12.50")
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            run = await find_run(service, reference)
+            await service.control(run, c.SetBudget(max_cost=Decimal(amount), by=who()))
+            _say(screen, {"run": run, "max_cost": amount}, f"{run}: may cost {amount} in all")
         return DONE
 
     carry_out(shared, work)

@@ -27,6 +27,7 @@ from accord.cli.repairs import words_of
 from accord.cli.session import carry_out, opened
 from accord.cli.task_details import show_task
 from accord.cli.watching import how_to_answer
+from accord.domain.cost import shortest
 from accord.domain.graph import node_of
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
@@ -35,7 +36,7 @@ from accord.errors import NotFound
 from accord.ports import RunQuery, RunState
 from accord.service import Service, held
 from accord.views.result import repairs_of, result_of, value_of
-from accord.views.runs import ListedRun, RunPage, faults_of, run_document, run_page, task_document
+from accord.views.runs import ListedRun, RunPage, cost_of, faults_of, run_document, run_page, task_document
 from accord.views.waiting import waiting_tasks
 
 LEFT = "(left)"
@@ -182,6 +183,7 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
             ("deadline", moment(run.deadline_at) if run.deadline_at and not run.ended else ""),
             ("problem", Text(f"{run.problem.code} {clean(run.problem.message)}", "red") if run.problem else ""),
             ("fault", run.fault or ""),
+            ("spent", spent_words(run)),
         ]
     )
     screen.line()
@@ -205,6 +207,13 @@ async def _show_outcome(service: Service, run: Run, screen: Screen) -> None:
     screen.line(Text.assemble(("output  ", "quiet"), shortened(text, OUTPUT_MOST)))
     if len(text) > OUTPUT_MOST:
         screen.note(f"  → all of it: accord runs show {run.id} --json", "hint")
+
+
+def spent_words(run: Run) -> str:
+    """`5.2 of 10`; nothing where nothing was spent and no budget is set."""
+    if run.budget is None:
+        return shortest(run.spent) if run.spent else ""
+    return f"{shortest(run.spent)} of {shortest(run.budget)}"
 
 
 def _state_of(run: Run) -> Text:
@@ -231,6 +240,9 @@ def _remarks(run: Run, name: TaskId) -> Iterator[str]:
         yield f"{state.items_failed} failed"
     if state.adopted:
         yield "taken over"
+    cost = cost_of(run, name)
+    if cost is not None:
+        yield f"cost {shortest(cost)}"
     if state.confidence is not None:
         yield f"confidence {state.confidence:g}"
     yield from _lost_attempts(run, name)

@@ -180,6 +180,23 @@ def resume(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
+def budget(
+    run: RunName,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What all attempts may cost: a decimal.")],
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Give a run another budget; what it has spent already is part of it.
+
+    **Example**
+
+    - `accord runs budget last 12.50`, then `accord runs resume last`
+    """
+    controls.budget(Shared(home, as_json, verbose), run, amount)
+
+
+@app.command()
 def cancel(  # noqa: PLR0913 - one parameter per option
     run: OneRun = None,
     everything: Everything = False,

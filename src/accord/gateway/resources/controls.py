@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -37,6 +38,12 @@ class Cancel(_Asked):
 
     reason: str = Field("", max_length=4000)
     gives_up: bool = False
+
+
+class Budget(_Asked):
+    """What all attempts may cost together, as a decimal in a string."""
+
+    max_cost: str = Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,9})?$")
 
 
 class OfTask(_Asked):
@@ -76,6 +83,13 @@ async def pause(
 async def resume(run: Run, node: TheNode, principal: Controller, key: IdempotencyKey = None) -> Document:
     """Go on after a pause."""
     return await _done(node, run, c.Resume(by=principal.name), principal, key)
+
+
+@router.post("/budget", responses=STATE, response_class=Document)
+async def budget(run: Run, asked: Budget, node: TheNode, principal: Controller, key: IdempotencyKey = None) -> Document:
+    """Give the run another budget; what it has spent is part of it."""
+    command = c.SetBudget(max_cost=Decimal(asked.max_cost), by=principal.name)
+    return await _done(node, run, command, principal, key)
 
 
 @router.post("/cancel", responses=STATE, response_class=Document)

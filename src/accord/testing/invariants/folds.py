@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from accord.domain.cost import total
 from accord.domain.graph import undone_id
 from accord.domain.ids import TaskId
 from accord.domain.run import Run, TaskState, done
@@ -31,7 +32,7 @@ def miscounts(run: Run) -> Iterator[str]:
 def _counts(run: Run) -> Iterator[str]:
     nodes = [run.state(node) for node in run.graph.order]
     live = sum(attempt.live for state in run.tasks.values() for attempt in state.attempts)
-    counted = {
+    counted: dict[str, tuple[object, object]] = {
         "settled": (run.settled, sum(map(_settled, nodes))),
         "completed": (run.completed, sum(state.phase == "completed" for state in nodes)),
         "failed": (run.failed, sum(state.phase == "failed" for state in nodes)),
@@ -39,6 +40,9 @@ def _counts(run: Run) -> Iterator[str]:
         "live": (run.live, live),
         "compensating": (run.compensating, sum(undone_id(task) is not None for task in _busy(run))),
     }
+    if not any(state.subrun for state in run.tasks.values()):  # what those have cost is in no attempt
+        costs = total(attempt.cost for state in run.tasks.values() for attempt in state.attempts)
+        counted["spent"] = (run.spent, costs)
     for name, (said, found) in counted.items():
         if said != found:
             yield f"`{name}` is {said}, counted {found}"

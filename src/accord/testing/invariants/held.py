@@ -51,6 +51,8 @@ def unheld(before: Run, event: e.Event, after: Run) -> Iterator[str]:
     match event:
         case e.AttemptAssigned() if before.paused:
             yield f"{event.task} was assigned while the run was paused"
+        case e.AttemptAssigned(task=task) if before.spent_all and undone_id(task) is None:
+            yield f"{task} was assigned although the budget is spent"
         case e.AttemptWanted(task=task) if undone_id(task) and before.state(task).phase == "pending":
             yield from _hasty(before, undone_id(task) or task)
         case e.RollbackFinished(tasks=tasks):
