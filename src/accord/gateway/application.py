@@ -49,9 +49,15 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
 )
 """The nouns of the HTTP API."""
 
+TELL_WITHIN: Final = timedelta(seconds=3)
+"""How long it may take to tell whoever is connected that the server stops."""
+
+FRAME_BYTES: Final = 64 << 10
+"""What a message over a socket has around its payload: its statement, and the framing."""
+
 DESCRIPTION: Final = """\
-Every operation but those of health takes `Authorization: Bearer KEY`. Every answer that is no success is a problem
-document (RFC 9457) with all that is wrong, each with its code, its place and the way out.
+Every operation but those of health, and this document, takes `Authorization: Bearer KEY`. Every answer that is no
+success is a problem document (RFC 9457) with all that is wrong, each with its code, its place and the way out.
 """
 
 
@@ -68,6 +74,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     burst: int = 1000
     open_metrics: bool = False
     """Whether `/metrics` answers callers on this machine without a credential."""
+
+    @property
+    def max_message_bytes(self) -> int:
+        """How long a message over a socket may be; long polling carries it in base64."""
+        return self.max_body_bytes * 4 // 3 + FRAME_BYTES
 
 
 class Gateway:
@@ -110,10 +121,17 @@ class Gateway:
         await self._open.aclose()
 
     async def drain(self) -> None:
-        """Be not ready from now on, end what streams, and tell whoever is connected to go elsewhere."""
+        """Be not ready from now on, end what streams, and tell whoever is connected to go elsewhere: as many as can be
+        told within `TELL_WITHIN`.
+        """
         self.readiness.draining.set()
-        told = await asyncio.gather(*(tell() for tell in self.on_drain), return_exceptions=True)
-        for error in told:
+        telling = [asyncio.ensure_future(tell()) for tell in self.on_drain]
+        if not telling:
+            return
+        told, untold = await asyncio.wait(telling, timeout=TELL_WITHIN.total_seconds())
+        for late in untold:
+            late.cancel()
+        for error in await asyncio.gather(*told, *untold, return_exceptions=True):
             if isinstance(error, Exception):
                 logger.error("while draining: a fault of Accord's", exc_info=error)
 
@@ -138,7 +156,7 @@ def _sockets(options: Options) -> Any:
         async_mode="asgi",
         # None is "the server's own origin"; an empty list would be "any".
         cors_allowed_origins=list(options.cors_origins) or None,
-        max_http_buffer_size=options.max_body_bytes,
+        max_http_buffer_size=options.max_message_bytes,
         transports=["websocket", "polling"],
     )
 

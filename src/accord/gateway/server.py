@@ -10,6 +10,7 @@ import asyncio
 import errno
 import ipaddress
 import logging
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +21,6 @@ from typing import Final
 
 import msgspec
 import uvicorn
-from starlette.types import ASGIApp
 
 from accord.errors import BadInput, Place, Problem
 from accord.gateway.application import Gateway
@@ -87,6 +87,12 @@ def bound(address: Address) -> socket.socket:
     return found
 
 
+def lift_file_limit() -> None:
+    """Let this process open as many files as it may: each connection is one, and the usual limit is 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def url_of(address: Address, taken: socket.socket) -> str:
     """The URL that clients on this machine reach the socket under."""
     host, port = taken.getsockname()[:2]
@@ -121,7 +127,7 @@ async def serving(
 class _Server(uvicorn.Server):
     """Uvicorn, without its signal handlers: who runs the loop decides when it ends."""
 
-    def __init__(self, app: ASGIApp, address: Address, drain_within: timedelta) -> None:
+    def __init__(self, app: Gateway, address: Address, drain_within: timedelta) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -133,6 +139,8 @@ class _Server(uvicorn.Server):
             proxy_headers=bool(address.trusted_proxies),
             forwarded_allow_ips=list(address.trusted_proxies),
             backlog=BACKLOG,
+            ws_max_size=app.options.max_message_bytes,
+            ws_per_message_deflate=False,  # payloads are small or large and compressed by their makers; it costs CPU
             timeout_graceful_shutdown=max(1, round(drain_within.total_seconds())),
             ssl_certfile=address.tls_cert,
             ssl_keyfile=address.tls_key,

@@ -233,6 +233,40 @@ async def test_problems_are_as_the_openapi_document_says(asker: Any) -> None:
         validator.validate(response.json())
 
 
+OPEN = {"/v1/health/live", "/v1/health/ready"}
+"""What may be asked without a credential."""
+
+
+async def test_every_operation_takes_a_credential_before_it_looks_at_anything_else(asker: Any) -> None:
+    document = (await asker.http.get("/v1/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        for method in operations:
+            response = await asker.http.request(method.upper(), re.sub(r"{\w+}", "x", path))
+            if path in OPEN:
+                assert response.status_code == 200
+            else:
+                assert code_of(response, 401) == "ACC650", (method, path)
+
+
+async def test_whoever_is_connected_is_told_to_go_elsewhere_and_nobody_holds_that_up(
+    asker: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("accord.gateway.application.TELL_WITHIN", timedelta(milliseconds=10))
+    told: list[str] = []
+
+    async def tell() -> None:
+        told.append("told")
+
+    async def fail() -> None:
+        raise RuntimeError("cannot be told")
+
+    asker.gateway.on_drain += [asyncio.Event().wait, fail, tell]
+    await asker.gateway.drain()
+    assert told == ["told"]
+    assert "cannot be told" in caplog.text
+    assert asker.gateway.readiness.draining.is_set()
+
+
 # -- health and metrics ------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import select
 import signal
 import socket
@@ -154,6 +155,17 @@ def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: P
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=60)
     assert again.returncode == 0
+
+    assert place.call("access", "keys", "revoke", "first").returncode == 0
+    _, told = place.serve()  # nobody could administer it
+    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).status_code == 200
+    assert told["admin_key"] == Path(told["credentials"]).read_text().strip()
+
+
+def test_it_may_hold_as_many_connections_as_the_system_lets_it(place: Place) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    process, _ = place.serve()
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (most, most)
 
 
 def test_people_are_told_in_words_that_can_be_copied(place: Place) -> None:

@@ -20,12 +20,13 @@ from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, who
-from accord.credentials import keep_credential
+from accord.credentials import keep_credential, read_credential
 from accord.engine.node import Node
+from accord.errors import Unauthenticated
 from accord.gateway.access.jwks import Jwks
 from accord.gateway.access.tokens import Issuer, IssuerTokens
 from accord.gateway.application import Options, create_application
-from accord.gateway.server import Address, bound, serving, url_of
+from accord.gateway.server import Address, bound, lift_file_limit, serving, url_of
 from accord.settings import Settings
 
 FIRST_KEY = "first"
@@ -60,6 +61,7 @@ def serve(shared: Shared, asked: Asked) -> None:
         settings = shared.settings()
         address = _address(settings, asked)
         address.check()
+        lift_file_limit()
         agents = hosted_agents(shared.agents)
         tuning = msgspec.structs.replace(tuning_of(settings), takes_over=True)
         with bound(address) as taken:
@@ -71,7 +73,7 @@ def serve(shared: Shared, asked: Asked) -> None:
                     create_application(node, tokens, options_of(settings)) as gateway,
                     serving(gateway, address, taken, drain_within) as running,
                 ):
-                    _tell(screen, _started(node, settings, url_of(address, taken), new))
+                    _tell(screen, await _started(node, settings, url_of(address, taken), new))
                     await _until_stopped(running)
                     screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
         return DONE
@@ -147,9 +149,18 @@ async def _until_stopped(running: asyncio.Task[None]) -> None:
     await running
 
 
-def _started(node: Node, settings: Settings, url: str, new: str | None) -> _Started:
-    kept = str(settings.credentials) if settings.credentials.exists() else None
+async def _started(node: Node, settings: Settings, url: str, new: str | None) -> _Started:
+    kept = str(settings.credentials) if await _opens(node, settings.credentials) else None
     return _Started(url=url, pid=os.getpid(), credentials=kept, admin_key=new)
+
+
+async def _opens(node: Node, path: Path) -> bool:
+    """Whether the credential that is kept there opens anything."""
+    key = read_credential(path)
+    try:
+        return key is not None and bool(await node.parts.access.principal_of(key))
+    except Unauthenticated:
+        return False
 
 
 def _tell(screen: Screen, started: _Started) -> None:
@@ -159,7 +170,7 @@ def _tell(screen: Screen, started: _Started) -> None:
     screen.line(Text.assemble("Accord listens on ", (started.url, "head")))
     screen.facts([("admin key", started.admin_key or ""), ("kept in", started.credentials or "")])
     if started.credentials is None:
-        screen.line("No admin key is kept here. Make one with: accord access keys new NAME --role admin")
+        screen.line("No key is kept here. Make one with: accord access keys new NAME --role admin")
     key = (
         f'"Authorization: Bearer $(cat {quote(started.credentials)})"'
         if started.credentials
