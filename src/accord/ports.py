@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId
+from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, RunId, StreamId
 from accord.domain.message import Message
 from accord.domain.signature import Algorithm, PublicKey
 
@@ -356,14 +356,30 @@ class KeyStore(Protocol):
 # -- bus ---------------------------------------------------------------------------------------------------------
 
 
+_NOTICE = "notice/"
+
+REGISTRY_SUBJECT = f"{_NOTICE}registry"
+"""Where cards and heartbeats go: every orchestrator hears them."""
+
+
 def agent_subject(agent: AgentId) -> str:
-    """Where assignments for an agent go."""
+    """Where assignments for an agent go: its instances share them."""
     return f"agent/{agent}"
 
 
+def notice_subject(to: AgentId | InstanceId) -> str:
+    """Where all instances of an agent hear what concerns each of them, or one instance what concerns it alone."""
+    return f"{_NOTICE}{to}"
+
+
 def partition_subject(partition: int) -> str:
-    """Where answers about the runs of a partition go."""
+    """Where answers about the runs of a partition go: to its owner."""
     return f"partition/{partition}"
+
+
+def is_notice(subject: str) -> bool:
+    """Whether all who listen hear what is published there; else one of them takes it."""
+    return subject.startswith(_NOTICE)
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -388,7 +404,7 @@ class Delivery(Protocol):
 
 
 class Inbox(Protocol):
-    """The consuming end of a subject; several inboxes of one subject share its messages."""
+    """The consuming end of a subject."""
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         """At least one delivery, at most `limit`, in the order of publishing; waits while there is none."""
@@ -399,28 +415,33 @@ class Inbox(Protocol):
         ...
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:
-        """These could not be dealt with now; they come again."""
+        """These could not be dealt with now; they come again, notices to this inbox."""
         ...
 
 
 class Bus(Protocol):
-    """Carries messages between orchestrators and agents, at least once, in order per subject while nothing is
-    delivered again.
+    """Carries messages between orchestrators and agents. The bus is never the truth: losing a message costs a retry,
+    not a result.
 
-    A message that was taken and not acknowledged when its inbox closes is delivered again. The bus is never the truth:
-    losing a message costs a retry, not a result.
+    A subject is of one of two kinds, which its name tells (`is_notice`):
+
+    - **A queue** holds messages until they are acknowledged: at least once, in order while nothing is delivered
+      again. Its inboxes share the messages; what one has taken and not acknowledged when it closes is delivered again.
+    - **A notice** is heard by every inbox that is open when it is published, by each at most once and in order. Where
+      no inbox is open, it is gone; an inbox that holds as many notices as the bound allows loses its oldest one, and
+      one that closes all of its own. Who must be certain asks again: see heartbeats.
     """
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
-        """Hand over all parcels, in order. Raises Overloaded when a subject holds as many messages as its bound
-        allows; one that was taken counts until it is acknowledged.
+        """Hand over all parcels, in order for each subject. Raises Overloaded when a queue holds as many messages as
+        its bound allows; one that was taken counts until it is acknowledged.
         """
         ...
 
     def inbox(self, subject: str) -> AbstractAsyncContextManager[Inbox]:
-        """An open inbox of the subject."""
+        """An open inbox of the subject: from now on it hears what is published there."""
         ...
 
     async def depth(self, subject: str) -> int:
-        """How many messages wait in the subject, those taken but not acknowledged not counted."""
+        """How many messages wait in the queue, those taken but not acknowledged not counted; 0 for notices."""
         ...

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from accord.bus.memory import MemoryBus
 from accord.errors import Overloaded, Refused
 from accord.ports import Bus, Delivery
-from accord.testing.bus_suite import OTHER, SUBJECT, BusSuite, names, parcels, take_all
+from accord.testing.bus_suite import NOTICE, OTHER, SUBJECT, BusSuite, names, parcels, take_all
 
 
 class TestMemoryBus(BusSuite):
@@ -26,6 +26,26 @@ async def test_a_publish_that_is_refused_hands_over_nothing() -> None:
             await bus.publish([*parcels("x", subject=OTHER), *parcels("a", "b", "c")])
         assert refusal.value.problems[0].code == "ACC751"
         assert await bus.depth(SUBJECT) == await bus.depth(OTHER) == 0
+
+
+async def test_a_publish_that_is_refused_tells_nobody() -> None:
+    async with MemoryBus(bound=1) as bus, bus.inbox(NOTICE) as inbox:
+        with pytest.raises(Overloaded):
+            await bus.publish([*parcels("told", subject=NOTICE), *parcels("a", "b")])
+        await bus.publish(parcels("c", subject=NOTICE))
+        assert names(await inbox.take(5)) == ["c"]
+
+
+async def test_notices_are_bounded_for_each_inbox() -> None:
+    async with MemoryBus(bound=3) as bus, bus.inbox(NOTICE) as inbox, bus.inbox(NOTICE) as quick:
+        await bus.publish(parcels("a", "b", subject=NOTICE))
+        await quick.ack(await quick.take(5))
+        (held,) = await inbox.take(1)
+        await bus.publish(parcels("c", "d", "e", subject=NOTICE))
+        assert names(await quick.take(5)) == ["c", "d", "e"]
+        assert names(await inbox.take(5)) == ["d", "e"]
+        await inbox.ack([held])
+    assert bus._listening == {}
 
 
 async def test_an_inbox_that_was_closed_turns_away() -> None:

@@ -174,7 +174,7 @@ async def test_one_of_two_instances_is_gone_the_agent_is_not(stage: Stage) -> No
 async def test_a_heartbeat_without_a_card_is_answered_with_what_to_do(stage: Stage) -> None:
     worker = await stage.enlist(offering("worker", "1.0.0"), present=False)
     await worker.heartbeat()
-    told = await worker.told()
+    told = await worker.told_alone()
     assert told.claims.kind == "reject"
     assert b"ACC715" in told.message.payload
     assert stage.parts.registry.capacity(worker.id) is None

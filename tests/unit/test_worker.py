@@ -14,8 +14,8 @@ import orjson
 import pytest
 
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import REGISTRY_SUBJECT, decode_card
-from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, partition_of
+from accord.domain.agent import decode_card
+from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId, partition_of
 from accord.domain.message import (
     Claims,
     Kind,
@@ -26,6 +26,7 @@ from accord.domain.message import (
     statement_id,
 )
 from accord.domain.payloads import (
+    AckPayload,
     AssignContext,
     AssignPayload,
     CancelPayload,
@@ -38,7 +39,7 @@ from accord.domain.payloads import (
 )
 from accord.domain.signature import PublicKey, attach, parse_statement, signing_input, statement_digest, verify
 from accord.errors import Problem, StoreUnavailable
-from accord.ports import Inbox, Parcel, agent_subject, partition_subject
+from accord.ports import REGISTRY_SUBJECT, Inbox, Parcel, agent_subject, notice_subject, partition_subject
 from accord.sdk import Agent, AgentKey, Context, Failure, Result, Worker, WorkerOptions
 from accord.sdk.desk import Pace
 from accord.sdk.intake import Refusal
@@ -51,9 +52,14 @@ RUN = RunId("run_00000000000000000000000001")
 QUIET = Pace(accept_after=timedelta(hours=1), progress_every=timedelta(hours=1))
 
 
-class StoppedClock:
+class SetClock:
+    """Stands still unless a test sets it."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.at
 
 
 class Rig:
@@ -68,6 +74,7 @@ class Rig:
         self.inbox: Inbox
         self.registry: Inbox
         self.worker: Worker
+        self.clock = SetClock()
         self.refused: list[Refusal] = []
 
     def claims(self, data: bytes, **changed: Any) -> Claims:
@@ -109,8 +116,26 @@ class Rig:
         return await self.signed(self.claims(payload, kind="cancel", **changed), payload)
 
     async def send(self, *messages: Message) -> None:
+        """Give these to the agent; whoever of its instances is first takes them."""
         subject = agent_subject(self.agent.id)
         await self.bus.publish([Parcel(subject, message) for message in messages])
+
+    async def notify(self, *messages: Message, to: AgentId | InstanceId | None = None) -> None:
+        """Tell all instances, or one."""
+        subject = notice_subject(to or self.agent.id)
+        await self.bus.publish([Parcel(subject, message) for message in messages])
+
+    async def heard(self) -> None:
+        """Wait until all instances have dealt with what was told to all of them."""
+        while any(one.waiting or one.taken for one in self.bus._listening[notice_subject(self.agent.id)]):  # noqa: ASYNC110 - the bus tells nobody
+            await asyncio.sleep(0)
+
+    async def ended(self, *leases: str) -> None:
+        """Tell the worker's instance that these leases have ended."""
+        payload = encode_payload(AckPayload(tuple(map(LeaseToken, leases))))
+        nothing = {"run": None, "task": None, "attempt": None, "lease": None, "capability": None, "contract": None}
+        claims = msgspec.structs.replace(self.claims(payload, kind="ack"), **nothing, id="ack-1")
+        await self.notify(await self.signed(claims, payload), to=self.worker.instance)
 
     async def answers(self, count: int) -> list[tuple[Claims, Message]]:
         """The next `count` answers, each verified."""
@@ -151,9 +176,15 @@ Start = Callable[..., Awaitable[Rig]]
 async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
-        async def started(agent: Agent, bus: MemoryBus | None = None, **options: Any) -> Rig:
-            rig = Rig(agent, options.pop("keys", None) or MemoryKeyStore(), bus or MemoryBus())
-            rig.key, rig.agent_key = await rig.keys.create("orchestrator"), await rig.keys.create("agent")
+        async def started(
+            agent: Agent, bus: MemoryBus | None = None, *, beside: Rig | None = None, **options: Any
+        ) -> Rig:
+            if beside is not None:
+                rig = Rig(agent, beside.keys, beside.bus)
+                rig.key, rig.agent_key = beside.key, beside.agent_key
+            else:
+                rig = Rig(agent, options.pop("keys", None) or MemoryKeyStore(), bus or MemoryBus())
+                rig.key, rig.agent_key = await rig.keys.create("orchestrator"), await rig.keys.create("agent")
             rig.inbox = await stack.enter_async_context(rig.bus.inbox(partition_subject(partition_of(RUN))))
             rig.registry = await stack.enter_async_context(rig.bus.inbox(REGISTRY_SUBJECT))
             settings: dict[str, Any] = {
@@ -165,7 +196,7 @@ async def start() -> AsyncIterator[Start]:
             }
             trust = {rig.key.kid: rig.key}
             rig.worker = Worker(
-                agent, AgentKey(rig.keys, "agent"), rig.bus, StoppedClock(), trust, WorkerOptions(**settings | options)
+                agent, AgentKey(rig.keys, "agent"), rig.bus, rig.clock, trust, WorkerOptions(**settings | options)
             )
             await stack.enter_async_context(rig.worker)
             return rig
@@ -273,10 +304,31 @@ async def test_no_more_run_than_the_agent_said(start: Start) -> None:
     await gate.entered.acquire()
     await gate.entered.acquire()
     await rig.send(await rig.assignment({"number": 3}, task=TaskId("t3")))
-    assert (await rig.failure()).code == "overloaded"
-    assert gate.calls == 2
+    await rig.notify(await rig.cancellation(task=TaskId("t0")))
+    assert (await rig.answer())[0].task == "t0"
+    await gate.entered.acquire()
+    assert gate.calls == 3
     gate.open.set()
-    assert {claims.task for claims, _ in await rig.answers(3)} == {"t0", "t1", "t2"}
+    assert {claims.task for claims, _ in await rig.answers(3)} == {"t1", "t2", "t3"}
+
+
+async def test_what_there_is_no_room_for_is_left_to_other_instances(start: Start) -> None:
+    agent, gate = gated(concurrency=1, queue=0)
+    rig = await start(agent)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)])
+    await gate.entered.acquire()
+    await start(agent, beside=rig, instance="i2")
+    await gate.entered.acquire()
+    assert await rig.bus.depth(agent_subject(agent.id)) == 1
+
+
+async def test_instances_take_what_can_begin_before_what_has_to_wait(start: Start) -> None:
+    agent, gate = gated(concurrency=2, queue=10)
+    rig = await start(agent)
+    await start(agent, beside=rig, instance="i2")
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(4)])
+    for _ in range(4):
+        await gate.entered.acquire()
 
 
 async def test_a_plain_function_runs_in_a_thread(start: Start) -> None:
@@ -448,6 +500,7 @@ def with_claims(**changed: Any) -> Callable[[Rig], Awaitable[Message]]:
         (with_claims(expires_at=int(NOW.timestamp())), "ACC382"),
         (with_claims(issued_at=int(NOW.timestamp()) + 3600), "ACC383"),
         (with_claims(kind="result"), "ACC384"),
+        (with_claims(kind="cancel"), "ACC384"),
         (with_claims(payload=None), "ACC385"),
         (other_payload, "ACC385"),
         (with_claims(lease=None), "ACC386"),
@@ -545,7 +598,7 @@ async def test_an_async_function_is_cancelled(start: Start) -> None:
     rig = await start(agent)
     await rig.send(await rig.assignment({"number": 1}))
     await gate.entered.acquire()
-    await rig.send(await rig.cancellation())
+    await rig.notify(await rig.cancellation())
     assert await rig.failure() == FailurePayload(code="cancelled", message="not wanted", retryable=True)
 
 
@@ -565,7 +618,7 @@ async def test_a_function_that_swallows_its_cancellation_is_cancelled_all_the_sa
     rig = await start(agent)
     await rig.send(await rig.assignment({}))
     await entered.wait()
-    await rig.send(await rig.cancellation())
+    await rig.notify(await rig.cancellation())
     assert (await rig.failure()).code == "cancelled"
 
 
@@ -585,7 +638,7 @@ async def test_a_thread_sees_that_it_is_cancelled(start: Start) -> None:
     rig = await start(agent)
     await rig.send(await rig.assignment({}))
     await asyncio.to_thread(entered.wait)
-    await rig.send(await rig.cancellation())
+    await rig.notify(await rig.cancellation())
     assert (await rig.failure()).code == "cancelled"
     assert ended.is_set()
 
@@ -603,11 +656,14 @@ async def test_a_thread_that_does_not_stop_keeps_its_place(start: Start, monkeyp
     rig = await start(agent)
     await rig.send(await rig.assignment({}))
     await asyncio.to_thread(entered.wait)
-    await rig.send(await rig.cancellation())
+    await rig.notify(await rig.cancellation())
     assert (await rig.failure()).code == "cancelled"
     await rig.send(await rig.assignment({}, task=TaskId("two")))
-    assert (await rig.failure()).code == "overloaded"
+    await rig.notify(await rig.cancellation(task=TaskId("other")))
+    await rig.heard()
+    assert await rig.bus.depth(agent_subject(agent.id)) == 1
     let_go.set()
+    assert (await rig.answer())[0].task == "two"
 
 
 async def test_what_waits_is_cancelled_without_being_begun(start: Start) -> None:
@@ -616,8 +672,8 @@ async def test_what_waits_is_cancelled_without_being_begun(start: Start) -> None
     await rig.send(
         await rig.assignment({"number": 1}),
         await rig.assignment({"number": 2}, task=TaskId("two")),
-        await rig.cancellation(task=TaskId("two")),
     )
+    await rig.notify(await rig.cancellation(task=TaskId("two")))
     assert (await rig.failure()).code == "cancelled"
     assert gate.calls == 1
     gate.open.set()
@@ -627,7 +683,8 @@ async def test_what_waits_is_cancelled_without_being_begun(start: Start) -> None
 async def test_what_was_admitted_just_now_is_cancelled_without_being_begun(start: Start) -> None:
     agent, gate = gated()
     rig = await start(agent)
-    await rig.send(await rig.assignment({"number": 1}), await rig.cancellation())
+    await rig.send(await rig.assignment({"number": 1}))
+    await rig.notify(await rig.cancellation())
     assert (await rig.failure()).code == "cancelled"
     assert gate.calls == 0
 
@@ -635,7 +692,9 @@ async def test_what_was_admitted_just_now_is_cancelled_without_being_begun(start
 async def test_a_cancellation_that_comes_first_is_remembered(start: Start) -> None:
     agent, gate = gated()
     rig = await start(agent)
-    await rig.send(await rig.cancellation(), await rig.assignment({"number": 1}))
+    await rig.notify(await rig.cancellation())
+    await rig.heard()
+    await rig.send(await rig.assignment({"number": 1}))
     assert (await rig.failure()).code == "cancelled"
     assert gate.calls == 0
 
@@ -644,8 +703,57 @@ async def test_a_cancellation_of_another_lease_changes_nothing(start: Start) -> 
     agent, gate = gated()
     gate.open.set()
     rig = await start(agent)
-    await rig.send(await rig.cancellation(lease=LeaseToken("old")), await rig.assignment({"number": 1}))
+    await rig.notify(await rig.cancellation(lease=LeaseToken("old")))
+    await rig.heard()
+    await rig.send(await rig.assignment({"number": 1}))
     assert (await rig.answer())[1] == 1
+
+
+async def test_of_several_instances_the_one_that_works_is_cancelled(start: Start) -> None:
+    agent, gate = gated(concurrency=1, queue=0)
+    rig = await start(agent)
+    second = await start(agent, beside=rig, instance="i2")
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(2)])
+    await gate.entered.acquire()
+    await gate.entered.acquire()
+    await rig.notify(await rig.cancellation(task=TaskId("t0")), await rig.cancellation(task=TaskId("t1")))
+    assert {(claims.kind, claims.task) for claims, _ in await rig.answers(2)} == {("failure", "t0"), ("failure", "t1")}
+    assert second.refused == rig.refused == []
+
+
+async def test_a_cancellation_to_all_is_remembered_by_who_takes_the_assignment_later(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent)
+    await start(agent, beside=rig, instance="i2")
+    await rig.notify(await rig.cancellation())
+    await rig.heard()
+    await rig.send(await rig.assignment({"number": 1}))
+    assert (await rig.failure()).code == "cancelled"
+    assert gate.calls == 0
+
+
+async def test_what_runs_under_a_lease_that_has_ended_is_stopped(start: Start) -> None:
+    agent, gate = gated(concurrency=1)
+    rig = await start(agent)
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(3)])
+    await gate.entered.acquire()
+    await rig.ended("lease-t1-1", "lease-t0-1", "unknown")
+    assert {claims.task for claims, _ in await rig.answers(2)} == {"t0", "t1"}
+    gate.open.set()
+    claims, value = await rig.answer()
+    assert (claims.task, value, gate.calls) == ("t2", 2, 2)
+
+
+async def test_cancellations_are_obeyed_while_the_worker_drains(start: Start) -> None:
+    agent, gate = gated()
+    rig = await start(agent, drain_within=timedelta(hours=1))
+    await rig.send(await rig.assignment({"number": 1}))
+    await gate.entered.acquire()
+    stopping = asyncio.create_task(rig.worker.stop())
+    await asyncio.sleep(0)
+    await rig.notify(await rig.cancellation())
+    assert (await rig.failure()).code == "cancelled"
+    await stopping
 
 
 @pytest.mark.parametrize("where", ["run", "contract"])
@@ -679,8 +787,7 @@ async def test_the_card_comes_first_then_heartbeats(start: Start) -> None:
     await rig.send(await rig.assignment({"number": 1}))
     assert await heartbeat(rig) == (1.0, ("lease-one-1",), False)
     gate.open.set()
-    # There is room again, but the answer is not sent yet.
-    assert await heartbeat(rig) == (0.0, ("lease-one-1",), False)
+    assert await heartbeat(rig) == (0.0, (), False)
     await rig.answers(1)
     await rig.worker.stop()
     assert await heartbeat(rig) == (0.0, (), True)
@@ -725,6 +832,67 @@ async def test_what_is_given_back_is_named_no_more(start: Start) -> None:
     assert (leases, draining) == (("lease-t0-1",), True)
 
 
+async def test_an_answer_is_sent_again_until_it_is_certain_that_it_came(start: Start) -> None:
+    rig = await start(doubling(), heartbeat=timedelta(0))
+    await rig.send(await rig.assignment({"number": 4}))
+    first, again = await rig.answers(2)
+    assert first == again
+    while (await heartbeat_or_card(rig)) != ("lease-one-1",):
+        pass
+    await rig.ended("lease-one-1")
+    while (await heartbeat_or_card(rig)) != ():
+        pass
+
+
+async def heartbeat_or_card(rig: Rig) -> tuple[str, ...] | None:
+    claims, payload = await rig.news()
+    return decode_payload(HeartbeatPayload, payload).running if claims.kind == "heartbeat" else None
+
+
+async def test_an_answer_that_has_expired_is_issued_anew(start: Start) -> None:
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent)
+    assignment = await rig.assignment({"number": 1}, expires_at=int(NOW.timestamp()) + 10_000)
+    await rig.send(assignment)
+    (first, _), *_ = await rig.answers(1)
+    rig.clock.at = NOW + timedelta(seconds=301)
+    await rig.send(assignment)
+    (second, _), *_ = await rig.answers(1)
+    assert second == msgspec.structs.replace(first, issued_at=first.issued_at + 301, expires_at=first.expires_at + 301)
+    assert gate.calls == 1
+
+
+class AwayBus(MemoryBus):
+    """Takes nothing to partitions before it is back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tried = asyncio.Event()
+        self.back = False
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        if not self.back and any(parcel.subject.startswith("partition/") for parcel in parcels):
+            self.tried.set()
+            raise ConnectionError("the bus is away")
+        await super().publish(parcels)
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_is_not_sent(start: Start) -> None:
+    bus = AwayBus()
+    rig = await start(doubling(), bus=bus)
+    await rig.send(await rig.assignment({"number": 1}), await rig.assignment({"number": 2}, task=TaskId("two")))
+    await bus.tried.wait()
+    await rig.ended("lease-one-1")
+    while bus._listening[notice_subject(rig.worker.instance)][0].taken:  # noqa: ASYNC110 - the bus tells nobody
+        await asyncio.sleep(0)
+    bus.back = True
+    assert (await rig.answer())[0].task == "two"
+    await rig.worker.stop()
+    assert await bus.depth(partition_subject(partition_of(RUN))) == 0
+    assert await bus.depth(agent_subject(rig.agent.id)) == 0
+
+
 async def test_an_answer_that_cannot_be_said_keeps_no_lease(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     agent, gate = gated(concurrency=1, queue=0)
     rig = await start(agent)
@@ -742,19 +910,22 @@ async def test_an_answer_that_cannot_be_said_keeps_no_lease(start: Start, monkey
     assert (await heartbeat(rig))[1] == ("lease-two-1",)
 
 
-async def test_rejections_are_logged_and_acknowledgements_are_no_news(
-    start: Start, caplog: pytest.LogCaptureFixture
-) -> None:
-    rig = await start(doubling())
-    payload = encode_payload(RejectPayload((Problem("ACC251", "too short"),)))
-    await rig.send(
-        await rig.signed(rig.claims(payload, kind="reject"), payload),
-        await rig.signed(rig.claims(b"", kind="ack", payload=None), b""),
-        await rig.signed(rig.claims(payload, kind="reject", run=None, task=None, attempt=None), payload),
-        await rig.assignment({"number": 1}),
-    )
+async def test_who_is_rejected_logs_it_and_the_others_do_not(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    agent = doubling()
+    rig = await start(agent)
+    await start(agent, beside=rig, instance="i2")
+    await rig.send(await rig.assignment({"number": 1}))
     await rig.answer()
-    assert caplog.text.count("ACC251 too short") == 2
+    payload = encode_payload(RejectPayload((Problem("ACC251", "too short"),)))
+    await rig.notify(
+        await rig.signed(rig.claims(payload, kind="reject"), payload),
+        await rig.signed(rig.claims(payload, kind="reject", task=TaskId("of another")), payload),
+        await rig.signed(rig.claims(payload, kind="reject", run=None, task=None, attempt=None), payload),
+    )
+    await rig.heard()
+    assert caplog.text.count("task one: ACC251 too short") == 1
+    assert caplog.text.count("task none: ACC251 too short") == 2
+    assert "of another" not in caplog.text
     assert not rig.refused
 
 
@@ -806,10 +977,19 @@ async def test_stopping_gives_back_what_has_not_begun_and_answers_the_rest(start
     await gate.entered.acquire()
     await rig.worker.stop()
     assert (await rig.failure()).code == "stopped"
+    assert [beat.leaving for beat in await beats(rig)][-1:] == [True]
     assert await rig.bus.depth(agent_subject(agent.id)) == 2
     gate.open.set()
     await rig.worker.start()
     assert sorted(claims.task or "" for claims, _ in await rig.answers(2)) == ["t1", "t2"]
+
+
+async def beats(rig: Rig) -> list[HeartbeatPayload]:
+    """All heartbeats that were heard and not read yet."""
+    deliveries = await rig.registry.take(1000)
+    await rig.registry.ack(deliveries)
+    read = [(rig.read(delivery.message), delivery.message.payload) for delivery in deliveries]
+    return [decode_payload(HeartbeatPayload, payload) for claims, payload in read if claims.kind == "heartbeat"]
 
 
 async def test_stopping_waits_for_what_runs(start: Start) -> None:

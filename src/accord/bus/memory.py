@@ -1,4 +1,4 @@
-"""The in-process bus: a bounded queue per subject."""
+"""The in-process bus: a bounded queue per subject; for notices one per inbox."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Self
 
 from accord.domain.message import Message
 from accord.errors import Overloaded, Refused
-from accord.ports import Delivery, Parcel
+from accord.ports import Delivery, Parcel, is_notice
 
 
 class MemoryBus:
     """Carries messages between the tasks of one event loop; they are gone when the process ends.
 
-    `bound` is how many messages a subject holds at most, those taken but not acknowledged included. A publish
-    that would exceed it hands over none of its parcels.
+    `bound` is how many messages a queue holds at most, those taken but not acknowledged included; for notices it is
+    a bound per inbox. A publish that would exceed a queue's hands over none of its parcels.
     """
 
     def __init__(self, *, bound: int = 10_000) -> None:
         self._bound = bound
         self._queues: dict[str, _Queue] = {}
+        self._listening: dict[str, list[_Queue]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -36,7 +37,11 @@ class MemoryBus:
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         queues, bound = self._queues, self._bound
         touched: list[_Queue] = []
+        notices: list[Parcel] = []
         for parcel in parcels:
+            if is_notice(parcel.subject):
+                notices.append(parcel)
+                continue
             queue = queues.get(parcel.subject) or self._queue(parcel.subject)
             if len(queue.waiting) + queue.taken >= bound:
                 for filled in touched:
@@ -47,9 +52,36 @@ class MemoryBus:
         for queue in touched:
             if queue.takers:
                 queue.wake()
+        for notice in notices:
+            for listener in self._listening.get(notice.subject, ()):
+                listener.hear(notice.message, bound)
 
     @asynccontextmanager
     async def inbox(self, subject: str) -> AsyncIterator[MemoryInbox]:
+        opened = self._listener(subject) if is_notice(subject) else self._share(subject)
+        async with opened as inbox:
+            yield inbox
+
+    async def depth(self, subject: str) -> int:
+        queue = self._queues.get(subject)
+        return 0 if queue is None else len(queue.waiting)
+
+    @asynccontextmanager
+    async def _listener(self, subject: str) -> AsyncIterator[MemoryInbox]:
+        queue = _Queue()
+        inbox = MemoryInbox(subject, queue)
+        listening = self._listening.setdefault(subject, [])
+        listening.append(queue)
+        try:
+            yield inbox
+        finally:
+            inbox.close()
+            listening.remove(queue)
+            if not listening:
+                del self._listening[subject]
+
+    @asynccontextmanager
+    async def _share(self, subject: str) -> AsyncIterator[MemoryInbox]:
         queue = self._queue(subject)
         inbox = MemoryInbox(subject, queue)
         queue.inboxes += 1
@@ -60,10 +92,6 @@ class MemoryBus:
             queue.inboxes -= 1
             if not queue.inboxes and not queue.waiting:
                 del self._queues[subject]
-
-    async def depth(self, subject: str) -> int:
-        queue = self._queues.get(subject)
-        return 0 if queue is None else len(queue.waiting)
 
     def _queue(self, subject: str) -> _Queue:
         return self._queues.setdefault(subject, _Queue())
@@ -80,7 +108,7 @@ class MemoryDelivery:
 
 
 class _Queue:
-    """The messages of one subject, and who waits for them."""
+    """Messages, and who waits for them."""
 
     __slots__ = ("inboxes", "taken", "takers", "waiting")
 
@@ -89,6 +117,13 @@ class _Queue:
         self.taken = 0
         self.takers: dict[asyncio.Future[None], MemoryInbox] = {}
         self.inboxes = 0
+
+    def hear(self, notice: Message, bound: int) -> None:
+        """Take a notice in, in place of the oldest one where there is no room."""
+        if self.waiting and len(self.waiting) + self.taken >= bound:
+            self.waiting.popleft()
+        self.waiting.append(MemoryDelivery(notice))
+        self.wake()
 
     def wake(self) -> None:
         """Let one taker look, who lets the next one look when it leaves something."""
@@ -101,7 +136,7 @@ class _Queue:
 
 
 class MemoryInbox:
-    """One consuming end; what it took and did not acknowledge goes back to the subject when it closes."""
+    """One consuming end; what it took and did not acknowledge goes back to its queue when it closes."""
 
     def __init__(self, subject: str, queue: _Queue) -> None:
         self._subject = subject

@@ -17,9 +17,6 @@ from accord.domain.schema import Schema, compile_schema
 from accord.domain.signature import PublicKey
 from accord.errors import AccordError, BadInput, KeyUnusable, MessageRefused, Place, Problem
 
-REGISTRY_SUBJECT = "registry"
-"""Where cards and heartbeats go."""
-
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """Names of agents and organisations."""
 

@@ -13,7 +13,7 @@ from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.graph import Subrun
-from accord.domain.ids import LeaseToken, RunId, TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.domain.run import Attempt, Run
 from accord.errors import Problem
 
@@ -78,6 +78,8 @@ class TellSubrun(msgspec.Struct, frozen=True):
     """
 
     run: RunId
+    task: TaskId
+    """The task that it does, or did."""
     command: c.Pause | c.Resume | c.Cancel
 
 
@@ -110,18 +112,9 @@ def outstanding(run: Run) -> Iterator[Effect]:
             yield from _subrun_again(run, task)
     for subrun in sorted(run.leaving):
         yield _leave(run, subrun, "the task has ended")
-        yield _hold(run, subrun)
+        yield _hold(run, subrun, run.leaving[subrun])
     if run.ended:
         yield from _ended(run, None)
-
-
-def withdrawal(run: Run, lease: LeaseToken) -> Withdraw | None:
-    """What an agent that still holds this lease has to be told; None where the attempt is under way, or none has it."""
-    for task, state in run.tasks.items():
-        for attempt in state.attempts:
-            if attempt.lease == lease:
-                return None if attempt.live else Withdraw(task, attempt, f"the attempt is {attempt.phase}")
-    return None
 
 
 def _subrun_again(run: Run, task: TaskId) -> Iterator[Effect]:
@@ -130,15 +123,15 @@ def _subrun_again(run: Run, task: TaskId) -> Iterator[Effect]:
     assert state.subrun_input is not None  # noqa: S101 - as before
     subrun = run.subruns[task]
     yield StartSubrun(task, subrun, action.template, state.subrun_input)
-    yield _hold(run, subrun)
+    yield _hold(run, subrun, task)
 
 
-def _hold(run: Run, subrun: RunId) -> TellSubrun:
-    return TellSubrun(subrun, c.Pause(by=PARENT) if run.paused else c.Resume(by=PARENT))
+def _hold(run: Run, subrun: RunId, task: TaskId) -> TellSubrun:
+    return TellSubrun(subrun, task, c.Pause(by=PARENT) if run.paused else c.Resume(by=PARENT))
 
 
 def _leave(run: Run, subrun: RunId, reason: str) -> TellSubrun:
-    return TellSubrun(subrun, c.Cancel(by=PARENT, reason=reason, gives_up=run.gave_up))
+    return TellSubrun(subrun, run.leaving[subrun], c.Cancel(by=PARENT, reason=reason, gives_up=run.gave_up))
 
 
 def _attempt_of(run: Run, event: Any) -> Attempt:
@@ -182,7 +175,7 @@ def _offer(run: Run, event: e.AttemptWanted) -> Iterator[Effect]:
 def _start_subrun(run: Run, event: e.SubrunStarted) -> Iterator[Effect]:
     yield StartSubrun(event.task, event.run, event.template, event.input)
     if run.paused:
-        yield TellSubrun(event.run, c.Pause(by=PARENT))
+        yield TellSubrun(event.run, event.task, c.Pause(by=PARENT))
 
 
 def _cancel_subrun(run: Run, event: e.TaskCancelled | e.TaskFailed) -> Iterator[Effect]:
@@ -198,7 +191,8 @@ def _give_up(run: Run, event: e.RunCancelling | e.RunFailing) -> Iterator[Effect
 
 def _hold_subruns(run: Run, event: e.RunPaused | e.RunResumed) -> Iterator[Effect]:
     command: c.Pause | c.Resume = c.Pause(by=PARENT) if isinstance(event, e.RunPaused) else c.Resume(by=PARENT)
-    yield from (TellSubrun(subrun, command) for subrun in sorted({*run.subruns.values(), *run.leaving}))
+    tasks = {subrun: task for task, subrun in run.subruns.items()} | dict(run.leaving)
+    yield from (TellSubrun(subrun, tasks[subrun], command) for subrun in sorted(tasks))
 
 
 def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:

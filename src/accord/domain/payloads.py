@@ -54,13 +54,15 @@ class HeartbeatPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     instance: InstanceId
     running: tuple[LeaseToken, ...]
-    """Leases that are held: running and queued."""
+    """Leases that are held: of what runs, of what is queued, and of answers whose arrival is not certain."""
     queued: Annotated[int, COUNT]
     """Assignments that were taken and wait for a free place."""
     load: Annotated[float, SHARE]
     """Held assignments as a share of concurrency and queue together."""
     draining: bool = False
     """Whether it takes nothing new."""
+    leaving: bool = False
+    """Whether this is its last heartbeat."""
 
 
 class FailurePayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -83,6 +85,12 @@ class CancelPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why an attempt is to stop."""
 
     reason: Annotated[str, WORDS] = ""
+
+
+class AckPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of the leases that a heartbeat named have ended: their answers are journalled, or not wanted any more."""
+
+    ended: tuple[LeaseToken, ...]
 
 
 class RejectPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

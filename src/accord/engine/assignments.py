@@ -1,5 +1,5 @@
 """What agents are told: assignments, withdrawals and rejections, made from events alone, so that made again they
-say the same.
+say the same; and the answers to their heartbeats.
 """
 
 from __future__ import annotations
@@ -9,22 +9,32 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+import msgspec
+
 from accord.domain.document import Document
 from accord.domain.effects import Reject, Send, Withdraw
 from accord.domain.graph import node_of
-from accord.domain.ids import AgentId, Digest, RunId, TaskId
+from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.message import Claims, Kind, Message, PayloadRef, encode_claims, payload_ref, statement_id
-from accord.domain.payloads import AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
+from accord.domain.payloads import AckPayload, AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run, Want
 from accord.domain.scope import Values, output_of
 from accord.domain.signature import parse_statement, statement_digest
 from accord.errors import Problem
-from accord.ports import Parcel, agent_subject
+from accord.ports import Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
 
 VALID_FOR = timedelta(hours=1)
 """How long an assignment without a timeout may take to its agent."""
+
+
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """A message that is not signed yet, and where it goes."""
+
+    subject: str
+    claims: Claims
+    payload: bytes
 
 
 class Draftsman:
@@ -80,43 +90,62 @@ class Secretary:
         )
         return [Message(statement, payload) for statement, (_, payload) in zip(statements, drafts, strict=True)]
 
-    async def parcels(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Parcel]:
-        """The signed messages, addressed to the agents they are for."""
-        messages = await self.sign(drafts)
-        return [
-            Parcel(agent_subject(claims.audience), message)
-            for (claims, _), message in zip(drafts, messages, strict=True)
-        ]
+    async def parcels(self, envelopes: Sequence[Envelope]) -> list[Parcel]:
+        """The signed messages, each for its subject."""
+        messages = await self.sign([(one.claims, one.payload) for one in envelopes])
+        return [Parcel(one.subject, message) for one, message in zip(envelopes, messages, strict=True)]
 
-    def assignment(self, run: RunId, effect: Send, payload: bytes) -> tuple[Claims, bytes]:
-        """The claims of an assignment, from the event of its attempt alone."""
+    def assignment(self, run: RunId, effect: Send, payload: bytes) -> Envelope:
+        """An assignment, from the event of its attempt alone."""
         attempt = effect.attempt
         until = attempt.timeout_at or attempt.assigned_at + VALID_FOR
-        return self._claims("assign", run, effect.task, attempt, attempt.assigned_at, until, payload), payload
+        claims = self._claims("assign", run, effect.task, attempt, attempt.assigned_at, until, payload)
+        return Envelope(agent_subject(attempt.agent), claims, payload)
 
-    def withdrawal(self, run: RunId, effect: Withdraw, now: datetime) -> tuple[Claims, bytes]:
-        """Tell the agent to stop."""
+    def withdrawal(self, run: RunId, effect: Withdraw, now: datetime) -> Envelope:
+        """Tell the agent to stop: all its instances, for nobody knows which of them has taken the assignment."""
         payload = encode_payload(CancelPayload(bounded(effect.reason)))
-        return self._claims("cancel", run, effect.task, effect.attempt, now, now + VALID_FOR, payload), payload
+        claims = self._claims("cancel", run, effect.task, effect.attempt, now, now + VALID_FOR, payload)
+        return Envelope(notice_subject(effect.attempt.agent), claims, payload)
 
-    def rejection(self, run: RunId, effect: Reject, now: datetime) -> tuple[Claims, bytes]:
+    def rejection(self, run: RunId, effect: Reject, now: datetime) -> Envelope:
         """Tell the agent what was wrong with its result."""
         payload = encode_payload(RejectPayload(effect.problems))
-        return self._claims("reject", run, effect.task, effect.attempt, now, now + VALID_FOR, payload), payload
+        claims = self._claims("reject", run, effect.task, effect.attempt, now, now + VALID_FOR, payload)
+        return Envelope(notice_subject(effect.attempt.agent), claims, payload)
 
-    def refusal(self, agent: AgentId, problems: Iterable[Problem], token: str, now: datetime) -> tuple[Claims, bytes]:
-        """Tell an agent why a message of it that is about no attempt was refused."""
-        payload = encode_payload(RejectPayload(tuple(problems)))
+    def refusal(
+        self, agent: AgentId, to: AgentId | InstanceId, problems: Iterable[Problem], token: str, now: datetime
+    ) -> Envelope:
+        """Tell an agent, or one instance of it, why a message that is about no attempt was refused."""
+        return self._news("reject", agent, to, RejectPayload(tuple(problems)), token, now)
+
+    def acknowledgement(
+        self, agent: AgentId, to: InstanceId, ended: Iterable[LeaseToken], token: str, now: datetime
+    ) -> Envelope:
+        """Tell an instance which of the leases that it has named have ended."""
+        return self._news("ack", agent, to, AckPayload(tuple(ended)), token, now)
+
+    def _news(
+        self,
+        kind: Kind,
+        agent: AgentId,
+        to: AgentId | InstanceId,
+        content: RejectPayload | AckPayload,
+        token: str,
+        now: datetime,
+    ) -> Envelope:
+        payload = encode_payload(content)
         claims = Claims(
             issuer=self.identity,
             audience=agent,
             id=token,
             issued_at=int(now.timestamp()),
             expires_at=int((now + VALID_FOR).timestamp()),
-            kind="reject",
+            kind=kind,
             payload=payload_ref(payload),
         )
-        return claims, payload
+        return Envelope(notice_subject(to), claims, payload)
 
     def seal(self, run: Run, output: Document) -> Claims:
         """What the orchestrator says of a completed run: this output rests on these statements."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import orjson
 
@@ -11,11 +11,11 @@ from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
-from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId, run_of
-from accord.domain.message import Claims, payload_ref
+from accord.domain.ids import AgentId, InstanceId, LeaseToken, RunId
+from accord.domain.message import payload_ref
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
-from accord.engine.assignments import Draftsman
+from accord.engine.assignments import Draftsman, Envelope
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
@@ -24,8 +24,6 @@ from accord.errors import AccordError, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
 logger = logging.getLogger("accord.executor")
-
-Draft = tuple[Claims, bytes]
 
 
 class Executor:
@@ -38,7 +36,7 @@ class Executor:
 
     async def execute(self, committed: Sequence[Committed]) -> None:
         """Do what these events ask for."""
-        drafts: list[Draft] = []
+        drafts: list[Envelope] = []
         for one in committed:
             for effect in f.effects(one.run, one.events):
                 await self._do(one.run, effect, drafts)
@@ -62,28 +60,20 @@ class Executor:
 
     async def resume(self, run: Run) -> None:
         """Do again what may not have been done before the run was read."""
-        drafts: list[Draft] = []
+        drafts: list[Envelope] = []
         for effect in f.outstanding(run):
             await self._do(run, effect, drafts)
         await self._send(drafts)
 
-    async def reject(self, agent: AgentId, problems: Iterable[Problem]) -> None:
-        """Tell an agent why a message of it that is about no attempt was refused."""
+    async def reject(self, agent: AgentId, to: AgentId | InstanceId, problems: Iterable[Problem]) -> None:
+        """Tell an agent, or one instance of it, why a message that is about no attempt was refused."""
         token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
-        await self._send([self._parts.secretary.refusal(agent, problems, token, now)])
+        await self._send([self._parts.secretary.refusal(agent, to, problems, token, now)])
 
-    async def withdraw_again(self, agent: AgentId, leases: Iterable[LeaseToken]) -> None:
-        """The agent holds leases of attempts that have ended, in runs of ours: it was not told, or did not hear it."""
-        drafts: list[Draft] = []
-        for lease in sorted(leases):
-            run_id = run_of(lease)
-            if run_id is None or not self._parts.ledger.owns(run_id):
-                continue
-            run = await self._parts.ledger.state(run_id)
-            effect = f.withdrawal(run, lease) if run is not None else None
-            if run is not None and effect is not None and effect.attempt.agent == agent:
-                drafts.append(self._parts.secretary.withdrawal(run.id, effect, self._parts.ports.clock.now()))
-        await self._send(drafts)
+    async def acknowledge(self, agent: AgentId, to: InstanceId, ended: Iterable[LeaseToken]) -> None:
+        """Tell an instance which of the leases that it has named have ended."""
+        token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
+        await self._send([self._parts.secretary.acknowledgement(agent, to, ended, token, now)])
 
     def forget(self, runs: Iterable[RunId]) -> None:
         """Nothing of these runs is held by agents or put aside any more."""
@@ -105,7 +95,7 @@ class Executor:
                 if isinstance(effect, f.TellParent):
                     self._order(Order(effect.run, effect.command))
 
-    async def _do(self, run: Run, effect: f.Effect, drafts: list[Draft]) -> None:
+    async def _do(self, run: Run, effect: f.Effect, drafts: list[Envelope]) -> None:
         now = self._parts.ports.clock.now()
         match effect:
             case f.Send():
@@ -122,15 +112,14 @@ class Executor:
                 await self._start_subrun(run, effect)
             case f.TellParent(run=parent, command=command):
                 self._order(Order(parent, command))
-            case f.TellSubrun(run=subrun, command=command):
-                task = next(task for task, one in (*run.subruns.items(), *_turned(run.leaving)) if one == subrun)
+            case f.TellSubrun(run=subrun, task=task, command=command):
                 self._order(Order(subrun, command, parent=Parent(run.id, task)))
             case f.Ended():
                 self.forget([run.id])
             case f.Offer():
                 pass  # the assigner has offered it before the commit
 
-    async def _assignment(self, run: Run, effect: f.Send) -> list[Draft]:
+    async def _assignment(self, run: Run, effect: f.Send) -> list[Envelope]:
         attempt = effect.attempt
         payload = self._parts.outgoing.pop((run.id, effect.task, attempt.number), None)
         if payload is None:
@@ -182,7 +171,7 @@ class Executor:
         problem = Problem("ACC455", f"the run {run} was never started")
         self._order(Order(parent.run, c.SubrunEnded(task=parent.task, run=run, problem=problem)))
 
-    async def _send(self, drafts: list[Draft]) -> None:
+    async def _send(self, drafts: list[Envelope]) -> None:
         if not drafts:
             return
         parcels = await self._parts.secretary.parcels(drafts)
@@ -198,7 +187,3 @@ class Executor:
             await self._parts.ports.bus.publish([parcel])
         except Overloaded as error:
             logger.warning("not sent, the lease has to run out: %s", error)
-
-
-def _turned(leaving: Mapping[RunId, TaskId]) -> Iterable[tuple[TaskId, RunId]]:
-    return ((task, run) for run, task in leaving.items())

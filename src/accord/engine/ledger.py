@@ -84,6 +84,8 @@ class Ledger:
         self._slots: dict[RunId, Slot] = {}
         self.fences: dict[int, Fence] = {}
         """The partitions that are ours."""
+        self.unread: set[RunId] = set()
+        """Runs that came to be ours under way and were not read yet: what their agents hold is not known."""
 
     def find(self, run: RunId) -> Run | None:
         """The run, if it is in memory."""
@@ -105,16 +107,12 @@ class Ledger:
     async def load(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
         state, head = await self._read_quickly(run)
+        self.unread.discard(run)
         if state is None:
             return None
         slot = self._slots[run] = Slot(state, head, next_wake(state, self._registry.renewed()))
         slot.kept = head.sequence
         return slot
-
-    async def state(self, run: RunId) -> Run | None:
-        """The run as it is in memory, or else in the journal; it is not kept. Raises StoreCorrupt, StoreUnavailable."""
-        hot = self.find(run)
-        return hot if hot is not None else (await self._read_quickly(run))[0]
 
     async def read(self, run: RunId, *, until: int | None = None) -> tuple[Run | None, Head]:
         """The run as it was after its event number `until`, or as it is now; its chain is verified from the first

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from accord.domain import command as c
-from accord.domain.agent import REGISTRY_SUBJECT
 from accord.domain.ids import Digest, RunId, partition_of
 from accord.domain.run import Run
 from accord.engine import letters
@@ -30,7 +29,7 @@ from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.receiver import Receiver
 from accord.errors import AccordError, NotFound, Refused, StoreError, StoreUnavailable
-from accord.ports import Answer, Fence, partition_subject
+from accord.ports import REGISTRY_SUBJECT, Answer, Fence, partition_subject
 
 logger = logging.getLogger("accord.orchestrator")
 
@@ -73,6 +72,7 @@ class Orchestrator:
         summaries = await journal.overdue(everything, partitions=partitions, limit=1_000_000)
         await self.parts.refresh()  # what holds by now holds for what is assigned from now on
         self.parts.reached("before_take_over")
+        self.parts.ledger.unread.update(summary.run for summary in summaries)
         self.parts.partitions.fences.update({fence.partition: fence for fence in fences})
         for summary in summaries:
             self.order(Order(summary.run, c.Tick()))
@@ -84,6 +84,7 @@ class Orchestrator:
         ledger = self.parts.ledger
         ours = [slot for slot in ledger.slots() if partition_of(slot.run.id) == partition]
         ledger.forget(ours)
+        ledger.unread = {run for run in ledger.unread if partition_of(run) != partition}
         self._executor.abandon(slot.run.id for slot in ours)
         for slot in ours:
             self.parts.timers.set(slot.run.id, None)

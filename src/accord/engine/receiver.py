@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from datetime import datetime
 
 import msgspec
 
 from accord.domain.agent import decode_card
-from accord.domain.ids import AgentId, InstanceId, LeaseToken, RunId, partition_of
+from accord.domain.ids import LeaseToken, RunId, partition_of, run_of
 from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.engine.batch import Arrival, Batch
@@ -24,9 +23,6 @@ logger = logging.getLogger("accord.receiver")
 ATTEMPTS_MAX = 10
 """How often a message about a run of somebody else is left to come again."""
 
-INSTANCES_MAX = 10_000
-"""Of so many instances at most it is remembered which ended attempts they still hold."""
-
 
 class Receiver:
     """Deals with one message at a time; what follows from it is in the batch."""
@@ -35,8 +31,6 @@ class Receiver:
         self._parts = parts
         self._executor = executor
         self._recency = Recency()
-        self._ended: OrderedDict[InstanceId, set[LeaseToken]] = OrderedDict()
-        """Leases of ended attempts that instances have named in their last heartbeats."""
 
     async def receive(self, arrival: Arrival, batch: Batch) -> None:
         """Deal with a message; it is acknowledged after the commit, or comes again. Raises StoreUnavailable."""
@@ -103,10 +97,10 @@ class Receiver:
             raise
         except AccordError as error:
             batch.suspects.append(Suspect(authentic.delivery, error.problems[0], claims))
-            await self._executor.reject(claims.issuer, error.problems)
+            await self._executor.reject(claims.issuer, claims.issuer, error.problems)
 
     async def _beat(self, authentic: Authentic, now: datetime) -> None:
-        """An instance keeps the leases that its agent holds; it is told again which have ended."""
+        """An instance keeps the leases that its agent holds, and is told which of those that it names have ended."""
         claims, registry = authentic.claims, self._parts.registry
         beat = decode_payload(HeartbeatPayload, authentic.message.payload)
         if not beat.instance.startswith(f"{claims.issuer}#"):
@@ -121,21 +115,20 @@ class Receiver:
         beat = msgspec.structs.replace(beat, running=kept)
         if registry.heartbeat(claims.issuer, beat, now, self._parts.tuning.lease):
             self._recency.seen(beat.instance, claims)
-            await self._recall(claims.issuer, beat.instance, {one for one, holder in holders.items() if holder is None})
+            ended = [lease for lease, holder in holders.items() if holder is None and self._is_over(lease)]
+            if ended:
+                await self._executor.acknowledge(claims.issuer, beat.instance, ended)
         else:
             hint = "send the card first"
             unknown = Problem("ACC715", f"no card of {beat.instance} is known here", hint=hint)
-            await self._executor.reject(claims.issuer, [unknown])
+            await self._executor.reject(claims.issuer, beat.instance, [unknown])
 
-    async def _recall(self, agent: AgentId, instance: InstanceId, ended: set[LeaseToken]) -> None:
-        """Withdraw what an instance names twice although it has ended: the first time its answer may be under way."""
-        named = self._ended.pop(instance, set())
-        if ended:
-            self._ended[instance] = ended
-        if len(self._ended) > INSTANCES_MAX:
-            self._ended.popitem(last=False)
-        if twice := named & ended:
-            await self._executor.withdraw_again(agent, twice)
+    def _is_over(self, lease: LeaseToken) -> bool:
+        """Whether a lease that nobody holds here has ended beyond doubt: its run is ours, and was read."""
+        run = run_of(lease)
+        if run is None or run in self._parts.ledger.unread:
+            return False
+        return self._parts.partitions.surely_ours(partition_of(run))
 
     async def _register(self, authentic: Authentic, now: datetime) -> None:
         payload, claims = authentic.message.payload, authentic.claims

@@ -65,6 +65,7 @@ class Registry:
         self._versions: dict[str, dict[Version, Contract]] = {}
         self._present: dict[InstanceId, Presence] = {}
         self._silent: dict[InstanceId, Presence] = {}
+        self._left: set[AgentId] = set()
         self._renewed: dict[LeaseToken, datetime] = {}
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
@@ -139,13 +140,16 @@ class Registry:
         self._touch()
 
     def heartbeat(self, agent: AgentId, beat: HeartbeatPayload, now: datetime, lease: timedelta) -> bool:
-        """An instance is still here, or here again after a silence, and keeps its leases; False where it has not sent
-        a card yet.
+        """An instance is still here, or here again after a silence, and keeps its leases, or it leaves; False where it
+        has not sent a card yet.
         """
         returns = beat.instance in self._silent
         presence = self._silent[beat.instance] if returns else self._present.get(beat.instance)
         if presence is None or presence.agent != agent:
             return False
+        if beat.leaving:
+            self._leave(agent, beat.instance)
+            return True
         changed = returns or presence.draining != beat.draining
         self._present[beat.instance] = presence
         self._silent.pop(beat.instance, None)
@@ -157,10 +161,17 @@ class Registry:
             self._touch()
         return True
 
+    def _leave(self, agent: AgentId, instance: InstanceId) -> None:
+        self._present.pop(instance, None)
+        self._silent.pop(instance, None)
+        self._left.add(agent)
+        self._touch()
+
     def expire(self, now: datetime) -> list[AgentId]:
         """Forget the instances that have been silent for too long; returns agents of which none is left."""
         gone = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
-        agents = {self._present[name].agent for name in gone}
+        agents = {self._present[name].agent for name in gone} | self._left
+        self._left.clear()
         self._silent.update((name, self._present.pop(name)) for name in gone)
         for name in list(self._silent)[:-SILENT_MAX]:
             del self._silent[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from copy import copy
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -13,7 +14,6 @@ from accord.domain.message import (
     PAYLOAD_MAX_BYTES,
     Claims,
     Kind,
-    Message,
     confidence_text,
     payload_ref,
     statement_id,
@@ -29,6 +29,9 @@ ANSWER_VALID_S = 300
 
 RECENT_MAX_BYTES = 16 << 20
 """What the answers that are kept for redeliveries may hold together."""
+
+UNCERTAIN_MAX_S = 3600
+"""How long an answer is sent again of which nobody says that it has arrived."""
 
 
 class AttemptKey(NamedTuple):
@@ -97,26 +100,63 @@ def progress_answer(subject: Subject, payload: ProgressPayload, now: datetime, n
     return outgoing
 
 
+class _Uncertain(msgspec.Struct):
+    key: AttemptKey
+    beats: int = 0
+    """How many heartbeats have named the lease since the answer was sent."""
+
+
 class RecentAnswers:
-    """The final answers that were sent last, by attempt: at most `limit`, and `max_bytes` of payloads."""
+    """The final answers that were sent last, by attempt: at most `limit`, and `max_bytes` of payloads.
+
+    The bus may lose an answer. Until it is known that its lease has ended, for an hour at most, heartbeats name the
+    lease, and the answer is sent again, less and less often.
+    """
 
     def __init__(self, limit: int, max_bytes: int = RECENT_MAX_BYTES) -> None:
         self._limit = limit
         self._max_bytes = max_bytes
-        self._messages: OrderedDict[AttemptKey, Message] = OrderedDict()
+        self._kept: OrderedDict[AttemptKey, Outgoing] = OrderedDict()
+        self._uncertain: dict[LeaseToken, _Uncertain] = {}
         self._bytes = 0
 
-    def keep(self, key: AttemptKey, message: Message) -> None:
-        """Keep the answer, in place of the oldest ones where there is no room."""
-        replaced = self._messages.pop(key, None)
-        if replaced is not None:
-            self._bytes -= len(replaced.payload)
-        self._messages[key] = message
-        self._bytes += len(message.payload)
-        while len(self._messages) > self._limit or self._bytes > self._max_bytes:
-            _, oldest = self._messages.popitem(last=False)
-            self._bytes -= len(oldest.payload)
+    def keep(self, key: AttemptKey, outgoing: Outgoing) -> None:
+        """Keep the answer, in place of the oldest ones where there is no room; whether it arrives is not certain."""
+        self._drop(key)
+        self._kept[key] = Outgoing(outgoing.subject, outgoing.claims, outgoing.payload, message=outgoing.message)
+        self._uncertain[key.lease] = _Uncertain(key)
+        self._bytes += len(outgoing.payload)
+        while len(self._kept) > self._limit or self._bytes > self._max_bytes:
+            self._drop(next(iter(self._kept)))
 
-    def get(self, key: AttemptKey) -> Message | None:
-        """The answer that was sent, None where none is kept."""
-        return self._messages.get(key)
+    def get(self, key: AttemptKey) -> Outgoing | None:
+        """The answer, to be sent once more; None where none is kept."""
+        kept = self._kept.get(key)
+        return None if kept is None else copy(kept)
+
+    def certain(self, lease: LeaseToken) -> None:
+        """The lease has ended: its answer has arrived, or is not wanted."""
+        self._uncertain.pop(lease, None)
+
+    def remind(self, now: datetime) -> tuple[list[LeaseToken], list[Outgoing]]:
+        """The leases that the next heartbeat is to name, oldest first, and the answers to be sent again: at the second
+        heartbeat that names them, the fourth, the eighth, and so on.
+        """
+        named: list[LeaseToken] = []
+        again: list[Outgoing] = []
+        for lease, one in list(self._uncertain.items()):
+            kept = self._kept[one.key]
+            if kept.claims.issued_at + UNCERTAIN_MAX_S <= now.timestamp():
+                del self._uncertain[lease]
+                continue
+            one.beats += 1
+            named.append(lease)
+            if one.beats > 1 and one.beats & (one.beats - 1) == 0:
+                again.append(copy(kept))
+        return named, again
+
+    def _drop(self, key: AttemptKey) -> None:
+        dropped = self._kept.pop(key, None)
+        if dropped is not None:
+            self._bytes -= len(dropped.payload)
+            self._uncertain.pop(key.lease, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from accord.domain.ids import LeaseToken, RunId, TaskId
-from accord.domain.message import Claims, Message
+from accord.domain.message import Claims
 from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
 from accord.errors import MessageRefused
 from accord.ports import Clock, Delivery
@@ -58,6 +58,7 @@ class Desk:
         self._clock = clock
         self._pace = pace
         self._unanswered: dict[AttemptKey, list[Delivery]] = {}
+        self._answers: dict[AttemptKey, Outgoing] = {}
         self._running: dict[AttemptKey, Attempt] = {}
         self._queued: OrderedDict[AttemptKey, Attempt] = OrderedDict()
         self._lingering: set[asyncio.Future[object]] = set()
@@ -67,6 +68,8 @@ class Desk:
         self._idle = asyncio.Event()
         self._idle.set()
         self._full = False
+        self._has_room = asyncio.Event()
+        self._has_room.set()
         self.changed: Callable[[], None] = lambda: None
         """Called when the agent becomes full, and when it has room again."""
 
@@ -74,11 +77,18 @@ class Desk:
 
     @property
     def leases(self) -> tuple[LeaseToken, ...]:
-        """The leases of what was taken and is not answered yet, oldest first, at most `LEASES_MAX`.
+        """The leases of what runs or waits, oldest first, at most `LEASES_MAX`."""
+        under_way = (key.lease for key in self._unanswered if key not in self._answers)
+        return tuple(islice(under_way, LEASES_MAX))
 
-        Attempts that wait, and answers that are not sent yet, are among them: their leases would run out otherwise.
+    def all_leases(self) -> tuple[LeaseToken, ...]:
+        """The leases of everything whose answer has not arrived for certain, at most `LEASES_MAX`: they would run out
+        otherwise. Answers that were sent, and may be lost, are sent again now and then.
         """
-        return tuple(key.lease for key in islice(self._unanswered, LEASES_MAX))
+        named, again = self._recent.remind(self._clock.now())
+        for kept in again:
+            self._outbox.put(kept)
+        return (*(key.lease for key in self._unanswered), *named)[:LEASES_MAX]
 
     @property
     def queued(self) -> int:
@@ -92,8 +102,13 @@ class Desk:
 
     @property
     def room(self) -> int:
-        """How many more assignments are admitted."""
-        return max(0, self._agent.capacity.total - self.held)
+        """How many more assignments may be taken now: as many as can begin, then as many as may wait."""
+        free = self._agent.capacity.concurrency - len(self._running) - len(self._lingering)
+        return free if free > 0 else max(0, self._agent.capacity.total - self.held)
+
+    async def has_room(self) -> None:
+        """Wait until there is room for an assignment."""
+        await self._has_room.wait()
 
     # -- what comes in ---------------------------------------------------------------------------------
 
@@ -107,7 +122,7 @@ class Desk:
         self._unanswered[subject.key] = [letter.delivery]
         sent = self._recent.get(subject.key)
         if sent is not None:
-            self._say_again(subject, sent)
+            self._send(subject, sent)
             return
         admitted = self._admitted(subject)
         if isinstance(admitted, Failure):
@@ -128,6 +143,21 @@ class Desk:
             self._withdrawn[claims.run, claims.task, claims.attempt] = claims.lease
             if len(self._withdrawn) > self._pace.remember:
                 self._withdrawn.popitem(last=False)
+
+    def end(self, leases: Iterable[LeaseToken]) -> None:
+        """These leases have ended: what runs under them is stopped, and their answers are not sent again."""
+        held = {key.lease: key for key in self._unanswered}
+        for lease in leases:
+            self._recent.certain(lease)
+            key = held.get(lease)
+            if key in self._answers:
+                self._answers[key].unwanted = True
+            elif key is not None:
+                self._stop(key, Failure("cancelled", "the lease has ended", retryable=True))
+
+    def has_answered(self, letter: Letter) -> bool:
+        """Whether this instance has sent the answer that this is about."""
+        return self._recent.get(subject_of(letter).key) is not None
 
     def put_back(self) -> list[Delivery]:
         """Give up what has not begun; its deliveries are for somebody else."""
@@ -161,8 +191,6 @@ class Desk:
         if capability.contract.digest != claims.contract:
             said = f"the contract of {capability.ref} is {capability.contract.digest} here"
             return Failure("contract-mismatch", said, retryable=True)
-        if not self.room:
-            return Failure("overloaded", f"all {self._agent.capacity.total} places are taken", retryable=True)
         return self._read(subject, capability)
 
     def _read(self, subject: Subject, capability: Capability) -> Attempt | Failure:
@@ -221,6 +249,7 @@ class Desk:
             self._idle.set()
         if self._full != (self.room == 0):
             self._full = not self._full
+            self._has_room.clear() if self._full else self._has_room.set()
             self.changed()
 
     def _was_withdrawn(self, key: AttemptKey) -> bool:
@@ -232,20 +261,16 @@ class Desk:
     def _answer(self, subject: Subject, outcome: Output | Failure) -> None:
         self._send(subject, final_answer(subject, outcome, self._clock.now()))
 
-    def _say_again(self, subject: Subject, sent: Message) -> None:
-        outgoing = answer(subject, "result", None, self._clock.now())
-        outgoing.message = sent
-        self._send(subject, outgoing)
-
     def _send(self, subject: Subject, outgoing: Outgoing) -> None:
         outgoing.deliveries = self._unanswered[subject.key]
         outgoing.sent = partial(self._sent, subject.key)
+        self._answers[subject.key] = outgoing
         self._outbox.put(outgoing)
 
     def _sent(self, key: AttemptKey, outgoing: Outgoing) -> None:
-        del self._unanswered[key]
-        if outgoing.message is not None:
-            self._recent.keep(key, outgoing.message)
+        del self._unanswered[key], self._answers[key]
+        if outgoing.message is not None and not outgoing.unwanted:
+            self._recent.keep(key, outgoing)
 
     def _accept(self, attempt: Attempt) -> None:
         self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))

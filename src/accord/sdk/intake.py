@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from accord.domain.ids import AgentId, Digest, KeyId
-from accord.domain.message import Claims, Message, decode_claims
+from accord.domain.message import Claims, Kind, Message, decode_claims
 from accord.domain.signature import Parsed, PublicKey, parse_statement, statement_digest
 from accord.errors import MessageRefused, Place, Problem
 from accord.ports import Delivery
@@ -19,8 +19,11 @@ from accord.statements import Verifier
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far the issuer's clock may be ahead."""
 
-KINDS: Final = frozenset(("assign", "cancel", "ack", "reject"))
-"""What an agent is told by an orchestrator."""
+ASSIGNMENTS: Final[frozenset[Kind]] = frozenset(("assign",))
+"""What one instance of an agent takes."""
+
+NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject"))
+"""What all instances hear."""
 
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "assign": ("run", "task", "attempt", "lease", "capability", "contract"),
@@ -32,7 +35,7 @@ REFUSALS: Final[dict[str, str]] = {
     "ACC381": "the message is for somebody else",
     "ACC382": "the message has expired",
     "ACC383": "the message is from the future",
-    "ACC384": "an agent does not take messages of this kind",
+    "ACC384": "an agent does not take messages of this kind here",
     "ACC385": "the payload is not the one that was signed",
     "ACC386": "a claim that this kind needs is missing",
 }
@@ -69,12 +72,14 @@ class Intake:
         self._trust = trust
         self._verifier = verifier
 
-    async def check(self, deliveries: Sequence[Delivery], now: datetime) -> list[Letter | Refusal]:
-        """What each delivery is, in order."""
+    async def check(
+        self, deliveries: Sequence[Delivery], now: datetime, kinds: frozenset[Kind]
+    ) -> list[Letter | Refusal]:
+        """What each delivery is, in order; only messages of these kinds are believed here."""
         opened = [self._opened(delivery) for delivery in deliveries]
         signed = [one for one in opened if isinstance(one, _Signed)]
         problems = await self._verifier.problems([(one.parsed, one.key) for one in signed])
-        found = (self._checked(one, forged, now) for one, forged in zip(signed, problems, strict=True))
+        found = (self._checked(one, forged, now, kinds) for one, forged in zip(signed, problems, strict=True))
         return [next(found) if isinstance(one, _Signed) else one for one in opened]
 
     def _opened(self, delivery: Delivery) -> _Signed | Refusal:
@@ -87,27 +92,29 @@ class Intake:
             return Refusal(delivery.message, error.problems)
         return _Signed(delivery, parsed, key)
 
-    def _checked(self, signed: _Signed, forged: Problem | None, now: datetime) -> Letter | Refusal:
+    def _checked(
+        self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind]
+    ) -> Letter | Refusal:
         message = signed.delivery.message
         if forged is not None:
             return Refusal(message, (forged,))
         try:
             claims = decode_claims(signed.parsed.claims)
-            self._current(claims, now)
+            self._current(claims, now, kinds)
             _complete(claims)
             _same_payload(claims, message.payload)
         except MessageRefused as error:
             return Refusal(message, error.problems)
         return Letter(signed.delivery, claims, statement_digest(signed.parsed.claims))
 
-    def _current(self, claims: Claims, now: datetime) -> None:
+    def _current(self, claims: Claims, now: datetime, kinds: frozenset[Kind]) -> None:
         if claims.audience != self._agent:
             raise _refusal("ACC381", "/aud", claims.audience)
         if claims.expires_at <= now.timestamp():
             raise _refusal("ACC382", "/exp", str(claims.expires_at))
         if claims.issued_at > (now + CLOCK_SKEW).timestamp():
             raise _refusal("ACC383", "/iat", str(claims.issued_at))
-        if claims.kind not in KINDS:
+        if claims.kind not in kinds:
             raise _refusal("ACC384", "/knd", claims.kind)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from accord.domain.message import Claims, Message, encode_claims
 from accord.errors import MessageRefused
-from accord.ports import Bus, Delivery, Inbox, Parcel
+from accord.ports import Bus, Clock, Delivery, Inbox, Parcel
 from accord.statements import Draft, Signer
 
 logger = logging.getLogger("accord.worker")
@@ -32,14 +32,17 @@ class Outgoing(msgspec.Struct, eq=False):
     """Called once, when the bus has the message, or when it is known that there will be none."""
     message: Message | None = None
     """The signed message, as soon as it is signed."""
+    unwanted: bool = False
+    """Whether nobody waits for it any more: then it is not sent."""
 
 
 class Outbox:
     """Signs and publishes in the order of `put` while nothing fails; what fails is tried until it is sent."""
 
-    def __init__(self, signer: Signer, bus: Bus) -> None:
+    def __init__(self, signer: Signer, bus: Bus, clock: Clock) -> None:
         self._signer = signer
         self._bus = bus
+        self._clock = clock
         self._waiting: list[Outgoing] = []
         self._wake = asyncio.Event()
         self._empty = asyncio.Event()
@@ -82,9 +85,10 @@ class Outbox:
 
     async def _send(self, batch: list[Outgoing], inbox: Inbox) -> list[Outgoing]:
         """Send these; gives back those that could not be sent now."""
-        if not await self._tried("sign", lambda: self._sign(batch)):
+        wanted = [outgoing for outgoing in batch if not outgoing.unwanted]
+        if not await self._tried("sign", lambda: self._sign(wanted)):
             return batch
-        signed = [outgoing for outgoing in batch if outgoing.message is not None]
+        signed = [outgoing for outgoing in wanted if outgoing.message is not None]
         if await self._tried("publish", lambda: self._publish(signed)):
             unsent: list[Outgoing] = []
         else:
@@ -101,9 +105,14 @@ class Outbox:
         return unsent
 
     async def _sign(self, batch: Sequence[Outgoing]) -> None:
-        """Give each its signed message; one whose claims fit into no statement keeps none."""
+        """Give each its signed message; one whose claims fit into no statement keeps none. What has waited, or was
+        kept, until it expired is issued anew.
+        """
         unsigned: list[tuple[Outgoing, Draft]] = []
+        now_s = int(self._clock.now().timestamp())
         for outgoing in batch:
+            if outgoing.claims.expires_at <= now_s:
+                _issue_anew(outgoing, now_s)
             if outgoing.message is None:
                 try:
                     draft = Draft(encode_claims(outgoing.claims))
@@ -139,3 +148,10 @@ class Outbox:
             logger.warning("cannot %s, trying again: %s", what, error)
             return False
         return True
+
+
+def _issue_anew(outgoing: Outgoing, now_s: int) -> None:
+    claims = outgoing.claims
+    valid_s = claims.expires_at - claims.issued_at
+    outgoing.claims = msgspec.structs.replace(claims, issued_at=now_s, expires_at=now_s + valid_s)
+    outgoing.message = None

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from accord.domain.agent import REGISTRY_SUBJECT, encode_card
-from accord.domain.ids import AgentId, InstanceId
+from accord.domain.agent import encode_card
+from accord.domain.ids import AgentId, InstanceId, LeaseToken
 from accord.domain.message import Claims, Kind, payload_ref
 from accord.domain.payloads import HeartbeatPayload, encode_payload
 from accord.domain.signature import PublicKey
-from accord.ports import Clock
+from accord.ports import REGISTRY_SUBJECT, Clock
 from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk
 from accord.sdk.outbox import Outbox, Outgoing
@@ -52,25 +52,33 @@ class Presence:
         self._tell("card", encode_card(card))
 
     def beat(self) -> None:
-        """Publish a heartbeat, unless the last one still waits to be sent."""
-        if self._beating:
-            return
+        """Publish a heartbeat because something has changed, unless the last one still waits to be sent."""
+        if not self._beating:
+            self._beat(self._desk.leases)
+
+    def leave(self) -> None:
+        """Publish the last heartbeat: nothing more comes from this instance."""
+        self._beat((), leaving=True)
+
+    async def run(self, every: timedelta) -> None:
+        """Beat until cancelled; only these heartbeats name the leases of answers that may be lost."""
+        while True:
+            if not self._beating:
+                self._beat(self._desk.all_leases())
+            await asyncio.sleep(every.total_seconds())
+
+    def _beat(self, leases: tuple[LeaseToken, ...], *, leaving: bool = False) -> None:
         self._beating = True
         capacity = self._identity.agent.capacity
         payload = HeartbeatPayload(
             instance=self._identity.instance,
-            running=self._desk.leases,
+            running=leases,
             queued=self._desk.queued,
             load=min(1.0, self._desk.held / capacity.total),
             draining=self.draining,
+            leaving=leaving,
         )
         self._tell("heartbeat", encode_payload(payload)).sent = self._beaten
-
-    async def run(self, every: timedelta) -> None:
-        """Beat until cancelled."""
-        while True:
-            self.beat()
-            await asyncio.sleep(every.total_seconds())
 
     def _beaten(self, _: Outgoing) -> None:
         self._beating = False

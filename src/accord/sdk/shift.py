@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
-from accord.domain.payloads import RejectPayload, decode_payload
+from accord.domain.ids import LeaseToken
+from accord.domain.message import Kind
+from accord.domain.payloads import AckPayload, RejectPayload, decode_payload
 from accord.errors import MessageRefused
 from accord.ports import Clock, Delivery, Inbox
 from accord.sdk.desk import Desk
-from accord.sdk.intake import Intake, Letter, Refusal
+from accord.sdk.intake import ASSIGNMENTS, NOTICES, Intake, Letter, Refusal
 from accord.sdk.outbox import BACKOFF_FIRST_S, BACKOFF_MAX_S, Outbox
 from accord.sdk.outcome import Failure
 from accord.sdk.presence import Presence
@@ -34,6 +37,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a shift connects."""
 
     inbox: Inbox
+    """Of assignments."""
+    notices: Sequence[Inbox]
+    """Of what concerns all instances of the agent, and of what concerns this one."""
     intake: Intake
     desk: Desk
     outbox: Outbox
@@ -43,17 +49,23 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Shift:
-    """Takes messages from the inbox to the desk while the outbox sends and the presence beats."""
+    """Takes messages from the inboxes to the desk while the outbox sends and the presence beats."""
 
     def __init__(self, parts: Parts, heartbeat: timedelta) -> None:
         self._parts = parts
         parts.desk.changed = parts.presence.beat
         parts.presence.announce()
-        self._consuming = _task("consume", self._consume())
+        self._consuming = _task("consume", self._repeat(self._take_assignments))
         self._others = [
+            *(_task("listen", self._repeat(partial(self._hear, notices))) for notices in parts.notices),
             _task("send", parts.outbox.run(parts.inbox)),
             _task("beat", parts.presence.run(heartbeat)),
         ]
+
+    @property
+    def leases(self) -> tuple[LeaseToken, ...]:
+        """The leases of what runs or waits, oldest first."""
+        return self._parts.desk.leases
 
     async def end(self, within: timedelta) -> None:
         """Take nothing new, give back what has not begun, wait for the rest; after `within` it is stopped."""
@@ -69,18 +81,17 @@ class Shift:
             await _within(within.total_seconds(), parts.desk.idle())
             parts.desk.stop_all(Failure("stopped", "the agent's worker was stopped", retryable=True))
             await _within(FLUSH_WITHIN_S, parts.desk.idle())
+            parts.presence.leave()
             await _within(FLUSH_WITHIN_S, parts.outbox.flushed())
         finally:
             await _ended(self._others)
             parts.desk.close()
 
-    async def _consume(self) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         backoff_s = 0.0
         while True:
             try:
-                # At least one, even when there is no room: it may be a cancellation.
-                deliveries = await self._parts.inbox.take(max(1, min(BATCH_MAX, self._parts.desk.room)))
-                await self._receive(deliveries)
+                await step()
                 backoff_s = 0.0
             except Exception as error:
                 # Ports raise what their drivers raise: whatever it is, the inbox is asked again.
@@ -88,27 +99,43 @@ class Shift:
                 backoff_s = min(max(2 * backoff_s, BACKOFF_FIRST_S), BACKOFF_MAX_S)
                 await asyncio.sleep(backoff_s)
 
-    async def _receive(self, deliveries: Sequence[Delivery]) -> None:
-        dealt_with: list[Delivery] = []
-        found = await self._parts.intake.check(deliveries, self._parts.clock.now())
-        for delivery, letter in zip(deliveries, found, strict=True):
-            if isinstance(letter, Refusal):
-                self._parts.refused(letter)
-            elif letter.claims.kind == "assign":
-                self._parts.desk.assign(letter)
-                continue
+    async def _take_assignments(self) -> None:
+        parts = self._parts
+        await parts.desk.has_room()
+        await asyncio.sleep(0)  # another instance that waits has its turn before this one takes more
+        deliveries = await parts.inbox.take(min(BATCH_MAX, parts.desk.room))
+        refused: list[Delivery] = []
+        for delivery, letter in zip(deliveries, await self._checked(deliveries, ASSIGNMENTS), strict=True):
+            if letter is None:
+                refused.append(delivery)
             else:
+                parts.desk.assign(letter)
+        if refused:
+            await parts.inbox.ack(refused)
+
+    async def _hear(self, notices: Inbox) -> None:
+        deliveries = await notices.take(BATCH_MAX)
+        for letter in await self._checked(deliveries, NOTICES):
+            if letter is not None:
                 self._told(letter)
-            dealt_with.append(delivery)
-        if dealt_with:
-            await self._parts.inbox.ack(dealt_with)
+        await notices.ack(deliveries)
+
+    async def _checked(self, deliveries: Sequence[Delivery], kinds: frozenset[Kind]) -> list[Letter | None]:
+        """The letters, None for what was refused, and is told."""
+        found = await self._parts.intake.check(deliveries, self._parts.clock.now(), kinds)
+        for one in found:
+            if isinstance(one, Refusal):
+                self._parts.refused(one)
+        return [None if isinstance(one, Refusal) else one for one in found]
 
     def _told(self, letter: Letter) -> None:
-        """Obey a cancellation, and log a rejection; an `ack` is no news."""
+        """Obey a cancellation, drop what has ended, and log a rejection of what this instance has said."""
         try:
             if letter.claims.kind == "cancel":
                 self._parts.desk.cancel(letter)
-            elif letter.claims.kind == "reject":
+            elif letter.claims.kind == "ack":
+                self._parts.desk.end(decode_payload(AckPayload, letter.delivery.message.payload).ended)
+            elif letter.claims.task is None or self._parts.desk.has_answered(letter):
                 rejected = decode_payload(RejectPayload, letter.delivery.message.payload)
                 if any(one.code == UNKNOWN_INSTANCE for one in rejected.violations):
                     self._parts.presence.announce()

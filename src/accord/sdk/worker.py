@@ -13,9 +13,9 @@ from typing import Self
 import msgspec
 
 from accord.domain.agent import registry_id
-from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.signature import PublicKey
-from accord.ports import Bus, Clock, KeyStore, agent_subject
+from accord.ports import Bus, Clock, KeyStore, agent_subject, notice_subject
 from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk, Pace
 from accord.sdk.intake import Intake, Refusal
@@ -98,11 +98,13 @@ class Worker:
         if self._shift is not None:
             return
         public = await self._key.keys.public(self._key.name)
-        inbox = await self._open.enter_async_context(self._bus.inbox(agent_subject(self.agent.id)))
-        outbox = Outbox(Signer(self._key.keys, public), self._bus)
+        subjects = (agent_subject(self.agent.id), notice_subject(self.agent.id), notice_subject(self.instance))
+        inbox, *notices = [await self._open.enter_async_context(self._bus.inbox(subject)) for subject in subjects]
+        outbox = Outbox(Signer(self._key.keys, public), self._bus, self._clock)
         desk = Desk(self.agent, outbox, self._clock, self._options.pace)
         parts = Parts(
             inbox=inbox,
+            notices=notices,
             intake=self._intake,
             desk=desk,
             outbox=outbox,
@@ -113,9 +115,11 @@ class Worker:
         self._shift = Shift(parts, self._options.heartbeat)
 
     async def stop(self) -> None:
-        """Take nothing new, give back what has not begun, let the rest end, and send all answers.
+        """Take nothing new, give back what has not begun, let the rest end, send all answers, and say that this
+        instance leaves.
 
-        What runs longer than `drain_within` is cancelled and answered with the failure `stopped`.
+        What runs longer than `drain_within` is cancelled and answered with the failure `stopped`, which another
+        instance may mend. Cancellations are obeyed until the end.
         """
         shift, self._shift = self._shift, None
         try:
@@ -123,6 +127,11 @@ class Worker:
                 await shift.end(self._options.drain_within)
         finally:
             await self._open.aclose()
+
+    @property
+    def leases(self) -> tuple[LeaseToken, ...]:
+        """The leases of what runs or waits, oldest first."""
+        return () if self._shift is None else self._shift.leases
 
     def _identity(self, public: PublicKey) -> Identity:
         registry = self._options.registry or registry_id(self.agent.organisation)

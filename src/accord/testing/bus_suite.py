@@ -16,6 +16,7 @@ from accord.ports import Bus, Delivery, Inbox, Parcel
 
 SUBJECT = "agent/spiffe://here/agent/writer"
 OTHER = "partition/7"
+NOTICE = "notice/spiffe://here/agent/writer"
 
 
 def parcels(*names: str, subject: str = SUBJECT) -> list[Parcel]:
@@ -194,3 +195,62 @@ class BusSuite:
             await take_all(inbox, 1)
             assert await bus.depth(SUBJECT) == 2
             assert await bus.depth(OTHER) == 0
+
+    # -- notices -------------------------------------------------------------------------------------------------
+
+    async def test_a_notice_is_heard_by_all_who_listen(self) -> None:
+        async with self.open() as bus, bus.inbox(NOTICE) as one, bus.inbox(NOTICE) as two, bus.inbox(SUBJECT) as queue:
+            await bus.publish([*parcels("a", subject=NOTICE), *parcels("work"), *parcels("b", subject=NOTICE)])
+            for inbox in (one, two):
+                heard = await take_all(inbox, 2)
+                assert names(heard) == ["a", "b"]
+                assert {delivery.attempts for delivery in heard} == {1}
+                await inbox.ack(heard)
+            assert names(await queue.take(5)) == ["work"]
+
+    async def test_a_notice_that_nobody_hears_is_gone(self) -> None:
+        async with self.open(bound=1) as bus:
+            await bus.publish(parcels("a", "b", subject=NOTICE))
+            async with bus.inbox(NOTICE) as inbox:
+                await bus.publish(parcels("c", subject=NOTICE))
+                assert names(await inbox.take(5)) == ["c"]
+            assert await bus.depth(NOTICE) == 0
+
+    async def test_a_notice_that_was_not_acknowledged_goes_with_its_inbox(self) -> None:
+        async with self.open() as bus, bus.inbox(NOTICE) as other:
+            async with bus.inbox(NOTICE) as inbox:
+                await bus.publish(parcels("a", subject=NOTICE))
+                await inbox.take(1)
+            await bus.publish(parcels("b", subject=NOTICE))
+            assert names(await take_all(other, 2)) == ["a", "b"]
+
+    async def test_nack_brings_a_notice_again_to_the_same_inbox(self) -> None:
+        async with self.open() as bus, bus.inbox(NOTICE) as inbox, bus.inbox(NOTICE) as other:
+            await bus.publish(parcels("a", subject=NOTICE))
+            await inbox.nack(await inbox.take(1))
+            (again,) = await inbox.take(1)
+            assert (names([again]), again.attempts) == (["a"], 2)
+            await inbox.ack([again])
+            await bus.publish(parcels("b", subject=NOTICE))
+            assert names(await take_all(other, 2)) == ["a", "b"]
+            assert names(await inbox.take(5)) == ["b"]
+
+    async def test_who_does_not_keep_up_loses_the_oldest_notices(self) -> None:
+        async with self.open(bound=3) as bus, bus.inbox(NOTICE) as slow:
+            sent = [f"n{number}" for number in range(10)]
+            for name in sent:
+                await bus.publish(parcels(name, subject=NOTICE))
+            heard: list[str] = []
+            while sent[-1] not in heard:
+                taken = await slow.take(10)
+                await slow.ack(taken)
+                heard += names(taken)
+            assert heard == [name for name in sent if name in heard]
+
+    async def test_a_take_waits_for_a_notice(self) -> None:
+        async with self.open() as bus, bus.inbox(NOTICE) as inbox:
+            taking = asyncio.create_task(inbox.take(5))
+            await asyncio.sleep(0)
+            assert not taking.done()
+            await bus.publish(parcels("a", subject=NOTICE))
+            assert names(await taking) == ["a"]

@@ -259,10 +259,11 @@ class Storm:
     # -- what happens to processes -------------------------------------------------------------------------------
 
     async def _agent(self) -> None:
-        agent, rng = self.rng.choice(self.agents), self.rng
-        instance = self.world.instances.get(agent.id)
+        rng = self.rng
+        agent, seat = rng.choice(self.agents), rng.choice((1, 1, 2))
+        instance = self.world.instances.get((agent.id, seat))
         if instance is None:
-            await self.world.hire(agent, enrolled=True)
+            await self.world.hire(agent, seat=seat, enrolled=True)
         elif instance.line.passage.is_frozen:
             instance.line.passage.thaw()
         else:
@@ -270,10 +271,10 @@ class Storm:
             if what == "freeze":
                 instance.line.passage.freeze()
             elif what == "again":
-                await self.world.dismiss(agent, killed=True)
-                await self.world.hire(agent, enrolled=True)
+                await self.world.dismiss(agent, seat=seat, killed=True)
+                await self.world.hire(agent, seat=seat, enrolled=True)
             else:
-                await self.world.dismiss(agent, killed=what == "kill")
+                await self.world.dismiss(agent, seat=seat, killed=what == "kill")
 
     async def _crash(self) -> None:
         self.rng.choice(list(self.world.hosts.values())).cut()
@@ -302,9 +303,10 @@ class Storm:
             instance.line.passage.thaw()
         await world.own_all(next(iter(world.hosts)))
         for agent in (*self.agents, self.late):
-            if self.hung or self.rng.random() < 0.5:
-                await world.dismiss(agent, killed=True)
-            if agent.id not in world.instances:
+            for seat in (1, 2):
+                if self.hung or self.rng.random() < 0.5:
+                    await world.dismiss(agent, seat=seat, killed=True)
+            if (agent.id, 1) not in world.instances:
                 await world.hire(agent, enrolled=True)
         for scope, subject in [(hold.scope, hold.subject) for hold in self.node.parts.holds.placed()]:
             world.watch.holds.placed.pop((scope, subject), None)

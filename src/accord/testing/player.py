@@ -172,10 +172,11 @@ class Player:
     def _carry_out(self, run: Run, found: Iterable[Effect]) -> None:
         for effect in found:
             self.told.append(effect)
-            if isinstance(effect, StartSubrun):
-                self.subruns[effect.run] = effect.task
-            elif isinstance(effect, TellSubrun) and isinstance(effect.command, c.Cancel):
-                self.subruns[effect.run] = run.leaving[effect.run]
+            match effect:
+                case StartSubrun(run=subrun, task=task) | TellSubrun(run=subrun, task=task, command=c.Cancel()):
+                    self.subruns[subrun] = task
+                case _:
+                    pass
 
     # -- the router ----------------------------------------------------------------------------------------------
 

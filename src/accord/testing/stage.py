@@ -17,7 +17,7 @@ import orjson
 
 from accord.blobs.memory import MemoryBlobStore
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import REGISTRY_SUBJECT, agent_id, encode_card, registry_id
+from accord.domain.agent import agent_id, encode_card, registry_id
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, partition_of
 from accord.domain.message import Claims, Kind, Message, decode_claims, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import HeartbeatPayload, encode_payload
@@ -27,7 +27,7 @@ from accord.domain.system import IncidentRecorded
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
-from accord.ports import Delivery, Inbox, Parcel, agent_subject, partition_subject
+from accord.ports import REGISTRY_SUBJECT, Delivery, Inbox, Parcel, agent_subject, notice_subject, partition_subject
 from accord.sdk import Agent
 from accord.store.memory import Faults, MemoryJournal
 from accord.testing.keys import MemoryKeyStore
@@ -123,7 +123,7 @@ class SignallingInbox:
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """What a scripted agent was given."""
+    """What a scripted agent was given, or told."""
 
     claims: Claims
     message: Message
@@ -142,28 +142,37 @@ class Assignment(msgspec.Struct, frozen=True):
 class ScriptedAgent:
     """An enrolled agent that says only what a test makes it say."""
 
-    def __init__(self, stage: Stage, agent: Agent, key: PublicKey, inbox: Inbox) -> None:
+    def __init__(self, stage: Stage, agent: Agent, key: PublicKey) -> None:
         self.stage = stage
         self.agent = agent
         self.id = agent.id
         self.key = key
         self.instance = InstanceId(f"{agent.id}#1")
-        self._inbox = inbox
         self._news = count(1)
+        self._assignments: Inbox
+        self._notices: Inbox
+        self._own_notices: Inbox
+
+    async def listen(self, stack: AsyncExitStack) -> None:
+        """Open the inboxes, until the stack closes them."""
+        inboxes = self.stage.bus.inbox
+        self._assignments = await stack.enter_async_context(inboxes(agent_subject(self.id)))
+        self._notices = await stack.enter_async_context(inboxes(notice_subject(self.id)))
+        self._own_notices = await stack.enter_async_context(inboxes(notice_subject(self.instance)))
 
     # -- what it hears -------------------------------------------------------------------------------------------
 
-    async def told(self) -> Assignment:
-        """The next message to this agent, of whatever kind."""
-        (delivery,) = await self._inbox.take(1)
-        await self._inbox.ack([delivery])
-        return Assignment(decode_claims(parse_statement(delivery.message.statement).claims), delivery.message)
-
     async def assigned(self) -> Assignment:
-        """The next assignment; what else comes before it is passed over."""
-        while (told := await self.told()).claims.kind != "assign":
-            pass
-        return told
+        """The next assignment."""
+        return await _taken(self._assignments)
+
+    async def told(self) -> Assignment:
+        """The next notice to all instances of the agent."""
+        return await _taken(self._notices)
+
+    async def told_alone(self) -> Assignment:
+        """The next notice to this instance."""
+        return await _taken(self._own_notices)
 
     # -- what it says --------------------------------------------------------------------------------------------
 
@@ -297,8 +306,8 @@ class Stage:
         """Enrol the agent with a key of its own; its card is accepted unless it is not to be present."""
         public = await self.keys.create(f"agent.{agent.name}")
         await self.parts.enrolment.enrol(agent.id, public, by="test", now=self.clock.now())
-        inbox = await self._stack.enter_async_context(self.bus.inbox(agent_subject(agent.id)))
-        scripted = self.agents[agent.id] = ScriptedAgent(self, agent, public, inbox)
+        scripted = self.agents[agent.id] = ScriptedAgent(self, agent, public)
+        await scripted.listen(self._stack)
         if present:
             await scripted.announce()
         return scripted
@@ -335,6 +344,12 @@ class Stage:
     async def run(self, run: Run | RunId) -> Run:
         """The run as the journal has it."""
         return await self.node.run(run.id if isinstance(run, Run) else run)
+
+
+async def _taken(inbox: Inbox) -> Assignment:
+    (delivery,) = await inbox.take(1)
+    await inbox.ack([delivery])
+    return Assignment(decode_claims(parse_statement(delivery.message.statement).claims), delivery.message)
 
 
 async def node_on(ports: Ports, tuning: Tuning = QUIET) -> Node:

@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import REGISTRY_SUBJECT
 from accord.domain.message import Message
-from accord.ports import Delivery, Inbox, Parcel
+from accord.ports import Delivery, Inbox, Parcel, is_notice
 from accord.testing.weather import Weather
 
 KEPT = 200
@@ -52,8 +51,8 @@ class Passage:
 
 
 class StormyBus(MemoryBus):
-    """The in-process bus, with the losses, repetitions and delays of a network. Cards and heartbeats reach every
-    orchestrator.
+    """The in-process bus, with the losses, repetitions and delays of a network. Notices are lost on each line of
+    its own.
     """
 
     def __init__(self, rng: random.Random, weather: Weather) -> None:
@@ -61,8 +60,6 @@ class StormyBus(MemoryBus):
         self._rng = rng
         self._weather = weather
         self._under_way: dict[asyncio.Task[None], None] = {}
-        self.registries: dict[str, None] = {}
-        """The subjects by which orchestrators hear of agents, each its own."""
         self.overheard: deque[Parcel] = deque(maxlen=KEPT)
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
@@ -70,12 +67,11 @@ class StormyBus(MemoryBus):
         self.overheard.extend(parcels)
         at_once = []
         for parcel in parcels:
-            for addressed in self._addressed(parcel):
-                for delay_s in self._fates():
-                    if delay_s > 0:
-                        self._later(addressed, delay_s)
-                    else:
-                        at_once.append(addressed)
+            for delay_s in self._fates(parcel):
+                if delay_s > 0:
+                    self._later(parcel, delay_s)
+                else:
+                    at_once.append(parcel)
         if at_once:
             await super().publish(at_once)
 
@@ -83,14 +79,11 @@ class StormyBus(MemoryBus):
         """Put a message on the bus that nobody sent, past all weather."""
         await super().publish([parcel])
 
-    def _addressed(self, parcel: Parcel) -> list[Parcel]:
-        if parcel.subject != REGISTRY_SUBJECT:
-            return [parcel]
-        return [Parcel(subject, parcel.message) for subject in self.registries]
-
-    def _fates(self) -> list[float]:
+    def _fates(self, parcel: Parcel) -> list[float]:
         """The delay of each copy that arrives."""
         chance, weather = self._rng.random(), self._weather
+        if is_notice(parcel.subject):
+            return [self._rng.random() * weather.delay_s]
         if chance < weather.lose:
             return []
         copies = 2 if chance < weather.lose + weather.duplicate else 1
@@ -121,11 +114,10 @@ class StormyBus(MemoryBus):
 class Line:
     """One process's bus."""
 
-    def __init__(
-        self, bus: StormyBus, rng: random.Random, weather: Weather, *, reads_registry: str | None = None
-    ) -> None:
+    def __init__(self, bus: StormyBus, rng: random.Random, weather: Weather) -> None:
         self._bus = bus
-        self._owner = reads_registry
+        self._rng = rng
+        self._weather = weather
         self.passage = Passage()
         self.acknowledged: Callable[[Message], None] = lambda message: None
         """Told of every message that is acknowledged by this line."""
@@ -137,32 +129,29 @@ class Line:
 
     @asynccontextmanager
     async def inbox(self, subject: str) -> AsyncIterator[Inbox]:
-        """An open inbox; every orchestrator has one of its own for what concerns the registry."""
-        own = subject == REGISTRY_SUBJECT and self._owner is not None
-        name = f"{subject}#{self._owner}" if own else subject
-        if own:
-            self._bus.registries[name] = None
-        try:
-            async with self._bus.inbox(name) as inbox:
-                opened = _LineInbox(inbox, self)
-                try:
-                    yield opened
-                finally:
-                    opened.closed = True
-        finally:
-            if own:
-                self._bus.registries.pop(name, None)
+        """An open inbox."""
+        async with self._bus.inbox(subject) as inbox:
+            opened = _LineInbox(inbox, self, hears_notices=is_notice(subject))
+            try:
+                yield opened
+            finally:
+                opened.closed = True
 
     async def depth(self, subject: str) -> int:
         """How many messages wait."""
         return await self._bus.depth(subject)
 
+    def loses(self) -> bool:
+        """Whether a notice is lost on this line."""
+        return self._rng.random() < self._weather.lose
+
 
 class _LineInbox:
     """An inbox behind a passage."""
 
-    def __init__(self, inbox: Inbox, line: Line) -> None:
+    def __init__(self, inbox: Inbox, line: Line, *, hears_notices: bool) -> None:
         self._inbox = inbox
+        self._hears_notices = hears_notices
         self._line = line
         self._passage = line.passage
         self.closed = False
@@ -170,12 +159,19 @@ class _LineInbox:
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         """Take; a process that is gone takes nothing, for ever."""
-        if not await self._passage.pass_():
-            await asyncio.Event().wait()
-        taken = await self._inbox.take(limit)
-        if not await self._passage.pass_():
-            await asyncio.Event().wait()  # what it took goes back when the inbox closes
-        return taken
+        while True:
+            if not await self._passage.pass_():
+                await asyncio.Event().wait()
+            taken = await self._inbox.take(limit)
+            if not await self._passage.pass_():
+                await asyncio.Event().wait()  # what it took goes back when the inbox closes
+            if not self._hears_notices:
+                return taken
+            lost = [delivery for delivery in taken if self._line.loses()]
+            await self._inbox.ack(lost)
+            heard = [delivery for delivery in taken if delivery not in lost]
+            if heard:
+                return heard
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge."""

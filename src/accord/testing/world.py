@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_priva
 from accord.blobs.memory import MemoryBlobStore
 from accord.domain.agent import agent_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
-from accord.domain.ids import PARTITIONS, AgentId, Digest
+from accord.domain.ids import PARTITIONS, AgentId, Digest, LeaseToken
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Point, Ports, Tuning
@@ -133,6 +133,10 @@ class Host:
         await self.node.vanish()
 
 
+Seat = tuple[AgentId, int]
+"""An agent, and which of its instances."""
+
+
 class Instance:
     """A running instance of an agent; it may be killed, and it may stand still for a while."""
 
@@ -140,6 +144,11 @@ class Instance:
         self.agent = agent
         self.line = line
         self._worker = worker
+
+    @property
+    def leases(self) -> tuple[LeaseToken, ...]:
+        """The leases of what it does."""
+        return self._worker.leases
 
     async def leave(self) -> None:
         """Stop in good order."""
@@ -172,7 +181,7 @@ class World:
             system_agents=frozenset((DIAGNOSTICIAN, agent_id("local", "quack"))),
         )
         self.hosts: dict[str, Host] = {}
-        self.instances: dict[AgentId, Instance] = {}
+        self.instances: dict[Seat, Instance] = {}
         self._started = 0
 
     @classmethod
@@ -212,7 +221,7 @@ class World:
         """Start an orchestrator on what the ones before have left, and let it own what is free, all where it can."""
         self._started += 1
         owner = f"{name}-{self._started}"
-        line = Line(self.bus, self.rng, self.weather, reads_registry=owner)
+        line = Line(self.bus, self.rng, self.weather)
         journal = WatchedJournal(self.disk, self.watch, owner, self._commit_delay, self._answer_delay)
         public = await self.keys.public("orchestrator")
         ports = Ports(journal, self.blobs, line, self.keys, self.clock, self.ids)
@@ -278,9 +287,9 @@ class World:
             await host.parts.enrolment.enrol(agent.id, public, by="simulation", now=self.clock.now())
         return name
 
-    async def hire(self, agent: Agent, *, enrolled: bool = False) -> None:
-        """Start an instance of an agent, in place of the one that runs."""
-        await self.dismiss(agent)
+    async def hire(self, agent: Agent, *, seat: int = 1, enrolled: bool = False) -> Instance:
+        """Start an instance of an agent, in place of the one that has this seat."""
+        await self.dismiss(agent, seat=seat)
         name = f"agent.{agent.name}" if enrolled else await self.enrol(agent)
         public = await self.keys.public("orchestrator")
         line = Line(self.bus, self.rng, self.weather)
@@ -292,12 +301,13 @@ class World:
             refused=lambda refusal: None,
         )
         worker = Worker(agent, AgentKey(self.keys, name), line, self.clock, {public.kid: public}, options)
-        self.instances[agent.id] = Instance(agent, worker, line)
+        instance = self.instances[agent.id, seat] = Instance(agent, worker, line)
         await worker.start()
+        return instance
 
-    async def dismiss(self, agent: Agent, *, killed: bool = False) -> None:
-        """End the agent's instance, if there is one."""
-        instance = self.instances.pop(agent.id, None)
+    async def dismiss(self, agent: Agent, *, seat: int = 1, killed: bool = False) -> None:
+        """End the agent's instance that has this seat, if there is one."""
+        instance = self.instances.pop((agent.id, seat), None)
         if instance is not None:
             await (instance.kill() if killed else instance.leave())
 
@@ -312,6 +322,7 @@ class World:
     # -- looking -------------------------------------------------------------------------------------------------
 
     def leaks(self) -> list[str]:
-        """What running orchestrators still hold although every run has ended."""
+        """What orchestrators and agents still hold although every run has ended."""
         found = [leak for name, host in self.hosts.items() for leak in leaks_of(name, host.node)]
-        return [*found, *self.bus.left()]
+        unnoticed = [f"{one.agent.id} works on under {one.leases}" for one in self.instances.values() if one.leases]
+        return [*found, *self.bus.left(), *unnoticed]
