@@ -16,6 +16,7 @@ from accord.domain.capability import CapabilityRange
 from accord.domain.document import document_of
 from accord.domain.graph import Work
 from accord.domain.ids import RunId, TaskId
+from accord.domain.payloads import FailurePayload, encode_payload
 from accord.domain.retry import DEFAULT_RETRY
 from accord.domain.run import Run, Want
 from accord.engine.dispatcher import BACKOFF_CAP, BACKOFF_FIRST, Dispatcher, Lane, Proposal
@@ -364,3 +365,20 @@ async def test_who_comes_later_gets_what_waits(stage: Stage) -> None:
     runs = await served(late, 3)
     assert runs == [run.id for run in waiting]
     assert (await early.assigned()).claims.attempt == 1
+
+
+async def test_what_comes_due_during_a_hold_is_not_lost_when_the_clock_is_set_back(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await stage.start(ONE)
+    first = await agent.assigned()
+    failure = encode_payload(FailurePayload(code="flaky", message="not now", retryable=True))
+    await agent.send(await agent.result(first, failure, kind="failure"))
+    await stage.node.hold("everything", "", by="test")
+    stage.clock.forward(2)
+    await stage.node.orchestrator.submit(run.id, c.Tick())
+    stage.clock.forward(-1.5)
+    await stage.node.lift("everything", "", by="test")
+    await stage.node.orchestrator.submit(run.id, c.Tick())
+    stage.clock.forward(2)
+    await stage.node.orchestrator.submit(run.id, c.Tick())
+    assert (await agent.assigned()).claims.attempt == 2

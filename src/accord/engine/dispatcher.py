@@ -192,7 +192,9 @@ class Dispatcher:
             task = tasks.popleft()
             want = self._due(run, task, lane, now)
             proposal = None
-            if want is not None:
+            if want is None:
+                self._put_off(run, task, now)
+            else:
                 candidates = self._registry.candidates(lane.wanted)
                 choice = self._router.choose(candidates, want, run.state(task))
                 if choice is None and self._is_full(lane, candidates):
@@ -230,6 +232,12 @@ class Dispatcher:
         if run is not None and not run.ended:
             _, aside = self._parked.setdefault(run_id, {}).setdefault(str(lane.wanted), (lane.wanted, deque()))
             aside.extend(tasks)
+
+    def _put_off(self, run: Run, task: TaskId, now: datetime) -> None:
+        """What was due when it was queued may not be so now: clocks are set back."""
+        for want in run.state(task).wants:
+            if want.not_before is not None and want.not_before > now:
+                self.offer_later(run.id, task, want.not_before)
 
     def _due(self, run: Run, task: TaskId, lane: Lane, now: datetime) -> Want | None:
         for want in run.state(task).wants:

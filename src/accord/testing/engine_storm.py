@@ -308,7 +308,9 @@ class Storm:
                     await world.dismiss(agent, seat=seat, killed=True)
             if (agent.id, 1) not in world.instances:
                 await world.hire(agent, enrolled=True)
-        for scope, subject in [(hold.scope, hold.subject) for hold in self.node.parts.holds.placed()]:
+        # Of all orchestrators: one that has just been started, or thawed, may not have heard of a hold yet.
+        placed = {(hold.scope, hold.subject) for host in world.hosts.values() for hold in host.parts.holds.placed()}
+        for scope, subject in sorted(placed):
             world.watch.holds.placed.pop((scope, subject), None)
             await self._try(lambda s=scope, t=subject: self.node.lift(s, t, by="storm"))  # type: ignore[misc]
         world.watch.holds.placed.clear()
