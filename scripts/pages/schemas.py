@@ -22,6 +22,7 @@ _WIRE: dict[str, tuple[type[msgspec.Struct], str]] = {
     "progress": (payloads.ProgressPayload, "Payload of progress"),
     "failure": (payloads.FailurePayload, "Payload of a failure"),
     "cancel": (payloads.CancelPayload, "Payload of a withdrawal"),
+    "ack": (payloads.AckPayload, "Payload of an acknowledgement"),
     "reject": (payloads.RejectPayload, "Payload of a rejection"),
 }
 
