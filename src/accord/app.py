@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import random
 import secrets
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from accord.blobs.files import FileBlobStore
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId
-from accord.domain.signature import PublicKey
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
-from accord.errors import BadInput, NotFound
+from accord.errors import BadInput
 from accord.keys.file import FileKeyStore, load_passphrase
-from accord.ports import KeyStore
+from accord.keys.named import key_of
+from accord.machine import RandomIds, SystemClock
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
@@ -30,29 +28,6 @@ from accord.verifier.compatibility import compatible_version
 
 DRAIN_WITHIN = timedelta(seconds=5)
 """How long agents of this process may go on when it is asked to stop."""
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """The present, aware UTC."""
-        return datetime.now(UTC)
-
-
-class RandomIds:
-    """Tokens in the order of their making: 44 bits of milliseconds, 60 random bits, in hexadecimal digits."""
-
-    def __init__(self) -> None:
-        self._random = random.Random(os.urandom(32))  # noqa: S311 - names have to be unique; nothing rests on their secrecy
-
-    def token(self) -> str:
-        """26 characters."""
-        return f"{time.time_ns() // 1_000_000:011x}{self._random.getrandbits(60):015x}"
-
-    def uniform(self) -> float:
-        """A number in [0, 1)."""
-        return self._random.random()
 
 
 @asynccontextmanager
@@ -126,11 +101,3 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
         for agent in agents:
             await node.present(agent.id)
         yield workers
-
-
-async def key_of(keys: KeyStore, name: str) -> PublicKey:
-    """The key of this name, made where there is none."""
-    try:
-        return await keys.public(name)
-    except NotFound:
-        return await keys.create(name)

@@ -438,6 +438,12 @@ class Bus(Protocol):
         """
         ...
 
+    async def hand_over(self, parcel: Parcel) -> None:
+        """Hand over a parcel for a queue, and return once its consumer has acknowledged it: an orchestrator does that
+        after the journal's commit. When the call is cancelled, the parcel may still arrive. Raises as `publish`.
+        """
+        ...
+
     def inbox(self, subject: str) -> AbstractAsyncContextManager[Inbox]:
         """An open inbox of the subject: from now on it hears what is published there."""
         ...

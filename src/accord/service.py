@@ -12,7 +12,7 @@ import msgspec
 
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.agent import AgentCard, Capacity
-from accord.domain.capability import CapabilityRange, Version, VersionRange
+from accord.domain.capability import CapabilityRange, CapabilityRef, Version, VersionRange
 from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.contract import Contract
 from accord.domain.document import Document
@@ -47,6 +47,12 @@ class KnownKey(msgspec.Struct, frozen=True):
     public: PublicKey
     valid_from: datetime
     revoked_at: datetime | None = None
+    offers: tuple[str, ...] = ()
+    """Capabilities, `name` or `name@range`: what cards that it signs may offer; anything where empty."""
+
+    def allows(self, ref: CapabilityRef) -> bool:
+        """Whether a card that this key signs may offer the capability."""
+        return not self.offers or any(CapabilityRange.parse(offer).matches(ref) for offer in self.offers)
 
 
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,9 @@ class MemoryBus:
         return None
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
+        self._queue_all(parcels)
+
+    def _queue_all(self, parcels: Sequence[Parcel]) -> None:
         queues, bound = self._queues, self._bound
         touched: list[_Queue] = []
         notices: list[Parcel] = []
@@ -55,6 +58,12 @@ class MemoryBus:
         for notice in notices:
             for listener in self._listening.get(notice.subject, ()):
                 listener.hear(notice.message, bound)
+
+    async def hand_over(self, parcel: Parcel) -> None:
+        self._queue_all([parcel])
+        delivery = self._queues[parcel.subject].waiting[-1]
+        delivery.acknowledged = asyncio.get_running_loop().create_future()
+        await delivery.acknowledged
 
     @asynccontextmanager
     async def inbox(self, subject: str) -> AsyncIterator[MemoryInbox]:
@@ -100,11 +109,13 @@ class MemoryBus:
 class MemoryDelivery:
     """A message in a subject, and how often it was taken."""
 
-    __slots__ = ("attempts", "message")
+    __slots__ = ("acknowledged", "attempts", "message")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.attempts = 0
+        self.acknowledged: asyncio.Future[None] | None = None
+        """Done when the message is acknowledged, where somebody waits for that."""
 
 
 class _Queue:
@@ -161,7 +172,9 @@ class MemoryInbox:
         return deliveries
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        self._give_up(deliveries)
+        for delivery in self._give_up(deliveries):
+            if delivery.acknowledged is not None and not delivery.acknowledged.done():
+                delivery.acknowledged.set_result(None)
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:
         # To the end, so that one message that cannot be dealt with does not hold up the others.

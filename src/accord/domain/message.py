@@ -21,10 +21,10 @@ from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.errors import MessageRefused, Place, Problem
 
 Kind = Literal[
-    "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
-    "assign", "cancel", "call", "ack", "reject",
+    "connect", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
+    "welcome", "assign", "cancel", "call", "ack", "reject",
 ]  # fmt: skip
-"""What a message is: the first seven go from agent to orchestrator, the others back."""
+"""What a message is: the first line goes from agent to orchestrator, the second back."""
 
 STATEMENT_MAX_BYTES: Final = 2047
 """A statement stays under 2 KiB, signature and base64url included."""

@@ -38,6 +38,29 @@ class AgentEnrolled(_Event, frozen=True, kw_only=True, tag="agent.enrolled"):
     key: KeyId
     jwk: dict[str, str]
     by: str
+    token: str | None = None
+    """The enrolment token that was used up by it."""
+    offers: tuple[str, ...] = ()
+    """Capabilities, `name` or `name@range`: what cards that it signs may offer; anything where empty."""
+
+
+class EnrolmentTokenIssued(_Event, frozen=True, kw_only=True, tag="agent.token_issued"):
+    """An agent may be enrolled once with this token; of its secret only the hash is kept."""
+
+    token: str
+    secret: Digest
+    """SHA-256 of the secret."""
+    agent: AgentId
+    offers: tuple[str, ...] = ()
+    by: str
+    expires_at: datetime
+
+
+class EnrolmentTokenRevoked(_Event, frozen=True, kw_only=True, tag="agent.token_revoked"):
+    """The token allows nothing any more."""
+
+    token: str
+    by: str
 
 
 class KeyRevoked(_Event, frozen=True, kw_only=True, tag="key.revoked"):
@@ -134,6 +157,5 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="access.key_revoked")
 
 Incident = IncidentRecorded | IncidentsSuppressed
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
-SystemEvent = (
-    AgentEnrolled | KeyRevoked | CardAccepted | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent
-)
+AgentEvent = AgentEnrolled | EnrolmentTokenIssued | EnrolmentTokenRevoked | KeyRevoked | CardAccepted
+SystemEvent = AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent

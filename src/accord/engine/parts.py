@@ -18,6 +18,7 @@ from accord.engine.access import Access
 from accord.engine.assignments import Secretary
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
+from accord.engine.enrolment import Enrolment
 from accord.engine.feed import Feed
 from accord.engine.figures import Figures
 from accord.engine.gate import Gate
@@ -26,7 +27,7 @@ from accord.engine.incidents import Incidents
 from accord.engine.ledger import Ledger
 from accord.engine.library import Library
 from accord.engine.partitions import Partitions
-from accord.engine.registry import Compatible, Enrolment, Registry
+from accord.engine.registry import Compatible, Registry
 from accord.engine.router import Router
 from accord.engine.streams import SystemStream
 from accord.engine.timers import Timers
@@ -121,7 +122,7 @@ class Parts:
         self.access = Access(journal, clock, identity.organisation)
         self.streams = (self.registry_stream, self.template_stream, self.control_stream, self.access.stream)
         self.verification = Verification(self.registry, self.library)
-        self.enrolment = Enrolment(self.registry, self.registry_stream)
+        self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid)
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}
         """Payloads of assignments between their decision and their sending."""
         self.reached: Callable[[Point], None] = lambda point: None
@@ -130,6 +131,7 @@ class Parts:
 
     def _apply_registry(self, event: SystemEvent) -> None:
         self.registry.apply(event)
+        self.enrolment.apply(event)
         if isinstance(event, CardAccepted):
             self._cards.append(event)
 

@@ -11,12 +11,10 @@ import msgspec
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import RESERVED, CapabilityName, CapabilityRange, Version
 from accord.domain.contract import Contract
-from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
 from accord.domain.payloads import HeartbeatPayload
 from accord.domain.signature import PublicKey
-from accord.domain.system import AgentEnrolled, CardAccepted, KeyRevoked, SystemEvent
-from accord.engine.streams import SystemStream
+from accord.domain.system import AgentEnrolled, KeyRevoked, SystemEvent
 from accord.errors import MessageRefused, NotFound, Problem
 from accord.service import KnownAgent, KnownKey
 
@@ -82,10 +80,10 @@ class Registry:
         """Fold an event of the stream `sys:registry`; the documents of cards come by `accept_card`."""
         if isinstance(event, AgentEnrolled):
             public = PublicKey.from_jwk(event.jwk)
-            self._keys[event.key] = KnownKey(event.agent, public, event.at)
+            self._keys[event.key] = KnownKey(event.agent, public, event.at, offers=event.offers)
         elif isinstance(event, KeyRevoked):
             known = self._keys[event.key]
-            self._keys[event.key] = KnownKey(known.agent, known.public, known.valid_from, event.at)
+            self._keys[event.key] = msgspec.structs.replace(known, revoked_at=event.at)
 
     def key(self, kid: KeyId) -> KnownKey | None:
         """The key, if it may sign: from the event that enrolled it to the one that revoked it. What a clock says of
@@ -137,6 +135,11 @@ class Registry:
         self._silent.pop(card.instance, None)
         self._present[card.instance] = Presence(card.agent, card.capacity, now, batches=card.batches)
         self.refusals.pop(card.agent, None)
+        self._touch()
+
+    def refuse(self, agent: AgentId, refusal: MessageRefused) -> None:
+        """The agent's card was refused: who waits for the agent is told why."""
+        self.refusals[agent] = refusal
         self._touch()
 
     def heartbeat(self, agent: AgentId, beat: HeartbeatPayload, now: datetime, lease: timedelta) -> bool:
@@ -295,45 +298,3 @@ def unknown_limits(limits: Iterable[str], known: Iterable[str]) -> Iterator[Prob
         close = get_close_matches(name, offered, n=1)
         hint = f"did you mean {close[0]}?" if close else "accord agents list shows what is offered"
         yield Problem("ACC718", f"capability_limits: no known agent offers {name}", hint=hint)
-
-
-class Enrolment:
-    """The durable side of the registry: what is said of agents is appended to `sys:registry` before it holds."""
-
-    def __init__(self, registry: Registry, stream: SystemStream) -> None:
-        self._registry = registry
-        self._stream = stream
-
-    async def enrol(self, agent: AgentId, public: PublicKey, *, by: str, now: datetime) -> None:
-        """Let the agent sign with this key; nothing happens when it may already. Raises MessageRefused for
-        another's key.
-        """
-        known = self._registry.known_key(public.kid)
-        if known is not None and (known.agent != agent or known.revoked_at is not None):
-            raise MessageRefused.of(
-                "ACC712", f"the key {public.kid} is {known.agent}'s, or revoked", hint="make a new key"
-            )
-        if known is None:
-            await self._stream.append(AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=public.to_jwk(), by=by))
-
-    async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime) -> None:
-        """Accept nothing more under this key. Raises NotFound."""
-        known = self._registry.known_key(kid)
-        if known is None:
-            raise NotFound.of("ACC713", f"no key {kid} is known", hint="accord agents show lists an agent's keys")
-        if known.revoked_at is None:
-            await self._stream.append(KeyRevoked(at=now, agent=known.agent, key=kid, by=by, reason=reason))
-
-    async def register(self, card: AgentCard, document: Document, statement: str, now: datetime) -> None:
-        """Accept an authentic card: remember what it offers, and let the instance in. Raises MessageRefused with
-        all problems.
-        """
-        problems = tuple(self._registry.card_problems(card))
-        if problems:
-            refusal = self._registry.refusals[card.agent] = MessageRefused(*problems)
-            raise refusal
-        known = self._registry.card(card.agent)
-        if known is None or known.capabilities != card.capabilities:
-            await self._stream.append(CardAccepted(at=now, agent=card.agent, card=document, statement=statement))
-        self._registry.remember_card(card)
-        self._registry.arrive(card, now)

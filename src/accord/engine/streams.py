@@ -41,12 +41,17 @@ class SystemStream:
         async with self._turn:
             self._head = await self._journal.head(self._stream)
 
-    async def append(self, *events: SystemEvent) -> None:
-        """Append and apply; somebody else's events that came first are applied first."""
+    async def append(self, *events: SystemEvent, check: Callable[[], None] = lambda: None) -> None:
+        """Append and apply; somebody else's events that came first are applied first.
+
+        `check` is called before each try, when all that others have appended is known: what it raises refuses it.
+        """
         datas = [encode_event(event) for event in events]
         async with self._turn:
+            check()
             while not await self._appended(datas):
                 await self._refresh()
+                check()
             for event in events:
                 self._apply(event)
 

@@ -22,6 +22,7 @@ from accord.engine.node import Node
 from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
+from accord.gateway.agents import agent_sockets
 from accord.gateway.documents import described, schema_of
 from accord.gateway.envelope import Envelope
 from accord.gateway.metrics import Metrics
@@ -32,6 +33,7 @@ from accord.gateway.resources import (
     agents,
     controls,
     documents,
+    enrolments,
     health,
     holds,
     metrics,
@@ -45,7 +47,9 @@ logger = logging.getLogger("accord.gateway")
 
 ROUTERS: Final[Sequence[APIRouter]] = tuple(
     noun.router
-    for noun in (health, metrics, plans, runs, controls, records, holds, templates, agents, documents, access)
+    for noun in (
+        health, metrics, plans, runs, controls, records, holds, templates, agents, enrolments, documents, access
+    )
 )
 """The nouns of the HTTP API."""
 
@@ -138,7 +142,7 @@ class Gateway:
 
 Attachment = Callable[[Gateway], AbstractAsyncContextManager[Any]]
 
-ATTACHMENTS: Final[Sequence[Attachment]] = ()
+ATTACHMENTS: Final[Sequence[Attachment]] = (agent_sockets,)
 """What runs as long as the gateway is open: Socket.IO namespaces, feeds, webhooks. Opened in this order."""
 
 

@@ -67,6 +67,11 @@ class Shift:
         """The leases of what runs or waits, oldest first."""
         return self._parts.desk.leases
 
+    def announce(self) -> None:
+        """Send the card, and a heartbeat with the leases that are held."""
+        self._parts.presence.announce()
+        self._parts.presence.beat()
+
     async def end(self, within: timedelta) -> None:
         """Take nothing new, give back what has not begun, wait for the rest; after `within` it is stopped."""
         parts = self._parts

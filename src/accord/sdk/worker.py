@@ -114,6 +114,11 @@ class Worker:
         )
         self._shift = Shift(parts, self._options.heartbeat)
 
+    def announce(self) -> None:
+        """Say again who is here: whoever listens may have heard nothing so far."""
+        if self._shift is not None:
+            self._shift.announce()
+
     async def stop(self) -> None:
         """Take nothing new, give back what has not begun, let the rest end, send all answers, and say that this
         instance leaves.

@@ -53,6 +53,33 @@ class BusSuite:
             assert [delivery.message for delivery in taken] == [parcel.message for parcel in sent]
             assert {delivery.attempts for delivery in taken} == {1}
 
+    async def test_hand_over_returns_when_the_consumer_has_acknowledged(self) -> None:
+        async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
+            handed_over = asyncio.ensure_future(bus.hand_over(parcels("a")[0]))
+            taken = await take_all(inbox, 1)
+            await inbox.nack(taken)
+            taken = await take_all(inbox, 1)
+            assert names(taken) == ["a"]
+            assert not handed_over.done()
+            await inbox.ack(taken)
+            await handed_over
+
+    async def test_hand_over_outlives_the_inbox_that_took_it(self) -> None:
+        async with self.open() as bus:
+            async with bus.inbox(SUBJECT) as inbox:
+                handed_over = asyncio.ensure_future(bus.hand_over(parcels("a")[0]))
+                await take_all(inbox, 1)
+            assert not handed_over.done()
+            async with bus.inbox(SUBJECT) as inbox:
+                await inbox.ack(await take_all(inbox, 1))
+            await handed_over
+
+    async def test_hand_over_is_bounded_as_publish_is(self) -> None:
+        async with self.open(bound=1) as bus:
+            await bus.publish(parcels("a"))
+            with pytest.raises(Overloaded):
+                await bus.hand_over(parcels("b")[0])
+
     async def test_what_was_published_before_the_inbox_opened_arrives(self) -> None:
         async with self.open() as bus:
             await bus.publish(parcels("a", "b"))

@@ -127,6 +127,11 @@ class Line:
         if await self.passage.pass_():
             await self._bus.publish(parcels)
 
+    async def hand_over(self, parcel: Parcel) -> None:
+        """Publish past all weather, and wait for the acknowledgement."""
+        if await self.passage.pass_():
+            await self._bus.hand_over(parcel)
+
     @asynccontextmanager
     async def inbox(self, subject: str) -> AsyncIterator[Inbox]:
         """An open inbox."""

@@ -48,6 +48,8 @@ class _Started(msgspec.Struct, frozen=True, omit_defaults=True):
 
     url: str
     pid: int
+    key: str
+    """The id of the orchestrator's key: what agents on other machines believe it by."""
     credentials: str | None = None
     """The file with an admin key of this server."""
     admin_key: str | None = None
@@ -151,7 +153,7 @@ async def _until_stopped(running: asyncio.Task[None]) -> None:
 
 async def _started(node: Node, settings: Settings, url: str, new: str | None) -> _Started:
     kept = str(settings.credentials) if await _opens(node, settings.credentials) else None
-    return _Started(url=url, pid=os.getpid(), credentials=kept, admin_key=new)
+    return _Started(url=url, pid=os.getpid(), key=node.parts.identity.key.kid, credentials=kept, admin_key=new)
 
 
 async def _opens(node: Node, path: Path) -> bool:
@@ -177,4 +179,5 @@ def _tell(screen: Screen, started: _Started) -> None:
         else '"Authorization: Bearer KEY"'
     )
     screen.facts([("try", f"curl -H {key} {started.url}/v1/access/keys")])
+    screen.facts([("an agent", f"accord agent FILE.py --connect {started.url}"), ("its trust", started.key)])
     screen.note("Ctrl-C stops it.")

@@ -1,0 +1,373 @@
+"""The bus of an agent's own process: a Socket.IO connection to an orchestrator's gateway (`docs/protocol.md`).
+
+What is published is acknowledged by the server when the journal has it; what comes waits in an in-process bus. A
+connection that is lost is made again, with back-off; what has no acknowledgement yet is sent again, the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Self
+
+import aiohttp
+import msgspec
+import socketio
+import socketio.exceptions
+
+from accord.bus.memory import MemoryBus
+from accord.domain.agent import registry_id
+from accord.domain.handshake import (
+    ConnectPayload,
+    WelcomePayload,
+    connect_claims,
+    welcomed,
+)
+from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.message import Message, encode_claims
+from accord.domain.payloads import encode_payload
+from accord.domain.signature import PublicKey
+from accord.errors import AccordError, KeyUnusable, MessageRefused, Overloaded, Problem
+from accord.ports import Clock, Delivery, Inbox, KeyStore, Parcel, agent_subject, is_notice, notice_subject
+from accord.statements import Draft, Signer
+
+logger = logging.getLogger("accord.connection")
+
+NAMESPACE: Final = "/agents"
+CONNECTED_WITHIN_S: Final = 10.0
+ACKNOWLEDGED_WITHIN_S: Final = 45.0
+"""Longer than a server waits for the journal."""
+
+BACKOFF_FIRST_S: Final = 0.25
+BACKOFF_MAX_S: Final = 5.0
+GIVEN_BACK_WITHIN_S: Final = 3.0
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """Who connects, and whom they believe."""
+
+    agent: AgentId
+    organisation: str
+    instance: InstanceId
+    keys: KeyStore
+    key: PublicKey
+    trusted: frozenset[KeyId]
+    """The orchestrator's keys that are believed when the first connection is made; it tells those of its peers."""
+    token: str | None = None
+    """Allows the key to be enrolled, where it is not known to the orchestrator yet."""
+
+
+class _Lost(Exception):
+    """The connection is gone."""
+
+
+class SocketBus:
+    """One instance's connection; open it with `open`."""
+
+    def __init__(self, url: str, member: Member, clock: Clock) -> None:
+        self._url = url
+        self._member = member
+        self._clock = clock
+        self._local = MemoryBus(bound=1 << 20)
+        self._connection: _Connection | None = None
+        self._joined = asyncio.Event()
+        self._wanted = 0
+        self.trust: dict[KeyId, PublicKey] = {}
+        """The keys of the orchestrators that may assign, as the last welcome told them."""
+        self.joined: list[Callable[[], None]] = []
+        """Called after each welcome: a server that was started again, or another one, knows of no instance."""
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Raises what the server has refused for good: there will be no further connection."""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, member: Member, clock: Clock) -> AsyncIterator[Self]:
+        """A bus that is connected, and stays so.
+
+        Raises:
+            MessageRefused: the server does not let this agent in, or is none that it trusts.
+        """
+        bus = cls(url, member, clock)
+        loop = asyncio.create_task(bus._stay_connected(), name="accord-connection")
+        try:
+            await bus._welcome()
+            yield bus
+            await bus._give_back()
+        finally:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+            if bus.ended.done():
+                bus.ended.exception()
+
+    # -- the port ------------------------------------------------------------------------------------------------
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        """Hand over; returns when the server has acknowledged all of them. Waits while there is no connection."""
+        await asyncio.gather(*(self._send(parcel.message) for parcel in parcels))
+
+    async def hand_over(self, parcel: Parcel) -> None:
+        """As `publish`."""
+        await self._send(parcel.message)
+
+    @asynccontextmanager
+    async def inbox(self, subject: str) -> AsyncIterator[Inbox]:
+        """An open inbox of what comes for this instance."""
+        async with self._local.inbox(subject) as inbox:
+            yield inbox if is_notice(subject) else _Credited(inbox, self._want)
+
+    async def depth(self, subject: str) -> int:
+        """How many messages have come and wait here."""
+        return await self._local.depth(subject)
+
+    # -- what goes out -------------------------------------------------------------------------------------------
+
+    async def _send(self, message: Message) -> None:
+        while True:
+            await self._joined.wait()
+            connection = self._connection
+            if connection is None:
+                continue
+            with suppress(_Lost):
+                answer = await connection.ask("message", _arguments(message))
+                if answer.get("ok"):
+                    return
+                problems = "; ".join(map(str, _problems(answer)))
+                if answer.get("again"):
+                    raise Overloaded.of("ACC791", f"the server has not taken the message yet: {problems}")
+                # It would be refused again; the server has kept it as an incident.
+                logger.error("the server refused a message: %s", problems)
+                return
+
+    async def _want(self, room: int) -> None:
+        self._wanted = room
+        if self._connection is not None:
+            await self._connection.allow(room - await self._local.depth(agent_subject(self._member.agent)))
+
+    async def _give_back(self) -> None:
+        """What has come and was not begun is for other instances."""
+        subject = agent_subject(self._member.agent)
+        if self._connection is None or not await self._local.depth(subject):
+            return
+        async with self._local.inbox(subject) as inbox:
+            left = await inbox.take(await self._local.depth(subject))
+            with suppress(TimeoutError, _Lost):
+                async with asyncio.timeout(GIVEN_BACK_WITHIN_S):
+                    asking = (self._connection.ask("return", _arguments(one.message)) for one in left)
+                    await asyncio.gather(*asking)
+            await inbox.ack(left)
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    async def _welcome(self) -> None:
+        """Wait for the first welcome. Raises what the server refuses."""
+        joined = asyncio.ensure_future(self._joined.wait())
+        try:
+            either: set[asyncio.Future[Any]] = {joined, self.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self.ended.done():
+                await self.ended
+        finally:
+            joined.cancel()
+
+    async def _stay_connected(self) -> None:
+        backoff_s = 0.0
+        while not self.ended.done():
+            connection = _Connection(self._url, self._take)
+            try:
+                async with connection:
+                    await self._join(connection)
+                    backoff_s = 0.0
+                    await connection.lost
+            except (MessageRefused, KeyUnusable) as error:
+                self.ended.set_exception(error)
+                return
+            except (AccordError, OSError, TimeoutError, _Lost, socketio.exceptions.SocketIOError) as error:
+                logger.warning("no connection to %s, trying again: %s", self._url, error or type(error).__name__)
+            finally:
+                self._joined.clear()
+                self._connection = None
+            if not connection.sent_away:
+                await asyncio.sleep(backoff_s * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
+                backoff_s = min(max(2 * backoff_s, BACKOFF_FIRST_S), BACKOFF_MAX_S)
+
+    async def _join(self, connection: _Connection) -> None:
+        async with asyncio.timeout(CONNECTED_WITHIN_S):
+            nonce = await connection.challenge()
+            sent = await self._proof(nonce)
+            answer = await connection.ask("prove", _arguments(sent))
+        if not answer.get("ok"):
+            kind = Overloaded if answer.get("again") else MessageRefused
+            raise kind(*_problems(answer))
+        welcome = self._welcomed(answer, sent, nonce)
+        self.trust.update(welcome.keys())
+        self._connection = connection
+        self._joined.set()
+        for tell in self.joined:
+            tell()
+        if self._wanted:
+            await self._want(self._wanted)
+
+    def _welcomed(self, answer: dict[str, Any], sent: Message, nonce: str) -> WelcomePayload:
+        message = _message(answer.get("statement"), answer.get("payload"))
+        trusted = {*self._member.trusted, *self.trust}
+        return welcomed(message, sent, self._member.agent, nonce, trusted, self._clock.now())
+
+    async def _proof(self, nonce: str) -> Message:
+        member = self._member
+        first = not self.trust and member.token is not None
+        payload = encode_payload(
+            ConnectPayload(
+                instance=member.instance,
+                key=member.key.to_jwk() if first else None,
+                token=member.token if first else None,
+            )
+        )
+        claims = connect_claims(member.agent, registry_id(member.organisation), nonce, payload, self._clock.now())
+        draft = Draft(encode_claims(claims), alone=True)
+        (statement,) = await Signer(member.keys, member.key).sign([draft])
+        return Message(statement, payload)
+
+    async def _take(self, scope: str, message: Message) -> None:
+        member = self._member
+        subjects = {
+            "assignment": agent_subject(member.agent),
+            "agent": notice_subject(member.agent),
+            "instance": notice_subject(member.instance),
+        }
+        if scope in subjects:
+            await self._local.publish([Parcel(subjects[scope], message)])
+
+
+class _Connection:
+    """One Socket.IO connection, from its opening to its loss."""
+
+    def __init__(self, url: str, take: Callable[[str, Message], Awaitable[None]]) -> None:
+        self._url = url
+        self._take = take
+        self._http = aiohttp.ClientSession()
+        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
+        loop = asyncio.get_running_loop()
+        self._challenged: asyncio.Future[str] = loop.create_future()
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.sent_away = False
+        """Whether the server has asked to connect to another one."""
+        self._received = 0
+        self._allowed = 0
+        for event in ("challenge", "message", "notice", "leaving", "disconnect"):
+            self._client.on(event, getattr(self, f"_on_{event}"), namespace=NAMESPACE)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._client.connect(
+                self._url, namespaces=[NAMESPACE], transports=["websocket"], wait_timeout=CONNECTED_WITHIN_S
+            )
+        except BaseException:
+            await self._http.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._end()
+        with suppress(Exception):  # whatever the driver raises about a connection that nobody needs any more
+            await self._client.disconnect()
+        await self._http.close()
+
+    async def challenge(self) -> str:
+        """The nonce that the server wants to have signed."""
+        await self._or_lost(self._challenged)
+        return self._challenged.result()
+
+    async def ask(self, event: str, arguments: tuple[object, ...]) -> dict[str, Any]:
+        """Send, and wait for the server's acknowledgement. Raises _Lost, TimeoutError."""
+        answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+        def answer(found: object = None, *_: object) -> None:
+            if not answered.done():
+                answered.set_result(found if isinstance(found, dict) else {})
+
+        if self.lost.done():
+            raise _Lost
+        try:
+            await self._client.emit(event, arguments, namespace=NAMESPACE, callback=answer)
+        except socketio.exceptions.SocketIOError as error:
+            raise _Lost from error
+        async with asyncio.timeout(ACKNOWLEDGED_WITHIN_S):
+            await self._or_lost(answered)
+        return answered.result()
+
+    async def allow(self, room: int) -> None:
+        """Let the server send so many assignments more."""
+        total = self._received + room
+        if total > self._allowed and not self.lost.done():
+            self._allowed = total
+            with suppress(socketio.exceptions.SocketIOError):
+                await self._client.emit("credit", total, namespace=NAMESPACE)
+
+    async def _or_lost(self, wanted: asyncio.Future[Any]) -> None:
+        await asyncio.wait({wanted, self.lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not wanted.done():
+            raise _Lost
+
+    async def _on_challenge(self, told: object = None, *_: object) -> None:
+        nonce = told.get("nonce") if isinstance(told, dict) else None
+        if isinstance(nonce, str) and not self._challenged.done():
+            self._challenged.set_result(nonce)
+
+    async def _on_message(self, statement: object = None, payload: object = None, *_: object) -> None:
+        self._received += 1
+        await self._take("assignment", _message(statement, payload))
+
+    async def _on_notice(self, scope: object = None, *sent: object) -> None:
+        await self._take(str(scope), _message(*sent[:2]))
+
+    async def _on_leaving(self, *_: object) -> None:
+        self.sent_away = True
+        self._end()
+
+    async def _on_disconnect(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
+class _Credited:
+    """An inbox that tells how much it takes before it waits."""
+
+    def __init__(self, inbox: Inbox, want: Callable[[int], Awaitable[None]]) -> None:
+        self._inbox = inbox
+        self._want = want
+
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        await self._want(limit)
+        return await self._inbox.take(limit)
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        await self._inbox.ack(deliveries)
+
+    async def nack(self, deliveries: Sequence[Delivery]) -> None:
+        await self._inbox.nack(deliveries)
+
+
+def _arguments(message: Message) -> tuple[object, ...]:
+    return message.statement.decode("ascii"), message.payload
+
+
+def _message(statement: object = None, payload: object = None) -> Message:
+    """What the server has sent; what is no message is refused where messages are checked."""
+    return Message(
+        statement.encode("utf-8", "surrogatepass") if isinstance(statement, str) else b"",
+        payload if isinstance(payload, bytes) else b"",
+    )
+
+
+def _problems(answer: dict[str, Any]) -> tuple[Problem, ...]:
+    try:
+        found = msgspec.convert(answer.get("problems", ()), tuple[Problem, ...])
+    except msgspec.ValidationError:
+        found = ()
+    return found or (Problem("ACC790", "the server gave no reason"),)

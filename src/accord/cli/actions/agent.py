@@ -1,0 +1,146 @@
+"""`accord agent`: agents of this process, for an orchestrator elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+
+import msgspec
+from rich.text import Text
+
+from accord.cli.errors import BAD_INPUT, DONE
+from accord.cli.hosting import agents_of
+from accord.cli.options import Shared
+from accord.cli.output import Screen
+from accord.cli.session import carry_out
+from accord.credentials import read_credential
+from accord.domain.ids import KeyId
+from accord.joining import Destination, Joined, Station, join
+
+RESTARTED_AFTER_S = 1.0
+"""An instance that ended by itself is started again after so long."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which agent, and for whom."""
+
+    target: str
+    url: str
+    token: str | None = None
+    trust: tuple[str, ...] = ()
+    drain_s: float = 30.0
+
+
+def agent(shared: Shared, asked: Asked, instances: int) -> None:
+    """Carry out `accord agent`."""
+
+    async def work(screen: Screen) -> int:
+        return await (_one(shared, asked, screen) if instances == 1 else _many(shared, asked, instances, screen))
+
+    carry_out(shared, work)
+
+
+async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
+    for name in ("accord.connection", "accord.agent"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # whoever runs an agent has to see what becomes of it
+    async with _joined(shared, asked) as joined:
+        for one in joined:
+            _tell(screen, one, asked.url)
+        await _until_stopped(joined)
+        screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
+    return DONE
+
+
+async def _until_stopped(joined: list[Joined]) -> None:
+    """Return when the command is interrupted; raise what a server has refused for good."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    ended = [one.bus.ended for one in joined]
+    try:
+        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
+        return
+    for one in ended:
+        if one.done():
+            await one
+
+
+def _joined(shared: Shared, asked: Asked) -> AbstractAsyncContextManager[list[Joined]]:
+    settings = shared.settings()
+    destination = Destination(
+        url=asked.url.rstrip("/"),
+        token=asked.token,
+        credential=read_credential(settings.credentials),
+        trusted=frozenset(map(KeyId, asked.trust)),
+    )
+    station = Station(
+        home=settings.home,
+        keys=settings.keys,
+        passphrase=settings.passphrase,
+        drain_within=timedelta(seconds=asked.drain_s),
+    )
+    return join(agents_of(asked.target), destination, station)
+
+
+# -- several instances -------------------------------------------------------------------------------------------
+
+
+async def _many(shared: Shared, asked: Asked, instances: int, screen: Screen) -> int:
+    """Processes of one agent, each started again when it ends by itself; they end when this one is told to."""
+    async with _joined(shared, asked):
+        pass  # it is let in once before the others start: a token is good for one time
+    children = [asyncio.create_task(_kept_running(_command(shared, asked), screen)) for _ in range(instances)]
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    try:
+        await asyncio.wait(children, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.uncancel()
+    for child in children:
+        child.cancel()
+    codes = await asyncio.gather(*children, return_exceptions=True)
+    return next((code for code in codes if isinstance(code, int) and code != DONE), DONE)
+
+
+async def _kept_running(command: Sequence[str], screen: Screen) -> int:
+    """Run it again and again; returns its code where it was refused, or when it has ended after being told to."""
+    while True:
+        # In a session of its own: a Ctrl-C at the terminal reaches this process alone, which passes it on.
+        child = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+        try:
+            code = await child.wait()
+        except asyncio.CancelledError:
+            child.terminate()
+            return await child.wait()
+        if code == BAD_INPUT:
+            return code
+        screen.note(f"An instance ended with {code}; it is started again.", "yellow")
+        await asyncio.sleep(RESTARTED_AFTER_S)
+
+
+def _command(shared: Shared, asked: Asked) -> list[str]:
+    """The command of one instance; it is known by now and needs no token."""
+    command = [sys.executable, "-m", "accord", "agent", asked.target, "--connect", asked.url]
+    command += [part for key in asked.trust for part in ("--trust", key)]
+    command += ["--drain", str(asked.drain_s)]
+    command += ["--home", str(shared.home)] if shared.home else []
+    command += ["--json"] if shared.as_json else []
+    return [*command, "--verbose"] if shared.verbose else command
+
+
+def _tell(screen: Screen, one: Joined, url: str) -> None:
+    agent, instance = one.worker.agent, one.worker.instance
+    if screen.as_json:
+        told = {"agent": agent.id, "instance": instance, "offers": list(agent.capabilities), "url": url}
+        screen.write(msgspec.json.encode(told).decode() + "\n")
+        return
+    screen.line(Text.assemble((agent.name, "head"), f" works for {url}"))
+    screen.facts(
+        [("agent", agent.id), ("instance", instance.rpartition("#")[2]), ("offers", ", ".join(agent.capabilities))]
+    )
+    screen.note("Ctrl-C ends it once it has ended what it has begun.")

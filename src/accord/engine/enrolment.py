@@ -1,0 +1,236 @@
+"""Enrolment: which key may sign for which agent, what its cards may offer, and the tokens that allow it once.
+
+What is said of agents is appended to `sys:registry` before it holds.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from accord.domain.agent import AgentCard, Capacity, agent_id, agent_problems
+from accord.domain.capability import CapabilityRange
+from accord.domain.document import Document
+from accord.domain.ids import AgentId, Digest, KeyId
+from accord.domain.signature import PublicKey, parse_statement
+from accord.domain.system import (
+    AgentEnrolled,
+    CardAccepted,
+    EnrolmentTokenIssued,
+    EnrolmentTokenRevoked,
+    KeyRevoked,
+    SystemEvent,
+)
+from accord.engine.registry import Registry
+from accord.engine.streams import SystemStream
+from accord.errors import AccordError, BadInput, MessageRefused, NotFound, Problem
+
+PREFIX: Final = "accord-enrol"
+"""What every token begins with: `accord-enrol.<id>.<secret>.<key>`; the last part is the orchestrator's key, so that
+the agent knows whom to believe."""
+
+VALID_FOR: Final = timedelta(hours=24)
+"""How long a token may wait to be used, where nothing else is said."""
+
+_NO_SECRET: Final = Digest("0" * 64)
+_ANY: Final = Capacity(1, 0)
+
+
+class EnrolmentToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of a token; of its secret, nothing."""
+
+    id: str
+    agent: AgentId
+    offers: tuple[str, ...] = ()
+    """Capabilities, `name` or `name@range`; anything where empty."""
+    issued_at: datetime
+    issued_by: str
+    expires_at: datetime
+    used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    def usable(self, now: datetime) -> bool:
+        """Whether an agent can be enrolled with it at this time."""
+        return self.used_at is None and self.revoked_at is None and now < self.expires_at
+
+
+class IssuedEnrolmentToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that was issued just now, with its text, which is shown this once."""
+
+    token: EnrolmentToken
+    text: str
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """For whom a token is to be."""
+
+    organisation: str
+    name: str
+    offers: tuple[str, ...] = ()
+    valid_for: timedelta = VALID_FOR
+
+    def check(self) -> None:
+        """Raise BadInput with all that is wrong."""
+        problems = list(agent_problems(self.name, self.organisation, _ANY))
+        for offer in self.offers:
+            try:
+                CapabilityRange.parse(offer)
+            except AccordError as error:
+                problems.extend(error.problems)
+        if self.valid_for <= timedelta(0):
+            problems.append(Problem("ACC780", f"a token cannot be valid for {self.valid_for}"))
+        BadInput.raise_if(problems)
+
+
+class Enrolment:
+    """The durable side of the registry."""
+
+    def __init__(self, registry: Registry, stream: SystemStream, trust: KeyId) -> None:
+        self._registry = registry
+        self._stream = stream
+        self._trust = trust
+        self._tokens: dict[str, EnrolmentToken] = {}
+        self._secrets: dict[str, Digest] = {}
+
+    def apply(self, event: SystemEvent) -> None:
+        """Fold an event of the stream `sys:registry`."""
+        match event:
+            case EnrolmentTokenIssued():
+                self._secrets[event.token] = event.secret
+                self._tokens[event.token] = EnrolmentToken(
+                    id=event.token,
+                    agent=event.agent,
+                    offers=event.offers,
+                    issued_at=event.at,
+                    issued_by=event.by,
+                    expires_at=event.expires_at,
+                )
+            case EnrolmentTokenRevoked(token=token, at=at) if token in self._tokens:
+                self._tokens[token] = msgspec.structs.replace(self._tokens[token], revoked_at=at)
+            case AgentEnrolled(token=str(token), at=at) if token in self._tokens:
+                self._tokens[token] = msgspec.structs.replace(self._tokens[token], used_at=at)
+
+    # -- tokens --------------------------------------------------------------------------------------------------
+
+    async def tokens(self) -> list[EnrolmentToken]:
+        """All tokens that were ever issued, the oldest first."""
+        await self._stream.refresh()
+        return list(self._tokens.values())
+
+    async def issue(self, wanted: Wanted, *, by: str, now: datetime) -> IssuedEnrolmentToken:
+        """A new token, with its text, which nobody can be told again. Raises BadInput."""
+        wanted.check()
+        secret = secrets.token_hex(24)
+        event = EnrolmentTokenIssued(
+            at=now,
+            token=secrets.token_hex(6),
+            secret=_hashed(secret),
+            agent=agent_id(wanted.organisation, wanted.name),
+            offers=wanted.offers,
+            by=by,
+            expires_at=now + wanted.valid_for,
+        )
+        await self._stream.append(event)
+        text = f"{PREFIX}.{event.token}.{secret}.{self._trust}"
+        return IssuedEnrolmentToken(token=self._tokens[event.token], text=text)
+
+    async def withdraw(self, token: str, *, by: str, now: datetime) -> EnrolmentToken:
+        """Let the token of this id allow nothing any more; again is no error. Raises NotFound."""
+        await self._stream.refresh()
+        known = self._tokens.get(token)
+        if known is None:
+            raise NotFound.of("ACC781", f"there is no enrolment token {token}", hint="accord agents enrolments")
+        if known.revoked_at is None:
+            await self._stream.append(EnrolmentTokenRevoked(at=now, token=token, by=by))
+        return self._tokens[token]
+
+    async def redeem(self, text: str, agent: AgentId, public: PublicKey, now: datetime) -> None:
+        """Enrol the agent's key with a token, which is used up by it. Raises MessageRefused."""
+        parts = text.split(".")
+        token, secret = (parts[1], parts[2]) if len(parts) == 4 and parts[0] == PREFIX else ("", "")
+        if token not in self._tokens:
+            await self._stream.refresh()
+        # Hashed and compared whether or not the token is known, so that the time tells nothing.
+        if not hmac.compare_digest(_hashed(secret), self._secrets.get(token, _NO_SECRET)):
+            raise MessageRefused.of("ACC782", "the enrolment token is not known here", hint=_HOW_TO_GET_ONE)
+        known = self._registry.known_key(public.kid)
+        if known is not None:
+            raise _taken(public, known.agent)
+        event = AgentEnrolled(
+            at=now,
+            agent=agent,
+            key=public.kid,
+            jwk=public.to_jwk(),
+            by=f"token {token}",
+            token=token,
+            offers=self._tokens[token].offers,
+        )
+        await self._stream.append(event, check=lambda: self._refuse_unusable(token, agent, now))
+
+    def _refuse_unusable(self, name: str, agent: AgentId, now: datetime) -> None:
+        token = self._tokens[name]
+        if token.agent != agent:
+            raise MessageRefused.of("ACC783", f"the token is for {token.agent}, not for {agent}", hint=_HOW_TO_GET_ONE)
+        if not token.usable(now):
+            why = "was used already" if token.used_at else "was revoked" if token.revoked_at else "has expired"
+            raise MessageRefused.of("ACC784", f"the enrolment token {why}", hint=_HOW_TO_GET_ONE)
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    async def enrol(self, agent: AgentId, public: PublicKey, *, by: str, now: datetime) -> None:
+        """Let the agent sign with this key; nothing happens when it may already. Raises MessageRefused for
+        another's key.
+        """
+        known = self._registry.known_key(public.kid)
+        if known is not None and (known.agent != agent or known.revoked_at is not None):
+            raise _taken(public, known.agent)
+        if known is None:
+            await self._stream.append(AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=public.to_jwk(), by=by))
+
+    async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime) -> None:
+        """Accept nothing more under this key. Raises NotFound."""
+        known = self._registry.known_key(kid)
+        if known is None:
+            raise NotFound.of("ACC713", f"no key {kid} is known", hint="accord agents show lists an agent's keys")
+        if known.revoked_at is None:
+            await self._stream.append(KeyRevoked(at=now, agent=known.agent, key=kid, by=by, reason=reason))
+
+    # -- cards ---------------------------------------------------------------------------------------------------
+
+    async def register(self, card: AgentCard, document: Document, statement: str, now: datetime) -> None:
+        """Accept an authentic card: remember what it offers, and let the instance in. Raises MessageRefused with
+        all problems.
+        """
+        problems = (*self._registry.card_problems(card), *self._beyond_key(card, statement))
+        if problems:
+            refusal = MessageRefused(*problems)
+            self._registry.refuse(card.agent, refusal)
+            raise refusal
+        known = self._registry.card(card.agent)
+        if known is None or known.capabilities != card.capabilities:
+            await self._stream.append(CardAccepted(at=now, agent=card.agent, card=document, statement=statement))
+        self._registry.remember_card(card)
+        self._registry.arrive(card, now)
+
+    def _beyond_key(self, card: AgentCard, statement: str) -> list[Problem]:
+        """What the card offers and the key that signed it may not."""
+        key = self._registry.known_key(parse_statement(statement.encode()).kid)
+        refused = [] if key is None else [one.ref for one in card.contracts() if not key.allows(one.ref)]
+        hint = f"it may offer {', '.join(key.offers)}" if key else None
+        return [Problem("ACC719", f"the agent was not enrolled for {ref}", hint=hint) for ref in refused]
+
+
+_HOW_TO_GET_ONE: Final = "an admin makes a token with: accord agents enrol NAME"
+
+
+def _taken(public: PublicKey, agent: AgentId) -> MessageRefused:
+    return MessageRefused.of("ACC712", f"the key {public.kid} is {agent}'s, or revoked", hint="make a new key")
+
+
+def _hashed(secret: str) -> Digest:
+    return Digest(sha256(secret.encode("utf-8", "surrogateescape")).hexdigest())

@@ -1,0 +1,235 @@
+"""Agents over Socket.IO: the namespace `/agents`.
+
+server ── challenge {nonce, registry} ──► agent
+agent ── prove (statement, payload) ──► server     acknowledged with the welcome, or with problems
+agent ── credit (total) ──► server                 so many assignments altogether it takes in this session
+agent ── message (statement, payload) ──► server   acknowledged when the journal has it
+agent ── return (statement, payload) ──► server    an assignment that it has not begun
+server ── message (statement, payload) ──► agent   an assignment; acknowledged when it is received
+server ── notice (scope, statement, payload) ──► agent
+server ── leaving () ──► agent                     connect again, to another server
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import socketio
+
+from accord.domain.agent import registry_id
+from accord.domain.handshake import Connecting, WelcomePayload, proven, welcome_claims
+from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.message import PAYLOAD_MAX_BYTES, Message
+from accord.domain.payloads import encode_payload
+from accord.domain.signature import PublicKey
+from accord.engine.parts import Parts
+from accord.errors import AccordError, BadInput, Problem, StoreError
+from accord.gateway.session import Reply, Session
+
+if TYPE_CHECKING:
+    from accord.gateway.application import Gateway
+
+logger = logging.getLogger("accord.gateway")
+
+NAMESPACE: Final = "/agents"
+
+PROVEN_WITHIN_S: Final = 10.0
+"""Who has not proven who they are by then is disconnected."""
+
+RETURNS_WITHIN_S: Final = 20.0
+"""So long what may not have arrived is kept for an instance whose connection was lost."""
+
+
+class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio comes without types
+    """The connections of agents."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(NAMESPACE)
+        self._parts = parts
+        self._nonces: dict[str, str] = {}
+        self._sessions: dict[str, Session] = {}
+        self._by_instance: dict[InstanceId, str] = {}
+        self._doubtful: dict[InstanceId, list[Message]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def connected(self) -> int:
+        """How many instances are connected."""
+        return len(self._sessions)
+
+    # -- the handshake -------------------------------------------------------------------------------------------
+
+    async def on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
+        """Challenge whoever comes."""
+        self._nonces[sid] = secrets.token_hex(32)
+        self._later(self._challenge(sid))
+
+    async def on_prove(self, sid: str, *sent: object) -> dict[str, Any]:
+        """Welcome an agent that proves who it is."""
+        try:
+            message, nonce = _message(sent), self._nonces.pop(sid, None)
+            if nonce is None:
+                raise BadInput.of("ACC787", "there is no challenge to answer", hint="connect anew")
+            connecting = await self._connecting(message, nonce)
+            welcome = await self._welcome(connecting)
+            await self._begin(sid, connecting)
+        except AccordError as error:
+            logger.info("an agent was not let in: %s", error)
+            self._later(self.disconnect(sid))
+            return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError)))
+        return {"ok": True, "statement": welcome.statement.decode("ascii"), "payload": welcome.payload}
+
+    async def _challenge(self, sid: str) -> None:
+        registry = registry_id(self._parts.identity.organisation)
+        await self.emit("challenge", {"nonce": self._nonces[sid], "registry": registry}, to=sid)
+        await asyncio.sleep(PROVEN_WITHIN_S)
+        if sid in self._nonces:
+            await self.disconnect(sid)
+
+    async def _connecting(self, message: Message, nonce: str) -> Connecting:
+        parts, now = self._parts, self._parts.ports.clock.now()
+        await parts.registry_stream.refresh()
+        connecting = proven(message, nonce, registry_id(parts.identity.organisation), self._known, now)
+        if not connecting.known:
+            token = connecting.payload.token or ""
+            await parts.enrolment.redeem(token, connecting.claims.issuer, connecting.key, now)
+        return connecting
+
+    def _known(self, kid: KeyId) -> tuple[AgentId, PublicKey] | None:
+        known = self._parts.registry.key(kid)
+        return (known.agent, known.public) if known is not None else None
+
+    async def _welcome(self, connecting: Connecting) -> Message:
+        identity, tuning = self._parts.identity, self._parts.tuning
+        payload = encode_payload(
+            WelcomePayload(
+                orchestrators=(identity.key.to_jwk(),),
+                registry=registry_id(identity.organisation),
+                heartbeat_s=tuning.absent_after.total_seconds() / 4,
+            )
+        )
+        claims = welcome_claims(identity.id, connecting, payload, self._parts.ports.clock.now())
+        (message,) = await self._parts.secretary.sign([(claims, payload)])
+        return message
+
+    async def _begin(self, sid: str, connecting: Connecting) -> None:
+        earlier = self._by_instance.get(connecting.payload.instance)
+        if earlier is not None:
+            # The connection was lost, and nobody has noticed yet.
+            await self._end(earlier)
+            self._later(self.disconnect(earlier))
+        session = Session(self._parts, connecting, partial(self._emit, sid), partial(self.disconnect, sid))
+        self._sessions[sid] = session
+        self._by_instance[session.instance] = sid
+        await session.start(self._doubtful.pop(session.instance, []))
+
+    async def _emit(self, sid: str, event: str, data: tuple[object, ...], received: Callable[[], object]) -> None:
+        await self.emit(event, data, to=sid, callback=lambda *_: received())
+
+    # -- the session ---------------------------------------------------------------------------------------------
+
+    async def on_message(self, sid: str, *sent: object) -> dict[str, Any]:
+        """Carry what an agent sends."""
+        return await self._answered(sid, sent, lambda session: session.receive)
+
+    async def on_return(self, sid: str, *sent: object) -> dict[str, Any]:
+        """Take an assignment back."""
+        return await self._answered(sid, sent, lambda session: session.give_back)
+
+    async def on_credit(self, sid: str, total: object = None, *_: object) -> dict[str, Any]:
+        """Let an agent say how much it takes."""
+        session = self._sessions.get(sid)
+        if session is None or not isinstance(total, int) or total < 0:
+            return _told(Reply(ok=False, problems=(_NO_CREDIT,)))
+        session.allow(total)
+        return _told(Reply(ok=True))
+
+    async def on_disconnect(self, sid: str, reason: object = None) -> None:
+        """End what was carried."""
+        self._nonces.pop(sid, None)
+        await self._end(sid)
+
+    async def _answered(
+        self, sid: str, sent: tuple[object, ...], of: Callable[[Session], Callable[[Message], Awaitable[Reply]]]
+    ) -> dict[str, Any]:
+        session = self._sessions.get(sid)
+        try:
+            if session is None:
+                raise BadInput.of(
+                    "ACC787", "nobody has proven anything on this connection", hint="answer the challenge"
+                )
+            return _told(await of(session)(_message(sent)))
+        except AccordError as error:
+            return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError)))
+
+    async def _end(self, sid: str) -> None:
+        session = self._sessions.pop(sid, None)
+        if session is None:
+            return
+        if self._by_instance.get(session.instance) == sid:
+            del self._by_instance[session.instance]
+        doubtful = await session.stop()
+        if doubtful:
+            self._doubtful[session.instance] = doubtful
+            self._later(self._forget(session.instance, doubtful))
+
+    async def _forget(self, instance: InstanceId, doubtful: list[Message]) -> None:
+        """The instance does not come back: the leases of what may not have arrived run out."""
+        await asyncio.sleep(RETURNS_WITHIN_S)
+        if self._doubtful.get(instance) is doubtful:
+            del self._doubtful[instance]
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    async def leave(self) -> None:
+        """Tell all agents to connect to another server."""
+        await self.emit("leaving")
+
+    async def close(self) -> None:
+        """End all sessions."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(self._end(sid) for sid in list(self._sessions)), *self._tasks, return_exceptions=True)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+@asynccontextmanager
+async def agent_sockets(gateway: Gateway) -> AsyncIterator[AgentSockets]:
+    """The namespace, as long as the gateway is open."""
+    sockets = AgentSockets(gateway.node.parts)
+    gateway.sockets.register_namespace(sockets)
+    gateway.on_drain.append(sockets.leave)
+    try:
+        yield sockets
+    finally:
+        await sockets.close()
+
+
+_NO_CREDIT: Final = Problem("ACC788", "credit takes one whole number, after the welcome", hint="docs/protocol.md")
+
+
+def _message(sent: tuple[object, ...]) -> Message:
+    """Statement and payload as they were sent. Raises BadInput."""
+    statement = sent[0] if sent else None
+    payload = sent[1] if len(sent) > 1 and sent[1] is not None else b""
+    if not isinstance(statement, str) or not isinstance(payload, bytes) or len(sent) > 2:
+        raise BadInput.of("ACC789", "a message is two arguments: the statement as text, the payload as bytes")
+    if len(payload) > PAYLOAD_MAX_BYTES:
+        raise BadInput.of("ACC789", f"the payload has {len(payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
+    return Message(statement.encode("utf-8", "surrogatepass"), payload)
+
+
+def _told(reply: Reply) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(reply)
+    return told

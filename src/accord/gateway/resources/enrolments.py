@@ -1,0 +1,60 @@
+"""`/v1/enrolments`: single-use tokens with which agents join. Admins alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from accord.engine.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken, Wanted
+from accord.gateway.asking import Enroller, TheNode
+from accord.gateway.documents import Document, answers
+
+router = APIRouter(prefix="/v1/enrolments", tags=["agents"])
+
+VALID_MAX_S = 366 * 24 * 3600
+
+
+class NewToken(BaseModel):
+    """A token that is to be issued."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=63, description="The agent's name.")
+    organisation: str | None = Field(None, max_length=63, description="The agent's; the server's own where left out.")
+    offers: tuple[str, ...] = Field(
+        (), max_length=100, description="Capabilities that it may offer, `name` or `name@range`; any where empty."
+    )
+    valid_s: float = Field(
+        VALID_FOR.total_seconds(), gt=0, le=VALID_MAX_S, description="How long it may wait to be used, seconds."
+    )
+
+
+@router.get("", responses=answers(list[EnrolmentToken]), response_class=Document)
+async def list_tokens(node: TheNode, principal: Enroller) -> Document:
+    """All tokens that were ever issued, the oldest first."""
+    return Document(await node.parts.enrolment.tokens())
+
+
+@router.post("", status_code=201, responses=answers(IssuedEnrolmentToken, status=201), response_class=Document)
+async def new_token(asked: NewToken, node: TheNode, principal: Enroller) -> Document:
+    """Issue a token; its text is in this answer and nowhere else."""
+    wanted = Wanted(
+        organisation=asked.organisation or node.parts.identity.organisation,
+        name=asked.name,
+        offers=asked.offers,
+        valid_for=timedelta(seconds=asked.valid_s),
+    )
+    issued = await node.parts.enrolment.issue(wanted, by=principal.name, now=node.parts.ports.clock.now())
+    return Document(issued, 201)
+
+
+@router.delete("/{token}", responses=answers(EnrolmentToken), response_class=Document)
+async def withdraw_token(
+    token: Annotated[str, Path(description="The token's id.")], node: TheNode, principal: Enroller
+) -> Document:
+    """Let a token allow nothing any more; again is no error."""
+    now = node.parts.ports.clock.now()
+    return Document(await node.parts.enrolment.withdraw(token, by=principal.name, now=now))

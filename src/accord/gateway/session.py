@@ -1,0 +1,230 @@
+"""A session: one instance of an agent, connected over Socket.IO; its messages go to the bus, and the bus's to it.
+
+What an agent sends is acknowledged to it when the journal has it. What it is sent is acknowledged on the bus when it is
+sent: from then on its lease guards the attempt, so that a lost connection lets nobody else do the same work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+import msgspec
+
+from accord.domain.handshake import Connecting
+from accord.domain.ids import AgentId, InstanceId, RunId, partition_of
+from accord.domain.message import Claims, Message, decode_claims
+from accord.domain.signature import parse_statement
+from accord.engine.gate import Suspect
+from accord.engine.parts import Parts
+from accord.errors import AccordError, MessageRefused, Overloaded, Place, Problem
+from accord.ports import (
+    REGISTRY_SUBJECT,
+    Delivery,
+    Inbox,
+    Parcel,
+    agent_subject,
+    notice_subject,
+    partition_subject,
+)
+
+logger = logging.getLogger("accord.gateway")
+
+BATCH_MAX: Final = 64
+OPEN_MAX: Final = 4096
+"""Messages of one session that may wait for their acknowledgement at a time."""
+
+JOURNALLED_WITHIN_S: Final = 30.0
+"""After that an agent is told to send its message again: the run's owner may be gone, and another one take over."""
+
+ABOUT_AGENTS: Final = frozenset(("card", "heartbeat"))
+ABOUT_ATTEMPTS: Final = frozenset(("accept", "progress", "result", "failure"))
+
+
+class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The acknowledgement of what an agent has sent."""
+
+    ok: bool
+    problems: tuple[Problem, ...] = ()
+    again: bool = False
+    """Whether it is to be sent again."""
+
+
+Emit = Callable[[str, tuple[object, ...], Callable[[], object]], Awaitable[None]]
+"""Sends an event with its arguments to the instance, and calls back when that has received it."""
+
+
+class Session:
+    """A connected instance, from its welcome to its end."""
+
+    def __init__(self, parts: Parts, connecting: Connecting, emit: Emit, leave: Callable[[], Awaitable[None]]) -> None:
+        self.instance: InstanceId = connecting.payload.instance
+        self.agent: AgentId = connecting.claims.issuer
+        self.key = connecting.key.kid
+        self._parts = parts
+        self._emit = emit
+        self._leave = leave
+        self._open = AsyncExitStack()
+        self._pumps: list[asyncio.Task[None]] = []
+        self._doubtful: dict[Delivery, None] = {}
+        self._sent = 0
+        self._credit = 0
+        self._may_send = asyncio.Event()
+        self._under_way = 0
+
+    async def start(self, doubtful: Sequence[Message]) -> None:
+        """Begin to carry messages; `doubtful` are those of an earlier session that may not have arrived."""
+        bus = self._parts.ports.bus
+        queue = await self._open.enter_async_context(bus.inbox(agent_subject(self.agent)))
+        self._pump("assignments", self._send_assignments(queue, doubtful))
+        for scope, subject in (("agent", notice_subject(self.agent)), ("instance", notice_subject(self.instance))):
+            notices = await self._open.enter_async_context(bus.inbox(subject))
+            self._pump(f"notices to the {scope}", self._send_notices(notices, scope))
+
+    async def stop(self) -> list[Message]:
+        """End; returns the assignments of which nobody knows whether they have arrived: they are the instance's still,
+        and no other instance gets them.
+        """
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        doubtful = [delivery.message for delivery in self._doubtful]
+        await self._open.aclose()
+        return doubtful
+
+    # -- to the instance -----------------------------------------------------------------------------------------
+
+    def allow(self, total: int) -> None:
+        """The instance takes so many assignments altogether, since the session began; it never takes back a word."""
+        self._credit = max(self._credit, total)
+        if self._sent < self._credit:
+            self._may_send.set()
+
+    async def _send_assignments(self, inbox: Inbox, doubtful: Sequence[Message]) -> None:
+        for message in doubtful:
+            await self._send(_Received(message))
+        while True:
+            await self._may_send.wait()
+            deliveries = await inbox.take(min(self._credit - self._sent, BATCH_MAX))
+            self._sent += len(deliveries)
+            if self._sent >= self._credit:
+                self._may_send.clear()
+            if await self._has_left():
+                await inbox.nack(deliveries)
+                return
+            # Before it is known that they have arrived: they must not go to another instance as well. What is doubtful
+            # when the connection ends is sent to this instance again, or its lease runs out.
+            self._doubtful.update(dict.fromkeys(deliveries))
+            await inbox.ack(deliveries)
+            for delivery in deliveries:
+                await self._send(delivery)
+
+    async def _send(self, delivery: Delivery) -> None:
+        self._doubtful[delivery] = None
+        await self._emit("message", _arguments(delivery.message), lambda: self._doubtful.pop(delivery, None))
+
+    async def _send_notices(self, inbox: Inbox, scope: str) -> None:
+        while True:
+            deliveries = await inbox.take(BATCH_MAX)
+            for delivery in deliveries:
+                await self._emit("notice", (scope, *_arguments(delivery.message)), _nothing)
+            await inbox.ack(deliveries)
+
+    async def _has_left(self) -> bool:
+        """Whether the key may sign no more; then the session ends."""
+        if self._parts.registry.key(self.key) is not None:
+            return False
+        await self._leave()
+        return True
+
+    def _pump(self, name: str, loop: Awaitable[None]) -> None:
+        async def run() -> None:
+            try:
+                await loop
+            except Exception:
+                logger.exception("%s of %s ended in a fault of Accord's", name, self.instance)
+                await self._leave()
+
+        self._pumps.append(asyncio.create_task(run(), name=f"accord-session {name}"))
+
+    # -- from the instance ---------------------------------------------------------------------------------------
+
+    async def receive(self, message: Message) -> Reply:
+        """Carry a message to whom it is for; what is about an attempt is acknowledged once the journal has it."""
+        if self._under_way >= OPEN_MAX:
+            return Reply(ok=False, problems=(_TOO_MANY,), again=True)
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(JOURNALLED_WITHIN_S):
+                return await self._carried(message)
+        except TimeoutError:
+            return Reply(ok=False, problems=(_NOT_YET,), again=True)
+        except Overloaded as error:
+            return Reply(ok=False, problems=error.problems, again=True)
+        finally:
+            self._under_way -= 1
+
+    async def _carried(self, message: Message) -> Reply:
+        try:
+            # Read before it is authentic, and only to know where it goes: the gate believes nothing of it.
+            claims = decode_claims(parse_statement(message.statement).claims)
+            self._refuse_foreign(claims)
+        except MessageRefused as error:
+            await self._parts.incidents.record_all([Suspect(_Received(message), error.problems[0])])
+            return Reply(ok=False, problems=error.problems)
+        if claims.kind in ABOUT_AGENTS:
+            await self._parts.ports.bus.publish([Parcel(REGISTRY_SUBJECT, message)])
+        else:
+            subject = partition_subject(partition_of(claims.run or RunId("")))
+            await self._parts.ports.bus.hand_over(Parcel(subject, message))
+        return Reply(ok=True)
+
+    def _refuse_foreign(self, claims: Claims) -> None:
+        if claims.issuer != self.agent:
+            raise _refusal("ACC777", "/iss", f"{self.agent} sent a message of {claims.issuer}")
+        if claims.kind not in ABOUT_AGENTS and (claims.kind not in ABOUT_ATTEMPTS or claims.run is None):
+            raise _refusal("ACC778", "/knd", f"an agent sends no {claims.kind} here, or it is about no run")
+
+    async def give_back(self, message: Message) -> Reply:
+        """Let another instance have an assignment that this one has not begun."""
+        try:
+            parsed = parse_statement(message.statement)
+            claims = decode_claims(parsed.claims)
+            if claims.kind != "assign" or claims.audience != self.agent:
+                raise _refusal("ACC779", "/knd", "only an assignment of this agent can be given back")
+            await self._parts.ports.bus.publish([Parcel(agent_subject(self.agent), message)])
+        except AccordError as error:
+            return Reply(ok=False, problems=error.problems, again=isinstance(error, Overloaded))
+        return Reply(ok=True)
+
+
+class _Received:
+    """A message that came over a connection, for the record of an incident."""
+
+    attempts = 1
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+
+_TOO_MANY: Final = Problem(
+    "ACC785", f"{OPEN_MAX} messages wait for their acknowledgement already", hint="wait for some, then send it again"
+)
+_NOT_YET: Final = Problem(
+    "ACC786", f"the journal has not got the message within {JOURNALLED_WITHIN_S:g} s", hint="send the same bytes again"
+)
+
+
+def _arguments(message: Message) -> tuple[object, ...]:
+    return message.statement.decode("ascii"), message.payload
+
+
+def _nothing() -> None:
+    """Nobody waits to hear that a notice has arrived."""
+
+
+def _refusal(code: str, pointer: str, text: str) -> MessageRefused:
+    return MessageRefused(Problem(code, text, Place(pointer=pointer)))

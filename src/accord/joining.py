@@ -1,0 +1,195 @@
+"""Joining: agents of this process, connected to an orchestrator elsewhere. The composition root of an agent's process,
+which needs nothing of the orchestrator.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from accord.bus.socketio import Member, SocketBus
+from accord.domain.agent import registry_id
+from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
+from accord.domain.ids import InstanceId, KeyId
+from accord.errors import BadInput, KeyUnusable, MessageRefused, Problem, Refused
+from accord.keys.file import FileKeyStore, load_passphrase
+from accord.keys.named import key_of
+from accord.machine import SystemClock
+from accord.ports import KeyStore
+from accord.sdk import Agent
+from accord.sdk.worker import AgentKey, Worker, WorkerOptions
+
+UNKNOWN_KEY: Final = "ACC771"
+"""The orchestrator does not know the agent's key: it has to be enrolled."""
+
+ASKED_WITHIN_S: Final = 10.0
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to, and what opens the door."""
+
+    url: str
+    token: str | None = None
+    """An enrolment token, where the agents' key is not known there yet."""
+    credential: str | None = None
+    """An admin's API key: with it tokens are asked for as they are needed."""
+    trusted: frozenset[KeyId] = frozenset()
+    """Keys of orchestrators that are believed, beside those that were believed before and the token's."""
+
+
+class Station(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this process keeps what it needs."""
+
+    home: Path
+    keys: Path
+    passphrase: Path
+    drain_within: timedelta = timedelta(seconds=30)
+    """How long agents may go on when they are asked to stop."""
+
+    @property
+    def trust(self) -> Path:
+        """The file with the orchestrators' keys that are believed, by the URL that they are found at."""
+        return self.home / "trusted.json"
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """A running agent, and its connection."""
+
+    worker: Worker
+    bus: SocketBus
+
+
+@asynccontextmanager
+async def join(
+    agents: Sequence[Agent], destination: Destination, station: Station
+) -> AsyncIterator[list[Joined]]:  # fmt: skip
+    """These agents, working for the orchestrator at the destination; on the way out they end what they have begun.
+
+    Raises:
+        BadInput: there is no orchestrator at this address that an agent can connect to.
+        MessageRefused: it does not let an agent in, or is none that this process believes.
+    """
+    station.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        keys = await stack.enter_async_context(FileKeyStore.open(station.keys, load_passphrase(station.passphrase)))
+        yield [await stack.enter_async_context(_joined(agent, destination, station, keys)) for agent in agents]
+
+
+@asynccontextmanager
+async def _joined(agent: Agent, destination: Destination, station: Station, keys: KeyStore) -> AsyncIterator[Joined]:
+    clock, name, token = SystemClock(), f"agent.{agent.organisation}.{agent.name}", secrets.token_hex(8)
+    public = await key_of(keys, name)
+    door = _Door(agent, destination, Trust(station.trust))
+    member = Member(
+        agent=agent.id,
+        organisation=agent.organisation,
+        instance=InstanceId(f"{agent.id}#{token}"),
+        keys=keys,
+        key=public,
+        trusted=frozenset(),
+    )
+    options = WorkerOptions(
+        instance=token, registry=registry_id(agent.organisation), drain_within=station.drain_within
+    )  # fmt: skip
+    async with AsyncExitStack() as stack:
+        bus = await door.open(member, clock, stack)
+        worker = Worker(agent, AgentKey(keys, name), bus, clock, bus.trust, options)
+        bus.joined.append(worker.announce)
+        yield Joined(await stack.enter_async_context(worker), bus)
+
+
+class _Door:
+    """How one agent gets in."""
+
+    def __init__(self, agent: Agent, destination: Destination, trust: Trust) -> None:
+        self._agent = agent
+        self._to = destination
+        self._trust = trust
+
+    async def open(self, member: Member, clock: SystemClock, stack: AsyncExitStack) -> SocketBus:
+        """A connection; where the agent is not known there yet, and this process may, it is enrolled on the way."""
+        token = self._to.token
+        if token is None and not self._believed(None):
+            token = await self._minted()
+        try:
+            return await self._connected(member, token, clock, stack)
+        except MessageRefused as error:
+            if token is not None or error.problems[0].code != UNKNOWN_KEY or self._to.credential is None:
+                raise
+            return await self._connected(member, await self._minted(), clock, stack)
+
+    async def _connected(
+        self, member: Member, token: str | None, clock: SystemClock, stack: AsyncExitStack
+    ) -> SocketBus:  # fmt: skip
+        believed = self._believed(token)
+        member = msgspec.structs.replace(member, token=token, trusted=believed)
+        bus = await stack.enter_async_context(SocketBus.open(self._to.url, member, clock))
+        self._trust.keep(self._to.url, {*believed, *bus.trust})
+        return bus
+
+    def _believed(self, token: str | None) -> frozenset[KeyId]:
+        of_token = {KeyId(token.rpartition(".")[2])} if token else set()
+        return self._trust.of(self._to.url) | self._to.trusted | of_token
+
+    async def _minted(self) -> str:
+        """A token for this agent, made with the credential. Raises BadInput, Refused."""
+        if self._to.credential is None:
+            text = f"nothing says that {self._agent.name} may join, nor which orchestrator at {self._to.url} to believe"
+            hint = f"{HOW_TO_ENROL}. Where the agent is known there already: {HOW_TO_TRUST}"
+            raise BadInput.of("ACC792", text, hint=hint)
+        asked = {"name": self._agent.name, "organisation": self._agent.organisation}
+        answer = await _posted(f"{self._to.url}/v1/enrolments", asked, self._to.credential)
+        return str(answer["text"])
+
+
+async def _posted(url: str, body: dict[str, str], credential: str) -> dict[str, Any]:
+    try:
+        async with httpx.AsyncClient(timeout=ASKED_WITHIN_S) as http:
+            answer = await http.post(url, json=body, headers={"Authorization": f"Bearer {credential}"})
+            found = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        hint = "is `accord serve` running there? its first line says where it listens"
+        raise BadInput.of("ACC793", f"{url} does not answer as an orchestrator does: {error!r}", hint=hint) from error
+    if not answer.is_success:
+        problems = msgspec.convert(found.get("problems", []), tuple[Problem, ...])
+        raise Refused(*problems) if problems else Refused.of("ACC793", f"{url}: status {answer.status_code}")
+    return dict(found)
+
+
+class Trust:
+    """Which orchestrators' keys are believed, by URL: what was believed once is believed again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def of(self, url: str) -> frozenset[KeyId]:
+        """The keys that are believed there. Raises KeyUnusable for a file that cannot be read."""
+        return frozenset(self._read().get(url, ()))
+
+    def keep(self, url: str, keys: set[KeyId]) -> None:
+        """Believe these keys there from now on."""
+        known = self._read()
+        if set(known.get(url, ())) == keys:
+            return
+        new = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({**known, url: sorted(keys)}, file, indent=2)
+        new.replace(self._path)
+
+    def _read(self) -> dict[str, list[KeyId]]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, list[KeyId]])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            hint = "mend the file, or remove it: then orchestrators have to be trusted anew"
+            raise KeyUnusable.of("ACC794", f"{self._path} cannot be read: {error}", hint=hint) from error

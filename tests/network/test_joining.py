@@ -1,0 +1,231 @@
+"""Agents that join over the network: who is let in, and what becomes of their work when connections break."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from accord.domain.message import Message
+from accord.errors import AccordError, BadInput, MessageRefused
+from accord.sdk import Agent
+
+from .conftest import Places, Site, serving_at
+from .proxy import Proxy
+
+
+class Greeter:
+    """An agent that greets, and counts how often it has."""
+
+    def __init__(self, name: str = "hello") -> None:
+        self.agent = Agent(name)
+        self.greeted: list[str] = []
+        self.begun = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+
+        @self.agent.capability("text.greet@1.0.0")
+        async def greet(name: str) -> str:
+            self.greeted.append(name)
+            self.begun.set()
+            await self.may_end.wait()
+            return f"Hello {name}"
+
+
+def codes(error: pytest.ExceptionInfo[AccordError]) -> list[str]:
+    return [problem.code for problem in error.value.problems]
+
+
+async def output(site: Site, run: object) -> object:
+    return await site.node.parts.documents.fetched(run.output)  # type: ignore[attr-defined]
+
+
+# -- who is let in ---------------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_with_a_token_does_the_work(site: Site, places: Places, greet: Path) -> None:
+    greeter = Greeter()
+    await places.join(greeter.agent, site.url, token=await site.token("hello"))
+    run = await site.run(greet, {"name": "Ada"})
+    assert run.phase == "completed"
+    assert await output(site, run) == "Hello Ada"
+    assert greeter.greeted == ["Ada"]
+
+
+async def test_once_let_in_it_needs_no_token_and_trusts_the_same_orchestrator(
+    site: Site, tmp_path: Path, greet: Path
+) -> None:
+    token = await site.token("hello")
+    async with AsyncExitStack() as stack:
+        await Places(tmp_path, stack).join(Greeter().agent, site.url, token=token)
+    async with AsyncExitStack() as stack:
+        await Places(tmp_path, stack).join(Greeter().agent, site.url)
+        assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+
+
+async def test_an_admin_credential_gets_the_token(site: Site, places: Places, greet: Path) -> None:
+    issued = await site.node.parts.access.issue("test", "admin", by="test")
+    await places.join(Greeter().agent, site.url, credential=issued.text)
+    assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+
+
+async def test_a_viewers_credential_gets_none(site: Site, places: Places) -> None:
+    issued = await site.node.parts.access.issue("test", "viewer", by="test")
+    with pytest.raises(AccordError) as refused:
+        await places.join(Greeter().agent, site.url, credential=issued.text)
+    assert codes(refused) == ["ACC654"]
+
+
+async def test_without_token_credential_or_trust_nobody_is_believed(site: Site, places: Places) -> None:
+    with pytest.raises(BadInput) as refused:
+        await places.join(Greeter().agent, site.url)
+    assert codes(refused) == ["ACC792"]
+    assert "accord agents enrol" in str(refused.value)
+
+
+async def test_a_token_is_good_for_one_key(site: Site, places: Places) -> None:
+    token = await site.token("hello")
+    await places.join(Greeter().agent, site.url, token=token, home="one")
+    with pytest.raises(MessageRefused) as refused:
+        await places.join(Greeter().agent, site.url, token=token, home="two")
+    assert codes(refused) == ["ACC784"]
+
+
+async def test_a_token_is_for_one_name(site: Site, places: Places) -> None:
+    with pytest.raises(MessageRefused) as refused:
+        await places.join(Greeter("other").agent, site.url, token=await site.token("hello"))
+    assert codes(refused) == ["ACC783"]
+
+
+async def test_an_invented_token(site: Site, places: Places) -> None:
+    real = await site.token("hello")
+    prefix, token, secret, key = real.split(".")
+    with pytest.raises(MessageRefused) as refused:
+        await places.join(Greeter().agent, site.url, token=f"{prefix}.{token}.{secret[::-1]}.{key}")
+    assert codes(refused) == ["ACC782"]
+
+
+async def test_a_withdrawn_token(site: Site, places: Places) -> None:
+    text = await site.token("hello")
+    (token,) = await site.node.parts.enrolment.tokens()
+    await site.node.parts.enrolment.withdraw(token.id, by="test", now=site.node.parts.ports.clock.now())
+    with pytest.raises(MessageRefused) as refused:
+        await places.join(Greeter().agent, site.url, token=text)
+    assert codes(refused) == ["ACC784"]
+
+
+async def test_an_orchestrator_with_another_key_is_not_believed(site: Site, places: Places) -> None:
+    prefix, token, secret, _ = (await site.token("hello")).split(".")
+    other = "A" * 43
+    with pytest.raises(MessageRefused) as refused:
+        await places.join(Greeter().agent, site.url, token=f"{prefix}.{token}.{secret}.{other}")
+    assert codes(refused) == ["ACC776"]
+
+
+async def test_a_card_offers_what_the_agent_was_enrolled_for(site: Site, places: Places) -> None:
+    token = await site.token("hello", offers=("text.other@^1",))
+    await places.join(Greeter().agent, site.url, token=token)
+    with pytest.raises(MessageRefused) as refused:
+        await site.node.present(Greeter().agent.id)
+    assert codes(refused) == ["ACC719"]
+
+
+async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> None:
+    one = await places.join(Greeter("one").agent, site.url, token=await site.token("one"))
+    said: list[Message] = []
+    publish = one.bus.publish
+
+    async def overhear(parcels: list) -> None:  # type: ignore[type-arg]
+        said.extend(parcel.message for parcel in parcels)
+        await publish(parcels)
+
+    one.bus.publish = overhear  # type: ignore[method-assign,assignment]
+    two = await places.join(Greeter("two").agent, site.url, token=await site.token("two"), home="two")
+    while not said:
+        await asyncio.sleep(0)
+        one.worker._shift._parts.presence.beat()  # type: ignore[union-attr]
+    answer = await two.bus._connection.ask("message", (said[0].statement.decode(), said[0].payload))  # type: ignore[union-attr]
+    assert answer["problems"][0]["code"] == "ACC777"
+    (incident,) = await site.node.incidents(10)
+    assert incident[1].problem.code == "ACC777"  # type: ignore[union-attr]
+
+
+# -- what becomes of the work ----------------------------------------------------------------------------------------
+
+
+async def test_a_connection_cut_while_it_works(site: Site, proxy: Proxy, places: Places, greet: Path) -> None:
+    greeter = Greeter()
+    greeter.may_end.clear()
+    await places.join(greeter.agent, proxy.url, token=await site.token("hello"))
+    run = await site.start(greet, {"name": "Ada"})
+    await greeter.begun.wait()
+    proxy.cut()
+    greeter.may_end.set()
+    async with asyncio.timeout(30):
+        ended = await site.node.ended(run.id)
+    assert ended.phase == "completed"
+    assert greeter.greeted == ["Ada"]
+    assert len(ended.state("greet").attempts) == 1
+
+
+async def test_an_answer_whose_acknowledgement_is_lost_is_accepted_once(
+    site: Site, proxy: Proxy, places: Places, greet: Path
+) -> None:
+    greeter = Greeter()
+    greeter.may_end.clear()
+    await places.join(greeter.agent, proxy.url, token=await site.token("hello"))
+    run = await site.start(greet, {"name": "Ada"})
+    await greeter.begun.wait()
+
+    def cut(point: str) -> None:
+        if point == "after_append":
+            proxy.cut()  # durable, and nobody was told
+
+    site.node.parts.reached = cut
+    greeter.may_end.set()
+    async with asyncio.timeout(30):
+        ended = await site.node.ended(run.id)
+    site.node.parts.reached = lambda point: None
+    assert ended.phase == "completed"
+    assert greeter.greeted == ["Ada"]
+    assert await site.node.incidents(10) == []
+
+
+async def test_a_server_that_is_started_again(tmp_path: Path, places: Places, greet: Path) -> None:
+    greeter = Greeter()
+    async with serving_at(tmp_path / "server") as site:
+        port = site.port
+        await places.join(greeter.agent, site.url, token=await site.token("hello"))
+        assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+    async with serving_at(tmp_path / "server", port) as site:
+        assert (await site.run(greet, {"name": "Bob"})).phase == "completed"
+    assert greeter.greeted == ["Ada", "Bob"]
+
+
+async def test_two_instances_share_the_work_and_nothing_is_done_twice(site: Site, places: Places, greet: Path) -> None:
+    one, two = Greeter(), Greeter()
+    token = await site.token("hello")
+    await places.join(one.agent, site.url, token=token)
+    await places.join(two.agent, site.url)
+    runs = await asyncio.gather(*(site.run(greet, {"name": f"n{number}"}) for number in range(40)))
+    assert {run.phase for run in runs} == {"completed"}
+    assert sorted(one.greeted + two.greeted) == sorted(f"n{number}" for number in range(40))
+    assert one.greeted
+    assert two.greeted
+
+
+@pytest.mark.parametrize("cuts", [3])
+async def test_cut_again_and_again(site: Site, proxy: Proxy, places: Places, greet: Path, cuts: int) -> None:
+    greeter = Greeter()
+    await places.join(greeter.agent, proxy.url, token=await site.token("hello"))
+    runs = []
+    for number in range(30):
+        runs.append(await site.start(greet, {"name": f"n{number}"}))
+        if number % (30 // cuts) == 0:
+            proxy.cut()
+    async with asyncio.timeout(90):
+        ended = [await site.node.ended(run.id) for run in runs]
+    assert {run.phase for run in ended} == {"completed"}
+    assert sorted(greeter.greeted) == sorted(f"n{number}" for number in range(30))
