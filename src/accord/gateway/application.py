@@ -48,7 +48,18 @@ logger = logging.getLogger("accord.gateway")
 ROUTERS: Final[Sequence[APIRouter]] = tuple(
     noun.router
     for noun in (
-        health, metrics, plans, runs, controls, records, holds, templates, agents, enrolments, documents, access
+        health,
+        metrics,
+        plans,
+        runs,
+        controls,
+        records,
+        holds,
+        templates,
+        agents,
+        enrolments,
+        documents,
+        access,
     )
 )
 """The nouns of the HTTP API."""
