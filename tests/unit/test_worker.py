@@ -411,6 +411,21 @@ async def test_what_a_function_raises_is_a_failure(start: Start, error: Any, exp
     assert await rig.failure() == expected
 
 
+async def test_the_author_of_an_agent_reads_in_the_log_where_it_raised(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await start(failing(ValueError("bad")))
+    await rig.send(await rig.assignment({}))
+    assert "Traceback" not in (await rig.failure()).message
+    [record] = [record for record in caplog.records if record.name == "accord.agent"]
+    assert record.levelname == "ERROR"
+    assert record.getMessage() == f"test.it@1.0.0 raised in attempt 1 of task {record.task} of {RUN}"
+    assert (record.run, record.attempt) == (RUN, 1)
+    assert record.exc_info is not None
+    assert record.exc_info[2] is not None
+    assert record.exc_info[2].tb_frame.f_code.co_name == "fail"  # the first call is the author's own
+
+
 async def test_the_text_of_an_exception_is_bounded(start: Start) -> None:
     rig = await start(failing(ValueError("x" * 10_000)))
     await rig.send(await rig.assignment({}))

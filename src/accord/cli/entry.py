@@ -45,7 +45,7 @@ def _run(given: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.DONE
     except Exception as error:
-        errors.tell_fault(error, verbose="--verbose" in given)
+        errors.tell_fault(error, verbose=not {"--verbose", "-v"}.isdisjoint(given))
         return errors.FAULT
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final
 
-from accord.cli.output import Screen, agent_name, between, counted
+from accord.cli.output import Screen, agent_name, attempt_words, between, counted
 from accord.cli.watching import Watched
 from accord.domain import event as e
 from accord.domain.graph import node_of
@@ -60,8 +60,7 @@ class Lines(AbstractAsyncContextManager["Lines"]):
         elif isinstance(event, e.TaskFailed):
             said = _failed(run, event)
         else:
-            say = SAID.get(type(event))
-            said = say(event) if say is not None else ""
+            said = _said(run, event)
         if said:
             self._note(event.at, said)
 
@@ -86,6 +85,13 @@ class Lines(AbstractAsyncContextManager["Lines"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+
+def _said(run: Run, event: e.Event) -> str:
+    if isinstance(event, _OF_ATTEMPTS):
+        return f"{event.task}: {attempt_words(run.state(event.task), event.attempt)} {OF_ATTEMPTS[type(event)](event)}"
+    say = SAID.get(type(event))
+    return say(event) if say is not None else ""
 
 
 def _failed(run: Run, event: e.TaskFailed) -> str:
@@ -134,15 +140,14 @@ SAID: Final[Mapping[type, Callable[[Any], str]]] = {
     e.InputRefused: lambda event: (
         f"{event.task}: no input for {event.capability}{_blamed(event.fault)}: {_first(event)}"
     ),
-    e.AttemptRejected: lambda event: (
-        f"{event.task}: attempt {event.attempt} rejected{_blamed(event.fault)}: {_first(event)}"
-    ),
-    e.AttemptFailed: lambda event: (
-        f"{event.task}: attempt {event.attempt} failed{_blamed(event.fault)}: {event.problem.message}"
-    ),
-    e.AttemptDamaged: lambda event: (
-        f"{event.task}: the answer of attempt {event.attempt} was damaged on the way{_blamed(event.fault)}"
-    ),
-    e.AttemptExpired: lambda event: f"{event.task}: attempt {event.attempt} expired ({event.cause.replace('_', ' ')})",
 }
-"""What events mean, in words; those that are not here matter to the journal alone."""
+"""What events mean, in words; those that are not here or below matter to the journal alone."""
+
+_OF_ATTEMPTS: Final = (e.AttemptRejected, e.AttemptFailed, e.AttemptDamaged, e.AttemptExpired)
+OF_ATTEMPTS: Final[Mapping[type, Callable[[Any], str]]] = {
+    e.AttemptRejected: lambda event: f"rejected{_blamed(event.fault)}: {_first(event)}",
+    e.AttemptFailed: lambda event: f"failed{_blamed(event.fault)}: {event.problem.message}",
+    e.AttemptDamaged: lambda event: f"was answered, and the answer damaged on the way{_blamed(event.fault)}",
+    e.AttemptExpired: lambda event: f"expired ({event.cause.replace('_', ' ')})",
+}
+"""What became of an attempt, after its name."""

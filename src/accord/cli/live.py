@@ -17,7 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from accord.cli.lines import Lines
-from accord.cli.output import STATES, Screen, between, clean, counted, duration, run_text, shortened
+from accord.cli.output import (
+    STATES,
+    Screen,
+    attempt_words,
+    between,
+    clean,
+    counted,
+    duration,
+    run_text,
+    shortened,
+    worked,
+)
 from accord.cli.watching import Watched, unmet
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
@@ -217,7 +228,7 @@ def _active(watched: Watched, run: Run, node: TaskId, state: TaskState) -> Text:
         told = watched.told.get(node)
         message = told.message if told is not None and told.fraction < 1 else ""
         number = state.attempts[-1].number
-        words = [f"attempt {number}" if number > 1 else "", shortened(clean(message), 30)]
+        words = [attempt_words(state, number) if number > 1 else "", shortened(clean(message), 30)]
         return Text(" · ".join(word for word in words if word), "quiet")
     return Text(_wanted(state), "yellow")
 
@@ -239,7 +250,7 @@ def _foot(watched: Watched, run: Run, columns: int) -> RenderableType:
     words = [f"{run.settled} of {counted(total, 'task')}"]
     words += [f"{run.live} under way"] if run.live else []
     words += [f"{run.failed} failed"] if run.failed else []
-    words.append(between(run.started.at, run.updated_at if run.ended else None))
+    words.append(worked(run))
     bar = ProgressBar(total=max(total, 1), completed=run.settled, width=min(columns // 4, 30))
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_row(Text(f"{sign} {state.replace('_', ' ')}", style), bar, Text(" · ".join(words), "quiet"))

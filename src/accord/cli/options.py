@@ -31,7 +31,8 @@ Verbose: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--verbose",
-        help="Print warnings of the engine, and the traceback of a fault.",
+        "-v",
+        help="Print warnings of the engine, and tracebacks: of agents here that raise, and of a fault.",
         rich_help_panel=SHARED_PANEL,
         show_default=False,
     ),

@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 from rich import box
@@ -18,6 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
+
+if TYPE_CHECKING:
+    from accord.cli.logs import Raised
+    from accord.domain.state import Run, TaskState
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "pending": ("·", "dim"),
@@ -99,8 +103,10 @@ def console(stream: IO[str] | None = None) -> Console:
 class Screen:
     """Where a command prints: `out` for its result, `err` for everything on the way."""
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, raised: Raised | None = None) -> None:
         self.as_json = as_json
+        self.raised = raised
+        """What agents of this process have raised."""
         self.out = console(sys.stdout)
         self.err = console(sys.stderr)
 
@@ -228,6 +234,21 @@ def between(begin: datetime | None, end: datetime | None) -> str:
     if begin is None:
         return ""
     return duration(max(((end or datetime.now(UTC)) - begin).total_seconds(), 0))
+
+
+def worked(run: Run) -> str:
+    """How long a run took, or has been at it; what it was paused is told apart: `4.1 s, paused 2 min 0 s`."""
+    now = run.updated_at if run.ended else datetime.now(UTC)
+    rest = run.rest(now).total_seconds()
+    took = duration(max((now - run.started.at).total_seconds() - rest, 0))
+    return f"{took}, paused {duration(rest)}" if rest > 0 else took
+
+
+def attempt_words(state: TaskState, number: int) -> str:
+    """An attempt as people count: `attempt 2`, `the diagnosis of attempt 1`. Its number counts diagnoses, too."""
+    attempt = state.attempts[number - 1]
+    words = f"attempt {state.ordinal(number)}"
+    return words if attempt.want.purpose == "work" else f"the diagnosis of {words}"
 
 
 def moment(at: datetime) -> str:

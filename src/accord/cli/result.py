@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import msgspec
@@ -12,10 +14,13 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from accord.cli.errors import DONE, FAILED, show_problem, usage
-from accord.cli.output import Screen, agent_name, between, clean, counted, run_text, state_text
+from accord.cli.output import Screen, agent_name, clean, counted, run_text, state_text, worked
 from accord.cli.repairs import words_of
 from accord.domain.state import Run
 from accord.views.result import Result
+
+RAISED_TOLD = 3
+"""Tasks of which it is told where their agents raised."""
 
 
 def code_of(result: Result) -> int:
@@ -111,7 +116,7 @@ def _without_pictures(markdown: str) -> str:
 
 
 def _show_end(result: Result, run: Run, screen: Screen) -> None:
-    took = between(run.started.at, run.updated_at)
+    took = worked(run)
     attempts = sum(len(state.attempts) for state in run.tasks.values())
     detail = f"  {took} · {counted(attempts, 'signed hand-off')}" if run.phase == "completed" else f"  {took}"
     screen.note(Text.assemble(state_text(result.state), "  ", run_text(run.id), (detail, "quiet")))
@@ -120,6 +125,7 @@ def _show_end(result: Result, run: Run, screen: Screen) -> None:
         screen.note(f"  {summary}", style="")
     if run.problem is not None:
         show_problem(screen.err, run.problem)
+        _show_raised(run, screen)
         screen.note(f"  → accord runs show {run.id}", "hint")
     if result.repaired:
         screen.note(f"  {words_of(result.repaired)}", "yellow")
@@ -128,3 +134,12 @@ def _show_end(result: Result, run: Run, screen: Screen) -> None:
         screen.note(f"  signed by {agent_name(result.signed_by).removeprefix('spiffe://')}, key {key}…")
     if isinstance(result.reports, str):
         screen.note(Text.assemble(("  report and charts: ", "quiet"), clean(result.reports)))
+
+
+def _show_raised(run: Run, screen: Screen) -> None:
+    """Where the agents of this process raised what the run failed of: for their authors, and for nobody else."""
+    failed = (task for task in sorted(run.tasks) if run.state(task).phase == "failed")
+    told = ((task, screen.raised.of(run, task)) for task in failed) if screen.raised is not None else ()
+    for task, text in islice(((task, text) for task, text in told if text), RAISED_TOLD):
+        screen.note(f"  {task} raised, in this process:", style="")
+        screen.note(indent(text, "    "))

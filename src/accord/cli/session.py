@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import logging
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ import typer
 from accord.app import host, open_node
 from accord.cli.errors import INTERRUPTED
 from accord.cli.hosting import hosted_agents
+from accord.cli.logs import logging_to_stderr
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.engine.node import Node
@@ -33,9 +33,8 @@ def carry_out(shared: Shared, work: Work) -> None:
 
     The first Ctrl-C cancels the work, so that everything is closed in order; the second one leaves at once.
     """
-    logging.basicConfig(level=logging.WARNING if shared.verbose else logging.CRITICAL, format="%(name)s: %(message)s")
-    screen = Screen(as_json=shared.as_json)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with logging_to_stderr(verbose=shared.verbose) as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        screen = Screen(as_json=shared.as_json, raised=raised)
         raise typer.Exit(runner.run(_interruptible(work, screen)))
 
 

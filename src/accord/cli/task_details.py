@@ -8,7 +8,18 @@ import msgspec
 from rich.text import Text
 
 from accord.cli.errors import show_problem
-from accord.cli.output import Screen, agent_name, between, clean, counted, moment, shortened, size, state_text
+from accord.cli.output import (
+    Screen,
+    agent_name,
+    attempt_words,
+    between,
+    clean,
+    counted,
+    moment,
+    shortened,
+    size,
+    state_text,
+)
 from accord.domain import event as e
 from accord.domain.cost import shortest
 from accord.domain.document import Document
@@ -47,6 +58,9 @@ async def show_task(service: Service, run: Run, task: TaskId, until: int | None,
         _show_items(run, task, screen)
     told = await told_of(service, run, task, until)
     for attempt in state.attempts:
+        screen.line()
+        words = attempt_words(state, attempt.number)
+        screen.line(Text.assemble((words, "head"), "  ", state_text(attempt.phase)))
         await _show_attempt(service, attempt, told[attempt.number], screen)
 
 
@@ -64,14 +78,11 @@ def _item_row(run: Run, item: TaskId) -> Iterator[str | Text]:
     yield item
     yield state_text(state.phase)
     yield ", ".join(sorted({agent_name(attempt.agent) for attempt in state.attempts}))
-    yield str(len(state.attempts) or "")
+    yield str(state.work or "")
     yield between(state.started_at, state.ended_at) if state.started_at else ""
 
 
 async def _show_attempt(service: Service, attempt: Attempt, told: Told, screen: Screen) -> None:
-    purpose = "" if attempt.want.purpose == "work" else f" ({attempt.want.purpose})"
-    screen.line()
-    screen.line(Text.assemble((f"attempt {attempt.number}{purpose}", "head"), "  ", state_text(attempt.phase)))
     screen.facts(
         [
             ("agent", agent_name(attempt.agent)),

@@ -11,7 +11,7 @@ from accord.domain import event as e
 from accord.domain.graph import node_of
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened, News, Progressed
-from accord.domain.state import Run
+from accord.domain.state import Run, TaskState
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class Watched:
         self.agents: dict[TaskId, dict[str, int]] = {}
         """By node: the agents that were given attempts, and how many."""
         self.again: dict[TaskId, int] = {}
-        """By node: attempts after the first one of a task."""
+        """By node: attempts at the work after the first one of a task."""
         self.told: dict[TaskId, Told] = {}
         """By node."""
 
@@ -45,15 +45,16 @@ class Watched:
         self.run = news.run
         for event in news.events:
             if isinstance(event, e.AttemptAssigned):
-                self._assigned(event)
+                self._assigned(event, news.run.state(event.task))
         return news.events
 
-    def _assigned(self, event: e.AttemptAssigned) -> None:
+    def _assigned(self, event: e.AttemptAssigned, state: TaskState) -> None:
         node = node_of(event.task)
         counts = self.agents.setdefault(node, {})
         name = agent_name(event.agent)
         counts[name] = counts.get(name, 0) + 1
-        if event.attempt > 1:
+        attempt = state.attempts[event.attempt - 1]
+        if attempt.want.purpose == "work" and state.ordinal(event.attempt) > 1:
             self.again[node] = self.again.get(node, 0) + 1
 
     def by(self, node: TaskId) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -31,6 +31,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leaving: dict[RunId, TaskId] = {}
     paused: bool = False
     paused_by: str = ""
+    paused_at: datetime | None = None
+    rested: timedelta = timedelta()
     deadline_at: datetime | None = None
     epoch: int = 0
     live: int = 0

@@ -46,13 +46,17 @@ def _started(run: Run, event: e.RunStarted) -> Run:
 def _pause(run: Run, event: e.RunPaused) -> Run:
     if run.paused or run.ended:
         raise TransitionRefused.of("ACC402", f"the run is {'paused already' if run.paused else run.phase}")
-    return replace(run, paused=True, paused_by=event.by)
+    return replace(run, paused=True, paused_by=event.by, paused_at=event.at)
 
 
 def _resume(run: Run, event: e.RunResumed) -> Run:
     if not run.paused:
         raise TransitionRefused.of("ACC403", "the run is not paused", hint="see `accord runs show`")
-    return replace(run, paused=False, paused_by="")
+    return _unpaused(run, event)
+
+
+def _unpaused(run: Run, event: e.Event) -> Run:
+    return replace(run, paused=False, paused_by="", paused_at=None, rested=run.rest(event.at))
 
 
 def _budget_set(run: Run, event: e.BudgetSet) -> Run:
@@ -87,7 +91,7 @@ def _run_completed(run: Run, event: e.RunCompleted) -> Run:
 
 
 def _ended(run: Run, event: e.Event, **changes: Any) -> Run:
-    return replace(run, phase=next_run(run.phase, event), paused=False, paused_by="", **changes)
+    return replace(_unpaused(run, event), phase=next_run(run.phase, event), **changes)
 
 
 # -- undoing -----------------------------------------------------------------------------------------------------
@@ -116,7 +120,10 @@ def _to_undo(run: Run, tasks: tuple[TaskId, ...]) -> Iterator[TaskId]:
 
 
 def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
-    run = replace(run, phase=next_run(run.phase, event), problem=None, fault=None, output=None, gave_up=False)
+    rested = run.rested + (max(event.at - run.updated_at, timedelta()) if run.ended else timedelta())
+    run = replace(
+        run, phase=next_run(run.phase, event), rested=rested, problem=None, fault=None, output=None, gave_up=False
+    )
     undoing, groups = _joined(run, event)
     for task in undoing:
         for part in run.instances(task):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -132,6 +132,15 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Items that have begun and not settled."""
         return self.items_started - (len(self.again) - self.again_begun) - self.items_settled
 
+    def ordinal(self, number: int) -> int:
+        """How many attempts at the work there were up to the one of this number: diagnoses are not counted."""
+        return sum(attempt.want.purpose == "work" for attempt in self.attempts[:number])
+
+    @property
+    def work(self) -> int:
+        """Attempts at the work, diagnoses not counted."""
+        return self.ordinal(len(self.attempts))
+
     def current(self) -> Iterator[Attempt]:
         """The attempts of the present epoch, oldest first."""
         return (attempt for attempt in self.attempts if attempt.epoch == self.epoch)
@@ -148,6 +157,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     phase: RunPhase
     paused: bool = False
     paused_by: str = ""
+    paused_at: datetime | None = None
+    rested: timedelta = timedelta()
+    """How long it was paused, or had ended before it was taken up again; the pause that goes on is not in it."""
     deadline_at: datetime | None = None
     tasks: Map[TaskId, TaskState] = Map()
     """Only tasks to which something has happened."""
@@ -216,6 +228,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing is left of the budget."""
         budget = self.budget
         return budget is not None and self.spent >= budget
+
+    def rest(self, now: datetime) -> timedelta:
+        """How long it was paused, or had ended before it was taken up again, up to now."""
+        return self.rested if self.paused_at is None else self.rested + max(now - self.paused_at, timedelta())
 
     def state(self, task: TaskId) -> TaskState:
         """The task's state; that of a task to which nothing has happened is pending."""

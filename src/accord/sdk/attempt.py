@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
 
 from accord.domain.payloads import AssignContext, ProgressPayload
 from accord.sdk.agent import Capability
@@ -14,6 +17,7 @@ from accord.sdk.answers import Subject
 from accord.sdk.context import Context, Link
 from accord.sdk.outcome import Failure, Output
 
+_AROUND = (str(Path(__file__).parent), str(Path(concurrent.futures.__file__).parent))
 TEXT_MAX_CHARACTERS = 500
 """Bound of what is told of an exception."""
 
@@ -77,8 +81,22 @@ class Attempt:
         except Failure as failure:
             return failure
         except (Exception, SystemExit) as error:
-            self.context.log.exception("the capability %s raised", self.capability.ref)
+            self._log(error)
             return unexpected(error)
+
+    def _log(self, error: BaseException) -> None:
+        """Tell the agent's author, here and nowhere else: what is sent is only what `unexpected` says."""
+        key, said = self.subject.key, "%s raised in attempt %d of task %s of %s"
+        error.__traceback__ = of_the_author(error.__traceback__)
+        self.context.log.error(said, self.capability.ref, key.attempt, key.task, key.run, exc_info=error)
+
+
+def of_the_author(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first call that is neither ours nor a thread's; all of it where there is none."""
+    inner = trace
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_AROUND):
+        inner = inner.tb_next
+    return inner or trace
 
 
 def unexpected(error: BaseException) -> Failure:

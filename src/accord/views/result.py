@@ -55,6 +55,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     started_at: str
     took_s: float
+    """From start to end, but for `paused_s`."""
+    paused_s: float = 0.0
+    """How long it was paused, or had ended before it was taken up again."""
     output: Any = msgspec.UNSET
     statement: str | msgspec.UnsetType = msgspec.UNSET
     """The orchestrator's signed statement about the output."""
@@ -69,13 +72,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 async def result_of(service: Service, run: Run) -> Result:
     """The run's result; that of a completed one is signed by the orchestrator."""
+    rest = run.rest(run.updated_at)
     plain = Result(
         run=run.id,
         state="paused" if run.paused else run.phase,
         template=run.started.template,
         title=run.started.title,
         started_at=run.started.at.isoformat(),
-        took_s=round((run.updated_at - run.started.at).total_seconds(), 3),
+        took_s=round((run.updated_at - run.started.at - rest).total_seconds(), 3),
+        paused_s=round(rest.total_seconds(), 3),
         problem=run.problem if run.problem is not None else msgspec.UNSET,
         repaired=await repairs_of(service, run),
     )

@@ -96,7 +96,8 @@ def _task_document(run: Run, name: TaskId) -> dict[str, Any]:
         "task": name,
         "state": state.phase,
         "agents": sorted({attempt.agent for part in run.instances(name) for attempt in run.state(part).attempts}),
-        "attempts": sum(len(run.state(part).attempts) for part in run.instances(name)),
+        "attempts": sum(run.state(part).work for part in run.instances(name)),
+        "diagnoses": sum(len(run.state(part).attempts) - run.state(part).work for part in run.instances(name)),
         "items": state.item_count or None,
         "items_settled": state.items_settled if state.item_count else None,
         "items_failed": state.items_failed if state.item_count else None,
@@ -176,13 +177,19 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         "output": await _value(service, state.output),
         "waiting": state.waiting,
         "items": [{"task": item, "state": run.state(item).phase} for item in run.started_items(task)],
-        "attempts": [await _attempt_document(service, attempt, told[attempt.number]) for attempt in state.attempts],
+        "attempts": [
+            {
+                "attempt": attempt.number,
+                "ordinal": state.ordinal(attempt.number),
+                **await _attempt_document(service, attempt, told[attempt.number]),
+            }
+            for attempt in state.attempts
+        ],
     }
 
 
 async def _attempt_document(service: Service, attempt: Attempt, told: Told) -> dict[str, Any]:
     return {
-        "attempt": attempt.number,
         "state": attempt.phase,
         "purpose": attempt.want.purpose,
         "agent": attempt.agent,

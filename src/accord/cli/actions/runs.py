@@ -22,6 +22,7 @@ from accord.cli.output import (
     run_text,
     shortened,
     state_text,
+    worked,
 )
 from accord.cli.repairs import words_of
 from accord.cli.session import carry_out, opened
@@ -94,7 +95,7 @@ def _show_runs(page: RunPage, screen: Screen) -> None:
         screen.note("There are no such runs. Start one: accord run OBJECTIVE")
         return
     rows = [_run_row(run) for run in page.runs]
-    screen.table(("run", "state", "tasks", "started", "took", "what"), rows, wraps=False)
+    screen.table(("run", "state", "tasks", "started", "lasted", "what"), rows, wraps=False)
     if any(map(_is_left, page.runs)):
         screen.note(f"{LEFT} is worked on by no process; accord runs resume RUN takes it up", "yellow")
     if page.next is not None:
@@ -111,12 +112,12 @@ def _run_row(run: ListedRun) -> tuple[str | Text, ...]:
     tasks = f"{run.tasks_done}/{run.tasks_total}"
     if run.tasks_failed:
         tasks += f" ({run.tasks_failed} failed)"
-    took = between(run.started_at, run.updated_at) if ended else ""
+    lasted = between(run.started_at, run.updated_at) if ended else ""
     started = f"{run.started_at.astimezone():%m-%d %H:%M}"
     state = state_text(run.state)
     if _is_left(run):
         state = Text.assemble(state, (f" {LEFT}", "yellow"))
-    return run_text(run.run), state, tasks, started, took, f"{run.template}  {run.title}"
+    return run_text(run.run), state, tasks, started, lasted, f"{run.template}  {run.title}"
 
 
 def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
@@ -177,7 +178,7 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
             ("left", Text(left_words(left[run.id]), "yellow") if run.id in left else ""),
             ("template", started.template),
             ("started", f"{moment(started.at)} by {started.by}"),
-            ("took" if run.ended else "for", between(started.at, run.updated_at if run.ended else None)),
+            ("took" if run.ended else "for", worked(run)),
             ("part of", f"{started.parent.run}, task {started.parent.task}" if started.parent else ""),
             ("forked", f"from {started.origin.run} after event {started.origin.sequence}" if started.origin else ""),
             ("deadline", moment(run.deadline_at) if run.deadline_at and not run.ended else ""),
@@ -224,11 +225,10 @@ def _state_of(run: Run) -> Text:
 
 def _task_row(run: Run, name: TaskId) -> tuple[str | Text, ...]:
     state = run.state(name)
-    parts = list(run.instances(name))
-    attempts = [attempt for part in parts for attempt in run.state(part).attempts]
-    agents = sorted({agent_name(attempt.agent) for attempt in attempts})
+    states = [run.state(part) for part in run.instances(name)]
+    agents = sorted({agent_name(attempt.agent) for each in states for attempt in each.attempts})
     took = between(state.started_at, state.ended_at) if state.phase != "pending" else ""
-    count = str(len(attempts)) if attempts else ""
+    count = str(sum(each.work for each in states) or "")
     return name, state_text(state.phase), ", ".join(agents), count, took, Text("; ".join(_remarks(run, name)), "quiet")
 
 
@@ -255,10 +255,14 @@ def _remarks(run: Run, name: TaskId) -> Iterator[str]:
 
 
 def _lost_attempts(run: Run, name: TaskId) -> Iterator[str]:
-    phases = [attempt.phase for part in run.instances(name) for attempt in run.state(part).attempts]
+    attempts = [attempt for part in run.instances(name) for attempt in run.state(part).attempts]
+    phases = [attempt.phase for attempt in attempts if attempt.want.purpose == "work"]
     for phase in ("rejected", "failed", "expired"):
         if phase in phases:
             yield f"{phases.count(phase)} {phase}"
+    if len(attempts) > len(phases):
+        diagnoses = len(attempts) - len(phases)
+        yield f"{diagnoses} {'diagnosis' if diagnoses == 1 else 'diagnoses'}"
     faults = faults_of(run, name)
     if faults:
         yield f"at fault: {', '.join(f'{fault} ({count})' for fault, count in faults.most_common())}"
@@ -296,9 +300,8 @@ def watch_run(shared: Shared, reference: str) -> None:
         if screen.as_json:
             screen.document(result)
         else:
-            attempts = sum(len(state.attempts) for state in run.tasks.values())
-            took = between(run.started.at, run.updated_at)
-            told = f"  {took} · {counted(attempts, 'attempt')}"
+            attempts = sum(state.work for state in run.tasks.values())
+            told = f"  {worked(run)} · {counted(attempts, 'attempt')}"
             screen.line(Text.assemble(state_text(run.phase), "  ", run_text(run.id), (told, "quiet")))
         return DONE if run.phase == "completed" else FAILED
 

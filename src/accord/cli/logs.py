@@ -1,0 +1,83 @@
+"""What is logged while a command works: on stderr where that was asked for; and what agents here have raised."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from accord.cli.output import counted
+from accord.domain.ids import TaskId
+from accord.domain.state import Run
+
+KEPT_MOST: Final = 1000
+"""Attempts of which what was raised is kept, the newest."""
+
+FRAMES_TOLD: Final = 4
+"""Calls that are told of a traceback."""
+
+_PACKAGES: Final = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
+
+
+class Raised(logging.Handler):
+    """Keeps what the agents of this process have raised, by attempt. It never leaves this process."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._raised: dict[tuple[str, str, int], traceback.TracebackException] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what is told of an attempt that raised; of its values nothing is kept."""
+        error = record.exc_info[1] if record.exc_info else None
+        run, task, attempt = (getattr(record, name, None) for name in ("run", "task", "attempt"))
+        if error is None or not isinstance(run, str) or not isinstance(task, str) or not isinstance(attempt, int):
+            return
+        told = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False, compact=True)
+        self._raised[(run, task, attempt)] = told
+        if len(self._raised) > KEPT_MOST:
+            del self._raised[next(iter(self._raised))]
+
+    def of(self, run: Run, task: TaskId) -> str | None:
+        """Where a task's last attempt raised, if it did so in this process: the author's innermost calls."""
+        attempts = [attempt.number for attempt in run.state(task).attempts if attempt.want.purpose == "work"]
+        told = self._raised.get((run.id, task, attempts[-1])) if attempts else None
+        return None if told is None else _shortened(told)
+
+
+def _shortened(told: traceback.TracebackException) -> str:
+    frames = list(told.stack)
+    own = [index for index, frame in enumerate(frames) if not frame.filename.startswith(_PACKAGES)]
+    end = own[-1] + 1 if own else len(frames)
+    start = max(end - FRAMES_TOLD, 0)
+    lines = [f"  … {counted(start, 'call')} before\n"] if start else []
+    lines += traceback.StackSummary.from_list(frames[start:end]).format()
+    if end < len(frames):
+        lines.append(f"  … and {counted(len(frames) - end, 'call')} in {frames[-1].filename}\n")
+    return "".join([*lines, *told.format_exception_only()]).rstrip()
+
+
+class Stderr(logging.Handler):
+    """Writes to what stderr is now: above the table, while one is drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record."""
+        sys.stderr.write(self.format(record) + "\n")
+
+
+@contextmanager
+def logging_to_stderr(*, verbose: bool) -> Iterator[Raised]:
+    """Log warnings to stderr where `verbose`, else faults alone; gives what agents of this process raise meanwhile."""
+    stderr, raised = Stderr(logging.WARNING if verbose else logging.CRITICAL), Raised()
+    stderr.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    root, agents = logging.getLogger(), logging.getLogger("accord.agent")
+    root.addHandler(stderr)
+    agents.addHandler(raised)
+    try:
+        yield raised
+    finally:
+        root.removeHandler(stderr)
+        agents.removeHandler(raised)
