@@ -29,6 +29,9 @@ logger = logging.getLogger("accord.gateway")
 
 BACKLOG: Final = 2048
 
+FILES_MAX: Final = 1 << 20
+"""More than this some systems do not give, though they say that there is no limit."""
+
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where to listen, and under which certificate."""
@@ -90,7 +93,8 @@ def bound(address: Address) -> socket.socket:
 def lift_file_limit() -> None:
     """Let this process open as many files as it may: each connection is one, and the usual limit is 1024."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allowed = FILES_MAX if most == resource.RLIM_INFINITY else min(most, FILES_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
 
 
 def url_of(address: Address, taken: socket.socket) -> str:
