@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from accord.errors import Problem, RateLimited
+from accord.errors import RateLimited
 from accord.gateway import problems
 from accord.gateway.access.rates import Rates
 from accord.gateway.problems import MEDIA_TYPE
@@ -72,14 +72,10 @@ class Envelope:
         answer = _Answer(scope, send)
         try:
             self._count(scope)
-            within = None if scope["path"].startswith(UNTIMED) else self._within.total_seconds()
-            async with asyncio.timeout(within) as deadline:
-                answer.started = lambda: deadline.reschedule(None)
-                await self._app(scope, receive, answer.send)
+            if not await self._in_time(scope, receive, answer):
+                await answer.instead(problems.too_late(self._within.total_seconds(), scope["accord.request"]), receive)
         except RateLimited as error:
             await answer.instead(problems.answer_error(error, scope["accord.request"]), receive)
-        except TimeoutError:
-            await self._late(answer, receive)
         except Exception:
             # The framework has answered already, as a rule, and raises what it could not make sense of.
             logger.exception("request %s: a fault of Accord's", scope["accord.request"])
@@ -92,11 +88,18 @@ class Envelope:
             client = scope.get("client")
             self._rates.take(client[0] if client else "")
 
-    async def _late(self, answer: _Answer, receive: Receive) -> None:
-        text = f"no answer within {self._within.total_seconds():g} s; what was begun may still have happened"
-        problem = Problem("ACC954", text, hint="look before you ask again, or send the same Idempotency-Key")
-        scope = answer.scope
-        await answer.instead(problems.answer(503, [problem], scope["accord.request"], {"Retry-After": "2"}), receive)
+    async def _in_time(self, scope: Scope, receive: Receive, answer: _Answer) -> bool:
+        """Serve the request; whether an answer began in time."""
+        within = None if scope["path"].startswith(UNTIMED) else self._within.total_seconds()
+        deadline = asyncio.timeout(within)
+        try:
+            async with deadline:
+                answer.started = lambda: deadline.reschedule(None)
+                await self._app(scope, receive, answer.send)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+        return not deadline.expired()
 
 
 class _Answer:

@@ -8,8 +8,10 @@ ACC953  the body is too large                         ACC957  the request cannot
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 import msgspec
@@ -36,6 +38,8 @@ from accord.errors import (
     Unauthenticated,
     kind_of,
 )
+
+logger = logging.getLogger("accord.gateway")
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -82,7 +86,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is wrong, at once."""
 
 
-def details(status: int, problems: Sequence[Problem], instance: str, kind: str = "error") -> ProblemDetails:
+def details(status: int, problems: Sequence[Problem], instance: str, kind: str) -> ProblemDetails:
     """The document of these problems; `instance` is the request's id."""
     first = problems[0]
     return ProblemDetails(
@@ -102,27 +106,32 @@ def status_of(error: AccordError) -> int:
     return next(status for kind, status in STATUSES if isinstance(error, kind))
 
 
-def answer(
-    status: int, problems: Sequence[Problem], instance: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """A response with problem details."""
-    return _response(details(status, problems, instance), headers)
-
-
-def _response(document: ProblemDetails, headers: Mapping[str, str] | None) -> Response:
+def answer(document: ProblemDetails, headers: Mapping[str, str] | None = None) -> Response:
+    """The response with these problem details."""
     return Response(msgspec.json.encode(document), document.status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def answer_error(error: AccordError, instance: str) -> Response:
     """The response to a request that ended in this error."""
     status = status_of(error)
-    return _response(details(status, error.problems, instance, kind_of(error)), headers_of(error, status))
+    return answer(details(status, _told(error, instance), instance, kind_of(error)), headers_of(error, status))
+
+
+def _told(error: AccordError, instance: str) -> Sequence[Problem]:
+    """What a caller is told of the error. What stores and keys have to say names files and hosts: that is logged."""
+    if not isinstance(error, StoreError | KeyUnusable):
+        return error.problems
+    logger.warning("request %s: %s", instance, error)
+    hint = "the server's log tells more under this request's id"
+    return [
+        Problem(problem.code, "the server's store or its keys do not serve", hint=hint) for problem in error.problems
+    ]
 
 
 def headers_of(error: AccordError, status: int) -> dict[str, str]:
     """What the answer's header has to say beside the problem."""
     if isinstance(error, RateLimited):
-        return {"Retry-After": str(max(1, round(error.retry_after_s + 0.5)))}
+        return {"Retry-After": str(ceil(error.retry_after_s))}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return {"Retry-After": str(RETRY_AFTER_S)}
     if status == HTTPStatus.UNAUTHORIZED:
@@ -133,12 +142,20 @@ def headers_of(error: AccordError, status: int) -> dict[str, str]:
 def fault(instance: str) -> Response:
     """The answer where Accord itself is at fault; it tells nothing of the inside."""
     hint = "the server's log tells more under this request's id; nothing was changed that is not in the journal"
-    return answer(500, [Problem("ACC955", "a fault of Accord's, not of yours", hint=hint)], instance)
+    return answer(details(500, [Problem("ACC955", "a fault of Accord's, not of yours", hint=hint)], instance, "error"))
 
 
 def too_large(instance: str) -> Response:
     """The answer to a body that is too large."""
-    return answer(413, [TOO_LARGE], instance)
+    return answer(details(413, [TOO_LARGE], instance, "bad_input"))
+
+
+def too_late(within_s: float, instance: str) -> Response:
+    """The answer where there was none in time."""
+    text = f"no answer within {within_s:g} s; what was begun may still have happened"
+    hint = "look before you ask again, or send the same Idempotency-Key"
+    document = details(503, [Problem("ACC954", text, hint=hint)], instance, "overloaded")
+    return answer(document, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 # -- what the framework raises -----------------------------------------------------------------------------------
@@ -156,14 +173,16 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     unreadable = any(one["type"] == "json_invalid" for one in error.errors())
     status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
     code = "ACC957" if unreadable else "ACC956"
-    return answer(status, [_violation(code, one) for one in error.errors()], request_id(request))
+    found = [_violation(code, one) for one in error.errors()]
+    return answer(details(status, found, request_id(request), "bad_input"))
 
 
 async def on_http(request: Request, error: Exception) -> Response:
     """The answer where the framework refuses a request."""
     assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for nothing else
     problem = _framework_problem(request, error)
-    return answer(error.status_code, [problem], request_id(request), error.headers)
+    kind = "not_found" if error.status_code == HTTPStatus.NOT_FOUND else "bad_input"
+    return answer(details(error.status_code, [problem], request_id(request), kind), error.headers)
 
 
 async def on_fault(request: Request, error: Exception) -> Response:

@@ -16,7 +16,7 @@ import pytest
 from fastapi import Request
 from prometheus_client.parser import text_string_to_metric_families
 
-from accord.errors import RateLimited, StoreUnavailable
+from accord.errors import Place, RateLimited, StoreUnavailable
 from accord.gateway.access.rates import CALLERS_MAX, Rates
 from accord.gateway.application import Options
 
@@ -71,6 +71,31 @@ async def test_a_fault_of_ours_tells_nothing_of_the_inside_and_is_logged_with_th
 async def test_a_request_id_that_is_none_is_replaced(asker: Any, given: str) -> None:
     response = await asker.http.get("/v1/health/live", headers={"X-Request-Id": given.encode()})
     assert response.headers["X-Request-Id"] != given
+
+
+async def test_what_a_store_says_is_logged_and_not_told(asker: Any, caplog: pytest.LogCaptureFixture) -> None:
+    @asker.gateway.api.get("/test/store")
+    async def store() -> None:
+        raise StoreUnavailable.of("ACC520", "/secret/path is full", place=Place(file="/secret/path"))
+
+    response = await asker.http.get("/test/store")
+    assert code_of(response, 503) == "ACC520"
+    assert response.json()["kind"] == "store_unavailable"
+    assert response.headers["Retry-After"]
+    assert "secret" not in response.text
+    assert "/secret/path is full" in caplog.text
+    assert response.headers["X-Request-Id"] in caplog.text
+
+
+async def test_a_time_that_runs_out_inside_is_a_fault_and_no_late_answer(
+    asker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @asker.gateway.api.get("/test/inside")
+    async def inside() -> None:
+        raise TimeoutError
+
+    assert code_of(await asker.http.get("/test/inside"), 500) == "ACC955"
+    assert "TimeoutError" in caplog.text
 
 
 # -- limits ------------------------------------------------------------------------------------------------------
@@ -128,6 +153,23 @@ async def test_an_address_is_limited_whoever_asks_but_not_its_health_checks(open
     answers = [(await asker.http.get("/nowhere")).status_code for _ in range(11)]
     assert answers == [404] * 10 + [429]
     assert (await asker.http.get("/v1/health/live")).status_code == 200
+
+
+async def test_sockets_are_counted_as_well(opened: Any) -> None:
+    asker = await opened(Options(requests_per_second=0.001, burst=1))
+    for _ in range(10):
+        await asker.http.get("/nowhere")
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    scope = {"type": "websocket", "path": "/socket.io/", "client": ("192.0.2.1", 1), "headers": [], "query_string": b""}
+    await asker.gateway(scope, receive, send)
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1013)]
 
 
 def test_a_bucket_fills_with_time() -> None:
@@ -327,7 +369,9 @@ async def test_every_metric_is_told_of(asker: Any) -> None:
     assert ours == told
 
 
-@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 401)])
+@pytest.mark.parametrize(
+    ("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 401), ("unknown", 401)]
+)
 async def test_open_metrics_are_open_to_this_machine_alone(opened: Any, address: str, status: int) -> None:
     asker = await opened(Options(open_metrics=True))
     transport = httpx.ASGITransport(app=asker.gateway, client=(address, 1))

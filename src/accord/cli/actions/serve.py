@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import AsyncIterator
@@ -64,6 +65,7 @@ def serve(shared: Shared, asked: Asked) -> None:
         address = _address(settings, asked)
         address.check()
         lift_file_limit()
+        logging.getLogger("accord").setLevel(logging.WARNING)  # nobody watches a server as they watch a command
         agents = hosted_agents(shared.agents)
         tuning = msgspec.structs.replace(tuning_of(settings), takes_over=True)
         with bound(address) as taken:
