@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from accord.domain import payloads
+from accord.domain import handshake, payloads
 from accord.domain.agent import AgentCard
 from accord.domain.message import Claims
 from accord.sdk.declared import AGENT_SCHEMA
@@ -16,6 +16,8 @@ from accord.templates.schema import accord_template_schema
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _WIRE: dict[str, tuple[type[msgspec.Struct], str]] = {
     "claims": (Claims, "Claims of a statement"),
+    "connect": (handshake.ConnectPayload, "Payload of connect"),
+    "welcome": (handshake.WelcomePayload, "Payload of welcome"),
     "card": (AgentCard, "Payload of a card"),
     "heartbeat": (payloads.HeartbeatPayload, "Payload of a heartbeat"),
     "assign": (payloads.AssignPayload, "Payload of an assignment"),
