@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -14,15 +13,8 @@ from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
 from accord.errors import MessageRefused
 from accord.sdk.context import Context
 from accord.sdk.outcome import Failure, Output
+from accord.sdk.process import CHUNK_BYTES, STDERR_MAX_BYTES, end_in_words, kill_group, spawned
 from accord.sdk.schema import not_json
-
-SEARCH_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
-"""Where programs are looked for that are named without a directory."""
-
-STDERR_MAX_BYTES: Final = 1500
-"""What is told of a failed program's standard error: its end."""
-
-CHUNK_BYTES: Final = 1 << 16
 
 NEVER_AGAIN: Final = frozenset((os.EX_USAGE, os.EX_DATAERR, os.EX_NOINPUT))
 """Exit codes (sysexits.h) that say: the same input fails again. All others may be tried again."""
@@ -41,7 +33,7 @@ class CommandBody:
         self, argv: Sequence[str], environment: Mapping[str, str], *, max_bytes: int = PAYLOAD_MAX_BYTES
     ) -> None:
         self._argv = tuple(argv)
-        self._environment = {"PATH": SEARCH_PATH, "LANG": "C.UTF-8", **environment}
+        self._environment = environment
         self._max_bytes = max_bytes
 
     async def __call__(self, document: bytes, context: Context) -> Output:
@@ -50,7 +42,7 @@ class CommandBody:
             output, complaint = await self._talk(process, document)
             await process.wait()
         finally:
-            _kill_group(process)
+            kill_group(process)
             await _gone(process)
         if process.returncode:
             raise self._failed(process.returncode, complaint)
@@ -68,17 +60,7 @@ class CommandBody:
             "ACCORD_ATTEMPT": str(context.attempt),
             "ACCORD_IDEMPOTENCY_KEY": context.idempotency_key,
         }
-        try:
-            return await asyncio.create_subprocess_exec(
-                *self._argv,
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                env=self._environment | attempt,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise Failure("command-unusable", f"{self._argv[0]} cannot be started: {error}") from None
+        return await spawned(self._argv, {**self._environment, **attempt})
 
     async def _talk(self, process: Process, document: bytes) -> tuple[bytes, bytes]:
         assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101 -- all three are pipes
@@ -95,9 +77,7 @@ class CommandBody:
         return output, complaint
 
     def _failed(self, code: int, complaint: bytes) -> Failure:
-        how = f"ended with exit code {code}" if code > 0 else f"was ended by signal {-code}"
-        said = complaint.decode(errors="replace").strip()
-        message = f"{self._argv[0]} {how}: {said}" if said else f"{self._argv[0]} {how}"
+        message = end_in_words(self._argv[0], code, complaint)
         return Failure("command-failed", message, retryable=code not in NEVER_AGAIN, details={"exit_code": code})
 
 
@@ -132,9 +112,3 @@ async def _gone(process: Process) -> None:
     assert process.stdout and process.stderr  # noqa: PT018, S101 -- both are pipes
     await asyncio.gather(_read_end(process.stdout), _read_end(process.stderr))
     await process.wait()
-
-
-def _kill_group(process: Process) -> None:
-    """End the program and what it has started: nothing of an attempt outlives it."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

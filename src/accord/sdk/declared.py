@@ -17,9 +17,11 @@ from accord.domain.duration import parse_duration
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, ContractViolation, Place, PlaceOf, Problem, in_order, pointer_only
 from accord.sdk.agent import Agent, Bound, Terms, bound_function
-from accord.sdk.command import SEARCH_PATH, CommandBody
+from accord.sdk.command import CommandBody
 from accord.sdk.endpoint import EndpointBody
+from accord.sdk.lines import LinesBody
 from accord.sdk.parameters import Declared
+from accord.sdk.process import SEARCH_PATH
 
 DEFAULT_TIMEOUT: Final = timedelta(seconds=30)
 """How long an HTTP endpoint may take that declares nothing else."""
@@ -51,6 +53,10 @@ _RUN: Final = {
     **_closed(
         command={"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
         environment=_TEXTS,
+        lines={
+            "type": "boolean",
+            "description": "whether the command is started once and has a line of JSON for each task and each answer",
+        },
         python={
             "type": "string",
             "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$",
@@ -68,8 +74,8 @@ _RUN: Final = {
         ),
     ),
     "oneOf": [{"required": [name]} for name in ("command", "python", "http")],
-    "dependentRequired": {"environment": ["command"]},
-    "description": "exactly one of `command` (with `environment`), `python` and `http`",
+    "dependentRequired": {"environment": ["command"], "lines": ["command"]},
+    "description": "exactly one of `command` (with `environment` and `lines`), `python` and `http`",
 }
 
 _BINDINGS: Final = frozenset(("command", "python", "http"))
@@ -196,8 +202,8 @@ def _outside(declared: Mapping[str, Any]) -> Bound:
     """A command or an endpoint, whose schemas nobody can derive."""
     run = declared["run"]
     problems = [problem for name in ("input", "output") for problem in _schema_problems(name, declared)]
-    if "max_cost" in declared:
-        said = "a program or an endpoint cannot say what it has cost, so nothing could keep this"
+    if "max_cost" in declared and not run.get("lines", False):
+        said = "only a command with `lines: true` can say what it has cost: nothing could keep this"
         problems.append(Problem("ACC741", said, Place(pointer="/max_cost"), "remove it"))
     if "command" in run and shutil.which(run["command"][0], path=SEARCH_PATH) is None:
         hint = f"give an absolute path, or a program in {SEARCH_PATH}"
@@ -219,8 +225,9 @@ def _schema_problems(name: str, declared: Mapping[str, Any]) -> Sequence[Problem
     return ()
 
 
-def _command(run: Mapping[str, Any]) -> CommandBody:
-    return CommandBody(run["command"], run.get("environment", {}))
+def _command(run: Mapping[str, Any]) -> CommandBody | LinesBody:
+    body = LinesBody if run.get("lines", False) else CommandBody
+    return body(run["command"], run.get("environment", {}))
 
 
 def _endpoint(http: Mapping[str, Any]) -> EndpointBody:

@@ -18,7 +18,7 @@ THREAD_GRACE_S = 5.0
 
 
 class Body(Protocol):
-    """What a capability does."""
+    """What a capability does. One that is an asynchronous context manager, too, is open while a worker runs it."""
 
     async def __call__(self, document: bytes, context: Context) -> Output:
         """The output for an input that keeps the contract. Raises Failure, or what user code raises."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -98,11 +98,21 @@ class Worker:
         if self._shift is not None:
             return
         public = await self._key.keys.public(self._key.name)
+        try:
+            self._shift = Shift(await self._opened(public), self._options.heartbeat)
+        except BaseException:
+            await self._open.aclose()
+            raise
+
+    async def _opened(self, public: PublicKey) -> Parts:
+        for capability in self.agent.capabilities.values():
+            if isinstance(capability.body, AbstractAsyncContextManager):
+                await self._open.enter_async_context(capability.body)
         subjects = (agent_subject(self.agent.id), notice_subject(self.agent.id), notice_subject(self.instance))
         inbox, *notices = [await self._open.enter_async_context(self._bus.inbox(subject)) for subject in subjects]
         outbox = Outbox(Signer(self._key.keys, public), self._bus, self._clock)
         desk = Desk(self.agent, outbox, self._clock, self._options.pace)
-        parts = Parts(
+        return Parts(
             inbox=inbox,
             notices=notices,
             intake=self._intake,
@@ -112,7 +122,6 @@ class Worker:
             clock=self._clock,
             refused=self._options.refused,
         )
-        self._shift = Shift(parts, self._options.heartbeat)
 
     def announce(self) -> None:
         """Say again who is here: whoever listens may have heard nothing so far."""
