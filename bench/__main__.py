@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from accord.app import settle_memory
 from bench.measure import Figures
 from bench.scenarios import SCENARIOS, Scenario
 
@@ -28,6 +29,7 @@ def main() -> None:
     console = Console(stderr=True)
     chosen = [one for one in SCENARIOS if not arguments.only or one.name in arguments.only]
     rows = []
+    settle_memory()
     for scenario in track(chosen, description="bench", console=console, disable=not console.is_terminal):
         figures = uvloop.run(scenario.run(scale=arguments.scale))
         rows.append((scenario, figures))

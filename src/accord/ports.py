@@ -47,14 +47,14 @@ class Ids(Protocol):
 # -- journal -----------------------------------------------------------------------------------------------------
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """Where a stream ends: its last sequence number (0 where it is empty) and that event's digest."""
 
     sequence: int = 0
     digest: Digest = GENESIS
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One event as it is stored: `digest` is SHA-256 over the predecessor's digest (32 bytes) and `data`."""
 
     stream: StreamId
@@ -66,7 +66,7 @@ class Record(msgspec.Struct, frozen=True):
 RunState = Literal["running", "paused", "cancelling", "rolling_back", "failing", "completed", "failed", "cancelled"]
 
 
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What lists show of a run, and when it must be looked at again. A projection: always rewritten with the run's
     events.
     """
@@ -90,7 +90,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     parent: RunId | None = None
 
 
-class Fence(msgspec.Struct, frozen=True):
+class Fence(msgspec.Struct, frozen=True, gc=False):
     """The right to append to the runs of a partition; it ends when somebody else claims the partition with a higher
     epoch.
     """
@@ -110,14 +110,14 @@ class Owner(msgspec.Struct, frozen=True):
     """When its lease runs out, or ran out; others may claim the partition from then on."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of a letter: JSON, for whoever posted it."""
 
     letter: str
     data: bytes
 
 
-class Append(msgspec.Struct, frozen=True, kw_only=True):
+class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one append writes, all or nothing."""
 
     stream: StreamId
@@ -382,7 +382,7 @@ def is_notice(subject: str) -> bool:
     return subject.startswith(_NOTICE)
 
 
-class Parcel(msgspec.Struct, frozen=True):
+class Parcel(msgspec.Struct, frozen=True, gc=False):
     """A message and where it goes."""
 
     subject: str

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import typer
 
-from accord.app import host, open_node
+from accord.app import host, open_node, settle_memory
 from accord.cli.errors import INTERRUPTED
 from accord.cli.hosting import hosted_agents
 from accord.cli.logs import logging_to_stderr
@@ -33,6 +33,7 @@ def carry_out(shared: Shared, work: Work) -> None:
 
     The first Ctrl-C cancels the work, so that everything is closed in order; the second one leaves at once.
     """
+    settle_memory()
     with logging_to_stderr(verbose=shared.verbose) as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         screen = Screen(as_json=shared.as_json, raised=raised)
         raise typer.Exit(runner.run(_interruptible(work, screen)))

@@ -18,14 +18,14 @@ from accord.domain.ids import TaskId
 _Key: TypeAlias = tuple[datetime, TaskId]
 
 
-class _Node(msgspec.Struct, frozen=True):
+class _Node(msgspec.Struct, frozen=True, gc=False):
     key: _Key
     rank: int
     earlier: _Node | None
     later: _Node | None
 
 
-class Agenda(msgspec.Struct, frozen=True):
+class Agenda(msgspec.Struct, frozen=True, gc=False):
     """Entries of a time and a task, in order; a task has one at most."""
 
     root: _Node | None = None

@@ -14,7 +14,7 @@ from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.errors import Problem
 
 
-class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command"):
+class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command", gc=False):
     pass
 
 

@@ -17,7 +17,7 @@ from accord.domain.scope import Values
 _SETTLING = (e.TaskCompleted, e.TaskFailed, e.TaskSkipped, e.TaskCancelled)
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Events, in order, and the run after them."""
 
     run: Run

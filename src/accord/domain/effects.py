@@ -18,7 +18,7 @@ from accord.domain.run import Attempt, Run
 from accord.errors import Problem
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Send the assignment to its agent."""
 
     task: TaskId
@@ -41,13 +41,13 @@ class Reject(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """A task wants an agent."""
 
     task: TaskId
 
 
-class Free(msgspec.Struct, frozen=True):
+class Free(msgspec.Struct, frozen=True, gc=False):
     """An attempt has ended: its agent has room again."""
 
     task: TaskId

@@ -31,6 +31,7 @@ class _Event(
     omit_defaults=True,
     forbid_unknown_fields=True,
     tag_field="event",
+    gc=False,
 ):
     at: datetime
     """When it was decided, aware UTC."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from itertools import product
 from typing import NewType
 from zlib import crc32
 
@@ -58,6 +60,8 @@ def run_of(lease: LeaseToken) -> RunId | None:
     return RunId(run) if dot else None
 
 
+_ENDS = tuple("".join(digits).encode() for digits in product("0123456789abcdefghijklmnopqrstuv", repeat=2))
+
 PARTITIONS = 64
 """Number of partitions, for ever: changing it would move runs between owners."""
 
@@ -65,3 +69,13 @@ PARTITIONS = 64
 def partition_of(run: RunId) -> int:
     """The partition that the run belongs to."""
     return crc32(run.encode()) % PARTITIONS
+
+
+def run_within(partitions: Container[int], token: str) -> RunId | None:
+    """A run's id in one of these partitions: that of the token but for the last two digits; None where none is."""
+    start = f"run_{token[:-2]}"
+    so_far = crc32(start.encode())
+    for end in _ENDS:
+        if crc32(end, so_far) % PARTITIONS in partitions:
+            return RunId(start + end.decode())
+    return None

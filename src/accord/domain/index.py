@@ -22,10 +22,11 @@ def put(run: Run, task: TaskId, state: TaskState) -> Run:
     if due_at != state.due_at or offer_at != state.offer_at:
         state = replace(state, due_at=due_at, offer_at=offer_at)
     changes: dict[str, Any] = {"tasks": run.tasks.set(task, state)}
-    if before.busy != state.busy:
-        changes["busy"] = run.busy.set(task, None) if state.busy else run.busy.delete(task)
+    busy = state.busy
+    if before.busy != busy:
+        changes["busy"] = run.busy.set(task, None) if busy else run.busy.delete(task)
         if task.startswith(UNDO):
-            changes["compensating"] = run.compensating + (1 if state.busy else -1)
+            changes["compensating"] = run.compensating + (1 if busy else -1)
     if before.due_at != due_at:
         changes["due"] = _moved(run.due, task, before.due_at, due_at)
     if before.offer_at != offer_at:
@@ -38,8 +39,8 @@ def put(run: Run, task: TaskId, state: TaskState) -> Run:
 def _due_at(graph: Graph, task: TaskId, state: TaskState) -> datetime | None:
     if not state.busy:
         return None
-    times = [attempt.lease_until for attempt in state.attempts if attempt.live]
-    times.extend(one.timeout_at for one in state.attempts if one.live and one.timeout_at is not None)
+    live = (attempt for attempt in state.attempts if attempt.live)
+    times = [when for one in live for when in (one.lease_until, one.timeout_at) if when is not None]
     if state.waiting is not None and state.waiting.until is not None:
         times.append(state.waiting.until)
     node = graph.tasks.get(task)
@@ -49,7 +50,8 @@ def _due_at(graph: Graph, task: TaskId, state: TaskState) -> datetime | None:
 
 
 def _offer_at(state: TaskState) -> datetime | None:
-    return min((want.not_before for want in state.wants if want.not_before is not None), default=None)
+    times = [want.not_before for want in state.wants if want.not_before is not None]
+    return min(times, default=None)
 
 
 def _moved(agenda: Agenda, task: TaskId, before: datetime | None, after: datetime | None) -> Agenda:

@@ -16,6 +16,7 @@ AttemptPhase = Literal["assigned", "working", "succeeded", "rejected", "failed",
 
 ENDED: frozenset[RunPhase] = frozenset({"completed", "failed", "cancelled"})
 SETTLED: frozenset[TaskPhase] = frozenset({"completed", "failed", "skipped", "cancelled"})
+BUSY: frozenset[TaskPhase] = frozenset({"active", "waiting", "expanded"})
 LIVE: frozenset[AttemptPhase] = frozenset({"assigned", "working"})
 
 RUN: Mapping[tuple[RunPhase | None, type], RunPhase] = {

@@ -26,8 +26,9 @@ def batch(inputs: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     levels = [[sha256(b"\x00" + one).digest() for one in inputs]]
     while len(levels[-1]) > 1:
         levels.append(_parents(levels[-1]))
-    proofs = [_place(index, size) + _path(levels, index) for index in range(size)]
-    return _root_input(size, levels[-1][0]), proofs
+    root = levels.pop()[0]
+    places = (index.to_bytes(2, "big") + size.to_bytes(2, "big") for index in range(size))
+    return _root_input(size, root), [place + path for place, path in zip(places, _paths(levels), strict=True)]
 
 
 def batch_of(signing_input: bytes, proof: bytes) -> bytes | None:
@@ -57,13 +58,13 @@ def _parents(nodes: Sequence[bytes]) -> list[bytes]:
     return [*parents, nodes[-1]] if len(nodes) % 2 else parents
 
 
-def _path(levels: Sequence[Sequence[bytes]], index: int) -> bytes:
-    siblings = ((level, (index >> height) ^ 1) for height, level in enumerate(levels))
-    return b"".join(level[sibling] for level, sibling in siblings if sibling < len(level))
-
-
-def _place(index: int, size: int) -> bytes:
-    return index.to_bytes(2, "big") + size.to_bytes(2, "big")
+def _paths(levels: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """The path of each leaf: its sibling, and its parent's path. `levels` are all but the root's, the leaves first."""
+    paths = [b""]
+    for level in reversed(levels):
+        siblings = (level[index ^ 1] if index ^ 1 < len(level) else b"" for index in range(len(level)))
+        paths = [sibling + paths[index >> 1] for index, sibling in enumerate(siblings)]
+    return paths
 
 
 def _root_input(size: int, root: bytes) -> bytes:

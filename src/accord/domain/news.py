@@ -9,7 +9,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.run import Run
 
 
-class Happened(msgspec.Struct, frozen=True):
+class Happened(msgspec.Struct, frozen=True, gc=False):
     """Events of a run were committed; `run` is the state after them, `sequence` that of the last one.
 
     Without events: the run was read again from the journal, and something may have happened unseen.

@@ -94,7 +94,8 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
     attempt = _live(draft, command.task, command.attempt)
     if attempt.want.purpose == "diagnose" and not command.problems:
         raise TransitionRefused.of("ACC415", f"attempt {command.attempt} of task {command.task} is a diagnosis")
-    problems = command.problems or _unsure(work_of(draft.run, command.task), command.confidence)
+    work = work_of(draft.run, command.task)
+    problems = command.problems or _unsure(work, command.confidence)
     if problems:
         fault = fault_of(draft.run, command.task, attempt, "output", problems[0])
         draft.emit(
@@ -123,7 +124,7 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
             cost=command.cost,
         )
     )
-    if work_of(draft.run, command.task).redundancy is None:
+    if work.redundancy is None:
         _complete(draft, command.task, command.attempt, command.output, command.confidence)
     else:
         _vote(draft, command.task)

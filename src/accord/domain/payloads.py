@@ -25,7 +25,9 @@ MESSAGE_MAX_CHARACTERS = 2000
 WORDS = msgspec.Meta(max_length=MESSAGE_MAX_CHARACTERS)
 
 
-class AssignContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class AssignContext(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False
+):
     """What an agent may know about the run beside the task's input."""
 
     idempotency_key: str
@@ -42,7 +44,7 @@ class AssignContext(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Why the previous attempt's result was sent back."""
 
 
-class AssignPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AssignPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An assignment: the input document as its exact bytes, and the context."""
 
     input: msgspec.Raw

@@ -17,11 +17,11 @@ from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, item_id
-from accord.domain.machine import ENDED, LIVE, SETTLED, AttemptPhase, RunPhase, TaskPhase
+from accord.domain.machine import BUSY, ENDED, LIVE, AttemptPhase, RunPhase, TaskPhase
 from accord.errors import Problem
 
 
-class Want(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Want(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An attempt that is wanted and not yet assigned."""
 
     input: Document
@@ -34,7 +34,7 @@ class Want(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[Problem, ...] = ()
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One assignment of a task to an agent under a lease."""
 
     number: int
@@ -68,7 +68,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.phase in LIVE
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class Waiting(msgspec.Struct, frozen=True, gc=False):
     """What a waiting task waits for."""
 
     for_: Literal["signal", "approval", "review", "time"]
@@ -78,7 +78,7 @@ class Waiting(msgspec.Struct, frozen=True):
     candidate: Document | None
 
 
-class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One task, item or compensation of a run."""
 
     phase: TaskPhase = "pending"
@@ -125,7 +125,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def busy(self) -> bool:
         """Whether the task is under way: active, waiting or expanded."""
-        return self.phase != "pending" and self.phase not in SETTLED
+        return self.phase in BUSY
 
     @property
     def items_open(self) -> int:
@@ -149,7 +149,7 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 PENDING = TaskState()
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution of a graph, after some number of events."""
 
     graph: Graph

@@ -14,7 +14,7 @@ from accord.engine.ledger import Ledger, Slot
 from accord.ports import Delivery, Inbox
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A message that was taken from an inbox, after authentication."""
 
     inbox: Inbox

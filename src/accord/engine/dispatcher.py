@@ -26,7 +26,7 @@ PASSED_OVER_MAX = 100
 """How many tasks of a lane that must wait for certain agents are passed over to look for one that need not."""
 
 
-class Proposal(msgspec.Struct, frozen=True):
+class Proposal(msgspec.Struct, frozen=True, gc=False):
     """An attempt that could be assigned now."""
 
     run: RunId

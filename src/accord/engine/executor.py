@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import orjson
 
@@ -12,8 +13,7 @@ from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
 from accord.domain.ids import AgentId, InstanceId, LeaseToken, RunId
-from accord.domain.message import payload_ref
-from accord.domain.run import Run
+from accord.domain.run import Attempt, Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman, Envelope
 from accord.engine.ledger import Committed, Slot
@@ -37,9 +37,10 @@ class Executor:
     async def execute(self, committed: Sequence[Committed]) -> None:
         """Do what these events ask for."""
         drafts: list[Envelope] = []
+        now = self._parts.ports.clock.now()
         for one in committed:
             for effect in f.effects(one.run, one.events):
-                await self._do(one.run, effect, drafts)
+                await self._do(one.run, effect, now, drafts)
         await self._send(drafts)
 
     def take_over(self, run: Run) -> None:
@@ -61,8 +62,9 @@ class Executor:
     async def resume(self, run: Run) -> None:
         """Do again what may not have been done before the run was read."""
         drafts: list[Envelope] = []
+        now = self._parts.ports.clock.now()
         for effect in f.outstanding(run):
-            await self._do(run, effect, drafts)
+            await self._do(run, effect, now, drafts)
         await self._send(drafts)
 
     async def reject(self, agent: AgentId, to: AgentId | InstanceId, problems: Iterable[Problem]) -> None:
@@ -95,8 +97,7 @@ class Executor:
                 if isinstance(effect, f.TellParent):
                     self._order(Order(effect.run, effect.command))
 
-    async def _do(self, run: Run, effect: f.Effect, drafts: list[Envelope]) -> None:
-        now = self._parts.ports.clock.now()
+    async def _do(self, run: Run, effect: f.Effect, now: datetime, drafts: list[Envelope]) -> None:
         match effect:
             case f.Send():
                 drafts.extend(await self._assignment(run, effect))
@@ -124,10 +125,11 @@ class Executor:
         payload = self._parts.outgoing.pop((run.id, effect.task, attempt.number), None)
         if payload is None:
             payload = await self._payload_again_or_none(run, effect)
-        if payload is None or payload_ref(payload).sha256 != attempt.payload:
+        draft = self._parts.secretary.assignment(run.id, effect, payload) if payload is not None else None
+        if draft is None or not _is_about(draft, attempt):
             logger.error("the assignment of %s/%s cannot be made again: its lease has to run out", run.id, effect.task)
             return []
-        return [self._parts.secretary.assignment(run.id, effect, payload)]
+        return [draft]
 
     async def _payload_again_or_none(self, run: Run, effect: f.Send) -> bytes | None:
         try:
@@ -187,3 +189,8 @@ class Executor:
             await self._parts.ports.bus.publish([parcel])
         except Overloaded as error:
             logger.warning("not sent, the lease has to run out: %s", error)
+
+
+def _is_about(envelope: Envelope, attempt: Attempt) -> bool:
+    payload = envelope.claims.payload
+    return payload is not None and payload.sha256 == attempt.payload

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 from accord.domain.ids import RunId
@@ -13,24 +13,33 @@ QUEUE_LIMIT = 10_000
 """A watcher that is so many items behind is cut off and has to read the journal."""
 
 
+Wanted = Callable[[News], bool]
+
+
 class Subscription:
     """One watcher's queue."""
 
-    def __init__(self, run: RunId | None) -> None:
+    def __init__(self, run: RunId | None, wanted: Wanted) -> None:
         self.run = run
+        self._wanted = wanted
         self._queue: asyncio.Queue[News | None] = asyncio.Queue(QUEUE_LIMIT + 1)
         self.cut_off = False
         """Whether items were lost because the watcher was too slow."""
 
     def put(self, news: News) -> None:
-        """Queue an item; never waits."""
-        if self.cut_off:
+        """Queue an item, if it is wanted; never waits."""
+        if self.cut_off or not self._wanted(news):
             return
         if self._queue.qsize() >= QUEUE_LIMIT:
             self.cut_off = True
             self._queue.put_nowait(None)
         else:
             self._queue.put_nowait(news)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is an item to take."""
+        return not self._queue.empty()
 
     async def take(self) -> News | None:
         """The next item, once there is one; None where there will be no more, because items were lost."""
@@ -48,9 +57,9 @@ class Feed:
         self._by_run: dict[RunId | None, list[Subscription]] = {}
 
     @contextmanager
-    def subscribe(self, run: RunId | None = None) -> Iterator[Subscription]:
-        """News of a run, or of all, from now on."""
-        subscription = Subscription(run)
+    def subscribe(self, run: RunId | None = None, wanted: Wanted = lambda news: True) -> Iterator[Subscription]:
+        """News of a run, or of all, from now on; only those that are wanted."""
+        subscription = Subscription(run, wanted)
         self._by_run.setdefault(run, []).append(subscription)
         try:
             yield subscription

@@ -82,7 +82,7 @@ class Suspect(msgspec.Struct, frozen=True):
     """Only of an authentic statement."""
 
 
-class _Signed(msgspec.Struct, frozen=True):
+class _Signed(msgspec.Struct, frozen=True, gc=False):
     """A message with a statement whose signature is still to be verified, under a key that may sign."""
 
     delivery: Delivery

@@ -62,7 +62,7 @@ class Slot:
         return bool(self.pending) or self.touched or bool(self.answers)
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """What one commit made durable of one run."""
 
     run: Run

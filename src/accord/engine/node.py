@@ -161,20 +161,17 @@ class Node:
 
     async def ended(self, run: RunId) -> Run:
         """The run once it has ended, here or at another process."""
-        with self.parts.feed.subscribe(run) as news:
+        with self.parts.feed.subscribe(run, _tells_the_end) as news:
             while True:
-                if self.parts.ledger.find(run) is None:
+                if not news.waiting and self.parts.ledger.find(run) is None:
                     state = await self.run(run)
                     if state.ended:
                         return state
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_AGAIN_S):
-                        async for item in news:
-                            if isinstance(item, Happened) and item.run.ended:
-                                return item.run
-                if news.cut_off:
-                    break
-        return await self.ended(run)
+                        end = await news.take()
+                        if isinstance(end, Happened):
+                            return end.run
 
     async def seal(self, run: RunId) -> Seal:
         """The signed statement about the run's output."""
@@ -266,3 +263,7 @@ class Node:
     async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
         """Revoke an API key."""
         return await self.parts.access.revoke(name, by=by)
+
+
+def _tells_the_end(news: News) -> bool:
+    return isinstance(news, Happened) and news.run.ended

@@ -7,13 +7,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from itertools import product
 
-from accord.domain.ids import PARTITIONS, RunId, partition_of
+from accord.domain.ids import PARTITIONS, RunId, run_within
 from accord.errors import StoreUnavailable
 from accord.ports import Clock, Fence, Ids, Journal
-
-_DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 Gained = Callable[[Sequence[Fence]], Awaitable[None]]
 Lost = Callable[[int], Awaitable[None]]
@@ -88,7 +85,8 @@ class Partitions:
 
     def surely_ours(self, partition: int) -> bool:
         """Whether nobody else can have become the owner yet: our lease has not run out."""
-        return partition in self.fences and self._clock.now() < self._until.get(partition, self._clock.now())
+        until = self._until.get(partition)
+        return partition in self.fences and until is not None and self._clock.now() < until
 
     async def _claimed(self, partition: int | None) -> Fence | None:
         now = self._clock.now()
@@ -124,10 +122,7 @@ class Partitions:
 
     def new_run(self) -> RunId:
         """The id for a new run in one of our partitions."""
-        token = self._ids.token()
         while True:
-            for end in product(_DIGITS, repeat=3):
-                run = RunId(f"run_{token[:-3]}{''.join(end)}")
-                if partition_of(run) in self.fences:
-                    return run
-            token = self._ids.token()
+            run = run_within(self.fences, self._ids.token())
+            if run is not None:
+                return run

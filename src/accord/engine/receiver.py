@@ -58,8 +58,9 @@ class Receiver:
         if run is None or authentic.delivery.attempts > ATTEMPTS_MAX:
             return True
         partition, partitions = partition_of(run), self._parts.partitions
-        if not partitions.surely_ours(partition):
-            await partitions.check()
+        if partitions.surely_ours(partition):
+            return True
+        await partitions.check()
         return partitions.surely_ours(partition)
 
     async def _deal_with(self, found: Authentic | Suspect, batch: Batch) -> None:

@@ -30,7 +30,7 @@ class Load(msgspec.Struct):
     ended: int = 0
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """Who holds an attempt, and under which lease."""
 
     agent: AgentId
@@ -44,7 +44,7 @@ def held_under(agent: AgentId, lease: LeaseToken, capability: str) -> Held:
     return Held(agent, lease, capability.partition("@")[0])
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """An agent, and the figures that spoke for it."""
 
     candidate: Candidate

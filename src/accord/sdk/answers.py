@@ -43,7 +43,7 @@ class AttemptKey(NamedTuple):
     lease: LeaseToken
 
 
-class Subject(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True, gc=False):
     """The assignment that is spoken about."""
 
     key: AttemptKey

@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -121,6 +122,35 @@ def context_of(subject: Subject, told: AssignContext, organisation: str, link: L
         errors=told.errors,
         link=link,
     )
+
+
+class Patience:
+    """Calls a step for each attempt that is added, a while after: the same for all, so that one timer serves them."""
+
+    def __init__(self, delay: timedelta, step: Callable[[Attempt], None]) -> None:
+        self._delay_s = delay.total_seconds()
+        self._step = step
+        self._waiting: deque[tuple[float, Attempt]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, attempt: Attempt) -> None:
+        """Call the step with this attempt when its time has come."""
+        loop = asyncio.get_running_loop()
+        self._waiting.append((loop.time() + self._delay_s, attempt))
+        if self._timer is None:
+            self._timer = loop.call_later(self._delay_s, self._ring)
+
+    def close(self) -> None:
+        """Call nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting.clear()
+
+    def _ring(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._waiting[0][0] <= loop.time():
+            self._step(self._waiting.popleft()[1])
+        self._timer = loop.call_at(self._waiting[0][0], self._ring) if self._waiting else None
 
 
 class ProgressFeed:

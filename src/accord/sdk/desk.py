@@ -27,7 +27,7 @@ from accord.sdk.answers import (
     progress_answer,
     subject_of,
 )
-from accord.sdk.attempt import Attempt, ProgressFeed, context_of
+from accord.sdk.attempt import Attempt, Patience, ProgressFeed, context_of
 from accord.sdk.context import Link
 from accord.sdk.intake import Letter
 from accord.sdk.outbox import Outbox, Outgoing
@@ -65,6 +65,7 @@ class Desk:
         self._recent = RecentAnswers(pace.remember)
         self._withdrawn: OrderedDict[tuple[RunId, TaskId, int], LeaseToken | None] = OrderedDict()
         self._threads = ThreadPoolExecutor(agent.capacity.concurrency, thread_name_prefix=agent.name)
+        self._patience = Patience(pace.accept_after, self._accept)
         self._idle = asyncio.Event()
         self._idle.set()
         self._full = False
@@ -177,6 +178,7 @@ class Desk:
 
     def close(self) -> None:
         """Give the threads back; one that does not stop is left behind."""
+        self._patience.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # -- what becomes of it ----------------------------------------------------------------------------
@@ -216,7 +218,7 @@ class Desk:
         feed = ProgressFeed(partial(self._report, attempt), self._pace.progress_every)
         attempt.context.link.report = feed.report
         attempt.task = asyncio.get_running_loop().create_task(self._perform(attempt))
-        attempt.after(self._pace.accept_after.total_seconds(), self._accept)
+        self._patience.add(attempt)
         remaining = attempt.remaining(self._clock.now())
         if remaining is not None:
             attempt.after(max(0.0, remaining.total_seconds()), _overdue)
@@ -273,7 +275,8 @@ class Desk:
             self._recent.keep(key, outgoing)
 
     def _accept(self, attempt: Attempt) -> None:
-        self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))
+        if self._running.get(attempt.subject.key) is attempt:
+            self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))
 
     def _report(self, attempt: Attempt, progress: ProgressPayload) -> None:
         if attempt.subject.key in self._running:

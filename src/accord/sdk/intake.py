@@ -58,7 +58,7 @@ class Letter(msgspec.Struct, frozen=True, gc=False):
     """By what the answer names the assignment."""
 
 
-class _Signed(msgspec.Struct, frozen=True):
+class _Signed(msgspec.Struct, frozen=True, gc=False):
     delivery: Delivery
     parsed: Parsed
     key: PublicKey
