@@ -340,6 +340,12 @@ class KeyStore(Protocol):
         """Make a new key. Raises KeyUnusable where the name is taken or not allowed."""
         ...
 
+    async def replace(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """Make a new key in place of the one that has this name. The old one is put aside: whoever has the store open
+        can still sign with it by its kid, nobody else. Raises NotFound.
+        """
+        ...
+
     async def stored(self) -> list[StoredKey]:
         """All keys, by name."""
         ...

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -40,6 +40,9 @@ class Published(msgspec.Struct, frozen=True):
     at: datetime
 
 
+KeyState = Literal["valid", "retiring", "retired", "revoked"]
+
+
 class KnownKey(msgspec.Struct, frozen=True):
     """A key that is, or was, an agent's."""
 
@@ -49,10 +52,28 @@ class KnownKey(msgspec.Struct, frozen=True):
     revoked_at: datetime | None = None
     offers: tuple[str, ...] = ()
     """Capabilities, `name` or `name@range`: what cards that it signs may offer; anything where empty."""
+    retires_at: datetime | None = None
+    """When it ends because another one has taken its place."""
+    doubtful_from: datetime | None = None
+    """From then on it may have been in other hands."""
+    reason: str = ""
+    """Why it was revoked."""
 
     def allows(self, ref: CapabilityRef) -> bool:
         """Whether a card that this key signs may offer the capability."""
         return not self.offers or any(CapabilityRange.parse(offer).matches(ref) for offer in self.offers)
+
+    def usable(self, now: datetime) -> bool:
+        """Whether something new may be signed with it."""
+        return self.revoked_at is None and (self.retires_at is None or now < self.retires_at)
+
+    def state(self, now: datetime) -> KeyState:
+        """What has become of it."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.retires_at is None:
+            return "valid"
+        return "retiring" if now < self.retires_at else "retired"
 
 
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +228,17 @@ class Service(Protocol):
 
     async def key(self, kid: KeyId) -> KnownKey | None:
         """The key of an agent, whether it is still valid or not; None where nobody knows it."""
+        ...
+
+    async def revoke_key(self, kid: KeyId, *, by: str, reason: str = "", since: datetime | None = None) -> KnownKey:
+        """Accept nothing new under an agent's key: when this returns, no process does any more. What was accepted
+        before stays; what was signed after `since` is in doubt. Again is no error, and says more of `since`.
+
+        Raises:
+            NotFound: nobody knows the key.
+            BadInput: `since` is in the future.
+            Overloaded: a process that works on runs does not answer; the key is revoked all the same.
+        """
         ...
 
     # -- holds and incidents -------------------------------------------------------------------------------------

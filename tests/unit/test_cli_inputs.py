@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.cli.asking import read_answer
-from accord.cli.finding import read_since
+from accord.cli.finding import read_moment
 from accord.cli.inputs import changed, changes, read_input, read_value
 from accord.errors import BadInput
 
@@ -99,10 +99,10 @@ def test_changes_are_members_of_an_object() -> None:
 
 
 def test_times_are_told_by_how_long_ago_or_exactly() -> None:
-    assert abs(datetime.now(UTC) - timedelta(hours=2) - read_since("2h")) < timedelta(minutes=1)
-    assert read_since("2026-01-02T03:04:05Z") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert abs(datetime.now(UTC) - timedelta(hours=2) - read_moment("2h", "--since")) < timedelta(minutes=1)
+    assert read_moment("2026-01-02T03:04:05Z", "--since") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     with pytest.raises(BadInput):
-        read_since("yesterday")
+        read_moment("yesterday", "--at")
 
 
 @pytest.mark.parametrize(

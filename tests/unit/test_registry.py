@@ -212,7 +212,7 @@ async def test_keys_and_cards_are_known_after_a_restart(stage: Stage) -> None:
         assert [card.agent for card in registry.agents()] == [worker.id]
         assert registry.versions(WORK.name) == ["1.0.0"]
         assert registry.capacity(worker.id) is None, "known, and not present"
-        assert registry.key(worker.key.kid) is None
+        assert registry.key(worker.key.kid, stage.clock.now()) is None
         known = registry.known_key(worker.key.kid)
         assert known is not None
         assert known.revoked_at == stage.clock.now()

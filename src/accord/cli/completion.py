@@ -45,6 +45,15 @@ def complete_agent(incomplete: str) -> list[str]:
     return sorted(agent.name for agent in builtin.agents() if agent.name.startswith(incomplete))
 
 
+def complete_key(incomplete: str) -> list[str]:
+    """The keys of this home, by name."""
+    try:
+        names = [file.stem for file in read_settings().keys.glob("*.pem") if not file.name.startswith(".")]
+    except (AccordError, OSError):
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def complete_capability(incomplete: str) -> list[str]:
     """Capabilities of the built-in agents."""
     names = {name.partition("@")[0] for agent in builtin.agents() for name in agent.capabilities}

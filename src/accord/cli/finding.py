@@ -67,12 +67,12 @@ def find_agent(cards: Sequence[AgentCard], text: str) -> AgentId:
     raise NotFound.of("ACC735", f"there is no agent {text}", hint=hint)
 
 
-def read_since(text: str) -> datetime:
-    """A time, or how long ago: `2h`, `2026-11-23T09:00:00Z`. Raises BadInput ACC911."""
+def read_moment(text: str, option: str) -> datetime:
+    """A time, or how long ago, that an option was given: `2h`, `2026-11-23T09:00:00Z`. Raises BadInput ACC911."""
     ago = parse_duration(text)
     if ago is not None:
         return datetime.now(UTC) - ago
     moment = parse_moment(text)
     if moment is None:
-        raise usage("ACC911", f"--since {text}: this is no time", "for example 30m, 2h, 7d, or 2026-11-23T09:00:00Z")
+        raise usage("ACC911", f"{option} {text}: this is no time", "for example 30m, 2h, 7d, or 2026-11-23T09:00:00Z")
     return moment

@@ -70,6 +70,17 @@ class KeyRevoked(_Event, frozen=True, kw_only=True, tag="key.revoked"):
     key: KeyId
     by: str
     reason: str = ""
+    since: datetime | None = None
+    """From then on it may have been in other hands: what it signed later is in doubt."""
+
+
+class KeyRetired(_Event, frozen=True, kw_only=True, tag="key.retired"):
+    """Another key has taken its place: after a time nothing new is accepted under it."""
+
+    agent: AgentId
+    key: KeyId
+    until: datetime
+    by: str
 
 
 class CardAccepted(_Event, frozen=True, kw_only=True, tag="agent.card_accepted"):
@@ -157,5 +168,6 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="access.key_revoked")
 
 Incident = IncidentRecorded | IncidentsSuppressed
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
-AgentEvent = AgentEnrolled | EnrolmentTokenIssued | EnrolmentTokenRevoked | KeyRevoked | CardAccepted
+KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired
+AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
 SystemEvent = AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent

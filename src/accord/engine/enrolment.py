@@ -23,12 +23,14 @@ from accord.domain.system import (
     CardAccepted,
     EnrolmentTokenIssued,
     EnrolmentTokenRevoked,
+    KeyRetired,
     KeyRevoked,
     SystemEvent,
 )
 from accord.engine.registry import Registry
 from accord.engine.streams import SystemStream
 from accord.errors import AccordError, BadInput, MessageRefused, NotFound, Problem
+from accord.service import KnownKey
 
 PREFIX: Final = "accord-enrol"
 """What every token begins with: `accord-enrol.<id>.<secret>.<key>`; the last part is the orchestrator's key, so that
@@ -187,18 +189,48 @@ class Enrolment:
         another's key.
         """
         known = self._registry.known_key(public.kid)
-        if known is not None and (known.agent != agent or known.revoked_at is not None):
+        if known is not None and known.agent != agent:
             raise _taken(public, known.agent)
+        if known is not None and not known.usable(now):
+            hint = "make a new key; one of this home with: accord keys rotate"
+            raise MessageRefused.of("ACC712", f"the key {public.kid} of {agent} is {known.state(now)}", hint=hint)
         if known is None:
             await self._stream.append(AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=public.to_jwk(), by=by))
 
-    async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime) -> None:
-        """Accept nothing more under this key. Raises NotFound."""
+    async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime, since: datetime | None = None) -> None:
+        """Accept nothing more under this key; again only says more of since when it is in doubt.
+
+        Raises:
+            NotFound: nobody knows it.
+            BadInput: `since` is in the future.
+        """
+        await self._stream.refresh()
+        known = self._known(kid)
+        if since is not None and since > now:
+            hint = "to end a key later, give it a successor: accord keys rotate"
+            raise BadInput.of("ACC785", f"{since.isoformat()} is in the future", hint=hint)
+        sooner = since is not None and (known.doubtful_from is None or since < known.doubtful_from)
+        if known.revoked_at is None or sooner:
+            event = KeyRevoked(at=now, agent=known.agent, key=kid, by=by, reason=reason, since=since)
+            await self._stream.append(event)
+
+    async def succeed(self, old: KeyId, new: PublicKey, *, until: datetime, by: str, now: datetime) -> None:
+        """Let an agent sign with a new key, for what the old one could, and with the old one no longer than `until`.
+        Raises NotFound for the old one.
+        """
+        await self._stream.refresh()
+        known = self._known(old)
+        agent, jwk = known.agent, new.to_jwk()
+        await self._stream.append(
+            AgentEnrolled(at=now, agent=agent, key=new.kid, jwk=jwk, by=by, offers=known.offers),
+            KeyRetired(at=now, agent=agent, key=old, until=until, by=by),
+        )
+
+    def _known(self, kid: KeyId) -> KnownKey:
         known = self._registry.known_key(kid)
         if known is None:
             raise NotFound.of("ACC713", f"no key {kid} is known", hint="accord agents show lists an agent's keys")
-        if known.revoked_at is None:
-            await self._stream.append(KeyRevoked(at=now, agent=known.agent, key=kid, by=by, reason=reason))
+        return known
 
     # -- cards ---------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 """How far an agent's clock may be ahead."""
 
 REFUSALS: dict[str, str] = {
-    "ACC340": "the key is unknown, or revoked",
+    "ACC340": "the key is unknown, revoked, or replaced by another one",
     "ACC341": "the statement is not by the agent that the key belongs to",
     "ACC342": "the message is for somebody else",
     "ACC343": "the message has expired",
@@ -125,19 +125,19 @@ class Gate:
 
     async def authenticate(self, deliveries: Sequence[Delivery], now: datetime) -> list[Authentic | Suspect]:
         """What each delivery is, in order."""
-        opened = [self._opened(delivery) for delivery in deliveries]
+        opened = [self._opened(delivery, now) for delivery in deliveries]
         signed = [one for one in opened if isinstance(one, _Signed)]
         problems = await self._verifier.problems([(one.parsed, one.key.public) for one in signed])
         found = (self._authenticated(one, forged, now) for one, forged in zip(signed, problems, strict=True))
         return [next(found) if isinstance(one, _Signed) else one for one in opened]
 
-    def _opened(self, delivery: Delivery) -> _Signed | Suspect:
+    def _opened(self, delivery: Delivery, now: datetime) -> _Signed | Suspect:
         message = delivery.message
         try:
             if len(message.payload) > PAYLOAD_MAX_BYTES:
                 raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
             parsed = parse_statement(message.statement)
-            known = self._registry.key(parsed.kid)
+            known = self._registry.key(parsed.kid, now)
             if known is None:
                 raise _refusal("ACC340", "/kid", parsed.kid)
         except MessageRefused as error:

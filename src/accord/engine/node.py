@@ -12,6 +12,8 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from accord.codec import decode_event
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
@@ -24,6 +26,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
 from accord.domain.news import Happened, News
 from accord.domain.run import Run
+from accord.domain.signature import Algorithm, PublicKey
 from accord.domain.system import HoldLifted, HoldPlaced, Incident, Scope
 from accord.domain.template import Template
 from accord.engine.controls import Controls
@@ -44,6 +47,16 @@ LOOK_AGAIN_S = 1.0
 
 PRESENT_WITHIN = timedelta(seconds=20)
 """How long an agent that is started here may take until its card is accepted."""
+
+
+class Rotated(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that another one has taken the place of."""
+
+    name: str
+    new: PublicKey
+    old: KeyId
+    until: datetime | None = None
+    """How long the old one is accepted; None where it was not, or is no agent's."""
 
 
 class Node:
@@ -200,6 +213,31 @@ class Node:
     async def key(self, kid: KeyId) -> KnownKey | None:
         """The key of an agent."""
         return self.parts.registry.known_key(kid)
+
+    async def revoke_key(self, kid: KeyId, *, by: str, reason: str = "", since: datetime | None = None) -> KnownKey:
+        """Accept nothing new under an agent's key."""
+        now = self.parts.ports.clock.now()
+        await self.parts.enrolment.revoke(kid, by=by, reason=reason, now=now, since=since)
+        await self._post.caught_up()
+        known = self.parts.registry.known_key(kid)
+        assert known is not None  # noqa: S101 - it was revoked just now
+        return known
+
+    async def rotate_key(self, name: str, overlap: timedelta, *, by: str, algorithm: Algorithm = "ES256") -> Rotated:
+        """A new key in place of one of our key store, which ends after the overlap, or now where it was revoked.
+
+        Processes that hold the old one go on with it until they end. Raises NotFound, KeyUnusable.
+        """
+        ports, registry = self.parts.ports, self.parts.registry
+        old = await ports.keys.public(name)
+        now = ports.clock.now()
+        known = registry.known_key(old.kid)
+        new = await ports.keys.replace(name, algorithm)
+        if known is None:
+            return Rotated(name=name, new=new, old=old.kid)
+        await self.parts.enrolment.succeed(old.kid, new, until=now + overlap, by=by, now=now)
+        await self._post.caught_up()
+        return Rotated(name=name, new=new, old=old.kid, until=now + overlap if known.usable(now) else None)
 
     async def present(self, agent: AgentId) -> None:
         """Wait until the agent is here. Raises MessageRefused where its card was refused, or does not come."""

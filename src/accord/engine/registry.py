@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import RESERVED, CapabilityName, CapabilityRange, Version
@@ -14,13 +15,15 @@ from accord.domain.contract import Contract
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
 from accord.domain.payloads import HeartbeatPayload
 from accord.domain.signature import PublicKey
-from accord.domain.system import AgentEnrolled, KeyRevoked, SystemEvent
+from accord.domain.system import AgentEnrolled, KeyRetired, KeyRevoked, SystemEvent
 from accord.errors import MessageRefused, NotFound, Problem
 from accord.service import KnownAgent, KnownKey
 
 Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
 """What breaks when the second contract takes the place of the first; `accord.verifier` has it."""
 
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 SILENT_MAX = 10_000
 """How many silent instances are remembered, so that they need not send their cards again."""
@@ -37,6 +40,8 @@ class Presence(msgspec.Struct):
     draining: bool = False
     batches: bool = False
     """Whether it verifies statements that are signed in batches."""
+    keys: tuple[KeyId, ...] = ()
+    """With which it may sign, by its card."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -83,14 +88,29 @@ class Registry:
             self._keys[event.key] = KnownKey(event.agent, public, event.at, offers=event.offers)
         elif isinstance(event, KeyRevoked):
             known = self._keys[event.key]
-            self._keys[event.key] = msgspec.structs.replace(known, revoked_at=event.at)
+            self._keys[event.key] = replace(
+                known,
+                revoked_at=known.revoked_at or event.at,
+                doubtful_from=_earlier(known.doubtful_from, event.since),
+                reason=known.reason or event.reason,
+            )
+            self._cut_off()
+        elif isinstance(event, KeyRetired):
+            self._keys[event.key] = replace(self._keys[event.key], retires_at=event.until)
 
-    def key(self, kid: KeyId) -> KnownKey | None:
-        """The key, if it may sign: from the event that enrolled it to the one that revoked it. What a clock says of
-        those is no matter, so setting one back locks nobody out.
+    def _cut_off(self) -> None:
+        """Give nothing more to instances whose every key was revoked, and let them be gone with the next `expire`."""
+        for one in self._present.values():
+            if one.keys and all(kid in self._keys and self._keys[kid].revoked_at is not None for kid in one.keys):
+                one.last_seen, one.draining = NEVER, True
+        self._touch()
+
+    def key(self, kid: KeyId, now: datetime) -> KnownKey | None:
+        """The key, if it may sign: from the event that enrolled it to the one that revoked it, or until another one
+        has taken its place. What a clock says of the first two is no matter, so setting one back locks nobody out.
         """
         known = self._keys.get(kid)
-        return known if known is not None and known.revoked_at is None else None
+        return known if known is not None and known.usable(now) else None
 
     def known_key(self, kid: KeyId) -> KnownKey | None:
         """The key, whether it is still valid or not: old statements are verified with it."""
@@ -133,7 +153,8 @@ class Registry:
     def arrive(self, card: AgentCard, now: datetime) -> None:
         """An instance is here: it has sent its card."""
         self._silent.pop(card.instance, None)
-        self._present[card.instance] = Presence(card.agent, card.capacity, now, batches=card.batches)
+        keys = tuple(key.kid for key in card.public_keys)
+        self._present[card.instance] = Presence(card.agent, card.capacity, now, batches=card.batches, keys=keys)
         self.refusals.pop(card.agent, None)
         self._touch()
 
@@ -298,3 +319,7 @@ def unknown_limits(limits: Iterable[str], known: Iterable[str]) -> Iterator[Prob
         close = get_close_matches(name, offered, n=1)
         hint = f"did you mean {close[0]}?" if close else "accord agents list shows what is offered"
         yield Problem("ACC718", f"capability_limits: no known agent offers {name}", hint=hint)
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((at for at in (one, other) if at is not None), default=None)

@@ -103,7 +103,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         return connecting
 
     def _known(self, kid: KeyId) -> tuple[AgentId, PublicKey] | None:
-        known = self._parts.registry.key(kid)
+        known = self._parts.registry.key(kid, self._parts.ports.clock.now())
         return (known.agent, known.public) if known is not None else None
 
     async def _welcome(self, connecting: Connecting) -> Message:

@@ -135,7 +135,7 @@ class Session:
 
     async def _has_left(self) -> bool:
         """Whether the key may sign no more; then the session ends."""
-        if self._parts.registry.key(self.key) is not None:
+        if self._parts.registry.key(self.key, self._parts.ports.clock.now()) is not None:
             return False
         await self._leave()
         return True

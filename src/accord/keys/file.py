@@ -23,6 +23,9 @@ from accord.errors import KeyUnusable, Problem
 from accord.keys.private import NAME, PrivateKey, check_name, fault, no_such_key
 from accord.ports import StoredKey
 
+REPLACED = "replaced"
+"""The directory with keys that others have taken the place of, `<kid>.pem`; nothing reads them."""
+
 _FILE_MAX_BYTES = 16384
 _THREAD_FROM = 16  # signing lets other threads run; for fewer the way to a thread costs more
 
@@ -54,6 +57,13 @@ class FileKeyStore:
         """Make a new key, durable when this returns. Raises KeyUnusable for a name taken or not allowed."""
         check_name(name)
         return await asyncio.to_thread(self._create, name, algorithm)
+
+    async def replace(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """Make a new key in place of the one that has this name, which is kept in the directory `replaced`. Raises as
+        `public` does.
+        """
+        old = await self.public(name)
+        return await asyncio.to_thread(self._replace, name, old.kid, algorithm)
 
     async def stored(self) -> list[StoredKey]:
         """All keys by name, those included that another process has made since."""
@@ -125,6 +135,22 @@ class FileKeyStore:
         key = PrivateKey.generate(algorithm)
         if not _write_new(path, key.to_pem(self._passphrase)):
             raise KeyUnusable(fault("ACC611", str(path)))
+        self._keep(name, key, _read(path)[1])
+        return key.public
+
+    def _replace(self, name: str, old: KeyId, algorithm: Algorithm) -> PublicKey:
+        self._check()
+        path, aside = self._directory / f"{name}.pem", self._directory / REPLACED
+        key = PrivateKey.generate(algorithm)
+        _make_directory(aside)
+        with _reported(aside), contextlib.suppress(FileExistsError):  # a crash may have come after this step
+            os.link(path, aside / f"{old}.pem")
+            _sync_directory(aside)
+        fresh = aside / f"{key.public.kid}.new"
+        _write_new(fresh, key.to_pem(self._passphrase))
+        with _reported(path):
+            fresh.replace(path)
+            _sync_directory(path.parent)
         self._keep(name, key, _read(path)[1])
         return key.public
 

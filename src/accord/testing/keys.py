@@ -30,6 +30,14 @@ class MemoryKeyStore:
         self._by_kid[key.public.kid] = key
         return key.public
 
+    async def replace(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """Make a new key in place of the one that has this name. Raises NotFound."""
+        await self.public(name)
+        key = PrivateKey.generate(algorithm)
+        self._keys[name] = StoredKey(name, key.public, self._now)
+        self._by_kid[key.public.kid] = key
+        return key.public
+
     async def stored(self) -> list[StoredKey]:
         """All keys, by name."""
         return [self._keys[name] for name in sorted(self._keys)]

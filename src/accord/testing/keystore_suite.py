@@ -83,6 +83,24 @@ class KeyStoreSuite:
             await keys.create("agent", "Ed25519")
         assert await keys.public("agent") == first
 
+    async def test_a_key_is_replaced_and_who_has_it_signs_on(self, keys: KeyStore) -> None:
+        old = await keys.create("agent")
+        new = await keys.replace("agent", "Ed25519")
+        assert (new.algorithm, new.kid != old.kid) == ("Ed25519", True)
+        assert await keys.public("agent") == new
+        assert [(key.name, key.public) for key in await keys.stored()] == [("agent", new)]
+        (signature,) = await keys.sign(old.kid, [b"data"])
+        assert is_signature(old, signature, b"data")
+        (signature,) = await keys.sign(new.kid, [b"data"])
+        assert is_signature(new, signature, b"data")
+        assert await keys.replace("agent") == await keys.public("agent")
+
+    async def test_only_what_is_there_is_replaced(self, keys: KeyStore) -> None:
+        for name in ("agent", "../a"):
+            with pytest.raises(NotFound, match="ACC612"):
+                await keys.replace(name)
+        assert await keys.stored() == []
+
     async def test_of_two_that_create_one_name_one_wins(self, keys: KeyStore) -> None:
         made = await asyncio.gather(*(keys.create("agent") for _ in range(5)), return_exceptions=True)
         (won,) = [public for public in made if isinstance(public, PublicKey)]

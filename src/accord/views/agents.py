@@ -22,10 +22,27 @@ class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
     jwk: dict[str, str]
     valid_from: datetime
     revoked_at: datetime | None = None
+    offers: tuple[str, ...] = ()
+    """What cards that it signs may offer; anything where empty."""
+    retires_at: datetime | None = None
+    """When it ends because another one has taken its place."""
+    doubtful_from: datetime | None = None
+    """From then on it may have been in other hands."""
+    reason: str = ""
+    """Why it was revoked."""
 
     def known(self) -> KnownKey:
         """The value that this is the form of. Raises KeyUnusable."""
-        return KnownKey(self.agent, PublicKey.from_jwk(self.jwk), self.valid_from, self.revoked_at)
+        return KnownKey(
+            agent=self.agent,
+            public=PublicKey.from_jwk(self.jwk),
+            valid_from=self.valid_from,
+            revoked_at=self.revoked_at,
+            offers=self.offers,
+            retires_at=self.retires_at,
+            doubtful_from=self.doubtful_from,
+            reason=self.reason,
+        )
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -97,6 +114,10 @@ def key_document(known: KnownKey) -> KeyDocument:
         jwk=known.public.to_jwk(),
         valid_from=known.valid_from,
         revoked_at=known.revoked_at,
+        offers=known.offers,
+        retires_at=known.retires_at,
+        doubtful_from=known.doubtful_from,
+        reason=known.reason,
     )
 
 

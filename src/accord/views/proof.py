@@ -3,6 +3,7 @@
 ACC540  a statement is signed with a key that nobody knows
 ACC541  a statement is not about the attempt that it stands with
 ACC542  a payload is not the one that was signed
+ACC543  a statement was signed when the key may have been in other hands
 """
 
 from __future__ import annotations
@@ -97,6 +98,12 @@ class _Findings:
         claims = decode_claims(parsed.claims)
         if claims.issuer != known.agent:
             raise MessageRefused.of("ACC541", f"{claims.issuer} has signed with a key of {known.agent}")
+        if known.doubtful_from is not None and claims.issued_at >= known.doubtful_from.timestamp():
+            text = f"the key {parsed.kid} may have been in other hands since {known.doubtful_from.isoformat()}"
+            hint = (
+                f"it was revoked{f': {known.reason}' if known.reason else ''}; do the task again: accord runs rollback"
+            )
+            raise MessageRefused.of("ACC543", text, hint=hint)
         return claims
 
     def _mismatches(self, claims: Claims, event: Answered, place: Place) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from accord.cli.errors import DONE
 from accord.cli.finding import find_agent
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, moment, shortened
+from accord.cli.output import Screen, agent_name, between, moment, shortened
 from accord.cli.session import carry_out, opened
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
@@ -20,6 +21,7 @@ from accord.domain.contract import Contract
 from accord.domain.ids import AgentId, InstanceId
 from accord.sdk import Agent
 from accord.service import KnownKey, Service
+from accord.views.agents import key_document
 from accord.views.plain import plain_value
 
 
@@ -119,7 +121,8 @@ def agent_document(known: Known, *, whole: bool) -> dict[str, Any]:
 
 
 def _key_document(key: KnownKey) -> dict[str, Any]:
-    return {**key.public.to_jwk(), "valid_from": key.valid_from, "revoked_at": key.revoked_at}
+    document = plain_value(key_document(key))
+    return {**document.pop("jwk"), **document, "state": key.state(datetime.now(UTC))}
 
 
 def show_agent(shared: Shared, name: str) -> None:
@@ -149,12 +152,18 @@ def _show(known: Known, screen: Screen) -> None:
             ("at a time", f"{card.capacity.concurrency}, and {card.capacity.queue} queued"),
         ]
     )
-    for key in known.keys:
-        revoked = f", revoked {moment(key.revoked_at)}" if key.revoked_at else ""
-        screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, since {moment(key.valid_from)}{revoked}")])
+    screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, {_key_words(key)}") for key in known.keys])
     for offer, contract in zip(card.capabilities, card.contracts(), strict=True):
         screen.heading(offer.capability)
         screen.facts([("about", offer.description), *_contract_facts(contract)])
+
+
+def _key_words(key: KnownKey) -> str:
+    """`since 2026-11-23 14:03:07, 3 d 4 h old`, and what has become of it."""
+    told = f"since {moment(key.valid_from)}, {between(key.valid_from, None)} old"
+    if key.revoked_at is not None:
+        return f"{told}, revoked {moment(key.revoked_at)}{f': {key.reason}' if key.reason else ''}"
+    return f"{told}, accepted until {moment(key.retires_at)}" if key.retires_at is not None else told
 
 
 def _contract_facts(contract: Contract) -> Iterator[tuple[str, str]]:

@@ -1,18 +1,55 @@
-"""`accord keys`: the keys of this home."""
+"""`accord keys`: the keys of this home and of its agents, and what becomes of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from rich.text import Text
 
-from accord.cli.errors import DONE
+from accord.cli.errors import DONE, usage
+from accord.cli.finding import read_moment
 from accord.cli.options import Shared
-from accord.cli.output import Screen, moment
-from accord.cli.session import carry_out
-from accord.domain.signature import Algorithm
+from accord.cli.output import Screen, agent_name, moment
+from accord.cli.session import carry_out, opened, who
+from accord.domain.duration import parse_duration
+from accord.domain.ids import KeyId
+from accord.domain.signature import Algorithm, PublicKey
+from accord.engine.node import Node, Rotated
+from accord.errors import NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.ports import StoredKey
+from accord.service import KnownKey
+from accord.views.agents import key_document
+from accord.views.plain import plain_value
+
+STYLES = {"valid": "green", "retiring": "yellow", "retired": "quiet", "revoked": "red", "unused": "quiet"}
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A key of this home, of an agent, or both."""
+
+    public: PublicKey
+    stored: StoredKey | None = None
+    known: KnownKey | None = None
+
+    @property
+    def state(self) -> str:
+        """What has become of it. A key that no agent has signed with yet is unused; the orchestrator's own is valid
+        for as long as it is here.
+        """
+        if self.known is not None:
+            return self.known.state(datetime.now(UTC))
+        return "unused" if self.stored is not None and self.stored.name.startswith("agent.") else "valid"
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it is so, or until when where it is retiring."""
+        if self.known is not None:
+            return self.known.revoked_at or self.known.retires_at or self.known.valid_from
+        return self.stored.created_at if self.stored is not None else None
 
 
 def list_keys(shared: Shared) -> None:
@@ -20,14 +57,14 @@ def list_keys(shared: Shared) -> None:
 
     async def work(screen: Screen) -> int:
         settings = shared.settings()
-        stored: list[StoredKey] = []
+        listed: list[Listed] = []
         if settings.keys.is_dir():
-            async with FileKeyStore.open(settings.keys, load_passphrase(settings.passphrase)) as keys:
-                stored = await keys.stored()
+            async with opened(shared) as node:
+                listed = await _listed(node)
         if screen.as_json:
-            screen.document([_document(key) for key in stored])
-        elif stored:
-            screen.table(("name", "algorithm", "made", "key id"), [_row(key) for key in stored])
+            screen.document([_document(one) for one in listed])
+        elif listed:
+            screen.table(("name", "algorithm", "state", "since", "key id"), [_row(one) for one in listed])
         else:
             screen.note("There are no keys yet; the first run makes some, or: accord keys new NAME")
         return DONE
@@ -35,12 +72,34 @@ def list_keys(shared: Shared) -> None:
     carry_out(shared, work)
 
 
-def _row(key: StoredKey) -> tuple[str | Text, ...]:
-    return key.name, key.public.algorithm, moment(key.created_at), Text(key.public.kid, "quiet")
+async def _listed(node: Node) -> list[Listed]:
+    """The keys of this home by name, then those of agents that are not here any more, or never were."""
+    stored = await node.parts.ports.keys.stored()
+    here = [Listed(one.public, one, await node.key(one.public.kid)) for one in stored]
+    kids = {one.public.kid for one in stored}
+    elsewhere = [key for agent in await node.agents() for key in agent.keys if key.public.kid not in kids]
+    return [*here, *(Listed(key.public, None, key) for key in elsewhere)]
 
 
-def _document(key: StoredKey) -> dict[str, Any]:
-    return {"name": key.name, "created_at": key.created_at, "jwk": key.public.to_jwk()}
+def _row(one: Listed) -> tuple[str | Text, ...]:
+    name = one.stored.name if one.stored is not None else f"({agent_name(one.known.agent)})" if one.known else ""
+    since = one.since
+    told = "" if since is None else moment(since)
+    if one.state == "retiring":
+        told = f"until {told}"
+    return name, one.public.algorithm, Text(one.state, STYLES[one.state]), told, Text(one.public.kid, "quiet")
+
+
+def _document(one: Listed) -> dict[str, Any]:
+    known = plain_value(key_document(one.known)) if one.known is not None else {}
+    return {
+        "name": one.stored.name if one.stored is not None else None,
+        "created_at": one.stored.created_at if one.stored is not None else None,
+        "state": one.state,
+        **known,
+        "key": one.public.kid,
+        "jwk": one.public.to_jwk(),
+    }
 
 
 def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
@@ -59,3 +118,69 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
         return DONE
 
     carry_out(shared, work)
+
+
+def rotate_key(shared: Shared, name: str, overlap: str, algorithm: Algorithm) -> None:
+    """Carry out `accord keys rotate`."""
+    length = parse_duration(overlap)
+    if length is None:
+        raise usage("ACC911", f"--overlap {overlap}: this is no time", "for example 30m, 2h, 7d")
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            rotated = await node.rotate_key(name, length, by=who(), algorithm=algorithm)
+        if screen.as_json:
+            jwk = rotated.new.to_jwk()
+            screen.document(
+                {"name": name, "key": rotated.new.kid, "jwk": jwk, "old": rotated.old, "until": rotated.until}
+            )
+        else:
+            screen.line(f"{name}  {rotated.new.algorithm}  {rotated.new.kid}")
+            for line in _rotated_words(rotated):
+                screen.note(line)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _rotated_words(rotated: Rotated) -> Iterator[str]:
+    if rotated.until is not None:
+        yield f"The old key, {rotated.old}, is accepted until {moment(rotated.until)}."
+        yield "What runs now signs with it: start that again before then."
+    elif rotated.name == "orchestrator":
+        yield "What runs now signs with the old key until it is started again."
+    yield f"Its private half is now replaced/{rotated.old}.pem beside the new one; what starts anew never reads it."
+
+
+def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> None:
+    """Carry out `accord keys revoke`."""
+    since = read_moment(at, "--at") if at is not None else None
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as node:
+            name, kid = await _found(node, reference)
+            known = await node.revoke_key(kid, by=who(), reason=reason, since=since)
+        if screen.as_json:
+            screen.document({"name": name, **plain_value(key_document(known))})
+            return DONE
+        screen.line(f"{kid} of {agent_name(known.agent)} is revoked: nothing is accepted under it any more")
+        if name is not None:
+            screen.note(f"  → accord keys rotate {name}", "hint")
+        if since is not None:
+            screen.note("What it signed since then is in doubt: accord journal verify RUN says where.")
+        return DONE
+
+    carry_out(shared, work)
+
+
+async def _found(node: Node, reference: str) -> tuple[str | None, KeyId]:
+    """The name of a key, where it has one here, and its id."""
+    stored = await node.parts.ports.keys.stored()
+    one = next((key for key in stored if reference in (key.name, key.public.kid)), None)
+    kid = one.public.kid if one is not None else KeyId(reference)
+    if await node.key(kid) is None:
+        if one is None:
+            raise NotFound.of("ACC713", f"no key {reference} is known", hint="accord keys list shows names and ids")
+        text = f"no agent has ever signed with {one.name}: there is nothing to revoke"
+        raise NotFound.of("ACC713", text, hint=f"a new one takes its place with: accord keys rotate {one.name}")
+    return (one.name if one is not None else None), kid

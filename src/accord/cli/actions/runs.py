@@ -10,7 +10,7 @@ from rich.text import Text
 
 from accord.cli.driving import looked_on, told_when_left
 from accord.cli.errors import DONE, FAILED
-from accord.cli.finding import find_run, read_since
+from accord.cli.finding import find_run, read_moment
 from accord.cli.options import Shared
 from accord.cli.output import (
     Screen,
@@ -63,7 +63,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             states=self.states,
             template=self.template,
             text=self.text,
-            since=read_since(self.since) if self.since is not None else None,
+            since=read_moment(self.since, "--since") if self.since is not None else None,
             limit=self.limit,
             after=await find_run(service, self.after) if self.after is not None else None,
         )

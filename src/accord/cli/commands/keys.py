@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accord.cli.completion import complete_key
 from accord.cli.later import later
 from accord.cli.options import Home, Json, Shared, Verbose
 
@@ -44,10 +45,74 @@ def new(
 
 @app.command("list")
 def list_(home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
-    """List the keys: their names and public halves.
+    """List the keys: their names, what has become of them, and since when.
 
     **Example**
 
     - `accord keys list --json`
     """
     action.list_keys(Shared(home, as_json, verbose))
+
+
+@app.command()
+def rotate(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="What the key is called.", show_default=False, autocompletion=complete_key),
+    ],
+    overlap: Annotated[
+        str, typer.Option("--overlap", metavar="TIME", help="How long the old one is accepted beside it.")
+    ] = "1h",
+    algorithm: Annotated[Algorithm, typer.Option("--algorithm", help="How the new one signs.")] = Algorithm.ES256,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put a new key in the place of one; the old one is accepted for a while, so that nothing stops.
+
+    What starts from now on signs with the new key. What runs already goes on with the old one: start it again before
+    the overlap ends. A revoked key gets its successor in the same way.
+
+    **Examples**
+
+    - `accord keys rotate agent.local.translator`
+    - `accord keys rotate agent.local.translator --overlap 7d`
+    """
+    action.rotate_key(Shared(home, as_json, verbose), name, overlap, algorithm.value)
+
+
+@app.command()
+def revoke(
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|KID",
+            help="What the key is called, or its id.",
+            show_default=False,
+            autocompletion=complete_key,
+        ),
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.", show_default=False)] = "",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="Since when it may have been in other hands: 2h, 3d, or a time.",
+            show_default=False,
+        ),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Accept nothing more under an agent's key, at once and in every process.
+
+    What was accepted before stays. With --at, what was signed since then is in doubt: `accord journal verify` says so.
+
+    **Examples**
+
+    - `accord keys revoke agent.local.translator --reason "the laptop is lost"`
+    - `accord keys revoke agent.local.translator --at 2d`
+    """
+    action.revoke_key(Shared(home, as_json, verbose), key, reason, at)

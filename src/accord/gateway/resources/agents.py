@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import AwareDatetime
 
 from accord.domain.capability import CapabilityRange
 from accord.domain.ids import AgentId, KeyId
 from accord.errors import NotFound
-from accord.gateway.asking import TheNode, Viewer
+from accord.gateway.asking import Administrator, TheNode, Viewer
 from accord.gateway.documents import Document, answers
 from accord.views.agents import (
     AgentDocument,
@@ -64,6 +65,18 @@ async def show_key(kid: Annotated[str, Path(max_length=100)], node: TheNode, pri
     if known is None:
         raise NotFound.of("ACC713", f"no key {kid} is known", hint="GET /v1/agents lists agents with their keys")
     return Document(key_document(known))
+
+
+@router.delete("/keys/{kid}", responses=answers(KeyDocument), response_class=Document)
+async def revoke_key(
+    kid: Annotated[str, Path(max_length=100)],
+    node: TheNode,
+    principal: Administrator,
+    reason: Annotated[str, Query(max_length=4000)] = "",
+    since: Annotated[AwareDatetime | None, Query(description="From then on it may have been in other hands.")] = None,
+) -> Document:
+    """Accept nothing new under a key; when this answers, no process does any more. Again is no error."""
+    return Document(key_document(await node.revoke_key(KeyId(kid), by=principal.name, reason=reason, since=since)))
 
 
 @router.get("/keys", responses=answers(list[KeyDocument]), response_class=Document)

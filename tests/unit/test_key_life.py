@@ -1,0 +1,193 @@
+"""What becomes of keys: revoked at once and everywhere, replaced with an overlap, in doubt since some time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+
+from accord.app import open_node
+from accord.cli.actions import keys as action
+from accord.cli.options import Shared
+from accord.domain.ids import KeyId
+from accord.errors import BadInput, NotFound
+from accord.keys import FileKeyStore
+from accord.sdk import Agent
+from accord.settings import Settings
+from accord.testing.stage import Stage
+from accord.views.proof import proof_of
+
+WORK = {"work": {"uses": "test.work@^1", "with": {"number": 7}}}
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with Stage.open() as stage:
+        yield stage
+
+
+def working(name: str) -> Agent:
+    agent = Agent(name)
+
+    @agent.capability("test.work@1.0.0")
+    async def work(number: int) -> int:
+        return number
+
+    return agent
+
+
+async def test_whoever_has_no_valid_key_left_gets_nothing_more(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    registry = stage.parts.registry
+    assert registry.capacity(worker.id) is not None
+    known = await stage.node.revoke_key(worker.key.kid, by="test", reason="lost")
+    assert (known.state(stage.clock.now()), known.reason) == ("revoked", "lost")
+    assert registry.capacity(worker.id) is None
+    assert registry.expire(stage.clock.now()) == [worker.id]
+    await worker.heartbeat()
+    assert await stage.codes() == ["ACC340"]
+    assert registry.capacity(worker.id) is None
+
+
+async def test_a_replaced_key_is_accepted_until_its_time_is_over(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    [name] = [key.name for key in await stage.keys.stored() if key.public == worker.key]
+    rotated = await stage.node.rotate_key(name, HOUR, by="test")
+    assert (rotated.old, rotated.until) == (worker.key.kid, stage.clock.now() + HOUR)
+    assert await stage.keys.public(name) == rotated.new
+    run = await stage.start(WORK)
+    assignment = await worker.assigned()
+    stage.clock.forward(3599)
+    await worker.heartbeat(assignment.claims.lease)
+    assert await stage.codes() == []
+    stage.clock.forward(1)
+    await worker.answer(assignment, 7)
+    assert await stage.codes() == ["ACC340"]
+    assert (await stage.run(run)).phase == "running"
+    old, new = await stage.node.key(rotated.old), await stage.node.key(rotated.new.kid)
+    assert old is not None
+    assert new is not None
+    assert (old.state(stage.clock.now()), new.state(stage.clock.now())) == ("retired", "valid")
+    with pytest.raises(Exception, match="ACC712"):
+        await stage.parts.enrolment.enrol(worker.id, worker.key, by="test", now=stage.clock.now())
+
+
+async def test_a_revoked_key_has_a_successor_and_no_overlap(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    [name] = [key.name for key in await stage.keys.stored() if key.public == worker.key]
+    await stage.node.revoke_key(worker.key.kid, by="test")
+    rotated = await stage.node.rotate_key(name, HOUR, by="test")
+    assert rotated.until is None
+    assert stage.parts.registry.key(worker.key.kid, stage.clock.now()) is None
+    assert stage.parts.registry.key(rotated.new.kid, stage.clock.now()) is not None
+
+
+async def test_the_orchestrators_key_is_replaced_without_an_overlap(stage: Stage) -> None:
+    old = await stage.keys.public("orchestrator")
+    rotated = await stage.node.rotate_key("orchestrator", HOUR, by="test", algorithm="Ed25519")
+    assert (rotated.old, rotated.until, rotated.new.algorithm) == (old.kid, None, "Ed25519")
+    with pytest.raises(NotFound, match="ACC612"):
+        await stage.node.rotate_key("nobody", HOUR, by="test")
+
+
+async def test_what_was_signed_in_doubtful_times_is_told(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    run = await stage.start(WORK)
+    await worker.answer(await worker.assigned(), 7)
+    before, after = stage.clock.now() - HOUR, stage.clock.now() + timedelta(seconds=2)
+    stage.clock.forward(60)
+    await stage.node.revoke_key(worker.key.kid, by="test")
+    assert (await proof_of(stage.node, run.id)).ok
+    await stage.node.revoke_key(worker.key.kid, by="test", since=after)
+    assert (await proof_of(stage.node, run.id)).ok
+    known = await stage.node.revoke_key(worker.key.kid, by="test", since=before)
+    assert (known.doubtful_from, known.revoked_at) == (before, stage.clock.now())
+    proof = await proof_of(stage.node, run.id)
+    assert [problem.code for problem in proof.problems] == ["ACC543"]
+    later = await stage.node.revoke_key(worker.key.kid, by="test", since=after)
+    assert later.doubtful_from == before, "what is in doubt stays in doubt"
+
+
+async def test_what_cannot_be_revoked(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    with pytest.raises(NotFound, match="ACC713"):
+        await stage.node.revoke_key(KeyId("nobody's"), by="test")
+    with pytest.raises(BadInput, match="ACC785"):
+        await stage.node.revoke_key(worker.key.kid, by="test", since=stage.clock.now() + HOUR)
+    assert stage.parts.registry.capacity(worker.id) is not None
+
+
+# -- files -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_replaced_key_file_is_put_aside_and_other_processes_sign_on(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    async with FileKeyStore.open(folder, b"secret") as running, FileKeyStore.open(folder, b"secret") as operator:
+        old = await running.create("agent")
+        new = await operator.replace("agent")
+        assert len(await running.sign(old.kid, [b"x"])) == 1
+        assert await running.public("agent") == old, "what runs goes on with what it has"
+    async with FileKeyStore.open(folder, b"secret") as later:
+        assert await later.public("agent") == new
+        with pytest.raises(NotFound):
+            await later.sign(old.kid, [b"x"])
+    aside = folder / "replaced"
+    assert [path.name for path in aside.iterdir()] == [f"{old.kid}.pem"]
+    modes = [path.stat().st_mode & 0o777 for path in (folder / "agent.pem", aside, aside / f"{old.kid}.pem")]
+    assert modes == [0o600, 0o700, 0o600]
+
+
+# -- on the command line -----------------------------------------------------------------------------------------
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> object:
+    return json.loads(capsys.readouterr().out)
+
+
+def called(command: object, *arguments: object) -> int:
+    with pytest.raises(typer.Exit) as end:
+        command(*arguments)  # type: ignore[operator]
+    return end.value.exit_code
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home whose agent `worker` has been enrolled."""
+
+    async def enrol() -> None:
+        async with open_node(Settings(home=tmp_path)) as node:
+            keys = node.parts.ports.keys
+            agent, public = working("worker").id, await keys.create("agent.local.worker")
+            await node.parts.enrolment.enrol(agent, public, by="test", now=datetime.now(UTC))
+
+    asyncio.run(enrol())
+    return tmp_path
+
+
+def test_keys_are_listed_rotated_and_revoked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = Shared(home, as_json=True)
+    called(action.new_key, shared, "agent.local.later", "ES256")
+    capsys.readouterr()
+    called(action.list_keys, shared)
+    listed = {one["name"]: one["state"] for one in told(capsys)}  # type: ignore[attr-defined]
+    assert listed == {"agent.local.later": "unused", "agent.local.worker": "valid", "orchestrator": "valid"}
+    assert called(action.rotate_key, shared, "agent.local.worker", "2d", "Ed25519") == 0
+    rotated = told(capsys)
+    assert called(action.revoke_key, shared, rotated["old"], "lost", None) == 0  # type: ignore[index]
+    revoked = told(capsys)
+    assert (revoked["name"], revoked["reason"]) == (None, "lost")  # type: ignore[index]
+    assert called(action.revoke_key, shared, "agent.local.worker", "", "1h") == 0
+    assert told(capsys)["doubtful_from"] is not None  # type: ignore[index]
+    called(action.list_keys, shared)
+    listed = {one["name"]: one["state"] for one in told(capsys)}  # type: ignore[attr-defined]
+    assert listed["agent.local.worker"] == "revoked"
+    for name, hint in (("agent.local.later", "accord keys rotate agent.local.later"), ("nobody", "accord keys list")):
+        with pytest.raises(NotFound) as refusal:
+            action.revoke_key(shared, name, "", None)
+        assert hint in (refusal.value.problems[0].hint or "")
