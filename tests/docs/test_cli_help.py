@@ -36,7 +36,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "run", "plan", "verify", "doctor", "version",
         "runs list", "runs show", "runs watch", "runs pause", "runs resume", "runs cancel", "runs rollback",
         "runs fork", "runs retry", "runs signal", "runs budget",
-        "agent", "agents list", "agents show", "agents enrol", "agents enrolments", "agents withdraw", "templates list", "templates show", "templates schema", "templates publish",
+        "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "journal prune", "incidents list",
         "keys new", "keys list", "keys rotate", "keys revoke", "new template", "new agent",
         "serve", "access keys new", "access keys list", "access keys revoke",

@@ -108,7 +108,8 @@ def revoke(
 ) -> None:
     """Accept nothing more under an agent's key, at once and in every process.
 
-    What was accepted before stays. With --at, what was signed since then is in doubt: `accord journal verify RUN` says so.
+    What was accepted before stays. With --at, what was signed since then is in doubt: `accord journal verify RUN` says
+    so.
 
     **Examples**
 
