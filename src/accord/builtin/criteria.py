@@ -62,6 +62,19 @@ class Rule:
     emphasis: tuple[str, ...]
     """Beginnings of words which, in a purpose, say that this criterion matters more."""
     figures: Callable[[Facts, str], list[Figure]]
+    reads_source: bool = False
+    """Whether it rests on the source: then nothing is known where most of the code is compiled."""
+
+
+def figures_of(criterion: Criterion, facts: Facts, purpose: str) -> list[Figure]:
+    """The figures behind one criterion; none where what it rests on could not be read."""
+    rule = RULES[criterion]
+    return [] if rule.reads_source and is_compiled(facts) else rule.figures(facts, purpose)
+
+
+def is_compiled(facts: Facts) -> bool:
+    """Whether code that is compiled, and was not read, outweighs the source: then the source says too little."""
+    return facts.measures is not None and facts.measures.compiled_bytes > facts.measures.extent.source_bytes
 
 
 def ramp(value: float, worst: float, best: float) -> float:
@@ -231,22 +244,22 @@ RULES: dict[Criterion, Rule] = {
         15, "how easy the code is to read and change",
         "mean complexity 2→7, complex functions 0→12%, long functions 20→80 lines, import cycle 0→50% of the "
         "modules give 100→0",
-        ("maintain", "extend", "fork", "contribut", "readab", "simple"), _maintainability,
+        ("maintain", "extend", "fork", "contribut", "readab", "simple"), _maintainability, reads_source=True,
     ),
     "safety": Rule(
         15, "how few risky constructs the code contains",
         "weighted signals 0→10 and high-severity signals 0→1 per 1000 lines give 100→0",
-        ("secur", "safe", "trust", "hardened", "untrusted", "complian"), _safety,
+        ("secur", "safe", "trust", "hardened", "untrusted", "complian"), _safety, reads_source=True,
     ),
     "documentation": Rule(
         10, "how much of the public API explains itself",
         "docstring coverage 10→90% and description 0→400 words give 0→100; a documentation link gives 100",
-        ("document", "docs", "learn", "teach", "beginner", "newcomer", "onboard"), _documentation,
+        ("document", "docs", "learn", "teach", "beginner", "newcomer", "onboard"), _documentation, reads_source=True,
     ),
     "typing": Rule(
         10, "how well type checkers and editors can see into it",
         "annotated parameters and returns 10→95% give 0→100; py.typed gives 100",
-        ("typed", "typing", "types", "type", "mypy", "pyright", "editor", "ide"), _typing,
+        ("typed", "typing", "types", "type", "mypy", "pyright", "editor", "ide"), _typing, reads_source=True,
     ),
     "lightness": Rule(
         15, "how little it brings along",
@@ -256,7 +269,7 @@ RULES: dict[Criterion, Rule] = {
     "testing": Rule(
         10, "how much test code stands beside the code",
         "test code 0→0.8 lines per line of code and 0→2 assertions per test give 0→100; unknown without tests",
-        ("test", "reliab", "robust", "critical"), _testing,
+        ("test", "reliab", "robust", "critical"), _testing, reads_source=True,
     ),
     "maturity": Rule(
         10, "what status and stability it declares",

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
-from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure
+from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure, is_compiled
 from accord.builtin.dependencies import Dependencies
 from accord.builtin.markdown import bullets, bytes_in_words, code, counted, document, escaped, listed, table
 from accord.builtin.measure import Measures
 from accord.builtin.metadata import Metadata
 from accord.builtin.products import Chart, Product, Report
+from accord.builtin.recommendation import difference_of, firmness_of, reasons_of, summary_of
 from accord.builtin.score import CriterionScore, ProductScore, Scores, Scoring
 from accord.builtin.svg import Bar, DotRow, bar_chart, dot_plot
 from accord.sdk import Agent
 
 agent = Agent("editor")
-
-CLOSE = 5.0
-"""Points of difference below which two totals are called close."""
-_TELLING = 3.0
-"""Points of a figure below which a difference says nothing."""
 
 
 class Comparison(Scoring):
@@ -41,14 +37,14 @@ def compose(comparison: Comparison) -> Report:
     facts = {one.name: one for one in comparison.facts()}
     scores = comparison.scores
     ordered = [facts[one.name] for one in scores.products if one.name in facts]
-    summary = _summary(scores)
+    summary = summary_of(scores)
     markdown = document(
         f"# Comparison: {escaped(listed([one.name for one in scores.products]))}",
         f"> {escaped(scores.purpose)}" if scores.purpose else "",
         "## Recommendation",
         summary,
-        _reasons(scores),
-        _firmness(scores),
+        reasons_of(scores),
+        firmness_of(scores),
         "![Total scores, by criterion](totals.svg)",
         _missing(comparison),
         "## Key facts",
@@ -57,7 +53,7 @@ def compose(comparison: Comparison) -> Report:
         _score_table(scores),
         "![Scores by criterion](criteria.svg)",
         "## Criterion by criterion",
-        *(_criterion(scores, name) for name in CRITERIA),
+        *(_criterion(scores, name, facts) for name in CRITERIA),
         "## Product by product",
         *(_product(scores, one, facts[one.name]) for one in scores.products if one.name in facts),
         "## Risks, with evidence",
@@ -66,88 +62,6 @@ def compose(comparison: Comparison) -> Report:
         _method(scores, ordered),
     )
     return Report(markdown=markdown, charts=_charts(scores), summary=_plain(summary))
-
-
-def _summary(scores: Scores) -> str:
-    first = scores.products[0]
-    lead = f"**{escaped(first.name)}** scores {first.total:.0f} of 100"
-    if len(scores.products) == 1:
-        return f"{lead}; it was the only product found, so this is an assessment, not a choice."
-    second = scores.products[1]
-    if scores.margin == 0:
-        return f"{lead}, exactly as much as {escaped(second.name)}: these figures do not decide between them."
-    close = " The distance is small: let the criteria that matter to you decide." if scores.margin < CLOSE else ""
-    behind = f"{counted_points(scores.margin)} ahead of {escaped(second.name)} ({second.total:.0f})"
-    last = scores.products[-1]
-    field = f", with {escaped(last.name)} last at {last.total:.0f}" if len(scores.products) > 2 else ""
-    return f"{lead}, {behind}{field}.{close}"
-
-
-def counted_points(points: float) -> str:
-    """`1 point`, `3.5 points`."""
-    return "1 point" if points == 1 else f"{points:g} points"
-
-
-def _reasons(scores: Scores) -> str:
-    if len(scores.products) < 2:
-        return ""
-    first, second = scores.products[:2]
-    gaps = _gaps(first, second)
-    ahead = [line for gap, line in gaps if gap >= 0.5][:3]
-    behind = [line for gap, line in reversed(gaps) if gap <= -0.5][:3]
-    parts = []
-    if ahead:
-        parts.append(f"What speaks for {escaped(first.name)} over {escaped(second.name)}:\n\n{bullets(ahead)}")
-    if behind:
-        parts.append(f"What speaks against it:\n\n{bullets(behind)}")
-    return "\n\n".join(parts)
-
-
-def _gaps(first: ProductScore, second: ProductScore) -> list[tuple[float, str]]:
-    """The criteria by how many points of the total they set `first` ahead of `second`, the most first."""
-    others = {one.criterion: one for one in second.criteria}
-    gaps = []
-    for mine in first.criteria:
-        other = others[mine.criterion]
-        if mine.score is not None and other.score is not None:
-            line = f"**{mine.criterion}**, {mine.score:.0f} against {other.score:.0f}: {_difference(mine, other)}"
-            gaps.append((mine.contribution - other.contribution, line))
-    return sorted(gaps, key=lambda pair: -pair[0])
-
-
-def _difference(mine: CriterionScore, other: CriterionScore) -> str:
-    """The figure that makes most of the difference between two scores, in words."""
-    theirs = {one.figure: one for one in other.figures}
-    pairs = [(one, theirs[one.figure]) for one in mine.figures if one.figure in theirs]
-    if not pairs:
-        return "from different figures"
-    up = (mine.score or 0) >= (other.score or 0)
-    pairs.sort(key=lambda pair: (pair[0].score - pair[1].score) * (-1 if up else 1))
-    telling = [
-        f"{one.figure} {escaped(one.value)} against {escaped(two.value)}"
-        for one, two in pairs
-        if (one.score - two.score) * (1 if up else -1) >= _TELLING
-    ]
-    return "; ".join(telling[:2]) or "many small differences"
-
-
-def _firmness(scores: Scores) -> str:
-    if len(scores.products) < 2:
-        return ""
-    leader = scores.recommended
-    doubled = [
-        f"**{escaped(one.leader_if_doubled)}** if {one.criterion} counted twice"
-        for one in scores.sensitivity
-        if one.leader_if_doubled != leader
-    ]
-    dropped = [
-        f"**{escaped(one.leader_if_dropped)}** if {one.criterion} did not count"
-        for one in scores.sensitivity
-        if one.leader_if_dropped != leader
-    ]
-    if not doubled and not dropped:
-        return "The first place is firm: no single criterion, counted twice or left out, would change it."
-    return f"The first place is not firm. It would go to {listed(doubled + dropped, 'or')}."
 
 
 def _missing(comparison: Comparison) -> str:
@@ -183,6 +97,8 @@ def _percent(value: float | None) -> str | None:
 
 
 def _complexity(found: Measures) -> str | None:
+    if found.compiled_bytes > found.extent.source_bytes:
+        return "not read"
     return f"{found.complexity.mean:g} / {found.complexity.maximum}" if found.complexity else None
 
 
@@ -253,7 +169,7 @@ def _score_of(product: ProductScore, name: Criterion) -> CriterionScore:
     return next(one for one in product.criteria if one.criterion == name)
 
 
-def _criterion(scores: Scores, name: Criterion) -> str:
+def _criterion(scores: Scores, name: Criterion, facts: Mapping[str, Facts]) -> str:
     weighed = next(one for one in scores.criteria if one.criterion == name)
     found = [(one, _score_of(one, name)) for one in scores.products]
     known = [(one, score) for one, score in found if score.score is not None]
@@ -263,9 +179,18 @@ def _criterion(scores: Scores, name: Criterion) -> str:
         return f"{head}\n\n{about} It was given no weight."
     if not known:
         return f"{head}\n\n{about} Nothing is known about it for any of the products, so it does not count."
-    unknown = [escaped(one.name) for one, score in found if score.score is None]
-    rest = f"Not known for {listed(unknown)}; there it does not count." if unknown else ""
+    rest = _unknown([facts[one.name] for one, score in found if score.score is None and one.name in facts], name)
     return document(head, f"{about} {_spread(known)}", _figure_table(known), rest).rstrip("\n")
+
+
+def _unknown(unknown: Sequence[Facts], name: Criterion) -> str:
+    """For which products nothing is known, and why; what is unknown is never the best."""
+    compiled = [escaped(one.name) for one in unknown if RULES[name].reads_source and is_compiled(one)]
+    others = [escaped(one.name) for one in unknown if escaped(one.name) not in compiled]
+    reasons = [f"Not known for {listed(others)}"] if others else []
+    if compiled:
+        reasons.append(f"Not measured for {listed(compiled)}: most of the code is compiled, and was not read")
+    return f"{'. '.join(reasons)}; there it does not count." if reasons else ""
 
 
 def _figure_table(known: Sequence[tuple[ProductScore, CriterionScore]]) -> str:
@@ -289,7 +214,7 @@ def _spread(known: Sequence[tuple[ProductScore, CriterionScore]]) -> str:
         return "The products hardly differ here."
     words = "widely" if gap >= 40 else "noticeably"
     ends = f"from {escaped(best.name)} ({high.score:.0f}) to {escaped(last.name)} ({low.score:.0f})"
-    return f"They differ {words}, {ends}: {_difference(high, low)}."
+    return f"They differ {words}, {ends}: {difference_of(high, low)}."
 
 
 def _product(scores: Scores, product: ProductScore, facts: Facts) -> str:
@@ -407,6 +332,8 @@ def _method(scores: Scores, ordered: Sequence[Facts]) -> str:
         "A criterion is the mean of its figures; the total is the weighted mean of the criteria that are known.",
         "Fit compares words, not meanings: it can miss a product that says the same thing differently.",
         "A signal of risk is a place to look at, not a flaw: `eval` may be what a tool is for.",
+        "Compiled code is not read. Where it outweighs the source, nothing is said that rests on the source. "
+        "What is unknown is never the best: with less than half of the weight known, a product comes after the others.",
         "Wheels seldom contain tests, so no tests found here does not mean that there are none.",
         "Popularity, speed, community and release dates cannot be told from files, and are not part of the score.",
     ]

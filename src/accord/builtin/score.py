@@ -7,7 +7,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from accord.builtin.criteria import CRITERIA, RULES, Criterion, Facts, Figure, content_words, emphasised_by
+from accord.builtin.criteria import (
+    CRITERIA,
+    RULES,
+    Criterion,
+    Facts,
+    Figure,
+    content_words,
+    emphasised_by,
+    figures_of,
+)
 from accord.builtin.dependencies import Dependencies
 from accord.builtin.measure import Measures
 from accord.builtin.metadata import Metadata
@@ -20,6 +29,9 @@ agent = Agent("assessor")
 
 Points = Annotated[float, Field(ge=0, le=100)]
 Weight = Annotated[float, Field(ge=0, le=1000)]
+LEAST_KNOWN = 0.5
+"""The share of the weight that has to be known of a product before its total is held against that of others."""
+
 EMPHASIS = 2.0
 """By how much a purpose that names a criterion raises its weight."""
 
@@ -141,7 +153,7 @@ def score(scoring: Scoring) -> Result[Scores]:
         criteria=weighed,
         products=products,
         recommended=order[0],
-        margin=_margin(products),
+        margin=_margin([one.total for one in products if _is_known(points[one.name], weights)]),
         sensitivity=_sensitivity(points, weights),
     )
     return Result(scores, confidence=round(sum(one.confidence for one in products) / len(products), 3))
@@ -152,11 +164,12 @@ def _figures(scoring: Scoring, facts: Iterable[Facts]) -> dict[str, dict[Criteri
     several = list(facts)
     names = [one.name for one in several] + [one.name for one in scoring.missing]
     purpose = " ".join(content_words(scoring.purpose, names))
-    return {one.name: {name: RULES[name].figures(one, purpose) for name in CRITERIA} for one in several}
+    return {one.name: {name: figures_of(name, one, purpose) for name in CRITERIA} for one in several}
 
 
-def _margin(products: Sequence[ProductScore]) -> float:
-    return round(products[0].total - products[1].total, 1) if len(products) > 1 else 0.0
+def _margin(totals: Sequence[float]) -> float:
+    """Between the first two that can be held against each other."""
+    return round(totals[0] - totals[1], 1) if len(totals) > 1 else 0.0
 
 
 def weighed_criteria(purpose: str, given: Weights | None) -> list[WeighedCriterion]:
@@ -185,8 +198,27 @@ def total_of(points: Mapping[Criterion, float | None], weights: Mapping[Criterio
 
 
 def ranked(points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]) -> list[str]:
-    """The names by total, the highest first; equal totals by name."""
-    return sorted(points, key=lambda name: (-round(total_of(points[name], weights), 1), name.lower(), name))
+    """The names by total, the highest first; equal totals by name.
+
+    What is unknown wins nothing: those of which too little is known to be compared come after all others.
+    """
+
+    def position(name: str) -> tuple[bool, float, str, str]:
+        total = round(total_of(points[name], weights), 1)
+        return not _is_known(points[name], weights), -total, name.lower(), name
+
+    return sorted(points, key=position)
+
+
+def _is_known(points: Mapping[Criterion, float | None], weights: Mapping[Criterion, float]) -> bool:
+    return known_share(points, weights) >= LEAST_KNOWN
+
+
+def known_share(points: Mapping[Criterion, float | None], weights: Mapping[Criterion, float]) -> float:
+    """The share of the weight of which something is known, from 0 to 1."""
+    whole = sum(weights.values())
+    known = sum(weights[name] for name, value in points.items() if value is not None)
+    return round(known / whole, 6) if whole else 0.0
 
 
 def _weight(name: Criterion, purpose: str, given: Weights | None) -> tuple[float, str]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
+import threading
 import warnings
+
+_ALONE = threading.Lock()
+"""Warnings are filtered for the whole process; and before Python 3.11.8, trees that are made in several threads at once
+disturb each other (python/cpython#106905).
+"""
 
 _LEAVES = (ast.expr_context, ast.operator, ast.boolop, ast.unaryop, ast.cmpop)
 
 
 def parse(source: str) -> ast.Module:
     """The syntax tree of `source`. Raises SyntaxError, whatever is wrong with it."""
-    with warnings.catch_warnings():
+    with _ALONE, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes in the analysed code are not ours to warn about
         try:
             return ast.parse(source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -115,6 +116,44 @@ async def test_one_product_alone_is_an_assessment(tool: Path, context: Context) 
     report = compose(await compared([str(tool)], context))
     whole(report)
     assert "the only product found" in report.summary
+
+
+READ_FROM_SOURCE = {"maintainability", "safety", "documentation", "typing", "testing"}
+
+
+async def test_what_is_compiled_is_unknown_and_wins_nothing(tool: Path, tmp_path: Path, context: Context) -> None:
+    """A product with a few lines of source beside compiled code would look simple, safe and well tested."""
+    compiled = tmp_path / "fastthing"
+    shutil.copytree(tool, compiled)
+    project = compiled / "pyproject.toml"
+    project.write_text(project.read_text().replace("tinytool", "fastthing"))
+    (compiled / "fastthing.cpython-311-x86_64-linux-gnu.so").write_bytes(bytes(1_000_000))
+    comparison = await compared([str(compiled), str(tool)], context)
+    first, last = comparison.scores.products
+    assert (first.name, last.name) == ("tinytool", "fastthing")
+    assert comparison.scores.recommended == "tinytool"
+    assert {one.criterion for one in last.criteria if one.score is None} == READ_FROM_SOURCE
+    assert last.total > first.total, "on what is known it would have won"
+    report = compose(comparison)
+    whole(report)
+    assert "Of fastthing only 46% of the weight could be measured: listed after the others" in report.summary
+    assert report.markdown.count("Not measured for fastthing: most of the code is compiled, and was not read") == 5
+    assert "| not read |" in report.markdown
+
+
+async def test_a_little_compiled_code_leaves_the_rest_measured(tool: Path, context: Context) -> None:
+    (tool / "_speedups.cpython-311-x86_64-linux-gnu.so").write_bytes(bytes(100))
+    [product] = (await compared([str(tool)], context)).scores.products
+    assert all(one.score is not None for one in product.criteria)
+
+
+async def test_where_all_is_compiled_nobody_is_recommended(tool: Path, tmp_path: Path, context: Context) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(tool, tmp_path / name)
+        (tmp_path / name / "core.so").write_bytes(bytes(1_000_000))
+    comparison = await compared([str(tmp_path / "one"), str(tmp_path / "two")], context)
+    assert comparison.scores.margin == 0
+    assert "these figures do not decide between them" in compose(comparison).summary
 
 
 def test_nothing_to_score_is_a_failure() -> None:
