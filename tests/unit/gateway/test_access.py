@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from accord.codec import encode_event
 from accord.domain.access import RIGHTS, ROLES, Principal, Right, Role
-from accord.domain.system import ACCESS
+from accord.domain.ids import Digest
+from accord.domain.system import ACCESS, ApiKeyIssued, ApiKeyRevoked
 from accord.errors import Forbidden
 
 KEYS = "/v1/access/keys"
@@ -111,6 +113,17 @@ async def test_all_that_is_wrong_with_a_request_is_told_at_once(asker: Any) -> N
     response = await asker.http.post(KEYS, json={"name": "no spaces", "role": "king", "more": 1})
     found = problem(response, 422, "ACC956")
     assert {one["place"]["pointer"] for one in found["problems"]} == {"/name", "/role", "/more"}
+
+
+def test_what_is_journalled_of_a_key_stays_readable() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    issued = ApiKeyIssued(at=at, key="k", name="ci", role="viewer", secret=Digest("00"), by="ann", expires_at=at)
+    assert encode_event(issued) == (
+        b'{"event":"access.key_issued","at":"2026-01-01T00:00:00Z","key":"k","name":"ci","role":"viewer",'
+        b'"secret":"00","by":"ann","expires_at":"2026-01-01T00:00:00Z"}'
+    )
+    revoked = encode_event(ApiKeyRevoked(at=at, key="k", by="ann"))
+    assert revoked == b'{"event":"access.key_revoked","at":"2026-01-01T00:00:00Z","key":"k","by":"ann"}'
 
 
 def principal(role: Role) -> Principal:
