@@ -162,7 +162,41 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     posted_at: datetime
 
 
-class Journal(Protocol):
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance of an agent, as the process that hears its heartbeats knows it."""
+
+    agent: AgentId
+    instance: InstanceId
+    process: str
+    """The process that hears it, as it names itself when it claims partitions."""
+    seen_at: datetime
+    """When it was last heard."""
+    concurrency: int
+    queue: int
+    """How many assignments it takes beyond those that it works on."""
+    queued: int
+    load: float
+    """What it holds, as a share of all that it takes: 0 to 1."""
+    draining: bool = False
+
+
+class Sightings(Protocol):
+    """Who is present in which process. Live and never the truth: nothing is decided by it, and losing it costs nothing
+    but a while of not knowing.
+    """
+
+    async def report(self, process: str, seen: Sequence[Sighting], *, now: datetime, ttl: timedelta) -> None:
+        """What a process knows, in place of what it said before; it holds until `now + ttl`. Nothing is left of a
+        process that knows of nobody, nor of one whose time has run out.
+        """
+        ...
+
+    async def sightings(self, now: datetime) -> list[Sighting]:
+        """What every process has reported that holds at this time, by agent and instance."""
+        ...
+
+
+class Journal(Sightings, Protocol):
     """The append-only, hash-chained events of all streams: the only truth.
 
     Everything is durable when the call returns, and nothing of it is there when the call raises, unless it raises

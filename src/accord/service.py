@@ -24,7 +24,7 @@ from accord.domain.signature import PublicKey
 from accord.domain.system import HoldPlaced, Incident, Scope
 from accord.domain.template import Template
 from accord.errors import NotFound
-from accord.ports import Record, RunQuery, RunState, RunSummary
+from accord.ports import Record, RunQuery, RunState, RunSummary, Sighting
 
 RunCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback
 """What somebody may have done with a run; a signal is given with `Service.signal`, which keeps its value."""
@@ -220,6 +220,12 @@ class Service(Protocol):
 
     async def agents(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
         """All known agents by id, or those whose newest card offers a capability in this range."""
+        ...
+
+    async def sightings(self) -> list[Sighting]:
+        """Every instance of an agent that is present in any process that shares the store, as of the last few
+        seconds, by agent. What is in another process gets nothing from this one.
+        """
         ...
 
     async def contracts(self) -> list[Contract]:

@@ -12,16 +12,17 @@ from accord.store.memory import MemoryJournal
 from accord.store.sqlite import SqliteJournal
 from accord.testing.journal_suite import JournalSuite
 from accord.testing.run_list_suite import RunListSuite
+from accord.testing.sightings_suite import SightingsSuite
 
 
-class TestMemoryJournal(JournalSuite, RunListSuite):
+class TestMemoryJournal(JournalSuite, RunListSuite, SightingsSuite):
     @pytest.fixture
     async def journal(self) -> AsyncIterator[Journal]:
         async with MemoryJournal() as journal:
             yield journal
 
 
-class TestSqliteJournal(JournalSuite, RunListSuite):
+class TestSqliteJournal(JournalSuite, RunListSuite, SightingsSuite):
     @pytest.fixture
     async def journal(self, tmp_path: Path) -> AsyncIterator[Journal]:
         async with SqliteJournal.open(tmp_path / "journal.db") as journal:

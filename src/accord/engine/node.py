@@ -38,7 +38,7 @@ from accord.engine.post import Post
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
 from accord.errors import MessageRefused, TransitionRefused
-from accord.ports import Record, RunQuery, RunSummary
+from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import Fork, KnownAgent, KnownKey, Published, Seal
 
 LOOK_AGAIN_S = 1.0
@@ -81,6 +81,7 @@ class Node:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._rounds.stop()
+        await self._rounds.leave()
         await self.orchestrator.stop()
         await self.parts.partitions.release()
 
@@ -205,6 +206,10 @@ class Node:
     async def agents(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
         """All known agents, or those that offer a capability."""
         return self.parts.registry.known(wanted)
+
+    async def sightings(self) -> list[Sighting]:
+        """Every instance of an agent that is present in any process on this store."""
+        return await self.parts.ports.journal.sightings(self.parts.ports.clock.now())
 
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered."""

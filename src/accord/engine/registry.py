@@ -293,6 +293,10 @@ class Registry:
             keys.setdefault(key.agent, []).append(key)
         return keys
 
+    def all_instances(self) -> list[tuple[InstanceId, Presence]]:
+        """All instances that are present."""
+        return list(self._present.items())
+
     def instances(self, agent: AgentId) -> dict[InstanceId, Presence]:
         """The agent's instances that are present."""
         return {name: one for name, one in self._present.items() if one.agent == agent}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -19,6 +20,7 @@ from accord.engine.letters import CATCH_UP, CAUGHT_UP, LetterContent, refused
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
 from accord.engine.retention import Retention
+from accord.engine.sighting import Sighted
 from accord.errors import Refused, StoreError, StoreUnavailable
 from accord.ports import Answer
 
@@ -165,6 +167,7 @@ class Rounds:
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
         self.letters = Letters(orchestrator)
+        self._sighted = Sighted(orchestrator.parts)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -172,7 +175,7 @@ class Rounds:
         parts = self._orchestrator.parts
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Ownership)]
-        rounds += [self.letters, retention]
+        rounds += [self.letters, self._sighted, retention]
         if parts.tuning.takes_over:
             rounds.append(TakeOver(self._orchestrator))
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
@@ -184,6 +187,11 @@ class Rounds:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def leave(self) -> None:
+        """Tell others that nobody is present here any more; they would find out by themselves a little later."""
+        with suppress(StoreUnavailable):
+            await self._sighted.leave()
 
     def _wake(self, run: RunId) -> None:
         self._orchestrator.order(Order(run, c.Tick()))

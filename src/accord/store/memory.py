@@ -26,6 +26,7 @@ from accord.ports import (
     RunQuery,
     RunState,
     RunSummary,
+    Sighting,
     Snapshot,
 )
 from accord.store.frontier import EMPTY, Frontier, check_shape, check_trim
@@ -75,6 +76,7 @@ class MemoryJournal:
         self._owners: dict[int, _Owner] = {}
         self._letters: dict[str, Letter] = {}
         self._answers: dict[str, Answer] = {}
+        self._sightings: dict[str, tuple[datetime, tuple[Sighting, ...]]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -216,6 +218,16 @@ class MemoryJournal:
     async def answered(self, letter: str) -> Answer | None:
         with self._fault("answered"):
             return self._answers.get(letter)
+
+    async def report(self, process: str, seen: Sequence[Sighting], *, now: datetime, ttl: timedelta) -> None:
+        with self._fault("report"):
+            held = {name: one for name, one in self._sightings.items() if one[0] > now and name != process}
+            self._sightings = {**held, process: (now + ttl, tuple(seen))} if seen else held
+
+    async def sightings(self, now: datetime) -> list[Sighting]:
+        with self._fault("sightings"):
+            found = (one for until, seen in self._sightings.values() if until > now for one in seen)
+            return sorted(found, key=lambda one: (one.agent, one.instance))
 
     @contextmanager
     def _fault(self, operation: str) -> Iterator[None]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import msgspec
+
 from accord.domain.ids import PARTITIONS, RunId, StreamId
 from accord.ports import (
     GENESIS,
@@ -24,6 +26,7 @@ from accord.ports import (
     Record,
     RunQuery,
     RunSummary,
+    Sighting,
     Snapshot,
 )
 from accord.store.frontier import check_shape, check_trim
@@ -171,6 +174,22 @@ class SqliteJournal:
     async def answered(self, letter: str) -> Answer | None:
         rows = await self._rows("answered", letter=letter)
         return Answer(*rows[0]) if rows else None
+
+    async def report(self, process: str, seen: Sequence[Sighting], *, now: datetime, ttl: timedelta) -> None:
+        queries, parameters = self._queries, {"process": process, "now": microseconds(now)}
+        told = {"process": process, "until": microseconds(now + ttl), "data": msgspec.json.encode(seen)}
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(queries["forget_sightings"], parameters)
+            if seen:
+                connection.execute(queries["report"], told)
+
+        await self._commits.submit(write)
+
+    async def sightings(self, now: datetime) -> list[Sighting]:
+        rows = await self._rows("sightings", now=microseconds(now))
+        found = (one for (data,) in rows for one in msgspec.json.decode(data, type=list[Sighting]))
+        return sorted(found, key=lambda one: (one.agent, one.instance))
 
     async def _rows(self, query: str, **parameters: object) -> list[Any]:
         return await self._readers.fetch(self._queries[query], parameters)

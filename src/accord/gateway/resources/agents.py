@@ -12,6 +12,7 @@ from accord.domain.ids import AgentId, KeyId
 from accord.errors import NotFound
 from accord.gateway.asking import Administrator, TheNode, Viewer
 from accord.gateway.documents import Document, answers
+from accord.ports import Sighting
 from accord.views.agents import (
     AgentDocument,
     AgentPage,
@@ -50,6 +51,12 @@ async def show_agent(name: Annotated[str, Path(max_length=200)], node: TheNode, 
         if name in (agent, agent.rpartition("/")[2]):
             return Document(agent_document(known, held=agent in held, whole=True))
     raise NotFound.of("ACC735", f"there is no agent {name}", hint="GET /v1/agents lists them")
+
+
+@router.get("/instances", responses=answers(list[Sighting]), response_class=Document)
+async def list_instances(node: TheNode, principal: Viewer) -> Document:
+    """Every instance of an agent that is present in any process on this store, by agent, with its load."""
+    return Document(await node.sightings())
 
 
 @router.get("/capabilities", responses=answers(list[ContractDocument]), response_class=Document)

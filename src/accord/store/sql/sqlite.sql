@@ -118,3 +118,12 @@ UPDATE letters SET answer = :data WHERE id = :letter AND answer IS NULL;
 
 -- name: answered
 SELECT id, answer FROM letters WHERE id = :letter AND answer IS NOT NULL;
+
+-- name: forget_sightings
+DELETE FROM sightings WHERE process = :process OR until <= :now;
+
+-- name: report
+INSERT INTO sightings (process, until, data) VALUES (:process, :until, :data);
+
+-- name: sightings
+SELECT data FROM sightings WHERE until > :now;

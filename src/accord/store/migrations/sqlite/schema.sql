@@ -56,6 +56,12 @@ CREATE TABLE runs (
     searched TEXT NOT NULL -- title, template and run id with their case folded as Unicode says
 ) WITHOUT ROWID, STRICT;
 
+CREATE TABLE sightings (
+    process TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    data BLOB NOT NULL -- a JSON array
+) STRICT;
+
 CREATE TABLE snapshots (
     stream TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL,
