@@ -15,6 +15,7 @@ import msgspec
 import orjson
 import pytest
 
+from accord.domain import ingress
 from accord.domain.agent import AgentCard, decode_card, encode_card
 from accord.domain.event import AttemptDamaged
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId, partition_of
@@ -427,8 +428,10 @@ class Removed(ast.NodeTransformer):
 
 def _codes(statement: ast.AST) -> Iterator[str]:
     for node in ast.walk(statement):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("ACC"):
-            yield node.value
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            code = gate._CODES.get(node.value, node.value)  # a flaw has a name, and at the gate this code
+            if code.startswith("ACC"):
+                yield code
 
 
 def without(module: Any, number: int) -> dict[str, Any]:
@@ -448,6 +451,8 @@ def checks(module: Any) -> list[tuple[int, str]]:
 
 GATE_CHECKS = [(number, code) for number, code in checks(gate) if code < "ACC400" and code != "ACC351"]
 """ACC351 has tests of its own, about what comes after a result was accepted."""
+
+INGRESS_CHECKS = checks(ingress)
 
 RECEIVER_CHECKS = [(number, code) for number, code in checks(receiver) if code in ("ACC348", "ACC714")]
 
@@ -470,7 +475,11 @@ async def killed(code: str, opened: Callable[[], Any]) -> bool:
 
 
 def test_the_checks_are_all_found() -> None:
-    assert {code for _, code in checks(gate)} >= {"ACC311", *(f"ACC3{number}" for number in range(40, 54))}
+    assert {code for _, code in (*checks(gate), *INGRESS_CHECKS)} >= {
+        "ACC311",
+        *(f"ACC3{number}" for number in range(40, 54)),
+    }
+    assert [code for _, code in INGRESS_CHECKS] == ["ACC342", "ACC343", "ACC344", "ACC352", "ACC352"]
     assert len(RECEIVER_CHECKS) == 3
 
 
@@ -479,6 +488,16 @@ async def test_a_check_that_is_removed_is_missed(
     number: int, code: str, monkeypatch: pytest.MonkeyPatch, opened: Any
 ) -> None:
     monkeypatch.setattr(parts, "Gate", without(gate, number)["Gate"])
+    assert await killed(code, opened)
+
+
+@pytest.mark.parametrize(("number", "code"), INGRESS_CHECKS)
+async def test_a_check_of_both_ends_that_is_removed_is_missed(
+    number: int, code: str, monkeypatch: pytest.MonkeyPatch, opened: Any
+) -> None:
+    names = without(ingress, number)
+    for name in ("claims_flaw", "payload_flaw"):
+        monkeypatch.setattr(gate, name, names[name])
     assert await killed(code, opened)
 
 

@@ -17,15 +17,13 @@ from typing import Annotated, Final
 import msgspec
 
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId
+from accord.domain.ingress import claims_flaw
 from accord.domain.message import Claims, Kind, Message, decode_claims, payload_ref, refusal
 from accord.domain.payloads import decode_payload
 from accord.domain.signature import PublicKey, parse_statement, statement_digest, verify
 from accord.errors import MessageRefused, Place, Problem
 
 VALID_FOR: Final = timedelta(minutes=5)
-CLOCK_SKEW: Final = timedelta(seconds=60)
-"""How far the other's clock may be ahead."""
-
 PAYLOAD_MAX_BYTES: Final = 64 << 10
 """Of the payloads of a handshake; nobody is known yet when the first one comes."""
 
@@ -150,10 +148,9 @@ def _sent_along(payload: bytes, kid: KeyId) -> PublicKey:
 def _check(claims: Claims, kind: Kind, audience: AgentId, nonce: str, payload: bytes, now: datetime) -> None:
     if claims.kind != kind or claims.id != nonce:
         raise _refusal("ACC770", "/jti", claims.id)
-    if claims.audience != audience:
-        raise _refusal("ACC772", "/aud", claims.audience)
-    if claims.expires_at <= now.timestamp() or claims.issued_at > (now + CLOCK_SKEW).timestamp():
-        raise _refusal("ACC773", "/exp", str(claims.expires_at))
+    flaw = claims_flaw(claims, (audience,), now)
+    if flaw is not None:
+        raise _refusal("ACC772" if flaw.kind == "audience" else "ACC773", flaw.pointer, flaw.seen)
     if claims.payload != payload_ref(payload):
         raise _refusal("ACC774", "/pld", f"{len(payload)} bytes")
 

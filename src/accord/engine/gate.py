@@ -8,9 +8,8 @@ The order of the checks is that of `docs/protocol.md`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from hashlib import sha256
 
 import msgspec
 
@@ -19,6 +18,7 @@ from accord.domain.contract import Contract
 from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, TaskId
+from accord.domain.ingress import claims_flaw, payload_flaw
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
 from accord.domain.payloads import FailurePayload, decode_payload
 from accord.domain.progress import work_of
@@ -31,9 +31,6 @@ from accord.errors import AccordError, MessageRefused, Place, Problem
 from accord.ports import Delivery
 from accord.service import KnownKey
 from accord.statements import Verifier
-
-CLOCK_SKEW = timedelta(seconds=60)
-"""How far an agent's clock may be ahead."""
 
 REFUSALS: dict[str, str] = {
     "ACC340": "the key is unknown, revoked, or replaced by another one",
@@ -56,6 +53,8 @@ REFUSALS: dict[str, str] = {
 
 REFUSED_INPUT = "input-contract"
 """The failure code of an agent that refuses its input. The input was checked before: the consumer is at fault."""
+
+_CODES = {"audience": "ACC342", "expired": "ACC343", "future": "ACC344", "payload": "ACC352"}
 
 _ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
 _ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat"})
@@ -159,12 +158,9 @@ class Gate:
     def _ingress_problem(self, claims: Claims, signer: AgentId, now: datetime) -> Problem | None:
         if claims.issuer != signer:
             return _problem("ACC341", "/iss", claims.issuer)
-        if claims.audience not in self._audiences:
-            return _problem("ACC342", "/aud", claims.audience)
-        if claims.expires_at <= now.timestamp():
-            return _problem("ACC343", "/exp", str(claims.expires_at))
-        if claims.issued_at > (now + CLOCK_SKEW).timestamp():
-            return _problem("ACC344", "/iat", str(claims.issued_at))
+        flaw = claims_flaw(claims, self._audiences, now)
+        if flaw is not None:
+            return _problem(_CODES[flaw.kind], flaw.pointer, flaw.seen)
         if claims.kind not in _ABOUT_ATTEMPTS and claims.kind not in _ABOUT_AGENTS:
             return _problem("ACC345", "/knd", claims.kind)
         if claims.kind in _ABOUT_ATTEMPTS and None in (claims.run, claims.task, claims.attempt, claims.lease):
@@ -390,12 +386,8 @@ def _last_rejected(run: Run, task: TaskId) -> Attempt:
 
 
 def _payload_problem(claims: Claims, payload: bytes) -> Problem | None:
-    signed = claims.payload
-    if signed is None:
-        return _problem("ACC352", "/pld", "none is signed") if payload else None
-    if signed.length_bytes != len(payload) or signed.sha256 != sha256(payload).hexdigest():
-        return _problem("ACC352", "/pld", f"{len(payload)} bytes")
-    return None
+    flaw = payload_flaw(claims, payload)
+    return None if flaw is None else _problem(_CODES[flaw.kind], flaw.pointer, flaw.seen)
 
 
 def _problem(code: str, pointer: str, seen: str) -> Problem:

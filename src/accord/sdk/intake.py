@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from accord.domain.ids import AgentId, Digest, KeyId
+from accord.domain.ingress import Flaw, claims_flaw, payload_flaw
 from accord.domain.message import Claims, Kind, Message, decode_claims
 from accord.domain.signature import Parsed, PublicKey, parse_statement, statement_digest
 from accord.errors import MessageRefused, Place, Problem
 from accord.ports import Delivery
 from accord.statements import Verifier
-
-CLOCK_SKEW: Final = timedelta(seconds=60)
-"""How far the issuer's clock may be ahead."""
 
 ASSIGNMENTS: Final[frozenset[Kind]] = frozenset(("assign",))
 """What one instance of an agent takes."""
@@ -26,9 +23,11 @@ NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject"))
 """What all instances hear."""
 
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
-    "assign": ("run", "task", "attempt", "lease", "capability", "contract"),
+    "assign": ("run", "task", "attempt", "lease", "capability", "contract", "payload"),
     "cancel": ("run", "task", "attempt"),
 }
+
+_CODES: Final = {"audience": "ACC381", "expired": "ACC382", "future": "ACC383", "payload": "ACC385"}
 
 REFUSALS: Final[dict[str, str]] = {
     "ACC380": "the key is none of an orchestrator that this agent trusts",
@@ -100,22 +99,16 @@ class Intake:
             return Refusal(message, (forged,))
         try:
             claims = decode_claims(signed.parsed.claims)
-            self._current(claims, now, kinds)
+            _refuse(claims_flaw(claims, (self._agent,), now))
+            if claims.kind not in kinds:
+                raise _refusal("ACC384", "/knd", claims.kind)
+            if claims.payload is not None and claims.payload.media_type != "application/json":
+                raise _refusal("ACC385", "/pld/typ", claims.payload.media_type)
+            _refuse(payload_flaw(claims, message.payload))
             _complete(claims)
-            _same_payload(claims, message.payload)
         except MessageRefused as error:
             return Refusal(message, error.problems)
         return Letter(signed.delivery, claims, statement_digest(signed.parsed.claims))
-
-    def _current(self, claims: Claims, now: datetime, kinds: frozenset[Kind]) -> None:
-        if claims.audience != self._agent:
-            raise _refusal("ACC381", "/aud", claims.audience)
-        if claims.expires_at <= now.timestamp():
-            raise _refusal("ACC382", "/exp", str(claims.expires_at))
-        if claims.issued_at > (now + CLOCK_SKEW).timestamp():
-            raise _refusal("ACC383", "/iat", str(claims.issued_at))
-        if claims.kind not in kinds:
-            raise _refusal("ACC384", "/knd", claims.kind)
 
 
 def _complete(claims: Claims) -> None:
@@ -126,15 +119,9 @@ def _complete(claims: Claims) -> None:
     )
 
 
-def _same_payload(claims: Claims, payload: bytes) -> None:
-    signed = claims.payload
-    if signed is None:
-        if payload or claims.kind == "assign":
-            raise _refusal("ACC385", "/pld", "none is signed")
-    elif signed.media_type != "application/json":
-        raise _refusal("ACC385", "/pld/typ", signed.media_type)
-    elif signed.length_bytes != len(payload) or signed.sha256 != sha256(payload).hexdigest():
-        raise _refusal("ACC385", "/pld", f"{len(payload)} bytes")
+def _refuse(flaw: Flaw | None) -> None:
+    if flaw is not None:
+        raise _refusal(_CODES[flaw.kind], flaw.pointer, flaw.seen)
 
 
 def _refusal(code: str, pointer: str, seen: str) -> MessageRefused:
