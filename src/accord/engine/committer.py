@@ -85,6 +85,7 @@ class Committer:
                 self._order(Order(run, c.Tick()))
             else:
                 self._executor.abandon([run])
+                self._parts.timers.set(run, None)
         for order in again:
             self._order(order)
 
