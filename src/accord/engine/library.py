@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import sha256
 
 from accord.domain.capability import Version
 from accord.domain.compile import compile_graph
@@ -77,6 +78,14 @@ class Library:
         """The graph of this digest, compiled once. Raises NotFound, TemplateInvalid."""
         if digest not in self._graphs:
             self._graphs[digest] = compile_graph(await self.template(digest), digest)
+        return self._graphs[digest]
+
+    def compiled(self, document: bytes) -> Graph:
+        """The graph of a document that may be published now, at hand from then on. Raises TemplateInvalid."""
+        digest = Digest(sha256(document).hexdigest())
+        if digest not in self._graphs:
+            self._templates[digest] = template_from_json(document)
+            self._graphs[digest] = compile_graph(self._templates[digest], digest)
         return self._graphs[digest]
 
     def input_schema(self, graph: Graph) -> Schema:

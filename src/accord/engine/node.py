@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from hashlib import sha256
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +17,6 @@ from accord.codec import decode_event
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.capability import CapabilityRange
-from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.event import Event
@@ -106,8 +104,7 @@ class Node:
 
     async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
         """Publish a template, once it is verified."""
-        digest = Digest(sha256(document).hexdigest())
-        (await self.parts.verification.report(compile_graph(template, digest))).refuse()
+        (await self.parts.verification.report(self.parts.library.compiled(document))).refuse()
         now, stream = self.parts.ports.clock.now(), self.parts.template_stream
         return await self.parts.library.publish(template, document, stream, by, now)
 

@@ -118,8 +118,10 @@ class Registry:
 
     def remember_card(self, card: AgentCard) -> None:
         """Take over what a card offers; its contracts are known from now on, whether the agent is present or not."""
+        before = self._cards.get(card.agent)
+        if before is None or before.capabilities != card.capabilities:
+            self.generation += 1
         self._cards[card.agent] = card
-        self.generation += 1
         self._offered[card.agent] = {contract.digest for contract in card.contracts()} | self._offered.get(
             card.agent, set()
         )

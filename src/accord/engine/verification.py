@@ -14,7 +14,9 @@ from accord.verifier.verify import verify
 
 
 class Verification:
-    """Verifies graphs against the registry and the library, and remembers the outcome until the registry changes."""
+    """Verifies graphs against the registry and the library, and remembers the outcome until those change: the library
+    only counts for graphs with sub-workflows.
+    """
 
     def __init__(self, registry: Registry, library: Library) -> None:
         self._registry = registry
@@ -23,7 +25,7 @@ class Verification:
 
     async def report(self, graph: Graph, *, place_of: PlaceOf = pointer_only) -> Report:
         """What can be proven of the graph now. `place_of` gives JSON pointers their places in a file."""
-        known = (self._registry.generation, self._library.generation)
+        known = (self._registry.generation, self._library.generation if _subruns(graph) else 0)
         remembered = self._reports.get(graph.digest)
         if remembered is not None and remembered[0] == known and place_of is pointer_only:
             return remembered[1]

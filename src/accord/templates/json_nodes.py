@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None}
 MAX_SAFE_INTEGER = 2**53 - 1
 """RFC 8785 and most readers of JSON know no larger integers."""
@@ -107,7 +108,7 @@ class _Reader:
 
     def unquoted(self) -> str:
         text: str = json.loads(self.token)
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if _SURROGATE.search(text):
             raise self.wrong("half of a surrogate pair", self.start)
         return text
 

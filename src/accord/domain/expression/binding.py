@@ -7,6 +7,7 @@ a literal `${`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import TypeAlias
 
@@ -18,7 +19,8 @@ from accord.domain.expression.reference import Reference, Scope
 from accord.errors import ExpressionInvalid, Place, Problem
 
 _OPEN, _ESCAPED = "${", "$${"
-_QUOTES = ('"""', "'''", '"', "'")
+_MARK = re.compile(r"""\"{3}|'{3}|["'{}]|//""")
+"""What opens or closes something inside of an expression."""
 _NOTHING: frozenset[Reference] = frozenset()
 UNKNOWN = Expression(source="", references=_NOTHING, result_type="dyn")
 """Stands for an expression of which nothing can be told, because it does not compile."""
@@ -260,19 +262,19 @@ def _chunks(text: str) -> Iterator[str | tuple[int, int]]:
 def _closing(text: str, at: int) -> int:
     """Where the brace is that closes an expression; those in strings and comments do not count."""
     depth = 0
-    while at < len(text):
-        quote = next((quote for quote in _QUOTES if text.startswith(quote, at)), None)
-        if quote is not None:
-            raw = at > 0 and text[at - 1] in "rR"
-            at = _string_end(text, at + len(quote), quote, raw)
-            continue
-        if text.startswith("//", at):
+    while (found := _MARK.search(text, at)) is not None:
+        mark, at = found[0], found.end()
+        if mark == "//":
             at = text.find("\n", at) % (len(text) + 1)
-            continue
-        if text[at] == "}" and depth == 0:
-            return at
-        depth += (text[at] == "{") - (text[at] == "}")
-        at += 1
+        elif mark == "{":
+            depth += 1
+        elif mark != "}":
+            raw = found.start() > 0 and text[found.start() - 1] in "rR"
+            at = _string_end(text, at, mark, raw)
+        elif depth == 0:
+            return found.start()
+        else:
+            depth -= 1
     return -1
 
 

@@ -141,17 +141,17 @@ def _path_problem(reference: Reference, expression: Expression, types: Types) ->
     schema = types[anchor]
     rest = reference.path[len(anchor) - 1 :]
     for count in range(1, len(rest) + 1):
-        before = _text((*anchor, *rest[: count - 1]))
-        names = declared_names(schema, rest[: count - 1])
-        close = get_close_matches(rest[count - 1], names, n=1)
-        hint = f"did you mean {close[0]}?" if close else _listed(names)
         there = schema_at(schema, rest[:count])
+        if there is not None and there is not False:
+            continue
+        before, name = _text((*anchor, *rest[: count - 1])), rest[count - 1]
+        names = declared_names(schema, rest[: count - 1])
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else _listed(names)
         if there is False:
-            return f"`{before}` cannot have `{rest[count - 1]}`", hint
-        if there is None:
-            suspicious = close and rest[count - 1] not in names and not _guarded(reference, expression)
-            message = f"`{before}` does not declare `{rest[count - 1]}`"
-            return (message, f"{hint} or test it with has()") if suspicious else None
+            return f"`{before}` cannot have `{name}`", hint
+        suspicious = close and name not in names and not _guarded(reference, expression)
+        return (f"`{before}` does not declare `{name}`", f"{hint} or test it with has()") if suspicious else None
     return None
 
 
