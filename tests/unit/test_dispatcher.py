@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,11 +127,11 @@ class Shop:
     def candidates(self, wanted: CapabilityRange) -> list[str]:
         return [str(wanted)]
 
-    def choose(self, candidates: list[str], want: Want, state: Any) -> str | None:
+    def choose(self, candidates: list[str], want: Want, state: Any, now: datetime) -> str | None:
         self.asked[candidates[0]] += 1
         return "agent" if self.places and state.run != self.picky else None
 
-    def any_room(self, candidates: list[str]) -> bool:
+    def any_room(self, candidates: list[str], now: datetime) -> bool:
         return self.places > 0
 
     def find(self, run: RunId) -> Any:

@@ -167,8 +167,10 @@ async def test_one_of_two_instances_is_gone_the_agent_is_not(stage: Stage) -> No
     stage.clock.forward(3000)
     await worker.tell(await worker.news("card", worker.card(instance=InstanceId(f"{worker.id}#2"))))
     stage.clock.forward(3000)
-    assert registry.expire(stage.clock.now()) == []
+    assert registry.expire(stage.clock.now()) == [worker.id]
     assert list(registry.instances(worker.id)) == [f"{worker.id}#2"]
+    (candidate,) = registry.candidates(WORK)
+    assert registry.is_served(worker.id, candidate.contract.digest)
 
 
 async def test_a_heartbeat_without_a_card_is_answered_with_what_to_do(stage: Stage) -> None:

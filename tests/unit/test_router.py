@@ -9,27 +9,42 @@ from typing import Any
 import msgspec
 import pytest
 
-from accord.domain.agent import Capacity
-from accord.domain.contract import compile_contract
+from accord.domain.agent import AgentCard, Capacity
+from accord.domain.contract import Contract, compile_contract
 from accord.domain.document import document_of
-from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
+from accord.engine.presence import HIGH_WATER, Presence, Report
 from accord.engine.registry import Candidate
-from accord.engine.router import HIGH_WATER, Held, Router
+from accord.engine.router import Held, Router
 from accord.testing.stage import NOON, CountedIds
 
 RUN, TASK = RunId("run_1"), TaskId("work")
 CONTRACT = compile_contract(capability="test.work", version="1.0.0", input_schema=True, output_schema=True)
 
 
+OTHER = compile_contract(capability="test.work", version="1.1.0", input_schema=True, output_schema=True)
+
+
+def instance(agent: str, capacity: Capacity, *offers: Contract) -> Presence:
+    card = AgentCard(
+        agent=AgentId(agent), instance=InstanceId(f"{agent}#1"), organisation="local", keys=(), capabilities=(),
+        capacity=capacity,
+    )  # fmt: skip
+    return Presence(card, frozenset(one.digest for one in offers or (CONTRACT,)), NOON)
+
+
 class Capacities:
     """Stands where the router asks the registry."""
 
     def __init__(self, **agents: tuple[int, int]) -> None:
-        self._known = {AgentId(name): Capacity(*capacity) for name, capacity in agents.items()}
+        self._known = {AgentId(name): (instance(name, Capacity(*capacity)),) for name, capacity in agents.items()}
 
-    def capacity(self, agent: AgentId) -> Capacity | None:
-        return self._known.get(agent)
+    def serving(self, agent: AgentId) -> tuple[Presence, ...]:
+        return self._known.get(agent, ())
+
+    def offering(self, agent: AgentId, contract: Digest) -> tuple[Presence, ...]:
+        return tuple(one for one in self.serving(agent) if contract in one.offers)
 
     @property
     def candidates(self) -> Sequence[Candidate]:
@@ -41,24 +56,29 @@ class Rig:
         self.registry: Any = Capacities(**agents)
         self.router = Router(self.registry, CountedIds(), *([limits] if limits is not None else []))
         self._numbers = 0
+        self.now = NOON
 
     def chosen(self, want: Want | None = None, state: TaskState | None = None) -> str | None:
         want = want or wanted()
         state = state or TaskState(phase="active", wants=(want,))
-        choice = self.router.choose(self.registry.candidates, want, state)
+        choice = self.router.choose(self.registry.candidates, want, state, self.now)
         return choice.candidate.agent if choice else None
 
-    def give(self, agent: str, run: RunId = RUN) -> int:
+    def report(self, agent: str, queued: int = 0, others: int = 0, valid_s: float = 20) -> None:
+        """The agent's only instance says this of its work."""
+        self.registry._known[AgentId(agent)][0].report = Report(queued, others, NOON + timedelta(seconds=valid_s))
+
+    def give(self, agent: str, run: RunId = RUN, capability: str = "test.work@1.0.0") -> int:
         """The agent holds one more attempt from now on."""
         self._numbers += 1
-        fields: dict[str, Any] = {"agent": AgentId(agent), "lease": LeaseToken(f"lease-{self._numbers}")}
-        if "capability" in Held.__struct_fields__:
-            fields["capability"] = "test.work"
-        self.router.reserve(run, TASK, self._numbers, Held(**fields))
+        held = Held(AgentId(agent), LeaseToken(f"lease-{self._numbers}"), capability)
+        self.router.reserve(run, TASK, self._numbers, held)
         return self._numbers
 
-    def end(self, number: int, agent: str, took_s: float, phase: str = "succeeded") -> None:
-        attempt = attempted(agent, number=number, phase=phase)
+    def end(
+        self, number: int, agent: str, took_s: float, phase: str = "succeeded", confidence: float | None = None
+    ) -> None:
+        attempt = msgspec.structs.replace(attempted(agent, number=number, phase=phase), confidence=confidence)
         self.router.free(RUN, TASK, attempt, NOON + timedelta(seconds=took_s))
 
 
@@ -139,7 +159,8 @@ def test_nobody_gets_more_than_up_to_the_high_water_mark(concurrency: int, queue
 def test_an_absent_agent_gets_nothing() -> None:
     rig = Rig(a=(1, 10))
     rig.registry._known.clear()
-    assert rig.router.choose([Candidate(AgentId("a"), CONTRACT, "x")], wanted(), TaskState(phase="active")) is None
+    gone = [Candidate(AgentId("a"), CONTRACT, "x")]
+    assert rig.router.choose(gone, wanted(), TaskState(phase="active"), NOON) is None
 
 
 def test_reserving_again_and_freeing_twice_count_once() -> None:
@@ -183,7 +204,7 @@ def test_a_named_agent_is_waited_for_while_it_is_there() -> None:
     assert rig.chosen(want) == "a"
     rig.give("a")
     assert rig.chosen(want) is None
-    assert rig.router.any_room(rig.registry.candidates)
+    assert rig.router.any_room(rig.registry.candidates, NOON)
     del rig.registry._known[AgentId("a")]
     assert rig.chosen(want) == "b"
 
@@ -215,7 +236,121 @@ def test_the_reason_says_what_was_compared() -> None:
     rig.end(rig.give("b"), "b", took_s=0.5)
     rig.give("a")
     want = wanted()
-    choice = rig.router.choose(rig.registry.candidates, want, TaskState(phase="active", wants=(want,)))
+    choice = rig.router.choose(rig.registry.candidates, want, TaskState(phase="active", wants=(want,)), NOON)
     assert choice is not None
     assert choice.reason == "1 held, 20.0 ms each, expected 40.0 ms; 1 of 2"
-    assert msgspec.json.encode(choice.reason)
+    rig.report("a", queued=2, others=3)
+    rig.end(rig.give("a"), "a", took_s=0.02, confidence=0.5)
+    choice = rig.router.choose(rig.registry.candidates, want, TaskState(phase="active", wants=(want,)), NOON)
+    assert choice is not None
+    assert choice.reason == "1 held, 3 of others, 2 queued, 20.0 ms each, trust 0.90, expected 111.1 ms; 1 of 2"
+
+
+# -- what agents report ------------------------------------------------------------------------------------------
+
+
+def test_what_others_have_assigned_counts() -> None:
+    rig = Rig(a=(1, 10), b=(1, 10))
+    rig.report("a", others=2)
+    rig.give("b")
+    assert rig.chosen() == "b"
+    rig.report("a", others=0)
+    assert rig.chosen() == "a"
+
+
+def test_places_that_others_have_taken_are_not_given_away() -> None:
+    rig = Rig(a=(2, 10))
+    rig.report("a", others=9)
+    assert rig.chosen() == "a"
+    rig.give("a")
+    assert rig.chosen() is None
+    assert not rig.router.any_room(rig.registry.candidates, rig.now)
+
+
+def test_over_its_high_water_mark_an_agent_gets_nothing_until_that_recedes() -> None:
+    rig = Rig(a=(8, 10), b=(1, 0))
+    rig.report("a", queued=8)
+    assert rig.chosen() == "a"
+    rig.report("a", queued=9)
+    assert rig.chosen() == "b"
+    rig.give("b")
+    assert rig.chosen() is None
+    rig.report("a", queued=8)
+    assert rig.chosen() == "a"
+
+
+def test_a_stale_report_is_not_believed() -> None:
+    rig = Rig(a=(1, 10))
+    rig.report("a", queued=10, others=100, valid_s=20)
+    assert rig.chosen() is None
+    rig.now = NOON + timedelta(seconds=20)
+    assert rig.chosen() == "a"
+
+
+# -- trust -------------------------------------------------------------------------------------------------------
+
+
+def test_whose_results_do_not_count_has_to_be_faster() -> None:
+    rig = Rig(a=(1, 10), b=(1, 10))
+    for _ in range(20):
+        rig.end(rig.give("a"), "a", took_s=0.1, confidence=0.5)
+        rig.end(rig.give("b"), "b", took_s=0.15)
+    assert rig.chosen() == "b"
+    for _ in range(20):
+        rig.end(rig.give("a"), "a", took_s=0.05, confidence=0.5)
+    assert rig.chosen() == "a"
+
+
+@pytest.mark.parametrize("phase", ["failed", "rejected"])
+def test_to_fail_fast_attracts_nothing(phase: str) -> None:
+    rig = Rig(bad=(8, 10), good=(1, 10))
+    for _ in range(30):
+        rig.end(rig.give("bad"), "bad", took_s=0.001, phase=phase)
+        rig.end(rig.give("good"), "good", took_s=0.05)
+    assert rig.chosen() == "good"
+
+
+def test_what_ran_out_of_time_or_was_withdrawn_tells_nothing_of_trust() -> None:
+    rig = Rig(a=(1, 10))
+    for phase in ("expired", "cancelled"):
+        rig.end(rig.give("a"), "a", took_s=1, phase=phase)
+    assert rig.router.load(AgentId("a")).trust == {}
+
+
+def test_trust_is_that_of_one_capability() -> None:
+    rig = Rig(a=(1, 10))
+    rig.end(rig.give("a", capability="test.other@1.0.0"), "a", took_s=1, phase="failed")
+    load = rig.router.load(AgentId("a"))
+    assert load.trust_in("test.other") < 1
+    assert load.trust_in("test.work") == 1
+
+
+# -- several versions of one agent -------------------------------------------------------------------------------
+
+
+def mixed(old: tuple[int, int], new: tuple[int, int]) -> tuple[Rig, list[Candidate]]:
+    """An agent with an instance of the old version, and one of the new."""
+    rig = Rig()
+    a = AgentId("a")
+    rig.registry._known[a] = (instance("a", Capacity(*old)), instance("a", Capacity(*new), OTHER))
+    return rig, [Candidate(a, OTHER, "test.work@1.1.0"), Candidate(a, CONTRACT, "test.work@1.0.0")]
+
+
+def chosen_version(rig: Rig, candidates: list[Candidate]) -> str | None:
+    choice = rig.router.choose(candidates, wanted(), TaskState(phase="active", wants=(wanted(),)), rig.now)
+    return choice.candidate.capability if choice else None
+
+
+def test_each_version_has_the_room_of_the_instances_that_offer_it() -> None:
+    rig, candidates = mixed(old=(2, 0), new=(1, 0))
+    given: list[str] = []
+    while (version := chosen_version(rig, candidates)) is not None:
+        rig.give("a", capability=version)
+        given.append(version)
+    assert given == ["test.work@1.1.0", "test.work@1.0.0", "test.work@1.0.0"]
+
+
+def test_an_instance_over_its_mark_keeps_only_its_own_version_from_being_assigned() -> None:
+    rig, candidates = mixed(old=(1, 10), new=(1, 10))
+    rig.registry._known[AgentId("a")][1].report = Report(9, 0, NOON + timedelta(seconds=1))
+    assert chosen_version(rig, candidates) == "test.work@1.0.0"

@@ -17,7 +17,7 @@ from accord.engine.assignments import Draftsman
 from accord.engine.dispatcher import BACKOFF_CAP, Proposal
 from accord.engine.ledger import Slot
 from accord.engine.parts import Parts
-from accord.engine.router import held_under
+from accord.engine.router import Held
 from accord.errors import Problem, StoreUnavailable, TransitionRefused
 
 logger = logging.getLogger("accord.assigner")
@@ -80,7 +80,7 @@ class Assigner:
         number = len(slot.run.state(task).attempts) + 1
         command = self._command(slot.run, proposal, payload)
         await self._parts.ledger.decide(slot, command)
-        held = held_under(command.agent, command.lease, command.capability)
+        held = Held(command.agent, command.lease, command.capability)
         self._parts.router.reserve(slot.run.id, task, number, held)
         self._parts.outgoing[slot.run.id, task, number] = payload
 

@@ -196,8 +196,8 @@ class Dispatcher:
                 self._put_off(run, task, now)
             else:
                 candidates = self._registry.candidates(lane.wanted)
-                choice = self._router.choose(candidates, want, run.state(task))
-                if choice is None and self._is_full(lane, candidates):
+                choice = self._router.choose(candidates, want, run.state(task), now)
+                if choice is None and self._is_full(lane, candidates, now):
                     tasks.appendleft(task)
                     return None
                 if choice is None:
@@ -213,8 +213,8 @@ class Dispatcher:
                 return proposal
         return None
 
-    def _is_full(self, lane: Lane, candidates: Sequence[Candidate]) -> bool:
-        return len(lane.passed_over) >= PASSED_OVER_MAX or not self._router.any_room(candidates)
+    def _is_full(self, lane: Lane, candidates: Sequence[Candidate], now: datetime) -> bool:
+        return len(lane.passed_over) >= PASSED_OVER_MAX or not self._router.any_room(candidates, now)
 
     def _leave(self, key: str, lane: Lane, now: datetime) -> None:
         """The lane has no more turns in this call. It keeps its place: who found no room is not behind who did."""

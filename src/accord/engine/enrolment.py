@@ -243,8 +243,7 @@ class Enrolment:
             refusal = MessageRefused(*problems)
             self._registry.refuse(card.agent, refusal)
             raise refusal
-        known = self._registry.card(card.agent)
-        if known is None or known.capabilities != card.capabilities:
+        if not self._registry.is_offered(card):
             await self._stream.append(CardAccepted(at=now, agent=card.agent, card=document, statement=statement))
         self._registry.remember_card(card)
         self._registry.arrive(card, now)

@@ -19,7 +19,7 @@ from accord.engine.assignments import Draftsman, Envelope
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
-from accord.engine.router import held_under
+from accord.engine.router import Held
 from accord.errors import AccordError, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
@@ -55,7 +55,7 @@ class Executor:
                 self._parts.dispatcher.offer(run, effect.task)
             elif isinstance(effect, f.Send):
                 attempt = effect.attempt
-                held = held_under(attempt.agent, attempt.lease, attempt.capability)
+                held = Held(attempt.agent, attempt.lease, attempt.capability)
                 self._parts.router.reserve(run.id, effect.task, effect.attempt.number, held)
                 self._parts.registry.extend(attempt.lease, until)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from accord.domain.agent import decode_card
 from accord.domain.ids import LeaseToken, RunId, partition_of, run_of
+from accord.domain.message import Claims
 from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
 from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect
 from accord.engine.parts import Parts
+from accord.engine.presence import Report
 from accord.engine.recency import Recency
 from accord.errors import AccordError, MessageRefused, Problem, StoreError, StoreUnavailable
 
@@ -112,9 +114,10 @@ class Receiver:
             raise MessageRefused.of("ACC348", f"{claims.issuer} renews a lease of {foreign[0]}")
         if not self._recency.is_news(beat.instance, claims, now):
             return
+        report = self._report_of(beat, claims, now)
         kept = tuple(lease for lease, holder in holders.items() if holder is not None)
         beat = msgspec.structs.replace(beat, running=kept)
-        if registry.heartbeat(claims.issuer, beat, now, self._parts.tuning.lease):
+        if registry.heartbeat(claims.issuer, beat, report, now, self._parts.tuning.lease):
             self._recency.seen(beat.instance, claims)
             ended = [lease for lease, holder in holders.items() if holder is None and self._is_over(lease)]
             if ended:
@@ -130,6 +133,20 @@ class Receiver:
         if run is None or run in self._parts.ledger.unread:
             return False
         return self._parts.partitions.surely_ours(partition_of(run))
+
+    def _report_of(self, beat: HeartbeatPayload, claims: Claims, now: datetime) -> Report:
+        """What an instance says of its work. What we have assigned is known better here: only the rest counts."""
+        ours = sum(self._is_of_ours(lease) for lease in beat.running)
+        capacity = self._parts.registry.instance_capacity(beat.instance)
+        held = round(beat.load * capacity.total) if capacity is not None else 0
+        until = min(self._parts.registry.report_until(now), datetime.fromtimestamp(claims.expires_at, UTC))
+        return Report(beat.queued, max(0, held - ours), until)
+
+    def _is_of_ours(self, lease: LeaseToken) -> bool:
+        run = run_of(lease)
+        if run is None:
+            return self._parts.router.holder(lease) is not None
+        return partition_of(run) in self._parts.partitions.fences
 
     async def _register(self, authentic: Authentic, now: datetime) -> None:
         payload, claims = authentic.message.payload, authentic.claims

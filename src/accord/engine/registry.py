@@ -16,8 +16,9 @@ from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
 from accord.domain.payloads import HeartbeatPayload
 from accord.domain.signature import PublicKey
 from accord.domain.system import AgentEnrolled, KeyRetired, KeyRevoked, SystemEvent
+from accord.engine.presence import Presence, Report
 from accord.errors import MessageRefused, NotFound, Problem
-from accord.service import KnownAgent, KnownKey
+from accord.service import KnownAgent, KnownInstance, KnownKey
 
 Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
 """What breaks when the second contract takes the place of the first; `accord.verifier` has it."""
@@ -29,23 +30,8 @@ SILENT_MAX = 10_000
 """How many silent instances are remembered, so that they need not send their cards again."""
 
 
-class Presence(msgspec.Struct):
-    """A running instance of an agent, as of its last heartbeat."""
-
-    agent: AgentId
-    capacity: Capacity
-    last_seen: datetime
-    queued: int = 0
-    load: float = 0.0
-    draining: bool = False
-    batches: bool = False
-    """Whether it verifies statements that are signed in batches."""
-    keys: tuple[KeyId, ...] = ()
-    """With which it may sign, by its card."""
-
-
 class Candidate(msgspec.Struct, frozen=True):
-    """An agent that offers a capability, with the best version that it offers."""
+    """An agent that offers a capability, with the best version that one of its instances offers."""
 
     agent: AgentId
     contract: Contract
@@ -71,6 +57,8 @@ class Registry:
         self._left: set[AgentId] = set()
         self._renewed: dict[LeaseToken, datetime] = {}
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
+        self._serving: dict[AgentId, tuple[Presence, ...]] = {}
+        self._offering: dict[tuple[AgentId, Digest], tuple[Presence, ...]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
         self._batching: set[AgentId] = set()
         self.generation = 0
@@ -155,8 +143,8 @@ class Registry:
     def arrive(self, card: AgentCard, now: datetime) -> None:
         """An instance is here: it has sent its card."""
         self._silent.pop(card.instance, None)
-        keys = tuple(key.kid for key in card.public_keys)
-        self._present[card.instance] = Presence(card.agent, card.capacity, now, batches=card.batches, keys=keys)
+        offers = frozenset(contract.digest for contract in card.contracts())
+        self._present[card.instance] = Presence(card, offers, now)
         self.refusals.pop(card.agent, None)
         self._touch()
 
@@ -165,7 +153,9 @@ class Registry:
         self.refusals[agent] = refusal
         self._touch()
 
-    def heartbeat(self, agent: AgentId, beat: HeartbeatPayload, now: datetime, lease: timedelta) -> bool:
+    def heartbeat(
+        self, agent: AgentId, beat: HeartbeatPayload, report: Report, now: datetime, lease: timedelta
+    ) -> bool:
         """An instance is still here, or here again after a silence, and keeps its leases, or it leaves; False where it
         has not sent a card yet.
         """
@@ -179,12 +169,14 @@ class Registry:
         changed = returns or presence.draining != beat.draining
         self._present[beat.instance] = presence
         self._silent.pop(beat.instance, None)
-        presence.last_seen, presence.queued, presence.load = now, beat.queued, beat.load
-        presence.draining = beat.draining
+        was_over = presence.is_over_mark(now)
+        presence.last_seen, presence.draining, presence.report = now, beat.draining, report
         for token in beat.running:
             self._renewed[token] = now + lease
         if changed:
             self._touch()
+        elif was_over and not presence.is_over_mark(now):
+            self._tell()
         return True
 
     def _leave(self, agent: AgentId, instance: InstanceId) -> None:
@@ -194,7 +186,7 @@ class Registry:
         self._touch()
 
     def expire(self, now: datetime) -> list[AgentId]:
-        """Forget the instances that have been silent for too long; returns agents of which none is left."""
+        """Forget the instances that have been silent for too long; returns the agents that have lost one."""
         gone = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
         agents = {self._present[name].agent for name in gone} | self._left
         self._left.clear()
@@ -204,7 +196,7 @@ class Registry:
         self._renewed = {token: until for token, until in self._renewed.items() if until > now}
         if gone:
             self._touch()
-        return sorted(agents - {one.agent for one in self._present.values()})
+        return sorted(agents)
 
     def renewed(self) -> dict[LeaseToken, datetime]:
         """How long heartbeats keep which leases."""
@@ -213,6 +205,39 @@ class Registry:
     def extend(self, lease: LeaseToken, until: datetime) -> None:
         """Keep a lease without a heartbeat: its run was just read, and the agent could not be heard meanwhile."""
         self._renewed[lease] = max(until, self._renewed.get(lease, until))
+
+    def instance_capacity(self, instance: InstanceId) -> Capacity | None:
+        """What an instance takes at a time, present or silent; None where it has not sent a card."""
+        found = self._present.get(instance) or self._silent.get(instance)
+        return found.capacity if found is not None else None
+
+    def report_until(self, now: datetime) -> datetime:
+        """Until when a report that comes now may be believed: as long as its instance counts as present without another
+        one.
+        """
+        return now + self._absent_after
+
+    def serving(self, agent: AgentId) -> tuple[Presence, ...]:
+        """The agent's instances that take assignments."""
+        return self._serving.get(agent, ())
+
+    def offering(self, agent: AgentId, contract: Digest) -> tuple[Presence, ...]:
+        """Those of them that offer this contract."""
+        found = self._offering.get((agent, contract))
+        if found is None:
+            found = tuple(one for one in self.serving(agent) if contract in one.offers)
+            self._offering[agent, contract] = found
+        return found
+
+    def is_served(self, agent: AgentId, contract: Digest) -> bool:
+        """Whether an instance is present, be it about to leave, that offers this contract."""
+        return any(one.agent == agent and contract in one.offers for one in self._present.values())
+
+    def is_offered(self, card: AgentCard) -> bool:
+        """Whether nothing new is on this card: the last one accepted, or an instance that is present, says the same."""
+        cards = [known] if (known := self._cards.get(card.agent)) is not None else []
+        cards.extend(one.card for one in self._present.values() if one.agent == card.agent)
+        return any(one.capabilities == card.capabilities for one in cards)
 
     def capacity(self, agent: AgentId) -> Capacity | None:
         """What all instances of the agent can take together; None where none is present."""
@@ -223,7 +248,9 @@ class Registry:
         return agent in self._batching
 
     def candidates(self, wanted: CapabilityRange) -> tuple[Candidate, ...]:
-        """The agents present that offer the capability in a version of the range, by id."""
+        """The agents present that offer the capability in a version of the range, by id; the best version of each
+        instance, the newest first.
+        """
         text = str(wanted)
         found = self._candidates.get(text)
         if found is None:
@@ -231,11 +258,10 @@ class Registry:
         return found
 
     def _find(self, wanted: CapabilityRange) -> Iterator[Candidate]:
-        for agent in sorted(self._capacities):
-            matching = [one for one in self._cards[agent].contracts() if wanted.matches(one.ref)]
-            if matching:
-                best = max(matching, key=lambda contract: contract.version)
-                yield Candidate(agent, best, str(best.ref))
+        for agent in sorted(self._serving):
+            best = {contract for one in self._serving[agent] if (contract := _best(one.card, wanted)) is not None}
+            for contract in sorted(best, key=lambda contract: contract.version, reverse=True):
+                yield Candidate(agent, contract, str(contract.ref))
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -276,12 +302,20 @@ class Registry:
         return len({one.agent for one in self._present.values()}), len(self._present)
 
     def known(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
-        """All known agents by id, or those whose newest card offers a capability in this range."""
+        """All known agents by id, or those whose newest card, or an instance, offers a capability in this range."""
         keys = self._keys_by_agent()
+        instances: dict[AgentId, list[Presence]] = {}
+        for name in sorted(self._present):
+            instances.setdefault(self._present[name].agent, []).append(self._present[name])
         return [
-            KnownAgent(card=card, keys=tuple(keys.get(card.agent, ())), capacity=self.capacity(card.agent))
+            KnownAgent(
+                card=card,
+                keys=tuple(keys.get(card.agent, ())),
+                capacity=self.capacity(card.agent),
+                instances=tuple(_known_instance(one) for one in instances.get(card.agent, ())),
+            )
             for card in self.agents()
-            if wanted is None or any(wanted.matches(contract.ref) for contract in card.contracts())
+            if wanted is None or _offers(wanted, card, instances.get(card.agent, ()))
         ]
 
     def every_contract(self) -> list[Contract]:
@@ -305,17 +339,46 @@ class Registry:
 
     def _touch(self) -> None:
         self._candidates.clear()
-        self._capacities = {}
-        others = {one.agent for one in self._present.values() if not one.batches}
+        self._offering.clear()
+        others = {one.agent for one in self._present.values() if not one.card.batches}
         self._batching = {one.agent for one in self._present.values()} - others
+        serving: dict[AgentId, list[Presence]] = {}
         for one in self._present.values():
-            if not one.draining and one.agent in self._cards:
-                known = self._capacities.get(one.agent, Capacity(concurrency=0, queue=0))
-                self._capacities[one.agent] = Capacity(
-                    concurrency=known.concurrency + one.capacity.concurrency, queue=known.queue + one.capacity.queue
-                )
+            if not one.draining:
+                serving.setdefault(one.agent, []).append(one)
+        self._serving = {agent: tuple(instances) for agent, instances in serving.items()}
+        self._capacities = {agent: _sum(one.capacity for one in found) for agent, found in serving.items()}
+        self._tell()
+
+    def _tell(self) -> None:
         for tell in self.changed:
             tell()
+
+
+def _best(card: AgentCard, wanted: CapabilityRange) -> Contract | None:
+    """The newest version in the range that the card offers."""
+    matching = (contract for contract in card.contracts() if wanted.matches(contract.ref))
+    return max(matching, key=lambda contract: contract.version, default=None)
+
+
+def _sum(capacities: Iterable[Capacity]) -> Capacity:
+    known = list(capacities)
+    return Capacity(concurrency=sum(one.concurrency for one in known), queue=sum(one.queue for one in known))
+
+
+def _offers(wanted: CapabilityRange, card: AgentCard, instances: Iterable[Presence]) -> bool:
+    return any(_best(one, wanted) is not None for one in (card, *(instance.card for instance in instances)))
+
+
+def _known_instance(one: Presence) -> KnownInstance:
+    return KnownInstance(
+        instance=one.card.instance,
+        capabilities=tuple(offer.capability for offer in one.card.capabilities),
+        capacity=one.capacity,
+        last_seen=one.last_seen,
+        queued=one.report.queued if one.report is not None else 0,
+        draining=one.draining,
+    )
 
 
 def unknown_limits(limits: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:

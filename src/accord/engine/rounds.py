@@ -15,7 +15,7 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain.ids import RunId
-from accord.domain.run import Run
+from accord.domain.run import Attempt, Run
 from accord.engine.letters import CATCH_UP, CAUGHT_UP, LetterContent, refused
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
@@ -75,20 +75,23 @@ class Presence:
         self._orchestrator = orchestrator
 
     async def go(self) -> None:
-        """Take back what agents that are gone had."""
+        """Take back what agents had of which no instance is left that offers it."""
         parts = self._orchestrator.parts
-        gone = set(parts.registry.expire(parts.ports.clock.now()))
-        if not gone:
+        fewer = set(parts.registry.expire(parts.ports.clock.now()))
+        if not fewer:
             return
         for slot in parts.ledger.slots():
             lost = tuple(
                 (task, attempt.number)
                 for task in sorted(slot.run.busy)
                 for attempt in slot.run.state(task).attempts
-                if attempt.live and attempt.agent in gone
+                if attempt.live and attempt.agent in fewer and not self._is_served(attempt)
             )
             if lost:
                 self._orchestrator.order(Order(slot.run.id, c.AgentLost(attempts=lost)))
+
+    def _is_served(self, attempt: Attempt) -> bool:
+        return self._orchestrator.parts.registry.is_served(attempt.agent, attempt.contract)
 
 
 class Letters:

@@ -10,14 +10,14 @@ import msgspec
 
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
+from accord.engine.presence import Room, room_of
 from accord.engine.registry import Candidate, Registry
 from accord.ports import Ids
 
-HIGH_WATER = 0.8
-"""Share of an agent's queue above which peers, and waiting, are preferred."""
-
 _SMOOTHING = 0.2
 _UNKNOWN_S = 0.05
+_LEAST_TRUST = 0.01
+"""Whoever fails always is asked once more where all others have a hundred times as much to do."""
 
 
 class Load(msgspec.Struct):
@@ -26,8 +26,17 @@ class Load(msgspec.Struct):
     held: int = 0
     """Attempts assigned and not ended."""
     latency_s: float = _UNKNOWN_S
-    """Exponentially weighted mean from assignment to end."""
+    """Exponentially weighted mean from assignment to result."""
     ended: int = 0
+    """Attempts that succeeded."""
+    trust: dict[str, float] = {}
+    """By capability: exponentially weighted mean of the confidence in its results. One that says nothing of it counts
+    as 1, a failure and a result that was rejected as 0.
+    """
+
+    def trust_in(self, capability: str) -> float:
+        """How far a result of this capability may be relied on, from 0 to 1."""
+        return self.trust.get(capability, 1.0)
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -36,12 +45,41 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     agent: AgentId
     lease: LeaseToken
     capability: str
-    """Its name; there may be a limit for it."""
+    """`name@version`."""
+
+    @property
+    def name(self) -> str:
+        """The capability's name; there may be a limit for it."""
+        return self.capability.partition("@")[0]
 
 
-def held_under(agent: AgentId, lease: LeaseToken, capability: str) -> Held:
-    """Who holds an attempt of a capability `name@version`."""
-    return Held(agent, lease, capability.partition("@")[0])
+class Measure(msgspec.Struct, frozen=True):
+    """What can be expected of an agent that has room."""
+
+    held: int
+    room: Room
+    latency_s: float
+    trust: float
+
+    @property
+    def expected_s(self) -> float:
+        """How long it takes until there is a result that counts: the wait for a place and the work, tried as often as
+        its results can be relied on.
+        """
+        turns = (self.held + self.room.others + 1) / max(self.room.concurrency, 1)
+        return turns * max(self.latency_s, 1e-4) / max(self.trust, _LEAST_TRUST)
+
+    def words(self, among: int) -> str:
+        """The figures, for the journal."""
+        told = [f"{self.held} held"]
+        if self.room.others:
+            told.append(f"{self.room.others} of others")
+        if self.room.queued:
+            told.append(f"{self.room.queued} queued")
+        told.append(f"{self.latency_s * 1e3:.1f} ms each")
+        if self.trust < 1:
+            told.append(f"trust {self.trust:.2f}")
+        return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; 1 of {among}"
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -63,6 +101,7 @@ class Router:
         self._reserved: dict[RunId, dict[tuple[TaskId, int], Held]] = {}
         self._limits = limits or {}
         self._of_capability: Counter[str] = Counter()
+        self._of_offer: Counter[tuple[AgentId, str]] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
         self.held_back: set[AgentId] = set()
         """Agents under a hold."""
@@ -81,49 +120,72 @@ class Router:
         if (task, attempt) not in reserved:
             reserved[task, attempt] = held
             self._holders[held.lease] = held.agent
-            self._of_capability[held.capability] += 1
+            self._of_capability[held.name] += 1
+            self._of_offer[held.agent, held.capability] += 1
             self.load(held.agent).held += 1
 
     def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime) -> None:
-        """An attempt has ended; one that the agent ended itself tells how long it takes."""
+        """An attempt has ended; one that the agent ended itself tells how long it takes, and how good it is."""
         held = self._reserved.get(run, {}).pop((task, attempt.number), None)
         if held is None:
             return
         load = self._give_back(held)
-        if attempt.phase in ("succeeded", "rejected", "failed"):
+        if attempt.phase == "succeeded":
             took_s = (now - attempt.assigned_at).total_seconds()
-            weight = _SMOOTHING if load.ended else 1.0
-            load.latency_s += weight * (took_s - load.latency_s)
+            load.latency_s += (_SMOOTHING if load.ended else 1.0) * (took_s - load.latency_s)
             load.ended += 1
+        if attempt.phase in ("succeeded", "rejected", "failed"):
+            worth = _worth(attempt)
+            load.trust[held.name] = load.trust_in(held.name) + _SMOOTHING * (worth - load.trust_in(held.name))
 
     def forget(self, run: RunId) -> None:
         """Nobody holds anything of this run any more, as far as this orchestrator is concerned."""
         for held in self._reserved.pop(run, {}).values():
             self._give_back(held)
 
-    def choose(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Choice | None:
-        """The candidate with the shortest expected wait; None where nobody has room."""
+    def choose(self, candidates: Sequence[Candidate], want: Want, state: TaskState, now: datetime) -> Choice | None:
+        """The candidate that can be expected to give a good result first; None where nobody has room. Of one agent the
+        newest version that has room.
+        """
         fitting = [one for one in self._fitting(candidates, want, state) if self._is_within_limit(one)]
-        open_ = [(self._wait_s(one.agent), one) for one in fitting if self._has_room(one.agent)]
+        open_: dict[AgentId, tuple[Candidate, Measure]] = {}
+        for one in fitting:
+            if one.agent not in open_ and (measure := self._measure(one, now)) is not None:
+                open_[one.agent] = (one, measure)
         if not open_:
             return None
-        if len(open_) == 1:
-            return Choice(open_[0][1], self._figures(open_[0][0], open_[0][1], len(fitting)))
-        shortest = min(wait_s for wait_s, _ in open_)
-        best = [one for wait_s, one in open_ if wait_s == shortest]
-        chosen = best[int(self._ids.uniform() * len(best))]
-        return Choice(chosen, self._figures(shortest, chosen, len(fitting)))
+        shortest = min(measure.expected_s for _, measure in open_.values())
+        best = [found for found in open_.values() if found[1].expected_s == shortest]
+        chosen, measure = best[int(self._ids.uniform() * len(best))] if len(best) > 1 else best[0]
+        return Choice(chosen, measure.words(len(fitting)))
 
-    def any_room(self, candidates: Sequence[Candidate]) -> bool:
+    def any_room(self, candidates: Sequence[Candidate], now: datetime) -> bool:
         """Whether any of these, if not the one that is wanted, could take something more."""
         return any(
-            one.agent not in self.held_back and self._has_room(one.agent) and self._is_within_limit(one)
+            one.agent not in self.held_back and self._is_within_limit(one) and self._measure(one, now) is not None
             for one in candidates
         )
 
+    def _measure(self, candidate: Candidate, now: datetime) -> Measure | None:
+        """What can be expected of the agent; None where those of its instances that offer this have no room."""
+        agent, load = candidate.agent, self.load(candidate.agent)
+        serving = self._registry.serving(agent)
+        room, held = room_of(serving, now), load.held
+        if not room.free(held):
+            return None
+        offering = self._registry.offering(agent, candidate.contract.digest)
+        if len(offering) < len(serving):
+            room, held = room_of(offering, now), self._of_offer[agent, candidate.capability]
+            if not room.free(held):
+                return None
+        return Measure(held, room, load.latency_s, load.trust_in(candidate.contract.capability))
+
     def _give_back(self, held: Held) -> Load:
         self._holders.pop(held.lease, None)
-        self._of_capability[held.capability] -= 1
+        self._of_capability[held.name] -= 1
+        self._of_offer[held.agent, held.capability] -= 1
+        if not self._of_offer[held.agent, held.capability]:
+            del self._of_offer[held.agent, held.capability]
         load = self.load(held.agent)
         load.held -= 1
         return load
@@ -144,20 +206,12 @@ class Router:
         limit = self._limits.get(name)
         return limit is None or self._of_capability[name] < limit
 
-    def _has_room(self, agent: AgentId) -> bool:
-        capacity = self._registry.capacity(agent)
-        if capacity is None:
-            return False
-        return self.load(agent).held < capacity.concurrency + int(capacity.queue * HIGH_WATER)
 
-    def _wait_s(self, agent: AgentId) -> float:
-        capacity = self._registry.capacity(agent)
-        load = self.load(agent)
-        return (load.held + 1) / max(capacity.concurrency if capacity else 1, 1) * max(load.latency_s, 1e-4)
-
-    def _figures(self, wait_s: float, chosen: Candidate, among: int) -> str:
-        load = self.load(chosen.agent)
-        return f"{load.held} held, {load.latency_s * 1e3:.1f} ms each, expected {wait_s * 1e3:.1f} ms; 1 of {among}"
+def _worth(attempt: Attempt) -> float:
+    """How far the answer could be relied on."""
+    if attempt.phase != "succeeded":
+        return 0.0
+    return 1.0 if attempt.confidence is None else attempt.confidence
 
 
 def _least_used(candidates: Sequence[Candidate], state: TaskState) -> Sequence[Candidate]:

@@ -1,0 +1,90 @@
+"""Presence: the running instances of agents, each with its own card and its own heartbeats, and the room they have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from accord.domain.agent import AgentCard, Capacity
+from accord.domain.ids import AgentId, Digest
+
+HIGH_WATER = 0.8
+"""Share of an instance's queue above which peers, and waiting, are preferred."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What an instance says of its work in a heartbeat."""
+
+    queued: int
+    """Attempts that wait for a free place, whoever has assigned them."""
+    others: int
+    """Places that are taken by what others have assigned, or by what is no attempt."""
+    until: datetime
+    """From then on it is not believed any more."""
+
+
+class Presence(msgspec.Struct):
+    """A running instance of an agent: what its card offers, and its last heartbeat."""
+
+    card: AgentCard
+    offers: frozenset[Digest]
+    """The contracts on its card."""
+    last_seen: datetime
+    report: Report | None = None
+    draining: bool = False
+
+    @property
+    def agent(self) -> AgentId:
+        """Whose instance it is."""
+        return self.card.agent
+
+    @property
+    def capacity(self) -> Capacity:
+        """What it takes at a time."""
+        return self.card.capacity
+
+    @property
+    def mark(self) -> int:
+        """How many attempts may wait in it before it gets no more."""
+        return int(self.capacity.queue * HIGH_WATER)
+
+    def believed(self, now: datetime) -> Report | None:
+        """Its last report, unless that is too old."""
+        return self.report if self.report is not None and self.report.until > now else None
+
+    def is_over_mark(self, now: datetime) -> bool:
+        """Whether it says that more waits in it than is to: it gets nothing until that has receded."""
+        report = self.believed(now)
+        return report is not None and report.queued > self.mark
+
+
+class Room(msgspec.Struct):
+    """What some instances can take together, without those that are over their high-water mark."""
+
+    concurrency: int = 0
+    places: int = 0
+    """Concurrency, and queues up to their marks."""
+    others: int = 0
+    """Places of these that others have taken."""
+    queued: int = 0
+
+    def free(self, held: int) -> bool:
+        """Whether one place is left beside so many attempts that we have assigned."""
+        return held + self.others < self.places
+
+
+def room_of(instances: Iterable[Presence], now: datetime) -> Room:
+    """The room that these instances have."""
+    room = Room()
+    for one in instances:
+        report = one.believed(now)
+        if report is not None:
+            if report.queued > one.mark:
+                continue
+            room.others += report.others
+            room.queued += report.queued
+        room.concurrency += one.capacity.concurrency
+        room.places += one.capacity.concurrency + one.mark
+    return room
