@@ -178,6 +178,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     load: float
     """What it holds, as a share of all that it takes: 0 to 1."""
     draining: bool = False
+    capabilities: tuple[str, ...] = ()
+    """What it offers, `name@version`; instances of one agent may differ."""
 
 
 class Sightings(Protocol):

@@ -17,7 +17,7 @@ from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, Se
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.graph import Graph
-from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, RunId, TaskId, partition_of
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
 from accord.domain.news import News
 from accord.domain.run import Run
 from accord.domain.signature import PublicKey
@@ -76,20 +76,6 @@ class KnownKey(msgspec.Struct, frozen=True):
         return "retiring" if now < self.retires_at else "retired"
 
 
-class KnownInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """A running instance of an agent, as it last said of itself."""
-
-    instance: InstanceId
-    capabilities: tuple[str, ...]
-    """`name@version`."""
-    capacity: Capacity
-    last_seen: datetime
-    queued: int
-    """Attempts that wait in it."""
-    draining: bool
-    """Whether it takes nothing new."""
-
-
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     """An agent that has been accepted once: its newest card, and its keys, oldest first."""
 
@@ -97,8 +83,6 @@ class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[KnownKey, ...]
     capacity: Capacity | None
     """What all its instances can take together; None where none is present."""
-    instances: tuple[KnownInstance, ...] = ()
-    """Those that are present, by id."""
 
 
 class Fork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

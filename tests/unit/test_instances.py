@@ -13,6 +13,7 @@ from accord.domain import command as c
 from accord.domain.capability import CapabilityRange
 from accord.domain.ids import InstanceId, LeaseToken, RunId, TaskId, lease_of, partition_of, run_of
 from accord.engine.rounds import Presence
+from accord.engine.sighting import Sighted
 from accord.sdk import Agent
 from accord.testing.stage import QUIET, Assignment, ScriptedAgent, Stage
 
@@ -103,8 +104,9 @@ async def test_a_return_to_an_older_version_is_journalled(stage: Stage) -> None:
 async def test_instances_are_told_of(stage: Stage) -> None:
     worker, old, new = await rolling(stage)
     await worker.heartbeat(instance=new, queued=4)
-    (known,) = await stage.node.agents()
-    assert [(one.instance, one.capabilities, one.queued) for one in known.instances] == [
+    await Sighted(stage.parts).go()
+    seen = await stage.node.sightings()
+    assert [(one.instance, one.capabilities, one.queued) for one in seen] == [
         (old, ("test.work@1.0.0",), 0),
         (new, ("test.work@1.1.0",), 4),
     ]

@@ -66,7 +66,7 @@ class Rig:
 
     def report(self, agent: str, queued: int = 0, others: int = 0, valid_s: float = 20) -> None:
         """The agent's only instance says this of its work."""
-        self.registry._known[AgentId(agent)][0].report = Report(queued, others, NOON + timedelta(seconds=valid_s))
+        self.registry._known[AgentId(agent)][0].report = Report(queued, 0.5, others, NOON + timedelta(seconds=valid_s))
 
     def give(self, agent: str, run: RunId = RUN, capability: str = "test.work@1.0.0") -> int:
         """The agent holds one more attempt from now on."""
@@ -352,5 +352,5 @@ def test_each_version_has_the_room_of_the_instances_that_offer_it() -> None:
 
 def test_an_instance_over_its_mark_keeps_only_its_own_version_from_being_assigned() -> None:
     rig, candidates = mixed(old=(1, 10), new=(1, 10))
-    rig.registry._known[AgentId("a")][1].report = Report(9, 0, NOON + timedelta(seconds=1))
+    rig.registry._known[AgentId("a")][1].report = Report(9, 0.5, 0, NOON + timedelta(seconds=1))
     assert chosen_version(rig, candidates) == "test.work@1.0.0"

@@ -466,10 +466,51 @@ async def test_an_input_that_breaks_the_contract_is_not_executed(start: Start) -
         ({"contract": Digest("1" * 64)}, "contract-mismatch"),
     ],
 )
-async def test_what_the_agent_does_not_offer_is_refused(start: Start, changed: dict[str, Any], code: str) -> None:
-    rig = await start(doubling())
+async def test_what_no_instance_offers_is_refused_after_some_deliveries(
+    start: Start, changed: dict[str, Any], code: str
+) -> None:
+    rig = await start(doubling(), pace=msgspec.structs.replace(QUIET, give_back_after=timedelta(0), deliveries=3))
     await rig.send(await rig.assignment({"number": 1}, **changed))
     assert (await rig.failure()).code == code
+
+
+async def test_what_only_another_instance_offers_comes_to_it(start: Start) -> None:
+    pace = msgspec.structs.replace(QUIET, give_back_after=timedelta(0), deliveries=10_000)
+    newer = Agent("worker", concurrency=20)
+
+    @newer.capability("test.it@1.1.0")
+    async def tripled(number: int) -> int:
+        return 3 * number
+
+    old = await start(Agent("worker", concurrency=20), pace=pace)
+    new = await start(newer, beside=old, instance="i2", pace=pace)
+    await new.send(
+        *[
+            await new.assignment({"number": number}, task=TaskId(f"t{number}"), capability="test.it@1.1.0")
+            for number in range(20)
+        ]
+    )
+    answers = await new.answers(20)
+    assert {claims.kind for claims, _ in answers} == {"result"}
+    assert await new.bus.depth(agent_subject(new.agent.id)) == 0
+
+
+async def test_what_was_withdrawn_is_not_given_back_for_ever(start: Start) -> None:
+    pace = msgspec.structs.replace(QUIET, give_back_after=timedelta(0), deliveries=1_000_000)
+    rig = await start(doubling(), pace=pace)
+    await rig.send(await rig.assignment({"number": 1}, capability="test.other@1.0.0"))
+    await rig.notify(await rig.cancellation(capability="test.other@1.0.0"))
+    assert (await rig.failure()).code == "cancelled"
+
+
+async def test_a_worker_that_stops_leaves_what_it_keeps_to_others(start: Start) -> None:
+    rig = await start(doubling(), pace=msgspec.structs.replace(QUIET, give_back_after=timedelta(hours=1)))
+    subject = agent_subject(rig.agent.id)
+    await rig.send(await rig.assignment({"number": 1}, capability="test.other@1.0.0"))
+    while await rig.bus.depth(subject):  # noqa: ASYNC110 - the bus tells nobody
+        await asyncio.sleep(0)
+    await rig.worker.stop()
+    assert await rig.bus.depth(subject) == 1
 
 
 async def test_a_payload_without_its_shape_is_a_failure(start: Start) -> None:

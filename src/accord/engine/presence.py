@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from accord.domain.agent import AgentCard, Capacity
-from accord.domain.ids import AgentId, Digest
+from accord.domain.ids import AgentId, Digest, KeyId
 
 HIGH_WATER = 0.8
 """Share of an instance's queue above which peers, and waiting, are preferred."""
@@ -19,10 +19,16 @@ class Report(msgspec.Struct, frozen=True):
 
     queued: int
     """Attempts that wait for a free place, whoever has assigned them."""
+    load: float
+    """What it holds, as a share of all that it takes: 0 to 1."""
     others: int
     """Places that are taken by what others have assigned, or by what is no attempt."""
     until: datetime
     """From then on it is not believed any more."""
+
+
+NOTHING = Report(0, 0.0, 0, datetime.min.replace(tzinfo=UTC))
+"""Of an instance that has sent no heartbeat yet."""
 
 
 class Presence(msgspec.Struct):
@@ -32,7 +38,7 @@ class Presence(msgspec.Struct):
     offers: frozenset[Digest]
     """The contracts on its card."""
     last_seen: datetime
-    report: Report | None = None
+    report: Report = NOTHING
     draining: bool = False
 
     @property
@@ -46,13 +52,18 @@ class Presence(msgspec.Struct):
         return self.card.capacity
 
     @property
+    def keys(self) -> tuple[KeyId, ...]:
+        """With which it may sign."""
+        return tuple(key.kid for key in self.card.public_keys)
+
+    @property
     def mark(self) -> int:
         """How many attempts may wait in it before it gets no more."""
         return int(self.capacity.queue * HIGH_WATER)
 
     def believed(self, now: datetime) -> Report | None:
         """Its last report, unless that is too old."""
-        return self.report if self.report is not None and self.report.until > now else None
+        return self.report if self.report.until > now else None
 
     def is_over_mark(self, now: datetime) -> bool:
         """Whether it says that more waits in it than is to: it gets nothing until that has receded."""

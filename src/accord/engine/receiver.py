@@ -140,7 +140,7 @@ class Receiver:
         capacity = self._parts.registry.instance_capacity(beat.instance)
         held = round(beat.load * capacity.total) if capacity is not None else 0
         until = min(self._parts.registry.report_until(now), datetime.fromtimestamp(claims.expires_at, UTC))
-        return Report(beat.queued, max(0, held - ours), until)
+        return Report(beat.queued, beat.load, max(0, held - ours), until)
 
     def _is_of_ours(self, lease: LeaseToken) -> bool:
         run = run_of(lease)

@@ -18,7 +18,7 @@ from accord.domain.signature import PublicKey
 from accord.domain.system import AgentEnrolled, KeyRetired, KeyRevoked, SystemEvent
 from accord.engine.presence import Presence, Report
 from accord.errors import MessageRefused, NotFound, Problem
-from accord.service import KnownAgent, KnownInstance, KnownKey
+from accord.service import KnownAgent, KnownKey
 
 Compatible = Callable[[Contract, Contract], tuple[Problem, ...]]
 """What breaks when the second contract takes the place of the first; `accord.verifier` has it."""
@@ -289,10 +289,6 @@ class Registry:
         """The names of all known capabilities."""
         return sorted(self._versions)
 
-    def card(self, agent: AgentId) -> AgentCard | None:
-        """The agent's newest card, None where it has never sent one."""
-        return self._cards.get(agent)
-
     def agents(self) -> list[AgentCard]:
         """All known agents, by id."""
         return [self._cards[agent] for agent in sorted(self._cards)]
@@ -312,7 +308,6 @@ class Registry:
                 card=card,
                 keys=tuple(keys.get(card.agent, ())),
                 capacity=self.capacity(card.agent),
-                instances=tuple(_known_instance(one) for one in instances.get(card.agent, ())),
             )
             for card in self.agents()
             if wanted is None or _offers(wanted, card, instances.get(card.agent, ()))
@@ -368,17 +363,6 @@ def _sum(capacities: Iterable[Capacity]) -> Capacity:
 
 def _offers(wanted: CapabilityRange, card: AgentCard, instances: Iterable[Presence]) -> bool:
     return any(_best(one, wanted) is not None for one in (card, *(instance.card for instance in instances)))
-
-
-def _known_instance(one: Presence) -> KnownInstance:
-    return KnownInstance(
-        instance=one.card.instance,
-        capabilities=tuple(offer.capability for offer in one.card.capabilities),
-        capacity=one.capacity,
-        last_seen=one.last_seen,
-        queued=one.report.queued if one.report is not None else 0,
-        draining=one.draining,
-    )
 
 
 def unknown_limits(limits: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:

@@ -49,9 +49,10 @@ class Sighted:
                 seen_at=one.last_seen,
                 concurrency=one.capacity.concurrency,
                 queue=one.capacity.queue,
-                queued=one.queued,
-                load=one.load,
+                queued=one.report.queued,
+                load=one.report.load,
                 draining=one.draining,
+                capabilities=tuple(offer.capability for offer in one.card.capabilities),
             )
             for name, one in self._parts.registry.all_instances()
         ]

@@ -47,6 +47,13 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Progress of one attempt is not sent more often."""
     remember: int = 4096
     """How many answers, and how many cancellations of what was not seen, are kept for redeliveries."""
+    give_back_after: timedelta = timedelta(milliseconds=20)
+    """How long an assignment of what this instance does not offer is kept before it is given back; with every delivery
+    twice as long. So an instance that offers it has its turn.
+    """
+    give_back_cap: timedelta = timedelta(seconds=1)
+    deliveries: int = 20
+    """How often such an assignment is delivered before it is answered with a failure: nobody here offers it."""
 
 
 class Desk:
@@ -182,6 +189,17 @@ class Desk:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # -- what becomes of it ----------------------------------------------------------------------------
+
+    def give_back_after(self, letter: Letter) -> timedelta | None:
+        """How long to keep an assignment that is for another instance of the agent, one that offers what this one does
+        not; None where it is to be answered here.
+        """
+        claims, pace, attempts = letter.claims, self._pace, letter.delivery.attempts
+        capability = self._agent.capabilities.get(claims.capability or "")
+        offered = capability is not None and capability.contract.digest == claims.contract
+        if offered or attempts >= pace.deliveries or self._was_withdrawn(subject_of(letter).key):
+            return None
+        return min(pace.give_back_after * (1 << min(attempts - 1, 16)), pace.give_back_cap)
 
     def _admitted(self, subject: Subject) -> Attempt | Failure:
         claims = subject.letter.claims

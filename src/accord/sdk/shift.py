@@ -55,6 +55,7 @@ class Shift:
         self._parts = parts
         parts.desk.changed = parts.presence.beat
         parts.presence.announce()
+        self._returning: set[asyncio.Task[None]] = set()
         self._consuming = _task("consume", self._repeat(self._take_assignments))
         self._others = [
             *(_task("listen", self._repeat(partial(self._hear, notices))) for notices in parts.notices),
@@ -76,7 +77,7 @@ class Shift:
         """Take nothing new, give back what has not begun, wait for the rest; after `within` it is stopped."""
         parts = self._parts
         try:
-            await _ended([self._consuming])
+            await _ended([self._consuming, *self._returning])
             parts.presence.draining = True
             waiting = parts.desk.put_back()
             # After that: a lease that is given back is not kept.
@@ -113,10 +114,26 @@ class Shift:
         for delivery, letter in zip(deliveries, await self._checked(deliveries, ASSIGNMENTS), strict=True):
             if letter is None:
                 refused.append(delivery)
+            elif (pause := parts.desk.give_back_after(letter)) is not None:
+                self._give_back(delivery, pause)
             else:
                 parts.desk.assign(letter)
         if refused:
             await parts.inbox.ack(refused)
+
+    def _give_back(self, delivery: Delivery, pause: timedelta) -> None:
+        """Leave an assignment to another instance, after a pause. One that is cut short is given back by the inbox."""
+        returning = _task("give back", self._return(delivery, pause))
+        self._returning.add(returning)
+        returning.add_done_callback(self._returning.discard)
+
+    async def _return(self, delivery: Delivery, pause: timedelta) -> None:
+        await asyncio.sleep(pause.total_seconds())
+        try:
+            await self._parts.inbox.nack([delivery])
+        except Exception as error:
+            # Ports raise what their drivers raise; the bus delivers again what it was not told of.
+            logger.warning("cannot give back an assignment: %s", error)
 
     async def _hear(self, notices: Inbox) -> None:
         deliveries = await notices.take(BATCH_MAX)

@@ -180,7 +180,8 @@ def _instance_words(one: Sighting) -> str:
     token = one.instance.partition("#")[2]
     taken = f"{one.load:.0%} of {one.concurrency} and {one.queue} queued taken"
     leaving = ", about to leave" if one.draining else ""
-    return f"{token} in process {one.process}, {taken}, seen {between(one.seen_at, None)} ago{leaving}"
+    seen = f"seen {between(one.seen_at, None)} ago{leaving}"
+    return f"{token} in process {one.process}, {taken}, {seen}: {', '.join(one.capabilities)}"
 
 
 def _key_words(key: KnownKey) -> str:
