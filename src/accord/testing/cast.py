@@ -50,10 +50,13 @@ class Cast:
         if late:
             self._offer(agent, "late.add", PAIR, _sum)
             return agent
-        self._offer(agent, "math.add", PAIR, _sum)
-        self._offer(agent, "math.undo", MADE, lambda document: 0)
-        self._offer(agent, "math.broken", PAIR, _refuse)
-        self._offer(agent, "math.hang", PAIR, None)
+        self._offer_all(agent, "1.0.0")
+        return agent
+
+    def upgraded(self, adder: Agent) -> Agent:
+        """The next release of an agent: the same under a newer version."""
+        agent = Agent(adder.name, concurrency=adder.capacity.concurrency, queue=adder.capacity.queue)
+        self._offer_all(agent, "1.1.0")
         return agent
 
     def quack(self) -> Agent:
@@ -74,8 +77,19 @@ class Cast:
         self._offer(agent, "other.thing", PAIR, _sum)
         return agent
 
+    def _offer_all(self, agent: Agent, version: str) -> None:
+        self._offer(agent, "math.add", PAIR, _sum, version)
+        self._offer(agent, "math.undo", MADE, lambda document: 0, version)
+        self._offer(agent, "math.broken", PAIR, _refuse, version)
+        self._offer(agent, "math.hang", PAIR, None, version)
+
     def _offer(
-        self, agent: Agent, capability: str, schema: dict[str, Any], compute: Callable[[Any], Any] | None
+        self,
+        agent: Agent,
+        capability: str,
+        schema: dict[str, Any],
+        compute: Callable[[Any], Any] | None,
+        version: str = "1.0.0",
     ) -> None:
         async def body(document: bytes, context: Context) -> Output:
             await self._delay(hangs=compute is None)
@@ -85,7 +99,7 @@ class Cast:
             await asyncio.sleep(self._rng.random() * self._weather.slow_s)
             return self._result(value)
 
-        agent.offer(f"{capability}@1.0.0", Terms(), lambda: Bound(body, schema, INTEGER))
+        agent.offer(f"{capability}@{version}", Terms(), lambda: Bound(body, schema, INTEGER))
 
     async def _delay(self, *, hangs: bool) -> None:
         if hangs or self._rng.random() < self._weather.hang:

@@ -54,6 +54,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     interventions: bool
     crashes: bool
     clock_jumps: bool
+    upgrades: bool
+    """Whether second instances of agents run another release than the first."""
     frozen_hosts: bool
 
 
@@ -76,11 +78,14 @@ class Storm:
             interventions=rng.random() < 0.7,
             crashes=rng.random() < 0.7,
             clock_jumps=rng.random() < 0.2,
+            upgrades=rng.random() < 0.4,
             frozen_hosts=rng.random() < 0.5,
         )
         self.adders = [self.cast.adder(name) for name in ("ada", "bob", "cyd")[: rng.randint(1, 3)]]
         self.agents: list[Agent] = [*self.adders, self.cast.quack() if self.plan.quack else diagnostician]
         self.late = self.cast.adder("eve", late=True)
+        self.newer = {adder.id: self.cast.upgraded(adder) for adder in self.adders if self.plan.upgrades}
+        """Of what the second seat of an agent runs another release."""
         self.forger = Forger(world)
         self.told: dict[RunId, Told] = {}
         self.flows: list[tuple[Workflow, Digest]] = []
@@ -262,8 +267,9 @@ class Storm:
         rng = self.rng
         agent, seat = rng.choice(self.agents), rng.choice((1, 1, 2))
         instance = self.world.instances.get((agent.id, seat))
+        release = self.newer.get(agent.id, agent) if seat == 2 else agent
         if instance is None:
-            await self.world.hire(agent, seat=seat, enrolled=True)
+            await self.world.hire(release, seat=seat, enrolled=True)
         elif instance.line.passage.is_frozen:
             instance.line.passage.thaw()
         else:
@@ -272,7 +278,7 @@ class Storm:
                 instance.line.passage.freeze()
             elif what == "again":
                 await self.world.dismiss(agent, seat=seat, killed=True)
-                await self.world.hire(agent, seat=seat, enrolled=True)
+                await self.world.hire(release, seat=seat, enrolled=True)
             else:
                 await self.world.dismiss(agent, seat=seat, killed=what == "kill")
 
