@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import decode_card
+from accord.domain.agent import GiveBack, decode_card
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId, partition_of
 from accord.domain.message import (
     Claims,
@@ -469,13 +469,13 @@ async def test_an_input_that_breaks_the_contract_is_not_executed(start: Start) -
 async def test_what_no_instance_offers_is_refused_after_some_deliveries(
     start: Start, changed: dict[str, Any], code: str
 ) -> None:
-    rig = await start(doubling(), pace=msgspec.structs.replace(QUIET, give_back_after=timedelta(0), deliveries=3))
+    rig = await start(doubling(), pace=msgspec.structs.replace(QUIET, give_back=GiveBack(timedelta(0), deliveries=3)))
     await rig.send(await rig.assignment({"number": 1}, **changed))
     assert (await rig.failure()).code == code
 
 
 async def test_what_only_another_instance_offers_comes_to_it(start: Start) -> None:
-    pace = msgspec.structs.replace(QUIET, give_back_after=timedelta(0), deliveries=10_000)
+    pace = msgspec.structs.replace(QUIET, give_back=GiveBack(timedelta(0), deliveries=10_000))
     newer = Agent("worker", concurrency=20)
 
     @newer.capability("test.it@1.1.0")
@@ -496,7 +496,7 @@ async def test_what_only_another_instance_offers_comes_to_it(start: Start) -> No
 
 
 async def test_what_was_withdrawn_is_not_given_back_for_ever(start: Start) -> None:
-    pace = msgspec.structs.replace(QUIET, give_back_after=timedelta(0), deliveries=1_000_000)
+    pace = msgspec.structs.replace(QUIET, give_back=GiveBack(timedelta(0), deliveries=1_000_000))
     rig = await start(doubling(), pace=pace)
     await rig.send(await rig.assignment({"number": 1}, capability="test.other@1.0.0"))
     await rig.notify(await rig.cancellation(capability="test.other@1.0.0"))
@@ -504,7 +504,9 @@ async def test_what_was_withdrawn_is_not_given_back_for_ever(start: Start) -> No
 
 
 async def test_a_worker_that_stops_leaves_what_it_keeps_to_others(start: Start) -> None:
-    rig = await start(doubling(), pace=msgspec.structs.replace(QUIET, give_back_after=timedelta(hours=1)))
+    rig = await start(
+        doubling(), pace=msgspec.structs.replace(QUIET, give_back=GiveBack(timedelta(hours=1), timedelta(hours=1)))
+    )
     subject = agent_subject(rig.agent.id)
     await rig.send(await rig.assignment({"number": 1}, capability="test.other@1.0.0"))
     while await rig.bus.depth(subject):  # noqa: ASYNC110 - the bus tells nobody

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -40,6 +41,22 @@ class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def total(self) -> int:
         """Assignments that may be held at a time."""
         return self.concurrency + self.queue
+
+
+class GiveBack(msgspec.Struct, frozen=True):
+    """How what an instance does not offer is left to another one: after a pause, so that that one has its turn."""
+
+    first: timedelta = timedelta(milliseconds=20)
+    """The pause after the first delivery; with every further one it doubles."""
+    cap: timedelta = timedelta(seconds=1)
+    deliveries: int = 20
+    """After so many it is not given back any more: nobody offers it."""
+
+    def pause(self, deliveries: int) -> timedelta | None:
+        """How long to keep it after this delivery, the first one being 1; None where it is kept for good."""
+        if deliveries >= self.deliveries:
+            return None
+        return min(self.first * (1 << min(deliveries - 1, 16)), self.cap)
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -229,6 +229,11 @@ class Registry:
             self._offering[agent, contract] = found
         return found
 
+    def instance_offers(self, instance: InstanceId, contract: Digest | None) -> bool:
+        """Whether this instance, present or silent, has a card that offers the contract."""
+        found = self._present.get(instance) or self._silent.get(instance)
+        return found is not None and contract in found.offers
+
     def is_served(self, agent: AgentId, contract: Digest) -> bool:
         """Whether an instance is present, be it about to leave, that offers this contract."""
         return any(one.agent == agent and contract in one.offers for one in self._present.values())

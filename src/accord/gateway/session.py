@@ -10,10 +10,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 
+from accord.domain.agent import GiveBack
 from accord.domain.handshake import Connecting
 from accord.domain.ids import AgentId, InstanceId, RunId, partition_of
 from accord.domain.message import Claims, Message, decode_claims
@@ -39,6 +41,8 @@ OPEN_MAX: Final = 4096
 
 JOURNALLED_WITHIN_S: Final = 30.0
 """After that an agent is told to send its message again: the run's owner may be gone, and another one take over."""
+
+_GIVE_BACK: Final = GiveBack()
 
 ABOUT_AGENTS: Final = frozenset(("card", "heartbeat"))
 ABOUT_ATTEMPTS: Final = frozenset(("accept", "progress", "result", "failure"))
@@ -68,7 +72,7 @@ class Session:
         self._emit = emit
         self._leave = leave
         self._open = AsyncExitStack()
-        self._pumps: list[asyncio.Task[None]] = []
+        self._pumps: set[asyncio.Task[None]] = set()
         self._doubtful: dict[Delivery, None] = {}
         self._sent = 0
         self._credit = 0
@@ -88,9 +92,10 @@ class Session:
         """End; returns the assignments of which nobody knows whether they have arrived: they are the instance's still,
         and no other instance gets them.
         """
-        for pump in self._pumps:
+        pumps = tuple(self._pumps)
+        for pump in pumps:
             pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await asyncio.gather(*pumps, return_exceptions=True)
         doubtful = [delivery.message for delivery in self._doubtful]
         await self._open.aclose()
         return doubtful
@@ -108,7 +113,8 @@ class Session:
             await self._send(_Received(message))
         while True:
             await self._may_send.wait()
-            deliveries = await inbox.take(min(self._credit - self._sent, BATCH_MAX))
+            taken = await inbox.take(min(self._credit - self._sent, BATCH_MAX))
+            deliveries = [one for one in taken if not self._leaves_to_others(inbox, one)]
             self._sent += len(deliveries)
             if self._sent >= self._credit:
                 self._may_send.clear()
@@ -125,6 +131,19 @@ class Session:
     async def _send(self, delivery: Delivery) -> None:
         self._doubtful[delivery] = None
         await self._emit("message", _arguments(delivery.message), lambda: self._doubtful.pop(delivery, None))
+
+    def _leaves_to_others(self, inbox: Inbox, delivery: Delivery) -> bool:
+        """Whether it is for another instance, since this one does not offer it: then it is given back after a pause."""
+        claims = decode_claims(parse_statement(delivery.message.statement).claims)
+        pause = _GIVE_BACK.pause(delivery.attempts)
+        if pause is None or self._parts.registry.instance_offers(self.instance, claims.contract):
+            return False
+        self._pump("what is given back", self._give_back(inbox, delivery, pause))
+        return True
+
+    async def _give_back(self, inbox: Inbox, delivery: Delivery, pause: timedelta) -> None:
+        await asyncio.sleep(pause.total_seconds())
+        await inbox.nack([delivery])
 
     async def _send_notices(self, inbox: Inbox, scope: str) -> None:
         while True:
@@ -148,7 +167,9 @@ class Session:
                 logger.exception("%s of %s ended in a fault of Accord's", name, self.instance)
                 await self._leave()
 
-        self._pumps.append(asyncio.create_task(run(), name=f"accord-session {name}"))
+        pump = asyncio.create_task(run(), name=f"accord-session {name}")
+        self._pumps.add(pump)
+        pump.add_done_callback(self._pumps.discard)
 
     # -- from the instance ---------------------------------------------------------------------------------------
 

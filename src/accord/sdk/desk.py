@@ -12,6 +12,7 @@ from itertools import islice
 
 import msgspec
 
+from accord.domain.agent import GiveBack
 from accord.domain.ids import LeaseToken, RunId, TaskId
 from accord.domain.message import Claims
 from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
@@ -47,13 +48,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Progress of one attempt is not sent more often."""
     remember: int = 4096
     """How many answers, and how many cancellations of what was not seen, are kept for redeliveries."""
-    give_back_after: timedelta = timedelta(milliseconds=20)
-    """How long an assignment of what this instance does not offer is kept before it is given back; with every delivery
-    twice as long. So an instance that offers it has its turn.
-    """
-    give_back_cap: timedelta = timedelta(seconds=1)
-    deliveries: int = 20
-    """How often such an assignment is delivered before it is answered with a failure: nobody here offers it."""
+    give_back: GiveBack = GiveBack()
+    """How an assignment of what this instance does not offer is left to others."""
 
 
 class Desk:
@@ -194,12 +190,12 @@ class Desk:
         """How long to keep an assignment that is for another instance of the agent, one that offers what this one does
         not; None where it is to be answered here.
         """
-        claims, pace, attempts = letter.claims, self._pace, letter.delivery.attempts
+        claims = letter.claims
         capability = self._agent.capabilities.get(claims.capability or "")
         offered = capability is not None and capability.contract.digest == claims.contract
-        if offered or attempts >= pace.deliveries or self._was_withdrawn(subject_of(letter).key):
+        if offered or self._was_withdrawn(subject_of(letter).key):
             return None
-        return min(pace.give_back_after * (1 << min(attempts - 1, 16)), pace.give_back_cap)
+        return self._pace.give_back.pause(letter.delivery.attempts)
 
     def _admitted(self, subject: Subject) -> Attempt | Failure:
         claims = subject.letter.claims
