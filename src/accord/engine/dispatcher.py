@@ -193,7 +193,7 @@ class Dispatcher:
             want = self._due(run, task, lane, now)
             proposal = None
             if want is None:
-                self._put_off(run, task, now)
+                self._look_again(run, task, now)
             else:
                 candidates = self._registry.candidates(lane.wanted)
                 choice = self._router.choose(candidates, want, run.state(task), now)
@@ -233,7 +233,7 @@ class Dispatcher:
             _, aside = self._parked.setdefault(run_id, {}).setdefault(str(lane.wanted), (lane.wanted, deque()))
             aside.extend(tasks)
 
-    def _put_off(self, run: Run, task: TaskId, now: datetime) -> None:
+    def _look_again(self, run: Run, task: TaskId, now: datetime) -> None:
         """What was due when it was queued may not be so now: clocks are set back."""
         for want in run.state(task).wants:
             if want.not_before is not None and want.not_before > now:

@@ -137,10 +137,12 @@ class Shift:
 
     async def _hear(self, notices: Inbox) -> None:
         deliveries = await notices.take(BATCH_MAX)
-        for letter in await self._checked(deliveries, NOTICES):
-            if letter is not None:
-                self._told(letter)
-        await notices.ack(deliveries)
+        try:
+            for letter in await self._checked(deliveries, NOTICES):
+                if letter is not None:
+                    self._told(letter)
+        finally:
+            await notices.ack(deliveries)  # one that was not understood is not understood later either
 
     async def _checked(self, deliveries: Sequence[Delivery], kinds: frozenset[Kind]) -> list[Letter | None]:
         """The letters, None for what was refused, and is told."""
