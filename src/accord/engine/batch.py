@@ -11,6 +11,7 @@ from accord.domain.run import Run
 from accord.engine.executor import Executor
 from accord.engine.gate import Authentic, Suspect
 from accord.engine.ledger import Ledger, Slot
+from accord.errors import Fenced
 from accord.ports import Delivery, Inbox
 
 
@@ -39,11 +40,14 @@ class Batch:
     async def slot(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal where it is not in memory; None where there is no such run.
 
-        Raises StoreCorrupt, StoreUnavailable.
+        Raises StoreCorrupt, StoreUnavailable; Fenced where it is not ours any more when it is read.
         """
         slot = self._ledger.hot(run)
         if slot is None:
             slot = await self._ledger.load(run)
+            if slot is not None and not self._ledger.owns(run):
+                self._ledger.forget([slot])
+                raise Fenced.of("ACC503", f"the partition of {run} was lost while the run was read")
             if slot is not None:
                 self._executor.take_over(slot.run)
                 self.loaded.append(slot)

@@ -63,30 +63,39 @@ class Committer:
     async def give_up(
         self, batch: Batch, arrivals: Sequence[Arrival], orders: Sequence[Order], error: Exception
     ) -> None:
-        """Nothing of this batch has happened: forget it, and let it come again."""
+        """Nothing of this batch has happened: forget it, and let it come again, whatever else goes wrong."""
         self._parts.ledger.forget([*batch.slots.values(), *batch.loaded])
         for order in orders:
             if order.done is not None and not order.done.done():
                 order.done.set_exception(error)
-        again = [order for order in orders if order.done is None]
+        logger.warning("a batch of %d was given up: %s", len(batch.slots), error)
+        try:
+            await self._give_back(arrivals)
+            if isinstance(error, (SequenceConflict, Fenced)):
+                await self._parts.partitions.check()
+            else:
+                await self.rest()
+                self._retry = min(self._retry * 2, RETRY_CAP)
+        finally:
+            self._order_again(batch, [order for order in orders if order.done is None])
+
+    async def _give_back(self, arrivals: Sequence[Arrival]) -> None:
         by_inbox: dict[Inbox, list[Delivery]] = {}
         for arrival in arrivals:
             by_inbox.setdefault(arrival.inbox, []).append(arrival.found.delivery)
         for inbox, deliveries in by_inbox.items():
-            await inbox.nack(deliveries)
-        logger.warning("a batch of %d was given up: %s", len(batch.slots), error)
-        if isinstance(error, (SequenceConflict, Fenced)):
-            await self._parts.partitions.check()
-        else:
-            await self.rest()
-            self._retry = min(self._retry * 2, RETRY_CAP)
+            try:
+                await inbox.nack(deliveries)
+            except Exception:
+                logger.exception("%d messages could not be given back: they come when they are missed", len(deliveries))
+
+    def _order_again(self, batch: Batch, orders: Sequence[Order]) -> None:
         for run in dict.fromkeys((*batch.slots, *(slot.run.id for slot in batch.loaded))):
             if self._parts.ledger.owns(run):
                 self._order(Order(run, c.Tick()))
             else:
                 self._executor.abandon([run])
-                self._parts.timers.set(run, None)
-        for order in again:
+        for order in orders:
             self._order(order)
 
     async def rest(self) -> None:

@@ -5,7 +5,7 @@ and the runs in a lane do.
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -89,6 +89,8 @@ class Dispatcher:
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # who was served last is last
         self._parked: dict[RunId, dict[str, tuple[CapabilityRange, deque[TaskId]]]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
+        self._put_off: Counter[RunId] = Counter()
+        """How many of `_later` are of which run."""
         registry.changed.append(self.unblock)
 
     @property
@@ -104,13 +106,14 @@ class Dispatcher:
         """Queue what the task wants, now or when its back-off is over."""
         for want in run.state(task).wants:
             if want.not_before is not None and want.not_before > run.updated_at:
-                heapq.heappush(self._later, (want.not_before, run.id, task))
+                self.offer_later(run.id, task, want.not_before)
             else:
                 self._lane(capability_of(run, task, want)).add(run.id, task)
 
     def offer_later(self, run: RunId, task: TaskId, at: datetime) -> None:
         """Look at the task's back-offs again at this time."""
         heapq.heappush(self._later, (at, run, task))
+        self._put_off[run] += 1
 
     def unpark(self, run: RunId) -> None:
         """The run may go on: queue again what was put aside."""
@@ -126,8 +129,13 @@ class Dispatcher:
             self.unpark(run)
 
     def forget(self, run: RunId) -> None:
-        """Drop what was put aside of a run that has ended, or is not ours any more."""
+        """Drop what waits of a run that has ended, or is read again, or is not ours any more."""
         self._parked.pop(run, None)
+        for lane in self._lanes.values():
+            lane.turns.pop(run, None)
+        if self._put_off.pop(run, 0):
+            self._later = [entry for entry in self._later if entry[1] != run]
+            heapq.heapify(self._later)
 
     def unblock(self) -> None:
         """Look at all lanes again: somebody came, or has room."""
@@ -173,6 +181,9 @@ class Dispatcher:
     def _wake_later(self, find: Callable[[RunId], Run | None], now: datetime) -> None:
         while self._later and self._later[0][0] <= now:
             _, run_id, task = heapq.heappop(self._later)
+            self._put_off[run_id] -= 1
+            if not self._put_off[run_id]:
+                del self._put_off[run_id]
             run = find(run_id)
             if run is not None:
                 for want in run.state(task).wants:

@@ -89,6 +89,8 @@ class Executor:
         self.forget(lost)
         for key in [key for key in self._parts.outgoing if key[0] in lost]:
             del self._parts.outgoing[key]
+        for run in lost:
+            self._parts.timers.set(run, None)
 
     def ensure_told(self, slot: Slot | None) -> None:
         """A run that does another one's task was asked for again: if it has ended, its parent has to know."""

@@ -23,7 +23,7 @@ from accord.domain.timing import next_wake
 from accord.engine.documents import Documents
 from accord.engine.library import Library
 from accord.engine.registry import Registry
-from accord.errors import Fenced, NotFound, StoreCorrupt, StoreUnavailable
+from accord.errors import Fenced, NotFound, Refused, StoreCorrupt, StoreUnavailable
 from accord.ports import Answer, Append, Clock, Fence, Head, Journal, Record
 from accord.service import summary_of
 
@@ -45,6 +45,8 @@ class Slot:
         self.wake_at = wake_at
         """The durable next wake-up, as of the last commit."""
         self.pending: list[e.Event] = []
+        self.encoded: list[bytes] = []
+        """The pending events as the journal will have them."""
         self.answers: list[Answer] = []
         self.kept = 0
         """The sequence number of the newest snapshot."""
@@ -52,7 +54,16 @@ class Slot:
         """Whether the summary changed although no event happened."""
 
     def take(self, decision: Decision) -> None:
-        """Go on from a decision."""
+        """Go on from a decision.
+
+        Raises Refused, and changes nothing, where an event cannot be written down: here it concerns only who caused it.
+        """
+        try:
+            self.encoded.extend([encode_event(event) for event in decision.events])
+        except UnicodeEncodeError as error:
+            raise Refused.of(
+                "ACC465", f"a text holds what is no character: {error}", hint="give it as UTF-8"
+            ) from error
         self.run = decision.run
         self.pending.extend(decision.events)
 
@@ -152,7 +163,7 @@ class Ledger:
         now = self._clock.now()
         decision = await self._decided(lambda: start(graph, command, now, self._documents))
         slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
-        slot.pending.extend(decision.events)
+        slot.take(decision)
         self._slots[command.run] = slot
         return slot
 
@@ -211,6 +222,7 @@ class Ledger:
                 slot.head = Head(append.records[-1].sequence, append.records[-1].digest)
             committed.append(Committed(slot.run, slot.head.sequence, tuple(slot.pending)))
             slot.pending.clear()
+            slot.encoded.clear()
             slot.answers.clear()
             slot.touched = False
             if slot.run.ended:
@@ -221,13 +233,14 @@ class Ledger:
         return committed
 
     async def _keep(self, slot: Slot) -> None:
-        """Save a snapshot; without it the run is only read more slowly."""
+        """Save a snapshot; without it the run is only read more slowly. It must not fail a commit that is made."""
+        slot.kept = slot.head.sequence
         try:
             await self._journal.save_snapshot(encode_snapshot(slot.run, slot.head))
         except StoreUnavailable as error:
             logger.warning("no snapshot of %s: %s", slot.run.id, error)
-        else:
-            slot.kept = slot.head.sequence
+        except Exception:
+            logger.exception("no snapshot of %s because of a fault of Accord's", slot.run.id)
 
     def _append(self, slot: Slot) -> Append:
         run = slot.run
@@ -240,7 +253,7 @@ class Ledger:
         return Append(
             stream=stream,
             expected=slot.head,
-            records=chained(stream, slot.head, [encode_event(event) for event in slot.pending]),
+            records=chained(stream, slot.head, slot.encoded),
             fence=fence,
             summary=summary_of(run, slot.wake_at),
             answers=tuple(slot.answers),

@@ -10,13 +10,15 @@ from datetime import timedelta
 
 from accord.engine.batch import Arrival
 from accord.engine.parts import Parts
+from accord.ports import Inbox
 
 logger = logging.getLogger("accord.listener")
 
 BATCH_MAX = 512
 """Messages that are taken from an inbox at a time."""
 
-RETRY = timedelta(milliseconds=50)
+RETRY_FIRST = timedelta(milliseconds=50)
+RETRY_CAP = timedelta(seconds=5)
 
 
 class Listener:
@@ -30,14 +32,21 @@ class Listener:
         self._room.set()
         self._pumps: dict[str, asyncio.Task[None]] = {}
 
-    async def listen(self, subject: str) -> None:
-        """Take what comes to the subject from now on. Raises why its inbox could not be opened."""
+    async def listen(self, *subjects: str) -> None:
+        """Take what comes to these subjects from now on, even when the call is cancelled.
+
+        Raises why an inbox could not be opened; it is tried again all the same.
+        """
+        first = [self._begin(subject) for subject in subjects]
+        await asyncio.wait(first)
+        for opened in first:
+            opened.result()
+
+    def _begin(self, subject: str) -> asyncio.Future[None]:
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        pump = asyncio.create_task(self._pump(subject, opened), name=f"accord-pump {subject}")
-        self._pumps[subject] = pump
-        await asyncio.wait((opened, pump), return_when=asyncio.FIRST_COMPLETED)
-        if pump.done():
-            await pump  # raises why the inbox could not be opened
+        opened.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever asked may have gone
+        self._pumps[subject] = asyncio.create_task(self._pump(subject, opened), name=f"accord-pump {subject}")
+        return opened
 
     async def leave(self, subject: str) -> None:
         """Take nothing from this subject any more."""
@@ -59,19 +68,34 @@ class Listener:
         await asyncio.gather(*self._pumps.values(), return_exceptions=True)
 
     async def _pump(self, subject: str, opened: asyncio.Future[None]) -> None:
-        async with self._parts.ports.bus.inbox(subject) as inbox:
-            opened.set_result(None)
-            while True:
-                await self._room.wait()
-                deliveries = await inbox.take(BATCH_MAX)
-                try:
-                    found = await self._parts.gate.authenticate(deliveries, self._parts.ports.clock.now())
-                except Exception:
-                    logger.exception("messages of %s could not be looked at; they come again", subject)
-                    await inbox.nack(deliveries)
-                    await asyncio.sleep(RETRY.total_seconds())
-                    continue
-                self._arrivals.extend(Arrival(inbox, one) for one in found)
-                self._wake()
-                if len(self._arrivals) > 2 * BATCH_MAX:
-                    self._room.clear()
+        """Take from the subject for ever; whatever a bus raises, its inbox is opened again."""
+        retry = RETRY_FIRST
+        while True:
+            try:
+                async with self._parts.ports.bus.inbox(subject) as inbox:
+                    if not opened.done():
+                        opened.set_result(None)
+                    while True:
+                        await self._take(subject, inbox)
+                        retry = RETRY_FIRST
+            except Exception as error:
+                if not opened.done():
+                    opened.set_exception(error)
+                logger.exception("%s cannot be read, trying again", subject)
+                await asyncio.sleep(retry.total_seconds())
+                retry = min(2 * retry, RETRY_CAP)
+
+    async def _take(self, subject: str, inbox: Inbox) -> None:
+        await self._room.wait()
+        deliveries = await inbox.take(BATCH_MAX)
+        try:
+            found = await self._parts.gate.authenticate(deliveries, self._parts.ports.clock.now())
+        except Exception:
+            logger.exception("messages of %s could not be looked at; they come again", subject)
+            await inbox.nack(deliveries)
+            await asyncio.sleep(RETRY_FIRST.total_seconds())
+            return
+        self._arrivals.extend(Arrival(inbox, one) for one in found)
+        self._wake()
+        if len(self._arrivals) > 2 * BATCH_MAX:
+            self._room.clear()

@@ -5,6 +5,7 @@ process. What its methods promise stands there.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -30,14 +31,16 @@ from accord.domain.template import Template
 from accord.engine.controls import Controls
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
-from accord.engine.orchestrator import Orchestrator
+from accord.engine.orchestrator import STOP_WITHIN, Orchestrator
 from accord.engine.parts import Parts
 from accord.engine.post import Post
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
-from accord.errors import MessageRefused, TransitionRefused
+from accord.errors import MessageRefused, StoreUnavailable, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import Fork, KnownAgent, KnownKey, Published, Seal
+
+logger = logging.getLogger("accord.node")
 
 LOOK_AGAIN_S = 1.0
 """How often the journal is asked after a run of another process: what happens there is no news here."""
@@ -81,12 +84,16 @@ class Node:
         await self._rounds.stop()
         await self._rounds.leave()
         await self.orchestrator.stop()
-        await self.parts.partitions.release()
+        try:
+            async with asyncio.timeout(STOP_WITHIN.total_seconds()):
+                await self.parts.partitions.release()
+        except (StoreUnavailable, TimeoutError) as away:
+            logger.warning("others have to wait until this process's ownership runs out: %s", away)
 
     async def vanish(self) -> None:
-        """Stop without giving anything back, as if the process had been killed; for tests."""
+        """Stop at once, without giving anything back, as if the process had been killed; for tests."""
         await self._rounds.stop()
-        await self.orchestrator.stop()
+        await self.orchestrator.stop(timedelta(0))
 
     # -- templates -----------------------------------------------------------------------------------------------
 

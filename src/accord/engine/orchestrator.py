@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from accord.domain import command as c
@@ -28,10 +28,13 @@ from accord.engine.listener import Listener
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.receiver import Receiver
-from accord.errors import AccordError, NotFound, Refused, StoreError, StoreUnavailable
+from accord.errors import AccordError, Fenced, NotFound, Overloaded, Refused, StoreError, StoreUnavailable
 from accord.ports import REGISTRY_SUBJECT, Answer, Fence, partition_subject
 
 logger = logging.getLogger("accord.orchestrator")
+
+STOP_WITHIN = timedelta(seconds=10)
+"""How long a turn that is under way may go on when the orchestrator is to stop."""
 
 
 class Orchestrator:
@@ -48,6 +51,7 @@ class Orchestrator:
         self._turning = asyncio.Lock()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
         parts.registry.changed.append(self.kick)
         parts.holds.lifted.append(self._go_on)
 
@@ -56,14 +60,26 @@ class Orchestrator:
     async def start(self) -> None:
         """Follow the system streams, listen to the registry's subject, and begin to work."""
         await self.parts.refresh()
-        await self._listener.listen(REGISTRY_SUBJECT)
+        try:
+            await self._listener.listen(REGISTRY_SUBJECT)
+        except BaseException:
+            await self._listener.stop()
+            raise
         self._tasks.append(asyncio.create_task(self._work(), name="accord-work"))
 
-    async def stop(self) -> None:
-        """Finish what is being committed, then stop; what was taken and not dealt with is delivered again."""
+    async def stop(self, within: timedelta = STOP_WITHIN) -> None:
+        """Finish the turn that is under way, then stop; after `within` it is broken off.
+
+        What was taken and not dealt with is delivered again. Commands that were not carried out are refused.
+        """
+        self._stopping = True
+        self._wake.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within.total_seconds())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(self._listener.stop(), *self._tasks, return_exceptions=True)
+        _refuse_all(self._orders)
 
     async def own(self, fences: Sequence[Fence]) -> None:
         """Take over partitions that are ours from now on: their runs go on before anything new is assigned."""
@@ -76,8 +92,7 @@ class Orchestrator:
         self.parts.partitions.fences.update({fence.partition: fence for fence in fences})
         for summary in summaries:
             self.order(Order(summary.run, c.Tick()))
-        for partition in partitions:
-            await self._listener.listen(partition_subject(partition))
+        await self._listener.listen(*map(partition_subject, partitions))
 
     async def disown(self, partition: int) -> None:
         """Leave a partition that is not ours any more."""
@@ -86,14 +101,15 @@ class Orchestrator:
         ledger.forget(ours)
         ledger.unread = {run for run in ledger.unread if partition_of(run) != partition}
         self._executor.abandon(slot.run.id for slot in ours)
-        for slot in ours:
-            self.parts.timers.set(slot.run.id, None)
         await self._listener.leave(partition_subject(partition))
 
     # -- orders --------------------------------------------------------------------------------------------------
 
     def order(self, order: Order) -> None:
         """Queue a command; it is carried out in the order of queueing."""
+        if self._stopping:
+            _refuse_all([order])
+            return
         self._orders.append(order)
         self._wake.set()
 
@@ -130,6 +146,8 @@ class Orchestrator:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._stopping:
+                return
             arrivals = self._listener.taken()
             orders, self._orders = self._orders, deque()
             try:
@@ -154,6 +172,9 @@ class Orchestrator:
                 self.kick()
         except StoreError as error:
             await self._committer.give_up(batch, arrivals, orders, error)
+        except asyncio.CancelledError:
+            _refuse_all(orders)
+            raise
         except Exception as error:
             # A fault of ours must not end the loop: nothing of the batch has happened.
             logger.exception("a batch was given up because of a fault of Accord's")
@@ -169,7 +190,7 @@ class Orchestrator:
             if order.letter is not None:
                 slot.answers.append(Answer(order.letter, letters.done(order.run)))
             batch.slots[order.run] = slot
-        except StoreUnavailable:
+        except (StoreUnavailable, Fenced):
             raise
         except AccordError as error:
             await self._refuse(order, error)
@@ -180,6 +201,7 @@ class Orchestrator:
     async def _slot_for(self, order: Order, batch: Batch) -> Slot | None:
         """The slot after the command; None where nothing is left to do."""
         if not self.parts.ledger.owns(order.run):
+            self._executor.abandon([order.run])
             if order.letter is not None and order.done is not None:
                 order.done.cancel()  # it is for the new owner, who may be we again
                 return None
@@ -206,3 +228,15 @@ class Orchestrator:
             await self.parts.ports.journal.answer([Answer(order.letter, letters.refused(error))])
         if order.done is not None and not order.done.done():
             order.done.set_exception(error)
+
+
+def _refuse_all(orders: Iterable[Order]) -> None:
+    """Nobody waits for ever for what is not carried out here any more."""
+    for order in orders:
+        if order.done is not None and not order.done.done():
+            stopping = Overloaded.of(
+                "ACC466",
+                "this process is stopping: the run tells whether the command was carried out",
+                hint="ask again when it runs again, or another one",
+            )
+            order.done.set_exception(stopping)

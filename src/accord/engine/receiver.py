@@ -18,7 +18,7 @@ from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
-from accord.errors import AccordError, MessageRefused, Problem, StoreError, StoreUnavailable
+from accord.errors import AccordError, Fenced, MessageRefused, Problem, StoreError, StoreUnavailable
 
 logger = logging.getLogger("accord.receiver")
 
@@ -42,7 +42,7 @@ class Receiver:
                 batch.nack(arrival.inbox, found.delivery)
                 return
             await self._deal_with(found, batch)
-        except StoreUnavailable:
+        except (StoreUnavailable, Fenced):
             raise
         except Exception as error:
             # Nothing of it has happened, and it would fail again: it is set aside so that others are not held up.

@@ -101,16 +101,20 @@ class Letters:
         self.every = orchestrator.parts.tuning.letters_every
         self._orchestrator = orchestrator
         self._seen: set[str] = set()
+        self._turn = asyncio.Lock()
 
     async def go(self) -> None:
         """Order what is in the new letters; a letter that cannot be read is answered at once."""
+        async with self._turn:  # who reads has to be the last who read: what he does not find any more is forgotten
+            await self._order_new()
+
+    async def _order_new(self) -> None:
         parts = self._orchestrator.parts
         letters = await parts.ports.journal.letters(sorted(parts.partitions.fences))
         self._seen &= {letter.id for letter in letters}
         for letter in letters:
             if letter.id in self._seen:
                 continue
-            self._seen.add(letter.id)
             if letter.data == CATCH_UP:
                 await self._catch_up(letter.id)
                 continue
@@ -120,6 +124,7 @@ class Letters:
                 refusal = Refused.of("ACC446", f"unreadable: {error}")
                 await parts.ports.journal.answer([Answer(letter.id, refused(refusal))])
                 continue
+            self._seen.add(letter.id)
             done: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
             done.add_done_callback(partial(self._over, letter.id))
             order = Order(content.run, content.command, done, content.graph, letter=letter.id)

@@ -14,6 +14,9 @@ from accord.ports import Clock
 FAR = timedelta(seconds=30)
 """The longest wait in one go, so that a clock that was set is noticed."""
 
+SLACK = 1000
+"""So many alarms that nobody wants any more may be kept, besides one for each that somebody does."""
+
 
 class Timers:
     """One alarm per run, and one for the dispatcher. They are hints: the sweeper finds what they miss."""
@@ -32,6 +35,9 @@ class Timers:
         elif self._at.get(run) != at:
             self._at[run] = at
             heapq.heappush(self._heap, (at, run))
+            if len(self._heap) > 2 * len(self._at) + SLACK:
+                self._heap = [(when, one) for one, when in self._at.items()]
+                heapq.heapify(self._heap)
             if self._heap[0][0] == at:
                 self._changed.set()
 

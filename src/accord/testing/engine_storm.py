@@ -314,12 +314,17 @@ class Storm:
                     await world.dismiss(agent, seat=seat, killed=True)
             if (agent.id, 1) not in world.instances:
                 await world.hire(agent, enrolled=True)
-        # Of all orchestrators: one that has just been started, or thawed, may not have heard of a hold yet.
-        placed = {(hold.scope, hold.subject) for host in world.hosts.values() for hold in host.parts.holds.placed()}
-        for scope, subject in sorted(placed):
-            world.watch.holds.placed.pop((scope, subject), None)
-            await self._try(lambda s=scope, t=subject: self.node.lift(s, t, by="storm"))  # type: ignore[misc]
-        world.watch.holds.placed.clear()
+        await self._lift_all()
+
+    async def _lift_all(self) -> None:
+        """Lift every hold; a commit that stalled when it cleared up may still hold up the first tries."""
+        self.world.watch.holds.placed.clear()
+        for _ in range(5):
+            node = self.node
+            await self._try(node.parts.control_stream.refresh)
+            for hold in node.parts.holds.placed():
+                await self._try(lambda n=node, h=hold: n.lift(h.scope, h.subject, by="storm"))  # type: ignore[misc]
+            await asyncio.sleep(1)
 
     async def _all_end(self) -> None:
         watch, until_s = self.world.watch, ENDS_WITHIN_S

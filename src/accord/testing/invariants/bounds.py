@@ -6,10 +6,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.run import Run
 from accord.engine.parts import Parts
+from accord.testing.weather import STALL_S
+
+DECIDED_WITHIN = timedelta(seconds=STALL_S)
+"""How long a commit takes at most from its decisions on."""
 
 
 def overloaded(parts: Parts, runs: Mapping[RunId, Run], assigned: Sequence[AgentId]) -> Iterator[str]:
@@ -21,9 +26,16 @@ def overloaded(parts: Parts, runs: Mapping[RunId, Run], assigned: Sequence[Agent
         known = runs.get(slot.run.id, slot.run)
         held.update(agent for _, _, agent in _live(known))
     for card in parts.registry.agents():
-        instances = max(len(parts.registry.instances(card.agent)), 1)
+        instances = max(_instances(parts, card.agent), 1)
         if card.agent in assigned and held[card.agent] > instances * card.capacity.total:
             yield f"{card.agent} holds {held[card.agent]} attempts"
+
+
+def _instances(parts: Parts, agent: AgentId) -> int:
+    """How many instances the agent had when what is committed now was decided; the commit may have taken a while."""
+    since = parts.ports.clock.now() - parts.tuning.absent_after - DECIDED_WITHIN
+    known = (*parts.registry._present.values(), *parts.registry._silent.values())
+    return sum(one.agent == agent and one.last_seen > since for one in known)
 
 
 def overdriven(run: Run) -> Iterator[str]:
