@@ -284,7 +284,7 @@ async def test_back_offs_are_counted_once_however_often_the_store_fails(stage: S
             await stage.node.control(run.id, c.Pause(by="test"))
         await stage.node.orchestrator.submit(run.id, c.Tick())
     assert len(stage.parts.dispatcher._later) == 1
-    assert stage.parts.dispatcher._put_off == {run.id: 1}
+    assert stage.parts.dispatcher._later_of == {run.id: 1}
 
 
 def test_alarms_that_were_put_off_are_let_go() -> None:

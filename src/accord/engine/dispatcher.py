@@ -89,7 +89,7 @@ class Dispatcher:
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # who was served last is last
         self._parked: dict[RunId, dict[str, tuple[CapabilityRange, deque[TaskId]]]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
-        self._put_off: Counter[RunId] = Counter()
+        self._later_of: Counter[RunId] = Counter()
         """How many of `_later` are of which run."""
         registry.changed.append(self.unblock)
 
@@ -113,7 +113,7 @@ class Dispatcher:
     def offer_later(self, run: RunId, task: TaskId, at: datetime) -> None:
         """Look at the task's back-offs again at this time."""
         heapq.heappush(self._later, (at, run, task))
-        self._put_off[run] += 1
+        self._later_of[run] += 1
 
     def unpark(self, run: RunId) -> None:
         """The run may go on: queue again what was put aside."""
@@ -133,7 +133,7 @@ class Dispatcher:
         self._parked.pop(run, None)
         for lane in self._lanes.values():
             lane.turns.pop(run, None)
-        if self._put_off.pop(run, 0):
+        if self._later_of.pop(run, 0):
             self._later = [entry for entry in self._later if entry[1] != run]
             heapq.heapify(self._later)
 
@@ -181,9 +181,9 @@ class Dispatcher:
     def _wake_later(self, find: Callable[[RunId], Run | None], now: datetime) -> None:
         while self._later and self._later[0][0] <= now:
             _, run_id, task = heapq.heappop(self._later)
-            self._put_off[run_id] -= 1
-            if not self._put_off[run_id]:
-                del self._put_off[run_id]
+            self._later_of[run_id] -= 1
+            if not self._later_of[run_id]:
+                del self._later_of[run_id]
             run = find(run_id)
             if run is not None:
                 for want in run.state(task).wants:

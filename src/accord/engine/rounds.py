@@ -131,12 +131,8 @@ class Letters:
             self._orchestrator.order(order)
 
     async def _catch_up(self, letter: str) -> None:
-        try:
-            await self._orchestrator.catch_up()
-            await self._orchestrator.parts.ports.journal.answer([Answer(letter, CAUGHT_UP)])
-        except StoreError:
-            self._seen.discard(letter)
-            raise
+        await self._orchestrator.catch_up()
+        await self._orchestrator.parts.ports.journal.answer([Answer(letter, CAUGHT_UP)])
 
     def _over(self, letter: str, done: asyncio.Future[Run]) -> None:
         """What was not carried out is read again, unless the letter has its answer."""
