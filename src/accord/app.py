@@ -44,7 +44,7 @@ def settle_memory() -> None:
 async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
     """A node on the embedded default: SQLite, files and the in-process bus."""
     async with AsyncExitStack() as stack:
-        journal, blobs = await stack.enter_async_context(_open_stores(settings))
+        journal, blobs = await stack.enter_async_context(open_stores(settings))
         passphrase = load_passphrase(settings.passphrase)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
         ports = Ports(journal=journal, blobs=blobs, bus=MemoryBus(), keys=keys, clock=SystemClock(), ids=RandomIds())
@@ -61,12 +61,12 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
 @asynccontextmanager
 async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
     """Retention alone, without a node that does the same beside it."""
-    async with _open_stores(settings) as (journal, blobs):
+    async with open_stores(settings) as (journal, blobs):
         yield Retention(journal, blobs, SystemClock(), tuning_of(settings))
 
 
 @asynccontextmanager
-async def _open_stores(settings: Settings) -> AsyncIterator[tuple[SqliteJournal, FileBlobStore]]:
+async def open_stores(settings: Settings) -> AsyncIterator[tuple[SqliteJournal, FileBlobStore]]:
     """Journal and blobs of the embedded default, in a home that is made where there is none."""
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)

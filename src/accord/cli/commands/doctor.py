@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import Home, Json, Shared, Verbose
+from accord.cli.options import AgentsFrom, Home, Json, Shared, Verbose
 
 if TYPE_CHECKING:
     from accord.cli.actions import doctor as action
@@ -18,16 +18,18 @@ else:
     action = later("accord.cli.actions.doctor")
 
 
-def doctor(home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
-    """Look whether this machine can run Accord, and say what to do where it cannot.
+def doctor(agents: AgentsFrom = None, home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+    """Look for everything that can be wrong here, and say what to do about it.
 
-    The exit code is 1 where something fails.
+    The machine, the home, keys and settings, the journal and its blobs, runs that nobody works on, agents that cannot
+    be loaded. The exit code is 1 where something fails; warnings alone do not.
 
-    **Example**
+    **Examples**
 
     - `accord doctor --home /srv/accord`
+    - `accord doctor --agents my_agents.py --json`
     """
-    raise typer.Exit(action.doctor(Shared(home, as_json, verbose)))
+    raise typer.Exit(action.doctor(Shared(home, as_json, verbose, tuple(agents or ()))))
 
 
 def version(as_json: Json = False) -> None:
