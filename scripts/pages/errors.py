@@ -28,6 +28,8 @@ ELSEWHERE = {
     "ACC261": "a version may give what an earlier one of the same major version could not",
     "ACC263": "a version is known with other content",
     "ACC411": "a compensation failed",
+    "ACC329": "a large output is not proven to be what the next task's contract takes at that place",
+    "ACC796": "an agent brings or fetches a document for an attempt that has ended",
     "ACC777": "an agent sent a message of another one",
     "ACC778": "an agent sent a message of a kind that it may not send, or about no run",
     "ACC779": "an agent gives something back that is no assignment of its own",

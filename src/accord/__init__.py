@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from accord.app import host, open_node
     from accord.engine.node import Node
     from accord.errors import AccordError
-    from accord.sdk import Agent, Context, Failure, Result
+    from accord.sdk import Agent, Context, Failure, Result, Stream
     from accord.settings import Settings
 
-__all__ = ["AccordError", "Agent", "Context", "Failure", "Node", "Result", "Settings", "host", "open_node"]
+__all__ = ["AccordError", "Agent", "Context", "Failure", "Node", "Result", "Settings", "Stream", "host", "open_node"]
 
 _HOMES = {
     "AccordError": "accord.errors",
@@ -25,6 +25,7 @@ _HOMES = {
     "Node": "accord.engine.node",
     "Result": "accord.sdk",
     "Settings": "accord.settings",
+    "Stream": "accord.sdk",
     "host": "accord.app",
     "open_node": "accord.app",
 }

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from accord.blobs.files import FileBlobStore
+from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
@@ -99,7 +100,9 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     """
     ports, identity = node.parts.ports, node.parts.identity
     trust = {identity.key.kid: identity.key}
-    options = WorkerOptions(registry=registry_id(identity.organisation), drain_within=DRAIN_WITHIN)
+    options = WorkerOptions(
+        registry=registry_id(identity.organisation), drain_within=DRAIN_WITHIN, payloads=BlobPayloads(ports.blobs)
+    )
     async with AsyncExitStack() as stack:
         workers = []
         for agent in agents:

@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from accord.bus.socketio import Member, SocketBus
+from accord.bus.uploads import HttpPayloads
 from accord.domain.agent import registry_id
 from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
 from accord.domain.ids import InstanceId, KeyId
@@ -98,8 +99,11 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
         trusted=frozenset(),
     )
     options = WorkerOptions(
-        instance=token, registry=registry_id(agent.organisation), drain_within=station.drain_within
-    )  # fmt: skip
+        instance=token,
+        registry=registry_id(agent.organisation),
+        drain_within=station.drain_within,
+        payloads=HttpPayloads(destination.url),
+    )
     async with AsyncExitStack() as stack:
         bus = await door.open(member, clock, stack)
         worker = Worker(agent, AgentKey(keys, name), bus, clock, bus.trust, options)

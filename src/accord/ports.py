@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, RunId, StreamId
+from accord.domain.large import Blob
 from accord.domain.message import Message
 from accord.domain.signature import Algorithm, PublicKey
 
@@ -355,6 +356,27 @@ class BlobStore(Protocol):
         """Drop those of these blobs that nobody has put since this mark, and return them; one that is not there is no
         error.
         """
+        ...
+
+
+class Payloads(Protocol):
+    """How an agent's process brings and fetches documents that are too large for a message.
+
+    `statement` is a signed one about the attempt, of kind `upload` or `fetch`: what allows it.
+    """
+
+    async def bring(self, statement: bytes, chunks: AsyncIterator[bytes]) -> Blob:
+        """Hand over the output that the chunks make together; when they raise, nothing is kept.
+
+        Raises:
+            ContractViolation: it breaks the attempt's contract; with what is wrong with it.
+            MessageRefused: the statement does not allow it.
+            StoreUnavailable: it cannot be handed over now.
+        """
+        ...
+
+    def open(self, statement: bytes, blob: Blob) -> AsyncIterator[bytes]:
+        """The document's bytes. Raises NotFound, MessageRefused, StoreUnavailable."""
         ...
 
 

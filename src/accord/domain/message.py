@@ -21,7 +21,7 @@ from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.errors import MessageRefused, Place, Problem
 
 Kind = Literal[
-    "connect", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
+    "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
     "welcome", "assign", "cancel", "call", "ack", "reject",
 ]  # fmt: skip
 """What a message is: the first line goes from agent to orchestrator, the second back."""
@@ -64,6 +64,7 @@ REFUSALS: Final[dict[str, str]] = {
     "ACC323": "the document is nested too deeply",
     "ACC324": "a number is out of range: integers have 64 bits, others are finite doubles",
     "ACC325": "the document is not UTF-8",
+    "ACC326": "a document of this size has to be an array",
 }
 """Every refusal of this module and of `signature`, by its code."""
 

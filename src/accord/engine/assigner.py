@@ -15,6 +15,7 @@ from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman
 from accord.engine.dispatcher import BACKOFF_CAP, Proposal
+from accord.engine.large import input_problems
 from accord.engine.ledger import Slot
 from accord.engine.parts import Parts
 from accord.engine.router import Held
@@ -72,7 +73,7 @@ class Assigner:
     async def _assign(self, slot: Slot, proposal: Proposal) -> None:
         documents, task, want = self._parts.documents, proposal.task, proposal.want
         data = await documents.data(want.input)
-        problems = await self._input_problems(proposal)
+        problems = await self._input_problems(slot.run, proposal)
         if problems:
             await self._decide(slot, _refusal(proposal, problems))
             return
@@ -84,10 +85,10 @@ class Assigner:
         self._parts.router.reserve(slot.run.id, task, number, held)
         self._parts.outgoing[slot.run.id, task, number] = payload
 
-    async def _input_problems(self, proposal: Proposal) -> tuple[Problem, ...]:
+    async def _input_problems(self, run: Run, proposal: Proposal) -> tuple[Problem, ...]:
         contract = proposal.choice.candidate.contract
         value = await self._parts.documents.fetched(proposal.want.input)
-        found = contract.violations_of_input(value)
+        found = input_problems(run, contract, value, self._parts.registry)
         return tuple(
             Problem(one.code, f"the input of {proposal.task} breaks {contract.ref}: {one.message}", one.place, one.hint)
             for one in found

@@ -12,6 +12,7 @@ import rfc8785
 
 from accord.domain.document import Document, document_of
 from accord.domain.ids import Digest
+from accord.domain.large import is_large, reference
 from accord.domain.scope import DocumentMissing
 from accord.errors import ExpressionInvalid, Problem
 from accord.ports import BlobStore
@@ -36,7 +37,12 @@ class Documents:
         """What a decision cannot have, and why: asking for its value is a fault of the expression that does."""
 
     def value(self, document: Document) -> Any:
-        """The JSON value; never change it. Raises DocumentMissing when it has to be fetched first."""
+        """The JSON value, a reference for a large document; never change it.
+
+        Raises DocumentMissing when it has to be fetched first.
+        """
+        if is_large(document):
+            return reference(document)
         data = document.data
         if data is not None and document.length_bytes <= SMALL_BYTES:
             return orjson.loads(data)
@@ -51,7 +57,11 @@ class Documents:
         return self._keep(document, data)
 
     def ballot(self, document: Document) -> Digest:
-        """SHA-256 of the value's canonical form: RFC 8785, or sorted JSON where that has no form for an integer."""
+        """SHA-256 of the value's canonical form: RFC 8785, or sorted JSON where that has no form for an integer; of a
+        large document that of its bytes.
+        """
+        if is_large(document):
+            return document.sha256
         value = self.value(document)
         try:
             canonical = rfc8785.dumps(value)

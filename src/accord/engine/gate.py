@@ -17,7 +17,7 @@ from accord.domain import command as c
 from accord.domain.contract import Contract
 from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
-from accord.domain.ids import AgentId, TaskId
+from accord.domain.ids import AgentId, Digest, TaskId
 from accord.domain.ingress import claims_flaw, payload_flaw
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
 from accord.domain.payloads import FailurePayload, decode_payload
@@ -26,6 +26,7 @@ from accord.domain.recourse import NOT_OF_SCHEMA, OVERPRICED, UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
 from accord.engine.documents import Documents
+from accord.engine.large import MISSING, Large, is_by_reference
 from accord.engine.registry import Registry
 from accord.errors import AccordError, MessageRefused, Place, Problem
 from accord.ports import Delivery
@@ -58,6 +59,8 @@ _CODES = {"audience": "ACC342", "expired": "ACC343", "future": "ACC344", "payloa
 
 _ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
 _ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat"})
+_SENT: frozenset[Kind] = _ABOUT_ATTEMPTS | _ABOUT_AGENTS
+"""What comes over the bus."""
 
 
 class Authentic(msgspec.Struct, frozen=True, gc=False):
@@ -104,6 +107,13 @@ class Damaged(msgspec.Struct, frozen=True):
     command: c.Damage
 
 
+class Unchecked(msgspec.Struct, frozen=True):
+    """A result whose payload was uploaded, and of which nobody has found out yet whether it keeps the contract."""
+
+    digest: Digest
+    contract: Contract
+
+
 class News(msgspec.Struct, frozen=True):
     """Progress: for those who watch, not for the journal."""
 
@@ -114,20 +124,23 @@ class News(msgspec.Struct, frozen=True):
 class Gate:
     """Checks what agents send."""
 
-    def __init__(self, registry: Registry, documents: Documents, audiences: frozenset[AgentId]) -> None:
+    def __init__(self, registry: Registry, documents: Documents, large: Large, audiences: frozenset[AgentId]) -> None:
         self._registry = registry
         self._documents = documents
+        self._large = large
         self._audiences = audiences
         self._verifier = Verifier()
 
     # -- authenticity --------------------------------------------------------------------------------------------
 
-    async def authenticate(self, deliveries: Sequence[Delivery], now: datetime) -> list[Authentic | Suspect]:
-        """What each delivery is, in order."""
+    async def authenticate(
+        self, deliveries: Sequence[Delivery], now: datetime, kinds: frozenset[Kind] = _SENT
+    ) -> list[Authentic | Suspect]:
+        """What each delivery is, in order; messages of other kinds are refused."""
         opened = [self._opened(delivery, now) for delivery in deliveries]
         signed = [one for one in opened if isinstance(one, _Signed)]
         problems = await self._verifier.problems([(one.parsed, one.key.public) for one in signed])
-        found = (self._authenticated(one, forged, now) for one, forged in zip(signed, problems, strict=True))
+        found = (self._authenticated(one, forged, now, kinds) for one, forged in zip(signed, problems, strict=True))
         return [next(found) if isinstance(one, _Signed) else one for one in opened]
 
     def _opened(self, delivery: Delivery, now: datetime) -> _Signed | Suspect:
@@ -143,47 +156,54 @@ class Gate:
             return Suspect(delivery, error.problems[0])
         return _Signed(delivery, parsed, known)
 
-    def _authenticated(self, signed: _Signed, forged: Problem | None, now: datetime) -> Authentic | Suspect:
+    def _authenticated(
+        self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind]
+    ) -> Authentic | Suspect:
         if forged is not None:
             return Suspect(signed.delivery, forged)
         try:
             claims = decode_claims(signed.parsed.claims)
         except MessageRefused as error:
             return Suspect(signed.delivery, error.problems[0])
-        problem = self._ingress_problem(claims, signed.key.agent, now)
+        problem = self._ingress_problem(claims, signed.key.agent, now, kinds)
         if problem is None and claims.kind in _ABOUT_AGENTS:
             problem = _payload_problem(claims, signed.delivery.message.payload)
         return Suspect(signed.delivery, problem, claims) if problem else Authentic(signed.delivery, claims)
 
-    def _ingress_problem(self, claims: Claims, signer: AgentId, now: datetime) -> Problem | None:
+    def _ingress_problem(
+        self, claims: Claims, signer: AgentId, now: datetime, kinds: frozenset[Kind]
+    ) -> Problem | None:
         if claims.issuer != signer:
             return _problem("ACC341", "/iss", claims.issuer)
         flaw = claims_flaw(claims, self._audiences, now)
         if flaw is not None:
             return _problem(_CODES[flaw.kind], flaw.pointer, flaw.seen)
-        if claims.kind not in _ABOUT_ATTEMPTS and claims.kind not in _ABOUT_AGENTS:
+        if claims.kind not in kinds:
             return _problem("ACC345", "/knd", claims.kind)
-        if claims.kind in _ABOUT_ATTEMPTS and None in (claims.run, claims.task, claims.attempt, claims.lease):
+        if claims.kind not in _ABOUT_AGENTS and None in (claims.run, claims.task, claims.attempt, claims.lease):
             return _problem("ACC346", "", claims.kind)
         return None
 
     # -- admission -----------------------------------------------------------------------------------------------
 
-    def admit(self, run: Run | None, authentic: Authentic) -> c.Command | Late | News | Damaged | Suspect:
+    def admit(self, run: Run | None, authentic: Authentic) -> c.Command | Late | News | Damaged | Unchecked | Suspect:
         """What the run is to do about an authentic message about one of its attempts."""
         try:
-            attempt = self._attempt_of(run, authentic.claims)
+            attempt = self.attempt_of(run, authentic.claims)
             if run is None or attempt is None:
                 return Late(authentic.claims)
+            if is_by_reference(authentic.claims, authentic.message.payload):
+                self.may_do(attempt)
+                return self._large_result(attempt, authentic)
             problem = _payload_problem(authentic.claims, authentic.message.payload)
             if problem is not None:
                 return _damaged(authentic, attempt, problem)
-            self._may_do(attempt)
+            self.may_do(attempt)
             return self._command(run, attempt, authentic)
         except AccordError as error:
             return Suspect(authentic.delivery, error.problems[0], authentic.claims)
 
-    def _attempt_of(self, run: Run | None, claims: Claims) -> Attempt | None:
+    def attempt_of(self, run: Run | None, claims: Claims) -> Attempt | None:
         """The live attempt that the message is about; None when it has ended and the message is only late."""
         attempt = run.attempt(claims.task or TaskId(""), claims.attempt or 0) if run is not None else None
         if attempt is None:
@@ -202,7 +222,7 @@ class Gate:
             raise _refusal("ACC351", "/pld", str(given))
         return None
 
-    def _may_do(self, attempt: Attempt) -> None:
+    def may_do(self, attempt: Attempt) -> None:
         """Default deny: an agent may answer only for what the card that it has signed offers."""
         if not self._registry.offers(attempt.agent, attempt.contract):
             raise _refusal("ACC353", "/cap", attempt.capability)
@@ -253,6 +273,28 @@ class Gate:
             cost=cost,
             problems=problems,
             diagnosis=self._case(run, task, attempt, value, problems) if diagnosable else None,
+        )
+
+    def _large_result(self, attempt: Attempt, authentic: Authentic) -> c.Command | Damaged | Suspect | Unchecked:
+        claims, contract = authentic.claims, self._registry.contract(attempt.contract)
+        assert claims.payload is not None  # noqa: S101 - else it is not by reference
+        problems = self._large.verdict(claims.payload.sha256, contract.digest)
+        if problems is None:
+            return Unchecked(claims.payload.sha256, contract)
+        if problems is MISSING:
+            return _damaged(authentic, attempt, problems[0])
+        confidence, cost = _confidence(claims), _cost(claims)
+        problems = problems or tuple(_overpriced(contract, cost))
+        if not problems and _below(contract.limits.min_confidence, confidence):
+            problems = (_unsure(contract),)
+        return c.Deliver(
+            task=claims.task or TaskId(""),
+            attempt=attempt.number,
+            statement=authentic.message.statement.decode("ascii"),
+            output=Document(claims.payload.sha256, claims.payload.length_bytes),
+            confidence=confidence,
+            cost=cost,
+            problems=problems,
         )
 
     def _diagnosis(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:

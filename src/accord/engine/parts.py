@@ -24,9 +24,11 @@ from accord.engine.figures import Figures
 from accord.engine.gate import Gate
 from accord.engine.holds import Holds
 from accord.engine.incidents import Incidents
+from accord.engine.large import Large
 from accord.engine.ledger import Ledger
 from accord.engine.library import Library
 from accord.engine.partitions import Partitions
+from accord.engine.permits import Permits
 from accord.engine.registry import Compatible, Registry
 from accord.engine.router import Router
 from accord.engine.streams import SystemStream
@@ -115,7 +117,9 @@ class Parts:
         self.incidents = Incidents(journal, self.documents, clock)
         self.secretary = Secretary(identity.id, Signer(ports.keys, identity.key), self.registry.verifies_batches)
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
-        self.gate = Gate(self.registry, self.documents, audiences)
+        self.large = Large(ports.blobs)
+        self.gate = Gate(self.registry, self.documents, self.large, audiences)
+        self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self.holds.apply)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -14,11 +15,12 @@ from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect
+from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect, Unchecked
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
 from accord.errors import AccordError, Fenced, MessageRefused, Problem, StoreError, StoreUnavailable
+from accord.ports import Inbox
 
 logger = logging.getLogger("accord.receiver")
 
@@ -41,7 +43,8 @@ class Receiver:
             if isinstance(found, Authentic) and not await self._is_for_us(found):
                 batch.nack(arrival.inbox, found.delivery)
                 return
-            await self._deal_with(found, batch)
+            if await self._deal_with(found, batch, arrival.inbox):
+                return
         except (StoreUnavailable, Fenced):
             raise
         except Exception as error:
@@ -65,18 +68,23 @@ class Receiver:
         await partitions.check()
         return partitions.surely_ours(partition)
 
-    async def _deal_with(self, found: Authentic | Suspect, batch: Batch) -> None:
+    async def _deal_with(self, found: Authentic | Suspect, batch: Batch, inbox: Inbox) -> bool:
+        """Whether the message is held: it comes again by itself once its large payload was looked at."""
         if isinstance(found, Suspect):
             batch.suspects.append(found)
         elif found.claims.kind in ("card", "heartbeat"):
             await self._hear(found, batch)
         else:
-            await self._admit(found, batch)
+            return await self._admit(found, batch, inbox)
+        return False
 
-    async def _admit(self, authentic: Authentic, batch: Batch) -> None:
+    async def _admit(self, authentic: Authentic, batch: Batch, inbox: Inbox) -> bool:
         run = authentic.claims.run or RunId("")
         slot = await batch.slot(run) if self._parts.ledger.owns(run) else None
         verdict = self._parts.gate.admit(slot.run if slot else None, authentic)
+        if isinstance(verdict, Unchecked):
+            self._parts.large.look_then(verdict.digest, verdict.contract, partial(inbox.nack, [authentic.delivery]))
+            return True
         if isinstance(verdict, Damaged):
             batch.suspects.append(verdict.suspect)
             verdict = verdict.command
@@ -87,6 +95,7 @@ class Receiver:
         elif not isinstance(verdict, Late) and slot is not None:
             await self._parts.ledger.decide(slot, verdict)
             batch.slots[run] = slot
+        return False
 
     async def _hear(self, authentic: Authentic, batch: Batch) -> None:
         """A card or a heartbeat."""

@@ -41,6 +41,7 @@ from accord.gateway.resources import (
     records,
     runs,
     templates,
+    uploads,
 )
 
 logger = logging.getLogger("accord.gateway")
@@ -59,6 +60,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         agents,
         enrolments,
         documents,
+        uploads,
         access,
     )
 )

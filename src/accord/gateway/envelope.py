@@ -33,8 +33,8 @@ SECURITY: Final = {
 }
 """On every answer that does not say otherwise itself."""
 
-UNTIMED: Final = ("/socket.io/",)
-"""Paths whose answers wait for something to happen."""
+UNTIMED: Final = ("/socket.io/", "/v1/uploads")
+"""Paths whose answers wait for something to happen, or for a body of any size."""
 
 UNCOUNTED: Final = ("/v1/health/",)
 """Paths that are asked by machines, often, and answer whatever the rates are."""

@@ -3,6 +3,7 @@
 from accord.sdk.agent import Agent, Capability
 from accord.sdk.context import Context
 from accord.sdk.outcome import Failure, Result
+from accord.sdk.stream import Stream
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 
-__all__ = ["Agent", "AgentKey", "Capability", "Context", "Failure", "Result", "Worker", "WorkerOptions"]
+__all__ = ["Agent", "AgentKey", "Capability", "Context", "Failure", "Result", "Stream", "Worker", "WorkerOptions"]

@@ -14,6 +14,7 @@ from accord.domain.message import (
     PAYLOAD_MAX_BYTES,
     Claims,
     Kind,
+    PayloadRef,
     confidence_text,
     payload_ref,
     statement_id,
@@ -90,7 +91,11 @@ def final_answer(subject: Subject, outcome: Output | Failure, now: datetime) -> 
     if isinstance(outcome, Failure):
         return answer(subject, "failure", encode_payload(outcome.payload), now, cost=outcome.cost)
     confidence = None if outcome.confidence is None else confidence_text(outcome.confidence)
-    return answer(subject, "result", outcome.data, now, confidence=confidence, cost=read_cost(outcome.cost))
+    result = answer(subject, "result", outcome.data, now, confidence=confidence, cost=read_cost(outcome.cost))
+    if outcome.blob is not None:
+        uploaded = PayloadRef(outcome.blob.sha256, outcome.blob.length_bytes, "application/json")
+        result.claims = msgspec.structs.replace(result.claims, payload=uploaded)
+    return result
 
 
 def progress_answer(subject: Subject, payload: ProgressPayload, now: datetime, number: int) -> Outgoing:

@@ -15,6 +15,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.payloads import ProgressPayload, bounded
 from accord.errors import Problem
 from accord.sdk.outcome import Failure
+from accord.sdk.payloads import AttemptPayloads
 
 logger = logging.getLogger("accord.agent")
 
@@ -22,9 +23,10 @@ logger = logging.getLogger("accord.agent")
 class Link:
     """The live half of a context: between the function and the worker that runs it."""
 
-    __slots__ = ("cancelled", "lingering", "report", "threads")
+    __slots__ = ("cancelled", "lingering", "payloads", "report", "threads")
 
-    def __init__(self, threads: Executor | None = None) -> None:
+    def __init__(self, threads: Executor | None = None, payloads: AttemptPayloads | None = None) -> None:
+        self.payloads = payloads
         self.cancelled = False
         self.report: Callable[[ProgressPayload], None] | None = None
         self.threads = threads

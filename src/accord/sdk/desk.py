@@ -9,15 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from itertools import islice
+from typing import Literal
 
 import msgspec
 
 from accord.domain.agent import GiveBack
 from accord.domain.ids import LeaseToken, RunId, TaskId
+from accord.domain.large import beside, blobs_in
 from accord.domain.message import Claims
 from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
 from accord.errors import MessageRefused
-from accord.ports import Clock, Delivery
+from accord.ports import Clock, Delivery, Payloads
 from accord.sdk.agent import Agent, Capability
 from accord.sdk.answers import (
     AttemptKey,
@@ -33,6 +35,7 @@ from accord.sdk.context import Link
 from accord.sdk.intake import Letter
 from accord.sdk.outbox import Outbox, Outgoing
 from accord.sdk.outcome import Failure, Output
+from accord.sdk.payloads import AttemptPayloads
 from accord.sdk.schema import input_refused
 
 LEASES_MAX = 10_000
@@ -55,7 +58,10 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 class Desk:
     """Runs at most `concurrency` attempts of one agent and lets `queue` wait; each attempt gets one final answer."""
 
-    def __init__(self, agent: Agent, outbox: Outbox, clock: Clock, pace: Pace) -> None:
+    def __init__(
+        self, agent: Agent, outbox: Outbox, clock: Clock, pace: Pace, payloads: Payloads | None = None
+    ) -> None:
+        self._payloads = payloads
         self._agent = agent
         self._outbox = outbox
         self._clock = clock
@@ -214,12 +220,23 @@ class Desk:
             payload, value = decode_assign(subject.letter.delivery.message.payload)
         except MessageRefused as error:
             return Failure("malformed-assignment", str(error))
-        violations = capability.contract.violations_of_input(value)
+        # What an orchestrator hands on by reference, it has proven; a stream's items are validated as they are read.
+        places = tuple(pointer for pointer, _ in blobs_in(value))
+        violations = beside(capability.contract.violations_of_input(value), places)
         if violations:
             return input_refused(violations)
-        link = Link(threads=self._threads)
+        link = Link(self._threads, self._payloads_of(subject))
         context = context_of(subject, payload.context, self._agent.organisation, link)
         return Attempt(subject, capability, bytes(payload.input), context)
+
+    def _payloads_of(self, subject: Subject) -> AttemptPayloads | None:
+        if self._payloads is None:
+            return None
+
+        async def sign(kind: Literal["upload", "fetch"]) -> bytes:
+            return await self._outbox.signed(answer(subject, kind, None, self._clock.now()).claims)
+
+        return AttemptPayloads(self._payloads, sign)
 
     def _start_queued(self) -> None:
         while self._queued and len(self._running) + len(self._lingering) < self._agent.capacity.concurrency:

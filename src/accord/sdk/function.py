@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from accord.sdk.context import Context
+from accord.sdk.making import made
 from accord.sdk.outcome import Output, Result
 from accord.sdk.parameters import Signature
 
@@ -28,7 +29,7 @@ class Body(Protocol):
 class FunctionBody:
     """Calls a function with the document as its arguments; a plain function is called in a thread."""
 
-    __slots__ = ("_call", "_context", "_function", "_input", "_output", "_whole")
+    __slots__ = ("_call", "_context", "_function", "_input", "_makes", "_output", "_whole")
 
     def __init__(self, function: Callable[..., Any], signature: Signature) -> None:
         self._function = function
@@ -36,13 +37,16 @@ class FunctionBody:
         self._output = signature.output
         self._whole = signature.whole
         self._context = signature.context
+        self._makes = inspect.isasyncgenfunction(function)
         self._call = self._on_loop if _gives_coroutine(function) else self._in_thread
 
     async def __call__(self, document: bytes, context: Context) -> Output:
-        loaded = self._input.load(document)
+        loaded = self._input.load(document, context.link.payloads)
         arguments: dict[str, Any] = loaded if self._whole is None else {self._whole: loaded}
         if self._context is not None:
             arguments[self._context] = context
+        if self._makes:
+            return await made(self._function(**arguments), self._output, context.link.payloads)
         returned = await self._call(arguments, context)
         if isinstance(returned, Result):
             return Output(self._output.dump(returned.value), returned.confidence, returned.cost)

@@ -55,6 +55,11 @@ class Outbox:
         self._empty.clear()
         self._wake.set()
 
+    async def signed(self, claims: Claims) -> bytes:
+        """A statement that is shown and not sent."""
+        (statement,) = await self._signer.sign([Draft(encode_claims(claims), alone=True)])
+        return statement
+
     async def flushed(self) -> None:
         """Wait until everything is sent."""
         await self._empty.wait()

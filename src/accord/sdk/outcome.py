@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from accord.domain.cost import cost_text
+from accord.domain.large import Blob
 from accord.domain.payloads import CODE_PATTERN, FailurePayload, bounded
 from accord.errors import BadInput
 
@@ -106,3 +107,5 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     confidence: float | None = None
     cost: Cost | None = None
+    blob: Blob | None = None
+    """The document, where it is large and was uploaded; then `data` is empty."""

@@ -15,8 +15,10 @@ from typing_extensions import TypedDict
 
 from accord.errors import BadInput, Problem
 from accord.sdk.context import Context
+from accord.sdk.making import MadeShape
 from accord.sdk.outcome import Result
 from accord.sdk.schema import DeclaredShape, Direction, JsonSchema, Shape, is_model, mentions_struct, shape_of
+from accord.sdk.stream import made_items
 
 MISSING: Final[Any] = inspect.Parameter.empty
 _UNREADABLE: Final[Any] = object()
@@ -125,12 +127,27 @@ class _Reading:
         if annotation is MISSING:
             hint = "write `-> <type>`, or declare the schema with `output=`"
             self._refuse("ACC724", "the return type is missing", hint)
-        if inspect.isgeneratorfunction(self._function) or inspect.isasyncgenfunction(self._function):
-            self._refuse("ACC725", "a generator gives no single result", "return one value, or a list")
+        if inspect.isgeneratorfunction(self._function):
+            hint = "return one value, or a list; an async generator makes an array item by item"
+            self._refuse("ACC725", "a generator gives no single result", hint)
             return None
+        if inspect.isasyncgenfunction(self._function):
+            return self._made(annotation)
         if annotation in (MISSING, _UNREADABLE):
             return None
         return self._shape("the return type", _without_result(annotation), "output")
+
+    def _made(self, annotation: Any) -> Shape | None:
+        """What an async generator makes: an array of its items."""
+        if annotation in (MISSING, _UNREADABLE):
+            return None
+        item = made_items(annotation)
+        if item is None:
+            self._refuse("ACC725", "an async generator makes items of a type", "write `-> AsyncIterator[<type>]`")
+            return None
+        listed: Any = list[item]  # type: ignore[valid-type]  # it is known at run time
+        whole, each = self._shape("the items", listed, "output"), self._shape("the items", item, "output")
+        return None if whole is None or each is None else MadeShape(whole.schema, each)
 
     def _by_name(self, members: list[_Member]) -> Shape | None:
         types = {}

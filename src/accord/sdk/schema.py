@@ -22,6 +22,7 @@ from typing_extensions import is_typeddict
 
 from accord.errors import BadInput, Place, Problem
 from accord.sdk.outcome import Failure
+from accord.sdk.payloads import AttemptPayloads
 
 JsonSchema = dict[str, Any]
 Direction = Literal["input", "output"]
@@ -35,8 +36,8 @@ class Shape(Protocol):
         """JSON Schema 2020-12 of the document."""
         ...
 
-    def load(self, data: bytes) -> Any:
-        """The value of a document that keeps the schema.
+    def load(self, data: bytes, payloads: AttemptPayloads | None = None) -> Any:
+        """The value of a document that keeps the schema; its streams are read by `payloads`.
 
         Raises Failure `input-contract` where the type asks for more than its schema can say.
         """
@@ -127,9 +128,9 @@ class PydanticShape:
         mode: Literal["validation", "serialization"] = "validation" if direction == "input" else "serialization"
         self.schema: JsonSchema = self._adapter.json_schema(schema_generator=_ClosedSchema, mode=mode)
 
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, payloads: AttemptPayloads | None = None) -> Any:
         try:
-            return self._adapter.validate_json(data)
+            return self._adapter.validate_json(data, context=payloads)
         except ValidationError as error:
             raise _refused(error) from None
 
@@ -195,7 +196,7 @@ class StructShape:
             schema = definitions[name] if _mentions(definitions, name) else definitions.pop(name)
         self.schema: JsonSchema = {**schema, "$defs": definitions} if definitions else schema
 
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, payloads: AttemptPayloads | None = None) -> Any:
         try:
             return self._decoder.decode(data)
         except msgspec.ValidationError as error:
@@ -234,7 +235,7 @@ class DeclaredShape:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.schema: JsonSchema = dict(schema)
 
-    def load(self, data: bytes) -> Any:
+    def load(self, data: bytes, payloads: AttemptPayloads | None = None) -> Any:
         return orjson.loads(data)
 
     def dump(self, value: Any) -> bytes:

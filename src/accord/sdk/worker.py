@@ -15,7 +15,7 @@ import msgspec
 from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.signature import PublicKey
-from accord.ports import Bus, Clock, KeyStore, agent_subject, notice_subject
+from accord.ports import Bus, Clock, KeyStore, Payloads, agent_subject, notice_subject
 from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk, Pace
 from accord.sdk.intake import Intake, Refusal
@@ -52,6 +52,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The token that tells this instance from others of the agent; a random one where None."""
     registry: AgentId | None = None
     """To whom cards and heartbeats are addressed; the registry of the agent's organisation where None."""
+    payloads: Payloads | None = None
+    """Where large inputs and outputs are; without it there are none."""
     refused: Callable[[Refusal], None] = log_refusal
     """Told of every message that was dropped: not authentic, not current, or not for this agent."""
 
@@ -111,7 +113,7 @@ class Worker:
         subjects = (agent_subject(self.agent.id), notice_subject(self.agent.id), notice_subject(self.instance))
         inbox, *notices = [await self._open.enter_async_context(self._bus.inbox(subject)) for subject in subjects]
         outbox = Outbox(Signer(self._key.keys, public), self._bus, self._clock)
-        desk = Desk(self.agent, outbox, self._clock, self._options.pace)
+        desk = Desk(self.agent, outbox, self._clock, self._options.pace, self._options.payloads)
         return Parts(
             inbox=inbox,
             notices=notices,

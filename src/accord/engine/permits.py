@@ -1,0 +1,77 @@
+"""Permits: what an agent may do beside the bus, on a signed statement about an attempt of its own: upload a large
+output, fetch a large input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Literal
+
+from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.large import Blob, blobs_in
+from accord.domain.message import Claims, Message
+from accord.domain.run import Run
+from accord.domain.state import Attempt
+from accord.engine.documents import Documents
+from accord.engine.gate import Gate, Suspect
+from accord.engine.large import Large, maker_of
+from accord.engine.ledger import Ledger
+from accord.engine.registry import Registry
+from accord.errors import MessageRefused, NotFound
+from accord.ports import BlobStore
+
+Purpose = Literal["upload", "fetch"]
+
+
+class Permits:
+    """Lets agents bring and take large documents. Everything raises MessageRefused where the statement does not hold,
+    or its attempt is not this agent's, or has ended.
+    """
+
+    def __init__(self, gate: Gate, ledger: Ledger, registry: Registry, documents: Documents, large: Large) -> None:
+        self._gate = gate
+        self._ledger = ledger
+        self._registry = registry
+        self._documents = documents
+        self._large = large
+
+    async def bring(self, statement: bytes, chunks: AsyncIterator[bytes], now: datetime) -> Blob:
+        """Keep the output of an attempt, checked against its contract while it passes.
+
+        Raises ContractViolation with what is wrong with it; then nothing is kept.
+        """
+        _, _, attempt = await self._permitted(statement, "upload", now)
+        return await self._large.take(chunks, self._registry.contract(attempt.contract))
+
+    async def take(self, statement: bytes, digest: Digest, blobs: BlobStore, now: datetime) -> AsyncIterator[bytes]:
+        """The bytes of a document in an attempt's input. Raises NotFound where it is none."""
+        run, _, attempt = await self._permitted(statement, "fetch", now)
+        given = await self._documents.fetched(attempt.want.input)
+        if all(blob.sha256 != digest for _, blob in blobs_in(given)) or maker_of(run, digest) is None:
+            raise NotFound.of("ACC795", f"the attempt's input has no large document {digest}")
+        return blobs.get_stream(digest)
+
+    async def _permitted(self, statement: bytes, purpose: Purpose, now: datetime) -> tuple[Run, Claims, Attempt]:
+        shown = _Shown(Message(statement, b""))
+        (found,) = await self._gate.authenticate([shown], now, frozenset((purpose,)))
+        if isinstance(found, Suspect):
+            raise MessageRefused(found.problem)
+        claims = found.claims
+        name = claims.run or RunId("")
+        run = self._ledger.find(name) or (await self._ledger.read(name))[0]
+        attempt = self._gate.attempt_of(run, claims)
+        if run is None or attempt is None:
+            text = f"attempt {claims.attempt} of {claims.task or TaskId('')} has ended"
+            raise MessageRefused.of("ACC796", text, hint="nobody waits for its output any more")
+        self._gate.may_do(attempt)
+        return run, claims, attempt
+
+
+class _Shown:
+    """A statement that was shown and not sent."""
+
+    attempts = 1
+
+    def __init__(self, message: Message) -> None:
+        self.message = message

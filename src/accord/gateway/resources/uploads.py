@@ -1,0 +1,76 @@
+"""`/v1/uploads`: large documents of attempts, brought and fetched by agents. The credential is a signed statement about
+the attempt, in the header `Accord-Statement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Request
+from starlette.responses import Response, StreamingResponse
+
+from accord.domain.ids import Digest
+from accord.domain.large import DOCUMENT_MAX_BYTES, Blob
+from accord.gateway.asking import TheNode
+from accord.gateway.documents import Document, answers
+
+router = APIRouter(prefix="/v1/uploads", tags=["documents"])
+
+Statement = Annotated[
+    str, Header(alias="Accord-Statement", max_length=2047, description="A statement of kind `upload` or `fetch`.")
+]
+
+_BYTES: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}
+}
+
+
+@router.put(
+    "",
+    status_code=201,
+    responses=answers(Blob, status=201),
+    response_class=Document,
+    openapi_extra=_BYTES,
+    max_body_size=DOCUMENT_MAX_BYTES,
+)
+async def upload(request: Request, node: TheNode, statement: Statement) -> Document:
+    """Bring the output of an attempt, of any size; it is checked against the contract while it passes. When the upload
+    breaks off, or breaks the contract, nothing of it is kept. The result that names it is sent afterwards.
+    """
+    now = node.parts.ports.clock.now()
+    blob = await node.parts.permits.bring(_bytes(statement), request.stream(), now)
+    return Document(blob, 201)
+
+
+@router.get("/{digest}", response_class=StreamingResponse)
+async def fetch(
+    digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256, in hexadecimal digits.")],
+    node: TheNode,
+    statement: Statement,
+    offset: Annotated[int, Header(alias="Accord-Offset", ge=0, description="How many bytes are left out.")] = 0,
+) -> Response:
+    """The bytes of a large document in the input of an attempt."""
+    parts = node.parts
+    now = parts.ports.clock.now()
+    chunks = await parts.permits.take(_bytes(statement), Digest(digest), parts.ports.blobs, now)
+    rest = _behind(chunks, offset)
+    first = await anext(rest, b"")  # what is not there is told before anything is sent
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in rest:
+            yield chunk
+
+    return StreamingResponse(whole(), media_type="application/json", headers={"ETag": f'"{digest}"'})
+
+
+async def _behind(chunks: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        if offset < len(chunk):
+            yield chunk[offset:]
+        offset = max(0, offset - len(chunk))
+
+
+def _bytes(statement: str) -> bytes:
+    return statement.encode("utf-8", "surrogatepass")
