@@ -67,7 +67,7 @@ async def test_another_result_after_one_was_accepted_is_an_alarm(scene: Any) -> 
 
 
 async def test_without_the_alarm_it_would_pass(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = gate.Gate._attempt_of
+    plain = gate.Gate.attempt_of
 
     def without(self: Any, run: Any, claims: Any) -> Any:
         try:
@@ -77,7 +77,7 @@ async def test_without_the_alarm_it_would_pass(opened: Any, monkeypatch: pytest.
                 return None
             raise
 
-    monkeypatch.setattr(parts.Gate, "_attempt_of", without)
+    monkeypatch.setattr(parts.Gate, "attempt_of", without)
     async with opened() as scene:
         with pytest.raises(AssertionError):
             await other_answer(scene)
