@@ -41,8 +41,13 @@ from accord.domain.signature import PublicKey, attach, parse_statement, signing_
 from accord.errors import Problem, StoreUnavailable
 from accord.ports import REGISTRY_SUBJECT, Inbox, Parcel, agent_subject, notice_subject, partition_subject
 from accord.sdk import Agent, AgentKey, Context, Failure, Result, Worker, WorkerOptions
+from accord.sdk.agent import Bound, Terms
 from accord.sdk.desk import Pace
+from accord.sdk.function import THREAD_GRACE_S
 from accord.sdk.intake import Refusal
+from accord.sdk.lines import CANCEL_GRACE_S
+from accord.sdk.outcome import Output
+from accord.sdk.shift import STOP_WITHIN_S
 from accord.statements import Draft, Signer
 from accord.testing.keys import MemoryKeyStore
 
@@ -1061,3 +1066,43 @@ async def test_stopping_waits_for_what_runs(start: Start) -> None:
     await stopping
     assert (await rig.answer())[1] == 1
     await rig.worker.stop()
+
+
+def test_what_is_stopped_has_time_to_be_answered() -> None:
+    assert max(THREAD_GRACE_S, CANCEL_GRACE_S) < STOP_WITHIN_S
+
+
+async def test_a_body_that_has_to_be_open_is_open_while_a_worker_runs_it(start: Start) -> None:
+    class Opened:
+        users = 0
+
+        async def __aenter__(self) -> None:
+            self.users += 1
+
+        async def __aexit__(self, *_: object) -> None:
+            self.users -= 1
+
+        async def __call__(self, document: bytes, context: Context) -> Output:
+            return Output(b"%d" % self.users)
+
+    agent, body = Agent("opened"), Opened()
+    agent.offer("test.it@1.0.0", Terms(), lambda: Bound(body, True, True))
+    rig = await start(agent)
+    await rig.send(await rig.assignment(None))
+    assert (await rig.answer())[1] == 1
+    await rig.worker.stop()
+    assert body.users == 0
+
+
+async def test_a_worker_that_cannot_start_leaves_nothing_open(start: Start) -> None:
+    class Refusing(MemoryBus):
+        def inbox(self, subject: str) -> Any:
+            if subject == notice_subject(InstanceId("spiffe://local/agent/doubler#i2")):
+                raise ConnectionError("the bus is away")
+            return super().inbox(subject)
+
+    bus = Refusing()
+    rig = await start(doubling(), bus=bus)
+    with pytest.raises(ConnectionError):
+        await start(rig.agent, beside=rig, instance="i2")
+    assert len(bus._listening[notice_subject(rig.agent.id)]) == 1

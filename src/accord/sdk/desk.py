@@ -77,7 +77,6 @@ class Desk:
         self._patience = Patience(pace.accept_after, self._accept)
         self._idle = asyncio.Event()
         self._idle.set()
-        self._full = False
         self._has_room = asyncio.Event()
         self._has_room.set()
         self.changed: Callable[[], None] = lambda: None
@@ -280,10 +279,13 @@ class Desk:
     def _settle(self) -> None:
         if not self._running and not self._queued:
             self._idle.set()
-        if self._full != (self.room == 0):
-            self._full = not self._full
-            self._has_room.clear() if self._full else self._has_room.set()
-            self.changed()
+        if self._has_room.is_set() == bool(self.room):
+            return
+        if self.room:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+        self.changed()
 
     def _was_withdrawn(self, key: AttemptKey) -> bool:
         lease = self._withdrawn.get(key[:3], _NOT_WITHDRAWN)

@@ -29,6 +29,9 @@ BATCH_MAX = 256
 UNKNOWN_INSTANCE = "ACC715"
 """The orchestrator knows no card of this instance: it was started again, or the card was lost."""
 
+STOP_WITHIN_S = 6.0
+"""How long what was stopped has to be answered: longer than a thread or a program has to see that it was."""
+
 FLUSH_WITHIN_S = 5.0
 """How long stopping waits for the last answers to be sent; what is not is delivered again to another instance."""
 
@@ -86,7 +89,7 @@ class Shift:
                 await parts.inbox.nack(waiting)
             await _within(within.total_seconds(), parts.desk.idle())
             parts.desk.stop_all(Failure("stopped", "the agent's worker was stopped", retryable=True))
-            await _within(FLUSH_WITHIN_S, parts.desk.idle())
+            await _within(STOP_WITHIN_S, parts.desk.idle())
             parts.presence.leave()
             await _within(FLUSH_WITHIN_S, parts.outbox.flushed())
         finally:
@@ -109,7 +112,7 @@ class Shift:
         parts = self._parts
         await parts.desk.has_room()
         await asyncio.sleep(0)  # another instance that waits has its turn before this one takes more
-        deliveries = await parts.inbox.take(min(BATCH_MAX, parts.desk.room))
+        deliveries = await parts.inbox.take(max(1, min(BATCH_MAX, parts.desk.room)))
         refused: list[Delivery] = []
         for delivery, letter in zip(deliveries, await self._checked(deliveries, ASSIGNMENTS), strict=True):
             if letter is None:
