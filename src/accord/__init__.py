@@ -10,16 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from accord.app import host, open_node
+    from accord.client.client import Client
     from accord.engine.node import Node
     from accord.errors import AccordError
     from accord.sdk import Agent, Context, Failure, Result, Stream
     from accord.settings import Settings
 
-__all__ = ["AccordError", "Agent", "Context", "Failure", "Node", "Result", "Settings", "Stream", "host", "open_node"]
+__all__ = [
+    "AccordError",
+    "Agent",
+    "Client",
+    "Context",
+    "Failure",
+    "Node",
+    "Result",
+    "Settings",
+    "Stream",
+    "host",
+    "open_node",
+]
 
 _HOMES = {
     "AccordError": "accord.errors",
     "Agent": "accord.sdk",
+    "Client": "accord.client.client",
     "Context": "accord.sdk",
     "Failure": "accord.sdk",
     "Node": "accord.engine.node",

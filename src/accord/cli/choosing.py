@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ from accord.templates.documents import is_file
 from accord.templates.reading import Examined, examine, source_of
 from accord.verifier.known import Capabilities, ContractTable, Templates
 from accord.views.catalogue import Catalogue, Entry, built_in_entries, entry_of
+from accord.views.planning import is_reference
 
-_REFERENCE = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*(@\S*)?")
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -59,7 +58,7 @@ def choose(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Ch
         found = examine(path)
         refuse_file(found, asked, Known(catalogue, capabilities))
         entry = entry_of(source_of(found), str(path))
-    elif _REFERENCE.fullmatch(asked.target):
+    elif is_reference(asked.target):
         entry = catalogue.find(asked.target)
     else:
         return _by_objective(asked, catalogue, capabilities)

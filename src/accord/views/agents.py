@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from accord.domain.agent import AgentCard, Capacity
+from accord.domain.contract import Contract, read_contract
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey
 from accord.service import KnownAgent, KnownKey
@@ -104,6 +105,11 @@ class ContractDocument(msgspec.Struct, frozen=True, kw_only=True):
     input: Any
     output: Any
     limits: dict[str, Any]
+
+    def contract(self) -> Contract:
+        """The contract; its digest is computed anew. Raises ContractViolation."""
+        form = {name: getattr(self, name) for name in ("capability", "version", "input", "output", "limits")}
+        return read_contract(form)
 
 
 def key_document(known: KnownKey) -> KeyDocument:

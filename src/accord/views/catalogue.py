@@ -104,8 +104,11 @@ class Catalogue:
         return Catalogue([*(one for one in self._entries if one.digest != entry.digest), entry])
 
     def of_digest(self, digest: Digest) -> Entry:
-        """The one with this digest; it must be there."""
-        return next(entry for entry in self._entries if entry.digest == digest)
+        """The one with this digest. Raises NotFound."""
+        for entry in self._entries:
+            if entry.digest == digest:
+                return entry
+        raise NotFound.of("ACC761", f"there is no template {digest}", hint="accord templates list shows them")
 
     def find(self, reference: str) -> Entry:
         """The newest one that `name`, `name@version` or `name@range` admits. Raises NotFound, BadInput."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +16,13 @@ from accord.service import Service
 from accord.verifier.known import Capabilities, ContractTable
 from accord.views.catalogue import Catalogue, Entry, all_entries
 from accord.views.plain import plain_value
+
+_REFERENCE: Final = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*(@\S*)?")
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text is a template's name, with or without a range of versions; else it is an objective in words."""
+    return _REFERENCE.fullmatch(text) is not None
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -29,9 +37,20 @@ class Planned(msgspec.Struct, frozen=True):
         self.plan.report.refuse()
 
 
-async def planned(service: Service, *, objective: str | None, template: str | None, given: Any) -> Planned:
-    """The plan for an objective in words, or for a template's name; `given` is the input, or of an objective the
-    members that say it otherwise.
+class Wanted(msgspec.Struct, frozen=True):
+    """What somebody wants to have planned: one of objective, template and digest."""
+
+    objective: str | None
+    """In words."""
+    template: str | None
+    """`name`, `name@version` or `name@range`."""
+    digest: Digest | None
+    given: Any
+    """The input; beside an objective the members that say it otherwise."""
+
+
+async def planned(service: Service, wanted: Wanted) -> Planned:
+    """The plan for an objective, or of running a template.
 
     Raises:
         NotUnderstood: there is no confident plan for the objective.
@@ -39,10 +58,10 @@ async def planned(service: Service, *, objective: str | None, template: str | No
         ContractViolation: the input breaks the template's schema.
     """
     catalogue, capabilities = await all_entries(service), ContractTable(await service.contracts())
-    if objective is not None:
-        return _by_objective(objective, given, catalogue, capabilities)
-    entry = catalogue.find(template or "")
-    value = _valid(given if given is not None else {}, entry)
+    if wanted.objective is not None:
+        return _by_objective(wanted.objective, wanted.given, catalogue, capabilities)
+    entry = catalogue.of_digest(wanted.digest) if wanted.digest is not None else catalogue.find(wanted.template or "")
+    value = _valid(wanted.given if wanted.given is not None else {}, entry)
     return Planned(entry, plan_template(entry.known, value, capabilities, catalogue), catalogue)
 
 

@@ -15,5 +15,5 @@ router = APIRouter(prefix="/v1/plans", tags=["plans"])
 @router.post("", response_class=Document)
 async def plan(asked: Wanted, node: TheNode, principal: Runner) -> Document:
     """The plan for an objective, or for a template with an input."""
-    found = await planned(node, objective=asked.objective, template=asked.template, given=asked.input)
+    found = await planned(node, asked.wanted())
     return Document(plan_document(found.plan))

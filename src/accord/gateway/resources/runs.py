@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from accord.domain.ids import RunId, TaskId
+from accord.domain.ids import Digest, RunId, TaskId
 from accord.errors import NotFound
 from accord.gateway.asking import Runner, TheNode, Viewer
 from accord.gateway.documents import Document, answers
 from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Fork
+from accord.views import planning
 from accord.views.planning import made_ready, planned
 from accord.views.result import Result, result_of
 from accord.views.runs import ListedRun, RunPage, listed, run_document, run_page
@@ -24,20 +25,26 @@ Run = Annotated[str, Path(description="The run's id.", max_length=64)]
 
 
 class Wanted(BaseModel):
-    """What is to be planned, or run: exactly one of objective and template."""
+    """What is to be planned, or run: exactly one of objective, template and digest."""
 
     model_config = ConfigDict(extra="forbid")
 
     objective: str | None = Field(None, min_length=1, max_length=4000, description="In words.")
     template: str | None = Field(None, min_length=1, max_length=200, description="`name`, or `name@range`.")
+    digest: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="A template's digest.")
     input: Any = Field(None, description="The template's input; beside an objective, members that say it otherwise.")
 
     @model_validator(mode="after")
     def one_is_named(self) -> Wanted:
         """Refuse what names both, or nothing."""
-        if (self.objective is None) == (self.template is None):
-            raise ValueError("name exactly one of objective and template")
+        if sum(one is not None for one in (self.objective, self.template, self.digest)) != 1:
+            raise ValueError("name exactly one of objective, template and digest")
         return self
+
+    def wanted(self) -> planning.Wanted:
+        """What is to be planned."""
+        digest = Digest(self.digest) if self.digest is not None else None
+        return planning.Wanted(self.objective, self.template, digest, self.input)
 
 
 class NewRun(Wanted):
@@ -84,13 +91,23 @@ async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
 @router.post("", status_code=201, responses=answers(RunSummary, status=201), response_class=Document)
 async def start_run(asked: NewRun, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
     """Plan, verify and start a run."""
-    found = await planned(node, objective=asked.objective, template=asked.template, given=asked.input)
+    found = await planned(node, asked.wanted())
     found.refuse()
     digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
     title = asked.title or found.plan.objective or ""
     name = once(principal, key)
     run = await node.start_run(digest, found.plan.input, title=title, by=principal.name, once=name)
     return await _made(node, run.id)
+
+
+@router.get("/left", responses=answers(list[ListedRun]), response_class=Document)
+async def list_left(
+    node: TheNode, principal: Viewer, run: Annotated[list[Annotated[str, Path(max_length=64)]], Query(max_length=1000)]
+) -> Document:
+    """Those of these runs that no process works on."""
+    left = await node.left([RunId(one) for one in run])
+    found = [await node.summary(one) for one in left]
+    return Document([listed(summary, left) for summary in found if summary is not None])
 
 
 @router.get("/{run}", response_class=Document)

@@ -1,0 +1,1 @@
+"""Accord for programs: a client of a server, `accord.Client`, and the `Service` that a server offers."""

@@ -1,0 +1,96 @@
+"""What a server's answers mean: values, or the errors of the error tree.
+
+ACC970  the server cannot be reached, or does not answer
+ACC971  what answers is no Accord server, or one that this client does not understand
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import httpx
+import msgspec
+
+from accord.errors import (
+    AccordError,
+    BadInput,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    Problem,
+    RateLimited,
+    Refused,
+    StoreUnavailable,
+    Unauthenticated,
+    refusal_of,
+)
+
+T = TypeVar("T")
+
+AGAIN: Final = frozenset((429, 502, 503, 504))
+"""Statuses of answers that another try may change."""
+
+_BY_STATUS: Final[dict[int, type[AccordError]]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: NotFound,
+    409: Refused,
+    429: RateLimited,
+    503: Overloaded,
+}
+
+
+class _Details(msgspec.Struct):
+    problems: tuple[Problem, ...]
+    kind: str = "error"
+
+
+def value_of(response: httpx.Response, kind: type[T]) -> T:
+    """The value in an answer. Raises StoreUnavailable where it is none of ours."""
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise not_understood(response, str(error)) from error
+
+
+def not_understood(response: httpx.Response, why: str) -> StoreUnavailable:
+    """The error that an answer is none of Accord's."""
+    hint = "is this the URL of an Accord server, and no newer than this client?"
+    told = f"{response.request.method} {response.request.url}: the answer is not understood: {why}"
+    return StoreUnavailable.of("ACC971", told, hint=hint)
+
+
+def unreachable(url: object, error: Exception) -> StoreUnavailable:
+    """The error that nobody answers."""
+    said = str(error) or type(error).__name__
+    hint = "is it running? `accord serve` starts one here; --server and ACCORD_SERVER say which one is asked"
+    return StoreUnavailable.of("ACC970", f"the server at {url} cannot be reached: {said}", hint=hint)
+
+
+def error_of(response: httpx.Response) -> AccordError:
+    """The error that an answer tells of; its body has been read."""
+    try:
+        details = msgspec.json.decode(response.content, type=_Details)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return not_understood(response, f"{response.status_code} {response.reason_phrase}, without problem details")
+    if not details.problems:
+        return not_understood(response, f"{response.status_code} without a problem")
+    error = refusal_of(details.kind, details.problems)
+    if type(error) is AccordError:
+        error = _of_status(response.status_code)(*details.problems)
+    if isinstance(error, RateLimited):
+        error.retry_after_s = retry_after_s(response) or error.retry_after_s
+    return error
+
+
+def _of_status(status: int) -> type[AccordError]:
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return BadInput if 400 <= status < 500 else AccordError
+
+
+def retry_after_s(response: httpx.Response) -> float | None:
+    """How long the server asks to wait, None where it does not say so in seconds."""
+    told: Any = response.headers.get("retry-after", "")
+    return float(told) if told.isdecimal() else None

@@ -1,0 +1,182 @@
+"""The client: what a program asks of a server, in a few typed calls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import msgspec
+
+from accord.client.connection import Connection
+from accord.client.events import Happening, Progress, RunEvent, read_happening
+from accord.client.pages import pages
+from accord.client.patience import PATIENT, Patience
+from accord.client.remote import Remote
+from accord.domain.ids import RunId
+from accord.ports import RunState as State
+from accord.service import Service
+from accord.views.agents import AgentDocument
+from accord.views.planning import is_reference
+from accord.views.result import Result
+from accord.views.runs import ListedRun, RunState
+from accord.views.templates import TemplateDocument
+
+__all__ = ["Client", "Happening", "Progress", "RunEvent"]
+
+
+class Client:
+    """A client of a server; open it with `async with`.
+
+    Requests wait no longer than `patience` says. What can be sent again without harm is, where the connection fails or
+    the server is busy: what makes something carries an idempotency key, so that it is made once. What a server refuses
+    is raised as the same error as in its process: `BadInput`, `NotFound`, `Refused` and their kinds, with all problems.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        patience: Patience = PATIENT,
+        insecure_http: bool = False,
+    ) -> None:
+        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines.
+
+        Raises:
+            BadInput: ACC972 the URL is none, ACC974 the key would be sent in the clear.
+            Unauthenticated: ACC973 there is no key.
+        """
+        self._connection = Connection(url, key, patience=patience, insecure_http=insecure_http)
+
+    async def __aenter__(self) -> Self:
+        await self._connection.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connection.__aexit__(kind, error, trace)
+
+    def service(self) -> Service:
+        """The server's whole `Service`, which folds runs and verifies their hash chains here."""
+        return Remote(self._connection)
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    async def plan(self, what: str, given: Any = None) -> dict[str, Any]:
+        """What would be run for an objective or a template, and why; see `start`. Nothing runs."""
+        plan: dict[str, Any] = await self._connection.post("/v1/plans", _wanted(what, given), dict[str, Any])
+        return plan
+
+    async def start(
+        self,
+        what: str,
+        given: Any = None,
+        *,
+        title: str = "",
+        once: str | None = None,
+    ) -> ListedRun:
+        """Start a run; it is durable when this returns.
+
+        `what` is a template (`name`, or `name@range`) or an objective in words; `given` is the input, or beside an
+        objective the members that say it otherwise. `once` is an idempotency key that outlives this process: under the
+        same key the same run is returned.
+        """
+        body = {**_wanted(what, given), "title": title}
+        return await self._connection.post("/v1/runs", body, ListedRun, once=once)
+
+    async def run(self, run: str) -> dict[str, Any]:
+        """A run as it is: its state, input, output and tasks. Raises NotFound."""
+        document: dict[str, Any] = await self._connection.get(_at(run), dict[str, Any])
+        return document
+
+    async def runs(
+        self, *, states: tuple[State, ...] = (), template: str | None = None, text: str | None = None
+    ) -> AsyncIterator[ListedRun]:
+        """Runs, the newest first; pages are fetched as they are asked for."""
+        parameters = {"state": list(states), "template": template, "text": text}
+        async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
+            yield run
+
+    async def watch(self, run: str, *, after: int = 0) -> AsyncIterator[Happening]:
+        """What happens in a run, from event `after` on, up to its end. Where the connection is cut it goes on with the
+        next event: none is left out, none comes twice.
+        """
+        async for event in self._connection.feed(f"{_at(run)}/feed", after=after):
+            happening = read_happening(event.event, event.data)
+            if happening is not None:
+                yield happening
+
+    async def result(self, run: str) -> Result:
+        """What became of a run, once it has ended; the output of a completed one with its signed statement."""
+        async for _ in self.watch(run):
+            pass
+        return await self._connection.get(f"{_at(run)}/result", Result)
+
+    # -- intervening ---------------------------------------------------------------------------------------------
+
+    async def pause(self, run: str, *, reason: str = "") -> RunState:
+        """Assign nothing more of a run."""
+        return await self._act(run, "pause", {"reason": reason})
+
+    async def resume(self, run: str) -> RunState:
+        """Go on after a pause."""
+        return await self._act(run, "resume", {})
+
+    async def cancel(self, run: str, *, reason: str = "", gives_up: bool = False) -> RunState:
+        """Stop a run, and undo what its template says; nothing is undone any more where it `gives_up`."""
+        return await self._act(run, "cancel", {"reason": reason, "gives_up": gives_up})
+
+    async def retry(self, run: str, task: str) -> RunState:
+        """Try a failed or cancelled task again."""
+        return await self._act(run, "retry", {"task": task})
+
+    async def rollback(self, run: str, task: str) -> RunState:
+        """Undo a task and everything behind it, then go on from there."""
+        return await self._act(run, "rollback", {"task": task})
+
+    async def signal(
+        self, run: str, value: Any = None, *, name: str | None = None, task: str | None = None
+    ) -> RunState:
+        """Give a value to the task that waits for the signal of a name, or to a task that waits for somebody."""
+        named = {"name": name} if task is None else {"task": task}
+        return await self._act(run, "signals", {**named, "value": value})
+
+    async def fork(
+        self, run: str, *, task: str | None = None, at: int | None = None, changes: Mapping[str, Any] | None = None
+    ) -> ListedRun:
+        """Start a run that shares what this one had done after its event `at`; from `task` on it is done anew, with
+        these members of the input changed.
+        """
+        body = {"task": task, "at": at, "changes": changes}
+        return await self._connection.post(f"{_at(run)}/fork", body, ListedRun)
+
+    async def _act(self, run: str, action: str, body: Mapping[str, Any]) -> RunState:
+        return await self._connection.post(f"{_at(run)}/{action}", body, RunState)
+
+    # -- templates and agents ------------------------------------------------------------------------------------
+
+    async def templates(self) -> list[TemplateDocument]:
+        """The templates that can be run, by name, the newest version first."""
+        return [one async for one in pages(self._connection, "/v1/templates", "templates", TemplateDocument)]
+
+    async def publish(self, template: str | Mapping[str, Any]) -> TemplateDocument:
+        """Publish a template: its text in YAML or JSON, or its value. Again is no error."""
+        body = template.encode() if isinstance(template, str) else template
+        return await self._connection.post("/v1/templates", body, TemplateDocument)
+
+    async def agents(self, capability: str | None = None) -> list[AgentDocument]:
+        """The agents that are known, by id; of a capability such as `text.summarize@^1` those that offer it."""
+        parameters = {"capability": capability}
+        return [one async for one in pages(self._connection, "/v1/agents", "agents", AgentDocument, parameters)]
+
+
+def _at(run: str) -> str:
+    return f"/v1/runs/{quote(RunId(run), safe='')}"
+
+
+def _wanted(what: str, value: Any) -> dict[str, Any]:
+    kind = "template" if is_reference(what) else "objective"
+    return {kind: what, "input": msgspec.to_builtins(value)}

@@ -1,0 +1,219 @@
+"""The connection to a server: requests with time limits, tried again where that is safe, and feeds that go on where
+they were cut.
+
+ACC972  the URL of the server cannot be used
+ACC973  there is no credential
+ACC974  the credential would be sent in the clear
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from uuid import uuid4
+
+import httpx
+import msgspec
+from httpx_sse import EventSource, ServerSentEvent, SSEError
+
+from accord.client.answers import AGAIN, error_of, not_understood, retry_after_s, unreachable, value_of
+from accord.client.patience import PATIENT, Patience
+from accord.errors import BadInput, Unauthenticated
+
+T = TypeVar("T")
+Parameters = Mapping[str, Any]
+
+AGENT: Final = f"accord-client/{version('accord-orchestrator')}"
+
+
+class Connection:
+    """A connection to a server; open it with `async with`."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        patience: Patience = PATIENT,
+        insecure_http: bool = False,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines.
+
+        Raises:
+            BadInput: ACC972 this is no URL of a server, ACC974 the key would be sent in the clear.
+            Unauthenticated: ACC973 there is no key.
+        """
+        self.url = checked_url(url, insecure_http=insecure_http)
+        self.patience = patience
+        self._rest: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self._chance = random.Random().random  # noqa: S311 - it spreads retries; nothing rests on its secrecy
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": AGENT, "Accept": "application/json"},
+            timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    async def get(self, path: str, kind: type[T], parameters: Parameters | None = None) -> T:
+        """The value at a path. Raises what the server answers with, StoreUnavailable."""
+        return value_of(await self._sent("GET", path, parameters=parameters), kind)
+
+    async def data(self, path: str) -> bytes:
+        """The bytes at a path."""
+        return (await self._sent("GET", path)).content
+
+    async def post(self, path: str, body: Any, kind: type[T], *, once: str | None = None) -> T:
+        """What the server answers to a value. It is sent again under one idempotency key, `once` where that is given,
+        until an answer comes: what it makes is made once.
+        """
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        headers = {"Idempotency-Key": once or uuid4().hex, "Content-Type": "application/json"}
+        return value_of(await self._sent("POST", path, content=content, headers=headers), kind)
+
+    async def delete(self, path: str, kind: type[T], parameters: Parameters | None = None) -> T:
+        """What the server answers when something is taken away. It is not sent again once it may have arrived."""
+        return value_of(await self._sent("DELETE", path, parameters=parameters, again=False), kind)
+
+    async def _sent(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        again: bool = True,
+    ) -> httpx.Response:
+        """The answer, a success."""
+        request = self._http.build_request(method, path, params=_plain(parameters), content=content, headers=headers)
+        for failures in range(1, self.patience.attempts + 1):
+            try:
+                response = await self._http.send(request)
+            except httpx.TransportError as error:
+                reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                if failures == self.patience.attempts or (reached and not again):
+                    raise unreachable(self.url, error) from error
+                await self._rest(self.patience.rest_s(failures, self._chance))
+                continue
+            if response.is_success:
+                return response
+            wait_s = self._wait_s(response, failures)
+            if wait_s is None or failures == self.patience.attempts:
+                raise error_of(response)
+            await self._rest(wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _wait_s(self, response: httpx.Response, failures: int) -> float | None:
+        """How long to wait before the request is sent again; None where that would change nothing."""
+        if response.status_code not in AGAIN:
+            return None
+        told = retry_after_s(response)
+        if told is not None and told > self.patience.longest_told_rest_s:
+            return None
+        return max(told or 0.0, self.patience.rest_s(failures, self._chance))
+
+    # -- feeds ---------------------------------------------------------------------------------------------------
+
+    async def feed(self, path: str, *, after: int = 0) -> AsyncIterator[ServerSentEvent]:
+        """The events of a feed, from number `after` on, up to its end; where it is cut it goes on after the last number
+        that was given. Raises what the server answers with, StoreUnavailable.
+        """
+        failures = 0
+        last: Exception = ConnectionError("the feed is cut again and again")
+        while failures < self.patience.feed_attempts:
+            wait_s = 0.0
+            try:
+                async with self._feed(path, after) as response:
+                    if response.status_code == httpx.codes.NO_CONTENT:
+                        return
+                    wait_s = await self._wait_for_feed_s(response)
+                    async for event in _events(response):
+                        failures, after = 0, int(event.id or after)
+                        yield event
+                        if event.event == "end":
+                            return
+            except httpx.TransportError as error:
+                last = error
+            failures += 1
+            await self._rest(max(wait_s, self.patience.rest_s(failures, self._chance)))
+        raise unreachable(self.url, last)
+
+    def _feed(self, path: str, after: int) -> AbstractAsyncContextManager[httpx.Response]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        timeout = httpx.Timeout(self.patience.silence_s, connect=self.patience.connect_s)
+        return self._http.stream("GET", path, headers=headers, timeout=timeout)
+
+    async def _wait_for_feed_s(self, response: httpx.Response) -> float:
+        """How long to wait where the feed does not begin now. Raises where it never will."""
+        if response.is_success:
+            return 0.0
+        await response.aread()
+        wait_s = self._wait_s(response, 1)
+        if wait_s is None:
+            raise error_of(response)
+        return wait_s
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[ServerSentEvent]:
+    """The events of an answer; none where it is no success. Raises StoreUnavailable where it is no feed."""
+    if response.is_success:
+        try:
+            async for event in EventSource(response).aiter_sse():
+                yield event
+        except SSEError as error:
+            raise not_understood(response, str(error)) from error
+
+
+def checked_url(text: str, *, insecure_http: bool = False) -> httpx.URL:
+    """The URL of a server. Raises BadInput."""
+    hint = "for example http://127.0.0.1:8421, or https://accord.example.org"
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise BadInput.of("ACC972", f"{text} is no URL of a server: {error}", hint=hint) from error
+    if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment or url.userinfo:
+        raise BadInput.of("ACC972", f"{text} is no URL of a server", hint=hint)
+    if url.scheme == "http" and not is_loopback(url) and not insecure_http:
+        told = f"{url.host} is another machine, and without TLS the key would be sent to it in the clear"
+        raise BadInput.of("ACC974", told, hint="use its https URL; or allow it with ACCORD_INSECURE_HTTP=true")
+    return url
+
+
+def is_loopback(url: httpx.URL) -> bool:
+    """Whether the URL is of this machine."""
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return url.host == "localhost"
+
+
+def _checked_key(key: str) -> str:
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise Unauthenticated.of(
+            "ACC973", "there is no API key, or it is none", hint="accord access keys new NAME --role ROLE makes one"
+        )
+    return key
+
+
+def _plain(parameters: Parameters | None) -> dict[str, Any]:
+    """Query parameters as text; those that are None are left out."""
+    given = (parameters or {}).items()
+    return {name: msgspec.to_builtins(value) for name, value in given if value is not None}

@@ -1,0 +1,273 @@
+"""The `Service` of a server far away. It believes nothing that it can verify: it folds runs from the journal's records,
+follows their hash chain, and compares documents with their digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from accord.client.chain import Chain, graph_of
+from accord.client.connection import Connection
+from accord.client.pages import PAGE, pages
+from accord.domain import command as c
+from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.domain.capability import CapabilityRange
+from accord.domain.compile import compile_graph
+from accord.domain.contract import Contract
+from accord.domain.document import Document
+from accord.domain.graph import Graph
+from accord.domain.ids import Digest, KeyId, RunId, TaskId
+from accord.domain.news import News, Progressed
+from accord.domain.run import Run
+from accord.domain.system import HoldPlaced, Incident, Scope
+from accord.domain.template import Template, template_from_json
+from accord.errors import NotFound, StoreCorrupt, TransitionRefused
+from accord.ports import Record, RunQuery, RunSummary
+from accord.service import Fork, KnownAgent, KnownKey, Published, RunCommand, Seal
+from accord.views.agents import AgentDocument, ContractDocument, KeyDocument
+from accord.views.incidents import IncidentDocument, incident_of
+from accord.views.records import StoredEvent, StoredEvents
+from accord.views.result import Result
+from accord.views.runs import ListedRun, RunState
+from accord.views.templates import TemplateDocument
+
+ASKED_AT_ONCE: Final = 200
+"""Ids in one request, so that its URL stays short."""
+
+
+class Remote:
+    """A server's `Service`. `by` is not sent: the server writes down whom the credential belongs to."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._templates: dict[Digest, bytes] = {}
+        self._graphs: dict[Digest, Graph] = {}
+
+    # -- templates -----------------------------------------------------------------------------------------------
+
+    async def templates(self) -> list[Published]:
+        """All versions of all published templates."""
+        found = pages(self._connection, "/v1/templates", "templates", TemplateDocument)
+        published = [one.published() async for one in found]
+        return [one for one in published if one is not None]
+
+    async def template(self, digest: Digest) -> bytes:
+        """The document of a published template."""
+        if digest not in self._templates:
+            self._templates[digest] = await self._blob(digest)
+        return self._templates[digest]
+
+    async def graph(self, digest: Digest) -> Graph:
+        """The graph of a published template."""
+        if digest not in self._graphs:
+            self._graphs[digest] = compile_graph(template_from_json(await self.template(digest)), digest)
+        return self._graphs[digest]
+
+    async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
+        """Publish a template, once it is verified."""
+        digest = Digest(sha256(document).hexdigest())
+        published = await self._connection.post("/v1/templates", document, TemplateDocument)
+        if published.digest != digest:
+            told = f"the server has published {template.name} as {published.digest}, and it is {digest}"
+            raise StoreCorrupt.of("ACC975", told, hint="is the server of the same version as this client?")
+        return digest
+
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    async def start_run(
+        self, digest: Digest, value: Any, *, title: str = "", by: str = "local", once: str | None = None
+    ) -> Run:
+        """Start a run of a published template."""
+        body = {"digest": digest, "input": value, "title": title}
+        started = await self._connection.post("/v1/runs", body, ListedRun, once=once)
+        return await self.run(started.run)
+
+    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
+        """Start a new run that shares what a run had done."""
+        made = await self._connection.post(f"{_at(run)}/fork", wanted, ListedRun, once=once)
+        return await self.run(made.run)
+
+    async def control(self, run: RunId, command: RunCommand, *, once: str | None = None) -> None:
+        """Carry out a command on a run."""
+        action, body = _request_of(command)
+        await self._connection.post(f"{_at(run)}/{action}", body, RunState, once=once)
+
+    async def signal(
+        self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
+    ) -> None:
+        """Give a value to a run."""
+        body = {"task": task, "value": value} if task is not None else {"name": name, "value": value}
+        await self._connection.post(f"{_at(run)}/signals", body, RunState, once=once)
+
+    async def runs(self, query: RunQuery) -> list[RunSummary]:
+        """A page of runs, newest first."""
+        parameters = {
+            "state": list(query.states),
+            "template": query.template,
+            "text": query.text,
+            "since": query.since,
+            "parent": query.parent,
+            "after": query.after,
+            "limit": min(PAGE, query.limit),
+        }
+        found: list[RunSummary] = []
+        async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
+            found.append(run)
+            if len(found) == query.limit:
+                break
+        return found
+
+    async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
+        """Those of these runs that no process works on."""
+        found: list[ListedRun] = []
+        for begin in range(0, len(runs), ASKED_AT_ONCE):
+            asked = {"run": list(runs[begin : begin + ASKED_AT_ONCE])}
+            found += await self._connection.get("/v1/runs/left", list[ListedRun], asked)
+        return {run.run: run.left_at for run in found}
+
+    async def summary(self, run: RunId) -> RunSummary | None:
+        """What lists show of the run."""
+        try:
+            return await self._connection.get(f"{_at(run)}/summary", ListedRun)
+        except NotFound:
+            return None
+
+    async def run(self, run: RunId, *, until: int | None = None) -> Run:
+        """The run as it is, or was; its chain is verified."""
+        records = await self.records(run, limit=until)
+        return (await self._chain(records)).add(records).run
+
+    async def _chain(self, records: Sequence[Record]) -> Chain:
+        return Chain(await self.graph(graph_of(records)))
+
+    async def records(self, run: RunId, *, after: int = 0, limit: int | None = None) -> list[Record]:
+        """The run's events as they stand in the journal."""
+        found: list[Record] = []
+        while limit is None or len(found) < limit:
+            asked = PAGE if limit is None else min(PAGE, limit - len(found))
+            page = await self._connection.get(f"{_at(run)}/records", StoredEvents, {"after": after, "limit": asked})
+            found += [one.record(run) for one in page.records]
+            if page.next is None:
+                break
+            after = page.next
+        return found
+
+    async def follow(self, run: RunId) -> AsyncIterator[News]:
+        """News of a run, up to its end."""
+        records = await self.records(run)
+        chain = await self._chain(records)
+        yield chain.add(records)
+        if chain.run.ended:
+            return
+        async for event in self._connection.feed(f"{_at(run)}/feed", after=chain.head.sequence):
+            if event.event == "progress":
+                yield msgspec.json.decode(event.data, type=Progressed)
+            elif event.event == "record":
+                record = msgspec.json.decode(event.data, type=StoredEvent).record(run)
+                if record.sequence <= chain.head.sequence:
+                    continue
+                # A stream has lines, and may have changed the white space of a document; the page has its exact bytes.
+                follows = chain.is_next(record)
+                yield chain.add([record] if follows else await self.records(run, after=chain.head.sequence))
+        if not chain.run.ended:
+            yield chain.add(await self.records(run, after=chain.head.sequence))
+
+    async def seal(self, run: RunId) -> Seal:
+        """The signed statement about the run's output."""
+        result = await self._connection.get(f"{_at(run)}/result", Result)
+        if not (isinstance(result.statement, str) and result.signed_by and result.key):
+            told = f"the run is {result.state}: it has no output"
+            raise TransitionRefused.of("ACC459", told, hint="wait for its end")
+        return msgspec.convert({"statement": result.statement, "signed_by": result.signed_by, "key": result.key}, Seal)
+
+    async def data(self, document: Document) -> bytes:
+        """The document's exact bytes."""
+        return document.data or await self._blob(document.sha256)
+
+    async def _blob(self, digest: Digest) -> bytes:
+        data = await self._connection.data(f"/v1/documents/{digest}")
+        if sha256(data).hexdigest() != digest:
+            raise StoreCorrupt.of("ACC976", f"what the server has sent as {digest} is something else")
+        return data
+
+    # -- agents --------------------------------------------------------------------------------------------------
+
+    async def agents(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
+        """All known agents, or those that offer a capability."""
+        parameters = {"whole": True, "capability": str(wanted) if wanted is not None else None}
+        found = pages(self._connection, "/v1/agents", "agents", AgentDocument, parameters)
+        return [one.known() async for one in found]
+
+    async def contracts(self) -> list[Contract]:
+        """Every contract that an agent has ever offered."""
+        documents = await self._connection.get("/v1/capabilities", list[ContractDocument])
+        return [document.contract() for document in documents]
+
+    async def key(self, kid: KeyId) -> KnownKey | None:
+        """The key of an agent."""
+        try:
+            return (await self._connection.get(f"/v1/keys/{quote(kid, safe='')}", KeyDocument)).known()
+        except NotFound:
+            return None
+
+    # -- holds and incidents -------------------------------------------------------------------------------------
+
+    async def holds(self) -> Sequence[HoldPlaced]:
+        """All holds in force."""
+        return await self._connection.get("/v1/holds", list[HoldPlaced])
+
+    async def hold(self, scope: Scope, subject: str, *, by: str, reason: str = "") -> None:
+        """Assign nothing of this scope from now on."""
+        body = {"scope": scope, "subject": subject, "reason": reason}
+        await self._connection.post("/v1/holds", body, list[HoldPlaced])
+
+    async def lift(self, scope: Scope, subject: str, *, by: str) -> None:
+        """Lift a hold."""
+        await self._connection.delete("/v1/holds", list[HoldPlaced], {"scope": scope, "subject": subject})
+
+    async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
+        """The newest incidents."""
+        found = await self._connection.get("/v1/incidents", list[IncidentDocument], {"limit": limit})
+        return [incident_of(document) for document in found]
+
+    # -- access --------------------------------------------------------------------------------------------------
+
+    async def api_keys(self) -> list[ApiKey]:
+        """All API keys that were ever issued."""
+        return await self._connection.get("/v1/access/keys", list[ApiKey])
+
+    async def issue_api_key(
+        self, name: str, role: Role, *, by: str, expires_at: datetime | None = None
+    ) -> IssuedApiKey:
+        """A new API key."""
+        body = {"name": name, "role": role, "expires_at": expires_at}
+        return await self._connection.post("/v1/access/keys", body, IssuedApiKey)
+
+    async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
+        """Revoke a key."""
+        return await self._connection.delete(f"/v1/access/keys/{quote(name, safe='')}", ApiKey)
+
+
+def _at(run: RunId) -> str:
+    return f"/v1/runs/{quote(run, safe='')}"
+
+
+def _request_of(command: RunCommand) -> tuple[str, dict[str, Any]]:
+    """The action of a command, and what is said with it."""
+    match command:
+        case c.Pause():
+            return "pause", {"reason": command.reason}
+        case c.Resume():
+            return "resume", {}
+        case c.Cancel():
+            return "cancel", {"reason": command.reason, "gives_up": command.gives_up}
+        case c.RetryTask():
+            return "retry", {"task": command.task}
+        case c.Rollback():
+            return "rollback", {"task": command.to}
