@@ -28,6 +28,7 @@ _TEXTS = frozenset(
         "organisation",
         "passphrase_file",
         "host",
+        "server",
         "oidc_issuer",
         "oidc_audience",
         "oidc_jwks",
@@ -36,8 +37,8 @@ _TEXTS = frozenset(
     )
 )
 
-ELSEWHERE = ("ACCORD_HOME", "ACCORD_VECTORS")
-"""Variables that are no settings: where the home is, and where tests find vectors."""
+ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
+"""Variables that no file can set: where the home is, the key for servers, and where tests find vectors."""
 
 
 SignedBy = Literal["ES256", "ES384", "ES512", "Ed25519", "Ed448", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
@@ -99,6 +100,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The claim that holds roles, or the way to it: `realm_access.roles`."""
     oidc_roles: dict[str, Role] = {}
     """The role that a value of that claim gives: `{"accord-operators": "operator"}`."""
+    server: str | None = None
+    """The server that commands ask in place of this home, such as `https://accord.example.org`."""
+    insecure_http: bool = False
+    """Whether commands send their key to servers on other machines without TLS."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
 
@@ -133,7 +138,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_name_claim: str = "sub"
     oidc_role_claim: str = "roles"
     oidc_roles: Mapping[str, Role] = {}
+    server: str | None = None
+    insecure_http: bool = False
     drain_within_s: float = 10.0
+    api_key: str | None = None
+    """The key that is shown to servers, from the environment alone."""
 
     @property
     def credentials(self) -> Path:
@@ -176,7 +185,8 @@ def read_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
     chosen = msgspec.convert({**from_file, **from_environment}, _Given)
     values = msgspec.structs.asdict(chosen)
     passphrase = values.pop("passphrase_file")
-    return Settings(home=where, passphrase_file=Path(passphrase) if passphrase else None, **values)
+    key = given.get("ACCORD_API_KEY")
+    return Settings(home=where, passphrase_file=Path(passphrase) if passphrase else None, api_key=key, **values)
 
 
 def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:

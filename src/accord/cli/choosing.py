@@ -78,7 +78,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def prepared(asked: Asked, shared: Shared) -> list[Agent]:
-    """The agents that a command will host, before anything is opened.
+    """The agents that a command will host, before anything is opened; none where a server is asked.
 
     Raises:
         BadInput: the settings or the agents are wrong; then with all that is wrong with template and input, too.
@@ -90,7 +90,7 @@ def prepared(asked: Asked, shared: Shared) -> list[Agent]:
     agents = [*built_in(), *staff.agents]
     if problems.found:
         _refuse_all(asked, agents, problems)
-    return agents
+    return agents if shared.server() is None else []
 
 
 def _refuse_all(asked: Asked, agents: Sequence[Agent], problems: Problems) -> None:

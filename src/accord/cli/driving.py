@@ -121,5 +121,5 @@ def _remind(run: Run, reminded: set[TaskId], screen: Screen) -> None:
         return
     new = [task for task in waiting_tasks(run) if task not in reminded]
     reminded.update(new)
-    for command in how_to_answer(run.id, new):
-        screen.note(f"          answer with: {command}")
+    for task in new:
+        screen.note(f"          answer with: accord {how_to_answer(run.id, task)}")

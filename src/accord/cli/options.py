@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, TypeAlias
@@ -10,6 +11,7 @@ import msgspec
 import typer
 
 from accord.cli.completion import complete_run, complete_template
+from accord.errors import BadInput
 from accord.settings import Settings, read_settings
 
 SHARED_PANEL = "Everywhere"
@@ -93,6 +95,21 @@ TemplateName: TypeAlias = Annotated[
 ]
 
 
+Server: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Ask this server, in place of the home here; ACCORD_SERVER where it is left out. Its key is in "
+        "ACCORD_API_KEY, or for a server of this home where `accord serve` has put it.",
+        show_default=False,
+    ),
+]
+
+named_server: ContextVar[str | None] = ContextVar("named_server", default=None)
+"""What `--server` in front of the command says, for `Shared` of the command behind it."""
+
+
 class Shared(msgspec.Struct, frozen=True):
     """What every command is told."""
 
@@ -102,10 +119,27 @@ class Shared(msgspec.Struct, frozen=True):
     agents: tuple[str, ...] = ()
     waits: bool = False
     """Whether a task that nobody here can do is waited with, in place of being refused."""
+    named_server: str | None = msgspec.field(default_factory=named_server.get)
+    """What `--server` says."""
 
     def settings(self) -> Settings:
         """The settings that hold for this command. Raises BadInput."""
         return read_settings(home=self.home)
+
+    def server(self) -> str | None:
+        """The URL of the server that is asked; None where this home is. Raises BadInput."""
+        return self.named_server or self.settings().server
+
+    def here(self, command: str) -> None:
+        """Raise BadInput ACC919 where a server was named for a command that is about this machine alone."""
+        if self.named_server is not None:
+            text = f"accord {command} is about this machine, and no server is asked"
+            raise BadInput.of("ACC919", text, hint="leave --server out")
+
+    def command(self, words: str) -> str:
+        """A later command about the same: `runs resume RUN` with the options that it needs as well."""
+        server = f" --server {quote(self.named_server)}" if self.named_server else ""
+        return f"accord{server} {words}{self.again}"
 
     @property
     def again(self) -> str:

@@ -18,9 +18,10 @@ from accord.cli.hosting import hosted_agents
 from accord.cli.logs import logging_to_stderr
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.engine.node import Node
+from accord.cli.server import asked_server
 from accord.errors import Problems
 from accord.sdk import Agent
+from accord.service import Service
 
 if sys.platform != "win32":
     import uvloop
@@ -68,15 +69,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @asynccontextmanager
-async def opened(shared: Shared) -> AsyncIterator[Node]:
-    """A node that hosts no agents."""
-    async with open_node(shared.settings()) as node:
-        yield node
+async def opened(shared: Shared) -> AsyncIterator[Service]:
+    """The server that was named, or a node of this home that hosts no agents."""
+    url = shared.server()
+    if url is not None:
+        async with asked_server(url, shared) as server:
+            yield server
+    else:
+        async with open_node(shared.settings()) as node:
+            yield node
 
 
 @asynccontextmanager
-async def staffed(shared: Shared, agents: Sequence[Agent] | None = None) -> AsyncIterator[Node]:
-    """A node that hosts these agents; the built-in ones and those of `--agents` where None.
+async def staffed(shared: Shared, agents: Sequence[Agent] | None = None) -> AsyncIterator[Service]:
+    """The server that was named, or a node that hosts these agents; the built-in ones and those of `--agents` where
+    None.
 
     Raises:
         BadInput: all that is wrong with the settings and with the agents.
@@ -85,6 +92,10 @@ async def staffed(shared: Shared, agents: Sequence[Agent] | None = None) -> Asyn
     settings = problems.attempt(shared.settings)
     hosted = problems.attempt(lambda: hosted_agents(shared.agents)) if agents is None else agents
     problems.refuse()
+    if settings is not None and shared.server() is not None:
+        async with opened(shared) as server:
+            yield server
+        return
     assert settings is not None and hosted is not None, "they are there without problems"  # noqa: PT018, S101
     async with open_node(settings) as node, host(node, hosted):
         yield node

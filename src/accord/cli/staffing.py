@@ -64,6 +64,9 @@ def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str
     if shared.waits:
         screen.note(f"No agent here offers {told}: what needs it waits until one comes.", "yellow")
         return
+    if shared.server() is not None:
+        hint = "start an agent beside the server that offers it, or wait with --wait for one that joins later"
+        raise usage("ACC918", f"no agent of the server offers {told}", hint)
     first = f"{again} --agents MODULE|FILE" if again else "--agents MODULE|FILE"
     hint = f"give the agents with {first}, or wait with --wait for agents that join later"
     raise usage("ACC918", f"no agent here offers {told}", hint)

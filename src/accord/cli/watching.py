@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -79,6 +79,6 @@ def unmet(run: Run, node: TaskId) -> list[TaskId]:
     return [need for need in run.graph.tasks[node].needs if run.state(need).phase not in settled]
 
 
-def how_to_answer(run: RunId, tasks: Iterable[TaskId]) -> list[str]:
-    """The commands that answer waiting tasks."""
-    return [f"accord runs signal {run} --task {task}" for task in tasks]
+def how_to_answer(run: RunId, task: TaskId) -> str:
+    """The command that answers a waiting task, without `accord` in front."""
+    return f"runs signal {run} --task {task}"

@@ -74,8 +74,11 @@ class Remote:
         digest = Digest(sha256(document).hexdigest())
         published = await self._connection.post("/v1/templates", document, TemplateDocument)
         if published.digest != digest:
-            told = f"the server has published {template.name} as {published.digest}, and it is {digest}"
-            raise StoreCorrupt.of("ACC975", told, hint="is the server of the same version as this client?")
+            raise StoreCorrupt.of(
+                "ACC975",
+                f"the server has published {published.template} as {published.digest}, not {digest}",
+                hint="is the server of the same version as this client?",
+            )
         return digest
 
     # -- runs ----------------------------------------------------------------------------------------------------
@@ -182,8 +185,9 @@ class Remote:
         """The signed statement about the run's output."""
         result = await self._connection.get(f"{_at(run)}/result", Result)
         if not (isinstance(result.statement, str) and result.signed_by and result.key):
-            told = f"the run is {result.state}: it has no output"
-            raise TransitionRefused.of("ACC459", told, hint="wait for its end")
+            raise TransitionRefused.of(
+                "ACC459", f"the run is {result.state}: it has no output", hint="wait for its end"
+            )
         return msgspec.convert({"statement": result.statement, "signed_by": result.signed_by, "key": result.key}, Seal)
 
     async def data(self, document: Document) -> bytes:

@@ -59,7 +59,8 @@ def list_agents(shared: Shared, capability: str | None) -> None:
 
 async def all_agents(service: Service, shared: Shared) -> list[Known]:
     """Every agent that was ever enrolled, and those that a run would host, by id."""
-    hosted = {agent.id: agent for agent in hosted_agents(shared.agents)}
+    here = hosted_agents(shared.agents) if shared.server() is None else []
+    hosted = {agent.id: agent for agent in here}
     known = {one.card.agent: one for one in await service.agents()}
     cards = {agent: one.card for agent, one in known.items()}
     for agent in hosted.values():

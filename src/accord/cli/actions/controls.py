@@ -41,7 +41,7 @@ _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 OPEN: tuple[RunState, ...] = ("running", "paused", "cancelling", "rolling_back", "failing")
 
-Act = Callable[[Node, Screen], Awaitable[RunId]]
+Act = Callable[[Service, Screen], Awaitable[RunId]]
 """Does something to a run, and says to which; the run may go on after it."""
 
 
@@ -304,7 +304,7 @@ def _act(shared: Shared, act: Act, *, wait: bool, done_when_ended: bool = False)
                 if not wait:
                     await _say_state(service, run, screen)
                     return DONE
-                state = await _carried_on_here(service, run, shared, screen)
+                state = await _carried_on(service, run, shared, screen)
                 result = await result_of(service, state)
         except asyncio.CancelledError:
             if run is not None:
@@ -315,17 +315,19 @@ def _act(shared: Shared, act: Act, *, wait: bool, done_when_ended: bool = False)
     carry_out(shared, work)
 
 
-async def _carried_on_here(node: Node, run: RunId, shared: Shared, screen: Screen) -> Run:
-    state = await node.run(run)
+async def _carried_on(service: Service, run: RunId, shared: Shared, screen: Screen) -> Run:
+    """The run as far as it goes; this process does its part where it is no server that is asked."""
+    state = await service.run(run)
     if state.ended or state.paused:
         return state
-    if not await adopted(node, run, screen):
-        return await node.run(run)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(host(node, hosted_agents(shared.agents)))
-        missing = await staffing.of_run(node, await node.run(run))
-        staffing.refuse(missing, shared, screen, again=f"accord runs resume {run}{shared.again}")
-        return await carried_on(node, run, screen, until_idle=not sys.stdin.isatty())
+        if isinstance(service, Node):
+            if not await adopted(service, run, screen):
+                return await service.run(run)
+            await stack.enter_async_context(host(service, hosted_agents(shared.agents)))
+        missing = await staffing.of_run(service, await service.run(run))
+        staffing.refuse(missing, shared, screen, again=shared.command(f"runs resume {run}"))
+        return await carried_on(service, run, screen, until_idle=not sys.stdin.isatty())
 
 
 def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, done_when_ended: bool) -> int:
@@ -334,8 +336,8 @@ def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, done_wh
         return DONE if done_when_ended and state.phase == "cancelled" else code
     if screen.as_json:
         screen.document(result)
-    for command in how_to_answer(state.id, waiting_tasks(state)):
-        screen.note(f"waits; answer with: {command}{shared.again}", "hint")
+    for task in waiting_tasks(state):
+        screen.note(f"waits; answer with: {shared.command(how_to_answer(state.id, task))}", "hint")
     return DONE
 
 

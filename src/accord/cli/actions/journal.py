@@ -124,6 +124,7 @@ def prune_journal(shared: Shared, *, dry_run: bool, wait: bool) -> None:
     """Carry out `accord journal prune`."""
 
     async def work(screen: Screen) -> int:
+        shared.here("journal prune")
         async with open_retention(shared.settings()) as retention:
             removed = await (retention.would_remove() if dry_run else retention.remove(at_once=True))
             while wait and removed.search_at is not None:

@@ -56,6 +56,7 @@ def list_keys(shared: Shared) -> None:
     """Carry out `accord keys list`."""
 
     async def work(screen: Screen) -> int:
+        shared.here("keys")
         settings = shared.settings()
         listed: list[Listed] = []
         if settings.keys.is_dir():
@@ -106,6 +107,7 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
     """Carry out `accord keys new`."""
 
     async def work(screen: Screen) -> int:
+        shared.here("keys")
         settings = shared.settings()
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with FileKeyStore.open(settings.keys, load_passphrase(settings.passphrase)) as keys:

@@ -106,6 +106,7 @@ async def greet(name: str, context: Context) -> Result[Greeting]:
 
 def new_template(shared: Shared, name: str, path: Path | None) -> None:
     """Carry out `accord new template`."""
+    shared.here("new")
     if not _TEMPLATE_NAME.fullmatch(name):
         raise usage("ACC910", f"`{name}` is no name of a template", "small letters and digits with - or . between them")
     file = path or Path(f"{name}.yaml")
@@ -115,6 +116,7 @@ def new_template(shared: Shared, name: str, path: Path | None) -> None:
 
 def new_agent(shared: Shared, name: str, path: Path | None) -> None:
     """Carry out `accord new agent`."""
+    shared.here("new")
     if not _AGENT_NAME.fullmatch(name):
         raise usage("ACC910", f"`{name}` is no name for an agent here", "small letters, digits and _, a letter first")
     file = path or Path(f"{name}.py")

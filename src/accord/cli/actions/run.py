@@ -17,6 +17,7 @@ from accord.cli.session import carry_out, staffed, who
 from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
 from accord.domain.state import Run
+from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
 from accord.service import Service
 from accord.verifier.known import ContractTable
@@ -70,8 +71,9 @@ class _Running:
         entries = (*catalogue.below(chosen.entry), chosen.entry)
         graphs = [compile_graph(entry.template, entry.digest) for entry in entries]
         staffing.refuse(await staffing.of_graphs(service, graphs), self._shared, screen)
-        for problem in unknown_limits(self._shared.settings().capability_limits, capabilities.names()):
-            screen.note(str(problem), "yellow")
+        if isinstance(service, Node):
+            for problem in unknown_limits(self._shared.settings().capability_limits, capabilities.names()):
+                screen.note(str(problem), "yellow")
         for entry in entries:
             await service.publish(entry.template, entry.data, by=who())
         title = self._job.title or chosen.plan.objective or ""
@@ -81,8 +83,12 @@ class _Running:
 
 def tell_how_to_resume(run: RunId, shared: Shared, screen: Screen) -> None:
     """Say that an interrupted run goes on where it was, and how."""
+    if shared.server() is not None:
+        screen.note("Interrupted. The server carries the run on; look at it again with")
+        screen.note(f"  {shared.command(f'runs watch {run}')}", "hint")
+        return
     screen.note("Interrupted. What was done is in the journal; the run goes on where it was with")
-    screen.note(f"  accord runs resume {run}{shared.again}", "hint")
+    screen.note(f"  {shared.command(f'runs resume {run}')}", "hint")
 
 
 def finish(result: Result, state: Run, job: Job, shared: Shared, screen: Screen) -> int:

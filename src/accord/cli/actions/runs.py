@@ -279,8 +279,8 @@ def _show_what_next(run: Run, screen: Screen, *, left: bool) -> None:
     """How the run can go on, where it needs somebody."""
     if run.paused or (left and not waiting_tasks(run)):
         screen.note(f"  → accord runs resume {run.id}", "hint")
-    for command in how_to_answer(run.id, waiting_tasks(run)):
-        screen.note(f"  → {command}", "hint")
+    for task in waiting_tasks(run):
+        screen.note(f"  → accord {how_to_answer(run.id, task)}", "hint")
     if run.phase == "failed":
         failed = [name for name in run.graph.order if run.state(name).phase == "failed"]
         for name in failed[:3]:

@@ -61,6 +61,7 @@ def serve(shared: Shared, asked: Asked) -> None:
     """Carry out `accord serve`."""
 
     async def work(screen: Screen) -> int:
+        shared.here("serve")
         settings = shared.settings()
         address = _address(settings, asked)
         address.check()

@@ -105,6 +105,7 @@ def kind_of(path: Path) -> str:
 
 def verify_paths(shared: Shared, paths: Sequence[Path]) -> int:
     """Carry out `accord verify`; returns the exit code."""
+    shared.here("verify")
     files = Files([found for path in paths for found in _expanded(path)], shared.agents)
     contracts = contracts_of([*built_in(), *files.agents])
     verdicts = sorted([*files.verdicts, *_of_templates(files, contracts)], key=lambda verdict: verdict.file)

@@ -1,0 +1,42 @@
+"""Commands against a server: which one, under which key, and what cannot be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from accord.cli.errors import usage
+from accord.cli.options import Shared
+from accord.client.connection import Connection, checked_url, is_loopback
+from accord.client.remote import Remote
+from accord.credentials import read_credential
+from accord.errors import Unauthenticated
+from accord.service import Service
+from accord.settings import Settings
+
+
+@asynccontextmanager
+async def asked_server(url: str, shared: Shared) -> AsyncIterator[Service]:
+    """The service of a server. Raises BadInput, Unauthenticated, KeyUnusable."""
+    if shared.agents:
+        hint = "start them beside the server, or leave --server and ACCORD_SERVER out to run them here"
+        raise usage("ACC913", "--agents are run by this process, and a server has agents of its own", hint)
+    async with connected(url, shared.settings()) as connection:
+        yield Remote(connection)
+
+
+def connected(url: str, settings: Settings) -> Connection:
+    """The connection to a server, to be opened. Raises BadInput, Unauthenticated, KeyUnusable."""
+    return Connection(url, _key(url, settings), insecure_http=settings.insecure_http)
+
+
+def _key(url: str, settings: Settings) -> str:
+    """The key of the environment; that which `accord serve` has kept is for servers of this machine alone."""
+    kept = None
+    if settings.api_key is None and is_loopback(checked_url(url, insecure_http=settings.insecure_http)):
+        kept = read_credential(settings.credentials)
+    key = settings.api_key or kept
+    if key is None:
+        hint = "set ACCORD_API_KEY; whoever runs the server makes one with: accord access keys new NAME --role ROLE"
+        raise Unauthenticated.of("ACC973", f"there is no API key for {url}", hint=hint)
+    return key
