@@ -133,8 +133,8 @@ class Shared(msgspec.Struct, frozen=True):
     def here(self, command: str) -> None:
         """Raise BadInput ACC919 where a server was named for a command that is about this machine alone."""
         if self.named_server is not None:
-            text = f"accord {command} is about this machine, and no server is asked"
-            raise BadInput.of("ACC919", text, hint="leave --server out")
+            hint = "leave --server out"
+            raise BadInput.of("ACC919", f"accord {command} is about this machine: no server is asked", hint=hint)
 
     def command(self, words: str) -> str:
         """A later command about the same: `runs resume RUN` with the options that it needs as well."""

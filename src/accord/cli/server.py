@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from accord.cli.errors import usage
 from accord.cli.options import Shared
 from accord.client.connection import Connection, checked_url, is_loopback
+from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.credentials import read_credential
 from accord.errors import Unauthenticated
@@ -25,9 +26,9 @@ async def asked_server(url: str, shared: Shared) -> AsyncIterator[Service]:
         yield Remote(connection)
 
 
-def connected(url: str, settings: Settings) -> Connection:
+def connected(url: str, settings: Settings, patience: Patience = PATIENT) -> Connection:
     """The connection to a server, to be opened. Raises BadInput, Unauthenticated, KeyUnusable."""
-    return Connection(url, _key(url, settings), insecure_http=settings.insecure_http)
+    return Connection(url, _key(url, settings), patience=patience, insecure_http=settings.insecure_http)
 
 
 def _key(url: str, settings: Settings) -> str:

@@ -28,7 +28,7 @@ from accord.domain.run import Run
 from accord.domain.system import HoldPlaced, Incident, Scope
 from accord.domain.template import Template, template_from_json
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
-from accord.ports import Record, RunQuery, RunSummary
+from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import Fork, KnownAgent, KnownKey, Published, RunCommand, Seal
 from accord.views.agents import AgentDocument, ContractDocument, KeyDocument
 from accord.views.incidents import IncidentDocument, incident_of
@@ -121,7 +121,7 @@ class Remote:
         }
         found: list[RunSummary] = []
         async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
-            found.append(run)
+            found.append(run.summary())
             if len(found) == query.limit:
                 break
         return found
@@ -137,7 +137,7 @@ class Remote:
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run."""
         try:
-            return await self._connection.get(f"{_at(run)}/summary", ListedRun)
+            return (await self._connection.get(f"{_at(run)}/summary", ListedRun)).summary()
         except NotFound:
             return None
 
@@ -207,6 +207,10 @@ class Remote:
         parameters = {"whole": True, "capability": str(wanted) if wanted is not None else None}
         found = pages(self._connection, "/v1/agents", "agents", AgentDocument, parameters)
         return [one.known() async for one in found]
+
+    async def sightings(self) -> list[Sighting]:
+        """Every instance of an agent that is present."""
+        return await self._connection.get("/v1/instances", list[Sighting])
 
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from accord.domain.agent import AgentCard, Capacity
 from accord.domain.contract import Contract, read_contract
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey
-from accord.service import KnownAgent, KnownKey
+from accord.ports import Sighting
+from accord.service import KnownAgent, KnownKey, Service
 
 
 class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +68,8 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...]
     concurrency: int
     queue: int
+    instances: tuple[Sighting, ...] = ()
+    """Those that are present, in whatever process."""
     enrolled: bool | UnsetType = UNSET
     hosted: bool | UnsetType = UNSET
     """Whether the same command with `run` would host it; only the command line says so."""
@@ -127,7 +131,7 @@ def key_document(known: KnownKey) -> KeyDocument:
     )
 
 
-def agent_document(known: KnownAgent, *, held: bool, whole: bool) -> AgentDocument:
+def agent_document(known: KnownAgent, instances: Sequence[Sighting], *, held: bool, whole: bool) -> AgentDocument:
     """The agent's document; with card, contracts and keys where `whole`."""
     card = known.card
     document = AgentDocument(
@@ -139,6 +143,7 @@ def agent_document(known: KnownAgent, *, held: bool, whole: bool) -> AgentDocume
         capabilities=tuple(offer.capability for offer in card.capabilities),
         concurrency=card.capacity.concurrency,
         queue=card.capacity.queue,
+        instances=tuple(instances),
     )
     if not whole:
         return document
@@ -147,4 +152,17 @@ def agent_document(known: KnownAgent, *, held: bool, whole: bool) -> AgentDocume
         card=card,
         contracts={str(contract.ref): contract.digest for contract in card.contracts()},
         keys=tuple(map(key_document, known.keys)),
+    )
+
+
+async def agent_documents(service: Service, agents: Sequence[KnownAgent], *, whole: bool) -> tuple[AgentDocument, ...]:
+    """The documents of agents, with what is held back and who is present now."""
+    held = {hold.subject for hold in await service.holds() if hold.scope == "agent"}
+    present: dict[AgentId, list[Sighting]] = {}
+    for one in await service.sightings():
+        present.setdefault(one.agent, []).append(one)
+    return tuple(
+        agent_document(known, present.get(agent, ()), held=agent in held, whole=whole)
+        for known in agents
+        for agent in [known.card.agent]
     )

@@ -34,6 +34,10 @@ class ListedRun(RunSummary, frozen=True, kw_only=True):
     left_at: datetime | None = None
     """Since when, where that is known."""
 
+    def summary(self) -> RunSummary:
+        """What the journal's projection says of it."""
+        return RunSummary(**{name: getattr(self, name) for name in RunSummary.__struct_fields__})
+
 
 class RunPage(msgspec.Struct, frozen=True):
     """A page of runs, the newest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,25 +17,33 @@ from accord.cli.session import carry_out, opened
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
-from accord.domain.ids import AgentId, InstanceId
+from accord.domain.ids import InstanceId
 from accord.ports import Sighting
 from accord.sdk import Agent
-from accord.service import KnownKey, Service
-from accord.views.agents import key_document
-from accord.views.plain import plain_value
+from accord.service import KnownAgent, KnownKey, Service
+from accord.views.agents import AgentDocument, agent_document
 
 
 class Known(msgspec.Struct, frozen=True):
     """An agent that is known here: it has been here before, or this process could host it."""
 
-    card: AgentCard
+    agent: KnownAgent
     enrolled: bool
     hosted: bool
     """Whether `accord run` with the same options hosts it."""
-    keys: tuple[KnownKey, ...]
     held: bool
     instances: tuple[Sighting, ...] = ()
     """Those that are present, in whatever process."""
+
+    @property
+    def card(self) -> AgentCard:
+        """Its newest card."""
+        return self.agent.card
+
+    def document(self, *, whole: bool) -> AgentDocument:
+        """The agent as scripts get it; with card, contracts and keys where `whole`."""
+        document = agent_document(self.agent, self.instances, held=self.held, whole=whole)
+        return msgspec.structs.replace(document, enrolled=self.enrolled, hosted=self.hosted)
 
 
 def list_agents(shared: Shared, capability: str | None) -> None:
@@ -48,7 +55,7 @@ def list_agents(shared: Shared, capability: str | None) -> None:
         wanted = CapabilityRange.parse(capability) if capability is not None else None
         known = [one for one in known if wanted is None or any(wanted.matches(c.ref) for c in one.card.contracts())]
         if screen.as_json:
-            screen.document([agent_document(one, whole=False) for one in known])
+            screen.document([one.document(whole=False) for one in known])
         else:
             columns = ("agent", "where", "present", "capabilities", "what it does")
             screen.table(columns, [_row(one) for one in known])
@@ -62,21 +69,18 @@ async def all_agents(service: Service, shared: Shared) -> list[Known]:
     here = hosted_agents(shared.agents) if shared.server() is None else []
     hosted = {agent.id: agent for agent in here}
     known = {one.card.agent: one for one in await service.agents()}
-    cards = {agent: one.card for agent, one in known.items()}
-    for agent in hosted.values():
-        cards.setdefault(agent.id, _card(agent))
-    held = {AgentId(hold.subject) for hold in await service.holds() if hold.scope == "agent"}
+    held = {hold.subject for hold in await service.holds() if hold.scope == "agent"}
+    both = {**{agent: KnownAgent(card=_card(one), keys=(), capacity=None) for agent, one in hosted.items()}, **known}
     sightings = await service.sightings()
     return [
         Known(
-            instances=tuple(one for one in sightings if one.agent == agent),
-            card=card,
+            both[agent],
             enrolled=agent in known,
             hosted=agent in hosted,
-            keys=known[agent].keys if agent in known else (),
             held=agent in held,
+            instances=tuple(one for one in sightings if one.agent == agent),
         )
-        for agent, card in sorted(cards.items())
+        for agent in sorted(both)
     ]
 
 
@@ -112,36 +116,6 @@ def _purpose(card: AgentCard) -> str:
     return shortened(next((text for text in descriptions if text), ""), 200)
 
 
-def agent_document(known: Known, *, whole: bool) -> dict[str, Any]:
-    """The agent as scripts get it; with contracts and keys where `whole`."""
-    card = known.card
-    document = {
-        "agent": card.agent,
-        "organisation": card.organisation,
-        "description": card.description,
-        "enrolled": known.enrolled,
-        "hosted": known.hosted,
-        "held": known.held,
-        "capabilities": [offer.capability for offer in card.capabilities],
-        "concurrency": card.capacity.concurrency,
-        "queue": card.capacity.queue,
-        "instances": known.instances,
-    }
-    if whole:
-        digests = [contract.digest for contract in card.contracts()]
-        offers = [plain_value(offer) for offer in card.capabilities]
-        document["capabilities"] = [
-            {**offer, "contract": digest} for offer, digest in zip(offers, digests, strict=True)
-        ]
-        document["keys"] = [_key_document(key) for key in known.keys]
-    return document
-
-
-def _key_document(key: KnownKey) -> dict[str, Any]:
-    document = plain_value(key_document(key))
-    return {**document.pop("jwk"), **document, "state": key.state(datetime.now(UTC))}
-
-
 def show_agent(shared: Shared, name: str) -> None:
     """Carry out `accord agents show`."""
 
@@ -151,7 +125,7 @@ def show_agent(shared: Shared, name: str) -> None:
         agent = find_agent([one.card for one in known], name)
         found = next(one for one in known if one.card.agent == agent)
         if screen.as_json:
-            screen.document(agent_document(found, whole=True))
+            screen.document(found.document(whole=True))
         else:
             _show(found, screen)
         return DONE
@@ -170,7 +144,8 @@ def _show(known: Known, screen: Screen) -> None:
         ]
     )
     screen.facts([("present", _instance_words(one)) for one in known.instances])
-    screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, {_key_words(key)}") for key in known.keys])
+    keys = known.agent.keys
+    screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, {_key_words(key)}") for key in keys])
     for offer, contract in zip(card.capabilities, card.contracts(), strict=True):
         screen.heading(offer.capability)
         screen.facts([("about", offer.description), *_contract_facts(contract)])

@@ -18,7 +18,7 @@ from accord.views.agents import (
     AgentPage,
     ContractDocument,
     KeyDocument,
-    agent_document,
+    agent_documents,
     key_document,
 )
 
@@ -37,19 +37,17 @@ async def list_agents(
     """The agents that were ever accepted, by id."""
     wanted = CapabilityRange.parse(capability) if capability is not None else None
     agents = [known for known in await node.agents(wanted) if after is None or known.card.agent > after]
-    held = {hold.subject for hold in await node.holds() if hold.scope == "agent"}
-    page = [agent_document(one, held=one.card.agent in held, whole=whole) for one in agents[:limit]]
-    return Document(AgentPage(tuple(page), page[-1].agent if len(agents) > limit else None))
+    page = await agent_documents(node, agents[:limit], whole=whole)
+    return Document(AgentPage(page, page[-1].agent if len(agents) > limit else None))
 
 
 @router.get("/agents/{name:path}", responses=answers(AgentDocument), response_class=Document)
 async def show_agent(name: Annotated[str, Path(max_length=200)], node: TheNode, principal: Viewer) -> Document:
     """An agent, by its id or by its name."""
-    held = {hold.subject for hold in await node.holds() if hold.scope == "agent"}
     for known in await node.agents():
-        agent = known.card.agent
-        if name in (agent, agent.rpartition("/")[2]):
-            return Document(agent_document(known, held=agent in held, whole=True))
+        if name in (known.card.agent, known.card.agent.rpartition("/")[2]):
+            (document,) = await agent_documents(node, [known], whole=True)
+            return Document(document)
     raise NotFound.of("ACC735", f"there is no agent {name}", hint="GET /v1/agents lists them")
 
 
