@@ -16,6 +16,7 @@ from accord.domain.capability import CapabilityRange, CapabilityRef, Version, Ve
 from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.contract import Contract
 from accord.domain.document import Document
+from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
 from accord.domain.news import News
@@ -94,6 +95,17 @@ class Fork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     """Only what had happened up to this event is shared; None: everything."""
     changes: dict[str, Any] | None = None
     """Members of the input, and what they are to be."""
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may join, offering what."""
+
+    name: str
+    organisation: str | None = None
+    """None: the orchestrator's own."""
+    offers: tuple[str, ...] = ()
+    """Capabilities, `name` or `name@range`; anything where empty."""
+    valid_s: float = VALID_FOR.total_seconds()
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -287,6 +299,18 @@ class Service(Protocol):
 
     async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
         """Revoke the key of this id, or the newest one of this name; again is no error. Raises NotFound."""
+        ...
+
+    async def enrolment_tokens(self) -> list[EnrolmentToken]:
+        """All tokens that were ever issued, the oldest first."""
+        ...
+
+    async def issue_enrolment_token(self, wanted: Invitation, *, by: str) -> IssuedEnrolmentToken:
+        """A new token with which an agent joins, with its text, which nobody can be told again. Raises BadInput."""
+        ...
+
+    async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
+        """Let a token allow nothing any more; again is no error. Raises NotFound."""
         ...
 
 

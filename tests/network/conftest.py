@@ -13,7 +13,7 @@ import pytest
 
 from accord.app import open_node
 from accord.domain.agent import agent_id
-from accord.engine.enrolment import Wanted
+from accord.domain.enrolment import Wanted
 from accord.engine.node import Node
 from accord.gateway.application import Gateway, create_application
 from accord.gateway.server import Address, bound, serving, url_of

@@ -272,7 +272,7 @@ def test_agents_are_listed_with_and_without_having_been_here(call: Call) -> None
     with_agents(call, "run", "sum.yaml")
     shown = call("agents", "show", "tiny", "--json").document
     assert (shown["enrolled"], shown["hosted"]) == (True, False)
-    assert [key["alg"] for key in shown["keys"]] == ["ES256"]
+    assert [key["jwk"]["alg"] for key in shown["keys"]] == ["ES256"]
     assert "{ number: integer }" in call("agents", "show", "tiny").out
     assert "tiny" in call("agents", "list", "--capability", "tiny.double@^1").out
     assert "editor" not in call("agents", "list", "--capability", "tiny.double@^1").out

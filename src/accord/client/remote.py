@@ -21,6 +21,7 @@ from accord.domain.capability import CapabilityRange
 from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.document import Document
+from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
 from accord.domain.ids import Digest, KeyId, RunId, TaskId
 from accord.domain.news import News, Progressed
@@ -29,7 +30,7 @@ from accord.domain.system import HoldPlaced, Incident, Scope
 from accord.domain.template import Template, template_from_json
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
-from accord.service import Fork, KnownAgent, KnownKey, Published, RunCommand, Seal
+from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, RunCommand, Seal
 from accord.views.agents import AgentDocument, ContractDocument, KeyDocument
 from accord.views.incidents import IncidentDocument, incident_of
 from accord.views.records import StoredEvent, StoredEvents
@@ -261,6 +262,18 @@ class Remote:
         """Revoke a key."""
         return await self._connection.delete(f"/v1/access/keys/{quote(name, safe='')}", ApiKey)
 
+    async def enrolment_tokens(self) -> list[EnrolmentToken]:
+        """All tokens that were ever issued."""
+        return await self._connection.get("/v1/enrolments", list[EnrolmentToken])
+
+    async def issue_enrolment_token(self, wanted: Invitation, *, by: str) -> IssuedEnrolmentToken:
+        """A new token with which an agent joins."""
+        return await self._connection.post("/v1/enrolments", wanted, IssuedEnrolmentToken)
+
+    async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
+        """Let a token allow nothing any more."""
+        return await self._connection.delete(f"/v1/enrolments/{quote(token, safe='')}", EnrolmentToken)
+
 
 def _at(run: RunId) -> str:
     return f"/v1/runs/{quote(run, safe='')}"
@@ -273,6 +286,8 @@ def _request_of(command: RunCommand) -> tuple[str, dict[str, Any]]:
             return "pause", {"reason": command.reason}
         case c.Resume():
             return "resume", {}
+        case c.SetBudget():
+            return "budget", {"max_cost": f"{command.max_cost:f}"}
         case c.Cancel():
             return "cancel", {"reason": command.reason, "gives_up": command.gives_up}
         case c.RetryTask():

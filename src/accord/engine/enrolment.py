@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
 import msgspec
 
-from accord.domain.agent import AgentCard, Capacity, agent_id, agent_problems
-from accord.domain.capability import CapabilityRange
+from accord.domain.agent import AgentCard, agent_id
 from accord.domain.document import Document
+from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey, parse_statement
 from accord.domain.system import (
@@ -29,64 +29,14 @@ from accord.domain.system import (
 )
 from accord.engine.registry import Registry
 from accord.engine.streams import SystemStream
-from accord.errors import AccordError, BadInput, MessageRefused, NotFound, Problem
+from accord.errors import BadInput, MessageRefused, NotFound, Problem
 from accord.service import KnownKey
 
 PREFIX: Final = "accord-enrol"
 """What every token begins with: `accord-enrol.<id>.<secret>.<key>`; the last part is the orchestrator's key, so that
 the agent knows whom to believe."""
 
-VALID_FOR: Final = timedelta(hours=24)
-"""How long a token may wait to be used, where nothing else is said."""
-
 _NO_SECRET: Final = Digest("0" * 64)
-_ANY: Final = Capacity(1, 0)
-
-
-class EnrolmentToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of a token; of its secret, nothing."""
-
-    id: str
-    agent: AgentId
-    offers: tuple[str, ...] = ()
-    """Capabilities, `name` or `name@range`; anything where empty."""
-    issued_at: datetime
-    issued_by: str
-    expires_at: datetime
-    used_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-    def usable(self, now: datetime) -> bool:
-        """Whether an agent can be enrolled with it at this time."""
-        return self.used_at is None and self.revoked_at is None and now < self.expires_at
-
-
-class IssuedEnrolmentToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that was issued just now, with its text, which is shown this once."""
-
-    token: EnrolmentToken
-    text: str
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """For whom a token is to be."""
-
-    organisation: str
-    name: str
-    offers: tuple[str, ...] = ()
-    valid_for: timedelta = VALID_FOR
-
-    def check(self) -> None:
-        """Raise BadInput with all that is wrong."""
-        problems = list(agent_problems(self.name, self.organisation, _ANY))
-        for offer in self.offers:
-            try:
-                CapabilityRange.parse(offer)
-            except AccordError as error:
-                problems.extend(error.problems)
-        if self.valid_for <= timedelta(0):
-            problems.append(Problem("ACC780", f"a token cannot be valid for {self.valid_for}"))
-        BadInput.raise_if(problems)
 
 
 class Enrolment:

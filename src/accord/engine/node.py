@@ -20,6 +20,7 @@ from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.document import Document
+from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
 from accord.domain.event import Event
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
@@ -38,7 +39,7 @@ from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
 from accord.errors import MessageRefused, StoreUnavailable, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
-from accord.service import Fork, KnownAgent, KnownKey, Published, Seal
+from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, Seal
 
 logger = logging.getLogger("accord.node")
 
@@ -310,6 +311,24 @@ class Node:
     async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
         """Revoke an API key."""
         return await self.parts.access.revoke(name, by=by)
+
+    async def enrolment_tokens(self) -> list[EnrolmentToken]:
+        """All tokens that were ever issued."""
+        return await self.parts.enrolment.tokens()
+
+    async def issue_enrolment_token(self, wanted: Invitation, *, by: str) -> IssuedEnrolmentToken:
+        """A new token with which an agent joins."""
+        token = Wanted(
+            name=wanted.name,
+            organisation=wanted.organisation or self.parts.identity.organisation,
+            offers=wanted.offers,
+            valid_for=timedelta(seconds=wanted.valid_s),
+        )
+        return await self.parts.enrolment.issue(token, by=by, now=self.parts.ports.clock.now())
+
+    async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
+        """Let a token allow nothing any more."""
+        return await self.parts.enrolment.withdraw(token, by=by, now=self.parts.ports.clock.now())
 
 
 def _tells_the_end(news: News) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -11,7 +11,8 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened, who
 from accord.domain.duration import parse_duration
-from accord.engine.enrolment import EnrolmentToken, Wanted
+from accord.domain.enrolment import EnrolmentToken
+from accord.service import Invitation
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -35,14 +36,14 @@ def enrol(shared: Shared, invited: Invited) -> None:
     """Carry out `accord agents enrol`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            wanted = Wanted(
-                organisation=invited.organisation or node.parts.identity.organisation,
-                name=invited.name,
-                offers=invited.offers,
-                valid_for=invited.valid_for,
-            )
-            issued = await node.parts.enrolment.issue(wanted, by=who(), now=node.parts.ports.clock.now())
+        wanted = Invitation(
+            name=invited.name,
+            organisation=invited.organisation,
+            offers=invited.offers,
+            valid_s=invited.valid_for.total_seconds(),
+        )
+        async with opened(shared) as service:
+            issued = await service.issue_enrolment_token(wanted, by=who())
         if screen.as_json:
             screen.document(issued)
         else:
@@ -58,8 +59,8 @@ def enrolments(shared: Shared) -> None:
     """Carry out `accord agents enrolments`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            tokens, now = await node.parts.enrolment.tokens(), node.parts.ports.clock.now()
+        async with opened(shared) as service:
+            tokens, now = await service.enrolment_tokens(), datetime.now(UTC)
         if screen.as_json:
             screen.document(tokens)
         elif tokens:
@@ -75,9 +76,8 @@ def withdraw(shared: Shared, token: str) -> None:
     """Carry out `accord agents withdraw`."""
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            now = node.parts.ports.clock.now()
-            withdrawn = await node.parts.enrolment.withdraw(token, by=who(), now=now)
+        async with opened(shared) as service:
+            withdrawn = await service.withdraw_enrolment_token(token, by=who())
         if screen.as_json:
             screen.document(withdrawn)
         else:

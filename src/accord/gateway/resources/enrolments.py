@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from accord.engine.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken, Wanted
+from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.gateway.asking import Enroller, TheNode
 from accord.gateway.documents import Document, answers
+from accord.service import Invitation
 
 router = APIRouter(prefix="/v1/enrolments", tags=["agents"])
 
@@ -35,20 +35,14 @@ class NewToken(BaseModel):
 @router.get("", responses=answers(list[EnrolmentToken]), response_class=Document)
 async def list_tokens(node: TheNode, principal: Enroller) -> Document:
     """All tokens that were ever issued, the oldest first."""
-    return Document(await node.parts.enrolment.tokens())
+    return Document(await node.enrolment_tokens())
 
 
 @router.post("", status_code=201, responses=answers(IssuedEnrolmentToken, status=201), response_class=Document)
 async def new_token(asked: NewToken, node: TheNode, principal: Enroller) -> Document:
     """Issue a token; its text is in this answer and nowhere else."""
-    wanted = Wanted(
-        organisation=asked.organisation or node.parts.identity.organisation,
-        name=asked.name,
-        offers=asked.offers,
-        valid_for=timedelta(seconds=asked.valid_s),
-    )
-    issued = await node.parts.enrolment.issue(wanted, by=principal.name, now=node.parts.ports.clock.now())
-    return Document(issued, 201)
+    wanted = Invitation(name=asked.name, organisation=asked.organisation, offers=asked.offers, valid_s=asked.valid_s)
+    return Document(await node.issue_enrolment_token(wanted, by=principal.name), 201)
 
 
 @router.delete("/{token}", responses=answers(EnrolmentToken), response_class=Document)
@@ -56,5 +50,4 @@ async def withdraw_token(
     token: Annotated[str, Path(description="The token's id.")], node: TheNode, principal: Enroller
 ) -> Document:
     """Let a token allow nothing any more; again is no error."""
-    now = node.parts.ports.clock.now()
-    return Document(await node.parts.enrolment.withdraw(token, by=principal.name, now=now))
+    return Document(await node.withdraw_enrolment_token(token, by=principal.name))
