@@ -19,6 +19,7 @@ from accord.cli.logs import logging_to_stderr
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.server import asked_server
+from accord.engine.node import Node
 from accord.errors import Problems
 from accord.sdk import Agent
 from accord.service import Service
@@ -76,8 +77,15 @@ async def opened(shared: Shared) -> AsyncIterator[Service]:
         async with asked_server(url, shared) as server:
             yield server
     else:
-        async with open_node(shared.settings()) as node:
+        async with at_home(shared) as node:
             yield node
+
+
+@asynccontextmanager
+async def at_home(shared: Shared) -> AsyncIterator[Node]:
+    """A node of this home that hosts no agents, whichever server is asked else."""
+    async with open_node(shared.settings()) as node:
+        yield node
 
 
 @asynccontextmanager

@@ -225,6 +225,12 @@ class Remote:
         except NotFound:
             return None
 
+    async def revoke_key(self, kid: KeyId, *, by: str, reason: str = "", since: datetime | None = None) -> KnownKey:
+        """Accept nothing new under a key."""
+        parameters = {"reason": reason, "since": since}
+        document = await self._connection.delete(f"/v1/keys/{quote(kid, safe='')}", KeyDocument, parameters)
+        return document.known()
+
     # -- holds and incidents -------------------------------------------------------------------------------------
 
     async def holds(self) -> Sequence[HoldPlaced]:

@@ -13,7 +13,7 @@ from accord.cli.errors import DONE, usage
 from accord.cli.finding import read_moment
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
-from accord.cli.session import carry_out, opened, who
+from accord.cli.session import at_home, carry_out, opened, who
 from accord.domain.duration import parse_duration
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
@@ -21,7 +21,7 @@ from accord.engine.node import Node, Rotated
 from accord.errors import NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.ports import StoredKey
-from accord.service import KnownKey
+from accord.service import KnownKey, Service
 from accord.views.agents import key_document
 from accord.views.plain import plain_value
 
@@ -56,12 +56,10 @@ def list_keys(shared: Shared) -> None:
     """Carry out `accord keys list`."""
 
     async def work(screen: Screen) -> int:
-        shared.here("keys")
-        settings = shared.settings()
         listed: list[Listed] = []
-        if settings.keys.is_dir():
-            async with opened(shared) as node:
-                listed = await _listed(node)
+        if shared.server() is not None or shared.settings().keys.is_dir():
+            async with opened(shared) as service:
+                listed = await _listed(service)
         if screen.as_json:
             screen.document([_document(one) for one in listed])
         elif listed:
@@ -73,12 +71,17 @@ def list_keys(shared: Shared) -> None:
     carry_out(shared, work)
 
 
-async def _listed(node: Node) -> list[Listed]:
+async def _stored(service: Service) -> list[StoredKey]:
+    """The keys of this home; those of a server's home are its own business."""
+    return await service.parts.ports.keys.stored() if isinstance(service, Node) else []
+
+
+async def _listed(service: Service) -> list[Listed]:
     """The keys of this home by name, then those of agents that are not here any more, or never were."""
-    stored = await node.parts.ports.keys.stored()
-    here = [Listed(one.public, one, await node.key(one.public.kid)) for one in stored]
+    stored = await _stored(service)
+    here = [Listed(one.public, one, await service.key(one.public.kid)) for one in stored]
     kids = {one.public.kid for one in stored}
-    elsewhere = [key for agent in await node.agents() for key in agent.keys if key.public.kid not in kids]
+    elsewhere = [key for agent in await service.agents() for key in agent.keys if key.public.kid not in kids]
     return [*here, *(Listed(key.public, None, key) for key in elsewhere)]
 
 
@@ -107,7 +110,7 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
     """Carry out `accord keys new`."""
 
     async def work(screen: Screen) -> int:
-        shared.here("keys")
+        shared.here("keys new")
         settings = shared.settings()
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with FileKeyStore.open(settings.keys, load_passphrase(settings.passphrase)) as keys:
@@ -129,7 +132,8 @@ def rotate_key(shared: Shared, name: str, overlap: str, algorithm: Algorithm) ->
         raise usage("ACC911", f"--overlap {overlap}: this is no time", "for example 30m, 2h, 7d")
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
+        shared.here("keys rotate")
+        async with at_home(shared) as node:
             rotated = await node.rotate_key(name, length, by=who(), algorithm=algorithm)
         if screen.as_json:
             jwk = rotated.new.to_jwk()
@@ -159,9 +163,9 @@ def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> N
     since = read_moment(at, "--at") if at is not None else None
 
     async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            name, kid = await _found(node, reference)
-            known = await node.revoke_key(kid, by=who(), reason=reason, since=since)
+        async with opened(shared) as service:
+            name, kid = await _found(service, reference)
+            known = await service.revoke_key(kid, by=who(), reason=reason, since=since)
         if screen.as_json:
             screen.document({"name": name, **plain_value(key_document(known))})
             return DONE
@@ -175,12 +179,12 @@ def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> N
     carry_out(shared, work)
 
 
-async def _found(node: Node, reference: str) -> tuple[str | None, KeyId]:
+async def _found(service: Service, reference: str) -> tuple[str | None, KeyId]:
     """The name of a key, where it has one here, and its id."""
-    stored = await node.parts.ports.keys.stored()
+    stored = await _stored(service)
     one = next((key for key in stored if reference in (key.name, key.public.kid)), None)
     kid = one.public.kid if one is not None else KeyId(reference)
-    if await node.key(kid) is None:
+    if await service.key(kid) is None:
         if one is None:
             raise NotFound.of("ACC713", f"no key {reference} is known", hint="accord keys list shows names and ids")
         text = f"no agent has ever signed with {one.name}: there is nothing to revoke"
