@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,6 +12,7 @@ from accord.cli.doctor.agents import agents
 from accord.cli.doctor.finding import Finding, failures
 from accord.cli.doctor.home import home
 from accord.cli.doctor.machine import machine
+from accord.cli.doctor.server import server
 from accord.cli.doctor.store import store
 from accord.cli.errors import DONE, FAILED
 from accord.cli.options import Shared
@@ -23,7 +25,8 @@ SIGNS: Final = {"ok": ("✔", "green"), "warn": ("!", "yellow"), "fail": ("✘",
 def doctor(shared: Shared) -> int:
     """Carry out `accord doctor`; returns the exit code."""
     screen = Screen(as_json=shared.as_json)
-    findings = list(examined(shared))
+    url = shared.server()
+    findings = list(examined(shared)) if url is None else asyncio.run(server(url, shared))
     failed = any(finding.grade == "fail" for finding in findings)
     if screen.as_json:
         screen.document({"ok": not failed, "findings": findings})
