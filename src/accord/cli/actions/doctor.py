@@ -25,7 +25,7 @@ SIGNS: Final = {"ok": ("✔", "green"), "warn": ("!", "yellow"), "fail": ("✘",
 def doctor(shared: Shared) -> int:
     """Carry out `accord doctor`; returns the exit code."""
     screen = Screen(as_json=shared.as_json)
-    url = shared.server()
+    url = _server(shared)
     findings = list(examined(shared)) if url is None else asyncio.run(server(url, shared))
     failed = any(finding.grade == "fail" for finding in findings)
     if screen.as_json:
@@ -34,6 +34,14 @@ def doctor(shared: Shared) -> int:
         for finding in findings:
             _show(finding, screen)
     return FAILED if failed else DONE
+
+
+def _server(shared: Shared) -> str | None:
+    """The server that is asked; what is wrong with the settings is told with the rest."""
+    try:
+        return shared.server()
+    except AccordError:
+        return None
 
 
 def _show(finding: Finding, screen: Screen) -> None:
