@@ -1,5 +1,7 @@
 """`python -m bench`: how fast the embedded default is, everything counted: agents, orchestrator, journal, bus.
 
+With `--peers`, each scenario that other systems know is measured with them as well, right after Accord.
+
 Prints a table, and one JSON line per scenario (also appended to `--out`). A figure is only worth something beside its
 machine, so each line names cores and Python. No test looks at these figures.
 """
@@ -10,6 +12,8 @@ import argparse
 import json
 import os
 import platform
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,52 +26,83 @@ from accord.app import settle_memory
 from bench.measure import Figures
 from bench.scenarios import SCENARIOS, Scenario
 
+PEERS = {"LangGraph, SQLite saver, sync": "langgraph_sqlite", "DBOS, SQLite": "dbos_sqlite"}
+"""Modules of `bench.peers`, by what they measure."""
+
+COMPARED = ("lone", "chain-100", "chain-500", "fan-out")
+"""The scenarios that the peers know."""
+
+ACCORD = "Accord, embedded default"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What a system did in a scenario."""
+
+    scenario: Scenario
+    system: str
+    figures: Figures
+
 
 def main() -> None:
     """Run the chosen scenarios, one after the other, each in a fresh home."""
     arguments = _arguments()
     console = Console(stderr=True)
-    chosen = [one for one in SCENARIOS if not arguments.only or one.name in arguments.only]
+    names = arguments.only or (COMPARED if arguments.peers else [one.name for one in SCENARIOS])
+    chosen = [one for one in SCENARIOS if one.name in names]
     rows = []
     settle_memory()
     for scenario in track(chosen, description="bench", console=console, disable=not console.is_terminal):
-        figures = uvloop.run(scenario.run(scale=arguments.scale))
-        rows.append((scenario, figures))
-        line = json.dumps(_record(scenario, figures))
-        print(line, flush=True)
-        if arguments.out:
-            with Path(arguments.out).open("a") as out:
-                out.write(line + "\n")
+        for row in _measured(scenario, arguments):
+            rows.append(row)
+            line = json.dumps(_record(row))
+            print(line, flush=True)
+            if arguments.out:
+                with Path(arguments.out).open("a") as out:
+                    out.write(line + "\n")
     console.print(_table(rows))
+
+
+def _measured(scenario: Scenario, arguments: argparse.Namespace) -> Iterator[Row]:
+    yield Row(scenario, ACCORD, uvloop.run(scenario.run(scale=arguments.scale)))
+    if arguments.peers and scenario.name in COMPARED:
+        for system, module in PEERS.items():
+            command = [arguments.peers, "-m", f"bench.peers.{module}", scenario.name, str(arguments.scale)]
+            told = subprocess.run(command, check=True, capture_output=True).stdout
+            yield Row(scenario, system, msgspec.json.decode(told.splitlines()[-1], type=Figures))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--only", nargs="*", metavar="NAME", help=", ".join(one.name for one in SCENARIOS))
+    parser.add_argument(
+        "--only", nargs="*", metavar="NAME", help="; ".join(f"{one.name}: {one.what}" for one in SCENARIOS)
+    )
     parser.add_argument(
         "--scale", type=float, default=1.0, help="of the number of runs or tasks (0.1 for a quick look)"
     )
+    parser.add_argument("--peers", metavar="PYTHON", help="also measure bench/peers, with this interpreter")
     parser.add_argument("--out", metavar="FILE", help="append the JSON lines to this file")
     return parser.parse_args()
 
 
-def _record(scenario: Scenario, figures: Figures) -> dict[str, object]:
+def _record(row: Row) -> dict[str, object]:
     machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": _cores()}
-    return {"scenario": scenario.name, "system": "accord embedded", **msgspec.to_builtins(figures), **machine}
+    return {"scenario": row.scenario.name, "system": row.system, **msgspec.to_builtins(row.figures), **machine}
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _table(rows: list[tuple[Scenario, Figures]]) -> Table:
-    table = Table(title="Accord, embedded default", title_justify="left")
-    for heading in ("scenario", "what", "hand-offs/s", "CPU-ms each", "p50 ms", "p95 ms", "peak MiB"):
-        table.add_column(heading, justify="left" if heading in ("scenario", "what") else "right")
-    for scenario, one in rows:
+def _table(rows: list[Row]) -> Table:
+    table = Table(title="Hand-offs, or steps of peers", title_justify="left")
+    words = ("scenario", "system")
+    for heading in (*words, "a second", "CPU-ms each", "p50 ms", "p95 ms", "peak MiB"):
+        table.add_column(heading, justify="left" if heading in words else "right")
+    for row in rows:
+        one = row.figures
         table.add_row(
-            scenario.name,
-            scenario.what,
+            row.scenario.name,
+            row.system,
             f"{one.per_second:,.0f}",
             f"{one.cpu_ms_each:.3f}",
             f"{one.p50_ms:.1f}",

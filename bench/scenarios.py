@@ -196,4 +196,5 @@ SCENARIOS = (
     Scenario("wide", "1 → 10 000 → 1", _fan(10_000, 1)),
     Scenario("large-1000", "a graph of 1 000 tasks, 100 branches", _large(1_000, 100)),
     Scenario("large-10000", "a graph of 10 000 tasks, 100 branches", _large(10_000, 100)),
+    Scenario("large-100000", "a graph of 100 000 tasks, 100 branches", _large(100_000, 100)),
 )

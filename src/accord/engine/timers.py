@@ -27,6 +27,8 @@ class Timers:
         self._at: dict[RunId, datetime] = {}
         self._heap: list[tuple[datetime, RunId]] = []
         self._changed = asyncio.Event()
+        self._until = clock.now()
+        """When it wakes by itself."""
 
     def set(self, run: RunId, at: datetime | None) -> None:
         """Wake the run at this time, and at no other; None for never."""
@@ -43,7 +45,9 @@ class Timers:
 
     def poke(self) -> None:
         """The dispatcher's next time may have changed."""
-        self._changed.set()
+        due = self._next_due()
+        if due is not None and due < self._until:
+            self._changed.set()
 
     async def run(self, wake: Callable[[RunId], None], kick: Callable[[], None]) -> None:
         """Wake what is due, for ever."""
@@ -72,8 +76,9 @@ class Timers:
             times.append(self._heap[0][0])
         if dispatch_at is not None:
             times.append(dispatch_at)
+        self._until = min(times)
         self._changed.clear()
         with suppress(TimeoutError):
             # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with a change.
-            async with asyncio.timeout(max((min(times) - now).total_seconds(), 0.001)):
+            async with asyncio.timeout(max((self._until - now).total_seconds(), 0.001)):
                 await self._changed.wait()
