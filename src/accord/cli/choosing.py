@@ -12,16 +12,16 @@ from accord.builtin import agents as built_in
 from accord.cli.errors import usage
 from accord.cli.examining import MISSED, verified
 from accord.cli.hosting import contracts_of, staff_of
-from accord.cli.inputs import changed, read_input, read_value
+from accord.cli.inputs import Given, changed, read_input, read_value
 from accord.cli.options import Shared
 from accord.domain.defaults import completed
 from accord.domain.schema import compile_schema
-from accord.errors import ContractViolation, NotFound, Problem, Problems, TemplateInvalid, in_order, pointer_only
+from accord.errors import ContractViolation, NotFound, Problem, Problems, TemplateInvalid, in_order
 from accord.planner.plan import Plan, plan, plan_template
 from accord.sdk import Agent
 from accord.templates.documents import is_file
 from accord.templates.reading import Examined, examine, source_of
-from accord.verifier.known import Capabilities, ContractTable, Templates
+from accord.verifier.known import Capabilities, ContractTable
 from accord.views.catalogue import Catalogue, Entry, built_in_entries, entry_of
 from accord.views.planning import is_reference
 
@@ -55,35 +55,40 @@ def choose(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Ch
     """
     path = template_file(asked.target)
     if path is not None:
-        found = examine(path)
-        refuse_file(found, asked, Known(catalogue, capabilities))
-        entry = entry_of(source_of(found), str(path))
-    elif is_reference(asked.target):
-        entry = catalogue.find(asked.target)
-    else:
+        return _from_file(path, asked, Known(catalogue, capabilities))
+    if not is_reference(asked.target):
         return _by_objective(asked, catalogue, capabilities)
+    entry = catalogue.find(asked.target)
     given = read_input(asked.given, asked.sets, entry.template.input)
-    place_of = entry.document.place if entry.document is not None else pointer_only
-    known = catalogue.with_entry(entry)
-    return Chosen(entry, plan_template(entry.known, given.value, capabilities, known, place_of=place_of))
+    return Chosen(entry, plan_template(entry.known, given.value, capabilities, catalogue))
+
+
+def _from_file(path: Path, asked: Asked, known: Known) -> Chosen:
+    found = examine(path)
+    given = checked_input(found, asked, known)
+    entry = entry_of(source_of(found), str(path))
+    others = known.templates.with_entry(entry)
+    return Chosen(entry, plan_template(entry.known, given.value, known.capabilities, others, place_of=found.place))
 
 
 class Known(msgspec.Struct, frozen=True):
     """What is known of others when a file is examined."""
 
-    templates: Templates
+    templates: Catalogue
     capabilities: Capabilities
     passed_over: frozenset[str] = frozenset()
     """Findings that are not told, because not all of the others could be read."""
 
 
-def prepared(asked: Asked, shared: Shared) -> list[Agent]:
+def prepared(asked: Asked, shared: Shared, others: Sequence[Problem] = ()) -> list[Agent]:
     """The agents that a command will host, before anything is opened; none where a server is asked.
 
     Raises:
-        BadInput: the settings or the agents are wrong; then with all that is wrong with template and input, too.
+        BadInput: the settings or the agents are wrong, or there are `others`; then with all that is wrong with template
+            and input, too.
     """
     problems = Problems()
+    problems.found.extend(others)
     problems.attempt(shared.settings)
     staff = staff_of(shared.agents)
     problems.found.extend(staff.problems)
@@ -99,26 +104,32 @@ def _refuse_all(asked: Asked, agents: Sequence[Agent], problems: Problems) -> No
     found = problems.attempt(lambda: examine(path)) if path is not None else None
     if found is not None:
         known = Known(Catalogue(built_in_entries()), ContractTable(contracts_of(agents)), MISSED)
-        refuse_file(found, asked, known, problems.found)
+        checked_input(found, asked, known, problems.found)
     given = asked.given
     if given is not None:
         problems.attempt(lambda: read_value(given, "--input"))
     problems.refuse()
 
 
-def refuse_file(found: Examined, asked: Asked, known: Known, others: Sequence[Problem] = ()) -> None:
-    """Raise BadInput with all that is wrong with a file and the input for it, where the file or the input is wrong.
+def checked_input(found: Examined, asked: Asked, known: Known, others: Sequence[Problem] = ()) -> Given:
+    """The input for a file, where file and input are sound and there are no `others`.
 
-    With a sound file and input, and no `others`, it does nothing: the plan says what the verifier holds against it.
+    What the verifier holds against a sound file is not asked: its plan says that.
+
+    Raises:
+        BadInput: all that is wrong with both, by the verifier too, and the others.
     """
     problems = Problems()
     problems.found.extend((*others, *found.problems))
+    given = None
     if found.template is not None and found.knows_input:
         schema = found.template.input
-        problems.attempt(lambda: read_input(asked.given, asked.sets, schema))
+        given = problems.attempt(lambda: read_input(asked.given, asked.sets, schema))
     if problems.found:
         problems.found.extend(verified(found, known.capabilities, known.templates, known.passed_over).problems)
     problems.refuse()
+    assert given is not None, "a sound file knows its input"  # noqa: S101
+    return given
 
 
 def template_file(target: str) -> Path | None:

@@ -12,7 +12,7 @@ import typer
 from accord.cli import errors
 from accord.cli.commands import app
 from accord.cli.later import later
-from accord.cli.usage import UsageError, usage_problems
+from accord.cli.usage import UsageError, unreadable, usage_problems
 from accord.errors import AccordError
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(given: list[str]) -> int:
     as_json = "--json" in given
+    if problems := unreadable(given):
+        errors.tell(problems, as_json=as_json)
+        return errors.BAD_INPUT
     try:
         return _called(given)
     except UsageError as error:

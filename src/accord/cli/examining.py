@@ -32,6 +32,8 @@ class Verified(msgspec.Struct, frozen=True):
     warnings: tuple[Problem, ...] = ()
     report: Report | None = None
     """Of all that is sound; None where nothing is."""
+    unsaid: bool = False
+    """Whether there were findings that were passed over."""
 
 
 def verified(
@@ -44,7 +46,8 @@ def verified(
     told = Told(found.problems)
     errors = [each for each in _problems(report.errors, passed_over) if not told.covers(each)]
     warnings = [each for each in _problems(report.warnings, passed_over) if not told.touches(each)]
-    return Verified(in_order([*found.problems, *errors]), in_order(warnings), report)
+    unsaid = any(finding.code in passed_over for finding in report.errors)
+    return Verified(in_order([*found.problems, *errors]), in_order(warnings), report, unsaid)
 
 
 def _problems(findings: Iterable[Finding], passed_over: Collection[str]) -> Iterable[Problem]:

@@ -48,15 +48,14 @@ def hosted_agents(targets: Sequence[str]) -> list[Agent]:
 def agents_of(target: str) -> list[Agent]:
     """The agents of a module, a Python file or a declaration; code is executed. Raises BadInput."""
     if target.endswith(DOCUMENTS):
-        return [agent_of_document(Path(target))]
+        return [agent_of_document(scan_document(Path(target)))]
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does: modules beside the caller are found
     return load_agents(target)
 
 
-def agent_of_document(path: Path) -> Agent:
-    """The agent that a file declares. Raises BadInput with lines and columns."""
-    document = scan_document(path)
+def agent_of_document(document: Document) -> Agent:
+    """The agent that a document declares. Raises BadInput with lines and columns."""
     problems = Problems()
     problems.found.extend(document.problems)
     agent = problems.attempt(lambda: _declared(document))

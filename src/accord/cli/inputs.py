@@ -30,7 +30,9 @@ class Given(msgspec.Struct, frozen=True):
 
     def place(self, pointer: str, /, *, key: bool = False) -> Place:
         """Where the part at a JSON pointer was written: in a `--set`, or in the file that the value came from."""
-        written = max((at for at in self.sets if f"{pointer}/".startswith(f"{at}/")), key=len, default=None)
+        above = [at for at in self.sets if f"{pointer}/".startswith(f"{at}/")]
+        below = [at for at in self.sets if pointer and at.startswith(f"{pointer}/")]
+        written = max(above, key=len, default=below[0] if below else None)
         if written is not None:
             return Place(f"--set {self.sets[written]}", pointer=pointer)
         return self.document.place(pointer, key=key) if self.document is not None else pointer_only(pointer)
@@ -101,7 +103,7 @@ class _Changing:
 
     def _take(self, text: str) -> None:
         path, said = _parsed(text)
-        self.value = _with(self.value, path, _meant(said, schema_at(self._schema, path)), text)
+        self.value = _with(self.value, path, _meant(text, said, schema_at(self._schema, path)), text)
         self.sets[pointer(*path)] = text
 
 
@@ -127,7 +129,7 @@ def _with(value: Any, path: tuple[str, ...], part: Any, text: str) -> Any:
     return {**value, path[0]: inner}
 
 
-def _meant(said: str, schema: JsonSchema | None) -> Any:
+def _meant(text: str, said: str, schema: JsonSchema | None) -> Any:
     """The value that a text means: by the type that the schema asks for, else as JSON, else as text."""
     types = types_of(schema) if schema is not None else frozenset()
     if types == {"string"}:
@@ -135,6 +137,10 @@ def _meant(said: str, schema: JsonSchema | None) -> Any:
     try:
         return msgspec.json.decode(said)
     except msgspec.DecodeError:
-        if "array" in types and "string" not in types:
-            return [part.strip() for part in said.split(",")]
-        return said
+        if "string" in types:
+            return said
+        if said.lstrip().startswith(("[", "{", '"')):
+            raise usage(
+                "ACC911", f"{shortened(said, 60)} begins like JSON, and is none", "put it into quotes"
+            ) from None
+        return [part.strip() for part in said.split(",")] if "array" in types else said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from textwrap import indent
@@ -17,6 +19,7 @@ from accord.cli.errors import DONE, FAILED, show_problem, usage
 from accord.cli.output import Screen, agent_name, clean, counted, run_text, state_text, worked
 from accord.cli.repairs import words_of
 from accord.domain.state import Run
+from accord.errors import Problem
 from accord.views.result import Result
 
 RAISED_TOLD = 3
@@ -52,8 +55,33 @@ def written(result: Result, folder: Path) -> Result:
         (folder / "output.json").write_bytes(encoded(result.output))
         (folder / "statement.jws").write_text(result.statement + "\n", encoding="ascii")
     except OSError as error:
-        raise usage("ACC914", f"{folder}: the report cannot be written: {error.strerror}", "see --reports") from error
+        hint = f"accord runs show {result.run} --json has the output"
+        raise usage("ACC914", f"{folder}: the report cannot be written: {error.strerror}", hint) from error
     return msgspec.structs.replace(result, reports=str(folder))
+
+
+def unwritable_file(path: Path, option: str) -> Iterator[Problem]:
+    """Why a file cannot be written (ACC914); nothing where it can."""
+    if path.is_dir():
+        yield Problem("ACC914", f"{option}: {path} is a directory", hint="give the name of a file")
+    elif path.exists():
+        if not os.access(path, os.W_OK):
+            yield Problem("ACC914", f"{option}: {path} may not be written", hint="give another file")
+    elif not path.parent.is_dir():
+        yield Problem(
+            "ACC914", f"{option}: there is no directory {path.parent}", hint=f"make it: mkdir -p {path.parent}"
+        )
+    else:
+        yield from unwritable_folder(path.parent, option)
+
+
+def unwritable_folder(path: Path, option: str) -> Iterator[Problem]:
+    """Why files cannot be written into a folder (ACC914), which is made where it is not there."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        yield Problem("ACC914", f"{option}: {there} is no directory", hint="give another directory")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield Problem("ACC914", f"{option}: {there} may not be written into", hint="give another directory")
 
 
 def write_output(result: Result, path: Path) -> None:
@@ -63,7 +91,8 @@ def write_output(result: Result, path: Path) -> None:
     try:
         path.write_bytes(text)
     except OSError as error:
-        raise usage("ACC914", f"{path} cannot be written: {error.strerror}", "see --output") from error
+        hint = f"accord runs show {result.run} --json has the output"
+        raise usage("ACC914", f"{path} cannot be written: {error.strerror}", hint) from error
 
 
 def encoded(value: Any) -> bytes:

@@ -13,6 +13,17 @@ from accord.errors import Problem
 UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 
+def unreadable(given: Sequence[str]) -> list[Problem]:
+    """A problem for each argument that is no text, such as a file's name in another encoding (ACC910)."""
+    shown = [text.encode("utf-8", "backslashreplace").decode() for text in given]
+    hint = "arguments, and the names of files, are text in UTF-8"
+    return [
+        Problem("ACC910", f"`{said}` is not UTF-8", hint=hint)
+        for text, said in zip(given, shown, strict=True)
+        if said != text
+    ]
+
+
 def usage_problems(error: Any, root: Any, given: Sequence[str]) -> list[Problem]:
     """All problems of a command line of `root`, of which Typer has told the first one (ACC910)."""
     context: Any = typer.Context(root, info_name="accord")

@@ -46,7 +46,7 @@ def split_item(task: TaskId) -> tuple[TaskId, int | None]:
     if not task.endswith("]"):
         return task, None
     name, _, index = task[:-1].rpartition("[")
-    return TaskId(name), int(index)
+    return (TaskId(name), int(index)) if index.isdecimal() and index.isascii() else (task, None)
 
 
 def lease_of(run: RunId, token: str) -> LeaseToken:

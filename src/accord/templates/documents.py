@@ -32,14 +32,19 @@ def scan_document(source: Path | str, *, file: str | None = None) -> Document:
     Raises:
         TemplateInvalid: it cannot be read, is too large or too deep, or breaks the syntax.
     """
-    is_file = isinstance(source, Path)
-    name = file or str(source) if is_file else file
+    from_file = isinstance(source, Path)
+    name = file or printable(str(source)) if from_file else file
     text = _text_of(source, str(name)) if isinstance(source, Path) else source
-    if (is_file and str(source).endswith(".json")) or text.lstrip().startswith(("{", "[")):
+    if (from_file and str(source).endswith(".json")) or text.lstrip().startswith(("{", "[")):
         _check_size(text, MAX_JSON_BYTES, name)
         return parse_json(text, name)
     _check_size(text, MAX_YAML_BYTES, name)
     return parse_yaml(text, name)
+
+
+def printable(name: str) -> str:
+    """The name of a file as text, whatever its encoding is."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_file(path: Path) -> bool:

@@ -78,15 +78,20 @@ def source_of(found: Examined) -> Source:
 
 
 def examine(source: Path | str, *, file: str | None = None) -> Examined:
-    """What a file (a `Path`) or a text (a `str`) says, and all its problems, in the order of the file.
-
-    Problems of one kind hide none of another: what is not sound counts as unknown, and what would only follow from it
-    is not told.
+    """What a file (a `Path`) or a text (a `str`) says, see `examined`.
 
     Raises:
         TemplateInvalid: it cannot be read at all (ACC100 to ACC104).
     """
-    document = scan_document(source, file=file)
+    return examined(scan_document(source, file=file))
+
+
+def examined(document: Document) -> Examined:
+    """What a document says, and all its problems, in the order of the file.
+
+    Problems of one kind hide none of another: what is not sound counts as unknown, and what would only follow from it
+    is not told.
+    """
     flaws = shape_flaws(document)
     found = _added(document.problems, (flaw.problem for flaw in flaws))
     sound = sound_parts(document, flaws)

@@ -159,8 +159,13 @@ def _tightened(schema: Any) -> Any:
 
 
 @cache
+def _schema() -> dict[str, Any]:
+    return accord_template_schema()
+
+
+@cache
 def _validator() -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(accord_template_schema(), offline=True)
+    return jsonschema_rs.Draft202012Validator(_schema(), offline=True)
 
 
 @cache
@@ -229,7 +234,7 @@ def _of_alternatives(error: jsonschema_rs.ValidationError, at: str, document: Do
 
 
 def _properties(error: jsonschema_rs.ValidationError) -> Iterator[str]:
-    schema: Any = accord_template_schema()
+    schema: Any = _schema()
     for step in error.schema_path[:-1]:
         schema = schema[int(step) if isinstance(schema, list) else step]
     yield from schema["properties"]

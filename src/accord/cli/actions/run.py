@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,13 +13,14 @@ from accord.cli.choosing import Asked, choose, prepared
 from accord.cli.driving import carried_on
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.result import code_of, show_result, write_output, written
+from accord.cli.result import code_of, show_result, unwritable_file, unwritable_folder, write_output, written
 from accord.cli.session import carry_out, staffed, who
 from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
 from accord.domain.state import Run
 from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
+from accord.errors import Problem, Problems
 from accord.service import Service
 from accord.verifier.known import ContractTable
 from accord.views.catalogue import all_entries
@@ -34,6 +36,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     output: Path | None = None
     reports: Path | None = None
+
+    def unwritable(self) -> Iterator[Problem]:
+        """What cannot be written when the run will have ended: it is told before it begins."""
+        if self.output is not None:
+            yield from unwritable_file(self.output, "--output")
+        if self.reports is not None:
+            yield from unwritable_folder(self.reports, "--reports")
 
 
 def run(shared: Shared, job: Job) -> None:
@@ -52,7 +61,7 @@ class _Running:
     async def work(self, screen: Screen) -> int:
         """Do it; returns the exit code."""
         try:
-            agents = prepared(self._job.asked, self._shared)
+            agents = prepared(self._job.asked, self._shared, tuple(self._job.unwritable()))
             async with staffed(self._shared, agents) as service:
                 self._run = await self._start(service, screen)
                 state = await carried_on(service, self._run, screen)
@@ -94,8 +103,12 @@ def tell_how_to_resume(run: RunId, shared: Shared, screen: Screen) -> None:
 def finish(result: Result, state: Run, job: Job, shared: Shared, screen: Screen) -> int:
     """Write and show the result of a run that has ended; returns the exit code."""
     folder = job.reports or shared.settings().home / "reports" / state.id
-    result = written(result, folder)
+    problems = Problems()
+    kept = problems.attempt(lambda: written(result, folder)) or result
     if job.output is not None and result.state == "completed":
-        write_output(result, job.output)
-    show_result(result, state, screen, to_file=job.output)
-    return code_of(result)
+        path = job.output
+        problems.attempt(lambda: write_output(result, path))
+    # What could not be written is shown: the run is over, and nothing of it may be lost.
+    show_result(kept, state, screen, to_file=None if problems.found else job.output)
+    problems.refuse()
+    return code_of(kept)

@@ -29,8 +29,8 @@ from accord.cli.session import carry_out, opened
 from accord.cli.task_details import show_task
 from accord.cli.watching import how_to_answer
 from accord.domain.cost import shortest
-from accord.domain.graph import node_of
-from accord.domain.ids import RunId, TaskId
+from accord.domain.graph import UNDO
+from accord.domain.ids import RunId, TaskId, split_item
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
 from accord.errors import NotFound
@@ -162,10 +162,14 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
 
 
 def known(run: Run, task: str) -> None:
-    """Raise NotFound unless the run has the task."""
-    if node_of(TaskId(task)) not in run.graph.tasks:
+    """Raise NotFound unless the run has the task, or the item of one."""
+    node, index = split_item(TaskId(task.removeprefix(UNDO)))
+    if node not in run.graph.tasks:
         names = ", ".join(run.graph.order[:8]) + (", …" if len(run.graph.order) > 8 else "")
         raise NotFound.of("ACC434", f"the run has no task {task}", hint=f"it has {names}")
+    if index is not None and index >= run.state(node).item_count:
+        count = counted(run.state(node).item_count, "item")
+        raise NotFound.of("ACC434", f"the run has no item {task}", hint=f"{node} has {count}, counted from 0")
 
 
 def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,21 @@ from rich.text import Text
 from accord.builtin import agents as built_in
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
 from accord.cli.examining import MISSED_AGENTS, MISSED_WORKFLOWS, WithDoubtful, verified
-from accord.cli.hosting import agents_of, contracts_of, twice
+from accord.cli.hosting import agent_of_document, agents_of, contracts_of, twice
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.domain.contract import Contract
-from accord.errors import AccordError, Problem, in_order
+from accord.errors import AccordError, BadInput, NotFound, Place, Problem, in_order
 from accord.sdk import Agent
-from accord.templates.documents import scan_document
-from accord.templates.reading import Examined, examine, source_of
+from accord.templates.documents import is_file, printable, scan_document
+from accord.templates.nodes import Document
+from accord.templates.reading import Examined, examined, source_of
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
 from accord.views.catalogue import Catalogue, built_in_entries, entry_of
 
 DOCUMENTS = (".yaml", ".yml", ".json")
+_OURS = re.compile(rb"""^(?:["']?accord["']?[ \t]*:|\s*\{[^\0]*"accord"\s*:)""", re.MULTILINE)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What keeps the file from being used."""
     warnings: tuple[Problem, ...] = ()
     report: Report | None = None
+    unsaid: bool = False
+    """Whether something was not told, because it may follow from a file that could not be read."""
 
 
 class Files:
@@ -48,26 +53,34 @@ class Files:
         self.templates: list[tuple[str, Examined]] = []
         self.agents: list[Agent] = []
         for target in agents:
-            self._read_agents(target, told=False)
+            self._read_agents(target, None, told=False)
         if problems := tuple(twice(self.agents)):
             self.verdicts.append(Verdict(file="--agents", kind="agent", problems=problems))
         for path in paths:
             self._read(path)
 
+    @property
+    def passed_over(self) -> frozenset[str]:
+        """The findings that say nothing, because what is missed may be in a file that could not be read."""
+        broken = {verdict.kind for verdict in self.verdicts if verdict.problems}
+        missed = MISSED_AGENTS if broken else frozenset[str]()
+        return missed | MISSED_WORKFLOWS if "" in broken else missed
+
     def _read(self, path: Path) -> None:
-        file = str(path)
+        file = printable(str(path))
         try:
-            if kind_of(path) == "agent":
-                self._read_agents(file)
+            document = document_of(path)
+            if document is None or _is_agent(document):
+                self._read_agents(file, document)
             else:
-                self.templates.append((file, examine(path)))
+                self.templates.append((file, examined(document)))
         except AccordError as error:
             self._refuse(file, "", error)
 
-    def _read_agents(self, target: str, *, told: bool = True) -> None:
+    def _read_agents(self, target: str, document: Document | None, *, told: bool = True) -> None:
         """The agents of a target; those that only help others to be verified are told where they are wrong."""
         try:
-            found = agents_of(target)
+            found = agents_of(target) if document is None else [agent_of_document(document)]
         except AccordError as error:
             self._refuse(target, "agent", error)
             return
@@ -80,13 +93,6 @@ class Files:
         placed = in_order(_in_file(problem, file) for problem in error.problems)
         self.verdicts.append(Verdict(file=file, kind=kind, problems=placed))
 
-    @property
-    def passed_over(self) -> frozenset[str]:
-        """The findings that say nothing, because what is missed may be in a file that could not be read."""
-        broken = {verdict.kind for verdict in self.verdicts if verdict.problems}
-        missed = MISSED_AGENTS if broken else frozenset[str]()
-        return missed | MISSED_WORKFLOWS if "" in broken else missed
-
 
 def _in_file(problem: Problem, file: str) -> Problem:
     if problem.place.file is not None:
@@ -94,19 +100,28 @@ def _in_file(problem: Problem, file: str) -> Problem:
     return msgspec.structs.replace(problem, place=msgspec.structs.replace(problem.place, file=file))
 
 
-def kind_of(path: Path) -> str:
-    """`template` or `agent`, by what the file says of itself. Raises TemplateInvalid, NotFound."""
+def document_of(path: Path) -> Document | None:
+    """The document in a file; None for Python. Raises TemplateInvalid, NotFound, BadInput."""
+    file = Path(str(path).partition(":")[0])
+    if not path.exists() and not is_file(file):
+        raise NotFound.of("ACC911", "there is no such file or directory")
+    if file.suffix == ".py":
+        return None
     if path.suffix not in DOCUMENTS:
-        return "agent"
-    value = scan_document(path).value
-    language = value.get("accord") if isinstance(value, dict) else None
-    return "agent" if isinstance(language, str) and language.startswith("agent/") else "template"
+        raise BadInput.of("ACC911", "neither a template nor an agent", hint="give .yaml, .yml, .json or .py files")
+    return scan_document(path)
+
+
+def _is_agent(document: Document) -> bool:
+    language = document.value.get("accord") if isinstance(document.value, dict) else None
+    return isinstance(language, str) and language.startswith("agent/")
 
 
 def verify_paths(shared: Shared, paths: Sequence[Path]) -> int:
     """Carry out `accord verify`; returns the exit code."""
     shared.here("verify")
     files = Files([found for path in paths for found in _expanded(path)], shared.agents)
+    files.verdicts.extend(_empty(path) for path in paths if path.is_dir() and not any(_expanded(path)))
     contracts = contracts_of([*built_in(), *files.agents])
     verdicts = sorted([*files.verdicts, *_of_templates(files, contracts)], key=lambda verdict: verdict.file)
     screen = Screen(as_json=shared.as_json)
@@ -116,7 +131,7 @@ def verify_paths(shared: Shared, paths: Sequence[Path]) -> int:
         for verdict in verdicts:
             _show(verdict, screen)
         _show_sum(verdicts, screen)
-        if files.passed_over:
+        if any(verdict.unsaid for verdict in verdicts):
             screen.note("What files offer that could not be read is not known: nothing is said of who needs it.")
     return BAD_INPUT if any(verdict.problems for verdict in verdicts) else DONE
 
@@ -127,16 +142,23 @@ def _expanded(path: Path) -> Iterator[Path]:
         yield path
         return
     for found in sorted(path.rglob("*")):
-        if found.suffix in DOCUMENTS and b"accord" in found.read_bytes()[:4096] and _is_ours(found):
+        if found.suffix in DOCUMENTS and is_file(found) and _is_ours(found):
             yield found
 
 
 def _is_ours(path: Path) -> bool:
+    """Whether a file says of itself that it is Accord's; one that cannot be opened is to be told."""
     try:
-        value = scan_document(path).value
-    except AccordError:
-        return True  # it says something of Accord, and cannot be read: that is to be told
-    return isinstance(value, dict) and str(value.get("accord", "")).startswith(("template/", "agent/"))
+        with path.open("rb") as file:
+            return _OURS.search(file.read(4096)) is not None
+    except OSError:
+        return True
+
+
+def _empty(path: Path) -> Verdict:
+    hint = "they are YAML or JSON, with `accord: template/1` or `accord: agent/1`; Python files are given by name"
+    problem = Problem("ACC911", "there is no template and no agent in this directory", Place(str(path)), hint)
+    return Verdict(file=str(path), kind="", problems=(problem,))
 
 
 def _of_templates(files: Files, contracts: list[Contract]) -> Iterator[Verdict]:
@@ -153,6 +175,7 @@ def _of_templates(files: Files, contracts: list[Contract]) -> Iterator[Verdict]:
             problems=told.problems,
             warnings=told.warnings,
             report=told.report,
+            unsaid=told.unsaid,
         )
 
 

@@ -1,0 +1,202 @@
+"""Whatever somebody may give to the command line: an error with code, place and way out; no fault of ours, no hang."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from accord.cli import main
+
+HEAD = "accord: template/1\nname: sum\nversion: 1.0.0\n"
+SUM = (
+    HEAD
+    + """input:
+  type: object
+  properties:
+    n: {type: integer, minimum: 0, default: 1}
+    list: {type: array, items: {type: string}}
+    any: {}
+  additionalProperties: false
+tasks:
+  a: {sleep: 1ms}
+output: {n: "${ input.n }"}
+"""
+)
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACCORD_HOME", str(tmp_path / "home"))
+    (tmp_path / "sum.yaml").write_text(SUM)
+    return tmp_path
+
+
+@pytest.fixture
+def call(here: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        assert "fault of Accord" not in said.err
+        return Outcome(int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+FILES = {
+    "binary": (bytes(range(256)) * 9, "ACC100"),
+    "zeros": (bytes(1000), "ACC101"),
+    "empty": (b"", "ACC101"),
+    "utf-16": (SUM.encode("utf-16"), "ACC100"),
+    "latin-1": (b"description: caf\xe9\n", "ACC100"),
+    "deep": (f"{HEAD}tasks: {{a: {{uses: x.y, with: {'[' * 5000}{']' * 5000}}}}}\n".encode(), "ACC103"),
+    "itself": (f"{HEAD}tasks: {{a: &a {{uses: x.y, with: *a}}}}\n".encode(), "ACC103"),
+    "scalar": (b"hello\n", "ACC105"),
+    "null": (b"null\n", "ACC105"),
+    "types": (b"accord: template/1\nname: [1]\ntasks: [a]\nlimits: x\noutput: ~\ninput: 5\n", "ACC112"),
+    "names": (f'{HEAD}tasks:\n  "": {{sleep: 1s}}\n  "a/~1": {{sleep: x}}\n  1: {{sleep: 1s}}\n'.encode(), "ACC114"),
+    "steering": (f'{HEAD}tasks: {{a: {{sleep: "\\u001b[31mred"}}}}\n'.encode(), "ACC114"),
+    "long expression": (f'{HEAD}tasks: {{a: {{uses: x.y, with: "${{ {"(" * 3000} }}"}}}}\n'.encode(), "ACC203"),
+    "complex key": (b"? [a]\n: b\n", "ACC104"),
+}
+
+
+@pytest.mark.parametrize(("data", "code"), FILES.values(), ids=FILES)
+def test_no_file_is_too_odd_to_be_told_off(call: Call, here: Path, data: bytes, code: str) -> None:
+    (here / "odd.yaml").write_bytes(data)
+    for command in (
+        ["verify", "odd.yaml", "--json"],
+        ["run", "odd.yaml", "--json"],
+        ["templates", "publish", "odd.yaml"],
+    ):
+        refused = call(*command)
+        assert refused.code == 2, command
+        assert code in refused.out + refused.err
+        assert "\x1b" not in refused.out + refused.err
+
+
+def test_what_is_no_file_of_ours_is_no_success(call: Call, here: Path) -> None:
+    (here / "nothing").mkdir()
+    (here / "folder.yaml").mkdir()
+    (here / "text.txt").write_text("hello")
+    (here / "gone.yaml").symlink_to(here / "no-such-file")
+    checked = call("verify", "nothing", "missing.yaml", "missing", "text.txt", "gone.yaml", "--json")
+    assert checked.code == 2
+    found = {one["file"]: one["problems"][0]["code"] for one in json.loads(checked.out)}
+    assert found == dict.fromkeys(("nothing", "missing.yaml", "missing", "text.txt", "gone.yaml"), "ACC911")
+    assert call("run", "folder.yaml").code == 2
+    assert call("verify", ".").code == 0  # what cannot be a file of ours does not keep others from being verified
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_told(call: Call, here: Path) -> None:
+    (here / "secret.yaml").write_text(SUM)
+    (here / "secret.yaml").chmod(0)
+    assert "ACC100" in call("verify", ".").out
+
+
+# -- inputs --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "code"),
+    [
+        ("--input", "{", "ACC101"),
+        ("--input", '{"n": NaN}', "ACC101"),
+        ("--input", '{"n": 1e999}', "ACC101"),
+        ("--input", '{"n": 99999999999999999999}', "ACC103"),
+        ("--input", '{"n": 1, "n": 2}', "ACC102"),
+        ("--input", "[" * 10_000, "ACC103"),
+        ("--input", "null", "ACC450"),
+        ("--input", "x" * 5000, "ACC911"),
+        ("--input", "/dev/null", "ACC911"),
+        ("--input", ".", "ACC911"),
+        ("--set", "=", "ACC911"),
+        ("--set", "n=NaN", "ACC450"),
+        ("--set", "list=[1", "ACC911"),
+        ("--set", "n.m=1", "ACC450"),
+        ("--output", ".", "ACC914"),
+        ("--output", "no/such/file.json", "ACC914"),
+        ("--reports", "sum.yaml/reports", "ACC914"),
+    ],
+)
+def test_options_that_cannot_be_are_told_before_anything_runs(call: Call, option: str, text: str, code: str) -> None:
+    refused = call("run", "sum.yaml", option, text, "--json")
+    assert refused.code == 2
+    assert code in {problem["code"] for problem in json.loads(refused.err)["problems"]}
+    assert json.loads(call("runs", "list", "--json").out)["runs"] == []
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_arguments_that_are_no_text_are_told(call: Call, as_json: list[str]) -> None:
+    refused = call("run", "no\udcffsuch.yaml", "--title", "\udcfe", *as_json)
+    assert refused.code == 2
+    assert refused.err.count("ACC910") == 2
+    assert "no\\udcffsuch.yaml" in json.loads(refused.err)["problems"][0]["message"] if as_json else refused.err
+
+
+def test_files_whose_names_are_no_text_are_verified(call: Call, here: Path) -> None:
+    (here / "bad\udcffname.yaml").write_text(SUM.replace("sleep: 1ms", "sleep: soon"))
+    for as_json in ([], ["--json"]):
+        checked = call("verify", ".", *as_json)
+        assert checked.code == 2
+        assert "bad\\udcffname.yaml" in checked.out.replace("\\\\", "\\")
+
+
+def test_a_part_of_a_set_has_the_place_of_the_set(call: Call) -> None:
+    [problem] = json.loads(call("run", "sum.yaml", "--set", "n.m=1", "--json").err)["problems"]
+    assert problem["place"] == {"file": "--set n.m=1", "pointer": "/n"}
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_stdin_is_read_once(call: Call, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("n: 3"))
+    told = call(command, "sum.yaml", "--input", "-", "--json")
+    assert told.code == 0, told.err
+    assert json.loads(told.out)["output" if command == "run" else "input"]["n"] == 3
+
+
+def test_an_output_that_cannot_be_written_after_all_is_shown(
+    call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    told = call("run", "sum.yaml", "--output", "out.json")
+    assert told.code == 2
+    assert "ACC914" in told.err
+    assert json.loads(told.out) == {"n": 1}
+    assert "completed" in told.err
+
+
+@pytest.mark.parametrize("task", ["a[5]", "a[x]", "a[", "b", "a[-1]", "undo:b", "[0]", ""])
+@pytest.mark.parametrize(
+    "command",
+    [["show", "last", "--task"], ["retry", "last", "--task"], ["rollback", "last", "--to"], ["fork", "last", "--task"]],
+)
+def test_tasks_that_there_are_not_are_refused(call: Call, command: list[str], task: str) -> None:
+    call("run", "sum.yaml")
+    refused = call("runs", *command, task)
+    assert refused.code in (2, 3)
+    assert "ACC4" in refused.err
