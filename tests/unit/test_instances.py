@@ -154,9 +154,8 @@ async def reported(stage: Stage, worker: ScriptedAgent, *running: LeaseToken | N
     """What is believed of the agent's only instance: how many wait in it, and how many places others have taken."""
     await worker.heartbeat(*running, **beat)
     (presence,) = stage.parts.registry.serving(worker.id)
-    report = presence.believed(stage.clock.now())
-    assert report is not None
-    return report.queued, report.others
+    assert presence.report.until > stage.clock.now()
+    return presence.report.queued, presence.report.others
 
 
 async def test_what_is_ours_is_not_counted_twice(stage: Stage) -> None:

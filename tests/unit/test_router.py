@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,7 +14,7 @@ from accord.domain.contract import Contract, compile_contract
 from accord.domain.document import document_of
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
-from accord.engine.presence import HIGH_WATER, Presence, Report
+from accord.engine.presence import HIGH_WATER, Presence, Report, Rooms, rooms_of
 from accord.engine.registry import Candidate
 from accord.engine.router import Held, Router
 from accord.testing.stage import NOON, CountedIds
@@ -40,11 +40,8 @@ class Capacities:
     def __init__(self, **agents: tuple[int, int]) -> None:
         self._known = {AgentId(name): (instance(name, Capacity(*capacity)),) for name, capacity in agents.items()}
 
-    def serving(self, agent: AgentId) -> tuple[Presence, ...]:
-        return self._known.get(agent, ())
-
-    def offering(self, agent: AgentId, contract: Digest) -> tuple[Presence, ...]:
-        return tuple(one for one in self.serving(agent) if contract in one.offers)
+    def rooms(self, agent: AgentId, contract: Digest, now: datetime) -> Rooms:
+        return rooms_of(self._known.get(agent, ()), contract, now)
 
     @property
     def candidates(self) -> Sequence[Candidate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -27,6 +27,7 @@ class Report(msgspec.Struct, frozen=True):
     """From then on it is not believed any more."""
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
 NOTHING = Report(0, 0.0, 0, datetime.min.replace(tzinfo=UTC))
 """Of an instance that has sent no heartbeat yet."""
 
@@ -61,17 +62,16 @@ class Presence(msgspec.Struct):
         """How many attempts may wait in it before it gets no more."""
         return int(self.capacity.queue * HIGH_WATER)
 
-    def believed(self, now: datetime) -> Report | None:
-        """Its last report, unless that is too old."""
-        return self.report if self.report.until > now else None
+    def tells(self, now: datetime) -> bool:
+        """Whether its last report says anything that matters and is still believed."""
+        return bool(self.report.queued or self.report.others) and self.report.until > now
 
     def is_over_mark(self, now: datetime) -> bool:
         """Whether it says that more waits in it than is to: it gets nothing until that has receded."""
-        report = self.believed(now)
-        return report is not None and report.queued > self.mark
+        return self.report.queued > self.mark and self.report.until > now
 
 
-class Room(msgspec.Struct):
+class Room(msgspec.Struct, gc=False):
     """What some instances can take together, without those that are over their high-water mark."""
 
     concurrency: int = 0
@@ -81,21 +81,33 @@ class Room(msgspec.Struct):
     """Places of these that others have taken."""
     queued: int = 0
 
-    def free(self, held: int) -> bool:
-        """Whether one place is left beside so many attempts that we have assigned."""
-        return held + self.others < self.places
+
+class Rooms(msgspec.Struct, frozen=True):
+    """The room of an agent, and that of its instances that offer one contract: the same value where all do."""
+
+    whole: Room
+    own: Room
+    until: datetime
+    """From then on a report that these rest on is not believed any more."""
+
+
+def rooms_of(instances: Sequence[Presence], contract: Digest, now: datetime) -> Rooms:
+    """The rooms of an agent with these instances."""
+    offering = [one for one in instances if contract in one.offers]
+    whole = room_of(instances, now)
+    until = min((one.report.until for one in instances if one.tells(now)), default=_NEVER)
+    return Rooms(whole, whole if len(offering) == len(instances) else room_of(offering, now), until)
 
 
 def room_of(instances: Iterable[Presence], now: datetime) -> Room:
     """The room that these instances have."""
     room = Room()
     for one in instances:
-        report = one.believed(now)
-        if report is not None:
-            if report.queued > one.mark:
-                continue
-            room.others += report.others
-            room.queued += report.queued
+        if one.is_over_mark(now):
+            continue
         room.concurrency += one.capacity.concurrency
         room.places += one.capacity.concurrency + one.mark
+        if one.tells(now):
+            room.others += one.report.others
+            room.queued += one.report.queued
     return room

@@ -16,7 +16,7 @@ from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
 from accord.domain.payloads import HeartbeatPayload
 from accord.domain.signature import PublicKey
 from accord.domain.system import AgentEnrolled, KeyRetired, KeyRevoked, SystemEvent
-from accord.engine.presence import Presence, Report
+from accord.engine.presence import Presence, Report, Rooms, rooms_of
 from accord.errors import MessageRefused, NotFound, Problem
 from accord.service import KnownAgent, KnownKey
 
@@ -58,7 +58,7 @@ class Registry:
         self._renewed: dict[LeaseToken, datetime] = {}
         self._candidates: dict[str, tuple[Candidate, ...]] = {}
         self._serving: dict[AgentId, tuple[Presence, ...]] = {}
-        self._offering: dict[tuple[AgentId, Digest], tuple[Presence, ...]] = {}
+        self._rooms: dict[AgentId, dict[Digest, Rooms]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
         self._batching: set[AgentId] = set()
         self.generation = 0
@@ -169,8 +169,10 @@ class Registry:
         changed = returns or presence.draining != beat.draining
         self._present[beat.instance] = presence
         self._silent.pop(beat.instance, None)
-        was_over = presence.is_over_mark(now)
+        was_over, told_before = presence.is_over_mark(now), presence.tells(now)
         presence.last_seen, presence.draining, presence.report = now, beat.draining, report
+        if told_before or presence.tells(now):
+            self._rooms.pop(agent, None)
         for token in beat.running:
             self._renewed[token] = now + lease
         if changed:
@@ -221,12 +223,14 @@ class Registry:
         """The agent's instances that take assignments."""
         return self._serving.get(agent, ())
 
-    def offering(self, agent: AgentId, contract: Digest) -> tuple[Presence, ...]:
-        """Those of them that offer this contract."""
-        found = self._offering.get((agent, contract))
-        if found is None:
-            found = tuple(one for one in self.serving(agent) if contract in one.offers)
-            self._offering[agent, contract] = found
+    def rooms(self, agent: AgentId, contract: Digest, now: datetime) -> Rooms:
+        """The room of these instances, and of those that offer this contract; asked for at every assignment."""
+        known = self._rooms.get(agent)
+        if known is None:
+            known = self._rooms[agent] = {}
+        found = known.get(contract)
+        if found is None or found.until <= now:
+            found = known[contract] = rooms_of(self.serving(agent), contract, now)
         return found
 
     def instance_offers(self, instance: InstanceId, contract: Digest | None) -> bool:
@@ -339,7 +343,7 @@ class Registry:
 
     def _touch(self) -> None:
         self._candidates.clear()
-        self._offering.clear()
+        self._rooms.clear()
         others = {one.agent for one in self._present.values() if not one.card.batches}
         self._batching = {one.agent for one in self._present.values()} - others
         serving: dict[AgentId, list[Presence]] = {}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import inf
 
 import msgspec
 
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
-from accord.engine.presence import Room, room_of
+from accord.engine.presence import Room
 from accord.engine.registry import Candidate, Registry
 from accord.ports import Ids
 
@@ -53,21 +54,17 @@ class Held(msgspec.Struct, frozen=True, gc=False):
         return self.capability.partition("@")[0]
 
 
-class Measure(msgspec.Struct, frozen=True):
+class Measure(msgspec.Struct, frozen=True, gc=False):
     """What can be expected of an agent that has room."""
 
     held: int
     room: Room
     latency_s: float
     trust: float
-
-    @property
-    def expected_s(self) -> float:
-        """How long it takes until there is a result that counts: the wait for a place and the work, tried as often as
-        its results can be relied on.
-        """
-        turns = (self.held + self.room.others + 1) / max(self.room.concurrency, 1)
-        return turns * max(self.latency_s, 1e-4) / max(self.trust, _LEAST_TRUST)
+    expected_s: float
+    """How long it takes until there is a result that counts: the wait for a place and the work, tried as often as its
+    results can be relied on.
+    """
 
     def words(self, among: int) -> str:
         """The figures, for the journal."""
@@ -108,7 +105,10 @@ class Router:
 
     def load(self, agent: AgentId) -> Load:
         """What is known of the agent's work."""
-        return self._loads.setdefault(agent, Load())
+        load = self._loads.get(agent)
+        if load is None:
+            load = self._loads[agent] = Load()
+        return load
 
     def holder(self, lease: LeaseToken) -> AgentId | None:
         """Who holds the attempt with this lease; None where nobody does any more."""
@@ -148,14 +148,18 @@ class Router:
         newest version that has room.
         """
         fitting = [one for one in self._fitting(candidates, want, state) if self._is_within_limit(one)]
-        open_: dict[AgentId, tuple[Candidate, Measure]] = {}
+        best: list[tuple[Candidate, Measure]] = []
+        shortest, taken = inf, None
         for one in fitting:
-            if one.agent not in open_ and (measure := self._measure(one, now)) is not None:
-                open_[one.agent] = (one, measure)
-        if not open_:
+            if one.agent == taken or (measure := self._measure(one, now)) is None:
+                continue
+            taken = one.agent
+            if measure.expected_s < shortest:
+                best, shortest = [], measure.expected_s
+            if measure.expected_s == shortest:
+                best.append((one, measure))
+        if not best:
             return None
-        shortest = min(measure.expected_s for _, measure in open_.values())
-        best = [found for found in open_.values() if found[1].expected_s == shortest]
         chosen, measure = best[int(self._ids.uniform() * len(best))] if len(best) > 1 else best[0]
         return Choice(chosen, measure.words(len(fitting)))
 
@@ -169,16 +173,17 @@ class Router:
     def _measure(self, candidate: Candidate, now: datetime) -> Measure | None:
         """What can be expected of the agent; None where those of its instances that offer this have no room."""
         agent, load = candidate.agent, self.load(candidate.agent)
-        serving = self._registry.serving(agent)
-        room, held = room_of(serving, now), load.held
-        if not room.free(held):
+        rooms = self._registry.rooms(agent, candidate.contract.digest, now)
+        room, held = rooms.whole, load.held
+        if held + room.others >= room.places:
             return None
-        offering = self._registry.offering(agent, candidate.contract.digest)
-        if len(offering) < len(serving):
-            room, held = room_of(offering, now), self._of_offer[agent, candidate.capability]
-            if not room.free(held):
+        if rooms.own is not room:
+            room, held = rooms.own, self._of_offer[agent, candidate.capability]
+            if held + room.others >= room.places:
                 return None
-        return Measure(held, room, load.latency_s, load.trust_in(candidate.contract.capability))
+        trust = load.trust.get(candidate.contract.capability, 1.0)
+        turns = (held + room.others + 1) / max(room.concurrency, 1)
+        return Measure(held, room, load.latency_s, trust, turns * max(load.latency_s, 1e-4) / max(trust, _LEAST_TRUST))
 
     def _give_back(self, held: Held) -> Load:
         self._holders.pop(held.lease, None)
