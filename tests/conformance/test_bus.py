@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
 import pytest
@@ -113,3 +114,37 @@ def test_nothing_is_lost_and_nothing_exceeds_the_bound(steps: list[str], limit: 
             await opened.__aexit__(None, None, None)
 
     asyncio.run(live())
+
+
+async def test_who_gives_everything_back_does_not_starve_another() -> None:
+    """What is given back wakes both who wait; the greedy one must not be first each time and have it all."""
+    async with MemoryBus() as bus, bus.inbox(SUBJECT) as greedy, bus.inbox(SUBJECT) as meant:
+        rounds = 0
+
+        async def give_back() -> None:
+            nonlocal rounds
+            while rounds < 100:
+                taken = await greedy.take(100)
+                rounds += 1
+                returning.append(asyncio.create_task(return_later(taken)))
+
+        async def return_later(taken: Sequence[Delivery]) -> None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            for delivery in taken:
+                await greedy.nack([delivery])
+
+        async def work() -> None:
+            for _ in range(20):
+                await meant.ack(await meant.take(1))
+                for _ in range(2):
+                    await asyncio.sleep(0)
+
+        returning: list[asyncio.Task[None]] = []
+        giving_back = asyncio.create_task(give_back())
+        await asyncio.sleep(0)
+        await bus.publish(parcels(*map(str, range(20))))
+        working = asyncio.create_task(work())
+        await asyncio.wait([giving_back, working], return_when=asyncio.FIRST_COMPLETED)
+        assert working.done(), "it got nothing while the other one took and gave back a hundred times"
+        giving_back.cancel()

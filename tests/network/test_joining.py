@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from accord.domain.ids import TaskId
 from accord.domain.message import Message
 from accord.errors import AccordError, BadInput, MessageRefused
 from accord.sdk import Agent
@@ -19,14 +21,14 @@ from .proxy import Proxy
 class Greeter:
     """An agent that greets, and counts how often it has."""
 
-    def __init__(self, name: str = "hello") -> None:
+    def __init__(self, name: str = "hello", version: str = "1.0.0") -> None:
         self.agent = Agent(name)
         self.greeted: list[str] = []
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
         self.may_end.set()
 
-        @self.agent.capability("text.greet@1.0.0")
+        @self.agent.capability(f"text.greet@{version}")
         async def greet(name: str) -> str:
             self.greeted.append(name)
             self.begun.set()
@@ -214,6 +216,20 @@ async def test_two_instances_share_the_work_and_nothing_is_done_twice(site: Site
     assert sorted(one.greeted + two.greeted) == sorted(f"n{number}" for number in range(40))
     assert one.greeted
     assert two.greeted
+
+
+async def test_of_two_releases_each_gets_what_it_offers(site: Site, places: Places, greet: Path) -> None:
+    old, new = Greeter(), Greeter(version="1.1.0")
+    token = await site.token("hello")
+    await places.join(old.agent, site.url, token=token)
+    assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+    await places.join(new.agent, site.url)
+    runs = await asyncio.gather(*(site.run(greet, {"name": f"n{number}"}) for number in range(12)))
+    attempts = {run.started.run: run.state(TaskId("greet")).attempts for run in runs}
+    assert {run.phase for run in runs} == {"completed"}
+    assert {len(found) for found in attempts.values()} == {1}, "nobody had to be asked twice"
+    asked = Counter(attempt.capability for (attempt,) in attempts.values())
+    assert (asked["text.greet@1.0.0"] + 1, asked["text.greet@1.1.0"]) == (len(old.greeted), len(new.greeted))
 
 
 @pytest.mark.parametrize("cuts", [3])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -126,7 +126,7 @@ class _Queue:
     def __init__(self) -> None:
         self.waiting: deque[MemoryDelivery] = deque()
         self.taken = 0
-        self.takers: dict[asyncio.Future[None], MemoryInbox] = {}
+        self.takers: OrderedDict[asyncio.Future[None], MemoryInbox] = OrderedDict()
         self.inboxes = 0
 
     def hear(self, notice: Message, bound: int) -> None:
@@ -157,8 +157,10 @@ class MemoryInbox:
 
     async def take(self, limit: int) -> Sequence[MemoryDelivery]:
         waiting = self._queue.waiting
+        in_vain = False
         while not waiting or self._closed:
-            await self._wait()
+            await self._wait(first=in_vain)
+            in_vain = True
         if limit >= len(waiting):
             deliveries = list(waiting)
             waiting.clear()
@@ -192,11 +194,14 @@ class MemoryInbox:
                 taker.set_result(None)
         self._queue.wake()
 
-    async def _wait(self) -> None:
+    async def _wait(self, *, first: bool) -> None:
+        """Wait to be woken; who was woken in vain keeps his turn, so that nobody takes everything."""
         if self._closed:
             raise Refused.of("ACC752", f"this inbox of {self._subject} is closed")
         taker = asyncio.get_running_loop().create_future()
         self._queue.takers[taker] = self
+        if first:
+            self._queue.takers.move_to_end(taker, last=False)
         try:
             await taker
         except asyncio.CancelledError:

@@ -48,14 +48,12 @@ class GiveBack(msgspec.Struct, frozen=True):
 
     first: timedelta = timedelta(milliseconds=20)
     """The pause after the first delivery; with every further one it doubles."""
-    cap: timedelta = timedelta(seconds=1)
-    deliveries: int = 20
-    """After so many it is not given back any more: nobody offers it."""
+    cap: timedelta = timedelta(milliseconds=250)
+    deliveries: int = 100
+    """After so many, which takes nearly as long as a lease, it is not given back any more: nobody offers it."""
 
-    def pause(self, deliveries: int) -> timedelta | None:
-        """How long to keep it after this delivery, the first one being 1; None where it is kept for good."""
-        if deliveries >= self.deliveries:
-            return None
+    def pause(self, deliveries: int) -> timedelta:
+        """How long to keep it after this delivery, the first one being 1."""
         return min(self.first * (1 << min(deliveries - 1, 16)), self.cap)
 
 

@@ -238,7 +238,7 @@ class Registry:
         found = self._present.get(instance) or self._silent.get(instance)
         return found is not None and contract in found.offers
 
-    def is_served(self, agent: AgentId, contract: Digest) -> bool:
+    def is_served(self, agent: AgentId, contract: Digest | None) -> bool:
         """Whether an instance is present, be it about to leave, that offers this contract."""
         return any(one.agent == agent and contract in one.offers for one in self._present.values())
 

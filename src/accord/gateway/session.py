@@ -134,10 +134,11 @@ class Session:
 
     def _leaves_to_others(self, inbox: Inbox, delivery: Delivery) -> bool:
         """Whether it is for another instance, since this one does not offer it: then it is given back after a pause."""
-        claims = decode_claims(parse_statement(delivery.message.statement).claims)
-        pause = _GIVE_BACK.pause(delivery.attempts)
-        if pause is None or self._parts.registry.instance_offers(self.instance, claims.contract):
+        contract = decode_claims(parse_statement(delivery.message.statement).claims).contract
+        registry = self._parts.registry
+        if registry.instance_offers(self.instance, contract) or not registry.is_served(self.agent, contract):
             return False
+        pause = _GIVE_BACK.pause(delivery.attempts)
         self._pump("what is given back", self._give_back(inbox, delivery, pause))
         return True
 

@@ -195,12 +195,12 @@ class Desk:
         """How long to keep an assignment that is for another instance of the agent, one that offers what this one does
         not; None where it is to be answered here.
         """
-        claims = letter.claims
+        claims, give_back, deliveries = letter.claims, self._pace.give_back, letter.delivery.attempts
         capability = self._agent.capabilities.get(claims.capability or "")
         offered = capability is not None and capability.contract.digest == claims.contract
-        if offered or self._was_withdrawn(subject_of(letter).key):
+        if offered or deliveries >= give_back.deliveries or self._was_withdrawn(subject_of(letter).key):
             return None
-        return self._pace.give_back.pause(letter.delivery.attempts)
+        return give_back.pause(deliveries)
 
     def _admitted(self, subject: Subject) -> Attempt | Failure:
         claims = subject.letter.claims
