@@ -44,6 +44,8 @@ class Watch:
         self.epochs = Epochs()
         self.holds = Holds()
         self.commits = 0
+        self.assigned = 0
+        """How many attempts were given to agents."""
         self.broken: list[str] = []
         """What did not hold, in order; a scenario that ends with any has failed."""
         self._watches: dict[RunId, RunWatch] = {}
@@ -108,6 +110,7 @@ class Watch:
             await self._apply(run, event, parts)
             if isinstance(event, e.AttemptAssigned):
                 assigned.append(event.agent)
+                self.assigned += 1
         self._found(run, self._state_problems(append, parts))
         self._found(run, numbered(6, overloaded(parts, self.runs, assigned)))
 
