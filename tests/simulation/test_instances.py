@@ -21,7 +21,7 @@ HANGS = {
     "input": {"type": "object"},
     "tasks": {"hang": {"uses": "math.hang@^1", "with": {"a": 1, "b": 2}}},
 }
-SEEDS = range(20)
+SEEDS = range(10)
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +96,27 @@ def test_a_cancellation_that_a_crash_has_swallowed_is_made_good() -> None:
         await asyncio.sleep(5)
         assert world.watch.runs[runs[0]].phase == "cancelled"
         assert _leases(*instances) == set()
+
+    for seed in SEEDS:
+        simulated(seed, scenario)
+
+
+def test_what_was_taken_over_goes_on_until_it_is_cancelled() -> None:
+    async def scenario(world: World) -> None:
+        runs, instances = await _at_work(world, 2)
+        held = _leases(*instances)
+        await world.crash()
+        await world.start(claims=False)
+        await world.own_all()
+        await asyncio.sleep(20)
+        assert _leases(*instances) == held
+        world.weather.lose = 1.0
+        await world.node.control(runs[0], c.Cancel(by="test"))
+        await asyncio.sleep(0.5)
+        assert _leases(*instances) == held
+        world.weather.lose = 0.0
+        await asyncio.sleep(5)
+        assert _leases(*instances) == {lease for lease in held if lease.startswith(runs[1])}
 
     for seed in SEEDS:
         simulated(seed, scenario)

@@ -83,11 +83,13 @@ async def test_what_has_ended_is_told_and_what_goes_on_is_not(stage: Stage) -> N
     assert lease(second) in stage.parts.registry.renewed()
 
 
-async def test_of_leases_that_nobody_knows_nothing_is_told(stage: Stage) -> None:
+async def test_of_what_cannot_be_known_nothing_is_told(stage: Stage) -> None:
     writer, run, _ = await at_work(stage)
-    stage.parts.ledger.unread.add(RunId("run_unread"))
-    assert await ended(writer, LeaseToken("of-an-old-journal"), LeaseToken("run_unread.1")) == ()
-    assert await ended(writer, lease_of(run.id, "made-up")) == (f"{run.id}.made-up",)
+    unheld = lease_of(run.id, "made-up")
+    stage.parts.ledger.unread.add(run.id)
+    assert await ended(writer, LeaseToken("of-an-old-journal"), unheld) == ()
+    stage.parts.ledger.unread.discard(run.id)
+    assert await ended(writer, unheld) == (unheld,)
     assert await stage.codes() == []
 
 

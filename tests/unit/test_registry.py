@@ -191,6 +191,22 @@ async def test_a_draining_instance_gets_nothing_more(stage: Stage) -> None:
     assert registry.capacity(worker.id) is not None
 
 
+async def test_an_instance_that_leaves_is_gone_at_once(stage: Stage) -> None:
+    worker, registry = await arrived(stage), stage.parts.registry
+    second = InstanceId(f"{worker.id}#2")
+    await worker.tell(await worker.news("card", worker.card(instance=second)))
+    await worker.heartbeat(leaving=True)
+    assert list(registry.instances(worker.id)) == [second]
+    assert registry.expire(stage.clock.now()) == [worker.id]
+    assert registry.expire(stage.clock.now()) == []
+    await worker.heartbeat(instance=second, leaving=True)
+    assert registry.capacity(worker.id) is None
+    assert registry.expire(stage.clock.now()) == [worker.id]
+    assert registry.expire(stage.clock.now()) == []
+    await worker.heartbeat()
+    assert b"ACC715" in (await worker.told_alone()).message.payload
+
+
 async def test_renewals_end_with_their_leases(stage: Stage) -> None:
     worker = await arrived(stage)
     await stage.start({"work": {"uses": "test.work@^1", "with": {"number": 1}}})
