@@ -66,6 +66,9 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 RunState = Literal["running", "paused", "cancelling", "rolling_back", "failing", "completed", "failed", "cancelled"]
 
+OPEN: tuple[RunState, ...] = ("running", "paused", "cancelling", "rolling_back", "failing")
+"""The states of runs that have not ended."""
+
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What lists show of a run, and when it must be looked at again. A projection: always rewritten with the run's
@@ -140,6 +143,9 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     """Words that must all occur in title, template or run id; case does not matter."""
     since: datetime | None = None
+    """Only runs that were started then or later."""
+    updated_since: datetime | None = None
+    """Only runs in which something has happened then or later."""
     parent: RunId | None = None
     limit: int = 50
     after: RunId | None = None

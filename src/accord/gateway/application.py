@@ -25,6 +25,9 @@ from accord.gateway.access.rates import Rates
 from accord.gateway.agents import agent_sockets
 from accord.gateway.documents import described, schema_of
 from accord.gateway.envelope import Envelope
+from accord.gateway.feeds.agents import AgentsFeed
+from accord.gateway.feeds.runs import RunsFeed
+from accord.gateway.feeds.sockets import feed_sockets
 from accord.gateway.metrics import Metrics
 from accord.gateway.problems import MEDIA_TYPE, ProblemDetails
 from accord.gateway.readiness import Readiness
@@ -34,6 +37,7 @@ from accord.gateway.resources import (
     controls,
     documents,
     enrolments,
+    events,
     health,
     holds,
     metrics,
@@ -55,6 +59,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         runs,
         controls,
         records,
+        events,
         holds,
         templates,
         agents,
@@ -98,16 +103,26 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return self.max_body_bytes * 4 // 3 + FRAME_BYTES
 
 
+class Feeds:
+    """What is told live to whoever watches: one of each, for all watchers."""
+
+    def __init__(self, node: Node) -> None:
+        self.agents = AgentsFeed(node)
+        self.runs = RunsFeed(node)
+
+
 class Gateway:
     """The running gateway of a node: an ASGI application, serving while it is open with `async with`.
 
-    What is attached finds everything here: `node`, `guard`, `sockets` (Socket.IO), `api` (FastAPI), `readiness`.
+    What is attached finds everything here: `node`, `guard`, `sockets` (Socket.IO), `api` (FastAPI), `feeds`,
+    `readiness`.
     """
 
     def __init__(self, node: Node, tokens: Tokens | None, options: Options) -> None:
         self.node = node
         self.options = options
         self.guard = Guard(node.parts.access, _rates(options, 1), tokens)
+        self.feeds = Feeds(node)
         self.readiness = Readiness(node.parts.ports.journal)
         self.sockets = _sockets(options)
         self.api = _api(options)
@@ -155,7 +170,7 @@ class Gateway:
 
 Attachment = Callable[[Gateway], AbstractAsyncContextManager[Any]]
 
-ATTACHMENTS: Final[Sequence[Attachment]] = (agent_sockets,)
+ATTACHMENTS: Final[Sequence[Attachment]] = (agent_sockets, feed_sockets)
 """What runs as long as the gateway is open: Socket.IO namespaces, feeds, webhooks. Opened in this order."""
 
 

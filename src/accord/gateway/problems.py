@@ -114,10 +114,10 @@ def answer(document: ProblemDetails, headers: Mapping[str, str] | None = None) -
 def answer_error(error: AccordError, instance: str) -> Response:
     """The response to a request that ended in this error."""
     status = status_of(error)
-    return answer(details(status, _told(error, instance), instance, kind_of(error)), headers_of(error, status))
+    return answer(details(status, told_of(error, instance), instance, kind_of(error)), headers_of(error, status))
 
 
-def _told(error: AccordError, instance: str) -> Sequence[Problem]:
+def told_of(error: AccordError, instance: str) -> Sequence[Problem]:
     """What a caller is told of the error. What stores and keys have to say names files and hosts: that is logged."""
     if not isinstance(error, StoreError | KeyUnusable):
         return error.problems

@@ -275,6 +275,7 @@ def _matches(summary: RunSummary, query: RunQuery) -> bool:
         (not query.states or summary.state in query.states)
         and (query.template in (None, summary.template) or summary.template.startswith(f"{query.template}@"))
         and (query.since is None or summary.started_at >= query.since)
+        and (query.updated_since is None or summary.updated_at >= query.updated_since)
         and query.parent in (None, summary.parent)
         and (query.after is None or summary.run < query.after)
         and all(word in searched_text(summary) for word in search_words(query.text))

@@ -97,6 +97,19 @@ class RunListSuite:
         assert await found(journal, RunQuery(template="analysis", states=("paused",), limit=9)) == [2]
         assert await found(journal, RunQuery(parent=run_id(1))) == []
 
+    async def test_listing_what_was_updated_since(self, journal: Journal) -> None:
+        await start(
+            journal,
+            summary_of(1, updated_at=NOON + timedelta(seconds=9)),
+            summary_of(2, updated_at=NOON + timedelta(seconds=5), state="completed", wake_at=None),
+            summary_of(3, updated_at=NOON + timedelta(seconds=4), state="failed", wake_at=None),
+            summary_of(4, updated_at=NOON + timedelta(seconds=4), state="paused"),
+        )
+        since = RunQuery(updated_since=NOON + timedelta(seconds=5))
+        assert await found(journal, since) == [2, 1]
+        assert await found(journal, replace(since, states=("running",))) == [1]
+        assert await found(journal, replace(since, after=run_id(2))) == [1]
+
     async def test_searching(self, journal: Journal) -> None:
         await start(
             journal,

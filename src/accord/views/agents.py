@@ -87,6 +87,14 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
         return KnownAgent(card=self.card, keys=tuple(key.known() for key in self.keys), capacity=capacity)
 
 
+class AgentNews(msgspec.Struct, frozen=True, kw_only=True):
+    """How these agents are now; one without instances is not there."""
+
+    agents: tuple[AgentDocument, ...]
+    complete: bool
+    """Whether all agents have been told of by now."""
+
+
 class AgentPage(msgspec.Struct, frozen=True):
     """A page of agents, by id."""
 

@@ -18,6 +18,7 @@ from accord.domain.fault import Fault
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Attempt, Run
 from accord.ports import RunQuery, RunSummary
+from accord.ports import RunState as State
 from accord.service import Service
 from accord.views.plain import plain_value
 from accord.views.result import result_of, value_of
@@ -52,6 +53,34 @@ class RunState(msgspec.Struct, frozen=True):
 
     run: RunId
     state: str
+
+
+class WatchedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run is, for those who watch all."""
+
+    run: RunId
+    template: str
+    title: str
+    state: State
+    started_at: datetime
+    updated_at: datetime
+    tasks_total: int
+    tasks_done: int
+    tasks_failed: int
+    parent: RunId | None
+
+
+class RunNews(msgspec.Struct, frozen=True):
+    """How these runs are now."""
+
+    runs: tuple[WatchedRun, ...]
+    after: datetime | None
+    """Where to go on after this; None where this is no place for it."""
+
+
+def watched(summary: RunSummary) -> WatchedRun:
+    """The run of this summary."""
+    return WatchedRun(**{name: getattr(summary, name) for name in WatchedRun.__struct_fields__})
 
 
 def listed(run: RunSummary, left: Mapping[RunId, datetime | None]) -> ListedRun:

@@ -32,14 +32,12 @@ from accord.domain.state import Run
 from accord.domain.system import Scope
 from accord.engine.node import Node
 from accord.errors import AccordError, NotFound, TransitionRefused
-from accord.ports import RunQuery, RunState
+from accord.ports import OPEN, RunQuery
 from accord.service import Fork, RunCommand, Service
 from accord.views.result import Result, result_of
 from accord.views.waiting import answer_schema, waiting_tasks
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
-
-OPEN: tuple[RunState, ...] = ("running", "paused", "cancelling", "rolling_back", "failing")
 
 Act = Callable[[Service, Screen], Awaitable[RunId]]
 """Does something to a run, and says to which; the run may go on after it."""

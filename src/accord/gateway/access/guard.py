@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Final, Protocol
 
 from accord.domain.access import Principal, Right
 from accord.engine.access import HOW_TO_GET_ONE, PREFIX, Access
-from accord.errors import Unauthenticated
+from accord.errors import AccordError, Forbidden, Unauthenticated
 from accord.gateway.access.rates import Rates
 
 TOKEN_MAX_CHARACTERS: Final = 16_384
 """A longer one is no credential of anybody's, and is not looked into."""
+
+
+ASKED_AGAIN_S: Final = 30.0
+"""How often a credential is looked at of somebody who stays connected."""
+
+logger = logging.getLogger("accord.gateway")
 
 
 class Tokens(Protocol):
@@ -45,6 +53,17 @@ class Guard:
         principal = await self.principal_of(token)
         principal.require(right)
         return principal
+
+    async def outlasted(self, token: str | None, right: Right) -> Unauthenticated | Forbidden:
+        """Wait until the token opens no longer what it does now, for connections that last; returns why."""
+        while True:
+            await asyncio.sleep(ASKED_AGAIN_S)
+            try:
+                (await self._principal_of(token)).require(right)
+            except (Unauthenticated, Forbidden) as error:
+                return error
+            except AccordError as error:
+                logger.warning("whether a credential still holds cannot be told: %s", error)
 
     async def _principal_of(self, token: str | None) -> Principal:
         if not token:

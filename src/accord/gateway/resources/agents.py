@@ -6,12 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
+from starlette.responses import Response
 
 from accord.domain.capability import CapabilityRange
 from accord.domain.ids import AgentId, KeyId
 from accord.errors import NotFound
-from accord.gateway.asking import Administrator, TheNode, Viewer
+from accord.gateway.asking import Administrator, Shown, TheGateway, TheNode, Viewer
 from accord.gateway.documents import Document, answers
+from accord.gateway.feeds.streams import EventStream
 from accord.ports import Sighting
 from accord.views.agents import (
     AgentDocument,
@@ -39,6 +41,16 @@ async def list_agents(
     agents = [known for known in await node.agents(wanted) if after is None or known.card.agent > after]
     page = await agent_documents(node, agents[:limit], whole=whole)
     return Document(AgentPage(page, page[-1].agent if len(agents) > limit else None))
+
+
+@router.get("/agents/feed", status_code=200, response_class=EventStream)
+async def feed(gateway: TheGateway, principal: Viewer, shown: Shown) -> Response:
+    """All agents with their instances and load, then each that changes, as server-sent events, without an end.
+
+    `agents`: how these agents are now; `complete` is false while some have not been told of yet. Whoever connects
+    again is told of all again.
+    """
+    return EventStream(gateway, shown, gateway.feeds.agents.changes())
 
 
 @router.get("/agents/{name:path}", responses=answers(AgentDocument), response_class=Document)

@@ -1,0 +1,1 @@
+"""What is told live: of agents, of runs; over Socket.IO and as server-sent events."""
