@@ -23,6 +23,7 @@ LOOK_EVERY_S: Final = 0.5
 AGENTS: Final = 100_000
 """So many agents are held."""
 
+
 class AgentsFeed:
     """Tells of agents, whoever watches."""
 
