@@ -118,6 +118,16 @@ def test_a_diagnosis_of_a_suspect_contract_asks_nobody_again(verdict: str) -> No
     assert "diagnosis" in player.run.problem.message
 
 
+@pytest.mark.parametrize("lost", [Failed(), Broken("no diagnosis")])
+def test_a_diagnosis_that_does_not_come_changes_nothing_of_it(lost: Any) -> None:
+    script = [Broken(), Verdict("reassign"), Broken(), Verdict("reassign"), Broken(), lost, Done("never")]
+    player = player_of(script, retry={"attempts": 10})
+    agents = iter(["ann", "x", "bob", "x", "cyd", "x"])
+    player._choose = lambda state, want: AgentId(next(agents))  # type: ignore[method-assign]  # in this order
+    player.play()
+    assert (player.run.phase, player.run.fault) == ("failed", "contract")
+
+
 def test_a_repair_is_taken_even_then() -> None:
     script = [Broken(), Verdict("reassign"), Broken(), Verdict("reassign"), Broken(), Verdict("repaired", 7)]
     player = player_of(script, retry={"attempts": 10})

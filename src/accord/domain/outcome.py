@@ -280,7 +280,7 @@ def _after_rejection(
     task = command.task
     work = work_of(draft.run, task)
     if attempt.want.purpose == "diagnose":
-        try_again(draft, task, last_rejected(draft, task).problems)
+        _go_on_undiagnosed(draft, task)
     elif problems[0].code == UNSURE:
         _after_doubt(draft, task, attempt, command.output, problems)
     elif problems[0].code == OVERPRICED:
@@ -327,9 +327,18 @@ def _after_refusal(draft: Draft, command: c.Fail, attempt: Attempt) -> None:
         give_up(draft, task, Problem(problem.code, text, problem.place, "start another agent that offers it"))
 
 
+def _go_on_undiagnosed(draft: Draft, task: TaskId) -> None:
+    """There is no diagnosis: do what is done without one."""
+    broken = last_rejected(draft, task)
+    if broken.fault == "contract":
+        stop_asking(draft, task, broken, broken.problems[0])
+    else:
+        try_again(draft, task, broken.problems)
+
+
 def _after_loss(draft: Draft, task: TaskId, attempt: Attempt, problem: Problem, *, retryable: bool) -> None:
     if attempt.want.purpose == "diagnose":
-        try_again(draft, task, last_rejected(draft, task).problems)
+        _go_on_undiagnosed(draft, task)
     elif retryable:
         try_again(draft, task, (problem,))
     else:
