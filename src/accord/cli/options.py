@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
 
-from accord.cli.completion import complete_run, complete_template
+from accord.cli.completion import complete_run, complete_task, complete_template
 from accord.errors import BadInput
 from accord.settings import Settings, read_settings
 
@@ -57,10 +60,14 @@ RunName: TypeAlias = Annotated[
         autocompletion=complete_run,
     ),
 ]
-TaskName: TypeAlias = Annotated[
-    str | None,
-    typer.Option("--task", metavar="TASK", help="A task, or an item of it: `measure[3]`.", show_default=False),
-]
+
+
+def task_option(told: str, name: str = "--task") -> Any:
+    """An option for one of the run's tasks."""
+    return typer.Option(name, metavar="TASK", help=told, show_default=False, autocompletion=complete_task)
+
+
+TaskName: TypeAlias = Annotated[str | None, task_option("A task, or an item of it: `measure[3]`.")]
 Set: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
@@ -147,3 +154,43 @@ class Shared(msgspec.Struct, frozen=True):
         home = f" --home {quote(str(self.home))}" if self.home else ""
         agents = "".join(f" --agents {quote(target)}" for target in self.agents)
         return home + agents + (" --wait" if self.waits else "")
+
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "agents": (AgentsFrom, None),
+    "waits": (Wait, False),
+    "home": (Home, None),
+    "as_json": (Json, False),
+    "verbose": (Verbose, False),
+}
+"""The members of `Shared` as options, each with what holds where it is left out."""
+
+
+def shares(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command's first parameter, `shared`, from these options and `--json` and `--verbose`, which come behind
+    its own ones.
+    """
+    wanted = [name for name in _OPTIONS if name in (*names, "as_json", "verbose")]
+    options = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in ((name, _OPTIONS[name]) for name in wanted)
+    ]
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter.replace(kind=Parameter.KEYWORD_ONLY)
+            for parameter in list(signature(command, eval_str=True).parameters.values())[1:]
+        ]
+
+        @wraps(command)
+        def called(**given: Any) -> None:
+            told = {name: given.pop(name) for name in wanted}
+            told["agents"] = tuple(told.get("agents") or ())
+            command(Shared(**told), **given)
+
+        parameters = sorted([*own, *options], key=lambda one: one.default is not Parameter.empty)
+        called.__signature__ = Signature(parameters)  # type: ignore[attr-defined]  # what `inspect` and Typer look at
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        return called
+
+    return decorated

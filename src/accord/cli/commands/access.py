@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import access as action
@@ -30,7 +30,9 @@ class Role(StrEnum):
 
 
 @keys.command()
+@shares("home")
 def new(
+    shared: Shared,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Whom or what it is for: `ci`, `grafana`.", show_default=False)
     ],
@@ -44,9 +46,6 @@ def new(
             show_default=False,
         ),
     ] = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Issue an API key; its text is printed this once, only a hash of it is kept.
 
@@ -58,26 +57,26 @@ def new(
     - `accord access keys new grafana --role viewer`
     - `accord access keys new ci --role operator --expires 90d`
     """
-    action.new_key(Shared(home, as_json, verbose), name, role.value, expires)
+    action.new_key(shared, name, role.value, expires)
 
 
 @keys.command("list")
-def list_(home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("home")
+def list_(shared: Shared) -> None:
     """List the API keys that were ever issued.
 
     **Example**
 
     - `accord access keys list`
     """
-    action.list_keys(Shared(home, as_json, verbose))
+    action.list_keys(shared)
 
 
 @keys.command()
+@shares("home")
 def revoke(
+    shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The key's name, or its id.", show_default=False)],
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Revoke an API key: servers of this home refuse it within seconds.
 
@@ -85,4 +84,4 @@ def revoke(
 
     - `accord access keys revoke ci`
     """
-    action.revoke_key(Shared(home, as_json, verbose), name)
+    action.revoke_key(shared, name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import agent as action
@@ -15,7 +15,9 @@ else:
     action = later("accord.cli.actions.agent")
 
 
+@shares("home")
 def agent(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
     target: Annotated[
         str,
         typer.Argument(
@@ -51,9 +53,6 @@ def agent(  # noqa: PLR0913 - one parameter per option
     drain: Annotated[
         float, typer.Option("--drain", metavar="SECONDS", min=0, help="How long its work may go on when it is stopped.")
     ] = 30.0,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Run an agent for an orchestrator elsewhere, until Ctrl-C or SIGTERM.
 
@@ -67,6 +66,5 @@ def agent(  # noqa: PLR0913 - one parameter per option
     - `accord agent my.module:agent --connect https://accord.example --token accord-enrol.…`
     - `accord agent hello.py --connect http://127.0.0.1:8421 --instances 4`
     """
-    shared = Shared(home, as_json, verbose)
     asked = action.Asked(target=target, url=connect, token=token, trust=tuple(trust or ()), drain_s=drain)
     action.agent(shared, asked, instances)

@@ -8,7 +8,7 @@ import typer
 
 from accord.cli.completion import complete_agent, complete_capability
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import agents as action
@@ -21,7 +21,9 @@ app = typer.Typer(name="agents", help="Who is known, what they offer, and their 
 
 
 @app.command("list")
+@shares("agents", "home")
 def list_(
+    shared: Shared,
     capability: Annotated[
         str | None,
         typer.Option(
@@ -32,10 +34,6 @@ def list_(
             autocompletion=complete_capability,
         ),
     ] = None,
-    agents: AgentsFrom = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """List all agents that are known here.
 
@@ -44,19 +42,17 @@ def list_(
     - `accord agents list`
     - `accord agents list --capability report.compose@^1`
     """
-    action.list_agents(Shared(home, as_json, verbose, tuple(agents or ())), capability)
+    action.list_agents(shared, capability)
 
 
 @app.command()
+@shares("agents", "home")
 def show(
+    shared: Shared,
     name: Annotated[
         str,
         typer.Argument(metavar="AGENT", help="Its name or id.", show_default=False, autocompletion=complete_agent),
     ],
-    agents: AgentsFrom = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show an agent: its capabilities with their contracts, and its keys.
 
@@ -64,11 +60,13 @@ def show(
 
     - `accord agents show editor --json`
     """
-    action.show_agent(Shared(home, as_json, verbose, tuple(agents or ())), name)
+    action.show_agent(shared, name)
 
 
 @app.command()
-def enrol(  # noqa: PLR0913 - one parameter per option
+@shares("home")
+def enrol(
+    shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The agent's name.", show_default=False)],
     offers: Annotated[
         list[str] | None,
@@ -86,9 +84,6 @@ def enrol(  # noqa: PLR0913 - one parameter per option
     valid: Annotated[
         str, typer.Option("--valid", metavar="DURATION", help="How long the token may wait to be used.")
     ] = "24h",
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Make a token with which an agent may join once; it is shown this once.
 
@@ -97,26 +92,25 @@ def enrol(  # noqa: PLR0913 - one parameter per option
     - `accord agents enrol hello`
     - `accord agents enrol hello --offers text.greet --valid 1h`
     """
-    tokens.enrol(Shared(home, as_json, verbose), tokens.Invited(name, tuple(offers or ()), organisation, valid))
+    tokens.enrol(shared, tokens.Invited(name, tuple(offers or ()), organisation, valid))
 
 
 @app.command()
-def enrolments(home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("home")
+def enrolments(shared: Shared) -> None:
     """List the tokens with which agents may join, or have joined.
 
     **Example**
 
     - `accord agents enrolments --json`
     """
-    tokens.enrolments(Shared(home, as_json, verbose))
+    tokens.enrolments(shared)
 
 
 @app.command()
+@shares("home")
 def withdraw(
-    token: Annotated[str, typer.Argument(metavar="TOKEN", help="The token's id.", show_default=False)],
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
+    shared: Shared, token: Annotated[str, typer.Argument(metavar="TOKEN", help="The token's id.", show_default=False)]
 ) -> None:
     """Let a token allow nothing any more; an agent that has joined with it stays.
 
@@ -124,4 +118,4 @@ def withdraw(
 
     - `accord agents withdraw 5f0c2ab19d04`
     """
-    tokens.withdraw(Shared(home, as_json, verbose), token)
+    tokens.withdraw(shared, token)

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Home, Json, Shared, Verbose
+from accord.cli.options import Json, Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import doctor as action
@@ -18,7 +18,8 @@ else:
     action = later("accord.cli.actions.doctor")
 
 
-def doctor(agents: AgentsFrom = None, home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("agents", "home")
+def doctor(shared: Shared) -> None:
     """Look for everything that can be wrong here, and say what to do about it.
 
     The machine, the home, keys and settings, the journal and its blobs, runs that nobody works on, agents that cannot
@@ -29,7 +30,7 @@ def doctor(agents: AgentsFrom = None, home: Home = None, as_json: Json = False, 
     - `accord doctor --home /srv/accord`
     - `accord doctor --agents my_agents.py --json`
     """
-    raise typer.Exit(action.doctor(Shared(home, as_json, verbose, tuple(agents or ()))))
+    raise typer.Exit(action.doctor(shared))
 
 
 def version(as_json: Json = False) -> None:

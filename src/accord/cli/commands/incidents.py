@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import incidents as action
@@ -18,11 +18,9 @@ app = typer.Typer(name="incidents", help="Messages that were refused, with their
 
 
 @app.command("list")
+@shares("home")
 def list_(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many.")] = 50,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
+    shared: Shared, limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many.")] = 50
 ) -> None:
     """List incidents, the newest first; `?` marks an agent whose name nobody has proven. Evidence is in --json.
 
@@ -30,4 +28,4 @@ def list_(
 
     - `accord incidents list --json`
     """
-    action.list_incidents(Shared(home, as_json, verbose), limit)
+    action.list_incidents(shared, limit)

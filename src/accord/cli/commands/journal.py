@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import Home, Json, RunName, Shared, Verbose
+from accord.cli.options import RunName, Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import journal as action
@@ -18,13 +18,12 @@ app = typer.Typer(name="journal", help="The events of a run: show, prove, replay
 
 
 @app.command()
+@shares("home")
 def show(
+    shared: Shared,
     run: RunName,
     after: Annotated[int, typer.Option("--after", metavar="N", min=0, help="Only events behind number N.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.", show_default=False)] = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show the events of a run, in order; whole with --json.
 
@@ -33,11 +32,12 @@ def show(
     - `accord journal show last`
     - `accord journal show last --after 40 --json`
     """
-    action.show_journal(Shared(home, as_json, verbose), run, after, limit)
+    action.show_journal(shared, run, after, limit)
 
 
 @app.command()
-def verify(run: RunName, home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("home")
+def verify(shared: Shared, run: RunName) -> None:
     """Prove a run: its hash chain, every signature in it, and the bytes that were signed.
 
     The exit code is 1 where something does not hold, 4 where the chain itself is broken.
@@ -46,18 +46,17 @@ def verify(run: RunName, home: Home = None, as_json: Json = False, verbose: Verb
 
     - `accord journal verify last`
     """
-    action.verify_journal(Shared(home, as_json, verbose), run)
+    action.verify_journal(shared, run)
 
 
 @app.command()
+@shares("home")
 def prune(
+    shared: Shared,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Stay until unused blobs are gone, too: a minute or two.")
     ] = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Remove what has been kept long enough: ended runs, incidents, and blobs that nothing refers to.
 
@@ -68,18 +67,17 @@ def prune(
     - `accord journal prune --dry-run`
     - `accord journal prune --wait --json`
     """
-    action.prune_journal(Shared(home, as_json, verbose), dry_run=dry_run, wait=wait)
+    action.prune_journal(shared, dry_run=dry_run, wait=wait)
 
 
 @app.command()
+@shares("home")
 def replay(
+    shared: Shared,
     run: RunName,
     until: Annotated[
         int | None, typer.Option("--until", metavar="N", min=1, help="Stop after event number N.", show_default=False)
     ] = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Rebuild the state of a run from its events, one by one, and compare it with what is listed.
 
@@ -87,4 +85,4 @@ def replay(
 
     - `accord journal replay last --until 12`
     """
-    action.replay_journal(Shared(home, as_json, verbose), run, until)
+    action.replay_journal(shared, run, until)

@@ -9,7 +9,7 @@ import typer
 
 from accord.cli.completion import complete_key
 from accord.cli.later import later
-from accord.cli.options import Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import keys as action
@@ -27,12 +27,11 @@ class Algorithm(StrEnum):
 
 
 @app.command()
+@shares("home")
 def new(
+    shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is called.", show_default=False)],
     algorithm: Annotated[Algorithm, typer.Option("--algorithm", help="How it signs.")] = Algorithm.ES256,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Make a key; the file is encrypted, and readable by you alone.
 
@@ -40,22 +39,25 @@ def new(
 
     - `accord keys new agent.local.translator`
     """
-    action.new_key(Shared(home, as_json, verbose), name, algorithm.value)
+    action.new_key(shared, name, algorithm.value)
 
 
 @app.command("list")
-def list_(home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("home")
+def list_(shared: Shared) -> None:
     """List the keys: their names, what has become of them, and since when.
 
     **Example**
 
     - `accord keys list --json`
     """
-    action.list_keys(Shared(home, as_json, verbose))
+    action.list_keys(shared)
 
 
 @app.command()
+@shares("home")
 def rotate(
+    shared: Shared,
     name: Annotated[
         str,
         typer.Argument(metavar="NAME", help="What the key is called.", show_default=False, autocompletion=complete_key),
@@ -64,9 +66,6 @@ def rotate(
         str, typer.Option("--overlap", metavar="TIME", help="How long the old one is accepted beside it.")
     ] = "1h",
     algorithm: Annotated[Algorithm, typer.Option("--algorithm", help="How the new one signs.")] = Algorithm.ES256,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Put a new key in the place of one; the old one is accepted for a while, so that nothing stops.
 
@@ -78,11 +77,13 @@ def rotate(
     - `accord keys rotate agent.local.translator`
     - `accord keys rotate agent.local.translator --overlap 7d`
     """
-    action.rotate_key(Shared(home, as_json, verbose), name, overlap, algorithm.value)
+    action.rotate_key(shared, name, overlap, algorithm.value)
 
 
 @app.command()
+@shares("home")
 def revoke(
+    shared: Shared,
     key: Annotated[
         str,
         typer.Argument(
@@ -102,9 +103,6 @@ def revoke(
             show_default=False,
         ),
     ] = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Accept nothing more under an agent's key, at once and in every process.
 
@@ -116,4 +114,4 @@ def revoke(
     - `accord keys revoke agent.local.translator --reason "the laptop is lost"`
     - `accord keys revoke agent.local.translator --at 2d`
     """
-    action.revoke_key(Shared(home, as_json, verbose), key, reason, at)
+    action.revoke_key(shared, key, reason, at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import new as action
@@ -25,22 +25,24 @@ File = Annotated[
 
 
 @app.command()
-def template(name: Name, file: File = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares()
+def template(shared: Shared, name: Name, file: File = None) -> None:
     """Write a workflow that runs as it is, with comments; never over another file.
 
     **Example**
 
     - `accord new template nightly-check`
     """
-    action.new_template(Shared(None, as_json, verbose), name, file)
+    action.new_template(shared, name, file)
 
 
 @app.command()
-def agent(name: Name, file: File = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares()
+def agent(shared: Shared, name: Name, file: File = None) -> None:
     """Write an agent that works as it is, with comments; never over another file.
 
     **Example**
 
     - `accord new agent greeter`
     """
-    action.new_agent(Shared(None, as_json, verbose), name, file)
+    action.new_agent(shared, name, file)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accord.cli.completion import complete_template
+from accord.cli.completion import complete_target
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Home, Input, Json, Set, Shared, Verbose, Wait
+from accord.cli.options import Input, Set, Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import run as action
@@ -22,12 +22,14 @@ Target = Annotated[
         metavar="OBJECTIVE|TEMPLATE",
         help="What is wanted, in words; or a template: a file, a name, or name@range.",
         show_default=False,
-        autocompletion=complete_template,
+        autocompletion=complete_target,
     ),
 ]
 
 
+@shares("agents", "waits", "home")
 def run(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
     target: Target,
     given: Input = None,
     sets: Set = None,
@@ -47,11 +49,6 @@ def run(  # noqa: PLR0913 - one parameter per option
             show_default=False,
         ),
     ] = None,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Run an objective or a template: plan, verify, carry out, sign the result.
 
@@ -65,6 +62,5 @@ def run(  # noqa: PLR0913 - one parameter per option
     - `accord run source-audit@^1 --set directory=. --output audit.md`
     - `accord run my.yaml --input input.json --agents my_agents.py`
     """
-    shared = Shared(home, as_json, verbose, tuple(agents or ()), wait)
     asked = action.Asked(target, given, tuple(sets or ()))
     action.run(shared, action.Job(asked=asked, title=title, output=output, reports=reports))

@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accord.cli.completion import complete_agent
+from accord.cli.completion import complete_agent, complete_run
 from accord.cli.later import later
 from accord.cli.options import (
-    AgentsFrom,
-    Home,
     Input,
-    Json,
     NoWait,
     RunName,
     Set,
     Shared,
     TaskName,
     TemplateName,
-    Verbose,
-    Wait,
+    shares,
+    task_option,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +46,12 @@ class State(StrEnum):
 
 OneRun = Annotated[
     str | None,
-    typer.Argument(metavar="[RUN]", help="A run's id, its beginning or its end, or `last`.", show_default=False),
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run's id, its beginning or its end, or `last`.",
+        show_default=False,
+        autocompletion=complete_run,
+    ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="Everything, of whatever template.", show_default=False)]
 OfAgent = Annotated[
@@ -60,7 +62,9 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.
 
 
 @app.command("list")
+@shares("home")
 def list_(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
     state: Annotated[
         list[State] | None, typer.Option("--state", help="Only runs in this state. Repeatable.", show_default=False)
     ] = None,
@@ -77,9 +81,6 @@ def list_(  # noqa: PLR0913 - one parameter per option
         str | None, typer.Option("--after", metavar="RUN", help="The page behind this run.", show_default=False)
     ] = None,
     holds: Annotated[bool, typer.Option("--holds", help="What is held back, in place of runs.")] = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """List runs, the newest first.
 
@@ -96,20 +97,19 @@ def list_(  # noqa: PLR0913 - one parameter per option
         limit=limit,
         after=after,
     )
-    action.list_runs(Shared(home, as_json, verbose), wanted, only_holds=holds)
+    action.list_runs(shared, wanted, only_holds=holds)
 
 
 @app.command()
+@shares("home")
 def show(
+    shared: Shared,
     run: RunName,
     task: TaskName = None,
     at: Annotated[
         int | None,
         typer.Option("--at", metavar="N", min=1, help="As it was after event number N.", show_default=False),
     ] = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show a run: its tasks, who did them, and what went wrong.
 
@@ -118,30 +118,30 @@ def show(
     - `accord runs show last`
     - `accord runs show last --task measures` shows every attempt: why it was wanted, why this agent, why not accepted
     """
-    action.show_run(Shared(home, as_json, verbose), run, task=task, at=at)
+    action.show_run(shared, run, task=task, at=at)
 
 
 @app.command()
-def watch(run: RunName, home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("home")
+def watch(shared: Shared, run: RunName) -> None:
     """Watch a run that another process carries on, until it ends.
 
     **Example**
 
     - `accord runs watch last`
     """
-    action.watch_run(Shared(home, as_json, verbose), run)
+    action.watch_run(shared, run)
 
 
 @app.command()
-def pause(  # noqa: PLR0913 - one parameter per option
+@shares("home")
+def pause(
+    shared: Shared,
     run: OneRun = None,
     everything: Everything = False,
     template: TemplateName = None,
     agent: OfAgent = None,
     reason: Reason = "",
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Assign nothing new: of a run, a template, an agent, or at all. What is under way may end.
 
@@ -152,21 +152,18 @@ def pause(  # noqa: PLR0913 - one parameter per option
     - `accord runs pause --all`
     """
     which = controls.Which(run=run, everything=everything, template=template, agent=agent)
-    controls.pause(Shared(home, as_json, verbose), which, reason)
+    controls.pause(shared, which, reason)
 
 
 @app.command()
-def resume(  # noqa: PLR0913 - one parameter per option
+@shares("agents", "waits", "home")
+def resume(
+    shared: Shared,
     run: OneRun = None,
     everything: Everything = False,
     template: TemplateName = None,
     agent: OfAgent = None,
     no_wait: NoWait = False,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Go on: with a run that was paused or interrupted, or with all that was held back.
 
@@ -176,16 +173,15 @@ def resume(  # noqa: PLR0913 - one parameter per option
     - `accord runs resume --agent measurer`
     """
     which = controls.Which(run=run, everything=everything, template=template, agent=agent)
-    controls.resume(Shared(home, as_json, verbose, tuple(agents or ()), wait), which, wait=not no_wait)
+    controls.resume(shared, which, wait=not no_wait)
 
 
 @app.command()
+@shares("home")
 def budget(
+    shared: Shared,
     run: RunName,
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What all attempts may cost: a decimal.")],
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Give a run another budget; what it has spent already is part of it.
 
@@ -193,11 +189,13 @@ def budget(
 
     - `accord runs budget last 12.50`, then `accord runs resume last`
     """
-    controls.budget(Shared(home, as_json, verbose), run, amount)
+    controls.budget(shared, run, amount)
 
 
 @app.command()
+@shares("agents", "waits", "home")
 def cancel(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
     run: OneRun = None,
     everything: Everything = False,
     template: TemplateName = None,
@@ -206,11 +204,6 @@ def cancel(  # noqa: PLR0913 - one parameter per option
         bool, typer.Option("--give-up", help="Leave what has not been undone yet as it is.", show_default=False)
     ] = False,
     no_wait: NoWait = False,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """End a run: agents are told to stop, and what was done is undone where the template says so.
 
@@ -220,20 +213,16 @@ def cancel(  # noqa: PLR0913 - one parameter per option
     - `accord runs cancel --template source-audit`
     """
     which = controls.Which(run=run, everything=everything, template=template)
-    shared = Shared(home, as_json, verbose, tuple(agents or ()), wait)
     controls.cancel(shared, which, reason, gives_up=give_up, wait=not no_wait)
 
 
 @app.command()
-def rollback(  # noqa: PLR0913 - one parameter per option
+@shares("agents", "waits", "home")
+def rollback(
+    shared: Shared,
     run: RunName,
-    to: Annotated[str, typer.Option("--to", metavar="TASK", help="The first task that is undone.", show_default=False)],
+    to: Annotated[str, task_option("The first task that is undone.", "--to")],
     no_wait: NoWait = False,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Undo a task and everything behind it, then do it again from there.
 
@@ -241,15 +230,17 @@ def rollback(  # noqa: PLR0913 - one parameter per option
 
     - `accord runs rollback last --to measures`
     """
-    controls.rollback(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, to, wait=not no_wait)
+    controls.rollback(shared, run, to, wait=not no_wait)
 
 
 @app.command()
+@shares("agents", "waits", "home")
 def fork(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
     run: RunName,
     task: Annotated[
         str | None,
-        typer.Option("--task", metavar="TASK", help="Do this task and all behind it anew.", show_default=False),
+        task_option("Do this task and all behind it anew."),
     ] = None,
     at: Annotated[
         int | None,
@@ -258,11 +249,6 @@ def fork(  # noqa: PLR0913 - one parameter per option
     given: Input = None,
     sets: Set = None,
     no_wait: NoWait = False,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Start a new run that takes over what another one has done; the first one stays as it is.
 
@@ -272,19 +258,16 @@ def fork(  # noqa: PLR0913 - one parameter per option
     - `accord runs fork last --set purpose="a web service"`
     """
     wanted = controls.Changes(task=task, at=at, given=given, sets=tuple(sets or ()))
-    controls.fork(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, wanted, wait=not no_wait)
+    controls.fork(shared, run, wanted, wait=not no_wait)
 
 
 @app.command()
-def retry(  # noqa: PLR0913 - one parameter per option
+@shares("agents", "waits", "home")
+def retry(
+    shared: Shared,
     run: RunName,
-    task: Annotated[str, typer.Option("--task", metavar="TASK", help="The task that failed.", show_default=False)],
+    task: Annotated[str, task_option("The task that failed.")],
     no_wait: NoWait = False,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Try a failed or cancelled task again, and what was cancelled because of it.
 
@@ -292,16 +275,18 @@ def retry(  # noqa: PLR0913 - one parameter per option
 
     - `accord runs retry last --task "measures[2]"`
     """
-    controls.retry(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, task, wait=not no_wait)
+    controls.retry(shared, run, task, wait=not no_wait)
 
 
 @app.command()
+@shares("agents", "waits", "home")
 def signal(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
     run: RunName,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The signal's name.", show_default=False)] = None,
     task: Annotated[
         str | None,
-        typer.Option("--task", metavar="TASK", help="The task that waits: approvals, reviews.", show_default=False),
+        task_option("The task that waits: approvals, reviews."),
     ] = None,
     data: Annotated[
         str | None,
@@ -312,11 +297,6 @@ def signal(  # noqa: PLR0913 - one parameter per option
     ] = None,
     comment: Annotated[str | None, typer.Option("--comment", help="Goes with the answer.", show_default=False)] = None,
     no_wait: NoWait = False,
-    agents: AgentsFrom = None,
-    wait: Wait = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Answer a task that waits: a signal by its name, an approval or a review by its task.
 
@@ -328,4 +308,4 @@ def signal(  # noqa: PLR0913 - one parameter per option
     - `accord runs signal last payment_arrived --data '{"amount": 12}'`
     """
     answer = controls.Answer(name=name, task=task, data=data, approved=approve, comment=comment)
-    controls.signal(Shared(home, as_json, verbose, tuple(agents or ()), wait), run, answer, wait=not no_wait)
+    controls.signal(shared, run, answer, wait=not no_wait)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import serve as action
@@ -18,8 +18,9 @@ else:
 NETWORK_PANEL = "Network"
 
 
-def serve(  # noqa: PLR0913 - one parameter per option
-    agents: AgentsFrom = None,
+@shares("agents", "home")
+def serve(
+    shared: Shared,
     host: Annotated[
         str | None,
         typer.Option(
@@ -70,9 +71,6 @@ def serve(  # noqa: PLR0913 - one parameter per option
             show_default=False,
         ),
     ] = False,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Serve agents, people and programs on the network, until Ctrl-C or SIGTERM.
 
@@ -86,5 +84,4 @@ def serve(  # noqa: PLR0913 - one parameter per option
     - `accord serve --agents my_agents.py --port 9000`
     - `accord serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
     """
-    shared = Shared(home, as_json, verbose, tuple(agents or ()))
     action.serve(shared, action.Asked(host, port, tls_cert, tls_key, insecure_http))

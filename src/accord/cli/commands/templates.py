@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accord.cli.completion import complete_template
+from accord.cli.completion import complete_target
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Home, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import templates as action
@@ -20,30 +20,30 @@ app = typer.Typer(name="templates", help="Which workflows there are, and what th
 
 
 @app.command("list")
-def list_(home: Home = None, as_json: Json = False, verbose: Verbose = False) -> None:
+@shares("home")
+def list_(shared: Shared) -> None:
     """List the templates that come with Accord, and those that were published.
 
     **Example**
 
     - `accord templates list`
     """
-    action.list_templates(Shared(home, as_json, verbose))
+    action.list_templates(shared)
 
 
 @app.command()
+@shares("home")
 def show(
+    shared: Shared,
     name: Annotated[
         str,
         typer.Argument(
             metavar="NAME|FILE",
             help="A name, name@range, or a file.",
             show_default=False,
-            autocompletion=complete_template,
+            autocompletion=complete_target,
         ),
     ],
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show a template: its input, its graph, and what each task does.
 
@@ -52,7 +52,7 @@ def show(
     - `accord templates show competitive-analysis`
     - `accord templates show source-audit@^1 --json`
     """
-    action.show_template(Shared(home, as_json, verbose), name)
+    action.show_template(shared, name)
 
 
 @app.command()
@@ -67,12 +67,10 @@ def schema() -> None:
 
 
 @app.command()
+@shares("agents", "home")
 def publish(
+    shared: Shared,
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Template files.", show_default=False)],
-    agents: AgentsFrom = None,
-    home: Home = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Verify templates and publish them: by name they can be run, and be part of other workflows.
 
@@ -80,4 +78,4 @@ def publish(
 
     - `accord templates publish steps/*.yaml --agents my_agents.py`
     """
-    action.publish(Shared(home, as_json, verbose, tuple(agents or ())), paths)
+    action.publish(shared, paths)

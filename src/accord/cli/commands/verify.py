@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.later import later
-from accord.cli.options import AgentsFrom, Json, Shared, Verbose
+from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import verify as action
@@ -16,16 +16,15 @@ else:
     action = later("accord.cli.actions.verify")
 
 
+@shares("agents")
 def verify(
+    shared: Shared,
     paths: Annotated[
         list[Path],
         typer.Argument(
             metavar="PATH...", help="Templates, agent files, or directories of YAML and JSON.", show_default=False
         ),
     ],
-    agents: AgentsFrom = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
 ) -> None:
     """Verify templates and agent files: every problem at once, each with its line. For editors and CI.
 
@@ -37,4 +36,4 @@ def verify(
     - `accord verify workflows/`
     - `accord verify my.yaml translator.yaml --agents my_agents.py --json`
     """
-    raise typer.Exit(action.verify_paths(Shared(None, as_json, verbose, tuple(agents or ())), paths))
+    raise typer.Exit(action.verify_paths(shared, paths))
