@@ -26,7 +26,7 @@ from accord.testing.invariants.folds import differences
 from accord.testing.invariants.held import Holds
 from accord.testing.invariants.owners import Epochs, strangers
 from accord.testing.invariants.signed import unsigned
-from accord.testing.invariants.wakes import unlooked, unoffered, unwoken
+from accord.testing.invariants.wakes import unattended, unlooked, unoffered, unwoken
 from accord.testing.run_watch import RunWatch, numbered
 from accord.testing.stormy_bus import Passage
 
@@ -97,7 +97,7 @@ class Watch:
 
     def turn_over(self, parts: Parts) -> None:
         """Check what an orchestrator remembers between two turns: nothing is forgotten, nothing is left."""
-        forgotten = chain(unoffered(parts), unlooked(parts))
+        forgotten = chain(unattended(parts, self.runs), unoffered(parts), unlooked(parts))
         problems = (numbered(2, forgotten), numbered(5, strangers(parts)), numbered(6, misreserved(parts)))
         self._found(parts.identity.owner, chain(*problems))
 

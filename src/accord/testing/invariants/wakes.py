@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from accord.domain.ids import LeaseToken, RunId, TaskId
+from accord.domain.ids import LeaseToken, RunId, TaskId, partition_of
 from accord.domain.run import Run, TaskState
 from accord.domain.timing import deadline_of
 from accord.engine.dispatcher import Dispatcher
@@ -35,6 +35,14 @@ def unoffered(parts: Parts) -> Iterator[str]:
             wants, known = len(slot.run.state(task).wants), offered[slot.run.id, task]
             if wants > known:
                 yield f"{slot.run.id}: {task} wants {wants} attempts, the dispatcher knows of {known}"
+
+
+def unattended(parts: Parts, runs: Mapping[RunId, Run]) -> Iterator[str]:
+    """Between two turns: runs of our partitions that have not ended, and are neither in memory nor about to be read."""
+    for run in runs.values():
+        ours = partition_of(run.id) in parts.partitions.fences
+        if ours and not run.ended and parts.ledger.hot(run.id) is None and run.id not in parts.ledger.unread:
+            yield f"{run.id}: nobody looks after it"
 
 
 def unlooked(parts: Parts) -> Iterator[str]:
