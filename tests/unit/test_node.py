@@ -16,7 +16,7 @@ from accord.blobs.memory import MemoryBlobStore
 from accord.bus.memory import MemoryBus
 from accord.domain import command as c
 from accord.domain.document import document_of
-from accord.domain.ids import AgentId, RunId, TaskId, partition_of
+from accord.domain.ids import PARTITIONS, AgentId, RunId, TaskId, partition_of
 from accord.domain.template import Template
 from accord.engine import post
 from accord.engine.node import Node
@@ -360,6 +360,24 @@ async def test_a_dead_owner_is_shut_out_before_a_hold_is_acknowledged(two: Two) 
     assert await journal.renew(fences, now=clock.now(), ttl=timedelta(seconds=9)) == []
     assert await journal.owners() == []
     assert not two.second.parts.partitions.fences, "nobody has to carry on what the dead one has left"
+
+
+async def test_who_only_stood_still_goes_on_with_what_nobody_else_has_taken(two: Two) -> None:
+    run, partitions = await waiting(two), two.first.parts.partitions
+    clock, epoch = two.second.parts.ports.clock, partitions.fences[partition_of(run)].epoch
+    assert isinstance(clock, SetClock)
+    clock.forward(2 * QUIET.partition_ttl.total_seconds())
+    for partition in range(PARTITIONS):
+        await two.second.parts.partitions.shut_out(partition)
+    await partitions.check()
+    assert partitions.fences == {}
+    clock.forward(-2 * QUIET.partition_ttl.total_seconds())
+    await two.second.parts.partitions.claim(partition_of(run) - 1)
+    await partitions.claim_dropped()
+    assert len(partitions.fences) == PARTITIONS - 1
+    assert partitions.fences[partition_of(run)].epoch > epoch
+    await two.second.control(run, c.Signal(payload=document_of(b'"now"'), by="other", name="go"))
+    assert (await two.first.ended(run)).phase == "completed"
 
 
 async def test_an_owner_that_does_not_answer_is_told_of(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:

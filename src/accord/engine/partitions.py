@@ -31,6 +31,7 @@ class Partitions:
         self.lost: Lost | None = None
         self._until: dict[int, datetime] = {}
         self._moving = asyncio.Lock()
+        self._dropped: set[int] = set()
 
     async def claim(self, partition: int | None = None) -> int | None:
         """Become the owner of a partition, of any free one where None; None where somebody else owns it."""
@@ -111,8 +112,16 @@ class Partitions:
             self._until.update({fence.partition: now + self._ttl for fence in kept})
             for partition in sorted({fence.partition for fence in ours} - {fence.partition for fence in kept}):
                 del self.fences[partition]
+                self._dropped.add(partition)
                 if self.lost is not None:
                     await self.lost(partition)
+
+    async def claim_dropped(self) -> None:
+        """Become the owner again of what was lost while this process stood still, unless somebody else is by now."""
+        async with self._moving:
+            dropped, self._dropped = sorted(self._dropped - self.fences.keys()), set()
+            claimed = [await self._claimed(one) for one in dropped]
+            await self._take_over([fence for fence in claimed if fence is not None])
 
     async def release(self) -> None:
         """Give everything back, so that others need not wait for the leases to run out."""

@@ -148,8 +148,9 @@ class Ownership:
         self._orchestrator = orchestrator
 
     async def go(self) -> None:
-        """Renew, leave what is lost, catch up."""
+        """Renew, leave what is lost, unless nobody has it now; catch up."""
         await self._orchestrator.parts.partitions.check()
+        await self._orchestrator.parts.partitions.claim_dropped()
         await self._orchestrator.parts.refresh()
 
 

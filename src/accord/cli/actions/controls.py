@@ -120,10 +120,11 @@ def resume(shared: Shared, which: Which, *, wait: bool) -> None:
         async with opened(shared) as service:
             scope, subject = await which.scope(service)
             await service.lift(scope, subject, by=who())
-            left = await service.runs(RunQuery(states=OPEN, limit=20))
+            open_ = await service.runs(RunQuery(states=OPEN, limit=20))
+            left = await service.left([summary.run for summary in open_])
         _say(screen, {"lifted": scope, "subject": subject}, f"{subject or scope}: assigned again")
-        for summary in left:
-            screen.note(f"  open: {summary.run} ({summary.state}); accord runs resume {summary.run}")
+        for run in left:
+            screen.note(f"  {run} is worked on by no process; accord runs resume {run} takes it up")
         return DONE
 
     carry_out(shared, work)
