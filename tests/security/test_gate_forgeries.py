@@ -336,6 +336,17 @@ async def _swapped_heartbeat(scene: Any) -> Message:
     return Message(honest.statement, scene.rival.beat(draining=True))
 
 
+async def _reserved_name(scene: Any) -> Message:
+    """An enrolled agent offers itself as the one that is asked about broken results."""
+    squatter = Agent("rival")
+
+    @squatter.capability("accord.diagnose@1.0.0", input={}, output={"type": "object"})
+    async def diagnose(case: Any) -> Any:
+        return case
+
+    return await scene.rival.news("card", scene.rival.card(squatter))
+
+
 async def _card_of_another(scene: Any) -> Message:
     return await scene.rival.news("card", scene.worker.card())
 
@@ -375,6 +386,7 @@ NEWS: list[Forgery] = [
     ("a heartbeat with a swapped payload", "ACC352", _swapped_heartbeat),
     ("the card of another agent", "ACC714", _card_of_another),
     ("a card with a changed contract", "ACC710", _changed_contract),
+    ("a card with a reserved name", "ACC717", _reserved_name),
     ("a card with the instance of another", "ACC732", _foreign_instance),
     ("a card that is none", "ACC731", _news("card", b"{}")),
     ("a card that is no JSON", "ACC321", _news("card", b"{")),
