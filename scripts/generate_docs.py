@@ -11,6 +11,7 @@ from pathlib import Path
 
 from accord.templates.reference import template_reference
 from pages.access import access_page
+from pages.client import client_page
 from pages.commands import command_page
 from pages.decisions import decision_page
 from pages.errors import error_page, unexplained
@@ -32,6 +33,7 @@ def pages() -> dict[Path, str]:
     return {
         reference / "access.md": access_page(),
         reference / "cli.md": command_page(),
+        reference / "client.md": client_page(),
         reference / "errors.md": error_page(SOURCES),
         reference / "events.md": event_page(),
         reference / "sdk.md": sdk_page(),

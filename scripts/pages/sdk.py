@@ -28,10 +28,11 @@ _ORDER = ("Agent", "Result", "Failure", "Context", "Worker", "WorkerOptions", "A
 def sdk_page() -> str:
     """The page, as Markdown."""
     kinds = (getattr(sdk, name) for name in _ORDER if name in sdk.__all__)
-    return "\n".join([_HEAD, *("\n\n".join(_parts(kind)) + "\n" for kind in kinds)])
+    return "\n".join([_HEAD, *("\n\n".join(parts(kind)) + "\n" for kind in kinds)])
 
 
-def _parts(kind: Any) -> Iterator[str]:
+def parts(kind: Any) -> Iterator[str]:
+    """The paragraphs about a public class."""
     is_struct = issubclass(kind, msgspec.Struct)
     yield f"## `{kind.__name__}`"
     if not is_struct:

@@ -27,13 +27,19 @@ def unreadable(given: Sequence[str]) -> list[Problem]:
 def usage_problems(error: Any, root: Any, given: Sequence[str]) -> list[Problem]:
     """All problems of a command line of `root`, of which Typer has told the first one (ACC910)."""
     context: Any = typer.Context(root, info_name="accord")
-    arguments = list(given)
+    arguments = _from_command(root, given)
     while arguments and arguments[0] in getattr(context.command, "commands", {}):
         word = arguments.pop(0)
         context = typer.Context(context.command.commands[word], info_name=word, parent=context)
     found = [_problem(each, context.command_path) for each in _errors(context, arguments)]
     first = _problem(error, context.command_path)
     return found if first in found else [first]
+
+
+def _from_command(root: Any, given: Sequence[str]) -> list[str]:
+    """The command line from the command on; what stands in front of it are options of `accord` itself."""
+    begins = (index for index, word in enumerate(given) if word in root.commands)
+    return list(given[next(begins, 0) :]) if given and given[0].startswith("-") else list(given)
 
 
 def _errors(context: Any, arguments: list[str]) -> Iterator[Any]:

@@ -182,5 +182,6 @@ def _tell(screen: Screen, started: _Started) -> None:
         else '"Authorization: Bearer KEY"'
     )
     screen.facts([("try", f"curl -H {key} {started.url}/v1/access/keys")])
+    screen.facts([("a command", f"accord --server {started.url} runs list")])
     screen.facts([("an agent", f"accord agent FILE.py --connect {started.url}"), ("its trust", started.key)])
     screen.note("Ctrl-C stops it.")

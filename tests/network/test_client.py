@@ -1,0 +1,232 @@
+"""`accord.Client` against a server on a real socket, with a proxy between them that cuts the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from accord import Client
+from accord.app import host
+from accord.client.events import Happening, Progress, RunEvent
+from accord.client.patience import Patience
+from accord.client.remote import Remote
+from accord.domain.access import Role
+from accord.domain.document import Document
+from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.news import Happened
+from accord.errors import ContractViolation, Forbidden, NotFound, Refused, StoreCorrupt, Unauthenticated
+from accord.ports import Record
+from accord.sdk import Agent, Context
+from accord.views.proof import proof_of
+
+from .conftest import Site, serving_at
+from .proxy import Proxy
+
+QUICK = Patience(first_rest_s=0.01, longest_rest_s=0.05, feed_attempts=200)
+
+TWO = """
+accord: template/1
+name: two
+version: 1.0.0
+description: Two steps, and a word in between.
+examples: ["do two of {n}"]
+input: {type: object, required: [n], properties: {n: {type: integer}}, additionalProperties: false}
+tasks:
+  first: {uses: number.next@^1, with: {n: "${ input.n }"}}
+  ask: {needs: [first], approval: {title: "Go on?"}}
+  second: {needs: [ask], uses: number.next@^1, with: {n: "${ tasks.first.output }"}}
+output: "${ tasks.second.output }"
+"""
+
+
+def counting() -> Agent:
+    agent = Agent("counter")
+
+    @agent.capability("number.next@1.0.0")
+    async def following(n: int, context: Context) -> int:
+        await context.progress(0.5, "half way")
+        return n + 1
+
+    return agent
+
+
+async def key_of(site: Site, role: Role = "admin") -> str:
+    return (await site.node.parts.access.issue(f"{role}-key", role, by="test")).text
+
+
+@asynccontextmanager
+async def client_of(site: Site, url: str | None = None, role: Role = "admin") -> AsyncIterator[Client]:
+    async with Client(url or site.url, await key_of(site, role), patience=QUICK) as client:
+        yield client
+
+
+@pytest.fixture
+async def staffed(site: Site) -> AsyncIterator[Site]:
+    async with host(site.node, [counting()]):
+        yield site
+
+
+async def approved(client: Client, run: str) -> None:
+    await client.signal(run, {"approved": True}, task="ask")
+
+
+async def test_a_run_from_its_start_to_its_signed_result(staffed: Site) -> None:
+    async with client_of(staffed) as client:
+        published = await client.publish(TWO)
+        assert (await client.publish(TWO)).digest == published.digest
+        assert "two@1.0.0" in [one.template for one in await client.templates()]
+        assert (await client.plan("do two of 3"))["input"] == {"n": 3}
+        run = await client.start("two", {"n": 1}, title="mine")
+        told: list[Happening] = []
+        async for happening in client.watch(run.run):
+            told.append(happening)
+            if isinstance(happening, RunEvent) and happening.event == "task.waiting":
+                await approved(client, run.run)
+        result = await client.result(run.run)
+        assert (result.state, result.output, result.title) == ("completed", 3, "mine")
+        assert result.signed_by == "spiffe://local/orchestrator/main"
+        events = [one for one in told if isinstance(one, RunEvent)]
+        assert [one.sequence for one in events] == list(range(1, len(events) + 1))
+        assert (events[0].event, events[-1].event) == ("run.started", "run.completed")
+        assert {one.message for one in told if isinstance(one, Progress)} <= {"half way", ""}
+        assert (await client.run(run.run))["by"] == "admin-key", "who let the run in is who shows the key"
+        assert [one.run async for one in client.runs(template="two")] == [run.run]
+        assert [one.agent for one in await client.agents("number.next")] == ["spiffe://local/agent/counter"]
+
+
+async def test_controls(staffed: Site) -> None:
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        run = (await client.start("two", {"n": 1})).run
+        assert (await client.pause(run, reason="wait")).state == "paused"
+        assert (await client.resume(run)).state == "running"
+        with pytest.raises(Refused, match="ACC403"):
+            await client.resume(run)
+        async for happening in client.watch(run):
+            if isinstance(happening, RunEvent) and happening.event == "task.waiting":
+                break
+        fork = await client.fork(run, task="ask", changes={"n": 5})
+        await client.cancel(run)
+        assert (await client.result(run)).state == "cancelled"
+        await approved(client, fork.run)
+        assert (await client.result(fork.run)).output in (3, 7)
+        assert (await client.rollback(fork.run, "second")).state in ("rolling_back", "running", "completed")
+        assert (await client.result(fork.run)).state == "completed"
+
+
+async def test_the_same_key_starts_one_run_in_two_processes_of_a_program(staffed: Site) -> None:
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        one = await client.start("two", {"n": 1}, once="order-17")
+        two = await client.start("two", {"n": 1}, once="order-17")
+        assert one.run == two.run
+        with pytest.raises(Refused, match="ACC449 the idempotency key order-17"):
+            await client.start("two", {"n": 2}, once="order-17")
+
+
+async def test_what_is_refused_is_the_same_error_with_all_its_problems(staffed: Site) -> None:
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        with pytest.raises(ContractViolation) as broken:
+            await client.start("two", {"n": "x", "m": 1})
+        assert len(broken.value.problems) == 2
+        with pytest.raises(NotFound, match="ACC761"):
+            await client.start("three", {})
+        with pytest.raises(NotFound, match="ACC409"):
+            await client.result("run_x")
+    async with client_of(staffed, role="viewer") as viewer:
+        with pytest.raises(Forbidden, match="ACC654"):
+            await viewer.start("two", {"n": 1})
+    async with Client(staffed.url, "accord_nobody_nothing", patience=QUICK) as stranger:
+        with pytest.raises(Unauthenticated):
+            await stranger.templates()
+
+
+async def test_a_watcher_whose_connection_is_cut_again_and_again_misses_nothing(staffed: Site, proxy: Proxy) -> None:
+    async with client_of(staffed, proxy.url) as client:
+        await client.publish(TWO)
+        run = (await client.start("two", {"n": 1})).run
+        sequences = []
+        async for happening in client.watch(run):
+            if isinstance(happening, RunEvent):
+                sequences.append(happening.sequence)
+                proxy.cut()
+                if happening.event == "task.waiting":
+                    await approved(client, run)
+        head = (await staffed.node.records(RunId(run)))[-1].sequence
+        assert sequences == list(range(1, head + 1))
+        assert proxy.connections > 1, "it was cut, and connected again"
+
+
+async def test_a_watcher_outlives_the_server(tmp_path: Path) -> None:
+    async with serving_at(tmp_path / "server") as first, host(first.node, [counting()]):
+        key, port = await key_of(first), first.port
+        async with Client(first.url, key, patience=QUICK) as client:
+            await client.publish(TWO)
+            run = (await client.start("two", {"n": 1})).run
+    async with Client(f"http://127.0.0.1:{port}", key, patience=QUICK) as client:
+        watching = asyncio.ensure_future(client.result(run))
+        async with serving_at(tmp_path / "server", port) as second, host(second.node, [counting()]):
+            assert await second.node.adopt(RunId(run))
+            async for news in second.node.follow(RunId(run)):
+                if isinstance(news, Happened) and news.run.state(TaskId("ask")).waiting is not None:
+                    break
+            await approved(client, run)
+            assert (await watching).output == 3
+
+
+# -- the service of a server -------------------------------------------------------------------------------------
+
+
+async def test_a_servers_service_gives_what_the_node_itself_gives(staffed: Site) -> None:
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        run = RunId((await client.start("two", {"n": 1})).run)
+        await client.cancel(run)
+        await client.result(run)
+        there, here = client.service(), staffed.node
+        assert await there.run(run) == await here.run(run)
+        assert await there.run(run, until=2) == await here.run(run, until=2)
+        assert await there.records(run) == await here.records(run)
+        assert await there.records(run, after=1, limit=1) == await here.records(run, after=1, limit=1)
+        assert await there.summary(run) == await here.summary(run)
+        assert await there.templates() == await here.templates()
+        assert await there.contracts() == await here.contracts()
+        assert [one.keys for one in await there.agents()] == [one.keys for one in await here.agents()]
+        assert await there.holds() == await here.holds()
+        news = [one async for one in there.follow(run) if isinstance(one, Happened)]
+        assert news[-1].run == await here.run(run)
+        assert (await proof_of(there, run)).ok
+
+
+async def test_nothing_is_believed_that_can_be_verified(staffed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        run = RunId((await client.start("two", {"n": 1})).run)
+        await client.cancel(run)
+        await client.result(run)
+        there = client.service()
+        honest = staffed.node.records
+
+        async def lying(run: RunId, **more: int) -> list[Record]:
+            records = await honest(run, **more)
+            changed = records[0].data.replace(b'"by":"admin-key"', b'"by":"nobody"')
+            return [msgspec.structs.replace(records[0], data=changed), *records[1:]]
+
+        monkeypatch.setattr(staffed.node, "records", lying)
+        with pytest.raises(StoreCorrupt, match="ACC526"):
+            await there.run(run)
+        assert isinstance(there, Remote)
+        connection = there._connection
+
+        async def another(path: str) -> bytes:
+            return b"another document"
+
+        monkeypatch.setattr(connection, "data", another)
+        with pytest.raises(StoreCorrupt, match="ACC976"):
+            await there.data(Document(Digest("0" * 64), 3))
