@@ -96,7 +96,7 @@ def pause(shared: Shared, which: Which, reason: str) -> None:
 def budget(shared: Shared, reference: str, amount: str) -> None:
     """Carry out `accord runs budget`."""
     if _AMOUNT.fullmatch(amount) is None:
-        raise usage("ACC919", f"`{amount:.40}` is no amount", "a decimal such as 12.50")
+        raise usage("ACC920", f"`{amount:.40}` is no amount", "a decimal such as 12.50")
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
