@@ -206,6 +206,35 @@ async def test_a_server_that_is_started_again(tmp_path: Path, places: Places, gr
     assert greeter.greeted == ["Ada", "Bob"]
 
 
+async def test_a_server_that_dies_while_one_of_two_instances_works(
+    tmp_path: Path, places: Places, greet: Path
+) -> None:
+    one, two = Greeter(), Greeter()
+    one.may_end.clear()
+    two.may_end.clear()
+    async with serving_at(tmp_path / "server") as site:
+        port = site.port
+        await places.join(one.agent, site.url, token=await site.token("hello"))
+        await places.join(two.agent, site.url)
+        run = await site.start(greet, {"name": "Ada"})
+        await asyncio.wait(
+            [asyncio.ensure_future(greeter.begun.wait()) for greeter in (one, two)],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    async with serving_at(tmp_path / "server", port) as site:
+        await site.node.adopt(run.id)
+        await site.node.present(one.agent.id)
+        while len(site.node.parts.registry.instances(one.agent.id)) < 2:
+            await asyncio.sleep(0.01)
+        one.may_end.set()
+        two.may_end.set()
+        async with asyncio.timeout(60):
+            ended = await site.node.ended(run.id)
+    assert ended.phase == "completed"
+    assert one.greeted + two.greeted == ["Ada"]
+    assert len(ended.state("greet").attempts) == 1
+
+
 async def test_two_instances_share_the_work_and_nothing_is_done_twice(site: Site, places: Places, greet: Path) -> None:
     one, two = Greeter(), Greeter()
     token = await site.token("hello")

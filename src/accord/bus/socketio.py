@@ -125,21 +125,26 @@ class SocketBus:
     # -- what goes out -------------------------------------------------------------------------------------------
 
     async def _send(self, message: Message) -> None:
+        answer = await self._asked("message", message)
+        if answer.get("ok"):
+            return
+        problems = "; ".join(map(str, _problems(answer)))
+        if answer.get("again"):
+            raise Overloaded.of("ACC791", f"the server has not taken the message yet: {problems}")
+        # It would be refused again; the server has kept it as an incident.
+        logger.error("the server refused a message: %s", problems)
+
+    async def _asked(self, event: str, message: Message) -> dict[str, Any]:
+        """The server's acknowledgement, over whichever connection it comes."""
         while True:
             await self._joined.wait()
             connection = self._connection
-            if connection is None:
-                continue
-            with suppress(_Lost):
-                answer = await connection.ask("message", _arguments(message))
-                if answer.get("ok"):
-                    return
-                problems = "; ".join(map(str, _problems(answer)))
-                if answer.get("again"):
-                    raise Overloaded.of("ACC791", f"the server has not taken the message yet: {problems}")
-                # It would be refused again; the server has kept it as an incident.
-                logger.error("the server refused a message: %s", problems)
-                return
+            try:
+                if connection is not None:
+                    return await connection.ask(event, _arguments(message))
+            except _Lost:
+                pass
+            await asyncio.sleep(0)  # whoever looks after the connection has to notice that it is lost
 
     async def _want(self, room: int) -> None:
         self._wanted = room
