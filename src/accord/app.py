@@ -109,6 +109,7 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
             name = f"agent.{agent.organisation}.{agent.name}"
             public = await key_of(ports.keys, name)
             await node.parts.enrolment.enrol(agent.id, public, by="embedded", now=ports.clock.now())
+            node.parts.hosted.add(agent.id)
             worker = Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust, options)
             workers.append(await stack.enter_async_context(worker))
         for agent in agents:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import msgspec
 import orjson
 
 from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
-from accord.domain.ids import AgentId, InstanceId, LeaseToken, RunId
+from accord.domain.ids import AgentId, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman, Envelope
@@ -26,6 +27,19 @@ from accord.ports import Parcel
 logger = logging.getLogger("accord.executor")
 
 
+RETURNS_WITHIN = timedelta(seconds=8)
+"""How long instances elsewhere have, after a take-over, to connect again and to name what they do."""
+
+
+class _Unsure(msgspec.Struct, frozen=True):
+    run: RunId
+    task: TaskId
+    attempt: int
+    due: datetime
+    kept: datetime
+    """Until when the lease was kept when the run was taken over: later, where a heartbeat has named it since."""
+
+
 class Executor:
     """Carries out effects: what goes to agents is signed and published in one call each."""
 
@@ -33,6 +47,7 @@ class Executor:
         self._parts = parts
         self._order = order
         self._draftsman = Draftsman(parts.documents)
+        self._unsure: dict[LeaseToken, _Unsure] = {}
 
     async def execute(self, committed: Sequence[Committed]) -> None:
         """Do what these events ask for."""
@@ -64,7 +79,31 @@ class Executor:
         drafts: list[Envelope] = []
         now = self._parts.ports.clock.now()
         for effect in f.outstanding(run):
-            await self._do(run, effect, now, drafts)
+            if isinstance(effect, f.Send) and effect.attempt.agent not in self._parts.hosted:
+                self._doubt(run, effect, now)
+            else:
+                await self._do(run, effect, now, drafts)
+        await self._send(drafts)
+
+    def _doubt(self, run: Run, effect: f.Send, now: datetime) -> None:
+        """One of several instances elsewhere may have the assignment already, and another one would take it when it is
+        sent again: whoever has it says so first, in a heartbeat.
+        """
+        lease = effect.attempt.lease
+        kept = self._parts.registry.renewed().get(lease, now)
+        self._unsure[lease] = _Unsure(run.id, effect.task, effect.attempt.number, now + RETURNS_WITHIN, kept)
+
+    async def send_again(self, now: datetime) -> None:
+        """Send the assignments of before a take-over that no instance has named since."""
+        due = [lease for lease, one in self._unsure.items() if one.due <= now]
+        drafts: list[Envelope] = []
+        for lease in due:
+            one = self._unsure.pop(lease)
+            run = self._parts.ledger.find(one.run)
+            attempt = run.attempt(one.task, one.attempt) if run is not None else None
+            named = self._parts.registry.renewed().get(lease, one.kept) > one.kept
+            if run is not None and attempt is not None and attempt.live and attempt.lease == lease and not named:
+                drafts.extend(await self._assignment(run, f.Send(one.task, attempt)))
         await self._send(drafts)
 
     async def reject(self, agent: AgentId, to: AgentId | InstanceId, problems: Iterable[Problem]) -> None:
@@ -87,6 +126,7 @@ class Executor:
         """As `forget`, for runs of which something was decided that never became durable, or that are not ours now."""
         lost = set(runs)
         self.forget(lost)
+        self._unsure = {lease: one for lease, one in self._unsure.items() if one.run not in lost}
         for key in [key for key in self._parts.outgoing if key[0] in lost]:
             del self._parts.outgoing[key]
         for run in lost:

@@ -105,6 +105,10 @@ class Orchestrator:
 
     # -- orders --------------------------------------------------------------------------------------------------
 
+    async def send_again(self) -> None:
+        """Send what may have been lost in a take-over, once it is sure that nobody has it."""
+        await self._executor.send_again(self.parts.ports.clock.now())
+
     def order(self, order: Order) -> None:
         """Queue a command; it is carried out in the order of queueing."""
         if self._stopping:

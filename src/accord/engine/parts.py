@@ -127,6 +127,8 @@ class Parts:
         self.streams = (self.registry_stream, self.template_stream, self.control_stream, self.access.stream)
         self.verification = Verification(self.registry, self.library)
         self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid)
+        self.hosted: set[AgentId] = set()
+        """Agents of this process: what they had of an earlier one, nobody has any more."""
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}
         """Payloads of assignments between their decision and their sending."""
         self.reached: Callable[[Point], None] = lambda point: None

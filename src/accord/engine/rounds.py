@@ -94,6 +94,19 @@ class Presence:
         return self._orchestrator.parts.registry.is_served(attempt.agent, attempt.contract)
 
 
+class Returns:
+    """After a take-over: sends the assignments that no instance elsewhere has named."""
+
+    every = timedelta(seconds=1)
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+
+    async def go(self) -> None:
+        """Send what is due."""
+        await self._orchestrator.send_again()
+
+
 class Letters:
     """Carries out commands that other processes have posted for our partitions."""
 
@@ -179,7 +192,7 @@ class Rounds:
         """Begin all rounds."""
         parts = self._orchestrator.parts
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
-        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Ownership)]
+        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Returns, Ownership)]
         rounds += [self.letters, self._sighted, retention]
         if parts.tuning.takes_over:
             rounds.append(TakeOver(self._orchestrator))
