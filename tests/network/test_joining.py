@@ -224,8 +224,11 @@ async def test_a_server_that_dies_while_one_of_two_instances_works(
     async with serving_at(tmp_path / "server", port) as site:
         await site.node.adopt(run.id)
         await site.node.present(one.agent.id)
+        changed = asyncio.Event()
+        site.node.parts.registry.changed.append(changed.set)
         while len(site.node.parts.registry.instances(one.agent.id)) < 2:
-            await asyncio.sleep(0.01)
+            await changed.wait()
+            changed.clear()
         one.may_end.set()
         two.may_end.set()
         async with asyncio.timeout(60):
