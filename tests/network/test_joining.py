@@ -206,9 +206,7 @@ async def test_a_server_that_is_started_again(tmp_path: Path, places: Places, gr
     assert greeter.greeted == ["Ada", "Bob"]
 
 
-async def test_a_server_that_dies_while_one_of_two_instances_works(
-    tmp_path: Path, places: Places, greet: Path
-) -> None:
+async def test_a_server_that_dies_while_one_of_two_instances_works(tmp_path: Path, places: Places, greet: Path) -> None:
     one, two = Greeter(), Greeter()
     one.may_end.clear()
     two.may_end.clear()
