@@ -134,7 +134,10 @@ class Session:
 
     def _leaves_to_others(self, inbox: Inbox, delivery: Delivery) -> bool:
         """Whether it is for another instance, since this one does not offer it: then it is given back after a pause."""
-        contract = decode_claims(parse_statement(delivery.message.statement).claims).contract
+        try:
+            contract = decode_claims(parse_statement(delivery.message.statement).claims).contract
+        except MessageRefused:
+            return False  # the instance refuses it
         registry = self._parts.registry
         if registry.instance_offers(self.instance, contract) or not registry.is_served(self.agent, contract):
             return False
