@@ -350,6 +350,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def renew(self, digest: Digest) -> bool:
+        """Count this blob as put now; False where it is not there."""
+        ...
+
     async def mark(self) -> int:
         """A point between what was put before and what is put from now on, by whichever process."""
         ...

@@ -89,6 +89,11 @@ class FileBlobStore:
         if held:
             yield held
 
+    async def renew(self, digest: Digest) -> bool:
+        if not _DIGEST.fullmatch(digest):
+            return False
+        return await self._in_thread(_renewed, self._root, _place(self._root, digest))
+
     async def mark(self) -> int:
         return await self._in_thread(_next_mark, self._root)
 
@@ -192,10 +197,10 @@ def _next_mark(root: Path) -> int:
         return (root / "mark").stat().st_mtime_ns
 
 
-def _renewed(root: Path, place: Path, size: int) -> bool:
-    """Whether the blob is there in its full length; then it counts as put now."""
+def _renewed(root: Path, place: Path, size: int | None = None) -> bool:
+    """Whether the blob is there, in this length where one is given; then it counts as put now."""
     with _marked(root, fcntl.LOCK_SH) as mark, suppress(FileNotFoundError):
-        if place.stat().st_size == size:
+        if place.stat().st_size == size or size is None:
             os.utime(place, ns=(mark, mark))
             return True
     return False

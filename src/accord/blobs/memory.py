@@ -52,6 +52,12 @@ class MemoryBlobStore:
         for start in range(0, len(data), chunk_bytes):
             yield data[start : start + chunk_bytes]
 
+    async def renew(self, digest: Digest) -> bool:
+        if digest not in self._blobs:
+            return False
+        self._put_at[digest] = self._marks
+        return True
+
     async def mark(self) -> int:
         self._marks += 1
         return self._marks

@@ -14,7 +14,7 @@ from accord.domain.document import Document, document_of
 from accord.domain.ids import Digest
 from accord.domain.large import is_large, reference
 from accord.domain.scope import DocumentMissing
-from accord.errors import ExpressionInvalid, Problem
+from accord.errors import ExpressionInvalid, NotFound, Problem
 from accord.ports import BlobStore
 
 SMALL_BYTES = 512
@@ -121,12 +121,12 @@ class Documents:
             self._unstored.pop(digest, None)
 
     async def renew(self, documents: Iterable[Document]) -> None:
-        """Put large documents again, because something new is to refer to them: retention would not know otherwise.
-        Raises NotFound, StoreCorrupt, StoreUnavailable.
+        """Count documents in the blob store as put now, because something new is to refer to them: retention would not
+        know otherwise. Raises NotFound, StoreUnavailable.
         """
         for digest in dict.fromkeys(one.sha256 for one in documents if one.data is None):
-            if digest not in self._unstored:
-                await self._blobs.put_stream(self._blobs.get_stream(digest))
+            if digest not in self._unstored and not await self._blobs.renew(digest):
+                raise NotFound.of("ACC551", f"the blob {digest} is gone")
 
     def trim(self) -> None:
         """Let go of what has not been asked for the longest."""

@@ -8,8 +8,10 @@ from functools import partial
 
 import msgspec
 
+from accord.domain import command as c
 from accord.domain.agent import decode_card
-from accord.domain.ids import LeaseToken, RunId, partition_of, run_of
+from accord.domain.document import Document
+from accord.domain.ids import Digest, LeaseToken, RunId, partition_of, run_of
 from accord.domain.message import Claims
 from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
@@ -19,7 +21,7 @@ from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
-from accord.errors import AccordError, Fenced, MessageRefused, Problem, StoreError, StoreUnavailable
+from accord.errors import AccordError, Fenced, MessageRefused, NotFound, Problem, StoreError, StoreUnavailable
 from accord.ports import Inbox
 
 logger = logging.getLogger("accord.receiver")
@@ -82,6 +84,9 @@ class Receiver:
         run = authentic.claims.run or RunId("")
         slot = await batch.slot(run) if self._parts.ledger.owns(run) else None
         verdict = self._parts.gate.admit(slot.run if slot else None, authentic)
+        if isinstance(verdict, c.Deliver) and not authentic.message.payload and not await self._is_kept(verdict.output):
+            contract = self._parts.registry.contract(authentic.claims.contract or Digest(""))
+            verdict = Unchecked(verdict.output.sha256, contract)
         if isinstance(verdict, Unchecked):
             self._parts.large.look_then(verdict.digest, verdict.contract, partial(inbox.nack, [authentic.delivery]))
             return True
@@ -96,6 +101,17 @@ class Receiver:
             await self._parts.ledger.decide(slot, verdict)
             batch.slots[run] = slot
         return False
+
+    async def _is_kept(self, output: Document) -> bool:
+        """Whether the bytes of a result are at hand: what was uploaded a while ago may be gone, as nothing has referred
+        to it so far. What is there stays from now on.
+        """
+        try:
+            await self._parts.documents.renew([output])
+        except NotFound:
+            self._parts.large.forget(output.sha256)
+            return False
+        return True
 
     async def _hear(self, authentic: Authentic, batch: Batch) -> None:
         """A card or a heartbeat."""

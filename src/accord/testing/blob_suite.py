@@ -125,6 +125,15 @@ class BlobSuite:
             with pytest.raises(NotFound):
                 await blobs.get(digest)
 
+    async def test_a_blob_is_renewed_where_it_is(self, blobs: BlobStore) -> None:
+        digest = await blobs.put(b"data")
+        mark = await blobs.mark()
+        assert await blobs.renew(digest)
+        assert await blobs.remove([digest], before=mark) == []
+        assert await blobs.get(digest) == b"data"
+        for absent in (sha256(b"absent"), "", "../../etc/passwd"):
+            assert not await blobs.renew(Digest(absent))
+
     async def test_what_is_removed_is_told(self, blobs: BlobStore) -> None:
         old = [await blobs.put(b"x" * size) for size in (7, 70_000)]
         mark = await blobs.mark()
