@@ -26,7 +26,18 @@ TEXT_MAX_CHARACTERS = 500
 class Attempt:
     """An assignment that was admitted and has no answer yet."""
 
-    __slots__ = ("_timers", "begun", "capability", "context", "document", "reports", "stopped", "subject", "task")
+    __slots__ = (
+        "_timers",
+        "begun",
+        "capability",
+        "closed",
+        "context",
+        "document",
+        "reports",
+        "stopped",
+        "subject",
+        "task",
+    )
 
     def __init__(self, subject: Subject, capability: Capability, document: bytes, context: Context) -> None:
         self.subject = subject
@@ -35,6 +46,8 @@ class Attempt:
         self.context = context
         self.stopped: Failure | None = None
         self.begun = False
+        self.closed = False
+        """Whether the answer is there."""
         self.reports = 0
         self.task: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -62,6 +75,7 @@ class Attempt:
 
     def close(self) -> None:
         """The answer is there: nothing is due any more, and nothing more is reported."""
+        self.closed = True
         self.context.link.report = None
         for timer in self._timers:
             timer.cancel()
@@ -125,7 +139,7 @@ def context_of(subject: Subject, told: AssignContext, organisation: str, link: L
 
 
 class Patience:
-    """Calls a step for each attempt that is added, a while after: the same for all, so that one timer serves them."""
+    """Calls a step for each attempt that is still open a while after it was added: the same for all, with one timer."""
 
     def __init__(self, delay: timedelta, step: Callable[[Attempt], None]) -> None:
         self._delay_s = delay.total_seconds()
@@ -148,8 +162,10 @@ class Patience:
 
     def _ring(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting and self._waiting[0][0] <= loop.time():
-            self._step(self._waiting.popleft()[1])
+        while self._waiting and (self._waiting[0][1].closed or self._waiting[0][0] <= loop.time()):
+            _, attempt = self._waiting.popleft()
+            if not attempt.closed:
+                self._step(attempt)
         self._timer = loop.call_at(self._waiting[0][0], self._ring) if self._waiting else None
 
 

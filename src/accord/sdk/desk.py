@@ -308,8 +308,7 @@ class Desk:
             self._recent.keep(key, outgoing)
 
     def _accept(self, attempt: Attempt) -> None:
-        if self._running.get(attempt.subject.key) is attempt:
-            self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))
+        self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))
 
     def _report(self, attempt: Attempt, progress: ProgressPayload) -> None:
         if attempt.subject.key in self._running:
