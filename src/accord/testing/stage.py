@@ -65,7 +65,7 @@ class CountedIds:
     """Tokens in order, and numbers of a fixed seed."""
 
     def __init__(self, seed: int = 1) -> None:
-        self._tokens = count(seed * 1_000_000)  # in front: ids of runs keep all but the last three characters
+        self._tokens = count(seed * 1_000_000)  # in front: ids of runs keep all but the last two characters
         self._random = Random(seed)  # noqa: S311 - for tests, not a secret
 
     def token(self) -> str:
