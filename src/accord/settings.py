@@ -86,6 +86,8 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether `/metrics` answers callers on this machine without a credential."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies in front of the server, which are believed whom they ask for: `["10.0.0.5"]`."""
+    webhook_networks: tuple[str, ...] = ()
+    """Of addresses that are not public, those that webhooks may have: `["10.0.0.0/8"]`."""
     oidc_issuer: str | None = None
     """The `iss` of tokens that are accepted beside API keys: an OpenID Connect provider's URL."""
     oidc_audience: str | None = None
@@ -131,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_burst: int = 1000
     open_metrics: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    webhook_networks: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
     oidc_jwks: str | None = None

@@ -15,14 +15,17 @@ from accord.app import open_node
 from accord.domain.agent import agent_id
 from accord.domain.enrolment import Wanted
 from accord.engine.node import Node
-from accord.gateway.application import Gateway, create_application
+from accord.gateway.application import Gateway, Options, create_application
 from accord.gateway.server import Address, bound, serving, url_of
+from accord.gateway.webhooks.endpoint import allowed_networks
 from accord.joining import Destination, Joined, Station, join
 from accord.sdk import Agent
 from accord.settings import Settings
 from accord.templates.reading import read_source
 
 from .proxy import Proxy
+
+LOCAL = Options(webhook_networks=allowed_networks([], "127.0.0.1"))
 
 
 class Site:
@@ -64,7 +67,7 @@ async def serving_at(home: Path, port: int = 0) -> AsyncIterator[Site]:
     with bound(address) as taken:
         async with (
             open_node(Settings(home=home)) as node,
-            create_application(node) as gateway,
+            create_application(node, options=LOCAL) as gateway,
             serving(gateway, address, taken, timedelta(seconds=2)),
         ):
             yield Site(node, gateway, url_of(address, taken))

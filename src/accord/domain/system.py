@@ -12,6 +12,7 @@ import msgspec
 from accord.domain.access import Role
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
+from accord.domain.webhook import Delivered
 from accord.errors import Problem
 
 REGISTRY = StreamId("sys:registry")
@@ -19,6 +20,7 @@ TEMPLATES = StreamId("sys:templates")
 CONTROL = StreamId("sys:control")
 INCIDENTS = StreamId("sys:incidents")
 ACCESS = StreamId("sys:access")
+WEBHOOKS = StreamId("sys:webhooks")
 
 Scope = Literal["everything", "template", "agent"]
 """What a hold holds back; a single run is paused by an event of its own."""
@@ -166,8 +168,44 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="access.key_revoked")
     by: str
 
 
+class WebhookAdded(_Event, frozen=True, kw_only=True, tag="webhook.added"):
+    """From now on an endpoint is told of events, each signed with this secret."""
+
+    webhook: str
+    url: str
+    secret: str
+    """As Standard Webhooks writes it. It signs, so it is kept itself, not its hash."""
+    by: str
+    types: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+
+
+class WebhookRemoved(_Event, frozen=True, kw_only=True, tag="webhook.removed"):
+    """The endpoint is told of nothing any more."""
+
+    webhook: str
+    by: str
+    reason: str = ""
+
+
+class WebhookGivenUp(_Event, frozen=True, kw_only=True, tag="webhook.given_up"):
+    """The endpoint has not taken an event in time, and is not told of it."""
+
+    webhook: str
+    run: RunId
+    sequence: int
+    problem: str
+
+
+class WebhookProgress(_Event, frozen=True, kw_only=True, tag="webhook.progress"):
+    """How much an endpoint was told; everything that came before this in its stream is no longer needed."""
+
+    runs: dict[RunId, Delivered]
+
+
 Incident = IncidentRecorded | IncidentsSuppressed
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
+WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
-SystemEvent = AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent
+SystemEvent = AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent | WebhookEvent

@@ -34,6 +34,7 @@ from accord.engine.router import Router
 from accord.engine.streams import SystemStream
 from accord.engine.timers import Timers
 from accord.engine.verification import Verification
+from accord.engine.webhooks import Webhooks
 from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore
 from accord.statements import Signer
 
@@ -124,7 +125,14 @@ class Parts:
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self.holds.apply)
         self.access = Access(journal, clock, identity.organisation)
-        self.streams = (self.registry_stream, self.template_stream, self.control_stream, self.access.stream)
+        self.webhooks = Webhooks(journal, clock, ports.ids)
+        self.streams = (
+            self.registry_stream,
+            self.template_stream,
+            self.control_stream,
+            self.access.stream,
+            self.webhooks.stream,
+        )
         self.verification = Verification(self.registry, self.library)
         self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid)
         self.hosted: set[AgentId] = set()

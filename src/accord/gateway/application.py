@@ -46,7 +46,10 @@ from accord.gateway.resources import (
     runs,
     templates,
     uploads,
+    webhooks,
 )
+from accord.gateway.webhooks.deliverer import deliveries
+from accord.gateway.webhooks.endpoint import Networks
 
 logger = logging.getLogger("accord.gateway")
 
@@ -67,6 +70,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         documents,
         uploads,
         access,
+        webhooks,
     )
 )
 """The nouns of the HTTP API."""
@@ -96,6 +100,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     burst: int = 1000
     open_metrics: bool = False
     """Whether `/metrics` answers callers on this machine without a credential."""
+    webhook_networks: Networks = ()
+    """Of addresses that are not public, those that webhooks may have."""
 
     @property
     def max_message_bytes(self) -> int:
@@ -170,7 +176,7 @@ class Gateway:
 
 Attachment = Callable[[Gateway], AbstractAsyncContextManager[Any]]
 
-ATTACHMENTS: Final[Sequence[Attachment]] = (agent_sockets, feed_sockets)
+ATTACHMENTS: Final[Sequence[Attachment]] = (agent_sockets, feed_sockets, deliveries)
 """What runs as long as the gateway is open: Socket.IO namespaces, feeds, webhooks. Opened in this order."""
 
 

@@ -28,6 +28,7 @@ from accord.gateway.access.jwks import Jwks
 from accord.gateway.access.tokens import Issuer, IssuerTokens
 from accord.gateway.application import Options, create_application
 from accord.gateway.server import Address, bound, lift_file_limit, serving, url_of
+from accord.gateway.webhooks.endpoint import allowed_networks
 from accord.settings import Settings
 
 FIRST_KEY = "first"
@@ -75,7 +76,7 @@ def serve(shared: Shared, asked: Asked) -> None:
                 drain_within = timedelta(seconds=settings.drain_within_s)
                 async with (
                     tokens_of(settings, node) as tokens,
-                    create_application(node, tokens, options_of(settings)) as gateway,
+                    create_application(node, tokens, options_of(settings, address.host)) as gateway,
                     serving(gateway, address, taken, drain_within) as running,
                 ):
                     _tell(screen, await _started(node, settings, url_of(address, taken), new))
@@ -105,8 +106,8 @@ async def tokens_of(settings: Settings, node: Node) -> AsyncIterator[IssuerToken
         yield IssuerTokens(issuer, jwks, node.parts.ports.clock)
 
 
-def options_of(settings: Settings) -> Options:
-    """What the settings say of the gateway."""
+def options_of(settings: Settings, host: str) -> Options:
+    """What the settings say of the gateway of a server that listens there."""
     return Options(
         cors_origins=settings.cors_origins,
         max_body_bytes=settings.max_body_bytes,
@@ -114,6 +115,7 @@ def options_of(settings: Settings) -> Options:
         requests_per_second=settings.requests_per_second,
         burst=settings.request_burst,
         open_metrics=settings.open_metrics,
+        webhook_networks=allowed_networks(settings.webhook_networks, host),
     )
 
 

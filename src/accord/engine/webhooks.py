@@ -1,0 +1,143 @@
+"""Webhooks, folded from `sys:webhooks`, and how much each was told: one short stream for each, `sys:webhook:<id>`."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from accord.codec import chained, decode_system_event, encode_event
+from accord.domain.ids import RunId, StreamId
+from accord.domain.system import (
+    WEBHOOKS,
+    SystemEvent,
+    WebhookAdded,
+    WebhookGivenUp,
+    WebhookProgress,
+    WebhookRemoved,
+)
+from accord.domain.webhook import SECRET_PREFIX, Delivered, IssuedWebhook, Webhook
+from accord.engine.streams import SystemStream
+from accord.errors import NotFound, SequenceConflict, StoreCorrupt
+from accord.ports import Append, Clock, Ids, Journal
+
+SECRET_BYTES: Final = 32
+
+KEPT: Final = timedelta(hours=1)
+"""How long it is remembered of a run that it was told to its end."""
+
+
+class Webhooks:
+    """The webhooks: adds and removes them, and keeps how much each was told."""
+
+    def __init__(self, journal: Journal, clock: Clock, ids: Ids) -> None:
+        self.stream = SystemStream(journal, WEBHOOKS, self._apply)
+        self._journal = journal
+        self._clock = clock
+        self._ids = ids
+        self._webhooks: dict[str, Webhook] = {}
+        self._secrets: dict[str, str] = {}
+
+    async def all(self) -> list[Webhook]:
+        """All webhooks that there are now, the oldest first."""
+        await self.stream.refresh()
+        return self.known()
+
+    def known(self) -> list[Webhook]:
+        """Those that were there when the stream was last looked at."""
+        return list(self._webhooks.values())
+
+    async def find(self, webhook: str) -> Webhook:
+        """The webhook of this id. Raises NotFound."""
+        await self.stream.refresh()
+        if webhook not in self._webhooks:
+            raise NotFound.of("ACC985", f"there is no webhook {webhook}", hint="GET /v1/webhooks lists them")
+        return self._webhooks[webhook]
+
+    def secret(self, webhook: str) -> str:
+        """What signs what the endpoint is told."""
+        return self._secrets[webhook]
+
+    async def add(self, url: str, *, types: tuple[str, ...], templates: tuple[str, ...], by: str) -> IssuedWebhook:
+        """Tell this endpoint from now on."""
+        secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
+        event = WebhookAdded(
+            at=self._clock.now(),
+            webhook=self._ids.token(),
+            url=url,
+            secret=secret,
+            by=by,
+            types=types,
+            templates=templates,
+        )
+        await self.stream.append(event)
+        return IssuedWebhook(webhook=self._webhooks[event.webhook], secret=secret)
+
+    async def remove(self, webhook: str, *, by: str, reason: str = "") -> Webhook:
+        """Tell the endpoint nothing any more. Raises NotFound."""
+        known = await self.find(webhook)
+        await self.stream.append(WebhookRemoved(at=self._clock.now(), webhook=webhook, by=by, reason=reason))
+        stream = _progress(webhook)
+        await self._journal.trim(stream, until=(await self._journal.head(stream)).sequence)
+        return known
+
+    async def give_up(self, webhook: str, run: RunId, sequence: int, problem: str) -> None:
+        """It is not told of this event."""
+        now = self._clock.now()
+        await self.stream.append(WebhookGivenUp(at=now, webhook=webhook, run=run, sequence=sequence, problem=problem))
+
+    async def progress(self, webhook: str) -> WebhookProgress | None:
+        """What was last kept of how much it was told; None where nothing was."""
+        stream = _progress(webhook)
+        head = await self._journal.head(stream)
+        records = await self._journal.read(stream, after=max(head.sequence - 1, 0), limit=1)
+        if not records:
+            return None
+        event = decode_system_event(records[-1])
+        if not isinstance(event, WebhookProgress):
+            raise StoreCorrupt.of("ACC531", f"the first event of {stream} does not start it")
+        return event
+
+    async def keep(self, webhook: str, runs: Mapping[RunId, Delivered]) -> None:
+        """Keep how much it was told, beside what other processes have told it."""
+        stream, now = _progress(webhook), self._clock.now()
+        while True:
+            head, kept = await self._journal.head(stream), await self.progress(webhook)
+            merged = dict(kept.runs) if kept is not None else {}
+            for run, told in runs.items():
+                if run not in merged or merged[run].sequence <= told.sequence:
+                    merged[run] = told
+            merged = {run: told for run, told in merged.items() if not told.done or now - told.at < KEPT}
+            records = chained(stream, head, [encode_event(WebhookProgress(at=now, runs=merged))])
+            try:
+                await self._journal.append([Append(stream=stream, expected=head, records=records)])
+            except SequenceConflict:
+                continue
+            await self._journal.trim(stream, until=head.sequence)
+            return
+
+    def _apply(self, event: SystemEvent) -> None:
+        if isinstance(event, WebhookAdded):
+            self._secrets[event.webhook] = event.secret
+            self._webhooks[event.webhook] = Webhook(
+                id=event.webhook,
+                url=event.url,
+                added_at=event.at,
+                added_by=event.by,
+                types=event.types,
+                templates=event.templates,
+            )
+        elif isinstance(event, WebhookRemoved):
+            self._webhooks.pop(event.webhook, None)
+            self._secrets.pop(event.webhook, None)
+        elif isinstance(event, WebhookGivenUp) and event.webhook in self._webhooks:
+            known = self._webhooks[event.webhook]
+            self._webhooks[event.webhook] = replace(known, given_up=known.given_up + 1, problem=event.problem)
+
+
+def _progress(webhook: str) -> StreamId:
+    return StreamId(f"sys:webhook:{webhook}")

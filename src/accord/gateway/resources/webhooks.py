@@ -1,0 +1,57 @@
+"""`/v1/webhooks`: endpoints that are told of events. Admins alone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from accord.domain.webhook import IssuedWebhook, Webhook
+from accord.gateway.asking import Administrator, TheNode
+from accord.gateway.documents import Document, answers
+from accord.gateway.webhooks.endpoint import checked_url
+
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+Id = Annotated[str, Path(description="The webhook's id.", max_length=64)]
+Kind = Annotated[str, Field(pattern=r"^[a-z_.]{1,64}\*?$")]
+Template = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class NewWebhook(BaseModel):
+    """An endpoint to be told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(min_length=1, max_length=2000, description="Where events are posted to.")
+    types: list[Kind] = Field([], max_length=100, description="`run.completed`, or `run.*`; all where empty.")
+    templates: list[Template] = Field([], max_length=100, description="`name`, or `name@version`; all where empty.")
+
+
+@router.get("", responses=answers(list[Webhook]), response_class=Document)
+async def list_webhooks(node: TheNode, principal: Administrator) -> Document:
+    """All webhooks, the oldest first."""
+    return Document(await node.parts.webhooks.all())
+
+
+@router.post("", status_code=201, responses=answers(IssuedWebhook, status=201), response_class=Document)
+async def add_webhook(asked: NewWebhook, node: TheNode, principal: Administrator) -> Document:
+    """Tell an endpoint of what happens from now on; the secret that signs it is in this answer and nowhere else."""
+    checked_url(asked.url)
+    added = await node.parts.webhooks.add(
+        asked.url, types=tuple(asked.types), templates=tuple(asked.templates), by=principal.name
+    )
+    return Document(added, 201, {"Location": f"{router.prefix}/{added.webhook.id}"})
+
+
+@router.get("/{webhook}", responses=answers(Webhook), response_class=Document)
+async def show_webhook(webhook: Id, node: TheNode, principal: Administrator) -> Document:
+    """A webhook, with how much of what it was to be told was given up."""
+    return Document(await node.parts.webhooks.find(webhook))
+
+
+@router.delete("/{webhook}", responses=answers(Webhook), response_class=Document)
+async def remove_webhook(webhook: Id, node: TheNode, principal: Administrator) -> Document:
+    """Tell an endpoint nothing any more; other processes follow within seconds."""
+    return Document(await node.parts.webhooks.remove(webhook, by=principal.name))

@@ -1,0 +1,241 @@
+"""Webhooks: who is told, what, in which order, and what becomes of it when one of the two is away."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from accord.errors import BadInput
+from accord.gateway.webhooks import deliverer, endpoint
+from accord.gateway.webhooks.endpoint import Endpoint, allowed_networks, checked_url
+from accord.machine import RandomIds, SystemClock
+
+from .conftest import Site, serving_at
+from .test_feeds import go, start
+
+LOCAL = (ip_network("127.0.0.0/8"),)
+
+
+class Receiver:
+    """An endpoint that answers as it is told, and keeps what it has taken."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+        """What it answers next; then 204."""
+        self.asked = 0
+        self.changed = asyncio.Event()
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.asked += 1
+        status = self.statuses.pop(0) if self.statuses else 204
+        if status < 300:
+            self.taken.append((headers, body))
+        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        writer.close()
+        self.changed.set()
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.taken]
+
+    async def until(self, true: Any) -> None:
+        async with asyncio.timeout(40):
+            while not true():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def told(self, kind: str) -> None:
+        """Until it was told of such an event."""
+        await self.until(lambda: any(event["type"] == f"accord.{kind}" for event in self.events()))
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    async with server:
+        yield receiver
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliverer, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(endpoint, "FIRST_WAIT", timedelta(milliseconds=1))
+
+
+async def add(site: Site, url: str, **more: Any) -> Any:
+    """The answer to a new webhook."""
+    key = (await site.node.parts.access.issue(f"admin{url[-4:]}", "admin", by="test")).text
+    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as http:
+        answer = await http.post("/v1/webhooks", json={"url": url, **more})
+        assert answer.status_code == 201, answer.text
+        shown = await http.get(answer.headers["Location"])
+        assert shown.json() == answer.json()["webhook"]
+        assert answer.json()["secret"] not in shown.text
+        return answer.json()
+
+
+async def test_every_event_is_told_in_order_and_signed(site: Site, receiver: Receiver, tmp_path: Path) -> None:
+    added = await add(site, receiver.url)
+    run = await start(site.node, tmp_path)
+    await go(site.node, run)
+    await receiver.told("run.completed")
+    records = await site.node.records(run.id)
+    assert [event["data"]["sequence"] for event in receiver.events()] == [record.sequence for record in records]
+    for (headers, body), record in zip(receiver.taken, records, strict=True):
+        event = json.loads(body)
+        assert (event["specversion"], event["subject"], event["source"]) == ("1.0", run.id, "urn:accord:local")
+        assert event["data"]["digest"] == record.digest
+        assert event["data"]["event"] == json.loads(record.data)
+        assert headers["content-type"] == "application/cloudevents+json"
+        assert headers["webhook-id"] == event["id"] == f"{run.id}.{record.sequence}"
+        key = base64.b64decode(added["secret"].split("_")[1])
+        text = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        expected = base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{expected}"
+
+
+async def test_only_what_is_asked_for_is_told(site: Site, receiver: Receiver, tmp_path: Path) -> None:
+    await add(site, receiver.url, types=["run.*"], templates=["steps"])
+    run = await start(site.node, tmp_path)
+    await go(site.node, run)
+    await receiver.told("run.completed")
+    assert [event["type"] for event in receiver.events()] == ["accord.run.started", "accord.run.completed"]
+
+
+async def test_what_is_not_taken_is_told_again_and_nothing_overtakes_it(
+    site: Site, receiver: Receiver, tmp_path: Path
+) -> None:
+    receiver.statuses = [500, 503, 302, 204, 500, 204]
+    await add(site, receiver.url)
+    run = await start(site.node, tmp_path)
+    await go(site.node, run)
+    await receiver.told("run.completed")
+    records = await site.node.records(run.id)
+    assert [event["data"]["sequence"] for event in receiver.events()] == [record.sequence for record in records]
+    assert receiver.asked == len(records) + 4
+
+
+async def test_what_is_never_taken_is_given_up_and_told_so(
+    site: Site, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliverer, "GIVES_UP_AFTER", timedelta())
+    receiver.statuses = [500]
+    added = await add(site, receiver.url, types=["run.*"])
+    run = await start(site.node, tmp_path)
+    await go(site.node, run)
+    await receiver.told("run.completed")
+    assert [event["type"] for event in receiver.events()] == ["accord.run.completed"]
+    known = await site.node.parts.webhooks.find(added["webhook"]["id"])
+    assert (known.given_up, known.problem) == (1, "it answered 500")
+
+
+async def test_an_endpoint_that_is_gone_is_removed(
+    site: Site, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.statuses = [410]
+    await add(site, receiver.url)
+    removed = asyncio.Event()
+    remove = site.node.parts.webhooks.remove
+
+    async def noted(*args: Any, **more: Any) -> Any:
+        await remove(*args, **more)
+        removed.set()
+
+    monkeypatch.setattr(site.node.parts.webhooks, "remove", noted)
+    await start(site.node, tmp_path)
+    async with asyncio.timeout(40):
+        await removed.wait()
+    assert await site.node.parts.webhooks.all() == []
+    assert receiver.taken == []
+
+
+async def test_a_restart_loses_nothing(receiver: Receiver, tmp_path: Path) -> None:
+    async with serving_at(tmp_path / "server") as site:
+        await add(site, receiver.url)
+        run = await start(site.node, tmp_path)
+        await receiver.until(lambda: receiver.taken)
+        receiver.statuses = [500] * 1000
+        await go(site.node, run)
+    receiver.statuses = []
+    async with serving_at(tmp_path / "server") as site:
+        await receiver.told("run.completed")
+        told = list(dict.fromkeys(event["data"]["sequence"] for event in receiver.events()))
+        assert told == [record.sequence for record in await site.node.records(run.id)]
+        # What was told was kept: the beginning did not come again.
+        assert len(receiver.taken) == len(told)
+
+
+async def test_what_happened_before_is_not_told(site: Site, receiver: Receiver, tmp_path: Path) -> None:
+    run = await start(site.node, tmp_path)
+    before = len(await site.node.records(run.id))
+    await add(site, receiver.url)
+    await go(site.node, run)
+    await receiver.told("run.completed")
+    assert receiver.events()[0]["data"]["sequence"] > before
+
+
+# -- addresses -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/meta",
+        "http://127.0.0.1:9/x",
+        "http://10.1.2.3/x",
+        "http://[::1]/x",
+        "http://localhost/x",
+    ],
+)
+async def test_addresses_that_are_not_public_are_not_told(url: str) -> None:
+    there = Endpoint(url, "whsec_AAAA", (), SystemClock(), RandomIds())
+    problem = await there.tell("id", b"{}")
+    assert problem is not None
+    assert "ACC986" in problem
+    await there.close()
+
+
+async def test_an_endpoint_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "WITHIN_S", 0.05)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        there = Endpoint(url, "whsec_AAAA", LOCAL, SystemClock(), RandomIds())
+        assert await there.tell("id", b"{}") == "no answer within 0.05 s"
+        await there.close()
+
+
+@pytest.mark.parametrize("url", ["ftp://a/b", "https://", "https://u:p@a/b", "https://a/#b", "nonsense"])
+def test_urls_that_are_none(url: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        checked_url(url)
+    assert refused.value.problems[0].code == "ACC987"
+
+
+def test_networks() -> None:
+    assert allowed_networks(["10.0.0.0/8"], "0.0.0.0") == (ip_network("10.0.0.0/8"),)  # noqa: S104 - bound to nothing
+    assert ip_network("127.0.0.0/8") in allowed_networks([], "127.0.0.1")
+    with pytest.raises(BadInput) as refused:
+        allowed_networks(["10.0.0.1/8"], "127.0.0.1")
+    assert refused.value.problems[0].code == "ACC988"
