@@ -37,8 +37,22 @@ class Receiver:
         self.asked = 0
         self.changed = asyncio.Event()
         self.url = ""
+        self.tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request; whoever asks may go away before."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            await self._answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.transport.abort()
+            self.tasks.discard(task)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:])}
         body = await reader.readexactly(int(headers["content-length"]))
@@ -47,7 +61,9 @@ class Receiver:
         if status < 300:
             self.taken.append((headers, body))
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-        writer.close()
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
         self.changed.set()
 
     def events(self) -> list[dict[str, Any]]:
@@ -71,6 +87,10 @@ async def receiver() -> AsyncIterator[Receiver]:
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     async with server:
         yield receiver
+        for task in list(receiver.tasks):
+            task.cancel()
+        await asyncio.gather(*receiver.tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 @pytest.fixture(autouse=True)
@@ -215,15 +235,20 @@ async def test_addresses_that_are_not_public_are_not_told(url: str) -> None:
 async def test_an_endpoint_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "WITHIN_S", 0.05)
 
+    ended = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
+        writer.transport.abort()
+        ended.set()
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         there = Endpoint(url, "whsec_AAAA", LOCAL, SystemClock(), RandomIds())
         assert await there.tell("id", b"{}") == "no answer within 0.05 s"
         await there.close()
+        await ended.wait()
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("url", ["ftp://a/b", "https://", "https://u:p@a/b", "https://a/#b", "nonsense"])
