@@ -22,6 +22,7 @@ from accord.domain.news import Happened
 from accord.errors import ContractViolation, Forbidden, NotFound, Refused, StoreCorrupt, Unauthenticated
 from accord.ports import Record
 from accord.sdk import Agent, Context
+from accord.templates.reading import read_source
 from accord.views.proof import proof_of
 
 from .conftest import Site, serving_at
@@ -139,6 +140,13 @@ async def test_what_is_refused_is_the_same_error_with_all_its_problems(staffed: 
             await client.start("three", {})
         with pytest.raises(NotFound, match="ACC409"):
             await client.result("run_x")
+    async with client_of(staffed, role="operator") as operator:
+        source = read_source(TWO)
+        digest = await operator.service().publish(source.template, source.data)
+        assert (await operator.service().start_run(digest, {"n": 1})).started.by == "operator-key"
+        other = read_source(TWO.replace("1.0.0", "1.1.0"))
+        with pytest.raises(Forbidden, match="ACC654"):
+            await operator.service().publish(other.template, other.data)
     async with client_of(staffed, role="viewer") as viewer:
         with pytest.raises(Forbidden, match="ACC654"):
             await viewer.start("two", {"n": 1})
@@ -178,6 +186,15 @@ async def test_a_watcher_outlives_the_server(tmp_path: Path) -> None:
                     break
             await approved(client, run)
             assert (await watching).output == 3
+
+
+async def test_no_proxy_of_the_environment_is_shown_what_is_asked_on_this_machine(
+    staffed: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with client_of(staffed) as client:
+        assert await client.templates()
 
 
 # -- the service of a server -------------------------------------------------------------------------------------

@@ -137,6 +137,10 @@ class Client:
         """Undo a task and everything behind it, then go on from there."""
         return await self._act(run, "rollback", {"task": task})
 
+    async def set_budget(self, run: str, max_cost: str) -> RunState:
+        """Give a run another budget, a decimal; what it has spent already is part of it."""
+        return await self._act(run, "budget", {"max_cost": max_cost})
+
     async def signal(
         self, run: str, value: Any = None, *, name: str | None = None, task: str | None = None
     ) -> RunState:

@@ -29,6 +29,9 @@ from accord.errors import BadInput, Unauthenticated
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
 
+_NO_PROXIES: Final = {"all://": None, "http://": None, "https://": None}
+"""What is asked on this machine goes through no proxy that the environment names: it would be shown the key."""
+
 AGENT: Final = f"accord-client/{version('accord-orchestrator')}"
 
 
@@ -59,6 +62,7 @@ class Connection:
             headers={"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": AGENT, "Accept": "application/json"},
             timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
             transport=transport,
+            mounts=_NO_PROXIES if is_loopback(self.url) else None,
         )
 
     async def __aenter__(self) -> Self:
@@ -81,11 +85,13 @@ class Connection:
         return (await self._sent("GET", path)).content
 
     async def post(self, path: str, body: Any, kind: type[T], *, once: str | None = None) -> T:
-        """What the server answers to a value. It is sent again under one idempotency key, `once` where that is given,
-        until an answer comes: what it makes is made once.
+        """What the server answers to a value, or to a text in YAML as bytes. It is sent again under one idempotency
+        key, `once` where that is given, until an answer comes: what it makes is made once.
         """
-        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        headers = {"Idempotency-Key": once or uuid4().hex, "Content-Type": "application/json"}
+        text = isinstance(body, bytes)
+        content = body if text else msgspec.json.encode(body)
+        kind_of_content = "application/yaml" if text else "application/json"
+        headers = {"Idempotency-Key": once or uuid4().hex, "Content-Type": kind_of_content}
         return value_of(await self._sent("POST", path, content=content, headers=headers), kind)
 
     async def delete(self, path: str, kind: type[T], parameters: Parameters | None = None) -> T:

@@ -54,9 +54,12 @@ class Remote:
 
     async def templates(self) -> list[Published]:
         """All versions of all published templates."""
-        found = pages(self._connection, "/v1/templates", "templates", TemplateDocument)
-        published = [one.published() async for one in found]
+        published = [one.published() for one in await self._listed()]
         return [one for one in published if one is not None]
+
+    async def _listed(self) -> list[TemplateDocument]:
+        """All templates that the server can run; it publishes those that come with it itself."""
+        return [one async for one in pages(self._connection, "/v1/templates", "templates", TemplateDocument)]
 
     async def template(self, digest: Digest) -> bytes:
         """The document of a published template."""
@@ -71,8 +74,10 @@ class Remote:
         return self._graphs[digest]
 
     async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
-        """Publish a template, once it is verified."""
+        """Publish a template, once it is verified; one that the server can run already takes no right to publish."""
         digest = Digest(sha256(document).hexdigest())
+        if any(one.digest == digest for one in await self._listed()):
+            return digest
         published = await self._connection.post("/v1/templates", document, TemplateDocument)
         if published.digest != digest:
             raise StoreCorrupt.of(

@@ -24,6 +24,7 @@ from accord.errors import Problem, Problems
 from accord.service import Service
 from accord.verifier.known import ContractTable
 from accord.views.catalogue import all_entries
+from accord.views.planning import made_ready
 from accord.views.result import Result, result_of
 
 __all__ = ["Asked", "Job", "finish", "run"]
@@ -83,8 +84,7 @@ class _Running:
         if isinstance(service, Node):
             for problem in unknown_limits(self._shared.settings().capability_limits, capabilities.names()):
                 screen.note(str(problem), "yellow")
-        for entry in entries:
-            await service.publish(entry.template, entry.data, by=who())
+        await made_ready(service, chosen.entry, catalogue, by=who())
         title = self._job.title or chosen.plan.objective or ""
         started = await service.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
         return started.id

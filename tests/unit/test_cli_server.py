@@ -1,0 +1,99 @@
+"""Which server a command asks, and under which key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from accord.cli import main
+from accord.cli.actions.run import tell_how_to_resume
+from accord.cli.options import Shared
+from accord.cli.output import Screen
+from accord.cli.server import connected
+from accord.credentials import keep_credential
+from accord.domain.ids import RunId
+from accord.errors import BadInput, Unauthenticated
+from accord.settings import read_settings
+
+HERE, FAR = "http://127.0.0.1:8421", "https://accord.example.org"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ACCORD_HOME", str(tmp_path))
+    return tmp_path
+
+
+def shown(url: str, home: Path, **environment: str) -> str:
+    """The credential that a server would be shown."""
+    connection = connected(url, read_settings({"ACCORD_HOME": str(home), **environment}))
+    return connection._http.headers["Authorization"]
+
+
+def test_the_key_that_serve_has_kept_is_for_servers_on_this_machine_alone(home: Path) -> None:
+    keep_credential(home / "credentials", "accord_kept")
+    assert shown(HERE, home) == "Bearer accord_kept"
+    with pytest.raises(Unauthenticated, match="ACC973 there is no API key for https:"):
+        shown(FAR, home)
+
+
+def test_the_environments_key_beats_the_one_that_was_kept(home: Path) -> None:
+    keep_credential(home / "credentials", "accord_kept")
+    assert shown(HERE, home, ACCORD_API_KEY="accord_mine") == "Bearer accord_mine"
+    assert shown(FAR, home, ACCORD_API_KEY="accord_mine") == "Bearer accord_mine"
+
+
+def test_no_key_goes_to_another_machine_in_the_clear(home: Path) -> None:
+    with pytest.raises(BadInput, match="ACC974"):
+        shown("http://accord.example.org", home, ACCORD_API_KEY="accord_mine")
+    allowed = {"ACCORD_API_KEY": "accord_mine", "ACCORD_INSECURE_HTTP": "true"}
+    assert shown("http://accord.example.org", home, **allowed) == "Bearer accord_mine"
+
+
+def test_a_key_stands_in_no_file_of_settings(home: Path) -> None:
+    (home / "settings.toml").write_text('api_key = "accord_mine"\n')
+    with pytest.raises(BadInput, match="ACC901"):
+        read_settings({}, home=home)
+
+
+def test_the_flag_beats_the_environment_which_beats_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Shared().server() is None
+    (home / "settings.toml").write_text('server = "https://one"\n')
+    assert Shared().server() == "https://one"
+    monkeypatch.setenv("ACCORD_SERVER", "https://two")
+    assert Shared().server() == "https://two"
+    assert Shared(named_server="https://three").server() == "https://three"
+
+
+def test_later_commands_name_the_same_server(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared = Shared(named_server=HERE)
+    tell_how_to_resume(RunId("run_x"), shared, Screen())
+    told = capsys.readouterr().err
+    assert f"accord --server {HERE} runs watch run_x" in told
+    assert "The server carries the run on" in told
+
+
+def test_a_flag_is_forgotten_with_its_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--server", HERE, "keys", "new", "k"])
+    assert ended.value.code == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "new", "k"])
+    assert ended.value.code == 0, capsys.readouterr().err
+
+
+def test_a_wrong_option_behind_a_server_is_told_with_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--server", HERE, "runs", "list", "--colour"])
+    assert "`accord runs list --help`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x"])
+def test_a_server_that_is_none_is_told_before_anything_is_sent(
+    home: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--server", url, "runs", "list"])
+    assert ended.value.code == 2
+    assert "ACC972" in capsys.readouterr().err
