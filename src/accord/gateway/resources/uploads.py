@@ -7,19 +7,32 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Depends, Header, Path, Request
 from starlette.responses import Response, StreamingResponse
 
 from accord.domain.ids import Digest
 from accord.domain.large import DOCUMENT_MAX_BYTES, Blob
+from accord.errors import Unauthenticated
 from accord.gateway.asking import TheNode
 from accord.gateway.documents import Document, answers
 
 router = APIRouter(prefix="/v1/uploads", tags=["documents"])
 
-Statement = Annotated[
-    str, Header(alias="Accord-Statement", max_length=2047, description="A statement of kind `upload` or `fetch`.")
-]
+_HOW: Final = "send `Accord-Statement`: a statement of kind `upload` or `fetch` about an attempt (docs/protocol.md)"
+
+
+async def _shown(
+    statement: Annotated[
+        str | None, Header(alias="Accord-Statement", description="A statement of kind `upload` or `fetch`.")
+    ] = None,
+) -> bytes:
+    """The statement that allows the request. Raises Unauthenticated where there is none."""
+    if not statement:
+        raise Unauthenticated.of("ACC650", "this takes a credential", hint=_HOW)
+    return statement.encode("utf-8", "surrogatepass")
+
+
+Statement = Annotated[bytes, Depends(_shown)]
 
 _BYTES: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "array", "items": {}}}}}
@@ -39,7 +52,7 @@ async def upload(request: Request, node: TheNode, statement: Statement) -> Docum
     breaks off, or breaks the contract, nothing of it is kept. The result that names it is sent afterwards.
     """
     now = node.parts.ports.clock.now()
-    blob = await node.parts.permits.bring(_bytes(statement), request.stream(), now)
+    blob = await node.parts.permits.bring(statement, request.stream(), now)
     return Document(blob, 201)
 
 
@@ -53,7 +66,7 @@ async def fetch(
     """The bytes of a large document in the input of an attempt."""
     parts = node.parts
     now = parts.ports.clock.now()
-    chunks = await parts.permits.take(_bytes(statement), Digest(digest), parts.ports.blobs, now)
+    chunks = await parts.permits.take(statement, Digest(digest), parts.ports.blobs, now)
     rest = _behind(chunks, offset)
     first = await anext(rest, b"")  # what is not there is told before anything is sent
 
@@ -70,7 +83,3 @@ async def _behind(chunks: AsyncIterator[bytes], offset: int) -> AsyncIterator[by
         if offset < len(chunk):
             yield chunk[offset:]
         offset = max(0, offset - len(chunk))
-
-
-def _bytes(statement: str) -> bytes:
-    return statement.encode("utf-8", "surrogatepass")
