@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 import typer
@@ -33,7 +34,7 @@ def _run(given: list[str]) -> int:
         errors.tell(problems, as_json=as_json)
         return errors.BAD_INPUT
     try:
-        return _called(given)
+        return copy_context().run(_called, given)  # what options in front of the command say ends with it
     except UsageError as error:
         if error.format_message():  # there is none where nothing was given: the help has been printed then
             errors.tell(usage_problems(error, typer.main.get_command(app), given), as_json=as_json)
