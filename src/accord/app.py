@@ -46,7 +46,8 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
     """A node on the embedded default: SQLite, files and the in-process bus."""
     async with AsyncExitStack() as stack:
         journal, blobs = await stack.enter_async_context(open_stores(settings))
-        passphrase = load_passphrase(settings.passphrase)
+        makes = settings.passphrase_file is None
+        passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
         ports = Ports(journal=journal, blobs=blobs, bus=MemoryBus(), keys=keys, clock=SystemClock(), ids=RandomIds())
         identity = Identity(
@@ -73,7 +74,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[tuple[SqliteJournal, 
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         hint = "name another folder with --home or ACCORD_HOME"
-        raise BadInput.of("ACC904", f"the home {settings.home} cannot be made: {error}", hint=hint) from error
+        said = error.strerror or error
+        raise BadInput.of("ACC904", f"the home {settings.home} cannot be made: {said}", hint=hint) from error
     async with SqliteJournal.open(settings.journal) as journal, FileBlobStore.open(settings.blobs) as blobs:
         yield journal, blobs
 

@@ -81,7 +81,8 @@ async def join(
     """
     station.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        keys = await stack.enter_async_context(FileKeyStore.open(station.keys, load_passphrase(station.passphrase)))
+        passphrase = load_passphrase(station.passphrase, station.keys)
+        keys = await stack.enter_async_context(FileKeyStore.open(station.keys, passphrase))
         yield [await stack.enter_async_context(_joined(agent, destination, station, keys)) for agent in agents]
 
 

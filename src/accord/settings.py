@@ -6,6 +6,7 @@ The file is `settings.toml` in the home. The environment has `ACCORD_` and the n
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -20,7 +21,7 @@ from accord.domain.access import Role
 from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import compile_schema
-from accord.errors import BadInput, Place, Problem
+from accord.errors import BadInput, Place, PlaceOf, Problem
 
 PREFIX = "ACCORD_"
 _TEXTS = frozenset(
@@ -208,19 +209,53 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
-    if not path.exists():
-        return {}, []
     try:
-        values = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        return {}, [Problem("ACC903", f"the settings cannot be read: {error}", Place(file=str(path)))]
-    return values, _problems(values, str(path))
+        text = path.read_bytes().decode()
+        values = tomllib.loads(text)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}, []
+    except OSError as error:
+        return {}, [Problem("ACC903", f"the settings cannot be read: {error.strerror}", Place(file=str(path)))]
+    except UnicodeDecodeError:
+        return {}, [Problem("ACC903", "the settings are not UTF-8", Place(file=str(path)), "save the file as UTF-8")]
+    except tomllib.TOMLDecodeError as error:
+        return {}, [Problem("ACC903", f"this is not TOML: {error}", _place_of_error(str(error), path, text))]
+    return values, _problems(values, _Written(str(path), text).place)
+
+
+def _place_of_error(said: str, path: Path, text: str) -> Place:
+    if "at end of document" in said:
+        return Place(str(path), text.rstrip().count("\n") + 1)
+    found = re.search(r"\(at line (\d+), column (\d+)\)", said)
+    return Place(str(path), int(found[1]), int(found[2])) if found else Place(str(path))
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """A file of settings, to find in it the lines of its keys."""
+
+    file: str
+    text: str
+
+    def place(self, pointer: str, /, *, key: bool = False) -> Place:
+        """The line of the setting that a JSON pointer leads into; TOML tells of no more."""
+        del key
+        name = pointer.split("/")[1] if pointer else ""
+        found = re.search(rf"""^[ \t]*\[?[ \t]*["']?{re.escape(name)}["']?[ \t]*[\].=]""", self.text, re.MULTILINE)
+        line = self.text.count("\n", 0, found.start()) + 1 if found and name else None
+        return Place(self.file, line, pointer=pointer or None)
+
+
+def _in_environment(pointer: str, /, *, key: bool = False) -> Place:
+    """The variable, and what inside of its value."""
+    del key
+    name, _, inside = pointer[1:].partition("/")
+    return Place(f"{PREFIX}{name.upper()}", pointer=f"/{inside}" if inside else None)
 
 
 def _read_environment(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
     names = [name for name in given if name.startswith(PREFIX) and name not in ELSEWHERE]
     values = {key: _parsed(key, given[name]) for name in names for key in [name.removeprefix(PREFIX).lower()]}
-    return values, _problems(values, "the environment")
+    return values, _problems(values, _in_environment)
 
 
 def _parsed(name: str, text: str) -> Any:
@@ -233,16 +268,13 @@ def _parsed(name: str, text: str) -> Any:
         return text
 
 
-def _problems(values: dict[str, Any], source: str) -> list[Problem]:
+def _problems(values: dict[str, Any], place_of: PlaceOf) -> list[Problem]:
     known = _Given.__struct_fields__
     found = []
     for name in values:
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "known are: " + ", ".join(known)
-            found.append(Problem("ACC901", f"the setting {name} is unknown", Place(file=source), hint))
+            found.append(Problem("ACC901", f"the setting {name} is unknown", place_of(f"/{name}"), hint))
     rest = {name: value for name, value in values.items() if name in known}
-    violations = compile_schema(settings_schema()).violations(rest, "ACC902")
-    return found + [
-        Problem(one.code, one.message, Place(file=source, pointer=one.place.pointer), one.hint) for one in violations
-    ]
+    return [*found, *compile_schema(settings_schema()).violations(rest, "ACC902", place_of)]

@@ -329,9 +329,9 @@ def test_broken_settings_and_agents_hide_neither_template_nor_input(
     assert refused.told() == [
         ("ACC745", None, None),
         ("ACC911", None, None),
+        ("ACC902", "ACCORD_MAX_RUNS", None),
         ("ACC112", "broken.yaml", 7),
         ("ACC740", "broken_agent.yaml", 8),
-        ("ACC902", "the environment", None),
     ]
     assert not (here / "home").exists()
 

@@ -73,7 +73,7 @@ async def test_modes_do_not_depend_on_the_umask(tmp_path):
     try:
         async with opened(tmp_path / "deep" / "keys") as keys:
             await keys.create("agent")
-        load_passphrase(tmp_path / "secret")
+        load_passphrase(tmp_path / "secret", tmp_path / "other")
     finally:
         os.umask(before)
     paths = [tmp_path / "deep" / "keys", tmp_path / "deep" / "keys" / "agent.pem", tmp_path / "secret"]
@@ -246,17 +246,17 @@ async def test_nothing_secret_is_shown(folder):
 
 def test_a_passphrase_is_made_once(tmp_path):
     path = tmp_path / "state" / "passphrase"
-    first = load_passphrase(path)
+    first = load_passphrase(path, path.parent / "keys")
     assert len(first) >= 43
-    assert load_passphrase(path) == first
+    assert load_passphrase(path, path.parent / "keys") == first
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
-    assert load_passphrase(tmp_path / "other") != first
+    assert load_passphrase(tmp_path / "other", tmp_path / "keys") != first
     assert [entry.name for entry in path.parent.iterdir()] == ["passphrase"]
 
 
 def test_all_who_start_together_get_the_same_passphrase(tmp_path):
     with ThreadPoolExecutor(8) as threads:
-        passphrases = set(threads.map(lambda _: load_passphrase(tmp_path / "passphrase"), range(32)))
+        passphrases = set(threads.map(lambda _: load_passphrase(tmp_path / "passphrase", tmp_path / "keys"), range(32)))
     assert len(passphrases) == 1
 
 
@@ -268,24 +268,40 @@ def test_one_line_end_does_not_belong_to_the_passphrase(tmp_path, content, passp
     path = tmp_path / "passphrase"
     path.touch(0o600)
     path.write_bytes(content)
-    assert load_passphrase(path) == passphrase
+    assert load_passphrase(path, path.parent / "keys") == passphrase
+
+
+async def test_a_passphrase_that_is_gone_is_not_made_anew_while_there_are_keys(tmp_path):
+    keys, path = tmp_path / "keys", tmp_path / "passphrase"
+    async with opened(keys, load_passphrase(path, keys)) as store:
+        await store.create("agent")
+    path.unlink()
+    with pytest.raises(KeyUnusable, match="ACC623"):
+        load_passphrase(path, keys)
+    assert not path.exists()
+
+
+def test_a_passphrase_file_that_somebody_has_named_is_not_made(tmp_path):
+    with pytest.raises(KeyUnusable, match="ACC624"):
+        load_passphrase(tmp_path / "named", tmp_path / "keys", makes=False)
+    assert not (tmp_path / "named").exists()
 
 
 @pytest.mark.parametrize(
-    ("content", "loose", "code"), [(b"secret", 0o644, "ACC613"), (b"", 0o600, "ACC617"), (b"\n", 0o600, "ACC621")]
+    ("content", "loose", "code"), [(b"secret", 0o644, "ACC613"), (b"", 0o600, "ACC621"), (b"\n", 0o600, "ACC621")]
 )
 def test_unsafe_passphrase_files_are_refused(tmp_path, content, loose, code):
     path = tmp_path / "passphrase"
     path.write_bytes(content)
     path.chmod(loose)
     with pytest.raises(KeyUnusable, match=code):
-        load_passphrase(path)
+        load_passphrase(path, path.parent / "keys")
 
 
 def test_a_linked_passphrase_is_refused(tmp_path):
     (tmp_path / "passphrase").symlink_to(tmp_path / "absent")
     with pytest.raises(KeyUnusable, match="ACC615"):
-        load_passphrase(tmp_path / "passphrase")
+        load_passphrase(tmp_path / "passphrase", tmp_path / "keys")
 
 
 def test_every_fault_has_one_meaning():

@@ -32,6 +32,32 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     codes = sorted(problem.code for problem in refused.value.problems)
     assert codes == ["ACC901", "ACC901", "ACC902", "ACC902"]
     assert "did you mean organisation?" in str(refused.value)
+    file = str(tmp_path / "settings.toml")
+    places = {(problem.place.file, problem.place.line) for problem in refused.value.problems}
+    assert places == {(file, 1), (file, 2), ("ACCORD_KEEP_DAYS", None), ("ACCORD_COLOUR", None)}
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "said"),
+    [
+        (b"max_runs = 1\nhost = [", 2, "this is not TOML"),
+        (b"max_runs = 1\nhost = 'caf\xe9'", None, "not UTF-8"),
+        (b"\n[capability_limits]\nx = 0\n", 2, "less than the minimum"),
+    ],
+)
+def test_a_file_that_cannot_be_is_told_with_its_line(tmp_path: Path, data: bytes, line: int | None, said: str) -> None:
+    (tmp_path / "settings.toml").write_bytes(data)
+    with pytest.raises(BadInput) as refused:
+        read_settings({}, home=tmp_path)
+    problem = next(each for each in refused.value.problems if said in each.message)
+    assert (problem.place.file, problem.place.line) == (str(tmp_path / "settings.toml"), line)
+
+
+def test_a_home_that_cannot_hold_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert read_settings({}, home=tmp_path / "file").home == tmp_path / "file"  # opening it says that it is none
+    with pytest.raises(BadInput, match="ACC903"):
+        read_settings({}, home=Path("/" + "x" * 5000))
 
 
 @pytest.mark.parametrize("name", ["work", "Test.work", "test.work@1", "test..work", "a." + "b" * 200, ""])

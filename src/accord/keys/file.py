@@ -155,16 +155,22 @@ class FileKeyStore:
         return key.public
 
 
-def load_passphrase(path: Path) -> bytes:
-    """The passphrase in this file; where there is none, a fresh random one is written there first.
+def load_passphrase(path: Path, keys: Path, *, makes: bool = True) -> bytes:
+    """The passphrase in this file, for the keys in a directory; a fresh random one is written where there are neither,
+    unless somebody has named the file (`makes` false).
 
-    One line end at its end does not count. Raises KeyUnusable where others may read the file.
+    One line end at its end does not count. Raises KeyUnusable where others may read the file, where it is empty, and
+    where it is gone and the keys are not.
     """
     # Whoever comes second, in whatever process, reads what the first one wrote.
     if not path.is_symlink() and not path.exists():
+        if keys.is_dir() and any(keys.glob("*.pem")):
+            raise KeyUnusable(fault("ACC623", str(path)))
+        if not makes:
+            raise KeyUnusable(fault("ACC624", str(path)))
         _make_directory(path.parent)
         _write_new(path, secrets.token_urlsafe(32).encode() + b"\n")
-    passphrase = _read(path)[0].removesuffix(b"\n").removesuffix(b"\r")
+    passphrase = _read(path, "ACC621")[0].removesuffix(b"\n").removesuffix(b"\r")
     if not passphrase:
         raise KeyUnusable(fault("ACC621", str(path)))
     return passphrase
@@ -194,8 +200,10 @@ def _access_faults(path: Path, status: os.stat_result) -> Iterator[Problem]:
         yield fault("ACC613", str(path), detail=f"mode {mode:04o}", hint=f"chmod {allowed} {path}")
 
 
-def _read(path: Path) -> tuple[bytes, datetime]:
-    """The contents of a private file and when it was written; what was checked is what is read."""
+def _read(path: Path, empty: str = "ACC617") -> tuple[bytes, datetime]:
+    """The contents of a private file and when it was written; what was checked is what is read. `empty` is the code for
+    one without contents.
+    """
     with _reported(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -207,7 +215,7 @@ def _read(path: Path) -> tuple[bytes, datetime]:
         finally:
             os.close(descriptor)
     if not data or len(data) > _FILE_MAX_BYTES:
-        raise KeyUnusable(fault("ACC617", str(path)))
+        raise KeyUnusable(fault("ACC617" if data else empty, str(path)))
     return data, datetime.fromtimestamp(status.st_mtime, UTC)
 
 

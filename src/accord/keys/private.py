@@ -44,6 +44,8 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC620": ("the key is neither one for ES256 (P-256) nor Ed25519", "make one: `accord keys new`"),
     "ACC621": ("the passphrase is empty", "an empty passphrase protects nothing"),
     "ACC622": ("the key store is closed", "use it inside of its `async with`"),
+    "ACC623": ("it is gone, and there are keys that were made with it", "restore it from a backup, beside the keys"),
+    "ACC624": ("there is no such file with a passphrase", "put it there; where none is named, one is made in the home"),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 

@@ -113,7 +113,9 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
         shared.here("keys new")
         settings = shared.settings()
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with FileKeyStore.open(settings.keys, load_passphrase(settings.passphrase)) as keys:
+        makes = settings.passphrase_file is None
+        passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
+        async with FileKeyStore.open(settings.keys, passphrase) as keys:
             public = await keys.create(name, algorithm)
         if screen.as_json:
             screen.document({"name": name, "jwk": public.to_jwk()})

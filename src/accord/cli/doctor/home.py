@@ -89,7 +89,7 @@ def _passphrase(settings: Settings) -> Finding:
         if settings.keys.is_dir() and any(settings.keys.glob("*.pem")):
             return Finding("passphrase", "fail", f"{path} is gone, and there are keys", "restore it from a copy")
         return Finding("passphrase", "ok", "none yet")
-    load_passphrase(path)
+    load_passphrase(path, settings.keys)
     return Finding("passphrase", "ok", f"{path}, readable by you alone")
 
 
@@ -100,7 +100,8 @@ def _keys(settings: Settings) -> Finding:
         return Finding("keys", "fail", "they cannot be opened without their passphrase")
 
     async def load() -> int:
-        async with FileKeyStore.open(settings.keys, load_passphrase(settings.passphrase)) as keys:
+        passphrase = load_passphrase(settings.passphrase, settings.keys)
+        async with FileKeyStore.open(settings.keys, passphrase) as keys:
             return len(await keys.stored())
 
     count = asyncio.run(load())
