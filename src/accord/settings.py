@@ -209,6 +209,7 @@ def settings_schema() -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
+    text = ""
     try:
         text = path.read_bytes().decode()
         values = tomllib.loads(text)

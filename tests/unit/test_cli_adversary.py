@@ -200,3 +200,83 @@ def test_tasks_that_there_are_not_are_refused(call: Call, command: list[str], ta
     refused = call("runs", *command, task)
     assert refused.code in (2, 3)
     assert "ACC4" in refused.err
+
+
+# -- agents --------------------------------------------------------------------------------------------------------
+
+NOISY = """
+from accord.sdk import Agent
+
+print("at import")
+agent = Agent("noisy")
+
+@agent.capability("noisy.say@1.0.0")
+def say(number: int) -> int:
+    print("garbage")
+    return number
+"""
+TASK = """
+accord: template/1
+name: {name}
+version: 1.0.0
+tasks:
+  a: {{uses: {uses}, with: {{number: 1}}, retry: {{attempts: 1}}, timeout: 20s}}
+"""
+
+
+def test_what_agents_print_is_no_part_of_the_result(call: Call, here: Path) -> None:
+    (here / "noisy.py").write_text(NOISY)
+    (here / "noisy.yaml").write_text(TASK.format(name="noisy", uses="noisy.say@^1"))
+    ran = call("run", "noisy.yaml", "--agents", "noisy.py", "--json")
+    assert json.loads(ran.out)["output"] == {"a": 1}
+    assert "at import" in ran.err
+    assert "garbage" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("cat >/dev/null; head -c 3000 /dev/urandom", "output-not-json"),
+        ("cat >/dev/null; echo hello", "output-not-json"),
+        ("cat >/dev/null", "output-not-json"),
+        ("echo oh no >&2; exit 3", "exit code 3: oh no"),
+        ("kill -9 $$", "ended by signal 9"),
+        ("cat >/dev/null; head -c 100000000 /dev/zero", "output-too-large"),
+        ("printf '\\033[31mred' >&2; exit 1", "\N{REPLACEMENT CHARACTER}[31mred"),
+    ],
+)
+def test_programs_that_misbehave_fail_their_task_alone(call: Call, here: Path, program: str, said: str) -> None:
+    capability = {"input": True, "output": True, "run": {"command": ["/bin/sh", "-c", program]}}
+    agent = {"accord": "agent/1", "name": "odd", "capabilities": {"odd.do@1.0.0": capability}}
+    (here / "agent.json").write_text(json.dumps(agent))
+    (here / "odd.yaml").write_text(TASK.format(name="odd", uses="odd.do@^1"))
+    failed = call("run", "odd.yaml", "--agents", "agent.json")
+    assert failed.code == 1
+    assert said in failed.err
+    assert "ACC420" in failed.err
+    assert json.loads(call("runs", "show", "last", "--json").out)["state"] == "failed"
+
+
+# -- homes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_home_that_cannot_be_is_told(call: Call, here: Path) -> None:
+    (here / "file").write_text("")
+    for home, code in [("file", "ACC904"), ("file/inside", "ACC904"), ("x" * 5000, "ACC903")]:
+        refused = call("runs", "list", "--home", home)
+        assert refused.code == 2
+        assert code in refused.err
+
+
+def test_keys_whose_passphrase_is_gone_are_left_alone(call: Call, here: Path) -> None:
+    call("run", "sum.yaml")
+    passphrase = here / "home" / "passphrase"
+    kept = passphrase.read_bytes()
+    passphrase.unlink()
+    refused = call("run", "sum.yaml")
+    assert refused.code == 4
+    assert "ACC623" in refused.err
+    assert not passphrase.exists()
+    passphrase.write_bytes(kept)
+    passphrase.chmod(0o600)
+    assert call("run", "sum.yaml").code == 0

@@ -189,6 +189,19 @@ async def test_a_command_that_does_not_read_its_input_is_no_failure() -> None:
     assert await called(document(script("print(1)")), text="x" * 1_000_000) == b"1"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_a_command_that_has_ended_before_its_input_is_written_is_no_failure() -> None:
+    """The loop of the command line says in another way than asyncio's own that a pipe is closed."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def several() -> list[bytes]:
+        declared = document({"command": ["/bin/echo", "1"]})
+        return [await called(declared) for _ in range(20)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert set(runner.run(several())) == {b"1"}
+
+
 async def test_a_cancelled_command_is_killed_with_what_it_started(tmp_path: Path) -> None:
     pipe = tmp_path / "alive"
     os.mkfifo(pipe)

@@ -42,6 +42,7 @@ from accord.errors import Problem, StoreUnavailable
 from accord.ports import REGISTRY_SUBJECT, Inbox, Parcel, agent_subject, notice_subject, partition_subject
 from accord.sdk import Agent, AgentKey, Context, Failure, Result, Worker, WorkerOptions
 from accord.sdk.agent import Bound, Terms
+from accord.sdk.attempt import unexpected
 from accord.sdk.desk import Pace
 from accord.sdk.function import THREAD_GRACE_S
 from accord.sdk.intake import Refusal
@@ -404,6 +405,12 @@ def failing(error: Exception | type[BaseException]) -> Agent:
         ),
         (ValueError("bad"), FailurePayload(code="exception", message="ValueError: bad", retryable=True)),
         (SystemExit, FailurePayload(code="exception", message="SystemExit", retryable=True)),
+        (KeyboardInterrupt, FailurePayload(code="exception", message="KeyboardInterrupt", retryable=True)),
+        (
+            asyncio.CancelledError,
+            FailurePayload(code="exception", message="asyncio.exceptions.CancelledError", retryable=True),
+        ),
+        (BaseException("odd"), FailurePayload(code="exception", message="BaseException: odd", retryable=True)),
         (
             StopIteration,
             FailurePayload(code="exception", message="RuntimeError: the function raised StopIteration", retryable=True),
@@ -414,6 +421,21 @@ async def test_what_a_function_raises_is_a_failure(start: Start, error: Any, exp
     rig = await start(failing(error))
     await rig.send(await rig.assignment({}))
     assert await rig.failure() == expected
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt, asyncio.CancelledError, BaseException("odd"), ValueError("\ud800")]
+)
+async def test_what_a_coroutine_raises_is_a_failure(start: Start, error: Any) -> None:
+    agent = Agent("failing")
+
+    @agent.capability("test.it@1.0.0")
+    async def fail() -> None:
+        raise error
+
+    rig = await start(agent)
+    await rig.send(await rig.assignment({}))
+    assert (await rig.failure()).code == "exception"
 
 
 async def test_the_author_of_an_agent_reads_in_the_log_where_it_raised(
@@ -429,6 +451,12 @@ async def test_the_author_of_an_agent_reads_in_the_log_where_it_raised(
     assert record.exc_info is not None
     assert record.exc_info[2] is not None
     assert record.exc_info[2].tb_frame.f_code.co_name == "fail"  # the first call is the author's own
+
+
+def test_a_text_that_utf_8_cannot_hold_is_written_out() -> None:
+    payload = unexpected(ValueError("half \ud800 a pair")).payload
+    assert payload.message == "ValueError: half \\ud800 a pair"
+    assert decode_payload("failure", encode_payload(payload)) == payload
 
 
 async def test_the_text_of_an_exception_is_bounded(start: Start) -> None:

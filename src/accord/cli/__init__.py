@@ -2,6 +2,36 @@
 
 from __future__ import annotations
 
-from accord.cli.entry import main
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line (that of the process where None), and exit with its code; no error gets out."""
+    with _left_at_once():
+        # Loaded here, when Ctrl-C is no traceback any more: it takes some time.
+        from accord.cli import entry  # noqa: PLC0415 - see above
+
+        entry.main(arguments)
+
+
+@contextmanager
+def _left_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the process silently while modules are loaded, and nothing is open: an exception would come out of
+    whatever module it meets, in whatever way that module turns it. Commands that open something take it over.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -122,8 +122,8 @@ class Screen:
     def write(self, text: str) -> None:
         """Write this text to stdout as it is."""
         try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            self.out.file.write(text)
+            self.out.file.flush()
         except BrokenPipeError:
             raise ReaderGone from None
 

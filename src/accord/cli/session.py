@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 
 import typer
 
@@ -38,7 +38,9 @@ def carry_out(shared: Shared, work: Work) -> None:
     settle_memory()
     with logging_to_stderr(verbose=shared.verbose) as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         screen = Screen(as_json=shared.as_json, raised=raised)
-        raise typer.Exit(runner.run(_interruptible(work, screen)))
+        with redirect_stdout(sys.stderr):  # the result alone goes to stdout, whatever agents of this process print
+            code = runner.run(_interruptible(work, screen))
+        raise typer.Exit(code)
 
 
 async def _interruptible(work: Work, screen: Screen) -> int:

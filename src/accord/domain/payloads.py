@@ -130,7 +130,8 @@ def encode_payload(payload: msgspec.Struct) -> bytes:
 
 
 def bounded(text: str) -> str:
-    """The text, cut to what a failure or a progress may say."""
+    """The text as UTF-8 can hold it (half of a surrogate pair is written out), cut to what a message may say."""
+    text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= MESSAGE_MAX_CHARACTERS else text[: MESSAGE_MAX_CHARACTERS - 1] + "…"
 
 

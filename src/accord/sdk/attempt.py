@@ -89,13 +89,15 @@ class Attempt:
     async def _given(self) -> Output | Failure:
         try:
             return await self.capability.body(self.document, self.context)
-        except asyncio.CancelledError:
-            if self.stopped is None:
+        except asyncio.CancelledError as error:
+            if self.stopped is None and _is_cancelled():
                 raise
-            return self.stopped
+            return self.stopped or unexpected(error)  # what the body awaited was cancelled, and not the body
         except Failure as failure:
             return failure
-        except (Exception, SystemExit) as error:
+        except GeneratorExit:
+            raise  # the loop is closed
+        except BaseException as error:  # whatever an agent raises is its own: it must not end whoever hosts it
             self._log(error)
             return unexpected(error)
 
@@ -104,6 +106,11 @@ class Attempt:
         key, said = self.subject.key, "%s raised in attempt %d of task %s of %s"
         error.__traceback__ = of_the_author(error.__traceback__)
         self.context.log.error(said, self.capability.ref, key.attempt, key.task, key.run, exc_info=error)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def of_the_author(trace: TracebackType | None) -> TracebackType | None:

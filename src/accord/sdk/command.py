@@ -83,6 +83,8 @@ class CommandBody:
 
 async def _write(stream: asyncio.StreamWriter, document: bytes) -> None:
     with suppress(ConnectionError):  # a program need not read its input
+        if stream.is_closing():  # it has ended already: uvloop says so by a RuntimeError
+            return
         stream.write(document)
         await stream.drain()
         stream.close()

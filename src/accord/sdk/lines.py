@@ -167,6 +167,8 @@ class _Program:
 
     async def _write(self, line: bytes) -> None:
         with suppress(ConnectionError):  # it has ended: its tasks are told so
+            if self._input.is_closing():  # uvloop says so by a RuntimeError
+                return
             self._input.write(line)
             await self._input.drain()
 
