@@ -84,15 +84,16 @@ class Connection:
         """The bytes at a path."""
         return (await self._sent("GET", path)).content
 
-    async def post(self, path: str, body: Any, kind: type[T], *, once: str | None = None) -> T:
+    async def post(self, path: str, body: Any, kind: type[T], *, once: str | None = None, again: bool = True) -> T:
         """What the server answers to a value, or to a text in YAML as bytes. It is sent again under one idempotency
-        key, `once` where that is given, until an answer comes: what it makes is made once.
+        key, `once` where that is given, until an answer comes: what it makes is made once. What the server makes anew
+        under any key is not sent `again`, once it may have arrived.
         """
         text = isinstance(body, bytes)
         content = body if text else msgspec.json.encode(body)
         kind_of_content = "application/yaml" if text else "application/json"
         headers = {"Idempotency-Key": once or uuid4().hex, "Content-Type": kind_of_content}
-        return value_of(await self._sent("POST", path, content=content, headers=headers), kind)
+        return value_of(await self._sent("POST", path, content=content, headers=headers, again=again), kind)
 
     async def delete(self, path: str, kind: type[T], parameters: Parameters | None = None) -> T:
         """What the server answers when something is taken away. It is not sent again once it may have arrived."""
@@ -122,7 +123,8 @@ class Connection:
             if response.is_success:
                 return response
             wait_s = self._wait_s(response, failures)
-            if wait_s is None or failures == self.patience.attempts:
+            arrived = response.status_code != httpx.codes.TOO_MANY_REQUESTS and not again
+            if wait_s is None or arrived or failures == self.patience.attempts:
                 raise error_of(response)
             await self._rest(wait_s)
         raise AssertionError("the last attempt returns or raises")

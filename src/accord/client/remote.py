@@ -267,7 +267,7 @@ class Remote:
     ) -> IssuedApiKey:
         """A new API key."""
         body = {"name": name, "role": role, "expires_at": expires_at}
-        return await self._connection.post("/v1/access/keys", body, IssuedApiKey)
+        return await self._connection.post("/v1/access/keys", body, IssuedApiKey, again=False)
 
     async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
         """Revoke a key."""
@@ -279,7 +279,7 @@ class Remote:
 
     async def issue_enrolment_token(self, wanted: Invitation, *, by: str) -> IssuedEnrolmentToken:
         """A new token with which an agent joins."""
-        return await self._connection.post("/v1/enrolments", wanted, IssuedEnrolmentToken)
+        return await self._connection.post("/v1/enrolments", wanted, IssuedEnrolmentToken, again=False)
 
     async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
         """Let a token allow nothing any more."""

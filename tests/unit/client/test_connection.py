@@ -101,6 +101,15 @@ async def test_what_is_taken_away_is_not_sent_again_once_it_may_have_arrived() -
     assert len(wire.asked) == 2
 
 
+async def test_what_would_be_made_twice_is_not_sent_again_once_it_may_have_arrived() -> None:
+    for answer in (httpx.ReadError("cut"), httpx.Response(503, json=BUSY)):
+        async with wired(answer) as (connection, _):
+            with pytest.raises(AccordError, match="ACC970|ACC451"):
+                await connection.post("/v1/enrolments", {}, int, again=False)
+    async with wired(httpx.ConnectError("no"), refused(429, "rate_limited"), ok(1)) as (connection, _):
+        assert await connection.post("/v1/enrolments", {}, int, again=False) == 1
+
+
 async def test_a_busy_server_is_asked_again_when_it_says() -> None:
     answers = (refused(429, "rate_limited", Retry_After="3"), httpx.Response(503, json=BUSY), ok(1))
     async with wired(*answers) as (connection, wire):
