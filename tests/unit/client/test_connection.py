@@ -104,7 +104,7 @@ async def test_what_is_taken_away_is_not_sent_again_once_it_may_have_arrived() -
 async def test_what_would_be_made_twice_is_not_sent_again_once_it_may_have_arrived() -> None:
     for answer in (httpx.ReadError("cut"), httpx.Response(503, json=BUSY)):
         async with wired(answer) as (connection, _):
-            with pytest.raises(AccordError, match="ACC970|ACC451"):
+            with pytest.raises(AccordError, match=r"ACC970|ACC451"):
                 await connection.post("/v1/enrolments", {}, int, again=False)
     async with wired(httpx.ConnectError("no"), refused(429, "rate_limited"), ok(1)) as (connection, _):
         assert await connection.post("/v1/enrolments", {}, int, again=False) == 1
