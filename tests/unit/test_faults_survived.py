@@ -20,7 +20,7 @@ from accord.engine.timers import SLACK, Timers
 from accord.errors import Overloaded, Refused, StoreUnavailable
 from accord.ports import Letter, Parcel, partition_subject
 from accord.sdk import Agent
-from accord.testing.stage import NOON, SetClock, Stage
+from accord.testing.stage import NOON, QUIET, SetClock, Stage
 
 WAITS = {"wait": {"signal": {"name": "go"}}}
 WORKS = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
@@ -293,3 +293,22 @@ def test_alarms_that_were_put_off_are_let_go() -> None:
         timers.set(RunId("run_a"), NOON + timedelta(seconds=second))
     assert len(timers._heap) <= SLACK + 3
     assert timers._due(NOON + timedelta(seconds=10 * SLACK)) == ["run_a"]
+
+
+# -- a clock that is set back --------------------------------------------------------------------------------------
+
+
+async def test_who_lives_is_heard_after_the_clock_was_set_back(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    await agent.heartbeat()
+    stage.clock.forward(-3600)
+    await agent.heartbeat(draining=True)
+    assert stage.parts.registry.instances(agent.id)[agent.instance].draining
+
+
+async def test_who_is_gone_is_missed_after_the_clock_was_set_back(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    stage.clock.forward(-3600)
+    assert stage.parts.registry.expire(stage.clock.now()) == []
+    stage.clock.forward(QUIET.absent_after.total_seconds() + 1)
+    assert stage.parts.registry.expire(stage.clock.now()) == [agent.id]

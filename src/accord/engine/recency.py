@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from accord.domain.ids import InstanceId
+from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Kind
 
 
@@ -27,6 +28,8 @@ class Recency:
         known = self._newest.get((instance, claims.kind))
         if known is None or known.expires_at <= now.timestamp() or claims.issued_at > known.issued_at:
             return True
+        if known.issued_at > (now + CLOCK_SKEW).timestamp():
+            return True  # our clock was set back: what is known is refused now, as it is from the future
         return claims.issued_at == known.issued_at and claims.id not in known.ids
 
     def seen(self, instance: InstanceId, claims: Claims) -> None:

@@ -188,7 +188,12 @@ class Registry:
         self._touch()
 
     def expire(self, now: datetime) -> list[AgentId]:
-        """Forget the instances that have been silent for too long; returns the agents that have lost one."""
+        """Forget the instances that have been silent for too long; returns the agents that have lost one.
+
+        After a clock was set back they are silent from then on.
+        """
+        for one in self._present.values():
+            one.last_seen = min(one.last_seen, now)
         gone = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
         agents = {self._present[name].agent for name in gone} | self._left
         self._left.clear()
