@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -280,3 +281,34 @@ def test_keys_whose_passphrase_is_gone_are_left_alone(call: Call, here: Path) ->
     passphrase.write_bytes(kept)
     passphrase.chmod(0o600)
     assert call("run", "sum.yaml").code == 0
+
+
+# -- streams -------------------------------------------------------------------------------------------------------
+
+MAIN = f"{sys.executable} -c 'from accord.cli import main; main()'"
+
+
+def shell(here: Path, line: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"ACCORD_HOME": str(here / "home")}
+    command = ["/bin/sh", "-c", line]
+    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=100)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_nobody_s_files(here: Path, closed: str) -> None:
+    """Without them, the journal would be opened as stdout, and uvloop would abort the process."""
+    done = shell(here, f"{MAIN} run sum.yaml {closed}")
+    assert done.returncode == 0, done.stderr
+    assert "1/1" in shell(here, f"{MAIN} runs list").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_behind_stdout_is_told(here: Path) -> None:
+    full = shell(here, f"{MAIN} run sum.yaml > /dev/full")
+    assert full.returncode == 1
+    assert "ACC914 stdout cannot be written: No space left on device" in full.stderr
+    assert "Traceback" not in full.stderr
+
+
+def test_whoever_reads_no_error_gets_none(here: Path) -> None:
+    assert "Traceback" not in shell(here, f"{{ {MAIN} run nope.yaml 2>&1 1>&3 | true; }} 3>&1").stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +16,24 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (that of the process where None), and exit with its code; no error gets out."""
+    _open_streams()
     with _left_at_once():
         # Loaded here, when Ctrl-C is no traceback any more: it takes some time.
         from accord.cli import entry  # noqa: PLC0415 - see above
 
         entry.main(arguments)
+
+
+def _open_streams() -> None:
+    """Let standard streams that were closed lead nowhere: else the next file that is opened, such as the journal, would
+    be one of them.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from accord.cli import errors
 from accord.cli.commands import app
 from accord.cli.later import later
 from accord.cli.usage import UsageError, unreadable, usage_problems
-from accord.errors import AccordError
+from accord.errors import AccordError, Problem
 
 if TYPE_CHECKING:
     from accord.cli import output
@@ -22,14 +23,23 @@ else:
     output = later("accord.cli.output")
 
 
+_UNWRITABLE = frozenset((errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT))
+"""Why stdout cannot be written. The same of journal and blobs is a StoreUnavailable long before it comes here."""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (that of the process where None), and exit with its code; no error gets out."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(given))
+    try:
+        code = _run(given)
+    except (output.ReaderGone, OSError):  # nobody reads what is wrong, or it cannot be written
+        _let_go()
+        code = errors.FAILED
+    sys.exit(code)
 
 
 def _run(given: list[str]) -> int:
-    as_json = "--json" in given
+    as_json, verbose = "--json" in given, not {"--verbose", "-v"}.isdisjoint(given)
     if problems := unreadable(given):
         errors.tell(problems, as_json=as_json)
         return errors.BAD_INPUT
@@ -45,12 +55,24 @@ def _run(given: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return errors.INTERRUPTED
     except output.ReaderGone:
-        # Nothing more may be flushed into the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go()
         return errors.DONE
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            errors.tell_fault(error, verbose=verbose)
+            return errors.FAULT
+        _let_go()
+        hint = "what was done is in the journal: accord runs list"
+        errors.tell([Problem("ACC914", f"stdout cannot be written: {error.strerror}", hint=hint)], as_json=as_json)
+        return errors.FAILED
     except Exception as error:
-        errors.tell_fault(error, verbose=not {"--verbose", "-v"}.isdisjoint(given))
+        errors.tell_fault(error, verbose=verbose)
         return errors.FAULT
+
+
+def _let_go() -> None:
+    """Nothing more may be flushed into a stdout that nobody reads, or that is full."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _called(given: list[str]) -> int:
