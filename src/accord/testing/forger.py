@@ -14,7 +14,7 @@ from accord.domain.system import INCIDENTS, IncidentRecorded
 from accord.ports import Parcel
 from accord.testing.world import World
 
-KINDS = ("other_payload", "other_statement", "stranger", "lease", "run", "garbage", "expired", "kind")
+KINDS = ("unsigned", "other_payload", "other_statement", "stranger", "lease", "run", "garbage", "expired", "kind")
 
 
 class Forger:
@@ -53,7 +53,14 @@ class Forger:
             other = b"B" if original[position : position + 1] == b"A" else b"A"
             return original[:position] + other + original[position + 1 :]
         claims = msgspec.structs.replace(decode_claims(parse_statement(original).claims), payload=payload_ref(payload))
+        if kind == "unsigned":
+            return self._unsigned(claims, original)
         return await self._signed(*self._forged(kind, claims))
+
+    def _unsigned(self, claims: Claims, statement: bytes) -> bytes:
+        """Claims that the agent never signed, under its key and with the signature of something else."""
+        parsed = parse_statement(statement)
+        return attach(signing_input(parsed.kid, parsed.algorithm, encode_claims(claims)), parsed.signature)
 
     def _forged(self, kind: str, claims: Claims) -> tuple[Claims, str]:
         """Claims, and the name of the key that signs them."""
