@@ -35,7 +35,7 @@ class _Alone(Maker):
 async def _play(world: World, cast: Cast, runs: int) -> dict[RunId, Told]:
     await world.start()
     for name in ("ada", "bob", "cyd"):
-        agent = cast.adder(name)
+        agent = cast.adder(name, reliable=name == "cyd")
         await world.hire(agent)
         await world.node.present(agent.id)
     child = _Alone(world.rng).workflow("child", 3)

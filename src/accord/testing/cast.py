@@ -41,11 +41,16 @@ class Cast:
         self._weather = weather
         self.traces: dict[Trace, Any] = {}
         """The value of every effect."""
+        self._reliable: set[str] = set()
         self.conflicts: list[str] = []
         """Effects that were asked for under one key with different inputs."""
 
-    def adder(self, name: str, *, late: bool = False) -> Agent:
-        """An agent that does all the arithmetic of the workflows; or (`late`) that which the others cannot."""
+    def adder(self, name: str, *, late: bool = False, reliable: bool = False) -> Agent:
+        """An agent that does all the arithmetic of the workflows; or (`late`) that which the others cannot. What a
+        `reliable` one gives keeps its contract: with one among them, no contract is ever suspect.
+        """
+        if reliable:
+            self._reliable.add(name)
         agent = Agent(name, concurrency=self._rng.randint(1, 3), queue=self._rng.randint(0, 4))
         if late:
             self._offer(agent, "late.add", PAIR, _sum)
@@ -97,7 +102,7 @@ class Cast:
             value = compute(orjson.loads(document))
             self._trace(context, capability, value)
             await asyncio.sleep(self._rng.random() * self._weather.slow_s)
-            return self._result(value)
+            return Output(orjson.dumps(value)) if agent.name in self._reliable else self._result(value)
 
         agent.offer(f"{capability}@{version}", Terms(), lambda: Bound(body, schema, INTEGER))
 
