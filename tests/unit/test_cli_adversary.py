@@ -177,6 +177,12 @@ def test_stdin_is_read_once(call: Call, monkeypatch: pytest.MonkeyPatch, command
     assert json.loads(told.out)["output" if command == "run" else "input"]["n"] == 3
 
 
+def test_stdin_that_is_no_text_is_told(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"list: [a]\nn: \xff"), "utf-8"))
+    [problem] = json.loads(call("run", "sum.yaml", "--input", "-", "--json").err)["problems"]
+    assert (problem["code"], problem["place"]["line"], problem["place"]["column"]) == ("ACC100", 2, 4)
+
+
 def test_an_output_that_cannot_be_written_after_all_is_shown(
     call: Call, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

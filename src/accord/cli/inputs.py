@@ -16,7 +16,7 @@ from accord.domain.defaults import completed
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
 from accord.errors import BadInput, Place, Problems, pointer_only
-from accord.templates.documents import is_file, scan_document
+from accord.templates.documents import is_file, not_utf8, scan_document
 from accord.templates.nodes import Document, pointer
 
 
@@ -47,7 +47,7 @@ def read_value(text: str, option: str) -> Given:
 
 def _document(text: str, option: str) -> Document:
     if text == "-":
-        return scan_document(sys.stdin.read(), file="<stdin>")
+        return scan_document(_stdin(), file="<stdin>")
     if text.lstrip().startswith(("{", "[", '"')) or text in ("true", "false", "null"):
         return scan_document(text, file=option)
     path = Path(text)
@@ -55,6 +55,13 @@ def _document(text: str, option: str) -> Document:
         hint = "give JSON, the name of a file, or - for stdin"
         raise usage("ACC911", f"{option}: there is no file {shortened(text, 100)}", hint)
     return scan_document(path)
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise not_utf8(error, "<stdin>") from error
 
 
 def read_input(given: str | None, sets: Sequence[str], schema: JsonSchema) -> Given:

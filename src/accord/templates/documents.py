@@ -63,9 +63,14 @@ def _text_of(path: Path, name: str) -> str:
     except OSError as error:
         raise refuse("ACC100", f"cannot be read: {error.strerror or error}", Place(name)) from error
     except UnicodeDecodeError as error:
-        before = error.object[: error.start]
-        place = Place(name, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
-        raise refuse("ACC100", "is not UTF-8", place, "save the file as UTF-8") from error
+        raise not_utf8(error, name) from error
+
+
+def not_utf8(error: UnicodeDecodeError, name: str) -> TemplateInvalid:
+    """The refusal of what cannot be decoded, with the place of the byte."""
+    before = error.object[: error.start]
+    place = Place(name, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+    return refuse("ACC100", "is not UTF-8", place, "save the file as UTF-8")
 
 
 def _check_size(text: str, limit_bytes: int, name: str | None) -> None:

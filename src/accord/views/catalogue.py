@@ -18,7 +18,6 @@ from accord.domain.template import Template, template_from_json
 from accord.errors import NotFound
 from accord.planner.plan import KnownTemplate
 from accord.service import Service
-from accord.templates.nodes import Document
 from accord.templates.reading import Source, read_source
 
 BUILT_IN = "built in"
@@ -34,8 +33,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     """`built in`, `published`, or the file's name."""
     published_at: datetime | None = None
-    document: Document | None = None
-    """With which problems are placed in the file; None for what was published."""
 
     @property
     def name(self) -> str:
@@ -50,9 +47,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 def entry_of(source: Source, origin: str) -> Entry:
     """The entry of a template that was read from a file."""
-    return Entry(
-        template=source.template, digest=source.digest, data=source.data, origin=origin, document=source.document
-    )
+    return Entry(template=source.template, digest=source.digest, data=source.data, origin=origin)
 
 
 def read_entry(path: Path) -> Entry:
