@@ -2,6 +2,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { calculateJwkThumbprint, CompactSign, compactVerify, exportJWK, generateKeyPair, importJWK } from 'jose';
 import { io } from 'socket.io-client';
 
@@ -27,7 +28,8 @@ export class Agent {
   }
 
   offer(reference, { description = '', input, output, limits = {}, run }) {
-    this.#capabilities.set(reference, { description, input, output, limits, run });
+    const admits = ajv.compile(input);
+    this.#capabilities.set(reference, { description, input, output, limits, run, admits });
   }
 
   // -- the connection ------------------------------------------------------------------------------------------------
@@ -141,6 +143,7 @@ export class Agent {
     if (!capability) return failure('unknown-capability', `there is no ${claims.cap} here`, true);
     try {
       const { input, context } = JSON.parse(bytes);
+      if (!capability.admits(input)) return failure('input-contract', ajv.errorsText(capability.admits.errors), false);
       let steps = 0;
       const progress = async (fraction, message = '') => {
         const jti = `${claims.run}/${claims.tsk}/${claims.att}/progress/${++steps}`;
@@ -286,6 +289,7 @@ export class Agent {
   }
 }
 
+const ajv = new Ajv2020({ allErrors: true });
 const json = (value) => Buffer.from(JSON.stringify(value));
 const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const claimsOf = (statement) => Buffer.from(statement.split('.')[1], 'base64url');

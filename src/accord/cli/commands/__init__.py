@@ -11,6 +11,7 @@ import typer
 
 from accord.cli.commands import access, agents, incidents, journal, keys, new, runs, templates
 from accord.cli.commands.agent import agent
+from accord.cli.commands.conformance import conformance
 from accord.cli.commands.doctor import doctor, version
 from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
@@ -37,6 +38,7 @@ app.command(rich_help_panel=WORK)(verify)
 app.add_typer(runs.app, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(serve)
 app.command(rich_help_panel=WORK)(agent)
+app.command(rich_help_panel=LOOK)(conformance)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(version)
 app.add_typer(agents.app, rich_help_panel=LOOK)

@@ -1,0 +1,95 @@
+"""`accord conformance`: an examination, and its table."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import msgspec
+
+from accord.cli.errors import DONE, usage
+from accord.cli.options import Shared
+from accord.cli.output import Screen, styled
+from accord.cli.session import carry_out
+from accord.conformance import Asked, Outcome, examined
+from accord.conformance.orchestrator import Orchestrator
+from accord.domain.message import strict_json
+from accord.errors import MessageRefused
+from accord.gateway.server import Address, bound, url_of
+
+BROKEN = 1
+
+_STYLES = {"kept": "good", "broken": "bad", "not tested": "quiet"}
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the command line says beside the target."""
+
+    input: str | None
+    slow_input: str | None
+    capability: str | None
+    organisation: str
+    within_s: float
+
+
+def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> None:
+    """Carry out `accord conformance`."""
+
+    async def work(screen: Screen) -> int:
+        elsewhere = len(target) == 1 and target[0].startswith("http://")
+        asked = Asked(
+            command=() if elsewhere else target,
+            organisation=options.organisation,
+            capability=options.capability,
+            input=_json(options.input, "--input"),
+            slow_input=_json(options.slow_input, "--slow-input"),
+            within_s=options.within_s,
+        )
+        address = _address(target[0]) if elsewhere else Address(port=0)
+
+        def bind() -> tuple[socket.socket, str]:
+            taken = bound(address)
+            return taken, url_of(address, taken)
+
+        def told(orchestrator: Orchestrator) -> None:
+            if elsewhere:
+                screen.note(f"Waiting for an agent at {orchestrator.url}, with the token {orchestrator.token}")
+
+        outcomes = await examined(asked, bind, told)
+        _show(screen, outcomes)
+        return BROKEN if any(one.verdict == "broken" for one in outcomes) else DONE
+
+    carry_out(shared, work)
+
+
+def _show(screen: Screen, outcomes: list[Outcome]) -> None:
+    if screen.as_json:
+        screen.document(outcomes)
+        return
+    rows = [(one.rule, styled((one.verdict, _STYLES[one.verdict])), one.seen, one.read) for one in outcomes]
+    screen.table(("rule", "outcome", "seen", "read"), rows)
+    counts = {verdict: sum(one.verdict == verdict for one in outcomes) for verdict in _STYLES}
+    screen.line(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+
+
+def _json(text: str | None, option: str) -> bytes | None:
+    if text is None:
+        return None
+    data = text.encode("utf-8", "surrogateescape")
+    try:
+        strict_json(data)
+    except MessageRefused as error:
+        raise usage("ACC990", f"{option}: {error.problems[0].message}", "give one JSON value") from error
+    return data
+
+
+def _address(url: str) -> Address:
+    try:
+        parts = urlsplit(url)
+        address = Address(host=parts.hostname or "", port=parts.port or 0)
+    except ValueError as error:
+        raise usage(
+            "ACC990", f"{url} is no address to listen at: {error}", "for example http://127.0.0.1:9000"
+        ) from None
+    address.check()
+    return address
