@@ -13,7 +13,7 @@ import socketio
 
 from accord.domain.ids import AgentId
 from accord.domain.message import Claims, decode_claims, encode_claims, payload_ref
-from accord.domain.signature import attach, parse_statement, signing_input, statement_digest
+from accord.domain.signature import PublicKey, attach, is_signature, parse_statement, signing_input, statement_digest
 from accord.keys.private import PrivateKey
 
 AGENT = AgentId("spiffe://local/agent/scripted")
@@ -53,7 +53,7 @@ class Scripted:
         token = "another" if self.fault == "enrolment" else self.token
         who = {"instance": INSTANCE, "key": self.key.public.to_jwk(), "token": token}
         answer = await self.socket.call("prove", self.signed("connect", self.registry, nonce, who), "/agents")
-        if not answer["ok"] or not self.believes(answer["statement"].encode()):
+        if not answer["ok"] or not self.believes(answer["statement"].encode(), answer["payload"]):
             self.over.set()
             return
         offer = {"capability": "text.echo@1.0.0", "input": SCHEMA, "output": SCHEMA}
@@ -68,7 +68,8 @@ class Scripted:
             for message in self.unsent.copy().values():
                 await self.socket.emit("message", message, "/agents")
 
-    def believes(self, welcome: bytes) -> bool:
+    def believes(self, welcome: bytes, payload: bytes) -> bool:
+        self.theirs = PublicKey.from_jwk(json.loads(payload)["orchestrators"][0])
         parsed = parse_statement(welcome)
         self.orchestrator = decode_claims(parsed.claims).issuer
         return parsed.kid in self.trusted or self.fault == "welcome-key"
@@ -96,6 +97,8 @@ class Scripted:
     def refuses(self, statement: str, payload: bytes, claims: Claims) -> bool:
         parsed = parse_statement(statement.encode())
         wrong = {
+            "bad-signature": parsed.kid == self.theirs.kid
+            and not is_signature(self.theirs, parsed.signature, parsed.signed),
             "bad-key": parsed.kid not in self.trusted,
             "bad-audience": claims.audience != AGENT,
             "bad-expiry": claims.expires_at < time.time(),

@@ -75,7 +75,7 @@ def test_a_scripted_agent_without_a_fault_breaks_nothing(tmp_path: Path) -> None
     "fault",
     [
         "welcome-key", "connect", "enrolment", "card", "credit", "heartbeat", "answer-claims", "answer-payload",
-        "answer-contract", "redelivery", "bad-key", "bad-audience", "bad-expiry", "bad-payload", "input-contract",
+        "answer-contract", "redelivery", "bad-signature", "bad-key", "bad-audience", "bad-expiry", "bad-payload", "input-contract",
         "cancel-early", "resent", "drain-leaving",
     ],
 )  # fmt: skip

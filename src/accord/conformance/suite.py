@@ -362,6 +362,8 @@ class Examination:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._within):
                 code = await process.wait()
+        # What it sent last may still be on its way in.
+        await self._orchestrator.until(lambda: self._has_left(before) or None, HEARTBEAT_S)
         answer = self._answered(claims, before)
         self._say("drain-answers", "kept" if answer else "broken", f"a {answer.claims.kind}" if answer else "no answer")
         beats = [decode_payload(HeartbeatPayload, one.message.payload) for one in self._beats_from(before)()]
@@ -369,6 +371,10 @@ class Examination:
         good = draining and left and code == 0
         seen = f"draining: {draining}, left: {left}, exit code: {code}"
         self._say("drain-leaving", "kept" if good else "broken", seen)
+
+    def _has_left(self, before: int) -> bool:
+        beats = self._beats_from(before)()
+        return any(decode_payload(HeartbeatPayload, one.message.payload).leaving for one in beats)
 
     def _statements(self) -> None:
         faults = self._orchestrator.faults["statements"]
