@@ -75,9 +75,11 @@ class Scripted:
         return parsed.kid in self.trusted or self.fault == "welcome-key"
 
     async def tell(self, kind: str, value: dict[str, Any]) -> None:
-        await self.socket.emit(
-            "message", self.signed(kind, self.registry, f"{kind}-{time.time_ns()}", value), "/agents"
-        )
+        message = self.signed(kind, self.registry, f"{kind}-{time.time_ns()}", value)
+        if self.over.is_set():  # nothing may be lost that is sent just before the connection ends
+            await self.socket.call("message", message, "/agents")
+        else:
+            await self.socket.emit("message", message, "/agents")
 
     async def allow(self) -> None:
         await self.socket.emit("credit", "many" if self.fault == "credit" else self.received + 8, "/agents")
@@ -112,7 +114,10 @@ class Scripted:
         if known is None or self.fault == "redelivery":
             if self.refuses(statement, payload, claims):
                 return
-            known = self.answer(claims, parsed.claims, json.loads(payload)["input"])
+            value = json.loads(payload)["input"]
+            if statement in self.answered:
+                value = {"text": "done once more"}
+            known = self.answer(claims, parsed.claims, value)
             self.answered[statement] = known
         self.unsent[statement] = known
         await self.socket.emit("message", known, "/agents", callback=lambda *_: self.unsent.pop(statement, None))

@@ -41,7 +41,7 @@ def examined(home: Path, *arguments: str) -> tuple[int, dict[str, str], str]:
 
 def scripted(home: Path, fault: str) -> tuple[int, dict[str, str], str]:
     command = (sys.executable, str(SCRIPTED), "{url}", "{token}", fault)
-    return examined(home, "--input", '{"text": "a b"}', "--within", "3", "--", *command)
+    return examined(home, "--input", '{"text": "a b"}', "--within", "10", "--", *command)
 
 
 def with_verdict(told: dict[str, str], verdict: str) -> set[str]:
@@ -74,14 +74,19 @@ def test_a_scripted_agent_without_a_fault_breaks_nothing(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "fault",
     [
-        "welcome-key", "connect", "enrolment", "card", "credit", "heartbeat", "answer-claims", "answer-payload",
-        "answer-contract", "redelivery", "bad-signature", "bad-key", "bad-audience", "bad-expiry", "bad-payload", "input-contract",
-        "cancel-early", "resent", "drain-leaving",
+        "welcome-key", "connect", "enrolment", "card", "credit", "answer-claims", "answer-payload",
+        "answer-contract", "redelivery", "bad-signature", "bad-key", "bad-audience", "bad-expiry", "bad-payload",
+        "input-contract", "cancel-early", "resent", "drain-leaving",
     ],
 )  # fmt: skip
 def test_a_broken_rule_is_told_by_its_name(tmp_path: Path, fault: str) -> None:
     code, told, said = scripted(tmp_path, fault)
     assert (code, with_verdict(told, "broken")) == (1, {fault}), said
+
+
+def test_without_heartbeats_it_cannot_say_that_it_leaves_either(tmp_path: Path) -> None:
+    code, told, said = scripted(tmp_path, "heartbeat")
+    assert (code, with_verdict(told, "broken")) == (1, {"heartbeat", "drain-leaving"}), said
 
 
 def test_without_an_agent_there_is_nothing_to_examine(tmp_path: Path) -> None:
