@@ -99,14 +99,15 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
         key=public,
         trusted=frozenset(),
     )
-    options = WorkerOptions(
-        instance=token,
-        registry=registry_id(agent.organisation),
-        drain_within=station.drain_within,
-        payloads=HttpPayloads(destination.url),
-    )
     async with AsyncExitStack() as stack:
         bus = await door.open(member, clock, stack)
+        options = WorkerOptions(
+            heartbeat=bus.heartbeat,
+            instance=token,
+            registry=registry_id(agent.organisation),
+            drain_within=station.drain_within,
+            payloads=HttpPayloads(destination.url),
+        )
         worker = Worker(agent, AgentKey(keys, name), bus, clock, bus.trust, options)
         bus.joined.append(worker.announce)
         yield Joined(await stack.enter_async_context(worker), bus)

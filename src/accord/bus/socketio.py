@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any, Final, Self
 
 import aiohttp
@@ -77,6 +78,8 @@ class SocketBus:
         self._wanted = 0
         self.trust: dict[KeyId, PublicKey] = {}
         """The keys of the orchestrators that may assign, as the last welcome told them."""
+        self.heartbeat = timedelta()
+        """How often the last welcome wants heartbeats; zero before the first."""
         self.joined: list[Callable[[], None]] = []
         """Called after each welcome: a server that was started again, or another one, knows of no instance."""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -208,6 +211,7 @@ class SocketBus:
             raise kind(*_problems(answer))
         welcome = self._welcomed(answer, sent, nonce)
         self.trust.update(welcome.keys())
+        self.heartbeat = timedelta(seconds=welcome.heartbeat_s)
         self._connection = connection
         self._joined.set()
         for tell in self.joined:
