@@ -80,7 +80,13 @@ async def test_all_that_breaks_the_shape_is_told_at_once(card: AgentCard) -> Non
 
     found = broken(change, card)
     assert {code for code, _ in found} == {"ACC731"}
-    assert {pointer for _, pointer in found} == {"", "/agent", "/capacity/concurrency", "/capabilities/0"}
+    assert {pointer for _, pointer in found} == {
+        "",
+        "/unknown",
+        "/agent",
+        "/capacity/concurrency",
+        "/capabilities/0/price",
+    }
     assert len(found) == 5
 
 

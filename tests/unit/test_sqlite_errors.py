@@ -46,6 +46,9 @@ CALLS: dict[str, Callable[[Journal], Awaitable[object]]] = {
     "letters": lambda journal: journal.letters([1]),
     "answer": lambda journal: journal.answer([Answer("a", b"")]),
     "answered": lambda journal: journal.answered("a"),
+    "floor": lambda journal: journal.floor(SYSTEM),
+    "owners": lambda journal: journal.owners(),
+    "trim": lambda journal: journal.trim(SYSTEM, until=1),
 }
 
 
