@@ -9,7 +9,7 @@ import pytest
 from accord.testing.storms import replay, storm
 from accord.testing.world import simulated
 
-SEEDS = 120
+SEEDS = 80
 CHUNK = 20
 
 
