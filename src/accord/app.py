@@ -15,18 +15,25 @@ from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId
+from accord.domain.signature import PublicKey
+from accord.domain.system import REGISTRY
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
-from accord.errors import BadInput
+from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.keys.named import key_of
+from accord.keys.private import fault
 from accord.machine import RandomIds, SystemClock
+from accord.ports import Journal, KeyStore
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
 from accord.verifier.compatibility import compatible_version
+
+OWN_KEY = "orchestrator"
+"""The name of the orchestrator's key."""
 
 DRAIN_WITHIN = timedelta(seconds=5)
 """How long agents of this process may go on when it is asked to stop."""
@@ -53,11 +60,23 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
-            key=await key_of(keys, "orchestrator"),
+            key=await _own_key(keys, journal),
             owner=f"{os.getpid()}-{secrets.token_hex(4)}",
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
         yield await stack.enter_async_context(Node(parts))
+
+
+async def _own_key(keys: KeyStore, journal: Journal) -> PublicKey:
+    """The orchestrator's key, made where nothing has happened yet: agents elsewhere know it, and no other. Raises
+    KeyUnusable.
+    """
+    try:
+        return await keys.public(OWN_KEY)
+    except NotFound:
+        if (await journal.head(REGISTRY)).sequence:
+            raise KeyUnusable(fault("ACC625", OWN_KEY)) from None
+    return await key_of(keys, OWN_KEY)
 
 
 @asynccontextmanager

@@ -405,7 +405,7 @@ class KeyStore(Protocol):
     """Holds private keys and signs with them."""
 
     async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
-        """Make a new key. Raises KeyUnusable where the name is taken or not allowed."""
+        """Make a new key. Raises BadInput where the name is not allowed, KeyUnusable where it is taken."""
         ...
 
     async def replace(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
