@@ -477,6 +477,13 @@ class Delivery(Protocol):
         ...
 
 
+class Bare(msgspec.Struct, frozen=True, eq=False):
+    """A delivery of a message that came by another way than an inbox."""
+
+    message: Message
+    attempts: int = 1
+
+
 class Inbox(Protocol):
     """The consuming end of a subject."""
 

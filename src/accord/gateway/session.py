@@ -25,6 +25,7 @@ from accord.engine.parts import Parts
 from accord.errors import AccordError, MessageRefused, Overloaded, Place, Problem
 from accord.ports import (
     REGISTRY_SUBJECT,
+    Bare,
     Delivery,
     Inbox,
     Parcel,
@@ -110,7 +111,7 @@ class Session:
 
     async def _send_assignments(self, inbox: Inbox, doubtful: Sequence[Message]) -> None:
         for message in doubtful:
-            await self._send(_Received(message))
+            await self._send(Bare(message))
         while True:
             await self._may_send.wait()
             taken = await inbox.take(min(self._credit - self._sent, BATCH_MAX))
@@ -198,7 +199,7 @@ class Session:
             claims = decode_claims(parse_statement(message.statement).claims)
             self._refuse_foreign(claims)
         except MessageRefused as error:
-            await self._parts.incidents.record_all([Suspect(_Received(message), error.problems[0])])
+            await self._parts.incidents.record_all([Suspect(Bare(message), error.problems[0])])
             return Reply(ok=False, problems=error.problems)
         if claims.kind in ABOUT_AGENTS:
             await self._parts.ports.bus.publish([Parcel(REGISTRY_SUBJECT, message)])
@@ -224,15 +225,6 @@ class Session:
         except AccordError as error:
             return Reply(ok=False, problems=error.problems, again=isinstance(error, Overloaded))
         return Reply(ok=True)
-
-
-class _Received:
-    """A message that came over a connection, for the record of an incident."""
-
-    attempts = 1
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
 
 
 _TOO_MANY: Final = Problem(
