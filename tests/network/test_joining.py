@@ -6,12 +6,14 @@ import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from accord.domain.ids import TaskId
 from accord.domain.message import Message
 from accord.errors import AccordError, BadInput, MessageRefused
+from accord.gateway.agents import AgentSockets
 from accord.sdk import Agent
 
 from .conftest import Places, Site, serving_at
@@ -155,6 +157,26 @@ async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> N
 
 
 # -- what becomes of the work ----------------------------------------------------------------------------------------
+
+
+async def test_credit_is_not_told_for_each_assignment(
+    site: Site, places: Places, greet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals: list[object] = []
+    noted = AgentSockets.on_credit
+
+    async def note(sockets: AgentSockets, sid: str, total: object = None) -> dict[str, Any]:
+        totals.append(total)
+        return await noted(sockets, sid, total)
+
+    monkeypatch.setattr(AgentSockets, "on_credit", note)
+    greeter = Greeter()
+    await places.join(greeter.agent, site.url, token=await site.token("hello"))
+    for number in range(40):
+        assert (await site.run(greet, {"name": f"n{number}"})).phase == "completed"
+    concurrency = greeter.agent.capacity.concurrency
+    assert totals == list(range(concurrency, totals[-1] + 1, concurrency // 2))  # type: ignore[operator]
+    assert 40 <= totals[-1] <= 40 + concurrency  # type: ignore[operator]
 
 
 async def test_a_connection_cut_while_it_works(site: Site, proxy: Proxy, places: Places, greet: Path) -> None:
