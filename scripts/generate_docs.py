@@ -16,6 +16,7 @@ from pages.commands import command_page
 from pages.decisions import decision_page
 from pages.errors import error_page, unexplained
 from pages.events import event_page
+from pages.scenes import scene_files
 from pages.schemas import schema_files
 from pages.sdk import sdk_page
 from pages.settings import settings_page
@@ -43,6 +44,7 @@ def pages() -> dict[Path, str]:
         reference / "wire-examples.md": vector_page(),
         DOCS / "decisions" / "index.md": decision_page(DOCS / "decisions"),
         **{reference / "schemas" / name: text for name, text in schema_files().items()},
+        **{reference / "vectors" / name: text for name, text in scene_files().items()},
     }
 
 
