@@ -107,6 +107,8 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The server that commands ask in place of this home, such as `https://accord.example.org`."""
     insecure_http: bool = False
     """Whether commands send their key to servers on other machines without TLS."""
+    agent_returns_within_s: Annotated[float, Meta(gt=0, le=3600)] = 8.0
+    """How long an agent whose connection was closed has to connect again, until its tasks are given to others."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
 
@@ -144,6 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_roles: Mapping[str, Role] = {}
     server: str | None = None
     insecure_http: bool = False
+    agent_returns_within_s: float = 8.0
     drain_within_s: float = 10.0
     api_key: str | None = None
     """The key that is shown to servers, from the environment alone."""
