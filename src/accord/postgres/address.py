@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
@@ -25,6 +25,15 @@ class StoreAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
     def __repr__(self) -> str:
         return f"StoreAddress({str(self)!r})"
+
+    def with_password(self, password: str) -> StoreAddress:
+        """The address with this password. Raises BadInput ACC583 where it has one, or names no user."""
+        parts = urlsplit(self.url)
+        user, at, where = parts.netloc.rpartition("@")
+        if self.has_password or not at:
+            hint = "write postgresql://USER@HOST/DATABASE: the password is in the file"
+            raise BadInput.of("ACC583", f"{self} has a password itself, or names no user", hint=hint)
+        return StoreAddress(urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{where}")))
 
     @property
     def has_password(self) -> bool:

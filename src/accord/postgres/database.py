@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
-import asyncpg
-
 from accord.errors import StoreUnavailable
 from accord.postgres.address import StoreAddress
+from accord.postgres.driver import asyncpg
 from accord.postgres.errors import AGAIN, STALE, closed, store_errors
 from accord.postgres.schema import OLDEST_SERVER, prepare, steps
 
@@ -62,13 +61,10 @@ class Database:
             StoreCorrupt: its schema is another one, or of a newer version.
         """
         async with AsyncExitStack() as opened:
+            async with opened_once(address) as connection:
+                await _check_server(connection, address)
+                await prepare(connection, address, steps())
             with store_errors(address):
-                connection = await connect(address)
-                try:
-                    await _check_server(connection, address)
-                    await prepare(connection, address, steps())
-                finally:
-                    await connection.close()
                 writer = await _pool(address, 1)
                 opened.push_async_callback(_close, writer)
                 others = await _pool(address, OTHERS)
@@ -109,11 +105,17 @@ class Database:
             return found
 
 
-async def connect(address: StoreAddress) -> asyncpg.Connection:
-    """A connection of our kind, for one purpose; not for the pool."""
-    return await asyncpg.connect(
-        address.url, timeout=CONNECT_WITHIN_S, command_timeout=ANSWER_WITHIN_S, server_settings=_SESSION
-    )
+@asynccontextmanager
+async def opened_once(address: StoreAddress) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for one purpose. Raises StoreError, also for what fails inside."""
+    with store_errors(address):
+        connection = await asyncpg.connect(
+            address.url, timeout=CONNECT_WITHIN_S, command_timeout=ANSWER_WITHIN_S, server_settings=_SESSION
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=CONNECT_WITHIN_S)
 
 
 async def _pool(address: StoreAddress, most: int) -> asyncpg.Pool:

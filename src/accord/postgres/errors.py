@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncpg
-
 from accord.errors import StoreCorrupt, StoreError, StoreUnavailable
 from accord.postgres.address import StoreAddress
+from accord.postgres.driver import asyncpg
 
 STALE = "AC001"
 """The SQLSTATE of our functions for a head or an epoch that is not the assumed one."""

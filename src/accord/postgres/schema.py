@@ -13,11 +13,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, TypeAlias
 
-import asyncpg
 import msgspec
 
 from accord.errors import BadInput, StoreCorrupt, StoreUnavailable
 from accord.postgres.address import StoreAddress
+from accord.postgres.driver import asyncpg
 
 Connection: TypeAlias = asyncpg.Connection
 Phase = Literal["pre", "post"]
@@ -33,6 +33,16 @@ CREATE TABLE IF NOT EXISTS accord.migrations (
 );
 CREATE TABLE IF NOT EXISTS accord.grantees (role text PRIMARY KEY);
 """
+
+_BEGIN = """
+SET LOCAL statement_timeout = 0;
+SET LOCAL lock_timeout = 0;
+SELECT pg_advisory_xact_lock(hashtext('accord.migrate'));
+SET LOCAL lock_timeout = '10s';
+"""
+
+WITHIN_S = 3600.0
+"""How long a step may take on a large store."""
 
 _GRANTEES = "SELECT role FROM accord.grantees WHERE to_regrole(quote_ident(role)) IS NOT NULL"
 
@@ -137,13 +147,13 @@ async def migrate(
     Of a database that has a store already, `post` is left out, unless `finish` says that no older version is left.
     """
     async with connection.transaction():
-        # Whoever comes second waits here, and then finds everything done.
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('accord.migrate'))")
+        # Whoever comes second waits here, however long it takes, and then finds everything done.
+        await connection.execute(_BEGIN, timeout=WITHIN_S)
         await connection.execute(_HISTORY)
         found = await history(connection, address, known)
         wanted = [step for step in found.pending if step.phase == "pre" or finish or not found.applied]
         for step in wanted:
-            await connection.execute(step.sql)
+            await connection.execute(step.sql, timeout=WITHIN_S)
             await connection.execute(
                 "INSERT INTO accord.migrations (number, phase, name, sha256) VALUES ($1, $2, $3, $4)",
                 step.number, step.phase, step.name, step.sha256,
