@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -19,6 +20,7 @@ from accord.domain.document import document_of
 from accord.domain.ids import PARTITIONS, AgentId, RunId, TaskId, partition_of
 from accord.domain.template import Template
 from accord.engine import post
+from accord.engine.executor import Executor
 from accord.engine.node import Node
 from accord.engine.parts import Ports
 from accord.errors import (
@@ -35,6 +37,8 @@ from accord.service import Fork, newest
 from accord.store.sqlite import SqliteJournal
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, QUIET, CountedIds, SetClock, Stage, attempts_of, node_on
+
+GIVES_UP_S = 20
 
 ONE = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
 CHAIN = {
@@ -238,6 +242,20 @@ async def test_pause_and_cancel_reach_sub_workflows(stage: Stage) -> None:
     await stage.node.control(run.id, c.Cancel(by="test"))
     assert (await stage.node.ended(child)).phase == "cancelled"
     assert (await stage.node.ended(run.id)).phase == "cancelled"
+
+
+async def test_a_sub_workflow_that_never_began_does_not_hold_up_the_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object) -> None:
+        """The process dies before it has started the other run."""
+
+    monkeypatch.setattr(Executor, "_start_subrun", lost)
+    await stage.enlist(working())
+    run = await with_child(stage)
+    await stage.node.control(run.id, c.Cancel(by="test"))
+    async with asyncio.timeout(GIVES_UP_S):
+        assert (await stage.node.ended(run.id)).phase == "cancelled"
 
 
 # -- holds, and agents that come later ---------------------------------------------------------------------------

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 import pytest
 
+from accord.domain import command as c
 from accord.domain.ids import partition_of
+from accord.domain.run import Run
 from accord.engine.parts import Tuning
-from accord.testing.stage import QUIET, Stage, node_on
+from accord.errors import Fenced
+from accord.sdk import Agent
+from accord.testing.stage import QUIET, ScriptedAgent, Stage, node_on
 
+GIVES_UP_S = 20
 WAIT = {"wait": {"signal": {"name": "go"}}}
+WORK = {"work": {"uses": "test.work@^1", "with": {"number": "${input}"}}}
 SERVER: Tuning = msgspec.structs.replace(QUIET, takes_over=True)
 
 
@@ -52,3 +59,82 @@ async def test_a_server_does_so_by_itself_and_a_command_does_not(tuning: Tuning)
         async with node:
             await looked.wait()
             assert set(node.parts.partitions.fences) == ({partition_of(run.id)} if tuning.takes_over else set())
+
+
+async def test_what_is_taken_over_goes_on_at_once() -> None:
+    """No round comes by here: the take-over alone sees to it."""
+    async with Stage.open() as stage:
+        agent = await stage.enlist(working())
+        await agent.heartbeat(draining=True)
+        async with await node_on(stage.ports) as first:
+            run = await first.start_run(await stage.publish(WORK), 1)
+        async with await node_on(stage.ports, SERVER) as second, asyncio.timeout(GIVES_UP_S):
+            await second.parts.partitions.claim_left()
+            await agent.announce()
+            await agent.answer(await agent.assigned(), 2)
+            assert (await second.ended(run.id)).phase == "completed"
+
+
+async def test_what_was_lost_with_a_process_is_sent_again() -> None:
+    """The agents of this process hold nothing of what another one has assigned: they get it at once."""
+    async with Stage.open() as stage:
+        agent = await stage.enlist(working())
+        async with await node_on(stage.ports) as first:
+            await agent.announce()
+            await first.start_run(await stage.publish(WORK), 1)
+            lost = await agent.assigned()
+        async with await node_on(stage.ports, SERVER) as second, asyncio.timeout(GIVES_UP_S):
+            second.parts.hosted.add(agent.id)
+            await second.parts.partitions.claim_left()
+            assert (await agent.assigned()).message == lost.message
+
+
+async def test_nothing_is_kept_of_what_was_lost() -> None:
+    async with Stage.open() as stage:
+        agent, run = await at_work(stage)
+        await given_to_another(stage, run)
+        await stage.node.parts.partitions.check()
+        assert nothing_of(stage, agent, run)
+
+
+async def test_a_refused_append_has_everything_left_that_is_not_ours() -> None:
+    async with Stage.open() as stage:
+        agent, run = await at_work(stage)
+        await given_to_another(stage, run)
+        with pytest.raises(Fenced):
+            await stage.node.orchestrator.submit(run.id, c.Pause(by="test"))
+        await stage.node.orchestrator.catch_up()
+        assert nothing_of(stage, agent, run)
+
+
+def working() -> Agent:
+    agent = Agent("working")
+
+    @agent.capability("test.work@1.0.0")
+    async def work(number: int) -> int:
+        return number
+
+    return agent
+
+
+async def at_work(stage: Stage) -> tuple[ScriptedAgent, Run]:
+    """An agent that holds an attempt of a run."""
+    agent = await stage.enlist(working())
+    run = await stage.start(WORK, 1)
+    await agent.assigned()
+    assert stage.parts.router.load(agent.id).held == 1
+    return agent, run
+
+
+async def given_to_another(stage: Stage, run: Run) -> None:
+    """What happens when a process stands still for longer than its ownership lasts."""
+    journal, partition = stage.ports.journal, partition_of(run.id)
+    await journal.release([stage.parts.partitions.fences[partition]])
+    assert await journal.claim("another", partition=partition, now=stage.clock.now(), ttl=timedelta(hours=1))
+
+
+def nothing_of(stage: Stage, agent: ScriptedAgent, run: Run) -> bool:
+    """Whether the stage's own node has left the run, and counts nothing of it any more."""
+    parts = stage.parts
+    owned = partition_of(run.id) in parts.partitions.fences
+    return not owned and parts.ledger.hot(run.id) is None and not parts.router.load(agent.id).held
