@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from accord.blobs.memory import MemoryBlobStore
+from accord.domain import command as c
 from accord.domain.ids import TaskId
 from accord.engine.documents import Documents
 from accord.errors import ContractViolation, TemplateInvalid
@@ -100,3 +101,19 @@ def test_what_was_remembered_of_a_run_is_forgotten_with_it() -> None:
     documents.unremember("run_a")
     assert documents.remembered(("run_a", "t", 0), lambda: 2) == 2
     assert documents.remembered(("run_b", "t", 0), lambda: 2) == 1
+
+
+async def test_a_run_that_is_cancelled_and_taken_up_again_in_one_commit_goes_on(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    run = await stage.start(
+        {**ONE, "more": {"uses": "test.work@^1", "with": {"number": 2}, "needs": ["work"]}}, {"n": 1}
+    )
+    await agent.answer(await agent.assigned(), 1)
+    await agent.assigned()
+    await stage.node.hold("everything", "", by="tester")
+    at_once = c.Cancel(by="tester"), c.Rollback(to=TaskId("work"), by="tester")
+    await asyncio.gather(*(stage.node.control(run.id, command) for command in at_once))
+    await stage.node.lift("everything", "", by="tester")
+    for value in (1, 2):  # what it wants again was not dropped with the end that it did not come to
+        await agent.answer(await asyncio.wait_for(agent.assigned(), 10), value)
+    assert (await asyncio.wait_for(stage.node.ended(run.id), 10)).phase == "completed"

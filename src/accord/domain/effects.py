@@ -196,6 +196,8 @@ def _hold_subruns(run: Run, event: e.RunPaused | e.RunResumed) -> Iterator[Effec
 
 
 def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:
+    if not run.ended:
+        return  # it was taken up again before its end was durable: it has yet to end
     parent = run.started.parent
     if parent is not None:
         problem = None if run.phase == "completed" else run.problem or Problem("ACC445", f"the run was {run.phase}")

@@ -97,7 +97,7 @@ class Watch:
 
     def turn_over(self, parts: Parts) -> None:
         """Check what an orchestrator remembers between two turns: nothing is forgotten, nothing is left."""
-        forgotten = chain(unattended(parts, self.runs), unoffered(parts), unlooked(parts))
+        forgotten = chain(unattended(parts, self.runs, self.epochs), unoffered(parts), unlooked(parts))
         problems = (numbered(2, forgotten), numbered(5, strangers(parts)), numbered(6, misreserved(parts)))
         self._found(parts.identity.owner, chain(*problems))
 

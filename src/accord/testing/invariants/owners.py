@@ -19,6 +19,11 @@ class Epochs:
         """From now on nobody else may write."""
         self._newest[fence.partition] = (fence.epoch, owner)
 
+    def holds(self, partition: int, parts: Parts) -> bool:
+        """Whether this orchestrator is the owner, and not one that has yet to notice that it no longer is."""
+        fence = parts.partitions.fences.get(partition)
+        return fence is not None and self._newest.get(partition) == (fence.epoch, parts.identity.owner)
+
     def see(self, append: Append, owner: str) -> Iterator[str]:
         """What is wrong with an append by this owner."""
         fence = append.fence

@@ -13,6 +13,7 @@ from accord.domain.run import Run, TaskState
 from accord.domain.timing import deadline_of
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.parts import Parts
+from accord.testing.invariants.owners import Epochs
 
 Renewed = Mapping[LeaseToken, datetime]
 
@@ -37,10 +38,10 @@ def unoffered(parts: Parts) -> Iterator[str]:
                 yield f"{slot.run.id}: {task} wants {wants} attempts, the dispatcher knows of {known}"
 
 
-def unattended(parts: Parts, runs: Mapping[RunId, Run]) -> Iterator[str]:
+def unattended(parts: Parts, runs: Mapping[RunId, Run], epochs: Epochs) -> Iterator[str]:
     """Between two turns: runs of our partitions that have not ended, and are neither in memory nor about to be read."""
     for run in runs.values():
-        ours = partition_of(run.id) in parts.partitions.fences
+        ours = epochs.holds(partition_of(run.id), parts)
         if ours and not run.ended and parts.ledger.hot(run.id) is None and run.id not in parts.ledger.unread:
             yield f"{run.id}: nobody looks after it"
 
