@@ -99,8 +99,9 @@ async def _published(world: World, flow: Workflow) -> Digest:
     return await world.node.publish(source.template, source.data)
 
 
-async def _answers(world: World, flow: Workflow) -> None:
+async def _answers(world: World, *flows: Workflow) -> None:
     for run in list(world.watch.runs.values()):
+        flow = next(one for one in flows if one.name == run.started.template.partition("@")[0])
         for task, state in sorted(run.tasks.items()):
             if state.waiting is None or state.waiting.for_ == "time" or run.ended:
                 continue
@@ -133,7 +134,7 @@ async def _die_once(world: World, point: Point, moment: int) -> bool:
         await mortal.live()
         try:
             started = started or await world.node.start_run(digest, {"n": 3}, once="the only one")
-            await _answers(world, flow)
+            await _answers(world, flow, child)
         except AccordError:
             continue
         if all(run.ended for run in world.watch.runs.values()):
