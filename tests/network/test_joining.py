@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from accord.domain.event import AttemptExpired
-from accord.domain.ids import InstanceId, TaskId
+from accord.domain.ids import TaskId
 from accord.domain.message import Message
-from accord.engine.departures import Belongings
 from accord.errors import AccordError, BadInput, MessageRefused
-from accord.gateway.agents import AgentSockets
+from accord.ports import agent_subject
 from accord.sdk import Agent
 
 from .conftest import Places, Site, serving_at
@@ -26,8 +22,8 @@ from .proxy import Proxy
 class Greeter:
     """An agent that greets, and counts how often it has."""
 
-    def __init__(self, name: str = "hello", version: str = "1.0.0") -> None:
-        self.agent = Agent(name)
+    def __init__(self, name: str = "hello", version: str = "1.0.0", **capacity: int) -> None:
+        self.agent = Agent(name, **capacity)
         self.greeted: list[str] = []
         self.begun = asyncio.Event()
         self.may_end = asyncio.Event()
@@ -162,26 +158,6 @@ async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> N
 # -- what becomes of the work ----------------------------------------------------------------------------------------
 
 
-async def test_credit_is_not_told_for_each_assignment(
-    site: Site, places: Places, greet: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    totals: list[object] = []
-    noted = AgentSockets.on_credit
-
-    async def note(sockets: AgentSockets, sid: str, total: object = None) -> dict[str, Any]:
-        totals.append(total)
-        return await noted(sockets, sid, total)
-
-    monkeypatch.setattr(AgentSockets, "on_credit", note)
-    greeter = Greeter()
-    await places.join(greeter.agent, site.url, token=await site.token("hello"))
-    for number in range(40):
-        assert (await site.run(greet, {"name": f"n{number}"})).phase == "completed"
-    concurrency = greeter.agent.capacity.concurrency
-    assert totals == list(range(concurrency, totals[-1] + 1, concurrency // 2))  # type: ignore[operator]
-    assert 40 <= totals[-1] <= 40 + concurrency  # type: ignore[operator]
-
-
 async def test_a_connection_cut_while_it_works(site: Site, proxy: Proxy, places: Places, greet: Path) -> None:
     greeter = Greeter()
     greeter.may_end.clear()
@@ -287,89 +263,6 @@ async def test_of_two_releases_each_gets_what_it_offers(site: Site, places: Plac
     assert (asked["text.greet@1.0.0"] + 1, asked["text.greet@1.1.0"]) == (len(old.greeted), len(new.greeted))
 
 
-async def begins_first(*greeters: Greeter) -> Greeter:
-    """The one of them that gets something to do first."""
-    waiting = {asyncio.ensure_future(greeter.begun.wait()): greeter for greeter in greeters}
-    done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for other in others:
-        other.cancel()
-    return waiting[done.pop()]
-
-
-async def test_what_a_vanished_instance_had_is_given_to_another_one_before_its_lease_runs_out(
-    tmp_path: Path, places: Places, greet: Path
-) -> None:
-    one, two = Greeter(), Greeter()
-    for greeter in (one, two):
-        greeter.may_end.clear()
-    async with AsyncExitStack() as stack:
-        site = await stack.enter_async_context(serving_at(tmp_path / "server", agent_returns_within_s=0.5))
-        ways = [await stack.enter_async_context(Proxy.before("127.0.0.1", site.port)) for _ in range(2)]
-        await places.join(one.agent, ways[0].url, token=await site.token("hello"))
-        await places.join(two.agent, ways[1].url, trusted=frozenset([site.node.parts.identity.key.kid]))
-        run = await site.start(greet, {"name": "Ada"})
-        first = await begins_first(one, two)
-        way, other = (ways[0], two) if first is one else (ways[1], one)
-        way.refuses = True
-        way.cut()
-        other.may_end.set()
-        ended = await site.node.ended(run.id)
-        expired = [event for _, event in await site.node.events(run.id) if isinstance(event, AttemptExpired)]
-        assert [event.cause for event in expired] == ["agent_lost"]
-        assert ended.phase == "completed"
-        way.refuses = False
-        first.may_end.set()
-        again = await site.start(greet, {"name": "Bob"})  # what the lost one says now is late, and counts for nothing
-        assert (await site.node.ended(again.id)).phase == "completed"
-        assert await site.node.incidents(10) == []
-    assert sorted(one.greeted + two.greeted) == ["Ada", "Ada", "Bob"]
-    assert [attempt.phase for attempt in ended.state("greet").attempts] == ["expired", "succeeded"]
-
-
-async def test_an_instance_that_comes_back_in_time_keeps_what_it_has(
-    tmp_path: Path, places: Places, greet: Path
-) -> None:
-    greeter, gone = Greeter(), asyncio.Event()
-    greeter.may_end.clear()
-    async with AsyncExitStack() as stack:
-        site = await stack.enter_async_context(serving_at(tmp_path / "server", agent_returns_within_s=3600.0))
-        way = await stack.enter_async_context(Proxy.before("127.0.0.1", site.port))
-        await places.join(greeter.agent, way.url, token=await site.token("hello"))
-        run = await site.start(greet, {"name": "Ada"})
-        await greeter.begun.wait()
-        departures, left = site.node.parts.departures, site.node.parts.departures.left
-
-        def note(instance: InstanceId, had: Belongings, now: datetime) -> None:
-            assert len(had.leases) == 1
-            left(instance, had, now)
-            gone.set()
-
-        departures.left = note  # type: ignore[method-assign]
-        for _ in range(2):  # what it has is known over more than one connection
-            gone.clear()
-            way.cut()
-            await gone.wait()
-            await connected(site)
-        greeter.may_end.set()
-        ended = await site.node.ended(run.id)
-        del departures.left
-    assert len(ended.state("greet").attempts) == 1
-    assert greeter.greeted == ["Ada"]
-
-
-async def connected(site: Site) -> None:
-    """Wait until an instance is connected that knows of nothing that it has lost."""
-    returned, seen = site.node.parts.departures.returned, asyncio.Event()
-
-    def note(instance: InstanceId) -> Belongings:
-        seen.set()
-        return returned(instance)
-
-    site.node.parts.departures.returned = note  # type: ignore[method-assign]
-    await seen.wait()
-    del site.node.parts.departures.returned
-
-
 @pytest.mark.parametrize("cuts", [3])
 async def test_cut_again_and_again(site: Site, proxy: Proxy, places: Places, greet: Path, cuts: int) -> None:
     greeter = Greeter()
@@ -383,3 +276,57 @@ async def test_cut_again_and_again(site: Site, proxy: Proxy, places: Places, gre
         ended = [await site.node.ended(run.id) for run in runs]
     assert {run.phase for run in ended} == {"completed"}
     assert sorted(greeter.greeted) == sorted(f"n{number}" for number in range(30))
+
+
+async def test_everything_is_said_twice(site: Site, proxy: Proxy, places: Places, greet: Path) -> None:
+    proxy.repeats = 1.0
+    greeter = Greeter()
+    async with asyncio.timeout(30):
+        await places.join(greeter.agent, proxy.url, token=await site.token("hello"))
+        runs = await asyncio.gather(*(site.run(greet, {"name": f"n{number}"}) for number in range(10)))
+    assert {run.phase for run in runs} == {"completed"}
+    assert sorted(greeter.greeted) == sorted(f"n{number}" for number in range(10))
+    assert proxy.repeated > 20
+    assert proxy.connections == 1, "a proof that came twice ended no session"
+    assert await site.node.incidents(10) == []
+
+
+async def test_what_is_given_back_twice_is_done_once(
+    site: Site, proxy: Proxy, places: Places, greet: Path, tmp_path: Path
+) -> None:
+    one, two, three = (Greeter(concurrency=1, queue=8) for _ in range(3))
+    one.may_end.clear()
+    async with AsyncExitStack() as stack:
+        leaving = await Places(tmp_path / "agents", stack).join(one.agent, proxy.url, token=await site.token("hello"))
+        proxy.repeats = 1.0
+        runs = [await site.start(greet, {"name": f"n{number}"}) for number in range(5)]
+        while len(leaving.worker.leases) < 5:  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0)
+        for other in (two, three):
+            await places.join(other.agent, proxy.url)
+        one.may_end.set()
+    async with asyncio.timeout(60):
+        ended = [await site.node.ended(run.id) for run in runs]
+    assert {run.phase for run in ended} == {"completed"}
+    assert two.greeted or three.greeted, "what had not begun was given back"
+    assert sorted(one.greeted + two.greeted + three.greeted) == [f"n{number}" for number in range(5)]
+
+
+async def test_what_has_begun_is_not_given_back_though_it_came_twice(
+    site: Site, proxy: Proxy, places: Places, greet: Path, tmp_path: Path
+) -> None:
+    one, two = Greeter(concurrency=1, queue=0), Greeter(concurrency=1, queue=0)
+    one.may_end.clear()
+    async with AsyncExitStack() as stack:
+        leaving = await Places(tmp_path / "agents", stack).join(one.agent, proxy.url, token=await site.token("hello"))
+        proxy.repeats = 1.0
+        run = await site.start(greet, {"name": "Ada"})
+        await one.begun.wait()
+        while not await leaving.bus.depth(agent_subject(one.agent.id)):  # noqa: ASYNC110 - nothing tells it
+            await asyncio.sleep(0)
+        await places.join(two.agent, proxy.url)
+        one.may_end.set()
+    async with asyncio.timeout(60):
+        assert (await site.node.ended(run.id)).phase == "completed"
+    depth = await site.node.parts.ports.bus.depth(agent_subject(one.agent.id))
+    assert (one.greeted, two.greeted, depth) == (["Ada"], [], 0)

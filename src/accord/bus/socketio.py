@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final, Self
 
 import aiohttp
@@ -27,10 +29,10 @@ from accord.domain.handshake import (
     connect_claims,
     welcomed,
 )
-from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.ids import AgentId, Digest, InstanceId, KeyId
 from accord.domain.message import Message, encode_claims
 from accord.domain.payloads import encode_payload
-from accord.domain.signature import PublicKey
+from accord.domain.signature import PublicKey, parse_statement, statement_digest
 from accord.errors import AccordError, KeyUnusable, MessageRefused, Overloaded, Problem
 from accord.ports import Clock, Delivery, Inbox, KeyStore, Parcel, agent_subject, is_notice, notice_subject
 from accord.statements import Draft, Signer
@@ -45,6 +47,8 @@ ACKNOWLEDGED_WITHIN_S: Final = 45.0
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_MAX_S: Final = 5.0
 GIVEN_BACK_WITHIN_S: Final = 3.0
+BEGUN_MAX: Final = 4096
+"""Assignments that are remembered as begun: the network may say them twice, and the second is given back to nobody."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +80,7 @@ class SocketBus:
         self._connection: _Connection | None = None
         self._joined = asyncio.Event()
         self._wanted = 0
+        self._begun: OrderedDict[Digest, None] = OrderedDict()
         self.trust: dict[KeyId, PublicKey] = {}
         """The keys of the orchestrators that may assign, as the last welcome told them."""
         self.heartbeat = timedelta()
@@ -119,7 +124,7 @@ class SocketBus:
     async def inbox(self, subject: str) -> AsyncIterator[Inbox]:
         """An open inbox of what comes for this instance."""
         async with self._local.inbox(subject) as inbox:
-            yield inbox if is_notice(subject) else _Credited(inbox, self._want)
+            yield inbox if is_notice(subject) else _Credited(inbox, self._want, self._begun)
 
     async def depth(self, subject: str) -> int:
         """How many messages have come and wait here."""
@@ -161,9 +166,11 @@ class SocketBus:
             return
         async with self._local.inbox(subject) as inbox:
             left = await inbox.take(await self._local.depth(subject))
+            left_over = {_name(one.message): one.message for one in left}
+            returned = [message for name, message in left_over.items() if name not in self._begun]
             with suppress(TimeoutError, _Lost):
                 async with asyncio.timeout(GIVEN_BACK_WITHIN_S):
-                    asking = (self._connection.ask("return", _arguments(one.message)) for one in left)
+                    asking = (self._connection.ask("return", _arguments(one)) for one in returned)
                     await asyncio.gather(*asking)
             await inbox.ack(left)
 
@@ -308,9 +315,9 @@ class _Connection:
         return answered.result()
 
     async def allow(self, room: int) -> None:
-        """Let the server send so many assignments more; it is told when half of what it may send is used up."""
+        """Let the server send so many assignments more."""
         total = self._received + room
-        if 2 * (self._allowed - self._received) <= room and total > self._allowed and not self.lost.done():
+        if total > self._allowed and not self.lost.done():
             self._allowed = total
             with suppress(socketio.exceptions.SocketIOError):
                 await self._client.emit("credit", total, namespace=NAMESPACE)
@@ -345,21 +352,38 @@ class _Connection:
 
 
 class _Credited:
-    """An inbox that tells how much it takes before it waits."""
+    """An inbox that tells how much it takes before it waits, and remembers what was taken and not given back."""
 
-    def __init__(self, inbox: Inbox, want: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(
+        self, inbox: Inbox, want: Callable[[int], Awaitable[None]], begun: OrderedDict[Digest, None]
+    ) -> None:  # fmt: skip
         self._inbox = inbox
         self._want = want
+        self._begun = begun
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         await self._want(limit)
-        return await self._inbox.take(limit)
+        taken = await self._inbox.take(limit)
+        self._begun.update((_name(one.message), None) for one in taken)
+        while len(self._begun) > BEGUN_MAX:
+            self._begun.popitem(last=False)
+        return taken
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         await self._inbox.ack(deliveries)
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:
+        for one in deliveries:
+            self._begun.pop(_name(one.message), None)
         await self._inbox.nack(deliveries)
+
+
+def _name(message: Message) -> Digest:
+    """What tells one assignment from another, however often it is signed and sent."""
+    try:
+        return statement_digest(parse_statement(message.statement).claims)
+    except MessageRefused:
+        return Digest(sha256(message.statement).hexdigest())
 
 
 def _arguments(message: Message) -> tuple[object, ...]:

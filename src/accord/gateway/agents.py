@@ -43,6 +43,9 @@ NAMESPACE: Final = "/agents"
 PROVEN_WITHIN_S: Final = 10.0
 """Who has not proven who they are by then is disconnected."""
 
+RETURNS_WITHIN_S: Final = 20.0
+"""So long what may not have arrived is kept for an instance whose connection was lost."""
+
 
 class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio comes without types
     """The connections of agents."""
@@ -51,8 +54,11 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         super().__init__(NAMESPACE)
         self._parts = parts
         self._nonces: dict[str, str] = {}
+        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        """To the proofs of the connections that there are."""
         self._sessions: dict[str, Session] = {}
         self._by_instance: dict[InstanceId, str] = {}
+        self._doubtful: dict[InstanceId, list[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -68,7 +74,13 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         self._later(self._challenge(sid))
 
     async def on_prove(self, sid: str, *sent: object) -> dict[str, Any]:
-        """Welcome an agent that proves who it is."""
+        """Welcome an agent that proves who it is; a proof that comes twice is answered twice with the same."""
+        answer = self._answers.get(sid)
+        if answer is None:
+            answer = self._answers[sid] = asyncio.ensure_future(self._proven(sid, sent))
+        return await asyncio.shield(answer)
+
+    async def _proven(self, sid: str, sent: tuple[object, ...]) -> dict[str, Any]:
         try:
             message, nonce = _message(sent), self._nonces.pop(sid, None)
             if nonce is None:
@@ -124,7 +136,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         session = Session(self._parts, connecting, partial(self._emit, sid), partial(self.disconnect, sid))
         self._sessions[sid] = session
         self._by_instance[session.instance] = sid
-        await session.start(self._parts.departures.returned(session.instance))
+        await session.start(self._doubtful.pop(session.instance, []))
 
     async def _emit(self, sid: str, event: str, data: tuple[object, ...], received: Callable[[], object]) -> None:
         await self.emit(event, data, to=sid, callback=lambda *_: received())
@@ -150,6 +162,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """End what was carried."""
         self._nonces.pop(sid, None)
+        self._answers.pop(sid, None)
         await self._end(sid)
 
     async def _answered(
@@ -171,8 +184,16 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
             return
         if self._by_instance.get(session.instance) == sid:
             del self._by_instance[session.instance]
-        had = await session.stop()
-        self._parts.departures.left(session.instance, had, self._parts.ports.clock.now())
+        doubtful = await session.stop()
+        if doubtful:
+            self._doubtful[session.instance] = doubtful
+            self._later(self._forget(session.instance, doubtful))
+
+    async def _forget(self, instance: InstanceId, doubtful: list[Message]) -> None:
+        """The instance does not come back: the leases of what may not have arrived run out."""
+        await asyncio.sleep(RETURNS_WITHIN_S)
+        if self._doubtful.get(instance) is doubtful:
+            del self._doubtful[instance]
 
     # -- the end -------------------------------------------------------------------------------------------------
 

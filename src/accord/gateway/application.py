@@ -23,12 +23,13 @@ from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
 from accord.gateway.agents import agent_sockets
+from accord.gateway.documents import described, schema_of
 from accord.gateway.envelope import Envelope
 from accord.gateway.feeds.agents import AgentsFeed
 from accord.gateway.feeds.runs import RunsFeed
 from accord.gateway.feeds.sockets import feed_sockets
 from accord.gateway.metrics import Metrics
-from accord.gateway.openapi import completed, operation_id, routes_of
+from accord.gateway.problems import MEDIA_TYPE, ProblemDetails
 from accord.gateway.readiness import Readiness
 from accord.gateway.resources import (
     access,
@@ -43,7 +44,6 @@ from accord.gateway.resources import (
     plans,
     records,
     runs,
-    tasks,
     templates,
     uploads,
     webhooks,
@@ -60,7 +60,6 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         metrics,
         plans,
         runs,
-        tasks,
         controls,
         records,
         events,
@@ -186,11 +185,6 @@ def create_application(node: Node, tokens: Tokens | None = None, options: Option
     return Gateway(node, tokens, options or Options())
 
 
-def openapi_document() -> dict[str, Any]:
-    """The OpenAPI document of the HTTP API."""
-    return _api(Options()).openapi()
-
-
 def _rates(options: Options, times: int) -> Rates:
     return Rates(options.requests_per_second * times, options.burst * times, time.monotonic)
 
@@ -210,9 +204,7 @@ class _Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        if self.openapi_schema is None:
-            self.openapi_schema = completed(super().openapi(), routes_of(ROUTERS))
-        return self.openapi_schema
+        return described(super().openapi())
 
 
 def _api(options: Options) -> FastAPI:
@@ -226,7 +218,6 @@ def _api(options: Options) -> FastAPI:
         redirect_slashes=False,
         exception_handlers=problems.HANDLERS,
         responses=_RESPONSES,
-        generate_unique_id_function=operation_id,
         max_body_size=options.max_body_bytes,
     )
     if options.cors_origins:
@@ -242,5 +233,8 @@ def _api(options: Options) -> FastAPI:
     return api
 
 
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {422: {"description": "Problem details"}}
-"""What `completed` describes for all of them; without it, FastAPI says that its own form is answered."""
+_PROBLEM: Final[dict[str, Any]] = {
+    "description": "Problem details",
+    "content": {MEDIA_TYPE: {"schema": schema_of(ProblemDetails)}},
+}
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"default": _PROBLEM, 422: _PROBLEM}

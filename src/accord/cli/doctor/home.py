@@ -26,8 +26,7 @@ SLOW_SYNC_S: Final = 0.05
 
 def home(settings: Settings) -> Iterator[Finding]:
     """All findings about it."""
-    looks = (_home, _space, _passphrase, _keys) if settings.store else (_home, _space, _durability, _passphrase, _keys)
-    for look in looks:
+    for look in (_home, _space, _durability, _passphrase, _keys):
         yield from made(look, settings)
 
 

@@ -1,0 +1,96 @@
+"""Processes of `accord`, as people start them: a server, and agents that join it; stopped, killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+HERE = Path(__file__).parent
+ACCORD = (sys.executable, "-m", "accord")
+SHORT = (sys.executable, str(HERE / "serving.py"))
+"""`accord`, whose server misses what is lost sooner."""
+
+NOISE = ("fault of Accord's", "Traceback", "was never awaited", "never retrieved")
+"""What no process may say, whatever is done to the others."""
+
+
+class Started:
+    """One process; it is started again as often as that takes."""
+
+    def __init__(self, folder: Path, name: str, command: tuple[str, ...], **environment: str) -> None:
+        self.name = name
+        self.problems: list[str] = []
+        self.lives = 0
+        self._folder = folder
+        self._command = command
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH")}
+        self._environment = {**kept, "HOME": str(folder), "PYTHONUTF8": "1", **environment}
+        self._process: Process | None = None
+        self.is_stopped = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def said(self) -> str:
+        """All that it has written to stderr, in all its lives."""
+        path = self._folder / f"{self.name}.stderr"
+        return path.read_text() if path.exists() else ""
+
+    async def start(self, *more: str) -> dict[str, Any]:
+        """Start it, and wait for its first line: then it listens, or has joined. Nothing where it is killed before."""
+        self.lives += 1
+        with (self._folder / f"{self.name}.stderr").open("ab") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, *more, "--json",
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
+                cwd=self._folder, env=self._environment,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        return orjson.loads(line) if line.endswith(b"\n") else {}
+
+    async def end(self, number: signal.Signals) -> int | None:
+        """Send it this signal, and wait until it is gone; what it ended with."""
+        if self._process is None:
+            return None
+        self.go_on()
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        async with asyncio.timeout(60):
+            code = await self._process.wait()
+        if code not in (0, -number):
+            self.problems.append(f"{self.name} ended with {code}")
+        return code
+
+    def stand_still(self) -> None:
+        """Let it do nothing, as if its machine were asleep."""
+        if self.runs and self._process is not None:
+            self.is_stopped = True
+            self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        if self.is_stopped and self.runs and self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+        self.is_stopped = False
+
+    def complaints(self) -> list[str]:
+        """What is wrong with how it ended, and what it said."""
+        noise = [f"{self.name} said: {line}" for line in self.said.splitlines() if any(one in line for one in NOISE)]
+        return [*self.problems, *noise]
+
+
+def effects_in(path: Path) -> list[tuple[str, int, int]]:
+    """What agents have done: idempotency key, attempt, value. A line may be torn where its process was killed."""
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    return [tuple(orjson.loads(line)) for line in lines if line.startswith(b"[") and line.endswith(b"]")]

@@ -1,0 +1,31 @@
+"""`accord serve` whose leases are short, so that what is lost is missed soon: `serving.py ARGUMENTS`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from accord.cli import main
+from accord.cli.actions import serve
+from accord.engine.parts import Tuning
+from accord.settings import Settings
+
+SHORT = {
+    "lease": timedelta(seconds=4),
+    "absent_after": timedelta(seconds=3),
+    "partition_ttl": timedelta(seconds=1.5),
+    "sweep_every": timedelta(seconds=1),
+    "letters_every": timedelta(seconds=0.05),
+}
+
+
+def short(settings: Settings) -> Tuning:
+    """What the settings say, with short times."""
+    return msgspec.structs.replace(tuning_of(settings), **SHORT)
+
+
+if __name__ == "__main__":
+    tuning_of = serve.tuning_of
+    serve.tuning_of = short  # type: ignore[attr-defined]  # it is imported there
+    main()
