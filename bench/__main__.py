@@ -23,14 +23,17 @@ from rich.progress import track
 from rich.table import Table
 
 from accord.app import settle_memory
-from bench.measure import Figures
-from bench.scenarios import SCENARIOS, Scenario
+from bench.measure import Figures, Readings
+from bench.network import NETWORK
+from bench.scenarios import EMBEDDED, Scenario
 
 PEERS = {"LangGraph, SQLite saver, sync": "langgraph_sqlite", "DBOS, SQLite": "dbos_sqlite"}
 """Modules of `bench.peers`, by what they measure."""
 
 COMPARED = ("lone", "chain-100", "chain-500", "fan-out")
 """The scenarios that the peers know."""
+
+SCENARIOS = (*EMBEDDED, *NETWORK)
 
 ACCORD = "Accord, embedded default"
 
@@ -40,7 +43,7 @@ class Row(msgspec.Struct, frozen=True):
 
     scenario: Scenario
     system: str
-    figures: Figures
+    figures: Figures | Readings
 
 
 def main() -> None:
@@ -59,7 +62,9 @@ def main() -> None:
             if arguments.out:
                 with Path(arguments.out).open("a") as out:
                     out.write(line + "\n")
-    console.print(_table(rows))
+    for table in (_table(rows), _readings(rows)):
+        if table.row_count:
+            console.print(table)
 
 
 def _measured(scenario: Scenario, arguments: argparse.Namespace) -> Iterator[Row]:
@@ -86,7 +91,12 @@ def _arguments() -> argparse.Namespace:
 
 def _record(row: Row) -> dict[str, object]:
     machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": _cores()}
-    return {"scenario": row.scenario.name, "system": row.system, **msgspec.to_builtins(row.figures), **machine}
+    return {"scenario": row.scenario.name, "system": row.system, **_values(row.figures), **machine}
+
+
+def _values(figures: Figures | Readings) -> dict[str, float]:
+    values: dict[str, float] = msgspec.to_builtins(figures)
+    return figures.values if isinstance(figures, Readings) else values
 
 
 def _cores() -> int:
@@ -100,6 +110,8 @@ def _table(rows: list[Row]) -> Table:
         table.add_column(heading, justify="left" if heading in words else "right")
     for row in rows:
         one = row.figures
+        if not isinstance(one, Figures):
+            continue
         table.add_row(
             row.scenario.name,
             row.system,
@@ -109,6 +121,16 @@ def _table(rows: list[Row]) -> Table:
             f"{one.p95_ms:.1f}",
             f"{one.peak_mib:.0f}",
         )
+    return table
+
+
+def _readings(rows: list[Row]) -> Table:
+    table = Table("scenario", "what", title="Over the network", title_justify="left")
+    table.add_column("figure", justify="right")
+    for row in rows:
+        if isinstance(row.figures, Readings):
+            for name, value in row.figures.values.items():
+                table.add_row(row.scenario.name, name, f"{value:,.2f}")
     return table
 
 

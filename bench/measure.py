@@ -1,11 +1,15 @@
-"""Measuring: wall time, CPU time of the whole process with its threads and children, latencies, peak memory."""
+"""Measuring: wall time, CPU time of all processes with their threads and children, latencies, peak memory.
+
+Other processes are looked at through `/proc`, so what is measured over the network is measured on Linux.
+"""
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,10 +31,45 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Of the process, since it started."""
 
 
-class Meter:
-    """Collects what happens between the start and the end of a measurement."""
+class Readings(msgspec.Struct, frozen=True):
+    """What a scenario measured whose figures are not those of hand-offs, by name; a name says its unit."""
 
-    def __init__(self) -> None:
+    values: dict[str, float]
+
+
+class Process:
+    """Another process of this machine, from outside."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._place = Path(f"/proc/{pid}")
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU seconds of all its threads so far."""
+        fields = (self._place / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def resident_mib(self) -> float:
+        """What it holds in memory."""
+        return _status_mib(self._place, "VmRSS:")
+
+    @property
+    def peak_mib(self) -> float:
+        """The most that it has held, since it started or `forget_peak`."""
+        return _status_mib(self._place, "VmHWM:")
+
+    def forget_peak(self) -> None:
+        """Let the peak begin with what is held now."""
+        (self._place / "clear_refs").write_text("5")
+
+
+class Meter:
+    """Collects what happens between the start and the end of a measurement, in this process and in `others`."""
+
+    def __init__(self, others: Sequence[Process] = ()) -> None:
+        self._others = others
         self.latencies_s: list[float] = []
         self.handoffs = 0
         self._seconds = 0.0
@@ -39,10 +78,13 @@ class Meter:
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """Count what is done inside."""
-        wall, cpu = time.perf_counter(), _cpu_s()
+        wall, cpu = time.perf_counter(), self._used_s()
         yield
         self._seconds += time.perf_counter() - wall
-        self._cpu_s += _cpu_s() - cpu
+        self._cpu_s += self._used_s() - cpu
+
+    def _used_s(self) -> float:
+        return _cpu_s() + sum(other.cpu_s for other in self._others)
 
     @contextmanager
     def run(self, handoffs: int) -> Iterator[None]:
@@ -54,16 +96,21 @@ class Meter:
 
     def figures(self) -> Figures:
         """All figures."""
-        ordered = sorted(self.latencies_s)
         return Figures(
             handoffs=self.handoffs,
             seconds=round(self._seconds, 3),
             per_second=round(self.handoffs / self._seconds, 1),
             cpu_ms_each=round(self._cpu_s / self.handoffs * 1e3, 4),
-            p50_ms=round(statistics.median(ordered) * 1e3, 2),
-            p95_ms=round(ordered[min(int(len(ordered) * 0.95), len(ordered) - 1)] * 1e3, 2),
+            p50_ms=round(statistics.median(self.latencies_s) * 1e3, 2),
+            p95_ms=round(share(self.latencies_s, 0.95) * 1e3, 2),
             peak_mib=round(_peak_mib(), 1),
         )
+
+
+def share(values: Sequence[float], part: float) -> float:
+    """The value that this part of the values does not exceed."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
 
 
 def _cpu_s() -> float:
@@ -73,8 +120,10 @@ def _cpu_s() -> float:
 
 def _peak_mib() -> float:
     """Of this program alone: what `getrusage` tells of a new one begins with what its parent held."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    (peak,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-    return int(peak.split()[1]) / 1024
+    own = Path("/proc/self")
+    return _status_mib(own, "VmHWM:") if own.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _status_mib(place: Path, name: str) -> float:
+    (found,) = (line for line in (place / "status").read_text().splitlines() if line.startswith(name))
+    return int(found.split()[1]) / 1024

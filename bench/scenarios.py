@@ -11,49 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from typing_extensions import TypedDict
 
 from accord.app import host, open_node
 from accord.domain.ids import Digest
 from accord.engine.node import Node
 from accord.engine.parts import Tuning
-from accord.sdk import Agent
 from accord.settings import Settings
 from accord.templates.reading import read_source
-from bench.measure import Figures, Meter
+from bench.agents import worker
+from bench.measure import Figures, Meter, Readings
 
 TEXT = "x" * 260
 """Makes inputs and outputs of about 300 bytes."""
 
-agent = Agent("bench", concurrency=2_000, queue=20_000)
+HOP: dict[str, Any] = {"n": {"type": "integer"}, "text": {"type": "string"}}
+"""The members of a hop's input and output."""
 
-
-class Hop(TypedDict):
-    """What every task of the bench takes and gives."""
-
-    n: int
-    text: str
-
-
-@agent.capability("bench.hop@1.0.0", description="Adds one.")
-async def hop(n: int, text: str) -> Hop:
-    """The least that an agent can do."""
-    return {"n": n + 1, "text": text}
-
-
-@agent.capability("bench.items@1.0.0", description="Makes a list.")
-async def items(count: int) -> list[int]:
-    """The items of a fan."""
-    return list(range(count))
-
-
-@agent.capability("bench.total@1.0.0", description="Adds up.")
-async def total(numbers: list[int]) -> int:
-    """The end of a fan."""
-    return sum(numbers)
-
-
-Measure = Callable[[float], Awaitable[Figures]]
+Measure = Callable[[float], Awaitable[Figures | Readings]]
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -63,7 +37,7 @@ class Scenario(msgspec.Struct, frozen=True):
     what: str
     measure: Measure
 
-    async def run(self, *, scale: float) -> Figures:
+    async def run(self, *, scale: float) -> Figures | Readings:
         """Measure."""
         return await self.measure(scale)
 
@@ -72,16 +46,18 @@ class Scenario(msgspec.Struct, frozen=True):
 async def _node() -> AsyncIterator[Node]:
     tuning = Tuning(max_runs=100_000, max_waiting=1_000_000)
     with tempfile.TemporaryDirectory() as folder:
-        async with open_node(Settings(home=Path(folder) / "home"), tuning) as node, host(node, [agent]):
+        async with open_node(Settings(home=Path(folder) / "home"), tuning) as node, host(node, [worker()]):
             yield node
 
 
-async def _publish(node: Node, template: dict[str, Any]) -> Digest:
+async def publish(node: Node, template: dict[str, Any]) -> Digest:
+    """The template, published."""
     source = read_source(json.dumps(template), file="bench.json")
     return await node.publish(source.template, source.data)
 
 
-async def _one(node: Node, digest: Digest, value: Any, meter: Meter, handoffs: int) -> None:
+async def one_run(node: Node, digest: Digest, value: Any, meter: Meter, handoffs: int) -> None:
+    """A run, measured from its start to its end, which has to be a good one."""
     with meter.run(handoffs):
         run = await node.start_run(digest, value)
         ended = await node.ended(run.id)
@@ -89,7 +65,8 @@ async def _one(node: Node, digest: Digest, value: Any, meter: Meter, handoffs: i
         raise RuntimeError(f"{ended.id} {ended.phase}: {ended.problem}")
 
 
-def _template(name: str, tasks: dict[str, Any], output: str, properties: dict[str, Any]) -> dict[str, Any]:
+def template_of(name: str, tasks: dict[str, Any], output: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """A template with these tasks."""
     return {
         "accord": "template/1",
         "name": name,
@@ -106,7 +83,8 @@ def _template(name: str, tasks: dict[str, Any], output: str, properties: dict[st
     }
 
 
-def _hops(count: int) -> dict[str, Any]:
+def hops(count: int) -> dict[str, Any]:
+    """The tasks of a chain."""
     tasks: dict[str, Any] = {}
     before = "input"
     for number in range(count):
@@ -116,25 +94,25 @@ def _hops(count: int) -> dict[str, Any]:
     return tasks
 
 
+async def chains(node: Node, in_flight: int, count: int, meter: Meter) -> Figures:
+    """The figures of so many runs of 5 steps, so many of them in flight."""
+    digest = await publish(node, template_of("chain", hops(5), "${ tasks.t4.output }", HOP))
+    await one_run(node, digest, {"n": 0, "text": TEXT}, Meter(), 5)
+    places = asyncio.Semaphore(in_flight)
+
+    async def place(number: int) -> None:
+        async with places:
+            await one_run(node, digest, {"n": number, "text": TEXT}, meter, 5)
+
+    with meter.measuring():
+        await asyncio.gather(*(place(number) for number in range(count)))
+    return meter.figures()
+
+
 def _chain(in_flight: int, runs: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        meter = Meter()
-        count = max(int(runs * scale), in_flight)
-        template = _template(
-            "chain", _hops(5), "${ tasks.t4.output }", {"n": {"type": "integer"}, "text": {"type": "string"}}
-        )
         async with _node() as node:
-            digest = await _publish(node, template)
-            await _one(node, digest, {"n": 0, "text": TEXT}, Meter(), 5)
-            places = asyncio.Semaphore(in_flight)
-
-            async def place(number: int) -> None:
-                async with places:
-                    await _one(node, digest, {"n": number, "text": TEXT}, meter, 5)
-
-            with meter.measuring():
-                await asyncio.gather(*(place(number) for number in range(count)))
-        return meter.figures()
+            return await chains(node, in_flight, max(int(runs * scale), in_flight), Meter())
 
     return measure
 
@@ -156,12 +134,12 @@ def _fan(width: int, runs: int) -> Measure:
                 "with": {"numbers": "${ tasks.items.output }"},
             },
         }
-        template = _template("fan", tasks, "${ tasks.counts.output }", {"count": {"type": "integer"}})
+        template = template_of("fan", tasks, "${ tasks.counts.output }", {"count": {"type": "integer"}})
         async with _node() as node:
-            digest = await _publish(node, template)
-            await _one(node, digest, {"count": 3}, Meter(), 5)
+            digest = await publish(node, template)
+            await one_run(node, digest, {"count": 3}, Meter(), 5)
             with meter.measuring():
-                await asyncio.gather(*(_one(node, digest, {"count": wide}, meter, wide + 2) for _ in range(runs)))
+                await asyncio.gather(*(one_run(node, digest, {"count": wide}, meter, wide + 2) for _ in range(runs)))
         return meter.figures()
 
     return measure
@@ -177,17 +155,17 @@ def _large(tasks: int, branches: int) -> Measure:
             inputs = {"n": f"${{ {before}.n }}", "text": f"${{ {before}.text }}"}
             spec[f"t{number}"] = {"uses": "bench.hop@^1", "with": inputs}
         last = f"${{ tasks.t{count - 1}.output.n }}"
-        template = _template("large", spec, last, {"n": {"type": "integer"}, "text": {"type": "string"}})
+        template = template_of("large", spec, last, HOP)
         async with _node() as node:
-            digest = await _publish(node, template)
+            digest = await publish(node, template)
             with meter.measuring():
-                await _one(node, digest, {"n": 0, "text": TEXT}, meter, count)
+                await one_run(node, digest, {"n": 0, "text": TEXT}, meter, count)
         return meter.figures()
 
     return measure
 
 
-SCENARIOS = (
+EMBEDDED = (
     Scenario("lone", "one run of 5 steps at a time", _chain(1, 100)),
     Scenario("chain-10", "5 steps, 10 runs in flight", _chain(10, 500)),
     Scenario("chain-100", "5 steps, 100 runs in flight", _chain(100, 2_000)),

@@ -16,6 +16,8 @@ from pages.commands import command_page
 from pages.decisions import decision_page
 from pages.errors import error_page, unexplained
 from pages.events import event_page
+from pages.http import http_page
+from pages.scenes import scene_files
 from pages.schemas import schema_files
 from pages.sdk import sdk_page
 from pages.settings import settings_page
@@ -36,6 +38,7 @@ def pages() -> dict[Path, str]:
         reference / "client.md": client_page(),
         reference / "errors.md": error_page(SOURCES),
         reference / "events.md": event_page(),
+        reference / "http.md": http_page(),
         reference / "sdk.md": sdk_page(),
         reference / "settings.md": settings_page(),
         reference / "state-machine.md": state_page(),
@@ -43,6 +46,7 @@ def pages() -> dict[Path, str]:
         reference / "wire-examples.md": vector_page(),
         DOCS / "decisions" / "index.md": decision_page(DOCS / "decisions"),
         **{reference / "schemas" / name: text for name, text in schema_files().items()},
+        **{reference / "vectors" / name: text for name, text in scene_files().items()},
     }
 
 

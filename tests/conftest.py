@@ -1,8 +1,51 @@
-"""For all tests: Hypothesis judges what comes out, never how long it took; machines are of all speeds."""
+"""For all tests: Hypothesis judges what comes out, never how long it took; machines are of all speeds. And a real
+PostgreSQL server, started when the first test asks for it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
+
+from accord.postgres.address import StoreAddress
+from accord.postgres.database import Database
+from accord.testing.postgres import WHEEL, PostgresServer, is_installed, postgres_server
 
 settings.register_profile("accord", deadline=None)
 settings.load_profile("accord")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A server for all tests of this process; without the wheel, they are skipped on a laptop and fail in CI."""
+    if not is_installed() and os.environ.get("CI"):
+        pytest.fail(f"{WHEEL} is needed, and CI has to have it")
+    if not is_installed():
+        pytest.skip(f"{WHEEL} is not installed")
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> str:
+    """The name of a database with our schema and nothing in it, to make others from."""
+
+    async def migrate() -> None:
+        async with Database.open(postgres.address("migrated")):
+            pass
+
+    postgres.sql("CREATE DATABASE migrated")
+    asyncio.run(migrate())
+    return "migrated"
+
+
+@pytest.fixture
+def store(postgres: PostgresServer, migrated: str) -> Iterator[StoreAddress]:
+    """The address of an empty store."""
+    address = postgres.create(migrated)
+    yield address
+    postgres.drop(address)

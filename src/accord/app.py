@@ -15,18 +15,26 @@ from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId
+from accord.domain.signature import PublicKey
+from accord.domain.system import REGISTRY
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
-from accord.errors import BadInput
+from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.keys.named import key_of
+from accord.keys.private import fault
 from accord.machine import RandomIds, SystemClock
+from accord.ports import BlobStore, Journal, KeyStore
+from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
 from accord.verifier.compatibility import compatible_version
+
+OWN_KEY = "orchestrator"
+"""The name of the orchestrator's key."""
 
 DRAIN_WITHIN = timedelta(seconds=5)
 """How long agents of this process may go on when it is asked to stop."""
@@ -43,7 +51,7 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
-    """A node on the embedded default: SQLite, files and the in-process bus."""
+    """A node on the stores of the settings, with keys in the home and the in-process bus."""
     async with AsyncExitStack() as stack:
         journal, blobs = await stack.enter_async_context(open_stores(settings))
         makes = settings.passphrase_file is None
@@ -53,11 +61,23 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
-            key=await key_of(keys, "orchestrator"),
+            key=await _own_key(keys, journal),
             owner=f"{os.getpid()}-{secrets.token_hex(4)}",
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
         yield await stack.enter_async_context(Node(parts))
+
+
+async def _own_key(keys: KeyStore, journal: Journal) -> PublicKey:
+    """The orchestrator's key, made where nothing has happened yet: agents elsewhere know it, and no other. Raises
+    KeyUnusable.
+    """
+    try:
+        return await keys.public(OWN_KEY)
+    except NotFound:
+        if (await journal.head(REGISTRY)).sequence:
+            raise KeyUnusable(fault("ACC625", OWN_KEY)) from None
+    return await key_of(keys, OWN_KEY)
 
 
 @asynccontextmanager
@@ -68,16 +88,54 @@ async def open_retention(settings: Settings) -> AsyncIterator[Retention]:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[tuple[SqliteJournal, FileBlobStore]]:
-    """Journal and blobs of the embedded default, in a home that is made where there is none."""
+async def open_stores(settings: Settings) -> AsyncIterator[tuple[Journal, BlobStore]]:
+    """Journal and blobs: in the database that the settings name, else in files of the home."""
+    make_home(settings)
+    if settings.store is not None:
+        async with _on_postgres(database_of(settings)) as stores:
+            yield stores
+        return
+    async with SqliteJournal.open(settings.journal) as journal, FileBlobStore.open(settings.blobs) as blobs:
+        yield journal, blobs
+
+
+@asynccontextmanager
+async def _on_postgres(address: StoreAddress) -> AsyncIterator[tuple[Journal, BlobStore]]:
+    from accord.blobs.postgres import PostgresBlobStore  # noqa: PLC0415 - these need the driver, which is an extra
+    from accord.postgres.database import Database  # noqa: PLC0415 - as above
+    from accord.store.postgres import PostgresJournal  # noqa: PLC0415 - as above
+
+    async with Database.open(address) as database, PostgresJournal.open(database) as journal:
+        yield journal, PostgresBlobStore(database)
+
+
+def database_of(settings: Settings) -> StoreAddress:
+    """The address of the database, with the password of the file that the settings name.
+
+    Raises:
+        BadInput: ACC584 no database is named, or its password cannot be read.
+    """
+    if settings.store is None:
+        hint = "set ACCORD_STORE, or store in settings.toml: postgresql://USER@HOST/DATABASE"
+        raise BadInput.of("ACC584", "no database is named: journal and blobs are files in the home", hint=hint)
+    file = settings.store_password_file
+    if file is None:
+        return settings.store
+    try:
+        return settings.store.with_password(file.read_text().rstrip("\r\n"))
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "it holds the password and nothing else; who runs Accord must be able to read it"
+        raise BadInput.of("ACC584", f"the password file {file} cannot be read: {error}", hint=hint) from error
+
+
+def make_home(settings: Settings) -> None:
+    """Make the home where there is none. Raises BadInput."""
     try:
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         hint = "name another folder with --home or ACCORD_HOME"
         said = error.strerror or error
         raise BadInput.of("ACC904", f"the home {settings.home} cannot be made: {said}", hint=hint) from error
-    async with SqliteJournal.open(settings.journal) as journal, FileBlobStore.open(settings.blobs) as blobs:
-        yield journal, blobs
 
 
 def tuning_of(settings: Settings) -> Tuning:
@@ -86,6 +144,7 @@ def tuning_of(settings: Settings) -> Tuning:
         keep=timedelta(days=settings.keep_days),
         keep_incidents=timedelta(days=settings.keep_incident_days),
         max_incidents=settings.max_incidents,
+        returns_within=timedelta(seconds=settings.agent_returns_within_s),
         max_runs=settings.max_runs,
         max_waiting=settings.max_waiting,
         capability_limits=settings.capability_limits,

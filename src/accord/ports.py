@@ -405,7 +405,7 @@ class KeyStore(Protocol):
     """Holds private keys and signs with them."""
 
     async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
-        """Make a new key. Raises KeyUnusable where the name is taken or not allowed."""
+        """Make a new key. Raises BadInput where the name is not allowed, KeyUnusable where it is taken."""
         ...
 
     async def replace(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
@@ -475,6 +475,13 @@ class Delivery(Protocol):
     def attempts(self) -> int:
         """How often it was delivered, this time included."""
         ...
+
+
+class Bare(msgspec.Struct, frozen=True, eq=False):
+    """A delivery of a message that came by another way than an inbox."""
+
+    message: Message
+    attempts: int = 1
 
 
 class Inbox(Protocol):

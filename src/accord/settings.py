@@ -22,6 +22,7 @@ from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, PlaceOf, Problem
+from accord.postgres.address import StoreAddress, store_address
 
 PREFIX = "ACCORD_"
 _TEXTS = frozenset(
@@ -30,6 +31,8 @@ _TEXTS = frozenset(
         "passphrase_file",
         "host",
         "server",
+        "store",
+        "store_password_file",
         "oidc_issuer",
         "oidc_audience",
         "oidc_jwks",
@@ -37,6 +40,8 @@ _TEXTS = frozenset(
         "oidc_role_claim",
     )
 )
+
+_FILES = ("passphrase_file", "store_password_file")
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
 """Variables that no file can set: where the home is, the key for servers, and where tests find vectors."""
@@ -53,6 +58,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The organisation that agents and orchestrator belong to."""
     passphrase_file: str | None = None
     """Holds the passphrase of the key files; one inside of the home is made where none is named."""
+    store: str | None = None
+    """Where journal and blobs are, in place of files in the home: `postgresql://accord@db.example.org/accord`."""
+    store_password_file: str | None = None
+    """Holds the password of the store's user, where its URL has none."""
     keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0
     """How long ended runs are kept."""
     keep_incident_days: Annotated[float, Meta(gt=0, le=36_500)] = 365.0
@@ -107,6 +116,8 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The server that commands ask in place of this home, such as `https://accord.example.org`."""
     insecure_http: bool = False
     """Whether commands send their key to servers on other machines without TLS."""
+    agent_returns_within_s: Annotated[float, Meta(gt=0, le=3600)] = 8.0
+    """How long an agent whose connection was closed has to connect again, until its tasks are given to others."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
 
@@ -118,6 +129,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Journal, blobs, keys and reports of the embedded default."""
     organisation: str = "local"
     passphrase_file: Path | None = None
+    store: StoreAddress | None = None
+    """The database with journal and blobs; None where they are files in the home."""
+    store_password_file: Path | None = None
     keep_days: float = 90.0
     keep_incident_days: float = 365.0
     max_incidents: int = 10_000
@@ -144,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_roles: Mapping[str, Role] = {}
     server: str | None = None
     insecure_http: bool = False
+    agent_returns_within_s: float = 8.0
     drain_within_s: float = 10.0
     api_key: str | None = None
     """The key that is shown to servers, from the environment alone."""
@@ -174,8 +189,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.passphrase_file or self.home / "passphrase"
 
 
-def read_settings(environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> Settings:
-    """The settings of this process. `home` is the flag that beats the environment.
+def read_settings(
+    environment: Mapping[str, str] | None = None, *, home: Path | None = None, store: StoreAddress | None = None
+) -> Settings:
+    """The settings of this process. `home` and `store` are flags, which beat the environment.
 
     Raises:
         BadInput: ACC901 something is set that nobody knows, ACC902 a value that cannot be, ACC903 an unreadable file;
@@ -188,9 +205,9 @@ def read_settings(environment: Mapping[str, str] | None = None, *, home: Path | 
     BadInput.raise_if([*problems, *more, *_incomplete({**from_file, **from_environment})])
     chosen = msgspec.convert({**from_file, **from_environment}, _Given)
     values = msgspec.structs.asdict(chosen)
-    passphrase = values.pop("passphrase_file")
-    key = given.get("ACCORD_API_KEY")
-    return Settings(home=where, passphrase_file=Path(passphrase) if passphrase else None, api_key=key, **values)
+    values.update({name: Path(values[name]) if values[name] else None for name in _FILES})
+    values["store"] = store or (store_address(chosen.store) if chosen.store else None)
+    return Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
 
 
 def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:
@@ -278,4 +295,16 @@ def _problems(values: dict[str, Any], place_of: PlaceOf) -> list[Problem]:
             hint = f"did you mean {close[0]}?" if close else "known are: " + ", ".join(known)
             found.append(Problem("ACC901", f"the setting {name} is unknown", place_of(f"/{name}"), hint))
     rest = {name: value for name, value in values.items() if name in known}
-    return [*found, *compile_schema(settings_schema()).violations(rest, "ACC902", place_of)]
+    found += compile_schema(settings_schema()).violations(rest, "ACC902", place_of)
+    if isinstance(rest.get("store"), str):
+        found += _of_store(rest["store"], place_of)
+    return found
+
+
+def _of_store(url: str, place_of: PlaceOf) -> tuple[Problem, ...]:
+    """What is wrong with the store's URL. The schema does not say it: what it says would show a password."""
+    try:
+        store_address(url, place=place_of("/store"))
+    except BadInput as error:
+        return error.problems
+    return ()

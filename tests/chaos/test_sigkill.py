@@ -17,6 +17,7 @@ from typing import Any, get_args
 import orjson
 import pytest
 
+from accord.app import open_stores
 from accord.codec import decode_event, follow
 from accord.domain import event as e
 from accord.domain.graph import Graph
@@ -25,7 +26,8 @@ from accord.domain.run import Run, begin, evolve
 from accord.domain.system import INCIDENTS
 from accord.engine.parts import Point
 from accord.ports import Head, Journal, RunQuery
-from accord.store.sqlite import SqliteJournal
+from accord.postgres.address import StoreAddress
+from accord.settings import Settings
 from accord.testing.graphs import graph_of
 
 VICTIM = Path(__file__).with_name("victim.py")
@@ -35,16 +37,18 @@ LIVES = int(os.environ.get("ACCORD_TEST_LIVES", "5"))
 class Lives:
     """Processes one after another on one home, and what they have acknowledged."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, store: StoreAddress | None = None) -> None:
         self.home = home
+        self.store = store
         self.started: list[str] = []
         self.ends: Counter[str] = Counter()
 
     async def live(self, runs: int, *, point: str = "", countdown: int = 0, kill_at: int = 0) -> str:
         """One life, until it has done everything or is killed: by itself at a point, or at its `kill_at`th word."""
+        named = {"ACCORD_STORE": self.store.url} if self.store else {}
         victim = await asyncio.create_subprocess_exec(
             sys.executable, str(VICTIM), str(self.home), str(runs), point, str(countdown),
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, env={**os.environ, **named},
         )  # fmt: skip
         assert victim.stdout is not None
         words = 0
@@ -116,7 +120,7 @@ def effects_in(home: Path) -> dict[str, list[Any]]:
 async def check(lives: Lives) -> None:
     """Nothing acknowledged is lost, nothing has happened twice but under the same key."""
     effects = effects_in(lives.home)
-    async with SqliteJournal.open(lives.home / "journal.db") as journal:
+    async with open_stores(Settings(home=lives.home, store=lives.store)) as (journal, _):
         runs = {summary.run for summary in await journal.runs(RunQuery(limit=100_000))}
         assert set(lives.started) <= runs, "what was acknowledged is there"
         for run in runs:

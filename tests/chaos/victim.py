@@ -1,4 +1,5 @@
-"""A process with a node and its agents, to be killed: `victim.py HOME RUNS [POINT COUNTDOWN]`.
+"""A process with a node and its agents, to be killed: `victim.py HOME RUNS [POINT COUNTDOWN]`. Its store is in the
+home, or where ACCORD_STORE says.
 
 It takes over what the one before has left, starts RUNS more, and works until all have ended. On stdout it reports
 `started ID` when a start was acknowledged, `event` whenever something is durable, `done` at the end. At the named point
@@ -29,6 +30,7 @@ from accord.engine.node import Node
 from accord.engine.parts import Tuning
 from accord.errors import AccordError
 from accord.ports import RunQuery, RunState
+from accord.postgres.address import StoreAddress
 from accord.sdk import Agent, Context
 from accord.settings import Settings
 
@@ -170,7 +172,9 @@ async def finished(node: Node) -> None:
 
 
 async def live(home: Path, runs: int, point: str, countdown: int) -> None:
-    async with open_node(Settings(home=home), TUNING) as node, host(node, [mill(home / "effects")]):
+    named = os.environ.get("ACCORD_STORE")
+    settings = Settings(home=home, store=StoreAddress(named) if named else None)
+    async with open_node(settings, TUNING) as node, host(node, [mill(home / "effects")]):
         crash_at(node, point, countdown)
         owns = asyncio.Event()
         async with in_background(own(node, owns), roll_back(node)):

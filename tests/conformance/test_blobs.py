@@ -13,10 +13,14 @@ import pytest
 
 from accord.blobs.files import FileBlobStore
 from accord.blobs.memory import MemoryBlobStore
+from accord.blobs.postgres import CHUNK_BYTES, DRAFTS_LAST, PostgresBlobStore
 from accord.domain.ids import Digest
 from accord.errors import StoreUnavailable
 from accord.ports import BlobStore
+from accord.postgres.address import StoreAddress
+from accord.postgres.database import Database
 from accord.testing.blob_suite import BlobSuite, chunks, sha256
+from accord.testing.postgres import PostgresServer
 
 
 class TestMemoryBlobStore(BlobSuite):
@@ -40,6 +44,70 @@ class TestFileBlobStore(BlobSuite):
     async def damage(self, blobs: BlobStore, digest: Digest, data: bytes) -> None:
         assert isinstance(blobs, FileBlobStore)
         place(blobs._root, digest).write_bytes(data)
+
+
+class TestPostgresBlobStore(BlobSuite):
+    @pytest.fixture
+    async def blobs(self, store: StoreAddress, postgres: PostgresServer) -> AsyncIterator[BlobStore]:
+        async with Database.open(store) as database:
+            yield PostgresBlobStore(database)
+            left = await database.rows("SELECT blob FROM accord.blobs WHERE digest IS NULL")
+            assert left == [], "no draft is left"
+            orphans = "SELECT blob FROM accord.blob_chunks WHERE blob NOT IN (SELECT blob FROM accord.blobs)"
+            assert await database.rows(orphans) == []
+
+    async def damage(self, blobs: BlobStore, digest: Digest, data: bytes) -> None:
+        assert isinstance(blobs, PostgresBlobStore)
+        change = """
+            UPDATE accord.blob_chunks AS chunk SET data = $2 FROM accord.blobs AS blob
+            WHERE blob.blob = chunk.blob AND blob.digest = $1
+        """
+        await blobs._database.rows(change, digest, data)
+
+
+async def test_postgres_holds_a_stream_in_chunks_of_its_own_size(store: StoreAddress) -> None:
+    parts = [bytes([number % 251]) * 100_000 for number in range(50)]
+    async with Database.open(store) as database:
+        blobs = PostgresBlobStore(database)
+        digest, _ = await blobs.put_stream(chunks(*parts))
+        sizes = await database.rows("SELECT length(data) FROM accord.blob_chunks ORDER BY number")
+        assert [size for (size,) in sizes] == [CHUNK_BYTES] * 4 + [5_000_000 - 4 * CHUNK_BYTES]
+        seen = [len(chunk) async for chunk in blobs.get_stream(digest, chunk_bytes=3_000_000)]
+        assert seen == [3_000_000, 2_000_000]
+
+
+async def test_processes_share_the_blobs_and_the_marks_of_a_database(store: StoreAddress) -> None:
+    async with Database.open(store) as first, Database.open(store) as second:
+        one, other = PostgresBlobStore(first), PostgresBlobStore(second)
+        digest = await one.put(b"data")
+        assert await other.get(digest) == b"data"
+        mark = await one.mark()
+        await other.put(b"data")
+        assert await one.remove([digest], before=mark) == []
+        assert await one.mark() > mark
+
+
+async def test_a_draft_of_a_dead_writer_goes_and_a_late_part_of_it_is_refused(store: StoreAddress) -> None:
+    async with Database.open(store) as database:
+        blobs = PostgresBlobStore(database)
+        begun, swept = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield bytes(CHUNK_BYTES)
+            begun.set()
+            await swept.wait()
+            yield bytes(CHUNK_BYTES)
+
+        putting = asyncio.create_task(blobs.put_stream(slow()))
+        await begun.wait()
+        await blobs.mark()
+        assert await database.rows("SELECT 1 FROM accord.blob_chunks"), "it is young, and stays"
+        await database.rows("UPDATE accord.blobs SET touched_at = touched_at - $1::interval", DRAFTS_LAST)
+        await blobs.mark()
+        assert await database.rows("SELECT 1 FROM accord.blob_chunks") == []
+        swept.set()
+        with pytest.raises(StoreUnavailable, match="waited too long"):
+            await putting
 
 
 def place(root: Path, digest: Digest) -> Path:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from accord.ports import Journal
+from accord.postgres.address import StoreAddress
+from accord.postgres.database import Database
 from accord.store.memory import MemoryJournal
+from accord.store.postgres import PostgresJournal
 from accord.store.sqlite import SqliteJournal
 from accord.testing.journal_suite import JournalSuite
 from accord.testing.run_list_suite import RunListSuite
@@ -26,4 +29,11 @@ class TestSqliteJournal(JournalSuite, RunListSuite, SightingsSuite):
     @pytest.fixture
     async def journal(self, tmp_path: Path) -> AsyncIterator[Journal]:
         async with SqliteJournal.open(tmp_path / "journal.db") as journal:
+            yield journal
+
+
+class TestPostgresJournal(JournalSuite, RunListSuite, SightingsSuite):
+    @pytest.fixture
+    async def journal(self, store: StoreAddress) -> AsyncIterator[Journal]:
+        async with Database.open(store) as database, PostgresJournal.open(database) as journal:
             yield journal

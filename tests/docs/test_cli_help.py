@@ -39,7 +39,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "journal prune", "incidents list",
         "keys new", "keys list", "keys rotate", "keys revoke", "new template", "new agent",
-        "serve", "access keys new", "access keys list", "access keys revoke",
+        "serve", "store migrate", "store grant", "access keys new", "access keys list", "access keys revoke",
         "agent", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
     }  # fmt: skip
     assert {" ".join(path) for path in COMMANDS} == promised

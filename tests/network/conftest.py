@@ -61,12 +61,12 @@ class Site:
 
 
 @asynccontextmanager
-async def serving_at(home: Path, port: int = 0) -> AsyncIterator[Site]:
+async def serving_at(home: Path, port: int = 0, **settings: Any) -> AsyncIterator[Site]:
     """An orchestrator with this home."""
     address = Address(port=port)
     with bound(address) as taken:
         async with (
-            open_node(Settings(home=home)) as node,
+            open_node(Settings(home=home, **settings)) as node,
             create_application(node, options=LOCAL) as gateway,
             serving(gateway, address, taken, timedelta(seconds=2)),
         ):

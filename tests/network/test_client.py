@@ -247,3 +247,23 @@ async def test_nothing_is_believed_that_can_be_verified(staffed: Site, monkeypat
         monkeypatch.setattr(connection, "data", another)
         with pytest.raises(StoreCorrupt, match="ACC976"):
             await there.data(Document(Digest("0" * 64), 3))
+
+
+async def test_a_start_that_is_asked_for_again_plans_nothing(staffed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        by_words = await client.start("do two of 3", once="words")
+        by_name = await client.start("two", {"n": 1}, title="mine", once="name")
+        # What would be planned now is another template; and planning fails.
+        await client.publish(TWO.replace("1.0.0", "1.1.0").replace("Two steps", "2 steps"))
+        monkeypatch.setattr("accord.gateway.resources.runs.planned", None)
+        assert (await client.start("do two of 3", once="words")).run == by_words.run
+        assert (await client.start("two", {"n": 1}, title="mine", once="name")).run == by_name.run
+        assert (await client.start("two@1.0.0", {"n": 1}, title="mine", once="name")).run == by_name.run
+        others = [("do two of 4", None, ""), ("do two of 3", {"n": 4}, ""), ("two", {"n": 3}, "")]
+        for what, given, title in others:
+            with pytest.raises(Refused, match="ACC449"):
+                await client.start(what, given, title=title, once="words")
+        for what, given, title in [("two", {"n": 2}, "mine"), ("two", {"n": 1}, ""), ("two@^1.1", {"n": 1}, "mine")]:
+            with pytest.raises(Refused, match="ACC449"):
+                await client.start(what, given, title=title, once="name")

@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from accord.domain.ids import TaskId
+from accord.domain.event import AttemptExpired
+from accord.domain.ids import InstanceId, TaskId
 from accord.domain.message import Message
+from accord.engine.departures import Belongings
 from accord.errors import AccordError, BadInput, MessageRefused
+from accord.gateway.agents import AgentSockets
 from accord.ports import agent_subject
 from accord.sdk import Agent
 
@@ -158,6 +163,26 @@ async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> N
 # -- what becomes of the work ----------------------------------------------------------------------------------------
 
 
+async def test_credit_is_not_told_for_each_assignment(
+    site: Site, places: Places, greet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals: list[object] = []
+    noted = AgentSockets.on_credit
+
+    async def note(sockets: AgentSockets, sid: str, total: object = None) -> dict[str, Any]:
+        totals.append(total)
+        return await noted(sockets, sid, total)
+
+    monkeypatch.setattr(AgentSockets, "on_credit", note)
+    greeter = Greeter()
+    await places.join(greeter.agent, site.url, token=await site.token("hello"))
+    for number in range(40):
+        assert (await site.run(greet, {"name": f"n{number}"})).phase == "completed"
+    concurrency = greeter.agent.capacity.concurrency
+    assert totals == list(range(concurrency, totals[-1] + 1, concurrency // 2))  # type: ignore[operator]
+    assert 40 <= totals[-1] <= 40 + concurrency  # type: ignore[operator]
+
+
 async def test_a_connection_cut_while_it_works(site: Site, proxy: Proxy, places: Places, greet: Path) -> None:
     greeter = Greeter()
     greeter.may_end.clear()
@@ -261,6 +286,89 @@ async def test_of_two_releases_each_gets_what_it_offers(site: Site, places: Plac
     assert {len(found) for found in attempts.values()} == {1}, "nobody had to be asked twice"
     asked = Counter(attempt.capability for (attempt,) in attempts.values())
     assert (asked["text.greet@1.0.0"] + 1, asked["text.greet@1.1.0"]) == (len(old.greeted), len(new.greeted))
+
+
+async def begins_first(*greeters: Greeter) -> Greeter:
+    """The one of them that gets something to do first."""
+    waiting = {asyncio.ensure_future(greeter.begun.wait()): greeter for greeter in greeters}
+    done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
+    return waiting[done.pop()]
+
+
+async def test_what_a_vanished_instance_had_is_given_to_another_one_before_its_lease_runs_out(
+    tmp_path: Path, places: Places, greet: Path
+) -> None:
+    one, two = Greeter(), Greeter()
+    for greeter in (one, two):
+        greeter.may_end.clear()
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(serving_at(tmp_path / "server", agent_returns_within_s=0.5))
+        ways = [await stack.enter_async_context(Proxy.before("127.0.0.1", site.port)) for _ in range(2)]
+        await places.join(one.agent, ways[0].url, token=await site.token("hello"))
+        await places.join(two.agent, ways[1].url, trusted=frozenset([site.node.parts.identity.key.kid]))
+        run = await site.start(greet, {"name": "Ada"})
+        first = await begins_first(one, two)
+        way, other = (ways[0], two) if first is one else (ways[1], one)
+        way.refuses = True
+        way.cut()
+        other.may_end.set()
+        ended = await site.node.ended(run.id)
+        expired = [event for _, event in await site.node.events(run.id) if isinstance(event, AttemptExpired)]
+        assert [event.cause for event in expired] == ["agent_lost"]
+        assert ended.phase == "completed"
+        way.refuses = False
+        first.may_end.set()
+        again = await site.start(greet, {"name": "Bob"})  # what the lost one says now is late, and counts for nothing
+        assert (await site.node.ended(again.id)).phase == "completed"
+        assert await site.node.incidents(10) == []
+    assert sorted(one.greeted + two.greeted) == ["Ada", "Ada", "Bob"]
+    assert [attempt.phase for attempt in ended.state("greet").attempts] == ["expired", "succeeded"]
+
+
+async def test_an_instance_that_comes_back_in_time_keeps_what_it_has(
+    tmp_path: Path, places: Places, greet: Path
+) -> None:
+    greeter, gone = Greeter(), asyncio.Event()
+    greeter.may_end.clear()
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(serving_at(tmp_path / "server", agent_returns_within_s=3600.0))
+        way = await stack.enter_async_context(Proxy.before("127.0.0.1", site.port))
+        await places.join(greeter.agent, way.url, token=await site.token("hello"))
+        run = await site.start(greet, {"name": "Ada"})
+        await greeter.begun.wait()
+        departures, left = site.node.parts.departures, site.node.parts.departures.left
+
+        def note(instance: InstanceId, had: Belongings, now: datetime) -> None:
+            assert len(had.leases) == 1
+            left(instance, had, now)
+            gone.set()
+
+        departures.left = note  # type: ignore[method-assign]
+        for _ in range(2):  # what it has is known over more than one connection
+            gone.clear()
+            way.cut()
+            await gone.wait()
+            await connected(site)
+        greeter.may_end.set()
+        ended = await site.node.ended(run.id)
+        del departures.left
+    assert len(ended.state("greet").attempts) == 1
+    assert greeter.greeted == ["Ada"]
+
+
+async def connected(site: Site) -> None:
+    """Wait until an instance is connected that knows of nothing that it has lost."""
+    returned, seen = site.node.parts.departures.returned, asyncio.Event()
+
+    def note(instance: InstanceId) -> Belongings:
+        seen.set()
+        return returned(instance)
+
+    site.node.parts.departures.returned = note  # type: ignore[method-assign]
+    await seen.wait()
+    del site.node.parts.departures.returned
 
 
 @pytest.mark.parametrize("cuts", [3])

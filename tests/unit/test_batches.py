@@ -12,7 +12,6 @@ from accord.domain.agent import encode_card
 from accord.domain.ids import AgentId, InstanceId
 from accord.domain.message import Message, decode_claims, encode_claims
 from accord.domain.signature import parse_statement, statement_digest
-from accord.engine.executor import RETURNS_WITHIN
 from accord.sdk import Agent
 from accord.statements import Draft, Signer
 from accord.testing.stage import Assignment, ScriptedAgent, Stage
@@ -102,7 +101,7 @@ async def test_an_assignment_made_again_says_the_same(stage: Stage) -> None:
     executor: Any = stage.node.orchestrator._executor
     agent.stage.parts.registry.expire(stage.clock.now() + 2 * stage.parts.tuning.absent_after)
     await executor.resume(run)
-    await executor.send_again(stage.clock.now() + RETURNS_WITHIN)
+    await executor.send_again(stage.clock.now() + stage.parts.tuning.returns_within)
     again = [await agent.assigned() for _ in range(5)]
     assert (batched(first), batched(again)) == ({True}, {False})
     assert sorted(map(_said, first)) == sorted(map(_said, again))

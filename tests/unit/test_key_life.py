@@ -15,7 +15,7 @@ from accord.app import open_node
 from accord.cli.actions import keys as action
 from accord.cli.options import Shared
 from accord.domain.ids import KeyId
-from accord.errors import BadInput, NotFound
+from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys import FileKeyStore
 from accord.sdk import Agent
 from accord.settings import Settings
@@ -191,3 +191,15 @@ def test_keys_are_listed_rotated_and_revoked(home: Path, capsys: pytest.CaptureF
         with pytest.raises(NotFound) as refusal:
             action.revoke_key(shared, name, "", None)
         assert hint in (refusal.value.problems[0].hint or "")
+
+
+def test_a_home_with_a_history_makes_up_no_other_orchestrator(home: Path) -> None:
+    async def open_once() -> None:
+        async with open_node(Settings(home=home)):
+            pass
+
+    (home / "keys" / "orchestrator.pem").unlink()
+    with pytest.raises(KeyUnusable, match="ACC625"):
+        asyncio.run(open_once())
+    assert called(action.new_key, Shared(home), "orchestrator", "ES256") == 0
+    asyncio.run(open_once())

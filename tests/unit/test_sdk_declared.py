@@ -20,6 +20,7 @@ from accord.sdk.command import CommandBody
 from accord.sdk.declared import DEFAULT_TIMEOUT, declared_agent
 from accord.sdk.endpoint import EndpointBody
 from accord.sdk.load import load_agents
+from accord.sdk.outcome import Output
 
 TEXT = {
     "type": "object",
@@ -39,10 +40,14 @@ def script(source: str) -> dict[str, Any]:
     return {"command": [sys.executable, "-c", source]}
 
 
-async def called(declared: dict[str, Any], text: str = "a b c") -> bytes:
+async def answered(declared: dict[str, Any], text: str = "a b c") -> Output:
     agent = declared_agent(declared)
     body = agent.capabilities["text.count@1.0.0"].body
-    return (await body(orjson.dumps({"text": text}), Context.for_test(idempotency_key="key-ü"))).data
+    return await body(orjson.dumps({"text": text}), Context.for_test(idempotency_key="key-ü"))
+
+
+async def called(declared: dict[str, Any], text: str = "a b c") -> bytes:
+    return (await answered(declared, text)).data
 
 
 async def failure_of(declared: dict[str, Any]) -> Failure:
@@ -178,6 +183,61 @@ async def test_a_command_writes_strict_json(source: str) -> None:
     assert (await failure_of(document(script(source)))).code == "output-not-json"
 
 
+@pytest.mark.parametrize(
+    ("written", "confidence", "cost"),
+    [
+        ('{"output": 3}', None, None),
+        ('{"output": 3, "confidence": 0.75, "cost": "0.50"}', 0.75, "0.50"),
+        ('{"cost": "2", "output": 3}\\n', None, "2"),
+    ],
+)
+async def test_an_envelope_says_more_than_the_output(written: str, confidence: float | None, cost: str | None) -> None:
+    run = script(f"print('{written}', end='')") | {"envelope": True}
+    output = await answered(document(run, max_cost="3"))
+    assert (output.data, output.confidence, output.cost) == (b"3", confidence, cost)
+
+
+async def test_an_envelope_may_hold_a_failure() -> None:
+    told = {"code": "sold-out", "message": "none left", "retryable": True, "details": {"item": "nut"}}
+    run = script(f"import json; print(json.dumps({{'failure': {told!r}, 'cost': '0.1'}}))") | {"envelope": True}
+    failure = await failure_of(document(run))
+    assert (failure.code, failure.retryable, failure.details, failure.cost) == (
+        "sold-out",
+        True,
+        {"item": "nut"},
+        "0.1",
+    )
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "3", "{}", '{"output": 1, "failure": {"code": "x", "message": ""}}', '{"output": 1, "confidence": 2}',
+        '{"output": 1, "cost": 0.5}', '{"output": 1, "cost": "-1"}', '{"output": 1, "more": 1}', '{"output": 1', "",
+        '{"output": {"a": 1, "a": 2}}',
+    ],
+)  # fmt: skip
+async def test_what_is_no_envelope_is_no_answer(written: str) -> None:
+    failure = await failure_of(document(script(f"print('{written}')") | {"envelope": True}))
+    assert (failure.code, failure.retryable) == ("answer-malformed", True)
+
+
+async def test_what_looks_like_an_envelope_is_a_plain_output_where_none_is_declared() -> None:
+    envelope = '{"output": 3, "confidence": 0.5}'
+    output = await answered(document(script(f"print('{envelope}')"), output=True))
+    assert (output.data.decode(), output.confidence) == (envelope, None)
+
+
+def test_a_limit_of_cost_wants_a_command_that_can_tell_it() -> None:
+    at = "/capabilities/text.count@1.0.0"
+    assert problems_of(document({"command": ["wc"]}, max_cost="1")) == {("ACC741", f"{at}/max_cost")}
+    assert problems_of(document({"command": ["wc"], "lines": True, "envelope": True})) == {
+        ("ACC741", f"{at}/run/envelope")
+    }
+    assert ("ACC740", f"{at}/run") in problems_of(document({"python": "a:b", "envelope": True}))
+    declared_agent(document({"http": {"url": "http://agent.example/"}}, max_cost="1"))
+
+
 async def test_a_command_writes_only_so_much() -> None:
     source = "import sys\nwhile True: sys.stdout.write('x' * 1000)"
     body = CommandBody([sys.executable, "-c", source], {}, max_bytes=10_000)
@@ -231,10 +291,33 @@ Respond = Callable[[httpx.Request], httpx.Response]
 
 
 async def posted(respond: Respond, **options: Any) -> bytes:
+    return (await replied(respond, **options)).data
+
+
+async def replied(respond: Respond, **options: Any) -> Output:
     transport = httpx.MockTransport(respond)
     url = "http://agent.example/count"
     body = EndpointBody(url, {"Authorization": "Bearer t"}, DEFAULT_TIMEOUT, transport=transport, **options)
-    return (await body(b'{"text":"a"}', Context.for_test(idempotency_key="key-ü"))).data
+    return await body(b'{"text":"a"}', Context.for_test(idempotency_key="key-ü"))
+
+
+async def test_the_headers_of_an_endpoint_say_how_sure_it_is_and_what_it_has_spent() -> None:
+    told = {"accord-confidence": "0.8", "ACCORD-COST": "0.250"}
+    output = await replied(lambda _: httpx.Response(200, headers=told, content=b"3"))
+    assert (output.data, output.confidence, output.cost) == (b"3", 0.8, "0.25")
+    with pytest.raises(Failure, match="http-status") as caught:
+        await replied(lambda _: httpx.Response(500, headers={"Accord-Cost": "7"}))
+    assert caught.value.cost == "7"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Accord-Confidence", "nan"), ("Accord-Confidence", "1.1"), ("Accord-Confidence", "high"), ("Accord-Cost", "-1")],
+)
+async def test_a_header_that_cannot_be_understood_is_no_answer(name: str, value: str) -> None:
+    with pytest.raises(Failure, match=f"answer-malformed: .*{name}") as caught:
+        await replied(lambda _: httpx.Response(200, headers={name: value}, content=b"3"))
+    assert caught.value.retryable
 
 
 async def test_an_endpoint_gets_the_input_and_the_idempotency_key() -> None:

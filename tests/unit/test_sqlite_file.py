@@ -238,7 +238,7 @@ async def test_processes_may_make_the_file_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_failed_opening_leaves_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: str) -> None:
+    def broken(*_: str) -> None:
         raise sqlite3.OperationalError("broken")
 
     monkeypatch.setattr("accord.store.sqlite_commit.named_queries", broken)

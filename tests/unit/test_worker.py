@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -326,6 +327,20 @@ async def test_what_there_is_no_room_for_is_left_to_other_instances(start: Start
     await start(agent, beside=rig, instance="i2")
     await gate.entered.acquire()
     assert await rig.bus.depth(agent_subject(agent.id)) == 1
+
+
+async def test_a_full_one_asks_for_more_when_half_of_its_queue_is_gone(start: Start) -> None:
+    agent, gate = gated(concurrency=1, queue=4)
+    rig, waiting = await start(agent), partial(MemoryBus.depth, subject=agent_subject(agent.id))
+    await rig.send(*[await rig.assignment({"number": n}, task=TaskId(f"t{n}")) for n in range(8)])
+    await gate.entered.acquire()
+    for ended, left in ((0, 3), (1, 1)):
+        await rig.notify(await rig.cancellation(task=TaskId(f"t{ended}")))
+        assert (await rig.answer())[0].task == f"t{ended}"
+        await gate.entered.acquire()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert await waiting(rig.bus) == left
 
 
 async def test_instances_take_what_can_begin_before_what_has_to_wait(start: Start) -> None:

@@ -315,9 +315,9 @@ class _Connection:
         return answered.result()
 
     async def allow(self, room: int) -> None:
-        """Let the server send so many assignments more."""
+        """Let the server send so many assignments more; it is told when half of what it may send is used up."""
         total = self._received + room
-        if total > self._allowed and not self.lost.done():
+        if 2 * (self._allowed - self._received) <= room and total > self._allowed and not self.lost.done():
             self._allowed = total
             with suppress(socketio.exceptions.SocketIOError):
                 await self._client.emit("credit", total, namespace=NAMESPACE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,13 @@ from accord.cli.examining import MISSED, verified
 from accord.cli.hosting import contracts_of, staff_of
 from accord.cli.inputs import Given, changed, read_input, read_value
 from accord.cli.options import Shared
-from accord.domain.defaults import completed
-from accord.domain.schema import compile_schema
-from accord.errors import ContractViolation, NotFound, Problem, Problems, TemplateInvalid, in_order
-from accord.planner.plan import Plan, plan, plan_template
+from accord.errors import NotFound, Problem, Problems
 from accord.sdk import Agent
 from accord.templates.documents import is_file
 from accord.templates.reading import Examined, examine, source_of
-from accord.verifier.known import Capabilities, ContractTable
+from accord.verifier.known import ContractTable
 from accord.views.catalogue import Catalogue, Entry, built_in_entries, entry_of
-from accord.views.planning import is_reference
+from accord.views.planning import Known, Planned, by_objective, by_template, is_reference
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -36,18 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
     sets: tuple[str, ...] = ()
 
 
-class Chosen(msgspec.Struct, frozen=True):
-    """A template, and the plan of running it."""
-
-    entry: Entry
-    plan: Plan
-
-    def refuse(self) -> None:
-        """Raise TemplateInvalid with all that the verifier holds against it, unless there is nothing."""
-        TemplateInvalid.raise_if(in_order(finding.problem for finding in self.plan.report.errors))
-
-
-def choose(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Chosen:
+def choose(asked: Asked, known: Known) -> Planned:
     """The template and the plan for what is asked.
 
     Raises:
@@ -55,29 +42,19 @@ def choose(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Ch
     """
     path = template_file(asked.target)
     if path is not None:
-        return _from_file(path, asked, Known(catalogue, capabilities))
+        return _from_file(path, asked, known)
     if not is_reference(asked.target):
-        return _by_objective(asked, catalogue, capabilities)
-    entry = catalogue.find(asked.target)
-    given = read_input(asked.given, asked.sets, entry.template.input)
-    return Chosen(entry, plan_template(entry.known, given.value, capabilities, catalogue))
+        return by_objective(asked.target, partial(_changed_input, asked), known)
+    entry = known.templates.find(asked.target)
+    return by_template(entry, read_input(asked.given, asked.sets, entry.template.input).value, known)
 
 
-def _from_file(path: Path, asked: Asked, known: Known) -> Chosen:
+def _from_file(path: Path, asked: Asked, known: Known) -> Planned:
     found = examine(path)
     given = checked_input(found, asked, known)
     entry = entry_of(source_of(found), str(path))
-    others = known.templates.with_entry(entry)
-    return Chosen(entry, plan_template(entry.known, given.value, known.capabilities, others, place_of=found.place))
-
-
-class Known(msgspec.Struct, frozen=True):
-    """What is known of others when a file is examined."""
-
-    templates: Catalogue
-    capabilities: Capabilities
-    passed_over: frozenset[str] = frozenset()
-    """Findings that are not told, because not all of the others could be read."""
+    among = Known(known.templates.with_entry(entry), known.capabilities)
+    return by_template(entry, given.value, among, place_of=found.place)
 
 
 def prepared(asked: Asked, shared: Shared, others: Sequence[Problem] = ()) -> list[Agent]:
@@ -103,16 +80,23 @@ def _refuse_all(asked: Asked, agents: Sequence[Agent], problems: Problems) -> No
     path = problems.attempt(lambda: template_file(asked.target))
     found = problems.attempt(lambda: examine(path)) if path is not None else None
     if found is not None:
-        known = Known(Catalogue(built_in_entries()), ContractTable(contracts_of(agents)), MISSED)
-        checked_input(found, asked, known, problems.found)
+        known = Known(Catalogue(built_in_entries()), ContractTable(contracts_of(agents)))
+        checked_input(found, asked, known, problems.found, MISSED)
     given = asked.given
     if given is not None:
         problems.attempt(lambda: read_value(given, "--input"))
     problems.refuse()
 
 
-def checked_input(found: Examined, asked: Asked, known: Known, others: Sequence[Problem] = ()) -> Given:
-    """The input for a file, where file and input are sound and there are no `others`.
+def checked_input(
+    found: Examined,
+    asked: Asked,
+    known: Known,
+    others: Sequence[Problem] = (),
+    passed_over: frozenset[str] = frozenset(),
+) -> Given:
+    """The input for a file, where file and input are sound and there are no `others`. Findings that are `passed_over`
+    are not told, because not all that is known could be read.
 
     What the verifier holds against a sound file is not asked: its plan says that.
 
@@ -126,7 +110,7 @@ def checked_input(found: Examined, asked: Asked, known: Known, others: Sequence[
         schema = found.template.input
         given = problems.attempt(lambda: read_input(asked.given, asked.sets, schema))
     if problems.found:
-        problems.found.extend(verified(found, known.capabilities, known.templates, known.passed_over).problems)
+        problems.found.extend(verified(found, known.capabilities, known.templates, passed_over).problems)
     problems.refuse()
     assert given is not None, "a sound file knows its input"  # noqa: S101
     return given
@@ -142,23 +126,11 @@ def template_file(target: str) -> Path | None:
     return None
 
 
-def _by_objective(asked: Asked, catalogue: Catalogue, capabilities: Capabilities) -> Chosen:
-    found = plan(asked.target, catalogue.known(), capabilities, catalogue)
-    entry = catalogue.of_digest(found.digest)
-    if asked.given is None and not asked.sets:
-        return Chosen(entry, found)
-    value = _changed_input(asked, found.input, entry)
-    return Chosen(entry, msgspec.structs.replace(found, input=value))
-
-
 def _changed_input(asked: Asked, value: Any, entry: Entry) -> Any:
     """What the objective says, with what `--input` and `--set` say in its place."""
-    schema = entry.template.input
     if asked.given is not None:
         more = read_value(asked.given, "--input").value
         if not isinstance(more, dict):
             raise usage("ACC911", "--input: beside an objective, only members of the input can be given")
         value = {**value, **more}
-    value = completed(changed(value, asked.sets, schema), schema)
-    ContractViolation.raise_if(compile_schema(schema).violations(value, "ACC450"))
-    return value
+    return changed(value, asked.sets, entry.template.input) if asked.sets else value

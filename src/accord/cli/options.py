@@ -15,6 +15,7 @@ import typer
 
 from accord.cli.completion import complete_run, complete_task, complete_template
 from accord.errors import BadInput
+from accord.postgres.address import StoreAddress, store_address
 from accord.settings import Settings, read_settings
 
 SHARED_PANEL = "Everywhere"
@@ -25,6 +26,17 @@ Home: TypeAlias = Annotated[
         "--home",
         metavar="DIR",
         help="Where journal, keys, blobs and reports are; ACCORD_HOME where it is left out.",
+        rich_help_panel=SHARED_PANEL,
+        show_default=False,
+    ),
+]
+Store: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="The PostgreSQL database with journal and blobs, without a password; ACCORD_STORE where it is left out, "
+        "else they are files in the home.",
         rich_help_panel=SHARED_PANEL,
         show_default=False,
     ),
@@ -128,10 +140,20 @@ class Shared(msgspec.Struct, frozen=True):
     """Whether a task that nobody here can do is waited with, in place of being refused."""
     named_server: str | None = msgspec.field(default_factory=named_server.get)
     """What `--server` says."""
+    store: str | None = None
+    """What `--store` says."""
 
     def settings(self) -> Settings:
         """The settings that hold for this command. Raises BadInput."""
-        return read_settings(home=self.home)
+        return read_settings(home=self.home, store=self._named_store())
+
+    def _named_store(self) -> StoreAddress | None:
+        """The store that `--store` names. Raises BadInput ACC585 where it holds a password."""
+        named = store_address(self.store) if self.store else None
+        if named is not None and named.has_password:
+            hint = "put it into ACCORD_STORE, settings.toml, ~/.pgpass, or a file that store_password_file names"
+            raise BadInput.of("ACC585", "everybody on this machine can read a password of a command line", hint=hint)
+        return named
 
     def server(self) -> str | None:
         """The URL of the server that is asked; None where this home is. Raises BadInput."""
@@ -160,6 +182,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "agents": (AgentsFrom, None),
     "waits": (Wait, False),
     "home": (Home, None),
+    "store": (Store, None),
     "as_json": (Json, False),
     "verbose": (Verbose, False),
 }

@@ -20,17 +20,15 @@ from accord.cli.output import (
     size,
     state_text,
 )
-from accord.domain import event as e
 from accord.domain.cost import shortest
 from accord.domain.document import Document
 from accord.domain.ids import TaskId
 from accord.domain.state import Attempt, Run
 from accord.service import Service
 from accord.views.result import value_of
-from accord.views.runs import Told, told_of
+from accord.views.tasks import Told, told_of
 
 ITEMS_SHOWN = 100
-_ENDS = (e.AttemptSucceeded, e.AttemptRejected, e.AttemptFailed, e.AttemptExpired, e.AttemptCancelled)
 
 
 async def show_task(service: Service, run: Run, task: TaskId, until: int | None, screen: Screen) -> None:

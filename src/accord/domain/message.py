@@ -125,8 +125,10 @@ def _as_many_members(data: bytes, again: bytes) -> bool:
 
     A parser drops all but one of equal members, so the colons between names and values become fewer. The
     colons inside of strings are the same before and after, as long as none is written as an escape (u003a);
-    where one may be, only the colons outside of strings are counted.
+    where one may be, only the colons outside of strings are counted. Most documents are compact: theirs is the same.
     """
+    if again == data:
+        return True
     if b"\\" in data and b"\\u003" in data:
         return _outside_strings(data).count(b":") == _outside_strings(again).count(b":")
     return data.count(b":") == again.count(b":")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 import orjson
@@ -25,10 +25,6 @@ from accord.errors import AccordError, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
 logger = logging.getLogger("accord.executor")
-
-
-RETURNS_WITHIN = timedelta(seconds=8)
-"""How long instances elsewhere have, after a take-over, to connect again and to name what they do."""
 
 
 class _Unsure(msgspec.Struct, frozen=True):
@@ -91,7 +87,8 @@ class Executor:
         """
         lease = effect.attempt.lease
         kept = self._parts.registry.renewed().get(lease, now)
-        self._unsure[lease] = _Unsure(run.id, effect.task, effect.attempt.number, now + RETURNS_WITHIN, kept)
+        due = now + self._parts.tuning.returns_within
+        self._unsure[lease] = _Unsure(run.id, effect.task, effect.attempt.number, due, kept)
 
     async def send_again(self, now: datetime) -> None:
         """Send the assignments of before a take-over that no instance has named since."""

@@ -13,7 +13,7 @@ from accord.domain.schema import Schema, compile_schema
 from accord.domain.system import SystemEvent, TemplatePublished
 from accord.domain.template import Template, template_from_json
 from accord.engine.streams import SystemStream
-from accord.errors import Refused
+from accord.errors import Place, Refused
 from accord.ports import BlobStore
 from accord.service import Published, newest
 
@@ -51,7 +51,10 @@ class Library:
             return digest
         if known is not None and not Version.parse(template.version).prerelease:
             hint = f"give the changed template a new version; while you write it, `{template.version}-draft` may change"
-            raise Refused.of("ACC760", f"{template.name}@{template.version} is published with another text", hint=hint)
+            place = Place(pointer="/version")
+            raise Refused.of(
+                "ACC760", f"{template.name}@{template.version} is published with another text", hint=hint, place=place
+            )
         await stream.append(
             TemplatePublished(
                 at=now,

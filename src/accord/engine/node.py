@@ -124,6 +124,12 @@ class Node:
         """Start a run of a published template."""
         return await self._starts.start(digest, value, title=title, by=by, once=once)
 
+    async def begun(self, once: str) -> Run | None:
+        """The run that the request of this name was carried out on; None where there was none, or none yet. Raises what
+        it was refused with.
+        """
+        return await self._starts.begun(once)
+
     async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
         """Start a new run that shares what a run had done."""
         return await self._starts.fork(run, wanted, by=by, once=once)

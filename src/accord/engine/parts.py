@@ -16,6 +16,7 @@ from accord.domain.signature import PublicKey
 from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
 from accord.engine.access import Access
 from accord.engine.assignments import Secretary
+from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
 from accord.engine.enrolment import Enrolment
@@ -63,6 +64,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """How long an agent may be silent about an attempt."""
     absent_after: timedelta = timedelta(seconds=20)
     """How long an instance may be silent before it counts as gone."""
+    returns_within: timedelta = timedelta(seconds=8)
+    """How long an instance elsewhere has to connect again, after its connection was closed or its run was taken over,
+    until its attempts are given to others.
+    """
     partition_ttl: timedelta = timedelta(seconds=10)
     sweep_every: timedelta = timedelta(seconds=5)
     letters_every: timedelta = timedelta(milliseconds=200)
@@ -107,6 +112,7 @@ class Parts:
         self.feed = Feed()
         self.figures = Figures()
         self.registry = Registry(compatible, absent_after=tuning.absent_after, system_agents=tuning.system_agents)
+        self.departures = Departures(self.registry, tuning.lease, tuning.returns_within)
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)
         self.holds = Holds(self.router)
         self.library = Library(ports.blobs)

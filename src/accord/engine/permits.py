@@ -19,7 +19,7 @@ from accord.engine.large import Large, maker_of
 from accord.engine.ledger import Ledger
 from accord.engine.registry import Registry
 from accord.errors import MessageRefused, NotFound
-from accord.ports import BlobStore
+from accord.ports import Bare, BlobStore
 
 Purpose = Literal["upload", "fetch"]
 
@@ -53,7 +53,7 @@ class Permits:
         return blobs.get_stream(digest)
 
     async def _permitted(self, statement: bytes, purpose: Purpose, now: datetime) -> tuple[Run, Claims, Attempt]:
-        shown = _Shown(Message(statement, b""))
+        shown = Bare(Message(statement, b""))
         (found,) = await self._gate.authenticate([shown], now, frozenset((purpose,)))
         if isinstance(found, Suspect):
             raise MessageRefused(found.problem)
@@ -66,12 +66,3 @@ class Permits:
             raise MessageRefused.of("ACC796", text, hint="nobody waits for its output any more")
         self._gate.may_do(attempt)
         return run, claims, attempt
-
-
-class _Shown:
-    """A statement that was shown and not sent."""
-
-    attempts = 1
-
-    def __init__(self, message: Message) -> None:
-        self.message = message

@@ -205,6 +205,17 @@ class Registry:
             self._touch()
         return sorted(agents)
 
+    def dismiss(self, instance: InstanceId, at: datetime) -> AgentId | None:
+        """Count an instance as gone that was not heard after this time, and return whose it is; None where it was. A
+        heartbeat brings it back.
+        """
+        presence = self._present.get(instance)
+        if presence is None or presence.last_seen > at:
+            return None
+        self._silent[instance] = self._present.pop(instance)
+        self._touch()
+        return presence.agent
+
     def renewed(self) -> dict[LeaseToken, datetime]:
         """How long heartbeats keep which leases."""
         return self._renewed

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from accord.domain import command as c
-from accord.domain.ids import RunId
+from accord.domain.ids import AgentId, LeaseToken, RunId
 from accord.domain.run import Attempt, Run
 from accord.engine.letters import CATCH_UP, CAUGHT_UP, LetterContent, refused
 from accord.engine.orchestrator import Orchestrator
@@ -77,21 +77,47 @@ class Presence:
     async def go(self) -> None:
         """Take back what agents had of which no instance is left that offers it."""
         parts = self._orchestrator.parts
-        fewer = set(parts.registry.expire(parts.ports.clock.now()))
-        if not fewer:
-            return
-        for slot in parts.ledger.slots():
-            lost = tuple(
-                (task, attempt.number)
-                for task in sorted(slot.run.busy)
-                for attempt in slot.run.state(task).attempts
-                if attempt.live and attempt.agent in fewer and not self._is_served(attempt)
-            )
-            if lost:
-                self._orchestrator.order(Order(slot.run.id, c.AgentLost(attempts=lost)))
+        fewer = frozenset(parts.registry.expire(parts.ports.clock.now()))
+        if fewer:
+            _take_back(self._orchestrator, fewer, frozenset())
 
-    def _is_served(self, attempt: Attempt) -> bool:
-        return self._orchestrator.parts.registry.is_served(attempt.agent, attempt.contract)
+
+class Departed:
+    """Notices that instances whose connection has closed do not come back, and takes their attempts back."""
+
+    every = timedelta(seconds=1)
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+
+    async def go(self) -> None:
+        """Take back what they had, and what their agents have that nobody offers any more."""
+        parts = self._orchestrator.parts
+        gone = parts.departures.gone(parts.ports.clock.now())
+        if gone.agents or gone.leases:
+            _take_back(self._orchestrator, gone.agents, gone.leases)
+
+
+def _take_back(orchestrator: Orchestrator, fewer: frozenset[AgentId], leases: frozenset[LeaseToken]) -> None:
+    """Take back the attempts under these leases, and those of agents that have fewer instances now, and none that
+    offers what the attempt is of.
+    """
+    registry = orchestrator.parts.registry
+
+    def is_lost(attempt: Attempt) -> bool:
+        if attempt.lease in leases:
+            return True
+        return attempt.agent in fewer and not registry.is_served(attempt.agent, attempt.contract)
+
+    for slot in orchestrator.parts.ledger.slots():
+        lost = tuple(
+            (task, attempt.number)
+            for task in sorted(slot.run.busy)
+            for attempt in slot.run.state(task).attempts
+            if attempt.live and is_lost(attempt)
+        )
+        if lost:
+            orchestrator.order(Order(slot.run.id, c.AgentLost(attempts=lost)))
 
 
 class Returns:
@@ -192,7 +218,7 @@ class Rounds:
         """Begin all rounds."""
         parts = self._orchestrator.parts
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
-        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Returns, Ownership)]
+        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Departed, Returns, Ownership)]
         rounds += [self.letters, self._sighted, retention]
         if parts.tuning.takes_over:
             rounds.append(TakeOver(self._orchestrator))

@@ -71,6 +71,11 @@ class Starts:
         await self._parts.documents.renew(one.output for one in adopted)
         return await self._begin(wanted, adopted, once)
 
+    async def begun(self, once: str) -> Run | None:
+        """See `Node.begun`."""
+        begun = await self._post.answered(once)
+        return (await self._parts.ledger.read(begun))[0] if begun is not None else None
+
     async def _begun(self, wanted: _Wanted, once: str | None) -> Run | None:
         """The run that was begun under this name before."""
         begun = await self._post.answered(once) if once is not None else None

@@ -43,9 +43,6 @@ NAMESPACE: Final = "/agents"
 PROVEN_WITHIN_S: Final = 10.0
 """Who has not proven who they are by then is disconnected."""
 
-RETURNS_WITHIN_S: Final = 20.0
-"""So long what may not have arrived is kept for an instance whose connection was lost."""
-
 
 class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio comes without types
     """The connections of agents."""
@@ -58,7 +55,6 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         """To the proofs of the connections that there are."""
         self._sessions: dict[str, Session] = {}
         self._by_instance: dict[InstanceId, str] = {}
-        self._doubtful: dict[InstanceId, list[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -136,7 +132,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         session = Session(self._parts, connecting, partial(self._emit, sid), partial(self.disconnect, sid))
         self._sessions[sid] = session
         self._by_instance[session.instance] = sid
-        await session.start(self._doubtful.pop(session.instance, []))
+        await session.start(self._parts.departures.returned(session.instance))
 
     async def _emit(self, sid: str, event: str, data: tuple[object, ...], received: Callable[[], object]) -> None:
         await self.emit(event, data, to=sid, callback=lambda *_: received())
@@ -184,16 +180,8 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
             return
         if self._by_instance.get(session.instance) == sid:
             del self._by_instance[session.instance]
-        doubtful = await session.stop()
-        if doubtful:
-            self._doubtful[session.instance] = doubtful
-            self._later(self._forget(session.instance, doubtful))
-
-    async def _forget(self, instance: InstanceId, doubtful: list[Message]) -> None:
-        """The instance does not come back: the leases of what may not have arrived run out."""
-        await asyncio.sleep(RETURNS_WITHIN_S)
-        if self._doubtful.get(instance) is doubtful:
-            del self._doubtful[instance]
+        had = await session.stop()
+        self._parts.departures.left(session.instance, had, self._parts.ports.clock.now())
 
     # -- the end -------------------------------------------------------------------------------------------------
 

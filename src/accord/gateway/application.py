@@ -23,13 +23,12 @@ from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
 from accord.gateway.agents import agent_sockets
-from accord.gateway.documents import described, schema_of
 from accord.gateway.envelope import Envelope
 from accord.gateway.feeds.agents import AgentsFeed
 from accord.gateway.feeds.runs import RunsFeed
 from accord.gateway.feeds.sockets import feed_sockets
 from accord.gateway.metrics import Metrics
-from accord.gateway.problems import MEDIA_TYPE, ProblemDetails
+from accord.gateway.openapi import completed, operation_id, routes_of
 from accord.gateway.readiness import Readiness
 from accord.gateway.resources import (
     access,
@@ -44,6 +43,7 @@ from accord.gateway.resources import (
     plans,
     records,
     runs,
+    tasks,
     templates,
     uploads,
     webhooks,
@@ -60,6 +60,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         metrics,
         plans,
         runs,
+        tasks,
         controls,
         records,
         events,
@@ -185,6 +186,11 @@ def create_application(node: Node, tokens: Tokens | None = None, options: Option
     return Gateway(node, tokens, options or Options())
 
 
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document of the HTTP API."""
+    return _api(Options()).openapi()
+
+
 def _rates(options: Options, times: int) -> Rates:
     return Rates(options.requests_per_second * times, options.burst * times, time.monotonic)
 
@@ -204,7 +210,9 @@ class _Api(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
-        return described(super().openapi())
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi(), routes_of(ROUTERS))
+        return self.openapi_schema
 
 
 def _api(options: Options) -> FastAPI:
@@ -218,6 +226,7 @@ def _api(options: Options) -> FastAPI:
         redirect_slashes=False,
         exception_handlers=problems.HANDLERS,
         responses=_RESPONSES,
+        generate_unique_id_function=operation_id,
         max_body_size=options.max_body_bytes,
     )
     if options.cors_origins:
@@ -233,8 +242,5 @@ def _api(options: Options) -> FastAPI:
     return api
 
 
-_PROBLEM: Final[dict[str, Any]] = {
-    "description": "Problem details",
-    "content": {MEDIA_TYPE: {"schema": schema_of(ProblemDetails)}},
-}
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"default": _PROBLEM, 422: _PROBLEM}
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {422: {"description": "Problem details"}}
+"""What `completed` describes for all of them; without it, FastAPI says that its own form is answered."""

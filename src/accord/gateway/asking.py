@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
@@ -45,14 +44,20 @@ def may(right: Right) -> Any:
 
     `principal: Annotated[Principal, may("look")]`
     """
-    return Depends(_permitted(right))
+    return Depends(_Permitted(right))
 
 
-def _permitted(right: Right) -> Callable[..., Awaitable[Principal]]:
-    async def permitted(request: Request, shown: Shown) -> Principal:
-        return await gateway_of(request).guard.permitted(shown, right)
+def right_of(dependency: object) -> Right | None:
+    """The right that a dependency asks for; None where it asks for none."""
+    return dependency.right if isinstance(dependency, _Permitted) else None
 
-    return permitted
+
+class _Permitted:
+    def __init__(self, right: Right) -> None:
+        self.right = right
+
+    async def __call__(self, request: Request, shown: Shown) -> Principal:
+        return await gateway_of(request).guard.permitted(shown, self.right)
 
 
 Viewer = Annotated[Principal, may("look")]

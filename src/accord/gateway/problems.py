@@ -150,6 +150,14 @@ def too_large(instance: str) -> Response:
     return answer(details(413, [TOO_LARGE], instance, "bad_input"))
 
 
+def unreadable(instance: str) -> Response:
+    """The answer to what is no HTTP, or whose line or headers are too long; nobody has seen a request."""
+    hint = "a URL has up to 65535 bytes, and a header's name and value no control characters"
+    problem = Problem("ACC957", "the request cannot be read: it is no HTTP/1.1, or too long", hint=hint)
+    headers = {"X-Request-Id": instance}
+    return answer(details(400, [problem], instance, "bad_input"), headers)
+
+
 def too_late(within_s: float, instance: str) -> Response:
     """The answer where there was none in time."""
     text = f"no answer within {within_s:g} s; what was begun may still have happened"

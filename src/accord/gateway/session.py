@@ -17,14 +17,16 @@ import msgspec
 
 from accord.domain.agent import GiveBack
 from accord.domain.handshake import Connecting
-from accord.domain.ids import AgentId, Digest, InstanceId, RunId, partition_of
+from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, partition_of
 from accord.domain.message import Claims, Message, decode_claims
 from accord.domain.signature import parse_statement, statement_digest
+from accord.engine.departures import Belongings
 from accord.engine.gate import Suspect
 from accord.engine.parts import Parts
 from accord.errors import AccordError, MessageRefused, Overloaded, Place, Problem
 from accord.ports import (
     REGISTRY_SUBJECT,
+    Bare,
     Delivery,
     Inbox,
     Parcel,
@@ -42,9 +44,15 @@ OPEN_MAX: Final = 4096
 JOURNALLED_WITHIN_S: Final = 30.0
 """After that an agent is told to send its message again: the run's owner may be gone, and another one take over."""
 
+LEASES_MIN: Final = 1024
+"""Leases of a session are not trimmed below that."""
+
 _GIVE_BACK: Final = GiveBack()
 
 ABOUT_AGENTS: Final = frozenset(("card", "heartbeat"))
+ENDS: Final = frozenset(("result", "failure"))
+"""Of an attempt, as far as its agent can tell."""
+
 ABOUT_ATTEMPTS: Final = frozenset(("accept", "progress", "result", "failure"))
 
 
@@ -74,6 +82,8 @@ class Session:
         self._open = AsyncExitStack()
         self._pumps: set[asyncio.Task[None]] = set()
         self._doubtful: dict[Delivery, None] = {}
+        self._leases: set[LeaseToken] = set()
+        self._trim_at = LEASES_MIN
         self._sent = 0
         self._credit = 0
         self._may_send = asyncio.Event()
@@ -81,26 +91,25 @@ class Session:
         self._returned: set[Digest] = set()
         """What this instance has given back: when the network says it twice, only one other instance gets it."""
 
-    async def start(self, doubtful: Sequence[Message]) -> None:
-        """Begin to carry messages; `doubtful` are those of an earlier session that may not have arrived."""
+    async def start(self, had: Belongings) -> None:
+        """Begin to carry messages; the instance `had` this when an earlier session of it ended."""
+        self._leases.update(had.leases)
         bus = self._parts.ports.bus
         queue = await self._open.enter_async_context(bus.inbox(agent_subject(self.agent)))
-        self._pump("assignments", self._send_assignments(queue, doubtful))
+        self._pump("assignments", self._send_assignments(queue, had.doubtful))
         for scope, subject in (("agent", notice_subject(self.agent)), ("instance", notice_subject(self.instance))):
             notices = await self._open.enter_async_context(bus.inbox(subject))
             self._pump(f"notices to the {scope}", self._send_notices(notices, scope))
 
-    async def stop(self) -> list[Message]:
-        """End; returns the assignments of which nobody knows whether they have arrived: they are the instance's still,
-        and no other instance gets them.
-        """
+    async def stop(self) -> Belongings:
+        """End; returns what the instance has: no other instance gets it, unless this one does not come back."""
         pumps = tuple(self._pumps)
         for pump in pumps:
             pump.cancel()
         await asyncio.gather(*pumps, return_exceptions=True)
-        doubtful = [delivery.message for delivery in self._doubtful]
+        doubtful = tuple(delivery.message for delivery in self._doubtful)
         await self._open.aclose()
-        return doubtful
+        return Belongings(frozenset(self._leases), doubtful)
 
     # -- to the instance -----------------------------------------------------------------------------------------
 
@@ -112,15 +121,16 @@ class Session:
 
     async def _send_assignments(self, inbox: Inbox, doubtful: Sequence[Message]) -> None:
         for message in doubtful:
-            await self._send(_Received(message))
+            await self._send(Bare(message))
         while True:
             await self._may_send.wait()
             taken = await inbox.take(min(self._credit - self._sent, BATCH_MAX))
-            deliveries = [one for one in taken if not self._leaves_to_others(inbox, one)]
+            deliveries = [one for one in taken if self._hands_over(inbox, one)]
             self._sent += len(deliveries)
             if self._sent >= self._credit:
                 self._may_send.clear()
             if await self._has_left():
+                self._leases.difference_update(map(_lease_of, deliveries))
                 await inbox.nack(deliveries)
                 return
             # Before it is known that they have arrived: they must not go to another instance as well. What is doubtful
@@ -134,18 +144,28 @@ class Session:
         self._doubtful[delivery] = None
         await self._emit("message", _arguments(delivery.message), lambda: self._doubtful.pop(delivery, None))
 
-    def _leaves_to_others(self, inbox: Inbox, delivery: Delivery) -> bool:
-        """Whether it is for another instance, since this one does not offer it: then it is given back after a pause."""
-        try:
-            contract = decode_claims(parse_statement(delivery.message.statement).claims).contract
-        except MessageRefused:
-            return False  # the instance refuses it
-        registry = self._parts.registry
+    def _hands_over(self, inbox: Inbox, delivery: Delivery) -> bool:
+        """Whether it is for this instance; what another one offers, and this one does not, is given back after a
+        pause.
+        """
+        claims = _claims_of(delivery)
+        if claims is None:
+            return True  # the instance refuses it
+        registry, contract = self._parts.registry, claims.contract
         if registry.instance_offers(self.instance, contract) or not registry.is_served(self.agent, contract):
-            return False
+            self._holds(claims.lease)
+            return True
         pause = _GIVE_BACK.pause(delivery.attempts)
         self._pump("what is given back", self._give_back(inbox, delivery, pause))
-        return True
+        return False
+
+    def _holds(self, lease: LeaseToken | None) -> None:
+        """The instance has this lease from now on; what nobody has any more is forgotten now and then."""
+        if lease is not None:
+            self._leases.add(lease)
+        if len(self._leases) >= self._trim_at:
+            self._leases = {one for one in self._leases if self._parts.router.holder(one) is not None}
+            self._trim_at = max(LEASES_MIN, 2 * len(self._leases))
 
     async def _give_back(self, inbox: Inbox, delivery: Delivery, pause: timedelta) -> None:
         await asyncio.sleep(pause.total_seconds())
@@ -200,13 +220,15 @@ class Session:
             claims = decode_claims(parse_statement(message.statement).claims)
             self._refuse_foreign(claims)
         except MessageRefused as error:
-            await self._parts.incidents.record_all([Suspect(_Received(message), error.problems[0])])
+            await self._parts.incidents.record_all([Suspect(Bare(message), error.problems[0])])
             return Reply(ok=False, problems=error.problems)
         if claims.kind in ABOUT_AGENTS:
             await self._parts.ports.bus.publish([Parcel(REGISTRY_SUBJECT, message)])
         else:
             subject = partition_subject(partition_of(claims.run or RunId("")))
             await self._parts.ports.bus.hand_over(Parcel(subject, message))
+            if claims.kind in ENDS and claims.lease is not None:
+                self._leases.discard(claims.lease)
         return Reply(ok=True)
 
     def _refuse_foreign(self, claims: Claims) -> None:
@@ -223,6 +245,8 @@ class Session:
             if claims.kind != "assign" or claims.audience != self.agent:
                 raise _refusal("ACC779", "/knd", "only an assignment of this agent can be given back")
             await self._put_back(statement_digest(parsed.claims), message)
+            if claims.lease is not None:
+                self._leases.discard(claims.lease)
         except AccordError as error:
             return Reply(ok=False, problems=error.problems, again=isinstance(error, Overloaded))
         return Reply(ok=True)
@@ -238,21 +262,24 @@ class Session:
             raise
 
 
-class _Received:
-    """A message that came over a connection, for the record of an incident."""
-
-    attempts = 1
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
-
-
 _TOO_MANY: Final = Problem(
     "ACC785", f"{OPEN_MAX} messages wait for their acknowledgement already", hint="wait for some, then send it again"
 )
 _NOT_YET: Final = Problem(
     "ACC786", f"the journal has not got the message within {JOURNALLED_WITHIN_S:g} s", hint="send the same bytes again"
 )
+
+
+def _claims_of(delivery: Delivery) -> Claims | None:
+    try:
+        return decode_claims(parse_statement(delivery.message.statement).claims)
+    except MessageRefused:
+        return None
+
+
+def _lease_of(delivery: Delivery) -> LeaseToken | None:
+    claims = _claims_of(delivery)
+    return claims.lease if claims is not None else None
 
 
 def _arguments(message: Message) -> tuple[object, ...]:

@@ -54,7 +54,7 @@ class FileKeyStore:
             store._close()
 
     async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
-        """Make a new key, durable when this returns. Raises KeyUnusable for a name taken or not allowed."""
+        """Make a new key, durable when this returns. Raises as the port says."""
         check_name(name)
         return await asyncio.to_thread(self._create, name, algorithm)
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from accord.domain.signature import Algorithm, PublicKey
-from accord.errors import KeyUnusable, NotFound, Place, Problem
+from accord.errors import BadInput, KeyUnusable, NotFound, Place, Problem
 
 FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC610": (
@@ -46,6 +46,10 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC622": ("the key store is closed", "use it inside of its `async with`"),
     "ACC623": ("it is gone, and there are keys that were made with it", "restore it from a backup, beside the keys"),
     "ACC624": ("there is no such file with a passphrase", "put it there; where none is named, one is made in the home"),
+    "ACC625": (
+        "this home has a history, and its orchestrator's key is gone",
+        "restore it from a backup; or make a new one, `accord keys new orchestrator`, and tell it to agents elsewhere",
+    ),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 
@@ -60,9 +64,9 @@ def fault(code: str, place: str, *, detail: str = "", hint: str | None = None) -
 
 
 def check_name(name: str) -> None:
-    """Raise KeyUnusable unless a key may have this name."""
+    """Raise BadInput unless a key may have this name."""
     if NAME.fullmatch(name) is None:
-        raise KeyUnusable(fault("ACC610", repr(name)))
+        raise BadInput(fault("ACC610", repr(name)))
 
 
 def no_such_key(name: str) -> NotFound:

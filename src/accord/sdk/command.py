@@ -12,6 +12,7 @@ from typing import Final
 from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
 from accord.errors import MessageRefused
 from accord.sdk.context import Context
+from accord.sdk.envelope import opened
 from accord.sdk.outcome import Failure, Output
 from accord.sdk.process import CHUNK_BYTES, STDERR_MAX_BYTES, end_in_words, kill_group, spawned
 from accord.sdk.schema import not_json
@@ -24,16 +25,23 @@ class CommandBody:
     """Runs a program without a shell, in a process group of its own and with a minimal environment.
 
     The group is killed when the attempt is cancelled or overdue, or writes more than `max_bytes`. The variables
-    `ACCORD_RUN`, `ACCORD_TASK`, `ACCORD_ATTEMPT` and `ACCORD_IDEMPOTENCY_KEY` name the attempt.
+    `ACCORD_RUN`, `ACCORD_TASK`, `ACCORD_ATTEMPT` and `ACCORD_IDEMPOTENCY_KEY` name the attempt. With `envelope`, what
+    it writes is not the output itself, but an envelope around it.
     """
 
-    __slots__ = ("_argv", "_environment", "_max_bytes")
+    __slots__ = ("_argv", "_envelope", "_environment", "_max_bytes")
 
     def __init__(
-        self, argv: Sequence[str], environment: Mapping[str, str], *, max_bytes: int = PAYLOAD_MAX_BYTES
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        envelope: bool = False,
+        max_bytes: int = PAYLOAD_MAX_BYTES,
     ) -> None:
         self._argv = tuple(argv)
         self._environment = environment
+        self._envelope = envelope
         self._max_bytes = max_bytes
 
     async def __call__(self, document: bytes, context: Context) -> Output:
@@ -46,12 +54,7 @@ class CommandBody:
             await _gone(process)
         if process.returncode:
             raise self._failed(process.returncode, complaint)
-        data = output.strip()
-        try:
-            strict_json(data)
-        except MessageRefused as error:
-            raise not_json(error) from None
-        return Output(data)
+        return opened(output) if self._envelope else _plain(output.strip())
 
     async def _spawned(self, context: Context) -> Process:
         attempt = {
@@ -79,6 +82,14 @@ class CommandBody:
     def _failed(self, code: int, complaint: bytes) -> Failure:
         message = end_in_words(self._argv[0], code, complaint)
         return Failure("command-failed", message, retryable=code not in NEVER_AGAIN, details={"exit_code": code})
+
+
+def _plain(data: bytes) -> Output:
+    try:
+        strict_json(data)
+    except MessageRefused as error:
+        raise not_json(error) from None
+    return Output(data)
 
 
 async def _write(stream: asyncio.StreamWriter, document: bytes) -> None:

@@ -57,6 +57,11 @@ _RUN: Final = {
             "type": "boolean",
             "description": "whether the command is started once and has a line of JSON for each task and each answer",
         },
+        envelope={
+            "type": "boolean",
+            "description": "whether the command writes its output in an envelope, with `confidence` and `cost`, or a "
+            "`failure`; lines are envelopes always",
+        },
         python={
             "type": "string",
             "pattern": r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$",
@@ -74,8 +79,8 @@ _RUN: Final = {
         ),
     ),
     "oneOf": [{"required": [name]} for name in ("command", "python", "http")],
-    "dependentRequired": {"environment": ["command"], "lines": ["command"]},
-    "description": "exactly one of `command` (with `environment` and `lines`), `python` and `http`",
+    "dependentRequired": {"environment": ["command"], "lines": ["command"], "envelope": ["command"]},
+    "description": "exactly one of `command` (with `environment`, and `lines` or `envelope`), `python` and `http`",
 }
 
 _BINDINGS: Final = frozenset(("command", "python", "http"))
@@ -202,9 +207,13 @@ def _outside(declared: Mapping[str, Any]) -> Bound:
     """A command or an endpoint, whose schemas nobody can derive."""
     run = declared["run"]
     problems = [problem for name in ("input", "output") for problem in _schema_problems(name, declared)]
-    if "max_cost" in declared and not run.get("lines", False):
-        said = "only a command with `lines: true` can say what it has cost: nothing could keep this"
-        problems.append(Problem("ACC741", said, Place(pointer="/max_cost"), "remove it"))
+    if "max_cost" in declared and not _tells_cost(run):
+        said = "a command whose output is plain cannot say what it has cost: nothing could keep this"
+        hint = "add `envelope: true` and write one, or remove it"
+        problems.append(Problem("ACC741", said, Place(pointer="/max_cost"), hint))
+    if run.get("lines", False) and "envelope" in run:
+        said = "lines are envelopes always"
+        problems.append(Problem("ACC741", said, Place(pointer="/run/envelope"), "remove it"))
     if "command" in run and shutil.which(run["command"][0], path=SEARCH_PATH) is None:
         hint = f"give an absolute path, or a program in {SEARCH_PATH}"
         where = Place(pointer="/run/command/0")
@@ -212,6 +221,10 @@ def _outside(declared: Mapping[str, Any]) -> Bound:
     BadInput.raise_if(problems)
     body = _command(run) if "command" in run else _endpoint(run["http"])
     return Bound(body, declared["input"], declared["output"])
+
+
+def _tells_cost(run: Mapping[str, Any]) -> bool:
+    return "http" in run or run.get("lines", False) or run.get("envelope", False)
 
 
 def _schema_problems(name: str, declared: Mapping[str, Any]) -> Sequence[Problem]:
@@ -226,8 +239,10 @@ def _schema_problems(name: str, declared: Mapping[str, Any]) -> Sequence[Problem
 
 
 def _command(run: Mapping[str, Any]) -> CommandBody | LinesBody:
-    body = LinesBody if run.get("lines", False) else CommandBody
-    return body(run["command"], run.get("environment", {}))
+    argv, environment = run["command"], run.get("environment", {})
+    if run.get("lines", False):
+        return LinesBody(argv, environment)
+    return CommandBody(argv, environment, envelope=run.get("envelope", False))
 
 
 def _endpoint(http: Mapping[str, Any]) -> EndpointBody:

@@ -112,11 +112,16 @@ class Desk:
     @property
     def room(self) -> int:
         """How many more assignments may be taken now: as many as can begin, then as many as may wait."""
-        free = self._agent.capacity.concurrency - len(self._running) - len(self._lingering)
-        return free if free > 0 else max(0, self._agent.capacity.total - self.held)
+        return self._free if self._free > 0 else max(0, self._agent.capacity.total - self.held)
+
+    @property
+    def _free(self) -> int:
+        return self._agent.capacity.concurrency - len(self._running) - len(self._lingering)
 
     async def has_room(self) -> None:
-        """Wait until there is room for an assignment."""
+        """Wait until there is room for an assignment; once it was full, until one could begin or half of the queue is
+        gone, so that not each place that becomes free is told by itself.
+        """
         await self._has_room.wait()
 
     # -- what comes in ---------------------------------------------------------------------------------
@@ -238,7 +243,7 @@ class Desk:
         return AttemptPayloads(self._payloads, sign)
 
     def _start_queued(self) -> None:
-        while self._queued and len(self._running) + len(self._lingering) < self._agent.capacity.concurrency:
+        while self._queued and self._free > 0:
             key, attempt = self._queued.popitem(last=False)
             self._running[key] = attempt
             self._start(attempt)
@@ -279,9 +284,11 @@ class Desk:
     def _settle(self) -> None:
         if not self._running and not self._queued:
             self._idle.set()
-        if self._has_room.is_set() == bool(self.room):
+        asks = self._has_room.is_set() or self._free > 0 or self.queued <= self._agent.capacity.queue // 2
+        takes = asks and self.room > 0
+        if self._has_room.is_set() == takes:
             return
-        if self.room:
+        if takes:
             self._has_room.set()
         else:
             self._has_room.clear()

@@ -12,6 +12,7 @@ import httpx
 from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
 from accord.errors import MessageRefused
 from accord.sdk.context import Context
+from accord.sdk.envelope import confidence_in, cost_in
 from accord.sdk.outcome import Failure, Output
 from accord.sdk.schema import not_json
 
@@ -19,7 +20,8 @@ TOO_MANY_REQUESTS: Final = 429
 
 
 class EndpointBody:
-    """Posts JSON with an `Idempotency-Key`. 2xx is the output; 429 and 5xx may be tried again, nothing else may.
+    """Posts JSON with an `Idempotency-Key`. 2xx is the output; 429 and 5xx may be tried again, nothing else may. The
+    headers `Accord-Confidence` and `Accord-Cost` say how sure the endpoint is, and what it has spent.
 
     Redirects are not followed, and proxies of the environment are not used: the input goes where it was declared
     to go. Responses may hold at most `max_bytes`.
@@ -51,7 +53,7 @@ class EndpointBody:
         try:
             sent = client.stream("POST", self._url, content=document, headers=self._sent(context))
             async with client, sent as response:
-                return Output(await self._read(response))
+                return await self._read(response)
         except httpx.TimeoutException:
             raise Failure("http-timeout", f"no answer within {self._timeout_s} s", retryable=True) from None
         except httpx.HTTPError as error:
@@ -68,12 +70,13 @@ class EndpointBody:
         names = {name.lower(): value for name, value in self._headers.items()} | own
         return [(name.encode(), value.encode()) for name, value in names.items()]
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        status = response.status_code
+    async def _read(self, response: httpx.Response) -> Output:
+        status, cost = response.status_code, cost_in(response.headers)
         if not response.is_success:
             again = status == TOO_MANY_REQUESTS or response.is_server_error
             said = f"the endpoint answered {status} {response.reason_phrase}"
-            raise Failure("http-status", said, retryable=again, details={"status": status})
+            raise Failure("http-status", said, retryable=again, details={"status": status}, cost=cost)
+        confidence = confidence_in(response.headers)
         data = bytearray()
         async for chunk in response.aiter_bytes():
             data += chunk
@@ -83,4 +86,4 @@ class EndpointBody:
             strict_json(bytes(data).strip())
         except MessageRefused as error:
             raise not_json(error) from None
-        return bytes(data).strip()
+        return Output(bytes(data).strip(), confidence, cost)

@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from types import TracebackType
-from typing import Annotated, Final, Self
+from typing import Final, Self
 
 import msgspec
 
 from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
-from accord.domain.payloads import SHARE, FailurePayload, ProgressPayload
+from accord.domain.payloads import ProgressPayload
 from accord.errors import BadInput, MessageRefused
 from accord.sdk.context import Context
-from accord.sdk.outcome import Failure, Output, read_cost
+from accord.sdk.envelope import Envelope
+from accord.sdk.outcome import Failure, Output
 from accord.sdk.process import CHUNK_BYTES, STDERR_MAX_BYTES, end_in_words, kill_group, spawned
 
 logger = logging.getLogger("accord.agent")
@@ -39,26 +40,11 @@ BACKOFF_MAX_S: Final = 30.0
 """How long a program that has ended is not started again; doubles while it gives no answer."""
 
 
-class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Answer(Envelope, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line of the program: an `output` or a `failure` ends the task `id`; `progress` does not."""
 
     id: str
-    output: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    failure: FailurePayload | None = None
     progress: ProgressPayload | None = None
-    confidence: Annotated[float, SHARE] | None = None
-    cost: str | None = None
-
-    def outcome(self) -> Output | Failure:
-        """What the task comes to. Raises MessageRefused where it is not exactly one thing, BadInput for a bad cost."""
-        read_cost(self.cost)
-        if isinstance(self.output, msgspec.Raw) == (self.failure is not None):
-            raise MessageRefused.of("ACC330", "an answer has either `output` or `failure`, or else `progress`")
-        if isinstance(self.output, msgspec.Raw):
-            return Output(bytes(self.output), self.confidence, self.cost)
-        assert self.failure is not None  # noqa: S101 - one of both is there
-        told = self.failure
-        return Failure(told.code, told.message, retryable=told.retryable, details=told.details, cost=self.cost)
 
 
 class LinesBody:

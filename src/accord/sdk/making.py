@@ -5,11 +5,14 @@ uploaded while it is made.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 
-from accord.sdk.outcome import Failure, Output
+from accord.domain.cost import total
+from accord.domain.large import Blob
+from accord.sdk.outcome import Failure, Output, Result, read_cost
 from accord.sdk.payloads import AttemptPayloads
 from accord.sdk.schema import JsonSchema, Shape
 
@@ -35,9 +38,37 @@ class MadeShape:
         return self._item.dump(value)
 
 
+class _Told:
+    """What the items say of themselves, and so of the whole: it can be relied on as far as its weakest item, and has
+    cost what they have cost together.
+    """
+
+    def __init__(self) -> None:
+        self.confidence: float | None = None
+        self.cost: Decimal | None = None
+
+    def value_of(self, item: Any) -> Any:
+        """The item itself."""
+        if not isinstance(item, Result):
+            return item
+        if item.confidence is not None:
+            self.confidence = min(item.confidence, 1.0 if self.confidence is None else self.confidence)
+        if item.cost is not None:
+            self.cost = total((self.cost, Decimal(item.cost)))
+        return item.value
+
+    def output(self, data: bytes, blob: Blob | None = None) -> Output:
+        """The whole, once all items are made. Raises BadInput ACC720 where the sum has too many digits."""
+        return Output(data, self.confidence, read_cost(self.cost), blob)
+
+
 async def made(items: AsyncGenerator[Any, Any], shape: Shape, payloads: AttemptPayloads | None) -> Output:
-    """The output that these items make together. Raises Failure, and what the generator raises."""
-    chunks = _chunks(items, shape)
+    """The output that these items make together; `Result`s among them count for the whole.
+
+    Raises Failure, and what the generator raises.
+    """
+    told = _Told()
+    chunks = _chunks(items, shape, told)
     try:
         begun = b""
         async for chunk in chunks:
@@ -45,10 +76,11 @@ async def made(items: AsyncGenerator[Any, Any], shape: Shape, payloads: AttemptP
             if len(begun) > INLINE_BYTES:
                 break
         else:
-            return Output(begun)
+            return told.output(begun)
         if payloads is None:
             raise Failure("output-too-large", f"more than {INLINE_BYTES} bytes, and nowhere to bring them")
-        return Output(b"", blob=await payloads.bring(_with(begun, chunks)))
+        blob = await payloads.bring(_with(begun, chunks))
+        return told.output(b"", blob)
     finally:
         await chunks.aclose()
         await items.aclose()
@@ -60,12 +92,12 @@ async def _with(begun: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
         yield chunk
 
 
-async def _chunks(items: AsyncGenerator[Any, Any], shape: Shape) -> AsyncGenerator[bytes, None]:
+async def _chunks(items: AsyncGenerator[Any, Any], shape: Shape, told: _Told) -> AsyncGenerator[bytes, None]:
     held = bytearray(b"[")
     between = b""
     async for item in items:
         held += between
-        held += shape.dump(item)
+        held += shape.dump(told.value_of(item))
         between = b","
         if len(held) >= CHUNK_BYTES:
             yield bytes(held)

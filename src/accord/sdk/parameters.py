@@ -138,10 +138,10 @@ class _Reading:
         return self._shape("the return type", _without_result(annotation), "output")
 
     def _made(self, annotation: Any) -> Shape | None:
-        """What an async generator makes: an array of its items."""
+        """What an async generator makes: an array of its items; `Result[T]` stands for `T` here, too."""
         if annotation in (MISSING, _UNREADABLE):
             return None
-        item = made_items(annotation)
+        item = _without_result(made_items(annotation))
         if item is None:
             self._refuse("ACC725", "an async generator makes items of a type", "write `-> AsyncIterator[<type>]`")
             return None

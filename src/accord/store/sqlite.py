@@ -29,11 +29,12 @@ from accord.ports import (
     Sighting,
     Snapshot,
 )
+from accord.queries import named_queries
 from accord.store.frontier import check_shape, check_trim
 from accord.store.search import search_words
 from accord.store.sqlite_commit import GroupCommit
 from accord.store.sqlite_errors import closed, store_errors
-from accord.store.sqlite_file import connect, named_queries, prepare_file
+from accord.store.sqlite_file import connect, prepare_file
 from accord.store.sqlite_rows import as_json, instant, microseconds, summary_of
 
 READERS = 2
@@ -46,7 +47,7 @@ class SqliteJournal:
     def __init__(self, commits: GroupCommit, readers: Readers) -> None:
         self._commits = commits
         self._readers = readers
-        self._queries = named_queries("sqlite.sql")
+        self._queries = named_queries("accord.store", "sqlite.sql")
 
     @classmethod
     @asynccontextmanager

@@ -11,16 +11,14 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from accord.domain.ids import RunId, StreamId
-from accord.errors import Fenced, SequenceConflict, StoreUnavailable
-from accord.ports import Append, Head, RunSummary
-from accord.store.frontier import Frontier, end_of
+from accord.errors import StoreUnavailable
+from accord.ports import Head
+from accord.queries import named_queries
+from accord.store.frontier import Frontier
+from accord.store.group import Appends, Group, admitted, assumed, settle
 from accord.store.sqlite_errors import as_store_error, closed
-from accord.store.sqlite_file import connect, named_queries, transaction
+from accord.store.sqlite_file import connect, transaction
 from accord.store.sqlite_rows import as_json, summary_row
-
-Appends = Sequence[Append]
-"""What one caller wants written, all or nothing."""
 
 Job = Callable[[sqlite3.Connection], Any]
 """A change that is no append: it gets a transaction of its own."""
@@ -29,54 +27,41 @@ _STALE = "stale"
 """What the trigger in `sqlite_commit.sql` says when a head or an epoch is not the assumed one."""
 
 
-class Group:
-    """What one commit writes: the appends of several callers, in the form of `sqlite_commit.sql`."""
+class _Data:
+    """The bytes of a commit one behind the other, each known by where it begins (from 1) and how long it is."""
 
     def __init__(self) -> None:
-        self._expected: dict[StreamId, Head] = {}
-        self._ends: dict[StreamId, Head] = {}
-        self._epochs: dict[int, int] = {}
-        self._records: list[tuple[str, int, str, int, int]] = []
-        self._summaries: dict[RunId, RunSummary] = {}
-        self._answers: list[tuple[str, int, int]] = []
-        self._data: list[bytes] = []
+        self._held: list[bytes] = []
         self._free = 1
 
-    def add(self, appends: Appends) -> None:
-        """Take up one caller's appends, which the frontier has admitted."""
-        for append in appends:
-            self._expected.setdefault(append.stream, append.expected)
-            self._ends[append.stream] = end_of(append)
-            if append.fence is not None:
-                self._epochs[append.fence.partition] = append.fence.epoch
-            for record in append.records:
-                at, size = self._hold(record.data)
-                self._records.append((record.stream, record.sequence, record.digest, at, size))
-            if append.summary is not None:
-                self._summaries[append.summary.run] = append.summary
-            for answer in append.answers:
-                self._answers.append((answer.letter, *self._hold(answer.data)))
-
-    def parameters(self) -> tuple[str, str, str, bytes, str, str]:
-        """What the one statement that writes the group is given."""
-        heads = [
-            (stream, head.sequence, head.digest, self._ends[stream].sequence, self._ends[stream].digest)
-            for stream, head in self._expected.items()
-        ]
-        return (
-            as_json(heads),
-            as_json(self._epochs.items()),
-            as_json(self._records),
-            b"".join(self._data),
-            as_json([summary_row(summary) for summary in self._summaries.values()]),
-            as_json(self._answers),
-        )
-
-    def _hold(self, data: bytes) -> tuple[int, int]:
+    def hold(self, data: bytes) -> tuple[int, int]:
+        """Add bytes; returns where they are."""
         at = self._free
-        self._data.append(data)
+        self._held.append(data)
         self._free += len(data)
         return at, len(data)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self._held)
+
+
+def parameters(group: Group) -> tuple[str, str, str, bytes, str, str]:
+    """What the one statement that writes the group is given: the form of `sqlite_commit.sql`."""
+    heads = [
+        (stream, head.sequence, head.digest, group.ends[stream].sequence, group.ends[stream].digest)
+        for stream, head in group.expected.items()
+    ]
+    data = _Data()
+    records = [(record.stream, record.sequence, record.digest, *data.hold(record.data)) for record in group.records]
+    answers = [(letter, *data.hold(answer)) for letter, answer in group.answers.items()]
+    return (
+        as_json(heads),
+        as_json(group.epochs.items()),
+        as_json(records),
+        bytes(data),
+        as_json([summary_row(summary) for summary in group.summaries.values()]),
+        as_json(answers),
+    )
 
 
 class GroupCommit:
@@ -85,8 +70,8 @@ class GroupCommit:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection = connect(path, writes=True)
-        self._queries = named_queries("sqlite.sql")
-        commit = named_queries("sqlite_commit.sql")
+        self._queries = named_queries("accord.store", "sqlite.sql")
+        commit = named_queries("accord.store", "sqlite_commit.sql")
         for part in ("view", "writing", "answering"):
             self._connection.execute(commit[part])
         self._insert = commit["commit"]
@@ -125,18 +110,18 @@ class GroupCommit:
         return [self.commit([appends])[0] for appends in calls]
 
     def _commit(self, calls: Sequence[Appends]) -> list[Exception | None]:
-        group, refusals = _admitted(calls, _assumed(calls))
+        group, refusals = admitted(calls, assumed(calls))
         if not any(refusals):
             try:
-                self._connection.execute(self._insert, group.parameters())
+                self._connection.execute(self._insert, parameters(group))
             except sqlite3.IntegrityError as error:
                 if str(error) != _STALE:
                     raise
             else:
                 return refusals
         with transaction(self._connection):
-            group, refusals = _admitted(calls, self._actual(calls))
-            self._connection.execute(self._insert, group.parameters())
+            group, refusals = admitted(calls, self._actual(calls))
+            self._connection.execute(self._insert, parameters(group))
         return refusals
 
     def _actual(self, calls: Sequence[Appends]) -> Frontier:
@@ -175,40 +160,4 @@ class GroupCommit:
 
     def _answer(self, futures: list[asyncio.Future[Any]], outcomes: Sequence[Any]) -> None:
         with suppress(RuntimeError):  # the loop was closed before the journal: nobody waits for these
-            self._loop.call_soon_threadsafe(_settle, futures, outcomes)
-
-
-def _settle(futures: list[asyncio.Future[Any]], outcomes: Sequence[Any]) -> None:
-    for written, outcome in zip(futures, outcomes, strict=True):
-        if written.done():
-            continue
-        if isinstance(outcome, Exception):
-            written.set_exception(outcome)
-        else:
-            written.set_result(outcome)
-
-
-def _assumed(calls: Sequence[Appends]) -> Frontier:
-    """What is so if all callers are right; the commit checks it."""
-    frontier = Frontier()
-    for appends in calls:
-        for append in appends:
-            frontier.heads.setdefault(append.stream, append.expected)
-            if append.fence is not None:
-                frontier.epochs.setdefault(append.fence.partition, append.fence.epoch)
-    return frontier
-
-
-def _admitted(calls: Sequence[Appends], frontier: Frontier) -> tuple[Group, list[Exception | None]]:
-    """The group of the calls that the frontier admits, and for each call its refusal."""
-    group = Group()
-    refusals: list[Exception | None] = []
-    for appends in calls:
-        try:
-            frontier.admit(appends)
-        except (SequenceConflict, Fenced) as refusal:
-            refusals.append(refusal)
-        else:
-            group.add(appends)
-            refusals.append(None)
-    return group, refusals
+            self._loop.call_soon_threadsafe(settle, futures, outcomes)

@@ -51,14 +51,6 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(Migration(int(name[:3]), name, sql) for name, sql in found)
 
 
-@cache
-def named_queries(file: str) -> dict[str, str]:
-    """The queries of a file in `sql/`, by the name in the line `-- name: ...` above each."""
-    text = (files("accord.store") / "sql" / file).read_text()
-    parts = (part.partition("\n") for part in text.split("-- name: ")[1:])
-    return {name.strip(): query.strip() for name, _, query in parts}
-
-
 def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     """A connection of our kind; it begins no transaction of its own accord."""
     connection = sqlite3.connect(

@@ -22,7 +22,7 @@ from accord.domain.signature import (
     signing_input,
     verify,
 )
-from accord.errors import KeyUnusable, NotFound
+from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.ports import KeyStore
 
 ALGORITHMS: tuple[Algorithm, ...] = ("ES256", "Ed25519")
@@ -110,7 +110,7 @@ class KeyStoreSuite:
 
     @pytest.mark.parametrize("name", BAD_NAMES)
     async def test_names_are_checked(self, keys: KeyStore, name: str) -> None:
-        with pytest.raises(KeyUnusable, match="ACC610"):
+        with pytest.raises(BadInput, match="ACC610"):
             await keys.create(name)
         with pytest.raises(NotFound):
             await keys.public(name)

@@ -33,6 +33,14 @@ class StoredEvents(msgspec.Struct, frozen=True):
     """The number behind which the next page begins; None where there is none yet."""
 
 
+class EventPage(msgspec.Struct, frozen=True):
+    """A page of a run's events, as values: their members, and their numbers as `sequence`."""
+
+    events: tuple[dict[str, Any], ...]
+    next: int | None
+    """The number behind which the next page begins; None where there is none yet."""
+
+
 def event_documents(records: Sequence[Record]) -> list[dict[str, Any]]:
     """The events as scripts get them: their members, and their numbers as `sequence`."""
     return [{"sequence": record.sequence, **plain_value(decode_event(record))} for record in records]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -16,9 +17,10 @@ import pytest
 from fastapi import Request
 from prometheus_client.parser import text_string_to_metric_families
 
+from accord.domain.access import ROLES
 from accord.errors import Place, RateLimited, StoreUnavailable
 from accord.gateway.access.rates import CALLERS_MAX, Rates
-from accord.gateway.application import Options
+from accord.gateway.application import Options, openapi_document
 
 PROBLEM = "application/problem+json"
 
@@ -250,15 +252,33 @@ async def test_no_secret_is_logged(asker: Any, caplog: pytest.LogCaptureFixture)
     assert made.json()["text"].rpartition("_")[2] not in caplog.text
 
 
-async def test_the_openapi_document_is_one_and_every_operation_tells_its_problems(asker: Any) -> None:
+async def test_the_openapi_document_is_one_and_every_operation_is_told_whole(asker: Any) -> None:
     document = (await asker.http.get("/v1/openapi.json")).json()
+    assert document == json.loads(json.dumps(openapi_document()))
     assert document["openapi"].startswith("3.1")
-    schemas = document["components"]["schemas"]
-    assert {"ProblemDetails", "ApiKey", "IssuedApiKey"} <= schemas.keys()
+    schemas, problem = document["components"]["schemas"], {"$ref": "#/components/responses/Problem"}
+    assert {"ProblemDetails", "ApiKey", "IssuedApiKey", "RunDocument", "PlanDocument"} <= schemas.keys()
     assert "HTTPValidationError" not in str(document)
+    assert list(document["components"]["responses"]["Problem"]["content"]) == [PROBLEM]
+    names = []
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            assert list(operation["responses"]["default"]["content"]) == [PROBLEM], path
+        for method, operation in operations.items():
+            names.append(operation["operationId"])
+            where, responses = f"{method} {path}", operation["responses"]
+            assert operation["summary"] != operation["operationId"].replace("_", " ").title(), where
+            assert operation["description"], where
+            assert responses["default"] == problem, where
+            assert all(told == problem for status, told in responses.items() if status >= "400"), where
+            assert [status for status in responses if status < "300"], where
+            for status, told in responses.items():
+                for content in told.get("content", {}).values():
+                    assert content["schema"], f"{where} {status}"
+            open_ = path in OPEN
+            assert open_ == (not operation.get("security")), where
+            assert open_ or {"401", "403"} <= responses.keys(), where
+            if not (open_ or path == "/metrics" or path.startswith("/v1/uploads")):
+                assert operation["x-accord-role"] in ROLES, where
+    assert len(names) == len(set(names))
     for name in schemas:
         jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
 

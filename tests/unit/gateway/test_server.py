@@ -9,10 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from starlette.responses import StreamingResponse
 
 from accord.gateway.application import Gateway
+from accord.gateway.problems import ProblemDetails
 from accord.gateway.server import Address, bound, serving, url_of
 
 ANY = Address(port=0)
@@ -102,3 +104,18 @@ async def test_a_server_that_cannot_listen_says_so(gateway: Gateway, monkeypatch
     with bound(ANY) as taken, pytest.raises(OSError, match="cannot listen"):
         async with serving(gateway, ANY, taken, timedelta(seconds=1)):
             raise AssertionError("it does not listen")
+
+
+@pytest.mark.parametrize("sent", [b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", b"nonsense\r\n\r\n"])
+async def test_what_is_no_http_is_told_as_a_problem(gateway: Gateway, sent: bytes) -> None:
+    with bound(ANY) as taken:
+        async with serving(gateway, ANY, taken, timedelta(seconds=1)):
+            reader, writer = await asyncio.open_connection("127.0.0.1", taken.getsockname()[1])
+            writer.write(sent)
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert f"content-length: {len(body)}".encode() in head
+    assert msgspec.json.decode(body, type=ProblemDetails).code == "ACC957"

@@ -64,4 +64,6 @@ def examined(shared: Shared) -> Iterator[Finding]:
     found = [*home(settings), *store(settings)]
     yield from found
     works = all(finding.grade != "fail" for finding in found)
-    yield from agents(settings, shared.agents, asks_journal=works and settings.journal.exists())
+    yield from agents(
+        settings, shared.agents, asks_journal=works and (settings.store is not None or settings.journal.exists())
+    )

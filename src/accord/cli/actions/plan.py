@@ -7,17 +7,15 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from rich.text import Text
 
-from accord.cli.choosing import Asked, Chosen, choose, prepared
+from accord.cli.choosing import Asked, choose, prepared
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
 from accord.cli.hosting import contracts_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.cli.session import carry_out, opened
 from accord.planner.plan import PlannedTask
-from accord.verifier.known import ContractTable
 from accord.verifier.report import Finding, Report
-from accord.views.catalogue import all_entries
-from accord.views.planning import plan_document
+from accord.views.planning import Planned, known_of, plan_document
 
 __all__ = ["Asked", "plan"]
 
@@ -28,9 +26,7 @@ def plan(shared: Shared, asked: Asked) -> None:
     async def work(screen: Screen) -> int:
         agents = prepared(asked, shared)
         async with opened(shared) as service:
-            known = await service.contracts()
-            catalogue = await all_entries(service)
-            chosen = choose(asked, catalogue, ContractTable([*contracts_of(agents), *known]))
+            chosen = choose(asked, await known_of(service, contracts_of(agents)))
         if screen.as_json:
             screen.document(plan_document(chosen.plan))
         else:
@@ -40,7 +36,7 @@ def plan(shared: Shared, asked: Asked) -> None:
     carry_out(shared, work)
 
 
-def _show(chosen: Chosen, screen: Screen) -> None:
+def _show(chosen: Planned, screen: Screen) -> None:
     found = chosen.plan
     if found.objective is not None:
         screen.line(found.objective, "head")

@@ -22,9 +22,7 @@ from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
 from accord.errors import Problem, Problems
 from accord.service import Service
-from accord.verifier.known import ContractTable
-from accord.views.catalogue import all_entries
-from accord.views.planning import made_ready
+from accord.views.planning import known_of, made_ready
 from accord.views.result import Result, result_of
 
 __all__ = ["Asked", "Job", "finish", "run"]
@@ -74,17 +72,16 @@ class _Running:
         return finish(result, state, self._job, self._shared, screen)
 
     async def _start(self, service: Service, screen: Screen) -> RunId:
-        catalogue = await all_entries(service)
-        capabilities = ContractTable(await service.contracts())
-        chosen = choose(self._job.asked, catalogue, capabilities)
+        known = await known_of(service)
+        chosen = choose(self._job.asked, known)
         chosen.refuse()
-        entries = (*catalogue.below(chosen.entry), chosen.entry)
+        entries = (*chosen.catalogue.below(chosen.entry), chosen.entry)
         graphs = [compile_graph(entry.template, entry.digest) for entry in entries]
         staffing.refuse(await staffing.of_graphs(service, graphs), self._shared, screen)
         if isinstance(service, Node):
-            for problem in unknown_limits(self._shared.settings().capability_limits, capabilities.names()):
+            for problem in unknown_limits(self._shared.settings().capability_limits, known.capabilities.names()):
                 screen.note(str(problem), "yellow")
-        await made_ready(service, chosen.entry, catalogue, by=who())
+        await made_ready(service, chosen.entry, chosen.catalogue, by=who())
         title = self._job.title or chosen.plan.objective or ""
         started = await service.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
         return started.id

@@ -29,15 +29,14 @@ from accord.cli.session import carry_out, opened
 from accord.cli.task_details import show_task
 from accord.cli.watching import how_to_answer
 from accord.domain.cost import shortest
-from accord.domain.graph import UNDO
-from accord.domain.ids import RunId, TaskId, split_item
+from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
-from accord.errors import NotFound
 from accord.ports import RunQuery, RunState
 from accord.service import Service, held
 from accord.views.result import repairs_of, result_of, value_of
-from accord.views.runs import ListedRun, RunPage, cost_of, faults_of, run_document, run_page, task_document
+from accord.views.runs import ListedRun, RunPage, run_document, run_page
+from accord.views.tasks import cost_of, faults_of, refuse_unknown, task_document
 from accord.views.waiting import waiting_tasks
 
 LEFT = "(left)"
@@ -144,7 +143,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
         async with opened(shared) as service:
             run = await service.run(await find_run(service, reference), until=at)
             if task is not None:
-                known(run, task)
+                refuse_unknown(run, task)
                 if screen.as_json:
                     screen.document(await task_document(service, run, TaskId(task), at))
                 else:
@@ -159,17 +158,6 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
         return DONE
 
     carry_out(shared, work)
-
-
-def known(run: Run, task: str) -> None:
-    """Raise NotFound unless the run has the task, or the item of one."""
-    node, index = split_item(TaskId(task.removeprefix(UNDO)))
-    if node not in run.graph.tasks:
-        names = ", ".join(run.graph.order[:8]) + (", …" if len(run.graph.order) > 8 else "")
-        raise NotFound.of("ACC434", f"the run has no task {task}", hint=f"it has {names}")
-    if index is not None and index >= run.state(node).item_count:
-        count = counted(run.state(node).item_count, "item")
-        raise NotFound.of("ACC434", f"the run has no item {task}", hint=f"{node} has {count}, counted from 0")
 
 
 def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -> None:

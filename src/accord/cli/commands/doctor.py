@@ -18,17 +18,18 @@ else:
     action = later("accord.cli.actions.doctor")
 
 
-@shares("agents", "home")
+@shares("agents", "home", "store")
 def doctor(shared: Shared) -> None:
     """Look for everything that can be wrong here, and say what to do about it.
 
-    The machine, the home, keys and settings, the journal and its blobs, runs that nobody works on, agents that cannot
-    be loaded. The exit code is 1 where something fails; warnings alone do not.
+    The machine, the home, keys and settings, the journal and its blobs, in files or in PostgreSQL, runs that nobody
+    works on, agents that cannot be loaded. The exit code is 1 where something fails; warnings alone do not.
 
     **Examples**
 
     - `accord doctor --home /srv/accord`
     - `accord doctor --agents my_agents.py --json`
+    - `accord doctor --store postgresql://accord@db.example.org/accord`
     """
     raise typer.Exit(action.doctor(shared))
 

@@ -18,7 +18,7 @@ else:
 NETWORK_PANEL = "Network"
 
 
-@shares("agents", "home")
+@shares("agents", "home", "store")
 def serve(
     shared: Shared,
     host: Annotated[
@@ -83,5 +83,6 @@ def serve(
     - `accord serve`
     - `accord serve --agents my_agents.py --port 9000`
     - `accord serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
+    - `accord serve --store postgresql://accord@db.example.org/accord`
     """
     action.serve(shared, action.Asked(host, port, tls_cert, tls_key, insecure_http))

@@ -26,7 +26,8 @@ SLOW_SYNC_S: Final = 0.05
 
 def home(settings: Settings) -> Iterator[Finding]:
     """All findings about it."""
-    for look in (_home, _space, _durability, _passphrase, _keys):
+    looks = (_home, _space, _passphrase, _keys) if settings.store else (_home, _space, _durability, _passphrase, _keys)
+    for look in looks:
         yield from made(look, settings)
 
 

@@ -44,13 +44,22 @@ _OUTSIDE: Final = re.compile(rb'"sha256":"([0-9a-f]{64})","len":(\d+)\}')
 
 def store(settings: Settings) -> Iterator[Finding]:
     """All findings about it. What is in it is looked at only where it opens."""
-    if not settings.journal.exists():
+    if settings.store is not None:
+        found = list(made(_of_database, settings))
+    elif settings.journal.exists():
+        found = [finding for look in (_journal, _schema, _writable, _wal) for finding in made(look, settings.journal)]
+    else:
         yield Finding("journal", "ok", "none yet")
         return
-    found = [finding for look in (_journal, _schema, _writable, _wal) for finding in made(look, settings.journal)]
     yield from found
     if all(finding.grade != "fail" for finding in found):
         yield from made(_contents, settings)
+
+
+def _of_database(settings: Settings) -> list[Finding]:
+    from accord.cli.doctor.postgres import postgres  # noqa: PLC0415 - it needs the driver, which is an extra
+
+    return list(postgres(settings))
 
 
 # -- the file ----------------------------------------------------------------------------------------------------

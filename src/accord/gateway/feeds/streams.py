@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from accord.errors import AccordError
+from accord.gateway.documents import schema_of
 from accord.gateway.feeds.latest import Told
 
 if TYPE_CHECKING:
@@ -48,6 +49,25 @@ class EventStream(StreamingResponse):
             await super().stream_response(send_in_time)
         except TimeoutError:
             logger.info("a stream was cut off: nothing of it was taken for %g s", STALLED_AFTER_S)
+
+
+def streamed(events: Mapping[str, type]) -> dict[int | str, dict[str, Any]]:
+    """What an operation streams, for its `responses`: the values of its events, by their names."""
+    schema = {
+        "type": "object",
+        "description": "A server-sent event.",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"enum": list(events)},
+            "id": {"type": "string", "description": "Where to go on after it, as `Last-Event-ID`."},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": {"anyOf": [schema_of(kind) for kind in events.values()]},
+            },
+        },
+    }
+    return {200: {"description": "The events", "content": {EventStream.media_type: {"schema": schema}}}}
 
 
 async def _lines(gateway: Gateway, token: str | None, messages: AsyncGenerator[Told]) -> AsyncIterator[bytes]:

@@ -12,11 +12,12 @@ from accord.domain.capability import CapabilityRange
 from accord.domain.ids import AgentId, KeyId
 from accord.errors import NotFound
 from accord.gateway.asking import Administrator, Shown, TheGateway, TheNode, Viewer
-from accord.gateway.documents import Document, answers
-from accord.gateway.feeds.streams import EventStream
+from accord.gateway.documents import Document, Page, answers
+from accord.gateway.feeds.streams import EventStream, streamed
 from accord.ports import Sighting
 from accord.views.agents import (
     AgentDocument,
+    AgentNews,
     AgentPage,
     ContractDocument,
     KeyDocument,
@@ -27,7 +28,7 @@ from accord.views.agents import (
 router = APIRouter(prefix="/v1", tags=["agents"])
 
 
-@router.get("/agents", responses=answers(AgentPage), response_class=Document)
+@router.get("/agents", responses=answers(AgentPage), response_class=Page)
 async def list_agents(
     node: TheNode,
     principal: Viewer,
@@ -40,10 +41,10 @@ async def list_agents(
     wanted = CapabilityRange.parse(capability) if capability is not None else None
     agents = [known for known in await node.agents(wanted) if after is None or known.card.agent > after]
     page = await agent_documents(node, agents[:limit], whole=whole)
-    return Document(AgentPage(page, page[-1].agent if len(agents) > limit else None))
+    return Page(AgentPage(page, page[-1].agent if len(agents) > limit else None))
 
 
-@router.get("/agents/feed", status_code=200, response_class=EventStream)
+@router.get("/agents/feed", responses=streamed({"agents": AgentNews}), status_code=200, response_class=EventStream)
 async def feed(gateway: TheGateway, principal: Viewer, shown: Shown) -> Response:
     """All agents with their instances and load, then each that changes, as server-sent events, without an end.
 

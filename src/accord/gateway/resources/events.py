@@ -11,13 +11,14 @@ from starlette.responses import Response
 from accord.domain.ids import RunId
 from accord.gateway.asking import Shown, TheGateway, Viewer
 from accord.gateway.feeds.runs import RunFilter
-from accord.gateway.feeds.streams import EventStream
+from accord.gateway.feeds.streams import EventStream, streamed
 from accord.ports import RunState
+from accord.views.runs import RunNews
 
 router = APIRouter(prefix="/v1/events", tags=["runs"])
 
 
-@router.get("", status_code=200, response_class=EventStream)
+@router.get("", responses=streamed({"runs": RunNews}), status_code=200, response_class=EventStream)
 async def watch_runs(  # noqa: PLR0913 - each is a parameter of the query
     gateway: TheGateway,
     principal: Viewer,

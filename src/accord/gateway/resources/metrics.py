@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
@@ -13,7 +13,15 @@ from accord.gateway.asking import Shown, TheGateway
 router = APIRouter(tags=["metrics"])
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+_METRICS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "All metrics, in the format that is asked for",
+        "content": {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")},
+    }
+}
+
+
+@router.get("/metrics", response_class=Response, responses=_METRICS)
 async def metrics(
     request: Request, gateway: TheGateway, shown: Shown, accept: Annotated[str, Header()] = ""
 ) -> Response:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from accord.gateway.asking import Runner, TheNode
-from accord.gateway.documents import Document
+from accord.gateway.documents import Document, answers
 from accord.gateway.resources.runs import Wanted
-from accord.views.planning import plan_document, planned
+from accord.views.planning import PlanDocument, plan_document, planned
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
 
 
-@router.post("", response_class=Document)
+@router.post("", responses=answers(PlanDocument), response_class=Document)
 async def plan(asked: Wanted, node: TheNode, principal: Runner) -> Document:
     """The plan for an objective, or for a template with an input."""
     found = await planned(node, asked.wanted())

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from accord.domain.ids import RunId
+from accord.domain.news import Progressed
 from accord.engine.node import Node
 from accord.gateway.asking import Shown, TheGateway, TheNode, Viewer
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Page, answers
 from accord.gateway.feeds.run import run_changes
-from accord.gateway.feeds.streams import EventStream
+from accord.gateway.feeds.streams import EventStream, streamed
 from accord.gateway.resources.runs import Run
-from accord.views.records import StoredEvents, event_documents, page_of
+from accord.views.records import EventPage, StoredEvent, StoredEvents, event_documents, page_of
+from accord.views.runs import RunState
 
 router = APIRouter(prefix="/v1/runs/{run}", tags=["runs"])
 
@@ -22,17 +24,17 @@ After = Annotated[int, Query(ge=0, description="Only what is behind this event."
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 
 
-@router.get("/events", response_class=Document)
-async def list_events(run: Run, node: TheNode, principal: Viewer, after: After = 0, limit: Limit = 1000) -> Document:
+@router.get("/events", responses=answers(EventPage), response_class=Page)
+async def list_events(run: Run, node: TheNode, principal: Viewer, after: After = 0, limit: Limit = 1000) -> Page:
     """The run's events, in order."""
     records = await _records(node, run, after, limit)
-    return Document({"events": event_documents(records), "next": page_of(records, limit).next})
+    return Page(EventPage(tuple(event_documents(records)), page_of(records, limit).next))
 
 
-@router.get("/records", responses=answers(StoredEvents), response_class=Document)
-async def list_records(run: Run, node: TheNode, principal: Viewer, after: After = 0, limit: Limit = 1000) -> Document:
+@router.get("/records", responses=answers(StoredEvents), response_class=Page)
+async def list_records(run: Run, node: TheNode, principal: Viewer, after: After = 0, limit: Limit = 1000) -> Page:
     """The run's events as they stand in the journal: their bytes, and the digests that bind each to all before it."""
-    return Document(page_of(await _records(node, run, after, limit), limit))
+    return Page(page_of(await _records(node, run, after, limit), limit))
 
 
 async def _records(node: Node, run: str, after: int, limit: int) -> Any:
@@ -42,7 +44,13 @@ async def _records(node: Node, run: str, after: int, limit: int) -> Any:
     return records
 
 
-@router.get("/feed", status_code=200, response_class=EventStream)
+_FEED = {
+    **streamed({"record": StoredEvent, "progress": Progressed, "end": RunState}),
+    204: {"description": "Nothing would come: the run has ended, and all of it is known."},
+}
+
+
+@router.get("/feed", responses=_FEED, status_code=200, response_class=EventStream)
 async def feed(  # noqa: PLR0913 - what is asked, and who asks
     run: Run,
     node: TheNode,

@@ -8,16 +8,17 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from accord.domain.ids import Digest, RunId, TaskId
+from accord.engine.post import other_request
 from accord.errors import NotFound
 from accord.gateway.asking import Runner, TheNode, Viewer
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Document, Page, answers
 from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Fork
 from accord.views import planning
-from accord.views.planning import made_ready, planned
+from accord.views.planning import is_of, made_ready, planned
 from accord.views.result import Result, result_of
-from accord.views.runs import ListedRun, RunPage, listed, run_document, run_page
+from accord.views.runs import ListedRun, RunDocument, RunPage, listed, run_document, run_page
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -63,7 +64,10 @@ class NewFork(BaseModel):
     changes: dict[str, Any] | None = Field(None, description="Members of the input, and what they are to be.")
 
 
-@router.get("", responses=answers(RunPage), response_class=Document)
+MADE = answers(RunSummary, status=201, located=True)
+
+
+@router.get("", responses=answers(RunPage), response_class=Page)
 async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
     node: TheNode,
     principal: Viewer,
@@ -85,24 +89,29 @@ async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
         limit=limit,
         after=RunId(after) if after is not None else None,
     )
-    return Document(await run_page(node, query))
+    return Page(await run_page(node, query))
 
 
-@router.post("", status_code=201, responses=answers(RunSummary, status=201), response_class=Document)
+@router.post("", status_code=201, responses=MADE, response_class=Document)
 async def start_run(asked: NewRun, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
-    """Plan, verify and start a run."""
+    """Plan, verify and start a run. Under a key that has started one, that one is given, and nothing is planned."""
+    name = once(principal, key)
+    begun = await node.begun(name) if name is not None else None
+    if name is not None and begun is not None:
+        if not await is_of(node, begun, asked.wanted(), asked.title):
+            raise other_request(name)
+        return await _made(node, begun.id)
     found = await planned(node, asked.wanted())
     found.refuse()
     digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
     title = asked.title or found.plan.objective or ""
-    name = once(principal, key)
     run = await node.start_run(digest, found.plan.input, title=title, by=principal.name, once=name)
     return await _made(node, run.id)
 
 
 @router.get("/left", responses=answers(list[ListedRun]), response_class=Document)
 async def list_left(
-    node: TheNode, principal: Viewer, run: Annotated[list[Annotated[str, Path(max_length=64)]], Query(max_length=1000)]
+    node: TheNode, principal: Viewer, run: Annotated[list[Annotated[str, Path(max_length=64)]], Query(max_length=200)]
 ) -> Document:
     """Those of these runs that no process works on."""
     left = await node.left([RunId(one) for one in run])
@@ -110,7 +119,7 @@ async def list_left(
     return Document([listed(summary, left) for summary in found if summary is not None])
 
 
-@router.get("/{run}", response_class=Document)
+@router.get("/{run}", responses=answers(RunDocument), response_class=Document)
 async def show_run(run: Run, node: TheNode, principal: Viewer) -> Document:
     """A run: its result so far, its input, its tasks."""
     return Document(await run_document(node, await node.run(RunId(run))))
@@ -129,7 +138,7 @@ async def show_result(run: Run, node: TheNode, principal: Viewer) -> Document:
     return Document(await result_of(node, await node.run(RunId(run))))
 
 
-@router.post("/{run}/fork", status_code=201, responses=answers(RunSummary, status=201), response_class=Document)
+@router.post("/{run}/fork", status_code=201, responses=MADE, response_class=Document)
 async def fork_run(run: Run, asked: NewFork, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
     """Start a run that shares what this one had done."""
     wanted = Fork(task=TaskId(asked.task) if asked.task is not None else None, at=asked.at, changes=asked.changes)

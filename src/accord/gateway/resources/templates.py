@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 
 from accord.gateway.asking import Publisher, TheNode, Viewer
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Document, Page, answers
 from accord.templates.reading import read_source
 from accord.views.catalogue import PUBLISHED, all_entries, entry_of
 from accord.views.planning import made_ready
@@ -16,7 +16,7 @@ from accord.views.templates import TemplateDocument, TemplatePage, template_docu
 router = APIRouter(prefix="/v1/templates", tags=["templates"])
 
 
-@router.get("", responses=answers(TemplatePage), response_class=Document)
+@router.get("", responses=answers(TemplatePage), response_class=Page)
 async def list_templates(
     node: TheNode,
     principal: Viewer,
@@ -29,7 +29,7 @@ async def list_templates(
     begin = names.index(after) + 1 if after in names else 0
     page = entries[begin : begin + limit]
     more = page[-1].name if begin + limit < len(entries) else None
-    return Document(TemplatePage(tuple(template_document(entry, whole=False) for entry in page), more))
+    return Page(TemplatePage(tuple(template_document(entry, whole=False) for entry in page), more))
 
 
 @router.get("/{name}/{version}", responses=answers(TemplateDocument), response_class=Document)
@@ -46,7 +46,7 @@ async def show_template(
 @router.post(
     "",
     status_code=201,
-    responses=answers(TemplateDocument, status=201),
+    responses=answers(TemplateDocument, status=201, located=True),
     response_class=Document,
     openapi_extra={"requestBody": {"required": True, "content": {"application/yaml": {}, "application/json": {}}}},
 )

@@ -8,24 +8,28 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request
-from starlette.responses import Response, StreamingResponse
+from fastapi.security import APIKeyHeader
 
 from accord.domain.ids import Digest
 from accord.domain.large import DOCUMENT_MAX_BYTES, Blob
 from accord.errors import Unauthenticated
 from accord.gateway.asking import TheNode
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Bytes, Document, answers
 
 router = APIRouter(prefix="/v1/uploads", tags=["documents"])
 
 _HOW: Final = "send `Accord-Statement`: a statement of kind `upload` or `fetch` about an attempt (docs/protocol.md)"
 
 
-async def _shown(
-    statement: Annotated[
-        str | None, Header(alias="Accord-Statement", description="A statement of kind `upload` or `fetch`.")
-    ] = None,
-) -> bytes:
+_statement = APIKeyHeader(
+    name="Accord-Statement",
+    scheme_name="Statement",
+    auto_error=False,
+    description="A signed statement of kind `upload` or `fetch` about an attempt.",
+)
+
+
+async def _shown(statement: Annotated[str | None, Depends(_statement)]) -> bytes:
     """The statement that allows the request. Raises Unauthenticated where there is none."""
     if not statement:
         raise Unauthenticated.of("ACC650", "this takes a credential", hint=_HOW)
@@ -56,26 +60,18 @@ async def upload(request: Request, node: TheNode, statement: Statement) -> Docum
     return Document(blob, 201)
 
 
-@router.get("/{digest}", response_class=StreamingResponse)
+@router.get("/{digest}", response_class=Bytes)
 async def fetch(
     digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256, in hexadecimal digits.")],
     node: TheNode,
     statement: Statement,
     offset: Annotated[int, Header(alias="Accord-Offset", ge=0, description="How many bytes are left out.")] = 0,
-) -> Response:
+) -> Bytes:
     """The bytes of a large document in the input of an attempt."""
     parts = node.parts
     now = parts.ports.clock.now()
     chunks = await parts.permits.take(statement, Digest(digest), parts.ports.blobs, now)
-    rest = _behind(chunks, offset)
-    first = await anext(rest, b"")  # what is not there is told before anything is sent
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in rest:
-            yield chunk
-
-    return StreamingResponse(whole(), media_type="application/json", headers={"ETag": f'"{digest}"'})
+    return await Bytes.begun(_behind(chunks, offset), Digest(digest))
 
 
 async def _behind(chunks: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:

@@ -35,7 +35,7 @@ async def list_webhooks(node: TheNode, principal: Administrator) -> Document:
     return Document(await node.parts.webhooks.all())
 
 
-@router.post("", status_code=201, responses=answers(IssuedWebhook, status=201), response_class=Document)
+@router.post("", status_code=201, responses=answers(IssuedWebhook, status=201, located=True), response_class=Document)
 async def add_webhook(asked: NewWebhook, node: TheNode, principal: Administrator) -> Document:
     """Tell an endpoint of what happens from now on; the secret that signs it is in this answer and nowhere else."""
     checked_url(asked.url)

@@ -1,0 +1,105 @@
+-- name: append
+SELECT accord.append_1(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25, $26
+);
+
+-- name: read
+SELECT sequence, data, digest FROM accord.events
+WHERE stream = $1 AND sequence > $2 ORDER BY sequence LIMIT $3;
+
+-- name: head
+SELECT sequence, digest FROM accord.streams WHERE stream = $1;
+
+-- name: floor
+SELECT floor, floor_digest FROM accord.streams WHERE stream = $1;
+
+-- name: heads
+SELECT stream, sequence, digest, retired_at IS NOT NULL FROM accord.streams WHERE stream = ANY ($1);
+
+-- name: epochs
+SELECT partition, epoch FROM accord.partitions WHERE partition = ANY ($1);
+
+-- name: run
+SELECT
+    run, partition, template, title, state, started_at, updated_at, wake_at,
+    tasks_total, tasks_done, tasks_failed, parent
+FROM accord.runs WHERE run = $1;
+
+-- name: runs
+SELECT
+    run, partition, template, title, state, started_at, updated_at, wake_at,
+    tasks_total, tasks_done, tasks_failed, parent
+FROM accord.runs WHERE {filters} ORDER BY run DESC LIMIT $1;
+
+-- name: overdue
+SELECT
+    run, partition, template, title, state, started_at, updated_at, wake_at,
+    tasks_total, tasks_done, tasks_failed, parent
+FROM accord.runs
+WHERE ended_at IS NULL AND wake_at <= $1 AND partition = ANY ($2)
+ORDER BY wake_at, run LIMIT $3;
+
+-- name: save_snapshot
+INSERT INTO accord.snapshots AS kept (stream, sequence, data) VALUES ($1, $2, $3)
+ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, data = excluded.data
+WHERE kept.sequence <= excluded.sequence;
+
+-- name: snapshot
+SELECT stream, sequence, data FROM accord.snapshots WHERE stream = $1;
+
+-- name: retire
+SELECT accord.retire_1($1, $2);
+
+-- name: trim
+SELECT accord.trim_1($1, $2);
+
+-- name: claim
+SELECT claimed, at_epoch FROM accord.claim_1($1, $2, $3, $4, $5);
+
+-- name: renew
+-- In the order in which `append` locks them: two that lock in different orders would wait for each other.
+WITH ours AS (
+    SELECT partition FROM accord.partitions JOIN unnest($1::integer[], $2::bigint[]) AS fence (partition, epoch)
+        USING (partition, epoch)
+    WHERE owner IS NOT NULL ORDER BY partition FOR NO KEY UPDATE OF partitions
+)
+UPDATE accord.partitions AS held SET until = $3 FROM ours WHERE held.partition = ours.partition
+RETURNING held.partition, held.epoch;
+
+-- name: release
+WITH ours AS (
+    SELECT partition FROM accord.partitions JOIN unnest($1::integer[], $2::bigint[]) AS fence (partition, epoch)
+        USING (partition, epoch)
+    ORDER BY partition FOR NO KEY UPDATE OF partitions
+)
+UPDATE accord.partitions AS held SET owner = NULL FROM ours WHERE held.partition = ours.partition;
+
+-- name: owners
+SELECT partition, epoch, owner, until FROM accord.partitions WHERE owner IS NOT NULL ORDER BY partition;
+
+-- name: post
+INSERT INTO accord.letters (id, partition, data, posted_at) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING;
+
+-- name: letters
+SELECT id, partition, data, posted_at FROM accord.letters
+WHERE answer IS NULL AND partition = ANY ($1) ORDER BY position LIMIT $2;
+
+-- name: answer
+UPDATE accord.letters AS kept SET answer = fresh.answer
+FROM unnest($1::text[], $2::bytea[]) AS fresh (id, answer)
+WHERE kept.id = fresh.id AND kept.answer IS NULL;
+
+-- name: answered
+SELECT id, answer FROM accord.letters WHERE id = $1 AND answer IS NOT NULL;
+
+-- name: report
+WITH gone AS (DELETE FROM accord.sightings WHERE until <= $4 AND process <> $1)
+INSERT INTO accord.sightings (process, until, data) VALUES ($1, $2, $3)
+ON CONFLICT (process) DO UPDATE SET until = excluded.until, data = excluded.data;
+
+-- name: forget_sightings
+DELETE FROM accord.sightings WHERE process = $1 OR until <= $2;
+
+-- name: sightings
+SELECT data FROM accord.sightings WHERE until > $1;

@@ -1,0 +1,295 @@
+"""The tasks of a run and their attempts, as scripts and programs get them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from accord.codec import decode_event
+from accord.domain import event as e
+from accord.domain.cost import shortest, total
+from accord.domain.document import Document
+from accord.domain.fault import Fault
+from accord.domain.graph import UNDO
+from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
+from accord.domain.machine import AttemptPhase, TaskPhase
+from accord.domain.state import Attempt, Run, TaskState, Waiting
+from accord.errors import NotFound, Problem
+from accord.service import Service
+from accord.views.result import value_of
+
+_ENDS = (e.AttemptSucceeded, e.AttemptRejected, e.AttemptFailed, e.AttemptExpired, e.AttemptCancelled)
+
+
+class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task of a run's list, with all its items."""
+
+    task: TaskId
+    state: TaskPhase
+    agents: tuple[AgentId, ...]
+    attempts: int
+    diagnoses: int
+    """Attempts that were to say what is wrong with a result, and are no work."""
+    items: int | None
+    items_settled: int | None
+    items_failed: int | None
+    confidence: float | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    subrun: RunId | None
+    problem: Problem | None
+    fault: Fault | None
+    faults: Mapping[Fault, int]
+    """Whose doing it was that contracts were broken, and how often."""
+    cost: str | None
+    """A decimal; None where no agent says it."""
+
+
+class TaskPage(msgspec.Struct, frozen=True):
+    """A page of a run's tasks, each behind those that it needs."""
+
+    tasks: tuple[ListedTask, ...]
+    next: TaskId | None
+    """The last task of the page, behind which the next one begins; None where there is none."""
+
+
+class ListedItem(msgspec.Struct, frozen=True):
+    """An item of a `for_each` task."""
+
+    task: TaskId
+    state: TaskPhase
+
+
+class DocumentLink(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the exact bytes of a value are."""
+
+    sha256: Digest
+    length_bytes: int
+    href: str | None
+    """The path of the HTTP API that has them; None where they are in the run's record."""
+
+
+class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt: to whom the task was given and why, and what became of it."""
+
+    attempt: int
+    ordinal: int
+    """The number among the attempts of its purpose."""
+    state: AttemptPhase
+    purpose: e.Purpose
+    agent: AgentId
+    capability: str
+    contract: Digest
+    epoch: int
+    wanted_because: str
+    chosen_because: str
+    assigned_at: datetime
+    ended_at: datetime | None
+    fault: Fault | None
+    damaged: int
+    """How often an answer was damaged on the way."""
+    cost: str | None
+    cause: str | None
+    confidence: float | None
+    problems: tuple[Problem, ...]
+    """Why the answer was not accepted."""
+    input: Any
+    input_document: DocumentLink
+    output: Any
+    output_document: DocumentLink | None
+    statement: str | None
+    """The agent's signed statement, of the answer that ended it."""
+
+
+class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A task, or an item of one: its state, its items, and all attempts with their values."""
+
+    run: RunId
+    task: TaskId
+    state: TaskPhase
+    epoch: int
+    confidence: float | None
+    problem: Problem | None
+    fault: Fault | None
+    misfits: tuple[Problem, ...]
+    """How inputs that the expressions made broke contracts, with their places in the template."""
+    output: Any
+    output_document: DocumentLink | None
+    waiting: Waiting | None
+    items: tuple[ListedItem, ...]
+    attempts: tuple[AttemptDocument, ...]
+
+
+def refuse_unknown(run: Run, task: str) -> None:
+    """Raise NotFound unless the run has the task, or the item of one."""
+    node, index = split_item(TaskId(task.removeprefix(UNDO)))
+    if node not in run.graph.tasks:
+        names = ", ".join(run.graph.order[:8]) + (", …" if len(run.graph.order) > 8 else "")
+        raise NotFound.of("ACC434", f"the run has no task {task}", hint=f"it has {names}")
+    count = run.state(node).item_count
+    if index is not None and index >= count:
+        items = f"{count} item" if count == 1 else f"{count} items"
+        raise NotFound.of("ACC434", f"the run has no item {task}", hint=f"{node} has {items}, counted from 0")
+
+
+# -- all tasks ---------------------------------------------------------------------------------------------------
+
+
+def listed_task(run: Run, name: TaskId) -> ListedTask:
+    """The task as lists show it."""
+    state = run.state(name)
+    parts = [run.state(part) for part in run.instances(name)]
+    return ListedTask(
+        task=name,
+        state=state.phase,
+        agents=tuple(sorted({attempt.agent for part in parts for attempt in part.attempts})),
+        attempts=sum(part.work for part in parts),
+        diagnoses=sum(len(part.attempts) - part.work for part in parts),
+        items=state.item_count or None,
+        items_settled=state.items_settled if state.item_count else None,
+        items_failed=state.items_failed if state.item_count else None,
+        confidence=state.confidence,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        subrun=state.subrun,
+        problem=state.problem,
+        fault=state.fault,
+        faults=dict(faults_of(run, name)),
+        cost=amount(cost_of(run, name)),
+    )
+
+
+def task_page(run: Run, states: Sequence[TaskPhase], after: str | None, limit: int) -> TaskPage:
+    """Tasks in these states, all where there are none, behind one task. Raises NotFound where the run has not that."""
+    order = run.graph.order
+    if after is not None and after not in run.graph.tasks:
+        refuse_unknown(run, after)
+    begin = order.index(TaskId(after)) + 1 if after is not None else 0
+    wanted = [name for name in order[begin:] if not states or run.state(name).phase in states]
+    page = wanted[:limit]
+    return TaskPage(tuple(listed_task(run, name) for name in page), page[-1] if len(wanted) > limit else None)
+
+
+def faults_of(run: Run, name: TaskId) -> Counter[Fault]:
+    """Whose doing it was that contracts were broken in a task and its items, and how often."""
+    states = [run.state(part) for part in run.instances(name)]
+    found = Counter[Fault](one.fault for state in states for one in state.attempts if one.fault)
+    found["mapping"] += sum(max(len(state.misfits), int(state.fault == "mapping")) for state in states)
+    found["transport"] = sum(one.damaged for state in states for one in state.attempts)
+    return +found
+
+
+def cost_of(run: Run, name: TaskId) -> Decimal | None:
+    """What the attempts of a task, and of its items, say that they have cost; None where none says it."""
+    told = [one.cost for part in run.instances(name) for one in run.state(part).attempts if one.cost is not None]
+    return total(told) if told else None
+
+
+def amount(cost: Decimal | None) -> str | None:
+    """The cost as scripts get it."""
+    return None if cost is None else shortest(cost)
+
+
+# -- one task ----------------------------------------------------------------------------------------------------
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """What the events say of an attempt beside its state."""
+
+    wanted: str = ""
+    chosen: str = ""
+    ended: datetime | None = None
+    cause: str = ""
+
+
+async def told_of(service: Service, run: Run, task: TaskId, until: int | None) -> dict[int, Told]:
+    """By attempt number: why it was wanted, why its agent was chosen, when and how it ended."""
+    told: dict[int, Told] = {}
+    reason = ""
+    for record in await service.records(run.id, limit=until):
+        event = decode_event(record)
+        if getattr(event, "task", None) != task:
+            continue
+        if isinstance(event, e.AttemptWanted):
+            reason = event.reason
+        elif isinstance(event, e.AttemptAssigned):
+            told[event.attempt] = Told(wanted=reason, chosen=event.choice)
+        elif isinstance(event, _ENDS):
+            one = told[event.attempt]
+            one.ended = event.at
+            one.cause = getattr(event, "reason", "") or getattr(event, "cause", "")
+    return told
+
+
+async def task_document(service: Service, run: Run, task: TaskId, until: int | None) -> TaskDocument:
+    """The task as it is, or was after the run's event number `until`."""
+    state = run.state(task)
+    return TaskDocument(
+        run=run.id,
+        task=task,
+        state=state.phase,
+        epoch=state.epoch,
+        confidence=state.confidence,
+        problem=state.problem,
+        fault=state.fault,
+        misfits=state.misfits,
+        output=await _value(service, state.output),
+        output_document=_link(state.output),
+        waiting=state.waiting,
+        items=tuple(ListedItem(item, run.state(item).phase) for item in run.started_items(task)),
+        attempts=await attempt_documents(service, run, task, state.attempts, until),
+    )
+
+
+async def attempt_documents(
+    service: Service, run: Run, task: TaskId, attempts: Sequence[Attempt], until: int | None = None
+) -> tuple[AttemptDocument, ...]:
+    """These attempts of a task."""
+    told, state = await told_of(service, run, task, until), run.state(task)
+    return tuple([await _attempt_document(service, state, one, told[one.number]) for one in attempts])
+
+
+async def _attempt_document(service: Service, state: TaskState, attempt: Attempt, told: Told) -> AttemptDocument:
+    return AttemptDocument(
+        attempt=attempt.number,
+        ordinal=state.ordinal(attempt.number),
+        state=attempt.phase,
+        purpose=attempt.want.purpose,
+        agent=attempt.agent,
+        capability=attempt.capability,
+        contract=attempt.contract,
+        epoch=attempt.epoch,
+        wanted_because=told.wanted,
+        chosen_because=told.chosen,
+        assigned_at=attempt.assigned_at,
+        ended_at=told.ended,
+        fault=attempt.fault,
+        damaged=attempt.damaged,
+        cost=amount(attempt.cost),
+        cause=told.cause or None,
+        confidence=attempt.confidence,
+        problems=attempt.problems,
+        input=await value_of(service, attempt.want.input),
+        input_document=_linked(attempt.want.input),
+        output=await _value(service, attempt.output),
+        output_document=_link(attempt.output),
+        statement=attempt.statement,
+    )
+
+
+async def _value(service: Service, document: Document | None) -> Any:
+    return None if document is None else await value_of(service, document)
+
+
+def _link(document: Document | None) -> DocumentLink | None:
+    return None if document is None else _linked(document)
+
+
+def _linked(document: Document) -> DocumentLink:
+    href = None if document.data is not None else f"/v1/documents/{document.sha256}"
+    return DocumentLink(sha256=document.sha256, length_bytes=document.length_bytes, href=href)
