@@ -7,7 +7,7 @@ from accord.client.patience import Patience
 from accord.views.agents import AgentDocument
 from accord.views.result import Result
 from accord.views.runs import ListedRun, RunState
-from accord.views.templates import TemplateDocument
+from accord.views.templates import TemplateDiff, TemplateDocument
 from pages.markdown import GENERATED
 from pages.sdk import parts
 
@@ -18,7 +18,18 @@ _HEAD = f"""\
 
 `from accord import Client`. How it is used is told in [use a server](../how-to/use-a-server.md).
 """
-_SHOWN = (Client, Patience, ListedRun, RunState, RunEvent, Progress, Result, TemplateDocument, AgentDocument)
+_SHOWN = (
+    Client,
+    Patience,
+    ListedRun,
+    RunState,
+    RunEvent,
+    Progress,
+    Result,
+    TemplateDocument,
+    TemplateDiff,
+    AgentDocument,
+)
 
 
 def client_page() -> str:

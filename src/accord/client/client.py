@@ -21,7 +21,7 @@ from accord.views.agents import AgentDocument
 from accord.views.planning import is_reference
 from accord.views.result import Result
 from accord.views.runs import ListedRun, RunState
-from accord.views.templates import TemplateDocument
+from accord.views.templates import TemplateDiff, TemplateDocument
 
 __all__ = ["Client", "Happening", "Progress", "RunEvent"]
 
@@ -170,6 +170,10 @@ class Client:
         """Publish a template: its text in YAML or JSON, or its value. Again is no error."""
         body = template.encode() if isinstance(template, str) else template
         return await self._connection.post("/v1/templates", body, TemplateDocument)
+
+    async def diff(self, before: str, after: str) -> TemplateDiff:
+        """What is different between two templates, each a digest, `name`, `name@version` or `name@range`."""
+        return await self._connection.get("/v1/templates/diff", TemplateDiff, {"before": before, "after": after})
 
     async def agents(self, capability: str | None = None) -> list[AgentDocument]:
         """The agents that are known, by id; of a capability such as `text.summarize@^1` those that offer it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ from accord.errors import NotFound
 from accord.planner.plan import KnownTemplate
 from accord.service import Service
 from accord.templates.reading import Source, read_source
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 BUILT_IN = "built in"
 PUBLISHED = "published"
@@ -106,7 +109,12 @@ class Catalogue:
         raise NotFound.of("ACC761", f"there is no template {digest}", hint="accord templates list shows them")
 
     def find(self, reference: str) -> Entry:
-        """The newest one that `name`, `name@version` or `name@range` admits. Raises NotFound, BadInput."""
+        """The one with this digest, or the newest one that `name`, `name@version` or `name@range` admits.
+
+        Raises NotFound, BadInput.
+        """
+        if _DIGEST.fullmatch(reference):
+            return self.of_digest(Digest(reference))
         found = self._best(reference)
         if found is None:
             raise NotFound.of("ACC761", f"there is no template `{reference}`", hint=self._near(reference))

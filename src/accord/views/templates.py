@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from accord.domain.difference import Difference, differences
 from accord.domain.ids import Digest
 from accord.service import Published
 from accord.views.catalogue import Entry
@@ -61,3 +62,45 @@ def template_document(entry: Entry, *, whole: bool) -> TemplateDocument:
         tasks=tuple(template.tasks),
         document=document,
     )
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """One of two templates that are compared."""
+
+    template: str
+    """`name@version`."""
+    digest: Digest
+
+
+class TaskChanges(msgspec.Struct, frozen=True):
+    """Tasks that differ, each in the order of its template."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+class TemplateDiff(msgspec.Struct, frozen=True):
+    """What is different between two templates."""
+
+    before: Compared
+    after: Compared
+    tasks: TaskChanges
+    changes: tuple[Difference, ...]
+    """By JSON pointer into the documents."""
+
+
+def template_diff(before: Entry, after: Entry) -> TemplateDiff:
+    """What is different in `after`."""
+    old, new = msgspec.json.decode(before.data), msgspec.json.decode(after.data)
+    was, now = old["tasks"], new["tasks"]
+    tasks = TaskChanges(
+        added=tuple(name for name in now if name not in was),
+        removed=tuple(name for name in was if name not in now),
+        changed=tuple(name for name in now if name in was and any(differences(was[name], now[name]))),
+    )
+    return TemplateDiff(_compared(before), _compared(after), tasks, tuple(differences(old, new)))
+
+
+def _compared(entry: Entry) -> Compared:
+    return Compared(entry.name, entry.digest)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Final
 
+import msgspec
+from msgspec import UNSET
 from rich.text import Text
 
 from accord.cli.actions.agents import schema_words
@@ -22,7 +25,9 @@ from accord.templates.reading import examine, source_of
 from accord.templates.schema import accord_template_schema
 from accord.verifier.known import Capabilities, ContractTable
 from accord.views.catalogue import Catalogue, Entry, all_entries, entry_of, read_entry
-from accord.views.templates import template_document
+from accord.views.templates import TemplateDiff, template_diff, template_document
+
+_SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
 
 
 def list_templates(shared: Shared) -> None:
@@ -82,6 +87,39 @@ def _show(entry: Entry, screen: Screen) -> None:
     screen.line()
     rows = [(task.task, task.does.replace("`", ""), clean(task.why)) for task in tasks]
     screen.table(("task", "does", "why"), rows)
+
+
+def diff_templates(shared: Shared, before: str, after: str) -> None:
+    """Carry out `accord templates diff`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            catalogue = await all_entries(service)
+            found = template_diff(_entry(before, catalogue), _entry(after, catalogue))
+        if screen.as_json:
+            screen.document(found)
+        else:
+            _show_diff(found, screen)
+        return DONE
+
+    carry_out(shared, work)
+
+
+def _show_diff(found: TemplateDiff, screen: Screen) -> None:
+    screen.line(Text.assemble((found.before.template, "head"), "  →  ", (found.after.template, "head")))
+    if not found.changes:
+        screen.note("Nothing is different.")
+        return
+    tasks = found.tasks
+    named = (("added", tasks.added), ("removed", tasks.removed), ("changed", tasks.changed))
+    screen.facts([(f"tasks {kind}", ", ".join(names)) for kind, names in named])
+    screen.heading("Places")
+    rows = [(_SIGNS[one.kind], one.pointer or "/", _value(one.before), _value(one.after)) for one in found.changes]
+    screen.table(("", "where", "before", "after"), rows)
+
+
+def _value(value: object) -> str:
+    return "" if value is UNSET else shortened(clean(msgspec.json.encode(value).decode()), 60)
 
 
 def print_schema() -> None:

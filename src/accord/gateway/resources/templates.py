@@ -11,7 +11,7 @@ from accord.gateway.documents import Document, Page, answers
 from accord.templates.reading import read_source
 from accord.views.catalogue import PUBLISHED, all_entries, entry_of
 from accord.views.planning import made_ready
-from accord.views.templates import TemplateDocument, TemplatePage, template_document
+from accord.views.templates import TemplateDiff, TemplateDocument, TemplatePage, template_diff, template_document
 
 router = APIRouter(prefix="/v1/templates", tags=["templates"])
 
@@ -30,6 +30,16 @@ async def list_templates(
     page = entries[begin : begin + limit]
     more = page[-1].name if begin + limit < len(entries) else None
     return Page(TemplatePage(tuple(template_document(entry, whole=False) for entry in page), more))
+
+
+Compared = Annotated[str, Query(max_length=200, description="A digest, `name`, `name@version` or `name@range`.")]
+
+
+@router.get("/diff", responses=answers(TemplateDiff), response_class=Document)
+async def diff(before: Compared, after: Compared, node: TheNode, principal: Viewer) -> Document:
+    """What is different between two templates: tasks, and every place of the documents, by JSON pointer."""
+    catalogue = await all_entries(node)
+    return Document(template_diff(catalogue.find(before), catalogue.find(after)))
 
 
 @router.get("/{name}/{version}", responses=answers(TemplateDocument), response_class=Document)
