@@ -24,6 +24,7 @@ from accord.domain.run import Run
 from accord.domain.signature import PublicKey
 from accord.domain.system import HoldPlaced, Incident, Scope
 from accord.domain.template import Template
+from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound
 from accord.ports import Record, RunQuery, RunState, RunSummary, Sighting
 
@@ -311,6 +312,26 @@ class Service(Protocol):
 
     async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
         """Let a token allow nothing any more; again is no error. Raises NotFound."""
+        ...
+
+    # -- webhooks ------------------------------------------------------------------------------------------------
+
+    async def webhooks(self) -> list[Webhook]:
+        """All webhooks that there are, the oldest first."""
+        ...
+
+    async def webhook(self, webhook: str) -> Webhook:
+        """The webhook of this id, with how much of what it was to be told was given up. Raises NotFound."""
+        ...
+
+    async def add_webhook(self, wanted: Subscription, *, by: str) -> IssuedWebhook:
+        """Tell an endpoint of what happens from now on, by whichever server of the store owns a run; with the secret
+        that signs it, which nobody can be told again. Raises BadInput, with all that is wrong.
+        """
+        ...
+
+    async def remove_webhook(self, webhook: str, *, by: str) -> Webhook:
+        """Tell an endpoint nothing any more. Raises NotFound."""
         ...
 
 

@@ -15,6 +15,7 @@ from accord.domain.command import Cancel
 from accord.domain.enrolment import Wanted
 from accord.domain.ids import TaskId
 from accord.domain.news import Happened
+from accord.domain.webhook import Subscription
 from accord.engine.node import Node
 from accord.gateway.application import Options, create_application
 from accord.gateway.server import Address, bound, serving, url_of
@@ -114,7 +115,7 @@ class Served:
             pass
         now = node.parts.ports.clock.now()
         token = await node.parts.enrolment.issue(Wanted(organisation="local", name="late"), by="test", now=now)
-        webhook = await node.parts.webhooks.add("https://hooks.invalid/a", types=(), templates=(), by="test")
+        webhook = await node.add_webhook(Subscription(url="https://hooks.invalid/a"), by="test")
         (agent,) = await node.agents()
         self.key = (await node.issue_api_key("fuzz", "admin", by="test")).text
         await node.issue_api_key("spare", "viewer", by="test")

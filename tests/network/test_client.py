@@ -19,7 +19,7 @@ from accord.domain.access import Role
 from accord.domain.document import Document
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.news import Happened
-from accord.errors import ContractViolation, Forbidden, NotFound, Refused, StoreCorrupt, Unauthenticated
+from accord.errors import BadInput, ContractViolation, Forbidden, NotFound, Refused, StoreCorrupt, Unauthenticated
 from accord.ports import Record
 from accord.sdk import Agent, Context
 from accord.templates.reading import read_source
@@ -267,3 +267,36 @@ async def test_a_start_that_is_asked_for_again_plans_nothing(staffed: Site, monk
         for what, given, title in [("two", {"n": 2}, "mine"), ("two", {"n": 1}, ""), ("two@^1.1", {"n": 1}, "mine")]:
             with pytest.raises(Refused, match="ACC449"):
                 await client.start(what, given, title=title, once="name")
+
+
+async def test_webhooks_are_added_shown_and_removed(site: Site) -> None:
+    async with client_of(site) as client:
+        added = await client.add_webhook("https://hooks.invalid/a", types=["run.*"], templates=["two@1.0.0"])
+        assert added.secret.startswith("whsec_")
+        assert await client.webhooks() == [added.webhook]
+        assert (added.webhook.types, added.webhook.templates) == (("run.*",), ("two@1.0.0",))
+        assert await client.service().webhook(added.webhook.id) == added.webhook
+        with pytest.raises(BadInput) as refused:
+            await client.add_webhook("ftp://a/b", types=["run.complted", "task.*", "nothing.*"])
+        assert [problem.code for problem in refused.value.problems] == ["ACC987", "ACC984", "ACC984"]
+        assert refused.value.problems[1].hint == "did you mean run.completed?"
+        assert await client.remove_webhook(added.webhook.id) == added.webhook
+        assert await client.webhooks() == []
+        with pytest.raises(NotFound, match="ACC985"):
+            await client.remove_webhook(added.webhook.id)
+
+
+async def test_templates_are_compared(staffed: Site) -> None:
+    async with client_of(staffed) as client:
+        changed = TWO.replace("1.0.0", "1.1.0").replace("Go on?", "On?").replace("  second:", "  third:")
+        with pytest.raises(NotFound, match="ACC761"):
+            await client.diff("two@1.0.0", "two")
+        await client.publish(TWO)
+        after = await client.publish(changed.replace("tasks.second", "tasks.third"))
+        for reference in ("two", "two@^1.1", after.digest):
+            found = await client.diff("two@1.0.0", reference)
+            assert (found.before.template, found.after.digest) == ("two@1.0.0", after.digest)
+            tasks = found.tasks
+            assert (tasks.added, tasks.removed, tasks.changed) == (("third",), ("second",), ("ask",))
+        title = next(one for one in found.changes if one.pointer == "/tasks/ask/approval/title")
+        assert (title.kind, title.before, title.after) == ("changed", "Go on?", "On?")

@@ -198,6 +198,14 @@ SCENARIO: list[tuple[str, ...]] = [
     ("runs", "signal", "last", "--data", "1"),
     ("runs", "pause", "last"),
     ("access", "keys", "new", "robot", "--role", "nobody"),
+    ("access", "keys", "revoke", "nobody"),
+    ("webhooks", "list"),
+    ("webhooks", "add", "ftp://a/b", "--type", "run.complted", "--type", "task.*"),
+    ("webhooks", "add", "https://hooks.invalid/b", "--type", "nothing.completed"),
+    ("webhooks", "add", "https://hooks.invalid/a", "--type", "run.failed", "--template", "tiny.sum"),
+    ("webhooks", "list", "--json"),
+    ("webhooks", "show", "nobody"),
+    ("webhooks", "remove", "nobody"),
 ]
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
+from accord.engine.webhooks import checked_url
 from accord.errors import BadInput
 from accord.gateway.webhooks import deliverer, endpoint
-from accord.gateway.webhooks.endpoint import Endpoint, allowed_networks, checked_url
+from accord.gateway.webhooks.endpoint import Endpoint, allowed_networks
 from accord.machine import RandomIds, SystemClock
 
 from .conftest import Site, serving_at

@@ -9,11 +9,12 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, redirect_stdout
+from typing import TypeVar
 
 import typer
 
 from accord.app import host, open_node, settle_memory
-from accord.cli.errors import INTERRUPTED
+from accord.cli.errors import DONE, INTERRUPTED
 from accord.cli.hosting import hosted_agents
 from accord.cli.logs import logging_to_stderr
 from accord.cli.options import Shared
@@ -27,6 +28,7 @@ from accord.service import Service
 if sys.platform != "win32":
     import uvloop
 
+T = TypeVar("T")
 Work = Callable[[Screen], Awaitable[int]]
 
 
@@ -81,6 +83,21 @@ async def opened(shared: Shared) -> AsyncIterator[Service]:
     else:
         async with at_home(shared) as node:
             yield node
+
+
+def answered(shared: Shared, ask: Callable[[Service], Awaitable[T]], show: Callable[[T, Screen], None]) -> None:
+    """Carry out a command that asks one thing: the answer is printed as JSON, or shown in words."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            answer = await ask(service)
+        if screen.as_json:
+            screen.document(answer)
+        else:
+            show(answer, screen)
+        return DONE
+
+    carry_out(shared, work)
 
 
 @asynccontextmanager

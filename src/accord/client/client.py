@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.domain.ids import RunId
+from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.ports import RunState as State
 from accord.service import Service
 from accord.views.agents import AgentDocument
@@ -179,6 +180,23 @@ class Client:
         """The agents that are known, by id; of a capability such as `text.summarize@^1` those that offer it."""
         parameters = {"capability": capability}
         return [one async for one in pages(self._connection, "/v1/agents", "agents", AgentDocument, parameters)]
+
+    # -- webhooks ------------------------------------------------------------------------------------------------
+
+    async def webhooks(self) -> list[Webhook]:
+        """All webhooks, the oldest first. This and what follows takes an admin."""
+        return await self.service().webhooks()
+
+    async def add_webhook(self, url: str, *, types: Sequence[str] = (), templates: Sequence[str] = ()) -> IssuedWebhook:
+        """Tell an endpoint of what happens from now on: of these kinds of events (`run.completed`, or `run.*`) of runs
+        of these templates; of all where there are none. The secret that signs it is in this answer and nowhere else.
+        """
+        wanted = Subscription(url=url, types=tuple(types), templates=tuple(templates))
+        return await self.service().add_webhook(wanted, by="")
+
+    async def remove_webhook(self, webhook: str) -> Webhook:
+        """Tell an endpoint nothing any more. Raises NotFound."""
+        return await self.service().remove_webhook(webhook, by="")
 
 
 def _at(run: str) -> str:

@@ -28,6 +28,7 @@ from accord.domain.news import News, Progressed
 from accord.domain.run import Run
 from accord.domain.system import HoldPlaced, Incident, Scope
 from accord.domain.template import Template, template_from_json
+from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, RunCommand, Seal
@@ -284,6 +285,24 @@ class Remote:
     async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
         """Let a token allow nothing any more."""
         return await self._connection.delete(f"/v1/enrolments/{quote(token, safe='')}", EnrolmentToken)
+
+    # -- webhooks ------------------------------------------------------------------------------------------------
+
+    async def webhooks(self) -> list[Webhook]:
+        """All webhooks that there are."""
+        return await self._connection.get("/v1/webhooks", list[Webhook])
+
+    async def webhook(self, webhook: str) -> Webhook:
+        """The webhook of this id."""
+        return await self._connection.get(f"/v1/webhooks/{quote(webhook, safe='')}", Webhook)
+
+    async def add_webhook(self, wanted: Subscription, *, by: str) -> IssuedWebhook:
+        """Tell an endpoint of what happens from now on."""
+        return await self._connection.post("/v1/webhooks", wanted, IssuedWebhook, again=False)
+
+    async def remove_webhook(self, webhook: str, *, by: str) -> Webhook:
+        """Tell an endpoint nothing any more."""
+        return await self._connection.delete(f"/v1/webhooks/{quote(webhook, safe='')}", Webhook)
 
 
 def _at(run: RunId) -> str:

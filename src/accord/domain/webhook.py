@@ -18,6 +18,16 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with, and non
 MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is to be told of what."""
+
+    url: str
+    types: tuple[str, ...] = ()
+    """Kinds of events, `run.completed`, or their beginning, `run.*`; all where empty."""
+    templates: tuple[str, ...] = ()
+    """Names of templates, or `name@version`; all where empty."""
+
+
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint, and what it is told of; of its secret, nothing."""
 
@@ -36,7 +46,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
     def admits(self, kind: str, template: str) -> bool:
         """Whether it is told of such an event of a run of this template."""
-        return (not self.types or any(_matches(one, kind) for one in self.types)) and (
+        return (not self.types or any(matches(one, kind) for one in self.types)) and (
             not self.templates or template in self.templates or template.partition("@")[0] in self.templates
         )
 
@@ -93,6 +103,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
-def _matches(wanted: str, kind: str) -> bool:
+def matches(wanted: str, kind: str) -> bool:
+    """Whether a kind of events, or the beginning of some, means this one."""
     name = kind.partition("@")[0]
     return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted

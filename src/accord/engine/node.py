@@ -29,6 +29,7 @@ from accord.domain.run import Run
 from accord.domain.signature import Algorithm, PublicKey
 from accord.domain.system import HoldLifted, HoldPlaced, Incident, Scope
 from accord.domain.template import Template
+from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.controls import Controls
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
@@ -335,6 +336,24 @@ class Node:
     async def withdraw_enrolment_token(self, token: str, *, by: str) -> EnrolmentToken:
         """Let a token allow nothing any more."""
         return await self.parts.enrolment.withdraw(token, by=by, now=self.parts.ports.clock.now())
+
+    # -- webhooks ------------------------------------------------------------------------------------------------
+
+    async def webhooks(self) -> list[Webhook]:
+        """All webhooks that there are."""
+        return await self.parts.webhooks.all()
+
+    async def webhook(self, webhook: str) -> Webhook:
+        """The webhook of this id."""
+        return await self.parts.webhooks.find(webhook)
+
+    async def add_webhook(self, wanted: Subscription, *, by: str) -> IssuedWebhook:
+        """Tell an endpoint of what happens from now on."""
+        return await self.parts.webhooks.add(wanted, by=by)
+
+    async def remove_webhook(self, webhook: str, *, by: str) -> Webhook:
+        """Tell an endpoint nothing any more."""
+        return await self.parts.webhooks.remove(webhook, by=by)
 
 
 def _tells_the_end(news: News) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Final
+from difflib import get_close_matches
+from typing import Final, get_args
 
+import httpx
 from msgspec.structs import replace
 
 from accord.codec import chained, decode_system_event, encode_event
+from accord.domain.event import Event
 from accord.domain.ids import RunId, StreamId
 from accord.domain.system import (
     WEBHOOKS,
@@ -20,15 +23,19 @@ from accord.domain.system import (
     WebhookProgress,
     WebhookRemoved,
 )
-from accord.domain.webhook import SECRET_PREFIX, Delivered, IssuedWebhook, Webhook
+from accord.domain.webhook import SECRET_PREFIX, Delivered, IssuedWebhook, Subscription, Webhook, matches
 from accord.engine.streams import SystemStream
-from accord.errors import NotFound, SequenceConflict, StoreCorrupt
+from accord.errors import BadInput, NotFound, Problem, Problems, SequenceConflict, StoreCorrupt
 from accord.ports import Append, Clock, Ids, Journal
 
 SECRET_BYTES: Final = 32
 
 KEPT: Final = timedelta(hours=1)
 """How long it is remembered of a run that it was told to its end."""
+
+
+_KINDS: Final = frozenset(str(kind.__struct_config__.tag).partition("@")[0] for kind in get_args(Event))
+"""Kinds of events, whatever their version."""
 
 
 class Webhooks:
@@ -55,24 +62,25 @@ class Webhooks:
         """The webhook of this id. Raises NotFound."""
         await self.stream.refresh()
         if webhook not in self._webhooks:
-            raise NotFound.of("ACC985", f"there is no webhook {webhook}", hint="GET /v1/webhooks lists them")
+            raise NotFound.of("ACC985", f"there is no webhook {webhook}", hint="accord webhooks list shows them")
         return self._webhooks[webhook]
 
     def secret(self, webhook: str) -> str:
         """What signs what the endpoint is told."""
         return self._secrets[webhook]
 
-    async def add(self, url: str, *, types: tuple[str, ...], templates: tuple[str, ...], by: str) -> IssuedWebhook:
-        """Tell this endpoint from now on."""
+    async def add(self, wanted: Subscription, *, by: str) -> IssuedWebhook:
+        """Tell this endpoint from now on. Raises BadInput, with all that is wrong."""
+        BadInput.raise_if(_problems(wanted))
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
         event = WebhookAdded(
             at=self._clock.now(),
             webhook=self._ids.token(),
-            url=url,
+            url=wanted.url,
             secret=secret,
             by=by,
-            types=types,
-            templates=templates,
+            types=wanted.types,
+            templates=wanted.templates,
         )
         await self.stream.append(event)
         return IssuedWebhook(webhook=self._webhooks[event.webhook], secret=secret)
@@ -137,6 +145,32 @@ class Webhooks:
         elif isinstance(event, WebhookGivenUp) and event.webhook in self._webhooks:
             known = self._webhooks[event.webhook]
             self._webhooks[event.webhook] = replace(known, given_up=known.given_up + 1, problem=event.problem)
+
+
+def checked_url(text: str) -> httpx.URL:
+    """The URL of an endpoint. Raises BadInput."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise BadInput.of("ACC987", f"no webhook can have the URL {text}: {error}") from None
+    if url.scheme not in ("https", "http") or not url.host or url.userinfo or url.fragment:
+        raise BadInput.of(
+            "ACC987",
+            f"no webhook can have the URL {text}",
+            hint="https://host/path, without a user, a password or a fragment",
+        )
+    return url
+
+
+def _problems(wanted: Subscription) -> Iterator[Problem]:
+    problems = Problems()
+    problems.attempt(lambda: checked_url(wanted.url))
+    yield from problems.found
+    for kind in wanted.types:
+        if not any(matches(kind, known) for known in _KINDS):
+            close = get_close_matches(kind, sorted(_KINDS), n=1)
+            hint = f"did you mean {close[0]}?" if close else "docs/reference/events.md lists them; a group is `run.*`"
+            yield Problem("ACC984", f"no event is called {kind}", hint=hint)
 
 
 def _progress(webhook: str) -> StreamId:

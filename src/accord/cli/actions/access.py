@@ -2,66 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.text import Text
 
-from accord.cli.errors import DONE, usage
+from accord.cli.errors import usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, moment
-from accord.cli.session import carry_out, opened, who
-from accord.domain.access import ApiKey, Role
+from accord.cli.session import answered, who
+from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.duration import parse_duration, parse_moment
+from accord.service import Service
 
 
 def new_key(shared: Shared, name: str, role: Role, expires: str | None) -> None:
     """Carry out `accord access keys new`."""
 
-    async def work(screen: Screen) -> int:
-        expires_at = _end(expires)
-        async with opened(shared) as node:
-            issued = await node.issue_api_key(name, role, by=who(), expires_at=expires_at)
-        if screen.as_json:
-            screen.document(issued)
-        else:
-            screen.line(issued.text)
-            screen.note(f"Shown this once. Whoever shows it may do what {role}s may; revoke it with:")
-            screen.note(f"accord access keys revoke {issued.key.name}")
-        return DONE
+    async def issue(service: Service) -> IssuedApiKey:
+        return await service.issue_api_key(name, role, by=who(), expires_at=_end(expires))
 
-    carry_out(shared, work)
+    def show(issued: IssuedApiKey, screen: Screen) -> None:
+        screen.line(issued.text)
+        screen.note(f"Shown this once. Whoever shows it may do what {role}s may; revoke it with:")
+        screen.note(f"accord access keys revoke {issued.key.name}")
+
+    answered(shared, issue, show)
 
 
 def list_keys(shared: Shared) -> None:
     """Carry out `accord access keys list`."""
-
-    async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            keys, now = await node.api_keys(), datetime.now(UTC)
-        if screen.as_json:
-            screen.document(keys)
-        elif keys:
-            screen.table(("name", "role", "issued", "by", "state", "id"), [_row(key, now) for key in keys])
-        else:
-            screen.note("There are no API keys yet; accord serve makes a first one, or: accord access keys new NAME")
-        return DONE
-
-    carry_out(shared, work)
+    answered(shared, lambda service: service.api_keys(), _show_keys)
 
 
 def revoke_key(shared: Shared, name: str) -> None:
     """Carry out `accord access keys revoke`."""
 
-    async def work(screen: Screen) -> int:
-        async with opened(shared) as node:
-            key = await node.revoke_api_key(name, by=who())
-        if screen.as_json:
-            screen.document(key)
-        else:
-            screen.line(f"{key.name} ({key.id}) opens nothing any more.")
-        return DONE
+    def show(key: ApiKey, screen: Screen) -> None:
+        screen.line(f"{key.name} ({key.id}) opens nothing any more.")
 
-    carry_out(shared, work)
+    answered(shared, lambda service: service.revoke_api_key(name, by=who()), show)
+
+
+def _show_keys(keys: Sequence[ApiKey], screen: Screen) -> None:
+    if not keys:
+        screen.note("There are no API keys yet; accord serve makes a first one, or: accord access keys new NAME")
+        return
+    now = datetime.now(UTC)
+    screen.table(("name", "role", "issued", "by", "state", "id"), [_row(key, now) for key in keys])
 
 
 def _row(key: ApiKey, now: datetime) -> tuple[str | Text, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
-from accord.cli.errors import DONE, usage
+from accord.cli.errors import usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
-from accord.cli.session import carry_out, opened, who
+from accord.cli.session import answered, who
 from accord.domain.duration import parse_duration
-from accord.domain.enrolment import EnrolmentToken
-from accord.service import Invitation
+from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken
+from accord.service import Invitation, Service
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -23,68 +24,53 @@ class Invited(msgspec.Struct, frozen=True):
     organisation: str | None
     valid: str
 
-    @property
-    def valid_for(self) -> timedelta:
-        """How long the token may wait to be used. Raises BadInput."""
-        found = parse_duration(self.valid)
-        if found is None:
+    def invitation(self) -> Invitation:
+        """What the service is asked for. Raises BadInput."""
+        valid_for = parse_duration(self.valid)
+        if valid_for is None:
             raise usage("ACC911", f"--valid {self.valid}: this is no duration", "for example 30m, 24h, 7d")
-        return found
+        return Invitation(
+            name=self.name,
+            organisation=self.organisation,
+            offers=self.offers,
+            valid_s=valid_for.total_seconds(),
+        )
 
 
 def enrol(shared: Shared, invited: Invited) -> None:
     """Carry out `accord agents enrol`."""
 
-    async def work(screen: Screen) -> int:
-        wanted = Invitation(
-            name=invited.name,
-            organisation=invited.organisation,
-            offers=invited.offers,
-            valid_s=invited.valid_for.total_seconds(),
-        )
-        async with opened(shared) as service:
-            issued = await service.issue_enrolment_token(wanted, by=who())
-        if screen.as_json:
-            screen.document(issued)
-        else:
-            screen.line(issued.text)
-            screen.note(f"Shown this once; good for one agent, until {moment(issued.token.expires_at)}. There:")
-            screen.note(f"  accord agent {invited.name}.py --connect URL --token {issued.text}", "hint")
-        return DONE
+    async def issue(service: Service) -> IssuedEnrolmentToken:
+        return await service.issue_enrolment_token(invited.invitation(), by=who())
 
-    carry_out(shared, work)
+    def show(issued: IssuedEnrolmentToken, screen: Screen) -> None:
+        screen.line(issued.text)
+        screen.note(f"Shown this once; good for one agent, until {moment(issued.token.expires_at)}. There:")
+        screen.note(f"  accord agent {invited.name}.py --connect URL --token {issued.text}", "hint")
+
+    answered(shared, issue, show)
 
 
 def enrolments(shared: Shared) -> None:
     """Carry out `accord agents enrolments`."""
-
-    async def work(screen: Screen) -> int:
-        async with opened(shared) as service:
-            tokens, now = await service.enrolment_tokens(), datetime.now(UTC)
-        if screen.as_json:
-            screen.document(tokens)
-        elif tokens:
-            screen.table(("token", "agent", "may offer", "issued", "by", "state"), [_row(one, now) for one in tokens])
-        else:
-            screen.note("There are no tokens yet; make one with: accord agents enrol NAME")
-        return DONE
-
-    carry_out(shared, work)
+    answered(shared, lambda service: service.enrolment_tokens(), _show_tokens)
 
 
 def withdraw(shared: Shared, token: str) -> None:
     """Carry out `accord agents withdraw`."""
 
-    async def work(screen: Screen) -> int:
-        async with opened(shared) as service:
-            withdrawn = await service.withdraw_enrolment_token(token, by=who())
-        if screen.as_json:
-            screen.document(withdrawn)
-        else:
-            screen.line(f"{withdrawn.id} lets nobody join any more.")
-        return DONE
+    def show(withdrawn: EnrolmentToken, screen: Screen) -> None:
+        screen.line(f"{withdrawn.id} lets nobody join any more.")
 
-    carry_out(shared, work)
+    answered(shared, lambda service: service.withdraw_enrolment_token(token, by=who()), show)
+
+
+def _show_tokens(tokens: Sequence[EnrolmentToken], screen: Screen) -> None:
+    if not tokens:
+        screen.note("There are no tokens yet; make one with: accord agents enrol NAME")
+        return
+    now = datetime.now(UTC)
+    screen.table(("token", "agent", "may offer", "issued", "by", "state"), [_row(one, now) for one in tokens])
 
 
 def _row(token: EnrolmentToken, now: datetime) -> tuple[str, ...]:

@@ -16,10 +16,11 @@ from accord.cli.errors import DONE
 from accord.cli.examining import MISSED_WORKFLOWS, WithDoubtful, verified
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, shortened
-from accord.cli.session import carry_out, opened, staffed, who
+from accord.cli.session import answered, carry_out, opened, staffed, who
 from accord.domain.compile import compile_graph
 from accord.errors import Problems
 from accord.planner.plan import planned_tasks
+from accord.service import Service
 from accord.templates.documents import is_file
 from accord.templates.reading import examine, source_of
 from accord.templates.schema import accord_template_schema
@@ -92,17 +93,11 @@ def _show(entry: Entry, screen: Screen) -> None:
 def diff_templates(shared: Shared, before: str, after: str) -> None:
     """Carry out `accord templates diff`."""
 
-    async def work(screen: Screen) -> int:
-        async with opened(shared) as service:
-            catalogue = await all_entries(service)
-            found = template_diff(_entry(before, catalogue), _entry(after, catalogue))
-        if screen.as_json:
-            screen.document(found)
-        else:
-            _show_diff(found, screen)
-        return DONE
+    async def compare(service: Service) -> TemplateDiff:
+        catalogue = await all_entries(service)
+        return template_diff(_entry(before, catalogue), _entry(after, catalogue))
 
-    carry_out(shared, work)
+    answered(shared, compare, _show_diff)
 
 
 def _show_diff(found: TemplateDiff, screen: Screen) -> None:

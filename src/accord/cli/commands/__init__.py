@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from accord.cli.commands import access, agents, incidents, journal, keys, new, runs, store, templates
+from accord.cli.commands import access, agents, incidents, journal, keys, new, runs, store, templates, webhooks
 from accord.cli.commands.agent import agent
 from accord.cli.commands.conformance import conformance
 from accord.cli.commands.doctor import doctor, version
@@ -49,6 +49,7 @@ app.add_typer(new.app, rich_help_panel=WRITE)
 app.add_typer(keys.app, rich_help_panel=WRITE)
 app.add_typer(store.app, rich_help_panel=WRITE)
 app.add_typer(access.app, rich_help_panel=WRITE)
+app.add_typer(webhooks.app, rich_help_panel=WRITE)
 
 
 def _print_version(asked: bool) -> None:

@@ -7,10 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from accord.domain.webhook import IssuedWebhook, Webhook
+from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.gateway.asking import Administrator, TheNode
 from accord.gateway.documents import Document, answers
-from accord.gateway.webhooks.endpoint import checked_url
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -32,26 +31,24 @@ class NewWebhook(BaseModel):
 @router.get("", responses=answers(list[Webhook]), response_class=Document)
 async def list_webhooks(node: TheNode, principal: Administrator) -> Document:
     """All webhooks, the oldest first."""
-    return Document(await node.parts.webhooks.all())
+    return Document(await node.webhooks())
 
 
 @router.post("", status_code=201, responses=answers(IssuedWebhook, status=201, located=True), response_class=Document)
 async def add_webhook(asked: NewWebhook, node: TheNode, principal: Administrator) -> Document:
     """Tell an endpoint of what happens from now on; the secret that signs it is in this answer and nowhere else."""
-    checked_url(asked.url)
-    added = await node.parts.webhooks.add(
-        asked.url, types=tuple(asked.types), templates=tuple(asked.templates), by=principal.name
-    )
+    wanted = Subscription(url=asked.url, types=tuple(asked.types), templates=tuple(asked.templates))
+    added = await node.add_webhook(wanted, by=principal.name)
     return Document(added, 201, {"Location": f"{router.prefix}/{added.webhook.id}"})
 
 
 @router.get("/{webhook}", responses=answers(Webhook), response_class=Document)
 async def show_webhook(webhook: Id, node: TheNode, principal: Administrator) -> Document:
     """A webhook, with how much of what it was to be told was given up."""
-    return Document(await node.parts.webhooks.find(webhook))
+    return Document(await node.webhook(webhook))
 
 
 @router.delete("/{webhook}", responses=answers(Webhook), response_class=Document)
 async def remove_webhook(webhook: Id, node: TheNode, principal: Administrator) -> Document:
     """Tell an endpoint nothing any more; other processes follow within seconds."""
-    return Document(await node.parts.webhooks.remove(webhook, by=principal.name))
+    return Document(await node.remove_webhook(webhook, by=principal.name))

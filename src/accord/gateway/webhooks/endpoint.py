@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 
 from accord.domain.webhook import MEDIA_TYPE, signature
+from accord.engine.webhooks import checked_url
 from accord.errors import BadInput, Refused
 from accord.ports import Clock, Ids
 
@@ -97,21 +98,6 @@ class Endpoint:
                     hint="an operator allows networks in the setting webhook_networks",
                 )
         return addresses[0]
-
-
-def checked_url(text: str) -> httpx.URL:
-    """The URL of an endpoint. Raises BadInput."""
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL as error:
-        raise BadInput.of("ACC987", f"no webhook can have the URL {text}: {error}") from None
-    if url.scheme not in ("https", "http") or not url.host or url.userinfo or url.fragment:
-        raise BadInput.of(
-            "ACC987",
-            f"no webhook can have the URL {text}",
-            hint="https://host/path, without a user, a password or a fragment",
-        )
-    return url
 
 
 def allowed_networks(named: Sequence[str], host: str) -> Networks:
