@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -53,6 +53,10 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
     sequence: int = 0
     digest: Digest = GENESIS
+
+
+SEQUENCE_MAX: Final = (1 << 63) - 1
+"""No event has a greater number; whoever asks for more is given what there is."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

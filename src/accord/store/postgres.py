@@ -12,6 +12,7 @@ import msgspec
 from accord.domain.ids import PARTITIONS, Digest, RunId, StreamId
 from accord.ports import (
     GENESIS,
+    SEQUENCE_MAX,
     Answer,
     Append,
     Fence,
@@ -53,7 +54,8 @@ class PostgresJournal:
         await self._commits.submit(appends)
 
     async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
-        rows = await self._rows("read", stream, after, limit)
+        most = None if limit is None else min(limit, SEQUENCE_MAX)
+        rows = await self._rows("read", stream, min(after, SEQUENCE_MAX), most)
         return [Record(stream, sequence, data, Digest(digest.hex())) for sequence, data, digest in rows]
 
     async def head(self, stream: StreamId) -> Head:

@@ -17,6 +17,7 @@ import msgspec
 from accord.domain.ids import PARTITIONS, RunId, StreamId
 from accord.ports import (
     GENESIS,
+    SEQUENCE_MAX,
     Answer,
     Append,
     Fence,
@@ -72,7 +73,8 @@ class SqliteJournal:
         await self._commits.submit(appends)
 
     async def read(self, stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[Record]:
-        rows = await self._rows("read", stream=stream, after=after, limit=-1 if limit is None else limit)
+        most = -1 if limit is None else min(limit, SEQUENCE_MAX)
+        rows = await self._rows("read", stream=stream, after=min(after, SEQUENCE_MAX), limit=most)
         return [Record(*row) for row in rows]
 
     async def head(self, stream: StreamId) -> Head:

@@ -20,6 +20,7 @@ from accord.codec import chained, follow
 from accord.domain.ids import PARTITIONS, StreamId
 from accord.errors import AccordError, Fenced, SequenceConflict, StoreCorrupt
 from accord.ports import (
+    SEQUENCE_MAX,
     Answer,
     Append,
     Fence,
@@ -76,6 +77,12 @@ class JournalSuite:
         assert await journal.read(SYSTEM, after=4) == list(append.records[4:])
         assert await journal.read(SYSTEM, after=4, limit=3) == list(append.records[4:7])
         assert await journal.read(SYSTEM, limit=0) == []
+
+    async def test_numbers_that_no_event_has(self, journal: Journal) -> None:
+        append = system_append(Head(), b"one", b"two")
+        await journal.append([append])
+        assert await journal.read(SYSTEM, after=SEQUENCE_MAX + 1) == []
+        assert await journal.read(SYSTEM, limit=10**40) == list(append.records)
         assert await journal.read(SYSTEM, after=10) == []
 
     @pytest.mark.parametrize("data", [b"", b"\x00\xff\xfe", b"'; DROP TABLE events", bytes(3_000_000)])

@@ -100,6 +100,28 @@ async def test_a_time_that_runs_out_inside_is_a_fault_and_no_late_answer(
     assert "TimeoutError" in caplog.text
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T23:59:59Z"])
+async def test_moments_at_the_ends_of_the_calendar(asker: Any, moment: str) -> None:
+    await asker.show("admin")
+    new = {"name": "ci", "role": "viewer", "expires_at": moment}
+    for answer in (
+        await asker.http.get("/v1/runs", params={"since": moment}),
+        await asker.http.get("/v1/events", params={"after": moment}),
+        await asker.http.get("/v1/events", headers={"Last-Event-ID": moment}),
+        await asker.http.delete("/v1/keys/k", params={"since": moment}),
+        await asker.http.post("/v1/access/keys", json=new),
+    ):
+        assert code_of(answer, 422) == "ACC956"
+        assert "from 1970 to 9998" in answer.text
+
+
+async def test_a_moment_of_another_zone_is_one_in_utc(asker: Any) -> None:
+    await asker.show("admin")
+    new = {"name": "ci", "role": "viewer", "expires_at": "2100-01-01T01:00:00+01:00"}
+    issued = await asker.http.post("/v1/access/keys", json=new)
+    assert issued.json()["key"]["expires_at"] == "2100-01-01T00:00:00Z"
+
+
 # -- limits ------------------------------------------------------------------------------------------------------
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from accord.domain.access import KEY_NAME_PATTERN, ApiKey, IssuedApiKey, Role
 from accord.gateway.asking import Administrator, TheNode
 from accord.gateway.documents import Document, answers
+from accord.gateway.moments import Moment
 
 router = APIRouter(prefix="/v1/access/keys", tags=["access"])
 
@@ -23,7 +24,7 @@ class NewKey(BaseModel):
 
     name: str = Field(pattern=KEY_NAME_PATTERN, description="Whom or what it is for.")
     role: Role
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 @router.get("", responses=answers(list[ApiKey]), response_class=Document)

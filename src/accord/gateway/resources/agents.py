@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from accord.domain.capability import CapabilityRange
@@ -14,6 +13,7 @@ from accord.errors import NotFound
 from accord.gateway.asking import Administrator, Shown, TheGateway, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.feeds.streams import EventStream, streamed
+from accord.gateway.moments import Moment
 from accord.ports import Sighting
 from accord.views.agents import (
     AgentDocument,
@@ -91,7 +91,7 @@ async def revoke_key(
     node: TheNode,
     principal: Administrator,
     reason: Annotated[str, Query(max_length=4000)] = "",
-    since: Annotated[AwareDatetime | None, Query(description="From then on it may have been in other hands.")] = None,
+    since: Annotated[Moment | None, Query(description="From then on it may have been in other hands.")] = None,
 ) -> Document:
     """Accept nothing new under a key; when this answers, no process does any more. Again is no error."""
     return Document(key_document(await node.revoke_key(KeyId(kid), by=principal.name, reason=reason, since=since)))

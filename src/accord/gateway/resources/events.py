@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from accord.domain.ids import RunId
 from accord.gateway.asking import Shown, TheGateway, Viewer
 from accord.gateway.feeds.runs import RunFilter
 from accord.gateway.feeds.streams import EventStream, streamed
+from accord.gateway.moments import Moment
 from accord.ports import RunState
 from accord.views.runs import RunNews
 
@@ -26,8 +26,8 @@ async def watch_runs(  # noqa: PLR0913 - each is a parameter of the query
     state: Annotated[list[RunState] | None, Query(description="Only runs in one of these states.")] = None,
     template: Annotated[str | None, Query(max_length=200, description="`name`, or `name@version`.")] = None,
     parent: Annotated[str | None, Query(max_length=64, description="Only runs that this run has started.")] = None,
-    after: Annotated[AwareDatetime | None, Query(description="The id of the last message that was seen.")] = None,
-    last_event_id: Annotated[AwareDatetime | None, Header()] = None,
+    after: Annotated[Moment | None, Query(description="The id of the last message that was seen.")] = None,
+    last_event_id: Annotated[Moment | None, Header()] = None,
 ) -> Response:
     """How runs are, as they change, whichever process carries them on, as server-sent events, without an end.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.engine.post import other_request
 from accord.errors import NotFound
 from accord.gateway.asking import Runner, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
+from accord.gateway.moments import Moment
 from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Fork
@@ -74,7 +75,7 @@ async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
     state: Annotated[list[RunState] | None, Query()] = None,
     template: Annotated[str | None, Query(max_length=200)] = None,
     text: Annotated[str | None, Query(max_length=200)] = None,
-    since: Annotated[AwareDatetime | None, Query()] = None,
+    since: Annotated[Moment | None, Query()] = None,
     parent: Annotated[str | None, Query(max_length=64)] = None,
     after: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
