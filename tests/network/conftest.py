@@ -61,13 +61,13 @@ class Site:
 
 
 @asynccontextmanager
-async def serving_at(home: Path, port: int = 0, **settings: Any) -> AsyncIterator[Site]:
+async def serving_at(home: Path, port: int = 0, *, options: Options = LOCAL, **settings: Any) -> AsyncIterator[Site]:
     """An orchestrator with this home."""
     address = Address(port=port)
     with bound(address) as taken:
         async with (
             open_node(Settings(home=home, **settings)) as node,
-            create_application(node, options=LOCAL) as gateway,
+            create_application(node, options=options) as gateway,
             serving(gateway, address, taken, timedelta(seconds=2)),
         ):
             yield Site(node, gateway, url_of(address, taken))

@@ -40,16 +40,15 @@ logger = logging.getLogger("accord.gateway")
 
 NAMESPACE: Final = "/agents"
 
-PROVEN_WITHIN_S: Final = 10.0
-"""Who has not proven who they are by then is disconnected."""
-
 
 class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio comes without types
     """The connections of agents."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, admit: Callable[[str, str], None]) -> None:
+        """`admit` is told who is welcome; whoever is not is disconnected after a while."""
         super().__init__(NAMESPACE)
         self._parts = parts
+        self._admit = admit
         self._nonces: dict[str, str] = {}
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         """To the proofs of the connections that there are."""
@@ -93,9 +92,6 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
     async def _challenge(self, sid: str) -> None:
         registry = registry_id(self._parts.identity.organisation)
         await self.emit("challenge", {"nonce": self._nonces[sid], "registry": registry}, to=sid)
-        await asyncio.sleep(PROVEN_WITHIN_S)
-        if sid in self._nonces:
-            await self.disconnect(sid)
 
     async def _connecting(self, message: Message, nonce: str) -> Connecting:
         parts, now = self._parts, self._parts.ports.clock.now()
@@ -132,6 +128,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         session = Session(self._parts, connecting, partial(self._emit, sid), partial(self.disconnect, sid))
         self._sessions[sid] = session
         self._by_instance[session.instance] = sid
+        self._admit(sid, NAMESPACE)
         await session.start(self._parts.departures.returned(session.instance))
 
     async def _emit(self, sid: str, event: str, data: tuple[object, ...], received: Callable[[], object]) -> None:
@@ -204,7 +201,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
 @asynccontextmanager
 async def agent_sockets(gateway: Gateway) -> AsyncIterator[AgentSockets]:
     """The namespace, as long as the gateway is open."""
-    sockets = AgentSockets(gateway.node.parts)
+    sockets = AgentSockets(gateway.node.parts, gateway.conversations.admit)
     gateway.sockets.register_namespace(sockets)
     gateway.on_drain.append(sockets.leave)
     try:

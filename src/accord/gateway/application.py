@@ -22,11 +22,13 @@ from accord.engine.node import Node
 from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
+from accord.gateway.agents import NAMESPACE as AGENTS
 from accord.gateway.agents import agent_sockets
 from accord.gateway.envelope import Envelope
 from accord.gateway.feeds.agents import AgentsFeed
 from accord.gateway.feeds.runs import RunsFeed
 from accord.gateway.feeds.sockets import feed_sockets
+from accord.gateway.lobby import Conversations, Lobby
 from accord.gateway.metrics import Metrics
 from accord.gateway.openapi import completed, operation_id, routes_of
 from accord.gateway.readiness import Readiness
@@ -96,6 +98,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 << 20
     request_within: timedelta = timedelta(seconds=30)
     """How long a request may take until its answer begins."""
+    handshake_within: timedelta = timedelta(seconds=10)
+    """How long a connection has to say what it is for: the head of a request, a namespace, an agent's proof."""
+    guests_per_address: int = 1024
+    """Connections of one address that may not have said it yet."""
     requests_per_second: float = 100.0
     """Of one principal; an address has ten times as much, for many may share it."""
     burst: int = 1000
@@ -131,7 +137,9 @@ class Gateway:
         self.guard = Guard(node.parts.access, _rates(options, 1), tokens)
         self.feeds = Feeds(node)
         self.readiness = Readiness(node.parts.ports.journal)
-        self.sockets = _sockets(options)
+        self.lobby = Lobby(options.handshake_within, options.guests_per_address)
+        self.conversations = Conversations(self.lobby, frozenset((AGENTS,)))
+        self.sockets = _sockets(options, self.conversations)
         self.api = _api(options)
         self.api.state.gateway = self
         self.on_drain: list[Callable[[], Awaitable[None]]] = []
@@ -143,6 +151,8 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI says."""
+        if scope["type"] == "websocket":
+            self.conversations.upgrade(scope)
         await self._served(scope, receive, send)
 
     async def __aenter__(self) -> Self:
@@ -195,14 +205,17 @@ def _rates(options: Options, times: int) -> Rates:
     return Rates(options.requests_per_second * times, options.burst * times, time.monotonic)
 
 
-def _sockets(options: Options) -> Any:
-    return socketio.AsyncServer(
+def _sockets(options: Options, conversations: Conversations) -> Any:
+    sockets = socketio.AsyncServer(
+        conversations,
         async_mode="asgi",
         # None is "the server's own origin"; an empty list would be "any".
         cors_allowed_origins=list(options.cors_origins) or None,
         max_http_buffer_size=options.max_message_bytes,
         transports=["websocket", "polling"],
     )
+    conversations.watch(sockets.eio)
+    return sockets
 
 
 class _Api(FastAPI):

@@ -158,6 +158,12 @@ def unreadable(instance: str) -> Response:
     return answer(details(400, [problem], instance, "bad_input"), headers)
 
 
+def unfinished(instance: str) -> Response:
+    """The answer to a request whose head did not come in time; nobody has seen a request."""
+    problem = Problem("ACC968", "the head of the request did not come in time", hint="send it at once")
+    return answer(details(408, [problem], instance, "bad_input"), {"X-Request-Id": instance})
+
+
 def too_late(within_s: float, instance: str) -> Response:
     """The answer where there was none in time."""
     text = f"no answer within {within_s:g} s; what was begun may still have happened"

@@ -11,7 +11,6 @@ import errno
 import ipaddress
 import logging
 import resource
-import secrets
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -22,11 +21,10 @@ from typing import Final
 
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from accord.errors import BadInput, Place, Problem
-from accord.gateway import problems
 from accord.gateway.application import Gateway
+from accord.gateway.entrance import Entrance
 
 logger = logging.getLogger("accord.gateway")
 
@@ -131,18 +129,6 @@ async def serving(
         await running
 
 
-class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1, where what cannot be read at all is told as everything else is."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer, and close the connection: nobody knows where the next request begins."""
-        response = problems.unreadable(secrets.token_hex(8))
-        headers = [*response.raw_headers, (b"connection", b"close")]
-        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in headers), b"", response.body]
-        self.transport.write(b"\r\n".join(lines))
-        self.transport.close()
-
-
 class _Server(uvicorn.Server):
     """Uvicorn, without its signal handlers: who runs the loop decides when it ends."""
 
@@ -150,7 +136,7 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             lifespan="off",
-            http=_Protocol,
+            http=Entrance,
             ws="websockets-sansio",
             log_config=None,
             access_log=False,
