@@ -29,6 +29,8 @@ from .fuzzed import Served
 
 REQUESTS: Final = int(os.environ.get("ACCORD_TEST_REQUESTS", "10"))
 
+pytestmark = pytest.mark.timeout(120 + 5 * REQUESTS)
+
 CHECKS: Final[list[Any]] = [
     not_a_server_error,
     status_code_conformance,

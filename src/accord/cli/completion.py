@@ -1,7 +1,7 @@
 """What the shell offers: runs, tasks, templates, agents, capabilities, keys.
 
-Read from the files alone, so that a key press costs little; where something cannot be read nothing is offered, as a
-completion never complains.
+Read from the files alone, so that a key press costs little, or asked of the server that is named; where something
+cannot be read nothing is offered, as a completion never complains.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from accord.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from accord import builtin
+    from accord.cli import offers
 else:
     builtin = later("accord.builtin")
+    offers = later("accord.cli.offers")
 
 MOST = 50
 FILES = (".yaml", ".yml", ".json")
@@ -53,12 +55,18 @@ Offers = list[tuple[str, str]]
 def complete_run(ctx: typer.Context, incomplete: str) -> Offers:
     """Runs whose id begins like this, the newest first, with state and template."""
     last = [("last", "the newest run")] if "last".startswith(incomplete) else []
+    there = _server(ctx)
+    if there is not None:
+        return last + list(there.runs(incomplete).items())
     rows = _rows(ctx, _RUNS, incomplete, MOST)
     return last + [(run, f"{state}, {template}") for run, state, template in rows]
 
 
 def complete_task(ctx: typer.Context, incomplete: str) -> Offers:
     """The tasks of the run that was named before."""
+    there = _server(ctx)
+    if there is not None:
+        return _beginning(incomplete, there.tasks(ctx.params.get("run") or "last").items())
     settings = _settings(ctx)
     for (digest,) in _rows(ctx, _GRAPH, ctx.params.get("run") or "last"):
         tasks = _tasks(settings.blobs / digest[:2] / digest) if settings is not None else []
@@ -68,6 +76,9 @@ def complete_task(ctx: typer.Context, incomplete: str) -> Offers:
 
 def complete_template(ctx: typer.Context, incomplete: str) -> Offers:
     """Built-in templates, those that were published, and those of earlier runs."""
+    there = _server(ctx)
+    if there is not None:
+        return _beginning(incomplete, there.templates().items())
     built_in = Path(__file__).parent.parent / "builtin" / "templates"
     names = {file.stem: "built in" for file in built_in.glob("*.yaml")}
     for (template,) in _rows(ctx, _TEMPLATES):
@@ -84,6 +95,9 @@ def complete_target(ctx: typer.Context, incomplete: str) -> Offers:
 
 def complete_agent(ctx: typer.Context, incomplete: str) -> Offers:
     """The built-in agents, and those that have been here."""
+    there = _server(ctx)
+    if there is not None:
+        return _beginning(incomplete, there.agents().items())
     names = {agent.name: "built in" for agent in builtin.agents()}
     for agent, _ in _rows(ctx, _CARDS):
         organisation, _, name = agent.removeprefix("spiffe://").partition("/agent/")
@@ -93,6 +107,9 @@ def complete_agent(ctx: typer.Context, incomplete: str) -> Offers:
 
 def complete_capability(ctx: typer.Context, incomplete: str) -> Offers:
     """Capabilities of the built-in agents, and of those that have been here."""
+    there = _server(ctx)
+    if there is not None:
+        return _beginning(incomplete, there.capabilities().items())
     names = {name.partition("@")[0]: "built in" for agent in builtin.agents() for name in agent.capabilities}
     for _, card in _rows(ctx, _CARDS):
         for offer in msgspec.json.decode(card)["capabilities"] if card is not None else ():
@@ -116,6 +133,13 @@ def _tasks(template: Path) -> list[str]:
         return list(msgspec.json.decode(template.read_bytes())["tasks"])
     except OSError:
         return []
+
+
+def _server(ctx: typer.Context) -> offers.There | None:
+    """The server that the command line names, or the environment; None where the home here is meant."""
+    settings = _settings(ctx)
+    url = settings and (ctx.find_root().params.get("server") or settings.server)
+    return offers.There(url, settings) if settings and url else None
 
 
 def _settings(ctx: typer.Context) -> Settings | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -58,8 +59,13 @@ def read_entry(path: Path) -> Entry:
     return entry_of(read_source(path), str(path))
 
 
-def built_in_entries() -> Iterator[Entry]:
+@cache  # they are part of the package: no process sees others
+def built_in_entries() -> tuple[Entry, ...]:
     """The templates that come with Accord."""
+    return tuple(_built_in_entries())
+
+
+def _built_in_entries() -> Iterator[Entry]:
     for file in sorted((files("accord.builtin") / "templates").iterdir(), key=lambda one: one.name):
         if file.name.endswith(".yaml"):
             with as_file(file) as path:
