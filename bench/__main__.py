@@ -1,4 +1,5 @@
-"""`python -m bench`: how fast the embedded default is, everything counted: agents, orchestrator, journal, bus.
+"""`python -m bench`: how fast Accord is, everything counted: agents, orchestrator, journal, bus; on the embedded default, or
+with `--on postgres` on a PostgreSQL server that is started for it.
 
 With `--peers`, each scenario that other systems know is measured with them as well, right after Accord.
 
@@ -25,7 +26,8 @@ from rich.table import Table
 from accord.app import settle_memory
 from bench.measure import Figures, Readings
 from bench.network import NETWORK
-from bench.scenarios import EMBEDDED, Scenario
+from bench.scenarios import Scenario, on
+from bench.stores import Embedded, Store, store
 
 PEERS = {"LangGraph, SQLite saver, sync": "langgraph_sqlite", "DBOS, SQLite": "dbos_sqlite"}
 """Modules of `bench.peers`, by what they measure."""
@@ -33,9 +35,8 @@ PEERS = {"LangGraph, SQLite saver, sync": "langgraph_sqlite", "DBOS, SQLite": "d
 COMPARED = ("lone", "chain-100", "chain-500", "fan-out")
 """The scenarios that the peers know."""
 
-SCENARIOS = (*EMBEDDED, *NETWORK)
-
-ACCORD = "Accord, embedded default"
+SCENARIOS = (*on(Embedded()), *NETWORK)
+"""Those over the network are of the embedded default alone."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -51,24 +52,30 @@ def main() -> None:
     arguments = _arguments()
     console = Console(stderr=True)
     names = arguments.only or (COMPARED if arguments.peers else [one.name for one in SCENARIOS])
-    chosen = [one for one in SCENARIOS if one.name in names]
     rows = []
     settle_memory()
-    for scenario in track(chosen, description="bench", console=console, disable=not console.is_terminal):
-        for row in _measured(scenario, arguments):
-            rows.append(row)
-            line = json.dumps(_record(row))
-            print(line, flush=True)
-            if arguments.out:
-                with Path(arguments.out).open("a") as out:
-                    out.write(line + "\n")
+    with store(arguments.on) as where:
+        known = SCENARIOS if isinstance(where, Embedded) else on(where)
+        chosen = [one for one in known if one.name in names]
+        for scenario in track(chosen, description="bench", console=console, disable=not console.is_terminal):
+            for row in _measured(scenario, where, arguments):
+                rows.append(row)
+                _print(row, arguments.out)
     for table in (_table(rows), _readings(rows)):
         if table.row_count:
             console.print(table)
 
 
-def _measured(scenario: Scenario, arguments: argparse.Namespace) -> Iterator[Row]:
-    yield Row(scenario, ACCORD, uvloop.run(scenario.run(scale=arguments.scale)))
+def _print(row: Row, out: str | None) -> None:
+    line = json.dumps(_record(row))
+    print(line, flush=True)
+    if out:
+        with Path(out).open("a") as file:
+            file.write(line + "\n")
+
+
+def _measured(scenario: Scenario, where: Store, arguments: argparse.Namespace) -> Iterator[Row]:
+    yield Row(scenario, where.name, uvloop.run(scenario.run(scale=arguments.scale)))
     if arguments.peers and scenario.name in COMPARED:
         for system, module in PEERS.items():
             command = [arguments.peers, "-m", f"bench.peers.{module}", scenario.name, str(arguments.scale)]
@@ -84,6 +91,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="of the number of runs or tasks (0.1 for a quick look)"
     )
+    parser.add_argument("--on", choices=("embedded", "postgres"), default="embedded", help="where the journal is")
     parser.add_argument("--peers", metavar="PYTHON", help="also measure bench/peers, with this interpreter")
     parser.add_argument("--out", metavar="FILE", help="append the JSON lines to this file")
     return parser.parse_args()

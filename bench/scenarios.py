@@ -16,10 +16,10 @@ from accord.app import host, open_node
 from accord.domain.ids import Digest
 from accord.engine.node import Node
 from accord.engine.parts import Tuning
-from accord.settings import Settings
 from accord.templates.reading import read_source
 from bench.agents import worker
 from bench.measure import Figures, Meter, Readings
+from bench.stores import Store
 
 TEXT = "x" * 260
 """Makes inputs and outputs of about 300 bytes."""
@@ -43,10 +43,10 @@ class Scenario(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def _node() -> AsyncIterator[Node]:
+async def _node(store: Store) -> AsyncIterator[Node]:
     tuning = Tuning(max_runs=100_000, max_waiting=1_000_000)
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_node(Settings(home=Path(folder) / "home"), tuning) as node, host(node, [worker()]):
+    with tempfile.TemporaryDirectory() as folder, store.settings(Path(folder) / "home") as settings:
+        async with open_node(settings, tuning) as node, host(node, [worker()]):
             yield node
 
 
@@ -109,17 +109,17 @@ async def chains(node: Node, in_flight: int, count: int, meter: Meter) -> Figure
     return meter.figures()
 
 
-def _chain(in_flight: int, runs: int) -> Measure:
+def _chain(store: Store, in_flight: int, runs: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        async with _node() as node:
-            return await chains(node, in_flight, max(int(runs * scale), in_flight), Meter())
+        async with _node(store) as node:
+            return await chains(node, in_flight, max(int(runs * scale), in_flight), Meter(store.processes))
 
     return measure
 
 
-def _fan(width: int, runs: int) -> Measure:
+def _fan(store: Store, width: int, runs: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        meter = Meter()
+        meter = Meter(store.processes)
         wide = max(int(width * (scale if runs == 1 else 1)), 10)
         tasks = {
             "items": {"uses": "bench.items@^1", "with": {"count": "${ input.count }"}},
@@ -135,7 +135,7 @@ def _fan(width: int, runs: int) -> Measure:
             },
         }
         template = template_of("fan", tasks, "${ tasks.counts.output }", {"count": {"type": "integer"}})
-        async with _node() as node:
+        async with _node(store) as node:
             digest = await publish(node, template)
             await one_run(node, digest, {"count": 3}, Meter(), 5)
             with meter.measuring():
@@ -145,9 +145,9 @@ def _fan(width: int, runs: int) -> Measure:
     return measure
 
 
-def _large(tasks: int, branches: int) -> Measure:
+def _large(store: Store, tasks: int, branches: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        meter = Meter()
+        meter = Meter(store.processes)
         count = max(int(tasks * scale), branches)
         spec: dict[str, Any] = {}
         for number in range(count):
@@ -156,7 +156,7 @@ def _large(tasks: int, branches: int) -> Measure:
             spec[f"t{number}"] = {"uses": "bench.hop@^1", "with": inputs}
         last = f"${{ tasks.t{count - 1}.output.n }}"
         template = template_of("large", spec, last, HOP)
-        async with _node() as node:
+        async with _node(store) as node:
             digest = await publish(node, template)
             with meter.measuring():
                 await one_run(node, digest, {"n": 0, "text": TEXT}, meter, count)
@@ -165,14 +165,16 @@ def _large(tasks: int, branches: int) -> Measure:
     return measure
 
 
-EMBEDDED = (
-    Scenario("lone", "one run of 5 steps at a time", _chain(1, 100)),
-    Scenario("chain-10", "5 steps, 10 runs in flight", _chain(10, 500)),
-    Scenario("chain-100", "5 steps, 100 runs in flight", _chain(100, 2_000)),
-    Scenario("chain-500", "5 steps, 500 runs in flight", _chain(500, 4_000)),
-    Scenario("fan-out", "1 → 100 → 1, 10 runs at once", _fan(100, 10)),
-    Scenario("wide", "1 → 10 000 → 1", _fan(10_000, 1)),
-    Scenario("large-1000", "a graph of 1 000 tasks, 100 branches", _large(1_000, 100)),
-    Scenario("large-10000", "a graph of 10 000 tasks, 100 branches", _large(10_000, 100)),
-    Scenario("large-100000", "a graph of 100 000 tasks, 100 branches", _large(100_000, 100)),
-)
+def on(store: Store) -> tuple[Scenario, ...]:
+    """Those in which orchestrator and agents are one process, with the journal in this store."""
+    return (
+        Scenario("lone", "one run of 5 steps at a time", _chain(store, 1, 100)),
+        Scenario("chain-10", "5 steps, 10 runs in flight", _chain(store, 10, 500)),
+        Scenario("chain-100", "5 steps, 100 runs in flight", _chain(store, 100, 2_000)),
+        Scenario("chain-500", "5 steps, 500 runs in flight", _chain(store, 500, 4_000)),
+        Scenario("fan-out", "1 → 100 → 1, 10 runs at once", _fan(store, 100, 10)),
+        Scenario("wide", "1 → 10 000 → 1", _fan(store, 10_000, 1)),
+        Scenario("large-1000", "a graph of 1 000 tasks, 100 branches", _large(store, 1_000, 100)),
+        Scenario("large-10000", "a graph of 10 000 tasks, 100 branches", _large(store, 10_000, 100)),
+        Scenario("large-100000", "a graph of 100 000 tasks, 100 branches", _large(store, 100_000, 100)),
+    )

@@ -44,6 +44,11 @@ class PostgresServer:
         self._programs = programs
         self._numbers = count(1)
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of the server are children of, while it runs."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
     def address(self, database: str = "postgres", *, user: str = SUPERUSER) -> StoreAddress:
         """The address of a database."""
         return StoreAddress(f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}")
