@@ -1,5 +1,5 @@
-"""`python -m bench`: how fast Accord is, everything counted: agents, orchestrator, journal, bus; on the embedded default, or
-with `--on postgres` on a PostgreSQL server that is started for it.
+"""`python -m bench`: how fast Accord is, everything counted: agents, orchestrator, journal, bus. It is the embedded
+default that is measured, or with `--on postgres` a PostgreSQL server that is started for it.
 
 With `--peers`, each scenario that other systems know is measured with them as well, right after Accord.
 

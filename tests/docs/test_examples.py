@@ -9,7 +9,8 @@
     ```yaml title="hello.yaml"     a block with a title is written to that file.
     ```python                      a block of Python without a title is run.
 
-Anything else (```sh, ```text, ...) is only shown.
+Anything else (```sh, ```text, ...) is only shown. On the page about PostgreSQL, `psql` and addresses without a host
+reach a server that is there for the tests.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from accord.testing.postgres import SUPERUSER, PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -83,9 +86,12 @@ def pattern(expected: list[str]) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, server: PostgresServer | None) -> dict[str, str]:
+    around = {} if server is None else {"PGHOST": str(server.folder), "PGUSER": SUPERUSER}
+    programs = [] if server is None else [str(server.programs)]
     return {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        **around,
+        "PATH": os.pathsep.join([*programs, str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "HOME": str(home),
         "ACCORD_HOME": str(home / "accord"),
@@ -96,11 +102,11 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def run(arguments: list[str], folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], folder: Path, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         arguments,
         cwd=folder,
-        env=environment(home),
+        env=given,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -110,8 +116,8 @@ def run(arguments: list[str], folder: Path, home: Path) -> subprocess.CompletedP
     )
 
 
-def check(command: Command, where: str, folder: Path, home: Path) -> None:
-    done = run(["bash", "-c", command.text], folder, home)
+def check(command: Command, where: str, folder: Path, given: dict[str, str]) -> None:
+    done = run(["bash", "-c", command.text], folder, given)
     shown = f"{where}: $ {command.text}\n{done.stdout}"
     assert done.returncode == command.exit_code, f"exit code {done.returncode}, expected {command.exit_code}: {shown}"
     if command.output:
@@ -119,12 +125,12 @@ def check(command: Command, where: str, folder: Path, home: Path) -> None:
         assert found, f"{shown}\n-- expected --\n" + "\n".join(command.output)
 
 
-def begin(command: Command, where: str, folder: Path, home: Path) -> subprocess.Popen[str]:
+def begin(command: Command, where: str, folder: Path, given: dict[str, str]) -> subprocess.Popen[str]:
     """The command, started, once it has printed what is expected."""
     process = subprocess.Popen(
         ["bash", "-c", f"exec {command.text}"],
         cwd=folder,
-        env=environment(home),
+        env=given,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,24 +160,27 @@ PAGES_THAT_RUN = [page for page in PAGES if page.is_file() and any(is_run(block)
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", PAGES_THAT_RUN, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path, beside: list[subprocess.Popen[str]]) -> None:
+def test_what_a_page_shows_is_what_happens(
+    page: Path, tmp_path: Path, beside: list[subprocess.Popen[str]], request: pytest.FixtureRequest
+) -> None:
     folder, home = tmp_path / "work", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
+    given = environment(home, request.getfixturevalue("postgres") if page.name == "postgresql.md" else None)
     for block in filter(is_run, blocks(page)):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.title:
             (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
             (folder / block.title).write_text(block.text, "utf-8")
         elif block.language == "python":
-            done = run([sys.executable, "-c", block.text], folder, home)
+            done = run([sys.executable, "-c", block.text], folder, given)
             assert done.returncode == 0, f"{where}\n{done.stdout}"
         else:
             for command in commands(block.text):
                 if command.beside:
-                    beside.append(begin(command, where, folder, home))
+                    beside.append(begin(command, where, folder, given))
                 else:
-                    check(command, where, folder, home)
+                    check(command, where, folder, given)
 
 
 def test_placeholders():

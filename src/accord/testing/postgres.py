@@ -41,7 +41,7 @@ class PostgresServer:
     def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self._programs = programs
+        self.programs = programs
         self._numbers = count(1)
 
     @property
@@ -88,7 +88,7 @@ class PostgresServer:
         user = NOBODY if os.geteuid() == 0 else None
         with tempfile.TemporaryFile("w+") as out:  # a pipe would stay open as long as the server that `start` leaves
             done = subprocess.run(  # noqa: S603  # a program of the wheel
-                [str(self._programs / program), *arguments],
+                [str(self.programs / program), *arguments],
                 check=False, stdout=out, stderr=subprocess.STDOUT, user=user, group=user, cwd=self.folder,
             )  # fmt: skip
             out.seek(0)
