@@ -73,7 +73,10 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         answer = self._answers.get(sid)
         if answer is None:
             answer = self._answers[sid] = asyncio.ensure_future(self._proven(sid, sent))
-        return await asyncio.shield(answer)
+        told = await asyncio.shield(answer)
+        if not told["ok"]:
+            self._later(self.disconnect(sid))  # once it is told why
+        return told
 
     async def _proven(self, sid: str, sent: tuple[object, ...]) -> dict[str, Any]:
         try:
@@ -85,7 +88,6 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
             await self._begin(sid, connecting)
         except AccordError as error:
             logger.info("an agent was not let in: %s", error)
-            self._later(self.disconnect(sid))
             return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError)))
         return {"ok": True, "statement": welcome.statement.decode("ascii"), "payload": welcome.payload}
 
