@@ -17,6 +17,7 @@ from pages.decisions import decision_page
 from pages.errors import error_page, unexplained
 from pages.events import event_page
 from pages.http import http_page
+from pages.rules import rule_page
 from pages.scenes import scene_files
 from pages.schemas import schema_files
 from pages.sdk import sdk_page
@@ -36,6 +37,7 @@ def pages() -> dict[Path, str]:
         reference / "access.md": access_page(),
         reference / "cli.md": command_page(),
         reference / "client.md": client_page(),
+        reference / "conformance.md": rule_page(),
         reference / "errors.md": error_page(SOURCES),
         reference / "events.md": event_page(),
         reference / "http.md": http_page(),

@@ -10,9 +10,14 @@ import signal
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
+from accord.domain.command import Cancel
+from accord.domain.message import PAYLOAD_MAX_BYTES
+from accord.domain.news import Happened
 
 from .conftest import Site
 from .needs import program
@@ -34,6 +39,40 @@ tasks:
     for_each: "${input.texts}"
     with: {text: "${item}"}
 output: "${tasks.count.output}"
+"""
+
+
+INDEX = """
+accord: template/1
+name: index
+version: 1.0.0
+description: Indexes a text, and says how large that is.
+input:
+  type: object
+  required: [text, times]
+  properties: {text: {type: string}, times: {type: integer, minimum: 1}}
+tasks:
+  index:
+    uses: text.index@^1
+    with: {text: "${input.text}", times: "${input.times}"}
+  size:
+    uses: index.size@^1
+    with: {index: "${tasks.index.output}"}
+output: "${tasks.size.output}"
+"""
+
+
+WAIT = """
+accord: template/1
+name: wait
+version: 1.0.0
+description: Waits.
+input: {type: object, required: [seconds], properties: {seconds: {type: number, minimum: 0, maximum: 60}}}
+tasks:
+  wait:
+    uses: time.wait@^1
+    with: {seconds: "${input.seconds}"}
+output: "${tasks.wait.output}"
 """
 
 
@@ -118,3 +157,43 @@ async def test_it_is_told_why_it_is_not_let_in(site: Site, installed: Path, tmp_
         _, errors = await process.communicate()
     assert process.returncode == 1
     assert b"ACC782" in errors
+
+
+@pytest.mark.parametrize("times", [3, 3000, 300_000])
+async def test_documents_of_any_size(site: Site, installed: Path, tmp_path: Path, times: int) -> None:
+    """Inline, uploaded and handed on whole, and uploaded and fetched by reference."""
+    template = tmp_path / "index.yaml"
+    template.write_text(INDEX)
+    token = await site.token("word-counter")
+    async with running(installed, tmp_path / "js", site.url, token):
+        run = await site.run(template, {"text": "bees dance", "times": times}, AGENT)
+    assert run.phase == "completed", run.problem
+    index = run.state("index").output
+    large = index.length_bytes > PAYLOAD_MAX_BYTES
+    assert large == (times == 300_000)
+    expected = {"bytes": index.length_bytes, "entries": 2 * times}
+    assert await site.node.parts.documents.fetched(run.output) == expected
+    (attempt,) = run.state("size").attempts
+    assert attempt.cost == Decimal("0.001")
+    assert await site.node.incidents(10) == []
+
+
+async def test_what_is_cancelled_stops(site: Site, installed: Path, tmp_path: Path) -> None:
+    template = tmp_path / "wait.yaml"
+    template.write_text(WAIT)
+    token = await site.token("word-counter")
+    async with running(installed, tmp_path / "js", site.url, token) as process:
+        run = await site.start(template, {"seconds": 60}, AGENT)
+        async with asyncio.timeout(30):
+            async for news in site.node.follow(run.id):
+                if isinstance(news, Happened) and news.run.state("wait").attempts:
+                    break
+        await site.node.control(run.id, Cancel(by="test"))
+        async with asyncio.timeout(30):
+            ended = await site.node.ended(run.id)
+        # It has nothing under way any more, so it ends at once, and not after a minute.
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await process.wait()
+    assert ended.phase == "cancelled"
+    assert process.returncode == 0

@@ -1,20 +1,24 @@
-// What every agent does, from docs/protocol.md: keys, statements, the handshake, heartbeats, assignments and answers.
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// What every agent does, from docs/protocol.md: the handshake, heartbeats, credit, assignments and answers. Rules in
+// brackets stand there.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { calculateJwkThumbprint, CompactSign, compactVerify, exportJWK, generateKeyPair, importJWK } from 'jose';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import { io } from 'socket.io-client';
+import { arrayBytes, delivered, fetched, referenceOf, referencesIn } from './large.js';
+import { claimsOf, digest, json, kidOf, Signer, uuid7, verified } from './statements.js';
 
 const NAME = /^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/;
-const VALID_S = 300;
-const SKEW_S = 60;
+const REMEMBERED = 4096;
+const EMPTY = Buffer.alloc(0);
 
 export class Agent {
-  #home; #capacity; #capabilities = new Map(); #key; #kid; #publicJwk;
+  #home; #url; #capacity; #capabilities = new Map(); #signer; #token;
   #socket; #trusted = new Map(); #registry; #heartbeatMs = 5000; #beating;
-  #received = 0; #held = new Map(); #answered = new Map(); #withdrawn = new Set(); #unsent = new Map();
-  #pinned = new Set(); #enrolled = false; #joined = false; #draining = false; #idle = [];
+  #received = 0; #held = new Map(); #waiting = []; #running = 0;
+  #answered = new Map(); #withdrawn = new Map(); #unsent = new Map();
+  #pinned = new Set(); #enrolled = false; #joined = false; #draining = false; #over = false; #idle = [];
 
   constructor(name, { organisation = 'local', concurrency = 8, queue = 64, home = '.' } = {}) {
     if (!NAME.test(name)) throw new Error(`${name} is no agent's name`);
@@ -27,235 +31,263 @@ export class Agent {
     this.#home = home;
   }
 
-  offer(reference, { description = '', input, output, limits = {}, run }) {
+  /**
+   * Offers a capability. `run(input, context)` gives `{ value, confidence?, cost? }`, or `{ items, … }` where the output is
+   * a list that may be long, as an iterable. The context has `idempotency_key`, `signal`, `progress(fraction, message)` and
+   * `open(value)`: the bytes of a list in the input, whether it came with it or by reference.
+   */
+  offer(reference, { description = '', input, output, limits = {}, examples = [], run }) {
     const admits = ajv.compile(input);
-    this.#capabilities.set(reference, { description, input, output, limits, run, admits });
+    this.#capabilities.set(reference, { description, input, output, limits, examples, run, admits });
   }
 
   // -- the connection ------------------------------------------------------------------------------------------------
 
-  /** Resolves when the first welcome has come; connects again whenever the connection is lost. */
+  /** Resolves when the first welcome has come; connects again whenever the connection is lost. Rejects what is final. */
   async connect(url, token) {
+    this.#url = url.replace(/\/$/, '');
+    this.#token = token;
     await this.#loadKey();
-    this.#believe(url, token);
+    this.#believe();
     await new Promise((resolve, reject) => {
-      this.#socket = io(`${url}/agents`, { transports: ['websocket'], randomizationFactor: 0.5 });
-      this.#socket.on('challenge', async (told, ...rest) => {
-        try {
-          await this.#prove(url, told.nonce, token);
-          resolve();
-        } catch (error) {
-          this.#socket.disconnect();
-          reject(error);
-        }
-      });
+      // Waits longer each time, and by chance [R-CN-5]
+      this.#socket = io(`${this.#url}/agents`, { transports: ['websocket'], reconnectionDelay: 250, reconnectionDelayMax: 5000, randomizationFactor: 0.5 });
+      this.#socket.on('challenge', (told) => this.#prove(told.nonce).then(resolve, (error) => this.#notLetIn(error, reject)));
       this.#socket.on('message', async (statement, payload, received) => {
         this.#received += 1;
         received({ ok: true });
-        await this.#assigned(statement, payload);
+        await this.#assigned(statement, Buffer.from(payload));
       });
       this.#socket.on('notice', async (scope, statement, payload, received) => {
         received({ ok: true });
-        await this.#noticed(statement, payload);
+        await this.#noticed(statement, Buffer.from(payload));
       });
-      this.#socket.on('disconnect', () => (this.#joined = false));
-      this.#socket.on('leaving', () => this.#socket.io.engine.close());
+      this.#socket.on('disconnect', (reason) => {
+        this.#joined = false;
+        // Socket.IO connects again by itself, but not to a server that has ended the connection
+        if (reason === 'io server disconnect' && !this.#over) setTimeout(() => this.#socket.connect(), 250 + 750 * Math.random());
+      });
+      this.#socket.on('leaving', () => this.#socket.disconnect().connect()); // at once [R-CN-4]
     });
   }
 
-  /** Takes nothing new, ends what has begun, says that it leaves. */
+  #notLetIn(error, reject) {
+    if (error.final) {
+      this.#over = true;
+      this.#socket.disconnect();
+      reject(error);
+    } else {
+      console.error(`not let in yet: ${error.message}`);
+      this.#socket.io.engine.close(); // Socket.IO connects again
+    }
+  }
+
+  /** Takes nothing new, gives back what has not begun, ends what has, and says that it leaves [R-DR-1, R-DR-2, R-DR-3]. */
   async stop() {
     this.#draining = true;
     await this.#beat();
+    await Promise.all(this.#waiting.splice(0).map((one) => this.#giveBack(one)));
     await new Promise((resolve) => (this.#held.size ? this.#idle.push(resolve) : resolve()));
     clearInterval(this.#beating);
     await this.#beat(true);
+    this.#over = true;
     this.#socket.disconnect();
   }
 
-  async #prove(url, nonce, token) {
-    const first = token && !this.#enrolled;
-    const payload = json({ instance: this.instance, ...(first ? { key: this.#publicJwk, token } : {}) });
-    const sent = await this.#message({ aud: this.#registry, jti: nonce, knd: 'connect' }, payload);
-    const answer = await this.#socket.timeout(10_000).emitWithAck('prove', sent.statement, sent.payload);
-    if (!answer.ok) throw new Error(answer.problems.map((one) => `${one.code} ${one.message}`).join('; '));
-    await this.#welcomed(url, answer, sent, nonce);
+  async #giveBack(one) {
+    this.#held.delete(one.attempt);
+    const told = this.#socket.timeout(3000).emitWithAck('return', one.statement, one.payload);
+    await told.catch(() => {}); // its lease runs out
+  }
+
+  async #prove(nonce) {
+    const first = this.#token && !this.#enrolled;
+    const payload = json({ instance: this.instance, ...(first ? { key: this.#signer.publicJwk, token: this.#token } : {}) });
+    const statement = await this.#signer.statement({ aud: this.#registry, jti: nonce, knd: 'connect' }, payload);
+    const answer = await this.#socket.timeout(10_000).emitWithAck('prove', statement, payload);
+    if (!answer.ok) throw Object.assign(new Error(told(answer.problems)), { final: !answer.again });
+    await this.#welcomed(answer, statement, nonce);
     this.#joined = true;
     this.#received = 0;
     await this.#announce();
-    for (const [jti, message] of this.#unsent) this.#send(jti, message);
     this.#allow();
+    for (const [jti, message] of this.#unsent) this.#send(jti, message); // [R-CN-1]
     clearInterval(this.#beating);
     this.#beating = setInterval(() => this.#beat(), this.#heartbeatMs);
   }
 
-  /** The welcome holds the key that has signed it: it is believed because its id was believed before. */
-  async #welcomed(url, answer, sent, nonce) {
+  /** The welcome holds the key that has signed it: it is believed because its id was believed before [R-HS-3, R-HS-4]. */
+  async #welcomed(answer, sent, nonce) {
     const payload = Buffer.from(answer.payload);
-    const told = JSON.parse(payload);
+    const { orchestrators, heartbeat_s: heartbeatS } = JSON.parse(payload);
     const keys = new Map();
-    for (const jwk of told.orchestrators) keys.set(await calculateJwkThumbprint(jwk), jwk);
-    const kid = JSON.parse(Buffer.from(answer.statement.split('.')[0], 'base64url')).kid;
-    if (!(this.#pinned.has(kid) || this.#trusted.has(kid)) || !keys.has(kid)) throw new Error(`the orchestrator's key ${kid} is not trusted`);
+    for (const jwk of orchestrators) keys.set(await calculateJwkThumbprint(jwk), jwk);
+    const kid = kidOf(answer.statement);
+    if (!(this.#pinned.has(kid) || this.#trusted.has(kid)) || !keys.has(kid)) throw final(`the orchestrator's key ${kid} is not trusted`);
+    const claims = await verified(answer.statement, payload, { trusted: keys, audience: this.id, kind: 'welcome' });
+    if (claims.jti !== nonce || claims.ins?.length !== 1 || claims.ins[0] !== digest(claimsOf(sent))) throw final('the welcome is not about this connection');
     this.#trusted = new Map([...this.#trusted, ...keys]);
-    const claims = await this.#verified(answer.statement, payload);
-    if (claims.knd !== 'welcome' || claims.jti !== nonce || claims.ins?.[0] !== digest(claimsOf(sent.statement))) {
-      throw new Error('the welcome is not about this connection');
-    }
     this.#enrolled = true;
-    this.#heartbeatMs = told.heartbeat_s * 1000;
-    writeFileSync(this.#path('trusted.json'), JSON.stringify({ ...this.#remembered(), [url]: [...keys.keys()] }));
+    this.#heartbeatMs = heartbeatS * 1000;
+    this.#remember([...keys.keys()]);
   }
 
   // -- what comes ----------------------------------------------------------------------------------------------------
 
   async #assigned(statement, payload) {
-    const bytes = Buffer.from(payload);
     let claims;
     try {
-      claims = await this.#verified(statement, bytes, 'assign');
+      claims = await verified(statement, payload, { trusted: this.#trusted, audience: this.id, kind: 'assign' });
     } catch (error) {
       console.error(`dropped a message: ${error.message}`);
       return this.#allow();
     }
     const attempt = `${claims.run}/${claims.tsk}/${claims.att}/${claims.lea}`;
-    if (this.#held.has(attempt)) return;
-    if (this.#answered.has(attempt)) return this.#send(...this.#answered.get(attempt));
-    const abort = new AbortController();
-    this.#held.set(attempt, { claims, abort });
-    const about = pick(claims, ['run', 'tsk', 'att', 'lea', 'cap', 'ctr']);
-    const rests = { ...about, aud: claims.iss, ins: [digest(claimsOf(statement))] };
-    const [knd, extra, answer] = await this.#done(claims, bytes, abort, rests);
-    const jti = `${claims.run}/${claims.tsk}/${claims.att}/${knd}`;
-    const message = await this.#message({ ...rests, ...extra, jti, knd }, json(answer));
-    this.#answered.set(attempt, [jti, message]);
-    if (this.#answered.size > 4096) this.#answered.delete(this.#answered.keys().next().value);
-    await this.#send(jti, message);
-    this.#held.delete(attempt);
-    this.#allow();
-    if (!this.#held.size) this.#idle.splice(0).forEach((resolve) => resolve());
+    if (this.#held.has(attempt)) return this.#allow(); // it runs: nothing is sent [R-AS-10]
+    if (this.#answered.has(attempt)) {
+      this.#allow();
+      return this.#send(...this.#answered.get(attempt)); // the same bytes [R-AS-9]
+    }
+    const rests = { ...pick(claims, ['run', 'tsk', 'att', 'lea', 'cap', 'ctr']), aud: claims.iss, ins: [digest(claimsOf(statement))] };
+    const one = { attempt, statement, payload, claims, rests, abort: new AbortController() };
+    this.#held.set(attempt, one);
+    this.#waiting.push(one);
+    this.#begin();
   }
 
-  async #done(claims, bytes, abort, rests) {
-    const capability = this.#capabilities.get(claims.cap);
-    const failure = (code, message, retryable) => ['failure', {}, { code, message: message.slice(0, 2000), retryable }];
-    if (this.#withdrawn.has(`${claims.run}/${claims.tsk}/${claims.att}`)) return failure('cancelled', 'cancelled before it came', true);
-    if (!capability) return failure('unknown-capability', `there is no ${claims.cap} here`, true);
-    try {
-      const { input, context } = JSON.parse(bytes);
-      if (!capability.admits(input)) return failure('input-contract', ajv.errorsText(capability.admits.errors), false);
-      let steps = 0;
-      const progress = async (fraction, message = '') => {
-        const jti = `${claims.run}/${claims.tsk}/${claims.att}/progress/${++steps}`;
-        const told = await this.#message({ ...rests, jti, knd: 'progress' }, json({ fraction, message }));
-        if (this.#joined) this.#socket.emit('message', told.statement, told.payload);
-      };
-      const { value, confidence } = await capability.run(input, { ...context, signal: abort.signal, progress });
-      return ['result', confidence === undefined ? {} : { cnf: confidence }, value];
-    } catch (error) {
-      return abort.signal.aborted ? failure('cancelled', String(abort.signal.reason), true) : failure('error', String(error), true);
+  /** Begins what waits, as far as there is room. */
+  #begin() {
+    while (this.#waiting.length && this.#running < this.#capacity.concurrency) {
+      this.#running += 1;
+      this.#work(this.#waiting.shift()).finally(() => {
+        this.#running -= 1;
+        this.#begin();
+      });
     }
   }
 
+  async #work(one) {
+    const { claims, rests, attempt } = one;
+    const [knd, extra, payload] = await this.#done(one);
+    const jti = `${claims.run}/${claims.tsk}/${claims.att}/${knd}`;
+    const message = { statement: await this.#signer.statement({ ...rests, ...extra, jti, knd }, payload), payload };
+    keep(this.#answered, attempt, [jti, message]);
+    const sent = this.#send(jti, message);
+    this.#held.delete(attempt);
+    this.#allow();
+    await sent;
+    if (!this.#held.size && !this.#unsent.size) this.#idle.splice(0).forEach((resolve) => resolve());
+  }
+
+  /** Kind, further claims and payload of the answer. */
+  async #done(one) {
+    const { claims, payload, abort } = one;
+    const capability = this.#capabilities.get(claims.cap);
+    const failure = (code, message, retryable, cost) => ['failure', cost === undefined ? {} : { cst: cost }, json({ code, message: message.slice(0, 2000), retryable })];
+    if (this.#withdrawn.has(`${claims.run}/${claims.tsk}/${claims.att}`)) return failure('cancelled', 'cancelled before it began', true); // [R-CA-1]
+    if (!capability) return failure('unknown-capability', `there is no ${claims.cap} here`, true);
+    try {
+      const { input, context } = JSON.parse(payload);
+      const wrong = violations(capability.admits, input);
+      if (wrong) return failure('input-contract', wrong, false); // [R-AS-8]
+      const permit = (kind) => this.#signer.statement({ ...one.rests, jti: `${claims.run}/${claims.tsk}/${claims.att}/${kind}`, knd: kind });
+      const open = (value) => (referenceOf(value) ? fetched(this.#url, referenceOf(value), permit, abort.signal) : arrayBytes(value));
+      const { value, items, confidence, cost } = await capability.run(input, { ...context, signal: abort.signal, progress: this.#progress(one), open });
+      const output = items === undefined ? { bytes: json(value) } : await delivered(this.#url, arrayBytes(items), permit, abort.signal);
+      abort.signal.throwIfAborted(); // it is not wanted any more
+      return ['result', { ...(confidence !== undefined && { cnf: confidence }), ...(cost !== undefined && { cst: cost }), ...(output.pld && { pld: output.pld }) }, output.bytes ?? EMPTY];
+    } catch (error) {
+      if (abort.signal.aborted) return failure('cancelled', String(abort.signal.reason), true, error.cost); // [R-CA-2]
+      return failure(error.code ?? 'error', String(error.message ?? error), error.retryable ?? true, error.cost);
+    }
+  }
+
+  #progress({ claims, rests, attempt }) {
+    let steps = 0;
+    return async (fraction, message = '') => {
+      const jti = `${claims.run}/${claims.tsk}/${claims.att}/progress/${++steps}`;
+      const payload = json({ fraction, message });
+      const statement = await this.#signer.statement({ ...rests, jti, knd: 'progress' }, payload);
+      if (this.#joined && this.#held.has(attempt)) this.#socket.emit('message', statement, payload);
+    };
+  }
+
   async #noticed(statement, payload) {
-    const bytes = Buffer.from(payload);
     let claims;
     try {
-      claims = await this.#verified(statement, bytes);
+      claims = await verified(statement, payload, { trusted: this.#trusted, audience: this.id });
     } catch (error) {
       return console.error(`dropped a notice: ${error.message}`);
     }
     if (claims.knd === 'cancel') {
-      this.#withdrawn.add(`${claims.run}/${claims.tsk}/${claims.att}`);
-      for (const one of this.#held.values()) {
-        const same = one.claims.run === claims.run && one.claims.tsk === claims.tsk && one.claims.att === claims.att;
-        if (same) one.abort.abort('the attempt was cancelled');
-      }
+      keep(this.#withdrawn, `${claims.run}/${claims.tsk}/${claims.att}`, true);
+      this.#abort((one) => one.run === claims.run && one.tsk === claims.tsk && one.att === claims.att, 'the attempt was cancelled');
     } else if (claims.knd === 'ack') {
-      const ended = new Set(JSON.parse(bytes).ended);
-      for (const one of this.#held.values()) if (ended.has(one.claims.lea)) one.abort.abort('the lease has ended');
+      const ended = new Set(JSON.parse(payload).ended);
+      this.#abort((one) => ended.has(one.lea), 'the lease has ended'); // [R-CA-3]
     } else if (claims.knd === 'reject') {
-      const { violations } = JSON.parse(bytes);
-      console.error(`rejected: ${violations.map((one) => `${one.code} ${one.message}`).join('; ')}`);
-      if (violations.some((one) => one.code === 'ACC715')) await this.#announce();
+      const { violations: found } = JSON.parse(payload);
+      console.error(`rejected: ${told(found)}`);
+      if (found.some((one) => one.code === 'ACC715')) await this.#announce(); // no card of this instance is known there
     }
+  }
+
+  #abort(fits, why) {
+    for (const one of this.#held.values()) if (fits(one.claims)) one.abort.abort(why);
   }
 
   // -- what goes -----------------------------------------------------------------------------------------------------
 
   /** Sends until it is acknowledged; after a lost connection it is sent again from `#prove`. */
-  async #send(jti, message) {
-    this.#unsent.set(jti, message);
+  async #send(jti, { statement, payload }) {
+    this.#unsent.set(jti, { statement, payload });
     while (this.#joined) {
       let answer;
       try {
-        answer = await this.#socket.timeout(45_000).emitWithAck('message', message.statement, message.payload);
+        answer = await this.#socket.timeout(45_000).emitWithAck('message', statement, payload);
       } catch {
         continue;
       }
       if (answer.ok || !answer.again) {
         this.#unsent.delete(jti);
-        if (!answer.ok) console.error(`refused: ${answer.problems.map((one) => `${one.code} ${one.message}`).join('; ')}`);
+        if (!answer.ok) console.error(`refused: ${told(answer.problems)}`);
+        if (!this.#held.size && !this.#unsent.size) this.#idle.splice(0).forEach((resolve) => resolve());
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      await new Promise((resolve) => setTimeout(resolve, 1000)); // the same bytes again [R-CN-3]
     }
   }
 
   async #announce() {
-    const capabilities = [...this.#capabilities].map(([capability, { description, input, output, limits }]) => ({ capability, description, input, output, limits }));
-    const card = { agent: this.id, instance: this.instance, organisation: this.organisation, keys: [this.#publicJwk], capabilities, capacity: this.#capacity };
-    const told = await this.#message({ aud: this.#registry, jti: randomUUID(), knd: 'card' }, json(card));
-    await this.#socket.timeout(10_000).emitWithAck('message', told.statement, told.payload);
+    const capabilities = [...this.#capabilities].map(([capability, { description, input, output, limits, examples }]) => ({ capability, description, input, output, limits, examples }));
+    const card = { agent: this.id, instance: this.instance, organisation: this.organisation, keys: [this.#signer.publicJwk], capabilities, capacity: this.#capacity };
+    await this.#tell('card', card);
     await this.#beat();
   }
 
   async #beat(leaving = false) {
     if (!this.#joined) return;
     const { concurrency, queue } = this.#capacity;
-    const beat = {
+    await this.#tell('heartbeat', {
       instance: this.instance,
       running: [...this.#held.values()].map((one) => one.claims.lea),
-      queued: 0,
+      queued: this.#waiting.length,
       load: Math.min(1, this.#held.size / (concurrency + queue)),
       draining: this.#draining,
       leaving,
-    };
-    const told = await this.#message({ aud: this.#registry, jti: randomUUID(), knd: 'heartbeat' }, json(beat));
-    const sent = this.#socket.timeout(5_000).emitWithAck('message', told.statement, told.payload);
-    await sent.catch(() => {}); // the next one will do
+    });
   }
 
+  async #tell(knd, content) {
+    const payload = json(content);
+    const statement = await this.#signer.statement({ aud: this.#registry, jti: uuid7(), knd }, payload);
+    await this.#socket.timeout(5000).emitWithAck('message', statement, payload).catch(() => {}); // the next one will do
+  }
+
+  /** Says how much it takes in this session: what it has received and does not hold any more, and all its places [R-CR-2]. */
   #allow() {
-    if (this.#joined && !this.#draining) this.#socket.emit('credit', this.#received + this.#capacity.concurrency - this.#held.size);
-  }
-
-  // -- statements ----------------------------------------------------------------------------------------------------
-
-  async #message(claims, payload) {
-    const now = Math.floor(Date.now() / 1000);
-    const pld = { sha256: digest(payload), len: payload.length, typ: 'application/json' };
-    const statement = await new CompactSign(json({ iss: this.id, iat: now, exp: now + VALID_S, ...claims, pld }))
-      .setProtectedHeader({ alg: 'ES256', kid: this.#kid, typ: 'accord+jwt' })
-      .sign(this.#key);
-    return { statement, payload };
-  }
-
-  /** The claims of a message of an orchestrator that is trusted, for this agent, in time, about these bytes. */
-  async #verified(statement, payload, kind) {
-    const kid = JSON.parse(Buffer.from(statement.split('.')[0], 'base64url')).kid;
-    const jwk = this.#trusted.get(kid);
-    if (!jwk) throw new Error(`the key ${kid} is none of an orchestrator that is trusted`);
-    const alg = jwk.kty === 'EC' ? 'ES256' : 'Ed25519';
-    const verified = await compactVerify(statement, await importJWK(jwk, alg), { algorithms: [alg] });
-    if (verified.protectedHeader.typ !== 'accord+jwt') throw new Error('this is no statement');
-    const claims = JSON.parse(Buffer.from(verified.payload));
-    const now = Date.now() / 1000;
-    if (claims.aud !== this.id) throw new Error(`it is for ${claims.aud}`);
-    if (claims.exp <= now || claims.iat > now + SKEW_S) throw new Error('it has expired, or is from the future');
-    if (kind && claims.knd !== kind) throw new Error(`a ${claims.knd} came where a ${kind} was expected`);
-    if (claims.pld?.len !== payload.length || claims.pld.sha256 !== digest(payload)) throw new Error('the payload is another one');
-    return claims;
+    const { concurrency, queue } = this.#capacity;
+    if (this.#joined && !this.#draining) this.#socket.emit('credit', Math.max(0, this.#received - this.#held.size + concurrency + queue));
   }
 
   // -- what is kept --------------------------------------------------------------------------------------------------
@@ -267,16 +299,19 @@ export class Agent {
       const { privateKey } = await generateKeyPair('ES256', { extractable: true });
       writeFileSync(path, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600, flag: 'wx' });
     }
-    const { d, ...publicJwk } = JSON.parse(readFileSync(path));
-    this.#publicJwk = publicJwk;
-    this.#key = await importJWK({ ...publicJwk, d }, 'ES256');
-    this.#kid = await calculateJwkThumbprint(publicJwk);
+    this.#signer = await Signer.of(this.id, JSON.parse(readFileSync(path)));
   }
 
-  #believe(url, token) {
-    const kids = token ? [token.split('.').at(-1)] : (this.#remembered()[url] ?? []);
+  #believe() {
+    const kids = this.#token ? [this.#token.split('.').at(-1)] : (this.#remembered()[this.#url] ?? []);
     if (!kids.length) throw new Error('give an enrolment token: `accord agents enrol NAME` makes one');
     this.#pinned = new Set(kids);
+  }
+
+  #remember(kids) {
+    const path = this.#path('trusted.json');
+    writeFileSync(`${path}.new`, JSON.stringify({ ...this.#remembered(), [this.#url]: kids }), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
   }
 
   #remembered() {
@@ -290,7 +325,20 @@ export class Agent {
 }
 
 const ajv = new Ajv2020({ allErrors: true });
-const json = (value) => Buffer.from(JSON.stringify(value));
-const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
-const claimsOf = (statement) => Buffer.from(statement.split('.')[1], 'base64url');
+const told = (problems) => problems.map((one) => `${one.code} ${one.message}`).join('; ');
+const final = (message) => Object.assign(new Error(message), { final: true });
 const pick = (from, names) => Object.fromEntries(names.filter((name) => name in from).map((name) => [name, from[name]]));
+
+/** What is wrong with an input; a reference stands for a document that the orchestrator has proven. */
+function violations(admits, input) {
+  if (admits(input)) return '';
+  const references = referencesIn(input);
+  const found = admits.errors.filter(({ instancePath }) => !references.some((at) => instancePath === at || instancePath.startsWith(`${at}/`)));
+  return found.length ? ajv.errorsText(found) : '';
+}
+
+/** Keeps the newest of what has to be known again. */
+function keep(map, key, value) {
+  map.set(key, value);
+  if (map.size > REMEMBERED) map.delete(map.keys().next().value);
+}

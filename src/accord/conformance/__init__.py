@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from accord.conformance.rules import RULES, Outcome, Rule, Verdict
-from accord.conformance.suite import Asked, examined
+from accord.conformance.asked import Asked
+from accord.conformance.rules import RULES, UNTESTED, Outcome, Rule, Verdict
+from accord.conformance.suite import examined
 
-__all__ = ["RULES", "Asked", "Outcome", "Rule", "Verdict", "examined"]
+__all__ = ["RULES", "UNTESTED", "Asked", "Outcome", "Rule", "Verdict", "examined"]

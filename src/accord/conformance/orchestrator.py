@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 import socketio
 import uvicorn
 
+from accord.conformance.asked import Asked
+from accord.conformance.rules import BY_CODE
+from accord.conformance.uploads import Uploaded, uploads_app
 from accord.domain.agent import registry_id
 from accord.domain.handshake import Connecting, WelcomePayload, proven, welcome_claims
 from accord.domain.ids import AgentId, KeyId
@@ -30,8 +34,13 @@ from accord.keys.private import PrivateKey
 
 NAMESPACE: Final = "/agents"
 
-HEARTBEAT_S: Final = 1.0
-"""How often the welcome asks for heartbeats."""
+ANSWERS: Final = frozenset(("result", "failure"))
+"""What ends an attempt; their payloads are looked at with the attempt."""
+
+_LATER: Final = {"code": "ACC786", "message": "this is an examination: send it again"}
+
+Forged = Literal["", "key", "nonce"]
+"""What is wrong with the welcome: nothing, who has signed it, or which connection it is about."""
 
 T = TypeVar("T")
 
@@ -45,22 +54,43 @@ class Received(msgspec.Struct, frozen=True):
     """The how manieth connection of the agent it came over."""
 
 
+class Credit(msgspec.Struct, frozen=True):
+    """How much the agent takes, as it said at one time."""
+
+    total: object
+    session: int
+    sent: int
+    """How many assignments had been sent to it in this session."""
+    before: int
+    """How many messages of the agent had come before."""
+
+
 class Orchestrator:
     """What an agent under examination talks to. `url` and `token` are what it is started with."""
 
-    def __init__(self, organisation: str, url: str, key: PrivateKey, *, forged: bool = False) -> None:
+    def __init__(self, url: str, asked: Asked, forged: Forged = "") -> None:
+        organisation = asked.organisation
         self.url = url
-        self.key = key
+        self.heartbeat_s = asked.heartbeat_s
+        self.key = PrivateKey.generate("ES256")
         self.id = AgentId(f"spiffe://{organisation}/orchestrator/conformance")
         self.registry = registry_id(organisation)
-        self.token = f"accord-enrol.{secrets.token_hex(8)}.{secrets.token_hex(16)}.{key.public.kid}"
+        self.token = f"accord-enrol.{secrets.token_hex(8)}.{secrets.token_hex(16)}.{self.key.public.kid}"
         self.connections: list[Connecting] = []
         self.received: list[Received] = []
-        self.credits: list[object] = []
-        self.faults: dict[str, list[str]] = {"connect": [], "enrolment": [], "statements": []}
+        self.credits: list[Credit] = []
+        self.uploads: list[Uploaded] = []
+        self.faults: dict[str, list[str]] = defaultdict(list)
+        """What was wrong with what came, by the name of the rule that it breaks."""
+        self.served: dict[str, bytes] = {}
+        """Large documents that may be fetched, by their digests."""
         self.forged = forged
         self.withheld = False
         """Whether what comes now gets no acknowledgement."""
+        self.puts_off = False
+        """Whether the next answer is to be sent again."""
+        self.sent = 0
+        """How many assignments this session has had."""
         self.touched = 0
         """How much came after the last welcome of any kind."""
         self._changed = asyncio.Condition()
@@ -68,6 +98,7 @@ class Orchestrator:
         self._sid = ""
         self._known: dict[KeyId, tuple[AgentId, PublicKey]] = {}
         self.sockets = socketio.AsyncServer(async_mode="asgi", transports=["websocket"], max_http_buffer_size=32 << 20)
+        self.app = socketio.ASGIApp(self.sockets, other_asgi_app=uploads_app(self))
         self.sockets.on("connect", self._connected, namespace=NAMESPACE)
         self.sockets.on("prove", self._proved, namespace=NAMESPACE)
         self.sockets.on("message", self._came, namespace=NAMESPACE)
@@ -95,11 +126,16 @@ class Orchestrator:
 
     async def send(self, message: Message, within_s: float) -> bool:
         """Send an assignment; whether the agent has acknowledged it in time."""
+        self.sent += 1
         return await self._emitted("message", (message.statement.decode(), message.payload), within_s)
 
-    async def notify(self, message: Message, within_s: float) -> bool:
-        """Send a notice to all instances of the agent; whether it was acknowledged in time."""
-        return await self._emitted("notice", ("agent", message.statement.decode(), message.payload), within_s)
+    async def notify(self, message: Message, within_s: float, scope: str = "agent") -> bool:
+        """Send a notice; whether it was acknowledged in time."""
+        return await self._emitted("notice", (scope, message.statement.decode(), message.payload), within_s)
+
+    async def leave(self) -> None:
+        """Say that this server stops soon."""
+        await self.sockets.emit("leaving", to=self._sid, namespace=NAMESPACE)
 
     async def _emitted(self, event: str, arguments: tuple[object, ...], within_s: float) -> bool:
         acknowledged = asyncio.Event()
@@ -139,18 +175,23 @@ class Orchestrator:
             return await self._refused("enrolment", "the key came with another token than the one that was given")
         if not self.forged:
             self._known[connecting.key.kid] = (connecting.claims.issuer, connecting.key)
-        self._sid = sid
+        self._sid, self.sent = sid, 0
         self.connections.append(connecting)
         await self.note()
         welcome = self._welcome(connecting, now)
         return {"ok": True, "statement": welcome.statement.decode(), "payload": welcome.payload}
 
     def _welcome(self, connecting: Connecting, now: datetime) -> Message:
-        """Forged, it is right in all but the key, which is one that nobody has told the agent."""
-        key = PrivateKey.generate("ES256") if self.forged else self.key
-        jwks = (key.public.to_jwk(),)
-        payload = encode_payload(WelcomePayload(orchestrators=jwks, registry=self.registry, heartbeat_s=HEARTBEAT_S))
-        return self.signed(welcome_claims(self.id, connecting, payload, now), payload, key)
+        """Forged, it is right in all but the key, which is one that nobody has told the agent, or the nonce."""
+        key = PrivateKey.generate("ES256") if self.forged == "key" else self.key
+        told = WelcomePayload(
+            orchestrators=(key.public.to_jwk(),), registry=self.registry, heartbeat_s=self.heartbeat_s
+        )
+        payload = encode_payload(told)
+        claims = welcome_claims(self.id, connecting, payload, now)
+        if self.forged == "nonce":
+            claims = msgspec.structs.replace(claims, id=secrets.token_hex(32))
+        return self.signed(claims, payload, key)
 
     async def _refused(self, rule: str, text: str) -> dict[str, Any]:
         self.faults[rule].append(text)
@@ -159,17 +200,30 @@ class Orchestrator:
 
     async def _came(self, sid: str, *sent: object) -> dict[str, Any]:
         self.touched += 1
-        withheld = self.withheld
+        withheld, again = self.withheld, False
         try:
-            self.received.append(self._read(_message(sent)))
+            read = self.read(_message(sent))
+            again = self._put_off(read)
+            self.received.append(read)
         except AccordError as error:
-            self.faults["statements"].append(str(error))
+            self.blame(error)
         await self.note()
         if withheld:
             await asyncio.Event().wait()  # until the server ends: there is no acknowledgement
-        return {"ok": True}
+        return {"ok": False, "problems": [_LATER], "again": True} if again else {"ok": True}
 
-    def _read(self, message: Message) -> Received:
+    def _put_off(self, read: Received) -> bool:
+        if not self.puts_off or read.claims.kind not in ANSWERS:
+            return False
+        self.puts_off = False
+        return True
+
+    def blame(self, error: AccordError) -> None:
+        """Keep what was wrong with a message, under the rule that it breaks."""
+        self.faults[BY_CODE.get(error.problems[0].code, "claims")].append(str(error))
+
+    def read(self, message: Message) -> Received:
+        """The authentic message of the agent that has connected. Raises AccordError where it is none."""
         parsed = parse_statement(message.statement)
         connecting = self.connections[-1] if self.connections else None
         if connecting is None or parsed.kid != connecting.key.kid:
@@ -182,13 +236,13 @@ class Orchestrator:
         flaw = claims_flaw(claims, (audience,), datetime.now(UTC))
         if flaw is not None:
             raise BadInput.of("ACC342", f"{claims.kind}: {flaw.pointer} is {flaw.seen}")
-        if claims.kind in ("card", "heartbeat") and payload_flaw(claims, message.payload) is not None:
+        if claims.kind not in ("upload", "fetch", *ANSWERS) and payload_flaw(claims, message.payload) is not None:
             raise BadInput.of("ACC352", f"{claims.kind}: the payload is not the one that was signed")
         return Received(claims, message, len(self.connections))
 
     async def _credited(self, sid: str, total: object = None, *_: object) -> dict[str, Any]:
         self.touched += 1
-        self.credits.append(total)
+        self.credits.append(Credit(total, len(self.connections), self.sent, len(self.received)))
         await self.note()
         return {"ok": True}
 
@@ -228,12 +282,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(taken: socket.socket, url: str, organisation: str, *, forged: bool = False) -> AsyncIterator[Served]:
+async def served(taken: socket.socket, url: str, asked: Asked, forged: Forged = "") -> AsyncIterator[Served]:
     """A scripted orchestrator with a key of its own that listens inside."""
-    orchestrator = Orchestrator(organisation, url, PrivateKey.generate("ES256"), forged=forged)
-    app = socketio.ASGIApp(orchestrator.sockets)
+    orchestrator = Orchestrator(url, asked, forged)
     config = uvicorn.Config(
-        app, lifespan="off", ws="websockets-sansio", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        orchestrator.app,
+        lifespan="off",
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     server.listening = asyncio.Event()

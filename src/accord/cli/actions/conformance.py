@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+from rich.text import Text
 
 from accord.cli.errors import DONE, usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, styled
 from accord.cli.session import carry_out
 from accord.conformance import Asked, Outcome, examined
+from accord.conformance.junit import junit
 from accord.conformance.orchestrator import Orchestrator
 from accord.domain.message import strict_json
 from accord.errors import MessageRefused
@@ -28,8 +31,11 @@ class Options(msgspec.Struct, frozen=True):
     input: str | None
     slow_input: str | None
     capability: str | None
+    large_input: str | None
     organisation: str
+    heartbeat_s: float
     within_s: float
+    junit: Path | None
 
 
 def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> None:
@@ -43,6 +49,8 @@ def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> No
             capability=options.capability,
             input=_json(options.input, "--input"),
             slow_input=_json(options.slow_input, "--slow-input"),
+            large_input=_json(options.large_input, "--large-input"),
+            heartbeat_s=options.heartbeat_s,
             within_s=options.within_s,
         )
         address = _address(target[0]) if elsewhere else Address(port=0)
@@ -53,9 +61,13 @@ def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> No
 
         def told(orchestrator: Orchestrator) -> None:
             if elsewhere:
-                screen.note(f"Waiting for an agent at {orchestrator.url}, with the token {orchestrator.token}")
+                # Whoever starts the agent needs it, with --json as well.
+                text = f"Waiting for an agent at {orchestrator.url}, with the token {orchestrator.token}"
+                screen.err.print(Text(text), soft_wrap=True)
 
         outcomes = await examined(asked, bind, told)
+        if options.junit is not None:
+            options.junit.write_text(junit(outcomes), "utf-8")
         _show(screen, outcomes)
         return BROKEN if any(one.verdict == "broken" for one in outcomes) else DONE
 
@@ -66,8 +78,15 @@ def _show(screen: Screen, outcomes: list[Outcome]) -> None:
     if screen.as_json:
         screen.document(outcomes)
         return
-    rows = [(one.rule, styled((one.verdict, _STYLES[one.verdict])), one.seen, one.read) for one in outcomes]
-    screen.table(("rule", "outcome", "seen", "read"), rows)
+    rows = [(one.rule, one.name, styled((one.verdict, _STYLES[one.verdict])), one.seen) for one in outcomes]
+    screen.table(("rule", "name", "outcome", "seen"), rows)
+    broken = [one for one in outcomes if one.verdict == "broken"]
+    if broken:
+        screen.heading("Broken")
+    for one in broken:
+        screen.line(styled((one.rule, "bad"), (f"  {one.says}", "")))
+        screen.line(styled((f"  → {one.read}", "hint")))
+    screen.line()
     counts = {verdict: sum(one.verdict == verdict for one in outcomes) for verdict in _STYLES}
     screen.line(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,16 @@ def conformance(  # noqa: PLR0913 - one parameter per option
         typer.Option(
             "--slow-input",
             metavar="JSON",
-            help="An input that takes the agent more than 3 seconds: for cancels and held leases.",
+            help="An input that takes the agent more than 6 heartbeats: for cancels and held leases.",
+            show_default=False,
+        ),
+    ] = None,
+    large: Annotated[
+        str | None,
+        typer.Option(
+            "--large-input",
+            metavar="JSON",
+            help="An input whose output is large enough for an upload.",
             show_default=False,
         ),
     ] = None,
@@ -54,9 +64,18 @@ def conformance(  # noqa: PLR0913 - one parameter per option
     organisation: Annotated[
         str, typer.Option("--organisation", metavar="NAME", help="Whose registry to be.")
     ] = "local",
+    heartbeat: Annotated[
+        float, typer.Option("--heartbeat", metavar="SECONDS", min=0.1, help="How often to ask for heartbeats.")
+    ] = 1.0,
     within: Annotated[
         float, typer.Option("--within", metavar="SECONDS", min=1, help="How long to wait for what has to come.")
     ] = 30.0,
+    junit: Annotated[
+        Path | None,
+        typer.Option(
+            "--junit", metavar="FILE", help="Write the outcomes as JUnit XML too, for CI.", show_default=False
+        ),
+    ] = None,
     home: Home = None,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -65,7 +84,10 @@ def conformance(  # noqa: PLR0913 - one parameter per option
 
     The agent talks to a scripted orchestrator here, which also misbehaves on purpose; nothing of a home is touched.
     The command gets the address and an enrolment token in place of {url} and {token}, and as CONFORMANCE_URL and
-    CONFORMANCE_TOKEN. It is started twice, and told to stop with SIGTERM. Write -- before a command that has options.
+    CONFORMANCE_TOKEN. It is started three times, and told to stop with SIGTERM. Write -- before a command that has
+    options. With a URL, an agent that runs elsewhere is waited for, with the token that is printed.
+
+    Every rule has an id, under which it stands in docs/protocol.md. What was not tested says why.
 
     Exit codes: 0 all rules are kept, 1 some are broken, 2 there was no agent to examine.
 
@@ -74,6 +96,7 @@ def conformance(  # noqa: PLR0913 - one parameter per option
     - `accord conformance node word-counter.js {url} {token} --input '{"text": "a b"}'`
     - `accord conformance --input '{"name": "Ada"}' -- accord agent hello.py --connect {url} --token {token}`
     - `accord conformance http://127.0.0.1:9000 --input '{"text": "a b"}'`
+    - `accord conformance --json --junit rules.xml --slow-input '{"pages": 900}' -- ./agent {url} {token}`
     """
-    options = action.Options(value, slow, capability, organisation, within)
+    options = action.Options(value, slow, capability, large, organisation, heartbeat, within, junit)
     action.conformance(Shared(home, as_json, verbose), tuple(target), options)

@@ -1,0 +1,1 @@
+"""The parts of an examination, in the order in which an agent goes through them."""
