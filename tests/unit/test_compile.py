@@ -81,7 +81,7 @@ def test_titles_and_times_make_needs() -> None:
     assert graph.order == ("a", "ask", "rest", "go", "sub")
     ask, rest, go, sub = (graph.tasks[t(name)].action for name in ("ask", "rest", "go", "sub"))
     assert isinstance(ask, Wait)
-    assert (ask.signal, ask.timeout, ask.on_timeout) == (None, timedelta(days=1), "skip")
+    assert (ask.signal, ask.timeout, ask.on_timeout, ask.on_reject) == (None, timedelta(days=1), "skip", "fail")
     assert isinstance(rest, Sleep)
     assert isinstance(go, Wait)
     assert go.signal == "go"

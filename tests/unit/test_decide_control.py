@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from accord.domain import command as c
@@ -220,7 +222,8 @@ def test_a_task_named_by_a_signal_must_wait_for_one() -> None:
 
 
 def test_approvals_of_items_are_answered_by_task() -> None:
-    graph = graph_of({"a": {"for_each": "${ input }", "approval": {"title": "Publish ${ item }?"}}})
+    asked = {"title": "Publish ${ item }?", "on_reject": "continue"}
+    graph = graph_of({"a": {"for_each": "${ input }", "approval": asked}})
     player = Player(graph, given=["x", "y"])
     waiting = player.run.state(TaskId("a[1]")).waiting
     assert waiting is not None
@@ -228,3 +231,61 @@ def test_approvals_of_items_are_answered_by_task() -> None:
     player.decide_on("a[1]", {"approved": False})
     player.decide_on("a[0]", {"approved": True})
     assert player.output() == {"a": [{"approved": True}, {"approved": False}]}
+
+
+ASKED = {"approval": {"title": "Pay?"}}
+
+
+def rejected(task: dict[str, Any], **after: Any) -> Player:
+    player = Player(graph_of({"agreed": task, "paid": {"needs": ["agreed"], **after}}))
+    player.decide_on("agreed", {"approved": False, "comment": "too dear"})
+    player.play()
+    return player
+
+
+def test_a_rejection_fails_the_task_and_nothing_behind_it_begins() -> None:
+    player = rejected(ASKED)
+    assert (player.phase("agreed"), player.run.phase) == ("failed", "failed")
+    assert player.phase("paid") == "pending"
+    problem = player.run.problem
+    assert problem is not None
+    assert (problem.code, problem.message) == ("ACC442", "tester rejected agreed: too dear")
+
+
+def test_a_rejected_run_that_is_retried_asks_again() -> None:
+    player = rejected(ASKED)
+    player.do(c.RetryTask(task=TaskId("agreed"), by=BY))
+    player.decide_on("agreed", {"approved": True})
+    player.play()
+    assert player.run.phase == "completed"
+
+
+def test_a_rejection_may_skip_the_task_and_what_needs_it() -> None:
+    player = rejected({"approval": {"title": "Pay?", "on_reject": "skip"}})
+    assert (player.phase("agreed"), player.phase("paid"), player.run.phase) == ("skipped", "skipped", "completed")
+
+
+def test_a_rejection_may_be_an_answer_like_any_other() -> None:
+    player = rejected({"approval": {"title": "Pay?", "on_reject": "continue"}})
+    assert player.output("agreed") == {"approved": False, "comment": "too dear"}
+    assert player.phase("paid") == "completed"
+
+
+def test_a_run_may_go_on_beside_what_was_rejected() -> None:
+    player = rejected({**ASKED, "on_failure": "continue"}, join="settled")
+    assert (player.phase("agreed"), player.phase("paid"), player.run.phase) == ("failed", "completed", "completed")
+
+
+def test_an_item_that_is_rejected_fails_its_group() -> None:
+    player = Player(graph_of({"a": {"for_each": "${ input }", **ASKED}}), given=["x", "y"])
+    player.decide_on("a[0]", {"approved": True})
+    player.decide_on("a[1]", {"approved": False})
+    assert player.run.phase == "failed"
+
+
+def test_only_an_approval_s_answer_is_a_rejection() -> None:
+    form = {"type": "object", "properties": {"choice": {"type": "string"}}}
+    player = Player(graph_of({"a": {"approval": {"title": "Which?", "form": form}}, "b": {"signal": {"name": "go"}}}))
+    player.decide_on("a", {"choice": "red"})
+    player.signal("go", {"approved": False})
+    assert player.run.phase == "completed"

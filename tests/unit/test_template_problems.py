@@ -89,6 +89,11 @@ BAD = [
     ("for_each of a timer", task('sleep: 5s\nfor_each: "${ input.l }"'), "ACC121", 7, None),
     ("parallel alone", task("uses: x.y\nparallel: 3"), "ACC121", 7, "remove"),
     ("on_timeout alone", task("approval: {title: Go?, on_timeout: skip}"), "ACC121", 6, "timeout"),
+    (
+        "on_reject of a form without approved",
+        task("approval: {title: Go?, on_reject: skip, form: {additionalProperties: false}}"),
+        *("ACC121", 6, "`approved: {type: boolean}`"),
+    ),
     ("nothing to undo", GOOD + "on_failure: compensate\n", "ACC121", 7, "compensate"),
     ("too many must agree", task("uses: x.y\nredundancy: {copies: 3, agree: 4}"), "ACC122", 7, "at most 3"),
     ("no majority", task("uses: x.y\nredundancy: {copies: 4, agree: 2}"), "ACC122", 7, "at least 3"),

@@ -325,3 +325,45 @@ def test_built_in_templates_verify_against_the_built_in_agents(path: Path) -> No
 def test_a_report_is_json() -> None:
     report = report_of({"read": READ, "split": work("text.split", {"text": "${ tasks.read.output.pages }"})})
     assert msgspec.json.decode(msgspec.json.encode(report))["findings"]
+
+
+CHOICE = {"type": "object", "properties": {"colour": {"type": "string"}}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize("approval", [{"on_reject": "continue"}, {"form": CHOICE}])
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ({}, True),
+        ({"when": "${ tasks.asked.status == 'completed' }"}, True),
+        ({"when": "${ tasks.asked.output != null }"}, False),
+        ({"context": "upstream"}, False),
+    ],
+)
+def test_an_answer_that_stops_nothing_and_that_nobody_reads(
+    approval: dict[str, object], more: dict[str, object], warned: bool
+) -> None:
+    asked = {"approval": {"title": "Read?", **approval}}
+    tasks = {"asked": asked, "read": {**READ, "needs": ["asked"], **more}}
+    warnings = verify(graph_of(tasks, output="${ tasks.read.?output.orValue(null) }"), CAPABILITIES).warnings
+    assert [(one.code, one.place.pointer) for one in warnings if one.code == "ACC832"] == [
+        ("ACC832", "/tasks/asked/approval")
+    ] * warned
+
+
+def test_an_answer_that_stops_what_is_behind_it_need_not_be_read() -> None:
+    tasks = {"asked": {"approval": {"title": "Read?"}}, "read": {**READ, "needs": ["asked"]}}
+    report = verify(graph_of(tasks, output="${ tasks.read.output.pages }"), CAPABILITIES)
+    assert "ACC832" not in [one.code for one in report.warnings]
+
+
+def test_the_answer_is_read_where_it_is_the_run_s_result() -> None:
+    tasks = {"asked": {"approval": {"title": "Read?", "on_reject": "continue"}}}
+    report = verify(graph_of(tasks, output="${ tasks.asked.output }"), CAPABILITIES)
+    assert report.warnings == ()
+
+
+def test_an_output_that_a_rejection_keeps_away_must_be_asked_for() -> None:
+    tasks = {"asked": {"approval": {"title": "Read?", "on_reject": "skip"}}}
+    report = verify(graph_of(tasks, output="${ tasks.asked.output }"), CAPABILITIES)
+    assert [one.code for one in report.errors] == ["ACC825"]

@@ -251,6 +251,7 @@ def _action(spec: TaskSpec, parts: Parts, defaults: RetrySpec) -> Work | Wait | 
             schema=approval.form,
             timeout=_duration(approval.timeout),
             on_timeout=approval.on_timeout,
+            on_reject=approval.on_reject,
         )
     if spec.signal is not None:
         signal = spec.signal

@@ -84,6 +84,13 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     schema: JsonSchema
     timeout: timedelta | None = None
     on_timeout: Literal["fail", "skip"] = "fail"
+    on_reject: Literal["fail", "skip", "continue"] = "continue"
+    """What becomes of the task when the answer is a rejection (`approved` is false); a signal is none."""
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether the task may be skipped by how it is answered, or by not being answered."""
+        return "skip" in (self.on_timeout, self.on_reject)
 
 
 class Sleep(msgspec.Struct, frozen=True):

@@ -80,11 +80,13 @@ def _loop(needs: Needs, left: Mapping[TaskId, None], path: list[TaskId]) -> tupl
 
 
 def may_be_skipped(tasks: Mapping[TaskId, Task], order: Iterable[TaskId]) -> frozenset[TaskId]:
-    """The tasks that may end without an output: their condition is false, their wait ran out, or so for their needs."""
+    """The tasks that may end without an output: their condition is false, their wait ran out or was rejected, or so for
+    their needs.
+    """
     found: set[TaskId] = set()
     for name in order:
         task = tasks[name]
-        ends_early = isinstance(task.action, Wait) and task.action.on_timeout == "skip"
+        ends_early = isinstance(task.action, Wait) and task.action.may_skip
         if task.when is not None or (ends_early and task.for_each is None) or _starves(task.join, task.needs, found):
             found.add(name)
     return frozenset(found)

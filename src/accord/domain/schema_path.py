@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import TypeAlias
 
-from accord.domain.schema import JsonSchema, resolve, subschemas
+from accord.domain.schema import JsonSchema, compile_schema, resolve, subschemas
+from accord.errors import ContractViolation
 
 MAX_ALTERNATIVES = 64
 """Combinations of `anyOf` and `oneOf` that are looked at; beyond that the answer is unknown."""
@@ -43,6 +44,15 @@ def declared_names(schema: JsonSchema, path: Sequence[str | int] = ()) -> frozen
     found = None if there is None else Alternatives(there if path else schema).of(there)
     declared = [part.get("properties") for alternative in found or () for part in alternative]
     return frozenset(name for each in declared if isinstance(each, dict) for name in each)
+
+
+def may_hold(schema: JsonSchema, path: Sequence[str | int], *, value: object) -> bool:
+    """Whether the value may stand at a path; where nobody can tell, and in a schema that is none, it may."""
+    try:
+        there = schema_at(schema, path)
+        return there is None or compile_schema(there).is_valid(value)
+    except ContractViolation:
+        return True
 
 
 def types_of(schema: JsonSchema) -> frozenset[str]:

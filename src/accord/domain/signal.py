@@ -10,6 +10,7 @@ from accord.domain.control import must_exist
 from accord.domain.draft import Draft
 from accord.domain.graph import Wait
 from accord.domain.ids import TaskId, split_item
+from accord.domain.progress import fail_task
 from accord.domain.recourse import last_rejected, try_again
 from accord.domain.run import Run, Waiting
 from accord.domain.schema import compile_schema
@@ -39,12 +40,32 @@ def signal(draft: Draft, command: c.Signal) -> None:
     waiting = draft.run.state(task).waiting
     if waiting is None or waiting.for_ == "time":
         raise TransitionRefused.of("ACC433", f"task {task} waits for no signal and no decision")
-    value = _checked(draft, command, REVIEW_FORM if waiting.for_ == "review" else _schema(draft.run, task))
+    value = _checked(draft, command, REVIEW_FORM if waiting.for_ == "review" else _wait(draft.run, task).schema)
     draft.emit(e.SignalReceived(at=draft.now, name=command.name, payload=command.payload, by=command.by, task=task))
     if waiting.for_ == "review":
         _review(draft, task, waiting, command.by, value)
+    elif waiting.for_ == "approval" and is_rejection(value) and _wait(draft.run, task).on_reject != "continue":
+        _reject(draft, task, command.by, value)
     else:
         draft.emit(e.TaskCompleted(at=draft.now, task=task, output=command.payload, by=command.by))
+
+
+def is_rejection(answer: object) -> bool:
+    """Whether an answer says no: it has `approved`, and that is false."""
+    return isinstance(answer, dict) and answer.get("approved") is False
+
+
+def _reject(draft: Draft, task: TaskId, by: str, answer: dict[str, Any]) -> None:
+    """End a task that was rejected without an output; by default it fails, so that nothing behind it begins."""
+    if _wait(draft.run, task).on_reject == "skip":
+        draft.emit(e.TaskSkipped(at=draft.now, task=task, reason=f"{by} rejected it{_comment(answer)}"))
+    else:
+        hint = "once it is mended: accord runs retry asks again"
+        fail_task(draft, task, Problem("ACC442", f"{by} rejected {task}{_comment(answer)}", hint=hint))
+
+
+def _comment(answer: dict[str, Any]) -> str:
+    return f": {answer['comment']}" if answer.get("comment") else ""
 
 
 def _keep(draft: Draft, command: c.Signal) -> None:
@@ -58,7 +79,7 @@ def _keep(draft: Draft, command: c.Signal) -> None:
         hint = f"it waits for: {names}" if names else "a task that waits for an approval or a review is named itself"
         raise NotFound.of("ACC437", f"no task of the run waits for a signal `{command.name}`", hint=hint)
     for task in listeners:
-        _checked(draft, command, _schema(run, task))
+        _checked(draft, command, _wait(run, task).schema)
     if len(run.signals) >= KEPT_SIGNALS_MAX:
         raise TransitionRefused.of("ACC438", f"{KEPT_SIGNALS_MAX} signals are kept already, no task has taken them yet")
     draft.emit(e.SignalReceived(at=draft.now, name=command.name, payload=command.payload, by=command.by))
@@ -74,10 +95,10 @@ def _by_index(task: TaskId) -> tuple[TaskId, int]:
     return node, -1 if index is None else index
 
 
-def _schema(run: Run, task: TaskId) -> JsonSchema:
+def _wait(run: Run, task: TaskId) -> Wait:
     action = run.graph.task(task).action
     assert isinstance(action, Wait)  # noqa: S101 - it waits
-    return action.schema
+    return action
 
 
 def _checked(draft: Draft, command: c.Signal, schema: JsonSchema) -> Any:
@@ -88,8 +109,8 @@ def _checked(draft: Draft, command: c.Signal, schema: JsonSchema) -> Any:
 
 def _review(draft: Draft, task: TaskId, waiting: Waiting, by: str, answer: Any) -> None:
     if not answer["approved"]:
-        comment = f": {answer['comment']}" if answer.get("comment") else ""
-        try_again(draft, task, (Problem("ACC424", f"{by} did not approve the result{comment}"),), wait=False)
+        problem = Problem("ACC424", f"{by} did not approve the result{_comment(answer)}")
+        try_again(draft, task, (problem,), wait=False)
         return
     attempt = last_rejected(draft, task)
     draft.emit(

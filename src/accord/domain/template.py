@@ -142,6 +142,8 @@ class ApprovalSpec(_Node, frozen=True, kw_only=True):
     """How long it waits; for ever where it is left out."""
     on_timeout: Literal["fail", "skip"] = "fail"
     """Whether the task then fails, or is skipped."""
+    on_reject: Literal["fail", "skip", "continue"] = "fail"
+    """What an answer with `approved: false` does: the task fails, is skipped, or completes like any other answer."""
 
 
 class SignalSpec(_Node, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from accord.domain.duration import parse_duration
 from accord.domain.graph import AGGREGATE
 from accord.domain.ids import TaskId
 from accord.domain.schema import compile_schema
+from accord.domain.schema_path import may_hold
 from accord.domain.template import (
     ApprovalSpec,
     BackoffSpec,
@@ -191,6 +192,7 @@ def _action_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
     if spec.approval is not None:
         yield from _schema_problems(spec.approval.form, f"{at}/approval/form")
         yield from _wait_problems(spec.approval, f"{at}/approval")
+        yield from _reject_problems(spec.approval, f"{at}/approval")
     if spec.signal is not None:
         yield from _schema_problems(spec.signal.schema, f"{at}/signal/schema")
         yield from _wait_problems(spec.signal, f"{at}/signal")
@@ -201,6 +203,14 @@ def _wait_problems(spec: ApprovalSpec | SignalSpec, at: str) -> Iterator[Problem
     if spec.on_timeout != "fail" and spec.timeout is None:
         message = "`on_timeout` means nothing without `timeout`"
         yield problem("ACC121", message, f"{at}/on_timeout", "add `timeout: 1d`, or remove it")
+
+
+def _reject_problems(spec: ApprovalSpec, at: str) -> Iterator[Problem]:
+    """A problem where `on_reject` is said of a form that nobody can reject with."""
+    if spec.on_reject != "fail" and not may_hold(spec.form, ("approved",), value=False):
+        message = "`on_reject` means nothing where the form has no `approved` that may be false"
+        hint = "add `approved: {type: boolean}` to the form, or remove it"
+        yield problem("ACC121", message, f"{at}/on_reject", hint)
 
 
 def _workflow_problems(text: str, at: str) -> Iterator[Problem]:

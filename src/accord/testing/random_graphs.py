@@ -63,7 +63,8 @@ def _signal(random: Random) -> dict[str, Any]:
 
 
 def _approval(random: Random) -> dict[str, Any]:
-    task: dict[str, Any] = {"approval": {"title": "All right?", **_timeout(random)}}
+    rejected = random.choice(({}, {"on_reject": "skip"}, {"on_reject": "continue"}))
+    task: dict[str, Any] = {"approval": {"title": "All right?", **_timeout(random), **rejected}}
     if random.random() < 0.3:
         task["for_each"] = _list(random, 4)
     return task

@@ -6,7 +6,7 @@
     ACC823  an edge that is not proven (warning)          ACC830  a task that can never start
     ACC824  an edge that is proven                        ACC831  a member that may be absent
     ACC825  an output that may be absent
-    ACC826  a compensation that reads what may be absent
+    ACC826  a compensation that reads what may be absent  ACC832  an answer that nobody reads (warning)
 
 and ACC207 and ACC208 (`accord.domain.expression`): paths that their schemas rule out, and results of the wrong type.
 """

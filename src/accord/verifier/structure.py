@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from accord.domain.expression import Binding, Computed, Expression, Reference, expressions
-from accord.domain.graph import Graph, Task, Work
+from accord.domain.graph import Graph, Task, Wait, Work, references_of
 from accord.domain.ids import TaskId
 from accord.domain.order import cycles, may_be_skipped
+from accord.domain.schema_path import may_hold
 from accord.verifier.absence import is_guarded
 from accord.verifier.report import Findings
 
@@ -23,6 +24,49 @@ def check_structure(graph: Graph, findings: Findings) -> None:
             message = f"at least {task.join.at_least} of {len(task.needs)} needs: the task can never start"
             findings.error("ACC830", message, f"/tasks/{task.id}/join")
     Presence(graph, findings).check()
+    _check_answers(graph, findings)
+
+
+def _check_answers(graph: Graph, findings: Findings) -> None:
+    """Warn where an approval goes on whatever is answered, and nothing of the template reads the answer."""
+    deaf = [task.id for task in graph.tasks.values() if isinstance(task.action, Wait) and _goes_on(task.action)]
+    read = _answers_read(graph) if deaf else frozenset()
+    for name in deaf:
+        if name not in read:
+            message = "whatever is answered, the run goes on, and nothing reads the answer"
+            hint = f"let a rejection stop it (`on_reject: fail`), or ask for `tasks.{name}.output` in a `when`"
+            findings.warning("ACC832", message, f"/tasks/{name}/approval", hint)
+
+
+def _goes_on(action: Wait) -> bool:
+    """Whether it is an approval that no answer stops."""
+    stops = action.on_reject != "continue" and may_hold(action.schema, ("approved",), value=False)
+    return action.signal is None and not stops
+
+
+def _answers_read(graph: Graph) -> frozenset[TaskId]:
+    """The tasks whose output anything in the graph may see; an agent that is given its context sees all before it."""
+    seen = {each for task in graph.tasks.values() for each in _seen(references_of(task))}
+    above = [name for name, task in graph.tasks.items() if isinstance(task.action, Work) and task.action.upstream]
+    return frozenset(seen | set(_seen(graph.output.references)) | _before(graph, above))
+
+
+def _seen(references: Iterable[Reference]) -> Iterator[TaskId]:
+    """The tasks whose output these read, or may read."""
+    for each in references:
+        if each.root == "tasks" and each.path and each.path[1:2] in ((), ("output",)):
+            yield TaskId(each.path[0])
+
+
+def _before(graph: Graph, tasks: Iterable[TaskId]) -> set[TaskId]:
+    """All tasks that come before these."""
+    found: set[TaskId] = set()
+    front = list(tasks)
+    while front:
+        new = {need for need in graph.tasks[front.pop()].needs if need in graph.tasks} - found
+        found |= new
+        front.extend(new)
+    return found
 
 
 def _check_order(graph: Graph, findings: Findings) -> None:
