@@ -16,7 +16,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from accord.bus.socketio import Member, SocketBus
+from accord.bus.socketio import SILENT, Member, SocketBus, Watch
 from accord.bus.uploads import HttpPayloads
 from accord.domain.agent import registry_id
 from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
@@ -55,6 +55,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     passphrase: Path
     drain_within: timedelta = timedelta(seconds=30)
     """How long agents may go on when they are asked to stop."""
+    watch: Watch = SILENT
+    """Told of each agent when its connection is lost, and when it is there."""
 
     @property
     def trust(self) -> Path:
@@ -90,7 +92,7 @@ async def join(
 async def _joined(agent: Agent, destination: Destination, station: Station, keys: KeyStore) -> AsyncIterator[Joined]:
     clock, name, token = SystemClock(), f"agent.{agent.organisation}.{agent.name}", secrets.token_hex(8)
     public = await key_of(keys, name)
-    door = _Door(agent, destination, Trust(station.trust))
+    door = _Door(agent, destination, Trust(station.trust), station.watch)
     member = Member(
         agent=agent.id,
         organisation=agent.organisation,
@@ -116,10 +118,11 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
 class _Door:
     """How one agent gets in."""
 
-    def __init__(self, agent: Agent, destination: Destination, trust: Trust) -> None:
+    def __init__(self, agent: Agent, destination: Destination, trust: Trust, watch: Watch) -> None:
         self._agent = agent
         self._to = destination
         self._trust = trust
+        self._watch = watch
 
     async def open(self, member: Member, clock: SystemClock, stack: AsyncExitStack) -> SocketBus:
         """A connection; where the agent is not known there yet, and this process may, it is enrolled on the way."""
@@ -138,7 +141,7 @@ class _Door:
     ) -> SocketBus:  # fmt: skip
         believed = self._believed(token)
         member = msgspec.structs.replace(member, token=token, trusted=believed)
-        bus = await stack.enter_async_context(SocketBus.open(self._to.url, member, clock))
+        bus = await stack.enter_async_context(SocketBus.open(self._to.url, member, clock, self._watch))
         self._trust.keep(self._to.url, {*believed, *bus.trust})
         return bus
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from accord.domain.event import AttemptExpired
-from accord.domain.ids import InstanceId, TaskId
+from accord.domain.ids import InstanceId, KeyId, TaskId
 from accord.domain.message import Message
 from accord.engine.departures import Belongings
 from accord.errors import AccordError, BadInput, MessageRefused
 from accord.gateway.agents import AgentSockets
+from accord.joining import Destination, Station, join
 from accord.ports import agent_subject
 from accord.sdk import Agent
 
@@ -196,6 +197,69 @@ async def test_a_connection_cut_while_it_works(site: Site, proxy: Proxy, places:
     assert ended.phase == "completed"
     assert greeter.greeted == ["Ada"]
     assert len(ended.state("greet").attempts) == 1
+
+
+class Noted:
+    """What was told of a connection."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._news = asyncio.Event()
+
+    def lost(self, why: str) -> None:
+        assert why
+        self._note("lost")
+
+    def joined(self) -> None:
+        self._note("joined")
+
+    def _note(self, what: str) -> None:
+        self.told.append(what)
+        self._news.set()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(self.told) < count:
+                self._news.clear()
+                await self._news.wait()
+
+
+async def test_who_runs_an_agent_is_told_once_that_the_server_is_gone_and_once_that_it_is_back(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    noted = Noted()
+    home = tmp_path / "agent"
+    station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase", watch=noted)
+    async with AsyncExitStack() as stack:
+        async with serving_at(tmp_path / "server", unused_tcp_port) as site:
+            token = await site.token("hello")
+            await stack.enter_async_context(join([Greeter().agent], Destination(url=site.url, token=token), station))
+            assert noted.told == ["joined"]
+        await noted.until(2)
+        async with serving_at(tmp_path / "server", unused_tcp_port):
+            await noted.until(3)
+            assert noted.told == ["joined", "lost", "joined"]
+
+
+async def test_a_server_that_does_not_answer_is_told_before_the_first_connection(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    noted = Noted()
+    home = tmp_path / "agent"
+    station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase", watch=noted)
+    destination = Destination(url=f"http://127.0.0.1:{unused_tcp_port}", trusted=frozenset({KeyId("x")}))
+
+    async def wait() -> None:
+        async with join([Greeter().agent], destination, station):
+            pass
+
+    waiting = asyncio.create_task(wait())
+    try:
+        await noted.until(1)
+        assert noted.told == ["lost"]
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_an_answer_whose_acknowledgement_is_lost_is_accepted_once(

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import aiohttp
 import msgspec
@@ -65,6 +65,31 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """Allows the key to be enrolled, where it is not known to the orchestrator yet."""
 
 
+class Watch(Protocol):
+    """Is told how it is with a connection, once for each change."""
+
+    def lost(self, why: str) -> None:
+        """There is none; it is tried again until there is."""
+        ...
+
+    def joined(self) -> None:
+        """There is one, the first or again."""
+        ...
+
+
+class _Silent:
+    """Tells nobody."""
+
+    def lost(self, why: str) -> None:
+        """Nobody wants to know."""
+
+    def joined(self) -> None:
+        """Nobody wants to know."""
+
+
+SILENT: Final[Watch] = _Silent()
+
+
 class _Lost(Exception):
     """The connection is gone."""
 
@@ -72,8 +97,10 @@ class _Lost(Exception):
 class SocketBus:
     """One instance's connection; open it with `open`."""
 
-    def __init__(self, url: str, member: Member, clock: Clock) -> None:
+    def __init__(self, url: str, member: Member, clock: Clock, watch: Watch = SILENT) -> None:
         self._url = url
+        self._watch = watch
+        self._told_lost = False
         self._member = member
         self._clock = clock
         self._local = MemoryBus(bound=1 << 20)
@@ -92,13 +119,13 @@ class SocketBus:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, member: Member, clock: Clock) -> AsyncIterator[Self]:
-        """A bus that is connected, and stays so.
+    async def open(cls, url: str, member: Member, clock: Clock, watch: Watch = SILENT) -> AsyncIterator[Self]:
+        """A bus that is connected, and stays so; `watch` is told when it is not, also before it is for the first time.
 
         Raises:
             MessageRefused: the server does not let this agent in, or is none that it trusts.
         """
-        bus = cls(url, member, clock)
+        bus = cls(url, member, clock, watch)
         loop = asyncio.create_task(bus._stay_connected(), name="accord-connection")
         try:
             await bus._welcome()
@@ -196,17 +223,25 @@ class SocketBus:
                     await self._join(connection)
                     backoff_s = 0.0
                     await connection.lost
+                if not connection.sent_away:
+                    self._is_lost("the connection has ended")
             except (MessageRefused, KeyUnusable) as error:
                 self.ended.set_exception(error)
                 return
             except (AccordError, OSError, TimeoutError, _Lost, socketio.exceptions.SocketIOError) as error:
-                logger.warning("no connection to %s, trying again: %s", self._url, error or type(error).__name__)
+                self._is_lost(str(error) or type(error).__name__)
             finally:
                 self._joined.clear()
                 self._connection = None
             if not connection.sent_away:
                 await asyncio.sleep(backoff_s * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
                 backoff_s = min(max(2 * backoff_s, BACKOFF_FIRST_S), BACKOFF_MAX_S)
+
+    def _is_lost(self, why: str) -> None:
+        logger.warning("no connection to %s, trying again: %s", self._url, why)
+        if not self._told_lost:
+            self._told_lost = True
+            self._watch.lost(why)
 
     async def _join(self, connection: _Connection) -> None:
         async with asyncio.timeout(CONNECTED_WITHIN_S):
@@ -221,6 +256,8 @@ class SocketBus:
         self.heartbeat = timedelta(seconds=welcome.heartbeat_s)
         self._connection = connection
         self._joined.set()
+        self._told_lost = False
+        self._watch.joined()
         for tell in self.joined:
             tell()
         if self._wanted:

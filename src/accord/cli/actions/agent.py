@@ -12,6 +12,7 @@ from datetime import timedelta
 import msgspec
 from rich.text import Text
 
+from accord.bus.socketio import Watch
 from accord.cli.errors import BAD_INPUT, DONE
 from accord.cli.hosting import agents_of
 from accord.cli.options import Shared
@@ -47,7 +48,7 @@ def agent(shared: Shared, asked: Asked, instances: int) -> None:
 async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
     for name in ("accord.connection", "accord.agent"):
         logging.getLogger(name).setLevel(logging.WARNING)  # whoever runs an agent has to see what becomes of it
-    async with _joined(shared, asked) as joined:
+    async with _joined(shared, asked, _Connections(asked.url, screen)) as joined:
         for one in joined:
             _tell(screen, one, asked.url)
         await _until_stopped(joined)
@@ -70,7 +71,29 @@ async def _until_stopped(joined: list[Joined]) -> None:
             await one
 
 
-def _joined(shared: Shared, asked: Asked) -> AbstractAsyncContextManager[list[Joined]]:
+class _Connections:
+    """Tells how it is with the connections of this process's agents; they come and go together, and are told as one."""
+
+    def __init__(self, url: str, screen: Screen) -> None:
+        self._url = url
+        self._screen = screen
+        self._were_there = self._is_lost = False
+
+    def lost(self, why: str) -> None:
+        """Say so, unless it was said."""
+        if not self._is_lost:
+            said = "The connection is lost" if self._were_there else f"{self._url} does not answer"
+            self._screen.note(f"{said} ({why}). Trying again until it is there; Ctrl-C gives up.", "yellow")
+        self._is_lost = True
+
+    def joined(self) -> None:
+        """Say so, where it was said that there is none; the first time says itself."""
+        if self._is_lost and self._were_there:
+            self._screen.note(f"Connected to {self._url} again.")
+        self._were_there, self._is_lost = True, False
+
+
+def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextManager[list[Joined]]:
     settings = shared.settings()
     destination = Destination(
         url=asked.url.rstrip("/"),
@@ -83,6 +106,7 @@ def _joined(shared: Shared, asked: Asked) -> AbstractAsyncContextManager[list[Jo
         keys=settings.keys,
         passphrase=settings.passphrase,
         drain_within=timedelta(seconds=asked.drain_s),
+        watch=watch,
     )
     return join(agents_of(asked.target), destination, station)
 
@@ -92,7 +116,7 @@ def _joined(shared: Shared, asked: Asked) -> AbstractAsyncContextManager[list[Jo
 
 async def _many(shared: Shared, asked: Asked, instances: int, screen: Screen) -> int:
     """Processes of one agent, each started again when it ends by itself; they end when this one is told to."""
-    async with _joined(shared, asked):
+    async with _joined(shared, asked, _Connections(asked.url, screen)):
         pass  # it is let in once before the others start: a token is good for one time
     children = [asyncio.create_task(_kept_running(_command(shared, asked), screen)) for _ in range(instances)]
     task = asyncio.current_task()
