@@ -98,7 +98,6 @@ class Scene:
         self.log: list[str] = []
         self.problems: list[str] = []
         self._key = ""
-        self._restarting = asyncio.Lock()
 
     def _agent(self, index: int) -> Started:
         """Instances of one agent, and the last one of another that begins with long polling."""
@@ -268,8 +267,7 @@ class Scene:
         await asyncio.gather(agent.start(), self.serve())
 
     async def _end_server(self, number: signal.Signals) -> None:
-        ending = asyncio.ensure_future(self.server.end(number))
-        await ending
+        await self.server.end(number)
         self.to_agents.target = self.to_people.target = None
 
     async def _for_a_while(self, longest_s: float = 2) -> None:

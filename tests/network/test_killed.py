@@ -15,7 +15,7 @@ import pytest
 from .processes import ACCORD, SHORT
 from .scene import Scene
 
-SCENES = os.environ.get("ACCORD_TEST_SCENES", "3")
+SCENES = os.environ.get("ACCORD_TEST_SCENES", "2")
 FIRST, LAST = map(int, SCENES.split("-")) if "-" in SCENES else (0, int(SCENES) - 1)
 SERVER = ACCORD if os.environ.get("ACCORD_TEST_PLAIN") else SHORT
 

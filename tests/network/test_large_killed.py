@@ -79,6 +79,7 @@ async def pipe(tmp_path: Path) -> AsyncIterator[Pipe]:
             await one.end(signal.SIGKILL)
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("killed", ["agent", "server", "both"])
 async def test_killed_in_the_midst_of_an_upload(pipe: Pipe, killed: str) -> None:
     async with pipe.client() as client:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import socketio
@@ -40,6 +40,8 @@ logger = logging.getLogger("accord.gateway")
 
 NAMESPACE: Final = "/agents"
 
+_R = TypeVar("_R")
+
 
 class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio comes without types
     """The connections of agents."""
@@ -50,11 +52,11 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         self._parts = parts
         self._admit = admit
         self._nonces: dict[str, str] = {}
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._answers: dict[str, asyncio.Task[dict[str, Any]]] = {}
         """To the proofs of the connections that there are."""
         self._sessions: dict[str, Session] = {}
         self._by_instance: dict[InstanceId, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def connected(self) -> int:
@@ -72,7 +74,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         """Welcome an agent that proves who it is; a proof that comes twice is answered twice with the same."""
         answer = self._answers.get(sid)
         if answer is None:
-            answer = self._answers[sid] = asyncio.ensure_future(self._proven(sid, sent))
+            answer = self._answers[sid] = self._later(self._proven(sid, sent))
         told = await asyncio.shield(answer)
         if not told["ok"]:
             self._later(self.disconnect(sid))  # once it is told why
@@ -194,10 +196,11 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
             task.cancel()
         await asyncio.gather(*(self._end(sid) for sid in list(self._sessions)), *self._tasks, return_exceptions=True)
 
-    def _later(self, work: Any) -> None:
+    def _later(self, work: Coroutine[Any, Any, _R]) -> asyncio.Task[_R]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 @asynccontextmanager
