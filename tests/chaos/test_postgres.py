@@ -15,7 +15,7 @@ from accord.engine.parts import Point
 from accord.postgres.address import StoreAddress
 from accord.testing.postgres import PostgresServer
 
-from .test_sigkill import LIVES, Lives, check
+from .test_sigkill import LIVES, Lives, Pause, check
 
 
 async def test_processes_that_are_killed(tmp_path: Path, store: StoreAddress) -> None:
@@ -38,6 +38,20 @@ async def test_two_processes_on_one_store(tmp_path: Path, store: StoreAddress) -
     killed, left = await asyncio.gather(lives.live(4, point="after_append", countdown=6), lives.live(4))
     assert left == "done"
     assert killed in ("killed", "done")
+    assert await lives.live(0) == "done"
+    await check(lives)
+
+
+async def test_a_process_that_stands_still_and_wakes_up(tmp_path: Path, store: StoreAddress) -> None:
+    """It is stopped, and another one ends its runs; then it goes on, in the belief that they are its own."""
+    lives = Lives(tmp_path / "home", store)
+    await lives.live(1)
+    pause = Pause(12)
+    still = asyncio.create_task(lives.live(6, pause=pause))
+    await pause.reached.wait()
+    assert await lives.live(2) == "done"
+    pause.over.set()
+    assert await still == "done"
     assert await lives.live(0) == "done"
     await check(lives)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,14 @@ VICTIM = Path(__file__).with_name("victim.py")
 LIVES = int(os.environ.get("ACCORD_TEST_LIVES", "5"))
 
 
+class Pause:
+    """A process is stopped at its `at`th word, and goes on when it is over."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.reached, self.over = asyncio.Event(), asyncio.Event()
+
+
 class Lives:
     """Processes one after another on one home, and what they have acknowledged."""
 
@@ -43,7 +52,9 @@ class Lives:
         self.started: list[str] = []
         self.ends: Counter[str] = Counter()
 
-    async def live(self, runs: int, *, point: str = "", countdown: int = 0, kill_at: int = 0) -> str:
+    async def live(
+        self, runs: int, *, point: str = "", countdown: int = 0, kill_at: int = 0, pause: Pause | None = None
+    ) -> str:
         """One life, until it has done everything or is killed: by itself at a point, or at its `kill_at`th word."""
         named = {"ACCORD_STORE": self.store.url} if self.store else {}
         victim = await asyncio.create_subprocess_exec(
@@ -64,6 +75,11 @@ class Lives:
                 end = "done"
             if words == kill_at:
                 victim.kill()
+            if pause is not None and words == pause.at:
+                victim.send_signal(signal.SIGSTOP)
+                pause.reached.set()
+                await pause.over.wait()
+                victim.send_signal(signal.SIGCONT)
         assert await victim.wait() in ((0,) if end == "done" else (-9,)) or kill_at
         self.ends[end] += 1
         return end

@@ -126,7 +126,7 @@ async def _pool(address: StoreAddress, most: int) -> asyncpg.Pool:
         max_queries=2**31,
         max_inactive_connection_lifetime=0,
         max_cached_statement_lifetime=0,
-        init=_make_durable,
+        init=_prepare,
         reset=_leave,
         timeout=CONNECT_WITHIN_S,
         command_timeout=ANSWER_WITHIN_S,
@@ -134,12 +134,17 @@ async def _pool(address: StoreAddress, most: int) -> asyncpg.Pool:
     )
 
 
-async def _make_durable(connection: asyncpg.Connection) -> None:
-    """A commit that is told has to be on a disk; a server that waits for standbys as well is left alone."""
-    await connection.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
-    )
+_PREPARE = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local');
+SELECT set_config('transaction_timeout', '60s', false) FROM pg_settings WHERE name = 'transaction_timeout';
+"""
+"""A commit that is told has to be on a disk; a server that waits for standbys as well is left alone. And a process that
+is stopped while it sends a statement holds no locks for ever, where the server knows of that (17 and newer).
+"""
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.execute(_PREPARE)
 
 
 async def _leave(_connection: object) -> None:

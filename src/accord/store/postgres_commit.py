@@ -56,14 +56,19 @@ class GroupCommit:
         await written
 
     async def _write(self) -> None:
-        while self._waiting or not self._closed:
-            await self._wake.wait()
-            gathered, self._waiting = self._waiting, []
-            if not self._closed:
-                self._wake.clear()
-            if gathered:
-                outcomes = await self.commit([appends for appends, _ in gathered])
-                settle([written for _, written in gathered], outcomes)
+        gathered: list[tuple[Appends, asyncio.Future[None]]] = []
+        try:
+            while self._waiting or not self._closed:
+                await self._wake.wait()
+                gathered, self._waiting = self._waiting, []
+                if not self._closed:
+                    self._wake.clear()
+                if gathered:
+                    outcomes = await self.commit([appends for appends, _ in gathered])
+                    settle([written for _, written in gathered], outcomes)
+        finally:  # also when it is cancelled: nobody waits for ever
+            left = [written for _, written in (*gathered, *self._waiting)]
+            settle(left, [closed(self._database.address) for _ in left])
 
     async def commit(self, calls: Sequence[Appends]) -> list[Exception | None]:
         """Write in one commit the appends of all calls that may be written; returns for each call its refusal."""

@@ -17,6 +17,15 @@ CREATE TABLE accord.events (
     PRIMARY KEY (stream, sequence)
 );
 
+-- Events of some kilobytes are compressed on the way of a commit: by the quicker one, where the server has it.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+        ALTER TABLE accord.events ALTER COLUMN data SET COMPRESSION lz4;
+    END IF;
+END
+$$;
+
 CREATE TABLE accord.snapshots (
     stream text COLLATE "C" PRIMARY KEY,
     sequence bigint NOT NULL,
