@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
 import resource
-import select
 import signal
 import socket
 import ssl
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,28 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from accord.app import open_node
 from accord.gateway.server import FILES_MAX
-from accord.settings import Settings
-from accord.templates.reading import read_source
-
-ACCORD = [sys.executable, "-c", "from accord.cli import main; main()"]
-
-AGENTS = '''
-import asyncio
-from pathlib import Path
-from accord.sdk import Agent
-
-agent = Agent("gate")
-
-@agent.capability("gate.pass@1.0.0")
-async def wait(name: str) -> str:
-    """Waits until there is a file of this name."""
-    Path(f"{name}.reached").touch()
-    while not Path(name).exists():
-        await asyncio.sleep(0.02)
-    return name
-'''
 
 TEMPLATE = """
 accord: template/1
@@ -59,80 +34,17 @@ output: "${ tasks.second.output }"
 """
 
 
-class Place:
-    """A folder with a home, an agent and a template, and the processes that are started in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.started: list[subprocess.Popen[str]] = []
-        (path / "gate.py").write_text(AGENTS)
-        (path / "gated.yaml").write_text(TEMPLATE)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH")}
-        return {**kept, "ACCORD_HOME": str(self.path / "home"), "HOME": str(self.path), "PYTHONUTF8": "1"}
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [*ACCORD, *arguments],
-            cwd=self.path,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
-
-    def serve(self, *arguments: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-        """A server that listens, and what it said."""
-        process = self.start("serve", "--port", "0", "--agents", "gate.py", "--json", *arguments)
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        return process, json.loads(line)
-
-    def start_run(self) -> str:
-        """A run that is left to the server: whoever has started it does nothing more."""
-        return asyncio.run(self._start_run())
-
-    async def _start_run(self) -> str:
-        source = read_source(self.path / "gated.yaml")
-        async with open_node(Settings(home=self.path / "home")) as node:
-            digest = await node.publish(source.template, source.data)
-            return str((await node.start_run(digest, {})).id)
-
-    def until(self, name: str) -> None:
-        """Wait for a file."""
-        while not (self.path / name).exists():
-            select.select([], [], [], 0.02)
-
-    def end(self) -> None:
-        for process in self.started:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    place = Place(tmp_path)
-    yield place
-    place.end()
+def place(place: Any) -> Any:
+    (place.path / "gated.yaml").write_text(TEMPLATE)
+    return place
 
 
 def shown(told: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {Path(told['credentials']).read_text().strip()}"}
 
 
-def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: Place) -> None:
+def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: Any) -> None:
     process, told = place.serve()
     assert told["pid"] == process.pid
     credentials = Path(told["credentials"])
@@ -164,13 +76,13 @@ def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: P
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of another process can be read on Linux alone")
-def test_it_may_hold_as_many_connections_as_the_system_lets_it(place: Place) -> None:
+def test_it_may_hold_as_many_connections_as_the_system_lets_it(place: Any) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     process, _ = place.serve()
     assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (min(most, FILES_MAX), most)
 
 
-def test_people_are_told_in_words_that_can_be_copied(place: Place) -> None:
+def test_people_are_told_in_words_that_can_be_copied(place: Any) -> None:
     process = place.start("serve", "--port", "0")
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(4)]
@@ -183,7 +95,7 @@ def test_people_are_told_in_words_that_can_be_copied(place: Place) -> None:
     assert json.loads(subprocess.run(command, shell=True, capture_output=True, check=True).stdout)  # noqa: S602 - as told
 
 
-def test_told_to_stop_it_lets_end_what_is_under_way(place: Place) -> None:
+def test_told_to_stop_it_lets_end_what_is_under_way(place: Any) -> None:
     process, told = place.serve()
     (place.path / "first").touch()
     run = place.start_run()
@@ -198,7 +110,7 @@ def test_told_to_stop_it_lets_end_what_is_under_way(place: Place) -> None:
     assert (shown["state"], shown["output"]) == ("completed", "second")
 
 
-def test_a_run_that_outlives_the_drain_goes_on_at_the_next_server(place: Place) -> None:
+def test_a_run_that_outlives_the_drain_goes_on_at_the_next_server(place: Any) -> None:
     process, _ = place.serve()
     (place.path / "first").touch()
     run = place.start_run()
@@ -212,7 +124,7 @@ def test_a_run_that_outlives_the_drain_goes_on_at_the_next_server(place: Place) 
     assert watched.returncode == 0, watched.stderr
 
 
-def test_killed_it_loses_nothing_and_the_next_one_goes_on(place: Place) -> None:
+def test_killed_it_loses_nothing_and_the_next_one_goes_on(place: Any) -> None:
     process, _ = place.serve()
     (place.path / "first").touch()
     run = place.start_run()
@@ -228,7 +140,7 @@ def test_killed_it_loses_nothing_and_the_next_one_goes_on(place: Place) -> None:
     assert place.call("journal", "verify", run).returncode == 0
 
 
-def test_the_second_signal_leaves_at_once(place: Place) -> None:
+def test_the_second_signal_leaves_at_once(place: Any) -> None:
     process = place.start("serve", "--port", "0", "--agents", "gate.py")
     assert process.stdout is not None
     assert process.stderr is not None
@@ -246,7 +158,7 @@ def test_the_second_signal_leaves_at_once(place: Place) -> None:
 # -- what is refused to begin with -------------------------------------------------------------------------------
 
 
-def refused(place: Place, code: str, *arguments: str) -> str:
+def refused(place: Any, code: str, *arguments: str) -> str:
     done = place.call("serve", "--json", *arguments)
     assert done.returncode == 2, done.stderr
     problems = json.loads(done.stderr)["problems"]
@@ -256,22 +168,22 @@ def refused(place: Place, code: str, *arguments: str) -> str:
     return str(problems[0]["message"])
 
 
-def test_a_port_that_is_in_use(place: Place) -> None:
+def test_a_port_that_is_in_use(place: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert "in use" in refused(place, "ACC960", "--port", port)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
-def test_an_address_of_another_machine(place: Place, host: str) -> None:
+def test_an_address_of_another_machine(place: Any, host: str) -> None:
     refused(place, "ACC960", "--host", host, "--insecure-http")
 
 
-def test_other_machines_without_tls(place: Place) -> None:
+def test_other_machines_without_tls(place: Any) -> None:
     assert "in the clear" in refused(place, "ACC961", "--host", "0.0.0.0")  # noqa: S104 - it is refused
 
 
-def test_a_certificate_that_is_none_or_alone(place: Place) -> None:
+def test_a_certificate_that_is_none_or_alone(place: Any) -> None:
     refused(place, "ACC963", "--tls-cert", "cert.pem")
     refused(place, "ACC962", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
     certificate, key = certified(place.path)
@@ -305,7 +217,7 @@ def certified(folder: Path) -> tuple[Path, Path]:
     return folder / "cert.pem", folder / "key.pem"
 
 
-def test_with_a_certificate_it_serves_others_and_makes_no_key_by_itself(place: Place) -> None:
+def test_with_a_certificate_it_serves_others_and_makes_no_key_by_itself(place: Any) -> None:
     certificate, key = certified(place.path)
     _, told = place.serve("--host", "0.0.0.0", "--tls-cert", str(certificate), "--tls-key", str(key))  # noqa: S104 - with TLS
     assert "admin_key" not in told
