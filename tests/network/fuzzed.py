@@ -122,7 +122,7 @@ class Served:
         self.known = {
             "run": [waiting, failed, cancelled, completed],
             "task": ["first", "ask", "second"],
-            "n": ["1"],
+            "attempt": ["1"],
             "name": ["two", "counter", "spare"],
             "version": ["1.0.0", "^1"],
             "digest": [digest],
