@@ -305,6 +305,24 @@ async def test_the_openapi_document_is_one_and_every_operation_is_told_whole(ask
         jsonschema_rs.validator_for({"$ref": f"#/components/schemas/{name}", "components": document["components"]})
 
 
+def test_what_is_sent_has_examples_that_are_valid() -> None:
+    document = openapi_document()
+    told = 0
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                name = str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+                if not name:
+                    continue  # a template, or a document of an agent: any JSON
+                schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+                validator = jsonschema_rs.validator_for(schema)
+                examples = document["components"]["schemas"][name]["examples"]
+                told += len(examples)
+                for example in examples:
+                    assert validator.is_valid(example), (path, example)
+    assert told > 12
+
+
 async def test_problems_are_as_the_openapi_document_says(asker: Any) -> None:
     document = (await asker.http.get("/v1/openapi.json")).json()
     schema = {"$ref": "#/components/schemas/ProblemDetails", "components": document["components"]}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from accord.domain.access import KEY_NAME_PATTERN, ApiKey, IssuedApiKey, Role
 from accord.gateway.asking import Administrator, TheNode
+from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 from accord.gateway.moments import Moment
 
@@ -20,7 +21,7 @@ Name = Annotated[str, Path(description="The key's name, or its id.")]
 class NewKey(BaseModel):
     """A key to be issued."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body({"name": "ci", "role": "operator", "expires_at": "2100-01-01T00:00:00Z"})
 
     name: str = Field(pattern=KEY_NAME_PATTERN, description="Whom or what it is for.")
     role: Role

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from accord.domain import command as c
 from accord.domain.access import Principal
 from accord.domain.ids import RunId, TaskId
 from accord.gateway.asking import Controller, TheNode
+from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 from accord.gateway.once import IdempotencyKey, once
 from accord.gateway.resources.runs import Run
@@ -23,37 +24,43 @@ router = APIRouter(prefix="/v1/runs/{run}", tags=["runs"])
 STATE = answers(RunState)
 
 
-class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Pause(_Asked):
+class Pause(BaseModel):
     """Why."""
+
+    model_config = body({"reason": "the database is being moved"})
 
     reason: str = Field("", max_length=4000)
 
 
-class Cancel(_Asked):
+class Cancel(BaseModel):
     """Why, and whether compensations are left, too."""
+
+    model_config = body({"reason": "nobody needs it any more"})
 
     reason: str = Field("", max_length=4000)
     gives_up: bool = False
 
 
-class Budget(_Asked):
+class Budget(BaseModel):
     """What all attempts may cost together, as a decimal in a string."""
+
+    model_config = body({"max_cost": "12.50"})
 
     max_cost: str = Field(pattern=r"^[0-9]{1,12}(\.[0-9]{1,9})?$")
 
 
-class OfTask(_Asked):
+class OfTask(BaseModel):
     """Which task."""
+
+    model_config = body({"task": "measure"})
 
     task: str = Field(min_length=1, max_length=200)
 
 
-class Signal(_Asked):
+class Signal(BaseModel):
     """A value, for the signal of a name or for the task that waits."""
+
+    model_config = body({"task": "approve", "value": {"approved": True}}, {"name": "go", "value": 1})
 
     name: str | None = Field(None, min_length=1, max_length=200)
     task: str | None = Field(None, min_length=1, max_length=200)

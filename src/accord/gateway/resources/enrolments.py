@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.gateway.asking import Enroller, TheNode
+from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 from accord.service import Invitation
 
@@ -20,7 +21,7 @@ VALID_MAX_S = 366 * 24 * 3600
 class NewToken(BaseModel):
     """A token that is to be issued."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body({"name": "hello", "offers": ["text.greet@^1"], "valid_s": 3600})
 
     name: str = Field(max_length=63, description="The agent's name.")
     organisation: str | None = Field(None, max_length=63, description="The agent's; the server's own where left out.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from accord.domain.system import HoldPlaced, Scope
 from accord.gateway.asking import Controller, TheNode, Viewer
+from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 from accord.views.incidents import IncidentDocument, incident_documents
 
@@ -20,7 +21,7 @@ HOLDS = answers(list[HoldPlaced])
 class NewHold(BaseModel):
     """What is to be held back."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body({"scope": "template", "subject": "source-audit", "reason": "it is being changed"})
 
     scope: Scope
     subject: str = Field("", max_length=200, description="The template's name, or the agent's id.")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.engine.post import other_request
 from accord.errors import NotFound
 from accord.gateway.asking import Runner, TheNode, Viewer
+from accord.gateway.bodies import body
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.moments import Moment
 from accord.gateway.once import IdempotencyKey, once
@@ -29,7 +30,7 @@ Run = Annotated[str, Path(description="The run's id.", max_length=64)]
 class Wanted(BaseModel):
     """What is to be planned, or run: exactly one of objective, template and digest."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body({"objective": "audit ./src"}, {"template": "source-audit@^1", "input": {"directory": "."}})
 
     objective: str | None = Field(None, min_length=1, max_length=4000, description="In words.")
     template: str | None = Field(None, min_length=1, max_length=200, description="`name`, or `name@range`.")
@@ -52,13 +53,15 @@ class Wanted(BaseModel):
 class NewRun(Wanted):
     """A run to be started."""
 
+    model_config = body({"template": "source-audit@^1", "input": {"directory": "."}, "title": "the nightly audit"})
+
     title: str = Field("", max_length=4000, description="What lists show; the objective where it is left out.")
 
 
 class NewFork(BaseModel):
     """A run to be started that shares what another one had done."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body({"task": "grade", "changes": {"most_files": 100}})
 
     task: str | None = Field(None, description="From this task on everything is done anew.")
     at: int | None = Field(None, ge=1, description="Only what had happened up to this event is shared.")

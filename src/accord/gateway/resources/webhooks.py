@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.gateway.asking import Administrator, TheNode
+from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
@@ -21,7 +22,7 @@ Template = Annotated[str, Field(min_length=1, max_length=200)]
 class NewWebhook(BaseModel):
     """An endpoint to be told."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = body({"url": "https://hooks.example.com/accord", "types": ["run.failed"]})
 
     url: str = Field(min_length=1, max_length=2000, description="Where events are posted to.")
     types: list[Kind] = Field([], max_length=100, description="`run.completed`, or `run.*`; all where empty.")
