@@ -16,6 +16,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from accord.conformance import RULES, UNTESTED, Asked, Outcome, examined
+from accord.errors import BadInput
 from accord.gateway.server import Address, bound, url_of
 
 from .test_javascript import installed
@@ -202,6 +203,24 @@ def test_an_address_that_nobody_can_listen_at(tmp_path: Path) -> None:
         code, _, said = command(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert code == 2
     assert "ACC" in said
+
+
+def test_what_cannot_be_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "none" / "rules.xml")
+    code, _, said = command(tmp_path, "--junit", nowhere, "--", sys.executable, "-c", "raise SystemExit(3)")
+    assert (code, "ACC914" in said) == (2, True), said
+    code, _, said = command(tmp_path, "https://127.0.0.1:9000")
+    assert (code, "ACC990" in said) == (2, True), said
+
+
+async def test_an_input_that_breaks_the_contract_is_bad_input() -> None:
+    asked = Asked(
+        command=(sys.executable, str(SCRIPTED), "{url}", "{token}", "none"),
+        slow_input=b'{"txt": "slow"}',
+        heartbeat_s=0.2,
+    )
+    with pytest.raises(BadInput, match="text"):
+        await examined(asked, bind, lambda _: None)
 
 
 def test_what_is_told_to_people_and_to_ci(tmp_path: Path) -> None:

@@ -80,7 +80,13 @@ class Candidate:
             raise BadInput.of("ACC990", f"the agent offers no {name or 'capability'}", hint=hint)
         self.card, self.contract = card, contracts[name]
         self.input = self._input(name)
-        BadInput.raise_if(self.contract.violations_of_input(strict_json(self.input)))
+        given = (self.input, self.asked.slow_input, self.asked.large_input)
+        BadInput.raise_if(
+            problem
+            for one in given
+            if one is not None
+            for problem in self.contract.violations_of_input(strict_json(one))
+        )
         orchestrator = self.orchestrator
         self.letters = Letters(orchestrator.id, card.agent, self.contract, orchestrator.signed)
 

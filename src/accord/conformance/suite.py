@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable
 
@@ -43,7 +44,7 @@ def _why(asked: Asked, name: str) -> str:
 async def _deceived(asked: Asked, bind: Bind) -> list[Outcome]:
     """Whether the agent believes welcomes that are none: each time it is started anew, since it rightly ends then."""
     both: tuple[tuple[str, Forged], ...] = (("welcome-key", "key"), ("welcome-about", "nonce"))
-    return [await _forged(asked, bind, name, how) for name, how in both]
+    return list(await asyncio.gather(*(_forged(asked, bind, name, how) for name, how in both)))
 
 
 async def _forged(asked: Asked, bind: Bind, name: str, how: Forged) -> Outcome:

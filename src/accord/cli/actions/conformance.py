@@ -12,12 +12,13 @@ from rich.text import Text
 from accord.cli.errors import DONE, usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, styled
+from accord.cli.result import unwritable_file
 from accord.cli.session import carry_out
 from accord.conformance import Asked, Outcome, examined
 from accord.conformance.junit import junit
 from accord.conformance.orchestrator import Orchestrator
 from accord.domain.message import strict_json
-from accord.errors import MessageRefused
+from accord.errors import BadInput, MessageRefused
 from accord.gateway.server import Address, bound, url_of
 
 BROKEN = 1
@@ -42,18 +43,11 @@ def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> No
     """Carry out `accord conformance`."""
 
     async def work(screen: Screen) -> int:
-        elsewhere = len(target) == 1 and target[0].startswith("http://")
-        asked = Asked(
-            command=() if elsewhere else target,
-            organisation=options.organisation,
-            capability=options.capability,
-            input=_json(options.input, "--input"),
-            slow_input=_json(options.slow_input, "--slow-input"),
-            large_input=_json(options.large_input, "--large-input"),
-            heartbeat_s=options.heartbeat_s,
-            within_s=options.within_s,
-        )
+        elsewhere = len(target) == 1 and target[0].startswith(("http://", "https://"))
         address = _address(target[0]) if elsewhere else Address(port=0)
+        asked = _asked(() if elsewhere else target, options)
+        if options.junit is not None:
+            BadInput.raise_if(unwritable_file(options.junit, "--junit"))
 
         def bind() -> tuple[socket.socket, str]:
             taken = bound(address)
@@ -66,12 +60,32 @@ def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> No
                 screen.err.print(Text(text), soft_wrap=True)
 
         outcomes = await examined(asked, bind, told)
-        if options.junit is not None:
-            options.junit.write_text(junit(outcomes), "utf-8")
         _show(screen, outcomes)
+        if options.junit is not None:
+            _write(options.junit, junit(outcomes))
         return BROKEN if any(one.verdict == "broken" for one in outcomes) else DONE
 
     carry_out(shared, work)
+
+
+def _write(path: Path, report: str) -> None:
+    try:
+        path.write_text(report, "utf-8")
+    except OSError as error:
+        raise usage("ACC914", f"--junit: {path} cannot be written: {error.strerror}") from error
+
+
+def _asked(command: tuple[str, ...], options: Options) -> Asked:
+    return Asked(
+        command=command,
+        organisation=options.organisation,
+        capability=options.capability,
+        input=_json(options.input, "--input"),
+        slow_input=_json(options.slow_input, "--slow-input"),
+        large_input=_json(options.large_input, "--large-input"),
+        heartbeat_s=options.heartbeat_s,
+        within_s=options.within_s,
+    )
 
 
 def _show(screen: Screen, outcomes: list[Outcome]) -> None:
@@ -103,6 +117,9 @@ def _json(text: str | None, option: str) -> bytes | None:
 
 
 def _address(url: str) -> Address:
+    if not url.startswith("http://"):
+        hint = "agents connect over http:// here; for example http://127.0.0.1:9000"
+        raise usage("ACC990", f"{url} is no address to listen at", hint)
     try:
         parts = urlsplit(url)
         address = Address(host=parts.hostname or "", port=parts.port or 0)
