@@ -14,8 +14,8 @@ from accord.domain.contract import Contract, compile_contract
 from accord.domain.document import document_of
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
+from accord.engine.attendance import Candidate
 from accord.engine.presence import HIGH_WATER, Presence, Report, Rooms, rooms_of
-from accord.engine.registry import Candidate
 from accord.engine.router import Held, Router
 from accord.testing.stage import NOON, CountedIds
 

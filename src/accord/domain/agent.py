@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -21,6 +21,7 @@ from accord.errors import AccordError, BadInput, KeyUnusable, MessageRefused, Pl
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 """Names of agents and organisations."""
 
+CACHED_CONTRACTS = 4096
 CONCURRENCY_MAX = 10_000
 QUEUE_MAX = 1_000_000
 
@@ -74,7 +75,13 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         """The contract. Raises ContractViolation with all that is wrong."""
         name, _, version = self.capability.partition("@")
         document = {"capability": name, "version": version, "input": self.input, "output": self.output}
-        return read_contract(document | {"limits": self.limits})
+        return _contract_of(msgspec.json.encode(document | {"limits": self.limits}))
+
+
+@lru_cache(maxsize=CACHED_CONTRACTS)
+def _contract_of(data: bytes) -> Contract:
+    """The contract that this document is. Instances and agents share most of theirs, and each is compiled once."""
+    return read_contract(msgspec.json.decode(data))
 
 
 class AgentCard(msgspec.Struct, frozen=True, kw_only=True, dict=True, forbid_unknown_fields=True):

@@ -16,7 +16,8 @@ from accord.domain.diagnosis import DIAGNOSE
 from accord.domain.ids import RunId, TaskId
 from accord.domain.progress import work_of
 from accord.domain.run import Run, Want
-from accord.engine.registry import Candidate, Registry
+from accord.engine.attendance import Candidate
+from accord.engine.registry import Registry
 from accord.engine.router import Choice, Router
 
 BACKOFF_FIRST = timedelta(milliseconds=50)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
-import msgspec
 from msgspec.structs import replace
 
 from accord.domain.agent import AgentCard, Capacity
@@ -16,7 +15,8 @@ from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
 from accord.domain.payloads import HeartbeatPayload
 from accord.domain.signature import PublicKey
 from accord.domain.system import AgentEnrolled, KeyRetired, KeyRevoked, SystemEvent
-from accord.engine.presence import Presence, Report, Rooms, rooms_of
+from accord.engine.attendance import Attendance, best_of
+from accord.engine.presence import Presence, Report
 from accord.errors import MessageRefused, NotFound, Problem
 from accord.service import KnownAgent, KnownKey
 
@@ -30,20 +30,13 @@ SILENT_MAX = 10_000
 """How many silent instances are remembered, so that they need not send their cards again."""
 
 
-class Candidate(msgspec.Struct, frozen=True):
-    """An agent that offers a capability, with the best version that one of its instances offers."""
-
-    agent: AgentId
-    contract: Contract
-    capability: str
-
-
-class Registry:
+class Registry(Attendance):
     """Agents, keys and contracts. Whoever wants to know of changes adds a function to `changed`."""
 
     def __init__(
         self, compatible: Compatible, *, absent_after: timedelta, system_agents: frozenset[AgentId] = frozenset()
     ) -> None:
+        super().__init__()
         self._compatible = compatible
         self._absent_after = absent_after
         self._system_agents = system_agents
@@ -52,15 +45,9 @@ class Registry:
         self._offered: dict[AgentId, set[Digest]] = {}
         self._contracts: dict[Digest, Contract] = {}
         self._versions: dict[str, dict[Version, Contract]] = {}
-        self._present: dict[InstanceId, Presence] = {}
         self._silent: dict[InstanceId, Presence] = {}
         self._left: set[AgentId] = set()
         self._renewed: dict[LeaseToken, datetime] = {}
-        self._candidates: dict[str, tuple[Candidate, ...]] = {}
-        self._serving: dict[AgentId, tuple[Presence, ...]] = {}
-        self._rooms: dict[AgentId, dict[Digest, Rooms]] = {}
-        self._capacities: dict[AgentId, Capacity] = {}
-        self._batching: set[AgentId] = set()
         self.generation = 0
         """Counts the changes of what is known: reports of the verifier hold for one generation."""
         self.refusals: dict[AgentId, MessageRefused] = {}
@@ -88,10 +75,12 @@ class Registry:
 
     def _cut_off(self) -> None:
         """Give nothing more to instances whose every key was revoked, and let them be gone with the next `expire`."""
+        cut: set[AgentId] = set()
         for one in self._present.values():
             if one.keys and all(kid in self._keys and self._keys[kid].revoked_at is not None for kid in one.keys):
                 one.last_seen, one.draining = NEVER, True
-        self._touch()
+                cut.add(one.agent)
+        self._settle_all(cut)
 
     def key(self, kid: KeyId, now: datetime) -> KnownKey | None:
         """The key, if it may sign: from the event that enrolled it to the one that revoked it, or until another one
@@ -116,7 +105,7 @@ class Registry:
         for contract in card.contracts():
             self._contracts[contract.digest] = contract
             self._versions.setdefault(contract.capability, {})[contract.version] = contract
-        self._touch()
+        self._tell()
 
     def card_problems(self, card: AgentCard) -> Iterator[Problem]:
         """Why a card cannot be accepted: a version stands for one contract for ever, a new one keeps its promises, and
@@ -144,14 +133,14 @@ class Registry:
         """An instance is here: it has sent its card."""
         self._silent.pop(card.instance, None)
         offers = frozenset(contract.digest for contract in card.contracts())
-        self._present[card.instance] = Presence(card, offers, now)
+        self._put(Presence(card, offers, now))
         self.refusals.pop(card.agent, None)
-        self._touch()
+        self._settle_all([card.agent])
 
     def refuse(self, agent: AgentId, refusal: MessageRefused) -> None:
         """The agent's card was refused: who waits for the agent is told why."""
         self.refusals[agent] = refusal
-        self._touch()
+        self._tell()
 
     def heartbeat(
         self, agent: AgentId, beat: HeartbeatPayload, report: Report, now: datetime, lease: timedelta
@@ -167,25 +156,26 @@ class Registry:
             self._leave(agent, beat.instance)
             return True
         changed = returns or presence.draining != beat.draining
-        self._present[beat.instance] = presence
-        self._silent.pop(beat.instance, None)
+        if returns:
+            self._put(self._silent.pop(beat.instance))
         was_over, told_before = presence.is_over_mark(now), presence.tells(now)
         presence.last_seen, presence.draining, presence.report = now, beat.draining, report
         if told_before or presence.tells(now):
-            self._rooms.pop(agent, None)
+            self._forget_rooms(agent)
         for token in beat.running:
             self._renewed[token] = now + lease
         if changed:
-            self._touch()
+            self._settle_all([agent])
         elif was_over and not presence.is_over_mark(now):
             self._tell()
         return True
 
     def _leave(self, agent: AgentId, instance: InstanceId) -> None:
-        self._present.pop(instance, None)
+        if instance in self._present:
+            self._drop(instance)
         self._silent.pop(instance, None)
         self._left.add(agent)
-        self._touch()
+        self._settle_all([agent])
 
     def expire(self, now: datetime) -> list[AgentId]:
         """Forget the instances that have been silent for too long; returns the agents that have lost one.
@@ -194,15 +184,16 @@ class Registry:
         """
         for one in self._present.values():
             one.last_seen = min(one.last_seen, now)
-        gone = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
-        agents = {self._present[name].agent for name in gone} | self._left
+        late = [name for name, one in self._present.items() if now - one.last_seen > self._absent_after]
+        gone = {name: self._drop(name) for name in late}
+        agents = {one.agent for one in gone.values()} | self._left
         self._left.clear()
-        self._silent.update((name, self._present.pop(name)) for name in gone)
+        self._silent.update(gone)
         for name in list(self._silent)[:-SILENT_MAX]:
             del self._silent[name]
         self._renewed = {token: until for token, until in self._renewed.items() if until > now}
         if gone:
-            self._touch()
+            self._settle_all({one.agent for one in gone.values()})
         return sorted(agents)
 
     def dismiss(self, instance: InstanceId, at: datetime) -> AgentId | None:
@@ -212,8 +203,9 @@ class Registry:
         presence = self._present.get(instance)
         if presence is None or presence.last_seen > at:
             return None
-        self._silent[instance] = self._present.pop(instance)
-        self._touch()
+        self._drop(instance)
+        self._silent[instance] = presence
+        self._settle_all([presence.agent])
         return presence.agent
 
     def renewed(self) -> dict[LeaseToken, datetime]:
@@ -235,20 +227,6 @@ class Registry:
         """
         return now + self._absent_after
 
-    def serving(self, agent: AgentId) -> tuple[Presence, ...]:
-        """The agent's instances that take assignments."""
-        return self._serving.get(agent, ())
-
-    def rooms(self, agent: AgentId, contract: Digest, now: datetime) -> Rooms:
-        """The room of these instances, and of those that offer this contract; asked for at every assignment."""
-        known = self._rooms.get(agent)
-        if known is None:
-            known = self._rooms[agent] = {}
-        found = known.get(contract)
-        if found is None or found.until <= now:
-            found = known[contract] = rooms_of(self.serving(agent), contract, now)
-        return found
-
     def instance_offers(self, instance: InstanceId, contract: Digest | None) -> bool:
         """Whether this instance, present or silent, has a card that offers the contract."""
         found = self._present.get(instance) or self._silent.get(instance)
@@ -256,37 +234,13 @@ class Registry:
 
     def is_served(self, agent: AgentId, contract: Digest | None) -> bool:
         """Whether an instance is present, be it about to leave, that offers this contract."""
-        return any(one.agent == agent and contract in one.offers for one in self._present.values())
+        return any(contract in one.offers for one in self.instances(agent).values())
 
     def is_offered(self, card: AgentCard) -> bool:
         """Whether nothing new is on this card: the last one accepted, or an instance that is present, says the same."""
         cards = [known] if (known := self._cards.get(card.agent)) is not None else []
-        cards.extend(one.card for one in self._present.values() if one.agent == card.agent)
+        cards.extend(one.card for one in self.instances(card.agent).values())
         return any(one.capabilities == card.capabilities for one in cards)
-
-    def capacity(self, agent: AgentId) -> Capacity | None:
-        """What all instances of the agent can take together; None where none is present."""
-        return self._capacities.get(agent)
-
-    def verifies_batches(self, agent: AgentId) -> bool:
-        """Whether every instance that could take a message for the agent verifies batches."""
-        return agent in self._batching
-
-    def candidates(self, wanted: CapabilityRange) -> tuple[Candidate, ...]:
-        """The agents present that offer the capability in a version of the range, by id; the best version of each
-        instance, the newest first.
-        """
-        text = str(wanted)
-        found = self._candidates.get(text)
-        if found is None:
-            found = self._candidates[text] = tuple(self._find(wanted))
-        return found
-
-    def _find(self, wanted: CapabilityRange) -> Iterator[Candidate]:
-        for agent in sorted(self._serving):
-            best = {contract for one in self._serving[agent] if (contract := _best(one.card, wanted)) is not None}
-            for contract in sorted(best, key=lambda contract: contract.version, reverse=True):
-                yield Candidate(agent, contract, str(contract.ref))
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -318,10 +272,6 @@ class Registry:
         """All known agents, by id."""
         return [self._cards[agent] for agent in sorted(self._cards)]
 
-    def present(self) -> tuple[int, int]:
-        """How many agents have an instance here, and how many instances that makes."""
-        return len({one.agent for one in self._present.values()}), len(self._present)
-
     def known(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
         """All known agents by id, or those whose newest card, or an instance, offers a capability in this range."""
         keys = self._keys_by_agent()
@@ -349,25 +299,9 @@ class Registry:
             keys.setdefault(key.agent, []).append(key)
         return keys
 
-    def all_instances(self) -> list[tuple[InstanceId, Presence]]:
-        """All instances that are present."""
-        return list(self._present.items())
-
-    def instances(self, agent: AgentId) -> dict[InstanceId, Presence]:
-        """The agent's instances that are present."""
-        return {name: one for name, one in self._present.items() if one.agent == agent}
-
-    def _touch(self) -> None:
-        self._candidates.clear()
-        self._rooms.clear()
-        others = {one.agent for one in self._present.values() if not one.card.batches}
-        self._batching = {one.agent for one in self._present.values()} - others
-        serving: dict[AgentId, list[Presence]] = {}
-        for one in self._present.values():
-            if not one.draining:
-                serving.setdefault(one.agent, []).append(one)
-        self._serving = {agent: tuple(instances) for agent, instances in serving.items()}
-        self._capacities = {agent: _sum(one.capacity for one in found) for agent, found in serving.items()}
+    def _settle_all(self, agents: Iterable[AgentId]) -> None:
+        for agent in agents:
+            self._settle(agent)
         self._tell()
 
     def _tell(self) -> None:
@@ -375,19 +309,8 @@ class Registry:
             tell()
 
 
-def _best(card: AgentCard, wanted: CapabilityRange) -> Contract | None:
-    """The newest version in the range that the card offers."""
-    matching = (contract for contract in card.contracts() if wanted.matches(contract.ref))
-    return max(matching, key=lambda contract: contract.version, default=None)
-
-
-def _sum(capacities: Iterable[Capacity]) -> Capacity:
-    known = list(capacities)
-    return Capacity(concurrency=sum(one.concurrency for one in known), queue=sum(one.queue for one in known))
-
-
 def _offers(wanted: CapabilityRange, card: AgentCard, instances: Iterable[Presence]) -> bool:
-    return any(_best(one, wanted) is not None for one in (card, *(instance.card for instance in instances)))
+    return any(best_of(one, wanted) is not None for one in (card, *(instance.card for instance in instances)))
 
 
 def unknown_limits(limits: Iterable[str], known: Iterable[str]) -> Iterator[Problem]:

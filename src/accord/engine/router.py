@@ -11,8 +11,9 @@ import msgspec
 
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
+from accord.engine.attendance import Candidate
 from accord.engine.presence import Room
-from accord.engine.registry import Candidate, Registry
+from accord.engine.registry import Registry
 from accord.ports import Ids
 
 _SMOOTHING = 0.2

@@ -1,0 +1,150 @@
+"""Attendance: the instances that are present, and what can be said of their agents because of them. It is found anew
+for an agent when one of its instances changes, and for no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+import msgspec
+
+from accord.domain.agent import AgentCard, Capacity
+from accord.domain.capability import CapabilityRange
+from accord.domain.contract import Contract
+from accord.domain.ids import AgentId, Digest, InstanceId
+from accord.engine.presence import Presence, Rooms, rooms_of
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """An agent that offers a capability, with the best version that one of its instances offers."""
+
+    agent: AgentId
+    contract: Contract
+    capability: str
+
+
+class Attendance:
+    """Who is present: the live half of the registry, which changes it and settles whose instances it has changed."""
+
+    def __init__(self) -> None:
+        self._present: dict[InstanceId, Presence] = {}
+        self._instances: dict[AgentId, dict[InstanceId, Presence]] = {}
+        self._serving: dict[AgentId, tuple[Presence, ...]] = {}
+        self._capacities: dict[AgentId, Capacity] = {}
+        self._batching: set[AgentId] = set()
+        self._rooms: dict[AgentId, dict[Digest, Rooms]] = {}
+        self._offering: dict[str, set[AgentId]] = {}
+        """By the capability's name: the agents that take assignments of it, in whatever version."""
+        self._candidates: dict[str, dict[str, tuple[Candidate, ...]]] = {}
+        """By name and range."""
+
+    def _put(self, presence: Presence) -> None:
+        """This instance is present, as this says."""
+        instance = presence.card.instance
+        self._present[instance] = presence
+        self._instances.setdefault(presence.agent, {})[instance] = presence
+
+    def _drop(self, instance: InstanceId) -> Presence:
+        """This instance, which was present, is not any more; returns what was known of it."""
+        presence = self._present.pop(instance)
+        theirs = self._instances[presence.agent]
+        del theirs[instance]
+        if not theirs:
+            del self._instances[presence.agent]
+        return presence
+
+    def _settle(self, agent: AgentId) -> None:
+        """Find anew what rests on the agent's instances."""
+        before = _names(self._serving.get(agent, ()))
+        instances = self.instances(agent).values()
+        serving = tuple(one for one in instances if not one.draining)
+        self._rooms.pop(agent, None)
+        if serving:
+            self._serving[agent], self._capacities[agent] = serving, _sum(one.capacity for one in serving)
+        else:
+            self._serving.pop(agent, None)
+            self._capacities.pop(agent, None)
+        if instances and all(one.card.batches for one in instances):
+            self._batching.add(agent)
+        else:
+            self._batching.discard(agent)
+        after = _names(serving)
+        for name in before | after:
+            self._candidates.pop(name, None)
+        for name in before - after:
+            self._offering[name].discard(agent)
+        for name in after - before:
+            self._offering.setdefault(name, set()).add(agent)
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    def present(self) -> tuple[int, int]:
+        """How many agents have an instance here, and how many instances that makes."""
+        return len(self._instances), len(self._present)
+
+    def all_instances(self) -> list[tuple[InstanceId, Presence]]:
+        """All instances that are present."""
+        return list(self._present.items())
+
+    def instances(self, agent: AgentId) -> Mapping[InstanceId, Presence]:
+        """The agent's instances that are present."""
+        return self._instances.get(agent, {})
+
+    def serving(self, agent: AgentId) -> tuple[Presence, ...]:
+        """The agent's instances that take assignments."""
+        return self._serving.get(agent, ())
+
+    def capacity(self, agent: AgentId) -> Capacity | None:
+        """What all instances of the agent can take together; None where none is present."""
+        return self._capacities.get(agent)
+
+    def verifies_batches(self, agent: AgentId) -> bool:
+        """Whether every instance that could take a message for the agent verifies batches."""
+        return agent in self._batching
+
+    def rooms(self, agent: AgentId, contract: Digest, now: datetime) -> Rooms:
+        """The room of these instances, and of those that offer this contract; asked for at every assignment."""
+        known = self._rooms.get(agent)
+        if known is None:
+            known = self._rooms[agent] = {}
+        found = known.get(contract)
+        if found is None or found.until <= now:
+            found = known[contract] = rooms_of(self.serving(agent), contract, now)
+        return found
+
+    def _forget_rooms(self, agent: AgentId) -> None:
+        """An instance of the agent has reported another load."""
+        self._rooms.pop(agent, None)
+
+    def candidates(self, wanted: CapabilityRange) -> tuple[Candidate, ...]:
+        """The agents present that offer the capability in a version of the range, by id; the best version of each
+        instance, the newest first.
+        """
+        known = self._candidates.setdefault(wanted.name, {})
+        text = str(wanted)
+        found = known.get(text)
+        if found is None:
+            found = known[text] = tuple(self._find(wanted))
+        return found
+
+    def _find(self, wanted: CapabilityRange) -> Iterator[Candidate]:
+        for agent in sorted(self._offering.get(wanted.name, ())):
+            best = {contract for one in self._serving[agent] if (contract := best_of(one.card, wanted)) is not None}
+            for contract in sorted(best, key=lambda contract: contract.version, reverse=True):
+                yield Candidate(agent, contract, str(contract.ref))
+
+
+def best_of(card: AgentCard, wanted: CapabilityRange) -> Contract | None:
+    """The newest version in the range that the card offers."""
+    matching = (contract for contract in card.contracts() if wanted.matches(contract.ref))
+    return max(matching, key=lambda contract: contract.version, default=None)
+
+
+def _names(instances: Iterable[Presence]) -> set[str]:
+    return {contract.capability for one in instances for contract in one.card.contracts()}
+
+
+def _sum(capacities: Iterable[Capacity]) -> Capacity:
+    known = list(capacities)
+    return Capacity(concurrency=sum(one.concurrency for one in known), queue=sum(one.queue for one in known))
