@@ -88,7 +88,7 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long the body of a request may be."""
     request_within_s: Annotated[float, Meta(gt=0)] = 30.0
     """How long a request may take until its answer begins."""
-    handshake_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    handshake_within_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
     """How long a connection has to say what it is for: the head of a request, a namespace, an agent's proof."""
     guests_per_address: Annotated[int, Meta(ge=1)] = 1024
     """Connections of one address that may not have said it yet; proxies that are trusted may have more."""
@@ -148,7 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 16 << 20
     request_within_s: float = 30.0
-    handshake_within_s: float = 10.0
+    handshake_within_s: float = 30.0
     guests_per_address: int = 1024
     requests_per_second: float = 100.0
     request_burst: int = 1000

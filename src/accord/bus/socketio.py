@@ -40,12 +40,14 @@ from accord.statements import Draft, Signer
 logger = logging.getLogger("accord.connection")
 
 NAMESPACE: Final = "/agents"
-CONNECTED_WITHIN_S: Final = 10.0
+CONNECTED_WITHIN_S: Final = 30.0
+"""Long, since a server whose agents all come at once needs its time: who gives up and comes again takes more of it."""
+
 ACKNOWLEDGED_WITHIN_S: Final = 45.0
 """Longer than a server waits for the journal."""
 
 BACKOFF_FIRST_S: Final = 0.25
-BACKOFF_MAX_S: Final = 5.0
+BACKOFF_MAX_S: Final = 10.0
 GIVEN_BACK_WITHIN_S: Final = 3.0
 BEGUN_MAX: Final = 4096
 """Assignments that are remembered as begun: the network may say them twice, and the second is given back to nobody."""

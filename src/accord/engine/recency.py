@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from accord.domain.ids import InstanceId
 from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Kind
+
+TRIM_MIN: Final = 256
 
 
 class _Newest(msgspec.Struct):
@@ -22,6 +25,7 @@ class Recency:
 
     def __init__(self) -> None:
         self._newest: dict[tuple[InstanceId, Kind], _Newest] = {}
+        self._trim_at = TRIM_MIN
 
     def is_news(self, instance: InstanceId, claims: Claims, now: datetime) -> bool:
         """Whether nothing as new as this has been seen of the instance."""
@@ -42,6 +46,9 @@ class Recency:
             self._newest[instance, claims.kind] = _Newest(claims.issued_at, claims.expires_at, {claims.id})
 
     def trim(self, now: datetime) -> None:
-        """Forget what has expired."""
+        """Forget what has expired, when twice as much is known as was left the last time."""
+        if len(self._newest) < self._trim_at:
+            return
         limit = now.timestamp()
         self._newest = {key: one for key, one in self._newest.items() if one.expires_at > limit}
+        self._trim_at = max(TRIM_MIN, 2 * len(self._newest))

@@ -98,7 +98,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 << 20
     request_within: timedelta = timedelta(seconds=30)
     """How long a request may take until its answer begins."""
-    handshake_within: timedelta = timedelta(seconds=10)
+    handshake_within: timedelta = timedelta(seconds=30)
     """How long a connection has to say what it is for: the head of a request, a namespace, an agent's proof."""
     guests_per_address: int = 1024
     """Connections of one address that may not have said it yet."""
