@@ -79,7 +79,10 @@ def _grade_table(grades: Grades) -> str:
         (one.area, f"**{one.grade}**" if one.grade else "—", _points(one), escaped(one.reasons[0]))
         for one in grades.grades
     ]
-    whole = ("**whole**", f"**{grades.overall or '—'}**", f"{grades.score or 0:.0f}", "mean of the known areas")
+    if grades.score is None:
+        whole = ("**whole**", "—", "—", "there is nothing to grade")
+    else:
+        whole = ("**whole**", f"**{grades.overall}**", f"{grades.score:.0f}", "mean of the known areas")
     return table(("area", "grade", "score", "because"), [*rows, whole])
 
 

@@ -100,7 +100,7 @@ def _fit(facts: Facts, purpose: str) -> list[Figure]:
         return []
     stems = {_stem(word) for word in facts.metadata.vocabulary}
     hits = [word for word in words if _stem(word) in stems]
-    value = f"{len(hits)} of {len(words)} words: {', '.join(hits) or 'none'}"
+    value = f"{len(hits)} of {len(words)}" + (f" ({', '.join(hits)})" if hits else "")
     return [Figure(figure="words of the purpose it uses", value=value, score=ramp(len(hits) / len(words), 0, 0.8),
                    source="software.metadata")]  # fmt: skip
 
@@ -145,7 +145,7 @@ def _documentation(facts: Facts, _: str) -> list[Figure]:
         figures.append(_figure("docstring coverage of the public API", f"{covered:.0%}", ramp(covered, 0.1, 0.9)))
     if facts.metadata and facts.metadata.stated_by != "nothing":
         words = facts.metadata.description_words
-        figures.append(_figure("long description", f"{words} words", ramp(words, 0, 400), "metadata"))
+        figures.append(_figure("long description", f"{words:,} words", ramp(words, 0, 400), "metadata"))
         linked = any("doc" in link.label.lower() or "docs" in link.url for link in facts.metadata.links)
         figures.append(_figure("link to documentation", _yes(linked), 100.0 * linked, "metadata"))
     return figures

@@ -20,6 +20,11 @@ from accord.sdk import Agent
 
 agent = Agent("editor")
 
+_GOOD = 70
+"""Points of a figure from which on it may be a strength."""
+_CLEARLY = 10
+"""Points by which a strength is ahead of most others."""
+
 
 class Comparison(Scoring):
     """Everything that a comparison found: the records that were scored, the products, and the scores."""
@@ -49,8 +54,10 @@ def compose(comparison: Comparison) -> Report:
         _missing(comparison),
         "## Key facts",
         _key_facts(comparison, ordered),
+        _compiled_note(ordered),
         "## Scores",
         _score_table(scores),
+        _incomplete_note(scores),
         "![Scores by criterion](criteria.svg)",
         "## Criterion by criterion",
         *(_criterion(scores, name, facts) for name in CRITERIA),
@@ -80,6 +87,26 @@ def _key_facts(comparison: Comparison, ordered: Sequence[Facts]) -> str:
     return table(header, rows, numeric=True)
 
 
+def _compiled_note(ordered: Sequence[Facts]) -> str:
+    compiled = [escaped(one.name) for one in ordered if is_compiled(one)]
+    if not compiled:
+        return ""
+    about = "what stands here of lines, functions, names, complexity, docstrings, annotations and risks"
+    return f"Most of the code of {listed(compiled)} is compiled, and was not read: {about} is of the Python part alone."
+
+
+def _incomplete_note(scores: Scores) -> str:
+    """What is to be known of totals that rest on too little."""
+    names = [escaped(one.name) for one in scores.products if scores.is_incomplete(one)]
+    about = "a total of less than half of the weight, which is not held against the others"
+    return f"Incomplete ({listed(names)}): {about}." if names else ""
+
+
+def _mark(scores: Scores, product: ProductScore) -> str:
+    """What stands behind a total that is not to be held against others."""
+    return ", incomplete" if scores.is_incomplete(product) else ""
+
+
 def _cell(value: str | None) -> str:
     return escaped(value) if value else "—"
 
@@ -97,8 +124,6 @@ def _percent(value: float | None) -> str | None:
 
 
 def _complexity(found: Measures) -> str | None:
-    if found.compiled_bytes > found.extent.source_bytes:
-        return "not read"
     return f"{found.complexity.mean:g} / {found.complexity.maximum}" if found.complexity else None
 
 
@@ -155,7 +180,7 @@ def _score_table(scores: Scores) -> str:
     weights = {one.criterion: one.weight for one in scores.criteria}
     header = ["", "weight", *(escaped(one.name) for one in scores.products)]
     rows = [[name, f"{weights[name]:.0%}", *(_points(one, name) for one in scores.products)] for name in CRITERIA]
-    total = ["**total**", "", *(f"**{one.total:.1f}**" for one in scores.products)]
+    total = ["**total**", "", *(f"**{one.total:.1f}**{_mark(scores, one)}" for one in scores.products)]
     sure = ["confidence", "", *(f"{one.confidence:.0%}" for one in scores.products)]
     return table(header, [*rows, total, sure], numeric=True)
 
@@ -180,7 +205,7 @@ def _criterion(scores: Scores, name: Criterion, facts: Mapping[str, Facts]) -> s
     if not known:
         return f"{head}\n\n{about} Nothing is known about it for any of the products, so it does not count."
     rest = _unknown([facts[one.name] for one, score in found if score.score is None and one.name in facts], name)
-    return document(head, f"{about} {_spread(known)}", _figure_table(known), rest).rstrip("\n")
+    return document(head, f"{about} {_spread(known)}".rstrip(), _figure_table(known), rest).rstrip("\n")
 
 
 def _unknown(unknown: Sequence[Facts], name: Criterion) -> str:
@@ -219,10 +244,13 @@ def _spread(known: Sequence[tuple[ProductScore, CriterionScore]]) -> str:
 
 def _product(scores: Scores, product: ProductScore, facts: Facts) -> str:
     others = [one for one in scores.products if one.name != product.name]
+    same = [one for one in others if one.rank == product.rank]
+    shared = f", the same as {escaped(listed([one.name for one in same]))}" if same else ""
+    total = f"{product.total:.0f} of 100{_mark(scores, product)}{shared}"
     summary = facts.metadata.summary if facts.metadata else None
     strong, weak = _standing(product, others)
     return document(
-        f"### {product.rank}. {escaped(product.name)}: {product.total:.0f} of 100",
+        f"### {product.rank}. {escaped(product.name)}: {total}",
         f"*{escaped(summary)}*" if summary else "",
         _portrait(facts),
         f"Strengths:\n\n{bullets(strong)}" if strong else "No figure stands out as a strength.",
@@ -232,19 +260,26 @@ def _product(scores: Scores, product: ProductScore, facts: Facts) -> str:
 
 
 def _standing(product: ProductScore, others: Sequence[ProductScore]) -> tuple[list[str], list[str]]:
-    """The figures in which a product is good and clearly ahead of the field, and those in which it is weak."""
+    """The figures in which a product is good and clearly ahead of most others, and those in which it is weak."""
     strong, weak = [], []
     for score in product.criteria:
         for figure in score.figures:
             field = [(one.name, found) for one in others if (found := _figure_of(one, score, figure))]
-            rest = ", ".join(f"{escaped(name)} {escaped(found.value)}" for name, found in field)
-            line = f"**{score.criterion}**: {figure.figure} {escaped(figure.value)}" + (f" ({rest})" if rest else "")
+            line = f"**{score.criterion}**: {figure.figure} {escaped(figure.value)}{_beside(field, others)}"
             scores = [found.score for _, found in field]
-            if figure.score >= 70 and (not scores or figure.score >= sum(scores) / len(scores) + 10):
+            behind = [one for one in scores if figure.score >= one + _CLEARLY]
+            if figure.score >= _GOOD and (not scores or len(behind) > len(scores) / 2):
                 strong.append(line)
             elif figure.score <= 40 or (scores and figure.score <= max(scores) - 30):
                 weak.append(line)
     return strong, weak
+
+
+def _beside(field: Sequence[tuple[str, Figure]], others: Sequence[ProductScore]) -> str:
+    """What the others have: `, against 4 of attrs and 7 of msgspec`."""
+    if field:
+        return f", against {listed([f'{escaped(found.value)} of {escaped(name)}' for name, found in field])}"
+    return ", not measured of the others" if others else ""
 
 
 def _figure_of(product: ProductScore, score: CriterionScore, figure: Figure) -> Figure | None:
@@ -310,7 +345,8 @@ def _risks(facts: Facts) -> str:
     if facts.risks is None:
         return f"{head}\n\nNot looked at."
     if not facts.risks.risks:
-        return f"{head}\n\nNone of the rules found anything in {counted(facts.risks.lines, 'line')}."
+        read = f"{counted(facts.risks.lines, 'line')}{' of its Python part' if is_compiled(facts) else ''}"
+        return f"{head}\n\nNone of the rules found anything in {read}."
     rows = [
         (
             code(one.rule),
@@ -332,6 +368,7 @@ def _method(scores: Scores, ordered: Sequence[Facts]) -> str:
         "A criterion is the mean of its figures; the total is the weighted mean of the criteria that are known.",
         "Fit compares words, not meanings: it can miss a product that says the same thing differently.",
         "A signal of risk is a place to look at, not a flaw: `eval` may be what a tool is for.",
+        "What a product needs is counted and weighed in bytes; the code of its dependencies is not looked at.",
         "Compiled code is not read. Where it outweighs the source, nothing is said that rests on the source. "
         "What is unknown is never the best: with less than half of the weight known, a product comes after the others.",
         "Wheels seldom contain tests, so no tests found here does not mean that there are none.",
@@ -347,9 +384,11 @@ def _method(scores: Scores, ordered: Sequence[Facts]) -> str:
 
 def _charts(scores: Scores) -> list[Chart]:
     names = [one.name for one in scores.products]
-    totals = ", ".join(f"{one.name} {one.total:.0f}" for one in scores.products)
+    ends = [f"{one.total:.0f}{_mark(scores, one)}" for one in scores.products]
+    totals = "; ".join(f"{one.name} {end}" for one, end in zip(scores.products, ends, strict=True))
     bars = [
-        Bar(one.name, tuple(part.contribution for part in one.criteria), f"{one.total:.0f}") for one in scores.products
+        Bar(one.name, tuple(part.contribution for part in one.criteria), end, pale=scores.is_incomplete(one))
+        for one, end in zip(scores.products, ends, strict=True)
     ]
     rows = [DotRow(name, tuple(_score_of(one, name).score for one in scores.products)) for name in CRITERIA]
     return [

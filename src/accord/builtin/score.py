@@ -128,6 +128,20 @@ class Scores(Record):
     margin: Points = Field(description="Points between the first and the second; 0 when there is only one.")
     sensitivity: list[Sensitivity]
 
+    def share_known(self, product: ProductScore) -> float:
+        """The share of the weight of which something is known of a product, from 0 to 1."""
+        weights = {one.criterion: one.weight for one in self.criteria}
+        return known_share({one.criterion: one.score for one in product.criteria}, weights)
+
+    def is_incomplete(self, product: ProductScore) -> bool:
+        """Whether too little is known of a product to hold its total against that of others."""
+        return self.share_known(product) < LEAST_KNOWN
+
+    @property
+    def comparable(self) -> list[ProductScore]:
+        """Those whose totals can be held against each other, by rank."""
+        return [one for one in self.products if not self.is_incomplete(one)]
+
 
 @agent.capability(
     "software.score@1.0.0",
@@ -141,22 +155,34 @@ def score(scoring: Scoring) -> Result[Scores]:
     if len({one.name for one in facts}) < len(facts):
         raise Failure("ambiguous", "two records of metadata have the same name; give each product once")
     weighed = weighed_criteria(scoring.purpose, scoring.weights)
-    weights = {one.criterion: one.weight for one in weighed}
     figures = _figures(scoring, facts)
     points = {name: {key: _mean(several) for key, several in found.items()} for name, found in figures.items()}
-    order = ranked(points, weights)
+    scores = scores_of(scoring.purpose, weighed, points, figures)
     sampled = {one.name for one in facts if one.measures and not one.measures.extent.complete}
-    products = [_product(rank, name, points[name], figures[name], weights) for rank, name in enumerate(order, 1)]
-    products = [_less_sure(one) if one.name in sampled else one for one in products]
-    scores = Scores(
-        purpose=scoring.purpose,
+    sure = [_less_sure(one) if one.name in sampled else one for one in scores.products]
+    confidence = round(sum(one.confidence for one in sure) / len(sure), 3)
+    return Result(scores.model_copy(update={"products": sure}), confidence=confidence)
+
+
+def scores_of(
+    purpose: str,
+    weighed: list[WeighedCriterion],
+    points: Mapping[str, Mapping[Criterion, float | None]],
+    figures: Mapping[str, Mapping[Criterion, list[Figure]]],
+) -> Scores:
+    """The products by rank, from their points in each criterion."""
+    weights = {one.criterion: one.weight for one in weighed}
+    order = ranked(points, weights)
+    known = [name for name in order if _is_known(points[name], weights)]
+    ranks = zip(_ranks(order, points, weights), order, strict=True)
+    return Scores(
+        purpose=purpose,
         criteria=weighed,
-        products=products,
+        products=[_product(rank, name, points[name], figures[name], weights) for rank, name in ranks],
         recommended=order[0],
-        margin=_margin([one.total for one in products if _is_known(points[one.name], weights)]),
-        sensitivity=_sensitivity(points, weights),
+        margin=_margin([round(total_of(points[name], weights), 1) for name in known]),
+        sensitivity=_sensitivity(known, points, weights),
     )
-    return Result(scores, confidence=round(sum(one.confidence for one in products) / len(products), 3))
 
 
 def _figures(scoring: Scoring, facts: Iterable[Facts]) -> dict[str, dict[Criterion, list[Figure]]]:
@@ -208,6 +234,14 @@ def ranked(points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapp
         return not _is_known(points[name], weights), -total, name.lower(), name
 
     return sorted(points, key=position)
+
+
+def _ranks(
+    order: Sequence[str], points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]
+) -> list[int]:
+    """The places of the names in this order; equal totals share one: 1, 1, 3."""
+    places = [(_is_known(points[name], weights), round(total_of(points[name], weights), 1)) for name in order]
+    return [places.index(place) + 1 for place in places]
 
 
 def _is_known(points: Mapping[Criterion, float | None], weights: Mapping[Criterion, float]) -> bool:
@@ -267,13 +301,21 @@ def _less_sure(product: ProductScore) -> ProductScore:
 
 
 def _sensitivity(
-    points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]
+    order: Sequence[str], points: Mapping[str, Mapping[Criterion, float | None]], weights: Mapping[Criterion, float]
 ) -> list[Sensitivity]:
+    """Who of those that can be compared would lead: another weight makes nothing known that was not measured."""
+    if len(order) < 2:
+        return []
+
+    def leader(changed: Mapping[Criterion, float]) -> str:
+        # The first of several: who leads goes on leading where another only draws level.
+        return max(order, key=lambda name: round(total_of(points[name], changed), 1))
+
     return [
         Sensitivity(
             criterion=name,
-            leader_if_doubled=ranked(points, {**weights, name: weights[name] * 2})[0],
-            leader_if_dropped=ranked(points, {**weights, name: 0.0})[0],
+            leader_if_doubled=leader({**weights, name: weights[name] * 2}),
+            leader_if_dropped=leader({**weights, name: 0.0}),
         )
         for name in CRITERIA
         if weights[name] > 0

@@ -9,6 +9,11 @@ from xml.sax.saxutils import escape, quoteattr
 WIDTH = 760
 _LABEL = 150
 _RIGHT = 60
+_ROUND_END = 20
+"""Beside what stands at the end of a bar."""
+_PER_LETTER = 8.2
+_MARK_APART = 14
+"""Between marks that would cover each other."""
 _BAR = 26
 _STEP = 40
 _TOP = 58
@@ -23,6 +28,8 @@ class Bar:
     label: str
     parts: tuple[float, ...]
     end: str
+    pale: bool = False
+    """Whether it is not to be held against the others."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,8 @@ class DotRow:
 
 def bar_chart(title: str, description: str, bars: Sequence[Bar], legend: Sequence[str], full: float) -> str:
     """Horizontal bars, stacked by the parts that `legend` names; a bar of `full` reaches the right end."""
-    scale = (WIDTH - _LABEL - _RIGHT) / full if full > 0 else 0.0
+    right = min(max([_RIGHT, *(_ROUND_END + _PER_LETTER * len(bar.end) for bar in bars)]), WIDTH / 3)
+    scale = (WIDTH - _LABEL - right) / full if full > 0 else 0.0
     key, top = _legend(legend, range(len(legend)))
     body = [*key, *_grid(full, scale, top, len(bars))]
     for row, bar in enumerate(bars):
@@ -46,7 +54,8 @@ def bar_chart(title: str, description: str, bars: Sequence[Bar], legend: Sequenc
             width = part * scale
             if width > 0:
                 hint = f"{legend[index]}: {part:.1f}" if index < len(legend) else f"{part:.1f}"
-                body.append(_rectangle(x, y, width, f"c{index % len(_LIGHT)}", hint))
+                colour = f"c{index % len(_LIGHT)}" + (" pale" if bar.pale else "")
+                body.append(_rectangle(x, y, width, colour, hint))
             x += width
         body.append(_text(x + 8, y + _BAR * 0.68, bar.end, "value", "start"))
     return _drawing(title, description, body, top + len(bars) * _STEP + 26)
@@ -60,7 +69,7 @@ def dot_plot(title: str, description: str, rows: Sequence[DotRow], series: Seque
     for number, row in enumerate(rows):
         y = top + number * _STEP + _BAR / 2
         known = [value for value in row.values if value is not None]
-        body.append(_text(_LABEL - 10, y + 5, row.label, "label", "end"))
+        body.append(_text(_LABEL - 16, y + 5, row.label, "label", "end"))
         if not known:
             body.append(_text(_LABEL + 8, y + 5, "not known", "muted", "start"))
             continue
@@ -79,7 +88,7 @@ def _dots(values: Iterable[float | None], series: Sequence[str], y: float, scale
         x = _LABEL + value * scale
         close = sum(abs(x - other) < 13 for other in placed)
         placed.append(x)
-        offset = (0, -11, 11)[close % 3]
+        offset = (0, -_MARK_APART, _MARK_APART)[close % 3]
         dots.append(_mark(index, x, y + offset, f"{series[index]}: {value:.0f}"))
     return dots
 
@@ -165,7 +174,7 @@ def _drawing(title: str, description: str, body: Sequence[str], height: int) -> 
 def _style() -> str:
     return (
         "text{font-family:system-ui,'DejaVu Sans',sans-serif;font-size:13px;fill:#24303c}"
-        ".title{font-size:16px;font-weight:600}.value{font-weight:600}.muted{font-size:12px;fill:#5d6b78}"
+        ".pale{opacity:.4}.title{font-size:16px;font-weight:600}.value{font-weight:600}.muted{font-size:12px;fill:#5d6b78}"
         ".ground{fill:#fdfdfc}.grid{stroke:#dfe3e6;stroke-width:1}.range{stroke:#b9c2c9;stroke-width:3}"
         + _colours(_LIGHT)
         + "@media (prefers-color-scheme:dark){text{fill:#e6eaee}.muted{fill:#a3afba}.ground{fill:#171c21}"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.builtin.audit_report import GradedAudit, compose_audit
-from accord.builtin.criteria import CRITERIA, ramp
+from accord.builtin.criteria import CRITERIA, Criterion, ramp
 from accord.builtin.dependencies import depend
 from accord.builtin.discover import discover
 from accord.builtin.duplication import DuplicationOrder, duplication, find_copies, normalised_lines
@@ -24,9 +24,10 @@ from accord.builtin.markdown import code, escaped, table
 from accord.builtin.measure import measure
 from accord.builtin.metadata import describe
 from accord.builtin.products import Report, Subject
+from accord.builtin.recommendation import firmness_of, reasons_of, summary_of
 from accord.builtin.report import Comparison, compose
 from accord.builtin.risks import assess
-from accord.builtin.score import Scoring, Weights, score
+from accord.builtin.score import Scores, Scoring, Weights, score, scores_of, weighed_criteria
 from accord.builtin.svg import Bar, DotRow, bar_chart, dot_plot
 from accord.builtin.tests_found import examine
 from accord.sdk import Context, Failure
@@ -136,9 +137,65 @@ async def test_what_is_compiled_is_unknown_and_wins_nothing(tool: Path, tmp_path
     assert last.total > first.total, "on what is known it would have won"
     report = compose(comparison)
     whole(report)
-    assert "Of fastthing only 46% of the weight could be measured: listed after the others" in report.summary
+    assert "is the only one of which enough is known to judge it" in report.summary
+    assert "Of fastthing only 46% of the weight could be measured." in report.summary
     assert report.markdown.count("Not measured for fastthing: most of the code is compiled, and was not read") == 5
-    assert "| not read |" in report.markdown
+    assert "Most of the code of fastthing is compiled" in report.markdown
+    assert "of the Python part alone" in report.markdown
+
+
+async def test_a_judgement_does_not_contradict_itself(tool: Path, tmp_path: Path, context: Context) -> None:
+    """No other weight makes known what was not measured; what is incomplete says so wherever its total stands."""
+    compiled = tmp_path / "fastthing"
+    shutil.copytree(tool, compiled)
+    project = compiled / "pyproject.toml"
+    project.write_text(project.read_text().replace("tinytool", "fastthing"))
+    (compiled / "fastthing.so").write_bytes(bytes(1_000_000))
+    comparison = await compared([str(compiled), str(tool)], context)
+    report = compose(comparison)
+    total = f"{comparison.scores.products[1].total:.0f}"
+    assert comparison.scores.sensitivity == []
+    assert "It would go" not in report.markdown
+    assert "firm" not in report.markdown
+    assert f"### 2. fastthing: {total} of 100, incomplete" in report.markdown
+    assert f"**{comparison.scores.products[1].total:.1f}**, incomplete |" in report.markdown
+    [totals] = [chart.svg for chart in report.charts if chart.name == "totals"]
+    assert f">{total}, incomplete<" in totals
+    assert 'class="c0 pale"' in totals
+
+
+def scored(**totals: dict[Criterion, float]) -> Scores:
+    """The scores of products with these points; each criterion that nothing is said of has 50."""
+    points = {name: {one: given.get(one, 50.0) for one in CRITERIA} for name, given in totals.items()}
+    return scores_of("", weighed_criteria("", None), points, {name: {one: [] for one in CRITERIA} for name in points})
+
+
+def test_ties_are_named_as_ties() -> None:
+    scores = scored(b={"fit": 80.0}, a={"fit": 80.0}, c={})
+    assert [(one.name, one.rank) for one in scores.products] == [("a", 1), ("b", 1), ("c", 3)]
+    assert summary_of(scores).startswith("**a** and **b** score the same, 54 of 100: these figures do not decide")
+    assert (reasons_of(scores), firmness_of(scores)) == ("", "")
+    second = scored(a={"fit": 80.0, "safety": 90.0}, b={"fit": 80.0}, c={"fit": 80.0})
+    assert "ahead of b and c (54)." in summary_of(second)
+
+
+def test_what_ifs_are_told_once_for_each_leader() -> None:
+    scores = scored(
+        a={"safety": 100.0, "fit": 40.0, "lightness": 40.0}, b={"fit": 75.0}, c={"lightness": 72.0, "safety": 51.0}
+    )
+    assert firmness_of(scores) == (
+        "The first place is not firm. It would go to **b** if fit counted twice, or safety did not count "
+        "and to **c** if lightness counted twice."
+    )
+    assert firmness_of(scored(a={"fit": 100.0, "safety": 100.0}, b={})).startswith("The first place is firm")
+
+
+def test_what_is_the_same_is_no_argument() -> None:
+    scores = scored(a={"safety": 100.0}, b={"fit": 60.0, "licence": 52.0})
+    told = reasons_of(scores)
+    assert "What speaks for a over b:\n\n- **safety**, 100 against 50" in told
+    assert "What speaks for b over a:\n\n- **fit**, 50 against 60" in told
+    assert told.count("- ") == 2
 
 
 async def test_a_little_compiled_code_leaves_the_rest_measured(tool: Path, context: Context) -> None:
@@ -153,7 +210,7 @@ async def test_where_all_is_compiled_nobody_is_recommended(tool: Path, tmp_path:
         (tmp_path / name / "core.so").write_bytes(bytes(1_000_000))
     comparison = await compared([str(tmp_path / "one"), str(tmp_path / "two")], context)
     assert comparison.scores.margin == 0
-    assert "these figures do not decide between them" in compose(comparison).summary
+    assert "These figures do not decide between them" in compose(comparison).summary
 
 
 def test_nothing_to_score_is_a_failure() -> None:
