@@ -156,6 +156,22 @@ async def test_what_happened_before_is_not_told(site: Site, receiver: Receiver, 
 # -- addresses -------------------------------------------------------------------------------------------------------
 
 
+async def test_an_address_that_would_never_be_told_is_refused_with_all_else_that_is_wrong(site: Site) -> None:
+    key = (await site.node.parts.access.issue("admin", "admin", by="test")).text
+    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as http:
+        answer = await http.post("/v1/webhooks", json={"url": "http://10.0.0.1/x", "types": ["run.*", "runn.*"]})
+        found = [(one["code"], one["place"]["pointer"], one["hint"]) for one in answer.json()["problems"]]
+        assert found == [
+            (
+                "ACC986",
+                "/url",
+                'an operator allows networks in the setting webhook_networks, for example ["10.0.0.0/8"]',
+            ),
+            ("ACC984", "/types/1", "did you mean run.*?"),
+        ]
+        assert (await http.get("/v1/webhooks")).json() == []
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -38,7 +38,7 @@ def compose_audit(audit: GradedAudit) -> Report:
         summary,
         "## Grades",
         _grade_table(audit.grades),
-        "![Scores by area](grades.svg)",
+        "![Scores by area](grades.svg)" if audit.grades.score is not None else "",
         "## What to look at first",
         _urgent(audit),
         "## What is there",
@@ -250,7 +250,7 @@ def _charts(audit: GradedAudit) -> list[Chart]:
     graded = [one for one in audit.grades.grades if one.score is not None]
     bars = [Bar(one.area, (one.score or 0.0,), f"{one.grade}  {one.score:.0f}") for one in graded]
     spoken = ", ".join(f"{one.area} {one.grade}" for one in graded)
-    charts = [_chart("grades", "Scores by area", f"Of 100 points each: {spoken}.", bars, 100)]
+    charts = [_chart("grades", "Scores by area", f"Of 100 points each: {spoken}.", bars, 100)] if graded else []
     languages = audit.inventory.languages[:_MOST_LANGUAGES]
     if languages:
         most = max(one.lines for one in languages)

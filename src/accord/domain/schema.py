@@ -214,14 +214,21 @@ def _meta_validator() -> jsonschema_rs.Draft202012Validator:
 
 
 def _violations(
-    error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf, document: JsonSchema
+    error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf, document: JsonSchema, about: str = ""
 ) -> Iterator[Problem]:
-    """What an error says: of members that may not be there, one problem for each."""
+    """What an error says: of members that may not be there, one problem for each; of alternatives, what is wrong with
+    the one that was meant.
+    """
     names = getattr(error.kind, "unexpected", ())
     found = resolve(document, "#" + pointer_of(error.schema_path[:-1]))
     schema = found if isinstance(found, dict) else {}
+    about = str(schema.get("description", about))
+    if meant := _meant(error):
+        for each in meant:
+            yield from _violations(each, code, place_of, document, about)
+        return
     if not names:
-        yield _violation(error, code, place_of, str(schema.get("description", "")))
+        yield _violation(error, code, place_of, about)
         return
     rule, at = pointer_of(error.schema_path), pointer_of(error.instance_path)
     properties = schema.get("properties")
@@ -247,7 +254,33 @@ def _violation(error: jsonschema_rs.ValidationError, code: str, place_of: PlaceO
     if closest is not None:
         inner = closest.instance_path[len(error.instance_path) :]
         hint += f"; closest: {pointer_of(inner)} {_short(closest.message)}".replace("  ", " ")
-    return Problem(code, _short(error.message), place_of(pointer_of(error.instance_path)), hint)
+    types = _types_of_alternatives(error)
+    message = f"{_short_json(error.instance)} is not of types {types}" if types else error.message
+    return Problem(code, _short(message), place_of(pointer_of(error.instance_path)), hint)
+
+
+def _meant(error: jsonschema_rs.ValidationError) -> list[jsonschema_rs.ValidationError]:
+    """The errors of the only alternative that is of the value's type; none where there is no such."""
+    if error.kind.name != "anyOf":
+        return []
+    fitting = [each for each in error.kind.as_dict()["context"] if each and not _of_type(each, error)]
+    return fitting[0] if len(fitting) == 1 else []
+
+
+def _types_of_alternatives(error: jsonschema_rs.ValidationError) -> str:
+    """`"string", "null"` where no alternative is of the value's type; else nothing."""
+    if error.kind.name != "anyOf":
+        return ""
+    found = [_of_type(each, error) for each in error.kind.as_dict()["context"]]
+    types = [str(name) for one in found if one for name in one[0].kind.as_dict()["types"]]
+    return ", ".join(f'"{name}"' for name in dict.fromkeys(types)) if found and all(found) else ""
+
+
+def _of_type(
+    alternative: list[jsonschema_rs.ValidationError], error: jsonschema_rs.ValidationError
+) -> list[jsonschema_rs.ValidationError]:
+    """That the value as a whole is of another type."""
+    return [each for each in alternative if each.kind.name == "type" and each.instance_path == error.instance_path]
 
 
 def _closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError | None:
@@ -256,6 +289,10 @@ def _closest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationEr
     depth = len(error.instance_path)
     meant = [each for each in context if each and all(len(inner.instance_path) > depth for inner in each)]
     return min(meant, key=len)[0] if meant else None
+
+
+def _short_json(value: object) -> str:
+    return _short(orjson.dumps(value).decode())
 
 
 def _short(message: str) -> str:

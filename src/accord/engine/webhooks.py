@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final, get_args
 
 import httpx
@@ -25,8 +26,10 @@ from accord.domain.system import (
 )
 from accord.domain.webhook import SECRET_PREFIX, Delivered, IssuedWebhook, Subscription, Webhook, matches
 from accord.engine.streams import SystemStream
-from accord.errors import BadInput, NotFound, Problem, Problems, SequenceConflict, StoreCorrupt
+from accord.errors import BadInput, NotFound, Place, Problem, Problems, SequenceConflict, StoreCorrupt
 from accord.ports import Append, Clock, Ids, Journal
+
+Networks = Sequence[IPv4Network | IPv6Network]
 
 SECRET_BYTES: Final = 32
 
@@ -36,6 +39,8 @@ KEPT: Final = timedelta(hours=1)
 
 _KINDS: Final = frozenset(str(kind.__struct_config__.tag).partition("@")[0] for kind in get_args(Event))
 """Kinds of events, whatever their version."""
+
+_GROUPS: Final = sorted({f"{kind.partition('.')[0]}.*" for kind in _KINDS})
 
 
 class Webhooks:
@@ -71,7 +76,7 @@ class Webhooks:
 
     async def add(self, wanted: Subscription, *, by: str) -> IssuedWebhook:
         """Tell this endpoint from now on. Raises BadInput, with all that is wrong."""
-        BadInput.raise_if(_problems(wanted))
+        BadInput.raise_if(problems_of(wanted))
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
         event = WebhookAdded(
             at=self._clock.now(),
@@ -152,25 +157,51 @@ def checked_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
-        raise BadInput.of("ACC987", f"no webhook can have the URL {text}: {error}") from None
+        told = f"no webhook can have the URL {text}: {error}"
+        raise BadInput.of("ACC987", told, place=Place(pointer="/url")) from None
     if url.scheme not in ("https", "http") or not url.host or url.userinfo or url.fragment:
         raise BadInput.of(
             "ACC987",
             f"no webhook can have the URL {text}",
+            place=Place(pointer="/url"),
             hint="https://host/path, without a user, a password or a fragment",
         )
     return url
 
 
-def _problems(wanted: Subscription) -> Iterator[Problem]:
+def not_public(host: str, address: str, allowed: Networks) -> Problem | None:
+    """Why a host with this address is told nothing; None where it may be told."""
+    found = ip_address(address)
+    if found.is_global or any(found in network for network in allowed):
+        return None
+    place = Place(pointer="/url")
+    hint = 'an operator allows networks in the setting webhook_networks, for example ["10.0.0.0/8"]'
+    if host == address:
+        return Problem("ACC986", f"{address} is no public address", place, hint)
+    return Problem("ACC986", f"{host} is {address}, which is no public address", place, hint)
+
+
+def problems_of(wanted: Subscription, allowed: Networks | None = None) -> Iterator[Problem]:
+    """All that is wrong; with the networks that are allowed, also an address in the URL that is never told anything."""
     problems = Problems()
-    problems.attempt(lambda: checked_url(wanted.url))
+    url = problems.attempt(lambda: checked_url(wanted.url))
     yield from problems.found
-    for kind in wanted.types:
+    if url is not None and allowed is not None and _is_address(url.host):
+        refused = not_public(url.host, url.host, allowed)
+        yield from (refused,) if refused is not None else ()
+    for number, kind in enumerate(wanted.types):
         if not any(matches(kind, known) for known in _KINDS):
-            close = get_close_matches(kind, sorted(_KINDS), n=1)
+            close = get_close_matches(kind, _GROUPS if kind.endswith("*") else sorted(_KINDS), n=1)
             hint = f"did you mean {close[0]}?" if close else "docs/reference/events.md lists them; a group is `run.*`"
-            yield Problem("ACC984", f"no event is called {kind}", hint=hint)
+            yield Problem("ACC984", f"no event is called {kind}", Place(pointer=f"/types/{number}"), hint)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _progress(webhook: str) -> StreamId:

@@ -19,6 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from accord.engine.node import Node
+from accord.engine.webhooks import Networks
 from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
@@ -51,7 +52,6 @@ from accord.gateway.resources import (
     webhooks,
 )
 from accord.gateway.webhooks.deliverer import deliveries
-from accord.gateway.webhooks.endpoint import Networks
 
 logger = logging.getLogger("accord.gateway")
 

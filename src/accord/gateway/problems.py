@@ -9,7 +9,7 @@ ACC953  the body is too large                         ACC957  the request cannot
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final
@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from accord.domain.schema import compile_schema
 from accord.errors import (
     AccordError,
     BadInput,
@@ -184,10 +185,9 @@ async def on_error(request: Request, error: Exception) -> Response:
 async def on_invalid(request: Request, error: Exception) -> Response:
     """The answer to a request that breaks the schema of its operation: all violations at once."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for nothing else
-    unreadable = any(one["type"] == "json_invalid" for one in error.errors())
-    status = HTTPStatus.BAD_REQUEST if unreadable else HTTPStatus.UNPROCESSABLE_ENTITY
-    code = "ACC957" if unreadable else "ACC956"
-    found = [_violation(code, one) for one in error.errors()]
+    broken = [one for one in error.errors() if one["type"] == "json_invalid"]
+    status = HTTPStatus.BAD_REQUEST if broken else HTTPStatus.UNPROCESSABLE_ENTITY
+    found = [_broken(one, str(error.body)) for one in broken] or list(_violations(request, error))
     return answer(details(status, found, request_id(request), "bad_input"))
 
 
@@ -228,14 +228,47 @@ def _framework_problem(request: Request, error: HTTPException) -> Problem:
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return TOO_LARGE
         case _:
-            return Problem("ACC957", f"the request cannot be read: {error.detail}")
+            why = error.__cause__ if isinstance(error.__cause__, UnicodeDecodeError) else error.detail
+            return Problem("ACC957", f"the request cannot be read: {why}")
 
 
-def _violation(code: str, one: Mapping[str, Any]) -> Problem:
+def _broken(one: Mapping[str, Any], text: str) -> Problem:
+    """Where a body ceases to be JSON."""
+    before = text[: one["loc"][-1]]
+    place = Place(line=before.count("\n") + 1, column=len(before) - before.rfind("\n"))
+    return Problem("ACC957", f"the body is no JSON: {one['ctx']['error']}", place)
+
+
+def _violations(request: Request, error: RequestValidationError) -> Iterator[Problem]:
+    """What is wrong with the parameters, and with the body by the schema that the API's document has of it; what that
+    cannot say, the model says.
+    """
+    in_body = [one for one in error.errors() if one["loc"][0] == "body"]
+    yield from (_violation(one) for one in error.errors() if one["loc"][0] != "body")
+    if not in_body:
+        return
+    if error.body is None:
+        yield Problem("ACC956", "there is no body", hint="send the members that /v1/openapi.json has of it, as JSON")
+        return
+    if isinstance(error.body, bytes):
+        yield Problem("ACC956", "the body is not said to be JSON", hint="send Content-Type: application/json with it")
+        return
+    by_schema = _by_schema(request, error.body)
+    yield from by_schema
+    yield from (_violation(one) for one in in_body if not by_schema or one["type"] == "value_error")
+
+
+def _by_schema(request: Request, body: Any) -> Sequence[Problem]:
+    """What breaks the schema of the operation's body."""
+    model = request.scope["route"].body_field.field_info.annotation
+    return compile_schema(model.model_json_schema()).violations(body, "ACC956")
+
+
+def _violation(one: Mapping[str, Any]) -> Problem:
     """`('body', 'tasks', 3)` becomes the pointer `/tasks/3`, `('query', 'limit')` names the parameter."""
     where, *path = (str(part) for part in one["loc"])
     pointer = "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in path)
     message = str(one["msg"]).removeprefix("Value error, ")
     if where != "body":
-        return Problem(code, f"{where} parameter {'.'.join(path)}: {message}")
-    return Problem(code, message, Place(pointer=pointer or "/"))
+        return Problem("ACC956", f"{where} parameter {'.'.join(path)}: {message}")
+    return Problem("ACC956", message, Place(pointer=pointer))

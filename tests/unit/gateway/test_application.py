@@ -50,9 +50,34 @@ async def test_what_is_not_there_is_told_as_a_problem(asker: Any) -> None:
 async def test_a_body_that_is_no_json_is_told_with_its_place(asker: Any) -> None:
     await asker.show("admin")
     headers = {"Content-Type": "application/json"}
-    assert code_of(await asker.http.post("/v1/access/keys", content=b"{nonsense", headers=headers), 400) == "ACC957"
+    broken = await asker.http.post("/v1/access/keys", content=b'{"name":\n "a", nonsense', headers=headers)
+    assert code_of(broken, 400) == "ACC957"
+    [problem] = broken.json()["problems"]
+    assert problem["place"] == {"line": 2, "column": 7}
+    assert problem["message"].startswith("the body is no JSON: ")
     assert code_of(await asker.http.post("/v1/access/keys", content=b"\xff\xfe", headers=headers), 400) == "ACC957"
     assert code_of(await asker.http.post("/v1/access/keys"), 422) == "ACC956"
+    unsaid = await asker.http.post("/v1/access/keys", content=b"{}")
+    assert unsaid.json()["problems"][0]["message"] == "the body is not said to be JSON"
+
+
+async def test_all_that_is_wrong_with_a_body_is_told_with_place_rule_and_way_out(asker: Any) -> None:
+    await asker.show("admin")
+    answer = await asker.http.post("/v1/runs", json={"templat": "x", "title": 3})
+    assert code_of(answer, 422) == "ACC956"
+    told = {one["message"]: (one["place"], one.get("hint", "")) for one in answer.json()["problems"]}
+    about = "What lists show; the objective where it is left out."
+    assert told == {
+        '3 is not of type "string"': ({"pointer": "/title"}, f"{about}; rule /properties/title/type"),
+        "there is no `templat` here": ({"pointer": "/templat"}, "did you mean `template`? rule /additionalProperties"),
+        "name exactly one of objective, template and digest": ({"pointer": ""}, ""),
+    }
+    answer = await asker.http.post("/v1/webhooks", json={"urls": "https://example.org", "types": ["A"]})
+    assert {one["message"] for one in answer.json()["problems"]} == {
+        '"A" does not match "^[a-z_.]{1,64}\\*?$"',
+        "there is no `urls` here",
+        '"url" is a required property',
+    }
 
 
 async def test_a_fault_of_ours_tells_nothing_of_the_inside_and_is_logged_with_the_request(

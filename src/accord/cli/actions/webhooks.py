@@ -10,6 +10,10 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, moment
 from accord.cli.session import answered, who
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
+from accord.engine.webhooks import problems_of
+from accord.errors import BadInput
+from accord.gateway.webhooks.endpoint import allowed_networks
+from accord.service import Service
 
 
 def add_webhook(shared: Shared, url: str, types: tuple[str, ...], templates: tuple[str, ...]) -> None:
@@ -21,7 +25,14 @@ def add_webhook(shared: Shared, url: str, types: tuple[str, ...], templates: tup
         screen.note(f"Shown this once; it signs what {clean(url)} is told from now on. End it with:")
         screen.note(f"  {shared.command(f'webhooks remove {added.webhook.id}')}", "hint")
 
-    answered(shared, lambda service: service.add_webhook(wanted, by=who()), show)
+    async def add(service: Service) -> IssuedWebhook:
+        if shared.server() is None:
+            settings = shared.settings()
+            allowed = allowed_networks(settings.webhook_networks, settings.host)
+            BadInput.raise_if(problems_of(wanted, allowed))
+        return await service.add_webhook(wanted, by=who())
+
+    answered(shared, add, show)
 
 
 def list_webhooks(shared: Shared) -> None:

@@ -37,12 +37,14 @@ class Wanted(BaseModel):
     digest: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="A template's digest.")
     input: Any = Field(None, description="The template's input; beside an objective, members that say it otherwise.")
 
-    @model_validator(mode="after")
-    def one_is_named(self) -> Wanted:
-        """Refuse what names both, or nothing."""
-        if sum(one is not None for one in (self.objective, self.template, self.digest)) != 1:
+    @model_validator(mode="before")
+    @classmethod
+    def one_is_named(cls, asked: Any) -> Any:
+        """Refuse what names more than one of them, or none: before the members are looked at, to be told with them."""
+        names = ("objective", "template", "digest")
+        if isinstance(asked, dict) and sum(asked.get(name) is not None for name in names) != 1:
             raise ValueError("name exactly one of objective, template and digest")
-        return self
+        return asked
 
     def wanted(self) -> planning.Wanted:
         """What is to be planned."""

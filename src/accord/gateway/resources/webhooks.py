@@ -8,7 +8,9 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
-from accord.gateway.asking import Administrator, TheNode
+from accord.engine.webhooks import problems_of
+from accord.errors import BadInput
+from accord.gateway.asking import Administrator, TheGateway, TheNode
 from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 
@@ -36,9 +38,10 @@ async def list_webhooks(node: TheNode, principal: Administrator) -> Document:
 
 
 @router.post("", status_code=201, responses=answers(IssuedWebhook, status=201, located=True), response_class=Document)
-async def add_webhook(asked: NewWebhook, node: TheNode, principal: Administrator) -> Document:
+async def add_webhook(asked: NewWebhook, node: TheNode, gateway: TheGateway, principal: Administrator) -> Document:
     """Tell an endpoint of what happens from now on; the secret that signs it is in this answer and nowhere else."""
     wanted = Subscription(url=asked.url, types=tuple(asked.types), templates=tuple(asked.templates))
+    BadInput.raise_if(problems_of(wanted, gateway.options.webhook_networks))
     added = await node.add_webhook(wanted, by=principal.name)
     return Document(added, 201, {"Location": f"{router.prefix}/{added.webhook.id}"})
 

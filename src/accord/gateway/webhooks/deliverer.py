@@ -15,9 +15,9 @@ from accord.domain.ids import RunId, partition_of
 from accord.domain.news import Happened, News
 from accord.domain.webhook import Delivered, Webhook, cloud_event, event_id
 from accord.engine.node import Node
-from accord.engine.webhooks import KEPT
+from accord.engine.webhooks import KEPT, Networks
 from accord.errors import AccordError, NotFound
-from accord.gateway.webhooks.endpoint import Endpoint, Gone, Networks
+from accord.gateway.webhooks.endpoint import Endpoint, Gone
 from accord.ports import OPEN, Record, RunQuery, RunSummary
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ import socket
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 
 import httpx
 
 from accord.domain.webhook import MEDIA_TYPE, signature
-from accord.engine.webhooks import checked_url
+from accord.engine.webhooks import Networks, checked_url, not_public
 from accord.errors import BadInput, Refused
 from accord.ports import Clock, Ids
 
@@ -22,8 +22,6 @@ WITHIN_S: Final = 15.0
 
 FIRST_WAIT: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=5)
-
-Networks = Sequence[IPv4Network | IPv6Network]
 
 
 class Gone(Exception):
@@ -90,13 +88,8 @@ class Endpoint:
         found = await asyncio.get_running_loop().getaddrinfo(self._url.host, port, type=socket.SOCK_STREAM)
         addresses = [str(one[4][0]) for one in found]
         for text in addresses:
-            address = ip_address(text)
-            if not address.is_global and not any(address in network for network in self._allowed):
-                raise Refused.of(
-                    "ACC986",
-                    f"{self._url.host} is {text}, which is no public address",
-                    hint="an operator allows networks in the setting webhook_networks",
-                )
+            if problem := not_public(self._url.host, text, self._allowed):
+                raise Refused(problem)
         return addresses[0]
 
 
