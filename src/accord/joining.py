@@ -167,7 +167,8 @@ async def _posted(url: str, body: dict[str, str], credential: str) -> dict[str, 
             found = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         hint = "is `accord serve` running there? its first line says where it listens"
-        raise BadInput.of("ACC793", f"{url} does not answer as an orchestrator does: {error!r}", hint=hint) from error
+        said = str(error) or type(error).__name__
+        raise BadInput.of("ACC793", f"{url} does not answer as an orchestrator does: {said}", hint=hint) from error
     if not answer.is_success:
         problems = msgspec.convert(found.get("problems", []), tuple[Problem, ...])
         raise Refused(*problems) if problems else Refused.of("ACC793", f"{url}: status {answer.status_code}")

@@ -41,6 +41,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "keys new", "keys list", "keys rotate", "keys revoke", "new template", "new agent",
         "serve", "store migrate", "store grant", "access keys new", "access keys list", "access keys revoke",
         "agent", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
+        "templates diff", "webhooks add", "webhooks list", "webhooks show", "webhooks remove",
     }  # fmt: skip
     assert {" ".join(path) for path in COMMANDS} == promised
 

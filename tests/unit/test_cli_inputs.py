@@ -126,3 +126,13 @@ def test_answers_are_read_by_the_form(said: str, schema: dict[str, Any], value: 
 def test_answers_that_do_not_fit_are_refused(said: str, schema: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         read_answer(said, schema)
+
+
+def test_what_is_missing_is_told_with_the_option_that_gives_it() -> None:
+    open_schema = {**SCHEMA, "additionalProperties": True}
+    with pytest.raises(BadInput) as missing:
+        read_input(None, [], open_schema)
+    assert [one.hint for one in missing.value.problems] == ["give it with --set name=…; rule /required"]
+    with pytest.raises(BadInput) as misspelt:
+        read_input(None, ["nmae=x"], open_schema)
+    assert [one.hint for one in misspelt.value.problems] == ["is it what `nmae` means? rule /required"]

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from accord.cli import errors, output
 from accord.cli.output import Screen, clean
+from accord.cli.tables import Column, end_of_id, fitted, without_year
 from accord.errors import (
     AccordError,
     BadInput,
@@ -98,11 +99,49 @@ def test_a_table_in_a_terminal_keeps_to_its_width_and_only_its_end_gives_way(roo
     paper = io.StringIO()
     shown = Console(file=paper, width=room, theme=output.THEME, force_terminal=True, color_system=None)
     cells = [[output.styled(("word", "")), output.state_text("failed"), output.styled(("long " * 30, ""))]]
-    shown.print(output.fitted(("a", "b", "c"), cells, room, wraps=wraps))
+    shown.print(fitted(("a", "b", "c"), cells, room, wraps=wraps))
     lines = paper.getvalue().splitlines()
     assert all(len(line) <= room for line in lines)
     assert lines[2].startswith("word  ✘ failed  long")
     assert wraps or len(lines) == 3
+
+
+RUNS = (
+    Column("run", short=end_of_id),
+    "state",
+    Column("tasks", spare=3),
+    Column("started", spare=2),
+    Column("lasted", spare=1),
+    "what",
+)
+
+
+def shown_runs(room: int) -> list[str]:
+    paper = io.StringIO()
+    shown = Console(file=paper, width=room, theme=output.THEME, force_terminal=True, color_system=None)
+    what = "competitive-analysis@1.0.0  compare some products"
+    row = ("run_1a2143658472715459d6064c3l", "completed", "8/8", "11-25 19:37", "3 min 5 s", what)
+    shown.print(fitted(RUNS, [[output.styled((cell, "")) for cell in row]], room, wraps=False))
+    return [line.rstrip() for line in paper.getvalue().splitlines()]
+
+
+def test_in_a_narrow_terminal_ids_are_shortened_and_columns_left_out_in_order() -> None:
+    assert "run_1a2143658472715459d6064c3l" in shown_runs(120)[2]
+    head, _, row = shown_runs(80)
+    assert head.split() == ["run", "state", "tasks", "started", "lasted", "what"]
+    assert row.startswith("d6064c3l  completed  8/8    11-25 19:37  3 min 5 s  competitive-anal")
+    assert shown_runs(62)[0].split() == ["run", "state", "tasks", "started", "what"]
+    assert shown_runs(50)[0].split() == ["run", "state", "tasks", "what"]
+    narrow = shown_runs(30)
+    assert narrow[0].split() == ["run", "state", "what"]
+    assert len(narrow) == 3
+    assert all(len(line) <= 30 for line in narrow)
+
+
+def test_what_is_shortened_in_a_table_is_what_commands_and_people_read() -> None:
+    assert end_of_id(output.styled(("run_1a2143658472715459d6064c3l", ""))).plain == "d6064c3l"
+    assert without_year(output.styled(("2026-11-23 14:03:07", ""))).plain == "11-23 14:03"
+    assert without_year(output.styled(("usable", ""))).plain == "usable"
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,20 @@ class TestViolations:
         )
         (found,) = schema.violations({"a": "x"})
         assert found.hint is not None
-        assert "closest: /a" in found.hint
+        assert found.place.pointer == "/a"
+        assert found.message == '"x" is not of type "integer"'
+
+    def test_of_a_value_that_is_of_no_alternatives_type_the_types_are_told(self) -> None:
+        document: dict[str, object] = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "null"}]}
+        (wrong,) = compile_schema(document).violations(5)
+        assert wrong.message == '5 is not of types "string", "null"'
+        (short,) = compile_schema(document).violations("")
+        assert (short.message, short.hint) == ('"" is shorter than 1 character', "rule /anyOf/0/minLength")
+
+    def test_a_missing_member_may_be_there_under_another_name(self) -> None:
+        schema = compile_schema({"properties": {"sides": {}, "size": {}}, "required": ["sides"]})
+        assert [each.hint for each in schema.violations({"sdies": 3})] == ["is it what `sdies` means? rule /required"]
+        assert [each.hint for each in schema.violations({"size": 3})] == ["rule /required"]
 
     def test_their_number_and_length_are_bounded(self) -> None:
         schema = compile_schema({"items": {"type": "string"}})

@@ -52,7 +52,8 @@ def _run(given: list[str]) -> int:
     except AccordError as error:
         errors.tell(error.problems, as_json=as_json)
         return errors.exit_code(error)
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort):  # before anything was begun: from then on, the command says what became
+        sys.stderr.write("Interrupted.\n")
         return errors.INTERRUPTED
     except output.ReaderGone:
         _let_go()

@@ -15,7 +15,7 @@ from accord.cli.output import shortened
 from accord.domain.defaults import completed
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
-from accord.errors import BadInput, Place, Problems, pointer_only
+from accord.errors import BadInput, Place, Problem, Problems, pointer_only
 from accord.templates.documents import is_file, not_utf8, scan_document
 from accord.templates.nodes import Document, pointer
 
@@ -78,11 +78,21 @@ def read_input(given: str | None, sets: Sequence[str], schema: JsonSchema) -> Gi
     value = completed(changed_to.value, schema)
     read = Given(value, document, changed_to.sets)
     unread = bool(problems.found)
-    violations = compile_schema(schema).violations(value, "ACC450", read.place)
+    violations = [_with_way(each, schema) for each in compile_schema(schema).violations(value, "ACC450", read.place)]
     # Where something could not be read, what is missing may be in it.
     problems.found.extend(each for each in violations if each.place.pointer or not unread)
     problems.refuse()
     return read
+
+
+def _with_way(problem: Problem, schema: JsonSchema) -> Problem:
+    """The problem; of a member that is missing, with the option that gives it."""
+    required = schema.get("required") if isinstance(schema, dict) else None
+    for name in required if isinstance(required, list) and not problem.place.pointer else ():
+        near = "means?" in (problem.hint or "")
+        if problem.message == f'"{name}" is a required property' and not near:
+            return msgspec.structs.replace(problem, hint=f"give it with --set {name}=…; {problem.hint}")
+    return problem
 
 
 def changed(value: Any, sets: Sequence[str], schema: JsonSchema) -> Any:

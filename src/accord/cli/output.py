@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
+
+from accord.cli.tables import Column, fitted
 
 if TYPE_CHECKING:
     from accord.cli.logs import Raised
@@ -62,12 +62,6 @@ THEME: Final = Theme(
 )
 
 # Control characters, and those that turn the direction of text around.
-GAP: Final = 2
-"""Columns between the columns of a table."""
-
-LAST_LEAST: Final = 12
-"""Columns that the last column of a table needs before the others have to give way, too."""
-
 _STEERING: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -141,15 +135,18 @@ class Screen:
         self.line()
         self.line(text, "head")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, wraps: bool = True) -> None:
-        """Rows under their columns: fitted to the terminal's width, or whole and aligned in a pipe. The last column
-        is the one that gives way: it is folded, or (`wraps` false) cut.
+    def table(
+        self, columns: Sequence[str | Column], rows: Iterable[Sequence[str | Text]], *, wraps: bool = True
+    ) -> None:
+        """Rows under their columns: fitted to the terminal's width, or whole and aligned in a pipe. Where the last
+        column gives way it is folded, or (`wraps` false) cut.
         """
         cells = [[_text(cell) for cell in row] for row in rows]
         if self.out.is_terminal:
             self.out.print(fitted(columns, cells, self.out.width, wraps=wraps))
             return
-        texts = [list(columns), *([_unsigned(cell) for cell in row] for row in cells)]
+        head = [one.name if isinstance(one, Column) else one for one in columns]
+        texts = [head, *([_unsigned(cell) for cell in row] for row in cells)]
         widths = [max(len(row[index]) for row in texts) for index in range(len(columns))]
         for row in texts:
             padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -161,28 +158,6 @@ class Screen:
         width = max((len(name) for name, _ in kept), default=0)
         for name, value in kept:
             self.out.print(Text.assemble((f"{name:<{width}}  ", "quiet"), value), soft_wrap=not self.out.is_terminal)
-
-
-def fitted(columns: Sequence[str], rows: Sequence[Sequence[Text]], room: int, *, wraps: bool = True) -> Table:
-    """A table in so many columns of a terminal, without lines but the one under its head. The last column gives way:
-    it is folded, or cut; the others only where it would have nothing left.
-    """
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="quiet", padding=(0, GAP - 1, 0, 0)
-    )
-    widths = [max(_width(row[index]) for row in ([*map(Text, columns)], *rows)) for index in range(len(columns))]
-    left = room - sum(widths[:-1]) - GAP * (len(columns) - 1)
-    fits = left >= min(widths[-1], LAST_LEAST)
-    for column, width in zip(columns[:-1], widths[:-1], strict=True):
-        table.add_column(column, overflow="fold", width=width if fits else None)
-    table.add_column(columns[-1], overflow="fold" if wraps else "ellipsis", no_wrap=not wraps, max_width=max(left, 1))
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _width(cell: Text) -> int:
-    return max((part.cell_len for part in cell.split("\n")), default=0)
 
 
 def _text(cell: str | Text) -> Text:

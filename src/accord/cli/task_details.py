@@ -20,6 +20,7 @@ from accord.cli.output import (
     size,
     state_text,
 )
+from accord.cli.tables import Column
 from accord.domain.cost import shortest
 from accord.domain.document import Document
 from accord.domain.ids import TaskId
@@ -66,7 +67,7 @@ def _show_items(run: Run, task: TaskId, screen: Screen) -> None:
     items = list(run.started_items(task))
     rows = [tuple(_item_row(run, item)) for item in items[:ITEMS_SHOWN]]
     screen.line()
-    screen.table(("item", "state", "agent", "attempts", "took"), rows)
+    screen.table(("item", "state", "agent", Column("attempts", spare=1), "took"), rows)
     if len(items) > ITEMS_SHOWN:
         screen.note(f"… {len(items) - ITEMS_SHOWN} more; all of them with --json")
 

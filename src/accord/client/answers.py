@@ -30,6 +30,8 @@ T = TypeVar("T")
 AGAIN: Final = frozenset((429, 502, 503, 504))
 """Statuses of answers that another try may change."""
 
+NO_SUCH_PATH: Final = "ACC950"
+
 _BY_STATUS: Final[dict[int, type[AccordError]]] = {
     401: Unauthenticated,
     403: Forbidden,
@@ -68,20 +70,28 @@ def unreachable(url: object, error: Exception) -> StoreUnavailable:
     return StoreUnavailable.of("ACC970", f"the server at {url} cannot be reached: {said}", hint=hint)
 
 
-def error_of(response: httpx.Response) -> AccordError:
-    """The error that an answer tells of; its body has been read."""
+def error_of(response: httpx.Response, url: httpx.URL) -> AccordError:
+    """The error that an answer tells of; its body has been read. `url` is the server's."""
     try:
         details = msgspec.json.decode(response.content, type=_Details)
     except (msgspec.DecodeError, msgspec.ValidationError):
         return not_understood(response, f"{response.status_code} {response.reason_phrase}, without problem details")
     if not details.problems:
         return not_understood(response, f"{response.status_code} without a problem")
+    if details.problems[0].code == NO_SUCH_PATH and url.path != "/":
+        return _not_the_root(url)
     error = refusal_of(details.kind, details.problems)
     if type(error) is AccordError:
         error = _of_status(response.status_code)(*details.problems)
     if isinstance(error, RateLimited):
         error.retry_after_s = retry_after_s(response) or error.retry_after_s
     return error
+
+
+def _not_the_root(url: httpx.URL) -> BadInput:
+    root = url.copy_with(path="/")
+    told = f"{url} is not the URL of a server's root: there is an Accord server, and it has no path {url.path}"
+    return BadInput.of("ACC972", told, hint=f"it may be {str(root).rstrip('/')}")
 
 
 def _of_status(status: int) -> type[AccordError]:

@@ -125,7 +125,7 @@ class Connection:
             wait_s = self._wait_s(response, failures)
             arrived = response.status_code != httpx.codes.TOO_MANY_REQUESTS and not again
             if wait_s is None or arrived or failures == self.patience.attempts:
-                raise error_of(response)
+                raise error_of(response, self.url)
             await self._rest(wait_s)
         raise AssertionError("the last attempt returns or raises")
 
@@ -176,7 +176,7 @@ class Connection:
         await response.aread()
         wait_s = self._wait_s(response, 1)
         if wait_s is None:
-            raise error_of(response)
+            raise error_of(response, self.url)
         return wait_s
 
 

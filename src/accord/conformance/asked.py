@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import IO
+
 import msgspec
 
 
@@ -23,3 +25,5 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """How often the welcome asks for heartbeats."""
     within_s: float = 30.0
     """How long to wait for what has to come."""
+    stderr: IO[bytes] | None = None
+    """Where the agent's goes; to ours where None."""

@@ -7,13 +7,17 @@ import os
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import IO
 
 from accord.errors import BadInput
 
 
 @asynccontextmanager
-async def started(command: Sequence[str], url: str, token: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command, with `{url}` and `{token}` replaced; it has ended when this ends. What it writes on stderr is seen.
+async def started(
+    command: Sequence[str], url: str, token: str, stderr: IO[bytes] | None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command, with `{url}` and `{token}` replaced; it has ended when this ends. What it writes on stderr goes to
+    that file, to ours where None.
 
     Raises BadInput.
     """
@@ -23,7 +27,7 @@ async def started(command: Sequence[str], url: str, token: str) -> AsyncIterator
     try:
         process = await asyncio.create_subprocess_exec(
             *words, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
+            stderr=stderr, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         raise BadInput.of("ACC991", f"{words[0]} cannot be started: {error.strerror}") from error

@@ -29,7 +29,7 @@ async def examined(asked: Asked, bind: Bind, told: Callable[[Orchestrator], None
             if not asked.command:
                 outcomes += await _all(Candidate(asked, site, None))
             else:
-                async with started(asked.command, url, site.orchestrator.token) as process:
+                async with started(asked.command, url, site.orchestrator.token, asked.stderr) as process:
                     outcomes += await _all(Candidate(asked, site, process))
     found = {one.name: one for one in outcomes}
     return [found.get(name) or outcome(name, "not tested", _why(asked, name)) for name in RULES]
@@ -52,7 +52,7 @@ async def _forged(asked: Asked, bind: Bind, name: str, how: Forged) -> Outcome:
     with taken:
         async with (
             served(taken, url, asked, how) as site,
-            started(asked.command, url, site.orchestrator.token) as process,
+            started(asked.command, url, site.orchestrator.token, asked.stderr) as process,
         ):
             await joining.came(site.orchestrator, process, asked.within_s)
             if not site.orchestrator.connections:

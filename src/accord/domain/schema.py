@@ -228,7 +228,7 @@ def _violations(
             yield from _violations(each, code, place_of, document, about)
         return
     if not names:
-        yield _violation(error, code, place_of, about)
+        yield _violation(error, code, place_of, about, schema)
         return
     rule, at = pointer_of(error.schema_path), pointer_of(error.instance_path)
     properties = schema.get("properties")
@@ -246,7 +246,9 @@ def _near(name: str, known: tuple[str, ...]) -> str:
     return f"there are {', '.join(f'`{one}`' for one in known)}; " if 0 < len(known) <= _NAMES_TOLD else ""
 
 
-def _violation(error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf, about: str) -> Problem:
+def _violation(
+    error: jsonschema_rs.ValidationError, code: str, place_of: PlaceOf, about: str, schema: dict[str, object]
+) -> Problem:
     hint = f"rule {pointer_of(error.schema_path) or '/'}"
     if about and error.kind.name != "required":
         hint = f"{_short(about)}; {hint}"
@@ -254,9 +256,21 @@ def _violation(error: jsonschema_rs.ValidationError, code: str, place_of: PlaceO
     if closest is not None:
         inner = closest.instance_path[len(error.instance_path) :]
         hint += f"; closest: {pointer_of(inner)} {_short(closest.message)}".replace("  ", " ")
+    if error.kind.name == "required":
+        hint = f"{_perhaps_meant(error, schema)}{hint}"
     types = _types_of_alternatives(error)
     message = f"{_short_json(error.instance)} is not of types {types}" if types else error.message
     return Problem(code, _short(message), place_of(pointer_of(error.instance_path)), hint)
+
+
+def _perhaps_meant(error: jsonschema_rs.ValidationError, schema: dict[str, object]) -> str:
+    """Whether a member that the schema does not know may be the missing one."""
+    properties = schema.get("properties")
+    known = properties if isinstance(properties, dict) else {}
+    value: object = error.instance
+    unknown = [str(one) for one in value if one not in known] if isinstance(value, dict) else []
+    close = get_close_matches(str(error.kind.as_dict()["property"]), unknown, n=1)
+    return f"is it what `{close[0]}` means? " if close else ""
 
 
 def _meant(error: jsonschema_rs.ValidationError) -> list[jsonschema_rs.ValidationError]:

@@ -163,7 +163,9 @@ def test_every_error_comes_back_as_itself_with_all_its_problems(kind: type[Accor
         Problem("ACC112", "two"),
     )
     sent = answer_error(kind(*problems), "request")
-    got = error_of(httpx.Response(sent.status_code, content=bytes(sent.body), headers=dict(sent.headers)))
+    got = error_of(
+        httpx.Response(sent.status_code, content=bytes(sent.body), headers=dict(sent.headers)), httpx.URL(URL)
+    )
     if issubclass(kind, errors.StoreError | errors.KeyUnusable):
         assert [one.code for one in got.problems] == ["ACC111", "ACC112"], "the rest is the operator's business"
     else:
@@ -175,7 +177,7 @@ def test_every_error_comes_back_as_itself_with_all_its_problems(kind: type[Accor
     ("status", "kind"), [(401, Unauthenticated), (403, Forbidden), (404, NotFound), (422, BadInput), (413, BadInput)]
 )
 def test_an_answer_of_the_framework_is_an_error_by_its_status(status: int, kind: type[AccordError]) -> None:
-    assert type(error_of(refused(status))) is kind
+    assert type(error_of(refused(status), httpx.URL(URL))) is kind
 
 
 # -- where, and with what ----------------------------------------------------------------------------------------
@@ -274,3 +276,15 @@ async def test_a_feed_that_is_cut_again_and_again_without_news_is_given_up() -> 
         with pytest.raises(StoreUnavailable, match="ACC970"):
             await numbers(connection)
     assert len(wire.asked) == 5, "news begin the count anew"
+
+
+def test_a_url_that_is_not_the_servers_root_is_told_as_that() -> None:
+    nothing = answer_error(NotFound.of("ACC950", "nothing has the path /foo/v1/holds"), "request")
+    answer = httpx.Response(404, content=bytes(nothing.body), headers=dict(nothing.headers))
+    got = error_of(answer, httpx.URL(f"{URL}/foo"))
+    assert isinstance(got, BadInput)
+    [problem] = got.problems
+    assert problem.code == "ACC972"
+    assert "is not the URL of a server's root" in problem.message
+    assert problem.hint == f"it may be {URL}"
+    assert error_of(answer, httpx.URL(URL)).problems[0].code == "ACC950"

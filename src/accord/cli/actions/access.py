@@ -11,6 +11,7 @@ from accord.cli.errors import usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, moment
 from accord.cli.session import answered, who
+from accord.cli.tables import Column, without_year
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.duration import parse_duration, parse_moment
 from accord.service import Service
@@ -49,7 +50,8 @@ def _show_keys(keys: Sequence[ApiKey], screen: Screen) -> None:
         screen.note("There are no API keys yet; accord serve makes a first one, or: accord access keys new NAME")
         return
     now = datetime.now(UTC)
-    screen.table(("name", "role", "issued", "by", "state", "id"), [_row(key, now) for key in keys])
+    issued, by = Column("issued", short=without_year, spare=1), Column("by", spare=2)
+    screen.table(("name", "role", issued, by, "state", "id"), [_row(key, now) for key in keys])
 
 
 def _row(key: ApiKey, now: datetime) -> tuple[str | Text, ...]:

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from accord.builtin import agents as built_in
 from accord.cli.errors import DONE
 from accord.cli.finding import find_agent
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, between, moment, shortened
 from accord.cli.session import carry_out, opened
+from accord.cli.tables import Column
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
@@ -57,8 +59,8 @@ def list_agents(shared: Shared, capability: str | None) -> None:
         if screen.as_json:
             screen.document([one.document(whole=False) for one in known])
         else:
-            columns = ("agent", "where", "present", "capabilities", "what it does")
-            screen.table(columns, [_row(one) for one in known])
+            columns = ("agent", Column("where", spare=1), "present", "capabilities", Column("what it does", spare=2))
+            screen.table(columns, [_row(one) for one in sorted(known, key=_is_built_in)])
         return DONE
 
     carry_out(shared, work)
@@ -89,6 +91,10 @@ def _card(agent: Agent) -> AgentCard:
     return agent.card(InstanceId(f"{agent.id}#none"), ())
 
 
+def _is_built_in(known: Known) -> bool:
+    return known.card.agent in {agent.id for agent in built_in()}
+
+
 def _row(known: Known) -> tuple[str | Text, ...]:
     offers = "\n".join(offer.capability for offer in known.card.capabilities)
     return agent_name(known.card.agent), _where(known), _presence(known), offers, _purpose(known.card)
@@ -108,7 +114,7 @@ def _where(known: Known) -> Text:
         return Text("‖ held back", "yellow")
     if known.hosted:
         return Text("in every run here", "green")
-    return Text("known", "quiet")
+    return Text("built in" if _is_built_in(known) else "known", "quiet")
 
 
 def _purpose(card: AgentCard) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+from contextlib import AbstractContextManager, nullcontext
+from os import SEEK_END
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +26,10 @@ from accord.errors import BadInput, MessageRefused
 from accord.gateway.server import Address, bound, url_of
 
 BROKEN = 1
+
+STDERR_LINES = 40
+STDERR_BYTES = 20_000
+"""So much of an agent's stderr is shown where it breaks a rule."""
 
 _STYLES = {"kept": "good", "broken": "bad", "not tested": "quiet"}
 
@@ -59,11 +67,19 @@ def conformance(shared: Shared, target: tuple[str, ...], options: Options) -> No
                 text = f"Waiting for an agent at {orchestrator.url}, with the token {orchestrator.token}"
                 screen.err.print(Text(text), soft_wrap=True)
 
-        outcomes = await examined(asked, bind, told)
-        _show(screen, outcomes)
+        with _kept(shared) as stderr:
+            try:
+                outcomes = await examined(msgspec.structs.replace(asked, stderr=stderr), bind, told)
+            except BadInput:
+                _tell_stderr(screen, stderr)
+                raise
+            _show(screen, outcomes)
+            broken = any(one.verdict == "broken" for one in outcomes)
+            if broken:
+                _tell_stderr(screen, stderr)
         if options.junit is not None:
             _write(options.junit, junit(outcomes))
-        return BROKEN if any(one.verdict == "broken" for one in outcomes) else DONE
+        return BROKEN if broken else DONE
 
     carry_out(shared, work)
 
@@ -86,6 +102,25 @@ def _asked(command: tuple[str, ...], options: Options) -> Asked:
         heartbeat_s=options.heartbeat_s,
         within_s=options.within_s,
     )
+
+
+def _kept(shared: Shared) -> AbstractContextManager[IO[bytes] | None]:
+    """Where the agent's stderr is kept: it also tells of what the examination does to the agent on purpose. None, to
+    show it at once, with --verbose.
+    """
+    return nullcontext() if shared.verbose else TemporaryFile()
+
+
+def _tell_stderr(screen: Screen, stderr: IO[bytes] | None) -> None:
+    """Show the end of what the agent wrote."""
+    if stderr is None:
+        return
+    stderr.seek(max(stderr.seek(0, SEEK_END) - STDERR_BYTES, 0))
+    lines = stderr.read().decode("utf-8", "replace").splitlines()[-STDERR_LINES:]
+    if lines:
+        screen.note("What the agent wrote last on stderr; all of it as it comes with --verbose:", "head")
+        for line in lines:
+            screen.note(f"  {line}")
 
 
 def _show(screen: Screen, outcomes: list[Outcome]) -> None:

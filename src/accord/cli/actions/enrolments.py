@@ -11,6 +11,7 @@ from accord.cli.errors import usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import answered, who
+from accord.cli.tables import Column, without_year
 from accord.domain.duration import parse_duration
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken
 from accord.service import Invitation, Service
@@ -70,7 +71,8 @@ def _show_tokens(tokens: Sequence[EnrolmentToken], screen: Screen) -> None:
         screen.note("There are no tokens yet; make one with: accord agents enrol NAME")
         return
     now = datetime.now(UTC)
-    screen.table(("token", "agent", "may offer", "issued", "by", "state"), [_row(one, now) for one in tokens])
+    issued, by = Column("issued", short=without_year, spare=1), Column("by", spare=2)
+    screen.table(("token", "agent", "may offer", issued, by, "state"), [_row(one, now) for one in tokens])
 
 
 def _row(token: EnrolmentToken, now: datetime) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from accord.cli.errors import DONE
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened
+from accord.cli.tables import Column, without_year
 from accord.domain.system import Incident, IncidentsSuppressed
 from accord.views.incidents import incident_documents
 
@@ -21,7 +22,8 @@ def list_incidents(shared: Shared, limit: int) -> None:
         if screen.as_json:
             screen.document(incident_documents(found))
         elif found:
-            columns = ("#", "at", "code", "agent", "run", "task", "what")
+            at, run, task = Column("at", short=without_year, spare=3), Column("run", spare=2), Column("task", spare=1)
+            columns = ("#", at, "code", "agent", run, task, "what")
             screen.table(columns, [_row(number, event) for number, event in found])
         else:
             screen.note("Nothing was refused.")

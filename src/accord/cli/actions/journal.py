@@ -26,6 +26,7 @@ from accord.cli.output import (
     state_text,
 )
 from accord.cli.session import carry_out, opened
+from accord.cli.tables import Column
 from accord.codec import decode_event, follow
 from accord.domain.event import Event
 from accord.domain.machine import event_name
@@ -52,7 +53,7 @@ def show_journal(shared: Shared, reference: str, after: int, limit: int | None) 
             screen.document(event_documents(records))
         else:
             rows = [_row(sequence, event) for sequence, event in events]
-            screen.table(("#", "at", "event", "task", "what"), rows, wraps=False)
+            screen.table(("#", Column("at", spare=1), "event", "task", "what"), rows, wraps=False)
         return DONE
 
     carry_out(shared, work)
@@ -194,7 +195,7 @@ def _phase(run: Run) -> str:
 
 def _show_replay(events: list[tuple[int, Event]], states: list[Run], screen: Screen, *, agrees: bool | None) -> None:
     rows = [_replay_row(sequence, event, state) for (sequence, event), state in zip(events, states, strict=True)]
-    screen.table(("#", "event", "task", "is then", "run", "done", "under way"), rows)
+    screen.table(("#", "event", "task", "is then", Column("run", spare=2), "done", Column("under way", spare=1)), rows)
     if agrees is not None:
         told = "the same as what lists show" if agrees else "NOT what lists show: the projection is wrong"
         screen.line(

@@ -14,16 +14,25 @@ from accord.cli.finding import read_moment
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import at_home, carry_out, opened, who
+from accord.cli.tables import KEY_BEGINNING, Column, beginning_of_key, without_year
 from accord.domain.duration import parse_duration
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node, Rotated
-from accord.errors import NotFound
+from accord.errors import BadInput, NotFound
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.ports import StoredKey
 from accord.service import KnownKey, Service
 from accord.views.agents import key_document
 from accord.views.plain import plain_value
+
+COLUMNS = (
+    "name",
+    Column("algorithm", spare=1),
+    "state",
+    Column("since", short=without_year, spare=2),
+    Column("key id", short=beginning_of_key),
+)
 
 STYLES = {"valid": "green", "retiring": "yellow", "retired": "quiet", "revoked": "red", "unused": "quiet"}
 
@@ -63,7 +72,7 @@ def list_keys(shared: Shared) -> None:
         if screen.as_json:
             screen.document([_document(one) for one in listed])
         elif listed:
-            screen.table(("name", "algorithm", "state", "since", "key id"), [_row(one) for one in listed])
+            screen.table(COLUMNS, [_row(one) for one in listed])
         else:
             screen.note("There are no keys yet; the first run makes some, or: accord keys new NAME")
         return DONE
@@ -185,10 +194,21 @@ async def _found(service: Service, reference: str) -> tuple[str | None, KeyId]:
     """The name of a key, where it has one here, and its id."""
     stored = await _stored(service)
     one = next((key for key in stored if reference in (key.name, key.public.kid)), None)
-    kid = one.public.kid if one is not None else KeyId(reference)
+    kid = one.public.kid if one is not None else await _whole(service, reference)
+    one = one or next((key for key in stored if kid == key.public.kid), None)
     if await service.key(kid) is None:
         if one is None:
             raise NotFound.of("ACC713", f"no key {reference} is known", hint="accord keys list shows names and ids")
         text = f"no agent has ever signed with {one.name}: there is nothing to revoke"
         raise NotFound.of("ACC713", text, hint=f"a new one takes its place with: accord keys rotate {one.name}")
     return (one.name if one is not None else None), kid
+
+
+async def _whole(service: Service, reference: str) -> KeyId:
+    """The id of the only key that begins like this; what was given where there is none. Raises BadInput."""
+    if len(reference) < KEY_BEGINNING:
+        return KeyId(reference)
+    like = [one.public.kid for one in await _listed(service) if one.public.kid.startswith(reference)]
+    if len(like) > 1:
+        raise BadInput.of("ACC915", f"{len(like)} keys begin like {reference}", hint="give more of the id")
+    return like[0] if like else KeyId(reference)

@@ -56,6 +56,8 @@ class _Running:
         self._shared = shared
         self._job = job
         self._run: RunId | None = None
+        self._begun = False
+        """Whether it was asked for that the run be started."""
 
     async def work(self, screen: Screen) -> int:
         """Do it; returns the exit code."""
@@ -68,6 +70,11 @@ class _Running:
         except asyncio.CancelledError:
             if self._run is not None:
                 tell_how_to_resume(self._run, self._shared, screen)
+            elif self._begun:
+                screen.note("Interrupted. Whether the run was started is told by")
+                screen.note(f"  {self._shared.command('runs list')}", "hint")
+            else:
+                screen.note("Interrupted. Nothing was started.")
             raise
         return finish(result, state, self._job, self._shared, screen)
 
@@ -83,6 +90,7 @@ class _Running:
                 screen.note(str(problem), "yellow")
         await made_ready(service, chosen.entry, chosen.catalogue, by=who())
         title = self._job.title or chosen.plan.objective or ""
+        self._begun = True
         started = await service.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
         return started.id
 

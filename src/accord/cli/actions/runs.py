@@ -26,9 +26,11 @@ from accord.cli.output import (
 )
 from accord.cli.repairs import words_of
 from accord.cli.session import carry_out, opened
+from accord.cli.tables import Column, end_of_id, without_year
 from accord.cli.task_details import show_task
 from accord.cli.watching import how_to_answer
 from accord.domain.cost import shortest
+from accord.domain.graph import UNDO
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
@@ -41,6 +43,14 @@ from accord.views.waiting import waiting_tasks
 
 LEFT = "(left)"
 """Marks runs that no process works on."""
+
+_UNDOING: Mapping[str, str] = {
+    "completed": "undone",
+    "failed": "not undone, since that failed",
+    "cancelled": "not undone, since that was given up",
+    "skipped": "not undone",
+}
+"""What is said of a task by the phase of what undoes it."""
 
 OUTPUT_MOST = 300
 """Characters of an output that `accord runs show` prints."""
@@ -94,7 +104,15 @@ def _show_runs(page: RunPage, screen: Screen) -> None:
         screen.note("There are no such runs. Start one: accord run OBJECTIVE")
         return
     rows = [_run_row(run) for run in page.runs]
-    screen.table(("run", "state", "tasks", "started", "lasted", "what"), rows, wraps=False)
+    columns = (
+        Column("run", short=end_of_id),
+        "state",
+        Column("tasks", spare=3),
+        Column("started", spare=2),
+        Column("lasted", spare=1),
+        "what",
+    )
+    screen.table(columns, rows, wraps=False)
     if any(map(_is_left, page.runs)):
         screen.note(f"{LEFT} is worked on by no process; accord runs resume RUN takes it up", "yellow")
     if page.next is not None:
@@ -124,7 +142,8 @@ def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
         screen.note("Nothing is held back.")
         return
     rows = [(hold.scope, agent_name(hold.subject), hold.by, moment(hold.at), hold.reason) for hold in holds]
-    screen.table(("what", "which", "by", "since", "reason"), rows)
+    since = Column("since", short=without_year, spare=1)
+    screen.table(("what", "which", "by", since, "reason"), rows)
 
 
 def hold_words(hold: HoldPlaced) -> str:
@@ -180,10 +199,10 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
         ]
     )
     screen.line()
-    screen.table(("task", "state", "agent", "attempts", "took", ""), [_task_row(run, name) for name in run.graph.order])
-    undone = [task for task in run.tasks if task.startswith("undo:")]
-    if undone:
-        screen.line(f"undone: {', '.join(sorted(undone))}", "quiet")
+    columns = ("task", "state", "agent", Column("attempts", spare=1), Column("took", spare=2), "")
+    screen.table(columns, [_task_row(run, name) for name in run.graph.order])
+    for words in _undoing(run):
+        screen.line(words, "quiet")
     _show_what_next(run, screen, left=run.id in left)
 
 
@@ -213,6 +232,17 @@ def _state_of(run: Run) -> Text:
     if run.paused:
         return Text.assemble(state_text("paused"), f" by {clean(run.paused_by)}, {run.phase.replace('_', ' ')}")
     return state_text(run.phase)
+
+
+def _undoing(run: Run) -> Iterator[str]:
+    """What was done and is undone, and what is not: `undone: reserved, paid[3]`."""
+    by_end: dict[str, list[str]] = {}
+    for task in sorted(run.tasks):
+        if task.startswith(UNDO):
+            words = _UNDOING.get(run.state(task).phase, "being undone")
+            by_end.setdefault(words, []).append(task.removeprefix(UNDO))
+    for words, tasks in by_end.items():
+        yield f"{words}: {', '.join(tasks)}"
 
 
 def _task_row(run: Run, name: TaskId) -> tuple[str | Text, ...]:

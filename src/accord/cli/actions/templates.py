@@ -17,6 +17,7 @@ from accord.cli.examining import MISSED_WORKFLOWS, WithDoubtful, verified
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, shortened
 from accord.cli.session import answered, carry_out, opened, staffed, who
+from accord.cli.tables import Column
 from accord.domain.compile import compile_graph
 from accord.errors import Problems
 from accord.planner.plan import planned_tasks
@@ -40,7 +41,8 @@ def list_templates(shared: Shared) -> None:
         if screen.as_json:
             screen.document([template_document(entry, whole=False) for entry in entries])
         else:
-            screen.table(("template", "from", "tasks", "what it does"), [_row(entry) for entry in entries])
+            columns = ("template", Column("from", spare=1), Column("tasks", spare=2), "what it does")
+            screen.table(columns, [_row(entry) for entry in entries])
         return DONE
 
     carry_out(shared, work)

@@ -208,5 +208,6 @@ def _show(verdict: Verdict, screen: Screen) -> None:
 
 def _show_sum(verdicts: Sequence[Verdict], screen: Screen) -> None:
     errors = sum(len(verdict.problems) for verdict in verdicts)
-    files = counted(len(verdicts), "file")
-    screen.note(f"{files}, {counted(errors, 'error')}" if errors else f"{files}, no errors")
+    warnings = sum(len(verdict.warnings) for verdict in verdicts)
+    parts = [counted(len(verdicts), "file"), counted(errors, "error") if errors else "no errors"]
+    screen.note(", ".join([*parts, *([counted(warnings, "warning")] if warnings else [])]))

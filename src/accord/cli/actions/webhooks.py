@@ -9,6 +9,7 @@ from rich.text import Text
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, moment
 from accord.cli.session import answered, who
+from accord.cli.tables import Column, without_year
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.webhooks import problems_of
 from accord.errors import BadInput
@@ -58,19 +59,20 @@ def _show_all(webhooks: Sequence[Webhook], screen: Screen) -> None:
     if not webhooks:
         screen.note("Nobody is told; tell somebody with: accord webhooks add URL")
         return
-    screen.table(("webhook", "url", "events", "templates", "added", "by", "given up"), map(_row, webhooks))
+    added, by = Column("added", short=without_year, spare=1), Column("by", spare=2)
+    screen.table(("webhook", "events", "templates", added, by, "given up", "url"), map(_row, webhooks))
 
 
 def _row(one: Webhook) -> tuple[str | Text, ...]:
     given_up = Text(str(one.given_up), "yellow" if one.given_up else "quiet")
     return (
         one.id,
-        clean(one.url),
         _which(one.types),
         _which(one.templates),
         moment(one.added_at),
         one.added_by,
         given_up,
+        clean(one.url),
     )
 
 

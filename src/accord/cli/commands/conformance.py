@@ -85,7 +85,8 @@ def conformance(  # noqa: PLR0913 - one parameter per option
     The agent talks to a scripted orchestrator here, which also misbehaves on purpose; nothing of a home is touched.
     The command gets the address and an enrolment token in place of {url} and {token}, and as CONFORMANCE_URL and
     CONFORMANCE_TOKEN. It is started three times, and told to stop with SIGTERM. Write -- before a command that has
-    options. With a URL, an agent that runs elsewhere is waited for, with the token that is printed.
+    options. What it writes on stderr is shown where it breaks a rule; with --verbose at once. With a URL, an agent that
+    runs elsewhere is waited for, with the token that is printed.
 
     Every rule has an id, under which it stands in docs/protocol.md. What was not tested says why.
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from accord.cli.doctor.finding import Finding, Grade, made
-from accord.cli.output import size
+from accord.cli.output import counted, size
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.settings import Settings
 from accord.store.sqlite_file import connect
@@ -106,4 +106,4 @@ def _keys(settings: Settings) -> Finding:
             return len(await keys.stored())
 
     count = asyncio.run(load())
-    return Finding("keys", "ok", f"{count} keys, all readable by you alone")
+    return Finding("keys", "ok", f"{counted(count, 'key')}, readable by you alone")
