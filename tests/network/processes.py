@@ -10,6 +10,7 @@ from asyncio.subprocess import Process
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
 HERE = Path(__file__).parent
@@ -28,6 +29,8 @@ class Started:
         self.name = name
         self.problems: list[str] = []
         self.lives = 0
+        self.killed: set[int] = set()
+        """The numbers of its processes that were killed."""
         self._folder = folder
         self._command = command
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH")}
@@ -66,6 +69,7 @@ class Started:
         self.go_on()
         if self._process.returncode is None:
             self._process.send_signal(number)
+            self.killed |= {self._process.pid} if number == signal.SIGKILL else set()
         async with asyncio.timeout(60):
             code = await self._process.wait()
         if code not in (0, -number):
@@ -90,7 +94,19 @@ class Started:
         return [*self.problems, *noise]
 
 
-def effects_in(path: Path) -> list[tuple[str, int, int]]:
-    """What agents have done: idempotency key, attempt, value. A line may be torn where its process was killed."""
+class Effect(msgspec.Struct, frozen=True, array_like=True):
+    """What an agent has done."""
+
+    key: str
+    """The idempotency key."""
+    attempt: int
+    value: int
+    process: int
+    """The number of the process that has done it."""
+
+
+def effects_in(path: Path) -> list[Effect]:
+    """All that agents have done. A line may be torn where its process was killed."""
     lines = path.read_bytes().split(b"\n") if path.exists() else []
-    return [tuple(orjson.loads(line)) for line in lines if line.startswith(b"[") and line.endswith(b"]")]
+    whole = [line for line in lines if line.startswith(b"[") and line.endswith(b"]")]
+    return [msgspec.json.decode(line, type=Effect) for line in whole]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -337,18 +337,25 @@ class Scene:
             for run, flow in self.started.items()
             for work, value in expected(flow.tasks, flow.items)[1].items()
         }
-        values = {key: value for key, _, value in effects}
+        values = {effect.key: effect.value for effect in effects}
         found = [f"{key} was done and gave {value}" for key, value in values.items() if wanted.get(key) != value]
         found += [f"{key} was never done" for key in wanted if key not in values]
-        made = Counter((key, attempt) for key, attempt, _ in effects)
-        found += [
-            f"attempt {attempt} of {key} was made {times} times" for (key, attempt), times in made.items() if times > 1
-        ]
-        for key, attempt in made:
+        made: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for effect in effects:
+            made[effect.key, effect.attempt].append(effect.process)
+        for (key, attempt), processes in made.items():
             run, task, epoch = key.split("/")
             if attempt > audit.attempts[RunId(run), TaskId(task), int(epoch)]:
                 found.append(f"attempt {attempt} of {key} was made and never assigned")
+            if self._is_once_too_often(processes):
+                found.append(f"attempt {attempt} of {key} was made {len(processes)} times")
         return found
+
+    def _is_once_too_often(self, processes: list[int]) -> bool:
+        """Nobody makes an attempt twice, and no two do; but of one that was killed nobody knows what it had done."""
+        killed = set[int]().union(*(agent.killed for agent in self.agents))
+        alive = [process for process in processes if process not in killed]
+        return len(alive) > 1 or len(set(processes)) < len(processes)
 
 
 def _total(value: Any) -> int:
