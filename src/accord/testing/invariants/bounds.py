@@ -34,8 +34,8 @@ def overloaded(parts: Parts, runs: Mapping[RunId, Run], assigned: Sequence[Agent
 def _instances(parts: Parts, agent: AgentId) -> int:
     """How many instances the agent had when what is committed now was decided; the commit may have taken a while."""
     since = parts.ports.clock.now() - parts.tuning.absent_after - DECIDED_WITHIN
-    known = (*parts.registry._present.values(), *parts.registry._silent.values())
-    return sum(one.agent == agent and one.last_seen > since for one in known)
+    present = sum(one.agent == agent for one in parts.registry._present.values())  # however far the clock was set on
+    return present + sum(one.agent == agent and one.last_seen > since for one in parts.registry._silent.values())
 
 
 def overdriven(run: Run) -> Iterator[str]:
