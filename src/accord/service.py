@@ -365,7 +365,7 @@ def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:
         updated_at=run.updated_at,
         wake_at=wake_at,
         tasks_total=len(run.graph.tasks),
-        tasks_done=run.completed,
+        tasks_done=run.settled,
         tasks_failed=run.failed,
         parent=run.started.parent.run if run.started.parent else None,
     )

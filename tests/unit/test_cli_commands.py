@@ -384,6 +384,14 @@ def test_a_rollback_undoes_and_does_again(call: Call) -> None:
     assert call("runs", "rollback", "last", "--to", "nope").code == 2
 
 
+def test_what_was_taken_is_said_where_nobody_here_can_go_on(call: Call) -> None:
+    assert with_agents(call, "run", "sum.yaml").code == 0
+    told = call("runs", "rollback", "last", "--to", "first")
+    assert told.code == 3
+    assert "ACC918 the rollback is taken, but no agent here offers tiny.undo@^1 (task undo:first)" in told.err
+    assert call("runs", "show", "last", "--json").document["state"] == "rolling_back"
+
+
 def test_tasks_that_nobody_here_can_do_are_refused_before_anybody_waits(call: Call) -> None:
     with_agents(call, "run", "sum.yaml")
     refused = call("run", "sum.yaml")

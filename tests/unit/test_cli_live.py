@@ -221,6 +221,17 @@ def test_lines_tell_what_matters_once(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
+def test_a_new_run_says_that_it_has_started_however_late_it_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    run, _ = started(graph_of(TEMPLATE))
+    for event in EXPANDED[:4]:
+        run = evolve(run, event)
+    for began in (True, False):
+        Lines(Screen(), began=began).show(Happened(run, 5, ()))
+    told = [line[10:] for line in capsys.readouterr().err.splitlines()]
+    goes_on = f"{RUN} goes on: 1 of {len(run.graph.order)} tasks"
+    assert told == [f"{RUN} of small@1.0.0 started", goes_on, goes_on]
+
+
 def test_items_are_told_by_tenths(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(Screen())
     run, first = started(graph_of(TEMPLATE))

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 
-from accord.cli import main
+from accord.cli import driving, main
 from accord.cli.lines import Lines
 from accord.cli.logs import KEPT_MOST, Raised
 from accord.cli.output import Screen, attempt_words, worked
 from accord.domain import command as c
 from accord.domain import event as e
-from accord.domain.ids import TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.domain.image import image_of, run_of
 from accord.domain.news import Happened
+from accord.domain.state import Run
+from accord.domain.system import HoldPlaced
+from accord.service import Service
 from accord.testing.graphs import graph_of
-from accord.testing.player import Broken, Done, Failed, Player, Verdict
+from accord.testing.player import START, Broken, Done, Failed, Player, Verdict
 
 A = TaskId("a")
 BY = "tester"
@@ -240,3 +244,34 @@ def test_diagnoses_are_named_and_the_wire_s_numbers_stay_for_scripts(call: Call)
     assert numbers == [(1, 1, "work"), (2, 1, "diagnose"), (3, 2, "work"), (4, 2, "diagnose"), (5, 3, "work")]
     [task] = json.loads(call("runs", "show", "last", "--json").out)["tasks"]
     assert (task["attempts"], task["diagnoses"]) == (3, 2)
+
+
+class HeldBack:
+    """A service whose holds are lifted after they were asked for once."""
+
+    def __init__(self, state: Run) -> None:
+        self.state = state
+        self.left = [[HoldPlaced(at=START, scope="everything", subject="", by="root", reason="audit")], []]
+        self.asked_again = asyncio.Event()
+
+    async def run(self, _: RunId) -> Run:
+        return self.state
+
+    async def holds(self) -> list[HoldPlaced]:
+        if len(self.left) > 1:
+            return self.left.pop(0)
+        self.asked_again.set()
+        return self.left[0]
+
+
+async def test_a_hold_is_told_and_that_it_is_lifted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driving, "LOOK_EVERY_S", 0)
+    run = Player(graph_of({"a": {}})).run
+    service = HeldBack(run)
+    async with driving.told_when_held(cast(Service, service), run.id, Screen()):
+        await service.asked_again.wait()
+        await asyncio.sleep(0)
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(" since")[0] for line in told] == ["held back: everything, by root", "held back no more"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -216,8 +217,12 @@ def test_a_run_that_pauses_goes_on_with_more() -> None:
 def test_a_run_that_failed_goes_on_with_more() -> None:
     player = player_of(DEAR, max_cost="0.5")
     player.play()
+    ended = player.now
+    player.now += timedelta(seconds=11)
     player.do(c.SetBudget(max_cost=cost("5"), by="ann"))
+    player.now += timedelta(seconds=5)
     player.do(c.RetryTask(task=TaskId("b"), by="ann"))
+    assert player.run.rest(player.now) == player.now - ended
     player.play()
     assert player.run.phase == "completed"
 

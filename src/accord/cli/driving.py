@@ -11,12 +11,12 @@ from typing import Final
 from accord.cli.asking import answer_in_terminal
 from accord.cli.live import view
 from accord.cli.output import Screen
-from accord.cli.watching import how_to_answer
+from accord.cli.watching import hold_words, how_to_answer
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened
 from accord.domain.state import Run
 from accord.engine.node import Node
-from accord.service import Service
+from accord.service import Service, held
 from accord.views.waiting import is_idle, waiting_tasks
 
 LOOK_EVERY_S: Final = 2.0
@@ -26,14 +26,18 @@ ADOPT_EVERY_S: Final = 1.0
 """How often it is tried to take a run over from an owner that does not answer."""
 
 
-async def carried_on(service: Service, run: RunId, screen: Screen, *, until_idle: bool = False) -> Run:
+async def carried_on(
+    service: Service, run: RunId, screen: Screen, *, until_idle: bool = False, began: bool = False
+) -> Run:  # fmt: skip
     """The run once it has ended, carried on meanwhile. Whoever sits there is asked what a task waits for. With
-    `until_idle` the run is given back when it waits for somebody and nobody sits there.
+    `until_idle` the run is given back when it waits for somebody and nobody sits there. `began` says that the run was
+    started just now.
     """
     asks = can_ask(screen)
     try:
         while True:
-            state = await _watched(service, run, screen, until_idle=until_idle or asks)
+            state = await _watched(service, run, screen, until_idle=until_idle or asks, began=began)
+            began = False
             if state.ended or not asks:
                 return state
             await answer_in_terminal(service, state, waiting_tasks(state)[0], screen)
@@ -42,10 +46,10 @@ async def carried_on(service: Service, run: RunId, screen: Screen, *, until_idle
         raise
 
 
-async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: bool) -> Run:
+async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: bool, began: bool) -> Run:
     """The run when it has ended, or where that is asked for when it can only go on with somebody's answer."""
     reminded: set[TaskId] = set()
-    async with view(screen) as shown:
+    async with view(screen, began=began) as shown, told_when_held(service, run, screen):
         async for news in service.follow(run):
             shown.show(news)
             if isinstance(news, Happened):
@@ -56,9 +60,30 @@ async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: 
     return await service.run(run)
 
 
+@asynccontextmanager
+async def told_when_held(service: Service, run: RunId, screen: Screen) -> AsyncIterator[None]:
+    """Whoever sees the run go on is told which holds keep it back, and when none does any more."""
+    telling = asyncio.create_task(_tell_when_held(service, run, screen))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell_when_held(service: Service, run: RunId, screen: Screen) -> None:
+    state, told = await service.run(run), ""
+    while True:
+        words = "; ".join(hold_words(hold) for hold in held(state, await service.holds()))
+        if words != told:
+            screen.note(f"held back: {words}" if words else "held back no more", "yellow")
+        told = words
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
 async def looked_on(service: Service, run: RunId, screen: Screen) -> Run:
     """The run once it has ended, carried on by another process."""
-    async with view(screen) as shown:
+    async with view(screen) as shown, told_when_held(service, run, screen):
         async for news in service.follow(run):
             shown.show(news)
     return await service.run(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
@@ -19,10 +19,13 @@ from accord.views.waiting import waiting_tasks
 
 
 class Lines(AbstractAsyncContextManager["Lines"]):
-    """A view for pipes and logs. What had happened before it began is not told again."""
+    """A view for pipes and logs. What had happened before is not told again, but for the start of a run that `began`
+    just now.
+    """
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, *, began: bool = False) -> None:
         self._screen = screen
+        self._began = began
         self._watched = Watched()
         self._tenths: dict[TaskId, int] = {}
         """By node: how many tenths of its items were told."""
@@ -38,16 +41,18 @@ class Lines(AbstractAsyncContextManager["Lines"]):
                 self._tell(event)
 
     def _begin(self, run: Run) -> None:
-        told = f"{run.id} of {run.started.template} started"
+        is_new = self._began or not (run.settled or run.epoch or run.ended)
+        if is_new:
+            self._note(run.started.at, f"{run.id} of {run.started.template} started")
+        now = datetime.now(UTC)
         if run.ended:
-            told = f"{run.id} of {run.started.template} has ended: {run.phase}"
+            self._note(run.updated_at, f"{run.id} of {run.started.template} has ended: {run.phase}")
         elif run.settled or run.epoch:
-            told = f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}"
-        self._note(run.updated_at, told)
+            self._note(now, f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}")
         for task in waiting_tasks(run):
             waiting = run.state(task).waiting
             if waiting is not None:
-                self._note(run.updated_at, _waits(task, waiting.for_, waiting.title or waiting.signal or ""))
+                self._note(now, _waits(task, waiting.for_, waiting.title or waiting.signal or ""))
 
     def _note(self, at: datetime, said: str) -> None:
         self._screen.note(f"{at.astimezone():%H:%M:%S}  {said}", style="")

@@ -53,11 +53,13 @@ class View(AbstractAsyncContextManager["View"], Protocol):
         ...
 
 
-def view(screen: Screen) -> View:
-    """The view that suits stderr: a table in a terminal, lines elsewhere, nothing beside a JSON document."""
+def view(screen: Screen, *, began: bool = False) -> View:
+    """The view that suits stderr: a table in a terminal, lines elsewhere, nothing beside a JSON document. `began` says
+    that the run was started just now.
+    """
     if screen.err.is_terminal:
         return LiveTable(screen.err)
-    return Silence() if screen.as_json else Lines(screen)
+    return Silence() if screen.as_json else Lines(screen, began=began)
 
 
 class Silence(View):

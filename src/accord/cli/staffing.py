@@ -12,6 +12,7 @@ from accord.domain.graph import UNDO, Graph, Subrun, Task, Work
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.state import Run, TaskState
+from accord.errors import AccordError, TransitionRefused
 from accord.service import Service, newest
 
 Missing = tuple[TaskId, CapabilityRange]
@@ -52,11 +53,12 @@ async def _of_run(service: Service, run: Run) -> list[Missing]:
     return wanted
 
 
-def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str = "") -> None:
+def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str = "", taken: str = "") -> None:
     """Nothing where somebody is here for every task, or `--wait` was given: then who is waited for is said.
 
     Raises:
         BadInput: ACC918, with the tasks and their capabilities; `again` is the command that goes on.
+        TransitionRefused: as that, where something was changed already, which `taken` says.
     """
     if not missing:
         return
@@ -66,10 +68,14 @@ def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str
         return
     if shared.server() is not None:
         hint = "start an agent beside the server that offers it, or wait with --wait for one that joins later"
-        raise usage("ACC918", f"no agent of the server offers {told}", hint)
+        raise _refusal(taken, f"no agent of the server offers {told}", hint)
     first = f"{again} --agents MODULE|FILE" if again else "--agents MODULE|FILE"
     hint = f"give the agents with {first}, or wait with --wait for agents that join later"
-    raise usage("ACC918", f"no agent here offers {told}", hint)
+    raise _refusal(taken, f"no agent here offers {told}", hint)
+
+
+def _refusal(taken: str, why: str, hint: str) -> AccordError:
+    return TransitionRefused.of("ACC918", f"{taken}, but {why}", hint=hint) if taken else usage("ACC918", why, hint)
 
 
 def _told(missing: list[Missing]) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from accord.cli.output import agent_name
+from accord.cli.output import agent_name, moment
 from accord.domain import event as e
 from accord.domain.graph import node_of
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened, News, Progressed
 from accord.domain.state import Run, TaskState
+from accord.domain.system import HoldPlaced
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -82,3 +83,9 @@ def unmet(run: Run, node: TaskId) -> list[TaskId]:
 def how_to_answer(run: RunId, task: TaskId) -> str:
     """The command that answers a waiting task, without `accord` in front."""
     return f"runs signal {run} --task {task}"
+
+
+def hold_words(hold: HoldPlaced) -> str:
+    """A hold in words."""
+    what = "everything" if hold.scope == "everything" else f"{hold.scope} {agent_name(hold.subject)}"
+    return f"{what}, by {hold.by} since {moment(hold.at)}{f': {hold.reason}' if hold.reason else ''}"

@@ -5,7 +5,7 @@ undo or reopen many tasks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +33,13 @@ def begin(graph: Graph, event: e.RunStarted) -> Run:
 
 def evolve(run: Run, event: e.Event) -> Run:
     """The state after one more event. Raises TransitionRefused for an event that cannot follow."""
-    return replace(_EVOLVE[type(event)](run, event), updated_at=event.at)
+    before = _taken_up(run, event.at) if run.ended else run
+    return replace(_EVOLVE[type(event)](before, event), updated_at=event.at)
+
+
+def _taken_up(run: Run, at: datetime) -> Run:
+    """What happens to a run that has ended comes after a rest: nobody has worked on it since."""
+    return run if run.paused else replace(run, rested=run.rested + max(at - run.updated_at, timedelta()))
 
 
 # -- run ---------------------------------------------------------------------------------------------------------
@@ -120,10 +126,7 @@ def _to_undo(run: Run, tasks: tuple[TaskId, ...]) -> Iterator[TaskId]:
 
 
 def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
-    rested = run.rested + (max(event.at - run.updated_at, timedelta()) if run.ended else timedelta())
-    run = replace(
-        run, phase=next_run(run.phase, event), rested=rested, problem=None, fault=None, output=None, gave_up=False
-    )
+    run = replace(run, phase=next_run(run.phase, event), problem=None, fault=None, output=None, gave_up=False)
     undoing, groups = _joined(run, event)
     for task in undoing:
         for part in run.instances(task):

@@ -156,7 +156,7 @@ def cancel(shared: Shared, which: Which, reason: str, *, gives_up: bool, wait: b
             await service.control(run, command)
             return run
 
-        _act(shared, act, wait=wait, done_when_ended=True)
+        _act(shared, act, wait=wait, taken="the cancel is taken, and what was done is to be undone", cancels=True)
         return
 
     async def work(screen: Screen) -> int:
@@ -183,21 +183,21 @@ async def _cancelled(service: Service, run: RunId, command: c.Cancel, screen: Sc
 
 def rollback(shared: Shared, reference: str, task: str, *, wait: bool) -> None:
     """Carry out `accord runs rollback`."""
-    _command(shared, reference, c.Rollback(to=TaskId(task), by=who()), wait=wait)
+    _command(shared, reference, c.Rollback(to=TaskId(task), by=who()), wait=wait, taken="the rollback is taken")
 
 
 def retry(shared: Shared, reference: str, task: str, *, wait: bool) -> None:
     """Carry out `accord runs retry`."""
-    _command(shared, reference, c.RetryTask(task=TaskId(task), by=who()), wait=wait)
+    _command(shared, reference, c.RetryTask(task=TaskId(task), by=who()), wait=wait, taken="the retry is taken")
 
 
-def _command(shared: Shared, reference: str, command: RunCommand, *, wait: bool) -> None:
+def _command(shared: Shared, reference: str, command: RunCommand, *, wait: bool, taken: str) -> None:
     async def act(service: Service, _: Screen) -> RunId:
         run = await find_run(service, reference)
         await service.control(run, command)
         return run
 
-    _act(shared, act, wait=wait)
+    _act(shared, act, wait=wait, taken=taken)
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ def fork(shared: Shared, reference: str, wanted: Changes, *, wait: bool) -> None
         screen.note(f"{run.id} forked from {source.id}: {counted(taken, 'output')} taken over")
         return run.id
 
-    _act(shared, act, wait=wait)
+    _act(shared, act, wait=wait, taken="the fork is there")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,7 +254,7 @@ def signal(shared: Shared, reference: str, answer: Answer, *, wait: bool) -> Non
         await service.signal(run.id, value, by=who(), name=answer.name or "", task=task)
         return run.id
 
-    _act(shared, act, wait=wait)
+    _act(shared, act, wait=wait, taken="the answer is taken")
 
 
 def waiting_task(run: Run, named: str | None) -> TaskId:
@@ -292,8 +292,10 @@ async def _payload(run: Run, task: TaskId | None, answer: Answer, screen: Screen
 # -- going on ----------------------------------------------------------------------------------------------------
 
 
-def _act(shared: Shared, act: Act, *, wait: bool, done_when_ended: bool = False) -> None:
-    """Do something to a run; then, unless nobody waits, carry it on here as far as it goes."""
+def _act(shared: Shared, act: Act, *, wait: bool, taken: str = "", cancels: bool = False) -> None:
+    """Do something to a run; then, unless nobody waits, carry it on here as far as it goes. What was done is told with
+    the words in `taken`, where there is nobody who can go on; a run that was to be cancelled may end so.
+    """
 
     async def work(screen: Screen) -> int:
         run: RunId | None = None
@@ -303,18 +305,18 @@ def _act(shared: Shared, act: Act, *, wait: bool, done_when_ended: bool = False)
                 if not wait:
                     await _say_state(service, run, screen)
                     return DONE
-                state = await _carried_on(service, run, shared, screen)
+                state = await _carried_on(service, run, shared, screen, taken)
                 result = await result_of(service, state)
         except asyncio.CancelledError:
             if run is not None:
                 tell_how_to_resume(run, shared, screen)
             raise
-        return _told(state, result, shared, screen, done_when_ended=done_when_ended)
+        return _told(state, result, shared, screen, cancels=cancels)
 
     carry_out(shared, work)
 
 
-async def _carried_on(service: Service, run: RunId, shared: Shared, screen: Screen) -> Run:
+async def _carried_on(service: Service, run: RunId, shared: Shared, screen: Screen, taken: str) -> Run:
     """The run as far as it goes; this process does its part where it is no server that is asked."""
     state = await service.run(run)
     if state.ended or state.paused:
@@ -325,14 +327,14 @@ async def _carried_on(service: Service, run: RunId, shared: Shared, screen: Scre
                 return await service.run(run)
             await stack.enter_async_context(host(service, hosted_agents(shared.agents)))
         missing = await staffing.of_run(service, await service.run(run))
-        staffing.refuse(missing, shared, screen, again=shared.command(f"runs resume {run}"))
+        staffing.refuse(missing, shared, screen, again=shared.command(f"runs resume {run}"), taken=taken)
         return await carried_on(service, run, screen, until_idle=not sys.stdin.isatty())
 
 
-def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, done_when_ended: bool) -> int:
+def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, cancels: bool) -> int:
     if state.ended:
         code = finish(result, state, Job(asked=Asked(state.id)), shared, screen)
-        return DONE if done_when_ended and state.phase == "cancelled" else code
+        return DONE if cancels and state.phase == "cancelled" else code
     if screen.as_json:
         screen.document(result)
     for task in waiting_tasks(state):

@@ -65,7 +65,7 @@ class _Running:
             agents = prepared(self._job.asked, self._shared, tuple(self._job.unwritable()))
             async with staffed(self._shared, agents) as service:
                 self._run = await self._start(service, screen)
-                state = await carried_on(service, self._run, screen)
+                state = await carried_on(service, self._run, screen, began=True)
                 result = await result_of(service, state)
         except asyncio.CancelledError:
             if self._run is not None:

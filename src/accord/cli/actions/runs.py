@@ -28,7 +28,7 @@ from accord.cli.repairs import words_of
 from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column, end_of_id, without_year
 from accord.cli.task_details import show_task
-from accord.cli.watching import how_to_answer
+from accord.cli.watching import hold_words, how_to_answer
 from accord.domain.cost import shortest
 from accord.domain.graph import UNDO
 from accord.domain.ids import RunId, TaskId
@@ -144,12 +144,6 @@ def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
     rows = [(hold.scope, agent_name(hold.subject), hold.by, moment(hold.at), hold.reason) for hold in holds]
     since = Column("since", short=without_year, spare=1)
     screen.table(("what", "which", "by", since, "reason"), rows)
-
-
-def hold_words(hold: HoldPlaced) -> str:
-    """A hold in words."""
-    what = "everything" if hold.scope == "everything" else f"{hold.scope} {agent_name(hold.subject)}"
-    return f"{what}, by {hold.by} since {moment(hold.at)}{f': {hold.reason}' if hold.reason else ''}"
 
 
 # -- one run -----------------------------------------------------------------------------------------------------
