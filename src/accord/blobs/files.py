@@ -207,6 +207,13 @@ def _marked(root: Path, lock: int) -> Iterator[int]:
         os.close(number)
 
 
+@contextmanager
+def nothing_removed(root: Path) -> Iterator[None]:
+    """Whoever wants to remove blobs, or to mark, waits meanwhile; putting goes on."""
+    with _unavailable(root), _marked(root, fcntl.LOCK_SH):
+        yield
+
+
 def _next_mark(root: Path) -> int:
     with _marked(root, fcntl.LOCK_EX) as last:
         os.utime(root / "mark")

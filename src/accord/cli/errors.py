@@ -12,7 +12,7 @@ ACC910  the command line is wrong                     ACC914  a file cannot be w
 ACC911  an option's value cannot be read              ACC915  more than one run begins, or ends, like this
 ACC912  a file is there already                       ACC916  nothing waits, or more than one task does
 ACC913  options that do not go together               ACC917  nobody is at the terminal to answer
-ACC918  no agent here can do a task
+ACC918  no agent here can do a task                   ACC921  no copy can be made there, or of that
 """
 
 from __future__ import annotations

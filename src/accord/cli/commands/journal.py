@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +11,10 @@ from accord.cli.later import later
 from accord.cli.options import RunName, Shared, shares
 
 if TYPE_CHECKING:
+    from accord.cli.actions import backup as backups
     from accord.cli.actions import journal as action
 else:
+    backups = later("accord.cli.actions.backup")
     action = later("accord.cli.actions.journal")
 
 app = typer.Typer(name="journal", help="The events of a run: show, prove, replay.", no_args_is_help=True)
@@ -68,6 +71,26 @@ def prune(
     - `accord journal prune --wait --json`
     """
     action.prune_journal(shared, dry_run=dry_run, wait=wait)
+
+
+@app.command()
+@shares("home")
+def backup(
+    shared: Shared,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the copy is, or is to be made.", show_default=False)
+    ],
+) -> None:
+    """Copy the journal and all blobs of this home to a folder, while runs go on. Keys are left out on purpose.
+
+    The copy is of one moment, and whole. Made again into the same folder, only new blobs are written, and the journal's
+    copy is replaced once the new one is sound. How to restore one is told in docs/how-to/backup.md.
+
+    **Example**
+
+    - `accord journal backup /mnt/other-disk/accord`
+    """
+    backups.back_up(shared, folder)
 
 
 @app.command()

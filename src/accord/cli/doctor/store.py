@@ -27,6 +27,8 @@ from accord.store.sqlite_file import migrations
 RUNS_LOOKED_AT: Final = 20
 """Of so many runs, the newest ones, the chain is followed and the blobs are read."""
 
+RESTORE: Final = "restore it from a copy that accord journal backup has made: docs/how-to/backup.md"
+
 BLOBS_MAX_BYTES: Final = 200_000_000
 """Of blobs so much is read at most."""
 
@@ -47,7 +49,9 @@ def store(settings: Settings) -> Iterator[Finding]:
     if settings.store is not None:
         found = list(made(_of_database, settings))
     elif settings.journal.exists():
-        found = [finding for look in (_journal, _schema, _writable, _wal) for finding in made(look, settings.journal)]
+        found = list(made(_journal, settings.journal))
+        if all(finding.grade != "fail" for finding in found):
+            found += [finding for look in (_schema, _writable, _wal) for finding in made(look, settings.journal)]
     else:
         yield Finding("journal", "ok", "none yet")
         return
@@ -66,11 +70,16 @@ def _of_database(settings: Settings) -> list[Finding]:
 
 
 def _journal(path: Path) -> Finding:
-    with closing(_read_only(path)) as connection:
-        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        (runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    try:
+        with closing(_read_only(path)) as connection:
+            found = " ".join(connection.execute("PRAGMA quick_check(1)").fetchone()[0].split())
+            (runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        found, runs = str(error), 0
     if found != "ok":
-        return Finding("journal", "fail", f"damaged: {found}", "restore it from a copy")
+        return Finding("journal", "fail", f"{path} is damaged (SQLite says: {found})", RESTORE)
     return Finding("journal", "ok", f"{counted(runs, 'run')}, {size(path.stat().st_size)}")
 
 
@@ -157,7 +166,7 @@ async def _chains(journal: Journal) -> list[Finding]:
 def _cut_short(stream: StreamId, end: Head, head: Head) -> Iterator[Problem]:
     if end != head:
         text = f"{stream} ends at event {end.sequence}, and should at {head.sequence}"
-        yield Problem("ACC526", text, hint="the journal was changed from outside; restore it from a copy")
+        yield Problem("ACC526", text, hint="the journal was changed from outside; restore it: docs/how-to/backup.md")
 
 
 async def _blobs(journal: Journal, blobs: BlobStore) -> list[Finding]:
