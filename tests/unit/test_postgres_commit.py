@@ -231,15 +231,15 @@ async def test_a_claim_waits_for_the_commit_that_is_under_way_and_fences_the_nex
     store: StoreAddress, journal: PostgresJournal
 ) -> None:
     fence = await claimed(journal)
-    async with opened_once(store) as blocker:
+    async with opened_once(store) as blocker, opened_once(store) as observer:
         transaction = blocker.transaction()
         await transaction.start()
         await blocker.execute("LOCK TABLE accord.events IN ACCESS EXCLUSIVE MODE")  # the commit gets as far as here
         first = run_append(fence, summary_of(1), Head(), b"started")
         writing = asyncio.create_task(journal.append([first]))
-        await until_waiting(blocker, 1)
+        await until_waiting(observer, 1)
         claiming = asyncio.create_task(journal.claim("one", partition=3, now=NOON, ttl=TTL))
-        await until_waiting(blocker, 2)
+        await until_waiting(observer, 2)
         await transaction.rollback()
     await writing
     assert await claiming == Fence(3, fence.epoch + 1)
@@ -248,7 +248,7 @@ async def test_a_claim_waits_for_the_commit_that_is_under_way_and_fences_the_nex
 
 
 async def until_waiting(connection: object, count: int) -> None:
-    """Return when so many sessions wait for a lock."""
+    """Return when so many sessions wait for a lock. Asked inside of a transaction, the answer would never change."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     while await connection.fetchval(waiting) < count:  # type: ignore[attr-defined]  # a connection of the driver
         pass
@@ -260,18 +260,30 @@ async def until_waiting(connection: object, count: int) -> None:
 async def test_a_connection_that_is_cut_inside_of_a_commit_writes_nothing(
     store: StoreAddress, journal: PostgresJournal
 ) -> None:
-    async with opened_once(store) as blocker:
+    async with opened_once(store) as blocker, opened_once(store) as observer:
         transaction = blocker.transaction()
         await transaction.start()
         await blocker.execute("LOCK TABLE accord.events IN ACCESS EXCLUSIVE MODE")
         writing = asyncio.create_task(journal.append([system_append(Head(), b"x")]))
-        await until_waiting(blocker, 1)
-        await blocker.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        await until_waiting(observer, 1)
+        await observer.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         with pytest.raises(StoreUnavailable):
             await writing
         await transaction.rollback()
     assert await journal.head(SYSTEM) == Head()
     await journal.append([system_append(Head(), b"y")])
+
+
+async def test_a_server_that_takes_no_writes_is_left_for_the_one_that_does(
+    store: StoreAddress, postgres: PostgresServer
+) -> None:
+    name = store.url.rpartition("?")[0].rpartition("/")[2]
+    postgres.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    async with Database.open(store) as database, PostgresJournal.open(database) as journal:
+        with pytest.raises(StoreUnavailable, match="ACC564"):
+            await journal.append([system_append(Head(), b"x")])
+        postgres.sql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await journal.append([system_append(Head(), b"x")])
 
 
 async def test_a_server_that_is_pulled_out_and_comes_back(postgres: PostgresServer, journal: PostgresJournal) -> None:

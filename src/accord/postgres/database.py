@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 from accord.errors import StoreUnavailable
 from accord.postgres.address import StoreAddress
 from accord.postgres.driver import asyncpg
-from accord.postgres.errors import AGAIN, STALE, closed, store_errors
+from accord.postgres.errors import AGAIN, READ_ONLY, STALE, closed, store_errors
 from accord.postgres.schema import OLDEST_SERVER, prepare, steps
 
 OTHERS = 6
@@ -28,6 +28,8 @@ TRIES = 10
 Row: TypeAlias = Any
 """Its columns in order."""
 
+Fetch: TypeAlias = Callable[..., Awaitable[list[Row]]]
+
 _SESSION = {
     "application_name": "accord",
     "statement_timeout": f"{STATEMENT_WITHIN_S:.0f}s",
@@ -39,6 +41,15 @@ _SESSION = {
 }
 
 
+_HOW: dict[str, Any] = {
+    "timeout": CONNECT_WITHIN_S,
+    "command_timeout": ANSWER_WITHIN_S,
+    "max_cached_statement_lifetime": 0,
+    "server_settings": _SESSION,
+}
+"""How every connection is made."""
+
+
 class Stale(Exception):
     """Something is not as a change assumes."""
 
@@ -46,7 +57,7 @@ class Stale(Exception):
 class Database:
     """An open database with the schema of this version."""
 
-    def __init__(self, address: StoreAddress, writer: asyncpg.Pool, others: asyncpg.Pool) -> None:
+    def __init__(self, address: StoreAddress, writer: Line, others: asyncpg.Pool) -> None:
         self.address = address
         self._writer = writer
         self._others = others
@@ -65,72 +76,123 @@ class Database:
                 await _check_server(connection, address)
                 await prepare(connection, address, steps())
             with store_errors(address):
-                writer = await _pool(address, 1)
-                opened.push_async_callback(_close, writer)
-                others = await _pool(address, OTHERS)
+                others = await _pool(address)
                 opened.push_async_callback(_close, others)
+                writer = Line(address)
+                opened.push_async_callback(writer.close)
             yield cls(address, writer, others)
 
     async def rows(self, sql: str, *given: object) -> list[Row]:
         """All rows of a query, or of a change that is a statement of its own."""
-        return await self._fetch(self._others, sql, given)
+        return await self._fetch(self._from_pool, sql, given)
 
     async def commit(self, sql: str, *given: object) -> bool:
         """A change on the one connection that appends use, so that they come in the order of these calls; False where
         the server says that what it assumes is stale, and has changed nothing.
         """
         try:
-            await self._fetch(self._writer, sql, given)
+            await self._fetch(self._writer.fetch, sql, given)
         except Stale:
             return False
         return True
 
-    async def _fetch(self, pool: asyncpg.Pool, sql: str, given: tuple[object, ...]) -> list[Row]:
+    async def _fetch(self, fetch: Fetch, sql: str, given: tuple[object, ...]) -> list[Row]:
         with store_errors(self.address):
             for _ in range(TRIES - 1):
                 try:
-                    return await self._try(pool, sql, given)
+                    return await fetch(sql, *given)
                 except asyncpg.PostgresError as error:
                     if error.sqlstate == STALE:
                         raise Stale from error
+                    if error.sqlstate == READ_ONLY:
+                        await self._leave_server()
                     if error.sqlstate not in AGAIN:
                         raise
-            return await self._try(pool, sql, given)
+            return await fetch(sql, *given)
 
-    async def _try(self, pool: asyncpg.Pool, sql: str, given: tuple[object, ...]) -> list[Row]:
-        if pool.is_closing():
+    async def _from_pool(self, sql: str, *given: object) -> list[Row]:
+        if self._others.is_closing():
             raise closed(self.address)
-        async with pool.acquire(timeout=ANSWER_WITHIN_S) as connection:
+        async with self._others.acquire(timeout=ANSWER_WITHIN_S) as connection:
             found: list[Row] = await connection.fetch(sql, *given)
             return found
+
+    async def _leave_server(self) -> None:
+        """Connect anew from now on: a new connection is told where the primary is."""
+        self._writer.drop()
+        await self._others.expire_connections()
+
+
+class Line:
+    """One connection, which is opened when it is needed, and anew when it was lost: to take it from a pool for each
+    commit costs as much as a small commit.
+    """
+
+    def __init__(self, address: StoreAddress) -> None:
+        self._address = address
+        self._connection: asyncpg.Connection | None = None
+        self._turn = asyncio.Lock()
+        self._closed = False
+
+    async def fetch(self, sql: str, *given: object) -> list[Row]:
+        """All rows; calls take turns."""
+        async with self._turn:
+            connection = await self._opened()
+            try:
+                found: list[Row] = await connection.fetch(sql, *given)
+            except (asyncpg.PostgresError, asyncpg.DataError):
+                raise
+            except (
+                BaseException
+            ):  # also when it is cancelled: what comes back now must not be taken for the next answer
+                self.drop()
+                raise
+            return found
+
+    def drop(self) -> None:
+        """Let go of the connection, whatever it is doing."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def close(self) -> None:
+        """Let what is under way end, and close the connection for good."""
+        async with self._turn:
+            self._closed = True
+            if self._connection is not None:
+                with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await self._connection.close(timeout=CONNECT_WITHIN_S)
+
+    async def _opened(self) -> asyncpg.Connection:
+        if self._closed:
+            raise closed(self._address)
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._address.url, **_HOW)
+            await _prepare(self._connection)
+        return self._connection
 
 
 @asynccontextmanager
 async def opened_once(address: StoreAddress) -> AsyncIterator[asyncpg.Connection]:
     """A connection for one purpose. Raises StoreError, also for what fails inside."""
     with store_errors(address):
-        connection = await asyncpg.connect(
-            address.url, timeout=CONNECT_WITHIN_S, command_timeout=ANSWER_WITHIN_S, server_settings=_SESSION
-        )
+        connection = await asyncpg.connect(address.url, **_HOW)
         try:
             yield connection
         finally:
             await connection.close(timeout=CONNECT_WITHIN_S)
 
 
-async def _pool(address: StoreAddress, most: int) -> asyncpg.Pool:
+async def _pool(address: StoreAddress) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         address.url,
         min_size=1,
-        max_size=most,
+        max_size=OTHERS,
         max_queries=2**31,
         max_inactive_connection_lifetime=0,
-        max_cached_statement_lifetime=0,
         init=_prepare,
         reset=_leave,
-        timeout=CONNECT_WITHIN_S,
-        command_timeout=ANSWER_WITHIN_S,
-        server_settings=_SESSION,
+        **_HOW,
     )
 
 

@@ -15,6 +15,9 @@ STALE = "AC001"
 AGAIN = frozenset(("40001", "40P01"))
 """SQLSTATEs of a transaction that was undone because of others, and may be done again at once."""
 
+READ_ONLY = "25006"
+"""The SQLSTATE of a server that takes no writes: a standby, or a primary that has become one."""
+
 UNAVAILABLE: dict[str, tuple[str, str, str]] = {
     "08": ("ACC561", "cannot be reached", "is the server running, and is the address right?"),
     "28": ("ACC562", "refuses this user", "check user and password; pg_hba.conf of the server says who may come"),

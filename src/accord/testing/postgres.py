@@ -21,6 +21,9 @@ SUPERUSER = "postgres"
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # where a file is in memory: a folder of our own is made in it
 
+ROOM_BYTES = 4 << 30
+"""Where less is free, a server's data is not kept in memory."""
+
 CONFIGURATION = """
 listen_addresses = ''
 unix_socket_directories = '{folder}'
@@ -103,7 +106,7 @@ def postgres_server(parent: Path | None = None) -> Iterator[PostgresServer]:
     """A server with its data in a new folder: of `parent`, else in memory where that can be. It is stopped at the end,
     and nothing of it stays.
     """
-    if parent is None and os.access(_MEMORY, os.W_OK):
+    if parent is None and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > ROOM_BYTES:
         parent = _MEMORY
     with tempfile.TemporaryDirectory(dir=parent, prefix="accord-pg-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
