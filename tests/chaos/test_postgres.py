@@ -46,7 +46,7 @@ async def test_a_process_that_stands_still_and_wakes_up(tmp_path: Path, store: S
     """It is stopped, and another one ends its runs; then it goes on, in the belief that they are its own."""
     lives = Lives(tmp_path / "home", store)
     await lives.live(1)
-    pause = Pause(12)
+    pause = Pause()
     still = asyncio.create_task(lives.live(6, pause=pause))
     await pause.reached.wait()
     assert await lives.live(2) == "done"

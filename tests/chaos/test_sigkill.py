@@ -36,10 +36,9 @@ LIVES = int(os.environ.get("ACCORD_TEST_LIVES", "5"))
 
 
 class Pause:
-    """A process is stopped at its `at`th word, and goes on when it is over."""
+    """A process is stopped when all its starts are acknowledged, and goes on when the pause is over."""
 
-    def __init__(self, at: int) -> None:
-        self.at = at
+    def __init__(self) -> None:
         self.reached, self.over = asyncio.Event(), asyncio.Event()
 
 
@@ -62,7 +61,7 @@ class Lives:
             stdout=asyncio.subprocess.PIPE, env={**os.environ, **named},
         )  # fmt: skip
         assert victim.stdout is not None
-        words = 0
+        words, begun = 0, 0
         end = "killed"
         async for line in victim.stdout:
             said = line.decode().split()
@@ -75,7 +74,8 @@ class Lives:
                 end = "done"
             if words == kill_at:
                 victim.kill()
-            if pause is not None and words == pause.at:
+            begun += said[0] == "started"
+            if pause is not None and begun == runs and not pause.reached.is_set():
                 victim.send_signal(signal.SIGSTOP)
                 pause.reached.set()
                 await pause.over.wait()
