@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -36,15 +37,20 @@ def _open_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
+def _leave(*_: object) -> NoReturn:
+    os.write(2, b"Interrupted. Nothing was started.\n")
+    os._exit(_INTERRUPTED)
+
+
 @contextmanager
 def _left_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process silently while modules are loaded, and nothing is open: an exception would come out of
+    """Let Ctrl-C end the process at once while modules are loaded, and nothing is open: an exception would come out of
     whatever module it meets, in whatever way that module turns it. Commands that open something take it over.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
+    before = signal.signal(signal.SIGINT, _leave)
     try:
         yield
     finally:

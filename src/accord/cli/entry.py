@@ -52,7 +52,7 @@ def _run(given: list[str]) -> int:
     except AccordError as error:
         errors.tell(error.problems, as_json=as_json)
         return errors.exit_code(error)
-    except (KeyboardInterrupt, typer.Abort):  # before anything was begun: from then on, the command says what became
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")
         return errors.INTERRUPTED
     except output.ReaderGone:
