@@ -15,7 +15,7 @@ from accord.errors import StoreCorrupt, StoreError, StoreUnavailable
 from accord.ports import Answer, Fence, Head, Journal, Letter, RunQuery, Snapshot
 from accord.postgres import driver
 from accord.postgres.address import StoreAddress
-from accord.postgres.database import Database
+from accord.postgres.database import TRIES, Database
 from accord.postgres.errors import as_store_error, store_errors
 from accord.store.postgres import PostgresJournal
 from accord.testing.journal_values import SYSTEM, run_id, system_append
@@ -156,3 +156,22 @@ def test_without_the_driver_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyP
             reload(driver)
     reload(driver)
     assert refused.value.problems[0].hint == "pip install 'accord-orchestrator[postgres]'"
+
+
+@pytest.mark.parametrize("kind", [asyncpg.DeadlockDetectedError, asyncpg.SerializationError])
+async def test_what_the_server_undoes_for_others_is_done_again(
+    store: StoreAddress, kind: type[asyncpg.PostgresError]
+) -> None:
+    async with Database.open(store) as database:
+        undone = [kind("undone")] * (TRIES - 1)
+
+        async def fetch(*_: object) -> list[object]:
+            if undone:
+                raise undone.pop()
+            return ["done"]
+
+        assert await database._fetch(fetch, "", ()) == ["done"]
+        undone.extend([kind("undone")] * TRIES)
+        with pytest.raises(StoreUnavailable, match="ACC571"):
+            await database._fetch(fetch, "", ())
+        assert undone == []

@@ -97,8 +97,10 @@ class Database:
         return True
 
     async def _fetch(self, fetch: Fetch, sql: str, given: tuple[object, ...]) -> list[Row]:
+        tries = 0
         with store_errors(self.address):
-            for _ in range(TRIES - 1):
+            while True:
+                tries += 1
                 try:
                     return await fetch(sql, *given)
                 except asyncpg.PostgresError as error:
@@ -106,9 +108,8 @@ class Database:
                         raise Stale from error
                     if error.sqlstate == READ_ONLY:
                         await self._leave_server()
-                    if error.sqlstate not in AGAIN:
+                    if error.sqlstate not in AGAIN or tries == TRIES:
                         raise
-            return await fetch(sql, *given)
 
     async def _from_pool(self, sql: str, *given: object) -> list[Row]:
         if self._others.is_closing():
@@ -142,9 +143,8 @@ class Line:
                 found: list[Row] = await connection.fetch(sql, *given)
             except (asyncpg.PostgresError, asyncpg.DataError):
                 raise
-            except (
-                BaseException
-            ):  # also when it is cancelled: what comes back now must not be taken for the next answer
+            except BaseException:
+                # Also when it is cancelled: what comes back now must not be taken for the next answer.
                 self.drop()
                 raise
             return found
@@ -167,8 +167,13 @@ class Line:
         if self._closed:
             raise closed(self._address)
         if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(self._address.url, **_HOW)
-            await _prepare(self._connection)
+            connection = await asyncpg.connect(self._address.url, **_HOW)
+            try:
+                await _prepare(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+            self._connection = connection
         return self._connection
 
 
