@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -20,6 +22,10 @@ NOBODY = 65534
 SUPERUSER = "postgres"
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # where a file is in memory: a folder of our own is made in it
+
+PREFIX = "accord-pg-"
+LOCK = "lock"
+"""Is held as long as the process that started a server lives: the system gives it back however that ends."""
 
 ROOM_BYTES = 4 << 30
 """Where less is free, a server's data is not kept in memory."""
@@ -108,7 +114,14 @@ def postgres_server(parent: Path | None = None) -> Iterator[PostgresServer]:
     """
     if parent is None and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > ROOM_BYTES:
         parent = _MEMORY
-    with tempfile.TemporaryDirectory(dir=parent, prefix="accord-pg-", ignore_cleanup_errors=True) as name:
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    for left in place.glob(f"{PREFIX}*/data"):  # one without data is just being made
+        _sweep(left.with_name(LOCK))
+    with (
+        tempfile.TemporaryDirectory(dir=place, prefix=PREFIX, ignore_cleanup_errors=True) as name,
+        (Path(name) / LOCK).open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
         folder = Path(name)
         programs = _programs(folder)
         if os.geteuid() == 0:
@@ -121,6 +134,19 @@ def postgres_server(parent: Path | None = None) -> Iterator[PostgresServer]:
         finally:
             if (server.data / "postmaster.pid").exists():
                 server.stop()
+
+
+def _sweep(lock: Path) -> None:
+    """Stop and remove the server of a process that was killed."""
+    with suppress(OSError), lock.open("r+") as file:  # one that is gone, or that somebody else may not touch
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for pid in (lock.parent / "data").glob("postmaster.pid"):
+            with suppress(ProcessLookupError):
+                os.kill(int(pid.read_text().split()[0]), signal.SIGQUIT)  # its immediate shutdown
+        shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def _programs(folder: Path) -> Path:
