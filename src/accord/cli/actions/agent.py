@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 
@@ -34,6 +35,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
     trust: tuple[str, ...] = ()
     drain_s: float = 30.0
+    is_child: bool = False
+    """Whether it is one of several, and ends with the process that has started it."""
 
 
 def agent(shared: Shared, asked: Asked, instances: int) -> None:
@@ -51,16 +54,18 @@ async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
     async with _joined(shared, asked, _Connections(asked.url, screen)) as joined:
         for one in joined:
             _tell(screen, one, asked.url)
-        await _until_stopped(joined)
+        await _until_stopped(joined, _parent_gone() if asked.is_child else None)
         screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
     return DONE
 
 
-async def _until_stopped(joined: list[Joined]) -> None:
-    """Return when the command is interrupted; raise what a server has refused for good."""
+async def _until_stopped(joined: list[Joined], end: Awaitable[None] | None) -> None:
+    """Return when the command is interrupted, or at this `end`; raise what a server has refused for good."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
     ended = [one.bus.ended for one in joined]
+    if end is not None:
+        ended.append(asyncio.ensure_future(end))
     try:
         await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
@@ -69,6 +74,14 @@ async def _until_stopped(joined: list[Joined]) -> None:
     for one in ended:
         if one.done():
             await one
+
+
+async def _parent_gone() -> None:
+    """Return once the process that has started this one is gone: it holds the other end of the standard input."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
 
 
 class _Connections:
@@ -135,7 +148,7 @@ async def _kept_running(command: Sequence[str], screen: Screen) -> int:
     """Run it again and again; returns its code where it was refused, or when it has ended after being told to."""
     while True:
         # In a session of its own: a Ctrl-C at the terminal reaches this process alone, which passes it on.
-        child = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, start_new_session=True)
         try:
             code = await child.wait()
         except asyncio.CancelledError:
@@ -149,7 +162,7 @@ async def _kept_running(command: Sequence[str], screen: Screen) -> int:
 
 def _command(shared: Shared, asked: Asked) -> list[str]:
     """The command of one instance; it is known by now and needs no token."""
-    command = [sys.executable, "-m", "accord", "agent", asked.target, "--connect", asked.url]
+    command = [sys.executable, "-m", "accord", "agent", asked.target, "--connect", asked.url, "--child"]
     command += [part for key in asked.trust for part in ("--trust", key)]
     command += ["--drain", str(asked.drain_s)]
     command += ["--home", str(shared.home)] if shared.home else []

@@ -53,6 +53,9 @@ def agent(  # noqa: PLR0913 - one parameter per option
     drain: Annotated[
         float, typer.Option("--drain", metavar="SECONDS", min=0, help="How long its work may go on when it is stopped.")
     ] = 30.0,
+    child: Annotated[
+        bool, typer.Option("--child", hidden=True, help="End with the process at the other end of the standard input.")
+    ] = False,
 ) -> None:
     """Run an agent for an orchestrator elsewhere, until Ctrl-C or SIGTERM.
 
@@ -66,5 +69,7 @@ def agent(  # noqa: PLR0913 - one parameter per option
     - `accord agent my.module:agent --connect https://accord.example --token accord-enrol.…`
     - `accord agent hello.py --connect http://127.0.0.1:8421 --instances 4`
     """
-    asked = action.Asked(target=target, url=connect, token=token, trust=tuple(trust or ()), drain_s=drain)
+    asked = action.Asked(
+        target=target, url=connect, token=token, trust=tuple(trust or ()), drain_s=drain, is_child=child
+    )
     action.agent(shared, asked, instances)
