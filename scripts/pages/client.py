@@ -7,6 +7,7 @@ from accord.client.patience import Patience
 from accord.views.agents import AgentDocument
 from accord.views.result import Result
 from accord.views.runs import ListedRun, RunState
+from accord.views.tasks import AttemptDocument, DocumentLink, ListedItem, ListedTask, TaskDocument
 from accord.views.templates import TemplateDiff, TemplateDocument
 from pages.markdown import GENERATED
 from pages.sdk import parts
@@ -26,6 +27,11 @@ _SHOWN = (
     RunEvent,
     Progress,
     Result,
+    ListedTask,
+    TaskDocument,
+    ListedItem,
+    AttemptDocument,
+    DocumentLink,
     TemplateDocument,
     TemplateDiff,
     AgentDocument,

@@ -277,8 +277,10 @@ class Service(Protocol):
         """Lift a hold. Raises TransitionRefused where there is none."""
         ...
 
-    async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
-        """The newest incidents with their numbers, newest first."""
+    async def incidents(self, limit: int, *, after: int | None = None) -> list[tuple[int, Incident]]:
+        """The newest incidents with their numbers, newest first; of those older than the one of number `after`, where
+        that is given.
+        """
         ...
 
     # -- access --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,12 +19,25 @@ from accord.client.remote import Remote
 from accord.domain.access import Role
 from accord.domain.document import Document
 from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.message import Message
 from accord.domain.news import Happened
-from accord.errors import BadInput, ContractViolation, Forbidden, NotFound, Refused, StoreCorrupt, Unauthenticated
+from accord.engine.gate import Suspect
+from accord.errors import (
+    BadInput,
+    ContractViolation,
+    Forbidden,
+    NotFound,
+    Problem,
+    Refused,
+    StoreCorrupt,
+    Unauthenticated,
+)
 from accord.ports import Record
 from accord.sdk import Agent, Context
+from accord.service import Invitation
 from accord.templates.reading import read_source
 from accord.views.proof import proof_of
+from accord.views.tasks import listed_task, task_document
 
 from .conftest import Site, serving_at
 from .proxy import Proxy
@@ -45,10 +59,10 @@ output: "${ tasks.second.output }"
 """
 
 
-def counting() -> Agent:
-    agent = Agent("counter")
+def counting(name: str = "counter", capability: str = "number.next") -> Agent:
+    agent = Agent(name)
 
-    @agent.capability("number.next@1.0.0")
+    @agent.capability(f"{capability}@1.0.0")
     async def following(n: int, context: Context) -> int:
         await context.progress(0.5, "half way")
         return n + 1
@@ -195,6 +209,58 @@ async def test_no_proxy_of_the_environment_is_shown_what_is_asked_on_this_machin
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with client_of(staffed) as client:
         assert await client.templates()
+
+
+async def test_the_tasks_of_a_run_and_their_attempts(staffed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accord.client.pages.PAGE", 1)
+    async with client_of(staffed) as client:
+        await client.publish(TWO)
+        run = RunId((await client.start("two", {"n": 1})).run)
+        await approved(client, run)
+        await client.result(run)
+        state = await staffed.node.run(run)
+        tasks = [task async for task in client.tasks(run)]
+        assert tasks == [listed_task(state, name) for name in state.graph.order]
+        assert [task.task async for task in client.tasks(run, states=("failed",))] == []
+        assert [task.task async for task in client.tasks(run, states=("completed",))] == list(state.graph.order)
+        for name in state.graph.order:
+            told = await client.task(run, name)
+            assert told == await task_document(staffed.node, state, name, None)
+            assert tuple(await client.attempts(run, name)) == told.attempts
+        (attempt,) = await client.attempts(run, "second")
+        assert (attempt.input, attempt.output) == ({"n": 2}, 3)
+        assert await client.attempt(run, "second", 1) == attempt
+        for missing in (client.task(run, "third"), client.attempts(run, "a[0]"), client.attempt(run, "second", 2)):
+            with pytest.raises(NotFound, match="ACC434"):
+                await missing
+        with pytest.raises(NotFound):
+            await anext(client.tasks("run_00000000000000000000000001"))
+
+
+async def test_lists_are_whole_however_long_a_page_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pages", "remote"):
+        monkeypatch.setattr(f"accord.client.{module}.PAGE", 2)
+    delivery: Any = type("Delivery", (), {"message": Message(b"statement", b""), "attempts": 1})()
+    await site.node.parts.incidents.record_all([Suspect(delivery, Problem("ACC301", "refused"))] * 5)
+    agents = [counting(f"counter-{number}", f"number.next{number}") for number in range(5)]
+    async with host(site.node, agents), client_of(site) as client:
+        for agent in agents:
+            await client.add_webhook(f"https://hooks.invalid/{agent.name}")
+            await site.node.issue_enrolment_token(Invitation(name=agent.name), by="test")
+            await site.node.issue_api_key(agent.name, "viewer", by="test")
+        there, here = client.service(), site.node
+        assert await there.contracts() == await here.contracts()
+        assert await there.api_keys() == await here.api_keys()
+        assert await there.enrolment_tokens() == await here.enrolment_tokens()
+        assert await client.webhooks() == await here.webhooks()
+        assert len(await client.webhooks()) == 5
+        whole = await here.incidents(10)
+        assert [number for number, _ in whole] == [5, 4, 3, 2, 1]
+        for limit in (1, 2, 3, 5, 10):
+            assert await there.incidents(limit) == whole[:limit]
+            assert await there.incidents(limit, after=4) == whole[2 : 2 + limit]
+        assert [one["incident"] async for one in client.incidents()] == [5, 4, 3, 2, 1]
+        assert [one["incident"] async for one in client.incidents(after=3)] == [2, 1]
 
 
 # -- the service of a server -------------------------------------------------------------------------------------

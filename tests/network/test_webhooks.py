@@ -169,7 +169,7 @@ async def test_an_address_that_would_never_be_told_is_refused_with_all_else_that
             ),
             ("ACC984", "/types/1", "did you mean run.*?"),
         ]
-        assert (await http.get("/v1/webhooks")).json() == []
+        assert (await http.get("/v1/webhooks")).json() == {"webhooks": [], "next": None}
 
 
 @pytest.mark.parametrize(

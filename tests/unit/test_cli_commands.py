@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import sqlite3
@@ -13,7 +14,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from accord.app import open_node
 from accord.cli import main
+from accord.domain.message import Message
+from accord.engine.gate import Suspect
+from accord.errors import Problem
+from accord.settings import Settings
 
 AGENTS = """
 from accord.sdk import Agent, Context, Failure, Result
@@ -318,8 +324,25 @@ def test_a_journal_that_was_changed_does_not_verify(call: Call, here: Path) -> N
 
 
 def test_incidents_are_listed(call: Call) -> None:
-    assert call("incidents", "list", "--json").document == []
+    assert call("incidents", "list", "--json").document == {"incidents": [], "next": None}
     assert "Nothing was refused" in call("incidents", "list").err
+
+
+async def refuse(home: Path, count: int) -> None:
+    delivery: Any = type("Delivery", (), {"message": Message(b"statement", b""), "attempts": 1})()
+    async with open_node(Settings(home=home)) as node:
+        await node.parts.incidents.record_all([Suspect(delivery, Problem("ACC301", "refused"))] * count)
+
+
+def test_older_incidents_are_the_page_behind(call: Call, here: Path) -> None:
+    asyncio.run(refuse(here / "home", 3))
+    newest = call("incidents", "list", "--limit", "2")
+    assert newest.err.strip().endswith("more: accord incidents list --after 2")
+    page = call("incidents", "list", "--limit", "2", "--json").document
+    assert ([one["incident"] for one in page["incidents"]], page["next"]) == ([3, 2], 2)
+    page = call("incidents", "list", "--limit", "2", "--after", "2", "--json").document
+    assert ([one["incident"] for one in page["incidents"]], page["next"]) == ([1], None)
+    assert "more:" not in call("incidents", "list", "--after", "2").err
 
 
 # -- intervening -------------------------------------------------------------------------------------------------

@@ -33,6 +33,9 @@ async def test_the_newest_come_first_and_have_numbers() -> None:
         found = await stage.parts.incidents.recent(limit=2)
         assert [(number, event.statement) for number, event in found] == [(5, "statement 4"), (4, "statement 3")]
         assert stage.parts.incidents.recorded == 5
+        older = await stage.parts.incidents.newest(2, before=4)
+        assert [number for number, _ in older] == [3, 2]
+        assert await stage.parts.incidents.newest(2, before=1) == []
 
 
 async def test_evidence_is_kept_whatever_it_is_made_of() -> None:

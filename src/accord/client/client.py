@@ -15,6 +15,7 @@ from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.domain.ids import RunId
+from accord.domain.machine import TaskPhase
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.ports import RunState as State
 from accord.service import Service
@@ -22,6 +23,7 @@ from accord.views.agents import AgentDocument
 from accord.views.planning import is_reference
 from accord.views.result import Result
 from accord.views.runs import ListedRun, RunState
+from accord.views.tasks import AttemptDocument, ListedTask, TaskDocument
 from accord.views.templates import TemplateDiff, TemplateDocument
 
 __all__ = ["Client", "Happening", "Progress", "RunEvent"]
@@ -100,6 +102,29 @@ class Client:
         parameters = {"state": list(states), "template": template, "text": text}
         async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
             yield run
+
+    async def tasks(self, run: str, *, states: tuple[TaskPhase, ...] = ()) -> AsyncIterator[ListedTask]:
+        """A run's tasks, each behind those that it needs; those in these states, where some are given. Pages are
+        fetched as they are asked for. Raises NotFound.
+        """
+        async for task in pages(self._connection, f"{_at(run)}/tasks", "tasks", ListedTask, {"state": list(states)}):
+            yield task
+
+    async def task(self, run: str, task: str) -> TaskDocument:
+        """A task, or an item of one (`measure[3]`): its state, its items, and all attempts with their values. Raises
+        NotFound.
+        """
+        return await self._connection.get(_at_task(run, task), TaskDocument)
+
+    async def attempts(self, run: str, task: str) -> list[AttemptDocument]:
+        """The attempts of a task, or of an item of one, the oldest first: the agent and why it was chosen, the answer
+        and why it was refused. Raises NotFound.
+        """
+        return await self._connection.get(f"{_at_task(run, task)}/attempts", list[AttemptDocument])
+
+    async def attempt(self, run: str, task: str, number: int) -> AttemptDocument:
+        """An attempt of a task, or of an item of one; the first one has number 1. Raises NotFound."""
+        return await self._connection.get(f"{_at_task(run, task)}/attempts/{number}", AttemptDocument)
 
     async def watch(self, run: str, *, after: int = 0) -> AsyncIterator[Happening]:
         """What happens in a run, from event `after` on, up to its end. Where the connection is cut it goes on with the
@@ -181,6 +206,13 @@ class Client:
         parameters = {"capability": capability}
         return [one async for one in pages(self._connection, "/v1/agents", "agents", AgentDocument, parameters)]
 
+    async def incidents(self, *, after: int | None = None) -> AsyncIterator[dict[str, Any]]:
+        """What was refused, with its evidence, the newest first, each with its number as `incident`; what is older than
+        the one of number `after`, where that is given. Pages are fetched as they are asked for.
+        """
+        async for one in pages(self._connection, "/v1/incidents", "incidents", dict[str, Any], {"after": after}):
+            yield one
+
     # -- webhooks ------------------------------------------------------------------------------------------------
 
     async def webhooks(self) -> list[Webhook]:
@@ -201,6 +233,10 @@ class Client:
 
 def _at(run: str) -> str:
     return f"/v1/runs/{quote(RunId(run), safe='')}"
+
+
+def _at_task(run: str, task: str) -> str:
+    return f"{_at(run)}/tasks/{quote(task, safe='')}"
 
 
 def _wanted(what: str, value: Any) -> dict[str, Any]:

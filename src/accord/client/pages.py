@@ -26,3 +26,13 @@ async def pages(
         if page["next"] is None:
             return
         asked["after"] = page["next"]
+
+
+async def first(members: AsyncIterator[T], limit: int) -> list[T]:
+    """The first members of a list, at most so many."""
+    found: list[T] = []
+    async for one in members:
+        found.append(one)
+        if len(found) == limit:
+            break
+    return found

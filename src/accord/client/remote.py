@@ -14,7 +14,7 @@ import msgspec
 
 from accord.client.chain import Chain, graph_of
 from accord.client.connection import Connection
-from accord.client.pages import PAGE, pages
+from accord.client.pages import PAGE, first, pages
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.capability import CapabilityRange
@@ -126,12 +126,8 @@ class Remote:
             "after": query.after,
             "limit": min(PAGE, query.limit),
         }
-        found: list[RunSummary] = []
-        async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
-            found.append(run.summary())
-            if len(found) == query.limit:
-                break
-        return found
+        found = await first(pages(self._connection, "/v1/runs", "runs", ListedRun, parameters), query.limit)
+        return [run.summary() for run in found]
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
         """Those of these runs that no process works on."""
@@ -221,8 +217,8 @@ class Remote:
 
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered."""
-        documents = await self._connection.get("/v1/capabilities", list[ContractDocument])
-        return [document.contract() for document in documents]
+        found = pages(self._connection, "/v1/capabilities", "capabilities", ContractDocument)
+        return [document.contract() async for document in found]
 
     async def key(self, kid: KeyId) -> KnownKey | None:
         """The key of an agent."""
@@ -252,16 +248,17 @@ class Remote:
         """Lift a hold."""
         await self._connection.delete("/v1/holds", list[HoldPlaced], {"scope": scope, "subject": subject})
 
-    async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
+    async def incidents(self, limit: int, *, after: int | None = None) -> list[tuple[int, Incident]]:
         """The newest incidents."""
-        found = await self._connection.get("/v1/incidents", list[IncidentDocument], {"limit": limit})
-        return [incident_of(document) for document in found]
+        parameters = {"limit": min(PAGE, limit), "after": after}
+        found = pages(self._connection, "/v1/incidents", "incidents", IncidentDocument, parameters)
+        return [incident_of(document) for document in await first(found, limit)]
 
     # -- access --------------------------------------------------------------------------------------------------
 
     async def api_keys(self) -> list[ApiKey]:
         """All API keys that were ever issued."""
-        return await self._connection.get("/v1/access/keys", list[ApiKey])
+        return [one async for one in pages(self._connection, "/v1/access/keys", "keys", ApiKey)]
 
     async def issue_api_key(
         self, name: str, role: Role, *, by: str, expires_at: datetime | None = None
@@ -276,7 +273,7 @@ class Remote:
 
     async def enrolment_tokens(self) -> list[EnrolmentToken]:
         """All tokens that were ever issued."""
-        return await self._connection.get("/v1/enrolments", list[EnrolmentToken])
+        return [one async for one in pages(self._connection, "/v1/enrolments", "tokens", EnrolmentToken)]
 
     async def issue_enrolment_token(self, wanted: Invitation, *, by: str) -> IssuedEnrolmentToken:
         """A new token with which an agent joins."""
@@ -290,7 +287,7 @@ class Remote:
 
     async def webhooks(self) -> list[Webhook]:
         """All webhooks that there are."""
-        return await self._connection.get("/v1/webhooks", list[Webhook])
+        return [one async for one in pages(self._connection, "/v1/webhooks", "webhooks", Webhook)]
 
     async def webhook(self, webhook: str) -> Webhook:
         """The webhook of this id."""

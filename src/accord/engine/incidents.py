@@ -64,12 +64,14 @@ class Incidents:
         self._minute, self._seen = minute, seen
         self.refused.update(suspect.problem.code for suspect in suspects)
 
-    async def newest(self, limit: int = 50) -> list[tuple[int, Incident]]:
-        """The newest events with their numbers, newest first."""
-        head = await self._journal.head(INCIDENTS)
-        after = max(head.sequence - limit, 0)
-        records = await self._journal.read(INCIDENTS, after=after, limit=limit)
-        found = [(record.sequence, decode_system_event(record)) for record in reversed(records)]
+    async def newest(self, limit: int = 50, *, before: int | None = None) -> list[tuple[int, Incident]]:
+        """The newest events with their numbers, newest first; of those before a number, where one is given."""
+        end = (await self._journal.head(INCIDENTS)).sequence
+        if before is not None:
+            end = min(end, before - 1)
+        records = await self._journal.read(INCIDENTS, after=max(end - limit, 0), limit=limit)
+        # Where the first events were trimmed, what is read begins later, and may go on behind the end.
+        found = [(one.sequence, decode_system_event(one)) for one in reversed(records) if one.sequence <= end]
         return [(number, event) for number, event in found if isinstance(event, Incident)]
 
     async def recent(self, limit: int = 50) -> list[tuple[int, IncidentRecorded]]:

@@ -298,9 +298,9 @@ class Node:
         await self.parts.control_stream.append(HoldLifted(at=now, scope=scope, subject=subject, by=by))
         await self._post.caught_up()
 
-    async def incidents(self, limit: int) -> list[tuple[int, Incident]]:
+    async def incidents(self, limit: int, *, after: int | None = None) -> list[tuple[int, Incident]]:
         """The newest incidents."""
-        return await self.parts.incidents.newest(limit)
+        return await self.parts.incidents.newest(limit, before=after)
 
     # -- access --------------------------------------------------------------------------------------------------
 

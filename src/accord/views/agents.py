@@ -103,9 +103,11 @@ class AgentPage(msgspec.Struct, frozen=True):
 
 
 class KeyPage(msgspec.Struct, frozen=True):
-    """Keys."""
+    """A page of agents' keys, the oldest first."""
 
     keys: tuple[KeyDocument, ...]
+    next: KeyId | None
+    """The page's last key, behind which the next one begins; None where there is none."""
 
 
 class ContractDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +126,14 @@ class ContractDocument(msgspec.Struct, frozen=True, kw_only=True):
         return read_contract(form)
 
 
+class ContractPage(msgspec.Struct, frozen=True):
+    """A page of contracts, by capability, the newest version first."""
+
+    capabilities: tuple[ContractDocument, ...]
+    next: Digest | None
+    """The digest of the page's last contract, behind which the next one begins; None where there is none."""
+
+
 def key_document(known: KnownKey) -> KeyDocument:
     """The key's document."""
     return KeyDocument(
@@ -137,6 +147,11 @@ def key_document(known: KnownKey) -> KeyDocument:
         doubtful_from=known.doubtful_from,
         reason=known.reason,
     )
+
+
+def contract_document(contract: Contract) -> ContractDocument:
+    """The contract's document."""
+    return msgspec.convert({**contract.document(), "digest": contract.digest}, ContractDocument)
 
 
 def agent_document(known: KnownAgent, instances: Sequence[Sighting], *, held: bool, whole: bool) -> AgentDocument:

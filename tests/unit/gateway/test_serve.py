@@ -52,7 +52,7 @@ def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: A
     assert credentials.read_text().strip() == told["admin_key"]
     assert httpx.get(f"{told['url']}/v1/health/ready").status_code == 200
     assert httpx.get(f"{told['url']}/v1/access/keys").status_code == 401
-    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).json()[0]["name"] == "first"
+    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).json()["keys"][0]["name"] == "first"
 
     made = place.call("access", "keys", "new", "reader", "--role", "viewer")  # by another process, while it serves
     reader = {"Authorization": f"Bearer {made.stdout.strip()}"}

@@ -10,21 +10,23 @@ from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column, without_year
 from accord.domain.system import Incident, IncidentsSuppressed
-from accord.views.incidents import incident_documents
+from accord.views.incidents import incident_of, incident_page
 
 
-def list_incidents(shared: Shared, limit: int) -> None:
+def list_incidents(shared: Shared, limit: int, after: int | None) -> None:
     """Carry out `accord incidents list`."""
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
-            found = await service.incidents(limit)
+            page = await incident_page(service, limit, after)
         if screen.as_json:
-            screen.document(incident_documents(found))
-        elif found:
+            screen.document(page)
+        elif page.incidents:
             at, run, task = Column("at", short=without_year, spare=3), Column("run", spare=2), Column("task", spare=1)
             columns = ("#", at, "code", "agent", run, task, "what")
-            screen.table(columns, [_row(number, event) for number, event in found])
+            screen.table(columns, [_row(*incident_of(one)) for one in page.incidents])
+            if page.next is not None:
+                screen.note(f"more: accord incidents list --after {page.next}")
         else:
             screen.note("Nothing was refused.")
         return DONE

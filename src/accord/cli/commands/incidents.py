@@ -20,7 +20,12 @@ app = typer.Typer(name="incidents", help="Messages that were refused, with their
 @app.command("list")
 @shares("home")
 def list_(
-    shared: Shared, limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many.")] = 50
+    shared: Shared,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many.")] = 50,
+    after: Annotated[
+        int | None,
+        typer.Option("--after", metavar="N", min=1, help="Only those older than number N.", show_default=False),
+    ] = None,
 ) -> None:
     """List incidents, the newest first; `?` marks an agent whose name nobody has proven. Evidence is in --json.
 
@@ -28,4 +33,4 @@ def list_(
 
     - `accord incidents list --json`
     """
-    action.list_incidents(shared, limit)
+    action.list_incidents(shared, limit, after)

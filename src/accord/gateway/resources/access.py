@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 from accord.domain.access import KEY_NAME_PATTERN, ApiKey, IssuedApiKey, Role
 from accord.gateway.asking import Administrator, TheNode
 from accord.gateway.bodies import body
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Document, Page, answers
 from accord.gateway.moments import Moment
+from accord.gateway.paging import After, Limit, paged
+from accord.views.access import ApiKeyPage
 
 router = APIRouter(prefix="/v1/access/keys", tags=["access"])
 
@@ -28,10 +30,10 @@ class NewKey(BaseModel):
     expires_at: Moment | None = None
 
 
-@router.get("", responses=answers(list[ApiKey]), response_class=Document)
-async def list_keys(node: TheNode, principal: Administrator) -> Document:
-    """All keys that were ever issued, the oldest first."""
-    return Document(await node.api_keys())
+@router.get("", responses=answers(ApiKeyPage), response_class=Page)
+async def list_keys(node: TheNode, principal: Administrator, after: After = None, limit: Limit = 100) -> Page:
+    """A page of all keys that were ever issued, the oldest first."""
+    return Page(ApiKeyPage(*paged(await node.api_keys(), lambda key: key.id, after, limit)))
 
 
 @router.post("", status_code=201, responses=answers(IssuedApiKey, status=201), response_class=Document)

@@ -14,14 +14,17 @@ from accord.gateway.asking import Administrator, Shown, TheGateway, TheNode, Vie
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.feeds.streams import EventStream, streamed
 from accord.gateway.moments import Moment
+from accord.gateway.paging import After, Limit, paged
 from accord.ports import Sighting
 from accord.views.agents import (
     AgentDocument,
     AgentNews,
     AgentPage,
-    ContractDocument,
+    ContractPage,
     KeyDocument,
+    KeyPage,
     agent_documents,
+    contract_document,
     key_document,
 )
 
@@ -35,8 +38,8 @@ async def list_agents(
     capability: Annotated[str | None, Query(max_length=200, description="Who offers it: `text.summarize@^1`.")] = None,
     whole: Annotated[bool, Query(description="With cards, contracts and keys.")] = False,
     after: Annotated[str | None, Query(max_length=200)] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Document:
+    limit: Limit = 100,
+) -> Page:
     """The agents that were ever accepted, by id."""
     wanted = CapabilityRange.parse(capability) if capability is not None else None
     agents = [known for known in await node.agents(wanted) if after is None or known.card.agent > after]
@@ -70,10 +73,11 @@ async def list_instances(node: TheNode, principal: Viewer) -> Document:
     return Document(await node.sightings())
 
 
-@router.get("/capabilities", responses=answers(list[ContractDocument]), response_class=Document)
-async def list_capabilities(node: TheNode, principal: Viewer) -> Document:
-    """Every contract that an agent has ever offered, by capability, the newest version first."""
-    return Document([{**contract.document(), "digest": contract.digest} for contract in await node.contracts()])
+@router.get("/capabilities", responses=answers(ContractPage), response_class=Page)
+async def list_capabilities(node: TheNode, principal: Viewer, after: After = None, limit: Limit = 100) -> Page:
+    """A page of every contract that an agent has ever offered, by capability, the newest version first."""
+    page, more = paged(await node.contracts(), lambda contract: contract.digest, after, limit)
+    return Page(ContractPage(tuple(map(contract_document, page)), more))
 
 
 @router.get("/keys/{kid}", responses=answers(KeyDocument), response_class=Document)
@@ -97,10 +101,16 @@ async def revoke_key(
     return Document(key_document(await node.revoke_key(KeyId(kid), by=principal.name, reason=reason, since=since)))
 
 
-@router.get("/keys", responses=answers(list[KeyDocument]), response_class=Document)
+@router.get("/keys", responses=answers(KeyPage), response_class=Page)
 async def list_keys(
-    node: TheNode, principal: Viewer, agent: Annotated[str | None, Query(max_length=200)] = None
-) -> Document:
-    """The keys of all agents, or of one, the oldest first."""
+    node: TheNode,
+    principal: Viewer,
+    agent: Annotated[str | None, Query(max_length=200)] = None,
+    after: After = None,
+    limit: Limit = 100,
+) -> Page:
+    """A page of the keys of all agents, or of one, the oldest first."""
     keys = [key for known in await node.agents() for key in known.keys if agent in (None, AgentId(key.agent))]
-    return Document([key_document(key) for key in sorted(keys, key=lambda key: key.valid_from)])
+    keys.sort(key=lambda key: (key.valid_from, key.public.kid))
+    page, more = paged(keys, lambda key: key.public.kid, after, limit)
+    return Page(KeyPage(tuple(map(key_document, page)), more))

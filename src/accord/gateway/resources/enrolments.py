@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.gateway.asking import Enroller, TheNode
 from accord.gateway.bodies import body
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Document, Page, answers
+from accord.gateway.paging import After, Limit, paged
 from accord.service import Invitation
+from accord.views.access import EnrolmentTokenPage
 
 router = APIRouter(prefix="/v1/enrolments", tags=["agents"])
 
@@ -33,10 +35,10 @@ class NewToken(BaseModel):
     )
 
 
-@router.get("", responses=answers(list[EnrolmentToken]), response_class=Document)
-async def list_tokens(node: TheNode, principal: Enroller) -> Document:
-    """All tokens that were ever issued, the oldest first."""
-    return Document(await node.enrolment_tokens())
+@router.get("", responses=answers(EnrolmentTokenPage), response_class=Page)
+async def list_tokens(node: TheNode, principal: Enroller, after: After = None, limit: Limit = 100) -> Page:
+    """A page of all tokens that were ever issued, the oldest first."""
+    return Page(EnrolmentTokenPage(*paged(await node.enrolment_tokens(), lambda token: token.id, after, limit)))
 
 
 @router.post("", status_code=201, responses=answers(IssuedEnrolmentToken, status=201), response_class=Document)

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from accord.domain.system import HoldPlaced, Scope
 from accord.gateway.asking import Controller, TheNode, Viewer
 from accord.gateway.bodies import body
-from accord.gateway.documents import Document, answers
-from accord.views.incidents import IncidentDocument, incident_documents
+from accord.gateway.documents import Document, Page, answers
+from accord.gateway.paging import Limit
+from accord.views.incidents import IncidentPage, incident_page
 
 router = APIRouter(prefix="/v1", tags=["holds"])
 
@@ -53,9 +54,12 @@ async def lift_hold(
     return Document(await node.holds())
 
 
-@router.get("/incidents", responses=answers(list[IncidentDocument]), response_class=Document)
+@router.get("/incidents", responses=answers(IncidentPage), response_class=Page)
 async def list_incidents(
-    node: TheNode, principal: Viewer, limit: Annotated[int, Query(ge=1, le=10_000)] = 50
-) -> Document:
-    """The newest incidents, the newest first."""
-    return Document(incident_documents(await node.incidents(limit)))
+    node: TheNode,
+    principal: Viewer,
+    after: Annotated[int | None, Query(ge=1, description="Only what is older than this incident.")] = None,
+    limit: Limit = 50,
+) -> Page:
+    """A page of incidents, the newest first."""
+    return Page(await incident_page(node, limit, after))

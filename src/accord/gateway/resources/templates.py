@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from accord.gateway.asking import Publisher, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
+from accord.gateway.paging import Limit, paged
 from accord.templates.reading import read_source
 from accord.views.catalogue import PUBLISHED, all_entries, entry_of
 from accord.views.planning import made_ready
@@ -21,14 +22,10 @@ async def list_templates(
     node: TheNode,
     principal: Viewer,
     after: Annotated[str | None, Query(max_length=200, description="`name@version`")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> Document:
+    limit: Limit = 100,
+) -> Page:
     """The templates that can be run: those that come with Accord, and those that were published."""
-    entries = list((await all_entries(node)).entries())
-    names = [entry.name for entry in entries]
-    begin = names.index(after) + 1 if after in names else 0
-    page = entries[begin : begin + limit]
-    more = page[-1].name if begin + limit < len(entries) else None
+    page, more = paged(list((await all_entries(node)).entries()), lambda entry: entry.name, after, limit)
     return Page(TemplatePage(tuple(template_document(entry, whole=False) for entry in page), more))
 
 

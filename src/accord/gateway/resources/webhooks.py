@@ -12,7 +12,9 @@ from accord.engine.webhooks import problems_of
 from accord.errors import BadInput
 from accord.gateway.asking import Administrator, TheGateway, TheNode
 from accord.gateway.bodies import body
-from accord.gateway.documents import Document, answers
+from accord.gateway.documents import Document, Page, answers
+from accord.gateway.paging import After, Limit, paged
+from accord.views.webhooks import WebhookPage
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
@@ -31,10 +33,10 @@ class NewWebhook(BaseModel):
     templates: list[Template] = Field([], max_length=100, description="`name`, or `name@version`; all where empty.")
 
 
-@router.get("", responses=answers(list[Webhook]), response_class=Document)
-async def list_webhooks(node: TheNode, principal: Administrator) -> Document:
-    """All webhooks, the oldest first."""
-    return Document(await node.webhooks())
+@router.get("", responses=answers(WebhookPage), response_class=Page)
+async def list_webhooks(node: TheNode, principal: Administrator, after: After = None, limit: Limit = 100) -> Page:
+    """A page of the webhooks, the oldest first."""
+    return Page(WebhookPage(*paged(await node.webhooks(), lambda webhook: webhook.id, after, limit)))
 
 
 @router.post("", status_code=201, responses=answers(IssuedWebhook, status=201, located=True), response_class=Document)
