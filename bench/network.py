@@ -198,8 +198,8 @@ async def _matches(home: Path, count: int) -> dict[str, float]:
 def _match(node: Node, skill: int, now: datetime) -> float:
     want = Want(input=document_of(b"{}"), since=now)
     begun = time.perf_counter()
-    candidates = node.parts.registry.candidates(CapabilityRange.parse(f"bench.skill{skill}@^1"))
-    if node.parts.router.choose(candidates, want, TaskState(wants=(want,)), now) is None:
+    peers = node.parts.registry.peers(CapabilityRange.parse(f"bench.skill{skill}@^1"))
+    if node.parts.router.choose(peers, want, TaskState(wants=(want,)), now) is None:
         raise RuntimeError(f"nobody offers skill {skill}")
     return (time.perf_counter() - begun) * 1e3
 

@@ -124,14 +124,14 @@ class Shop:
         fake: Any = self
         self.dispatcher = Dispatcher(fake, fake, lambda run: False)
 
-    def candidates(self, wanted: CapabilityRange) -> list[str]:
-        return [str(wanted)]
+    def peers(self, wanted: CapabilityRange) -> str:
+        return str(wanted)
 
-    def choose(self, candidates: list[str], want: Want, state: Any, now: datetime) -> str | None:
-        self.asked[candidates[0]] += 1
+    def choose(self, peers: str, want: Want, state: Any, now: datetime) -> str | None:
+        self.asked[peers] += 1
         return "agent" if self.places and state.run != self.picky else None
 
-    def any_room(self, candidates: list[str], now: datetime) -> bool:
+    def any_room(self, peers: str, now: datetime) -> bool:
         return self.places > 0
 
     def find(self, run: RunId) -> Any:

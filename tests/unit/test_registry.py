@@ -12,7 +12,7 @@ import pytest
 from accord.builtin.diagnose import agent as diagnostician
 from accord.domain.capability import CapabilityRange
 from accord.domain.diagnosis import DIAGNOSE, DIAGNOSTICIAN
-from accord.domain.ids import InstanceId
+from accord.domain.ids import AgentId, InstanceId
 from accord.engine.parts import Tuning
 from accord.errors import NotFound
 from accord.sdk import Agent
@@ -234,6 +234,34 @@ async def test_keys_and_cards_are_known_after_a_restart(stage: Stage) -> None:
         known = registry.known_key(worker.key.kid)
         assert known is not None
         assert known.revoked_at == stage.clock.now()
+
+
+async def test_agents_are_listed_page_by_page(stage: Stage) -> None:
+    for name in ("c", "a", "d", "b"):
+        await stage.enlist(offering(name, "2.0.0" if name == "b" else "1.0.0"))
+
+    async def page(wanted: CapabilityRange | None, after: str | None, limit: int | None) -> list[str]:
+        behind = AgentId(f"spiffe://local/agent/{after}") if after is not None else None
+        found = await stage.node.agents(wanted, behind, limit)
+        assert all(key.agent == one.card.agent for one in found for key in one.keys)
+        assert all(len(one.keys) == 1 for one in found)
+        return [one.card.agent.rpartition("/")[2] for one in found]
+
+    assert await page(None, None, None) == ["a", "b", "c", "d"]
+    assert await page(None, None, 2) == ["a", "b"]
+    assert await page(None, "b", 2) == ["c", "d"]
+    assert await page(None, "bb", 1) == ["c"]
+    assert await page(None, "d", 1) == []
+    assert await page(CapabilityRange.parse("test.work@1.0.0"), "a", 1) == ["c"]
+
+
+async def test_only_the_agents_of_the_page_are_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        await stage.enlist(offering(name, "1.0.0"))
+    asked: list[AgentId] = []
+    monkeypatch.setattr(stage.parts.registry, "capacity", asked.append)
+    await stage.node.agents(None, AgentId("spiffe://local/agent/a"), 1)
+    assert asked == ["spiffe://local/agent/b"]
 
 
 async def test_enrolment_is_idempotent_and_revocation_final(stage: Stage) -> None:

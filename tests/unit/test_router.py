@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +14,8 @@ from accord.domain.contract import Contract, compile_contract
 from accord.domain.document import document_of
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
-from accord.engine.attendance import Candidate
+from accord.engine.attendance import Attendance
+from accord.engine.peers import Candidate, Peers
 from accord.engine.presence import HIGH_WATER, Presence, Report, Rooms, rooms_of
 from accord.engine.router import Held, Router
 from accord.testing.stage import NOON, CountedIds
@@ -34,18 +35,22 @@ def instance(agent: str, capacity: Capacity, *offers: Contract) -> Presence:
     return Presence(card, frozenset(one.digest for one in offers or (CONTRACT,)), NOON)
 
 
-class Capacities:
-    """Stands where the router asks the registry."""
+class Capacities(Attendance):
+    """Stands where the router asks the registry; who has room is looked at anew each time."""
 
     def __init__(self, **agents: tuple[int, int]) -> None:
+        super().__init__()
         self._known = {AgentId(name): (instance(name, Capacity(*capacity)),) for name, capacity in agents.items()}
 
     def rooms(self, agent: AgentId, contract: Digest, now: datetime) -> Rooms:
         return rooms_of(self._known.get(agent, ()), contract, now)
 
-    @property
-    def candidates(self) -> Sequence[Candidate]:
-        return [Candidate(agent, CONTRACT, "test.work@1.0.0") for agent in sorted(self._known)]
+    def among(self) -> Peers:
+        return peers_of(Candidate(agent, CONTRACT, "test.work@1.0.0") for agent in sorted(self._known))
+
+
+def peers_of(candidates: Iterable[Candidate]) -> Peers:
+    return Peers("test.work", tuple(candidates))
 
 
 class Rig:
@@ -58,7 +63,7 @@ class Rig:
     def chosen(self, want: Want | None = None, state: TaskState | None = None) -> str | None:
         want = want or wanted()
         state = state or TaskState(phase="active", wants=(want,))
-        choice = self.router.choose(self.registry.candidates, want, state, self.now)
+        choice = self.router.choose(self.registry.among(), want, state, self.now)
         return choice.candidate.agent if choice else None
 
     def report(self, agent: str, queued: int = 0, others: int = 0, valid_s: float = 20) -> None:
@@ -156,7 +161,7 @@ def test_nobody_gets_more_than_up_to_the_high_water_mark(concurrency: int, queue
 def test_an_absent_agent_gets_nothing() -> None:
     rig = Rig(a=(1, 10))
     rig.registry._known.clear()
-    gone = [Candidate(AgentId("a"), CONTRACT, "x")]
+    gone = peers_of([Candidate(AgentId("a"), CONTRACT, "x")])
     assert rig.router.choose(gone, wanted(), TaskState(phase="active"), NOON) is None
 
 
@@ -201,7 +206,7 @@ def test_a_named_agent_is_waited_for_while_it_is_there() -> None:
     assert rig.chosen(want) == "a"
     rig.give("a")
     assert rig.chosen(want) is None
-    assert rig.router.any_room(rig.registry.candidates, NOON)
+    assert rig.router.any_room(rig.registry.among(), NOON)
     del rig.registry._known[AgentId("a")]
     assert rig.chosen(want) == "b"
 
@@ -233,12 +238,12 @@ def test_the_reason_says_what_was_compared() -> None:
     rig.end(rig.give("b"), "b", took_s=0.5)
     rig.give("a")
     want = wanted()
-    choice = rig.router.choose(rig.registry.candidates, want, TaskState(phase="active", wants=(want,)), NOON)
+    choice = rig.router.choose(rig.registry.among(), want, TaskState(phase="active", wants=(want,)), NOON)
     assert choice is not None
     assert choice.reason == "1 held, 20.0 ms each, expected 40.0 ms; 1 of 2"
     rig.report("a", queued=2, others=3)
     rig.end(rig.give("a"), "a", took_s=0.02, confidence=0.5)
-    choice = rig.router.choose(rig.registry.candidates, want, TaskState(phase="active", wants=(want,)), NOON)
+    choice = rig.router.choose(rig.registry.among(), want, TaskState(phase="active", wants=(want,)), NOON)
     assert choice is not None
     assert choice.reason == "1 held, 3 of others, 2 queued, 20.0 ms each, trust 0.90, expected 111.1 ms; 1 of 2"
 
@@ -261,7 +266,7 @@ def test_places_that_others_have_taken_are_not_given_away() -> None:
     assert rig.chosen() == "a"
     rig.give("a")
     assert rig.chosen() is None
-    assert not rig.router.any_room(rig.registry.candidates, rig.now)
+    assert not rig.router.any_room(rig.registry.among(), rig.now)
 
 
 def test_over_its_high_water_mark_an_agent_gets_nothing_until_that_recedes() -> None:
@@ -334,7 +339,7 @@ def mixed(old: tuple[int, int], new: tuple[int, int]) -> tuple[Rig, list[Candida
 
 
 def chosen_version(rig: Rig, candidates: list[Candidate]) -> str | None:
-    choice = rig.router.choose(candidates, wanted(), TaskState(phase="active", wants=(wanted(),)), rig.now)
+    choice = rig.router.choose(peers_of(candidates), wanted(), TaskState(phase="active", wants=(wanted(),)), rig.now)
     return choice.candidate.capability if choice else None
 
 

@@ -4,24 +4,16 @@ for an agent when one of its instances changes, and for no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-
-import msgspec
 
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.ids import AgentId, Digest, InstanceId
-from accord.engine.presence import Presence, Rooms, rooms_of
-
-
-class Candidate(msgspec.Struct, frozen=True):
-    """An agent that offers a capability, with the best version that one of its instances offers."""
-
-    agent: AgentId
-    contract: Contract
-    capability: str
+from accord.engine.peers import Candidate, Peers
+from accord.engine.presence import FOR_EVER, Presence, Rooms, rooms_of
 
 
 class Attendance:
@@ -36,8 +28,13 @@ class Attendance:
         self._rooms: dict[AgentId, dict[Digest, Rooms]] = {}
         self._offering: dict[str, set[AgentId]] = {}
         """By the capability's name: the agents that take assignments of it, in whatever version."""
-        self._candidates: dict[str, dict[str, tuple[Candidate, ...]]] = {}
+        self._peers: dict[str, dict[str, Peers]] = {}
         """By name and range."""
+        self._full: set[AgentId] = set()
+        """Who is shut among some of its peers."""
+        self._until: dict[AgentId, datetime] = {}
+        """When a report that kept an agent shut is not believed any more; `_in_turn` has the same as a heap."""
+        self._in_turn: list[tuple[datetime, AgentId]] = []
 
     def _put(self, presence: Presence) -> None:
         """This instance is present, as this says."""
@@ -60,6 +57,7 @@ class Attendance:
         instances = self.instances(agent).values()
         serving = tuple(one for one in instances if not one.draining)
         self._rooms.pop(agent, None)
+        self._full.discard(agent)
         if serving:
             self._serving[agent], self._capacities[agent] = serving, _sum(one.capacity for one in serving)
         else:
@@ -71,7 +69,7 @@ class Attendance:
             self._batching.discard(agent)
         after = _names(serving)
         for name in before | after:
-            self._candidates.pop(name, None)
+            self._peers.pop(name, None)
         for name in before - after:
             self._offering[name].discard(agent)
         for name in after - before:
@@ -116,17 +114,51 @@ class Attendance:
     def _forget_rooms(self, agent: AgentId) -> None:
         """An instance of the agent has reported another load."""
         self._rooms.pop(agent, None)
+        self.reopen(agent)
 
-    def candidates(self, wanted: CapabilityRange) -> tuple[Candidate, ...]:
+    # -- who may have room ---------------------------------------------------------------------------------------
+
+    def peers(self, wanted: CapabilityRange) -> Peers:
         """The agents present that offer the capability in a version of the range, by id; the best version of each
         instance, the newest first.
         """
-        known = self._candidates.setdefault(wanted.name, {})
+        known = self._peers.setdefault(wanted.name, {})
         text = str(wanted)
         found = known.get(text)
         if found is None:
-            found = known[text] = tuple(self._find(wanted))
+            found = known[text] = Peers(wanted.name, tuple(self._find(wanted)))
         return found
+
+    def candidates(self, wanted: CapabilityRange) -> Sequence[Candidate]:
+        """What these peers offer."""
+        return self.peers(wanted).candidates
+
+    def shut(self, peers: Peers, place: int, until: datetime) -> None:
+        """The open agent at this place has no room; it is looked at again when one of its attempts has ended, when an
+        instance says something else, and from this time on.
+        """
+        agent = peers.at(place)[0].agent
+        peers.shut(place)
+        self._full.add(agent)
+        if until < FOR_EVER and self._until.get(agent) != until:
+            self._until[agent] = until
+            heapq.heappush(self._in_turn, (until, agent))
+
+    def reopen(self, agent: AgentId) -> None:
+        """The agent may have room again."""
+        if agent in self._full:
+            self._full.remove(agent)
+            for name in _names(self.serving(agent)):
+                for peers in self._peers.get(name, {}).values():
+                    peers.reopen(agent)
+
+    def reopen_due(self, now: datetime) -> None:
+        """Whoever was full by a report that is not believed any more may have room again."""
+        while self._in_turn and self._in_turn[0][0] <= now:
+            until, agent = heapq.heappop(self._in_turn)
+            if self._until.get(agent) == until:
+                del self._until[agent]
+            self.reopen(agent)
 
     def _find(self, wanted: CapabilityRange) -> Iterator[Candidate]:
         for agent in sorted(self._offering.get(wanted.name, ())):

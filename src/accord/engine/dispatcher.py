@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -16,7 +16,7 @@ from accord.domain.diagnosis import DIAGNOSE
 from accord.domain.ids import RunId, TaskId
 from accord.domain.progress import work_of
 from accord.domain.run import Run, Want
-from accord.engine.attendance import Candidate
+from accord.engine.peers import Peers
 from accord.engine.registry import Registry
 from accord.engine.router import Choice, Router
 
@@ -207,9 +207,9 @@ class Dispatcher:
             if want is None:
                 self._look_again(run, task, now)
             else:
-                candidates = self._registry.candidates(lane.wanted)
-                choice = self._router.choose(candidates, want, run.state(task), now)
-                if choice is None and self._is_full(lane, candidates, now):
+                peers = self._registry.peers(lane.wanted)
+                choice = self._router.choose(peers, want, run.state(task), now)
+                if choice is None and self._is_full(lane, peers, now):
                     tasks.appendleft(task)
                     return None
                 if choice is None:
@@ -225,8 +225,8 @@ class Dispatcher:
                 return proposal
         return None
 
-    def _is_full(self, lane: Lane, candidates: Sequence[Candidate], now: datetime) -> bool:
-        return len(lane.passed_over) >= PASSED_OVER_MAX or not self._router.any_room(candidates, now)
+    def _is_full(self, lane: Lane, peers: Peers, now: datetime) -> bool:
+        return len(lane.passed_over) >= PASSED_OVER_MAX or not self._router.any_room(peers, now)
 
     def _leave(self, key: str, lane: Lane, now: datetime) -> None:
         """The lane has no more turns in this call. It keeps its place: who found no room is not behind who did."""

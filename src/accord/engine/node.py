@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -215,9 +216,13 @@ class Node:
 
     # -- agents --------------------------------------------------------------------------------------------------
 
-    async def agents(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
-        """All known agents, or those that offer a capability."""
-        return self.parts.registry.known(wanted)
+    async def agents(
+        self, wanted: CapabilityRange | None = None, after: AgentId | None = None, limit: int | None = None
+    ) -> list[KnownAgent]:
+        """All known agents, or those that offer a capability; by id, from behind this one on, and no more than so
+        many.
+        """
+        return list(islice(self.parts.registry.known(wanted, after), limit))
 
     async def sightings(self) -> list[Sighting]:
         """Every instance of an agent that is present in any process on this store."""

@@ -27,7 +27,7 @@ class Report(msgspec.Struct, frozen=True):
     """From then on it is not believed any more."""
 
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 NOTHING = Report(0, 0.0, 0, datetime.min.replace(tzinfo=UTC))
 """Of an instance that has sent no heartbeat yet."""
 
@@ -95,7 +95,7 @@ def rooms_of(instances: Sequence[Presence], contract: Digest, now: datetime) -> 
     """The rooms of an agent with these instances."""
     offering = [one for one in instances if contract in one.offers]
     whole = room_of(instances, now)
-    until = min((one.report.until for one in instances if one.tells(now)), default=_NEVER)
+    until = min((one.report.until for one in instances if one.tells(now)), default=FOR_EVER)
     return Rooms(whole, whole if len(offering) == len(instances) else room_of(offering, now), until)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -41,7 +42,11 @@ class Registry(Attendance):
         self._absent_after = absent_after
         self._system_agents = system_agents
         self._keys: dict[KeyId, KnownKey] = {}
+        self._kids: dict[AgentId, dict[KeyId, None]] = {}
+        """By agent, in the order of their enrolment."""
         self._cards: dict[AgentId, AgentCard] = {}
+        self._by_id: list[AgentId] = []
+        """Whose cards these are, in order."""
         self._offered: dict[AgentId, set[Digest]] = {}
         self._contracts: dict[Digest, Contract] = {}
         self._versions: dict[str, dict[Version, Contract]] = {}
@@ -60,6 +65,7 @@ class Registry(Attendance):
         """Fold an event of the stream `sys:registry`; the documents of cards come by `accept_card`."""
         if isinstance(event, AgentEnrolled):
             public = PublicKey.from_jwk(event.jwk)
+            self._kids.setdefault(event.agent, {})[event.key] = None
             self._keys[event.key] = KnownKey(event.agent, public, event.at, offers=event.offers)
         elif isinstance(event, KeyRevoked):
             known = self._keys[event.key]
@@ -98,6 +104,8 @@ class Registry(Attendance):
         before = self._cards.get(card.agent)
         if before is None or before.capabilities != card.capabilities:
             self.generation += 1
+        if before is None:
+            insort(self._by_id, card.agent)
         self._cards[card.agent] = card
         self._offered[card.agent] = {contract.digest for contract in card.contracts()} | self._offered.get(
             card.agent, set()
@@ -270,34 +278,22 @@ class Registry(Attendance):
 
     def agents(self) -> list[AgentCard]:
         """All known agents, by id."""
-        return [self._cards[agent] for agent in sorted(self._cards)]
+        return [self._cards[agent] for agent in self._by_id]
 
-    def known(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
-        """All known agents by id, or those whose newest card, or an instance, offers a capability in this range."""
-        keys = self._keys_by_agent()
-        instances: dict[AgentId, list[Presence]] = {}
-        for name in sorted(self._present):
-            instances.setdefault(self._present[name].agent, []).append(self._present[name])
-        return [
-            KnownAgent(
-                card=card,
-                keys=tuple(keys.get(card.agent, ())),
-                capacity=self.capacity(card.agent),
-            )
-            for card in self.agents()
-            if wanted is None or _offers(wanted, card, instances.get(card.agent, ()))
-        ]
+    def known(self, wanted: CapabilityRange | None = None, after: AgentId | None = None) -> Iterator[KnownAgent]:
+        """All known agents by id, from behind this one on, or those whose newest card, or an instance, offers a
+        capability in this range. Each is found when it is asked for; nothing may change meanwhile.
+        """
+        for number in range(bisect_right(self._by_id, after) if after is not None else 0, len(self._by_id)):
+            card = self._cards[self._by_id[number]]
+            if wanted is None or _offers(wanted, card, self.instances(card.agent).values()):
+                keys = tuple(self._keys[kid] for kid in self._kids.get(card.agent, ()))
+                yield KnownAgent(card=card, keys=keys, capacity=self.capacity(card.agent))
 
     def every_contract(self) -> list[Contract]:
         """Every contract that was ever offered, by capability, the newest version first."""
         every = (self._versions[name] for name in self.names())
         return [known[version] for known in every for version in sorted(known, reverse=True)]
-
-    def _keys_by_agent(self) -> dict[AgentId, list[KnownKey]]:
-        keys: dict[AgentId, list[KnownKey]] = {}
-        for key in self._keys.values():
-            keys.setdefault(key.agent, []).append(key)
-        return keys
 
     def _settle_all(self, agents: Iterable[AgentId]) -> None:
         for agent in agents:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from datetime import datetime
-from math import inf
 
 import msgspec
 
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
-from accord.engine.attendance import Candidate
-from accord.engine.presence import Room
+from accord.engine.peers import Candidate, Offers, Peers
+from accord.engine.presence import FOR_EVER, Room
 from accord.engine.registry import Registry
 from accord.ports import Ids
+
+FEW = 16
+"""Up to so many agents that may have room, all are looked at."""
+LOOKED_AT = 8
+"""Of more, so many that have room. The best of some that were drawn is nearly as good as the best of all, and costs
+the same however many there are (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
+"""
 
 _SMOOTHING = 0.2
 _UNKNOWN_S = 0.05
@@ -67,8 +73,8 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     results can be relied on.
     """
 
-    def words(self, among: int) -> str:
-        """The figures, for the journal."""
+    def words(self, among: str) -> str:
+        """The figures, for the journal, and what they were compared with."""
         told = [f"{self.held} held"]
         if self.room.others:
             told.append(f"{self.room.others} of others")
@@ -77,7 +83,7 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
         told.append(f"{self.latency_s * 1e3:.1f} ms each")
         if self.trust < 1:
             told.append(f"trust {self.trust:.2f}")
-        return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; 1 of {among}"
+        return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; {among}"
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -101,8 +107,18 @@ class Router:
         self._of_capability: Counter[str] = Counter()
         self._of_offer: Counter[tuple[AgentId, str]] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
-        self.held_back: set[AgentId] = set()
+        self._held_back: frozenset[AgentId] = frozenset()
+
+    @property
+    def held_back(self) -> Set[AgentId]:
         """Agents under a hold."""
+        return self._held_back
+
+    @held_back.setter
+    def held_back(self, agents: Iterable[AgentId]) -> None:
+        before, self._held_back = self._held_back, frozenset(agents)
+        for agent in before - self._held_back:
+            self._registry.reopen(agent)
 
     def load(self, agent: AgentId) -> Load:
         """What is known of the agent's work."""
@@ -144,32 +160,77 @@ class Router:
         for held in self._reserved.pop(run, {}).values():
             self._give_back(held)
 
-    def choose(self, candidates: Sequence[Candidate], want: Want, state: TaskState, now: datetime) -> Choice | None:
-        """The candidate that can be expected to give a good result first; None where nobody has room. Of one agent the
-        newest version that has room.
+    def choose(self, peers: Peers, want: Want, state: TaskState, now: datetime) -> Choice | None:
+        """The peer that can be expected to give a good result first, of all or, where many may have room, of some that
+        are drawn; None where nobody has room. Of one agent the newest version that has room.
         """
-        fitting = [one for one in self._fitting(candidates, want, state) if self._is_within_limit(one)]
-        best: list[tuple[Candidate, Measure]] = []
-        shortest, taken = inf, None
-        for one in fitting:
-            if one.agent == taken or (measure := self._measure(one, now)) is None:
-                continue
-            taken = one.agent
-            if measure.expected_s < shortest:
-                best, shortest = [], measure.expected_s
-            if measure.expected_s == shortest:
-                best.append((one, measure))
-        if not best:
+        if self._is_at_limit(peers):
             return None
-        chosen, measure = best[int(self._ids.uniform() * len(best))] if len(best) > 1 else best[0]
-        return Choice(chosen, measure.words(len(fitting)))
+        if want.agent is not None and want.agent in peers and want.agent not in self.held_back:
+            return self._best(self._with_room([peers.of(want.agent)], now), "1 of 1")
+        passed = {*want.avoid, *_busy_with(state)}
+        others = len(peers) - sum(agent in peers for agent in self.held_back | passed)
+        if others:
+            found, are_all = self._looked_at(peers, passed, now)
+            return self._best(found, f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}")
+        fitting = self._least_used(peers, want, state)
+        return self._best(self._with_room(fitting, now), f"1 of {len(fitting)}")
 
-    def any_room(self, candidates: Sequence[Candidate], now: datetime) -> bool:
+    def any_room(self, peers: Peers, now: datetime) -> bool:
         """Whether any of these, if not the one that is wanted, could take something more."""
-        return any(
-            one.agent not in self.held_back and self._is_within_limit(one) and self._measure(one, now) is not None
-            for one in candidates
-        )
+        if self._is_at_limit(peers):
+            return False
+        self._registry.reopen_due(now)
+        while peers.open:
+            if self._open(peers, 0, now) is not None:
+                return True
+        return False
+
+    def _looked_at(
+        self, peers: Peers, passed: Container[AgentId], now: datetime
+    ) -> tuple[list[tuple[Candidate, Measure]], bool]:
+        """Peers with room, without those that are passed over, and whether these are all."""
+        self._registry.reopen_due(now)
+        found: list[tuple[Candidate, Measure]] = []
+        place = 0
+        while place < peers.open and (len(found) < LOOKED_AT or peers.open <= FEW):
+            offers = peers.at(place) if peers.open <= FEW else peers.draw(place, self._ids.uniform())
+            if offers[0].agent in passed:
+                place += 1
+            elif (measured := self._open(peers, place, now)) is not None:
+                found.append(measured)
+                place += 1
+        return found, place == peers.open
+
+    def _open(self, peers: Peers, place: int, now: datetime) -> tuple[Candidate, Measure] | None:
+        """The open agent at this place, with what can be expected of it; it is shut where it may be given nothing."""
+        offers = peers.at(place)
+        is_held = offers[0].agent in self.held_back
+        measured = None if is_held else self._first(offers, now)
+        if measured is None:
+            one = offers[0]
+            until = FOR_EVER if is_held else self._registry.rooms(one.agent, one.contract.digest, now).until
+            self._registry.shut(peers, place, until)
+        return measured
+
+    def _with_room(self, agents: Iterable[Offers], now: datetime) -> list[tuple[Candidate, Measure]]:
+        return [measured for offers in agents if (measured := self._first(offers, now)) is not None]
+
+    def _first(self, offers: Offers, now: datetime) -> tuple[Candidate, Measure] | None:
+        """The newest version that has room."""
+        for one in offers:
+            if (measure := self._measure(one, now)) is not None:
+                return one, measure
+        return None
+
+    def _best(self, found: Sequence[tuple[Candidate, Measure]], among: str) -> Choice | None:
+        """Who is expected first; one of these where there are several."""
+        if not found:
+            return None
+        shortest = min(measure.expected_s for _, measure in found)
+        best = [one for one in found if one[1].expected_s == shortest]
+        chosen, measure = best[int(self._ids.uniform() * len(best))] if len(best) > 1 else best[0]
+        return Choice(chosen, measure.words(among))
 
     def _measure(self, candidate: Candidate, now: datetime) -> Measure | None:
         """What can be expected of the agent; None where those of its instances that offer this have no room."""
@@ -194,23 +255,22 @@ class Router:
             del self._of_offer[held.agent, held.capability]
         load = self.load(held.agent)
         load.held -= 1
+        self._registry.reopen(held.agent)
         return load
 
-    def _fitting(self, candidates: Sequence[Candidate], want: Want, state: TaskState) -> Sequence[Candidate]:
-        if want.agent is not None:
-            named = [one for one in candidates if one.agent == want.agent and one.agent not in self.held_back]
-            if named:
-                return named
-        if not want.avoid and len(state.wants) == 1 and not self.held_back:
-            return candidates
-        allowed = [one for one in candidates if one.agent not in self.held_back]
-        others = [one for one in allowed if one.agent not in want.avoid]
-        return _least_used(others or allowed, state)
+    def _least_used(self, peers: Peers, want: Want, state: TaskState) -> list[Offers]:
+        """Who may be asked where each of the peers is avoided or has a copy of the task: nobody is avoided where all
+        are, and copies go to different agents as far as there are any.
+        """
+        allowed = [offers for offers in peers.all() if offers[0].agent not in self.held_back]
+        others = [offers for offers in allowed if offers[0].agent not in want.avoid] or allowed
+        used = Counter(_busy_with(state))
+        fewest = min((used[offers[0].agent] for offers in others), default=0)
+        return [offers for offers in others if used[offers[0].agent] == fewest]
 
-    def _is_within_limit(self, candidate: Candidate) -> bool:
-        name = candidate.contract.capability
-        limit = self._limits.get(name)
-        return limit is None or self._of_capability[name] < limit
+    def _is_at_limit(self, peers: Peers) -> bool:
+        limit = self._limits.get(peers.capability)
+        return limit is not None and self._of_capability[peers.capability] >= limit
 
 
 def _worth(attempt: Attempt) -> float:
@@ -220,9 +280,6 @@ def _worth(attempt: Attempt) -> float:
     return 1.0 if attempt.confidence is None else attempt.confidence
 
 
-def _least_used(candidates: Sequence[Candidate], state: TaskState) -> Sequence[Candidate]:
-    """Copies of a task go to different agents as far as there are any."""
-    busy: Iterable[Attempt] = (one for one in state.current() if one.live or one.phase == "succeeded")
-    used = Counter(one.agent for one in busy)
-    fewest = min((used[one.agent] for one in candidates), default=0)
-    return [one for one in candidates if used[one.agent] == fewest]
+def _busy_with(state: TaskState) -> list[AgentId]:
+    """Who has a copy of the task, or has done one; an agent as often as it has."""
+    return [one.agent for one in state.current() if one.live or one.phase == "succeeded"]

@@ -42,7 +42,7 @@ async def list_agents(
 ) -> Page:
     """The agents that were ever accepted, by id."""
     wanted = CapabilityRange.parse(capability) if capability is not None else None
-    agents = [known for known in await node.agents(wanted) if after is None or known.card.agent > after]
+    agents = await node.agents(wanted, AgentId(after) if after is not None else None, limit + 1)
     page = await agent_documents(node, agents[:limit], whole=whole)
     return Page(AgentPage(page, page[-1].agent if len(agents) > limit else None))
 
