@@ -57,11 +57,15 @@ async def test_a_process_that_stands_still_and_wakes_up(tmp_path: Path, store: S
 
 
 @asynccontextmanager
-async def pulled_out_again_and_again(server: PostgresServer, times: int) -> AsyncIterator[asyncio.Event]:
-    """The server stops at once and recovers, so many times; the event is set when it has."""
+async def pulled_out_again_and_again(
+    server: PostgresServer, times: int, since: asyncio.Event | None = None
+) -> AsyncIterator[asyncio.Event]:
+    """The server stops at once and recovers, so many times, `since` this; the event is set when it has."""
     over = asyncio.Event()
 
     async def pull() -> None:
+        if since is not None:
+            await since.wait()
         for _ in range(times):
             await asyncio.to_thread(server.stop)
             await asyncio.to_thread(server.start)
@@ -75,10 +79,11 @@ async def pulled_out_again_and_again(server: PostgresServer, times: int) -> Asyn
 
 
 async def test_a_server_that_is_pulled_out(tmp_path: Path, store: StoreAddress, postgres: PostgresServer) -> None:
-    """The process lives on, and so do its runs."""
+    """The process lives on, and so do its runs. While there is no store, nothing is started: who asks is told."""
     lives = Lives(tmp_path / "home", store)
     await lives.live(1)
-    async with pulled_out_again_and_again(postgres, 4):
+    lives.all_started.clear()
+    async with pulled_out_again_and_again(postgres, 4, lives.all_started):
         end = await lives.live(20)
     assert end == "done"
     await check(lives)

@@ -50,6 +50,8 @@ class Lives:
         self.store = store
         self.started: list[str] = []
         self.ends: Counter[str] = Counter()
+        self.all_started = asyncio.Event()
+        """Set once a process has started all that it is to start."""
 
     async def live(
         self, runs: int, *, point: str = "", countdown: int = 0, kill_at: int = 0, pause: Pause | None = None
@@ -75,6 +77,8 @@ class Lives:
             if words == kill_at:
                 victim.kill()
             begun += said[0] == "started"
+            if begun == runs:
+                self.all_started.set()
             if pause is not None and begun == runs and not pause.reached.is_set():
                 victim.send_signal(signal.SIGSTOP)
                 pause.reached.set()

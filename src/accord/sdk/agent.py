@@ -60,7 +60,13 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Agent:
-    """An identity and the capabilities it offers. Raises BadInput with all that is wrong."""
+    """An identity and the capabilities it offers.
+
+    `concurrency` tasks are worked on at a time, and `queue` more wait at the agent for their turn: as many where it is
+    None. What waits there is not done by anybody else: short tasks want a long queue, long ones a short one.
+
+    Raises BadInput with all that is wrong.
+    """
 
     def __init__(
         self,
@@ -68,10 +74,10 @@ class Agent:
         *,
         organisation: str = "local",
         concurrency: int = 8,
-        queue: int = 64,
+        queue: int | None = None,
         description: str = "",
     ) -> None:
-        self.capacity = Capacity(concurrency, queue)
+        self.capacity = Capacity(concurrency, concurrency if queue is None else queue)
         BadInput.raise_if(agent_problems(name, organisation, self.capacity))
         self.name = name
         self.organisation = organisation
