@@ -12,10 +12,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import orjson
@@ -28,11 +30,13 @@ from accord.domain.news import Happened
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.engine.parts import Tuning
-from accord.errors import AccordError
+from accord.errors import AccordError, StoreUnavailable
 from accord.ports import RunQuery, RunState
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent, Context
 from accord.settings import Settings
+
+T = TypeVar("T")
 
 TEMPLATE = {
     "accord": "template/1",
@@ -126,7 +130,7 @@ def crash_at(node: Node, point: str, countdown: int) -> None:
 async def own(node: Node, owns: asyncio.Event) -> None:
     """Take over everything that is free, again and again: the one before may still hold it for a while."""
     while True:
-        await node.parts.partitions.claim_all()
+        await once_there(node.parts.partitions.claim_all)
         if node.parts.partitions.fences:
             owns.set()
         await asyncio.sleep(0.1)
@@ -163,11 +167,20 @@ async def in_background(*tasks: object) -> AsyncIterator[None]:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+async def once_there(ask: Callable[[], Awaitable[T]]) -> T:
+    """What is asked for, once there is a store: who only asks is told when there is none."""
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailable:
+            await asyncio.sleep(0.1)
+
+
 async def finished(node: Node) -> None:
     """All runs have ended, those that were rolled back when they had ended as well."""
-    while left := await node.runs(RunQuery(states=UNFINISHED, limit=100_000)):
+    while left := await once_there(lambda: node.runs(RunQuery(states=UNFINISHED, limit=100_000))):
         for summary in left:
-            await node.ended(summary.run)
+            await once_there(partial(node.ended, summary.run))
         await asyncio.gather(*COMMANDS)
 
 

@@ -916,7 +916,7 @@ async def test_heartbeats_name_what_waits_too(start: Start) -> None:
 
 async def test_heartbeats_name_only_so_many_leases(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accord.sdk.desk.LEASES_MAX", 2)
-    agent, _ = gated(concurrency=1, queue=64)
+    agent, _ = gated(concurrency=1, queue=2)
     rig = await start(agent)
     await rig.news()
     await heartbeat(rig)
