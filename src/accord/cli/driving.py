@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
 
 from accord.cli.asking import answer_in_terminal
 from accord.cli.live import view
@@ -61,14 +61,19 @@ async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: 
 
 
 @asynccontextmanager
-async def told_when_held(service: Service, run: RunId, screen: Screen) -> AsyncIterator[None]:
-    """Whoever sees the run go on is told which holds keep it back, and when none does any more."""
-    telling = asyncio.create_task(_tell_when_held(service, run, screen))
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have this told meanwhile; where it cannot be, that ends nothing."""
+    telling = asyncio.create_task(work)
     try:
         yield
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
+
+
+def told_when_held(service: Service, run: RunId, screen: Screen) -> AbstractAsyncContextManager[None]:
+    """Whoever sees the run go on is told which holds keep it back, and when none does any more."""
+    return _beside(_tell_when_held(service, run, screen))
 
 
 async def _tell_when_held(service: Service, run: RunId, screen: Screen) -> None:
@@ -89,15 +94,9 @@ async def looked_on(service: Service, run: RunId, screen: Screen) -> Run:
     return await service.run(run)
 
 
-@asynccontextmanager
-async def told_when_left(service: Service, run: RunId, screen: Screen) -> AsyncIterator[None]:
+def told_when_left(service: Service, run: RunId, screen: Screen) -> AbstractAsyncContextManager[None]:
     """Whoever watches the run is told when nobody works on it any more."""
-    telling = asyncio.create_task(_tell_when_left(service, run, screen))
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.gather(telling, return_exceptions=True)
+    return _beside(_tell_when_left(service, run, screen))
 
 
 async def _tell_when_left(service: Service, run: RunId, screen: Screen) -> None:
