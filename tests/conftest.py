@@ -1,5 +1,5 @@
-"""For all tests: Hypothesis judges what comes out, never how long it took; machines are of all speeds. And a real
-PostgreSQL server, started when the first test asks for it.
+"""For all tests: Hypothesis judges what comes out, never how long it took; machines are of all speeds. And real
+servers, PostgreSQL and NATS, each started when the first test asks for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from accord.postgres.address import StoreAddress
 from accord.postgres.database import Database
+from accord.testing.nats import PROGRAM, NatsServer, nats_server
+from accord.testing.nats import is_installed as nats_is_installed
 from accord.testing.postgres import WHEEL, PostgresServer, is_installed, postgres_server
 
 settings.register_profile("accord", deadline=None)
@@ -49,3 +51,16 @@ def store(postgres: PostgresServer, migrated: str) -> Iterator[StoreAddress]:
     address = postgres.create(migrated)
     yield address
     postgres.drop(address)
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """A server for all tests of this process, each of which has a namespace of its own; without the wheel, they are
+    skipped on a laptop and fail in CI.
+    """
+    if not nats_is_installed() and os.environ.get("CI"):
+        pytest.fail(f"{PROGRAM} is needed, and CI has to have it")
+    if not nats_is_installed():
+        pytest.skip(f"{PROGRAM} is not installed")
+    with nats_server() as server:
+        yield server

@@ -8,7 +8,9 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
+from accord.addresses import BusAddress
 from accord.blobs.files import FileBlobStore
 from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
@@ -25,7 +27,7 @@ from accord.keys.file import FileKeyStore, load_passphrase
 from accord.keys.named import key_of
 from accord.keys.private import fault
 from accord.machine import RandomIds, SystemClock
-from accord.ports import BlobStore, Journal, KeyStore
+from accord.ports import BlobStore, Carrier, Journal, KeyStore
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
@@ -51,13 +53,14 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
-    """A node on the stores of the settings, with keys in the home and the in-process bus."""
+    """A node on the stores and the bus of the settings, with keys in the home."""
     async with AsyncExitStack() as stack:
         journal, blobs = await stack.enter_async_context(open_stores(settings))
         makes = settings.passphrase_file is None
         passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
-        ports = Ports(journal=journal, blobs=blobs, bus=MemoryBus(), keys=keys, clock=SystemClock(), ids=RandomIds())
+        bus = await stack.enter_async_context(open_bus(settings))
+        ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=SystemClock(), ids=RandomIds())
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
@@ -119,13 +122,41 @@ def database_of(settings: Settings) -> StoreAddress:
         hint = "set ACCORD_STORE, or store in settings.toml: postgresql://USER@HOST/DATABASE"
         raise BadInput.of("ACC584", "no database is named: journal and blobs are files in the home", hint=hint)
     file = settings.store_password_file
-    if file is None:
-        return settings.store
+    return settings.store if file is None else settings.store.with_password(_kept_in(file, "ACC584"))
+
+
+@asynccontextmanager
+async def open_bus(settings: Settings) -> AsyncIterator[Carrier]:
+    """The bus that the settings name, else one in this process's memory."""
+    address = bus_of(settings)
+    if address is None:
+        async with MemoryBus() as bus:
+            yield bus
+        return
+    from accord.nats.bus import NatsBus  # noqa: PLC0415 - it needs the driver, which is an extra
+
+    async with NatsBus.open(address, settings.organisation) as nats:
+        yield nats
+
+
+def bus_of(settings: Settings) -> BusAddress | None:
+    """The address of the bus, with what the password file of the settings holds; None where no bus is named.
+
+    Raises:
+        BadInput: ACC757 the password cannot be read, or there are two.
+    """
+    file = settings.bus_password_file
+    if settings.bus is None or file is None:
+        return settings.bus
+    return settings.bus.with_secret(_kept_in(file, "ACC757"))
+
+
+def _kept_in(file: Path, code: str) -> str:
     try:
-        return settings.store.with_password(file.read_text().rstrip("\r\n"))
+        return file.read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         hint = "it holds the password and nothing else; who runs Accord must be able to read it"
-        raise BadInput.of("ACC584", f"the password file {file} cannot be read: {error}", hint=hint) from error
+        raise BadInput.of(code, f"the password file {file} cannot be read: {error}", hint=hint) from error
 
 
 def make_home(settings: Settings) -> None:

@@ -10,7 +10,8 @@ AccordError
 │   ├── TransitionRefused     the state machine has no such transition
 │   ├── MessageRefused        a message that the gate or an agent does not accept
 │   ├── Overloaded            admission control: try again later
-│   │   └── RateLimited           one caller asks too often
+│   │   ├── RateLimited           one caller asks too often
+│   │   └── BusUnavailable        the bus cannot be reached; safe to try again
 │   ├── Unauthenticated       no credential, or one that is not accepted
 │   └── Forbidden             the credential is good, its role is not enough
 ├── NotFound              a run, task, template, agent or key that does not exist
@@ -174,6 +175,10 @@ class RateLimited(Overloaded):
     retry_after_s: float = 1.0
 
 
+class BusUnavailable(Overloaded):
+    """The bus cannot be reached, or does not take the message now; some may have arrived, trying again is safe."""
+
+
 class Unauthenticated(Refused):
     """There is no credential, or one that is not accepted."""
 
@@ -221,6 +226,7 @@ _KINDS: dict[str, type[AccordError]] = {
     "unauthenticated": Unauthenticated,
     "forbidden": Forbidden,
     "rate_limited": RateLimited,
+    "bus_unavailable": BusUnavailable,
     "overloaded": Overloaded,
     "refused": Refused,
     "not_found": NotFound,

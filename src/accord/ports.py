@@ -504,6 +504,18 @@ class Inbox(Protocol):
         ...
 
 
+DELIVERIES_MAX: Final = 1000
+"""So often a message is delivered at most: far more often than anything is given back that somebody will deal with."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """A message of a queue that was delivered too often without being acknowledged: it was put aside."""
+
+    subject: str
+    message: Message
+    attempts: int
+
+
 class Bus(Protocol):
     """Carries messages between orchestrators and agents. The bus is never the truth: losing a message costs a retry,
     not a result.
@@ -511,15 +523,23 @@ class Bus(Protocol):
     A subject is of one of two kinds, which its name tells (`is_notice`):
 
     - **A queue** holds messages until they are acknowledged: at least once, in order while nothing is delivered
-      again. Its inboxes share the messages; what one has taken and not acknowledged when it closes is delivered again.
+      again. Its inboxes share the messages; what one has taken and not acknowledged when it closes is delivered again,
+      within seconds also when its process dies or stands still. What comes back for the `DELIVERIES_MAX`th time is a
+      dead letter: it is put aside, see `DeadLetters`, and holds up nothing any more.
     - **A notice** is heard by every inbox that is open when it is published, by each at most once and in order. Where
       no inbox is open, it is gone; an inbox that holds as many notices as the bound allows loses its oldest one, and
       one that closes all of its own. Who must be certain asks again: see heartbeats.
     """
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
-        """Hand over all parcels, in order for each subject. Raises Overloaded when a queue holds as many messages as
-        its bound allows; one that was taken counts until it is acknowledged.
+        """Hand over all parcels, in order for each subject.
+
+        When it raises, some of them may have been handed over.
+
+        Raises:
+            Overloaded: a queue holds as many messages as its bound allows; one that was taken counts until it is
+                acknowledged.
+            BusUnavailable: there is no connection to the bus now.
         """
         ...
 
@@ -534,5 +554,19 @@ class Bus(Protocol):
         ...
 
     async def depth(self, subject: str) -> int:
-        """How many messages wait in the queue, those taken but not acknowledged not counted; 0 for notices."""
+        """How many messages wait in the queue, those taken but not acknowledged not counted; 0 for notices. What
+        another process gave back may count as taken until it is taken anew.
+        """
         ...
+
+
+class DeadLetters(Protocol):
+    """What was delivered too often, for people to look at."""
+
+    async def dead_letters(self, *, limit: int = 100) -> Sequence[DeadLetter]:
+        """The oldest ones first; after some weeks, or when they are very many, the oldest ones are gone."""
+        ...
+
+
+class Carrier(Bus, DeadLetters, Protocol):
+    """What an adapter of the bus is."""

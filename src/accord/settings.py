@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +17,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from accord.addresses import BusAddress, bus_address
 from accord.domain.access import Role
 from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
@@ -33,6 +34,8 @@ _TEXTS = frozenset(
         "server",
         "store",
         "store_password_file",
+        "bus",
+        "bus_password_file",
         "oidc_issuer",
         "oidc_audience",
         "oidc_jwks",
@@ -41,7 +44,7 @@ _TEXTS = frozenset(
     )
 )
 
-_FILES = ("passphrase_file", "store_password_file")
+_FILES = ("passphrase_file", "store_password_file", "bus_password_file")
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
 """Variables that no file can set: where the home is, the key for servers, and where tests find vectors."""
@@ -62,6 +65,12 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where journal and blobs are, in place of files in the home: `postgresql://accord@db.example.org/accord`."""
     store_password_file: str | None = None
     """Holds the password of the store's user, where its URL has none."""
+    bus: str | None = None
+    """What carries messages between several processes and machines, in place of this process's memory:
+    `nats://accord@bus.example.org`."""
+    bus_password_file: str | None = None
+    """Holds what proves the bus's user, where its URL has no password: a password; for NATS, an nkey's seed or a
+    credentials file as well."""
     keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0
     """How long ended runs are kept."""
     keep_incident_days: Annotated[float, Meta(gt=0, le=36_500)] = 365.0
@@ -136,6 +145,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreAddress | None = None
     """The database with journal and blobs; None where they are files in the home."""
     store_password_file: Path | None = None
+    bus: BusAddress | None = None
+    """What carries messages; None where it is this process's memory."""
+    bus_password_file: Path | None = None
     keep_days: float = 90.0
     keep_incident_days: float = 365.0
     max_incidents: int = 10_000
@@ -196,9 +208,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(
-    environment: Mapping[str, str] | None = None, *, home: Path | None = None, store: StoreAddress | None = None
+    environment: Mapping[str, str] | None = None,
+    *,
+    home: Path | None = None,
+    store: StoreAddress | None = None,
+    bus: BusAddress | None = None,
 ) -> Settings:
-    """The settings of this process. `home` and `store` are flags, which beat the environment.
+    """The settings of this process. `home`, `store` and `bus` are flags, which beat the environment.
 
     Raises:
         BadInput: ACC901 something is set that nobody knows, ACC902 a value that cannot be, ACC903 an unreadable file;
@@ -213,6 +229,7 @@ def read_settings(
     values = msgspec.structs.asdict(chosen)
     values.update({name: Path(values[name]) if values[name] else None for name in _FILES})
     values["store"] = store or (store_address(chosen.store) if chosen.store else None)
+    values["bus"] = bus or (bus_address(chosen.bus) if chosen.bus else None)
     return Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
 
 
@@ -302,15 +319,19 @@ def _problems(values: dict[str, Any], place_of: PlaceOf) -> list[Problem]:
             found.append(Problem("ACC901", f"the setting {name} is unknown", place_of(f"/{name}"), hint))
     rest = {name: value for name, value in values.items() if name in known}
     found += compile_schema(settings_schema()).violations(rest, "ACC902", place_of)
-    if isinstance(rest.get("store"), str):
-        found += _of_store(rest["store"], place_of)
+    for name, read in _ADDRESSES.items():
+        if isinstance(rest.get(name), str):
+            found += _of_address(read, rest[name], place_of(f"/{name}"))
     return found
 
 
-def _of_store(url: str, place_of: PlaceOf) -> tuple[Problem, ...]:
-    """What is wrong with the store's URL. The schema does not say it: what it says would show a password."""
+_ADDRESSES: dict[str, Callable[..., object]] = {"store": store_address, "bus": bus_address}
+
+
+def _of_address(read: Callable[..., object], url: str, place: Place) -> tuple[Problem, ...]:
+    """What is wrong with a URL. The schema does not say it: what it says would show a password."""
     try:
-        store_address(url, place=place_of("/store"))
+        read(url, place=place)
     except BadInput as error:
         return error.problems
     return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 
@@ -12,13 +13,26 @@ from hypothesis import strategies as st
 
 from accord.bus.memory import MemoryBus
 from accord.errors import Overloaded, Refused
-from accord.ports import Bus, Delivery
+from accord.nats.bus import NatsBus
+from accord.nats.streams import Limits
+from accord.ports import Carrier, Delivery
 from accord.testing.bus_suite import NOTICE, OTHER, SUBJECT, BusSuite, names, parcels, take_all
+from accord.testing.nats import NatsServer
 
 
 class TestMemoryBus(BusSuite):
-    def open(self, bound: int = 1000) -> AbstractAsyncContextManager[Bus]:
-        return MemoryBus(bound=bound)
+    def open(self, bound: int = 1000, deliveries: int = 1000) -> AbstractAsyncContextManager[Carrier]:
+        return MemoryBus(bound=bound, deliveries=deliveries)
+
+
+class TestNatsBus(BusSuite):
+    @pytest.fixture(autouse=True)
+    def _server(self, nats: NatsServer) -> None:
+        self._nats = nats
+
+    def open(self, bound: int = 1000, deliveries: int = 1000) -> AbstractAsyncContextManager[Carrier]:
+        limits = Limits(bound=bound, deliveries=deliveries, ack_wait_s=0.5)
+        return NatsBus.open(self._nats.address(), secrets.token_hex(8), limits=limits)
 
 
 async def test_a_publish_that_is_refused_hands_over_nothing() -> None:

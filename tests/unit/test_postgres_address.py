@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from accord.addresses import masked
 from accord.app import database_of
 from accord.cli.options import Shared
 from accord.errors import BadInput
-from accord.postgres.address import StoreAddress, masked, store_address
+from accord.postgres.address import StoreAddress, store_address
 from accord.settings import read_settings
 
 SECRET = "gehe!m"  # noqa: S105 - of nothing

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
 from accord.domain.message import Message
 from accord.errors import Overloaded, Refused
-from accord.ports import Delivery, Parcel, is_notice
+from accord.ports import DELIVERIES_MAX, DeadLetter, Delivery, Parcel, is_notice
+
+logger = logging.getLogger("accord.bus")
+
+DEAD_MAX = 10_000
+"""So many dead letters are kept."""
 
 
 class MemoryBus:
     """Carries messages between the tasks of one event loop; they are gone when the process ends.
 
     `bound` is how many messages a queue holds at most, those taken but not acknowledged included; for notices it is
-    a bound per inbox. A publish that would exceed a queue's hands over none of its parcels.
+    a bound per inbox. A publish that would exceed a queue's hands over none of its parcels. What was delivered
+    `deliveries` times and comes back is a dead letter.
     """
 
-    def __init__(self, *, bound: int = 10_000) -> None:
+    def __init__(self, *, bound: int = 10_000, deliveries: int = DELIVERIES_MAX) -> None:
         self._bound = bound
+        self._deliveries = deliveries
+        self._dead: deque[DeadLetter] = deque(maxlen=DEAD_MAX)
         self._queues: dict[str, _Queue] = {}
         self._listening: dict[str, list[_Queue]] = {}
 
@@ -75,6 +86,13 @@ class MemoryBus:
         queue = self._queues.get(subject)
         return 0 if queue is None else len(queue.waiting)
 
+    async def dead_letters(self, *, limit: int = 100) -> Sequence[DeadLetter]:
+        return list(islice(self._dead, limit))
+
+    def _bury(self, subject: str, delivery: MemoryDelivery) -> None:
+        logger.warning("a message of %s was delivered %d times: it is a dead letter", subject, delivery.attempts)
+        self._dead.append(DeadLetter(subject, delivery.message, delivery.attempts))
+
     @asynccontextmanager
     async def _listener(self, subject: str) -> AsyncIterator[MemoryInbox]:
         queue = _Queue()
@@ -92,7 +110,7 @@ class MemoryBus:
     @asynccontextmanager
     async def _share(self, subject: str) -> AsyncIterator[MemoryInbox]:
         queue = self._queue(subject)
-        inbox = MemoryInbox(subject, queue)
+        inbox = MemoryInbox(subject, queue, self._deliveries, partial(self._bury, subject))
         queue.inboxes += 1
         try:
             yield inbox
@@ -149,9 +167,17 @@ class _Queue:
 class MemoryInbox:
     """One consuming end; what it took and did not acknowledge goes back to its queue when it closes."""
 
-    def __init__(self, subject: str, queue: _Queue) -> None:
+    def __init__(
+        self,
+        subject: str,
+        queue: _Queue,
+        deliveries: int | None = None,
+        bury: Callable[[MemoryDelivery], None] = lambda delivery: None,
+    ) -> None:
         self._subject = subject
         self._queue = queue
+        self._deliveries = deliveries
+        self._bury = bury
         self._taken: dict[Delivery, MemoryDelivery] = {}
         self._closed = False
 
@@ -180,19 +206,28 @@ class MemoryInbox:
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:
         # To the end, so that one message that cannot be dealt with does not hold up the others.
-        self._queue.waiting.extend(self._give_up(deliveries))
+        self._queue.waiting.extend(self._alive(self._give_up(deliveries)))
         self._queue.wake()
 
     def close(self) -> None:
         """Give back what was taken, ahead of what waits, and turn away who still takes from this inbox."""
         self._closed = True
-        returned = self._give_up(list(self._taken.values()))
+        returned = self._alive(self._give_up(list(self._taken.values())))
         self._queue.waiting.extendleft(reversed(returned))
         for taker in [taker for taker, inbox in self._queue.takers.items() if inbox is self]:
             del self._queue.takers[taker]
             if not taker.done():
                 taker.set_result(None)
         self._queue.wake()
+
+    def _alive(self, returned: list[MemoryDelivery]) -> list[MemoryDelivery]:
+        """Those that may be delivered again; the others are buried."""
+        if self._deliveries is None:
+            return returned
+        for delivery in returned:
+            if delivery.attempts >= self._deliveries:
+                self._bury(delivery)
+        return [delivery for delivery in returned if delivery.attempts < self._deliveries]
 
     async def _wait(self, *, first: bool) -> None:
         """Wait to be woken; who was woken in vain keeps his turn, so that nobody takes everything."""

@@ -8,11 +8,12 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import msgspec
 import typer
 
+from accord.addresses import BusAddress, bus_address
 from accord.cli.completion import complete_run, complete_task, complete_template
 from accord.errors import BadInput
 from accord.postgres.address import StoreAddress, store_address
@@ -37,6 +38,17 @@ Store: TypeAlias = Annotated[
         metavar="URL",
         help="The PostgreSQL database with journal and blobs, without a password; ACCORD_STORE where it is left out, "
         "else they are files in the home.",
+        rich_help_panel=SHARED_PANEL,
+        show_default=False,
+    ),
+]
+Bus: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--bus",
+        metavar="URL",
+        help="What carries messages between several processes, without a password; ACCORD_BUS where it is left out, "
+        "else it is this process's memory.",
         rich_help_panel=SHARED_PANEL,
         show_default=False,
     ),
@@ -142,17 +154,25 @@ class Shared(msgspec.Struct, frozen=True):
     """What `--server` says."""
     store: str | None = None
     """What `--store` says."""
+    bus: str | None = None
+    """What `--bus` says."""
 
     def settings(self) -> Settings:
         """The settings that hold for this command. Raises BadInput."""
-        return read_settings(home=self.home, store=self._named_store())
+        return read_settings(home=self.home, store=self._named_store(), bus=self._named_bus())
 
     def _named_store(self) -> StoreAddress | None:
         """The store that `--store` names. Raises BadInput ACC585 where it holds a password."""
         named = store_address(self.store) if self.store else None
         if named is not None and named.has_password:
-            hint = "put it into ACCORD_STORE, settings.toml, ~/.pgpass, or a file that store_password_file names"
-            raise BadInput.of("ACC585", "everybody on this machine can read a password of a command line", hint=hint)
+            _refuse_password("ACCORD_STORE, settings.toml, ~/.pgpass, or a file that store_password_file names")
+        return named
+
+    def _named_bus(self) -> BusAddress | None:
+        """The bus that `--bus` names. Raises BadInput ACC585 where it holds a password."""
+        named = bus_address(self.bus) if self.bus else None
+        if named is not None and named.has_password:
+            _refuse_password("ACCORD_BUS, settings.toml, or a file that bus_password_file names")
         return named
 
     def server(self) -> str | None:
@@ -178,11 +198,17 @@ class Shared(msgspec.Struct, frozen=True):
         return home + agents + (" --wait" if self.waits else "")
 
 
+def _refuse_password(places: str) -> NoReturn:
+    hint = f"put it into {places}"
+    raise BadInput.of("ACC585", "everybody on this machine can read a password of a command line", hint=hint)
+
+
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "agents": (AgentsFrom, None),
     "waits": (Wait, False),
     "home": (Home, None),
     "store": (Store, None),
+    "bus": (Bus, None),
     "as_json": (Json, False),
     "verbose": (Verbose, False),
 }

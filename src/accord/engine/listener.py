@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from accord.engine.batch import Arrival
 from accord.engine.parts import Parts
-from accord.ports import Inbox
+from accord.ports import Delivery, Inbox
 
 logger = logging.getLogger("accord.listener")
 
@@ -93,9 +93,15 @@ class Listener:
         except Exception:
             logger.exception("messages of %s could not be looked at; they come again", subject)
             await inbox.nack(deliveries)
-            await asyncio.sleep(RETRY_FIRST.total_seconds())
+            await asyncio.sleep(_pause(deliveries).total_seconds())
             return
         self._arrivals.extend(Arrival(inbox, one) for one in found)
         self._wake()
         if len(self._arrivals) > 2 * BATCH_MAX:
             self._room.clear()
+
+
+def _pause(deliveries: Sequence[Delivery]) -> timedelta:
+    """How long to wait for what could not be looked at: longer each time that it has come."""
+    times = min((delivery.attempts for delivery in deliveries), default=1)
+    return min(RETRY_FIRST * (1 << min(times - 1, 16)), RETRY_CAP)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
+from accord.addresses import masked, ports_are_numbers
 from accord.errors import BadInput, Place
 
 SCHEMES = ("postgresql", "postgres")
-MASK = "***"
-
-_SECRETS = frozenset(("password", "sslpassword"))
 
 
 class StoreAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -44,25 +41,7 @@ class StoreAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 def store_address(text: str, *, place: Place | None = None) -> StoreAddress:
     """The address that a URL names. Raises BadInput ACC580 where it is no PostgreSQL URL."""
     parts = urlsplit(text)
-    if parts.scheme not in SCHEMES or not _port_is_one(text) or not parts.path.strip("/"):
+    if parts.scheme not in SCHEMES or not ports_are_numbers(text) or not parts.path.strip("/"):
         hint = "such as postgresql://accord@db.example.org:5432/accord; without a store, journal and blobs are files"
         raise BadInput.of("ACC580", f"{masked(text)} is not the URL of a PostgreSQL database", hint=hint, place=place)
     return StoreAddress(text)
-
-
-def masked(url: str) -> str:
-    """The URL with every password in it hidden."""
-    parts = urlsplit(url)
-    user, at, where = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    hidden = f"{name}:{MASK}" if colon else name
-    query = [(key, MASK if key in _SECRETS else value) for key, value in parse_qsl(parts.query)]
-    if hidden == user and all(value != MASK for _, value in query):
-        return url
-    return urlunsplit(parts._replace(netloc=f"{hidden}{at}{where}", query=urlencode(query, safe="*/")))
-
-
-def _port_is_one(url: str) -> bool:
-    """Whether the port, where there is one, is a number; several hosts, as libpq has them, are taken as they are."""
-    where = urlsplit(url).netloc.rpartition("@")[2]
-    return all(re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(:\d{1,5})?", host) for host in where.split(","))

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import pytest
 
 from accord.domain.message import Message
 from accord.errors import Overloaded
-from accord.ports import Bus, Delivery, Inbox, Parcel
+from accord.ports import Bus, Carrier, DeadLetter, Delivery, Inbox, Parcel
 
 SUBJECT = "agent/spiffe://here/agent/writer"
 OTHER = "partition/7"
@@ -37,12 +37,47 @@ async def take_all(inbox: Inbox, count: int) -> list[Delivery]:
     return taken
 
 
+WITHIN_S = 20.0
+"""Something that a bus does in a moment has not been done after that."""
+
+LOOK_EVERY_S = 0.002
+
+
+async def comes_true(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until it holds: a bus hears of an acknowledgement when it has arrived there."""
+    async with asyncio.timeout(WITHIN_S):
+        while not await holds():  # noqa: ASYNC110 - nobody tells when a bus has come so far
+            await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def depth_becomes(bus: Bus, subject: str, depth: int) -> None:
+    """Wait until so many messages wait there."""
+
+    async def holds() -> bool:
+        return await bus.depth(subject) == depth
+
+    await comes_true(holds)
+
+
+async def has_room(bus: Bus, sent: Sequence[Parcel]) -> None:
+    """Publish as soon as there is room."""
+
+    async def holds() -> bool:
+        try:
+            await bus.publish(sent)
+        except Overloaded:
+            return False
+        return True
+
+    await comes_true(holds)
+
+
 class BusSuite:
     """The contract of `Bus`."""
 
     @abstractmethod
-    def open(self, bound: int = 1000) -> AbstractAsyncContextManager[Bus]:
-        """An empty bus whose subjects hold at most `bound` messages."""
+    def open(self, bound: int = 1000, deliveries: int = 1000) -> AbstractAsyncContextManager[Carrier]:
+        """An empty bus whose queues hold at most `bound` messages, each delivered at most so often."""
 
     async def test_messages_arrive_unchanged_and_in_order(self) -> None:
         async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
@@ -160,7 +195,7 @@ class BusSuite:
             async with bus.inbox(SUBJECT) as inbox:
                 await take_all(inbox, 2)
                 assert await bus.depth(SUBJECT) == 1
-            assert await bus.depth(SUBJECT) == 3
+            await depth_becomes(bus, SUBJECT, 3)
             async with bus.inbox(SUBJECT) as inbox:
                 assert names(await take_all(inbox, 3)) == ["a", "b", "c"]
 
@@ -190,7 +225,7 @@ class BusSuite:
             assert names([again]) == ["a"]
             assert again.attempts == 2
             await inbox.ack([again])
-            assert await bus.depth(SUBJECT) == 0
+            await depth_becomes(bus, SUBJECT, 0)
 
     async def test_acknowledging_twice_is_harmless(self) -> None:
         async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
@@ -211,7 +246,7 @@ class BusSuite:
             with pytest.raises(Overloaded):
                 await bus.publish(parcels("d"))
             await inbox.ack(taken[:1])
-            await bus.publish(parcels("d"))
+            await has_room(bus, parcels("d"))
             assert names(await inbox.take(5)) == ["d"]
 
     async def test_depth_counts_what_waits(self) -> None:
@@ -222,6 +257,41 @@ class BusSuite:
             await take_all(inbox, 1)
             assert await bus.depth(SUBJECT) == 2
             assert await bus.depth(OTHER) == 0
+
+    # -- what comes again ----------------------------------------------------------------------------------------
+
+    async def test_what_comes_back_too_often_is_a_dead_letter(self) -> None:
+        async with self.open(deliveries=3) as bus, bus.inbox(SUBJECT) as inbox:
+            await bus.publish(parcels("bad", "good"))
+            attempts = 0
+            while attempts < 3:
+                for delivery in await inbox.take(5):
+                    if names([delivery]) == ["bad"]:
+                        attempts = delivery.attempts
+                        await inbox.nack([delivery])
+                    else:
+                        await inbox.ack([delivery])
+
+            async def is_buried() -> bool:
+                return bool(await bus.dead_letters())
+
+            await comes_true(is_buried)
+            (letter,) = await bus.dead_letters()
+            assert letter == DeadLetter(SUBJECT, parcels("bad")[0].message, 3)
+            await depth_becomes(bus, SUBJECT, 0)
+            await bus.publish(parcels("next"))
+            assert names(await inbox.take(5)) == ["next"]
+            assert await bus.dead_letters(limit=0) == []
+
+    async def test_a_dead_letter_makes_room(self) -> None:
+        async with self.open(bound=1, deliveries=1) as bus:
+            async with bus.inbox(SUBJECT) as inbox:
+                await bus.publish(parcels("bad"))
+                await inbox.take(1)
+            await has_room(bus, parcels("good"))
+            async with bus.inbox(SUBJECT) as inbox:
+                assert names(await inbox.take(1)) == ["good"]
+                assert [letter.message.statement for letter in await bus.dead_letters()] == [b"bad"]
 
     # -- notices -------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ else:
 NETWORK_PANEL = "Network"
 
 
-@shares("agents", "home", "store")
+@shares("agents", "home", "store", "bus")
 def serve(
     shared: Shared,
     host: Annotated[
@@ -84,5 +84,6 @@ def serve(
     - `accord serve --agents my_agents.py --port 9000`
     - `accord serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
     - `accord serve --store postgresql://accord@db.example.org/accord`
+    - `accord serve --store postgresql://accord@db.example.org/accord --bus nats://accord@bus.example.org`
     """
     action.serve(shared, action.Asked(host, port, tls_cert, tls_key, insecure_http))

@@ -1,0 +1,1 @@
+"""NATS as Accord uses it: subjects, connection, streams, the bus on JetStream, and who may do what."""
