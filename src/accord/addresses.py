@@ -14,15 +14,17 @@ MASK: Final = "***"
 
 _SECRETS: Final = frozenset(("password", "sslpassword"))
 
-BusKind = Literal["nats"]
+BusKind = Literal["nats", "redis"]
 """Which service carries the messages."""
 
-BUS_SCHEMES: Final[dict[str, BusKind]] = {"nats": "nats", "tls": "nats"}
+BUS_SCHEMES: Final[dict[str, BusKind]] = {"nats": "nats", "tls": "nats", "redis": "redis", "rediss": "redis"}
 """The schemes of bus URLs, and the service that each is for."""
 
-ENCRYPTED_SCHEMES: Final = frozenset(("tls",))
+_NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
-BUS_OPTIONS: Final[dict[BusKind, tuple[str, ...]]] = {"nats": ("ca", "replicas")}
+ENCRYPTED_SCHEMES: Final = frozenset(("tls", "rediss"))
+
+BUS_OPTIONS: Final[dict[BusKind, tuple[str, ...]]] = {"nats": ("ca", "replicas"), "redis": ("ca", "namespace")}
 """What may be behind the `?` of a bus URL."""
 
 
@@ -119,4 +121,19 @@ def bus_address(text: str, *, place: Place | None = None) -> BusAddress:
     if unknown:
         told = f"{masked(text)} has an option that this bus does not know: {unknown[0]}"
         raise BadInput.of("ACC756", told, hint=f"known are {', '.join(allowed)}", place=place)
-    return BusAddress(text)
+    found = BusAddress(text)
+    if found.kind == "redis":
+        _check_redis(found, place)
+    return found
+
+
+def _check_redis(address: BusAddress, place: Place | None) -> None:
+    """A server has numbered databases, and patterns of names in its rules."""
+    if len(address.hosts) > 1:
+        raise BadInput.of("ACC756", f"{address}: Redis has one server", hint="name the primary", place=place)
+    if address.path and not address.path.isdecimal():
+        hint = "such as redis://bus.example.org/0; namespaces are told apart by ?namespace=NAME"
+        raise BadInput.of("ACC756", f"{address}: a database of Redis is a number", hint=hint, place=place)
+    if not _NAMESPACE.fullmatch(address.option("namespace") or "accord"):
+        hint = "lower-case letters, digits, dots, hyphens and underscores"
+        raise BadInput.of("ACC756", f"{address}: this is no namespace", hint=hint, place=place)

@@ -6,7 +6,7 @@ import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -129,14 +129,18 @@ def database_of(settings: Settings) -> StoreAddress:
 async def open_bus(settings: Settings) -> AsyncIterator[Carrier]:
     """The bus that the settings name, else one in this process's memory."""
     address = bus_of(settings)
-    if address is None:
-        async with MemoryBus() as bus:
-            yield bus
-        return
-    from accord.nats.bus import NatsBus  # noqa: PLC0415 - it needs the driver, which is an extra
+    async with MemoryBus() if address is None else _on(address, settings.organisation) as bus:
+        yield bus
 
-    async with NatsBus.open(address, settings.organisation) as nats:
-        yield nats
+
+def _on(address: BusAddress, organisation: str) -> AbstractAsyncContextManager[Carrier]:
+    if address.kind == "redis":
+        from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
+
+        return RedisBus.open(address, organisation)
+    from accord.nats.bus import NatsBus  # noqa: PLC0415 - as above
+
+    return NatsBus.open(address, organisation)
 
 
 def bus_of(settings: Settings) -> BusAddress | None:

@@ -9,6 +9,7 @@ from typing import Final
 from rich.text import Text
 
 from accord.cli.doctor.agents import agents
+from accord.cli.doctor.bus import bus
 from accord.cli.doctor.finding import Finding, failures
 from accord.cli.doctor.home import home
 from accord.cli.doctor.machine import machine
@@ -63,6 +64,7 @@ def examined(shared: Shared) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"{file if file.exists() else 'the defaults'}, and the environment")
     found = [*home(settings), *store(settings)]
     yield from found
+    yield from bus(settings)
     works = all(finding.grade != "fail" for finding in found)
     yield from agents(
         settings, shared.agents, asks_journal=works and (settings.store is not None or settings.journal.exists())
