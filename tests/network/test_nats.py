@@ -87,6 +87,9 @@ class Pair:
                     await asyncio.sleep(0.02)
         async with self.client(0) as client:
             await client.publish(TEMPLATE)
+        async with self.client(1) as client:
+            while not any(one.name == "chain" for one in await client.templates()):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.02)
 
     def client(self, server: int) -> Client:
         """Somebody who asks this server."""

@@ -13,7 +13,7 @@ import pytest
 
 from accord.errors import BusUnavailable
 from accord.ports import Carrier, Inbox
-from accord.testing.bus_suite import NOTICE, OTHER, SUBJECT, BusSuite, names, parcels, take_all
+from accord.testing.bus_suite import NOTICE, OTHER, SUBJECT, BusSuite, depth_becomes, names, parcels, take_all
 
 
 class SharedBusSuite(BusSuite):
@@ -42,7 +42,7 @@ class SharedBusSuite(BusSuite):
             assert names(await take_all(inbox, 20)) == sent
             await two.publish(parcels("told", subject=NOTICE))
             assert names(await take_all(heard, 1)) == ["told"]
-            assert await one.depth(SUBJECT) == 0
+            await depth_becomes(one, SUBJECT, 0)
 
     async def test_hand_over_to_another_process(self) -> None:
         async with self.open() as one, self.beside(one) as two, two.inbox(OTHER) as inbox:
