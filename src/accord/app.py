@@ -180,6 +180,7 @@ def tuning_of(settings: Settings) -> Tuning:
         keep_incidents=timedelta(days=settings.keep_incident_days),
         max_incidents=settings.max_incidents,
         returns_within=timedelta(seconds=settings.agent_returns_within_s),
+        shared_bus=settings.bus is not None,
         max_runs=settings.max_runs,
         max_waiting=settings.max_waiting,
         capability_limits=settings.capability_limits,

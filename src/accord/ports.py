@@ -209,7 +209,27 @@ class Sightings(Protocol):
         ...
 
 
-class Journal(Sightings, Protocol):
+class Replicas(Protocol):
+    """Which processes serve at present, so that they can share the partitions evenly. Nothing that is written depends
+    on it: who owns a partition is said by its epoch alone.
+    """
+
+    async def attend(self, replica: str, *, now: datetime, ttl: timedelta) -> None:
+        """This replica serves until `now + ttl`, whether it owns anything yet or not; those whose time has run out are
+        forgotten.
+        """
+        ...
+
+    async def depart(self, replica: str) -> None:
+        """This replica serves no more; one that is not known is no error."""
+        ...
+
+    async def replicas(self, now: datetime) -> list[str]:
+        """Who serves at this time, by name: as they name themselves when they claim partitions."""
+        ...
+
+
+class Journal(Sightings, Replicas, Protocol):
     """The append-only, hash-chained events of all streams: the only truth.
 
     Everything is durable when the call returns, and nothing of it is there when the call raises, unless it raises
@@ -496,7 +516,7 @@ class Inbox(Protocol):
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """These are dealt with and never come again, unless the connection to the bus is lost before it hears of it."""
+        """These are dealt with and never come again."""
         ...
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:

@@ -11,7 +11,7 @@ from accord.domain import command as c
 from accord.domain.ids import TaskId
 from accord.domain.message import Message
 from accord.engine import gate, parts
-from accord.engine.rounds import Presence
+from accord.engine.absence import Presence
 from accord.testing.stage import attempts_of
 
 

@@ -6,11 +6,13 @@ import logging
 
 import pytest
 
-from accord.testing.storms import replay, storm
+from accord.testing.storms import replay, replica_storm, storm
 from accord.testing.world import simulated
 
 SEEDS = 80
 CHUNK = 20
+REPLICA_SEEDS = 16
+REPLICA_CHUNK = 8
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +24,20 @@ def _quiet() -> object:
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_every_storm_comes_out_right(first: int) -> None:
+    assert not (failures := failures_of(first, CHUNK, replicas=False)), "\n".join(failures)
+
+
+@pytest.mark.parametrize("first", range(0, REPLICA_SEEDS, REPLICA_CHUNK))
+def test_every_storm_over_replicas_comes_out_right(first: int) -> None:
+    assert not (failures := failures_of(first, REPLICA_CHUNK, replicas=True)), "\n".join(failures)
+
+
+def failures_of(first: int, count: int, *, replicas: bool) -> list[str]:
+    """Every one that fails is told, with the way to play it again."""
     failures = []
-    for seed in range(first, first + CHUNK):
+    for seed in range(first, first + count):
         try:
-            simulated(seed, storm)
-        except Exception as error:  # every one of a chunk is told, with the way to play it again
-            failures.append(f"seed {seed}: {error}\n  {replay(seed)}")
-    assert not failures, "\n".join(failures)
+            simulated(seed, replica_storm if replicas else storm)
+        except Exception as error:
+            failures.append(f"seed {seed}: {error}\n  {replay(seed, replicas=replicas)}")
+    return failures

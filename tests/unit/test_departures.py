@@ -11,8 +11,8 @@ from accord.domain.ids import InstanceId, LeaseToken
 from accord.domain.message import Message
 from accord.domain.news import Happened
 from accord.domain.run import Run
+from accord.engine.absence import Departed
 from accord.engine.departures import Belongings
-from accord.engine.rounds import Departed
 from accord.sdk import Agent
 from accord.testing.stage import Assignment, ScriptedAgent, Stage, attempts_of
 

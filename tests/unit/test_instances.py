@@ -12,7 +12,7 @@ import pytest
 from accord.domain import command as c
 from accord.domain.capability import CapabilityRange
 from accord.domain.ids import InstanceId, LeaseToken, RunId, TaskId, lease_of, partition_of, run_of
-from accord.engine.rounds import Presence
+from accord.engine.absence import Presence
 from accord.engine.sighting import Sighted
 from accord.sdk import Agent
 from accord.testing.stage import QUIET, Assignment, ScriptedAgent, Stage

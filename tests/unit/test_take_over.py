@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 
 import msgspec
 import pytest
 
 from accord.domain import command as c
-from accord.domain.ids import partition_of
+from accord.domain.ids import PARTITIONS, partition_of
 from accord.domain.run import Run
+from accord.domain.shares import SHARED
 from accord.engine.parts import Tuning
+from accord.engine.sharing import Sharing
 from accord.errors import Fenced
 from accord.sdk import Agent
 from accord.testing.stage import QUIET, ScriptedAgent, Stage, node_on
@@ -19,20 +22,25 @@ from accord.testing.stage import QUIET, ScriptedAgent, Stage, node_on
 GIVES_UP_S = 20
 WAIT = {"wait": {"signal": {"name": "go"}}}
 WORK = {"work": {"uses": "test.work@^1", "with": {"number": "${input}"}}}
-SERVER: Tuning = msgspec.structs.replace(QUIET, takes_over=True)
+SERVER: Tuning = msgspec.structs.replace(QUIET, serves=True)
 
 
-async def test_only_what_was_left_is_taken_over() -> None:
+async def test_what_was_left_is_taken_over_and_given_up_once_it_has_ended() -> None:
     async with Stage.open() as stage, await node_on(stage.ports, SERVER) as server:
         run = await stage.start(WAIT)
-        partitions = server.parts.partitions
-        await partitions.claim_left()
-        assert not partitions.fences
+        partitions, sharing = server.parts.partitions, Sharing(server.orchestrator)
+        await sharing.go()
+        assert set(partitions.fences) == set(SHARED)
         await stage.node.parts.partitions.release()
-        await partitions.claim_left()
-        assert set(partitions.fences) == {partition_of(run.id)}
+        await sharing.go()
+        assert set(partitions.fences) == {*SHARED, partition_of(run.id)}
         await server.signal(run.id, {}, by="somebody", name="go")
         assert (await server.run(run.id)).ended
+        await sharing.go()
+        assert partition_of(run.id) in partitions.fences  # agents may have something to say, or to be told
+        stage.clock.forward(QUIET.lease.total_seconds())
+        await sharing.go()
+        assert set(partitions.fences) == set(SHARED)
         assert await stage.node.parts.partitions.claim_idle() is not None  # there is room beside the server
 
 
@@ -43,22 +51,26 @@ async def test_a_server_does_so_by_itself_and_a_command_does_not(tuning: Tuning)
         await stage.node.parts.partitions.release()
         node = await node_on(stage.ports, tuning)
         looked = asyncio.Event()
-        claim_left, check = node.parts.partitions.claim_left, node.parts.partitions.check
+        claim_some, check = node.parts.partitions.claim_some, node.parts.partitions.check
 
-        async def claim_left_and_tell() -> None:
-            await claim_left()
-            looked.set()
+        async def claim_some_and_tell(of: Iterable[int], most: int = PARTITIONS) -> None:
+            await claim_some(of, most)
+            if most == PARTITIONS:
+                looked.set()
 
         async def check_and_tell() -> None:
             await check()
-            if not tuning.takes_over:
+            if not tuning.serves:
                 looked.set()
 
-        node.parts.partitions.claim_left = claim_left_and_tell  # type: ignore[method-assign]
+        node.parts.partitions.claim_some = claim_some_and_tell  # type: ignore[method-assign]
         node.parts.partitions.check = check_and_tell  # type: ignore[method-assign]
         async with node:
             await looked.wait()
-            assert set(node.parts.partitions.fences) == ({partition_of(run.id)} if tuning.takes_over else set())
+            owned = {*SHARED, partition_of(run.id)} if tuning.serves else set()
+            assert set(node.parts.partitions.fences) == owned
+            assert len(await stage.ports.journal.replicas(stage.clock.now())) == tuning.serves
+        assert await stage.ports.journal.replicas(stage.clock.now()) == []
 
 
 async def test_what_is_taken_over_goes_on_at_once() -> None:
@@ -69,7 +81,7 @@ async def test_what_is_taken_over_goes_on_at_once() -> None:
         async with await node_on(stage.ports) as first:
             run = await first.start_run(await stage.publish(WORK), 1)
         async with await node_on(stage.ports, SERVER) as second, asyncio.timeout(GIVES_UP_S):
-            await second.parts.partitions.claim_left()
+            await Sharing(second.orchestrator).go()
             await agent.announce()
             await agent.answer(await agent.assigned(), 2)
             assert (await second.ended(run.id)).phase == "completed"
@@ -85,7 +97,7 @@ async def test_what_was_lost_with_a_process_is_sent_again() -> None:
             lost = await agent.assigned()
         async with await node_on(stage.ports, SERVER) as second, asyncio.timeout(GIVES_UP_S):
             second.parts.hosted.add(agent.id)
-            await second.parts.partitions.claim_left()
+            await Sharing(second.orchestrator).go()
             assert (await agent.assigned()).message == lost.message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from accord.domain.ids import RunId, TaskId, partition_of
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
+from accord.errors import Fenced, SequenceConflict
 
 
 class Controls:
@@ -28,10 +30,16 @@ class Controls:
         if once is not None:
             if await self._post.send(run, command, name=once) != run:
                 raise other_request(once)
-        elif await self.adopt(run):
-            await self._orchestrator.submit(run, command)
-        else:
+        elif not await self._is_done_here(run, command):
             await self._post.send(run, command)
+
+    async def _is_done_here(self, run: RunId, command: c.ControlCommand) -> bool:
+        """Carry out a command on a run of ours; False where it is not, or has just become somebody else's."""
+        if await self.adopt(run):
+            with suppress(Fenced, SequenceConflict):
+                await self._orchestrator.submit(run, command)
+                return True
+        return False
 
     async def signal(
         self, run: RunId, value: Any, *, by: str, name: str, task: TaskId | None, once: str | None

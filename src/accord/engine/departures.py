@@ -4,7 +4,7 @@ gone, and what it had is given to others before its leases run out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -30,8 +30,11 @@ class Belongings(msgspec.Struct, frozen=True):
 class Gone(msgspec.Struct, frozen=True):
     """Who did not come back, and what they have lost."""
 
-    agents: frozenset[AgentId]
-    leases: frozenset[LeaseToken]
+    agents: frozenset[AgentId] = frozenset()
+    instances: tuple[tuple[InstanceId, datetime], ...] = ()
+    """Each with the time after which nothing was heard of it over this connection."""
+    leases: Mapping[LeaseToken, datetime] = {}
+    """Each with the time beyond which heartbeats would have had to keep it."""
 
 
 class _Departed(msgspec.Struct, frozen=True):
@@ -63,15 +66,19 @@ class Departures:
         """
         due = [name for name, one in self._departed.items() if now - one.at >= self._returns_within]
         agents: set[AgentId] = set()
-        leases: set[LeaseToken] = set()
+        instances: list[tuple[InstanceId, datetime]] = []
+        leases: dict[LeaseToken, datetime] = {}
         for instance in due:
             one = self._departed.pop(instance)
-            agent = self._registry.dismiss(instance, one.at + UNDER_WAY)
+            last = one.at + UNDER_WAY
+            agent = self._registry.dismiss(instance, last)
             if agent is not None:
                 agents.add(agent)
-            leases.update(self._unkept(one.had.leases, one.at + UNDER_WAY + self._lease))
-        return Gone(frozenset(agents), frozenset(leases))
+                instances.append((instance, last))
+            leases.update(self.unkept(dict.fromkeys(one.had.leases, last + self._lease)))
+        return Gone(frozenset(agents), tuple(instances), leases)
 
-    def _unkept(self, leases: Iterable[LeaseToken], until: datetime) -> Iterable[LeaseToken]:
+    def unkept(self, leases: Mapping[LeaseToken, datetime]) -> dict[LeaseToken, datetime]:
+        """Those that heartbeats, as far as they were heard here, do not keep beyond this time."""
         renewed = self._registry.renewed()
-        return (lease for lease in leases if renewed.get(lease, until) <= until)
+        return {lease: until for lease, until in leases.items() if renewed.get(lease, until) <= until}

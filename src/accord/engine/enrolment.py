@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
@@ -39,13 +41,22 @@ the agent knows whom to believe."""
 _NO_SECRET: Final = Digest("0" * 64)
 
 
+Follow = Callable[[], Awaitable[None]]
+"""Follows the stream, with the cards that others have accepted."""
+
+
+class _Moved(Exception):
+    """Others have appended something."""
+
+
 class Enrolment:
     """The durable side of the registry."""
 
-    def __init__(self, registry: Registry, stream: SystemStream, trust: KeyId) -> None:
+    def __init__(self, registry: Registry, stream: SystemStream, trust: KeyId, follow: Follow) -> None:
         self._registry = registry
         self._stream = stream
         self._trust = trust
+        self._follow = follow
         self._tokens: dict[str, EnrolmentToken] = {}
         self._secrets: dict[str, Digest] = {}
 
@@ -188,15 +199,31 @@ class Enrolment:
         """Accept an authentic card: remember what it offers, and let the instance in. Raises MessageRefused with
         all problems.
         """
+        self._refuse_wrong(card, statement)
+        while not self._registry.is_offered(card):
+            known = self._stream.sequence
+            accepted = CardAccepted(at=now, agent=card.agent, card=document, statement=statement)
+            try:
+                await self._stream.append(accepted, check=partial(self._refuse_moved, known))
+            except _Moved:
+                # Another replica, which has heard the same card or another one, was quicker.
+                await self._follow()
+                self._refuse_wrong(card, statement)
+            else:
+                break
+        self._registry.remember_card(card)
+        self._registry.arrive(card, now)
+
+    def _refuse_wrong(self, card: AgentCard, statement: str) -> None:
         problems = (*self._registry.card_problems(card), *self._beyond_key(card, statement))
         if problems:
             refusal = MessageRefused(*problems)
             self._registry.refuse(card.agent, refusal)
             raise refusal
-        if not self._registry.is_offered(card):
-            await self._stream.append(CardAccepted(at=now, agent=card.agent, card=document, statement=statement))
-        self._registry.remember_card(card)
-        self._registry.arrive(card, now)
+
+    def _refuse_moved(self, known: int) -> None:
+        if self._stream.sequence != known:
+            raise _Moved
 
     def _beyond_key(self, card: AgentCard, statement: str) -> list[Problem]:
         """What the card offers and the key that signed it may not."""

@@ -33,6 +33,9 @@ snapshots of a
 run together cost no more than its events, and at most half of those is read again.
 """
 
+WORTH_KEEPING = 500
+"""A run that is given up is snapshotted where so many events have come since the last one."""
+
 logger = logging.getLogger("accord.ledger")
 
 
@@ -231,6 +234,12 @@ class Ledger:
                 await self._keep(slot)
         self._documents.trim()
         return committed
+
+    async def keep(self, slots: Iterable[Slot]) -> None:
+        """Save snapshots of these runs where somebody else would have much to read, who is about to take them over."""
+        for slot in slots:
+            if slot.head.sequence - slot.kept >= WORTH_KEEPING:
+                await self._keep(slot)
 
     async def _keep(self, slot: Slot) -> None:
         """Save a snapshot; without it the run is only read more slowly. It must not fail a commit that is made."""

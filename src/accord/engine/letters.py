@@ -27,8 +27,23 @@ class LetterContent(msgspec.Struct, frozen=True, omit_defaults=True):
 CATCH_UP: Final = b'{"letter":"catch_up"}'
 """What a letter says that wants no command carried out, only that its reader has followed the shared streams."""
 
-CAUGHT_UP: Final = b'{"ok":true}'
-"""The answer to it."""
+HEEDED: Final = b'{"ok":true}'
+"""The answer to a letter that nobody waits for."""
+
+
+class _CaughtUp(msgspec.Struct, frozen=True, omit_defaults=True):
+    ok: bool = True
+    by: str | None = None
+
+
+def caught_up(by: str) -> bytes:
+    """The answer to it, by the process of this name."""
+    return msgspec.json.encode(_CaughtUp(by=by))
+
+
+def caught_up_by(answer: bytes) -> str | None:
+    """Which process has caught up; older ones do not say."""
+    return msgspec.json.decode(answer, type=_CaughtUp).by
 
 
 class _Outcome(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -94,6 +94,17 @@ class Orchestrator:
             self.order(Order(summary.run, c.Tick()))
         await self._listener.listen(*map(partition_subject, partitions))
 
+    async def give_up(self, partitions: Sequence[int]) -> None:
+        """Let others have these partitions: what is being committed is, and nothing is begun any more. Raises
+        StoreUnavailable.
+        """
+        if not partitions:
+            return
+        async with self._turning:
+            kept = [slot for slot in self.parts.ledger.slots() if partition_of(slot.run.id) in partitions]
+            await self.parts.ledger.keep(kept)
+            await self.parts.partitions.give_up(partitions)
+
     async def disown(self, partition: int) -> None:
         """Leave a partition that is not ours any more."""
         ledger = self.parts.ledger
@@ -208,8 +219,11 @@ class Orchestrator:
             self._executor.abandon([order.run])
             if order.letter is not None and order.done is not None:
                 order.done.cancel()  # it is for the new owner, who may be we again
-                return None
-            raise Refused.of("ACC454", f"the partition of {order.run} belongs to another process")
+            else:
+                await self._refuse(
+                    order, Fenced.of("ACC454", f"the partition of {order.run} belongs to another process")
+                )
+            return None
         slot = None if order.new else await batch.slot(order.run)
         if isinstance(order.command, c.Start):
             if slot is None and order.graph is not None:

@@ -5,10 +5,11 @@ once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from accord.domain.ids import PARTITIONS, RunId, run_within
+from accord.domain.shares import SHARED
 from accord.errors import StoreUnavailable
 from accord.ports import Clock, Fence, Ids, Journal
 
@@ -45,36 +46,58 @@ class Partitions:
             return fence.partition
 
     async def claim_idle(self) -> int | None:
-        """Become the owner of a free partition, of one without open runs if there is any; None where all are owned.
+        """Become the owner of a free partition, rather of one without open runs, and rather of one that replicas do not
+        share; None where all are owned.
 
         A process that wants to start something new should not have to carry on what another one has left.
         """
-        far = self._clock.now() + timedelta(days=36_500)
-        open_ = {one.partition for one in await self._journal.overdue(far, partitions=range(PARTITIONS))}
+        open_ = await self.open_of(range(PARTITIONS))
         first = int(self._ids.uniform() * PARTITIONS)
         order = [(first + offset) % PARTITIONS for offset in range(PARTITIONS)]
-        for partition in sorted(order, key=lambda one: one in open_):
+        for partition in sorted(order, key=lambda one: (one in open_, one in SHARED)):
             if await self.claim(partition) is not None:
                 return partition
         return None
 
     async def claim_all(self) -> None:
-        """Become the owner of every partition that is free; their runs are taken over together, so that nothing new
-        is assigned before it is known what agents hold already.
+        """Become the owner of every partition that is free."""
+        await self.claim_some(range(PARTITIONS))
+
+    async def claim_some(self, partitions: Iterable[int], most: int = PARTITIONS) -> None:
+        """Become the owner of these partitions as far as they are free, in this order, of so many at most. Their runs
+        are taken over together, so that nothing new is assigned before it is known what agents hold already.
         """
         async with self._moving:
-            claimed = [await self._claimed(one) for one in range(PARTITIONS) if one not in self.fences]
-            await self._take_over([fence for fence in claimed if fence is not None])
+            claimed: list[Fence] = []
+            for partition in partitions:
+                if len(claimed) >= most:
+                    break
+                fence = await self._claimed(partition) if partition not in self.fences else None
+                if fence is not None:
+                    claimed.append(fence)
+            await self._take_over(claimed)
 
-    async def claim_left(self) -> None:
-        """Become the owner of the partitions whose open runs nobody owns; they are taken over together."""
+    async def open_of(self, partitions: Sequence[int]) -> set[int]:
+        """Those of these partitions that have open runs. Of many runs those that are longest overdue are looked at:
+        they are the ones that nobody owns.
+        """
+        if not partitions:
+            return set()
+        far = self._clock.now() + timedelta(days=36_500)
+        return {summary.partition for summary in await self._journal.overdue(far, partitions=partitions)}
+
+    async def give_up(self, partitions: Iterable[int]) -> None:
+        """Own these no more, for others to claim them at once; whoever calls sees to it that nothing is being written.
+
+        Raises StoreUnavailable: they are left all the same, and free when their leases have run out.
+        """
         async with self._moving:
-            far = self._clock.now() + timedelta(days=36_500)
-            others = [one for one in range(PARTITIONS) if one not in self.fences]
-            # Of many open runs those that are longest overdue come first: they are the ones that nobody owns.
-            left = {summary.partition for summary in await self._journal.overdue(far, partitions=others)}
-            claimed = [await self._claimed(one) for one in sorted(left)]
-            await self._take_over([fence for fence in claimed if fence is not None])
+            given = [self.fences.pop(one) for one in partitions if one in self.fences]
+            for fence in given:
+                if self.lost is not None:
+                    await self.lost(fence.partition)
+            if given:
+                await self._journal.release(given)
 
     async def shut_out(self, partition: int) -> None:
         """End the lease of an owner whose time has run out: it can append nothing any more, and nobody owns it now."""
@@ -130,8 +153,11 @@ class Partitions:
         await self._journal.release(fences)
 
     def new_run(self) -> RunId:
-        """The id for a new run in one of our partitions."""
+        """The id for a new run in one of our partitions, in one that replicas share if we have any: the others are to
+        become idle.
+        """
+        within = self.fences.keys() & set(SHARED) or self.fences
         while True:
-            run = run_within(self.fences, self._ids.token())
+            run = run_within(within, self._ids.token())
             if run is not None:
                 return run

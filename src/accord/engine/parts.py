@@ -85,8 +85,16 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks that may wait for agents before new runs are refused."""
     max_runs: int = 20_000
     """Runs that may be under way before new ones are refused."""
-    takes_over: bool = False
-    """Whether runs are carried on that another process has left, or has lost."""
+    serves: bool = False
+    """Whether this process is a replica: it shares the partitions with all others that are, and carries on the runs
+    that another process has left, or has lost.
+    """
+    shared_bus: bool = False
+    """Whether all replicas hear the same agents. Only then does one give up partitions with open runs to others that
+    have less, as answers find the new owner, and tells the others who is gone.
+    """
+    share_every: timedelta = timedelta(seconds=1)
+    """How often a replica looks whether it has its share."""
 
 
 @dataclass(frozen=True)
@@ -133,14 +141,13 @@ class Parts:
         self.access = Access(journal, clock, identity.organisation)
         self.webhooks = Webhooks(journal, clock, ports.ids)
         self.streams = (
-            self.registry_stream,
             self.template_stream,
             self.control_stream,
             self.access.stream,
             self.webhooks.stream,
         )
         self.verification = Verification(self.registry, self.library)
-        self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid)
+        self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid, self.refresh_registry)
         self.hosted: set[AgentId] = set()
         """Agents of this process: what they had of an earlier one, nobody has any more."""
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}
@@ -159,6 +166,11 @@ class Parts:
         """Follow what other orchestrators have appended to the shared streams."""
         for stream in self.streams:
             await stream.refresh()
+        await self.refresh_registry()
+
+    async def refresh_registry(self) -> None:
+        """Follow what others have said of agents, and remember the cards that they have accepted."""
+        await self.registry_stream.refresh()
         cards, self._cards = self._cards, []
         for event in cards:
             self.registry.remember_card(decode_card(await self.documents.data(event.card)))

@@ -10,11 +10,11 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain.ids import PARTITIONS, Digest, RunId, partition_of
-from accord.engine.letters import CATCH_UP, LetterContent, outcome
+from accord.engine.letters import CATCH_UP, LetterContent, caught_up, caught_up_by, outcome
 from accord.engine.parts import Parts
 from accord.engine.rounds import Letters
 from accord.errors import Overloaded, Refused
-from accord.ports import Letter
+from accord.ports import Answer, Letter
 
 WAIT_S: Final = 30.0
 FIRST_LOOK_S: Final = 0.005
@@ -76,14 +76,19 @@ class Post:
         await asyncio.gather(*(self._has_caught_up(name, partitions) for name, partitions in owned.items()))
 
     async def _has_caught_up(self, owner: str, partitions: list[int]) -> None:
-        ports = self._parts.ports
-        letter = Letter(id=ports.ids.token(), partition=partitions[0], data=CATCH_UP, posted_at=ports.clock.now())
-        await ports.journal.post(letter)
+        letter = await self._ask(partitions[0])
         for looks, pause_s in enumerate(_pauses(self._parts.tuning.letters_every.total_seconds())):
-            if await ports.journal.answered(letter.id) is not None:
+            answer = await self._parts.ports.journal.answered(letter.id)
+            if answer is not None and caught_up_by(answer.data) in (owner, None):
                 return
-            if looks % ADOPT_EVERY == 0 and await self._is_shut_out(owner, partitions):
-                return
+            if answer is not None or looks % ADOPT_EVERY == 0:
+                owned = await self._owned_by(owner)
+                if answer is not None or letter.partition not in owned:
+                    # Whoever owns that partition now is another one, or nobody: it is no matter what they know.
+                    await self._parts.ports.journal.answer([Answer(letter.id, caught_up(self._parts.identity.owner))])
+                    if not owned:
+                        return
+                    letter = await self._ask(owned[0])
             await asyncio.sleep(pause_s)
         raise Overloaded.of(
             "ACC453",
@@ -91,11 +96,21 @@ class Post:
             hint="is it stopped?",
         )
 
-    async def _is_shut_out(self, owner: str, partitions: list[int]) -> bool:
-        """Whether this process owns nothing any more; its leases that have run out are ended."""
-        for partition in partitions:
-            await self._parts.partitions.shut_out(partition)
-        return all(one.name != owner for one in await self._parts.ports.journal.owners())
+    async def _ask(self, partition: int) -> Letter:
+        """Ask the owner of a partition to follow the shared streams."""
+        ports = self._parts.ports
+        letter = Letter(id=ports.ids.token(), partition=partition, data=CATCH_UP, posted_at=ports.clock.now())
+        await ports.journal.post(letter)
+        return letter
+
+    async def _owned_by(self, owner: str) -> list[int]:
+        """The partitions of this process; its leases that have run out are ended."""
+        now = self._parts.ports.clock.now()
+        theirs = [one for one in await self._parts.ports.journal.owners() if one.name == owner]
+        for one in theirs:
+            if one.until <= now:
+                await self._parts.partitions.shut_out(one.partition)
+        return [one.partition for one in await self._parts.ports.journal.owners() if one.name == owner]
 
     async def _partition_of(self, letter: Letter) -> int:
         """Where the letter waits: the one of this name may have been posted before, and to another partition."""

@@ -14,12 +14,14 @@ from typing import Protocol
 import msgspec
 
 from accord.domain import command as c
-from accord.domain.ids import AgentId, LeaseToken, RunId
-from accord.domain.run import Attempt, Run
-from accord.engine.letters import CATCH_UP, CAUGHT_UP, LetterContent, refused
+from accord.domain.ids import RunId
+from accord.domain.run import Run
+from accord.engine.absence import Departed, Presence, is_about_gone
+from accord.engine.letters import CATCH_UP, HEEDED, LetterContent, caught_up, refused
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
 from accord.engine.retention import Retention
+from accord.engine.sharing import Sharing
 from accord.engine.sighting import Sighted
 from accord.errors import Refused, StoreError, StoreUnavailable
 from accord.ports import Answer
@@ -67,59 +69,6 @@ class Sweeper:
             self._orchestrator.order(Order(summary.run, c.Tick()))
 
 
-class Presence:
-    """Notices that agents are gone, and takes their attempts back."""
-
-    def __init__(self, orchestrator: Orchestrator) -> None:
-        self.every = orchestrator.parts.tuning.absent_after / 4
-        self._orchestrator = orchestrator
-
-    async def go(self) -> None:
-        """Take back what agents had of which no instance is left that offers it."""
-        parts = self._orchestrator.parts
-        fewer = frozenset(parts.registry.expire(parts.ports.clock.now()))
-        if fewer:
-            _take_back(self._orchestrator, fewer, frozenset())
-
-
-class Departed:
-    """Notices that instances whose connection has closed do not come back, and takes their attempts back."""
-
-    every = timedelta(seconds=1)
-
-    def __init__(self, orchestrator: Orchestrator) -> None:
-        self._orchestrator = orchestrator
-
-    async def go(self) -> None:
-        """Take back what they had, and what their agents have that nobody offers any more."""
-        parts = self._orchestrator.parts
-        gone = parts.departures.gone(parts.ports.clock.now())
-        if gone.agents or gone.leases:
-            _take_back(self._orchestrator, gone.agents, gone.leases)
-
-
-def _take_back(orchestrator: Orchestrator, fewer: frozenset[AgentId], leases: frozenset[LeaseToken]) -> None:
-    """Take back the attempts under these leases, and those of agents that have fewer instances now, and none that
-    offers what the attempt is of.
-    """
-    registry = orchestrator.parts.registry
-
-    def is_lost(attempt: Attempt) -> bool:
-        if attempt.lease in leases:
-            return True
-        return attempt.agent in fewer and not registry.is_served(attempt.agent, attempt.contract)
-
-    for slot in orchestrator.parts.ledger.slots():
-        lost = tuple(
-            (task, attempt.number)
-            for task in sorted(slot.run.busy)
-            for attempt in slot.run.state(task).attempts
-            if attempt.live and is_lost(attempt)
-        )
-        if lost:
-            orchestrator.order(Order(slot.run.id, c.AgentLost(attempts=lost)))
-
-
 class Returns:
     """After a take-over: sends the assignments that no instance elsewhere has named."""
 
@@ -136,9 +85,10 @@ class Returns:
 class Letters:
     """Carries out commands that other processes have posted for our partitions."""
 
-    def __init__(self, orchestrator: Orchestrator) -> None:
+    def __init__(self, orchestrator: Orchestrator, departed: Departed) -> None:
         self.every = orchestrator.parts.tuning.letters_every
         self._orchestrator = orchestrator
+        self._departed = departed
         self._seen: set[str] = set()
         self._turn = asyncio.Lock()
 
@@ -158,6 +108,10 @@ class Letters:
                 await self._catch_up(letter.id)
                 continue
             try:
+                if is_about_gone(letter.data):
+                    await self._departed.heed(letter.data)
+                    await parts.ports.journal.answer([Answer(letter.id, HEEDED)])
+                    continue
                 content = msgspec.json.decode(letter.data, type=LetterContent)
             except msgspec.DecodeError as error:
                 refusal = Refused.of("ACC446", f"unreadable: {error}")
@@ -171,7 +125,8 @@ class Letters:
 
     async def _catch_up(self, letter: str) -> None:
         await self._orchestrator.catch_up()
-        await self._orchestrator.parts.ports.journal.answer([Answer(letter, CAUGHT_UP)])
+        parts = self._orchestrator.parts
+        await parts.ports.journal.answer([Answer(letter, caught_up(parts.identity.owner))])
 
     def _over(self, letter: str, done: asyncio.Future[Run]) -> None:
         """What was not carried out is read again, unless the letter has its answer."""
@@ -193,35 +148,25 @@ class Ownership:
         await self._orchestrator.parts.refresh()
 
 
-class TakeOver:
-    """Carries on what another process has left: its runs, as soon as nobody owns them any more."""
-
-    def __init__(self, orchestrator: Orchestrator) -> None:
-        self.every = orchestrator.parts.tuning.partition_ttl / 3
-        self._orchestrator = orchestrator
-
-    async def go(self) -> None:
-        """Claim the partitions with open runs that are free."""
-        await self._orchestrator.parts.partitions.claim_left()
-
-
 class Rounds:
     """All rounds and the timers, running while the orchestrator does."""
 
     def __init__(self, orchestrator: Orchestrator) -> None:
         self._orchestrator = orchestrator
-        self.letters = Letters(orchestrator)
+        self._departed = Departed(orchestrator)
+        self.letters = Letters(orchestrator, self._departed)
         self._sighted = Sighted(orchestrator.parts)
+        self._sharing = Sharing(orchestrator) if orchestrator.parts.tuning.serves else None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin all rounds."""
         parts = self._orchestrator.parts
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
-        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Departed, Returns, Ownership)]
-        rounds += [self.letters, self._sighted, retention]
-        if parts.tuning.takes_over:
-            rounds.append(TakeOver(self._orchestrator))
+        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Returns, Ownership)]
+        rounds += [self._departed, self.letters, self._sighted, retention]
+        if self._sharing is not None:
+            rounds.append(self._sharing)
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
@@ -233,9 +178,13 @@ class Rounds:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def leave(self) -> None:
-        """Tell others that nobody is present here any more; they would find out by themselves a little later."""
+        """Tell others that nobody is present or serves here any more; they would find out by themselves a little
+        later.
+        """
         with suppress(StoreUnavailable):
             await self._sighted.leave()
+            if self._sharing is not None:
+                await self._sharing.leave()
 
     def _wake(self, run: RunId) -> None:
         self._orchestrator.order(Order(run, c.Tick()))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -19,8 +20,11 @@ from accord.domain.scope import DocumentMissing
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
-from accord.errors import ContractViolation, NotFound, Overloaded
+from accord.errors import ContractViolation, Fenced, NotFound, Overloaded
 from accord.service import Fork
+
+TRIES: Final = 5
+"""In so many partitions a run is tried to be started, where each of them has just become somebody else's."""
 
 
 class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +93,24 @@ class Starts:
 
     async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         await self._admit(wanted)
-        command = c.Start(
+        if once is None:
+            return await self._begin_here(wanted, adopted)
+        command = await self._command(wanted, adopted)
+        await self._parts.documents.store()
+        begun = await self._post.send(command.run, command, name=once, graph=wanted.graph.digest)
+        return await self._of_request(begun, wanted, once)
+
+    async def _begin_here(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...]) -> Run:
+        """The run in a partition of ours: in another one where that has just become somebody else's. Raises Fenced."""
+        for _ in range(TRIES - 1):
+            command = await self._command(wanted, adopted)
+            with suppress(Fenced):
+                return await self._orchestrator.submit(command.run, command, graph=wanted.graph.digest)
+        command = await self._command(wanted, adopted)
+        return await self._orchestrator.submit(command.run, command, graph=wanted.graph.digest)
+
+    async def _command(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...]) -> c.Start:
+        return c.Start(
             run=await self._new_run(),
             input=self._parts.documents.document(wanted.input),
             title=wanted.title,
@@ -97,11 +118,6 @@ class Starts:
             origin=wanted.origin,
             adopted=adopted,
         )
-        if once is None:
-            return await self._orchestrator.submit(command.run, command, graph=wanted.graph.digest)
-        await self._parts.documents.store()
-        begun = await self._post.send(command.run, command, name=once, graph=wanted.graph.digest)
-        return await self._of_request(begun, wanted, once)
 
     async def _admit(self, wanted: _Wanted) -> None:
         """Nothing where graph, input and room are as they have to be. Raises what stands against it."""
@@ -129,7 +145,8 @@ class Starts:
         while not partitions.fences:
             if await partitions.claim_idle() is not None or partitions.fences:
                 continue  # others than the one claimed may have come to be ours meanwhile
-            raise Overloaded.of("ACC452", "every partition is owned by another process", hint="stop one of them")
+            hint = "stop one of them, or ask a server to start the run: --server"
+            raise Overloaded.of("ACC452", "every partition is owned by another process", hint=hint)
         return partitions.new_run()
 
     async def _adoptable(self, source: Run, task: TaskId | None, value: Any) -> tuple[c.Adopted, ...]:

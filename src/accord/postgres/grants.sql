@@ -15,7 +15,7 @@ GRANT INSERT ON accord.letters TO {role};
 
 GRANT UPDATE (answer) ON accord.letters TO {role};
 
-GRANT INSERT, UPDATE, DELETE ON accord.sightings TO {role};
+GRANT INSERT, UPDATE, DELETE ON accord.sightings, accord.replicas TO {role};
 
 GRANT INSERT, UPDATE, DELETE ON accord.blobs TO {role};
 

@@ -77,6 +77,7 @@ class MemoryJournal:
         self._letters: dict[str, Letter] = {}
         self._answers: dict[str, Answer] = {}
         self._sightings: dict[str, tuple[datetime, tuple[Sighting, ...]]] = {}
+        self._replicas: dict[str, datetime] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -228,6 +229,19 @@ class MemoryJournal:
         with self._fault("sightings"):
             found = (one for until, seen in self._sightings.values() if until > now for one in seen)
             return sorted(found, key=lambda one: (one.agent, one.instance))
+
+    async def attend(self, replica: str, *, now: datetime, ttl: timedelta) -> None:
+        with self._fault("attend"):
+            held = {name: until for name, until in self._replicas.items() if until > now}
+            self._replicas = {**held, replica: now + ttl}
+
+    async def depart(self, replica: str) -> None:
+        with self._fault("depart"):
+            self._replicas.pop(replica, None)
+
+    async def replicas(self, now: datetime) -> list[str]:
+        with self._fault("replicas"):
+            return sorted(name for name, until in self._replicas.items() if until > now)
 
     @contextmanager
     def _fault(self, operation: str) -> Iterator[None]:

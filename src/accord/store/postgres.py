@@ -139,6 +139,15 @@ class PostgresJournal:
         found = (one for (data,) in rows for one in msgspec.json.decode(data, type=list[Sighting]))
         return sorted(found, key=lambda one: (one.agent, one.instance))
 
+    async def attend(self, replica: str, *, now: datetime, ttl: timedelta) -> None:
+        await self._rows("attend", replica, now + ttl, now)
+
+    async def depart(self, replica: str) -> None:
+        await self._rows("depart", replica)
+
+    async def replicas(self, now: datetime) -> list[str]:
+        return [name for (name,) in await self._rows("replicas", now)]
+
     async def _rows(self, query: str, *given: object) -> list[Any]:
         return await self._database.rows(self._queries[query], *given)
 

@@ -194,6 +194,21 @@ class SqliteJournal:
         found = (one for (data,) in rows for one in msgspec.json.decode(data, type=list[Sighting]))
         return sorted(found, key=lambda one: (one.agent, one.instance))
 
+    async def attend(self, replica: str, *, now: datetime, ttl: timedelta) -> None:
+        queries, told = self._queries, {"process": replica, "until": microseconds(now + ttl)}
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(queries["forget_replicas"], {"now": microseconds(now)})
+            connection.execute(queries["attend"], told)
+
+        await self._commits.submit(write)
+
+    async def depart(self, replica: str) -> None:
+        await self._change("depart", {"process": replica})
+
+    async def replicas(self, now: datetime) -> list[str]:
+        return [name for (name,) in await self._rows("replicas", now=microseconds(now))]
+
     async def _rows(self, query: str, **parameters: object) -> list[Any]:
         return await self._readers.fetch(self._queries[query], parameters)
 

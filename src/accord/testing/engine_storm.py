@@ -57,12 +57,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     upgrades: bool
     """Whether second instances of agents run another release than the first."""
     frozen_hosts: bool
+    replicas: bool
+    """Whether the orchestrators share the partitions evenly; they come and go."""
 
 
 class Storm:
     """One storm and what it was blown at."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, replicas: bool = False) -> None:
         rng = world.rng
         self.world = world
         self.rng = rng
@@ -71,7 +73,9 @@ class Storm:
             rounds=rng.choice((8, 20, 50)),
             pause_s=rng.choice((0.2, 1, 3)),
             runs=rng.choice((2, 4, 12)),
-            hosts=rng.choice((("main",), ("main", "second"))),
+            hosts=rng.choice((("main", "second"), ("main", "second", "third")))
+            if replicas
+            else rng.choice((("main",), ("main", "second"))),
             quack=rng.random() < 0.15,
             late=rng.random() < 0.3,
             forgeries=rng.random() < 0.5,
@@ -80,7 +84,10 @@ class Storm:
             clock_jumps=rng.random() < 0.2,
             upgrades=rng.random() < 0.4,
             frozen_hosts=rng.random() < 0.5,
+            replicas=replicas,
         )
+        if replicas:
+            world.tuning = msgspec.structs.replace(world.tuning, serves=True, shared_bus=True)
         self.adders = [self.cast.adder(name) for name in ("ada", "bob", "cyd")[: rng.randint(1, 3)]]
         self.agents: list[Agent] = [*self.adders, self.cast.quack() if self.plan.quack else diagnostician]
         self.late = self.cast.adder("eve", late=True)
@@ -117,7 +124,7 @@ class Storm:
 
     async def _prepare(self) -> None:
         for name in self.plan.hosts:
-            await self.world.start(name, claims=name == "main" or self.rng.random() < 0.3)
+            await self.world.start(name, claims=not self.plan.replicas and (name == "main" or self.rng.random() < 0.3))
         for agent in (*self.agents, self.late, self.cast.stranger()):
             await self.world.hire(agent)
             await self.node.present(agent.id)
@@ -162,17 +169,17 @@ class Storm:
         while True:
             host = self.world.hosts.get(name)
             if host is None:
-                await asyncio.sleep(1)
+                await asyncio.sleep(self.rng.random() * 8)
+                await self._try(lambda: self.world.start(name, claims=False))
                 continue
             try:
                 await asyncio.wait_for(host.crashed.wait(), 2)
             except TimeoutError:
-                await self._try(host.parts.partitions.claim_all)
+                if not self.plan.replicas:
+                    await self._try(host.parts.partitions.claim_all)
                 continue
             self.log.append(f"{name} crashed")
             await self.world.crash(name)
-            await asyncio.sleep(self.rng.random() * 8)
-            await self._try(lambda: self.world.start(name, claims=False))
 
     async def _act(self) -> None:
         actions: list[Callable[[], Awaitable[None]]] = [self._start, self._start, self._answer, self._agent]
@@ -180,6 +187,7 @@ class Storm:
         actions += [self._command] * 3 * plan.interventions + [self._hold] * plan.interventions
         actions += [self._forge] * 3 * plan.forgeries + [self._crash] * plan.crashes
         actions += [self._jump] * plan.clock_jumps + [self._freeze] * 2 * plan.frozen_hosts
+        actions += [self._leave] * 2 * plan.replicas
         action = self.rng.choice(actions)
         if self.world.hosts:
             await self._try(action)
@@ -286,6 +294,10 @@ class Storm:
     async def _crash(self) -> None:
         self.rng.choice(list(self.world.hosts.values())).cut()
 
+    async def _leave(self) -> None:
+        """An orchestrator stops in good order; like one that has crashed it is started again after a while."""
+        await self.world.stop(self.rng.choice(list(self.world.hosts)))
+
     async def _freeze(self) -> None:
         host = self.rng.choice(list(self.world.hosts.values()))
         host.freeze()
@@ -308,7 +320,10 @@ class Storm:
         await asyncio.sleep(20)
         for instance in list(world.instances.values()):
             instance.line.passage.thaw()
-        await world.own_all(next(iter(world.hosts)))
+        if self.plan.replicas:
+            await world.come_out_even()
+        else:
+            await world.own_all(next(iter(world.hosts)))
         for agent in (*self.agents, self.late):
             for seat in (1, 2):
                 if self.hung or self.rng.random() < 0.5:
@@ -392,3 +407,8 @@ class Storm:
 async def storm(world: World) -> str:
     """A storm in this world; returns the fingerprint of its history."""
     return await Storm(world).play()
+
+
+async def replica_storm(world: World) -> str:
+    """A storm over replicas; returns the fingerprint of its history."""
+    return await Storm(world, replicas=True).play()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -17,6 +18,7 @@ from accord.blobs.memory import MemoryBlobStore
 from accord.domain.agent import agent_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import PARTITIONS, AgentId, Digest, LeaseToken
+from accord.domain.shares import SHARED
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Point, Ports, Tuning
@@ -35,6 +37,11 @@ from accord.testing.weather import STALL_S, Weather
 from accord.verifier.compatibility import compatible_version
 
 T = TypeVar("T")
+
+FAULTY = frozenset(
+    ("append", "read", "overdue", "renew", "claim", "letters", "answer", "post", "owners", "attend", "replicas")
+)
+"""What the journal refuses in bad weather."""
 
 ORCHESTRATOR = AgentId("spiffe://local/orchestrator/main")
 
@@ -206,7 +213,7 @@ class World:
         return list(self.hosts.values())[-1].node
 
     def _fault(self, operation: str) -> Fault | None:
-        if operation not in ("append", "read", "overdue", "renew", "claim", "letters", "answer", "post"):
+        if operation not in FAULTY:
             return None
         chance, weather = self.rng.random(), self.weather
         if operation != "append":
@@ -268,6 +275,27 @@ class World:
                     await host.parts.partitions.claim_all()
             await asyncio.sleep(1)
         raise AssertionError("there are partitions that nobody can own")
+
+    async def come_out_even(self, within_s: float = 60) -> None:
+        """Wait until the replicas have their shares."""
+        counts = Counter[str]()
+        for _ in range(int(within_s)):
+            counts = Counter(one.name for one in await self.disk.owners() if one.partition in SHARED)
+            running = {host.parts.identity.owner for host in self.hosts.values()}
+            complete = counts.total() == len(SHARED) and counts.keys() == running
+            if complete and max(counts.values()) - min(counts.values()) <= 1:
+                return
+            await asyncio.sleep(1)
+        raise AssertionError(f"the replicas do not come out even: {counts}")
+
+    async def stop(self, name: str) -> None:
+        """The orchestrator ends in good order; when it is not waited for until then, it is killed."""
+        host = self.hosts.pop(name)
+        try:
+            await host.node.__aexit__(None, None, None)
+        finally:
+            await host.bury()
+            self.watch.parts.pop(host.parts.identity.owner, None)
 
     async def crash(self, name: str = "main") -> None:
         """The orchestrator is gone at once; nothing that it still tries has an effect."""

@@ -69,7 +69,7 @@ def serve(shared: Shared, asked: Asked) -> None:
         lift_file_limit()
         logging.getLogger("accord").setLevel(logging.WARNING)  # nobody watches a server as they watch a command
         agents = hosted_agents(shared.agents)
-        tuning = msgspec.structs.replace(tuning_of(settings), takes_over=True)
+        tuning = msgspec.structs.replace(tuning_of(settings), serves=True)
         with bound(address) as taken:
             async with open_node(settings, tuning) as node, host(node, agents):
                 new = await _first_key(node, settings, address)

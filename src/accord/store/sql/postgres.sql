@@ -103,3 +103,14 @@ DELETE FROM accord.sightings WHERE process = $1 OR until <= $2;
 
 -- name: sightings
 SELECT data FROM accord.sightings WHERE until > $1;
+
+-- name: attend
+WITH gone AS (DELETE FROM accord.replicas WHERE until <= $3 AND process <> $1)
+INSERT INTO accord.replicas (process, until) VALUES ($1, $2)
+ON CONFLICT (process) DO UPDATE SET until = excluded.until;
+
+-- name: depart
+DELETE FROM accord.replicas WHERE process = $1;
+
+-- name: replicas
+SELECT process FROM accord.replicas WHERE until > $1 ORDER BY process;

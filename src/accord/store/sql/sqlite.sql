@@ -127,3 +127,16 @@ INSERT INTO sightings (process, until, data) VALUES (:process, :until, :data);
 
 -- name: sightings
 SELECT data FROM sightings WHERE until > :now;
+
+-- name: forget_replicas
+DELETE FROM replicas WHERE until <= :now;
+
+-- name: attend
+INSERT INTO replicas (process, until) VALUES (:process, :until)
+ON CONFLICT (process) DO UPDATE SET until = excluded.until;
+
+-- name: depart
+DELETE FROM replicas WHERE process = :process;
+
+-- name: replicas
+SELECT process FROM replicas WHERE until > :now ORDER BY process;

@@ -40,6 +40,11 @@ CREATE TABLE partitions (
     until INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE replicas (
+    process TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE runs (
     run TEXT PRIMARY KEY,
     partition INTEGER NOT NULL,
