@@ -516,7 +516,7 @@ class Inbox(Protocol):
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """These are dealt with and never come again."""
+        """These are dealt with and never come again, unless the connection to the bus is lost before it hears of it."""
         ...
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:

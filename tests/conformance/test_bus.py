@@ -18,6 +18,7 @@ from accord.nats.streams import Limits
 from accord.ports import Carrier, Delivery
 from accord.testing.bus_suite import NOTICE, OTHER, SUBJECT, BusSuite, names, parcels, take_all
 from accord.testing.nats import NatsServer
+from accord.testing.shared_bus_suite import SharedBusSuite
 
 
 class TestMemoryBus(BusSuite):
@@ -25,14 +26,29 @@ class TestMemoryBus(BusSuite):
         return MemoryBus(bound=bound, deliveries=deliveries)
 
 
-class TestNatsBus(BusSuite):
+class TestNatsBus(SharedBusSuite):
     @pytest.fixture(autouse=True)
     def _server(self, nats: NatsServer) -> None:
         self._nats = nats
 
     def open(self, bound: int = 1000, deliveries: int = 1000) -> AbstractAsyncContextManager[Carrier]:
-        limits = Limits(bound=bound, deliveries=deliveries, ack_wait_s=0.5)
-        return NatsBus.open(self._nats.address(), secrets.token_hex(8), limits=limits)
+        self._limits = Limits(bound=bound, deliveries=deliveries, ack_wait_s=0.3)
+        self._namespace = secrets.token_hex(8)
+        return NatsBus.open(self._nats.address(), self._namespace, limits=self._limits)
+
+    def beside(self, bus: Carrier) -> AbstractAsyncContextManager[Carrier]:
+        return NatsBus.open(self._nats.address(), self._namespace, limits=self._limits)
+
+    async def kill(self, bus: Carrier) -> None:
+        assert isinstance(bus, NatsBus)
+        bus._inboxes.clear()
+        await bus._connection.end()
+
+    async def stop_server(self) -> None:
+        await asyncio.to_thread(self._nats.stop)
+
+    async def start_server(self) -> None:
+        await asyncio.to_thread(self._nats.start)
 
 
 async def test_a_publish_that_is_refused_hands_over_nothing() -> None:

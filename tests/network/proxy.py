@@ -26,6 +26,8 @@ class Proxy:
         self.repeated = 0
         self.refuses = False
         """Whether whoever connects is turned away."""
+        self.is_raw = False
+        """Whether what passes is no HTTP: then no message is told from another."""
         self.connections = 0
         self.passed_bytes = 0
         self.flowing = asyncio.Event()
@@ -151,7 +153,7 @@ class Link:
 
     async def run(self, near: asyncio.StreamReader, far: asyncio.StreamReader) -> None:
         """Pass on until one side ends, or it is cut."""
-        up, down = Splitter(), Splitter("raw")
+        up, down = Splitter("raw" if self._proxy.is_raw else "http"), Splitter("raw")
         passing = [
             asyncio.create_task(self._pass_up(near, up, down)),
             asyncio.create_task(self._pass(far, self._near, down)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -21,10 +22,13 @@ from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.router import Held
-from accord.errors import AccordError, Overloaded, Problem, StoreUnavailable
+from accord.errors import AccordError, BusUnavailable, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
 logger = logging.getLogger("accord.executor")
+
+UNSENT_MAX = 100_000
+"""So many messages are kept for when there is a bus again."""
 
 
 class _Unsure(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ class Executor:
         self._order = order
         self._draftsman = Draftsman(parts.documents)
         self._unsure: dict[LeaseToken, _Unsure] = {}
+        self._unsent: deque[Parcel] = deque(maxlen=UNSENT_MAX)
 
     async def execute(self, committed: Sequence[Committed]) -> None:
         """Do what these events ask for."""
@@ -91,7 +96,10 @@ class Executor:
         self._unsure[lease] = _Unsure(run.id, effect.task, effect.attempt.number, due, kept)
 
     async def send_again(self, now: datetime) -> None:
-        """Send the assignments of before a take-over that no instance has named since."""
+        """Send what could not be sent before, and the assignments of before a take-over that no instance has named
+        since.
+        """
+        await self._send_unsent()
         due = [lease for lease, one in self._unsure.items() if one.due <= now]
         drafts: list[Envelope] = []
         for lease in due:
@@ -217,11 +225,31 @@ class Executor:
             return
         parcels = await self._parts.secretary.parcels(drafts)
         self._parts.reached("before_send")
+        if self._unsent:
+            self._unsent.extend(parcels)  # in their order
+        elif not await self._published(parcels):
+            self._unsent.extend(parcels)
+
+    async def _send_unsent(self) -> None:
+        """Send what is kept, as soon as there is a bus again; more may come to it meanwhile."""
+        while self._unsent:
+            parcels = tuple(self._unsent)
+            if not await self._published(parcels):
+                return
+            for _ in parcels:
+                self._unsent.popleft()
+
+    async def _published(self, parcels: Sequence[Parcel]) -> bool:
+        """Whether these are dealt with; False while there is no bus."""
         try:
             await self._parts.ports.bus.publish(parcels)
+        except BusUnavailable as error:
+            logger.warning("%d messages are sent later: %s", len(parcels), error)
+            return False
         except Overloaded:
             for parcel in parcels:
                 await self._send_alone(parcel)
+        return True
 
     async def _send_alone(self, parcel: Parcel) -> None:
         try:

@@ -30,7 +30,7 @@ from accord.domain.message import PAYLOAD_MAX_BYTES, Message
 from accord.domain.payloads import encode_payload
 from accord.domain.signature import PublicKey
 from accord.engine.parts import Parts
-from accord.errors import AccordError, BadInput, Problem, StoreError
+from accord.errors import AccordError, BadInput, Overloaded, Problem, StoreError
 from accord.gateway.session import Reply, Session
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
             await self._begin(sid, connecting)
         except AccordError as error:
             logger.info("an agent was not let in: %s", error)
-            return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError)))
+            return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError | Overloaded)))
         return {"ok": True, "statement": welcome.statement.decode("ascii"), "payload": welcome.payload}
 
     async def _challenge(self, sid: str) -> None:
@@ -173,7 +173,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
                 )
             return _told(await of(session)(_message(sent)))
         except AccordError as error:
-            return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError)))
+            return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError | Overloaded)))
 
     async def _end(self, sid: str) -> None:
         session = self._sessions.pop(sid, None)

@@ -108,6 +108,7 @@ class Connection:
         self._numbers = count()
         self._batches: dict[str, _Batch] = {}
         self._told = False
+        self._staying: asyncio.Task[None] | None = None
         self.renewed: list[Callable[[], Awaitable[None]]] = []
         """Called whenever there is a new connection, before anybody else can use it."""
 
@@ -128,13 +129,11 @@ class Connection:
 
         connection.renewed.append(begin)
         await connection._connect()
-        staying = asyncio.create_task(connection._stay_connected(), name="accord-nats")
+        connection._staying = asyncio.create_task(connection._stay_connected(), name="accord-nats")
         try:
             yield connection
         finally:
-            staying.cancel()
-            await asyncio.gather(staying, return_exceptions=True)
-            await connection._leave()
+            await connection.end()
 
     @property
     def client(self) -> Client:
@@ -156,6 +155,13 @@ class Connection:
         """The error that the bus cannot be had."""
         hint = "is it running there, and may this user in? accord doctor"
         return BusUnavailable.of("ACC754", f"the bus at {self.address} cannot be used: {why}", hint=hint)
+
+    async def end(self) -> None:
+        """Be connected no more."""
+        if self._staying is not None:
+            self._staying.cancel()
+            await asyncio.gather(self._staying, return_exceptions=True)
+        await self._leave()
 
     # -- publishing ----------------------------------------------------------------------------------------------
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 
 from accord.domain.message import Message
 from accord.errors import Refused
 from accord.nats.connection import Connection
 from accord.nats.delivery import message_of
-from accord.nats.driver import Msg, Subscription
+from accord.nats.driver import Msg, Subscription, errors
 from accord.ports import Delivery
 
 
@@ -70,7 +71,8 @@ class NoticeInbox:
         self._waiting.clear()
         self._news.set()
         if self._subscription is not None and self._connection.is_there:
-            await self._subscription.unsubscribe()
+            with suppress(errors.Error):
+                await self._subscription.unsubscribe()
 
     async def say_held(self) -> None:
         """A notice is held by nobody else."""

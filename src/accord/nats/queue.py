@@ -96,13 +96,15 @@ class QueueInbox:
             return taken
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in self._give_up(deliveries):
-            await self._connection.tell(delivery.reply, ACK)
-            if delivery.waits is not None:
-                await self._custody.acknowledged(delivery.waits)
+        with suppress(BusUnavailable):  # what cannot be told comes again
+            for delivery in self._give_up(deliveries):
+                await self._connection.tell(delivery.reply, ACK)
+                if delivery.waits is not None:
+                    await self._custody.acknowledged(delivery.waits)
 
     async def nack(self, deliveries: Sequence[Delivery]) -> None:
-        await self._return(self._give_up(deliveries))
+        with suppress(BusUnavailable):  # as above
+            await self._return(self._give_up(deliveries))
 
     # -- for the bus ---------------------------------------------------------------------------------------------
 
@@ -126,6 +128,8 @@ class QueueInbox:
         self._news.set()
         with suppress(BusUnavailable, TimeoutError, errors.Error):
             async with asyncio.timeout(CLOSED_WITHIN_S):
+                if self._revoking is not None:
+                    await self._revoking
                 await self._leave()
                 back = sorted([*self._give_up(list(self._held.values())), *self._waiting], key=lambda one: one.sequence)
                 self._waiting.clear()

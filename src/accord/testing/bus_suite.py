@@ -118,7 +118,7 @@ class BusSuite:
     async def test_what_was_published_before_the_inbox_opened_arrives(self) -> None:
         async with self.open() as bus:
             await bus.publish(parcels("a", "b"))
-            assert await bus.depth(SUBJECT) == 2
+            await depth_becomes(bus, SUBJECT, 2)
             async with bus.inbox(SUBJECT) as inbox:
                 assert names(await take_all(inbox, 2)) == ["a", "b"]
 
@@ -194,7 +194,7 @@ class BusSuite:
             await bus.publish(parcels("a", "b", "c"))
             async with bus.inbox(SUBJECT) as inbox:
                 await take_all(inbox, 2)
-                assert await bus.depth(SUBJECT) == 1
+                await depth_becomes(bus, SUBJECT, 1)
             await depth_becomes(bus, SUBJECT, 3)
             async with bus.inbox(SUBJECT) as inbox:
                 assert names(await take_all(inbox, 3)) == ["a", "b", "c"]
@@ -251,12 +251,12 @@ class BusSuite:
 
     async def test_depth_counts_what_waits(self) -> None:
         async with self.open() as bus, bus.inbox(SUBJECT) as inbox:
-            assert await bus.depth(SUBJECT) == 0
+            await depth_becomes(bus, SUBJECT, 0)
             await bus.publish(parcels("a", "b", "c"))
-            assert await bus.depth(SUBJECT) == 3
+            await depth_becomes(bus, SUBJECT, 3)
             await take_all(inbox, 1)
-            assert await bus.depth(SUBJECT) == 2
-            assert await bus.depth(OTHER) == 0
+            await depth_becomes(bus, SUBJECT, 2)
+            await depth_becomes(bus, OTHER, 0)
 
     # -- what comes again ----------------------------------------------------------------------------------------
 
@@ -311,7 +311,7 @@ class BusSuite:
             async with bus.inbox(NOTICE) as inbox:
                 await bus.publish(parcels("c", subject=NOTICE))
                 assert names(await inbox.take(5)) == ["c"]
-            assert await bus.depth(NOTICE) == 0
+            await depth_becomes(bus, NOTICE, 0)
 
     async def test_a_notice_that_was_not_acknowledged_goes_with_its_inbox(self) -> None:
         async with self.open() as bus, bus.inbox(NOTICE) as other:
