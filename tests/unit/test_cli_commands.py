@@ -208,6 +208,16 @@ def test_a_plan_says_why_and_runs_nothing(call: Call) -> None:
     assert call("runs", "list", "--json").document["runs"] == []
 
 
+def test_the_last_run_is_the_newest_that_is_no_part_of_another(call: Call, here: Path) -> None:
+    whole = SUM.replace("tiny.sum", "tiny.whole").partition("tasks:")[0]
+    (here / "whole.yaml").write_text(whole + "tasks: {part: {workflow: tiny.sum@^1, with: {numbers: [1]}}}\n")
+    with_agents(call, "templates", "publish", "sum.yaml")
+    run = with_agents(call, "run", "whole.yaml", "--json").document["run"]
+    listed = [row["run"] for row in call("runs", "list", "--json").document["runs"]]
+    assert listed[1:] == [run]
+    assert call("runs", "show", "last", "--json").document["run"] == run
+
+
 def test_a_plan_that_does_not_hold_exits_with_2(call: Call) -> None:
     planned = call("plan", "sum.yaml")
     assert planned.code == 2

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from accord.domain import command as c
 from accord.domain.effects import Ended, StartSubrun, TellParent, TellSubrun, outstanding
 from accord.domain.event import Parent
 from accord.domain.ids import RunId, TaskId, partition_of
+from accord.domain.progress import subrun_id
 from accord.errors import Problem
+from accord.machine import RandomIds
 from accord.testing.graphs import graph_of
 from accord.testing.player import RUN, Failed, Player
 
@@ -31,6 +35,15 @@ def test_its_output_is_the_task_s() -> None:
     assert partition_of(subrun) == partition_of(RUN)
     player.end_subrun(subrun, "made")
     assert player.output() == {"a": "made"}
+
+
+def test_its_id_sorts_with_all_others_by_the_time_of_its_making() -> None:
+    times = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=number) for number in range(20)]
+    made = [subrun_id(RUN, ONLY, epoch, now) for epoch, now in enumerate(times)]
+    assert made == sorted(made)
+    assert {partition_of(run) for run in made} == {partition_of(RUN)}
+    assert {len(run) for run in made} == {len("run_") + 26}
+    assert RandomIds().token() > made[-1].removeprefix("run_")
 
 
 def test_its_failure_is_the_task_s() -> None:

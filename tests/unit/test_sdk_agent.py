@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -55,6 +56,19 @@ class Line:
 class Labels(TypedDict):
     first: str
     second: str
+
+
+class Names(typing.TypedDict):
+    first: str
+    second: typing.NotRequired[str]
+
+
+class Sizes(typing.TypedDict, total=False):
+    """The standard library's, which Pydantic does not take before Python 3.12."""
+
+    width: typing.Required[int]
+    height: int
+    names: list[Annotated[Names, Field(description="of it")] | None]
 
 
 class Box(msgspec.Struct, frozen=True):
@@ -131,6 +145,10 @@ def as_typed_dict(labels: Labels) -> Labels:
     return labels
 
 
+def as_standard_typed_dict(sizes: Sizes) -> Sizes:
+    return sizes
+
+
 def as_struct(box: Box) -> Box:
     return box
 
@@ -145,6 +163,7 @@ def as_members(box: Box, labels: Labels, times: int = 2) -> list[Box]:
         (as_model, {"x", "y"}, {"x": 1.0, "y": 2.0}),
         (as_dataclass, {"points", "name", "tags"}, {"points": [{"x": 1.0, "y": 0.0}], "name": "a", "tags": []}),
         (as_typed_dict, {"first", "second"}, {"first": "a", "second": "b"}),
+        (as_standard_typed_dict, {"width", "height", "names"}, {"width": 1, "names": [{"first": "a"}, None]}),
         (as_struct, {"width", "label"}, {"width": 1, "label": "c"}),
     ],
 )
@@ -163,6 +182,13 @@ async def test_structs_and_others_can_be_members() -> None:
     agent = offered(as_members)
     data = (await call(agent, "test.it@1.0.0", {"box": {"width": 3}, "labels": {"first": "", "second": ""}})).data
     assert orjson.loads(data) == [{"width": 3, "label": "box"}] * 2
+
+
+def test_typed_dicts_of_the_standard_library_say_what_may_be_absent() -> None:
+    document = offered(as_standard_typed_dict).capabilities["test.it@1.0.0"].contract.input.document
+    assert document["required"] == ["width"]
+    assert document["$defs"]["Names"]["required"] == ["first"]
+    assert document["description"].startswith("The standard library's")
 
 
 def test_outputs_always_have_their_defaults() -> None:

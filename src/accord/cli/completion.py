@@ -35,7 +35,8 @@ _RUNS = "SELECT run, state, template FROM runs WHERE substr(run, 1, length(?1)) 
 _GRAPH = """
 SELECT CAST(data AS TEXT) ->> 'graph' FROM events WHERE sequence = 1 AND stream = (
     SELECT run FROM runs
-    WHERE ?1 IN ('last', run) OR substr(run, 1, length(?1)) = ?1 OR substr(run, -length(?1)) = ?1
+    WHERE (?1 = 'last' AND parent IS NULL)
+       OR ?1 = run OR substr(run, 1, length(?1)) = ?1 OR substr(run, -length(?1)) = ?1
     ORDER BY run DESC LIMIT 1
 )
 """
@@ -54,7 +55,7 @@ Offers = list[tuple[str, str]]
 
 def complete_run(ctx: typer.Context, incomplete: str) -> Offers:
     """Runs whose id begins like this, the newest first, with state and template."""
-    last = [("last", "the newest run")] if "last".startswith(incomplete) else []
+    last = [("last", "the newest run that is no part of another")] if "last".startswith(incomplete) else []
     there = _server(ctx)
     if there is not None:
         return last + list(there.runs(incomplete).items())

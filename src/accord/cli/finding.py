@@ -19,10 +19,11 @@ SHORTEST = 4
 """Characters of an id's beginning or end that are enough to look for it."""
 
 _SEARCHED = 2000
+_PAGE = 50
 
 
 async def find_run(service: Service, text: str) -> RunId:
-    """The run that an id, the beginning or the end of one, or `last` means.
+    """The run that an id, the beginning or the end of one, or `last` means: the newest that is no part of another.
 
     Raises:
         NotFound: ACC409, there is none.
@@ -43,10 +44,13 @@ async def find_run(service: Service, text: str) -> RunId:
 
 
 async def _newest(service: Service) -> RunId:
-    newest = await service.runs(RunQuery(limit=1))
-    if not newest:
-        raise NotFound.of("ACC409", "there are no runs yet", hint="accord run --help shows how to start one")
-    return newest[0].run
+    page = await service.runs(RunQuery(limit=_PAGE))
+    while page:
+        for one in page:
+            if one.parent is None:
+                return one.run
+        page = await service.runs(RunQuery(limit=_PAGE, after=page[-1].run))
+    raise NotFound.of("ACC409", "there are no runs yet", hint="accord run --help shows how to start one")
 
 
 async def _like(service: Service, text: str) -> list[RunId]:

@@ -30,6 +30,7 @@ class _Run(msgspec.Struct):
     run: str
     state: str
     template: str
+    parent: str | None = None
 
 
 class _Runs(msgspec.Struct):
@@ -80,7 +81,7 @@ class There:
         """The tasks of the newest run that is called like this, or `last`, with their states."""
 
         async def ask(server: Connection) -> _Tasks | None:
-            found = await _runs(server, "" if run == "last" else run, 1)
+            found = await _runs(server, run, 1) if run != "last" else await _newest(server)
             return await server.get(f"/v1/runs/{found[0].run}/tasks", _Tasks, _ALL) if found else None
 
         found = self._asked(ask)
@@ -118,3 +119,8 @@ class There:
 
 async def _runs(server: Connection, text: str, limit: int) -> list[_Run]:
     return (await server.get("/v1/runs", _Runs, {"text": text or None, "limit": limit})).runs
+
+
+async def _newest(server: Connection) -> list[_Run]:
+    """The newest runs that are no part of another, as far as one page shows them."""
+    return [run for run in await _runs(server, "", MOST) if run.parent is None]

@@ -218,19 +218,20 @@ def _start_subrun(draft: Draft, task: TaskId, action: Subrun, scope: dict[str, o
         e.SubrunStarted(
             at=draft.now,
             task=task,
-            run=subrun_id(draft.run.id, task, draft.run.state(task).epoch),
+            run=subrun_id(draft.run.id, task, draft.run.state(task).epoch, draft.now),
             template=action.template,
             input=evaluated(action.binding, scope, draft.values),
         )
     )
 
 
-def subrun_id(parent: RunId, task: TaskId, epoch: int) -> RunId:
-    """The id of the run that does a task: always the same one, and in the parent's partition."""
+def subrun_id(parent: RunId, task: TaskId, epoch: int, now: datetime) -> RunId:
+    """The id of the run that does a task from now on: as sortable as that of any run, and in the parent's partition."""
     partition, salt = partition_of(parent), 0
+    start = f"run_{int(now.timestamp() * 1000):011x}"
     while True:
         digest = sha256(f"{parent}/{task}/{epoch}/{salt}".encode()).digest()
-        run = RunId("run_" + b32hexencode(digest).decode().lower()[:26])
+        run = RunId(start + b32hexencode(digest).decode().lower()[:15])
         if partition_of(run) == partition:
             return run
         salt += 1

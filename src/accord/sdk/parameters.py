@@ -19,6 +19,7 @@ from accord.sdk.making import MadeShape
 from accord.sdk.outcome import Result
 from accord.sdk.schema import DeclaredShape, Direction, JsonSchema, Shape, is_model, mentions_struct, shape_of
 from accord.sdk.stream import made_items
+from accord.sdk.typed_dict import readable
 
 MISSING: Final[Any] = inspect.Parameter.empty
 _UNREADABLE: Final[Any] = object()
@@ -217,5 +218,5 @@ def _state_default(schema: JsonSchema, annotation: Any, default: Any) -> None:
     if mentions_struct(annotation):
         schema["default"] = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(default), annotation))
     else:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        adapter: TypeAdapter[Any] = TypeAdapter(readable(annotation))
         schema["default"] = adapter.dump_python(adapter.validate_python(default), mode="json")

@@ -23,6 +23,7 @@ from typing_extensions import is_typeddict
 from accord.errors import BadInput, Place, Problem
 from accord.sdk.outcome import Failure
 from accord.sdk.payloads import AttemptPayloads
+from accord.sdk.typed_dict import readable
 
 JsonSchema = dict[str, Any]
 Direction = Literal["input", "output"]
@@ -124,7 +125,7 @@ class PydanticShape:
     __slots__ = ("_adapter", "schema")
 
     def __init__(self, annotation: Any, direction: Direction) -> None:
-        self._adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+        self._adapter: TypeAdapter[Any] = TypeAdapter(readable(annotation))
         mode: Literal["validation", "serialization"] = "validation" if direction == "input" else "serialization"
         self.schema: JsonSchema = self._adapter.json_schema(schema_generator=_ClosedSchema, mode=mode)
 

@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, core_schema
 from accord.domain.items import Items
 from accord.domain.large import Blob, blob_of
 from accord.sdk.payloads import AttemptPayloads
+from accord.sdk.typed_dict import readable
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ class Stream(Generic[T]):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Read from an array, or the reference to one; to others the schema is that of a list."""
         (item,) = get_args(source) or (Any,)
-        adapter: TypeAdapter[Any] = TypeAdapter(item)
+        adapter: TypeAdapter[Any] = TypeAdapter(readable(item))
 
         def read(value: object, info: ValidationInfo) -> Stream[Any]:
             items = blob_of(value) or value
