@@ -112,7 +112,6 @@ async def test_an_endpoint_that_is_gone_is_removed(
     site: Site, receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver.statuses = [410]
-    await add(site, receiver.url)
     removed = asyncio.Event()
     remove = site.node.parts.webhooks.remove
 
@@ -121,6 +120,7 @@ async def test_an_endpoint_that_is_gone_is_removed(
         removed.set()
 
     monkeypatch.setattr(site.node.parts.webhooks, "remove", noted)
+    await add(site, receiver.url)  # whatever happens next in the home may be the news that finds it gone
     await start(site.node, tmp_path)
     async with asyncio.timeout(40):
         await removed.wait()

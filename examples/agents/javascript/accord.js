@@ -1,7 +1,7 @@
 // What every agent does, from docs/protocol.md: the handshake, heartbeats, credit, assignments and answers. Rules in
 // brackets stand there.
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
@@ -295,11 +295,22 @@ export class Agent {
   async #loadKey() {
     mkdirSync(this.#home, { recursive: true, mode: 0o700 });
     const path = this.#path(`${this.name}.jwk.json`);
-    if (!existsSync(path)) {
-      const { privateKey } = await generateKeyPair('ES256', { extractable: true });
-      writeFileSync(path, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600, flag: 'wx' });
-    }
+    if (!existsSync(path)) await this.#makeKey(path);
     this.#signer = await Signer.of(this.id, JSON.parse(readFileSync(path)));
+  }
+
+  /** Whoever is first of several instances that begin at once makes the key; it is there whole, or not at all. */
+  async #makeKey(path) {
+    const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+    const made = `${path}.${process.pid}`;
+    writeFileSync(made, JSON.stringify(await exportJWK(privateKey)), { mode: 0o600, flag: 'wx' });
+    try {
+      linkSync(made, path);
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(made);
+    }
   }
 
   #believe() {
@@ -310,8 +321,9 @@ export class Agent {
 
   #remember(kids) {
     const path = this.#path('trusted.json');
-    writeFileSync(`${path}.new`, JSON.stringify({ ...this.#remembered(), [this.#url]: kids }), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    const made = `${path}.${process.pid}`;
+    writeFileSync(made, JSON.stringify({ ...this.#remembered(), [this.#url]: kids }), { mode: 0o600 });
+    renameSync(made, path);
   }
 
   #remembered() {

@@ -14,7 +14,6 @@ from accord.builtin import agents as built_in
 from accord.domain.contract import Contract
 from accord.errors import BadInput, Problem, Problems, in_order
 from accord.sdk import Agent
-from accord.sdk.declared import declared_agent
 from accord.sdk.load import load_agents
 from accord.templates.documents import scan_document
 from accord.templates.nodes import Document
@@ -68,6 +67,8 @@ def _declared(document: Document) -> Agent:
     if not isinstance(document.value, dict):
         hint = "it starts with `accord: agent/1`"
         raise BadInput.of("ACC740", "this declares no agent, it is no mapping", place=document.place(""), hint=hint)
+    from accord.sdk.declared import declared_agent  # noqa: PLC0415 - an HTTP client, which few commands need
+
     return declared_agent(document.value, document.place)
 
 

@@ -19,7 +19,6 @@ from accord.cli.hosting import hosted_agents
 from accord.cli.logs import logging_to_stderr
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.server import asked_server
 from accord.engine.node import Node
 from accord.errors import Problems
 from accord.sdk import Agent
@@ -78,6 +77,8 @@ async def opened(shared: Shared) -> AsyncIterator[Service]:
     """The server that was named, or a node of this home that hosts no agents."""
     url = shared.server()
     if url is not None:
+        from accord.cli.server import asked_server  # noqa: PLC0415 - an HTTP client, which few commands need
+
         async with asked_server(url, shared) as server:
             yield server
     else:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
-import httpx
 from msgspec.structs import replace
 
 from accord.codec import chained, decode_system_event, encode_event
@@ -28,6 +27,9 @@ from accord.domain.webhook import SECRET_PREFIX, Delivered, IssuedWebhook, Subsc
 from accord.engine.streams import SystemStream
 from accord.errors import BadInput, NotFound, Place, Problem, Problems, SequenceConflict, StoreCorrupt
 from accord.ports import Append, Clock, Ids, Journal
+
+if TYPE_CHECKING:
+    import httpx
 
 Networks = Sequence[IPv4Network | IPv6Network]
 
@@ -154,6 +156,8 @@ class Webhooks:
 
 def checked_url(text: str) -> httpx.URL:
     """The URL of an endpoint. Raises BadInput."""
+    import httpx  # noqa: PLC0415 - an HTTP client, which most processes with an engine never need
+
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as error:
