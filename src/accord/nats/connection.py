@@ -83,9 +83,15 @@ class _Batch:
 
 
 class _Client(Client):
-    """The driver's client, which tells nobody who we are before the connection is encrypted, where it has to be."""
+    """The driver's client, which tells nobody who we are before the connection is encrypted, where it has to be, and
+    whose pings do not overtake what was written before: whoever waits for the answer relies on that.
+    """
 
     encrypted = False
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        await self._flush_pending(force_flush=True)
+        await super()._send_ping(future)
 
     def _connect_command(self) -> bytes:
         if self.encrypted and not self._server_info.get("tls_required"):

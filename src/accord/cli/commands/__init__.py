@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from accord.cli.commands import access, agents, incidents, journal, keys, new, runs, store, templates, webhooks
+from accord.cli.commands import access, agents, bus, incidents, journal, keys, new, runs, store, templates, webhooks
 from accord.cli.commands.agent import agent
 from accord.cli.commands.conformance import conformance
 from accord.cli.commands.doctor import doctor, version
@@ -48,6 +48,7 @@ app.add_typer(incidents.app, rich_help_panel=LOOK)
 app.add_typer(new.app, rich_help_panel=WRITE)
 app.add_typer(keys.app, rich_help_panel=WRITE)
 app.add_typer(store.app, rich_help_panel=WRITE)
+app.add_typer(bus.app, rich_help_panel=WRITE)
 app.add_typer(access.app, rich_help_panel=WRITE)
 app.add_typer(webhooks.app, rich_help_panel=WRITE)
 
