@@ -109,6 +109,13 @@ def test_nothing_is_told_that_only_follows(broken: str, codes: list[str]) -> Non
     assert [code for code, _ in told(f"{HEAD}tasks:\n  {broken}\n  {USE}\n")] == codes
 
 
+def test_a_misspelt_key_beside_the_right_one_moves_nothing() -> None:
+    tasks = (
+        "tasks:\n  a: {uses: text.trim@^1, with: {text: x}}\n  b: {uses: text.trim@^1, with: {text: '${ tasks.z }'}}\n"
+    )
+    assert told(f"{HEAD}taks: 1\n{tasks}") == [("ACC110", 4), ("ACC130", 7)]
+
+
 @pytest.mark.parametrize(
     ("key", "codes"),
     [

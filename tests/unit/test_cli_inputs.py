@@ -79,6 +79,13 @@ def test_violations_have_the_lines_of_the_file(tmp_path: Path) -> None:
     assert {one.place.file for one in caught.value.problems} == {str(file)}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("3", 3), ("-1.5e2", -150), ("true", True), ("null", None), ('"a"', "a"), ("[1]", [1])]
+)
+def test_json_of_any_kind_is_taken_as_it_stands(text: str, value: Any) -> None:
+    assert read_value(text, "--data").value == value
+
+
 def test_an_input_may_come_by_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"name": "piped"}'))
     assert read_value("-", "--input").value == {"name": "piped"}

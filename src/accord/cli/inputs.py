@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -38,6 +39,9 @@ class Given(msgspec.Struct, frozen=True):
         return self.document.place(pointer, key=key) if self.document is not None else pointer_only(pointer)
 
 
+_SCALAR = re.compile(r"true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?")
+
+
 def read_value(text: str, option: str) -> Given:
     """The value of an option: JSON as it is, `-` for stdin, else a JSON or YAML file. Raises BadInput."""
     document = _document(text, option)
@@ -48,7 +52,7 @@ def read_value(text: str, option: str) -> Given:
 def _document(text: str, option: str) -> Document:
     if text == "-":
         return scan_document(_stdin(), file="<stdin>")
-    if text.lstrip().startswith(("{", "[", '"')) or text in ("true", "false", "null"):
+    if text.lstrip().startswith(("{", "[", '"')) or _SCALAR.fullmatch(text):
         return scan_document(text, file=option)
     path = Path(text)
     if not is_file(path):

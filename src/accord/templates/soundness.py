@@ -100,13 +100,15 @@ def sound_parts(document: Document, flaws: Sequence[Flaw]) -> Sound | None:
     head = _head(value if knows_input else {**value, "input": True})
     template = msgspec.structs.replace(head, tasks=tasks)
     known = frozenset(TaskId(name) for name in unknown & tasks.keys())
-    return Sound(template, known, knows_input, dict(_written(flaws)))
+    return Sound(template, known, knows_input, dict(_written(document.value, flaws)))
 
 
-def _written(flaws: Iterable[Flaw]) -> Iterator[tuple[str, str]]:
+def _written(value: dict[str, Any], flaws: Iterable[Flaw]) -> Iterator[tuple[str, str]]:
+    """By the pointers of keys that were meant and are not there: those of the misspelt ones."""
     for flaw in flaws:
-        if flaw.meant is not None:
-            at = flaw.problem.place.pointer or ""
+        at = flaw.problem.place.pointer or ""
+        found = _member(value, pointer_tokens(at))
+        if flaw.meant is not None and found is not None and flaw.meant not in found[0]:
             yield f"{at.rpartition('/')[0]}/{flaw.meant}", at
 
 
