@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
@@ -102,12 +103,25 @@ class BusAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         """The last value of an option behind the `?`."""
         return parse_qs(urlsplit(self.url).query).get(name, [None])[-1]
 
+    def opened_by(self, file: Path | None) -> BusAddress:
+        """The address with what its password file holds, where there is one. Raises BadInput ACC757."""
+        return self if file is None else self.with_secret(kept_in(file, "ACC757"))
+
     def with_secret(self, kept: str) -> BusAddress:
         """The address with what its password file holds. Raises BadInput ACC757 where the URL has a password."""
         if self.has_password:
             hint = "leave the password out of the URL: it is in the file"
             raise BadInput.of("ACC757", f"{self} has a password itself, and there is a password file", hint=hint)
         return BusAddress(self.url, kept)
+
+
+def kept_in(file: Path, code: str) -> str:
+    """What a password file holds. Raises BadInput with this code."""
+    try:
+        return file.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "it holds the password and nothing else; who runs Accord must be able to read it"
+        raise BadInput.of(code, f"the password file {file} cannot be read: {error}", hint=hint) from error
 
 
 def bus_address(text: str, *, place: Place | None = None) -> BusAddress:

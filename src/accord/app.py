@@ -8,9 +8,8 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
-from accord.addresses import BusAddress
+from accord.addresses import BusAddress, kept_in
 from accord.blobs.files import FileBlobStore
 from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
@@ -59,12 +58,13 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         makes = settings.passphrase_file is None
         passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
-        bus = await stack.enter_async_context(open_bus(settings))
+        key = await _own_key(keys, journal)
+        bus = await stack.enter_async_context(open_bus(settings, [key]))
         ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=SystemClock(), ids=RandomIds())
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
-            key=await _own_key(keys, journal),
+            key=key,
             owner=f"{os.getpid()}-{secrets.token_hex(4)}",
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
@@ -122,25 +122,25 @@ def database_of(settings: Settings) -> StoreAddress:
         hint = "set ACCORD_STORE, or store in settings.toml: postgresql://USER@HOST/DATABASE"
         raise BadInput.of("ACC584", "no database is named: journal and blobs are files in the home", hint=hint)
     file = settings.store_password_file
-    return settings.store if file is None else settings.store.with_password(_kept_in(file, "ACC584"))
+    return settings.store if file is None else settings.store.with_password(kept_in(file, "ACC584"))
 
 
 @asynccontextmanager
-async def open_bus(settings: Settings) -> AsyncIterator[Carrier]:
-    """The bus that the settings name, else one in this process's memory."""
+async def open_bus(settings: Settings, keys: Sequence[PublicKey] = ()) -> AsyncIterator[Carrier]:
+    """The bus that the settings name, else one in this process's memory; agents there are told these keys of ours."""
     address = bus_of(settings)
-    async with MemoryBus() if address is None else _on(address, settings.organisation) as bus:
+    async with MemoryBus() if address is None else _on(address, settings.organisation, keys) as bus:
         yield bus
 
 
-def _on(address: BusAddress, organisation: str) -> AbstractAsyncContextManager[Carrier]:
+def _on(address: BusAddress, organisation: str, keys: Sequence[PublicKey]) -> AbstractAsyncContextManager[Carrier]:
     if address.kind == "redis":
         from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
 
         return RedisBus.open(address, organisation)
     from accord.nats.bus import NatsBus  # noqa: PLC0415 - as above
 
-    return NatsBus.open(address, organisation)
+    return NatsBus.open(address, organisation, keys=keys)
 
 
 def bus_of(settings: Settings) -> BusAddress | None:
@@ -149,18 +149,7 @@ def bus_of(settings: Settings) -> BusAddress | None:
     Raises:
         BadInput: ACC757 the password cannot be read, or there are two.
     """
-    file = settings.bus_password_file
-    if settings.bus is None or file is None:
-        return settings.bus
-    return settings.bus.with_secret(_kept_in(file, "ACC757"))
-
-
-def _kept_in(file: Path, code: str) -> str:
-    try:
-        return file.read_text().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        hint = "it holds the password and nothing else; who runs Accord must be able to read it"
-        raise BadInput.of(code, f"the password file {file} cannot be read: {error}", hint=hint) from error
+    return settings.bus.opened_by(settings.bus_password_file) if settings.bus else None
 
 
 def make_home(settings: Settings) -> None:

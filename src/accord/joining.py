@@ -4,6 +4,7 @@ which needs nothing of the orchestrator.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -11,34 +12,45 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import msgspec
 
+from accord.addresses import BusAddress
 from accord.bus.socketio import SILENT, Member, SocketBus, Watch
 from accord.bus.uploads import HttpPayloads
 from accord.domain.agent import registry_id
 from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
 from accord.domain.ids import InstanceId, KeyId
-from accord.errors import BadInput, KeyUnusable, MessageRefused, Problem, Refused
+from accord.domain.signature import PublicKey
+from accord.errors import BadInput, BusUnavailable, KeyUnusable, MessageRefused, NotFound, Problem, Refused
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.keys.named import key_of
 from accord.machine import SystemClock
-from accord.ports import KeyStore
+from accord.ports import Bus, KeyStore
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from accord.nats.bus import NatsBus
 
 UNKNOWN_KEY: Final = "ACC771"
 """The orchestrator does not know the agent's key: it has to be enrolled."""
 
 ASKED_WITHIN_S: Final = 10.0
+ASKED_AGAIN_AFTER_S: Final = 0.5
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Where to, and what opens the door."""
 
     url: str
+    """Of a server, or of the bus."""
+    bus: BusAddress | None = None
+    """The bus, where the agents connect to that themselves; None where they connect to a server."""
+    server: str | None = None
+    """Where large documents are, beside the bus."""
     token: str | None = None
     """An enrolment token, where the agents' key is not known there yet."""
     credential: str | None = None
@@ -68,7 +80,9 @@ class Joined(msgspec.Struct, frozen=True):
     """A running agent, and its connection."""
 
     worker: Worker
-    bus: SocketBus
+    bus: Bus
+    ended: asyncio.Future[None]
+    """Raises what has ended it for good."""
 
 
 @asynccontextmanager
@@ -85,7 +99,8 @@ async def join(
     async with AsyncExitStack() as stack:
         passphrase = load_passphrase(station.passphrase, station.keys)
         keys = await stack.enter_async_context(FileKeyStore.open(station.keys, passphrase))
-        yield [await stack.enter_async_context(_joined(agent, destination, station, keys)) for agent in agents]
+        joined = _joined if destination.bus is None else _on_bus
+        yield [await stack.enter_async_context(joined(agent, destination, station, keys)) for agent in agents]
 
 
 @asynccontextmanager
@@ -112,7 +127,64 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
         )
         worker = Worker(agent, AgentKey(keys, name), bus, clock, bus.trust, options)
         bus.joined.append(worker.announce)
-        yield Joined(await stack.enter_async_context(worker), bus)
+        yield Joined(await stack.enter_async_context(worker), bus, bus.ended)
+
+
+@asynccontextmanager
+async def _on_bus(agent: Agent, destination: Destination, station: Station, keys: KeyStore) -> AsyncIterator[Joined]:
+    """The agent at the bus itself: its key is known to the orchestrators, and theirs are trusted here."""
+    from accord.nats.bus import NatsBus  # noqa: PLC0415 - it needs the driver, which is an extra
+
+    address = destination.bus
+    if address is None or address.kind != "nats":
+        hint = "connect it to a server: accord agent ... --connect https://SERVER"
+        raise BadInput.of("ACC798", f"an agent cannot connect to {address} itself", hint=hint)
+    trust = Trust(station.trust)
+    believed = trust.of(str(address)) | destination.trusted
+    if not believed:
+        text = f"nothing says which orchestrator at {address} to believe"
+        raise BadInput.of("ACC792", text, hint=HOW_TO_TRUST)
+    name = f"agent.{agent.organisation}.{agent.name}"
+    await _known(keys, name, agent)
+    options = WorkerOptions(
+        registry=registry_id(agent.organisation),
+        drain_within=station.drain_within,
+        payloads=HttpPayloads(destination.server) if destination.server else None,
+    )
+    async with NatsBus.open(address, agent.organisation, agent=agent.id) as bus:
+        told = await _orchestrators(bus, believed, station.watch)
+        trust.keep(str(address), {*believed, *told})
+        worker = Worker(agent, AgentKey(keys, name), bus, SystemClock(), told, options)
+        async with worker:
+            yield Joined(worker, bus, asyncio.get_running_loop().create_future())
+
+
+async def _known(keys: KeyStore, name: str, agent: Agent) -> None:
+    """Raise BadInput where the agent has no key: it cannot have been enrolled."""
+    try:
+        await keys.public(name)
+    except NotFound as error:
+        hint = f"the first time, with a token: accord agent ... --connect https://SERVER --token TOKEN. {HOW_TO_ENROL}"
+        raise BadInput.of("ACC798", f"{agent.name} has no key here, and no bus enrols one", hint=hint) from error
+
+
+async def _orchestrators(bus: NatsBus, believed: frozenset[KeyId], watch: Watch) -> dict[KeyId, PublicKey]:
+    """The keys of the orchestrators that are believed, as soon as one tells them. Raises MessageRefused."""
+    while True:
+        try:
+            told = {key.kid: key for key in await bus.orchestrators()}
+        except BusUnavailable as error:
+            watch.lost(error.problems[0].message)
+            await asyncio.sleep(ASKED_AGAIN_AFTER_S)
+            continue
+        watch.joined()
+        found = {kid: key for kid, key in told.items() if kid in believed}
+        if not found:
+            named = ", ".join(told)
+            raise MessageRefused.of(
+                "ACC799", f"none of the orchestrators at the bus is trusted: {named}", hint=HOW_TO_TRUST
+            )
+        return found
 
 
 class _Door:

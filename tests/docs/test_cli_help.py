@@ -40,7 +40,8 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "journal show", "journal verify", "journal replay", "journal prune", "journal backup",
         "incidents list",
         "keys new", "keys list", "keys rotate", "keys revoke", "new template", "new agent",
-        "serve", "store migrate", "store grant", "access keys new", "access keys list", "access keys revoke",
+        "serve", "store migrate", "store grant", "bus users", "bus dead",
+        "access keys new", "access keys list", "access keys revoke",
         "agent", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
         "templates diff", "webhooks add", "webhooks list", "webhooks show", "webhooks remove",
     }  # fmt: skip

@@ -74,12 +74,18 @@ def of_agent(namespace: str, agent: AgentId) -> Permissions:
         publish=(
             f"{its.root}.partition.*.from.{word}",
             f"{its.root}.notice.registry.from.{word}",
+            its.keys_asked,
             its.dead_letter(queue),
             f"$JS.API.CONSUMER.INFO.{queue.stream}.{queue.consumer}",
             f"$JS.API.CONSUMER.MSG.NEXT.{queue.stream}.{queue.consumer}",
             f"$JS.ACK.{queue.stream}.{queue.consumer}.>",
         ),
-        subscribe=(f"{its.inbox}.>", its.heard(notice_subject(agent)), f"{its.root}.notice.instance.{word}.*"),
+        subscribe=(
+            f"{its.inbox}.>",
+            its.heard(notice_subject(agent)),
+            f"{its.root}.notice.instance.{word}.*",
+            its.keys_told,
+        ),
     )
 
 

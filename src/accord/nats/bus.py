@@ -15,10 +15,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
 from typing import Final, Self
 
+import msgspec
+
 from accord.addresses import BusAddress
 from accord.domain.ids import AgentId
 from accord.domain.message import Message
-from accord.errors import BadInput, BusUnavailable
+from accord.domain.signature import PublicKey
+from accord.errors import BadInput, BusUnavailable, KeyUnusable
 from accord.nats.connection import Connection, Outgoing
 from accord.nats.delivery import ACKNOWLEDGE, ATTEMPTS, STATEMENT, SUBJECT, NatsDelivery, headers_of
 from accord.nats.driver import Msg, errors, js_errors
@@ -31,6 +34,7 @@ from accord.ports import DELIVERIES_MAX, DeadLetter, Inbox, Parcel, is_notice
 logger = logging.getLogger("accord.bus")
 
 REPLICAS_MAX: Final = 5
+KEYS_WITHIN_S: Final = 2.0
 
 
 class NatsBus:
@@ -49,14 +53,21 @@ class NatsBus:
         self._returned: defaultdict[str, set[int]] = defaultdict(set)
         self._numbers = count()
         self._handing_over: dict[str, asyncio.Future[None]] = {}
+        self._keys = b"[]"
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, address: BusAddress, organisation: str, *, agent: AgentId | None = None, limits: Limits | None = None
+        cls,
+        address: BusAddress,
+        organisation: str,
+        *,
+        agent: AgentId | None = None,
+        limits: Limits | None = None,
+        keys: Sequence[PublicKey] = (),
     ) -> AsyncIterator[Self]:
         """The bus in the namespace of the address, which is the organisation's where it names none; as the agent that
-        is named, else as an orchestrator.
+        is named, else as an orchestrator, which tells agents that ask for them these keys.
 
         Raises BusUnavailable, BadInput.
         """
@@ -67,6 +78,7 @@ class NatsBus:
         async def renewed(connection: Connection) -> None:
             if not opened:
                 opened.append(cls(connection, subjects, limits))
+                opened[0]._keys = msgspec.json.encode([key.to_jwk() for key in keys])
             await opened[0]._renew()
 
         name = f"accord {agent or 'orchestrator'}"
@@ -147,6 +159,30 @@ class NatsBus:
             raise self._connection.away(error) from error
         return found
 
+    async def orchestrators(self) -> list[PublicKey]:
+        """The keys that an orchestrator tells: each is believed by its thumbprint, or not at all.
+
+        Raises BusUnavailable where none answers.
+        """
+        told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        async def hear(found: Msg) -> None:
+            if not told.done():
+                told.set_result(found.data)
+
+        client = self._connection.client
+        subscription = await client.subscribe(self._subjects.keys_told, cb=hear)
+        try:
+            await client.flush()
+            await self._connection.tell(self._subjects.keys_asked)
+            async with asyncio.timeout(KEYS_WITHIN_S):
+                return [PublicKey.from_jwk(one) for one in msgspec.json.decode(await told, type=list[dict[str, str]])]
+        except (TimeoutError, msgspec.DecodeError, KeyUnusable) as error:
+            raise self._connection.away(f"no orchestrator tells its keys: {str(error) or 'none answers'}") from error
+        finally:
+            if self._connection.is_there:
+                await subscription.unsubscribe()
+
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def _renew(self) -> None:
@@ -155,7 +191,8 @@ class NatsBus:
         self._prepared.clear()
         if self._subjects.sender is None:
             await prepare(client.jetstream(), self._subjects, self._limits)
-        await client.subscribe(self._subjects.acknowledged(f"{self._name}.*"), cb=self._was_acknowledged)
+            await client.subscribe(self._subjects.acknowledged(f"{self._name}.*"), cb=self._was_acknowledged)
+            await client.subscribe(self._subjects.keys_asked, queue="orchestrators", cb=self._tell_keys)
         for inbox in list(self._inboxes):
             await inbox.open()
 
@@ -199,6 +236,10 @@ class NatsBus:
         waiting = self._handing_over.get(found.subject.rpartition(".")[2])
         if waiting is not None and not waiting.done():
             waiting.set_result(None)
+
+    async def _tell_keys(self, _: Msg) -> None:
+        with suppress(BusUnavailable):  # they are asked for again
+            await self._connection.tell(self._subjects.keys_told, self._keys)
 
     async def _bury(self, queue: Queue, delivery: NatsDelivery) -> None:
         """Put a dead letter aside, and only then out of its queue: it may be put aside twice, and is never lost."""

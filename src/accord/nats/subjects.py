@@ -109,6 +109,16 @@ class Subjects(msgspec.Struct, frozen=True):
         """Where a dead letter of a queue is put."""
         return f"{self.root}.dead.{queue.consumer}"
 
+    @property
+    def keys_asked(self) -> str:
+        """Where an agent asks for the keys of the orchestrators."""
+        return f"{self.root}.keys.asked"
+
+    @property
+    def keys_told(self) -> str:
+        """Where everybody hears them: no secret, and believed by their thumbprints alone."""
+        return f"{self.root}.keys.told"
+
     def acknowledged(self, who: str) -> str:
         """Where who hands something over hears that it was acknowledged."""
         return f"{self.root}.acknowledged.{who}"

@@ -9,10 +9,12 @@ from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import msgspec
 from rich.text import Text
 
+from accord.addresses import BUS_SCHEMES, BusAddress
 from accord.bus.socketio import Watch
 from accord.cli.errors import BAD_INPUT, DONE
 from accord.cli.hosting import agents_of
@@ -22,6 +24,7 @@ from accord.cli.session import carry_out
 from accord.credentials import read_credential
 from accord.domain.ids import KeyId
 from accord.joining import Destination, Joined, Station, join
+from accord.settings import Settings
 
 RESTARTED_AFTER_S = 1.0
 """An instance that ended by itself is started again after so long."""
@@ -49,7 +52,7 @@ def agent(shared: Shared, asked: Asked, instances: int) -> None:
 
 
 async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
-    for name in ("accord.connection", "accord.agent"):
+    for name in ("accord.connection", "accord.agent", "accord.bus"):
         logging.getLogger(name).setLevel(logging.WARNING)  # whoever runs an agent has to see what becomes of it
     async with _joined(shared, asked, _Connections(asked.url, screen)) as joined:
         for one in joined:
@@ -63,7 +66,7 @@ async def _until_stopped(joined: list[Joined], end: Awaitable[None] | None) -> N
     """Return when the command is interrupted, or at this `end`; raise what a server has refused for good."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
-    ended = [one.bus.ended for one in joined]
+    ended = [one.ended for one in joined]
     if end is not None:
         ended.append(asyncio.ensure_future(end))
     try:
@@ -110,6 +113,8 @@ def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextM
     settings = shared.settings()
     destination = Destination(
         url=asked.url.rstrip("/"),
+        bus=_bus(asked.url, settings),
+        server=shared.named_server or settings.server,
         token=asked.token,
         credential=read_credential(settings.credentials),
         trusted=frozenset(map(KeyId, asked.trust)),
@@ -122,6 +127,14 @@ def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextM
         watch=watch,
     )
     return join(agents_of(asked.target), destination, station)
+
+
+def _bus(url: str, settings: Settings) -> BusAddress | None:
+    """The address of the bus, where it is one that is connected to. Raises BadInput."""
+    if urlsplit(url).scheme not in BUS_SCHEMES:
+        return None
+    named = Shared(bus=url).settings().bus  # without a password, as everywhere on a command line
+    return named.opened_by(settings.bus_password_file) if named else None
 
 
 # -- several instances -------------------------------------------------------------------------------------------
@@ -162,7 +175,8 @@ async def _kept_running(command: Sequence[str], screen: Screen) -> int:
 
 def _command(shared: Shared, asked: Asked) -> list[str]:
     """The command of one instance; it is known by now and needs no token."""
-    command = [sys.executable, "-m", "accord", "agent", asked.target, "--connect", asked.url, "--child"]
+    server = ["--server", shared.named_server] if shared.named_server else []
+    command = [sys.executable, "-m", "accord", *server, "agent", asked.target, "--connect", asked.url, "--child"]
     command += [part for key in asked.trust for part in ("--trust", key)]
     command += ["--drain", str(asked.drain_s)]
     command += ["--home", str(shared.home)] if shared.home else []

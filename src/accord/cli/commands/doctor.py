@@ -18,12 +18,12 @@ else:
     action = later("accord.cli.actions.doctor")
 
 
-@shares("agents", "home", "store")
+@shares("agents", "home", "store", "bus")
 def doctor(shared: Shared) -> None:
     """Look for everything that can be wrong here, and say what to do about it.
 
-    The machine, the home, keys and settings, the journal and its blobs, in files or in PostgreSQL, runs that nobody
-    works on, agents that cannot be loaded. The exit code is 1 where something fails; warnings alone do not.
+    The machine, the home, keys and settings, the journal and its blobs, in files or in PostgreSQL, the bus, runs that
+    nobody works on, agents that cannot be loaded. The exit code is 1 where something fails; warnings alone do not.
 
     **Examples**
 
