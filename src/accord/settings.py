@@ -108,7 +108,7 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     open_metrics: bool = False
     """Whether `/metrics` answers callers on this machine without a credential."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses of proxies in front of the server, which are believed whom they ask for: `["10.0.0.5"]`."""
+    """Addresses or networks of proxies in front of the server, which are believed whom they ask for: `["10.0.0.5"]`."""
     webhook_networks: tuple[str, ...] = ()
     """Of addresses that are not public, those that webhooks may have: `["10.0.0.0/8"]`."""
     oidc_issuer: str | None = None

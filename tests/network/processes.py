@@ -38,6 +38,11 @@ class Started:
         self._process: Process | None = None
         self.is_stopped = False
 
+    def knowing(self, **environment: str) -> Started:
+        """The same, with more in its environment."""
+        self._environment.update(environment)
+        return self
+
     @property
     def runs(self) -> bool:
         """Whether there is a process."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Collection
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, cast
 
 from starlette.responses import Response
@@ -14,6 +16,22 @@ from accord.gateway.lobby import GUEST, Guest
 
 if TYPE_CHECKING:
     from accord.gateway.application import Gateway
+
+
+def is_among(host: str | None, trusted: Collection[str]) -> bool:
+    """Whether the address of a caller is one of these, or in one of these networks."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host is not None and host in trusted
+    return any(address in network for network in map(_network, trusted) if network is not None)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 class Entrance(HttpToolsProtocol):
@@ -27,7 +45,7 @@ class Entrance(HttpToolsProtocol):
         """Let it into the lobby, unless too many of its address are there."""
         super().connection_made(transport)
         host = self.client[0] if self.client else None
-        counted = None if host in self.config.forwarded_allow_ips else host  # a proxy speaks for many
+        counted = None if is_among(host, self.config.forwarded_allow_ips) else host  # a proxy speaks for many
         gateway = cast("Gateway", self.config.app)
         self._guest = gateway.lobby.enter(counted, self._show_out)
         if self._guest is None:

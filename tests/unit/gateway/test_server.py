@@ -14,6 +14,7 @@ import pytest
 from starlette.responses import StreamingResponse
 
 from accord.gateway.application import Gateway
+from accord.gateway.entrance import is_among
 from accord.gateway.problems import ProblemDetails
 from accord.gateway.server import Address, bound, serving, url_of
 
@@ -119,3 +120,18 @@ async def test_what_is_no_http_is_told_as_a_problem(gateway: Gateway, sent: byte
     assert b"content-type: application/problem+json" in head
     assert f"content-length: {len(body)}".encode() in head
     assert msgspec.json.decode(body, type=ProblemDetails).code == "ACC957"
+
+
+@pytest.mark.parametrize(
+    ("host", "counts"),
+    [
+        ("10.0.0.5", True),
+        ("10.0.0.6", False),
+        ("172.28.3.4", True),
+        ("172.29.0.1", False),
+        ("::1", True),
+        (None, False),
+    ],
+)
+def test_proxies_are_trusted_by_address_or_network(host: str | None, counts: bool) -> None:
+    assert is_among(host, ["10.0.0.5", "172.28.0.0/16", "::1", "balancer"]) == counts
