@@ -1,7 +1,7 @@
 """`python -m bench`: how fast Accord is, everything counted: agents, orchestrator, journal, bus. It is the embedded
-default that is measured, or with `--on postgres` a PostgreSQL server that is started for it.
+default that is measured, or with `--on` servers that are started for it.
 
-With `--peers`, each scenario that other systems know is measured with them as well, right after Accord.
+With `--compare`, Accord in all its forms and other systems are measured side by side, under the same load.
 
 Prints a table, and one JSON line per scenario (also appended to `--out`). A figure is only worth something beside its
 machine, so each line names cores and Python. No test looks at these figures.
@@ -10,137 +10,121 @@ machine, so each line names cores and Python. No test looks at these figures.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import uvloop
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from accord.app import settle_memory
+from bench.compare import SYSTEMS, Failed, Row, System, compared, machine
 from bench.measure import Figures, Readings
 from bench.network import NETWORK
-from bench.scenarios import Scenario, on
-from bench.stores import Embedded, Store, store
+from bench.peers.load import LOADS
+from bench.report import figures_table, read, readings_table, write
+from bench.scenarios import ON, on
 
-PEERS = {"LangGraph, SQLite saver, sync": "langgraph_sqlite", "DBOS, SQLite": "dbos_sqlite"}
-"""Modules of `bench.peers`, by what they measure."""
-
-COMPARED = ("lone", "chain-100", "chain-500", "fan-out")
-"""The scenarios that the peers know."""
-
-SCENARIOS = (*on(Embedded()), *NETWORK)
+SCENARIOS = (*on("embedded"), *NETWORK)
 """Those over the network are of the embedded default alone."""
 
-
-class Row(msgspec.Struct, frozen=True):
-    """What a system did in a scenario."""
-
-    scenario: Scenario
-    system: str
-    figures: Figures | Readings
+CONSOLE = Console(stderr=True)
 
 
-def main() -> None:
-    """Run the chosen scenarios, one after the other, each in a fresh home."""
+def main() -> int:
+    """Measure what was asked for, one after the other; gives the exit code."""
     arguments = _arguments()
-    console = Console(stderr=True)
-    names = arguments.only or (COMPARED if arguments.peers else [one.name for one in SCENARIOS])
-    rows = []
+    if arguments.report:
+        write(read(arguments.report))
+        return 0
+    return _compare(arguments) if arguments.compare is not None else _scenarios(arguments)
+
+
+def _scenarios(arguments: argparse.Namespace) -> int:
+    """Each in a fresh home."""
+    figures: list[tuple[str, str, Figures]] = []
+    readings: list[tuple[str, Readings]] = []
+    system = f"Accord, {arguments.on}"
+    known = SCENARIOS if arguments.on == "embedded" else on(arguments.on)
+    chosen = [one for one in known if not arguments.only or one.name in arguments.only]
     settle_memory()
-    with store(arguments.on) as where:
-        known = SCENARIOS if isinstance(where, Embedded) else on(where)
-        chosen = [one for one in known if one.name in names]
-        for scenario in track(chosen, description="bench", console=console, disable=not console.is_terminal):
-            for row in _measured(scenario, where, arguments):
-                rows.append(row)
-                _print(row, arguments.out)
-    for table in (_table(rows), _readings(rows)):
+    for scenario in track(chosen, description="bench", console=CONSOLE, disable=not CONSOLE.is_terminal):
+        found = uvloop.run(scenario.run(scale=arguments.scale))
+        values = found.values if isinstance(found, Readings) else msgspec.to_builtins(found)
+        _tell({"scenario": scenario.name, "system": system, **values, **machine()}, arguments.out)
+        if isinstance(found, Figures):
+            figures.append((scenario.name, system, found))
+        else:
+            readings.append((scenario.name, found))
+    for table in (figures_table(figures), readings_table(readings)):
         if table.row_count:
-            console.print(table)
+            CONSOLE.print(table)
+    return 0
 
 
-def _print(row: Row, out: str | None) -> None:
-    line = json.dumps(_record(row))
-    print(line, flush=True)
+def _compare(arguments: argparse.Namespace) -> int:
+    """All systems, or those that were named; 1 where one of them could not be measured."""
+    rows: list[Row] = []
+    failures: list[str] = []
+    names = arguments.only or list(LOADS)
+    for system in track(_systems(arguments.compare), "compare", console=CONSOLE, disable=not CONSOLE.is_terminal):
+        try:
+            for row in compared(system, names, arguments.scale):
+                rows.append(row)
+                _tell(row, arguments.out)
+        except Failed as error:
+            failures.append(str(error))
+    rows.sort(key=lambda row: names.index(row.scenario))  # a scenario's rows beside each other
+    labels = {system.key: system.name for system in SYSTEMS}
+    CONSOLE.print(figures_table((row.scenario, labels[row.system], row.figures) for row in rows))
+    for failure in failures:
+        CONSOLE.print(f"not measured: {failure}", style="red", markup=False)
+    if arguments.docs:
+        write(rows)
+    return 1 if failures else 0
+
+
+def _systems(named: Sequence[str]) -> list[System]:
+    return [system for system in SYSTEMS if (system.key in named if named else system.unasked)]
+
+
+def _tell(line: object, out: str | None) -> None:
+    text = msgspec.json.encode(line).decode()
+    print(text, flush=True)
     if out:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
         with Path(out).open("a") as file:
-            file.write(line + "\n")
-
-
-def _measured(scenario: Scenario, where: Store, arguments: argparse.Namespace) -> Iterator[Row]:
-    yield Row(scenario, where.name, uvloop.run(scenario.run(scale=arguments.scale)))
-    if arguments.peers and scenario.name in COMPARED:
-        for system, module in PEERS.items():
-            command = [arguments.peers, "-m", f"bench.peers.{module}", scenario.name, str(arguments.scale)]
-            told = subprocess.run(command, check=True, capture_output=True).stdout
-            yield Row(scenario, system, msgspec.json.decode(told.splitlines()[-1], type=Figures))
+            file.write(text + "\n")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    what = "; ".join(f"{one.name}: {one.what}" for one in SCENARIOS)
+    keys = ", ".join(system.key for system in SYSTEMS)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=what, choices=[one.name for one in SCENARIOS])
     parser.add_argument(
-        "--only", nargs="*", metavar="NAME", help="; ".join(f"{one.name}: {one.what}" for one in SCENARIOS)
+        "--scale", type=float, default=1.0, help="of the runs or tasks, or of the time (0.1 for a quick look)"
     )
+    parser.add_argument("--on", choices=ON, default="embedded", help="where journal and bus are")
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="of the number of runs or tasks (0.1 for a quick look)"
+        "--compare",
+        nargs="*",
+        metavar="SYSTEM",
+        choices=[system.key for system in SYSTEMS],
+        help=f"measure {', '.join(LOADS)} for these systems: {keys}",
     )
-    parser.add_argument("--on", choices=("embedded", "postgres"), default="embedded", help="where the journal is")
-    parser.add_argument("--peers", metavar="PYTHON", help="also measure bench/peers, with this interpreter")
     parser.add_argument("--out", metavar="FILE", help="append the JSON lines to this file")
-    return parser.parse_args()
-
-
-def _record(row: Row) -> dict[str, object]:
-    machine = {"python": platform.python_version(), "machine": platform.machine(), "cores": _cores()}
-    return {"scenario": row.scenario.name, "system": row.system, **_values(row.figures), **machine}
-
-
-def _values(figures: Figures | Readings) -> dict[str, float]:
-    values: dict[str, float] = msgspec.to_builtins(figures)
-    return figures.values if isinstance(figures, Readings) else values
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _table(rows: list[Row]) -> Table:
-    table = Table(title="Hand-offs, or steps of peers", title_justify="left")
-    words = ("scenario", "system")
-    for heading in (*words, "a second", "CPU-ms each", "p50 ms", "p95 ms", "peak MiB"):
-        table.add_column(heading, justify="left" if heading in words else "right")
-    for row in rows:
-        one = row.figures
-        if not isinstance(one, Figures):
-            continue
-        table.add_row(
-            row.scenario.name,
-            row.system,
-            f"{one.per_second:,.0f}",
-            f"{one.cpu_ms_each:.3f}",
-            f"{one.p50_ms:.1f}",
-            f"{one.p95_ms:.1f}",
-            f"{one.peak_mib:.0f}",
-        )
-    return table
-
-
-def _readings(rows: list[Row]) -> Table:
-    table = Table("scenario", "what", title="Over the network", title_justify="left")
-    table.add_column("figure", justify="right")
-    for row in rows:
-        if isinstance(row.figures, Readings):
-            for name, value in row.figures.values.items():
-                table.add_row(row.scenario.name, name, f"{value:,.2f}")
-    return table
+    parser.add_argument("--docs", action="store_true", help="write chart and tables of --compare into docs/")
+    parser.add_argument("--report", metavar="FILE", help="the same from this file's JSON lines; nothing is measured")
+    arguments = parser.parse_args()
+    if arguments.compare is not None and set(arguments.only or ()) - set(LOADS):
+        parser.error(f"--compare knows these scenarios alone: {', '.join(LOADS)}")
+    if arguments.docs and arguments.compare is None:
+        parser.error("--docs goes with --compare")
+    return arguments
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -37,7 +37,7 @@ async def items(count: int) -> list[int]:
 
 async def total(numbers: list[int]) -> int:
     """The end of a fan."""
-    return sum(numbers)
+    return len(numbers)
 
 
 async def stamp(n: int) -> int:

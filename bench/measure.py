@@ -9,11 +9,14 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
+
+PROC = Path("/proc")
+"""Where Linux tells of processes."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Of whole runs."""
     peak_mib: float
     """Of the process, since it started."""
+    held_mib: float | None = None
+    """By all counted processes, at the end; what they share is counted once. None where there is no `/proc`."""
 
 
 class Readings(msgspec.Struct, frozen=True):
@@ -42,7 +47,7 @@ class Process:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._place = Path(f"/proc/{pid}")
+        self._place = PROC / str(pid)
 
     @property
     def cpu_s(self) -> float:
@@ -57,12 +62,17 @@ class Process:
     @property
     def resident_mib(self) -> float:
         """What it holds in memory."""
-        return _status_mib(self._place, "VmRSS:")
+        return _value_mib(self._place / "status", "VmRSS:")
+
+    @property
+    def held_mib(self) -> float:
+        """What it holds in memory, with its part of what it shares with others."""
+        return _value_mib(self._place / "smaps_rollup", "Pss:")
 
     @property
     def peak_mib(self) -> float:
         """The most that it has held, since it started or `forget_peak`."""
-        return _status_mib(self._place, "VmHWM:")
+        return _value_mib(self._place / "status", "VmHWM:")
 
     def forget_peak(self) -> None:
         """Let the peak begin with what is held now."""
@@ -75,12 +85,19 @@ class Family(Process):
     @property
     def cpu_s(self) -> float:
         """CPU seconds so far of itself, of its children, and of those that have ended."""
-        children = (self._place / "task" / str(self.pid) / "children").read_text().split()
-        living = 0.0
-        for child in children:
+        return self._spent_s(4) + self._of_children(lambda child: child.cpu_s)
+
+    @property
+    def held_mib(self) -> float:
+        """What all of them hold in memory."""
+        return super().held_mib + self._of_children(lambda child: child.held_mib)
+
+    def _of_children(self, value: Callable[[Process], float]) -> float:
+        found = 0.0
+        for child in (self._place / "task" / str(self.pid) / "children").read_text().split():
             with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended, and counts as such next time
-                living += Process(int(child)).cpu_s
-        return self._spent_s(4) + living
+                found += value(Process(int(child)))
+        return found
 
 
 class Meter:
@@ -88,10 +105,12 @@ class Meter:
 
     def __init__(self, others: Sequence[Process] = ()) -> None:
         self._others = others
+        self._all = (Process(os.getpid()), *others)
         self.latencies_s: list[float] = []
         self.handoffs = 0
         self._seconds = 0.0
         self._cpu_s = 0.0
+        self._held_mib: float | None = None
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
@@ -100,6 +119,7 @@ class Meter:
         yield
         self._seconds += time.perf_counter() - wall
         self._cpu_s += self._used_s() - cpu
+        self._held_mib = round(sum(one.held_mib for one in self._all), 1) if PROC.exists() else None
 
     def _used_s(self) -> float:
         return _cpu_s() + sum(other.cpu_s for other in self._others)
@@ -122,6 +142,7 @@ class Meter:
             p50_ms=round(statistics.median(self.latencies_s) * 1e3, 2),
             p95_ms=round(share(self.latencies_s, 0.95) * 1e3, 2),
             peak_mib=round(_peak_mib(), 1),
+            held_mib=self._held_mib,
         )
 
 
@@ -138,10 +159,9 @@ def _cpu_s() -> float:
 
 def _peak_mib() -> float:
     """Of this program alone: what `getrusage` tells of a new one begins with what its parent held."""
-    own = Path("/proc/self")
-    return _status_mib(own, "VmHWM:") if own.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Process(os.getpid()).peak_mib if PROC.exists() else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _status_mib(place: Path, name: str) -> float:
-    (found,) = (line for line in (place / "status").read_text().splitlines() if line.startswith(name))
+def _value_mib(file: Path, name: str) -> float:
+    (found,) = (line for line in file.read_text().splitlines() if line.startswith(name))
     return int(found.split()[1]) / 1024

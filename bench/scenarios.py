@@ -12,14 +12,12 @@ from typing import Any
 
 import msgspec
 
-from accord.app import host, open_node
 from accord.domain.ids import Digest
 from accord.engine.node import Node
-from accord.engine.parts import Tuning
 from accord.templates.reading import read_source
-from bench.agents import worker
-from bench.measure import Figures, Meter, Readings
-from bench.stores import Store
+from bench.deployment import orchestrator, staffed
+from bench.measure import Family, Figures, Meter, Readings
+from bench.servers import running
 
 TEXT = "x" * 260
 """Makes inputs and outputs of about 300 bytes."""
@@ -42,12 +40,24 @@ class Scenario(msgspec.Struct, frozen=True):
         return await self.measure(scale)
 
 
+ON: dict[str, tuple[str, ...]] = {
+    "embedded": (),
+    "postgres": ("postgres",),
+    "postgres+nats": ("postgres", "nats"),
+    "postgres+redis": ("postgres", "redis"),
+}
+"""The servers that are started for a measurement, by what it is on."""
+
+
 @asynccontextmanager
-async def _node(store: Store) -> AsyncIterator[Node]:
-    tuning = Tuning(max_runs=100_000, max_waiting=1_000_000)
-    with tempfile.TemporaryDirectory() as folder, store.settings(Path(folder) / "home") as settings:
-        async with open_node(settings, tuning) as node, host(node, [worker()]):
-            yield node
+async def _node(on: str) -> AsyncIterator[tuple[Node, Meter]]:
+    """An orchestrator with its agents, and a meter of everything."""
+    with tempfile.TemporaryDirectory() as folder, running(ON[on]) as servers:
+        addresses = {kind: one.address for kind, one in servers.items()}
+        home = Path(folder) / "home"
+        async with orchestrator(addresses, home) as node, staffed(node, addresses, home) as children:
+            counted = (*(one.pid for one in servers.values()), *children)
+            yield node, Meter([Family(pid) for pid in counted])
 
 
 async def publish(node: Node, template: dict[str, Any]) -> Digest:
@@ -94,9 +104,32 @@ def hops(count: int) -> dict[str, Any]:
     return tasks
 
 
+def chain() -> dict[str, Any]:
+    """The template of 5 steps, one after the other."""
+    return template_of("chain", hops(5), "${ tasks.t4.output }", HOP)
+
+
+def fan() -> dict[str, Any]:
+    """The template of 1 → as many as the input says → 1."""
+    tasks = {
+        "items": {"uses": "bench.items@^1", "with": {"count": "${ input.count }"}},
+        "hops": {
+            "uses": "bench.hop@^1",
+            "for_each": "${ tasks.items.output }",
+            "with": {"n": "${ item }", "text": TEXT},
+        },
+        "counts": {
+            "uses": "bench.total@^1",
+            "needs": ["hops"],
+            "with": {"numbers": "${ tasks.items.output }"},
+        },
+    }
+    return template_of("fan", tasks, "${ tasks.counts.output }", {"count": {"type": "integer"}})
+
+
 async def chains(node: Node, in_flight: int, count: int, meter: Meter) -> Figures:
     """The figures of so many runs of 5 steps, so many of them in flight."""
-    digest = await publish(node, template_of("chain", hops(5), "${ tasks.t4.output }", HOP))
+    digest = await publish(node, chain())
     await one_run(node, digest, {"n": 0, "text": TEXT}, Meter(), 5)
     places = asyncio.Semaphore(in_flight)
 
@@ -109,34 +142,19 @@ async def chains(node: Node, in_flight: int, count: int, meter: Meter) -> Figure
     return meter.figures()
 
 
-def _chain(store: Store, in_flight: int, runs: int) -> Measure:
+def _chain(on: str, in_flight: int, runs: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        async with _node(store) as node:
-            return await chains(node, in_flight, max(int(runs * scale), in_flight), Meter(store.processes))
+        async with _node(on) as (node, meter):
+            return await chains(node, in_flight, max(int(runs * scale), in_flight), meter)
 
     return measure
 
 
-def _fan(store: Store, width: int, runs: int) -> Measure:
+def _fan(on: str, width: int, runs: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        meter = Meter(store.processes)
         wide = max(int(width * (scale if runs == 1 else 1)), 10)
-        tasks = {
-            "items": {"uses": "bench.items@^1", "with": {"count": "${ input.count }"}},
-            "hops": {
-                "uses": "bench.hop@^1",
-                "for_each": "${ tasks.items.output }",
-                "with": {"n": "${ item }", "text": TEXT},
-            },
-            "counts": {
-                "uses": "bench.total@^1",
-                "needs": ["hops"],
-                "with": {"numbers": "${ tasks.items.output }"},
-            },
-        }
-        template = template_of("fan", tasks, "${ tasks.counts.output }", {"count": {"type": "integer"}})
-        async with _node(store) as node:
-            digest = await publish(node, template)
+        async with _node(on) as (node, meter):
+            digest = await publish(node, fan())
             await one_run(node, digest, {"count": 3}, Meter(), 5)
             with meter.measuring():
                 await asyncio.gather(*(one_run(node, digest, {"count": wide}, meter, wide + 2) for _ in range(runs)))
@@ -145,9 +163,8 @@ def _fan(store: Store, width: int, runs: int) -> Measure:
     return measure
 
 
-def _large(store: Store, tasks: int, branches: int) -> Measure:
+def _large(on: str, tasks: int, branches: int) -> Measure:
     async def measure(scale: float) -> Figures:
-        meter = Meter(store.processes)
         count = max(int(tasks * scale), branches)
         spec: dict[str, Any] = {}
         for number in range(count):
@@ -156,7 +173,7 @@ def _large(store: Store, tasks: int, branches: int) -> Measure:
             spec[f"t{number}"] = {"uses": "bench.hop@^1", "with": inputs}
         last = f"${{ tasks.t{count - 1}.output.n }}"
         template = template_of("large", spec, last, HOP)
-        async with _node(store) as node:
+        async with _node(on) as (node, meter):
             digest = await publish(node, template)
             with meter.measuring():
                 await one_run(node, digest, {"n": 0, "text": TEXT}, meter, count)
@@ -165,16 +182,16 @@ def _large(store: Store, tasks: int, branches: int) -> Measure:
     return measure
 
 
-def on(store: Store) -> tuple[Scenario, ...]:
-    """Those in which orchestrator and agents are one process, with the journal in this store."""
+def on(place: str) -> tuple[Scenario, ...]:
+    """Those of an orchestrator and its agents, on one of the places of `ON`."""
     return (
-        Scenario("lone", "one run of 5 steps at a time", _chain(store, 1, 100)),
-        Scenario("chain-10", "5 steps, 10 runs in flight", _chain(store, 10, 500)),
-        Scenario("chain-100", "5 steps, 100 runs in flight", _chain(store, 100, 2_000)),
-        Scenario("chain-500", "5 steps, 500 runs in flight", _chain(store, 500, 4_000)),
-        Scenario("fan-out", "1 → 100 → 1, 10 runs at once", _fan(store, 100, 10)),
-        Scenario("wide", "1 → 10 000 → 1", _fan(store, 10_000, 1)),
-        Scenario("large-1000", "a graph of 1 000 tasks, 100 branches", _large(store, 1_000, 100)),
-        Scenario("large-10000", "a graph of 10 000 tasks, 100 branches", _large(store, 10_000, 100)),
-        Scenario("large-100000", "a graph of 100 000 tasks, 100 branches", _large(store, 100_000, 100)),
+        Scenario("lone", "one run of 5 steps at a time", _chain(place, 1, 100)),
+        Scenario("chain-10", "5 steps, 10 runs in flight", _chain(place, 10, 500)),
+        Scenario("chain-100", "5 steps, 100 runs in flight", _chain(place, 100, 2_000)),
+        Scenario("chain-500", "5 steps, 500 runs in flight", _chain(place, 500, 4_000)),
+        Scenario("fan-out", "1 → 100 → 1, 10 runs at once", _fan(place, 100, 10)),
+        Scenario("wide", "1 → 10 000 → 1", _fan(place, 10_000, 1)),
+        Scenario("large-1000", "a graph of 1 000 tasks, 100 branches", _large(place, 1_000, 100)),
+        Scenario("large-10000", "a graph of 10 000 tasks, 100 branches", _large(place, 10_000, 100)),
+        Scenario("large-100000", "a graph of 100 000 tasks, 100 branches", _large(place, 100_000, 100)),
     )

@@ -103,11 +103,11 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(extra: str = "") -> Iterator[NatsServer]:
-    """A server with its data in a new folder, in memory where that can be. It is killed at the end, and nothing of it
-    stays; `extra` is added to its configuration.
+def nats_server(extra: str = "", parent: Path | None = None) -> Iterator[NatsServer]:
+    """A server with its data in a new folder: of `parent`, else in memory where that can be. It is killed at the end,
+    and nothing of it stays; `extra` is added to its configuration.
     """
-    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    place = _MEMORY if parent is None and os.access(_MEMORY, os.W_OK) else parent
     with tempfile.TemporaryDirectory(dir=place, prefix=PREFIX, ignore_cleanup_errors=True) as name:
         server = NatsServer(Path(name), _free_port())
         server.extra = extra

@@ -1,4 +1,4 @@
-"""DBOS on SQLite, its default: every step is recorded before the next one starts."""
+"""DBOS on PostgreSQL, or on SQLite, its default: every step is recorded before the next one starts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import uvloop
 from dbos import DBOS, DBOSConfig
 
-from bench.peers.steps import STEPS, TEXT, WIDTH, asked, measured, tell
+from bench.peers.load import STEPS, TEXT, WIDTH, Load, Run, answer, asked, versions_of
 
 
 @DBOS.step()
@@ -39,29 +40,33 @@ async def chain(number: int) -> int:
 
 
 @DBOS.workflow()
-async def fan() -> int:
+async def fan(number: int) -> int:
     """1 → 100 → 1."""
     done = await asyncio.gather(*(hop(n, TEXT) for n in await items()))
     return await total([int(str(one["n"])) for one in done])
 
 
+def runs(load: Load) -> Run:
+    """How a run is started and waited for."""
+    workflow = fan if load.fans else chain
+
+    async def run(number: int) -> int:
+        handle = await DBOS.start_workflow_async(workflow, number)
+        return int(await handle.get_result())
+
+    return run
+
+
 async def main() -> None:
-    """Measure the scenario that was asked for."""
-    scenario, scale = asked()
+    """Measure what was asked for."""
+    order = asked()
     with tempfile.TemporaryDirectory() as folder:
-        database = f"sqlite:///{Path(folder) / 'peer.db'}"
+        database = order.addresses.get("postgres", "") or f"sqlite:///{Path(folder) / 'peer.db'}"
         config: DBOSConfig = {"name": "bench", "system_database_url": database, "log_level": "ERROR"}
         DBOS(config=config)
         DBOS.launch()
-
-        async def run(number: int) -> int:
-            handle = await (
-                DBOS.start_workflow_async(fan) if scenario == "fan-out" else DBOS.start_workflow_async(chain, number)
-            )
-            return int(await handle.get_result())
-
-        tell(await measured(scenario, scale, run))
+        await answer(order, runs, versions_of("dbos"))
         DBOS.destroy()
 
 
-asyncio.run(main())
+uvloop.run(main())

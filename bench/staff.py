@@ -1,0 +1,44 @@
+"""Agents in a process of their own, with a connection of their own to the bus: `python -m bench.staff`.
+
+The orchestrator has made their key in its home and enrolled it. Where that is, and how bus and store are reached, comes
+on the input. They work until the input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from accord.app import open_bus, open_stores, settle_memory
+from accord.blobs.payloads import BlobPayloads
+from accord.domain.agent import registry_id
+from accord.keys.file import FileKeyStore, load_passphrase
+from accord.machine import SystemClock
+from accord.sdk.worker import AgentKey, Worker, WorkerOptions
+from bench.agents import worker
+from bench.deployment import KEY, Post, settings_of
+
+
+async def main() -> None:
+    """Work until the input ends."""
+    post = msgspec.json.decode(sys.stdin.readline(), type=Post)
+    settings = settings_of(post.addresses, Path(post.home))
+    passphrase = load_passphrase(settings.passphrase, settings.keys, makes=False)
+    async with (
+        open_stores(settings) as (_, blobs),
+        open_bus(settings) as bus,
+        FileKeyStore.open(settings.keys, passphrase) as keys,
+    ):
+        options = WorkerOptions(registry=registry_id(settings.organisation), payloads=BlobPayloads(blobs))
+        trust = {post.trust.kid: post.trust}
+        async with Worker(worker(), AgentKey(keys, KEY), bus, SystemClock(), trust, options):
+            await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    settle_memory()
+    uvloop.run(main())
