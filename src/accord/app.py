@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import secrets
@@ -189,15 +190,18 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     options = WorkerOptions(
         registry=registry_id(identity.organisation), drain_within=DRAIN_WITHIN, payloads=BlobPayloads(ports.blobs)
     )
-    async with AsyncExitStack() as stack:
-        workers = []
+    workers: list[Worker] = []
+    try:
         for agent in agents:
             name = f"agent.{agent.organisation}.{agent.name}"
             public = await key_of(ports.keys, name)
             await node.parts.enrolment.enrol(agent.id, public, by="embedded", now=ports.clock.now())
             node.parts.hosted.add(agent.id)
-            worker = Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust, options)
-            workers.append(await stack.enter_async_context(worker))
+            workers.append(Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust, options))
+            await workers[-1].start()
         for agent in agents:
             await node.present(agent.id)
         yield workers
+    finally:
+        # All at once: each may take as long as it has to drain, and longer to be heard while the bus is away.
+        await asyncio.gather(*(worker.stop() for worker in workers))

@@ -25,6 +25,7 @@ from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
 from accord.gateway.agents import NAMESPACE as AGENTS
 from accord.gateway.agents import agent_sockets
+from accord.gateway.colleagues import Place
 from accord.gateway.envelope import Envelope
 from accord.gateway.feeds.agents import AgentsFeed
 from accord.gateway.feeds.runs import RunsFeed
@@ -109,6 +110,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `/metrics` answers callers on this machine without a credential."""
     webhook_networks: Networks = ()
     """Of addresses that are not public, those that webhooks may have."""
+    place: Place | None = None
+    """Where the other workers of this server are found; None where it is one process."""
 
     @property
     def max_message_bytes(self) -> int:
@@ -157,6 +160,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.metrics.shared(self.options.place))
             for attach in ATTACHMENTS:
                 await stack.enter_async_context(attach(self))
             self._open = stack.pop_all()
@@ -212,7 +216,8 @@ def _sockets(options: Options, conversations: Conversations) -> Any:
         # None is "the server's own origin"; an empty list would be "any".
         cors_allowed_origins=list(options.cors_origins) or None,
         max_http_buffer_size=options.max_message_bytes,
-        transports=["websocket", "polling"],
+        # The requests of one long poll would come to several workers, and one alone knows the session.
+        transports=["websocket", "polling"] if options.place is None else ["websocket"],
     )
     conversations.watch(sockets.eio)
     return sockets

@@ -6,7 +6,8 @@ Times are in seconds. All counters begin at 0 when the process starts.
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -18,6 +19,7 @@ from starlette.types import Scope
 from accord.domain import event as e
 from accord.engine.figures import COMMIT_BOUNDS_S
 from accord.engine.node import Node
+from accord.gateway.colleagues import Colleagues, Place
 from accord.service import state_of
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -41,6 +43,7 @@ class Metrics:
 
     def __init__(self, node: Node) -> None:
         self._registry = CollectorRegistry()
+        self._colleagues: Colleagues | None = None
         self._registry.register(_Engine(node))
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
@@ -57,10 +60,20 @@ class Metrics:
         self._requests.labels(method, route, str(status or "none")).inc()
         self._request_s.labels(route).observe(took_s)
 
-    def exposed(self, accept: str) -> tuple[bytes, str]:
+    @asynccontextmanager
+    async def shared(self, place: Place | None) -> AsyncIterator[None]:
+        """Tell these metrics to the other workers of this server inside, and theirs with them."""
+        if place is None:
+            yield
+            return
+        async with Colleagues.open(place, self._registry) as self._colleagues:
+            yield
+
+    async def exposed(self, accept: str) -> tuple[bytes, str]:
         """All metrics in the format that is asked for, and its media type."""
         encoder, media_type = choose_encoder(accept)
-        return encoder(self._registry), media_type
+        shown = self._registry if self._colleagues is None else await self._colleagues.gathered()
+        return encoder(shown), media_type
 
 
 class _Engine(Collector):

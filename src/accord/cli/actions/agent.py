@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from asyncio.subprocess import PIPE
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -16,7 +15,8 @@ from rich.text import Text
 
 from accord.addresses import BUS_SCHEMES, BusAddress
 from accord.bus.socketio import Watch
-from accord.cli.errors import BAD_INPUT, DONE
+from accord.cli.children import Child, kept_running, parent_gone, until_stopped
+from accord.cli.errors import DONE
 from accord.cli.hosting import agents_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen
@@ -25,9 +25,6 @@ from accord.credentials import read_credential
 from accord.domain.ids import KeyId
 from accord.joining import Destination, Joined, Station, join
 from accord.settings import Settings
-
-RESTARTED_AFTER_S = 1.0
-"""An instance that ended by itself is started again after so long."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +54,7 @@ async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
     async with _joined(shared, asked, _Connections(asked.url, screen)) as joined:
         for one in joined:
             _tell(screen, one, asked.url)
-        await _until_stopped(joined, _parent_gone() if asked.is_child else None)
+        await _until_stopped(joined, parent_gone() if asked.is_child else None)
         screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
     return DONE
 
@@ -77,14 +74,6 @@ async def _until_stopped(joined: list[Joined], end: Awaitable[None] | None) -> N
     for one in ended:
         if one.done():
             await one
-
-
-async def _parent_gone() -> None:
-    """Return once the process that has started this one is gone: it holds the other end of the standard input."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await reader.read()
 
 
 class _Connections:
@@ -144,33 +133,8 @@ async def _many(shared: Shared, asked: Asked, instances: int, screen: Screen) ->
     """Processes of one agent, each started again when it ends by itself; they end when this one is told to."""
     async with _joined(shared, asked, _Connections(asked.url, screen)):
         pass  # it is let in once before the others start: a token is good for one time
-    children = [asyncio.create_task(_kept_running(_command(shared, asked), screen)) for _ in range(instances)]
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a coroutine runs in a task
-    try:
-        await asyncio.wait(children, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        task.uncancel()
-    for child in children:
-        child.cancel()
-    codes = await asyncio.gather(*children, return_exceptions=True)
-    return next((code for code in codes if isinstance(code, int) and code != DONE), DONE)
-
-
-async def _kept_running(command: Sequence[str], screen: Screen) -> int:
-    """Run it again and again; returns its code where it was refused, or when it has ended after being told to."""
-    while True:
-        # In a session of its own: a Ctrl-C at the terminal reaches this process alone, which passes it on.
-        child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, start_new_session=True)
-        try:
-            code = await child.wait()
-        except asyncio.CancelledError:
-            child.terminate()
-            return await child.wait()
-        if code == BAD_INPUT:
-            return code
-        screen.note(f"An instance ended with {code}; it is started again.", "yellow")
-        await asyncio.sleep(RESTARTED_AFTER_S)
+    child = Child(name="An instance", command=_command(shared, asked))
+    return await until_stopped([kept_running(child, screen) for _ in range(instances)])
 
 
 def _command(shared: Shared, asked: Asked) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ import msgspec
 from rich.text import Text
 
 from accord.app import host, open_node, tuning_of
+from accord.cli.children import parent_gone
 from accord.cli.errors import DONE
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
@@ -27,6 +29,7 @@ from accord.errors import Unauthenticated
 from accord.gateway.access.jwks import Jwks
 from accord.gateway.access.tokens import Issuer, IssuerTokens
 from accord.gateway.application import Options, create_application
+from accord.gateway.colleagues import Place
 from accord.gateway.server import Address, bound, lift_file_limit, serving, url_of
 from accord.gateway.webhooks.endpoint import allowed_networks
 from accord.settings import Settings
@@ -45,7 +48,17 @@ class Asked(msgspec.Struct, frozen=True):
     insecure_http: bool = False
 
 
-class _Started(msgspec.Struct, frozen=True, omit_defaults=True):
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A process of several that serve together, and end with the one that has started them."""
+
+    socket: int
+    """The open file of the socket that they share."""
+    number: int
+    folder: str
+    """Where they find each other."""
+
+
+class Started(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is told once the server listens."""
 
     url: str
@@ -58,29 +71,30 @@ class _Started(msgspec.Struct, frozen=True, omit_defaults=True):
     """The admin key that was made just now; it is shown this once."""
 
 
-def serve(shared: Shared, asked: Asked) -> None:
-    """Carry out `accord serve`."""
+def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
+    """Carry out `accord serve`, alone or as one of several workers."""
 
     async def work(screen: Screen) -> int:
         shared.here("serve")
         settings = shared.settings()
-        address = _address(settings, asked)
+        address = address_of(settings, asked)
         address.check()
         lift_file_limit()
         logging.getLogger("accord").setLevel(logging.WARNING)  # nobody watches a server as they watch a command
         agents = hosted_agents(shared.agents)
         tuning = msgspec.structs.replace(tuning_of(settings), serves=True)
-        with bound(address) as taken:
+        with bound(address) if worker is None else socket.socket(fileno=worker.socket) as taken:
             async with open_node(settings, tuning) as node, host(node, agents):
                 new = await _first_key(node, settings, address)
                 drain_within = timedelta(seconds=settings.drain_within_s)
                 async with (
                     tokens_of(settings, node) as tokens,
-                    create_application(node, tokens, options_of(settings, address.host)) as gateway,
+                    create_application(node, tokens, options_of(settings, address.host, worker)) as gateway,
                     serving(gateway, address, taken, drain_within) as running,
                 ):
-                    _tell(screen, await _started(node, settings, url_of(address, taken), new))
-                    await _until_stopped(running)
+                    started = await _started(node, settings, url_of(address, taken), new)
+                    tell(screen, started, for_program=worker is not None)
+                    await _until_stopped(running, parent_gone() if worker is not None else None)
                     screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
         return DONE
 
@@ -106,7 +120,7 @@ async def tokens_of(settings: Settings, node: Node) -> AsyncIterator[IssuerToken
         yield IssuerTokens(issuer, jwks, node.parts.ports.clock)
 
 
-def options_of(settings: Settings, host: str) -> Options:
+def options_of(settings: Settings, host: str, worker: Worker | None = None) -> Options:
     """What the settings say of the gateway of a server that listens there."""
     return Options(
         cors_origins=settings.cors_origins,
@@ -118,10 +132,11 @@ def options_of(settings: Settings, host: str) -> Options:
         burst=settings.request_burst,
         open_metrics=settings.open_metrics,
         webhook_networks=allowed_networks(settings.webhook_networks, host),
+        place=Place(worker.number, Path(worker.folder)) if worker is not None else None,
     )
 
 
-def _address(settings: Settings, asked: Asked) -> Address:
+def address_of(settings: Settings, asked: Asked) -> Address:
     return Address(
         host=settings.host if asked.host is None else asked.host,
         port=settings.port if asked.port is None else asked.port,
@@ -146,21 +161,23 @@ async def _has_admin(node: Node) -> bool:
     return any(key.role == "admin" and key.usable(now) for key in await node.api_keys())
 
 
-async def _until_stopped(running: asyncio.Task[None]) -> None:
-    """Return when the command is interrupted; raise what ended the server before."""
+async def _until_stopped(running: asyncio.Task[None], end: Coroutine[None, None, None] | None) -> None:
+    """Return when the command is interrupted, or at this `end`; raise what ended the server before."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in a task
+    ends = {running} if end is None else {running, asyncio.create_task(end)}
     try:
-        await asyncio.wait([running])
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
         task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
         return
-    await running
+    if running.done():
+        await running
 
 
-async def _started(node: Node, settings: Settings, url: str, new: str | None) -> _Started:
+async def _started(node: Node, settings: Settings, url: str, new: str | None) -> Started:
     kept = str(settings.credentials) if await _opens(node, settings.credentials) else None
-    return _Started(url=url, pid=os.getpid(), key=node.parts.identity.key.kid, credentials=kept, admin_key=new)
+    return Started(url=url, pid=os.getpid(), key=node.parts.identity.key.kid, credentials=kept, admin_key=new)
 
 
 async def _opens(node: Node, path: Path) -> bool:
@@ -172,8 +189,9 @@ async def _opens(node: Node, path: Path) -> bool:
         return False
 
 
-def _tell(screen: Screen, started: _Started) -> None:
-    if screen.as_json:
+def tell(screen: Screen, started: Started, *, for_program: bool = False) -> None:
+    """Say where the server listens, and how to go on; one line of JSON for a program."""
+    if screen.as_json or for_program:
         screen.write(msgspec.json.encode(started).decode() + "\n")
         return
     screen.line(Text.assemble("Accord listens on ", (started.url, "head")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from accord.cli.later import later
@@ -12,14 +13,16 @@ from accord.cli.options import Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import serve as action
+    from accord.cli.actions import workers as several
 else:
     action = later("accord.cli.actions.serve")
+    several = later("accord.cli.actions.workers")
 
 NETWORK_PANEL = "Network"
 
 
 @shares("agents", "home", "store", "bus")
-def serve(
+def serve(  # noqa: PLR0913 - one parameter per option
     shared: Shared,
     host: Annotated[
         str | None,
@@ -71,6 +74,17 @@ def serve(
             show_default=False,
         ),
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=256,
+            help="How many processes serve here, side by side; more than one share agents over `--bus`.",
+            rich_help_panel=NETWORK_PANEL,
+        ),
+    ] = 1,
+    worker: Annotated[str | None, typer.Option("--worker", hidden=True, help="As one of several processes.")] = None,
 ) -> None:
     """Serve agents, people and programs on the network, until Ctrl-C or SIGTERM.
 
@@ -85,5 +99,10 @@ def serve(
     - `accord serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
     - `accord serve --store postgresql://accord@db.example.org/accord`
     - `accord serve --store postgresql://accord@db.example.org/accord --bus nats://accord@bus.example.org`
+    - `accord serve --bus nats://127.0.0.1 --workers 4`
     """
-    action.serve(shared, action.Asked(host, port, tls_cert, tls_key, insecure_http))
+    asked = action.Asked(host, port, tls_cert, tls_key, insecure_http)
+    if workers > 1:
+        several.serve_by_workers(shared, asked, workers)
+    else:
+        action.serve(shared, asked, msgspec.json.decode(worker, type=action.Worker) if worker else None)

@@ -30,7 +30,7 @@ async def metrics(
     """
     if not (gateway.options.open_metrics and _is_local(request)):
         await gateway.guard.permitted(shown, "look")
-    content, media_type = gateway.metrics.exposed(accept)
+    content, media_type = await gateway.metrics.exposed(accept)
     return Response(content, media_type=media_type)
 
 
