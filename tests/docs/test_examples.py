@@ -10,7 +10,7 @@
     ```python                      a block of Python without a title is run.
 
 Anything else (```sh, ```text, ...) is only shown. On the page about PostgreSQL, `psql` and addresses without a host
-reach a server that is there for the tests.
+reach a server that is there for the tests; on that about Redis, `redis-server` is the newest one of this machine.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import msgspec
 import pytest
 
 from accord.testing.postgres import SUPERUSER, PostgresServer
+from accord.testing.redis import programs as redis_programs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -88,7 +89,7 @@ def pattern(expected: list[str]) -> re.Pattern[str]:
 
 def environment(home: Path, server: PostgresServer | None) -> dict[str, str]:
     around = {} if server is None else {"PGHOST": str(server.folder), "PGUSER": SUPERUSER}
-    programs = [] if server is None else [str(server.programs)]
+    programs = [str(home / "programs")] if server is None else [str(server.programs)]
     return {
         **around,
         "PATH": os.pathsep.join([*programs, str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -100,6 +101,12 @@ def environment(home: Path, server: PostgresServer | None) -> dict[str, str]:
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",  # stdout and stderr in the order in which a terminal shows them
     }
+
+
+def provide_redis(folder: Path) -> None:
+    """The newest server of this machine as `redis-server`, whatever its name."""
+    folder.mkdir()
+    (folder / "redis-server").symlink_to(redis_programs()[-1].path)
 
 
 def run(arguments: list[str], folder: Path, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -150,7 +157,7 @@ def beside() -> Iterator[list[subprocess.Popen[str]]]:
     """Commands that go on beside the others; they are ended with the page."""
     processes: list[subprocess.Popen[str]] = []
     yield processes
-    for process in processes:
+    for process in reversed(processes):  # who was begun later may need those before
         process.terminate()
         process.communicate(timeout=TIMEOUT_S)
 
@@ -166,6 +173,8 @@ def test_what_a_page_shows_is_what_happens(
     folder, home = tmp_path / "work", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
+    if page.name == "redis.md":
+        provide_redis(home / "programs")
     given = environment(home, request.getfixturevalue("postgres") if page.name == "postgresql.md" else None)
     for block in filter(is_run, blocks(page)):
         where = f"{page.relative_to(ROOT)}:{block.line}"

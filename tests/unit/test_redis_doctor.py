@@ -43,7 +43,7 @@ async def test_any_server_tells_what_is_asked(any_redis: RedisServer) -> None:
     seen = await inspect(any_redis.address, "doctor")
     assert seen.number[:2] == any_redis.program.version[:2]
     assert (seen.role, seen.is_cluster, seen.local, seen.encrypted) == ("master", False, True, False)
-    assert (seen.user, seen.administrates, seen.reads, seen.appends) == ("default", True, True, False)
+    assert (seen.user, seen.administrates, seen.reads, seen.appends) == ("default", True, True, True)
     assert (seen.max_bytes, seen.policy, seen.dead_letters) == (0, "noeviction", 0)
 
 

@@ -93,6 +93,7 @@ class RedisBus:
         arguments: list[bytes | str] = []
         for parcel in parcels:
             arguments += (parcel.subject, parcel.message.statement, parcel.message.payload, waiting)
+        await self._channels.there()  # else we would not hear what we ourselves tell
         full = await self.line.ask("publish", self.prefix, self.tuning.bound, *arguments)
         if full:
             raise Overloaded.of("ACC751", f"{full.decode()} holds {self.tuning.bound} messages, its bound")

@@ -47,6 +47,9 @@ class Channels:
         self._connection: Connection | None = None
         self._channels: dict[bytes, _Channel] = {}
         self._hearing: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        """Whether somebody waits for the next try."""
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def __aenter__(self) -> Self:
         """Raises BusUnavailable."""
@@ -65,8 +68,20 @@ class Channels:
             hearing.cancel()
             await asyncio.wait([hearing])
         await self._hang_up()
+        error = closed(self._address)
         for channel in self._channels.values():
-            self._refuse(channel, closed(self._address))
+            self._refuse(channel, error)
+        self._tell_waiting(error)
+
+    async def there(self) -> None:
+        """Return when everything is heard: at once, where the connection is not lost. Raises BusUnavailable where it
+        cannot be made again now.
+        """
+        if self._connection is None:
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            self._wanted.set()
+            await waiting
 
     async def listen(self, name: str, hear: Hear) -> None:
         """Hear this channel from now on. Raises BusUnavailable, and then it is not heard."""
@@ -114,7 +129,14 @@ class Channels:
                 await self._hang_up()
                 self._tell_lost(as_bus_error(error, self._address), first=not backoff_s)
                 backoff_s = min(max(2 * backoff_s, BACKOFF_FIRST_S), BACKOFF_MAX_S)
-                await asyncio.sleep(backoff_s * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
+                await self._rest(backoff_s * (0.5 + random.random() / 2))  # noqa: S311 - so that not all come at once
+
+    async def _rest(self, rest_s: float) -> None:
+        """Wait before the next try, unless somebody wants it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(rest_s):
+                await self._wanted.wait()
+        self._wanted.clear()
 
     async def _hear(self, connection: Connection | None) -> None:
         """Hear until the connection is lost, which raises."""
@@ -158,12 +180,27 @@ class Channels:
         connection = self._connect()
         await connection.connect()  # type: ignore[no-untyped-call]  # the driver tells no types here
         try:
-            if self._channels:
-                await connection.send_packed_command(connection.pack_command("SUBSCRIBE", *self._channels))
+            heard = await self._resubscribe(connection)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         self._connection = connection
+        for late in self._channels.keys() - heard:
+            await self._send("SUBSCRIBE", late)
+        self._tell_waiting(None)
+
+    async def _resubscribe(self, connection: Connection) -> set[bytes]:
+        """Have the server send what is heard; returns these channels, once all are confirmed."""
+        heard = set(self._channels)
+        if heard:
+            await connection.send_packed_command(connection.pack_command("SUBSCRIBE", *heard))
+        awaited = set(heard)
+        while awaited:
+            answer = await connection.read_response()
+            await self._tell(answer)
+            if answer[0] == b"subscribe":
+                awaited.discard(answer[1])
+        return heard
 
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
@@ -176,7 +213,18 @@ class Channels:
             logger.warning("trying again: %s", error)
         for channel in self._channels.values():
             self._refuse(channel, error)
+        self._tell_waiting(error)
         self._lost()
+
+    def _tell_waiting(self, error: BusUnavailable | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if one.done():
+                continue
+            if error is None:
+                one.set_result(None)
+            else:
+                one.set_exception(error)
 
     def _refuse(self, channel: _Channel, error: BusUnavailable) -> None:
         if not channel.confirmed.done():

@@ -14,7 +14,7 @@ _MEANINGS: Final[tuple[tuple[type[Exception], tuple[str, str, str]], ...]] = (
     (exceptions.AuthenticationError, ("ACC763", "refuses this user", "check user and password; ACL LIST says who may")),
     (
         exceptions.NoPermissionError,
-        ("ACC764", "does not allow this to our user", "accord bus users says what it needs"),
+        ("ACC764", "does not allow this to our user", "accord bus users --kind redis gives it what it needs"),
     ),
     (exceptions.NoScriptError, ("ACC767", "does not know our scripts", _SCRIPTS)),
     (exceptions.OutOfMemoryError, ("ACC765", "does not take writes", _WRITES)),

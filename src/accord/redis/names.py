@@ -1,4 +1,4 @@
-"""What keys and channels are called: all begin with `accord:` and the organisation, so that several share a server."""
+"""What keys and channels are called: all begin with `accord:` and a namespace, the organisation where none is named."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ RETURNED = "returned"
 _LENGTH_BYTES = 4
 
 
-def prefix_of(organisation: str) -> str:
-    """What every key and channel of an organisation begins with."""
-    return f"accord:{organisation}:"
+def prefix_of(namespace: str) -> str:
+    """What every key and channel of a namespace begins with."""
+    return f"accord:{namespace}:"
 
 
 def wake_channel(subject: str) -> str:

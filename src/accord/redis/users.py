@@ -43,23 +43,24 @@ NOBODY: Final = "user default off"
 """The line of an ACL file that keeps out who names no user."""
 
 
-def orchestrator_user(name: str, organisation: str) -> RedisUser:
-    """The user of an organisation's orchestrators: everything that is the organisation's, and no administration."""
-    prefix = prefix_of(organisation)
+def orchestrator_user(namespace: str) -> RedisUser:
+    """The user of a namespace's orchestrators: everything that is the namespace's, and no administration."""
+    prefix = prefix_of(namespace)
     reads = ("+info", "+acl|whoami")
     rules = (*_ANYBODY, *reads, "+script|load", "+publish", "+subscribe", *_CONSUME, f"~{prefix}*", f"&{prefix}*")
-    return RedisUser(name, rules)
+    return RedisUser(f"orchestrator.{namespace}", rules)
 
 
-def agent_user(name: str, organisation: str, agent: AgentId) -> RedisUser:
+def agent_user(namespace: str, agent: AgentId) -> RedisUser:
     """The user of an agent: takes what is for it, hears what is told to it, and writes where answers go."""
-    prefix = prefix_of(organisation)
+    prefix = prefix_of(namespace)
     own = agent_subject(agent)
     notices = notice_subject(agent)
     hears = _channels(prefix, (notices, f"{notices}#*", wake_channel(own)))
     tells = _channels(prefix, (REGISTRY_SUBJECT, wake_channel("partition/*"), wake_channel(own)))
+    organisation, _, name = agent.removeprefix("spiffe://").partition("/agent/")
     return RedisUser(
-        name,
+        f"agent.{organisation}.{name}",
         (
             *_ANYBODY,
             _apart(f"~{prefix}{own}", *_CONSUME),

@@ -63,7 +63,7 @@ def _version(program: Path) -> tuple[int, ...]:
 
 
 class RedisServer:
-    """A server that listens on this machine alone, keeps nothing on disk, and trusts whoever comes."""
+    """A server that listens on this machine alone; unless it is told to, it keeps nothing, and trusts whoever comes."""
 
     def __init__(self, program: RedisProgram, folder: Path, more: str = "") -> None:
         self.program = program
@@ -84,7 +84,7 @@ class RedisServer:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, and return once it answers. It has lost whatever it had."""
+        """Start it, and return once it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a server of this machine
                 [self.program.path, str(self.folder / "redis.conf")], stdout=log, stderr=log

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.text import Text
 
+from accord.addresses import BusKind, bus_address
 from accord.app import bus_of, open_bus
 from accord.cli.errors import DONE
 from accord.cli.options import Shared
@@ -21,33 +24,70 @@ from accord.ports import DeadLetter
 from accord.settings import Settings
 
 
-def write_users(shared: Shared, folder: Path, agents: tuple[str, ...], namespace: str | None) -> None:
+class Written(msgspec.Struct, frozen=True):
+    """Users that were written for a server."""
+
+    configuration: Path
+    agents: list[AgentId]
+    made: list[Path]
+    secret: str
+    """What the new files hold."""
+    hint: str
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """For which users."""
+
+    kind: BusKind
+    folder: Path
+    agents: tuple[str, ...]
+    namespace: str | None
+
+
+def write_users(shared: Shared, asked: Asked) -> None:
     """Carry out `accord bus users`."""
 
     async def work(screen: Screen) -> int:
-        from accord.nats.access import CONFIGURATION, Users  # noqa: PLC0415 - it needs the driver, which is an extra
-
         shared.here("bus users")
         settings = shared.settings()
-        known = Users(folder, namespace or settings.organisation)
-        made = known.add(dict(_named(one, settings) for one in agents))
-        told = {
-            "configuration": str(folder / CONFIGURATION),
-            "made": [str(path) for path in made],
-            "agents": sorted(known.agents()),
-        }
-        if screen.as_json:
-            screen.document(told)
-            return DONE
-        screen.facts([("configuration", str(folder / CONFIGURATION)), ("agents", ", ".join(sorted(known.agents())))])
-        for path in made:
-            screen.facts([("new seed", str(path))])
-        screen.note(
-            "Include it in the configuration of the server, and have that read again: nats-server --signal reload"
-        )
+        agents = dict(_named(one, settings) for one in asked.agents)
+        write = {"nats": _of_nats, "redis": _of_redis}[asked.kind]
+        _tell(screen, write(asked.folder, asked.namespace or settings.organisation, agents))
         return DONE
 
     carry_out(shared, work)
+
+
+def _of_nats(folder: Path, namespace: str, agents: Mapping[AgentId, str | None]) -> Written:
+    from accord.nats.access import CONFIGURATION, Users  # noqa: PLC0415 - it needs the driver, which is an extra
+
+    known = Users(folder, namespace)
+    made = known.add(agents)
+    hint = "Include it in the configuration of the server, and have that read again: nats-server --signal reload"
+    return Written(folder / CONFIGURATION, sorted(known.agents()), made, "new seed", hint)
+
+
+def _of_redis(folder: Path, namespace: str, agents: Mapping[AgentId, str | None]) -> Written:
+    from accord.redis.access import ACL, Users  # noqa: PLC0415 - as it is for NATS
+
+    bus_address(f"redis://localhost?namespace={namespace}")
+    if any(agents.values()):
+        raise BadInput.of("ACC749", "nkeys are for NATS", hint="for Redis, an agent proves itself with a password")
+    known = Users(folder, namespace)
+    made = known.add(agents)
+    hint = "It is for the server's aclfile: Redis 7 or newer, or Valkey. Have it read again: redis-cli ACL LOAD"
+    return Written(folder / ACL, known.agents(), made, "new password", hint)
+
+
+def _tell(screen: Screen, written: Written) -> None:
+    if screen.as_json:
+        made = [str(path) for path in written.made]
+        screen.document({"configuration": str(written.configuration), "made": made, "agents": written.agents})
+        return
+    screen.facts([("configuration", str(written.configuration)), ("agents", ", ".join(written.agents))])
+    for path in written.made:
+        screen.facts([(written.secret, str(path))])
+    screen.note(written.hint)
 
 
 def _named(text: str, settings: Settings) -> tuple[AgentId, str | None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accord.addresses import BusKind
 from accord.cli.later import later
 from accord.cli.options import Shared, shares
 
@@ -30,11 +31,12 @@ def users(
         list[str] | None,
         typer.Argument(
             metavar="AGENT[=NKEY]...",
-            help="Agents that shall connect to NATS themselves, by name or id; with a public nkey, where its seed was "
-            "made elsewhere.",
+            help="Agents that shall connect to the bus themselves, by name or id; for NATS with a public nkey, where "
+            "its seed was made elsewhere.",
             show_default=False,
         ),
     ] = None,
+    kind: Annotated[BusKind, typer.Option("--kind", help="What the server is.")] = "nats",
     namespace: Annotated[
         str | None,
         typer.Option(
@@ -45,19 +47,21 @@ def users(
         ),
     ] = None,
 ) -> None:
-    """Write the users of a NATS server: for the orchestrators, and for each agent that connects to it.
+    """Write the users of a NATS or Redis server: for the orchestrators, and for each agent that connects to it.
 
-    `accord.conf` in the folder is for the server to include. A user is known by an nkey: its seed, which is made here
-    where there is none yet, is what `bus_password_file` names in its process, and is in no other file. Each may do no
-    more than it needs: an agent publishes its own answers, reads its own queue, and removes nothing. Whose file is
-    taken out of the folder is no user any more, when this has been run again and the server has read it.
+    `accord.conf` in the folder is for a NATS server to include. A user is known by an nkey: its seed, which is made
+    here where there is none yet, is what `bus_password_file` names in its process, and is in no other file. For Redis
+    it is `users.acl`, and a password for each. Each may do no more than it needs: an agent publishes its own answers,
+    reads its own queue, and removes nothing of others. Whose file is taken out of the folder is no user any more, when
+    this has been run again and the server has read it.
 
     **Examples**
 
     - `accord bus users --to /etc/nats/accord`
     - `accord bus users writer spiffe://acme/agent/editor=UA… --to /etc/nats/accord`
+    - `accord bus users writer --kind redis --to /etc/redis/accord`
     """
-    action.write_users(shared, to, tuple(agents or ()), namespace)
+    action.write_users(shared, action.Asked(kind, to, tuple(agents or ()), namespace))
 
 
 @app.command()

@@ -29,7 +29,7 @@ def doctor(shared: Shared) -> None:
 
     - `accord doctor --home /srv/accord`
     - `accord doctor --agents my_agents.py --json`
-    - `accord doctor --store postgresql://accord@db.example.org/accord`
+    - `accord doctor --store postgresql://accord@db.example.org/accord --bus rediss://accord@bus.example.org`
     """
     raise typer.Exit(action.doctor(shared))
 

@@ -76,12 +76,12 @@ def _persistence(_: BusAddress, seen: Inspection) -> Finding:
 
 def _user(_: BusAddress, seen: Inspection) -> Finding:
     if not seen.reads:
-        hint = "an orchestrator needs the user that accord bus redis-users makes for it"
+        hint = "an orchestrator needs the user that accord bus users --kind redis makes for it"
         return Finding("user of the bus", "fail", f"{seen.user} may not read what is ours", hint)
     if seen.administrates and seen.number < NEEDED_VERSION:
         return Finding("user of the bus", "warn", f"{seen.user} may do everything", "use Redis 7: it tells users apart")
     if seen.administrates:
-        hint = "give orchestrators and agents users of their own: accord bus redis-users"
+        hint = "give orchestrators and agents users of their own: accord bus users --kind redis"
         return Finding("user of the bus", "warn", f"{seen.user} may do more than it needs", hint)
     return Finding("user of the bus", "ok", f"{seen.user}, which cannot change the server")
 
