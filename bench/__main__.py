@@ -23,12 +23,15 @@ from accord.app import settle_memory
 from bench.compare import SYSTEMS, Failed, Row, System, compared, machine
 from bench.measure import Figures, Readings
 from bench.network import NETWORK
+from bench.overload import overload
 from bench.peers.load import LOADS
 from bench.report import figures_table, read, readings_table, write
-from bench.scenarios import ON, on
+from bench.scenarios import ON, Scenario, on
 
-SCENARIOS = (*on("embedded"), *NETWORK)
-"""Those over the network are of the embedded default alone."""
+OVERLOAD = Scenario("overload", "ten times the load that agents can take; in memory", overload)
+
+SCENARIOS = (*on("embedded"), *NETWORK, OVERLOAD)
+"""Those over the network, and under overload, are of the embedded default alone."""
 
 CONSOLE = Console(stderr=True)
 

@@ -45,7 +45,7 @@ def figures_table(rows: Iterable[tuple[str, str, Figures]]) -> Table:
 
 def readings_table(rows: Iterable[tuple[str, Readings]]) -> Table:
     """Scenario, what, figure."""
-    table = Table("scenario", "what", title="Over the network", title_justify="left")
+    table = Table("scenario", "what", title="Other figures", title_justify="left")
     table.add_column("figure", justify="right")
     for scenario, readings in rows:
         for name, value in readings.values.items():

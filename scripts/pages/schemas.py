@@ -27,6 +27,7 @@ _WIRE: dict[str, tuple[type[msgspec.Struct], str]] = {
     "cancel": (payloads.CancelPayload, "Payload of a withdrawal"),
     "ack": (payloads.AckPayload, "Payload of an acknowledgement"),
     "reject": (payloads.RejectPayload, "Payload of a rejection"),
+    "holdings": (payloads.HoldingsPayload, "Payload of what a process holds"),
 }
 
 
@@ -63,7 +64,7 @@ def _portable(schema: Any) -> Any:
 _ABOUT = ("run", "tsk", "att", "lea")
 _OF = (*_ABOUT, "cap", "ctr")
 _NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("connect", "card", "heartbeat", "ack", "reject"): ("pld",),
+    ("connect", "card", "heartbeat", "ack", "reject", "holdings"): ("pld",),
     ("welcome",): ("pld", "ins"),
     ("upload", "fetch"): _OF,
     ("accept",): _ABOUT,

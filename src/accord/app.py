@@ -173,6 +173,7 @@ def tuning_of(settings: Settings) -> Tuning:
         shared_bus=settings.bus is not None,
         max_runs=settings.max_runs,
         max_waiting=settings.max_waiting,
+        tenant_weights=settings.tenant_weights,
         capability_limits=settings.capability_limits,
         system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),
     )

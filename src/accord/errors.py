@@ -170,7 +170,7 @@ class Overloaded(Refused):
 
 
 class RateLimited(Overloaded):
-    """One caller asks too often; `retry_after_s` says when the next request will be served."""
+    """One caller asks too often, or has too much to do already; `retry_after_s` says when another try is worth it."""
 
     retry_after_s: float = 1.0
 

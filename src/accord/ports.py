@@ -459,6 +459,9 @@ _NOTICE = "notice/"
 REGISTRY_SUBJECT = f"{_NOTICE}registry"
 """Where cards and heartbeats go: every orchestrator hears them."""
 
+ORCHESTRATORS_SUBJECT = f"{_NOTICE}orchestrators"
+"""Where the processes of an orchestrator tell each other what they hold: no agent hears or says anything there."""
+
 
 def agent_subject(agent: AgentId) -> str:
     """Where assignments for an agent go: its instances share them."""

@@ -25,7 +25,7 @@ from accord.domain.signature import PublicKey
 from accord.domain.system import HoldPlaced, Incident, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
-from accord.errors import NotFound
+from accord.errors import NotFound, Problem
 from accord.ports import Record, RunQuery, RunState, RunSummary, Sighting
 
 RunCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback
@@ -78,6 +78,20 @@ class KnownKey(msgspec.Struct, frozen=True):
         return "retiring" if now < self.retires_at else "retired"
 
 
+class TakenOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A capability of which an agent gets nothing, as it has failed at it again and again."""
+
+    capability: str
+    """Its name."""
+    since: datetime
+    until: datetime
+    """From then on it is tried with one attempt at a time; earlier where nobody else is left."""
+    on_trial: bool
+    """Whether it has such an attempt."""
+    problem: Problem | None
+    """What went wrong last."""
+
+
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     """An agent that has been accepted once: its newest card, and its keys, oldest first."""
 
@@ -85,6 +99,8 @@ class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[KnownKey, ...]
     capacity: Capacity | None
     """What all its instances can take together; None where none is present."""
+    taken_out: tuple[TakenOut, ...] = ()
+    """What it is out of, in the process that is asked."""
 
 
 class Fork(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

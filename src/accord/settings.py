@@ -78,9 +78,11 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_incidents: Annotated[int, Meta(ge=1)] = 10_000
     """Incidents that are kept; of more, the oldest ones go."""
     max_runs: Annotated[int, Meta(ge=1)] = 20_000
-    """Runs that may be under way before new ones are refused."""
+    """Runs that may be under way in one process before new ones are refused; one tenant has nine tenths at most."""
     max_waiting: Annotated[int, Meta(ge=1)] = 100_000
-    """Tasks that may wait for agents before new runs are refused."""
+    """Tasks that may wait for agents in one process before new runs are refused; one tenant has nine tenths at most."""
+    tenant_weights: dict[str, Annotated[float, Meta(ge=0.01, le=100)]] = {}
+    """Weights of tenants, who start runs: turns and room are in proportion to them: `{ ci = 0.5 }`; else it is 1."""
     capability_limits: dict[
         Annotated[str, Meta(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)], Annotated[int, Meta(ge=1)]
     ] = {}
@@ -153,6 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_incidents: int = 10_000
     max_runs: int = 20_000
     max_waiting: int = 100_000
+    tenant_weights: Mapping[str, float] = {}
     capability_limits: Mapping[str, int] = {}
     system_agents: tuple[AgentId, ...] = ()
     host: str = "127.0.0.1"

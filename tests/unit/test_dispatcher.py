@@ -20,7 +20,8 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.payloads import FailurePayload, encode_payload
 from accord.domain.retry import DEFAULT_RETRY
 from accord.domain.run import Run, Want
-from accord.engine.dispatcher import BACKOFF_CAP, BACKOFF_FIRST, Dispatcher, Lane, Proposal
+from accord.engine.dispatcher import Dispatcher, Proposal
+from accord.engine.lanes import BACKOFF_CAP, BACKOFF_FIRST, Lane
 from accord.sdk import Agent
 from accord.testing.stage import NOON, Assignment, ScriptedAgent, Stage
 
@@ -115,6 +116,9 @@ class Shop:
 
     def __init__(self, places: int) -> None:
         self.places = places
+        self.weights: dict[str, float] = {}
+        self.tenants: dict[RunId, str] = {}
+        """Who has started which run; all others are ann's."""
         self.picky: RunId | None = None
         """A run that must wait for another agent, who is full."""
         self.asked: Counter[str] = Counter()
@@ -122,7 +126,7 @@ class Shop:
         self.changed: list[Any] = []
         self._runs: dict[RunId, dict[TaskId, int]] = {}
         fake: Any = self
-        self.dispatcher = Dispatcher(fake, fake, lambda run: False)
+        self.dispatcher = Dispatcher(fake, fake, lambda run: False, lambda tenant: self.weights.get(tenant, 1.0))
 
     def peers(self, wanted: CapabilityRange) -> str:
         return str(wanted)
@@ -144,6 +148,7 @@ class Shop:
 
         return SimpleNamespace(
             id=run, ended=False, paused=False, live=0, updated_at=NOON,
+            started=SimpleNamespace(by=self.tenants.get(run, "ann")),
             graph=SimpleNamespace(parallel=1, task=spec), state=lambda task: SimpleNamespace(wants=(want,), run=run),
         )  # fmt: skip
 
@@ -203,6 +208,116 @@ def test_no_run_waits_longer_than_a_turn_of_all_runs_in_all_lanes(
         shop.places = 0
 
 
+# -- tenants -----------------------------------------------------------------------------------------------------
+
+
+def flooded(shop: Shop, runs: int, tenant: str = "flood") -> None:
+    for number in range(runs):
+        run = RunId(f"{tenant}{number}")
+        shop.tenants[run] = tenant
+        shop.want(run, 0)
+
+
+def turns(shop: Shop, count: int) -> list[str]:
+    """Whose the next tasks are that are assigned, one place at a time."""
+    served = []
+    for _ in range(count):
+        shop.free(1)
+        served += [shop.tenants[proposal.run] for proposal in shop.assigned()]
+    return served
+
+
+def test_a_flood_of_runs_does_not_starve_the_run_of_another_tenant() -> None:
+    shop = Shop(0)
+    flooded(shop, 10_000)
+    assert turns(shop, 100) == ["flood"] * 100
+    flooded(shop, 1, "ann")
+    assert "ann" in turns(shop, 2)
+    assert shop.dispatcher.waiting_of("flood") == 10_000 - 101
+    assert shop.dispatcher.waiting_of("ann") == 0
+
+
+def test_turns_are_in_proportion_to_weights() -> None:
+    shop = Shop(0)
+    shop.weights = {"ann": 3.0, "bob": 0.5}
+    for tenant in ("ann", "bob", "cid"):
+        flooded(shop, 400, tenant)
+    served = Counter(turns(shop, 450))
+    assert abs(served["ann"] - 300) <= 3
+    assert abs(served["bob"] - 50) <= 3
+    assert abs(served["cid"] - 100) <= 3
+
+
+def test_who_was_idle_is_owed_nothing() -> None:
+    shop = Shop(0)
+    flooded(shop, 1000, "ann")
+    assert turns(shop, 300) == ["ann"] * 300
+    flooded(shop, 1000, "bob")
+    assert abs(Counter(turns(shop, 20))["bob"] - 10) <= 1
+
+
+def test_who_has_always_one_task_only_gets_no_more_than_its_turns() -> None:
+    """It comes again as soon as it was served, as the steps of a chain do."""
+    shop = Shop(0)
+    flooded(shop, 100, "ann")
+    served: list[str] = []
+    for number in range(60):
+        if "bob" in served[-1:] or not number:
+            run = RunId(f"bob{number}")
+            shop.tenants[run] = "bob"
+            shop.want(run, 0)
+        served += turns(shop, 1)
+    assert abs(served.count("bob") - 30) <= 1
+
+
+@given(
+    weights=st.lists(st.sampled_from((0.25, 0.5, 1.0, 2.0, 4.0)), min_size=2, max_size=5),
+    idle=st.integers(0, 50),
+    count=st.integers(1, 200),
+)
+def test_nobody_who_waits_falls_behind_its_share(weights: list[float], idle: int, count: int) -> None:
+    """By more than a turn of each of the others' and its own."""
+    shop = Shop(0)
+    names = [f"t{number}" for number in range(len(weights))]
+    shop.weights = dict(zip(names, weights, strict=True))
+    flooded(shop, 300, names[0])
+    turns(shop, idle)
+    for name in names[1:]:
+        flooded(shop, 300, name)
+    served = Counter(turns(shop, count))
+    for one in names:
+        for other in names:
+            ahead = served[one] / shop.weights[one] - served[other] / shop.weights[other]
+            assert ahead <= 1 / shop.weights[one] + 1 / shop.weights[other] + 1e-9
+
+
+def test_tenants_that_want_nothing_any_more_are_forgotten() -> None:
+    shop = Shop(0)
+    flooded(shop, 10, "last")
+    for number in range(1000):
+        flooded(shop, 1, f"t{number}")
+    turns(shop, 1005)
+    flooded(shop, 1, "bob")
+    assert "bob" in turns(shop, 2)
+    (lane,) = shop.dispatcher.lanes()
+    assert len(lane._tenants) < 60
+
+
+def test_what_waits_for_a_certain_agent_does_not_hold_up_another_tenant() -> None:
+    shop = Shop(3)
+    shop.picky = RunId("picky")
+    shop.tenants |= {RunId("picky"): "flood", RunId("ann0"): "ann"}
+    for _ in range(90):
+        shop.want(RunId("picky"), 1)
+    shop.want(RunId("ann0"), 1)
+    proposals = shop.assigned()
+    assert next(proposals).run == "ann0"
+    assert shop.asked["test.lane1"] <= 3, "ann comes before the flood's second try"
+
+
+# -- lanes -------------------------------------------------------------------------------------------------------
+
+
 def test_lanes_take_turns_across_calls() -> None:
     shop = Shop(0)
     order: list[int] = []
@@ -240,7 +355,7 @@ def test_what_let_others_pass_is_first_again_when_the_call_is_given_up() -> None
     proposals = shop.dispatcher.proposals(shop.find, NOON)
     assert next(proposals).run == "run1"
     proposals.close()  # type: ignore[attr-defined]  # it is a generator
-    assert [list(lane.turns) for lane in shop.dispatcher.lanes()] == [["run0", "run2"]]
+    assert [[run for run, _ in lane.runs()] for lane in shop.dispatcher.lanes()] == [["run0", "run2"]]
 
 
 async def test_who_must_wait_for_a_certain_agent_lets_others_pass(stage: Stage) -> None:
@@ -331,7 +446,7 @@ async def test_a_task_whose_run_was_cancelled_is_dropped(stage: Stage) -> None:
 
 
 def test_a_lanes_back_off_doubles_up_to_its_bound() -> None:
-    lane = Lane(None)  # type: ignore[arg-type]  # not looked at
+    lane = Lane(CapabilityRange.parse("test.work"), lambda tenant: 1.0)
     waits = []
     for _ in range(10):
         lane.block(NOON)

@@ -14,6 +14,7 @@ from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.graph import Subrun
 from accord.domain.ids import RunId, TaskId
+from accord.domain.recourse import UNSURE
 from accord.domain.run import Attempt, Run
 from accord.errors import Problem
 
@@ -52,6 +53,9 @@ class Free(msgspec.Struct, frozen=True, gc=False):
 
     task: TaskId
     attempt: Attempt
+    blamed: bool = False
+    """Whether it ended by a fault of the agent's own: its time ran out, it has crashed, its result broke the contract.
+    An agent that is unsure, refuses an input, or says that nobody could do it, is not to blame."""
 
 
 class StartSubrun(msgspec.Struct, frozen=True):
@@ -152,19 +156,21 @@ def _send_again(run: Run, event: e.AttemptDamaged) -> Iterator[Effect]:
 
 
 def _free(run: Run, event: e.AttemptSucceeded | e.AttemptFailed) -> Iterator[Effect]:
-    yield Free(event.task, _attempt_of(run, event))
+    blamed = isinstance(event, e.AttemptFailed) and event.retryable and event.fault is None
+    yield Free(event.task, _attempt_of(run, event), blamed)
 
 
 def _reject(run: Run, event: e.AttemptRejected) -> Iterator[Effect]:
     attempt = _attempt_of(run, event)
-    yield Free(event.task, attempt)
+    blamed = event.fault == "producer" and all(problem.code != UNSURE for problem in event.problems)
+    yield Free(event.task, attempt, blamed)
     yield Reject(event.task, attempt, event.problems)
 
 
 def _withdraw(run: Run, event: e.AttemptCancelled | e.AttemptExpired) -> Iterator[Effect]:
     attempt = _attempt_of(run, event)
     reason = event.reason if isinstance(event, e.AttemptCancelled) else event.cause
-    yield Free(event.task, attempt)
+    yield Free(event.task, attempt, isinstance(event, e.AttemptExpired))
     yield Withdraw(event.task, attempt, reason)
 
 

@@ -23,8 +23,10 @@ from accord.errors import MessageRefused, Place, Problem
 Kind = Literal[
     "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
     "welcome", "assign", "cancel", "call", "ack", "reject",
+    "holdings",
 ]  # fmt: skip
-"""What a message is: the first line goes from agent to orchestrator, the second back."""
+"""What a message is: the first line goes from agent to orchestrator, the second back, the third between the processes
+of an orchestrator."""
 
 STATEMENT_MAX_BYTES: Final = 2047
 """A statement stays under 2 KiB, signature and base64url included."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from accord.domain.ids import InstanceId, LeaseToken
+from accord.domain.ids import PARTITIONS, InstanceId, LeaseToken
 from accord.domain.message import strict_json
 from accord.errors import MessageRefused, Place, Problem
 
@@ -18,6 +18,7 @@ SHARE = msgspec.Meta(ge=0, le=1)
 COUNT = msgspec.Meta(ge=0, le=(1 << 31) - 1)
 CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 CODE = msgspec.Meta(pattern=CODE_PATTERN)
+PARTITION = Annotated[int, msgspec.Meta(ge=0, lt=PARTITIONS)]
 
 MESSAGE_MAX_CHARACTERS = 2000
 """Bound of the words of a failure or a progress; what is longer is cut by `bounded`."""
@@ -99,6 +100,25 @@ class RejectPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a message of an agent was not accepted."""
 
     violations: tuple[Problem, ...]
+
+
+class HoldingsPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What one of the processes of an orchestrator holds of what they give out together."""
+
+    process: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """Names the process, for as long as it runs."""
+    number: Annotated[int, COUNT]
+    """Counts its notices: what is heard after one with a greater number has no effect."""
+    partitions: Annotated[tuple[PARTITION, ...], msgspec.Meta(max_length=PARTITIONS)] = ()
+    """The partitions that it owns: the leases of their runs are in its figures."""
+    agents: dict[str, Annotated[int, COUNT]] = {}
+    """By the ids of agents: how many attempts it has assigned that have not ended."""
+    capabilities: dict[str, Annotated[int, COUNT]] = {}
+    """The same by the names of capabilities that have a limit."""
+    wants: dict[str, Annotated[float, msgspec.Meta(ge=0)]] = {}
+    """By capability: for how many seconds it has found no room for what waits."""
+    leaving: bool = False
+    """Whether this is its last notice."""
 
 
 T = TypeVar("T", bound=msgspec.Struct)

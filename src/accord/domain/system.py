@@ -148,6 +148,18 @@ class IncidentsSuppressed(_Event, frozen=True, kw_only=True, tag="incident.suppr
     """The minute's beginning."""
 
 
+class AgentTakenOut(_Event, frozen=True, kw_only=True, tag="agent.taken_out"):
+    """An agent has failed at a capability again and again, and gets nothing of it for a while: a breaker has opened.
+    Each process has breakers of its own.
+    """
+
+    agent: AgentId
+    capability: str
+    """Its name."""
+    problem: Problem
+    """ACC359, with what went wrong last."""
+
+
 class ApiKeyIssued(_Event, frozen=True, kw_only=True, tag="access.key_issued"):
     """From now on, whoever shows the secret of this key may do what its role allows."""
 
@@ -203,7 +215,7 @@ class WebhookProgress(_Event, frozen=True, kw_only=True, tag="webhook.progress")
     runs: dict[RunId, Delivered]
 
 
-Incident = IncidentRecorded | IncidentsSuppressed
+Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired

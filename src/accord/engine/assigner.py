@@ -14,7 +14,8 @@ from accord.domain.progress import work_of
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman
-from accord.engine.dispatcher import BACKOFF_CAP, Proposal
+from accord.engine.dispatcher import Proposal
+from accord.engine.lanes import BACKOFF_CAP
 from accord.engine.large import input_problems
 from accord.engine.ledger import Slot
 from accord.engine.parts import Parts

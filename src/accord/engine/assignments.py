@@ -22,7 +22,7 @@ from accord.domain.run import Attempt, Run, Want
 from accord.domain.scope import Values, output_of
 from accord.domain.signature import parse_statement, statement_digest
 from accord.errors import Problem
-from accord.ports import Parcel, agent_subject, notice_subject
+from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
 
 VALID_FOR = timedelta(hours=1)
@@ -125,6 +125,19 @@ class Secretary:
     ) -> Envelope:
         """Tell an instance which of the leases that it has named have ended."""
         return self._news("ack", agent, to, AckPayload(tuple(ended)), token, now)
+
+    def holdings(self, payload: bytes, token: str, now: datetime, until: datetime) -> Envelope:
+        """Tell the other processes of this orchestrator what this one holds."""
+        claims = Claims(
+            issuer=self.identity,
+            audience=self.identity,
+            id=token,
+            issued_at=int(now.timestamp()),
+            expires_at=int(until.timestamp()) + 1,
+            kind="holdings",
+            payload=payload_ref(payload),
+        )
+        return Envelope(ORCHESTRATORS_SUBJECT, claims, payload)
 
     def _news(
         self,

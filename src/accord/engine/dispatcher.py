@@ -1,5 +1,5 @@
 """The dispatcher: tasks that want an agent, until one has room. They wait in lanes by capability; the lanes take turns,
-and the runs in a lane do.
+and in a lane tenants and their runs do.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -16,12 +16,10 @@ from accord.domain.diagnosis import DIAGNOSE
 from accord.domain.ids import RunId, TaskId
 from accord.domain.progress import work_of
 from accord.domain.run import Run, Want
+from accord.engine.lanes import Lane, Weigh
 from accord.engine.peers import Peers
 from accord.engine.registry import Registry
 from accord.engine.router import Choice, Router
-
-BACKOFF_FIRST = timedelta(milliseconds=50)
-BACKOFF_CAP = timedelta(seconds=5)
 
 PASSED_OVER_MAX = 100
 """How many tasks of a lane that must wait for certain agents are passed over to look for one that need not."""
@@ -36,59 +34,24 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     choice: Choice
 
 
-class Lane:
-    """Tasks that want one capability; the runs take turns."""
+class Parked(msgspec.Struct, frozen=True):
+    """What a run that may not go on wants of one capability."""
 
-    def __init__(self, wanted: CapabilityRange) -> None:
-        self.wanted = wanted
-        self.turns: OrderedDict[RunId, deque[TaskId]] = OrderedDict()
-        self.blocked_until: datetime | None = None
-        self.backoff = BACKOFF_FIRST
-        self.has_room = False
-        """Whether, while it is blocked, somebody has room, only not for what waits."""
-        self.passed_over: list[tuple[RunId, TaskId]] = []
-        """What let others pass while proposals are made; it is first again when they end."""
-
-    def add(self, run: RunId, task: TaskId) -> None:
-        """Queue the task behind the run's others."""
-        self.turns.setdefault(run, deque()).append(task)
-        if self.has_room:
-            self.unblock()
-
-    def block(self, now: datetime) -> None:
-        """Nobody has room: look again when somebody has, or after a back-off that doubles."""
-        self.blocked_until = now + self.backoff
-        self.backoff = min(self.backoff * 2, BACKOFF_CAP)
-
-    def unblock(self) -> None:
-        """Somebody may have room."""
-        self.blocked_until = None
-        self.has_room = False
-
-    def may_go_on(self, now: datetime) -> bool:
-        """Whether somebody may have room: it is not blocked, or its back-off is over."""
-        return self.blocked_until is None or self.blocked_until <= now
-
-    def put_back(self) -> None:
-        """What let others pass comes first again, in its order."""
-        for run, task in reversed(self.passed_over):
-            self.turns.setdefault(run, deque()).appendleft(task)
-            self.turns.move_to_end(run, last=False)
-        self.passed_over.clear()
-
-    def __len__(self) -> int:
-        return sum(len(tasks) for tasks in self.turns.values())
+    wanted: CapabilityRange
+    tenant: str
+    tasks: deque[TaskId]
 
 
 class Dispatcher:
     """Holds what is wanted, and proposes assignments as long as agents have room."""
 
-    def __init__(self, registry: Registry, router: Router, is_held: Callable[[Run], bool]) -> None:
+    def __init__(self, registry: Registry, router: Router, is_held: Callable[[Run], bool], weigh: Weigh) -> None:
         self._registry = registry
         self._router = router
         self._is_held = is_held
+        self._weigh = weigh
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # who was served last is last
-        self._parked: dict[RunId, dict[str, tuple[CapabilityRange, deque[TaskId]]]] = {}
+        self._parked: dict[RunId, dict[str, Parked]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
         self._later_of: Counter[RunId] = Counter()
         """How many of `_later` are of which run."""
@@ -99,9 +62,22 @@ class Dispatcher:
         """How many tasks wait for an agent."""
         return sum(len(lane) for lane in self._lanes.values())
 
+    def waiting_of(self, tenant: str) -> int:
+        """How many of this tenant's tasks wait for an agent."""
+        return sum(lane.waiting_of(tenant) for lane in self._lanes.values())
+
     def lanes(self) -> Iterator[Lane]:
         """All lanes in which something waits."""
-        return (lane for lane in self._lanes.values() if lane.turns)
+        return (lane for lane in self._lanes.values() if len(lane))
+
+    def hungry(self) -> dict[str, datetime]:
+        """The capabilities of which something waits because nobody has room, and since when nothing was found."""
+        found: dict[str, datetime] = {}
+        for lane in self._lanes.values():
+            if lane.hungry_since is not None and len(lane):
+                name = lane.wanted.name
+                found[name] = min(lane.hungry_since, found.get(name, lane.hungry_since))
+        return found
 
     def offer(self, run: Run, task: TaskId) -> None:
         """Queue what the task wants, now or when its back-off is over."""
@@ -109,7 +85,7 @@ class Dispatcher:
             if want.not_before is not None and want.not_before > run.updated_at:
                 self.offer_later(run.id, task, want.not_before)
             else:
-                self._lane(capability_of(run, task, want)).add(run.id, task)
+                self._lane(capability_of(run, task, want)).add(run.started.by, run.id, task)
 
     def offer_later(self, run: RunId, task: TaskId, at: datetime) -> None:
         """Look at the task's back-offs again at this time."""
@@ -118,11 +94,8 @@ class Dispatcher:
 
     def unpark(self, run: RunId) -> None:
         """The run may go on: queue again what was put aside."""
-        for wanted, tasks in self._parked.pop(run, {}).values():
-            lane = self._lane(wanted)
-            lane.turns.setdefault(run, deque()).extendleft(reversed(tasks))
-            if lane.has_room:
-                lane.unblock()
+        for aside in self._parked.pop(run, {}).values():
+            self._lane(aside.wanted).add_first(aside.tenant, run, aside.tasks)
 
     def unpark_all(self) -> None:
         """A hold was lifted: everything that was put aside is looked at again."""
@@ -133,7 +106,7 @@ class Dispatcher:
         """Drop what waits of a run that has ended, or is read again, or is not ours any more."""
         self._parked.pop(run, None)
         for lane in self._lanes.values():
-            lane.turns.pop(run, None)
+            lane.withdraw(run)
         if self._later_of.pop(run, 0):
             self._later = [entry for entry in self._later if entry[1] != run]
             heapq.heapify(self._later)
@@ -146,11 +119,11 @@ class Dispatcher:
     @property
     def eager(self) -> bool:
         """Whether something waits in a lane that may go on at once."""
-        return any(lane.turns and lane.blocked_until is None for lane in self._lanes.values())
+        return any(len(lane) and lane.blocked_until is None for lane in self._lanes.values())
 
     def next_due(self) -> datetime | None:
         """When a back-off ends next, a task's or a lane's."""
-        times = [lane.blocked_until for lane in self._lanes.values() if lane.blocked_until and lane.turns]
+        times = [lane.blocked_until for lane in self._lanes.values() if lane.blocked_until and len(lane)]
         return min([*times, *(entry[0] for entry in self._later[:1])], default=None)
 
     def proposals(self, find: Callable[[RunId], Run | None], now: datetime) -> Iterator[Proposal]:
@@ -176,7 +149,7 @@ class Dispatcher:
         key = str(wanted)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(wanted)
+            lane = self._lanes[key] = Lane(wanted, self._weigh)
         return lane
 
     def _wake_later(self, find: Callable[[RunId], Run | None], now: datetime) -> None:
@@ -189,50 +162,41 @@ class Dispatcher:
             if run is not None:
                 for want in run.state(task).wants:
                     if want.not_before is not None and want.not_before <= now:
-                        self._lane(capability_of(run, task, want)).add(run_id, task)
+                        self._lane(capability_of(run, task, want)).add(run.started.by, run_id, task)
 
     def _next(self, lane: Lane, find: Callable[[RunId], Run | None], now: datetime) -> Proposal | None:
         """What the lane proposes in its turn; None where nothing waits in it, or nobody has room. A task that only some
         agents may do, who are full, lets others pass.
         """
-        while lane.turns:
-            run_id, tasks = next(iter(lane.turns.items()))
+        while (head := lane.head()) is not None:
+            run_id, task = head
             run = find(run_id)
             if run is None or run.ended or run.paused or run.live >= run.graph.parallel or self._is_held(run):
                 self._park(run, lane, run_id)
                 continue
-            task = tasks.popleft()
             want = self._due(run, task, lane, now)
-            proposal = None
             if want is None:
+                lane.drop()
                 self._look_again(run, task, now)
-            else:
-                peers = self._registry.peers(lane.wanted)
-                choice = self._router.choose(peers, want, run.state(task), now)
-                if choice is None and self._is_full(lane, peers, now):
-                    tasks.appendleft(task)
-                    return None
-                if choice is None:
-                    lane.passed_over.append((run_id, task))
-                else:
-                    lane.backoff = BACKOFF_FIRST
-                    proposal = Proposal(run_id, task, want, choice)
-            if tasks:
-                lane.turns.move_to_end(run_id)
-            else:
-                del lane.turns[run_id]
-            if proposal is not None:
-                return proposal
+                continue
+            peers = self._registry.peers(lane.wanted)
+            choice = self._router.choose(peers, want, run.state(task), now)
+            if choice is not None:
+                lane.serve()
+                return Proposal(run_id, task, want, choice)
+            if self._is_full(lane, peers, now):
+                return None
+            lane.pass_over()
         return None
 
     def _is_full(self, lane: Lane, peers: Peers, now: datetime) -> bool:
-        return len(lane.passed_over) >= PASSED_OVER_MAX or not self._router.any_room(peers, now)
+        return lane.passed_over >= PASSED_OVER_MAX or not self._router.any_room(peers, now)
 
     def _leave(self, key: str, lane: Lane, now: datetime) -> None:
         """The lane has no more turns in this call. It keeps its place: who found no room is not behind who did."""
-        has_room = not lane.turns
+        has_room = not len(lane)
         lane.put_back()
-        if lane.turns:
+        if len(lane):
             lane.block(now)
             lane.has_room = has_room
         else:
@@ -240,10 +204,11 @@ class Dispatcher:
 
     def _park(self, run: Run | None, lane: Lane, run_id: RunId) -> None:
         """Put the run's tasks aside until the run may go on; those of a run that is not here any more are dropped."""
-        tasks = lane.turns.pop(run_id)
-        if run is not None and not run.ended:
-            _, aside = self._parked.setdefault(run_id, {}).setdefault(str(lane.wanted), (lane.wanted, deque()))
-            aside.extend(tasks)
+        withdrawn = lane.withdraw(run_id)
+        if withdrawn is not None and run is not None and not run.ended:
+            tenant, tasks = withdrawn
+            aside = self._parked.setdefault(run_id, {})
+            aside.setdefault(str(lane.wanted), Parked(lane.wanted, tenant, deque())).tasks.extend(tasks)
 
     def _look_again(self, run: Run, task: TaskId, now: datetime) -> None:
         """What was due when it was queued may not be so now: clocks are set back."""

@@ -152,8 +152,8 @@ class Executor:
                 drafts.append(self._parts.secretary.withdrawal(run.id, effect, now))
             case f.Reject():
                 drafts.append(self._parts.secretary.rejection(run.id, effect, now))
-            case f.Free(task=task, attempt=attempt):
-                self._parts.router.free(run.id, task, attempt, now)
+            case f.Free(task=task, attempt=attempt, blamed=blamed):
+                self._parts.router.free(run.id, task, attempt, now, blamed=blamed)
                 self._parts.dispatcher.unpark(run.id)
                 self._parts.dispatcher.unblock()
             case f.StartSubrun():

@@ -49,13 +49,14 @@ REFUSALS: dict[str, str] = {
     "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",
     "ACC354": "it met a fault of Accord's",
+    "ACC355": "a claim is there that this kind has not",
 }
 """What makes a message an incident, by code; ACC30x to ACC32x are those of the statement itself."""
 
 REFUSED_INPUT = "input-contract"
 """The failure code of an agent that refuses its input. The input was checked before: the consumer is at fault."""
 
-_CODES = {"audience": "ACC342", "expired": "ACC343", "future": "ACC344", "payload": "ACC352"}
+CODES = {"audience": "ACC342", "expired": "ACC343", "future": "ACC344", "payload": "ACC352"}
 
 _ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
 _ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat"})
@@ -151,7 +152,7 @@ class Gate:
             parsed = parse_statement(message.statement)
             known = self._registry.key(parsed.kid, now)
             if known is None:
-                raise _refusal("ACC340", "/kid", parsed.kid)
+                raise refused("ACC340", "/kid", parsed.kid)
         except MessageRefused as error:
             return Suspect(delivery, error.problems[0])
         return _Signed(delivery, parsed, known)
@@ -177,7 +178,7 @@ class Gate:
             return _problem("ACC341", "/iss", claims.issuer)
         flaw = claims_flaw(claims, self._audiences, now)
         if flaw is not None:
-            return _problem(_CODES[flaw.kind], flaw.pointer, flaw.seen)
+            return _problem(CODES[flaw.kind], flaw.pointer, flaw.seen)
         if claims.kind not in kinds:
             return _problem("ACC345", "/knd", claims.kind)
         if claims.kind not in _ABOUT_AGENTS and None in (claims.run, claims.task, claims.attempt, claims.lease):
@@ -207,25 +208,25 @@ class Gate:
         """The live attempt that the message is about; None when it has ended and the message is only late."""
         attempt = run.attempt(claims.task or TaskId(""), claims.attempt or 0) if run is not None else None
         if attempt is None:
-            raise _refusal("ACC347", "/att", f"{claims.run}/{claims.task}/{claims.attempt}")
+            raise refused("ACC347", "/att", f"{claims.run}/{claims.task}/{claims.attempt}")
         if claims.issuer != attempt.agent:
-            raise _refusal("ACC348", "/iss", claims.issuer)
+            raise refused("ACC348", "/iss", claims.issuer)
         if claims.lease != attempt.lease:
-            raise _refusal("ACC349", "/lea", str(claims.lease))
+            raise refused("ACC349", "/lea", str(claims.lease))
         if claims.capability != attempt.capability or claims.contract != attempt.contract:
-            raise _refusal("ACC350", "/cap", str(claims.capability))
+            raise refused("ACC350", "/cap", str(claims.capability))
         if attempt.live:
             return attempt
         answered = attempt.output.sha256 if attempt.output is not None else None
         given = claims.payload.sha256 if claims.payload is not None else None
         if claims.kind == "result" and answered is not None and answered != given:
-            raise _refusal("ACC351", "/pld", str(given))
+            raise refused("ACC351", "/pld", str(given))
         return None
 
     def may_do(self, attempt: Attempt) -> None:
         """Default deny: an agent may answer only for what the card that it has signed offers."""
         if not self._registry.offers(attempt.agent, attempt.contract):
-            raise _refusal("ACC353", "/cap", attempt.capability)
+            raise refused("ACC353", "/cap", attempt.capability)
 
     def _command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | News:
         claims, payload = authentic.claims, authentic.message.payload
@@ -429,12 +430,12 @@ def _last_rejected(run: Run, task: TaskId) -> Attempt:
 
 def _payload_problem(claims: Claims, payload: bytes) -> Problem | None:
     flaw = payload_flaw(claims, payload)
-    return None if flaw is None else _problem(_CODES[flaw.kind], flaw.pointer, flaw.seen)
+    return None if flaw is None else _problem(CODES[flaw.kind], flaw.pointer, flaw.seen)
 
 
 def _problem(code: str, pointer: str, seen: str) -> Problem:
     return Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer or None))
 
 
-def _refusal(code: str, pointer: str, seen: str) -> MessageRefused:
+def refused(code: str, pointer: str, seen: str) -> MessageRefused:
     return MessageRefused(_problem(code, pointer, seen))

@@ -11,11 +11,21 @@ from hashlib import sha256
 from accord.codec import decode_system_event
 from accord.domain.document import INLINE_BYTES, Document
 from accord.domain.ids import AgentId, Digest
-from accord.domain.system import INCIDENTS, Incident, IncidentRecorded, IncidentsSuppressed, SystemEvent
+from accord.domain.system import (
+    INCIDENTS,
+    AgentTakenOut,
+    Incident,
+    IncidentRecorded,
+    IncidentsSuppressed,
+    SystemEvent,
+)
+from accord.engine.breakers import FAULTS
 from accord.engine.documents import Documents
 from accord.engine.gate import Suspect
 from accord.engine.streams import SystemStream
+from accord.errors import Problem
 from accord.ports import Clock, Journal
+from accord.service import TakenOut
 
 EVIDENCE_MAX_BYTES = 64 << 10
 """Of a payload that is longer, the beginning is kept, with the length and the digest of the whole."""
@@ -41,8 +51,9 @@ class Incidents:
         self.refused: Counter[str] = Counter()
         """Messages that were refused since then, by code; those that are not kept with their evidence included."""
 
-    async def record_all(self, suspects: Sequence[Suspect]) -> None:
-        """Keep the evidence with one append; it is durable when this returns. Raises StoreUnavailable.
+    async def record_all(self, suspects: Sequence[Suspect], taken_out: Sequence[tuple[AgentId, TakenOut]] = ()) -> None:
+        """Keep the evidence, and who was taken out, with one append; it is durable when this returns. Raises
+        StoreUnavailable.
 
         Of one agent with one code, what comes after the first `FULL_PER_MINUTE` is counted only, and the count recorded
         by the first call after that minute: it is lost where the process ends before.
@@ -50,7 +61,7 @@ class Incidents:
         now = self._clock.now()
         minute = now.replace(second=0, microsecond=0)
         same = minute == self._minute
-        if same and not suspects:
+        if same and not suspects and not taken_out:
             return
         # Replaced only after the append: what could not be appended comes again, and counts then.
         seen = self._seen.copy() if same else Counter[_Key]()
@@ -60,6 +71,7 @@ class Incidents:
             seen[key] += 1
             if seen[key] <= FULL_PER_MINUTE:
                 events.append(self._incident(suspect, now))
+        events += [_taken_out(agent, told, now) for agent, told in taken_out]
         await self._append(events)
         self._minute, self._seen = minute, seen
         self.refused.update(suspect.problem.code for suspect in suspects)
@@ -124,6 +136,16 @@ class Incidents:
             run=claims.run if claims else None,
             task=claims.task if claims else None,
         )
+
+
+def _taken_out(agent: AgentId, told: TakenOut, now: datetime) -> AgentTakenOut:
+    last = f"{told.problem.code} {told.problem.message}" if told.problem is not None else "unknown"
+    problem = Problem(
+        "ACC359",
+        f"{agent} has failed at {told.capability} {FAULTS} times in a row, and gets no more of it for now: {last}",
+        hint="it is tried again by itself; accord agents show tells when",
+    )
+    return AgentTakenOut(at=now, agent=agent, capability=told.capability, problem=problem)
 
 
 def _digest(data: bytes) -> Digest:

@@ -5,6 +5,7 @@ committed is forgotten here and read again.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
@@ -96,6 +97,8 @@ class Ledger:
         self._registry = registry
         self._clock = clock
         self._slots: dict[RunId, Slot] = {}
+        self.runs_of: Counter[str] = Counter()
+        """How many of the runs in memory were started by whom."""
         self.fences: dict[int, Fence] = {}
         """The partitions that are ours."""
         self.unread: set[RunId] = set()
@@ -114,6 +117,11 @@ class Ledger:
         """All runs in memory."""
         return iter(list(self._slots.values()))
 
+    @property
+    def runs(self) -> int:
+        """How many runs are in memory."""
+        return len(self._slots)
+
     def hot(self, run: RunId) -> Slot | None:
         """The run's slot, if it is in memory."""
         return self._slots.get(run)
@@ -124,7 +132,7 @@ class Ledger:
         self.unread.discard(run)
         if state is None:
             return None
-        slot = self._slots[run] = Slot(state, head, next_wake(state, self._registry.renewed()))
+        slot = self._hold(Slot(state, head, next_wake(state, self._registry.renewed())))
         slot.kept = head.sequence
         return slot
 
@@ -167,8 +175,7 @@ class Ledger:
         decision = await self._decided(lambda: start(graph, command, now, self._documents))
         slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
         slot.take(decision)
-        self._slots[command.run] = slot
-        return slot
+        return self._hold(slot)
 
     async def decide(self, slot: Slot, command: c.Command) -> None:
         """Decide, and take over what was decided. A tick is told which leases are kept alive.
@@ -207,7 +214,7 @@ class Ledger:
     def forget(self, slots: Iterable[Slot]) -> None:
         """Drop these runs from memory: what was not committed has not happened."""
         for slot in slots:
-            self._slots.pop(slot.run.id, None)
+            self._let_go(slot.run)
             self._documents.unremember(slot.run.id)
 
     async def commit(self, slots: list[Slot]) -> list[Committed]:
@@ -229,7 +236,7 @@ class Ledger:
             slot.answers.clear()
             slot.touched = False
             if slot.run.ended:
-                self._slots.pop(slot.run.id, None)
+                self._let_go(slot.run)
             elif slot.head.sequence >= max(2 * slot.kept, SNAPSHOT_FROM):
                 await self._keep(slot)
         self._documents.trim()
@@ -250,6 +257,19 @@ class Ledger:
             logger.warning("no snapshot of %s: %s", slot.run.id, error)
         except Exception:
             logger.exception("no snapshot of %s because of a fault of Accord's", slot.run.id)
+
+    def _hold(self, slot: Slot) -> Slot:
+        self._let_go(slot.run)
+        self._slots[slot.run.id] = slot
+        self.runs_of[slot.run.started.by] += 1
+        return slot
+
+    def _let_go(self, run: Run) -> None:
+        tenant = run.started.by
+        if self._slots.pop(run.id, None) is not None:
+            self.runs_of[tenant] -= 1
+            if not self.runs_of[tenant]:
+                del self.runs_of[tenant]
 
     def _append(self, slot: Slot) -> Append:
         run = slot.run

@@ -222,7 +222,11 @@ class Node:
         """All known agents, or those that offer a capability; by id, from behind this one on, and no more than so
         many.
         """
-        return list(islice(self.parts.registry.known(wanted, after), limit))
+        breakers = self.parts.router.breakers
+        known = islice(self.parts.registry.known(wanted, after), limit)
+        if not breakers.open:
+            return list(known)
+        return [msgspec.structs.replace(one, taken_out=breakers.of(one.card.agent)) for one in known]
 
     async def sightings(self) -> list[Sighting]:
         """Every instance of an agent that is present in any process on this store."""

@@ -181,9 +181,9 @@ class Orchestrator:
             for arrival in arrivals:
                 await self._receiver.receive(arrival, batch)
             await self._assigner.assign(batch.slots)
-            await self.parts.incidents.record_all(batch.suspects)
+            await self._record(batch)
             await self._committer.commit(batch)
-            if self.parts.dispatcher.eager:
+            if self.parts.dispatcher.eager or self.parts.router.breakers.opened:
                 self.kick()
         except StoreError as error:
             await self._committer.give_up(batch, arrivals, orders, error)
@@ -194,6 +194,14 @@ class Orchestrator:
             # A fault of ours must not end the loop: nothing of the batch has happened.
             logger.exception("a batch was given up because of a fault of Accord's")
             await self._committer.give_up(batch, arrivals, orders, error)
+
+    async def _record(self, batch: Batch) -> None:
+        """Put down what was refused, and who was taken out."""
+        parts = self.parts
+        noticed, opened = tuple(parts.noticed), tuple(parts.router.breakers.opened)
+        await parts.incidents.record_all([*batch.suspects, *noticed], opened)
+        del parts.noticed[: len(noticed)]
+        del parts.router.breakers.opened[: len(opened)]
 
     async def _carry_out(self, order: Order, batch: Batch) -> None:
         try:

@@ -15,6 +15,7 @@ from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.signature import PublicKey
 from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
 from accord.engine.access import Access
+from accord.engine.admission import Admission, Bounds
 from accord.engine.assignments import Secretary
 from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
@@ -22,7 +23,7 @@ from accord.engine.documents import Documents
 from accord.engine.enrolment import Enrolment
 from accord.engine.feed import Feed
 from accord.engine.figures import Figures
-from accord.engine.gate import Gate
+from accord.engine.gate import Gate, Suspect
 from accord.engine.holds import Holds
 from accord.engine.incidents import Incidents
 from accord.engine.large import Large
@@ -82,9 +83,11 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     system_agents: frozenset[AgentId] = frozenset((DIAGNOSTICIAN,))
     """Who may offer capabilities under `accord.`."""
     max_waiting: int = 100_000
-    """Tasks that may wait for agents before new runs are refused."""
+    """Tasks that may wait for agents here before new runs are refused; one tenant has nine tenths at most."""
     max_runs: int = 20_000
-    """Runs that may be under way before new ones are refused."""
+    """Runs that may be under way here before new ones are refused; one tenant has nine tenths at most."""
+    tenant_weights: Mapping[str, float] = {}
+    """What the turns and the room of tenants are in proportion to, by who starts runs; 1 where nothing is said."""
     serves: bool = False
     """Whether this process is a replica: it shares the partitions with all others that are, and carries on the runs
     that another process has left, or has lost.
@@ -95,6 +98,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """
     share_every: timedelta = timedelta(seconds=1)
     """How often a replica looks whether it has its share."""
+
+    def weight(self, tenant: str) -> float:
+        """What this tenant's turns and room are in proportion to."""
+        return self.tenant_weights.get(tenant, 1.0)
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,11 @@ class Parts:
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)
         self.holds = Holds(self.router)
         self.library = Library(ports.blobs)
-        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds)
+        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight)
         self.timers = Timers(clock, self.dispatcher.next_due)
         self.ledger = Ledger(journal, self.documents, self.library, self.registry, clock)
+        bounds = Bounds(tuning.max_runs, tuning.max_waiting)
+        self.admission = Admission(bounds, tuning.weight, self.ledger, self.dispatcher, self.figures, clock)
         self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
         self.ledger.fences = self.partitions.fences
         self.incidents = Incidents(journal, self.documents, clock)
@@ -154,6 +163,8 @@ class Parts:
         """Payloads of assignments between their decision and their sending."""
         self.reached: Callable[[Point], None] = lambda point: None
         """Told when a named point is reached; tests crash there."""
+        self.noticed: list[Suspect] = []
+        """What was refused of other processes' notices, and is in no incident yet."""
         self._cards: list[CardAccepted] = []
 
     def _apply_registry(self, event: SystemEvent) -> None:

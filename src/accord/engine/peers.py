@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -47,6 +47,10 @@ class Peers:
     def of(self, agent: AgentId) -> Offers:
         """What this agent offers; it is one of them."""
         return self._offers[agent]
+
+    def agents(self) -> Iterable[AgentId]:
+        """Who they are, open or shut."""
+        return self._offers
 
     def all(self) -> list[Offers]:
         """What each offers, open or shut, by agent."""

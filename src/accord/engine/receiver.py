@@ -168,10 +168,12 @@ class Receiver:
         return Report(beat.queued, beat.load, max(0, held - ours), until)
 
     def _is_of_ours(self, lease: LeaseToken) -> bool:
+        """Whether we have assigned it, or another process that tells us itself what it holds."""
         run = run_of(lease)
         if run is None:
             return self._parts.router.holder(lease) is not None
-        return partition_of(run) in self._parts.partitions.fences
+        partition = partition_of(run)
+        return partition in self._parts.partitions.fences or partition in self._parts.router.commons.partitions
 
     async def _register(self, authentic: Authentic, now: datetime) -> None:
         payload, claims = authentic.message.payload, authentic.claims

@@ -18,6 +18,7 @@ from accord.domain.ids import RunId
 from accord.domain.run import Run
 from accord.engine.absence import Departed, Presence, is_about_gone
 from accord.engine.letters import CATCH_UP, HEEDED, LetterContent, caught_up, refused
+from accord.engine.neighbourhood import Neighbourhood
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
 from accord.engine.retention import Retention
@@ -157,6 +158,7 @@ class Rounds:
         self.letters = Letters(orchestrator, self._departed)
         self._sighted = Sighted(orchestrator.parts)
         self._sharing = Sharing(orchestrator) if orchestrator.parts.tuning.serves else None
+        self._neighbourhood = Neighbourhood(orchestrator)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -170,6 +172,8 @@ class Rounds:
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
+        self._tasks.append(asyncio.create_task(self._neighbourhood.hear(), name="accord-Neighbours"))
+        self._tasks.append(asyncio.create_task(self._neighbourhood.tell(), name="accord-Holdings"))
 
     async def stop(self) -> None:
         """End all rounds."""
@@ -181,6 +185,7 @@ class Rounds:
         """Tell others that nobody is present or serves here any more; they would find out by themselves a little
         later.
         """
+        await self._neighbourhood.leave()
         with suppress(StoreUnavailable):
             await self._sighted.leave()
             if self._sharing is not None:

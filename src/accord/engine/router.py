@@ -10,8 +10,10 @@ import msgspec
 
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
+from accord.engine.breakers import Breakers
+from accord.engine.commons import Commons
 from accord.engine.peers import Candidate, Offers, Peers
-from accord.engine.presence import FOR_EVER, Room
+from accord.engine.presence import FOR_EVER
 from accord.engine.registry import Registry
 from accord.ports import Ids
 
@@ -65,24 +67,30 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     """What can be expected of an agent that has room."""
 
     held: int
-    room: Room
+    others: int
+    """Places that are taken by what other processes have assigned, or by what is no attempt."""
+    queued: int
     latency_s: float
     trust: float
     expected_s: float
     """How long it takes until there is a result that counts: the wait for a place and the work, tried as often as its
     results can be relied on.
     """
+    on_trial: bool
+    """Whether it was out, and is tried with this attempt."""
 
     def words(self, among: str) -> str:
         """The figures, for the journal, and what they were compared with."""
         told = [f"{self.held} held"]
-        if self.room.others:
-            told.append(f"{self.room.others} of others")
-        if self.room.queued:
-            told.append(f"{self.room.queued} queued")
+        if self.others:
+            told.append(f"{self.others} of others")
+        if self.queued:
+            told.append(f"{self.queued} queued")
         told.append(f"{self.latency_s * 1e3:.1f} ms each")
         if self.trust < 1:
             told.append(f"trust {self.trust:.2f}")
+        if self.on_trial:
+            told.append("on trial")
         return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; {among}"
 
 
@@ -108,6 +116,8 @@ class Router:
         self._of_offer: Counter[tuple[AgentId, str]] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
         self._held_back: frozenset[AgentId] = frozenset()
+        self.breakers = Breakers()
+        self.commons = Commons()
 
     @property
     def held_back(self) -> Set[AgentId]:
@@ -140,13 +150,23 @@ class Router:
             self._of_capability[held.name] += 1
             self._of_offer[held.agent, held.capability] += 1
             self.load(held.agent).held += 1
+            self.breakers.given(held.agent, held.name, (run, task, attempt))
 
-    def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime) -> None:
-        """An attempt has ended; one that the agent ended itself tells how long it takes, and how good it is."""
+    def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime, *, blamed: bool = False) -> None:
+        """An attempt has ended; one that the agent ended itself tells how long it takes, and how good it is. `blamed`:
+        it ended by a fault of the agent's own.
+        """
         held = self._reserved.get(run, {}).pop((task, attempt.number), None)
         if held is None:
             return
         load = self._give_back(held)
+        self.commons.freed(held.agent, now)
+        if held.name in self._limits:
+            self.commons.freed(held.name, now)
+        which = run, task, attempt.number
+        if self.breakers.ended((held.agent, held.name), which, attempt, now, blamed=blamed):
+            for agent in self.breakers.out(held.name):  # it may be one of them that has to be tried now
+                self._registry.reopen(agent)
         if attempt.phase == "succeeded":
             took_s = (now - attempt.assigned_at).total_seconds()
             load.latency_s += (_SMOOTHING if load.ended else 1.0) * (took_s - load.latency_s)
@@ -157,28 +177,38 @@ class Router:
 
     def forget(self, run: RunId) -> None:
         """Nobody holds anything of this run any more, as far as this orchestrator is concerned."""
-        for held in self._reserved.pop(run, {}).values():
+        for (task, number), held in self._reserved.pop(run, {}).items():
+            self.breakers.forget((run, task, number))
             self._give_back(held)
+
+    def held_by_agents(self) -> dict[str, int]:
+        """How many attempts each agent holds, of those who hold any."""
+        return {agent: load.held for agent, load in self._loads.items() if load.held}
+
+    def held_by_limits(self) -> dict[str, int]:
+        """How many attempts are under way of each capability that has a limit, where there are any."""
+        return {name: held for name in self._limits if (held := self._of_capability[name])}
 
     def choose(self, peers: Peers, want: Want, state: TaskState, now: datetime) -> Choice | None:
         """The peer that can be expected to give a good result first, of all or, where many may have room, of some that
         are drawn; None where nobody has room. Of one agent the newest version that has room.
         """
-        if self._is_at_limit(peers):
+        if self._is_at_limit(peers, now):
             return None
         if want.agent is not None and want.agent in peers and want.agent not in self.held_back:
-            return self._best(self._with_room([peers.of(want.agent)], now), "1 of 1")
+            return self._best(self._with_room([peers.of(want.agent)], peers, now), "1 of 1")
         passed = {*want.avoid, *_busy_with(state)}
         others = len(peers) - sum(agent in peers for agent in self.held_back | passed)
         if others:
             found, are_all = self._looked_at(peers, passed, now)
-            return self._best(found, f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}")
+            among = f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}"
+            return self._best(found, among + self._out_words(peers))
         fitting = self._least_used(peers, want, state)
-        return self._best(self._with_room(fitting, now), f"1 of {len(fitting)}")
+        return self._best(self._with_room(fitting, peers, now), f"1 of {len(fitting)}")
 
     def any_room(self, peers: Peers, now: datetime) -> bool:
         """Whether any of these, if not the one that is wanted, could take something more."""
-        if self._is_at_limit(peers):
+        if self._is_at_limit(peers, now):
             return False
         self._registry.reopen_due(now)
         while peers.open:
@@ -206,18 +236,42 @@ class Router:
         """The open agent at this place, with what can be expected of it; it is shut where it may be given nothing."""
         offers = peers.at(place)
         is_held = offers[0].agent in self.held_back
-        measured = None if is_held else self._first(offers, now)
+        measured = None if is_held else self._first(offers, peers, now)
         if measured is None:
             one = offers[0]
             until = FOR_EVER if is_held else self._registry.rooms(one.agent, one.contract.digest, now).until
-            self._registry.shut(peers, place, until)
+            spared = None if is_held else self._spared_until(offers, peers, now)
+            self._registry.shut(peers, place, until if spared is None else min(until, spared))
         return measured
 
-    def _with_room(self, agents: Iterable[Offers], now: datetime) -> list[tuple[Candidate, Measure]]:
-        return [measured for offers in agents if (measured := self._first(offers, now)) is not None]
+    def _with_room(self, agents: Iterable[Offers], peers: Peers, now: datetime) -> list[tuple[Candidate, Measure]]:
+        return [measured for offers in agents if (measured := self._first(offers, peers, now)) is not None]
 
-    def _first(self, offers: Offers, now: datetime) -> tuple[Candidate, Measure] | None:
+    def _spared_until(self, offers: Offers, peers: Peers, now: datetime) -> datetime | None:
+        """Until when the agent gets nothing, whatever room it has: it is out, or what is free is for other processes;
+        None where it may.
+        """
+        agent, name = offers[0].agent, peers.capability
+        out = self.breakers.out(name)
+        if agent in out:
+            alone = all(other in out or other in self._held_back for other in peers.agents())
+            until = self.breakers.shut_until(agent, name, now, alone=alone)
+            if until is not None:
+                return until
+        if self.commons.alone:
+            return None
+        room = self._registry.rooms(agent, offers[0].contract.digest, now).whole
+        return self.commons.left_until(agent, name, room.places - room.others, self.load(agent).held, now)
+
+    def _out_words(self, peers: Peers) -> str:
+        """How many of the peers are out, for the journal."""
+        out = sum(agent in peers for agent in self.breakers.out(peers.capability))
+        return f", {out} out" if out else ""
+
+    def _first(self, offers: Offers, peers: Peers, now: datetime) -> tuple[Candidate, Measure] | None:
         """The newest version that has room."""
+        if self._spared_until(offers, peers, now) is not None:
+            return None
         for one in offers:
             if (measure := self._measure(one, now)) is not None:
                 return one, measure
@@ -235,6 +289,7 @@ class Router:
     def _measure(self, candidate: Candidate, now: datetime) -> Measure | None:
         """What can be expected of the agent; None where those of its instances that offer this have no room."""
         agent, load = candidate.agent, self.load(candidate.agent)
+        elsewhere = self.commons.held_by_others(agent)
         rooms = self._registry.rooms(agent, candidate.contract.digest, now)
         room, held = rooms.whole, load.held
         if held + room.others >= room.places:
@@ -244,8 +299,10 @@ class Router:
             if held + room.others >= room.places:
                 return None
         trust = load.trust.get(candidate.contract.capability, 1.0)
-        turns = (held + room.others + 1) / max(room.concurrency, 1)
-        return Measure(held, room, load.latency_s, trust, turns * max(load.latency_s, 1e-4) / max(trust, _LEAST_TRUST))
+        turns = (held + room.others + elsewhere + 1) / max(room.concurrency, 1)
+        expected_s = turns * max(load.latency_s, 1e-4) / max(trust, _LEAST_TRUST)
+        on_trial = agent in self.breakers.out(candidate.contract.capability)
+        return Measure(held, room.others + elsewhere, room.queued, load.latency_s, trust, expected_s, on_trial)
 
     def _give_back(self, held: Held) -> Load:
         self._holders.pop(held.lease, None)
@@ -268,9 +325,13 @@ class Router:
         fewest = min((used[offers[0].agent] for offers in others), default=0)
         return [offers for offers in others if used[offers[0].agent] == fewest]
 
-    def _is_at_limit(self, peers: Peers) -> bool:
-        limit = self._limits.get(peers.capability)
-        return limit is not None and self._of_capability[peers.capability] >= limit
+    def _is_at_limit(self, peers: Peers, now: datetime) -> bool:
+        name = peers.capability
+        limit = self._limits.get(name)
+        if limit is None:
+            return False
+        held = self._of_capability[name]
+        return held >= limit or self.commons.left_until(name, name, limit, held, now) is not None
 
 
 def _worth(attempt: Attempt) -> float:

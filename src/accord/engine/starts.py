@@ -92,7 +92,12 @@ class Starts:
         return run
 
     async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
-        await self._admit(wanted)
+        (await self._parts.verification.report(wanted.graph)).refuse()
+        ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
+        with self._parts.admission.admitted(wanted.by):
+            return await self._admitted(wanted, adopted, once)
+
+    async def _admitted(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         if once is None:
             return await self._begin_here(wanted, adopted)
         command = await self._command(wanted, adopted)
@@ -118,19 +123,6 @@ class Starts:
             origin=wanted.origin,
             adopted=adopted,
         )
-
-    async def _admit(self, wanted: _Wanted) -> None:
-        """Nothing where graph, input and room are as they have to be. Raises what stands against it."""
-        (await self._parts.verification.report(wanted.graph)).refuse()
-        ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
-        tuning = self._parts.tuning
-        waiting, under_way = self._parts.dispatcher.waiting, sum(1 for _ in self._parts.ledger.slots())
-        if waiting >= tuning.max_waiting or under_way >= tuning.max_runs:
-            raise Overloaded.of(
-                "ACC451",
-                f"{under_way} runs are under way and {waiting} tasks wait for agents",
-                hint="try again later, or start more agents",
-            )
 
     async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:
         value = await self._parts.documents.fetched(source.started.input)

@@ -96,6 +96,11 @@ class _Engine(Collector):
         agents, instances = parts.registry.present()
         yield GaugeMetricFamily("accord_agents_present", "Agents with an instance here", agents)
         yield GaugeMetricFamily("accord_instances_present", "Instances of agents that are here", instances)
+        breakers = parts.router.breakers
+        yield GaugeMetricFamily("accord_agents_out", "Breakers of agents that are open here", breakers.open)
+        yield CounterMetricFamily("accord_agents_taken_out", "Breakers of agents that have opened", breakers.count)
+        others = parts.router.commons.processes - 1
+        yield GaugeMetricFamily("accord_processes_heard", "Other processes that tell what they hold", others)
         yield from self._counters()
 
     def _counters(self) -> Iterator[Metric]:

@@ -388,7 +388,9 @@ class Storm:
         for name, host in self.world.hosts.items():
             parts = host.parts
             words.append(f"{name}: {len(parts.partitions.fences)} partitions, loads {parts.router._loads}")
-            words.append(f"lanes {[(str(x.wanted), x.turns, x.blocked_until) for x in parts.dispatcher.lanes()]}")
+            words.append(
+                f"lanes {[(str(x.wanted), dict(x.runs()), x.blocked_until) for x in parts.dispatcher.lanes()]}"
+            )
             words.append(f"parked {parts.dispatcher._parked} later {parts.dispatcher._later}")
             words.append(f"present {parts.registry._present}")
         return "\n".join(words)

@@ -14,7 +14,7 @@ def leaks_of(name: str, node: Node) -> Iterator[str]:
     kept = {
         "the router holds": held,
         "the router has reserved": {run: held for run, held in parts.router._reserved.items() if held},
-        "lanes": [f"{lane.wanted}: {dict(lane.turns)}" for lane in dispatcher.lanes()],
+        "lanes": [f"{lane.wanted}: {dict(lane.runs())}" for lane in dispatcher.lanes()],
         "parked": dispatcher._parked,
         "back-offs": dispatcher._later,
         "payloads to be sent": sorted(parts.outgoing),

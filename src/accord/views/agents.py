@@ -14,7 +14,7 @@ from accord.domain.contract import Contract, read_contract
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey
 from accord.ports import Sighting
-from accord.service import KnownAgent, KnownKey, Service
+from accord.service import KnownAgent, KnownKey, Service, TakenOut
 
 
 class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +70,8 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     queue: int
     instances: tuple[Sighting, ...] = ()
     """Those that are present, in whatever process."""
+    taken_out: tuple[TakenOut, ...] = ()
+    """What it has failed at again and again, and gets nothing of for a while, in the process that was asked."""
     enrolled: bool | UnsetType = UNSET
     hosted: bool | UnsetType = UNSET
     """Whether the same command with `run` would host it; only the command line says so."""
@@ -84,7 +86,8 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
         assert not isinstance(self.keys, UnsetType)  # noqa: S101 - the caller has asked for the whole
         room = self.present
         capacity = Capacity(concurrency=room.concurrency, queue=room.queue) if room is not None else None
-        return KnownAgent(card=self.card, keys=tuple(key.known() for key in self.keys), capacity=capacity)
+        keys = tuple(key.known() for key in self.keys)
+        return KnownAgent(card=self.card, keys=keys, capacity=capacity, taken_out=self.taken_out)
 
 
 class AgentNews(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +170,7 @@ def agent_document(known: KnownAgent, instances: Sequence[Sighting], *, held: bo
         concurrency=card.capacity.concurrency,
         queue=card.capacity.queue,
         instances=tuple(instances),
+        taken_out=known.taken_out,
     )
     if not whole:
         return document

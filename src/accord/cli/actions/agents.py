@@ -22,7 +22,7 @@ from accord.domain.contract import Contract
 from accord.domain.ids import InstanceId
 from accord.ports import Sighting
 from accord.sdk import Agent
-from accord.service import KnownAgent, KnownKey, Service
+from accord.service import KnownAgent, KnownKey, Service, TakenOut
 from accord.views.agents import AgentDocument, agent_document
 
 
@@ -112,6 +112,8 @@ def _presence(known: Known) -> Text:
 def _where(known: Known) -> Text:
     if known.held:
         return Text("‖ held back", "yellow")
+    if known.agent.taken_out:
+        return Text(f"✗ out of {', '.join(one.capability for one in known.agent.taken_out)}", "red")
     if known.hosted:
         return Text("in every run here", "green")
     return Text("built in" if _is_built_in(known) else "known", "quiet")
@@ -150,6 +152,7 @@ def _show(known: Known, screen: Screen) -> None:
         ]
     )
     screen.facts([("present", _instance_words(one)) for one in known.instances])
+    screen.facts([("out", _out_words(one)) for one in known.agent.taken_out])
     keys = known.agent.keys
     screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, {_key_words(key)}") for key in keys])
     for offer, contract in zip(card.capabilities, card.contracts(), strict=True):
@@ -164,6 +167,13 @@ def _instance_words(one: Sighting) -> str:
     leaving = ", about to leave" if one.draining else ""
     seen = f"seen {between(one.seen_at, None)} ago{leaving}"
     return f"{token} in process {one.process}, {taken}, {seen}: {', '.join(one.capabilities)}"
+
+
+def _out_words(one: TakenOut) -> str:
+    """`of text.count since 14:03:07, tried again from 14:03:09 on: ACC420 exception: …`."""
+    tried = "on trial now" if one.on_trial else f"tried again from {moment(one.until)} on"
+    last = f": {one.problem.code} {one.problem.message}" if one.problem is not None else ""
+    return f"of {one.capability} since {moment(one.since)}, {tried}{last}"
 
 
 def _key_words(key: KnownKey) -> str:

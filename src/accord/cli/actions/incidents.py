@@ -1,4 +1,4 @@
-"""`accord incidents`: what the gate has refused."""
+"""`accord incidents`: what the gate has refused, and which agents were taken out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column, without_year
-from accord.domain.system import Incident, IncidentsSuppressed
+from accord.domain.system import AgentTakenOut, Incident, IncidentsSuppressed
 from accord.views.incidents import incident_of, incident_page
 
 
@@ -39,6 +39,9 @@ def _row(number: int, event: Incident) -> tuple[str | Text, ...]:
         sender = agent_name(event.claimed_agent) if event.claimed_agent else Text("unknown ?", "yellow")
         what = f"{event.count} more within a minute, counted only"
         return str(number), moment(event.since), event.code, sender, "", "", what
+    if isinstance(event, AgentTakenOut):
+        name = agent_name(event.agent)
+        return str(number), moment(event.at), event.problem.code, name, "", "", event.problem.message
     name = agent_name(event.claimed_agent) if event.claimed_agent else "unknown"
     agent = Text(name) if event.authentic else Text(f"{name} ?", "yellow")
     run = event.run[-6:] if event.run else ""

@@ -1,0 +1,204 @@
+"""The neighbourhood: what each process holds of the commons, told to the others on the bus in small signed notices.
+
+A notice that is lost makes others a little wrong until the next one, no more: see `commons`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Set
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from accord.domain.ids import AgentId
+from accord.domain.ingress import claims_flaw, payload_flaw
+from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Message, decode_claims, refusal
+from accord.domain.payloads import HoldingsPayload, decode_payload, encode_payload
+from accord.domain.signature import parse_statement
+from accord.engine.commons import TICK, Neighbour
+from accord.engine.gate import CODES, Suspect, refused
+from accord.engine.listener import RETRY_CAP, RETRY_FIRST
+from accord.engine.orchestrator import Orchestrator
+from accord.errors import MessageRefused
+from accord.ports import ORCHESTRATORS_SUBJECT, Delivery
+from accord.statements import Verifier
+
+logger = logging.getLogger("accord.neighbourhood")
+
+REPEATS: Final = 5
+"""So many notices may be lost before a process counts as gone."""
+
+AGENTS_PER_TICK: Final = 1000
+"""Who holds work of more agents tells it less often: so the cost of telling stays small."""
+
+BATCH_MAX: Final = 64
+
+
+class Neighbourhood:
+    """Tells others what this process holds, and hears what they do."""
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._orchestrator = orchestrator
+        self._parts = orchestrator.parts
+        self._valid_for = self._parts.tuning.partition_ttl
+        self._verifier = Verifier()
+        self._number = 0
+        self._told = HoldingsPayload(process=self._parts.identity.owner, number=0)
+        """What was told last, but for the number and what waits."""
+        self._told_at: datetime | None = None
+        self._met = False
+        """Whether somebody is to be told at once, who is new."""
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    async def tell(self) -> None:
+        """Tell what has changed, for ever; while nobody else is there, only now and then that this process is."""
+        while True:
+            try:
+                await self._tick()
+            except Exception:
+                logger.exception("the other processes could not be told what this one holds")
+                self._told_at = None
+            await asyncio.sleep(TICK.total_seconds() * max(1.0, len(self._told.agents) / AGENTS_PER_TICK))
+
+    async def _tick(self) -> None:
+        parts, now = self._parts, self._parts.ports.clock.now()
+        commons, dispatcher = parts.router.commons, parts.dispatcher
+        self._free(commons.expire(now))
+        late = self._told_at is None or not timedelta() <= now - self._told_at < self._valid_for / REPEATS
+        if commons.alone and not late and not self._met:
+            return
+        wants = dispatcher.hungry()
+        held = self._held()
+        if late or self._met or held != self._told or wants != commons.wants:
+            commons.wants = wants
+            await self._publish(held, now)
+        if wants:
+            dispatcher.unblock()
+            self._orchestrator.kick()
+
+    def _held(self) -> HoldingsPayload:
+        parts = self._parts
+        return HoldingsPayload(
+            process=parts.identity.owner,
+            number=0,
+            partitions=tuple(sorted(parts.partitions.fences)),
+            agents=parts.router.held_by_agents(),
+            capabilities=parts.router.held_by_limits(),
+        )
+
+    async def _publish(self, held: HoldingsPayload, now: datetime) -> None:
+        """Tell it, as the next of the notices, and since when what waits here has found no room."""
+        parts, commons = self._parts, self._parts.router.commons
+        self._met = False
+        self._number += 1
+        self._told, self._told_at = held, now
+        commons.tell({**held.agents, **held.capabilities}, now)
+        waits_s = {name: max(now - since, timedelta()).total_seconds() for name, since in commons.wants.items()}
+        payload = encode_payload(msgspec.structs.replace(held, number=self._number, wants=waits_s))
+        envelope = parts.secretary.holdings(payload, parts.ports.ids.token(), now, now + self._valid_for)
+        await parts.ports.bus.publish(await parts.secretary.parcels([envelope]))
+
+    async def leave(self) -> None:
+        """Tell the others that nothing is held here any more; they would find out by themselves a little later."""
+        leaving = HoldingsPayload(process=self._parts.identity.owner, number=0, leaving=True)
+        with suppress(Exception):
+            await self._publish(leaving, self._parts.ports.clock.now())
+
+    # -- hearing -------------------------------------------------------------------------------------------------
+
+    async def hear(self) -> None:
+        """Hear the others, for ever; whatever a bus raises, the inbox is opened again."""
+        retry = RETRY_FIRST
+        while True:
+            try:
+                async with self._parts.ports.bus.inbox(ORCHESTRATORS_SUBJECT) as inbox:
+                    while True:
+                        deliveries = await inbox.take(BATCH_MAX)
+                        for delivery in deliveries:
+                            await self._hear(delivery)
+                        await inbox.ack(deliveries)
+                        retry = RETRY_FIRST
+            except Exception:
+                logger.exception("the other processes cannot be heard, trying again")
+                await asyncio.sleep(retry.total_seconds())
+                retry = min(2 * retry, RETRY_CAP)
+
+    async def _hear(self, delivery: Delivery) -> None:
+        now = self._parts.ports.clock.now()
+        claims: Claims | None = None
+        try:
+            claims = await self._authentic(delivery.message, now)
+            said = self._said(claims, delivery.message.payload, now)
+        except MessageRefused as error:
+            self._parts.noticed.append(Suspect(delivery, error.problems[0], claims))
+            self._orchestrator.kick()
+            return
+        if said.process != self._parts.identity.owner:
+            self._believe(said, claims, now)
+
+    async def _authentic(self, message: Message, now: datetime) -> Claims:
+        """The claims of a notice by an orchestrator of this identity, for such, and in time."""
+        identity = self._parts.identity
+        if len(message.payload) > PAYLOAD_MAX_BYTES:
+            raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
+        parsed = parse_statement(message.statement)
+        if parsed.kid != identity.key.kid:
+            raise refused("ACC340", "/kid", parsed.kid)
+        (forged,) = await self._verifier.problems([(parsed, identity.key)])
+        if forged is not None:
+            raise MessageRefused(forged)
+        claims = decode_claims(parsed.claims)
+        if claims.issuer != identity.id:
+            raise refused("ACC341", "/iss", claims.issuer)
+        flaw = claims_flaw(claims, (identity.id,), now) or payload_flaw(claims, message.payload)
+        if flaw is not None:
+            raise refused(CODES[flaw.kind], flaw.pointer, flaw.seen)
+        return claims
+
+    def _said(self, claims: Claims, payload: bytes, now: datetime) -> HoldingsPayload:
+        if claims.kind != "holdings":
+            raise refused("ACC345", "/knd", claims.kind)
+        bare = Claims(
+            issuer=claims.issuer,
+            audience=claims.audience,
+            id=claims.id,
+            issued_at=claims.issued_at,
+            expires_at=claims.expires_at,
+            kind=claims.kind,
+            payload=claims.payload,
+        )
+        if claims != bare:
+            raise refused("ACC355", "", claims.kind)
+        return decode_payload(HoldingsPayload, payload)
+
+    def _believe(self, said: HoldingsPayload, claims: Claims, now: datetime) -> None:
+        commons = self._parts.router.commons
+        if said.leaving:
+            self._free(commons.forget(said.process))
+            return
+        self._met = self._met or not commons.knows(said.process)
+        until = min(now + self._valid_for, now.fromtimestamp(claims.expires_at, now.tzinfo))
+        neighbour = Neighbour(
+            said.number,
+            until,
+            frozenset(said.partitions),
+            {**said.agents, **said.capabilities},
+            {capability: now - timedelta(seconds=waits_s) for capability, waits_s in said.wants.items()},
+        )
+        self._free(commons.hear(said.process, neighbour))
+
+    def _free(self, things: Set[str]) -> None:
+        """Others hold less of these: there may be room here."""
+        if things:
+            self._reopen(AgentId(thing) for thing in things)
+            self._parts.dispatcher.unblock()
+            self._orchestrator.kick()
+
+    def _reopen(self, agents: Iterable[AgentId]) -> None:
+        for agent in agents:
+            self._parts.registry.reopen(agent)
