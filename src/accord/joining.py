@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +33,7 @@ from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 
 if TYPE_CHECKING:
+    from accord.bus.redis import RedisBus
     from accord.nats.bus import NatsBus
 
 UNKNOWN_KEY: Final = "ACC771"
@@ -133,12 +134,8 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
 @asynccontextmanager
 async def _on_bus(agent: Agent, destination: Destination, station: Station, keys: KeyStore) -> AsyncIterator[Joined]:
     """The agent at the bus itself: its key is known to the orchestrators, and theirs are trusted here."""
-    from accord.nats.bus import NatsBus  # noqa: PLC0415 - it needs the driver, which is an extra
-
     address = destination.bus
-    if address is None or address.kind != "nats":
-        hint = "connect it to a server: accord agent ... --connect https://SERVER"
-        raise BadInput.of("ACC798", f"an agent cannot connect to {address} itself", hint=hint)
+    assert address is not None  # noqa: S101 - else it connects to a server
     trust = Trust(station.trust)
     believed = trust.of(str(address)) | destination.trusted
     if not believed:
@@ -151,12 +148,22 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
         drain_within=station.drain_within,
         payloads=HttpPayloads(destination.server) if destination.server else None,
     )
-    async with NatsBus.open(address, agent.organisation, agent=agent.id) as bus:
+    async with _opened(address, agent) as bus:
         told = await _orchestrators(bus, believed, station.watch)
         trust.keep(str(address), {*believed, *told})
         worker = Worker(agent, AgentKey(keys, name), bus, SystemClock(), told, options)
         async with worker:
             yield Joined(worker, bus, asyncio.get_running_loop().create_future())
+
+
+def _opened(address: BusAddress, agent: Agent) -> AbstractAsyncContextManager[NatsBus | RedisBus]:
+    if address.kind == "redis":
+        from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
+
+        return RedisBus.open(address, agent.organisation)
+    from accord.nats.bus import NatsBus  # noqa: PLC0415 - as above
+
+    return NatsBus.open(address, agent.organisation, agent=agent.id)
 
 
 async def _known(keys: KeyStore, name: str, agent: Agent) -> None:
@@ -168,7 +175,7 @@ async def _known(keys: KeyStore, name: str, agent: Agent) -> None:
         raise BadInput.of("ACC798", f"{agent.name} has no key here, and no bus enrols one", hint=hint) from error
 
 
-async def _orchestrators(bus: NatsBus, believed: frozenset[KeyId], watch: Watch) -> dict[KeyId, PublicKey]:
+async def _orchestrators(bus: NatsBus | RedisBus, believed: frozenset[KeyId], watch: Watch) -> dict[KeyId, PublicKey]:
     """The keys of the orchestrators that are believed, as soon as one tells them. Raises MessageRefused."""
     while True:
         try:

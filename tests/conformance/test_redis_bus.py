@@ -266,10 +266,12 @@ def test_released_scripts_never_change() -> None:
     """
     assert {name: script.sha1 for name, script in scripts().items()} == {
         "ack": "c63477f636ad170648a8b830a8abeccb9b4d7477",
+        "announce": "8e6febff9f89d18994be2902abab6b4c61dde2ca",
         "dead": "6b0016c8fb1ddd759a3c07a83b359ad47285e675",
         "depth": "b235fb4b07c7ad8ff4c19ffdf2110a48e23b793c",
         "hold": "255fc2856f109a853138bda3cfd1484730c08017",
         "nack": "3781f50a377d29129b5625f99524963345f9dc0c",
+        "orchestrators": "26b658add2624c73504b3e263f051bc09eb77ec9",
         "publish": "5b02dd0a39fad6ed586b7edf76874972d2fbfab3",
         "release": "8f47c6aafc91060d70587da3768956c907131ea9",
         "sweep": "e8962d72a0ccba914e9955006d5fca7c4f7fc5ff",

@@ -134,6 +134,8 @@ REFUSED = [
     ("XGROUP", "DESTROY", P + "partition/7", "accord"),
     ("UNLINK", P + "partition/7"),
     ("XRANGE", P + "dead", "-", "+"),
+    ("HSET", P + "orchestrators", "kid", "{}"),
+    ("DEL", P + "orchestrators"),
     ("SUBSCRIBE", P + REGISTRY_SUBJECT),
     ("SUBSCRIBE", P + "done/1"),
     ("PUBLISH", P + "done/1", "1"),
@@ -156,6 +158,7 @@ REFUSED = [
     ("EVALSHA", digest_of("publish"), "0", P, "9", notice_subject(OTHER), "s", "p", ""),
     ("EVALSHA", digest_of("ack"), "0", P, "partition/7", "1-1", ""),
     ("EVALSHA", digest_of("dead"), "0", P, "", "9"),
+    ("EVALSHA", digest_of("announce"), "0", P, "", "9", "kid", "{}"),
 ]  # fmt: skip
 
 

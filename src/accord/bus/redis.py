@@ -18,6 +18,7 @@ import msgspec
 from accord.addresses import BusAddress
 from accord.bus.memory import MemoryBus
 from accord.domain.message import Message
+from accord.domain.signature import PublicKey
 from accord.errors import BusUnavailable, Overloaded, Refused
 from accord.ports import DELIVERIES_MAX, DeadLetter, Delivery, Inbox, Parcel, is_notice
 from accord.redis.channels import BACKOFF_FIRST_S, BACKOFF_MAX_S, Channels
@@ -29,6 +30,9 @@ logger = logging.getLogger("accord.bus")
 
 SWEPT_AT_ONCE: Final = 1000
 """So many queues are looked through for abandoned messages each time; of more, they take turns."""
+
+TOLD_FOR_S: Final = 60
+"""How long the keys of an orchestrator are told that says no more."""
 
 SILENT_MS: Final = 600_000
 """After so long, a consumer that holds nothing is forgotten; it is made again when it takes something."""
@@ -55,10 +59,13 @@ DEFAULT_TUNING: Final = RedisTuning()
 class RedisBus:
     """Carries messages between processes by a Redis server, version 6.2 or newer; what that loses costs a retry."""
 
-    def __init__(self, address: BusAddress, organisation: str, tuning: RedisTuning = DEFAULT_TUNING) -> None:
+    def __init__(
+        self, address: BusAddress, organisation: str, tuning: RedisTuning, keys: Sequence[PublicKey] = ()
+    ) -> None:
         self.prefix = prefix_of(address.option("namespace") or organisation)
         self.tuning = tuning
         self._address = address
+        self._keys = keys
         self._name = secrets.token_hex(8)
         connect = partial(new_connection, address)
         self.line = Line(address, connect)
@@ -72,13 +79,22 @@ class RedisBus:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, address: BusAddress, organisation: str, tuning: RedisTuning = DEFAULT_TUNING
+        cls,
+        address: BusAddress,
+        organisation: str,
+        tuning: RedisTuning = DEFAULT_TUNING,
+        *,
+        keys: Sequence[PublicKey] = (),
     ) -> AsyncIterator[RedisBus]:
-        """The bus of an organisation on the server at this address. Raises BusUnavailable."""
-        bus = cls(address, organisation, tuning)
+        """The bus of an organisation on the server at this address; agents there are told these keys of ours.
+
+        Raises BusUnavailable.
+        """
+        bus = cls(address, organisation, tuning, keys)
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(bus.line)
             await opened.enter_async_context(bus._channels)
+            await asyncio.gather(*bus._announce())
             tending = asyncio.create_task(bus._tend_for_ever(), name="accord-redis-tend")
             try:
                 yield bus
@@ -125,6 +141,16 @@ class RedisBus:
     async def dead_letters(self, *, limit: int = 100) -> Sequence[DeadLetter]:
         found = await self.line.ask("dead", self.prefix, "", limit) if limit > 0 else ()
         return [_dead_letter(_fields(entry[1])) for entry in found]
+
+    async def orchestrators(self) -> list[PublicKey]:
+        """The keys that orchestrators tell: each is believed by its thumbprint, or not at all.
+
+        Raises BusUnavailable where none does.
+        """
+        told = await self.line.ask("orchestrators", self.prefix, "")
+        if not told:
+            raise BusUnavailable.of("ACC744", f"the bus {self._address}: no orchestrator tells its keys there")
+        return [PublicKey.from_jwk(msgspec.json.decode(one, type=dict[str, str])) for one in told]
 
     @asynccontextmanager
     async def _listener(self, subject: str) -> AsyncIterator[Inbox]:
@@ -180,7 +206,13 @@ class RedisBus:
                     logger.warning("what is held could not be kept: %s", told)
                     break
 
+    def _announce(self) -> Iterable[asyncio.Future[Any]]:
+        if self._keys:
+            told = [text for key in self._keys for text in (key.kid, msgspec.json.encode(key.to_jwk()))]
+            yield self.line.ask("announce", self.prefix, "", TOLD_FOR_S, *told)
+
     def _tend(self) -> Iterable[asyncio.Future[Any]]:
+        yield from self._announce()
         for inboxes in self._inboxes.values():
             for inbox in inboxes:
                 yield from inbox.keep()

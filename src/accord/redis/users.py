@@ -46,8 +46,19 @@ NOBODY: Final = "user default off"
 def orchestrator_user(namespace: str) -> RedisUser:
     """The user of a namespace's orchestrators: everything that is the namespace's, and no administration."""
     prefix = prefix_of(namespace)
-    reads = ("+info", "+acl|whoami")
-    rules = (*_ANYBODY, *reads, "+script|load", "+publish", "+subscribe", *_CONSUME, f"~{prefix}*", f"&{prefix}*")
+    reads = ("+info", "+acl|whoami", "+hvals")
+    rules = (
+        *_ANYBODY,
+        *reads,
+        "+hset",
+        "+expire",
+        "+script|load",
+        "+publish",
+        "+subscribe",
+        *_CONSUME,
+        f"~{prefix}*",
+        f"&{prefix}*",
+    )
     return RedisUser(f"orchestrator.{namespace}", rules)
 
 
@@ -66,6 +77,7 @@ def agent_user(namespace: str, agent: AgentId) -> RedisUser:
             _apart(f"~{prefix}{own}", *_CONSUME),
             _apart(f"%W~{prefix}partition/*", "+xadd", "+xlen"),
             _apart(f"%W~{prefix}{DEAD}", "+xadd"),
+            _apart(f"%R~{prefix}orchestrators", "+hvals"),
             _apart(*hears, "+subscribe"),
             _apart(*tells, "+publish"),
         ),
