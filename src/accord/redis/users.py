@@ -46,20 +46,8 @@ NOBODY: Final = "user default off"
 def orchestrator_user(namespace: str) -> RedisUser:
     """The user of a namespace's orchestrators: everything that is the namespace's, and no administration."""
     prefix = prefix_of(namespace)
-    reads = ("+info", "+acl|whoami", "+hvals")
-    rules = (
-        *_ANYBODY,
-        *reads,
-        "+hset",
-        "+expire",
-        "+script|load",
-        "+publish",
-        "+subscribe",
-        *_CONSUME,
-        f"~{prefix}*",
-        f"&{prefix}*",
-    )
-    return RedisUser(f"orchestrator.{namespace}", rules)
+    more = ("+info", "+acl|whoami", "+hvals", "+hset", "+expire", "+script|load", "+publish", "+subscribe")
+    return RedisUser(f"orchestrator.{namespace}", (*_ANYBODY, *more, *_CONSUME, f"~{prefix}*", f"&{prefix}*"))
 
 
 def agent_user(namespace: str, agent: AgentId) -> RedisUser:
