@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from accord.domain.ids import AgentId, RunId
+from accord.domain.capability import CapabilityRange
+from accord.domain.ids import AgentId, RunId, lease_of, partition_of
 from accord.domain.message import Claims, Message, encode_claims, payload_ref
 from accord.domain.payloads import HoldingsPayload, encode_payload
 from accord.domain.signature import PublicKey, attach, signing_input
@@ -140,6 +141,30 @@ async def test_a_forged_signature_is_refused(stage: Stage) -> None:
     forged = Message(head + b"." + other.statement.rpartition(b".")[2], honest.payload)
     assert await heard(stage, forged) == 0
     assert await codes(stage) == ["ACC311"]
+
+
+async def test_what_another_process_tells_is_not_counted_once_more_from_heartbeats(stage: Stage) -> None:
+    agent = Agent("worker", concurrency=8, queue=0)
+
+    @agent.capability("test.work@1.0.0")
+    async def work(number: int) -> int:
+        return number
+
+    worker = await stage.enlist(agent)
+    run = RunId("run_0000000000000000000000000x")
+    other = partition_of(run)
+    stage.parts.partitions.fences.pop(other, None)
+    leases = [lease_of(run, str(number)) for number in range(3)]
+    await worker.heartbeat(*leases, load=3 / 8)
+    assert others_in_heartbeats(stage) == 3
+    assert await heard(stage, await notice(stage, holdings(partitions=(other,)))) == 3
+    await worker.heartbeat(*leases, load=3 / 8)
+    assert others_in_heartbeats(stage) == 0
+
+
+def others_in_heartbeats(stage: Stage) -> int:
+    (candidate,) = stage.parts.registry.candidates(CapabilityRange.parse("test.work@^1"))
+    return stage.parts.registry.rooms(AGENT, candidate.contract.digest, stage.clock.now()).whole.others
 
 
 async def test_an_orchestrator_hears_no_agent_there(stage: Stage) -> None:
