@@ -13,7 +13,7 @@ from pathlib import Path
 from accord.postgres.address import StoreAddress
 from accord.testing.nats import nats_server
 
-from .pair import LENGTH, Pair
+from .pair import LENGTH, WITHIN_S, Pair
 from .processes import Started, effects_in
 from .proxy import Proxy
 
@@ -30,7 +30,8 @@ async def opened(folder: Path, store: StoreAddress, bus: str) -> AsyncIterator[P
         await pair.publish()
         yield pair
         for one in (*agents, *pair.servers):
-            await one.end(signal.SIGTERM)
+            if one.runs:
+                await one.end(signal.SIGTERM)
             assert one.complaints() == []
     finally:
         for one in (*agents, *pair.servers):
@@ -55,6 +56,18 @@ async def test_an_agent_at_one_server_works_for_both_whatever_becomes_of_the_bus
                 await asyncio.to_thread(server.stop)
                 await asyncio.to_thread(server.start)
                 assert await asyncio.gather(*runs) == [LENGTH] * 6
+                await _kill_the_second_in_the_midst_of_its_run(pair)
+
+
+async def _kill_the_second_in_the_midst_of_its_run(pair: Pair) -> None:
+    """The first one ends the run, with the messages that the second one had."""
+    done = len(effects_in(pair.effects))
+    async with pair.client(1) as client:
+        run = (await client.start("chain", {})).run
+    await _effects(pair, done + 2)
+    await pair.servers[1].end(signal.SIGKILL)
+    async with pair.client(0) as client, asyncio.timeout(WITHIN_S):
+        assert (await client.result(run)).output == LENGTH
 
 
 async def _effects(pair: Pair, count: int) -> None:

@@ -29,7 +29,7 @@ from accord.nats.notices import NoticeInbox
 from accord.nats.queue import Custody, QueueInbox
 from accord.nats.streams import Limits, prepare, prepare_queue
 from accord.nats.subjects import Queue, Subjects
-from accord.ports import DELIVERIES_MAX, DeadLetter, Inbox, Parcel, is_notice
+from accord.ports import DeadLetter, Inbox, Parcel, is_notice
 
 logger = logging.getLogger("accord.bus")
 
@@ -72,7 +72,7 @@ class NatsBus:
         Raises BusUnavailable, BadInput.
         """
         subjects = Subjects(address.path or organisation, agent)
-        limits = limits or Limits(deliveries=DELIVERIES_MAX, replicas=_replicas(address))
+        limits = limits or Limits(replicas=_replicas(address))
         opened: list[Self] = []
 
         async def renewed(connection: Connection) -> None:
@@ -189,6 +189,9 @@ class NatsBus:
         """Begin anew on a new connection: the server may be another one, which knows of nothing."""
         client = self._connection.client
         self._prepared.clear()
+        for waiting in self._handing_over.values():  # an acknowledgement may have been told to nobody
+            if not waiting.done():
+                waiting.set_exception(self._connection.away("the connection was lost"))
         if self._subjects.sender is None:
             await prepare(client.jetstream(), self._subjects, self._limits)
             await client.subscribe(self._subjects.acknowledged(f"{self._name}.*"), cb=self._was_acknowledged)

@@ -32,6 +32,7 @@ SILENT_FOR_S: Final = 12.0
 PAUSE_FIRST_S: Final = 0.05
 PAUSE_MAX_S: Final = 1.0
 CLOSED_WITHIN_S: Final = 3.0
+RETURNED_MAX: Final = 10_000
 
 _WAITING_ON: Final = frozenset(("100",))
 _OVER: Final = frozenset(("404", "408"))
@@ -152,7 +153,7 @@ class QueueInbox:
             with suppress(BusUnavailable):
                 await self._custody.prepare(self._queue)
         self._news.clear()
-        with suppress(BusUnavailable):
+        with suppress(BusUnavailable, errors.Error):
             await self._subscribe()
             asked = {"batch": limit, "expires": int(ASKED_FOR_S * 1e9), "idle_heartbeat": int(HEARTBEAT_S * 1e9)}
             self._asked = limit
@@ -214,9 +215,10 @@ class QueueInbox:
             done.exception()
 
     async def _revoked(self) -> None:
-        await self._leave()
-        back, self._waiting = list(self._waiting), deque()
-        await self._return(back)
+        with suppress(BusUnavailable, errors.Error):  # without a connection nobody owes us anything
+            await self._leave()
+            back, self._waiting = list(self._waiting), deque()
+            await self._return(back)
 
     async def _leave(self) -> None:
         """Hear nothing more of what was asked for; what was on its way is here when this returns."""
@@ -233,6 +235,8 @@ class QueueInbox:
                 self._bury(delivery)
             else:
                 back.append(delivery)
+        if len(self._custody.returned) > RETURNED_MAX:
+            self._custody.returned.clear()  # others have had them, and did not tell
         for delivery in back:
             self._custody.returned.add(delivery.sequence)
             if last and delivery is back[-1]:

@@ -10,6 +10,7 @@ import msgspec
 from accord.errors import BusUnavailable
 from accord.nats.driver import JetStreamContext, api, errors, js_errors
 from accord.nats.subjects import Queue, Subjects
+from accord.ports import DELIVERIES_MAX
 
 logger = logging.getLogger("accord.bus")
 
@@ -26,7 +27,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     bound: int = 10_000
     """Messages of a queue: for a partition those of each agent, and those that come by an orchestrator."""
-    deliveries: int = 1000
+    deliveries: int = DELIVERIES_MAX
     """After so many a message is a dead letter."""
     ack_wait_s: float = 5.0
     """After that a message comes again, of which its holder says nothing."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 import pytest
 
@@ -84,6 +84,8 @@ class SharedBusSuite(BusSuite):
         async with self.open() as bus, bus.inbox(SUBJECT) as inbox, bus.inbox(NOTICE) as notices:
             await bus.publish(parcels("a", "b", "c"))
             held = await take_all(inbox, 1)
+            handed_over = asyncio.ensure_future(bus.hand_over(parcels("handed over", subject=OTHER)[0]))
+            await depth_becomes(bus, OTHER, 1)
             await self.stop_server()
             with pytest.raises(BusUnavailable):
                 await bus.publish(parcels("nowhere"))
@@ -101,6 +103,10 @@ class SharedBusSuite(BusSuite):
                 seen += names(taken)
             await bus.publish(parcels("told", subject=NOTICE))
             assert names(await take_all(notices, 1)) == ["told"]
+            async with bus.inbox(OTHER) as other:
+                await other.ack(await take_all(other, 1))
+                with suppress(BusUnavailable):  # an acknowledgement may have been told to nobody: it is tried again
+                    await handed_over
 
     async def _published(self, bus: Carrier, name: str) -> None:
         """Publish as soon as there is a bus."""
