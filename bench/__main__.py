@@ -27,11 +27,12 @@ from bench.overload import overload
 from bench.peers.load import LOADS
 from bench.report import figures_table, read, readings_table, write
 from bench.scenarios import ON, Scenario, on
+from bench.take_over import TAKE_OVER
 
 OVERLOAD = Scenario("overload", "ten times the load that agents can take; in memory", overload)
 
-SCENARIOS = (*on("embedded"), *NETWORK, OVERLOAD)
-"""Those over the network, and under overload, are of the embedded default alone."""
+SCENARIOS = (*on("embedded"), *NETWORK, OVERLOAD, TAKE_OVER)
+"""Those over the network, and under overload, are of the embedded default alone; a take-over is on PostgreSQL."""
 
 CONSOLE = Console(stderr=True)
 

@@ -48,9 +48,13 @@ class Pair:
     def _server(self, name: str, store: StoreAddress, bus: str) -> Started:
         environment = {
             "ACCORD_HOME": str(self.folder / name), "ACCORD_DRAIN_WITHIN_S": "1",
-            "ACCORD_STORE": store.url, "ACCORD_BUS": bus,
+            "ACCORD_STORE": self.way_to(store, name), "ACCORD_BUS": bus,
         }  # fmt: skip
         return Started(self.folder, name, (*SHORT, "serve", "--port", "0"), **environment)
+
+    def way_to(self, store: StoreAddress, _name: str) -> str:
+        """Where the server of this name finds the store."""
+        return store.url
 
     def agent(self, name: str, server: int) -> Started:
         """An instance of the agent `mill`, at this server."""
@@ -59,7 +63,7 @@ class Pair:
             "MILL_EFFECTS": str(self.effects),
             "MILL_NAME": "mill",
         }
-        connect = ("--connect", self.urls[server], "--drain", "1")
+        connect = ("--connect", self.way(server), "--drain", "1")
         return Started(self.folder, name, (*ACCORD, "agent", str(HERE / "mill.py"), *connect), **environment)
 
     async def start(self) -> None:
@@ -80,13 +84,14 @@ class Pair:
                     await asyncio.sleep(0.02)
         async with self.client(0) as client:
             await client.publish(TEMPLATE)
-        async with self.client(1) as client:
-            while not any(one.name == "chain" for one in await client.templates()):  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.02)
 
     def client(self, server: int) -> Client:
         """Somebody who asks this server."""
-        return Client(self.urls[server], self.key, patience=STUBBORN)
+        return Client(self.way(server), self.key, patience=STUBBORN)
+
+    def way(self, server: int) -> str:
+        """Where agents and people find this server."""
+        return self.urls[server]
 
     async def token(self) -> str:
         """An enrolment token for the agent."""

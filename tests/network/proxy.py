@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from random import Random
 
 from .frames import Splitter
@@ -14,8 +15,8 @@ class Proxy:
     """Passes bytes on, both ways, while it is open; `cut` ends what there is, at once and without a word."""
 
     def __init__(self, host: str, port: int | None) -> None:
-        self.target: tuple[str, int] | None = (host, port) if port is not None else None
-        """Where whoever connects is brought; None turns them away."""
+        self.target: tuple[str, int] | Path | None = (host, port) if port is not None else None
+        """Where whoever connects is brought, a socket's path perhaps; None turns them away."""
         self.links: set[Link] = set()
         """The connections that there are."""
         self.random = Random(0)  # noqa: S311 - chance, no secret
@@ -85,7 +86,7 @@ class Proxy:
         task.add_done_callback(self._again.discard)
 
     async def _send_again(self, request: bytes) -> None:
-        if self.target is None:
+        if not isinstance(self.target, tuple):
             return
         with suppress(OSError):
             reader, writer = await asyncio.open_connection(*self.target)
@@ -101,7 +102,10 @@ class Proxy:
             return
         self.connections += 1
         with suppress(OSError, asyncio.CancelledError):
-            there_reader, there_writer = await asyncio.open_connection(*self.target)
+            if isinstance(self.target, Path):
+                there_reader, there_writer = await asyncio.open_unix_connection(self.target)
+            else:
+                there_reader, there_writer = await asyncio.open_connection(*self.target)
             link = Link(self, task, writer, there_writer)
             self.links.add(link)
             try:

@@ -17,6 +17,7 @@ SHORT = {
     "partition_ttl": timedelta(seconds=1.5),
     "sweep_every": timedelta(seconds=1),
     "letters_every": timedelta(seconds=0.05),
+    "share_every": timedelta(seconds=0.3),
 }
 
 

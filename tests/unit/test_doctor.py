@@ -166,6 +166,21 @@ def test_an_owner_that_lets_its_runs_wait(home: Path) -> None:
     assert set(found(home)) == {"wake-ups"}
 
 
+@pytest.mark.parametrize(("owned", "told"), [(1, set()), (2, {"replicas"})])
+def test_replicas_that_do_not_share_evenly(home: Path, owned: int, told: set[str]) -> None:
+    async def work(journal: Journal, _: BlobStore) -> None:
+        now, hour = datetime.now(UTC), timedelta(hours=1)
+        for name in ("one", "two"):
+            await journal.attend(name, now=now, ttl=hour)
+        for partition in range(owned):
+            await journal.claim("one", partition=partition, now=now, ttl=hour)
+
+    in_store(home, work)
+    problems = found(home)
+    assert set(problems) == told
+    assert all(finding.told == "one has 2, two has 0" for findings in problems.values() for finding in findings)
+
+
 def test_a_clock_that_was_set_back(home: Path) -> None:
     async def work(journal: Journal, _: BlobStore) -> None:
         await a_run(journal, b"{}", updated_at=datetime.now(UTC) + timedelta(hours=1))

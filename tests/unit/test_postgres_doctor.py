@@ -53,7 +53,10 @@ def test_a_store_from_nothing_to_healthy(
     empty = postgres.create()
     home, mine = tmp_path / "home", StoreAddress(empty.url.replace("postgres@", "doctor@"))
     assert grades(home, mine) == {"schema": "fail"}
-    assert accord("store", "migrate", "--store", empty.url, capsys=capsys) == (0, "applied 001_store.pre\n")
+    assert accord("store", "migrate", "--store", empty.url, capsys=capsys) == (
+        0,
+        "applied 001_store.pre\napplied 002_replicas.pre\n",
+    )
     assert accord("store", "migrate", "--store", empty.url, capsys=capsys) == (0, "the schema is of this version\n")
     assert grades(home, mine) == {"store": "fail"}
     assert "accord store grant" in found(home, mine)["store"].hint

@@ -7,7 +7,7 @@ The order of the checks is that of `docs/protocol.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -122,6 +122,10 @@ class News(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+Follow = Callable[[], Awaitable[None]]
+"""Follows what others have said of agents."""
+
+
 class Gate:
     """Checks what agents send."""
 
@@ -131,6 +135,8 @@ class Gate:
         self._large = large
         self._audiences = audiences
         self._verifier = Verifier()
+        self.follow: Follow | None = None
+        """Asked when a key is not known here: it may have been enrolled at another replica just now."""
 
     # -- authenticity --------------------------------------------------------------------------------------------
 
@@ -139,6 +145,9 @@ class Gate:
     ) -> list[Authentic | Suspect]:
         """What each delivery is, in order; messages of other kinds are refused."""
         opened = [self._opened(delivery, now) for delivery in deliveries]
+        if self.follow is not None and any(isinstance(one, Suspect) and _is_strange(one) for one in opened):
+            await self.follow()
+            opened = [self._opened(delivery, now) for delivery in deliveries]
         signed = [one for one in opened if isinstance(one, _Signed)]
         problems = await self._verifier.problems([(one.parsed, one.key.public) for one in signed])
         found = (self._authenticated(one, forged, now, kinds) for one, forged in zip(signed, problems, strict=True))
@@ -426,6 +435,11 @@ def _unsure(contract: Contract) -> Problem:
 def _last_rejected(run: Run, task: TaskId) -> Attempt:
     attempts = run.state(task).attempts
     return next(one for one in reversed(attempts) if one.phase == "rejected" and one.want.purpose == "work")
+
+
+def _is_strange(suspect: Suspect) -> bool:
+    """Whether its key may not sign, as far as is known here."""
+    return suspect.problem.code == "ACC340"
 
 
 def _payload_problem(claims: Claims, payload: bytes) -> Problem | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from accord.engine.batch import Arrival
-from accord.engine.gate import Authentic, Suspect
 from accord.engine.parts import Parts
 from accord.ports import Delivery, Inbox
 
@@ -20,8 +19,6 @@ BATCH_MAX = 512
 
 RETRY_FIRST = timedelta(milliseconds=50)
 RETRY_CAP = timedelta(seconds=5)
-
-UNKNOWN_KEY = "ACC340"
 
 
 class Listener:
@@ -92,7 +89,7 @@ class Listener:
         await self._room.wait()
         deliveries = await inbox.take(BATCH_MAX)
         try:
-            found = await self._authenticated(deliveries)
+            found = await self._parts.gate.authenticate(deliveries, self._parts.ports.clock.now())
         except Exception:
             logger.exception("messages of %s could not be looked at; they come again", subject)
             await inbox.nack(deliveries)
@@ -102,17 +99,6 @@ class Listener:
         self._wake()
         if len(self._arrivals) > 2 * BATCH_MAX:
             self._room.clear()
-
-    async def _authenticated(self, deliveries: Sequence[Delivery]) -> list[Authentic | Suspect]:
-        """What each delivery is. A key that is not known here may have been enrolled at another replica just now."""
-        parts, now = self._parts, self._parts.ports.clock.now()
-        found = await parts.gate.authenticate(deliveries, now)
-        if any(isinstance(one, Suspect) and one.problem.code == UNKNOWN_KEY for one in found):
-            known = parts.registry_stream.sequence
-            await parts.refresh_registry()
-            if parts.registry_stream.sequence != known:
-                found = await parts.gate.authenticate(deliveries, now)
-        return found
 
 
 def _pause(deliveries: Sequence[Delivery]) -> timedelta:

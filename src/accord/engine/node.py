@@ -101,7 +101,8 @@ class Node:
     # -- templates -----------------------------------------------------------------------------------------------
 
     async def templates(self) -> list[Published]:
-        """All versions of all published templates."""
+        """All versions of all published templates, whichever process they were published by."""
+        await self.parts.template_stream.refresh()
         return self.parts.library.published()
 
     async def template(self, digest: Digest) -> bytes:
@@ -325,8 +326,10 @@ class Node:
         return await self.parts.access.issue(name, role, by=by, expires_at=expires_at)
 
     async def revoke_api_key(self, name: str, *, by: str) -> ApiKey:
-        """Revoke an API key."""
-        return await self.parts.access.revoke(name, by=by)
+        """Revoke an API key; when this returns, no process takes it any more."""
+        revoked = await self.parts.access.revoke(name, by=by)
+        await self._post.caught_up()
+        return revoked
 
     async def enrolment_tokens(self) -> list[EnrolmentToken]:
         """All tokens that were ever issued."""

@@ -143,6 +143,7 @@ class Parts:
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.large = Large(ports.blobs)
         self.gate = Gate(self.registry, self.documents, self.large, audiences)
+        self.gate.follow = self.refresh_registry
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)

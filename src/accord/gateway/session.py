@@ -17,7 +17,7 @@ import msgspec
 
 from accord.domain.agent import GiveBack
 from accord.domain.handshake import Connecting
-from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, partition_of
+from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, partition_of, run_of
 from accord.domain.message import Claims, Message, decode_claims
 from accord.domain.signature import parse_statement, statement_digest
 from accord.engine.departures import Belongings
@@ -164,8 +164,14 @@ class Session:
         if lease is not None:
             self._leases.add(lease)
         if len(self._leases) >= self._trim_at:
-            self._leases = {one for one in self._leases if self._parts.router.holder(one) is not None}
+            self._leases = {one for one in self._leases if self._may_be_held(one)}
             self._trim_at = max(LEASES_MIN, 2 * len(self._leases))
+
+    def _may_be_held(self, lease: LeaseToken) -> bool:
+        """Whether somebody holds the lease, as far as is known here: of runs of other replicas it is not."""
+        run = run_of(lease)
+        ours = run is None or self._parts.ledger.owns(run)
+        return not ours or self._parts.router.holder(lease) is not None
 
     async def _give_back(self, inbox: Inbox, delivery: Delivery, pause: timedelta) -> None:
         await asyncio.sleep(pause.total_seconds())

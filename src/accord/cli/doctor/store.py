@@ -7,7 +7,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,9 +19,10 @@ from accord.cli.doctor.finding import Finding, failures, made
 from accord.cli.output import counted, duration, moment, size
 from accord.codec import follow
 from accord.domain.ids import PARTITIONS, Digest, StreamId
+from accord.domain.shares import SHARED
 from accord.domain.system import ACCESS, CONTROL, INCIDENTS, REGISTRY, TEMPLATES
 from accord.errors import AccordError, Problem
-from accord.ports import BlobStore, Head, Journal, RunQuery, RunSummary
+from accord.ports import BlobStore, Head, Journal, Owner, RunQuery, RunSummary
 from accord.settings import Settings
 from accord.store.sqlite_file import migrations
 
@@ -204,7 +206,7 @@ async def _stuck(journal: Journal) -> list[Finding]:
     letters = [one for one in await journal.letters(range(PARTITIONS)) if now - one.posted_at > LATE]
     processes = {owner.name for owner in held.values()}
     told = f"{counted(len(processes), 'process')} on {counted(len(held), 'partition')}".replace("processs", "processes")
-    found = [Finding("owners", "ok", told)]
+    found = [Finding("owners", "ok", told), *_of_replicas(await journal.replicas(now), held.values())]
     found.append(
         _of_runs("left runs", left, "no process works on them", "accord runs resume {}, or start accord serve")
     )
@@ -214,6 +216,16 @@ async def _stuck(journal: Journal) -> list[Finding]:
         text = f"{counted(len(letters), 'command')} of other processes wait, the oldest since {since}"
         found.append(Finding("commands", "warn", text, "whoever takes up the run carries them out"))
     return found
+
+
+def _of_replicas(replicas: Sequence[str], owners: Iterable[Owner]) -> Iterator[Finding]:
+    """What each replica owns of the partitions that they share; nothing where nobody serves."""
+    if replicas:
+        owned = Counter(owner.name for owner in owners if owner.partition in SHARED)
+        told = ", ".join(f"{name} has {owned[name]}" for name in replicas)
+        uneven = max(owned[name] for name in replicas) - min(owned[name] for name in replicas) > 1
+        hint = "without a shared bus, partitions with open runs stay where they are; else look again in some seconds"
+        yield Finding("replicas", "warn" if uneven else "ok", told, hint if uneven else "")
 
 
 def _of_runs(what: str, runs: Sequence[RunSummary], told: str, hint: str) -> Finding:
