@@ -67,7 +67,7 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Holds the password of the store's user, where its URL has none."""
     bus: str | None = None
     """What carries messages between several processes and machines, in place of this process's memory:
-    `nats://accord@bus.example.org`."""
+    `nats://accord@bus.example.org`, `redis://accord@bus.example.org`."""
     bus_password_file: str | None = None
     """Holds what proves the bus's user, where its URL has no password: a password; for NATS, an nkey's seed or a
     credentials file as well."""
