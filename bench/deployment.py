@@ -14,10 +14,9 @@ from pathlib import Path
 import msgspec
 
 from accord.addresses import bus_address
-from accord.app import host, open_node
+from accord.app import host, open_node, tuning_of
 from accord.domain.signature import PublicKey
 from accord.engine.node import Node
-from accord.engine.parts import Tuning
 from accord.keys.named import key_of
 from accord.postgres.address import StoreAddress
 from accord.settings import Settings
@@ -46,9 +45,11 @@ def settings_of(addresses: Mapping[str, str], home: Path) -> Settings:
 
 @asynccontextmanager
 async def orchestrator(addresses: Mapping[str, str], home: Path) -> AsyncIterator[Node]:
-    """A node on these servers."""
-    tuning = Tuning(max_runs=100_000, max_waiting=1_000_000)
-    async with open_node(settings_of(addresses, home), tuning) as node:
+    """A node on these servers; a replica where there is a bus."""
+    settings = settings_of(addresses, home)
+    serves = settings.bus is not None
+    tuning = msgspec.structs.replace(tuning_of(settings), max_runs=100_000, max_waiting=1_000_000, serves=serves)
+    async with open_node(settings, tuning) as node:
         yield node
 
 

@@ -11,11 +11,15 @@ import msgspec
 import uvloop
 
 from accord.app import settle_memory
+from accord.domain.shares import SHARED
+from accord.engine.node import Node
 from bench.agents import worker
 from bench.deployment import orchestrator, staffed
 from bench.own import runs
 from bench.peers.load import Load, Order
 from bench.scenarios import chain, fan, publish
+
+LOOK_EVERY_S = 0.05
 
 
 class Duty(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +27,8 @@ class Duty(msgspec.Struct, frozen=True, kw_only=True):
 
     order: Order
     home: str
+    replicas: int
+    """How many there are; the runs are given out once they share the partitions evenly."""
     staffs: bool
     """Whether it has the agents started, as exactly one does."""
 
@@ -35,7 +41,9 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What it answers with: what came of the run of this number. The first one says that it is ready."""
+    """What it answers with: what came of the run of this number. Two come before any run: one when it has begun, one
+    when it has its share.
+    """
 
     number: int = -1
     found: int = 0
@@ -52,6 +60,13 @@ async def _lines() -> asyncio.StreamReader:
     return reader
 
 
+async def _shares(node: Node, replicas: int) -> None:
+    """Return once this one of so many replicas has its share."""
+    ours = node.parts.partitions.fences
+    while sum(partition in SHARED for partition in ours) * replicas != len(SHARED):  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
 async def main() -> None:
     """Work until the input ends."""
     lines = await _lines()
@@ -62,6 +77,8 @@ async def main() -> None:
         staffed(node, servers, home) if duty.staffs else nullcontext(),
     ):
         await node.present(worker().id)
+        _say(Done())
+        await _shares(node, duty.replicas)
         of = runs(node, await publish(node, chain()), await publish(node, fan()))
 
         async def do(task: Task) -> None:

@@ -32,8 +32,12 @@ class Replica:
         self._waiting: dict[int, asyncio.Future[int]] = {}
 
     async def begin(self, duty: Duty) -> None:
-        """Tell it what to do, and return once it is ready."""
+        """Tell it what to do, and return once it has begun."""
         self._tell(duty)
+        await self._next()
+
+    async def shares(self) -> None:
+        """Return once it has its share."""
         await self._next()
 
     async def run(self, load: Load, number: int) -> int:
@@ -93,8 +97,10 @@ async def main(count: int) -> None:
     order = asked()
     with tempfile.TemporaryDirectory() as home:
         async with AsyncExitStack() as stack:
-            duties = (Duty(order=order, home=home, staffs=number == 0) for number in range(count))
+            duties = (Duty(order=order, home=home, replicas=count, staffs=number == 0) for number in range(count))
             replicas = [await stack.enter_async_context(replica(duty)) for duty in duties]
+            for one in replicas:
+                await one.shares()
             listening = [asyncio.create_task(one.listen()) for one in replicas]
             await answer(order, shared(replicas), versions_of("accord-orchestrator"), *(one.pid for one in replicas))
             for task in listening:

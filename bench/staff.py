@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
@@ -16,26 +17,38 @@ import uvloop
 from accord.app import open_bus, open_stores, settle_memory
 from accord.blobs.payloads import BlobPayloads
 from accord.domain.agent import registry_id
+from accord.domain.ids import AgentId
 from accord.keys.file import FileKeyStore, load_passphrase
 from accord.machine import SystemClock
+from accord.nats.bus import NatsBus
+from accord.ports import Bus
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
+from accord.settings import Settings
 from bench.agents import worker
 from bench.deployment import KEY, Post, settings_of
 
 
+def bus_of(settings: Settings, agent: AgentId) -> AbstractAsyncContextManager[Bus]:
+    """The agent's connection: to NATS as agents have it, which are told apart there."""
+    if settings.bus is not None and settings.bus.kind == "nats":
+        return NatsBus.open(settings.bus, settings.organisation, agent=agent)
+    return open_bus(settings)
+
+
 async def main() -> None:
     """Work until the input ends."""
+    agent = worker()
     post = msgspec.json.decode(sys.stdin.readline(), type=Post)
     settings = settings_of(post.addresses, Path(post.home))
     passphrase = load_passphrase(settings.passphrase, settings.keys, makes=False)
     async with (
         open_stores(settings) as (_, blobs),
-        open_bus(settings) as bus,
+        bus_of(settings, agent.id) as bus,
         FileKeyStore.open(settings.keys, passphrase) as keys,
     ):
         options = WorkerOptions(registry=registry_id(settings.organisation), payloads=BlobPayloads(blobs))
         trust = {post.trust.kid: post.trust}
-        async with Worker(worker(), AgentKey(keys, KEY), bus, SystemClock(), trust, options):
+        async with Worker(agent, AgentKey(keys, KEY), bus, SystemClock(), trust, options):
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
