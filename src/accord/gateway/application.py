@@ -139,7 +139,7 @@ class Gateway:
         self.options = options
         self.guard = Guard(node.parts.access, _rates(options, 1), tokens)
         self.feeds = Feeds(node)
-        self.readiness = Readiness(node.parts.ports.journal)
+        self.readiness = Readiness(node.parts.ports.journal, node.parts.ports.bus)
         self.lobby = Lobby(options.handshake_within, options.guests_per_address)
         self.conversations = Conversations(self.lobby, frozenset((AGENTS,)))
         self.sockets = _sockets(options, self.conversations)

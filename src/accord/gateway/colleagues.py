@@ -6,13 +6,12 @@ Each listens on a Unix socket of a folder that nobody else may look into, and an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -48,26 +47,25 @@ class Gathered:
 class Colleagues:
     """All workers of this server, this one included."""
 
-    def __init__(self, place: Place, registry: CollectorRegistry) -> None:
+    def __init__(self, place: Place) -> None:
         self._place = place
-        self._registry = registry
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, place: Place, registry: CollectorRegistry) -> AsyncIterator[Self]:
-        """Tell this registry's metrics to whichever colleague asks, inside."""
+    async def open(cls, place: Place, told: Callable[[], Awaitable[bytes]]) -> AsyncIterator[Self]:
+        """Tell these metrics to whichever colleague asks, inside: in Prometheus's own text format."""
         path = place.folder / f"{place.number}{SUFFIX}"
         path.unlink(missing_ok=True)  # of a worker of this number that was killed
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(generate_latest(registry))
+            writer.write(await told())
             with suppress(ConnectionError):
                 await writer.drain()
             writer.close()
 
         server = await asyncio.start_unix_server(answer, path)
         async with server:
-            yield cls(place, registry)
+            yield cls(place)
 
     async def gathered(self) -> Gathered:
         """The metrics of all who answer."""

@@ -5,12 +5,13 @@ Times are in seconds. All counters begin at 0 when the process starts.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter as Counts
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
@@ -19,8 +20,13 @@ from starlette.types import Scope
 from accord.domain import event as e
 from accord.engine.figures import COMMIT_BOUNDS_S
 from accord.engine.node import Node
+from accord.errors import BusUnavailable
 from accord.gateway.colleagues import Colleagues, Place
+from accord.ports import partition_subject
 from accord.service import state_of
+
+BUS_WITHIN_S: Final = 1.0
+"""A bus that takes longer to tell its depths is not waited for."""
 
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -44,7 +50,8 @@ class Metrics:
     def __init__(self, node: Node) -> None:
         self._registry = CollectorRegistry()
         self._colleagues: Colleagues | None = None
-        self._registry.register(_Engine(node))
+        self._engine = _Engine(node)
+        self._registry.register(self._engine)
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
             "accord_http_requests", "HTTP requests", ("method", "route", "status"), registry=self._registry
@@ -66,14 +73,20 @@ class Metrics:
         if place is None:
             yield
             return
-        async with Colleagues.open(place, self._registry) as self._colleagues:
+        async with Colleagues.open(place, self._text) as self._colleagues:
             yield
+
+    async def _text(self) -> bytes:
+        await self._engine.look()
+        return generate_latest(self._registry)
 
     async def exposed(self, accept: str) -> tuple[bytes, str]:
         """All metrics in the format that is asked for, and its media type."""
         encoder, media_type = choose_encoder(accept)
-        shown = self._registry if self._colleagues is None else await self._colleagues.gathered()
-        return encoder(shown), media_type
+        if self._colleagues is not None:
+            return encoder(await self._colleagues.gathered()), media_type
+        await self._engine.look()
+        return encoder(self._registry), media_type
 
 
 class _Engine(Collector):
@@ -81,6 +94,15 @@ class _Engine(Collector):
 
     def __init__(self, node: Node) -> None:
         self._parts = node.parts
+        self._queued: int | None = None
+
+    async def look(self) -> None:
+        """Ask the bus how much waits there; while it does not tell, that is not shown."""
+        bus, partitions = self._parts.ports.bus, tuple(self._parts.partitions.fences)
+        self._queued = None
+        with suppress(BusUnavailable, TimeoutError):
+            async with asyncio.timeout(BUS_WITHIN_S):
+                self._queued = sum(await asyncio.gather(*(bus.depth(partition_subject(one)) for one in partitions)))
 
     def describe(self) -> list[Metric]:
         """Nothing: names are known when they are asked for."""
@@ -93,6 +115,9 @@ class _Engine(Collector):
         yield _family(GaugeMetricFamily, "accord_runs", "Runs under way here", "state", runs)
         yield GaugeMetricFamily("accord_tasks_waiting", "Tasks that wait for an agent", parts.dispatcher.waiting)
         yield GaugeMetricFamily("accord_partitions_owned", "Partitions of this process", len(parts.partitions.fences))
+        if self._queued is not None:
+            words = "Messages of agents that wait on the bus for this process"
+            yield GaugeMetricFamily("accord_messages_queued", words, self._queued)
         agents, instances = parts.registry.present()
         yield GaugeMetricFamily("accord_agents_present", "Agents with an instance here", agents)
         yield GaugeMetricFamily("accord_instances_present", "Instances of agents that are here", instances)

@@ -18,7 +18,7 @@ from fastapi import Request
 from prometheus_client.parser import text_string_to_metric_families
 
 from accord.domain.access import ROLES
-from accord.errors import Place, RateLimited, StoreUnavailable
+from accord.errors import BusUnavailable, Place, RateLimited, StoreUnavailable
 from accord.gateway.access.rates import CALLERS_MAX, Rates
 from accord.gateway.application import Options, openapi_document
 
@@ -407,6 +407,16 @@ class DeadJournal:
         return await self._answer()
 
 
+class DeadBus:
+    """A bus that cannot be reached."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    async def depth(self, subject: str) -> Any:
+        return await self._answer()
+
+
 async def test_ready_is_only_what_can_serve(asker: Any) -> None:
     assert (await asker.http.get("/v1/health/ready")).json() == {"status": "ok"}
     readiness = asker.gateway.readiness
@@ -414,22 +424,40 @@ async def test_ready_is_only_what_can_serve(asker: Any) -> None:
     async def away() -> None:
         raise StoreUnavailable.of("ACC520", "/secret/path is full")
 
+    async def gone() -> None:
+        raise BusUnavailable.of("ACC754", "/secret/path does not listen")
+
     readiness._journal = DeadJournal(away)
+    readiness._bus = DeadBus(gone)
     readiness.draining.set()
     response = await asker.http.get("/v1/health/ready")
     assert code_of(response, 503) == "ACC958"
     assert "ACC520" in response.text
+    assert "ACC754" in response.text
     assert "/secret/path" not in response.text
-    assert len(response.json()["problems"]) == 2
+    assert len(response.json()["problems"]) == 3
     assert (await asker.http.get("/v1/health/live")).status_code == 200
 
 
-async def test_a_store_that_does_not_answer_is_not_ready(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("accord.gateway.readiness.STORE_WITHIN", timedelta(milliseconds=1))
+async def test_who_does_not_answer_is_not_ready(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accord.gateway.readiness.ANSWERS_WITHIN", timedelta(milliseconds=1))
     asker.gateway.readiness._journal = DeadJournal(asyncio.Event().wait)
+    asker.gateway.readiness._bus = DeadBus(asyncio.Event().wait)
     response = await asker.http.get("/v1/health/ready")
     assert code_of(response, 503) == "ACC958"
-    assert "does not answer" in response.text
+    told = [one["message"] for one in response.json()["problems"]]
+    assert told == ["the store does not answer", "the bus does not answer"]
+
+
+async def test_metrics_do_not_wait_for_a_bus_that_is_away(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asker.show("viewer")
+    assert "accord_messages_queued 0" in (await asker.http.get("/metrics")).text
+    monkeypatch.setattr("accord.gateway.metrics.BUS_WITHIN_S", 0.01)
+    await asker.gateway.node.parts.partitions.claim(0)
+    monkeypatch.setattr(asker.gateway.node.parts.ports.bus, "depth", DeadBus(asyncio.Event().wait).depth)
+    shown = (await asker.http.get("/metrics")).text
+    assert "accord_messages_queued" not in shown
+    assert "accord_tasks_waiting" in shown
 
 
 async def test_metrics_take_the_right_to_look(asker: Any) -> None:

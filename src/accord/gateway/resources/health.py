@@ -24,8 +24,8 @@ async def live() -> Health:
 
 @router.get("/ready")
 async def ready(gateway: TheGateway) -> Health:
-    """Whether requests will be served: 503 with all that is missing, while the store does not answer, or the server
-    starts or drains.
+    """Whether requests will be served: 503 with all that is missing, while store or bus do not answer, or the
+    server starts or drains.
     """
     await gateway.readiness.check()
     return Health()
