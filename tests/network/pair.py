@@ -12,8 +12,8 @@ import httpx
 from accord import Client
 from accord.postgres.address import StoreAddress
 
+from .flows import RETRIES, STUBBORN
 from .processes import ACCORD, HERE, SHORT, Started
-from .scene import RETRIES, STUBBORN
 
 LENGTH = 6
 WITHIN_S = 60.0

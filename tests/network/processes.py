@@ -49,6 +49,12 @@ class Started:
         return self._process is not None and self._process.returncode is None
 
     @property
+    def pid(self) -> int:
+        """The number of its process, the last one that there was."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def said(self) -> str:
         """All that it has written to stderr, in all its lives."""
         path = self._folder / f"{self.name}.stderr"

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -14,67 +13,19 @@ from random import Random
 from typing import Any
 
 import httpx
-import msgspec
 
 from accord import Client
 from accord.app import open_node
-from accord.client.events import RunEvent
-from accord.client.patience import Patience
-from accord.domain.ids import RunId, TaskId
 from accord.domain.system import INCIDENTS
-from accord.errors import StoreUnavailable
 from accord.settings import Settings
 from accord.testing.audit import Audit, swept
 
+from .flows import STUBBORN, Deeds, Flow, random_flows, told_of
 from .processes import ACCORD, HERE, SHORT, Started, effects_in
 from .proxy import Proxy
 
-RETRIES = {"attempts": 100, "backoff": {"first": "50ms", "jitter": 0}}
-STUBBORN = Patience(attempts=10_000, feed_attempts=10_000, longest_rest_s=0.5, answer_s=8, silence_s=20)
 INSTANCES = 3
 ENDS_WITHIN_S = 90
-
-
-def random_dag(random: Random, size: int) -> dict[str, dict[str, Any]]:
-    """Tasks that add up what some of those before them gave."""
-    tasks: dict[str, dict[str, Any]] = {}
-    for index in range(size):
-        before = random.sample(list(tasks), min(len(tasks), random.randint(0, 3)))
-        parts = [f"${{ tasks.{name}.output }}" for name in before]
-        task: dict[str, Any] = {"uses": "mill.add@^1", "with": {"parts": parts}, "retry": RETRIES}
-        if random.random() < 0.3:
-            task |= {"for_each": "${ input.items }", "parallel": random.randint(1, 4)}
-        tasks[f"t{index}"] = task
-    return tasks
-
-
-def expected(tasks: dict[str, dict[str, Any]], items: int) -> tuple[dict[str, int], dict[str, int]]:
-    """What each task gives altogether, and the value of every single effect, by task or item."""
-    sums: dict[str, int] = {}
-    effects: dict[str, int] = {}
-    for name, task in tasks.items():
-        one = 1 + sum(sums[part[9:-9]] for part in task["with"]["parts"])
-        works = [f"{name}[{index}]" for index in range(items)] if "for_each" in task else [name]
-        effects.update(dict.fromkeys(works, one))
-        sums[name] = one * len(works)
-    return sums, effects
-
-
-class Flow(msgspec.Struct, frozen=True):
-    """A template, and what must come of it."""
-
-    name: str
-    tasks: dict[str, dict[str, Any]]
-    items: int
-
-    @property
-    def template(self) -> dict[str, Any]:
-        """The template's document; its output is that of all tasks."""
-        output = {name: f"${{ tasks.{name}.output }}" for name in self.tasks}
-        return {
-            "accord": "template/1", "name": self.name, "version": "1.0.0", "input": True,
-            "tasks": self.tasks, "output": output,
-        }  # fmt: skip
 
 
 class Scene:
@@ -91,7 +42,7 @@ class Scene:
         quick = {"ACCORD_HOME": str(self.home), "ACCORD_DRAIN_WITHIN_S": "1"}
         self.server = Started(folder, "server", (*server, "serve", "--port", "0"), **quick)
         self.agents = [self._agent(index) for index in range(INSTANCES)]
-        self.flows = [Flow(f"dag{n}", random_dag(self.random, self.random.randint(3, 8)), n + 2) for n in range(3)]
+        self.flows = random_flows(self.random)
         self.started: dict[str, Flow] = {}
         """The flow of each run."""
         self.results: dict[str, Any] = {}
@@ -151,22 +102,10 @@ class Scene:
         async with self.person() as client:
             run = (await client.start(flow.name, {"items": [0] * flow.items}, once=name)).run
             self.started[run] = flow
-            told: list[int] = []
-            while not await self._watched(client, run, told):
-                pass
+            told = await told_of(client, run)
             if told != list(range(1, len(told) + 1)):
                 self.problems.append(f"{run}: the feed told {told}")
             self.results[run] = await client.result(run)
-
-    async def _watched(self, client: Client, run: str, told: list[int]) -> bool:
-        """Whether the feed came to its end."""
-        try:
-            async for happening in client.watch(run, after=len(told)):
-                if isinstance(happening, RunEvent):
-                    told.append(happening.sequence)  # noqa: PERF401 - what was told before the cut is kept
-        except StoreUnavailable:
-            return False
-        return True
 
     # -- what is done to processes and connections ---------------------------------------------------------------
 
@@ -316,49 +255,9 @@ class Scene:
         if set(audit.runs) != set(self.started):
             self.problems.append(f"{len(self.started)} runs were started, the journal has {len(audit.runs)}")
         for run, flow in self.started.items():
-            self.problems.extend(self._mistakes(run, flow))
-        self.problems.extend(self._effects_of(audit))
+            self.problems.extend(flow.mistakes(run, self.results[run]))
+        deeds = Deeds(effects_in(self.effects), set[int]().union(*(agent.killed for agent in self.agents)))
+        self.problems.extend(deeds.problems(self.started, audit.attempts))
         drafts = [path for path in (self.home / "blobs" / "drafts").iterdir() if path.is_dir()]
         self.problems.extend(f"a draft is left: {path}" for path in drafts)
         return self.problems
-
-    def _mistakes(self, run: str, flow: Flow) -> list[str]:
-        result, (sums, _) = self.results[run], expected(flow.tasks, flow.items)
-        if result.state != "completed":
-            return [f"{run} is {result.state}: {result.problem}"]
-        found = {name: _total(value) for name, value in result.output.items()}
-        return [] if found == sums else [f"{run} gave {found}, not {sums}"]
-
-    def _effects_of(self, audit: Audit) -> list[str]:
-        """Every effect is one that has to be, has the right value, and no attempt was made twice."""
-        effects = effects_in(self.effects)
-        wanted = {
-            f"{run}/{work}/0": value
-            for run, flow in self.started.items()
-            for work, value in expected(flow.tasks, flow.items)[1].items()
-        }
-        values = {effect.key: effect.value for effect in effects}
-        found = [f"{key} was done and gave {value}" for key, value in values.items() if wanted.get(key) != value]
-        found += [f"{key} was never done" for key in wanted if key not in values]
-        made: dict[tuple[str, int], list[int]] = defaultdict(list)
-        for effect in effects:
-            made[effect.key, effect.attempt].append(effect.process)
-        for (key, attempt), processes in made.items():
-            run, task, epoch = key.split("/")
-            if attempt > audit.attempts[RunId(run), TaskId(task), int(epoch)]:
-                found.append(f"attempt {attempt} of {key} was made and never assigned")
-            if self._is_once_too_often(processes):
-                found.append(f"attempt {attempt} of {key} was made {len(processes)} times")
-        return found
-
-    def _is_once_too_often(self, processes: list[int]) -> bool:
-        """Nobody makes an attempt twice, and no two do; but of one that was killed nobody knows what it had done."""
-        killed = set[int]().union(*(agent.killed for agent in self.agents))
-        alive = [process for process in processes if process not in killed]
-        return len(alive) > 1 or len(set(processes)) < len(processes)
-
-
-def _total(value: Any) -> int:
-    if isinstance(value, list):
-        return sum(map(_total, value))
-    return int(value["sum"])

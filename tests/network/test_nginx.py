@@ -24,12 +24,12 @@ from accord.domain.message import PAYLOAD_MAX_BYTES
 from accord.postgres.address import StoreAddress
 from accord.testing.nats import NatsServer
 
+from .flows import STUBBORN
 from .needs import program
 from .pair import LENGTH, Pair
 from .pair import TEMPLATE as CHAIN
 from .processes import ACCORD, HERE, Started, effects_in
 from .rows import TEXT
-from .scene import STUBBORN
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx" / "nginx.conf"
 ROWS = PAYLOAD_MAX_BYTES // len(TEXT) + 2000

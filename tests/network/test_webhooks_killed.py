@@ -21,9 +21,9 @@ from accord.ports import RunQuery
 from accord.settings import Settings
 from accord.testing.audit import Audit
 
+from .flows import Flow, random_dag
 from .processes import HERE, SHORT, Started
 from .receiver import Receiver
-from .scene import Flow, random_dag
 
 
 class Servers:
