@@ -138,11 +138,13 @@ class Neighbourhood:
             self._parts.noticed.append(Suspect(delivery, error.problems[0], claims))
             self._orchestrator.kick()
             return
-        if said.process != self._parts.identity.owner:
+        if said.process != self._parts.identity.owner and claims.expires_at > now.timestamp():
             self._believe(said, claims, now)
 
     async def _authentic(self, message: Message, now: datetime) -> Claims:
-        """The claims of a notice by an orchestrator of this identity, for such, and in time."""
+        """The claims of a notice by an orchestrator of this identity, and for such. One that comes late is no incident:
+        the bus, or this process, may have stood still.
+        """
         identity = self._parts.identity
         if len(message.payload) > PAYLOAD_MAX_BYTES:
             raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
@@ -155,8 +157,8 @@ class Neighbourhood:
         claims = decode_claims(parsed.claims)
         if claims.issuer != identity.id:
             raise refused("ACC341", "/iss", claims.issuer)
-        flaw = claims_flaw(claims, (identity.id,), now) or payload_flaw(claims, message.payload)
-        if flaw is not None:
+        flaw = payload_flaw(claims, message.payload) or claims_flaw(claims, (identity.id,), now)
+        if flaw is not None and flaw.kind != "expired":
             raise refused(CODES[flaw.kind], flaw.pointer, flaw.seen)
         return claims
 
