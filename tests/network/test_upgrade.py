@@ -25,9 +25,9 @@ from accord.settings import Settings
 from accord.testing.audit import Audit
 from accord.testing.postgres import PostgresServer
 
+from .flows import STUBBORN, Flow
 from .processes import ACCORD, HERE, Started, effects_in
 from .proxy import Proxy
-from .scene import STUBBORN, Flow, expected
 
 PREVIOUS = "adfe010988aa238e6cafbe72e643dde8bce058e2"
 """The commit of the version before this one: whoever begins a new version writes the last one's here."""
@@ -166,7 +166,7 @@ class Upgrade:
         if set(audit.runs) != set(self.runs):
             problems.append(f"{len(self.runs)} runs were started, the journal has {len(audit.runs)}")
         done = Counter(effect.key for effect in effects_in(self.effects))
-        wanted = [f"{run}/{work}/0" for run in self.runs for work in expected(FLOW.tasks, FLOW.items)[1]]
+        wanted = [f"{run}/{work}/0" for run in self.runs for work in FLOW.expected()[1]]
         return problems + [f"{work} was done {done[work]} times" for work in wanted if done[work] != 1]
 
 
