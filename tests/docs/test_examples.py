@@ -9,8 +9,9 @@
     ```yaml title="hello.yaml"     a block with a title is written to that file.
     ```python                      a block of Python without a title is run.
 
-Anything else (```sh, ```text, ...) is only shown. On the page about PostgreSQL, `psql` and addresses without a host
-reach a server that is there for the tests; on that about Redis, `redis-server` is the newest one of this machine.
+Anything else (```sh, ```text, ...) is only shown. On the pages about PostgreSQL and operation, `psql` and addresses
+without a host reach a server that is there for the tests; on that about Redis, `redis-server` is the
+newest one of this machine.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ BLOCK = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 EXIT_CODE = re.compile(r"\s+# exit (\d+)$")
 TIMEOUT_S = 100
+WITH_POSTGRES = ("postgresql.md", "operate.md")
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -175,7 +177,7 @@ def test_what_a_page_shows_is_what_happens(
     home.mkdir()
     if page.name == "redis.md":
         provide_redis(home / "programs")
-    given = environment(home, request.getfixturevalue("postgres") if page.name == "postgresql.md" else None)
+    given = environment(home, request.getfixturevalue("postgres") if page.name in WITH_POSTGRES else None)
     for block in filter(is_run, blocks(page)):
         where = f"{page.relative_to(ROOT)}:{block.line}"
         if block.title:

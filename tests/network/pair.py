@@ -41,14 +41,16 @@ class Pair:
     def __init__(self, folder: Path, store: StoreAddress, bus: str) -> None:
         self.folder = folder
         self.effects = folder / "effects"
-        self.servers = [self._server(name, store, bus) for name in ("first", "second")]
+        self.store = store
+        self.bus = bus
+        self.servers = [self._server(name) for name in ("first", "second")]
         self.urls: list[str] = []
         self.key = ""
 
-    def _server(self, name: str, store: StoreAddress, bus: str) -> Started:
+    def _server(self, name: str) -> Started:
         environment = {
             "ACCORD_HOME": str(self.folder / name), "ACCORD_DRAIN_WITHIN_S": "1",
-            "ACCORD_STORE": self.way_to(store, name), "ACCORD_BUS": bus,
+            "ACCORD_STORE": self.way_to(self.store, name), "ACCORD_BUS": self.bus,
         }  # fmt: skip
         return Started(self.folder, name, (*SHORT, "serve", "--port", "0"), **environment)
 

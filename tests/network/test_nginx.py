@@ -8,6 +8,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -21,8 +22,10 @@ import socketio
 from accord import Client
 from accord.client.events import RunEvent
 from accord.domain.message import PAYLOAD_MAX_BYTES
+from accord.nats.access import CONFIGURATION
 from accord.postgres.address import StoreAddress
-from accord.testing.nats import NatsServer
+from accord.testing.nats import nats_server
+from accord.testing.postgres import PostgresServer
 
 from .flows import STUBBORN
 from .needs import program
@@ -31,7 +34,8 @@ from .pair import TEMPLATE as CHAIN
 from .processes import ACCORD, HERE, Started, effects_in
 from .rows import TEXT
 
-CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx" / "nginx.conf"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ROLE = "deployed_app"
 ROWS = PAYLOAD_MAX_BYTES // len(TEXT) + 2000
 WITHIN_S = 60.0
 
@@ -49,7 +53,7 @@ PIPE: dict[str, Any] = {
 
 def configuration(folder: Path, port: int, servers: list[str]) -> str:
     """What `deploy/` has, for servers and folders of this test."""
-    text = CONFIGURATION.read_text()
+    text = (DEPLOY / "nginx" / "nginx.conf").read_text()
     changes = {f"orchestrator-{number}:8421": url.removeprefix("http://") for number, url in enumerate(servers, 1)}
     changes |= {
         "listen 8080;": f"listen 127.0.0.1:{port};",
@@ -70,14 +74,40 @@ def free_port() -> int:
 
 
 class Balanced(Pair):
-    """Both servers behind one address."""
+    """Both servers behind one address, with one home, as `deploy/prepare.sh` has made it."""
 
-    def __init__(self, folder: Path, store: StoreAddress, bus: str) -> None:
-        super().__init__(folder, store, bus)
+    def __init__(self, folder: Path, postgres: PostgresServer) -> None:
+        self.home = folder / "home"
+        self.owner = postgres.create()
         self.url = ""
+        database = self.owner.url.partition("@")[2]
+        super().__init__(folder, StoreAddress(f"postgresql://{ROLE}@{database}"), "")
 
-    def _server(self, name: str, store: StoreAddress, bus: str) -> Started:
-        return super()._server(name, store, bus).knowing(ACCORD_TRUSTED_PROXIES='["127.0.0.0/8"]')
+    def _environment(self) -> dict[str, str]:
+        return {
+            "ACCORD_HOME": str(self.home), "ACCORD_STORE": self.store.url, "ACCORD_BUS": self.bus,
+            "ACCORD_BUS_PASSWORD_FILE": str(self.folder / "users" / "orchestrator.seed"),
+            "ACCORD_TRUSTED_PROXIES": '["127.0.0.0/8"]', "ACCORD_DRAIN_WITHIN_S": "1",
+        }  # fmt: skip
+
+    async def prepare(self, what: str) -> None:
+        """Do what is done before an installation starts."""
+        (self.folder / "password").write_text("nobody asks for it\n")
+        given = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "BUS_USERS": str(self.folder / "users"), "OWNER_STORE": self.owner.url, "APP_ROLE": ROLE,
+            "OWNER_PASSWORD_FILE": str(self.folder / "password"), "METRICS_KEY_FILE": str(self.folder / "metrics-key"),
+        }  # fmt: skip
+        given |= self._environment() if what == "store" else {"ACCORD_HOME": str(self.home)}
+        done = await asyncio.create_subprocess_exec("sh", str(DEPLOY / "prepare.sh"), what, env=given, stdout=DEVNULL)
+        assert await done.wait() == 0
+
+    async def start(self) -> None:
+        """Start both."""
+        self.key = (self.home / "credentials").read_text().strip()
+        told = await asyncio.gather(*(one.knowing(**self._environment()).start() for one in self.servers))
+        self.urls = [one["url"] for one in told]
 
     def joining(self, name: str, program: str, *more: str) -> Started:
         """An agent that knows nothing but the address of both."""
@@ -120,8 +150,9 @@ class Balanced(Pair):
             return (await client.result(run)).output
 
     async def requests(self, server: int) -> int:
-        """How many requests a server has answered."""
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {self.key}"}) as http:
+        """How many requests a server has answered, as Prometheus reads it."""
+        key = (self.folder / "metrics-key").read_text().strip()
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
             lines = (await http.get(f"{self.urls[server]}/metrics")).text.splitlines()
         return sum(int(float(line.split()[-1])) for line in lines if line.startswith("accord_http_requests_total"))
 
@@ -154,20 +185,35 @@ async def _listens(port: int, running: Process) -> None:
     pytest.fail("nginx does not start: nginx.log says why")
 
 
-async def test_two_servers_behind_nginx_are_one_for_everybody(
-    tmp_path: Path, store: StoreAddress, nats: NatsServer
-) -> None:
-    """Calls, feeds, agents on WebSockets, long polling, and an upload; then one server is killed in the midst."""
+@pytest.fixture
+async def both(tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[Balanced]:
+    """Two servers that are prepared and have not been started, on a bus that tells its users apart."""
     program("nginx")
-    both = Balanced(tmp_path, store, nats.url)
+    postgres.sql(f"CREATE ROLE {ROLE} LOGIN")
+    both = Balanced(tmp_path, postgres)
+    await both.prepare("bus")
+    with nats_server((tmp_path / "users" / CONFIGURATION).read_text()) as server:
+        both.bus = server.url
+        for _ in range(2):
+            await both.prepare("store")
+        yield both
+        for one in both.servers:
+            await one.end(signal.SIGKILL)
+    postgres.drop(both.owner)
+    postgres.sql(f"DROP ROLE {ROLE}")
+
+
+@pytest.mark.timeout(300)  # it starts a dozen processes
+async def test_two_servers_behind_nginx_are_one_for_everybody(tmp_path: Path, both: Balanced) -> None:
+    """Calls, feeds, agents on WebSockets, long polling, and an upload; then one server is killed in the midst."""
     (tmp_path / "go-on").touch()
     agents: list[Started] = []
-    try:
-        await both.start()
-        async with nginx(tmp_path, both.urls) as both.url:
+    await both.start()
+    async with nginx(tmp_path, both.urls) as both.url:
+        try:
             agents += [both.joining("mill", "mill.py"), both.joining("rows", "rows.py")]
-            for agent in agents:
-                await agent.start("--token", await both.enrolment(agent.name))
+            tokens = [await both.enrolment(agent.name) for agent in agents]
+            await asyncio.gather(*(one.start("--token", token) for one, token in zip(agents, tokens, strict=True)))
             await both.known(CHAIN, "mill.add@^1")
             await both.known(PIPE, "rows.sum@^1")
             assert await asyncio.gather(*(both.output("chain") for _ in range(4))) == [LENGTH] * 4
@@ -186,9 +232,9 @@ async def test_two_servers_behind_nginx_are_one_for_everybody(
             for one in (*agents, both.servers[1]):
                 await one.end(signal.SIGTERM)
                 assert one.complaints() == []
-    finally:
-        for one in (*agents, *both.servers):
-            await one.end(signal.SIGKILL)
+        finally:
+            for one in agents:
+                await one.end(signal.SIGKILL)
 
 
 async def _polls(both: Balanced) -> None:
@@ -199,5 +245,5 @@ async def _polls(both: Balanced) -> None:
     async with asyncio.timeout(WITHIN_S):
         await client.connect(both.url, namespaces=["/registry"], auth={"token": both.key}, transports=["polling"])
         names = {row["agent"] for row in (await told.get())["agents"]}
-        await client.disconnect()
+        await client.eio.disconnect(abort=True)  # it would wait for its last poll
     assert "spiffe://local/agent/mill" in names
