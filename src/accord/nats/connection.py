@@ -7,8 +7,8 @@ import logging
 import random
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import count
 from typing import Any, Final
 
@@ -82,12 +82,44 @@ class _Batch:
             self.done.set_exception(self._refused)
 
 
+@contextmanager
+def _heeding_cancellation() -> Iterator[None]:
+    """Let nobody who is cancelled inside go on. The driver would: it ignores a cancellation while it waits for room to
+    write, and its `wait_for`, before Python 3.12, one that comes together with the answer.
+    """
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    before = task.cancelling()
+    try:
+        yield
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
 class _Client(Client):
-    """The driver's client, which tells nobody who we are before the connection is encrypted, where it has to be, and
-    whose pings do not overtake what was written before: whoever waits for the answer relies on that.
+    """The driver's client, which tells nobody who we are before the connection is encrypted, where it has to be, ends
+    when it is cancelled, and whose pings do not overtake what was written before: whoever waits for the answer relies
+    on that.
     """
 
     encrypted = False
+
+    async def connect(self, *given: Any, **named: Any) -> None:
+        with _heeding_cancellation():
+            await super().connect(*given, **named)
+
+    async def request(self, *given: Any, **named: Any) -> Msg:
+        with _heeding_cancellation():
+            return await super().request(*given, **named)
+
+    async def flush(self, *given: Any, **named: Any) -> None:
+        with _heeding_cancellation():
+            await super().flush(*given, **named)
+
+    async def _flush_pending(self, *given: Any, **named: Any) -> Any:
+        with _heeding_cancellation():
+            return await super()._flush_pending(*given, **named)
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         await self._flush_pending(force_flush=True)
