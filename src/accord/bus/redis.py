@@ -263,7 +263,9 @@ class RedisInbox:
                     logger.warning("%s cannot be read, trying again: %s", self._subject, error)
                 backoff_s = min(max(2 * backoff_s, BACKOFF_FIRST_S), BACKOFF_MAX_S)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), backoff_s)
+                    # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with a change.
+                    async with asyncio.timeout(backoff_s):
+                        await self._changed.wait()
                 continue
             if taken:
                 self.look_again()  # others that take from this inbox too
