@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Timer
 
 import msgspec
@@ -195,23 +195,30 @@ def _told(system: System, order: Order) -> Iterator[Told]:
     program = sys.executable if system.own else str(PEERS)
     patience = PATIENCE_S + sum(LOADS[name].seconds * order.scale for name in order.scenarios)
     with (
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,  # of what it leaves when it is ended
         TemporaryFile() as said,  # a pipe that nobody reads would fill up
         subprocess.Popen(
             [program, "-m", system.module, *system.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
+            env={**os.environ, "TMPDIR": folder},
             start_new_session=True,  # so that what it has started ends with it
         ) as child,
     ):
         limit = Timer(patience, _end, (child,))
         limit.start()
         try:
-            yield from _answers(child, order)
-            if child.wait():
-                said.seek(0)
-                late = f"ended after {patience:.0f} s" if limit.finished.is_set() else ""
-                raise Failed(f"{system.name}: {late or _last_line(said.read()) or f'ended with {child.returncode}'}")
+            left = len(order.scenarios)
+            for told in _answers(child, order):
+                yield told
+                left -= 1
+                if not left:
+                    return  # how it ends is not measured
+            child.wait()
+            said.seek(0)
+            late = f"ended after {patience:.0f} s" if limit.finished.is_set() else ""
+            raise Failed(f"{system.name}: {late or _last_line(said.read()) or f'ended with {child.returncode}'}")
         finally:
             limit.cancel()
             _end(child)
