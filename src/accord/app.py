@@ -38,6 +38,10 @@ from accord.verifier.compatibility import compatible_version
 OWN_KEY = "orchestrator"
 """The name of the orchestrator's key."""
 
+_KEYS_OF_PEERS = (
+    "copy `keys` and `passphrase` from the home of a server that works on this store: docs/how-to/replicas.md"
+)
+
 DRAIN_WITHIN = timedelta(seconds=5)
 """How long agents of this process may go on when it is asked to stop."""
 
@@ -59,7 +63,7 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         makes = settings.passphrase_file is None
         passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
-        key = await _own_key(keys, journal)
+        key = await _own_key(keys, journal, shared=settings.store is not None)
         bus = await stack.enter_async_context(open_bus(settings, [key]))
         ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=SystemClock(), ids=RandomIds())
         identity = Identity(
@@ -72,7 +76,7 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         yield await stack.enter_async_context(Node(parts))
 
 
-async def _own_key(keys: KeyStore, journal: Journal) -> PublicKey:
+async def _own_key(keys: KeyStore, journal: Journal, *, shared: bool) -> PublicKey:
     """The orchestrator's key, made where nothing has happened yet: agents elsewhere know it, and no other. Raises
     KeyUnusable.
     """
@@ -80,7 +84,7 @@ async def _own_key(keys: KeyStore, journal: Journal) -> PublicKey:
         return await keys.public(OWN_KEY)
     except NotFound:
         if (await journal.head(REGISTRY)).sequence:
-            raise KeyUnusable(fault("ACC625", OWN_KEY)) from None
+            raise KeyUnusable(fault("ACC625", OWN_KEY, hint=_KEYS_OF_PEERS if shared else None)) from None
     return await key_of(keys, OWN_KEY)
 
 

@@ -17,6 +17,7 @@ from accord.cli.options import Shared
 from accord.domain.ids import KeyId
 from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys import FileKeyStore
+from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
 from accord.settings import Settings
 from accord.testing.stage import Stage
@@ -159,15 +160,15 @@ def called(command: object, *arguments: object) -> int:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home whose agent `worker` has been enrolled."""
-
-    async def enrol() -> None:
-        async with open_node(Settings(home=tmp_path)) as node:
-            keys = node.parts.ports.keys
-            agent, public = working("worker").id, await keys.create("agent.local.worker")
-            await node.parts.enrolment.enrol(agent, public, by="test", now=datetime.now(UTC))
-
-    asyncio.run(enrol())
+    asyncio.run(enrol(Settings(home=tmp_path)))
     return tmp_path
+
+
+async def enrol(settings: Settings) -> None:
+    """The agent `worker`, with a key in the home."""
+    async with open_node(settings) as node:
+        agent, public = working("worker").id, await node.parts.ports.keys.create("agent.local.worker")
+        await node.parts.enrolment.enrol(agent, public, by="test", now=datetime.now(UTC))
 
 
 def test_keys_are_listed_rotated_and_revoked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,3 +204,18 @@ def test_a_home_with_a_history_makes_up_no_other_orchestrator(home: Path) -> Non
         asyncio.run(open_once())
     assert called(action.new_key, Shared(home), "orchestrator", "ES256") == 0
     asyncio.run(open_once())
+
+
+def test_a_second_server_without_the_keys_of_the_first_is_told_to_copy_them(
+    tmp_path: Path, store: StoreAddress
+) -> None:
+    async def second() -> None:
+        async with open_node(Settings(home=tmp_path / "second", store=store)):
+            pass
+
+    asyncio.run(enrol(Settings(home=tmp_path / "first", store=store)))
+    with pytest.raises(KeyUnusable, match="ACC625") as refusal:
+        asyncio.run(second())
+    hint = refusal.value.problems[0].hint or ""
+    assert "copy `keys` and `passphrase`" in hint
+    assert "keys new" not in hint

@@ -47,7 +47,7 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC623": ("it is gone, and there are keys that were made with it", "restore it from a backup, beside the keys"),
     "ACC624": ("there is no such file with a passphrase", "put it there; where none is named, one is made in the home"),
     "ACC625": (
-        "this home has a history, and its orchestrator's key is gone",
+        "there is a history, and the key of its orchestrator is not in this home",
         "restore it from a backup; or make a new one, `accord keys new orchestrator`, and tell it to agents elsewhere",
     ),
 }

@@ -49,7 +49,7 @@ _OUTSIDE: Final = re.compile(rb'"sha256":"([0-9a-f]{64})","len":(\d+)\}')
 def store(settings: Settings) -> Iterator[Finding]:
     """All findings about it. What is in it is looked at only where it opens."""
     if settings.store is not None:
-        found = list(made(_of_database, settings))
+        found = list(made(_store, settings))
     elif settings.journal.exists():
         found = list(made(_journal, settings.journal))
         if all(finding.grade != "fail" for finding in found):
@@ -62,7 +62,7 @@ def store(settings: Settings) -> Iterator[Finding]:
         yield from made(_contents, settings)
 
 
-def _of_database(settings: Settings) -> list[Finding]:
+def _store(settings: Settings) -> list[Finding]:
     from accord.cli.doctor.postgres import postgres  # noqa: PLC0415 - it needs the driver, which is an extra
 
     return list(postgres(settings))
