@@ -6,11 +6,13 @@ import asyncio
 import errno
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from accord.blobs import files
 from accord.blobs.files import FileBlobStore
 from accord.blobs.memory import MemoryBlobStore
 from accord.blobs.postgres import CHUNK_BYTES, DRAFTS_LAST, PostgresBlobStore
@@ -180,6 +182,7 @@ async def test_a_mark_holds_for_every_process_and_whatever_the_clock_does(tmp_pa
 
 WRITER = """
 import asyncio, pathlib, sys
+from accord.blobs import files
 from accord.blobs.files import FileBlobStore
 
 async def endless():
@@ -217,3 +220,28 @@ async def test_drafts_of_dead_writers_are_swept_and_those_of_living_ones_stay(tm
             assert len([path for path in drafts(tmp_path) if path.is_file()]) == 1
         release.set()
         assert await putting == (sha256(b"onetwo"), 6)
+
+
+async def test_who_leaves_while_a_blob_is_opened_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_go_on, done = threading.Event(), threading.Event(), threading.Event()
+    open_ = files._Reading.open
+
+    def late(reading: files._Reading, root: Path, digest: Digest) -> None:
+        begun.set()
+        may_go_on.wait()
+        open_(reading, root, digest)
+        readings.append(reading)
+        done.set()
+
+    readings: list[files._Reading] = []
+    monkeypatch.setattr(files._Reading, "open", late)
+    async with FileBlobStore.open(tmp_path / "blobs") as blobs:
+        getting = asyncio.create_task(blobs.get(await blobs.put(b"a blob")))
+        await asyncio.to_thread(begun.wait)
+        getting.cancel()
+        await asyncio.wait([getting])
+        may_go_on.set()
+        await asyncio.to_thread(done.wait)
+    assert readings[0]._file is None

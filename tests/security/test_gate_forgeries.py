@@ -441,7 +441,7 @@ class Removed(ast.NodeTransformer):
 def _codes(statement: ast.AST) -> Iterator[str]:
     for node in ast.walk(statement):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            code = gate._CODES.get(node.value, node.value)  # a flaw has a name, and at the gate this code
+            code = gate.CODES.get(node.value, node.value)  # a flaw has a name, and at the gate this code
             if code.startswith("ACC"):
                 yield code
 

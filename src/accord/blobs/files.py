@@ -14,8 +14,9 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar
 
@@ -74,15 +75,15 @@ class FileBlobStore:
         return b"".join([chunk async for chunk in self.get_stream(digest)])
 
     async def get_stream(self, digest: Digest, *, chunk_bytes: int = 1 << 20) -> AsyncIterator[bytes]:
-        file = await self._in_thread(self._open, digest)
         hashed = hashlib.sha256()
 
         def read() -> bytes:
-            chunk = file.read(chunk_bytes)
+            chunk = reading.read(chunk_bytes)
             hashed.update(chunk)
             return chunk
 
-        with file:
+        with closing(_Reading()) as reading:
+            await self._in_thread(reading.open, self._root, digest)
             held = await self._in_thread(read)
             while chunk := await self._in_thread(read):
                 yield held
@@ -130,14 +131,6 @@ class FileBlobStore:
         finally:
             draft.close()
 
-    def _open(self, digest: Digest) -> BinaryIO:
-        if not _DIGEST.fullmatch(digest):
-            raise no_such_blob(digest)
-        try:
-            return _place(self._root, digest).open("rb")
-        except FileNotFoundError:
-            raise no_such_blob(digest) from None
-
 
 async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same bytes in larger pieces: each way to a thread costs as much as some hundred KiB written."""
@@ -152,6 +145,39 @@ async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             size = 0
     if held:
         yield b"".join(held)
+
+
+class _Reading:
+    """A blob that threads open and read, also while who has asked for it is leaving: no file stays open."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._is_over = False
+
+    def open(self, root: Path, digest: Digest) -> None:
+        """Open it. Raises NotFound."""
+        if not _DIGEST.fullmatch(digest):
+            raise no_such_blob(digest)
+        with self._lock:
+            if self._is_over:
+                return
+            try:
+                self._file = _place(root, digest).open("rb")
+            except FileNotFoundError:
+                raise no_such_blob(digest) from None
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, fewer at the end."""
+        with self._lock:
+            return b"" if self._file is None or self._is_over else self._file.read(size)
+
+    def close(self) -> None:
+        """Read no more."""
+        with self._lock:
+            self._is_over = True
+            if self._file is not None:
+                self._file.close()
 
 
 class Draft:

@@ -326,9 +326,11 @@ class _Connection:
 
     async def __aexit__(self, *_: object) -> None:
         self._end()
-        with suppress(Exception):  # whatever the driver raises about a connection that nobody needs any more
-            await self._client.disconnect()
-        await self._http.close()
+        try:
+            with suppress(Exception):  # whatever the driver raises about a connection that nobody needs any more
+                await self._client.disconnect()
+        finally:
+            await self._http.close()
 
     async def challenge(self) -> str:
         """The nonce that the server wants to have signed."""
