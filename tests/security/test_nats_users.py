@@ -187,6 +187,13 @@ async def test_who_is_no_user_is_not_let_in(server: NatsServer, users: Users, tm
             pass
 
 
+async def test_an_agent_with_the_seed_of_another_one_is_told(server: NatsServer, users: Users) -> None:
+    with pytest.raises(BusUnavailable, match=r"ACC754.*may not hear") as refusal:
+        async with NatsBus.open(address(server, users, agent_word(SPY)), "acme", agent=WRITER):
+            pass
+    assert "accord bus users" in (refusal.value.problems[0].hint or "")
+
+
 def test_seeds_are_made_once_and_for_nobody_else_to_read(tmp_path: Path) -> None:
     users = Users(tmp_path / "users", "acme")
     made = users.add({WRITER: None})

@@ -42,6 +42,7 @@ HEADROOM_BYTES: Final = 64 << 10
 
 _SEED: Final = re.compile(r"SU[A-Z2-7]{56}")
 _FULL: Final = "maximum messages per subject"
+_FORBIDDEN: Final = "permissions violation"
 
 Headers = dict[str, str]
 
@@ -146,6 +147,8 @@ class Connection:
         self._numbers = count()
         self._batches: dict[str, _Batch] = {}
         self._told = False
+        self._is_refused = False
+        """Whether the server has refused something to the user of this connection."""
         self._staying: asyncio.Task[None] | None = None
         self.renewed: list[Callable[[], Awaitable[None]]] = []
         """Called whenever there is a new connection, before anybody else can use it."""
@@ -288,6 +291,7 @@ class Connection:
 
     async def _connect(self) -> None:
         self._lost = asyncio.Event()
+        self._is_refused = False
         client = _Client()
         client.encrypted = self.address.encrypted
         try:
@@ -296,6 +300,8 @@ class Connection:
             self._client = client
             self._replies = client.new_inbox()
             await client.subscribe(f"{self._replies}.*", cb=self._answered)
+            await client.flush(CONNECT_WITHIN_S)  # what the server refuses is told before it answers
+            self._check_user()
             for renew in list(self.renewed):
                 await renew()
         except (errors.Error, OSError, TimeoutError) as error:
@@ -312,6 +318,8 @@ class Connection:
 
         async def failed(error: Exception) -> None:
             logger.debug("%s: %r", self.address, error)
+            if _FORBIDDEN in str(error):
+                self._is_refused = True
 
         return {
             "servers": [f"{'tls' if self.address.encrypted else 'nats'}://{host}" for host in self.address.hosts],
@@ -337,6 +345,14 @@ class Connection:
                 "ACC759",
                 f"the bus at {self.address} takes at most {client.max_payload} bytes, a message may have {needed}",
                 hint=f"write max_payload: {needed} into the configuration of the server",
+            )
+
+    def _check_user(self) -> None:
+        if self._is_refused:
+            raise BusUnavailable.of(
+                "ACC754",
+                f"the bus at {self.address} cannot be used: its user may not hear what is for {self._name}",
+                hint="give the seed, or the password, of this one's own user: `accord bus users` writes one for each",
             )
 
     def _let_go(self, why: BusUnavailable) -> None:
