@@ -29,6 +29,9 @@ PINGS_MAX: Final = 2
 ANSWER_WITHIN_S: Final = 5.0
 """For a server that says nothing any more."""
 
+WRITTEN_WITHIN_S: Final = 5.0
+"""For a server that reads nothing any more."""
+
 BACKOFF_FIRST_S: Final = 0.05
 BACKOFF_MAX_S: Final = 2.0
 PENDING_BYTES: Final = 8 << 20
@@ -121,6 +124,20 @@ class _Client(Client):
     async def _flush_pending(self, *given: Any, **named: Any) -> Any:
         with _heeding_cancellation():
             return await super()._flush_pending(*given, **named)
+
+    async def _process_op_err(self, e: Exception) -> None:
+        """The connection is lost. The driver would wait until what is still to be written is, perhaps for ever, and
+        where that fails tell nobody of the loss.
+        """
+        self.abort()
+        await super()._process_op_err(e)
+
+    def abort(self) -> None:
+        """Let go of the connection, and of what is still to be written."""
+        self._pending, self._pending_data_size = [], 0
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         await self._flush_pending(force_flush=True)
@@ -295,7 +312,7 @@ class Connection:
         client = _Client()
         client.encrypted = self.address.encrypted
         try:
-            await client.connect(**self._options(self._lost))
+            await client.connect(**self._options(client, self._lost))
             self._check(client)
             self._client = client
             self._replies = client.new_inbox()
@@ -312,7 +329,7 @@ class Connection:
             raise
         self._there.set()
 
-    def _options(self, lost: asyncio.Event) -> dict[str, Any]:
+    def _options(self, client: _Client, lost: asyncio.Event) -> dict[str, Any]:
         async def closed() -> None:
             lost.set()
 
@@ -320,6 +337,8 @@ class Connection:
             logger.debug("%s: %r", self.address, error)
             if _FORBIDDEN in str(error):
                 self._is_refused = True
+            if isinstance(error, errors.FlushTimeoutError):  # a server that stands still: pings wait behind the rest
+                await client._process_op_err(error)
 
         return {
             "servers": [f"{'tls' if self.address.encrypted else 'nats'}://{host}" for host in self.address.hosts],
@@ -332,6 +351,7 @@ class Connection:
             "ping_interval": PING_EVERY_S,
             "max_outstanding_pings": PINGS_MAX,
             "pending_size": PENDING_BYTES,
+            "flush_timeout": WRITTEN_WITHIN_S,
             "closed_cb": closed,
             "error_cb": failed,
             **_tls(self.address),
@@ -367,7 +387,13 @@ class Connection:
             await _closed(client)
 
 
-async def _closed(client: Client) -> None:
+async def _closed(client: _Client) -> None:
+    """Close it, once the server has what was written, or does not answer."""
+    try:
+        if client.is_connected:
+            await client.flush(ANSWER_WITHIN_S)
+    except (errors.Error, OSError):
+        client.abort()
     with suppress(errors.Error, OSError):
         await client.close()
 
