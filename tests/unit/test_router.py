@@ -200,6 +200,22 @@ def test_an_avoided_agent_is_taken_only_where_there_is_no_other() -> None:
     assert rig.chosen(want) == "a"
 
 
+@pytest.mark.parametrize("phase", ["failed", "rejected", "expired"])
+def test_who_has_tried_the_task_in_vain_is_asked_again_where_nobody_else_has_room(phase: str) -> None:
+    """However much quicker he seems: who only fails has never been measured."""
+    rig = Rig(bad=(1, 0), good=(1, 0))
+    rig.end(rig.give("good"), "good", took_s=5)
+    want = wanted()
+    fresh = TaskState(phase="active", wants=(want,))
+    assert rig.chosen(want, fresh) == "bad"
+    tried = TaskState(phase="active", wants=(want,), attempts=(attempted("bad", phase=phase),))
+    assert rig.chosen(want, tried) == "good"
+    rig.give("good")
+    assert rig.chosen(want, tried) == "bad"
+    rig.give("bad")
+    assert rig.chosen(want, tried) is None
+
+
 def test_a_named_agent_is_waited_for_while_it_is_there() -> None:
     rig = Rig(a=(1, 0), b=(1, 0))
     want = wanted(agent=AgentId("a"))

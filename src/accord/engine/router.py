@@ -198,11 +198,12 @@ class Router:
         if want.agent is not None and want.agent in peers and want.agent not in self.held_back:
             return self._best(self._with_room([peers.of(want.agent)], peers, now), "1 of 1")
         passed = {*want.avoid, *_busy_with(state)}
-        others = len(peers) - sum(agent in peers for agent in self.held_back | passed)
-        if others:
-            found, are_all = self._looked_at(peers, passed, now)
-            among = f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}"
-            return self._best(found, among + self._out_words(peers))
+        failed = passed | _failed_at(state)
+        # Whoever failed at this task before is asked again where nobody else has room.
+        if len(failed) > len(passed) and (choice := self._best_without(failed, peers, now)) is not None:
+            return choice
+        if self._others(peers, passed):
+            return self._best_without(passed, peers, now)
         fitting = self._least_used(peers, want, state)
         return self._best(self._with_room(fitting, peers, now), f"1 of {len(fitting)}")
 
@@ -215,6 +216,17 @@ class Router:
             if self._open(peers, 0, now) is not None:
                 return True
         return False
+
+    def _others(self, peers: Peers, passed: Set[AgentId]) -> int:
+        """How many peers there are but those that are held back, or passed over."""
+        return len(peers) - sum(agent in peers for agent in self.held_back | passed)
+
+    def _best_without(self, passed: Set[AgentId], peers: Peers, now: datetime) -> Choice | None:
+        """The best of the others; None where none of them has room."""
+        found, are_all = self._looked_at(peers, passed, now)
+        others = self._others(peers, passed)
+        among = f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}"
+        return self._best(found, among + self._out_words(peers))
 
     def _looked_at(
         self, peers: Peers, passed: Container[AgentId], now: datetime
@@ -339,6 +351,12 @@ def _worth(attempt: Attempt) -> float:
     if attempt.phase != "succeeded":
         return 0.0
     return 1.0 if attempt.confidence is None else attempt.confidence
+
+
+def _failed_at(state: TaskState) -> set[AgentId]:
+    """Who has tried this task in vain."""
+    vain = ("failed", "rejected", "expired")
+    return {one.agent for one in state.attempts if one.phase in vain and one.want.purpose == "work"}
 
 
 def _busy_with(state: TaskState) -> list[AgentId]:
