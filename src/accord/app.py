@@ -8,7 +8,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from accord.addresses import BusAddress, kept_in
 from accord.blobs.files import FileBlobStore
@@ -16,9 +16,10 @@ from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
 from accord.domain.diagnosis import DIAGNOSTICIAN
-from accord.domain.ids import AgentId
+from accord.domain.ids import AgentId, KeyId
 from accord.domain.signature import PublicKey
 from accord.domain.system import REGISTRY
+from accord.engine.names import process_name, strangers
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
@@ -64,13 +65,14 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
         keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
         key = await _own_key(keys, journal, shared=settings.store is not None)
+        await _refuse_strangers(journal, [key.kid, *await keys.replaced()], SystemClock().now())
         bus = await stack.enter_async_context(open_bus(settings, [key]))
         ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=SystemClock(), ids=RandomIds())
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
             key=key,
-            owner=f"{os.getpid()}-{secrets.token_hex(4)}",
+            owner=process_name(key.kid, os.getpid(), secrets.token_hex(4)),
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
         yield await stack.enter_async_context(Node(parts))
@@ -86,6 +88,15 @@ async def _own_key(keys: KeyStore, journal: Journal, *, shared: bool) -> PublicK
         if (await journal.head(REGISTRY)).sequence:
             raise KeyUnusable(fault("ACC625", OWN_KEY, hint=_KEYS_OF_PEERS if shared else None)) from None
     return await key_of(keys, OWN_KEY)
+
+
+async def _refuse_strangers(journal: Journal, ours: Sequence[KeyId], now: datetime) -> None:
+    """Nothing where all who work on the store sign with one of these keys: our own, or one that it has replaced.
+    Raises KeyUnusable.
+    """
+    owners = [one.name for one in await journal.owners() if one.until > now]
+    if strangers([*owners, *await journal.replicas(now)], ours):
+        raise KeyUnusable(fault("ACC626", OWN_KEY))
 
 
 @asynccontextmanager

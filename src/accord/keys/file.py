@@ -100,6 +100,10 @@ class FileKeyStore:
         self._keys.clear()
         self._by_kid.clear()
 
+    async def replaced(self) -> list[KeyId]:
+        """The kids of the keys that others have taken the place of."""
+        return [KeyId(path.stem) for path in sorted((self._directory / REPLACED).glob("*.pem"))]
+
     def _load_new(self) -> list[Problem]:
         """Load the keys whose files are new to this process; returns what is wrong with those that are refused."""
         self._check()

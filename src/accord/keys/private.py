@@ -50,6 +50,10 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
         "there is a history, and the key of its orchestrator is not in this home",
         "restore it from a backup; or make a new one, `accord keys new orchestrator`, and tell it to agents elsewhere",
     ),
+    "ACC626": (
+        "processes that are there work on this store with another orchestrator's key, and agents believe one alone",
+        "copy `keys` and `passphrase` of their home into this one, in place of what is here",
+    ),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 
