@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
+import msgspec
 import pytest
 
 from accord.engine.sighting import Sighted
@@ -67,3 +69,15 @@ async def test_a_process_that_leaves_says_so_and_one_that_dies_is_forgotten(stag
     stage.clock.forward(20)
     assert await stage.node.sightings() == []
     assert QUIET.absent_after.total_seconds() > 20, "the instance itself would still be here"
+
+
+async def test_who_is_heard_by_several_processes_is_present_once(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    await Sighted(stage.parts).go()
+    [ours] = await stage.node.sightings()
+    stage.clock.forward(1)
+    now = stage.clock.now()
+    theirs = msgspec.structs.replace(ours, process="another", seen_at=now, load=0.5)
+    await stage.ports.journal.report("another", [theirs], now=now, ttl=timedelta(seconds=20))
+    assert await stage.node.sightings() == [theirs]
+    assert theirs.agent == worker.id

@@ -230,8 +230,10 @@ class Node:
         return [msgspec.structs.replace(one, taken_out=breakers.of(one.card.agent)) for one in known]
 
     async def sightings(self) -> list[Sighting]:
-        """Every instance of an agent that is present in any process on this store."""
-        return await self.parts.ports.journal.sightings(self.parts.ports.clock.now())
+        """Instances that are present, in whatever process; of what several processes hear, the newest."""
+        found = await self.parts.ports.journal.sightings(self.parts.ports.clock.now())
+        newest = {one.instance: one for one in sorted(found, key=lambda one: one.seen_at)}
+        return sorted(newest.values(), key=lambda one: (one.agent, one.instance))
 
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered."""
