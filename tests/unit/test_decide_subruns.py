@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from accord.domain import command as c
-from accord.domain.effects import Ended, StartSubrun, TellParent, TellSubrun, outstanding
-from accord.domain.event import Parent
+from accord.domain.effects import Ended, StartSubrun, TellParent, TellSubrun, effects, outstanding
+from accord.domain.event import Parent, RunPaused
 from accord.domain.ids import RunId, TaskId, partition_of
 from accord.domain.progress import subrun_id
 from accord.errors import Problem
@@ -69,6 +69,15 @@ def test_one_that_starts_during_a_pause_is_paused() -> None:
     player.do(c.Pause(by=BY))
     player.signal("go")
     assert [type(effect) for effect in player.told][-2:] == [StartSubrun, TellSubrun]
+
+
+def test_one_that_starts_in_the_commit_of_a_pause_is_told_nothing_before_it_starts() -> None:
+    player = Player(graph_of({"a": {"signal": {"name": "go"}}, "b": {**SUB, "needs": ["a"]}}), given=7)
+    player.do(c.Pause(by=BY))
+    player.signal("go")
+    paused = next(place for place, event in enumerate(player.events) if isinstance(event, RunPaused))
+    both = effects(player.run, player.events[paused:])
+    assert [type(one) for one in both if isinstance(one, StartSubrun | TellSubrun)] == [StartSubrun, TellSubrun]
 
 
 def test_its_parent_is_cancelled_only_after_it() -> None:

@@ -98,11 +98,16 @@ Effect = Send | Withdraw | Reject | Offer | Free | StartSubrun | TellParent | Te
 
 
 def effects(run: Run, events: Sequence[e.Event]) -> Iterator[Effect]:
-    """What follows from these events, in order; `run` is the state after them."""
+    """What follows from these events, in order; `run` is the state after them: a sub-run of it that has yet to start by
+    one of these events is told nothing before.
+    """
+    coming = {event.run for event in events if isinstance(event, e.SubrunStarted)}
     for event in events:
+        if isinstance(event, e.SubrunStarted):
+            coming.discard(event.run)
         make = _EFFECTS.get(type(event))
         if make is not None:
-            yield from make(run, event)
+            yield from (one for one in make(run, event) if not (isinstance(one, TellSubrun) and one.run in coming))
 
 
 def outstanding(run: Run) -> Iterator[Effect]:
