@@ -9,7 +9,10 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+from accord import Client
+from accord.client.events import RunEvent
 from accord.postgres.address import StoreAddress
 from accord.testing.nats import nats_server
 
@@ -49,6 +52,7 @@ async def test_an_agent_at_one_server_works_for_both_whatever_becomes_of_the_bus
             async with opened(tmp_path, store, bus) as pair:
                 assert await asyncio.gather(pair.run(1), pair.run(0)) == [LENGTH] * 2
                 assert len(effects_in(pair.effects)) == 2 * LENGTH
+                await _ask_who_does_not_own_it(pair)
                 runs = [asyncio.create_task(pair.run(number % 2)) for number in range(6)]
                 await _effects(pair, 2 * LENGTH + 6)
                 proxy.cut()
@@ -57,6 +61,46 @@ async def test_an_agent_at_one_server_works_for_both_whatever_becomes_of_the_bus
                 await asyncio.to_thread(server.start)
                 assert await asyncio.gather(*runs) == [LENGTH] * 6
                 await _kill_the_second_in_the_midst_of_its_run(pair)
+
+
+GATED: dict[str, Any] = {
+    "accord": "template/1",
+    "name": "gated",
+    "version": "1.0.0",
+    "input": True,
+    "tasks": {
+        "agreed": {"approval": {"title": "Go on?"}},
+        "paid": {"signal": {"name": "paid", "schema": {"type": "integer"}}},
+        "done": {"uses": "mill.add@^1", "needs": ["agreed"], "with": {"parts": ["${ tasks.paid.output }"]}},
+    },
+    "output": "${ tasks.done.output.sum }",
+}
+
+
+async def _ask_who_does_not_own_it(pair: Pair) -> None:
+    """Whatever is asked about a run is asked at the server that has not started it."""
+    async with pair.client(0) as owner, pair.client(1) as other, asyncio.timeout(WITHIN_S):
+        await other.publish(GATED)
+        run = (await owner.start("gated", {})).run
+        watching = asyncio.create_task(_told(other, run))
+        assert (await other.pause(run)).state == "paused"
+        assert (await owner.run(run))["state"] == "paused"
+        await other.resume(run)
+        await other.signal(run, {"approved": True}, task="agreed")
+        await other.signal(run, 3, name="paid")
+        assert (await other.result(run)).output == 4
+        told = await watching
+        assert told == list(range(1, len(told) + 1))
+        assert [task.task async for task in other.tasks(run)] == ["agreed", "paid", "done"]
+        fork = (await other.fork(run, task="done")).run
+        assert (await owner.result(fork)).output == 4
+        stopped = (await owner.start("gated", {})).run
+        await other.cancel(stopped, reason="not wanted")
+        assert (await owner.result(stopped)).state == "cancelled"
+
+
+async def _told(client: Client, run: str) -> list[int]:
+    return [one.sequence async for one in client.watch(run) if isinstance(one, RunEvent)]
 
 
 async def _kill_the_second_in_the_midst_of_its_run(pair: Pair) -> None:
