@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 import socketio
 import websockets
+from websockets.asyncio.server import ServerConnection
 
+from accord.bus.socketio import _Connection
+from accord.domain.message import Message
 from accord.gateway.application import Options
 
 from .conftest import LOCAL, Site, serving_at
@@ -229,3 +233,24 @@ async def test_a_joined_conversation_that_is_upgraded_stays(serve: Opens) -> Non
         async with socket_of(site) as later:
             await closes(later)
         assert await client.call("unwatch", namespace="/runs") is not None
+
+
+async def test_who_gives_up_while_the_server_says_nothing_leaves_no_connection_open() -> None:
+    connected = asyncio.Event()
+
+    async def say_nothing(socket: ServerConnection) -> None:
+        connected.set()
+        await socket.wait_closed()
+
+    async with websockets.serve(say_nothing, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        connecting = asyncio.create_task(_Connection(f"http://127.0.0.1:{port}", take_nothing).__aenter__())
+        await connected.wait()
+        connecting.cancel()
+        await asyncio.wait([connecting])
+    del connecting
+    gc.collect()  # what is left open says so when it goes
+
+
+async def take_nothing(scope: str, message: Message) -> None:
+    raise AssertionError(scope)

@@ -49,6 +49,7 @@ ACKNOWLEDGED_WITHIN_S: Final = 45.0
 BACKOFF_FIRST_S: Final = 0.25
 BACKOFF_MAX_S: Final = 10.0
 GIVEN_BACK_WITHIN_S: Final = 3.0
+CLOSED_WITHIN_S: Final = 1.0
 BEGUN_MAX: Final = 4096
 """Assignments that are remembered as begun: the network may say them twice, and the second is given back to nobody."""
 
@@ -320,7 +321,7 @@ class _Connection:
                 self._url, namespaces=[NAMESPACE], transports=["websocket"], wait_timeout=CONNECTED_WITHIN_S
             )
         except BaseException:
-            await self._http.close()
+            await self._let_go()
             raise
         return self
 
@@ -330,7 +331,16 @@ class _Connection:
             with suppress(Exception):  # whatever the driver raises about a connection that nobody needs any more
                 await self._client.disconnect()
         finally:
-            await self._http.close()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Close what the driver leaves open when it is cut short."""
+        socket = self._client.eio.ws
+        await self._http.close()
+        if socket is not None and not socket.closed:
+            with suppress(Exception):  # nobody is at the other end any more
+                async with asyncio.timeout(CLOSED_WITHIN_S):
+                    await socket.close()
 
     async def challenge(self) -> str:
         """The nonce that the server wants to have signed."""
