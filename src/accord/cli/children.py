@@ -11,6 +11,7 @@ import msgspec
 
 from accord.cli.errors import BAD_INPUT, DONE
 from accord.cli.output import Screen
+from accord.cli.session import ended_or_interrupted
 
 RESTARTED_AFTER_S = 1.0
 """A process that ended by itself is started again after so long."""
@@ -53,15 +54,12 @@ async def until_stopped(running: Sequence[Coroutine[None, None, int]]) -> int:
     of success.
     """
     tasks = [asyncio.create_task(one) for one in running]
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a coroutine runs in a task
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
-    for one in tasks:
-        one.cancel()
-    codes = await asyncio.gather(*tasks, return_exceptions=True)
+        await ended_or_interrupted(*tasks)
+    finally:
+        for one in tasks:
+            one.cancel()
+        codes = await asyncio.gather(*tasks, return_exceptions=True)
     return next((code for code in codes if isinstance(code, int) and code != DONE), DONE)
 
 

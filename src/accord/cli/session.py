@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, redirect_stdout
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import typer
 
@@ -64,6 +64,20 @@ async def _interruptible(work: Work, screen: Screen) -> int:
         if not interrupted:
             raise
         return INTERRUPTED if interrupted[0] == signal.SIGINT else 128 + interrupted[0]
+
+
+async def ended_or_interrupted(*ends: asyncio.Future[Any]) -> None:
+    """Return when the command is interrupted, or one of these has ended; raise what that one raises."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in a task
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
+        return
+    for one in ends:
+        if one.done():
+            await one
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -107,7 +107,10 @@ def effects(run: Run, events: Sequence[e.Event]) -> Iterator[Effect]:
             coming.discard(event.run)
         make = _EFFECTS.get(type(event))
         if make is not None:
-            yield from (one for one in make(run, event) if not (isinstance(one, TellSubrun) and one.run in coming))
+            made = make(run, event)
+            if coming:
+                made = (one for one in made if not (isinstance(one, TellSubrun) and one.run in coming))
+            yield from made
 
 
 def outstanding(run: Run) -> Iterator[Effect]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ from accord.cli.errors import DONE
 from accord.cli.hosting import agents_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.session import carry_out
+from accord.cli.session import carry_out, ended_or_interrupted
 from accord.credentials import read_credential
 from accord.domain.ids import KeyId
 from accord.joining import Destination, Joined, Station, join
@@ -54,26 +53,12 @@ async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
     async with _joined(shared, asked, _Connections(asked.url, screen)) as joined:
         for one in joined:
             _tell(screen, one, asked.url)
-        await _until_stopped(joined, parent_gone() if asked.is_child else None)
+        ends = [one.ended for one in joined]
+        if asked.is_child:
+            ends.append(asyncio.create_task(parent_gone()))
+        await ended_or_interrupted(*ends)
         screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
     return DONE
-
-
-async def _until_stopped(joined: list[Joined], end: Awaitable[None] | None) -> None:
-    """Return when the command is interrupted, or at this `end`; raise what a server has refused for good."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a coroutine runs in a task
-    ended = [one.ended for one in joined]
-    if end is not None:
-        ended.append(asyncio.ensure_future(end))
-    try:
-        await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
-        return
-    for one in ended:
-        if one.done():
-            await one
 
 
 class _Connections:

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from accord.cli.errors import DONE
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.session import carry_out, who
+from accord.cli.session import carry_out, ended_or_interrupted, who
 from accord.credentials import keep_credential, read_credential
 from accord.engine.node import Node
 from accord.errors import Unauthenticated
@@ -94,7 +94,8 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
                 ):
                     started = await _started(node, settings, url_of(address, taken), new)
                     tell(screen, started, for_program=worker is not None)
-                    await _until_stopped(running, parent_gone() if worker is not None else None)
+                    ends = [running] if worker is None else [running, asyncio.create_task(parent_gone())]
+                    await ended_or_interrupted(*ends)
                     screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
         return DONE
 
@@ -159,20 +160,6 @@ async def _first_key(node: Node, settings: Settings, address: Address) -> str | 
 async def _has_admin(node: Node) -> bool:
     now = datetime.now(UTC)
     return any(key.role == "admin" and key.usable(now) for key in await node.api_keys())
-
-
-async def _until_stopped(running: asyncio.Task[None], end: Coroutine[None, None, None] | None) -> None:
-    """Return when the command is interrupted, or at this `end`; raise what ended the server before."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - a coroutine runs in a task
-    ends = {running} if end is None else {running, asyncio.create_task(end)}
-    try:
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        task.uncancel()  # stopping is what was asked for: what follows is no cancelled work
-        return
-    if running.done():
-        await running
 
 
 async def _started(node: Node, settings: Settings, url: str, new: str | None) -> Started:
