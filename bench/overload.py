@@ -22,6 +22,7 @@ from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.presence import HIGH_WATER
 from accord.errors import RateLimited
 from accord.machine import RandomIds, SystemClock
+from accord.policy.live import shipped
 from accord.sdk import Agent, Failure
 from accord.store.memory import MemoryJournal
 from accord.testing.keys import MemoryKeyStore
@@ -142,7 +143,7 @@ async def _site(processes: int = 1, *, one_is_broken: bool = False) -> AsyncIter
     async with AsyncExitStack() as stack:
         nodes = []
         for number in range(processes):
-            ports = Ports(journal, blobs, bus, keys, clock, RandomIds())
+            ports = Ports(journal, blobs, bus, keys, clock, RandomIds(), shipped())
             identity = Identity(AgentId("spiffe://local/orchestrator/main"), "local", key, f"process-{number}")
             node = await stack.enter_async_context(Node(Parts(ports, identity, compatible_version, TUNING)))
             for partition in range(number, PARTITIONS, processes):

@@ -41,6 +41,8 @@ ELSEWHERE = {
     "ACC435": "the payload of a signal breaks its schema",
     "ACC446": "a letter cannot be read",
     "ACC450": "the input of a run breaks the template's input schema",
+    "ACC654": "the policy does not let the principal do this",
+    "ACC672": "a policy breaks the schema of policies",
     "ACC716": "an agent that was started here sent no card that was accepted",
     "ACC731": "a card does not have the shape of one",
     "ACC902": "a setting has a value that cannot be",

@@ -67,7 +67,11 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         key = await _own_key(keys, journal, shared=settings.store is not None)
         await _refuse_strangers(journal, [key.kid, *await keys.replaced()], SystemClock().now())
         bus = await stack.enter_async_context(open_bus(settings, [key]))
-        ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=SystemClock(), ids=RandomIds())
+        from accord.policy.live import open_policy  # noqa: PLC0415 - Cedar takes a while to import
+
+        policy = await open_policy(settings.policies)
+        clock, ids = SystemClock(), RandomIds()
+        ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=clock, ids=ids, policy=policy)
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
@@ -191,6 +195,7 @@ def tuning_of(settings: Settings) -> Tuning:
         tenant_weights=settings.tenant_weights,
         capability_limits=settings.capability_limits,
         system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),
+        agent_tags={agent: frozenset(tags) for agent, tags in settings.agent_tags.items()},
     )
 
 

@@ -36,6 +36,7 @@ _TEXTS = frozenset(
         "store_password_file",
         "bus",
         "bus_password_file",
+        "policies",
         "oidc_issuer",
         "oidc_audience",
         "oidc_jwks",
@@ -44,7 +45,7 @@ _TEXTS = frozenset(
     )
 )
 
-_FILES = ("passphrase_file", "store_password_file", "bus_password_file")
+_FILES = ("passphrase_file", "store_password_file", "bus_password_file", "policies")
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
 """Variables that no file can set: where the home is, the key for servers, and where tests find vectors."""
@@ -89,6 +90,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How many attempts of a capability may be under way at once, by its name."""
     system_agents: tuple[Annotated[str, Meta(pattern=AGENT_ID_PATTERN)], ...] = ()
     """Ids of agents that may offer capabilities under `accord.`, such as `accord.diagnose`, beside those built in."""
+    policies: str | None = None
+    """A file in Cedar, or a folder of `*.cedar` files: who may do what, in place of the set that ships with Accord."""
+    agent_tags: dict[Annotated[str, Meta(pattern=AGENT_ID_PATTERN)], tuple[str, ...]] = {}
+    """What policies may know of agents, by id: `{ "spiffe://partner/agent/scout" = ["audited"] }`."""
     host: str = "127.0.0.1"
     """Where `accord serve` listens."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8421
@@ -158,6 +163,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenant_weights: Mapping[str, float] = {}
     capability_limits: Mapping[str, int] = {}
     system_agents: tuple[AgentId, ...] = ()
+    policies: Path | None = None
+    """Where the policies are; None where they are those that ship with Accord."""
+    agent_tags: Mapping[AgentId, tuple[str, ...]] = {}
     host: str = "127.0.0.1"
     port: int = 8421
     cors_origins: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from accord.domain.ids import AgentId, RunId
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.machine import RandomIds, SystemClock
+from accord.policy.live import shipped
 from accord.postgres.address import StoreAddress
 from accord.settings import Settings
 from accord.templates.reading import read_source
@@ -57,7 +58,7 @@ async def _watched(store: StoreAddress, home: Path, watch: Watch) -> AsyncIterat
     keys = MemoryKeyStore()
     async with open_stores(Settings(home=home, store=store)) as (journal, blobs):
         watched = WatchedJournal(journal, watch, OWNER, _at_once, _at_once)
-        ports = Ports(watched, blobs, MemoryBus(), keys, SystemClock(), RandomIds())
+        ports = Ports(watched, blobs, MemoryBus(), keys, SystemClock(), RandomIds(), shipped())
         identity = Identity(
             id=AgentId("spiffe://local/orchestrator/main"),
             organisation="local",

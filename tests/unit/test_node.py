@@ -31,6 +31,7 @@ from accord.errors import (
     TemplateInvalid,
     TransitionRefused,
 )
+from accord.policy.live import shipped
 from accord.ports import Letter, RunQuery
 from accord.sdk import Agent
 from accord.service import Fork, newest
@@ -306,7 +307,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Two]:
         nodes = []
         for seed in (1, 2):
             journal = await stack.enter_async_context(SqliteJournal.open(tmp_path / "journal.db"))
-            ports = Ports(journal, blobs, MemoryBus(), keys, SetClock(), CountedIds(seed))
+            ports = Ports(journal, blobs, MemoryBus(), keys, SetClock(), CountedIds(seed), shipped())
             nodes.append(await stack.enter_async_context(await node_on(ports)))
         two.first, two.second = nodes
         await two.first.parts.partitions.claim_all()

@@ -8,12 +8,10 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from accord.errors import Forbidden
-
 Role = Literal["viewer", "operator", "author", "admin"]
 """Each may do all that those before it may."""
 
-Right = Literal["look", "run", "control", "publish", "enrol", "administer"]
+Right = Literal["look", "run", "control", "approve", "publish", "enrol", "administer"]
 
 KEY_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 """Names of API keys: the journal calls those who show them so. Names of tokens' bearers have an `@`: none is both."""
@@ -28,13 +26,16 @@ RIGHTS: Final[Mapping[Right, tuple[Role, str]]] = {
     "run": ("operator", "plan an objective, start a run, fork one"),
     "control": (
         "operator",
-        "pause, resume, cancel, retry and roll back runs; send signals; decide approvals; place and lift holds",
+        "pause, resume, cancel, retry and roll back runs; place and lift holds",
     ),
+    "approve": ("operator", "send signals; decide approvals and reviews"),
     "publish": ("author", "publish templates"),
     "enrol": ("admin", "enrol agents, and revoke their keys"),
     "administer": ("admin", "issue, list and revoke API keys; manage webhooks"),
 }
-"""Every right, the least role that has it, and what it allows."""
+"""Every right, the least role that has it by the policies that ship with Accord, and what it allows. What is enforced
+is the policy: each right is an action there.
+"""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,16 +47,6 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str
     credential: str
     """Names the credential and holds nothing of it: an API key's id, or a token's issuer and subject."""
-
-    def require(self, right: Right) -> None:
-        """Nothing where the principal has the right. Raises Forbidden, with the role that it takes."""
-        least, _ = RIGHTS[right]
-        if ROLES.index(self.role) < ROLES.index(least):
-            raise Forbidden.of(
-                "ACC654",
-                f"{self.name} is {_a(self.role)}, and this takes {_a(least)} or more",
-                hint=f"ask an admin for a key: accord access keys new NAME --role {least}",
-            )
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,7 +70,3 @@ class IssuedApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     key: ApiKey
     text: str
-
-
-def _a(role: Role) -> str:
-    return f"{'a' if role == 'viewer' else 'an'} {role}"

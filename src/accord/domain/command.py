@@ -11,6 +11,7 @@ import msgspec
 from accord.domain.document import Document
 from accord.domain.event import Origin, Parent, Purpose
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.domain.policy import Authorization
 from accord.errors import Problem
 
 
@@ -112,6 +113,8 @@ class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
     payload_bytes: int
     timeout: timedelta | None
     choice: str
+    policy: Authorization | None = None
+    """The decision of the policy; None where it is the set that ships with Accord."""
 
 
 class RefuseInput(_Command, frozen=True, kw_only=True, tag="refuse_input"):
@@ -192,6 +195,14 @@ class Damage(_Command, frozen=True, kw_only=True, tag="damage"):
     problem: Problem
 
 
+class Bar(_Command, frozen=True, kw_only=True, tag="bar"):
+    """The policy does not let the agent go on with this attempt."""
+
+    task: TaskId
+    attempt: int
+    problem: Problem
+
+
 class AgentLost(_Command, frozen=True, kw_only=True, tag="agent_lost"):
     """These attempts' agent is gone."""
 
@@ -216,6 +227,18 @@ class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
 
 ControlCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Signal
 EngineCommand = (
-    Start | Assign | RefuseInput | GiveUp | Accept | Deliver | Diagnose | Fail | Damage | AgentLost | SubrunEnded | Tick
+    Start
+    | Assign
+    | RefuseInput
+    | GiveUp
+    | Accept
+    | Deliver
+    | Diagnose
+    | Fail
+    | Damage
+    | Bar
+    | AgentLost
+    | SubrunEnded
+    | Tick
 )
 Command = ControlCommand | EngineCommand

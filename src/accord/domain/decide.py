@@ -31,6 +31,7 @@ _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.Diagnose: outcome.diagnose,
     c.Fail: outcome.fail,
     c.Damage: outcome.damage,
+    c.Bar: outcome.bar,
     c.AgentLost: outcome.lose_agent,
     c.SubrunEnded: outcome.end_subrun,
     c.Tick: timing.tick,

@@ -15,6 +15,7 @@ import msgspec
 from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.domain.policy import Authorization
 from accord.errors import Problem
 
 Purpose = Literal["work", "diagnose"]
@@ -290,6 +291,8 @@ class AttemptAssigned(_Event, frozen=True, kw_only=True, tag="attempt.assigned")
     timeout_at: datetime | None = None
     choice: str = ""
     """Why this agent: the figures that the router compared."""
+    policy: Authorization | None = None
+    """The decision that lets the agent have it; None where the policies are those that ship with Accord."""
 
 
 class AttemptAccepted(_Event, frozen=True, kw_only=True, tag="attempt.accepted"):

@@ -52,6 +52,7 @@ def assign(draft: Draft, command: c.Assign) -> None:
             option=command.option,
             timeout_at=draft.now + command.timeout if command.timeout else None,
             choice=command.choice,
+            policy=command.policy,
         )
     )
 
@@ -220,6 +221,14 @@ def damage(draft: Draft, command: c.Damage) -> None:
                 fault=classify("payload"),
             )
         )
+
+
+def bar(draft: Draft, command: c.Bar) -> None:
+    """Take the attempt back from an agent that may not do it any more; somebody else who may gets the task."""
+    attempt = _live(draft, command.task, command.attempt)
+    reason = command.problem.message
+    draft.emit(e.AttemptCancelled(at=draft.now, task=command.task, attempt=attempt.number, reason=reason))
+    _after_loss(draft, command.task, attempt, command.problem, retryable=True)
 
 
 def lose_agent(draft: Draft, command: c.AgentLost) -> None:

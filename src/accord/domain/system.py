@@ -20,6 +20,7 @@ TEMPLATES = StreamId("sys:templates")
 CONTROL = StreamId("sys:control")
 INCIDENTS = StreamId("sys:incidents")
 ACCESS = StreamId("sys:access")
+POLICIES = StreamId("sys:policies")
 WEBHOOKS = StreamId("sys:webhooks")
 
 Scope = Literal["everything", "template", "agent"]
@@ -160,6 +161,14 @@ class AgentTakenOut(_Event, frozen=True, kw_only=True, tag="agent.taken_out"):
     """ACC359, with what went wrong last."""
 
 
+class PolicyAdopted(_Event, frozen=True, kw_only=True, tag="policy.adopted"):
+    """From now on a process decides by this policy set; the blob of this digest is its text."""
+
+    digest: Digest
+    shipped: bool = False
+    """Whether it is the set that came with its Accord."""
+
+
 class ApiKeyIssued(_Event, frozen=True, kw_only=True, tag="access.key_issued"):
     """From now on, whoever shows the secret of this key may do what its role allows."""
 
@@ -220,4 +229,6 @@ AccessEvent = ApiKeyIssued | ApiKeyRevoked
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
-SystemEvent = AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent | WebhookEvent
+SystemEvent = (
+    AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent | WebhookEvent | PolicyAdopted
+)

@@ -105,7 +105,8 @@ class Assigner:
     def _command(self, run: Run, proposal: Proposal, payload: bytes) -> c.Assign:
         want, candidate = proposal.want, proposal.choice.candidate
         reference = payload_ref(payload)
-        now = self._parts.ports.clock.now()
+        now, authority = self._parts.ports.clock.now(), self._parts.authority
+        decision = authority.of_agent("execute", run, candidate.agent, candidate.capability)
         return c.Assign(
             task=proposal.task,
             purpose=want.purpose,
@@ -119,6 +120,7 @@ class Assigner:
             payload_bytes=len(payload),
             timeout=self._timeout(run, proposal.task, candidate.contract.limits.deadline),
             choice=proposal.choice.reason,
+            policy=authority.authorization(decision),
         )
 
     def _timeout(self, run: Run, task: TaskId, contracted: timedelta | None) -> timedelta | None:

@@ -8,6 +8,7 @@ import heapq
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -17,7 +18,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.progress import work_of
 from accord.domain.run import Run, Want
 from accord.engine.lanes import Lane, Weigh
-from accord.engine.peers import Peers
+from accord.engine.peers import Candidate, Peers
 from accord.engine.registry import Registry
 from accord.engine.router import Choice, Router
 
@@ -45,11 +46,19 @@ class Parked(msgspec.Struct, frozen=True):
 class Dispatcher:
     """Holds what is wanted, and proposes assignments as long as agents have room."""
 
-    def __init__(self, registry: Registry, router: Router, is_held: Callable[[Run], bool], weigh: Weigh) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        router: Router,
+        is_held: Callable[[Run], bool],
+        weigh: Weigh,
+        may: Callable[[Run, Candidate], bool],
+    ) -> None:
         self._registry = registry
         self._router = router
         self._is_held = is_held
         self._weigh = weigh
+        self._may = may
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # who was served last is last
         self._parked: dict[RunId, dict[str, Parked]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
@@ -180,7 +189,7 @@ class Dispatcher:
                 self._look_again(run, task, now)
                 continue
             peers = self._registry.peers(lane.wanted)
-            choice = self._router.choose(peers, want, run.state(task), now)
+            choice = self._router.choose(peers, want, run.state(task), now, partial(self._may, run))
             if choice is not None:
                 lane.serve()
                 return Proposal(run_id, task, want, choice)

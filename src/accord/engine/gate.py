@@ -25,6 +25,7 @@ from accord.domain.progress import work_of
 from accord.domain.recourse import NOT_OF_SCHEMA, OVERPRICED, UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
+from accord.engine.authority import Authority
 from accord.engine.documents import Documents
 from accord.engine.large import MISSING, Large, is_by_reference
 from accord.engine.registry import Registry
@@ -49,6 +50,7 @@ REFUSALS: dict[str, str] = {
     "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",
     "ACC354": "it met a fault of Accord's",
+    "ACC675": "the policy does not let the agent do this",
     "ACC355": "a claim is there that this kind has not",
 }
 """What makes a message an incident, by code; ACC30x to ACC32x are those of the statement itself."""
@@ -108,6 +110,13 @@ class Damaged(msgspec.Struct, frozen=True):
     command: c.Damage
 
 
+class Barred(msgspec.Struct, frozen=True):
+    """An authentic message of an agent that may not do this any more: an incident, and somebody else gets the task."""
+
+    suspect: Suspect
+    command: c.Bar
+
+
 class Unchecked(msgspec.Struct, frozen=True):
     """A result whose payload was uploaded, and of which nobody has found out yet whether it keeps the contract."""
 
@@ -129,11 +138,19 @@ Follow = Callable[[], Awaitable[None]]
 class Gate:
     """Checks what agents send."""
 
-    def __init__(self, registry: Registry, documents: Documents, large: Large, audiences: frozenset[AgentId]) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        documents: Documents,
+        large: Large,
+        audiences: frozenset[AgentId],
+        authority: Authority,
+    ) -> None:
         self._registry = registry
         self._documents = documents
         self._large = large
         self._audiences = audiences
+        self._authority = authority
         self._verifier = Verifier()
         self.follow: Follow | None = None
         """Asked when a key is not known here: it may have been enrolled at another replica just now."""
@@ -196,20 +213,22 @@ class Gate:
 
     # -- admission -----------------------------------------------------------------------------------------------
 
-    def admit(self, run: Run | None, authentic: Authentic) -> c.Command | Late | News | Damaged | Unchecked | Suspect:
+    def admit(
+        self, run: Run | None, authentic: Authentic
+    ) -> c.Command | Late | News | Damaged | Barred | Unchecked | Suspect:
         """What the run is to do about an authentic message about one of its attempts."""
         try:
             attempt = self.attempt_of(run, authentic.claims)
             if run is None or attempt is None:
                 return Late(authentic.claims)
-            if is_by_reference(authentic.claims, authentic.message.payload):
-                self.may_do(attempt)
-                return self._large_result(attempt, authentic)
-            problem = _payload_problem(authentic.claims, authentic.message.payload)
+            is_large = is_by_reference(authentic.claims, authentic.message.payload)
+            problem = None if is_large else _payload_problem(authentic.claims, authentic.message.payload)
             if problem is not None:
                 return _damaged(authentic, attempt, problem)
-            self.may_do(attempt)
-            return self._command(run, attempt, authentic)
+            denied = self.denial(run, attempt)
+            if denied is not None:
+                return _barred(authentic, attempt, denied)
+            return self._large_result(attempt, authentic) if is_large else self._command(run, attempt, authentic)
         except AccordError as error:
             return Suspect(authentic.delivery, error.problems[0], authentic.claims)
 
@@ -232,10 +251,17 @@ class Gate:
             raise refused("ACC351", "/pld", str(given))
         return None
 
-    def may_do(self, attempt: Attempt) -> None:
-        """Default deny: an agent may answer only for what the card that it has signed offers."""
+    def denial(self, run: Run, attempt: Attempt) -> Problem | None:
+        """Why the agent may not do this: the policy does not permit it. None where it does.
+
+        Raises MessageRefused where the card that it has signed does not even offer it.
+        """
         if not self._registry.offers(attempt.agent, attempt.contract):
             raise refused("ACC353", "/cap", attempt.capability)
+        decision = self._authority.of_agent("execute", run, attempt.agent, attempt.capability)
+        if decision.allowed:
+            return None
+        return _problem("ACC675", "/cap", f"{attempt.agent} may not execute {attempt.capability}: {decision.words()}")
 
     def _command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | News:
         claims, payload = authentic.claims, authentic.message.payload
@@ -393,6 +419,14 @@ def _damaged(authentic: Authentic, attempt: Attempt, problem: Problem) -> Damage
     if task is None or authentic.claims.kind not in ("result", "failure"):
         return suspect
     return Damaged(suspect, c.Damage(task=task, attempt=attempt.number, problem=problem))
+
+
+def _barred(authentic: Authentic, attempt: Attempt, problem: Problem) -> Barred:
+    task = authentic.claims.task or TaskId("")
+    return Barred(
+        Suspect(authentic.delivery, problem, authentic.claims),
+        c.Bar(task=task, attempt=attempt.number, problem=problem),
+    )
 
 
 def _refusing(run: Run, task: TaskId) -> set[AgentId]:

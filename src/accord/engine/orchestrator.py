@@ -54,11 +54,13 @@ class Orchestrator:
         self._stopping = False
         parts.registry.changed.append(self.kick)
         parts.holds.lifted.append(self._go_on)
+        parts.policies.changed.append(self._go_on)
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Follow the system streams, listen to the registry's subject, and begin to work."""
+        await self.parts.policies.start()
         await self.parts.refresh()
         try:
             await self._listener.listen(REGISTRY_SUBJECT)
@@ -150,7 +152,7 @@ class Orchestrator:
             pass
 
     def _go_on(self) -> None:
-        """A hold was lifted: what was put aside is looked at again."""
+        """A hold was lifted, or other policies are in force: what was put aside is looked at again."""
         self.parts.dispatcher.unpark_all()
         self.parts.dispatcher.unblock()
         self.kick()

@@ -17,6 +17,7 @@ from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, Sys
 from accord.engine.access import Access
 from accord.engine.admission import Admission, Bounds
 from accord.engine.assignments import Secretary
+from accord.engine.authority import Authority
 from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
@@ -31,13 +32,14 @@ from accord.engine.ledger import Ledger
 from accord.engine.library import Library
 from accord.engine.partitions import Partitions
 from accord.engine.permits import Permits
+from accord.engine.policies import Policies
 from accord.engine.registry import Compatible, Registry
 from accord.engine.router import Router
 from accord.engine.streams import SystemStream
 from accord.engine.timers import Timers
 from accord.engine.verification import Verification
 from accord.engine.webhooks import Webhooks
-from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore
+from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, Policy
 from accord.statements import Signer
 
 Point = Literal[
@@ -56,6 +58,7 @@ class Ports:
     keys: KeyStore
     clock: Clock
     ids: Ids
+    policy: Policy
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """How many attempts of a capability may be under way at once, by its name."""
     system_agents: frozenset[AgentId] = frozenset((DIAGNOSTICIAN,))
     """Who may offer capabilities under `accord.`."""
+    agent_tags: Mapping[AgentId, frozenset[str]] = {}
+    """What the operator says of agents, for policies."""
     max_waiting: int = 100_000
     """Tasks that may wait for agents here before new runs are refused; one tenant has nine tenths at most."""
     max_runs: int = 20_000
@@ -129,9 +134,12 @@ class Parts:
         self.registry = Registry(compatible, absent_after=tuning.absent_after, system_agents=tuning.system_agents)
         self.departures = Departures(self.registry, tuning.lease, tuning.returns_within)
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)
+        self.policies = Policies(ports.policy, journal, ports.blobs, clock)
         self.holds = Holds(self.router)
+        self.authority = Authority(ports.policy, identity.organisation, tuning.agent_tags)
         self.library = Library(ports.blobs)
-        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight)
+        may = self.authority.may_be_given
+        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, may)
         self.timers = Timers(clock, self.dispatcher.next_due)
         self.ledger = Ledger(journal, self.documents, self.library, self.registry, clock)
         bounds = Bounds(tuning.max_runs, tuning.max_waiting)
@@ -142,7 +150,7 @@ class Parts:
         self.secretary = Secretary(identity.id, Signer(ports.keys, identity.key), self.registry.verifies_batches)
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.large = Large(ports.blobs)
-        self.gate = Gate(self.registry, self.documents, self.large, audiences)
+        self.gate = Gate(self.registry, self.documents, self.large, audiences, self.authority)
         self.gate.follow = self.refresh_registry
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)

@@ -64,5 +64,7 @@ class Permits:
         if run is None or attempt is None:
             text = f"attempt {claims.attempt} of {claims.task or TaskId('')} has ended"
             raise MessageRefused.of("ACC796", text, hint="nobody waits for its output any more")
-        self._gate.may_do(attempt)
+        denied = self._gate.denial(run, attempt)
+        if denied is not None:
+            raise MessageRefused(denied)
         return run, claims, attempt

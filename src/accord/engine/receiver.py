@@ -17,7 +17,7 @@ from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.gate import REFUSALS, Authentic, Damaged, Late, News, Suspect, Unchecked
+from accord.engine.gate import REFUSALS, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
@@ -90,7 +90,7 @@ class Receiver:
         if isinstance(verdict, Unchecked):
             self._parts.large.look_then(verdict.digest, verdict.contract, partial(inbox.nack, [authentic.delivery]))
             return True
-        if isinstance(verdict, Damaged):
+        if isinstance(verdict, Damaged | Barred):
             batch.suspects.append(verdict.suspect)
             verdict = verdict.command
         if isinstance(verdict, Suspect):

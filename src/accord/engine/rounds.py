@@ -166,7 +166,7 @@ class Rounds:
         parts = self._orchestrator.parts
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Returns, Ownership)]
-        rounds += [self._departed, self.letters, self._sighted, retention]
+        rounds += [self._departed, self.letters, self._sighted, retention, parts.policies]
         if self._sharing is not None:
             rounds.append(self._sharing)
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 import msgspec
@@ -92,6 +92,14 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
         if self.on_trial:
             told.append("on trial")
         return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; {among}"
+
+
+May = Callable[[Candidate], bool]
+"""Whether the policy lets an agent have the task."""
+
+
+def _anybody(_: Candidate) -> bool:
+    return True
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -189,22 +197,26 @@ class Router:
         """How many attempts are under way of each capability that has a limit, where there are any."""
         return {name: held for name in self._limits if (held := self._of_capability[name])}
 
-    def choose(self, peers: Peers, want: Want, state: TaskState, now: datetime) -> Choice | None:
+    def choose(self, peers: Peers, want: Want, state: TaskState, now: datetime, may: May = _anybody) -> Choice | None:
         """The peer that can be expected to give a good result first, of all or, where many may have room, of some that
-        are drawn; None where nobody has room. Of one agent the newest version that has room.
+        are drawn; None where nobody has room that may have the task. Of one agent the newest version that has room.
         """
         if self._is_at_limit(peers, now):
             return None
         if want.agent is not None and want.agent in peers and want.agent not in self.held_back:
-            return self._best(self._with_room([peers.of(want.agent)], peers, now), "1 of 1")
+            offers = _permitted(peers.of(want.agent), may)
+            if offers:
+                return self._best(self._with_room([offers], peers, now), "1 of 1")
         passed = {*want.avoid, *_busy_with(state)}
         failed = passed | _failed_at(state)
         # Whoever failed at this task before is asked again where nobody else has room.
-        if len(failed) > len(passed) and (choice := self._best_without(failed, peers, now)) is not None:
+        if len(failed) > len(passed) and (choice := self._best_without(failed, peers, now, may)) is not None:
             return choice
         if self._others(peers, passed):
-            return self._best_without(passed, peers, now)
-        fitting = self._least_used(peers, want, state)
+            choice = self._best_without(passed, peers, now, may)
+            if choice is not None or may is _anybody or self._any_other_may(peers, passed, may):
+                return choice
+        fitting = self._least_used(peers, want, state, may)
         return self._best(self._with_room(fitting, peers, now), f"1 of {len(fitting)}")
 
     def any_room(self, peers: Peers, now: datetime) -> bool:
@@ -221,28 +233,39 @@ class Router:
         """How many peers there are but those that are held back, or passed over."""
         return len(peers) - sum(agent in peers for agent in self.held_back | passed)
 
-    def _best_without(self, passed: Set[AgentId], peers: Peers, now: datetime) -> Choice | None:
+    def _any_other_may(self, peers: Peers, passed: Set[AgentId], may: May) -> bool:
+        """Whether one of the others may have the task, with or without room."""
+        others = (one for one in peers.all() if one[0].agent not in self.held_back and one[0].agent not in passed)
+        return any(_permitted(offers, may) for offers in others)
+
+    def _best_without(self, passed: Set[AgentId], peers: Peers, now: datetime, may: May) -> Choice | None:
         """The best of the others; None where none of them has room."""
-        found, are_all = self._looked_at(peers, passed, now)
+        found, are_all, denied = self._looked_at(peers, passed, now, may)
         others = self._others(peers, passed)
         among = f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}"
-        return self._best(found, among + self._out_words(peers))
+        barred = f", {denied} barred by policy" if denied else ""
+        return self._best(found, among + self._out_words(peers) + barred)
 
     def _looked_at(
-        self, peers: Peers, passed: Container[AgentId], now: datetime
-    ) -> tuple[list[tuple[Candidate, Measure]], bool]:
-        """Peers with room, without those that are passed over, and whether these are all."""
+        self, peers: Peers, passed: Container[AgentId], now: datetime, may: May
+    ) -> tuple[list[tuple[Candidate, Measure]], bool, int]:
+        """Peers with room, without those that are passed over, whether these are all, and how many the policy bars."""
         self._registry.reopen_due(now)
         found: list[tuple[Candidate, Measure]] = []
-        place = 0
+        place = denied = 0
         while place < peers.open and (len(found) < LOOKED_AT or peers.open <= FEW):
             offers = peers.at(place) if peers.open <= FEW else peers.draw(place, self._ids.uniform())
             if offers[0].agent in passed:
                 place += 1
             elif (measured := self._open(peers, place, now)) is not None:
-                found.append(measured)
                 place += 1
-        return found, place == peers.open
+                if may(measured[0]):
+                    found.append(measured)
+                elif (other := self._first(_permitted(offers, may), peers, now)) is not None:
+                    found.append(other)
+                else:
+                    denied += 1
+        return found, place == peers.open, denied
 
     def _open(self, peers: Peers, place: int, now: datetime) -> tuple[Candidate, Measure] | None:
         """The open agent at this place, with what can be expected of it; it is shut where it may be given nothing."""
@@ -282,7 +305,7 @@ class Router:
 
     def _first(self, offers: Offers, peers: Peers, now: datetime) -> tuple[Candidate, Measure] | None:
         """The newest version that has room."""
-        if self._spared_until(offers, peers, now) is not None:
+        if not offers or self._spared_until(offers, peers, now) is not None:
             return None
         for one in offers:
             if (measure := self._measure(one, now)) is not None:
@@ -327,11 +350,12 @@ class Router:
         self._registry.reopen(held.agent)
         return load
 
-    def _least_used(self, peers: Peers, want: Want, state: TaskState) -> list[Offers]:
+    def _least_used(self, peers: Peers, want: Want, state: TaskState, may: May) -> list[Offers]:
         """Who may be asked where each of the peers is avoided or has a copy of the task: nobody is avoided where all
         are, and copies go to different agents as far as there are any.
         """
-        allowed = [offers for offers in peers.all() if offers[0].agent not in self.held_back]
+        present = (offers for offers in peers.all() if offers[0].agent not in self.held_back)
+        allowed = [permitted for offers in present if (permitted := _permitted(offers, may))]
         others = [offers for offers in allowed if offers[0].agent not in want.avoid] or allowed
         used = Counter(_busy_with(state))
         fewest = min((used[offers[0].agent] for offers in others), default=0)
@@ -344,6 +368,11 @@ class Router:
             return False
         held = self._of_capability[name]
         return held >= limit or self.commons.left_until(name, name, limit, held, now) is not None
+
+
+def _permitted(offers: Offers, may: May) -> Offers:
+    """Those versions of what an agent offers that it may be given; none of them perhaps."""
+    return offers if may is _anybody else [one for one in offers if may(one)]
 
 
 def _worth(attempt: Attempt) -> float:

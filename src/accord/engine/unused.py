@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from accord.domain.ids import PARTITIONS, Digest, RunId, StreamId
-from accord.domain.system import INCIDENTS, REGISTRY, TEMPLATES
+from accord.domain.system import INCIDENTS, POLICIES, REGISTRY, TEMPLATES
 from accord.ports import BlobStore, Journal, RunQuery, StoredBlob
 
 SETTLING = timedelta(minutes=1)
@@ -116,7 +116,7 @@ class UnusedBlobs:
         letters = await self._journal.letters(range(PARTITIONS), limit=LETTERS)
         used = {digest for letter in letters for digest in references(letter.data)}
         left = tuple(digest for digest in window if digest not in used)
-        left = await self._unreferenced(left, [REGISTRY, TEMPLATES])
+        left = await self._unreferenced(left, [REGISTRY, TEMPLATES, POLICIES])
         return await self._unreferenced(left, [INCIDENTS], after=after_incident)
 
     async def _unreferenced(

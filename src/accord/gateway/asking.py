@@ -63,6 +63,7 @@ class _Permitted:
 Viewer = Annotated[Principal, may("look")]
 Runner = Annotated[Principal, may("run")]
 Controller = Annotated[Principal, may("control")]
+Approver = Annotated[Principal, may("approve")]
 Publisher = Annotated[Principal, may("publish")]
 Enroller = Annotated[Principal, may("enrol")]
 Administrator = Annotated[Principal, may("administer")]

@@ -27,7 +27,17 @@ from accord.domain.system import IncidentRecorded
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
-from accord.ports import REGISTRY_SUBJECT, Delivery, Inbox, Parcel, agent_subject, notice_subject, partition_subject
+from accord.policy.live import shipped
+from accord.ports import (
+    REGISTRY_SUBJECT,
+    Delivery,
+    Inbox,
+    Parcel,
+    Policy,
+    agent_subject,
+    notice_subject,
+    partition_subject,
+)
 from accord.sdk import Agent
 from accord.store.memory import Faults, MemoryJournal
 from accord.testing.keys import MemoryKeyStore
@@ -294,11 +304,13 @@ class Stage:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, tuning: Tuning = QUIET, *, faults: Faults | None = None) -> AsyncIterator[Stage]:
+    async def open(
+        cls, tuning: Tuning = QUIET, *, faults: Faults | None = None, policy: Policy | None = None
+    ) -> AsyncIterator[Stage]:
         """An empty stage."""
         keys = MemoryKeyStore(NOON)
         journal = MemoryJournal(faults)
-        ports = Ports(journal, MemoryBlobStore(), SignallingBus(), keys, SetClock(), CountedIds())
+        ports = Ports(journal, MemoryBlobStore(), SignallingBus(), keys, SetClock(), CountedIds(), policy or shipped())
         await keys.create("orchestrator")
         async with AsyncExitStack() as stack:
             yield cls(await stack.enter_async_context(await node_on(ports, tuning)), ports, stack)

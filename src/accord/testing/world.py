@@ -24,6 +24,7 @@ from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Point, Ports, Tuning
 from accord.errors import StoreUnavailable
 from accord.keys.private import PrivateKey
+from accord.policy.live import shipped
 from accord.ports import StoredKey
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
@@ -231,7 +232,7 @@ class World:
         line = Line(self.bus, self.rng, self.weather)
         journal = WatchedJournal(self.disk, self.watch, owner, self._commit_delay, self._answer_delay)
         public = await self.keys.public("orchestrator")
-        ports = Ports(journal, self.blobs, line, self.keys, self.clock, self.ids)
+        ports = Ports(journal, self.blobs, line, self.keys, self.clock, self.ids, shipped())
         identity = Identity(id=ORCHESTRATOR, organisation="local", key=public, owner=owner)
         parts = Parts(ports, identity, compatible_version, self.tuning)
         self.watch.parts[owner] = parts

@@ -11,7 +11,9 @@ from accord.codec import encode_event
 from accord.domain.access import RIGHTS, ROLES, Principal, Right, Role
 from accord.domain.ids import Digest
 from accord.domain.system import ACCESS, ApiKeyIssued, ApiKeyRevoked
+from accord.engine.authority import Authority
 from accord.errors import Forbidden
+from accord.policy.live import shipped
 
 KEYS = "/v1/access/keys"
 
@@ -134,8 +136,9 @@ def principal(role: Role) -> Principal:
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_what_its_rank_says(role: Role, right: Right) -> None:
     least, _ = RIGHTS[right]
+    authority = Authority(shipped(), "local", {})
     if ROLES.index(role) >= ROLES.index(least):
-        principal(role).require(right)
+        authority.require(principal(role), right)
     else:
         with pytest.raises(Forbidden, match=f"--role {least}"):
-            principal(role).require(right)
+            authority.require(principal(role), right)

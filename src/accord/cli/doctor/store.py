@@ -20,7 +20,7 @@ from accord.cli.output import counted, duration, moment, size
 from accord.codec import follow
 from accord.domain.ids import PARTITIONS, Digest, StreamId
 from accord.domain.shares import SHARED
-from accord.domain.system import ACCESS, CONTROL, INCIDENTS, REGISTRY, TEMPLATES
+from accord.domain.system import ACCESS, CONTROL, INCIDENTS, POLICIES, REGISTRY, TEMPLATES
 from accord.errors import AccordError, Problem
 from accord.ports import BlobStore, Head, Journal, Owner, RunQuery, RunSummary
 from accord.settings import Settings
@@ -145,7 +145,7 @@ async def _chains(journal: Journal) -> list[Finding]:
     """Whether the newest runs, and what belongs to no run, are as they were written; and how the clock agrees."""
     problems: list[Problem] = []
     runs = await journal.runs(RunQuery(limit=RUNS_LOOKED_AT))
-    streams = [REGISTRY, TEMPLATES, CONTROL, ACCESS, INCIDENTS, *(StreamId(run.run) for run in runs)]
+    streams = [REGISTRY, TEMPLATES, CONTROL, ACCESS, POLICIES, INCIDENTS, *(StreamId(run.run) for run in runs)]
     for stream in streams:
         try:
             floor = await journal.floor(stream)

@@ -7,7 +7,9 @@ import logging
 from typing import Final, Protocol
 
 from accord.domain.access import Principal, Right
+from accord.domain.policy import Subject
 from accord.engine.access import HOW_TO_GET_ONE, PREFIX, Access
+from accord.engine.authority import Authority
 from accord.errors import AccordError, Forbidden, Unauthenticated
 from accord.gateway.access.rates import Rates
 
@@ -32,8 +34,9 @@ class Tokens(Protocol):
 class Guard:
     """Turns credentials into principals: API keys are the node's own, other tokens are left to `tokens`."""
 
-    def __init__(self, access: Access, rates: Rates, tokens: Tokens | None = None) -> None:
+    def __init__(self, access: Access, authority: Authority, rates: Rates, tokens: Tokens | None = None) -> None:
         self._access = access
+        self._authority = authority
         self._rates = rates
         self._tokens = tokens
 
@@ -48,18 +51,22 @@ class Guard:
         self._rates.take(principal.credential)
         return principal
 
-    async def permitted(self, token: str | None, right: Right) -> Principal:
-        """Who shows this token, once it is sure that they have this right. Raises Forbidden as well."""
+    async def permitted(self, token: str | None, right: Right, to: Subject | None = None) -> Principal:
+        """Who shows this token, once it is sure that they may do this; where nothing is named, to the orchestrator as a
+        whole. Raises Forbidden as well.
+        """
         principal = await self.principal_of(token)
-        principal.require(right)
+        self._authority.require(principal, right, to)
         return principal
 
-    async def outlasted(self, token: str | None, right: Right) -> Unauthenticated | Forbidden:
+    async def outlasted(
+        self, token: str | None, right: Right, to: Subject | None = None
+    ) -> Unauthenticated | Forbidden:
         """Wait until the token opens no longer what it does now, for connections that last; returns why."""
         while True:
             await asyncio.sleep(ASKED_AGAIN_S)
             try:
-                (await self._principal_of(token)).require(right)
+                self._authority.require(await self._principal_of(token), right, to)
             except (Unauthenticated, Forbidden) as error:
                 return error
             except AccordError as error:

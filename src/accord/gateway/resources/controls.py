@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 from accord.domain import command as c
 from accord.domain.access import Principal
 from accord.domain.ids import RunId, TaskId
-from accord.gateway.asking import Controller, TheNode
+from accord.gateway.asking import Approver, Controller, TheNode
 from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 from accord.gateway.once import IdempotencyKey, once
@@ -127,7 +127,7 @@ async def rollback(
 
 
 @router.post("/signals", responses=STATE, response_class=Document)
-async def signal(run: Run, asked: Signal, node: TheNode, principal: Controller, key: IdempotencyKey = None) -> Document:
+async def signal(run: Run, asked: Signal, node: TheNode, principal: Approver, key: IdempotencyKey = None) -> Document:
     """Give a value to a task that waits: for a signal, an approval or a review."""
     task = TaskId(asked.task) if asked.task is not None else None
     name, request = asked.name or "", once(principal, key)

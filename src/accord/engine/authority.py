@@ -1,0 +1,124 @@
+"""The authority: asks the policy whether an agent may do something for a run, and whether a principal may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from accord.domain.access import RIGHTS, ROLES, Principal, Right
+from accord.domain.ids import AgentId
+from accord.domain.policy import (
+    NO_LABELS,
+    Act,
+    AgentAction,
+    AgentFacts,
+    Authorization,
+    CapabilityFacts,
+    Decision,
+    HandOff,
+    OrchestratorFacts,
+    RunFacts,
+    Subject,
+    agent_facts,
+    run_facts,
+)
+from accord.domain.run import Run
+from accord.engine.peers import Candidate
+from accord.errors import Forbidden
+from accord.ports import Policy
+
+KEPT: Final = 65_536
+"""Facts of agents, capabilities and kinds of runs that are remembered each."""
+
+
+class Authority:
+    """What the engine asks the policy. Facts are looked up once: the policy is asked with every hand-off, twice."""
+
+    def __init__(self, policy: Policy, organisation: str, tags: Mapping[AgentId, frozenset[str]]) -> None:
+        self.policy = policy
+        self._organisation = organisation
+        self._tags = tags
+        self._agent = lru_cache(KEPT)(self._agent_facts)
+        self._run = lru_cache(KEPT)(self._run_facts)
+
+    # -- agents --------------------------------------------------------------------------------------------------
+
+    def of_agent(
+        self, action: AgentAction, run: Run, agent: AgentId, capability: str, labels: frozenset[str] = NO_LABELS
+    ) -> Decision:
+        """May the agent execute this capability, `name@version`, of this run, or see, data with these labels?"""
+        facts = self._run(run.started.template, run.started.by)
+        return self.policy.decide(HandOff(action, self._agent(agent), _capability_facts(capability), facts, labels))
+
+    def may_be_given(self, run: Run, candidate: Candidate) -> bool:
+        """Whether the agent may be given a task of this run."""
+        return self.of_agent("execute", run, candidate.agent, candidate.capability).allowed
+
+    def authorization(self, decision: Decision) -> Authorization | None:
+        """What the journal keeps of a decision; None where it rests on what ships with Accord."""
+        source = self.policy.source
+        return None if source.shipped else Authorization(source.digest, decision.reasons)
+
+    def _agent_facts(self, agent: AgentId) -> AgentFacts:
+        return agent_facts(agent, self._tags.get(agent, frozenset()))
+
+    # -- principals ----------------------------------------------------------------------------------------------
+
+    @property
+    def whole(self) -> OrchestratorFacts:
+        """The orchestrator, for what concerns no run and no template."""
+        return OrchestratorFacts(self._organisation)
+
+    def run_of(self, template: str, by: str) -> RunFacts:
+        """The facts of a run of this template, `name@version`, that this tenant started."""
+        return self._run(template, by)
+
+    def of_principal(
+        self,
+        principal: Principal,
+        right: Right,
+        to: Subject | None = None,
+        labels: frozenset[str] = NO_LABELS,
+    ) -> Decision:
+        """May the principal do this to the run, the template, or, where none is named, the orchestrator?"""
+        return self.policy.decide(Act(principal, right, to or self.whole, labels))
+
+    def require(
+        self,
+        principal: Principal,
+        right: Right,
+        to: Subject | None = None,
+        labels: frozenset[str] = NO_LABELS,
+    ) -> None:
+        """Nothing where the policy permits it. Raises Forbidden (ACC654), with the reasons."""
+        decision = self.of_principal(principal, right, to, labels)
+        if not decision.allowed:
+            raise Forbidden.of("ACC654", _denial(principal, right, decision), hint=_way_out(principal, right))
+
+    def _run_facts(self, template: str, by: str) -> RunFacts:
+        return run_facts(template, self._organisation, by)
+
+
+@lru_cache(KEPT)
+def _capability_facts(capability: str) -> CapabilityFacts:
+    name, _, version = capability.partition("@")
+    return CapabilityFacts(name, version)
+
+
+def _denial(principal: Principal, right: Right, decision: Decision) -> str:
+    least, _ = RIGHTS[right]
+    if ROLES.index(principal.role) < ROLES.index(least) and not decision.reasons and not decision.errors:
+        return f"{principal.name} is {_a(principal.role)}, and this takes {_a(least)} or more"
+    return f"{principal.name} may not {right}: {decision.words()}"
+
+
+def _way_out(principal: Principal, right: Right) -> str:
+    least, _ = RIGHTS[right]
+    if ROLES.index(principal.role) < ROLES.index(least):
+        return f"ask an admin for a key: accord access keys new NAME --role {least}"
+    return "accord policy explain tells which policies decide it"
+
+
+def _a(role: str) -> str:
+    return f"{'a' if role == 'viewer' else 'an'} {role}"
