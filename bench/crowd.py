@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvloop
 
+from accord.custody import Custody
 from accord.joining import Destination, Station, join
 from accord.sdk import Agent
 from bench.agents import hopper, maker, reader, worker
@@ -73,7 +74,11 @@ async def _enrol(agents: Sequence[Agent], to: Destination, folder: Path) -> None
 @asynccontextmanager
 async def _joined(agent: Agent, to: Destination, folder: Path) -> AsyncIterator[None]:
     home = folder / agent.name
-    station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase", drain_within=timedelta(seconds=1))
+    station = Station(
+        home=home,
+        custody=Custody(files=home / "keys", passphrase=home / "passphrase"),
+        drain_within=timedelta(seconds=1),
+    )
     async with join([agent], to, station):
         yield
 

@@ -18,7 +18,7 @@ from accord.app import open_bus, open_stores, settle_memory
 from accord.blobs.payloads import BlobPayloads
 from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId
-from accord.keys.file import FileKeyStore, load_passphrase
+from accord.keys.opening import open_keys
 from accord.machine import SystemClock
 from accord.nats.bus import NatsBus
 from accord.ports import Bus
@@ -40,11 +40,10 @@ async def main() -> None:
     agent = worker()
     post = msgspec.json.decode(sys.stdin.readline(), type=Post)
     settings = settings_of(post.addresses, Path(post.home))
-    passphrase = load_passphrase(settings.passphrase, settings.keys, makes=False)
     async with (
         open_stores(settings) as (_, blobs),
         bus_of(settings, agent.id) as bus,
-        FileKeyStore.open(settings.keys, passphrase) as keys,
+        open_keys(settings.custody) as keys,
     ):
         options = WorkerOptions(registry=registry_id(settings.organisation), payloads=BlobPayloads(blobs))
         trust = {post.trust.kid: post.trust}

@@ -1,5 +1,5 @@
 """For all tests: Hypothesis judges what comes out, never how long it took; machines are of all speeds. And real
-servers, PostgreSQL, NATS and Redis, each started when the first test asks for it.
+servers, PostgreSQL, NATS and Redis, and a PKCS#11 token, each started when the first test asks for it.
 """
 
 from __future__ import annotations
@@ -7,16 +7,21 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from accord.custody import Custody
 from accord.postgres.address import StoreAddress
 from accord.postgres.database import Database
+from accord.testing.kms import kms as aws_kms
 from accord.testing.nats import PROGRAM, NatsServer, nats_server
 from accord.testing.nats import is_installed as nats_is_installed
 from accord.testing.postgres import WHEEL, PostgresServer, is_installed, postgres_server
 from accord.testing.redis import RedisServer, programs, redis_server
+from accord.testing.softhsm import SoftHsm, library, softhsm
+from accord.testing.vault import VaultServer, vault_server
 
 settings.register_profile("accord", deadline=None)
 settings.load_profile("accord")
@@ -64,6 +69,37 @@ def nats() -> Iterator[NatsServer]:
     if not nats_is_installed():
         pytest.skip(f"{PROGRAM} is not installed")
     with nats_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> SoftHsm:
+    """A PKCS#11 token for all tests of this process; without SoftHSM they are skipped on a laptop and fail in CI."""
+    if library() is None and os.environ.get("CI"):
+        pytest.fail("SoftHSM is needed, and CI has to have it")
+    if library() is None:
+        pytest.skip("there is no SoftHSM: a package of the system, softhsm2")
+    return softhsm(tmp_path_factory.mktemp("softhsm"))
+
+
+@pytest.fixture
+def hsm(token: SoftHsm) -> SoftHsm:
+    """The token, without any key."""
+    token.empty()
+    return token
+
+
+@pytest.fixture
+def kms(tmp_path: Path) -> Iterator[Custody]:
+    """An AWS KMS without any key."""
+    with aws_kms(tmp_path) as custody:
+        yield custody
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[VaultServer]:
+    """A Vault without any key."""
+    with vault_server(tmp_path) as server:
         yield server
 
 

@@ -45,6 +45,7 @@ ELSEWHERE = {
     "ACC672": "a policy breaks the schema of policies",
     "ACC716": "an agent that was started here sent no card that was accepted",
     "ACC731": "a card does not have the shape of one",
+    "ACC628": "the file with what opens the key store cannot be read",
     "ACC902": "a setting has a value that cannot be",
 }
 """Codes whose message is put together from what is found, in words."""

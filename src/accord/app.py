@@ -24,8 +24,8 @@ from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
 from accord.errors import BadInput, KeyUnusable, NotFound
-from accord.keys.file import FileKeyStore, load_passphrase
 from accord.keys.named import key_of
+from accord.keys.opening import open_keys
 from accord.keys.private import fault
 from accord.machine import RandomIds, SystemClock
 from accord.ports import BlobStore, Carrier, Journal, KeyStore
@@ -58,12 +58,10 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
-    """A node on the stores and the bus of the settings, with keys in the home."""
+    """A node on the stores and the bus of the settings, with the keys of its key store."""
     async with AsyncExitStack() as stack:
         journal, blobs = await stack.enter_async_context(open_stores(settings))
-        makes = settings.passphrase_file is None
-        passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
-        keys = await stack.enter_async_context(FileKeyStore.open(settings.keys, passphrase))
+        keys = await stack.enter_async_context(open_keys(settings.custody))
         key = await _own_key(keys, journal, shared=settings.store is not None)
         await _refuse_strangers(journal, [key.kid, *await keys.replaced()], SystemClock().now())
         bus = await stack.enter_async_context(open_bus(settings, [key]))

@@ -16,6 +16,7 @@ AccordError
 │   └── Forbidden             the credential is good, its role is not enough
 ├── NotFound              a run, task, template, agent or key that does not exist
 ├── KeyUnusable           a key that cannot be read, is unsafe, expired or revoked
+│   └── KeysUnavailable       what holds the keys cannot be reached; safe to try again
 └── StoreError            the journal or blob store failed
     ├── SequenceConflict      somebody else appended first
     ├── Fenced                the partition has another owner now; this one must stop
@@ -195,6 +196,10 @@ class KeyUnusable(AccordError):
     """A key that cannot be read, is unsafe, expired or revoked."""
 
 
+class KeysUnavailable(KeyUnusable):
+    """What holds the keys cannot be reached, or does not answer in time; trying again is safe."""
+
+
 class StoreError(AccordError):
     """The journal or blob store failed."""
 
@@ -230,6 +235,7 @@ _KINDS: dict[str, type[AccordError]] = {
     "overloaded": Overloaded,
     "refused": Refused,
     "not_found": NotFound,
+    "keys_unavailable": KeysUnavailable,
     "key_unusable": KeyUnusable,
     "sequence_conflict": SequenceConflict,
     "fenced": Fenced,

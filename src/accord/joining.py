@@ -20,13 +20,14 @@ import msgspec
 from accord.addresses import BusAddress
 from accord.bus.socketio import SILENT, Member, SocketBus, Watch
 from accord.bus.uploads import HttpPayloads
+from accord.custody import Custody
 from accord.domain.agent import registry_id
 from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
 from accord.domain.ids import InstanceId, KeyId
 from accord.domain.signature import PublicKey
 from accord.errors import BadInput, BusUnavailable, KeyUnusable, MessageRefused, NotFound, Problem, Refused
-from accord.keys.file import FileKeyStore, load_passphrase
 from accord.keys.named import key_of
+from accord.keys.opening import open_keys
 from accord.machine import SystemClock
 from accord.ports import Bus, KeyStore
 from accord.sdk import Agent
@@ -64,8 +65,7 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     """Where this process keeps what it needs."""
 
     home: Path
-    keys: Path
-    passphrase: Path
+    custody: Custody
     drain_within: timedelta = timedelta(seconds=30)
     """How long agents may go on when they are asked to stop."""
     watch: Watch = SILENT
@@ -98,8 +98,7 @@ async def join(
     """
     station.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        passphrase = load_passphrase(station.passphrase, station.keys)
-        keys = await stack.enter_async_context(FileKeyStore.open(station.keys, passphrase))
+        keys = await stack.enter_async_context(open_keys(station.custody))
         joined = _joined if destination.bus is None else _on_bus
         yield [await stack.enter_async_context(joined(agent, destination, station, keys)) for agent in agents]
 

@@ -427,7 +427,7 @@ class StoredKey(msgspec.Struct, frozen=True):
 
 
 class KeyStore(Protocol):
-    """Holds private keys and signs with them."""
+    """Holds private keys and signs with them. Whatever cannot be reached raises KeysUnavailable, from every method."""
 
     async def create(self, name: str, algorithm: Algorithm = "ES256") -> PublicKey:
         """Make a new key. Raises BadInput where the name is not allowed, KeyUnusable where it is taken."""
@@ -443,12 +443,26 @@ class KeyStore(Protocol):
         """All keys, by name."""
         ...
 
+    async def replaced(self) -> list[KeyId]:
+        """The kids of the keys that others have taken the place of."""
+        ...
+
     async def public(self, name: str) -> PublicKey:
         """The key's public half. Raises NotFound."""
         ...
 
     async def sign(self, kid: KeyId, inputs: Sequence[bytes]) -> list[bytes]:
-        """A raw 64-byte signature for each input, in order; ES256 is deterministic (RFC 6979), as is Ed25519."""
+        """A raw 64-byte signature for each input of 1 to 4096 bytes, in order.
+
+        Nobody may rely on signatures of the same input being the same bytes: HSMs and clouds draw the nonces of ES256.
+        What was signed is told from something else by its claims (`statement_digest`). Several calls at once do not
+        wait for each other, as far as whatever holds the keys allows it.
+
+        Raises:
+            NotFound: no key of this store has this kid, or another one has taken its place.
+            KeysUnavailable: whatever holds the keys cannot be reached, or does not answer; safe to try again.
+            KeyUnusable: it does not sign with this key, or refuses us.
+        """
         ...
 
 

@@ -18,6 +18,7 @@ import platformdirs
 from msgspec import Meta
 
 from accord.addresses import BusAddress, bus_address
+from accord.custody import Custody, KeysAddress, keys_address
 from accord.domain.access import Role
 from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
@@ -30,6 +31,8 @@ _TEXTS = frozenset(
     (
         "organisation",
         "passphrase_file",
+        "keys",
+        "keys_secret_file",
         "host",
         "server",
         "store",
@@ -45,7 +48,7 @@ _TEXTS = frozenset(
     )
 )
 
-_FILES = ("passphrase_file", "store_password_file", "bus_password_file", "policies")
+_FILES = ("passphrase_file", "keys_secret_file", "store_password_file", "bus_password_file", "policies")
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
 """Variables that no file can set: where the home is, the key for servers, and where tests find vectors."""
@@ -62,6 +65,11 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The organisation that agents and orchestrator belong to."""
     passphrase_file: str | None = None
     """Holds the passphrase of the key files; one inside of the home is made where none is named."""
+    keys: str | None = None
+    """What holds the keys, in place of files in the home: `pkcs11:token=accord?module-path=/usr/lib/libtoken.so`,
+    `awskms:///?region=eu-central-1`, `vault://vault.example.org:8200/transit`."""
+    keys_secret_file: str | None = None
+    """Holds what opens that key store: the PIN of a PKCS#11 token, Vault's token. AWS has places of its own for it."""
     store: str | None = None
     """Where journal and blobs are, in place of files in the home: `postgresql://accord@db.example.org/accord`."""
     store_password_file: str | None = None
@@ -149,6 +157,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Journal, blobs, keys and reports of the embedded default."""
     organisation: str = "local"
     passphrase_file: Path | None = None
+    keys: KeysAddress | None = None
+    """The key store; None where keys are files in the home."""
+    keys_secret_file: Path | None = None
     store: StoreAddress | None = None
     """The database with journal and blobs; None where they are files in the home."""
     store_password_file: Path | None = None
@@ -208,14 +219,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "blobs"
 
     @property
-    def keys(self) -> Path:
-        """The key files."""
+    def key_files(self) -> Path:
+        """The key files, where no key store is named."""
         return self.home / "keys"
 
     @property
     def passphrase(self) -> Path:
         """The file with the passphrase of the key files."""
         return self.passphrase_file or self.home / "passphrase"
+
+    @property
+    def custody(self) -> Custody:
+        """Where the keys are, and what opens that."""
+        return Custody(
+            files=self.key_files,
+            passphrase=self.passphrase,
+            makes_passphrase=self.passphrase_file is None,
+            address=self.keys,
+            secret=self.keys_secret_file,
+        )
 
 
 def read_settings(
@@ -239,6 +261,7 @@ def read_settings(
     chosen = msgspec.convert({**from_file, **from_environment}, _Given)
     values = msgspec.structs.asdict(chosen)
     values.update({name: Path(values[name]) if values[name] else None for name in _FILES})
+    values["keys"] = keys_address(chosen.keys) if chosen.keys else None
     values["store"] = store or (store_address(chosen.store) if chosen.store else None)
     values["bus"] = bus or (bus_address(chosen.bus) if chosen.bus else None)
     return Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
@@ -336,7 +359,7 @@ def _problems(values: dict[str, Any], place_of: PlaceOf) -> list[Problem]:
     return found
 
 
-_ADDRESSES: dict[str, Callable[..., object]] = {"store": store_address, "bus": bus_address}
+_ADDRESSES: dict[str, Callable[..., object]] = {"store": store_address, "bus": bus_address, "keys": keys_address}
 
 
 def _of_address(read: Callable[..., object], url: str, place: Place) -> tuple[Problem, ...]:

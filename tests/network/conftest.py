@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from accord.app import open_node
+from accord.custody import Custody
 from accord.domain.agent import agent_id
 from accord.domain.enrolment import Wanted
 from accord.engine.node import Node
@@ -89,7 +90,9 @@ class Places:
     def station(self, home: str) -> Station:
         where = self._root / home
         return Station(
-            home=where, keys=where / "keys", passphrase=where / "passphrase", drain_within=timedelta(seconds=5)
+            home=where,
+            custody=Custody(files=where / "keys", passphrase=where / "passphrase"),
+            drain_within=timedelta(seconds=5),
         )
 
     async def join(self, agent: Agent, url: str, *, home: str = "agent", **more: Any) -> Joined:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from accord.custody import Custody
 from accord.domain.event import AttemptExpired
 from accord.domain.ids import InstanceId, KeyId, TaskId
 from accord.domain.message import Message
@@ -229,7 +230,7 @@ async def test_who_runs_an_agent_is_told_once_that_the_server_is_gone_and_once_t
 ) -> None:
     noted = Noted()
     home = tmp_path / "agent"
-    station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase", watch=noted)
+    station = Station(home=home, custody=Custody(files=home / "keys", passphrase=home / "passphrase"), watch=noted)
     async with AsyncExitStack() as stack:
         async with serving_at(tmp_path / "server", unused_tcp_port) as site:
             token = await site.token("hello")
@@ -246,7 +247,7 @@ async def test_a_server_that_does_not_answer_is_told_before_the_first_connection
 ) -> None:
     noted = Noted()
     home = tmp_path / "agent"
-    station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase", watch=noted)
+    station = Station(home=home, custody=Custody(files=home / "keys", passphrase=home / "passphrase"), watch=noted)
     destination = Destination(url=f"http://127.0.0.1:{unused_tcp_port}", trusted=frozenset({KeyId("x")}))
 
     async def wait() -> None:

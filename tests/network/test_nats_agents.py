@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from accord.app import open_node
+from accord.custody import Custody
 from accord.domain.agent import agent_id
 from accord.domain.ids import KeyId
 from accord.domain.system import INCIDENTS
 from accord.errors import BadInput, MessageRefused
 from accord.joining import Destination, Station, join
-from accord.keys.file import FileKeyStore, load_passphrase
+from accord.keys.opening import open_keys
 from accord.nats.access import CONFIGURATION, Users
 from accord.sdk import Agent
 from accord.settings import Settings
@@ -40,7 +41,7 @@ class Place:
         bus = server.address()
         self.settings = Settings(home=folder / "home", bus=bus, bus_password_file=users.folder / "orchestrator.seed")
         home = folder / "agent"
-        self.station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase")
+        self.station = Station(home=home, custody=Custody(files=home / "keys", passphrase=home / "passphrase"))
         self.bus = bus.opened_by(users.folder / "local~hello.seed")
 
     def destination(self, *trusted: str) -> Destination:
@@ -49,8 +50,7 @@ class Place:
     async def make_key(self) -> Any:
         """The agent's key, which an administrator enrols."""
         self.station.home.mkdir()
-        passphrase = load_passphrase(self.station.passphrase, self.station.keys)
-        async with FileKeyStore.open(self.station.keys, passphrase) as keys:
+        async with open_keys(self.station.custody) as keys:
             return await keys.create("agent.local.hello")
 
 

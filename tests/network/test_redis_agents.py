@@ -11,12 +11,13 @@ import pytest
 
 from accord.addresses import bus_address
 from accord.app import open_node
+from accord.custody import Custody
 from accord.domain.agent import agent_id
 from accord.domain.ids import KeyId
 from accord.domain.system import INCIDENTS
 from accord.errors import BadInput, MessageRefused
 from accord.joining import Destination, Station, join
-from accord.keys.file import FileKeyStore, load_passphrase
+from accord.keys.opening import open_keys
 from accord.redis.access import ACL, Users
 from accord.sdk import Agent
 from accord.settings import Settings
@@ -44,7 +45,7 @@ class Place:
             home=folder / "home", bus=bus, bus_password_file=users.folder / "orchestrator.password"
         )
         home = folder / "agent"
-        self.station = Station(home=home, keys=home / "keys", passphrase=home / "passphrase")
+        self.station = Station(home=home, custody=Custody(files=home / "keys", passphrase=home / "passphrase"))
         own = bus_address(f"redis://agent.local.hello@{at}")
         self.bus = own.opened_by(users.file_of(agent_id("local", "hello")))
 
@@ -54,8 +55,7 @@ class Place:
     async def make_key(self) -> Any:
         """The agent's key, which an administrator enrols."""
         self.station.home.mkdir()
-        passphrase = load_passphrase(self.station.passphrase, self.station.keys)
-        async with FileKeyStore.open(self.station.keys, passphrase) as keys:
+        async with open_keys(self.station.custody) as keys:
             return await keys.create("agent.local.hello")
 
 

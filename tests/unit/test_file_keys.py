@@ -186,6 +186,24 @@ async def test_a_wrong_passphrase_is_refused(folder, passphrase):
     assert await codes(folder, passphrase) == ["ACC619"]
 
 
+async def test_a_wrong_passphrase_is_told_once(folder):
+    async with opened(folder) as keys:
+        await keys.create("other")
+    (problem,) = await refusals(folder, b"wrong")
+    assert (problem.code, problem.place.file) == ("ACC619", str(folder))
+    (folder / "agent.pem").write_bytes(b"")
+    assert await codes(folder, b"wrong") == ["ACC617", "ACC619"]
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "Ed25519"])
+async def test_files_sign_without_chance(folder, algorithm):
+    async with opened(folder) as keys:
+        public = await keys.create("other", algorithm)
+        once = await keys.sign(public.kid, [b"a", b"b"] * 20)
+        assert once[:2] * 20 == once
+        assert await keys.sign(public.kid, [b"b"]) == [once[1]]
+
+
 async def test_an_empty_passphrase_is_refused(tmp_path):
     assert await codes(tmp_path / "keys", b"") == ["ACC621"]
     assert not (tmp_path / "keys").exists()

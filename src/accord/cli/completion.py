@@ -119,9 +119,9 @@ def complete_capability(ctx: typer.Context, incomplete: str) -> Offers:
 
 
 def complete_key(ctx: typer.Context, incomplete: str) -> Offers:
-    """The keys of this home, by name."""
+    """The keys of this home, by name; those of a key store are not asked for while somebody types."""
     settings = _settings(ctx)
-    files = settings.keys.glob("[!.]*.pem") if settings is not None else ()
+    files = settings.key_files.glob("[!.]*.pem") if settings is not None else ()
     return _beginning(incomplete, ((file.stem, "") for file in files))
 
 

@@ -108,13 +108,18 @@ class FileKeyStore:
         """Load the keys whose files are new to this process; returns what is wrong with those that are refused."""
         self._check()
         problems: list[Problem] = []
-        for path in sorted(self._directory.glob("*.pem")):
-            if path.stem in self._keys or path.name.startswith("."):
-                continue
+        new = [
+            path
+            for path in sorted(self._directory.glob("*.pem"))
+            if path.stem not in self._keys and not path.name.startswith(".")
+        ]
+        for path in new:
             try:
                 self._load(path)
             except KeyUnusable as error:
                 problems.extend(error.problems)
+        if not self._keys and len(new) > 1 and [problem.code for problem in problems] == ["ACC619"] * len(new):
+            return [fault("ACC619", str(self._directory))]  # not the keys are wrong, the passphrase is
         return problems
 
     def _check(self) -> None:

@@ -54,6 +54,16 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
         "processes that are there work on this store with another orchestrator's key, and agents believe one alone",
         "copy `keys` and `passphrase` of their home into this one, in place of what is here",
     ),
+    "ACC629": ("the driver of this key store is not installed", None),
+    "ACC630": ("the key store cannot be reached", "is it running, and does the setting `keys` name it? accord doctor"),
+    "ACC631": ("the key store does not answer in time", "it is tried again; accord doctor tells how long it takes"),
+    "ACC632": ("the key store does not let us in", None),
+    "ACC633": ("the key store has not what its address names", "look at the setting `keys`"),
+    "ACC634": ("the key store makes no keys of this kind", "take the other algorithm, --algorithm ES256 or Ed25519"),
+    "ACC635": ("what the key store gave is no signature, or no public key", "is it what the setting `keys` says?"),
+    "ACC636": ("the key store could not do it", "its own log may say more"),
+    "ACC637": ("a key store signs 1 to 4096 bytes", None),
+    "ACC638": ("nothing opens the key store", "name a file with its PIN, or token: keys_secret_file"),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 
@@ -62,7 +72,7 @@ _ES256 = ECDSA(SHA256(), deterministic_signing=True)
 
 
 def fault(code: str, place: str, *, detail: str = "", hint: str | None = None) -> Problem:
-    """One of `FAULTS` about a file, or about a key by its name."""
+    """One of `FAULTS` about a file, a key by its name, or a key store by its address."""
     rule, way_out = FAULTS[code]
     return Problem(code, f"{rule}: {detail}" if detail else rule, Place(file=place), hint or way_out)
 

@@ -42,6 +42,11 @@ class MemoryKeyStore:
         """All keys, by name."""
         return [self._keys[name] for name in sorted(self._keys)]
 
+    async def replaced(self) -> list[KeyId]:
+        """The kids of the keys that others have taken the place of."""
+        current = {key.public.kid for key in self._keys.values()}
+        return [kid for kid in self._by_kid if kid not in current]
+
     async def public(self, name: str) -> PublicKey:
         """The key's public half. Raises NotFound."""
         if name not in self._keys:

@@ -95,8 +95,7 @@ def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextM
     )
     station = Station(
         home=settings.home,
-        keys=settings.keys,
-        passphrase=settings.passphrase,
+        custody=settings.custody,
         drain_within=timedelta(seconds=asked.drain_s),
         watch=watch,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from accord.cli.errors import DONE, usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, counted, size
 from accord.cli.session import carry_out
+from accord.custody import Custody
 from accord.settings import Settings
 from accord.store.sqlite_copy import copy_journal
 
@@ -40,11 +42,19 @@ def back_up(shared: Shared, folder: Path) -> None:
             return DONE
         blobs = f"{counted(made.new_blobs, 'new blob')} ({size(made.new_blobs_bytes)}), {made.known_blobs} there before"
         screen.line(f"{folder}: the journal ({size(made.journal_bytes)}), {blobs}")
-        screen.note(f"Not in it: {settings.keys} and {settings.passphrase}. Without them the copy cannot go on; keep")
-        screen.note("a copy of them apart from this one: who has the keys can sign in their name.")
+        for line in _missing_words(settings.custody):
+            screen.note(line)
         return DONE
 
     carry_out(shared, work)
+
+
+def _missing_words(custody: Custody) -> Iterator[str]:
+    if custody.address is None:
+        yield f"Not in it: {custody.files} and {custody.passphrase}. Without them the copy cannot go on; keep"
+        yield "a copy of them apart from this one: who has the keys can sign in their name."
+    else:
+        yield f"Not in it: the keys in {custody}. Without them the copy cannot go on; see to their own backup there."
 
 
 def _prepare(settings: Settings, folder: Path) -> None:

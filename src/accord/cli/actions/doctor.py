@@ -12,6 +12,7 @@ from accord.cli.doctor.agents import agents
 from accord.cli.doctor.bus import bus
 from accord.cli.doctor.finding import Finding, failures
 from accord.cli.doctor.home import home
+from accord.cli.doctor.keys import keys
 from accord.cli.doctor.machine import machine
 from accord.cli.doctor.server import server
 from accord.cli.doctor.store import store
@@ -62,7 +63,7 @@ def examined(shared: Shared) -> Iterator[Finding]:
         return
     file = settings.home / "settings.toml"
     yield Finding("settings", "ok", f"{file if file.exists() else 'the defaults'}, and the environment")
-    found = [*home(settings), *store(settings)]
+    found = [*home(settings), *keys(settings), *store(settings)]
     yield from found
     yield from bus(settings)
     works = all(finding.grade != "fail" for finding in found)

@@ -15,12 +15,13 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import at_home, carry_out, opened, who
 from accord.cli.tables import KEY_BEGINNING, Column, beginning_of_key, without_year
+from accord.custody import Custody
 from accord.domain.duration import parse_duration
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node, Rotated
 from accord.errors import BadInput, NotFound
-from accord.keys.file import FileKeyStore, load_passphrase
+from accord.keys.opening import open_keys
 from accord.ports import StoredKey
 from accord.service import KnownKey, Service
 from accord.views.agents import key_document
@@ -66,7 +67,7 @@ def list_keys(shared: Shared) -> None:
 
     async def work(screen: Screen) -> int:
         listed: list[Listed] = []
-        if shared.server() is not None or shared.settings().keys.is_dir():
+        if shared.server() is not None or shared.settings().custody.may_hold_keys:
             async with opened(shared) as service:
                 listed = await _listed(service)
         if screen.as_json:
@@ -121,16 +122,16 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
     async def work(screen: Screen) -> int:
         shared.here("keys new")
         settings = shared.settings()
+        custody = settings.custody
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        makes = settings.passphrase_file is None
-        passphrase = load_passphrase(settings.passphrase, settings.keys, makes=makes)
-        async with FileKeyStore.open(settings.keys, passphrase) as keys:
+        async with open_keys(custody) as keys:
             public = await keys.create(name, algorithm)
         if screen.as_json:
             screen.document({"name": name, "jwk": public.to_jwk()})
         else:
             screen.line(f"{name}  {public.algorithm}  {public.kid}")
-            screen.note(f"The private half is in {settings.keys / name}.pem, encrypted; it never leaves it.")
+            kept = f"{custody.files / name}.pem, encrypted" if custody.address is None else str(custody)
+            screen.note(f"The private half is in {kept}; it never leaves it.")
         return DONE
 
     carry_out(shared, work)
@@ -153,20 +154,23 @@ def rotate_key(shared: Shared, name: str, overlap: str, algorithm: Algorithm) ->
             )
         else:
             screen.line(f"{name}  {rotated.new.algorithm}  {rotated.new.kid}")
-            for line in _rotated_words(rotated):
+            for line in _rotated_words(rotated, shared.settings().custody):
                 screen.note(line)
         return DONE
 
     carry_out(shared, work)
 
 
-def _rotated_words(rotated: Rotated) -> Iterator[str]:
+def _rotated_words(rotated: Rotated, custody: Custody) -> Iterator[str]:
     if rotated.until is not None:
         yield f"The old key, {rotated.old}, is accepted until {moment(rotated.until)}."
         yield "What runs now signs with it: start that again before then."
     elif rotated.name == "orchestrator":
         yield "What runs now signs with the old key until it is started again."
-    yield f"Its private half is now replaced/{rotated.old}.pem beside the new one; what starts anew never reads it."
+    if custody.address is None:
+        yield f"Its private half is now replaced/{rotated.old}.pem beside the new one; what starts anew never reads it."
+    else:
+        yield f"It stays in {custody}; nothing that starts anew signs with it."
 
 
 def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> None:

@@ -1,8 +1,7 @@
-"""The home: who may read and write it, how much room there is, whether a commit is durable; keys and settings."""
+"""The home: who may read and write it, how much room there is, whether a commit is durable."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import stat
@@ -14,8 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from accord.cli.doctor.finding import Finding, Grade, made
-from accord.cli.output import counted, size
-from accord.keys.file import FileKeyStore, load_passphrase
+from accord.cli.output import size
 from accord.settings import Settings
 from accord.store.sqlite_file import connect
 
@@ -26,7 +24,7 @@ SLOW_SYNC_S: Final = 0.05
 
 def home(settings: Settings) -> Iterator[Finding]:
     """All findings about it."""
-    looks = (_home, _space, _passphrase, _keys) if settings.store else (_home, _space, _durability, _passphrase, _keys)
+    looks = (_home, _space) if settings.store else (_home, _space, _durability)
     for look in looks:
         yield from made(look, settings)
 
@@ -79,31 +77,3 @@ def _durability(settings: Settings) -> Finding:
     if each_s > SLOW_SYNC_S:
         return Finding("durability", "warn", told, "this disk is slow to sync: runs will be, too")
     return Finding("durability", "ok", told)
-
-
-def _passphrase(settings: Settings) -> Finding:
-    path = settings.passphrase
-    if not path.exists():
-        if settings.passphrase_file is not None:
-            hint = "put it there, or leave passphrase_file out: then one is made in the home"
-            return Finding("passphrase", "fail", f"{path} is not there", hint)
-        if settings.keys.is_dir() and any(settings.keys.glob("*.pem")):
-            return Finding("passphrase", "fail", f"{path} is gone, and there are keys", "restore it from a copy")
-        return Finding("passphrase", "ok", "none yet")
-    load_passphrase(path, settings.keys)
-    return Finding("passphrase", "ok", f"{path}, readable by you alone")
-
-
-def _keys(settings: Settings) -> Finding:
-    if not settings.keys.is_dir() or not any(settings.keys.glob("*.pem")):
-        return Finding("keys", "ok", "none yet")
-    if not settings.passphrase.exists():
-        return Finding("keys", "fail", "they cannot be opened without their passphrase")
-
-    async def load() -> int:
-        passphrase = load_passphrase(settings.passphrase, settings.keys)
-        async with FileKeyStore.open(settings.keys, passphrase) as keys:
-            return len(await keys.stored())
-
-    count = asyncio.run(load())
-    return Finding("keys", "ok", f"{counted(count, 'key')}, readable by you alone")

@@ -1,0 +1,233 @@
+"""Keys in AWS KMS. A key's alias is its name: an alias exists once, and to replace a key is to point it elsewhere.
+
+Region and credentials come from where AWS's own tools have them: environment, files, the machine's role.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from accord.custody import Custody
+from accord.domain.signature import Algorithm, PublicKey
+from accord.errors import KeysUnavailable, KeyUnusable, Problem
+from accord.keys.private import NAME, fault
+from accord.keys.service import HeldKey
+from accord.ports import StoredKey
+
+try:
+    import boto3
+    from botocore import exceptions as aws
+    from botocore.config import Config
+except ModuleNotFoundError as error:
+    hint = "pip install 'accord-orchestrator[aws]'"
+    raise KeyUnusable(fault("ACC629", "AWS KMS", detail="it is boto3", hint=hint)) from error
+
+CALLS_MAX: Final = 8
+"""So many calls are under way at once at most."""
+
+_REPLACED: Final = "Replaced/"  # no name has a capital letter
+_WAITING_DAYS: Final = 7  # a key that nobody has ever used is deleted as soon as AWS allows it
+
+_KINDS: Final[dict[Algorithm, tuple[str, str]]] = {
+    "ES256": ("ECC_NIST_P256", "ECDSA_SHA_256"),
+    "Ed25519": ("ECC_NIST_EDWARDS25519", "ED25519_SHA_512"),
+}
+"""By algorithm: AWS's kind of key, and its way to sign."""
+
+_AWAY: Final = ("DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException", "ThrottlingException")
+_NOT_LET_IN: Final = (
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "NotAuthorized",
+    "OptInRequired",
+    "UnrecognizedClientException",
+)
+_LOGIN_HINT: Final = (
+    "it takes CreateAlias, CreateKey, DescribeKey, GetPublicKey, ListAliases, ScheduleKeyDeletion, Sign and UpdateAlias"
+)
+
+
+def connect(custody: Custody) -> KmsKeys:
+    """The keys of the account and region that boto3 finds. Raises KeyUnusable."""
+    address = custody.address
+    assert address is not None  # noqa: S101 - else keys are files
+    config = Config(
+        connect_timeout=3,
+        read_timeout=4,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=CALLS_MAX,
+    )
+    with _told(str(address)):
+        client = boto3.session.Session().client("kms", region_name=address.options.get("region"), config=config)
+    return KmsKeys(str(address), client, address.options.get("prefix", "accord/"))
+
+
+class KmsKeys:
+    """The keys whose aliases begin with a prefix: `KeyService`."""
+
+    at_once = CALLS_MAX
+    in_one_call = 1
+
+    def __init__(self, place: str, client: Any, prefix: str) -> None:
+        self.place = place
+        self._client = client
+        self._prefix = f"alias/{prefix}"
+        self._known: dict[str, tuple[PublicKey, Any]] = {}
+        """Public key and time of creation by AWS's id: these never change."""
+
+    def held(self, name: str | None = None) -> list[HeldKey]:
+        """The keys with an alias of ours."""
+        with _told(self.place):
+            if name is not None:
+                return self._named(name)
+            pages = self._client.get_paginator("list_aliases").paginate()
+            aliases = {one["AliasName"]: one.get("TargetKeyId") for page in pages for one in page["Aliases"]}
+            current = {
+                found: target
+                for alias, target in aliases.items()
+                if target and (found := _name_of(alias.removeprefix(self._prefix))) and alias == self._alias(found)
+            }
+            aside = f"{self._prefix}{_REPLACED}"
+            replaced = [
+                target
+                for alias, target in aliases.items()
+                if alias.startswith(aside) and target not in current.values()
+            ]
+            held = [self._held(found, target) for found, target in current.items()]
+            return held + [self._held("", target, current=False) for target in replaced]
+
+    def make(self, name: str, algorithm: Algorithm) -> HeldKey:
+        """Make a key, and give it the alias; where somebody else has it, the key is deleted."""
+        with _told(self.place):
+            if self._named(name):
+                raise KeyUnusable(fault("ACC611", name))
+            made = self._new(name, algorithm)
+            try:
+                self._client.create_alias(AliasName=self._alias(name), TargetKeyId=made)
+            except self._client.exceptions.AlreadyExistsException:
+                self._client.schedule_key_deletion(KeyId=made, PendingWindowInDays=_WAITING_DAYS)
+                raise KeyUnusable(fault("ACC611", name)) from None
+            return self._held(name, made)
+
+    def succeed(self, old: HeldKey, algorithm: Algorithm) -> HeldKey:
+        """Make a key, and point the alias to it; the old one gets an alias that says so."""
+        name = old.stored.name
+        with _told(self.place):
+            made = self._new(name, algorithm)
+            aside = f"{self._prefix}{_REPLACED}{old.stored.public.kid}"
+            with contextlib.suppress(self._client.exceptions.AlreadyExistsException):  # a crash came after this step
+                self._client.create_alias(AliasName=aside, TargetKeyId=old.handle)
+            self._client.update_alias(AliasName=self._alias(name), TargetKeyId=made)
+            return self._held(name, made)
+
+    def sign(self, key: HeldKey, inputs: Sequence[bytes]) -> list[bytes]:
+        """The raw signatures. The whole message is sent: of Ed25519, AWS signs nothing else."""
+        algorithm = key.stored.public.algorithm
+        with _told(self.place):
+            return [self._signed(key.handle, algorithm, data) for data in inputs]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _signed(self, key_id: str, algorithm: Algorithm, data: bytes) -> bytes:
+        answer = self._client.sign(KeyId=key_id, Message=data, MessageType="RAW", SigningAlgorithm=_KINDS[algorithm][1])
+        signature: bytes = answer["Signature"]
+        if algorithm == "Ed25519":
+            return signature
+        try:
+            r, s = decode_dss_signature(signature)
+            return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        except (ValueError, OverflowError) as error:
+            raise KeyUnusable(fault("ACC635", self.place, detail=str(error))) from error
+
+    def _named(self, name: str) -> list[HeldKey]:
+        try:
+            found = self._client.describe_key(KeyId=self._alias(name))["KeyMetadata"]
+        except self._client.exceptions.NotFoundException:
+            return []
+        return [self._held(name, found["KeyId"])]
+
+    def _new(self, name: str, algorithm: Algorithm) -> str:
+        try:
+            made = self._client.create_key(
+                KeySpec=_KINDS[algorithm][0], KeyUsage="SIGN_VERIFY", Description=f"Accord: {name}"
+            )
+        except (aws.ClientError, aws.ParamValidationError) as error:
+            if isinstance(error, aws.ParamValidationError) or _code(error) in _NO_SUCH_KIND:
+                raise KeyUnusable(fault("ACC634", self.place, detail=algorithm)) from error
+            raise
+        return str(made["KeyMetadata"]["KeyId"])
+
+    def _held(self, name: str, key_id: str, *, current: bool = True) -> HeldKey:
+        if key_id not in self._known:
+            der = self._client.get_public_key(KeyId=key_id)["PublicKey"]
+            created_at = self._client.describe_key(KeyId=key_id)["KeyMetadata"]["CreationDate"]
+            self._known[key_id] = self._public(der), created_at.astimezone(UTC)
+        public, created_at = self._known[key_id]
+        return HeldKey(StoredKey(name, public, created_at), key_id, current)
+
+    def _public(self, der: bytes) -> PublicKey:
+        try:
+            public = load_der_public_key(der)
+        except ValueError as error:
+            raise KeyUnusable(fault("ACC635", self.place, detail=str(error))) from error
+        if not isinstance(public, EllipticCurvePublicKey | Ed25519PublicKey):
+            raise KeyUnusable(fault("ACC635", self.place, detail=type(public).__name__))
+        return PublicKey.of(public)
+
+    def _alias(self, name: str) -> str:
+        """An alias has no dots; names have no strokes."""
+        return self._prefix + name.replace(".", "/")
+
+
+_NO_SUCH_KIND: Final = ("ValidationException", "UnsupportedOperationException", "InvalidKeyUsageException")
+
+
+def _name_of(rest: str) -> str | None:
+    """The name that is behind the prefix of an alias; None where it is none of ours."""
+    name = rest.replace("/", ".")
+    return name if NAME.fullmatch(name) else None
+
+
+def _code(error: aws.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextlib.contextmanager
+def _told(place: str) -> Iterator[None]:
+    """Tell what AWS says as ours."""
+    try:
+        yield
+    except aws.ClientError as error:
+        raise _refused(place, error) from error
+    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError) as error:
+        hint = "give AWS's credentials as to its own tools: environment, ~/.aws, or the machine's role"
+        raise KeyUnusable(fault("ACC632", place, detail=str(error), hint=hint)) from error
+    except (aws.NoRegionError, aws.InvalidRegionError) as error:
+        raise KeyUnusable(fault("ACC633", place, detail=str(error), hint="name one in it: region=")) from error
+    except aws.HTTPClientError as error:
+        raise KeysUnavailable(fault("ACC630", place, detail=str(error))) from error
+    except aws.BotoCoreError as error:
+        raise KeyUnusable(fault("ACC636", place, detail=str(error))) from error
+
+
+def _refused(place: str, error: aws.ClientError) -> KeyUnusable:
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _AWAY or status >= 500:
+        return KeysUnavailable(fault("ACC630", place, detail=str(error)))
+    if code in _NOT_LET_IN:
+        return KeyUnusable(fault("ACC632", place, detail=str(error), hint=_LOGIN_HINT))
+    found: Problem = fault("ACC633" if code == "NotFoundException" else "ACC636", place, detail=str(error))
+    return KeyUnusable(found)

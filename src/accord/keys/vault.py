@@ -1,0 +1,274 @@
+"""Keys in the engine `transit` of Vault, or of OpenBao, which speaks the same.
+
+There is one key of Vault for a name and an algorithm, `<prefix><name>_<algorithm>`, and each of its versions is a key
+of ours: of all versions of a name, the newest counts. To replace a key is to rotate it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from accord.addresses import kept_in
+from accord.custody import Custody, KeysAddress
+from accord.domain.signature import Algorithm, PublicKey
+from accord.errors import KeysUnavailable, KeyUnusable
+from accord.keys.private import NAME, fault
+from accord.keys.service import HeldKey
+from accord.ports import StoredKey
+
+try:
+    import hvac
+    import requests
+    from hvac import exceptions as refusals
+except ModuleNotFoundError as error:
+    hint = "pip install 'accord-orchestrator[vault]'"
+    raise KeyUnusable(fault("ACC629", "Vault", detail="it is hvac", hint=hint)) from error
+
+T = TypeVar("T")
+
+CALLS_MAX: Final = 8
+"""So many calls are under way at once at most."""
+
+BATCH_MAX: Final = 64
+"""So many inputs are signed in one call."""
+
+_CONNECTED_WITHIN_S: Final = 3.0
+_ANSWERED_WITHIN_S: Final = 8.0
+
+_TYPES: Final[Mapping[Algorithm, str]] = {"ES256": "ecdsa-p256", "Ed25519": "ed25519"}
+_SUFFIXES: Final[Mapping[str, Algorithm]] = {"es256": "ES256", "ed25519": "Ed25519"}
+
+_AWAY: Final = (
+    refusals.BadGateway,
+    refusals.InternalServerError,
+    refusals.RateLimitExceeded,
+    refusals.VaultDown,
+    refusals.VaultNotInitialized,
+    requests.RequestException,
+)
+
+_LOGIN_HINT: Final = "keys_secret_file holds its token, which takes create, read, list and update below the mount"
+
+
+class Version(msgspec.Struct, frozen=True):
+    """By what Vault finds a key: its own key's name, and the version."""
+
+    key: str
+    number: int
+
+
+def connect(custody: Custody) -> VaultKeys:
+    """The keys of the server that the address names, opened with the token of the secret file.
+
+    Raises:
+        BadInput: ACC628 the file cannot be read.
+        KeyUnusable: no file is named.
+    """
+    address = custody.address
+    assert address is not None  # noqa: S101 - else keys are files
+    if custody.secret is None:
+        raise KeyUnusable(fault("ACC638", str(address)))
+    return VaultKeys(address, custody.secret)
+
+
+class VaultKeys:
+    """The keys whose names begin with a prefix: `KeyService`. A token that was put into the file anew is taken from
+    there.
+    """
+
+    at_once = CALLS_MAX
+    in_one_call = BATCH_MAX
+
+    def __init__(self, address: KeysAddress, token_file: Path) -> None:
+        self.place = str(address)
+        self._token_file = token_file
+        self._prefix = address.options.get("prefix", "accord-")
+        self._mount = address.mount
+        self._session = requests.Session()
+        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CALLS_MAX))
+        self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=CALLS_MAX))
+        self._lock = threading.Lock()
+        self._client = hvac.Client(
+            url=address.base,
+            token=kept_in(token_file, "ACC628"),
+            namespace=address.options.get("namespace"),
+            verify=address.options.get("ca", True),
+            timeout=(_CONNECTED_WITHIN_S, _ANSWERED_WITHIN_S),
+            session=self._session,
+        )
+
+    def held(self, name: str | None = None) -> list[HeldKey]:
+        """The keys of all versions."""
+        names = [name] if name is not None else self._names()
+        return [key for one in names for key in self._versions(one)]
+
+    def make(self, name: str, algorithm: Algorithm) -> HeldKey:
+        """Make a key. Who comes second is told by Vault."""
+        if self._versions(name):
+            raise KeyUnusable(fault("ACC611", name))
+        answer = self._created(name, algorithm)
+        warnings = (answer.get("warnings") or []) if isinstance(answer, dict) else []
+        if any("already existed" in warning for warning in warnings):
+            raise KeyUnusable(fault("ACC611", name))
+        return self._last(name)
+
+    def succeed(self, old: HeldKey, algorithm: Algorithm) -> HeldKey:
+        """Make a new version, or the key of the other algorithm."""
+        name = old.stored.name
+        transit = self._transit
+        key = self._key(name, algorithm)
+        if any(one.handle.key == key for one in self._versions(name)):
+            self._asked(lambda: transit.rotate_key(name=key, mount_point=self._mount))
+        else:
+            self._created(name, algorithm)
+        return self._last(name)
+
+    def sign(self, key: HeldKey, inputs: Sequence[bytes]) -> list[bytes]:
+        """The raw signatures, of one call."""
+        version: Version = key.handle
+        transit = self._transit
+        is_ecdsa = key.stored.public.algorithm == "ES256"
+        answer = self._asked(
+            lambda: transit.sign_data(
+                name=version.key,
+                batch_input=[{"input": base64.b64encode(data).decode()} for data in inputs],
+                key_version=version.number,
+                hash_algorithm="sha2-256" if is_ecdsa else None,
+                marshaling_algorithm="jws" if is_ecdsa else None,  # r and s, as in IEEE P1363
+                mount_point=self._mount,
+            )
+        )
+        return [self._signature(result, version) for result in answer["data"]["batch_results"]]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    @property
+    def _transit(self) -> Any:
+        return self._client.secrets.transit
+
+    def _signature(self, result: Mapping[str, Any], version: Version) -> bytes:
+        if result.get("error"):
+            raise KeyUnusable(fault("ACC636", self.place, detail=str(result["error"])))
+        head, _, encoded = str(result.get("signature", "")).rpartition(":")
+        if head != f"vault:v{version.number}":
+            raise KeyUnusable(fault("ACC635", self.place, detail=f"asked for version {version.number}, got {head}"))
+        return self._decoded(encoded.replace("-", "+").replace("_", "/"))
+
+    def _decoded(self, encoded: str) -> bytes:
+        try:
+            return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+        except ValueError as error:
+            raise KeyUnusable(fault("ACC635", self.place, detail=str(error))) from error
+
+    def _created(self, name: str, algorithm: Algorithm) -> Any:
+        key, transit = self._key(name, algorithm), self._transit
+        try:
+            return self._asked(
+                lambda: transit.create_key(name=key, key_type=_TYPES[algorithm], mount_point=self._mount),
+                passes=(refusals.InvalidRequest,),
+            )
+        except refusals.InvalidRequest as error:
+            raise KeyUnusable(fault("ACC634", self.place, detail=f"{algorithm}, {error}")) from error
+
+    def _names(self) -> list[str]:
+        """The names of keys that have been made here."""
+        transit = self._transit
+        answer = self._found(lambda: transit.list_keys(mount_point=self._mount))
+        listed = answer["data"]["keys"] if answer is not None else []
+        return sorted({name for one in listed if (name := self._name_of(one)) is not None})
+
+    def _name_of(self, key: str) -> str | None:
+        name, _, suffix = key.removeprefix(self._prefix).rpartition("_")
+        ours = key.startswith(self._prefix) and suffix in _SUFFIXES and NAME.fullmatch(name)
+        return name if ours else None
+
+    def _key(self, name: str, algorithm: Algorithm) -> str:
+        return f"{self._prefix}{name}_{algorithm.lower()}"
+
+    def _last(self, name: str) -> HeldKey:
+        return next(key for key in self._versions(name) if key.current)
+
+    def _versions(self, name: str) -> list[HeldKey]:
+        """All versions of this name, of both algorithms, the newest one last."""
+        found = [version for algorithm in _TYPES for version in self._read(name, algorithm)]
+        found.sort(key=lambda key: (key.stored.created_at, key.handle.number))
+        return [msgspec.structs.replace(key, current=key is found[-1]) for key in found]
+
+    def _read(self, name: str, algorithm: Algorithm) -> Iterator[HeldKey]:
+        key, transit = self._key(name, algorithm), self._transit
+        answer = self._found(lambda: transit.read_key(name=key, mount_point=self._mount))
+        if answer is None:
+            return
+        for number, version in answer["data"]["keys"].items():
+            created_at = datetime.fromisoformat(version["creation_time"]).astimezone(UTC)
+            public = self._public(algorithm, version["public_key"])
+            yield HeldKey(StoredKey(name, public, created_at), Version(key, int(number)))
+
+    def _public(self, algorithm: Algorithm, text: str) -> PublicKey:
+        """The public key: a PEM, or Ed25519's 32 bytes in base64."""
+        try:
+            if algorithm == "Ed25519":
+                return PublicKey.of(Ed25519PublicKey.from_public_bytes(self._decoded(text)))
+            public = load_pem_public_key(text.encode())
+        except ValueError as error:
+            raise KeyUnusable(fault("ACC635", self.place, detail=str(error))) from error
+        if not isinstance(public, EllipticCurvePublicKey):
+            raise KeyUnusable(fault("ACC635", self.place, detail=type(public).__name__))
+        return PublicKey.of(public)
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def _found(self, call: Callable[[], T]) -> T | None:
+        """The answer; None where Vault has nothing there. Raises KeyUnusable ACC633 where the engine is not there."""
+        try:
+            return self._asked(call, passes=(refusals.InvalidPath,))
+        except refusals.InvalidPath as error:
+            if error.errors:  # there is no list of reasons where a key is missing, and one where the engine is
+                raise KeyUnusable(fault("ACC633", self.place, detail=str(error))) from error
+            return None
+
+    def _asked(self, call: Callable[[], T], passes: tuple[type[Exception], ...] = ()) -> T:
+        """The answer, asked again with the token that is in the file now where ours is not taken any more. `passes` are
+        told as they are.
+        """
+        with self._told(passes):
+            token = self._client.token
+            try:
+                return call()
+            except refusals.Forbidden:
+                if not self._has_new_token(token):
+                    raise
+            return call()
+
+    def _has_new_token(self, refused: str) -> bool:
+        with self._lock:
+            kept = kept_in(self._token_file, "ACC628")
+            self._client.token = kept
+            return kept != refused
+
+    @contextlib.contextmanager
+    def _told(self, passes: tuple[type[Exception], ...]) -> Iterator[None]:
+        """Tell what Vault says as ours."""
+        try:
+            yield
+        except passes:
+            raise
+        except (refusals.Forbidden, refusals.Unauthorized) as error:
+            raise KeyUnusable(fault("ACC632", self.place, detail=str(error), hint=_LOGIN_HINT)) from error
+        except _AWAY as error:
+            raise KeysUnavailable(fault("ACC630", self.place, detail=str(error))) from error
+        except refusals.VaultError as error:
+            raise KeyUnusable(fault("ACC636", self.place, detail=str(error))) from error
