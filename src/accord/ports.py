@@ -145,6 +145,8 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[RunState, ...] = ()
     template: str | None = None
     """A template's name, or `name@version`."""
+    templates: tuple[str, ...] = ()
+    """Only runs of one of these, each `name@version`."""
     text: str | None = None
     """Words that must all occur in title, template or run id; case does not matter."""
     since: datetime | None = None

@@ -12,6 +12,7 @@ import msgspec
 
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.agent import AgentCard, Capacity
+from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange, CapabilityRef, Version, VersionRange
 from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.contract import Contract
@@ -205,6 +206,10 @@ class Service(Protocol):
 
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         """A page of runs, newest first."""
+        ...
+
+    async def approvals(self, query: ApprovalQuery) -> OpenApprovals:
+        """A page of what runs ask people, and programs that send signals: of the newest run first."""
         ...
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:

@@ -101,6 +101,8 @@ async def test_a_run_from_its_start_to_its_signed_result(staffed: Site) -> None:
         async for happening in client.watch(run.run):
             told.append(happening)
             if isinstance(happening, RunEvent) and happening.event == "task.waiting":
+                (asked,) = [one async for one in client.approvals(kinds=("approval",), template="two", run=run.run)]
+                assert (asked.task, asked.answer_href) == ("ask", f"/v1/runs/{run.run}/signals")
                 await approved(client, run.run)
         result = await client.result(run.run)
         assert (result.state, result.output, result.title) == ("completed", 3, "mine")

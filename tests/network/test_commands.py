@@ -195,6 +195,7 @@ SCENARIO: list[tuple[str, ...]] = [
     ("runs", "resume", "--all"),
     ("incidents", "list"),
     ("agents", "show", "nobody"),
+    ("approvals", "list"),
     ("runs", "signal", "last", "--data", "1"),
     ("runs", "pause", "last"),
     ("access", "keys", "new", "robot", "--role", "nobody"),
@@ -274,6 +275,9 @@ def test_a_run_that_waits_is_answered_from_afar(called: tuple[Call, Call], place
     line = next(line for line in told if "answer with:" in line)
     run = re.search(r"run_\w+", line)
     assert run is not None
+    assert f"accord runs signal {run[0]} --task ask --approve" in there("approvals", "list").err
+    (one,) = json.loads(there("approvals", "list", "--limit", "1", "--json").out)["approvals"]
+    assert (one["run"], one["question"]) == (run[0], "Go on?")
     assert there("runs", "signal", run[0], "--approve", "--json").code == 0
     assert started.wait(timeout=60) == 0
     started.stderr.close()

@@ -385,6 +385,26 @@ def test_a_fork_takes_over_and_waits_then_an_approval_ends_it(call: Call) -> Non
     assert call("runs", "signal", run, "--approve").code == 3
 
 
+def test_what_waits_in_all_runs_is_listed_with_how_to_answer(call: Call) -> None:
+    nothing = call("approvals", "list")
+    assert (nothing.code, nothing.out, "accord runs list" in nothing.err) == (0, "", True)
+    first = waiting_run(call)
+    second = str(with_agents(call, "runs", "fork", "last", "--set", "asks=true", "--json").document["run"])
+    listed = call("approvals", "list")
+    assert listed.out.index(second[-8:]) < listed.out.index(first[-8:])
+    assert "Go on?" in listed.out
+    assert f"accord runs signal {second} --task ask --approve" in listed.err
+    page = call("approvals", "list", "--limit", "1")
+    assert page.err.strip().endswith(f"more: accord approvals list --after {second}")
+    (one,) = call("approvals", "list", "--after", second, "--json").document["approvals"]
+    assert (one["run"], one["task"], one["schema"]["required"]) == (first, "ask", ["approved"])
+    of_one = call("approvals", "list", "--run", second[-8:], "--since", "1h", "--json").document
+    assert [one["run"] for one in of_one["approvals"]] == [second]
+    assert call("approvals", "list", "--kind", "signal", "--json").document == {"approvals": [], "next": None}
+    assert call("approvals", "list", "--template", "other", "--json").document["approvals"] == []
+    assert "ACC911" in call("approvals", "list", "--since", "soon").err
+
+
 def test_a_run_is_paused_resumed_and_cancelled(call: Call) -> None:
     run = waiting_run(call)
     paused = call("runs", "pause", run, "--reason", "later", "--json")

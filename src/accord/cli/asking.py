@@ -13,6 +13,7 @@ from rich.text import Text
 from accord.cli.errors import show_problem, usage
 from accord.cli.output import Screen, agent_name, clean, shortened
 from accord.cli.session import who
+from accord.domain.approval import answer_schema
 from accord.domain.ids import TaskId
 from accord.domain.news import Happened
 from accord.domain.schema import JsonSchema, compile_schema
@@ -21,7 +22,6 @@ from accord.domain.state import Run
 from accord.errors import BadInput, TransitionRefused
 from accord.service import Service
 from accord.views.result import value_of
-from accord.views.waiting import answer_schema
 
 _YES = ("y", "yes", "true")
 _NO = ("n", "no", "false")

@@ -12,12 +12,13 @@ from accord.cli.asking import answer_in_terminal
 from accord.cli.live import view
 from accord.cli.output import Screen
 from accord.cli.watching import hold_words, how_to_answer
+from accord.domain.approval import waiting_tasks
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened
 from accord.domain.state import Run
 from accord.engine.node import Node
 from accord.service import Service, held
-from accord.views.waiting import is_idle, waiting_tasks
+from accord.views.waiting import is_idle
 
 LOOK_EVERY_S: Final = 2.0
 """How often it is asked whether somebody works on a run that is watched."""

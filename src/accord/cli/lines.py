@@ -11,11 +11,11 @@ from typing import Any, Final
 from accord.cli.output import Screen, agent_name, attempt_words, between, counted
 from accord.cli.watching import Watched
 from accord.domain import event as e
+from accord.domain.approval import waiting_tasks
 from accord.domain.graph import node_of
 from accord.domain.ids import TaskId, split_item
 from accord.domain.news import News
 from accord.domain.state import Run
-from accord.views.waiting import waiting_tasks
 
 
 class Lines(AbstractAsyncContextManager["Lines"]):

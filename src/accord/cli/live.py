@@ -30,11 +30,12 @@ from accord.cli.output import (
     worked,
 )
 from accord.cli.watching import Watched, unmet
+from accord.domain.approval import waiting_tasks
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.news import News
 from accord.domain.state import Run, TaskState
-from accord.views.waiting import is_idle, waiting_tasks
+from accord.views.waiting import is_idle
 
 REDRAW_EVERY_S: Final = 0.1
 SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"

@@ -14,12 +14,14 @@ from accord.client.events import Happening, Progress, RunEvent, read_happening
 from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
+from accord.domain.approval import ApprovalKind
 from accord.domain.ids import RunId
 from accord.domain.machine import TaskPhase
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.ports import RunState as State
 from accord.service import Service
 from accord.views.agents import AgentDocument
+from accord.views.approvals import ListedApproval
 from accord.views.planning import is_reference
 from accord.views.result import Result
 from accord.views.runs import ListedRun, RunState
@@ -102,6 +104,16 @@ class Client:
         parameters = {"state": list(states), "template": template, "text": text}
         async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
             yield run
+
+    async def approvals(
+        self, *, kinds: tuple[ApprovalKind, ...] = (), template: str | None = None, run: str | None = None
+    ) -> AsyncIterator[ListedApproval]:
+        """What runs ask people, and programs that send signals, those of the newest run first; `signal` answers one.
+        Pages are fetched as they are asked for.
+        """
+        parameters = {"kind": list(kinds), "template": template, "run": run}
+        async for one in pages(self._connection, "/v1/approvals", "approvals", ListedApproval, parameters):
+            yield one
 
     async def tasks(self, run: str, *, states: tuple[TaskPhase, ...] = ()) -> AsyncIterator[ListedTask]:
         """A run's tasks, each behind those that it needs; those in these states, where some are given. Pages are

@@ -17,6 +17,7 @@ from accord.client.connection import Connection
 from accord.client.pages import PAGE, first, pages
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
 from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
@@ -33,6 +34,7 @@ from accord.errors import NotFound, StoreCorrupt, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, RunCommand, Seal
 from accord.views.agents import AgentDocument, ContractDocument, KeyDocument
+from accord.views.approvals import ApprovalPage, open_approval
 from accord.views.incidents import IncidentDocument, incident_of
 from accord.views.records import StoredEvent, StoredEvents
 from accord.views.result import Result
@@ -128,6 +130,19 @@ class Remote:
         }
         found = await first(pages(self._connection, "/v1/runs", "runs", ListedRun, parameters), query.limit)
         return [run.summary() for run in found]
+
+    async def approvals(self, query: ApprovalQuery) -> OpenApprovals:
+        """A page of what runs ask."""
+        parameters = {
+            "kind": list(query.kinds),
+            "template": query.template,
+            "run": query.run,
+            "since": query.since,
+            "after": query.after,
+            "limit": min(PAGE, query.limit),
+        }
+        page = await self._connection.get("/v1/approvals", ApprovalPage, parameters)
+        return OpenApprovals(tuple(map(open_approval, page.approvals)), page.next)
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
         """Those of these runs that no process works on."""

@@ -268,7 +268,7 @@ def _waiting(run: Run, event: e.TaskWaiting) -> Run:
     changed = replace(
         state,
         phase=next_task(state.phase, event),
-        waiting=Waiting(event.for_, event.title, event.signal, event.until, event.candidate),
+        waiting=Waiting(event.for_, event.title, event.signal, event.until, event.candidate, event.at),
         started_at=state.started_at or event.at,
     )
     return put(count_begin(run, event.task, state), event.task, changed)

@@ -76,6 +76,8 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     signal: str | None
     until: datetime | None
     candidate: Document | None
+    since: datetime | None = None
+    """None only in what a version before this one has kept of a run."""
 
 
 class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -128,7 +128,7 @@ class Ledger:
 
     async def load(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
-        state, head = await self._read_quickly(run)
+        state, head = await self.read_quickly(run)
         self.unread.discard(run)
         if state is None:
             return None
@@ -143,18 +143,21 @@ class Ledger:
         records = await self._journal.read(StreamId(run), limit=until)
         return await self.fold(records), follow(records, Head())
 
-    async def _read_quickly(self, run: RunId) -> tuple[Run | None, Head]:
+    async def read_quickly(self, run: RunId) -> tuple[Run | None, Head]:
         """The run as it is now, from its newest snapshot where there is one; the chain is verified from there."""
         snapshot = await self._journal.snapshot(StreamId(run))
         kept = decode_snapshot(snapshot) if snapshot is not None else None
         if kept is None:
             return await self.read(run)
         image, head = kept
-        records = await self._journal.read(StreamId(run), after=head.sequence)
-        state = run_of(image, await self._library.graph(image.started.graph))
+        return await self.caught_up(run_of(image, await self._library.graph(image.started.graph)), head)
+
+    async def caught_up(self, run: Run, head: Head) -> tuple[Run, Head]:
+        """The run as it is now, from what it was after the event at `head`; the chain is verified from there."""
+        records = await self._journal.read(StreamId(run.id), after=head.sequence)
         for record in records:
-            state = evolve(state, decode_event(record))
-        return state, follow(records, head)
+            run = evolve(run, decode_event(record))
+        return run, follow(records, head)
 
     async def fold(self, records: Sequence[Record]) -> Run | None:
         """The run that these records, all from the first, add up to; None where there are none. Raises StoreCorrupt."""

@@ -18,6 +18,7 @@ import msgspec
 from accord.codec import decode_event
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.document import Document
@@ -31,6 +32,7 @@ from accord.domain.signature import Algorithm, PublicKey
 from accord.domain.system import HoldLifted, HoldPlaced, Incident, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
+from accord.engine.approvals import Approvals
 from accord.engine.controls import Controls
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
@@ -73,6 +75,7 @@ class Node:
         self._post = Post(parts, self._rounds.letters)
         self._starts = Starts(self.orchestrator, self._post)
         self._controls = Controls(self.orchestrator, self._post)
+        self._approvals = Approvals(parts.ports.journal, parts.ledger, parts.library, parts.template_stream)
 
     async def __aenter__(self) -> Self:
         self.parts.partitions.gained = self.orchestrator.own
@@ -154,6 +157,10 @@ class Node:
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         """A page of runs, newest first."""
         return await self.parts.ports.journal.runs(query)
+
+    async def approvals(self, query: ApprovalQuery) -> OpenApprovals:
+        """A page of what runs ask."""
+        return await self._approvals.listed(query)
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
         """Those of these runs that no process works on."""

@@ -37,6 +37,7 @@ from accord.gateway.readiness import Readiness
 from accord.gateway.resources import (
     access,
     agents,
+    approvals,
     controls,
     documents,
     enrolments,
@@ -67,6 +68,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         controls,
         records,
         events,
+        approvals,
         holds,
         templates,
         agents,

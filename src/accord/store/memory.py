@@ -288,6 +288,7 @@ def _matches(summary: RunSummary, query: RunQuery) -> bool:
     return (
         (not query.states or summary.state in query.states)
         and (query.template in (None, summary.template) or summary.template.startswith(f"{query.template}@"))
+        and (not query.templates or summary.template in query.templates)
         and (query.since is None or summary.started_at >= query.since)
         and (query.updated_since is None or summary.updated_at >= query.updated_since)
         and query.parent in (None, summary.parent)

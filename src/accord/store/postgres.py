@@ -194,6 +194,8 @@ def _filters(query: RunQuery) -> tuple[list[str], list[object]]:
         wanted.append(("state = ANY ({}::text[])", list(query.states)))
     if query.template is not None:
         wanted.append(("(template = {0} OR starts_with(template, {0} || '@'))", query.template))
+    if query.templates:
+        wanted.append(("template = ANY ({}::text[])", list(query.templates)))
     if query.since is not None:
         wanted.append(("started_at >= {}", query.since))
     if query.updated_since is not None:

@@ -267,6 +267,9 @@ def _filters(query: RunQuery) -> tuple[str, dict[str, object]]:
     if query.template is not None:
         same = "(template = :template OR substr(template, 1, length(:template) + 1) = :template || '@')"
         conditions.append((same, {"template": query.template}))
+    if query.templates:
+        one_of = "template IN (SELECT value FROM json_each(:templates))"
+        conditions.append((one_of, {"templates": as_json(query.templates)}))
     if query.since is not None:
         conditions.append(("started_at >= :since", {"since": microseconds(query.since)}))
     if query.updated_since is not None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from accord.domain import event as e
+from accord.domain.approval import waiting_tasks
 from accord.domain.cost import shortest
 from accord.domain.fault import Fault
 from accord.domain.ids import RunId, TaskId
@@ -18,7 +19,6 @@ from accord.ports import RunState as State
 from accord.service import Service
 from accord.views.result import Result, result_of, value_of
 from accord.views.tasks import ListedTask, amount, listed_task
-from accord.views.waiting import waiting_tasks
 
 
 class ListedRun(RunSummary, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from accord.cli.output import Screen, counted
 from accord.cli.session import carry_out, opened, who
 from accord.cli.watching import how_to_answer
 from accord.domain import command as c
+from accord.domain.approval import answer_schema, waiting_tasks
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import Scope
@@ -35,7 +36,6 @@ from accord.errors import AccordError, NotFound, TransitionRefused
 from accord.ports import OPEN, RunQuery
 from accord.service import Fork, RunCommand, Service
 from accord.views.result import Result, result_of
-from accord.views.waiting import answer_schema, waiting_tasks
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 

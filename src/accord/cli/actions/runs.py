@@ -29,6 +29,7 @@ from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column, end_of_id, without_year
 from accord.cli.task_details import show_task
 from accord.cli.watching import hold_words, how_to_answer
+from accord.domain.approval import waiting_tasks
 from accord.domain.cost import shortest
 from accord.domain.graph import UNDO
 from accord.domain.ids import RunId, TaskId
@@ -39,7 +40,6 @@ from accord.service import Service, held
 from accord.views.result import repairs_of, result_of, value_of
 from accord.views.runs import ListedRun, RunPage, run_document, run_page
 from accord.views.tasks import cost_of, faults_of, refuse_unknown, task_document
-from accord.views.waiting import waiting_tasks
 
 LEFT = "(left)"
 """Marks runs that no process works on."""

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from accord.cli.commands import access, agents, bus, incidents, journal, keys, new, runs, store, templates, webhooks
+from accord.cli.commands import (
+    access,
+    agents,
+    approvals,
+    bus,
+    incidents,
+    journal,
+    keys,
+    new,
+    runs,
+    store,
+    templates,
+    webhooks,
+)
 from accord.cli.commands.agent import agent
 from accord.cli.commands.conformance import conformance
 from accord.cli.commands.doctor import doctor, version
@@ -41,6 +54,7 @@ app.command(rich_help_panel=WORK)(agent)
 app.command(rich_help_panel=LOOK)(conformance)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(version)
+app.add_typer(approvals.app, rich_help_panel=LOOK)
 app.add_typer(agents.app, rich_help_panel=LOOK)
 app.add_typer(templates.app, rich_help_panel=LOOK)
 app.add_typer(journal.app, rich_help_panel=LOOK)
