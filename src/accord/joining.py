@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -149,6 +149,7 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
     )
     async with _opened(address, agent) as bus:
         told = await _orchestrators(bus, believed, station.watch)
+        _refuse_strangers(destination.trusted, trust.of(str(address)), told)
         trust.keep(str(address), {*believed, *told})
         worker = Worker(agent, AgentKey(keys, name), bus, SystemClock(), told, options)
         async with worker:
@@ -193,6 +194,19 @@ async def _orchestrators(bus: NatsBus | RedisBus, believed: frozenset[KeyId], wa
         return found
 
 
+def _refuse_strangers(named: Collection[KeyId], remembered: Collection[KeyId], told: Collection[KeyId]) -> None:
+    """Refuse keys that somebody has named, where none of them is an orchestrator's there, nor ever was: that another
+    one is believed from before must not hide it.
+    """
+    if named and not {*remembered, *told}.intersection(named):
+        wrong, right = ", ".join(sorted(named)), ", ".join(sorted(told))
+        raise MessageRefused.of(
+            "ACC996",
+            f"no orchestrator there has the key {wrong}; those that are believed have {right}",
+            hint=HOW_TO_TRUST,
+        )
+
+
 class _Door:
     """How one agent gets in."""
 
@@ -220,6 +234,7 @@ class _Door:
         believed = self._believed(token)
         member = msgspec.structs.replace(member, token=token, trusted=believed)
         bus = await stack.enter_async_context(SocketBus.open(self._to.url, member, clock, self._watch))
+        _refuse_strangers(self._to.trusted, self._trust.of(self._to.url), bus.trust)
         self._trust.keep(self._to.url, {*believed, *bus.trust})
         return bus
 

@@ -142,6 +142,8 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The role that a value of that claim gives: `{"accord-operators": "operator"}`."""
     server: str | None = None
     """The server that commands ask in place of this home, such as `https://accord.example.org`."""
+    server_within_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
+    """How long a command tries again where nobody listens at the server's address: it may be starting."""
     insecure_http: bool = False
     """Whether commands send their key to servers on other machines without TLS."""
     agent_returns_within_s: Annotated[float, Meta(gt=0, le=3600)] = 8.0
@@ -197,6 +199,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_role_claim: str = "roles"
     oidc_roles: Mapping[str, Role] = {}
     server: str | None = None
+    server_within_s: float = 2.0
     insecure_http: bool = False
     agent_returns_within_s: float = 8.0
     drain_within_s: float = 10.0

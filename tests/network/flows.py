@@ -19,7 +19,7 @@ from accord.views.result import Result
 from .processes import Effect
 
 RETRIES = {"attempts": 100, "backoff": {"first": "50ms", "jitter": 0}}
-STUBBORN = Patience(attempts=10_000, feed_attempts=10_000, longest_rest_s=0.5, answer_s=8, silence_s=20)
+STUBBORN = Patience(attempts=10_000, feed_attempts=10_000, refused_s=600, longest_rest_s=0.5, answer_s=8, silence_s=20)
 
 
 def random_dag(random: Random, size: int) -> dict[str, dict[str, Any]]:

@@ -42,7 +42,7 @@ from accord.views.tasks import listed_task, task_document
 from .conftest import Site, serving_at
 from .proxy import Proxy
 
-QUICK = Patience(first_rest_s=0.01, longest_rest_s=0.05, feed_attempts=200)
+QUICK = Patience(first_rest_s=0.01, longest_rest_s=0.05, feed_attempts=200, refused_s=1.0)
 
 TWO = """
 accord: template/1

@@ -73,6 +73,12 @@ async def test_once_let_in_it_needs_no_token_and_trusts_the_same_orchestrator(
     async with AsyncExitStack() as stack:
         await Places(tmp_path, stack).join(Greeter().agent, site.url)
         assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+    known = site.node.parts.identity.key.kid
+    async with AsyncExitStack() as stack:
+        places = Places(tmp_path, stack)
+        with pytest.raises(MessageRefused, match=f"ACC996 .* has the key wrong; .* {known}"):
+            await places.join(Greeter().agent, site.url, trusted=frozenset({KeyId("wrong")}))
+        await places.join(Greeter().agent, site.url, trusted=frozenset({KeyId("wrong"), known}))
 
 
 async def test_an_admin_credential_gets_the_token(site: Site, places: Places, greet: Path) -> None:

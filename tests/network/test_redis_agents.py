@@ -85,6 +85,9 @@ async def test_an_agent_at_the_bus_does_its_work(place: Place, tmp_path: Path) -
         assert ended.phase == "completed"
         async with join([hello], place.destination(), place.station):
             pass  # whom it trusted once it trusts again
+        with pytest.raises(MessageRefused, match=f"ACC996 .* has the key somebody; .* {parts.identity.key.kid}"):
+            async with join([hello], place.destination("somebody"), place.station):
+                pass  # and that does not hide that somebody else was named
         assert await parts.ports.journal.read(INCIDENTS) == []
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import msgspec
+import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from accord.cli.actions.serve import Worker
+from accord.cli.children import until_stopped
+from accord.cli.output import Screen
 from accord.gateway.colleagues import Gathered
 from accord.testing.nats import NatsServer
 
-from .processes import SHORT, Started
+from .processes import ACCORD, SHORT, Started
 
 LOOK_S = 0.1
 
@@ -79,6 +85,39 @@ async def test_two_workers_share_address_and_work_and_end_together(tmp_path: Pat
         await until(lambda: not any(map(is_there, workers)))
     finally:
         await server.process.end(signal.SIGKILL)
+
+
+async def test_a_worker_leaves_it_to_its_parent_to_say_that_it_drains(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        worker = Worker(socket=taken.fileno(), number=1, folder=str(tmp_path))
+        process = await asyncio.create_subprocess_exec(
+            *ACCORD, "serve", "--worker", msgspec.json.encode(worker).decode(),
+            env={**os.environ, "ACCORD_HOME": str(tmp_path / "home")}, pass_fds=(taken.fileno(),),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert await process.stdout.readline()
+        _, told = await process.communicate(b"")  # its stdin ends: the parent is gone
+    assert (process.returncode, told) == (0, b"")
+
+
+async def test_that_they_drain_is_said_once_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    started, ended = asyncio.Event(), []
+
+    async def child(name: str) -> int:
+        try:
+            started.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+        return 0
+
+    running = asyncio.create_task(until_stopped([child("a"), child("b")], Screen()))
+    await started.wait()
+    running.cancel()
+    assert await running == 0
+    assert sorted(ended) == ["a", "b"]
+    assert capsys.readouterr().err.count("Draining") == 1
 
 
 async def test_without_a_bus_there_is_nothing_to_share(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from accord.cli.live import picture
 from accord.cli.output import Screen
 from accord.cli.watching import Watched, unmet
 from accord.domain import event as e
+from accord.domain.approval import waiting_tasks
 from accord.domain.document import document_of
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
@@ -24,7 +25,7 @@ from accord.domain.run import begin, evolve
 from accord.domain.state import Run
 from accord.errors import Problem
 from accord.templates.reading import read_source
-from accord.views.waiting import is_idle, waiting_tasks
+from accord.views.waiting import is_idle
 
 NOW = datetime.now(UTC)
 RUN = RunId("run_00000000000000000000abcdef")
@@ -222,14 +223,39 @@ def test_lines_tell_what_matters_once(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_new_run_says_that_it_has_started_however_late_it_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
-    run, _ = started(graph_of(TEMPLATE))
+    run, first = started(graph_of(TEMPLATE))
     for event in EXPANDED[:4]:
         run = evolve(run, event)
     for began in (True, False):
-        Lines(Screen(), began=began).show(Happened(run, 5, ()))
+        Lines(Screen(), began=began).show(Happened(run, 5, (first, *EXPANDED[:4])))
     told = [line[10:] for line in capsys.readouterr().err.splitlines()]
     goes_on = f"{RUN} goes on: 1 of {len(run.graph.order)} tasks"
-    assert told == [f"{RUN} of small@1.0.0 started", goes_on, goes_on]
+    assert told == [f"{RUN} of small@1.0.0 started", "fetch completed by reader in 2.0 s", goes_on]
+
+
+def failed_attempt(task: str, number: int) -> list[e.Event]:
+    problem = Problem("ACC420", "no net")
+    failed = e.AttemptFailed(at=NOW, task=TaskId(task), attempt=number, problem=problem, statement="s")
+    return [*assigned(task, number), failed]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_no_second_attempt_is_told_without_the_first(*, settled: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    run, first = started(graph_of(TEMPLATE))
+    before = [*failed_attempt("fetch", 1)]
+    if settled:  # somebody looks at a run that has come some way
+        answered = e.TaskWaiting(at=NOW, task=TaskId("nap"), for_="time", until=NOW)
+        before += [answered, e.TaskCompleted(at=NOW, task=TaskId("nap"), output=document_of(b"1"), by="timer")]
+    for event in before:
+        run = evolve(run, event)
+    lines = Lines(Screen())
+    lines.show(Happened(run, 5, (first, *before)))
+    for number, event in enumerate(failed_attempt("fetch", 2), 6):
+        run = evolve(run, event)
+        lines.show(Happened(run, number, (event,)))
+    told = [line[10:] for line in capsys.readouterr().err.splitlines()]
+    attempts = [f"fetch: attempt {number} failed: no net" for number in (1, 2)]
+    assert [line for line in told if "attempt" in line] == attempts
 
 
 def test_items_are_told_by_tenths(capsys: pytest.CaptureFixture[str]) -> None:

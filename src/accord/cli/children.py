@@ -11,7 +11,7 @@ import msgspec
 
 from accord.cli.errors import BAD_INPUT, DONE
 from accord.cli.output import Screen
-from accord.cli.session import ended_or_interrupted
+from accord.cli.session import ended_or_interrupted, tell_draining
 
 RESTARTED_AFTER_S = 1.0
 """A process that ended by itself is started again after so long."""
@@ -49,13 +49,15 @@ async def kept_running(child: Child, screen: Screen) -> int:
         await asyncio.sleep(RESTARTED_AFTER_S)
 
 
-async def until_stopped(running: Sequence[Coroutine[None, None, int]]) -> int:
-    """Wait until the command is interrupted, or one of these ends; end the others, and give the first code that is none
-    of success.
+async def until_stopped(running: Sequence[Coroutine[None, None, int]], screen: Screen) -> int:
+    """Wait until the command is interrupted, or one of these ends; say once that the others drain, end them, and give
+    the first code that is none of success.
     """
     tasks = [asyncio.create_task(one) for one in running]
     try:
         await ended_or_interrupted(*tasks)
+        if not all(one.done() for one in tasks):
+            tell_draining(screen)
     finally:
         for one in tasks:
             one.cancel()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,8 +19,8 @@ from accord.domain.state import Run
 
 
 class Lines(AbstractAsyncContextManager["Lines"]):
-    """A view for pipes and logs. What had happened before is not told again, but for the start of a run that `began`
-    just now.
+    """A view for pipes and logs. Of a run that `began` just now everything is told; of another one nothing of what had
+    happened before, but for the attempts of tasks that are under way: they are counted on.
     """
 
     def __init__(self, screen: Screen, *, began: bool = False) -> None:
@@ -35,19 +35,27 @@ class Lines(AbstractAsyncContextManager["Lines"]):
         first = self._watched.run is None
         events = self._watched.absorb(news)
         if first and self._watched.run is not None:
-            self._begin(self._watched.run)
+            self._begin(self._watched.run, events)
         else:
             for event in events:
                 self._tell(event)
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Run, events: Sequence[e.Event]) -> None:
         is_new = self._began or not (run.settled or run.epoch or run.ended)
         if is_new:
             self._note(run.started.at, f"{run.id} of {run.started.template} started")
-        now = datetime.now(UTC)
+        is_whole = is_new and run.started.origin is None  # what a fork shares was told of another run
+        for event in events:
+            if is_whole or (isinstance(event, _OF_ATTEMPTS) and run.state(event.task).busy):
+                self._tell(event)
         if run.ended:
             self._note(run.updated_at, f"{run.id} of {run.started.template} has ended: {run.phase}")
-        elif run.settled or run.epoch:
+        elif not is_whole:
+            self._go_on(run)
+
+    def _go_on(self, run: Run) -> None:
+        now = datetime.now(UTC)
+        if run.settled or run.epoch:
             self._note(now, f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}")
         for task in waiting_tasks(run):
             waiting = run.state(task).waiting

@@ -20,7 +20,7 @@ from accord.settings import Settings
 T = TypeVar("T")
 
 MOST: Final = 50
-SOON: Final = Patience(connect_s=0.5, answer_s=1.0, attempts=1)
+SOON: Final = Patience(connect_s=0.5, answer_s=1.0, attempts=1, refused_s=0.0)
 WITHIN_S: Final = 1.5
 
 _ALL: Final = {"limit": 1000}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from accord.cli.errors import usage
 from accord.cli.options import Shared
-from accord.client.connection import Connection, checked_url, is_loopback
+from accord.client.connection import Connection, checked_url, is_loopback, logger
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.credentials import read_credential
@@ -22,13 +23,21 @@ async def asked_server(url: str, shared: Shared) -> AsyncIterator[Service]:
     if shared.agents:
         hint = "start them beside the server, or leave --server and ACCORD_SERVER out to run them here"
         raise usage("ACC913", "--agents are run by this process, and a server has agents of its own", hint)
-    async with connected(url, shared.settings()) as connection:
+    settings = shared.settings()
+    async with connected(url, settings, Patience(refused_s=settings.server_within_s), _tell) as connection:
         yield Remote(connection)
 
 
-def connected(url: str, settings: Settings, patience: Patience = PATIENT) -> Connection:
-    """The connection to a server, to be opened. Raises BadInput, Unauthenticated, KeyUnusable."""
-    return Connection(url, _key(url, settings), patience=patience, insecure_http=settings.insecure_http)
+def connected(
+    url: str, settings: Settings, patience: Patience = PATIENT, tell: Callable[[str], None] = logger.info
+) -> Connection:
+    """The connection to a server, to be opened; `tell` is as there. Raises BadInput, Unauthenticated, KeyUnusable."""
+    return Connection(url, _key(url, settings), patience=patience, insecure_http=settings.insecure_http, tell=tell)
+
+
+def _tell(words: str) -> None:
+    """Say on stderr what is waited for: above the table, while one is drawn."""
+    sys.stderr.write(words + "\n")
 
 
 def _key(url: str, settings: Settings) -> str:

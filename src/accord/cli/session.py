@@ -80,6 +80,11 @@ async def ended_or_interrupted(*ends: asyncio.Future[Any]) -> None:
             await one
 
 
+def tell_draining(screen: Screen) -> None:
+    """Say that a server or an agent ends once what it has begun has ended."""
+    screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
         return None

@@ -65,9 +65,18 @@ def not_understood(response: httpx.Response, why: str) -> StoreUnavailable:
 
 def unreachable(url: object, error: Exception) -> StoreUnavailable:
     """The error that nobody answers."""
-    said = str(error) or type(error).__name__
+    said = "nobody listens there" if is_refused(error) else str(error) or type(error).__name__
     hint = "is it running? `accord serve` starts one here; --server and ACCORD_SERVER say which one is asked"
     return StoreUnavailable.of("ACC970", f"the server at {url} cannot be reached: {said}", hint=hint)
+
+
+def is_refused(error: BaseException | None) -> bool:
+    """Whether nobody listens at the address, which is not the same as being slow."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_refused, error.exceptions))
+    if error is None or isinstance(error, ConnectionRefusedError):
+        return error is not None
+    return is_refused(error.__cause__ or error.__context__)
 
 
 def error_of(response: httpx.Response, url: httpx.URL) -> AccordError:

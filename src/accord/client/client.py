@@ -1,4 +1,8 @@
-"""The client: what a program asks of a server, in a few typed calls."""
+"""The client: what a program asks of a server, in a few typed calls.
+
+ACC994  what is to be planned, or run, is no text
+ACC995  an input cannot be sent as JSON
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from accord.domain.approval import ApprovalKind
 from accord.domain.ids import RunId
 from accord.domain.machine import TaskPhase
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
+from accord.errors import BadInput
 from accord.ports import RunState as State
 from accord.service import Service
 from accord.views.agents import AgentDocument
@@ -71,7 +76,7 @@ class Client:
     # -- work ----------------------------------------------------------------------------------------------------
 
     async def plan(self, what: str, given: Any = None) -> dict[str, Any]:
-        """What would be run for an objective or a template, and why; see `start`. Nothing runs."""
+        """What would be run for an objective or a template, and why; see `start`. Nothing runs. Raises BadInput."""
         plan: dict[str, Any] = await self._connection.post("/v1/plans", _wanted(what, given), dict[str, Any])
         return plan
 
@@ -87,7 +92,7 @@ class Client:
 
         `what` is a template (`name`, or `name@range`) or an objective in words; `given` is the input, or beside an
         objective the members that say it otherwise. `once` is an idempotency key that outlives this process: under the
-        same key the same run is returned.
+        same key the same run is returned. A template's document is published first: `publish`. Raises BadInput.
         """
         body = {**_wanted(what, given), "title": title}
         return await self._connection.post("/v1/runs", body, ListedRun, once=once)
@@ -252,5 +257,14 @@ def _at_task(run: str, task: str) -> str:
 
 
 def _wanted(what: str, value: Any) -> dict[str, Any]:
+    """Both as the server takes them. Raises BadInput."""
+    if not isinstance(what, str):
+        hint = 'a document is published first: template = await client.publish(document), then start("NAME", input)'
+        told = f"a template's name or an objective in words is run, and this is a {type(what).__name__}"
+        raise BadInput.of("ACC994", told, hint=hint)
     kind = "template" if is_reference(what) else "objective"
-    return {kind: what, "input": msgspec.to_builtins(value)}
+    try:
+        return {kind: what, "input": msgspec.to_builtins(value)}
+    except TypeError as error:
+        hint = "give objects, arrays, texts, numbers, true, false and null"
+        raise BadInput.of("ACC995", f"the input is no JSON: {error}", hint=hint) from error

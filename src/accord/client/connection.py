@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -22,17 +23,39 @@ import httpx
 import msgspec
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
-from accord.client.answers import AGAIN, error_of, not_understood, retry_after_s, unreachable, value_of
+from accord.client.answers import AGAIN, error_of, is_refused, not_understood, retry_after_s, unreachable, value_of
 from accord.client.patience import PATIENT, Patience
 from accord.errors import BadInput, Unauthenticated
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
 
+logger = logging.getLogger("accord.client")
+
 _NO_PROXIES: Final = {"all://": None, "http://": None, "https://": None}
 """What is asked on this machine goes through no proxy that the environment names: it would be shown the key."""
 
+TOLD_AFTER_S: Final = 1.0
+"""How long nobody is told that a request waits."""
+
 AGENT: Final = f"accord-client/{version('accord-orchestrator')}"
+
+
+class _Tries:
+    """How often a request was sent in vain."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.rested_s = 0.0
+        """In all, since nobody listens."""
+        self.last: Exception | None = None
+
+    def are_up(self, patience: Patience, rest_s: float) -> bool:
+        """Whether it is not tried again after the last failure; else it rests so long now."""
+        if not is_refused(self.last):
+            return self.failures >= patience.attempts
+        self.rested_s += rest_s
+        return self.rested_s > patience.refused_s
 
 
 class Connection:
@@ -46,8 +69,10 @@ class Connection:
         patience: Patience = PATIENT,
         insecure_http: bool = False,
         transport: httpx.AsyncBaseTransport | None = None,
+        tell: Callable[[str], None] = logger.info,
     ) -> None:
-        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines.
+        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines. `tell`
+        gets the words for a person who waits, once for a connection, and once for each feed that is cut.
 
         Raises:
             BadInput: ACC972 this is no URL of a server, ACC974 the key would be sent in the clear.
@@ -55,6 +80,8 @@ class Connection:
         """
         self.url = checked_url(url, insecure_http=insecure_http)
         self.patience = patience
+        self._tell = tell
+        self._told = False
         self._rest: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._chance = random.Random().random  # noqa: S311 - it spreads retries; nothing rests on its secrecy
         self._http = httpx.AsyncClient(
@@ -111,23 +138,47 @@ class Connection:
     ) -> httpx.Response:
         """The answer, a success."""
         request = self._http.build_request(method, path, params=_plain(parameters), content=content, headers=headers)
-        for failures in range(1, self.patience.attempts + 1):
-            try:
-                response = await self._http.send(request)
-            except httpx.TransportError as error:
-                reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-                if failures == self.patience.attempts or (reached and not again):
-                    raise unreachable(self.url, error) from error
-                await self._rest(self.patience.rest_s(failures, self._chance))
-                continue
-            if response.is_success:
-                return response
-            wait_s = self._wait_s(response, failures)
-            arrived = response.status_code != httpx.codes.TOO_MANY_REQUESTS and not again
-            if wait_s is None or arrived or failures == self.patience.attempts:
-                raise error_of(response, self.url)
-            await self._rest(wait_s)
-        raise AssertionError("the last attempt returns or raises")
+        with self._patient() as tries:
+            while True:
+                tries.failures += 1
+                try:
+                    response = await self._http.send(request)
+                except httpx.TransportError as error:
+                    tries.last = error
+                    reached = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                    rest_s = self.patience.rest_s(tries.failures, self._chance)
+                    if (reached and not again) or tries.are_up(self.patience, rest_s):
+                        raise unreachable(self.url, error) from error
+                    await self._rest(rest_s)
+                    continue
+                if response.is_success:
+                    return response
+                wait_s = self._wait_s(response, tries.failures)
+                arrived = response.status_code != httpx.codes.TOO_MANY_REQUESTS and not again
+                if wait_s is None or arrived or tries.failures >= self.patience.attempts:
+                    raise error_of(response, self.url)
+                await self._rest(wait_s)
+
+    @contextmanager
+    def _patient(self) -> Iterator[_Tries]:
+        """Tries of a request; where it lasts, it is told what for and how long."""
+        tries = _Tries()
+        telling = asyncio.get_running_loop().call_later(TOLD_AFTER_S, self._tell_that_it_waits, tries)
+        try:
+            yield tries
+        finally:
+            telling.cancel()
+
+    def _tell_that_it_waits(self, tries: _Tries) -> None:
+        if self._told:
+            return
+        self._told = True
+        if is_refused(tries.last):
+            self._tell(f"Nobody listens at {self.url} yet: trying again for {self.patience.refused_s:g} s.")
+        elif tries.last is not None:
+            self._tell(f"The server at {self.url} cannot be reached: trying {self.patience.attempts} times.")
+        else:
+            self._tell(f"The server at {self.url} has yet to answer: waiting {self.patience.answer_s:g} s at most.")
 
     def _wait_s(self, response: httpx.Response, failures: int) -> float | None:
         """How long to wait before the request is sent again; None where that would change nothing."""
@@ -161,6 +212,9 @@ class Connection:
             except httpx.TransportError as error:
                 last = error
             failures += 1
+            if failures == 2:
+                times = self.patience.feed_attempts
+                self._tell(f"The server at {self.url} tells nothing more: connecting again, {times} times at most.")
             await self._rest(max(wait_s, self.patience.rest_s(failures, self._chance)))
         raise unreachable(self.url, last)
 

@@ -16,9 +16,11 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     silence_s: float = 45.0
     """How long a feed may be silent: a server says every 15 s that it is still there."""
     attempts: int = 6
-    """How often a request is sent."""
+    """How often a request is sent, where somebody listens."""
     feed_attempts: int = 20
     """How often in a row a feed may be cut without any news: a server may be stopped and started again meanwhile."""
+    refused_s: float = 10.0
+    """How long it rests in all where nobody listens at the address: a server may be starting."""
     first_rest_s: float = 0.2
     longest_rest_s: float = 10.0
     longest_told_rest_s: float = 60.0

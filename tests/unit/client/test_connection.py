@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from accord import errors
 from accord.client.answers import error_of
+from accord.client.client import Client
 from accord.client.connection import Connection
 from accord.client.patience import Patience
 from accord.errors import (
@@ -108,6 +110,73 @@ async def test_what_would_be_made_twice_is_not_sent_again_once_it_may_have_arriv
                 await connection.post("/v1/enrolments", {}, int, again=False)
     async with wired(httpx.ConnectError("no"), refused(429, "rate_limited"), ok(1)) as (connection, _):
         assert await connection.post("/v1/enrolments", {}, int, again=False) == 1
+
+
+def not_there() -> httpx.ConnectError:
+    """What the wire raises where nobody listens at any of the addresses of a name."""
+    both = ExceptionGroup("all", [OSError("no route"), ConnectionRefusedError(111, "refused")])
+    error = httpx.ConnectError("All connection attempts failed")
+    error.__cause__ = OSError("all failed")
+    error.__cause__.__cause__ = both
+    return error
+
+
+async def test_where_nobody_listens_it_is_given_up_sooner_than_where_somebody_is_slow() -> None:
+    told = {"attempts": 4, "first_rest_s": 1.0, "longest_rest_s": 1.0}
+    async with wired(*[httpx.ConnectTimeout("slow")] * 4, refused_s=0.0, **told) as (connection, wire):
+        with pytest.raises(StoreUnavailable, match=r"ACC970 the server at .*: slow"):
+            await connection.get("/a", int)
+    assert len(wire.asked) == 4
+    async with wired(not_there(), refused_s=0.0, **told) as (connection, wire):
+        with pytest.raises(StoreUnavailable, match=r"ACC970 the server at .*: nobody listens there"):
+            await connection.get("/a", int)
+    assert wire.rested == []
+    async with wired(*[not_there()] * 99, refused_s=10.0, **told) as (connection, wire):
+        with pytest.raises(StoreUnavailable, match="ACC970"):
+            await connection.get("/a", int)
+    assert 9 <= sum(wire.rested) <= 10
+    async with wired(*[not_there()] * 9, ok(1), refused_s=10.0, **told) as (connection, wire):
+        assert await connection.get("/a", int) == 1
+
+
+class Held(httpx.AsyncBaseTransport):
+    """Does what it is told once somebody has been told that it waits."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.words: list[str] = []
+        self.told = asyncio.Event()
+
+    def tell(self, words: str) -> None:
+        self.words.append(words)
+        self.told.set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        await self.told.wait()
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ((), "has yet to answer: waiting 60 s at most"),
+        ((not_there(),), "Nobody listens at http://127.0.0.1:8421 yet: trying again for 7 s"),
+        ((httpx.ReadError("cut"),), "cannot be reached: trying 6 times"),
+    ],
+)
+async def test_who_waits_is_told_once_what_for_and_how_long(
+    before: tuple[Exception, ...], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("accord.client.connection.TOLD_AFTER_S", 0.0)
+    wire = Held(*before, ok(1), ok(2))
+    patience = Patience(first_rest_s=0.0, refused_s=7.0)
+    async with Connection(URL, "key", transport=wire, patience=patience, tell=wire.tell) as connection:
+        assert [await connection.get("/a", int) for _ in range(2)] == [1, 2]
+    assert len(wire.words) == 1
+    assert words in wire.words[0]
 
 
 async def test_a_busy_server_is_asked_again_when_it_says() -> None:
@@ -249,6 +318,14 @@ async def test_a_feed_goes_on_behind_the_last_event_that_was_whole(cut: Exceptio
     assert len(wire.rested) == 2
 
 
+async def test_whoever_follows_a_feed_is_told_when_it_is_gone_for_longer() -> None:
+    wire, words = Wire(feed(event(1)), not_there(), not_there(), feed(event(2), END)), []
+    async with Connection(URL, "key", transport=wire, tell=words.append) as connection:
+        connection._rest = wire.rest
+        assert await numbers(connection) == [1, 2]
+    assert words == [f"The server at {URL} tells nothing more: connecting again, 20 times at most."]
+
+
 async def test_a_feed_that_is_over_is_over() -> None:
     async with wired(httpx.Response(204)) as (connection, _):
         assert await numbers(connection, after=7) == []
@@ -288,3 +365,13 @@ def test_a_url_that_is_not_the_servers_root_is_told_as_that() -> None:
     assert "is not the URL of a server's root" in problem.message
     assert problem.hint == f"it may be {URL}"
     assert error_of(answer, httpx.URL(URL)).problems[0].code == "ACC950"
+
+
+async def test_a_document_that_is_to_be_run_is_told_to_be_published_first() -> None:
+    async with Client(URL, "key") as client:
+        for ask in (client.start, client.plan):
+            with pytest.raises(BadInput, match=r"ACC994 .* this is a dict") as refused:
+                await ask({"accord": "template/1"})  # type: ignore[arg-type]
+            assert "client.publish" in refused.value.problems[0].hint
+        with pytest.raises(BadInput, match="ACC995"):
+            await client.start("two", {"n": object()})

@@ -19,7 +19,7 @@ from accord.cli.errors import DONE
 from accord.cli.hosting import agents_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.session import carry_out, ended_or_interrupted
+from accord.cli.session import carry_out, ended_or_interrupted, tell_draining
 from accord.credentials import read_credential
 from accord.domain.ids import KeyId
 from accord.joining import Destination, Joined, Station, join
@@ -57,7 +57,8 @@ async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
         if asked.is_child:
             ends.append(asyncio.create_task(parent_gone()))
         await ended_or_interrupted(*ends)
-        screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
+        if not asked.is_child:
+            tell_draining(screen)
     return DONE
 
 
@@ -118,7 +119,7 @@ async def _many(shared: Shared, asked: Asked, instances: int, screen: Screen) ->
     async with _joined(shared, asked, _Connections(asked.url, screen)):
         pass  # it is let in once before the others start: a token is good for one time
     child = Child(name="An instance", command=_command(shared, asked))
-    return await until_stopped([kept_running(child, screen) for _ in range(instances)])
+    return await until_stopped([kept_running(child, screen) for _ in range(instances)], screen)
 
 
 def _command(shared: Shared, asked: Asked) -> list[str]:

@@ -22,7 +22,7 @@ from accord.cli.errors import DONE
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.session import carry_out, ended_or_interrupted, who
+from accord.cli.session import carry_out, ended_or_interrupted, tell_draining, who
 from accord.credentials import keep_credential, read_credential
 from accord.engine.node import Node
 from accord.errors import Unauthenticated
@@ -96,7 +96,8 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
                     tell(screen, started, for_program=worker is not None)
                     ends = [running] if worker is None else [running, asyncio.create_task(parent_gone())]
                     await ended_or_interrupted(*ends)
-                    screen.note("Draining: nothing new is taken, what is under way may end. Once more leaves at once.")
+                    if worker is None:
+                        tell_draining(screen)
         return DONE
 
     carry_out(shared, work)

@@ -53,7 +53,7 @@ def serve_by_workers(shared: Shared, asked: Asked, count: int) -> None:
                 return await kept_running(child(number, lambda _: None), screen)
 
             others = [later(number) for number in range(2, count + 1)]
-            return await until_stopped([kept_running(child(1, heard), screen), *others])
+            return await until_stopped([kept_running(child(1, heard), screen), *others], screen)
 
     carry_out(shared, work)
 

@@ -52,7 +52,7 @@ def list_(  # noqa: PLR0913 - one parameter per option
 ) -> None:
     """List what runs ask people, and programs that send signals: of the newest run first.
 
-    The schemas of the answers are in --json. `accord runs signal` answers.
+    The schemas of the answers are in --json. The command `runs signal` gives an answer.
 
     **Examples**
 

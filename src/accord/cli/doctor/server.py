@@ -10,7 +10,7 @@ from accord.cli.server import connected
 from accord.client.patience import Patience
 from accord.errors import AccordError
 
-ONE_TRY: Final = Patience(attempts=1)
+ONE_TRY: Final = Patience(attempts=1, refused_s=0.0)
 
 LOOKS: Final = (
     ("server", "/v1/health/live", "it answers"),
