@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from accord.errors import AccordError
     from accord.sdk import Agent, Context, Failure, Result, Stream
     from accord.settings import Settings
+    from accord.tls import TlsFiles
 
 __all__ = [
     "AccordError",
@@ -26,6 +27,7 @@ __all__ = [
     "Result",
     "Settings",
     "Stream",
+    "TlsFiles",
     "host",
     "open_node",
 ]
@@ -40,6 +42,7 @@ _HOMES = {
     "Result": "accord.sdk",
     "Settings": "accord.settings",
     "Stream": "accord.sdk",
+    "TlsFiles": "accord.tls",
     "host": "accord.app",
     "open_node": "accord.app",
 }

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlu
 import msgspec
 
 from accord.errors import BadInput, Place
+from accord.tls import TlsFiles, is_this_machine
 
 MASK: Final = "***"
 
@@ -25,7 +26,10 @@ _NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 ENCRYPTED_SCHEMES: Final = frozenset(("tls", "rediss"))
 
-BUS_OPTIONS: Final[dict[BusKind, tuple[str, ...]]] = {"nats": ("ca", "replicas"), "redis": ("ca", "namespace")}
+BUS_OPTIONS: Final[dict[BusKind, tuple[str, ...]]] = {
+    "nats": ("ca", "cert", "key", "replicas"),
+    "redis": ("ca", "cert", "key", "namespace"),
+}
 """What may be behind the `?` of a bus URL."""
 
 
@@ -69,6 +73,17 @@ class BusAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     def encrypted(self) -> bool:
         """Whether there is to be no connection without TLS."""
         return urlsplit(self.url).scheme in ENCRYPTED_SCHEMES
+
+    @property
+    def local(self) -> bool:
+        """Whether every server of it is on this machine."""
+        return all(is_this_machine(urlsplit(f"//{host}").hostname) for host in self.hosts)
+
+    @property
+    def tls(self) -> TlsFiles:
+        """What is believed and shown where the connection is encrypted."""
+        ca, cert, key = (Path(file) if file else None for file in map(self.option, ("ca", "cert", "key")))
+        return TlsFiles(ca, cert, key)
 
     @property
     def hosts(self) -> list[str]:

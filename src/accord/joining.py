@@ -32,6 +32,7 @@ from accord.machine import SystemClock
 from accord.ports import Bus, KeyStore
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
+from accord.tls import SYSTEM, TlsFiles, meaning
 
 if TYPE_CHECKING:
     from accord.bus.redis import RedisBus
@@ -68,6 +69,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     custody: Custody
     drain_within: timedelta = timedelta(seconds=30)
     """How long agents may go on when they are asked to stop."""
+    tls: TlsFiles = SYSTEM
+    """Whose certificates are believed, and which one is shown, to a server."""
     watch: Watch = SILENT
     """Told of each agent when its connection is lost, and when it is there."""
 
@@ -107,7 +110,7 @@ async def join(
 async def _joined(agent: Agent, destination: Destination, station: Station, keys: KeyStore) -> AsyncIterator[Joined]:
     clock, name, token = SystemClock(), f"agent.{agent.organisation}.{agent.name}", secrets.token_hex(8)
     public = await key_of(keys, name)
-    door = _Door(agent, destination, Trust(station.trust), station.watch)
+    door = _Door(agent, destination, station)
     member = Member(
         agent=agent.id,
         organisation=agent.organisation,
@@ -123,7 +126,7 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
             instance=token,
             registry=registry_id(agent.organisation),
             drain_within=station.drain_within,
-            payloads=HttpPayloads(destination.url),
+            payloads=HttpPayloads(destination.url, station.tls),
         )
         worker = Worker(agent, AgentKey(keys, name), bus, clock, bus.trust, options)
         bus.joined.append(worker.announce)
@@ -145,7 +148,7 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
     options = WorkerOptions(
         registry=registry_id(agent.organisation),
         drain_within=station.drain_within,
-        payloads=HttpPayloads(destination.server) if destination.server else None,
+        payloads=HttpPayloads(destination.server, station.tls) if destination.server else None,
     )
     async with _opened(address, agent) as bus:
         told = await _orchestrators(bus, believed, station.watch)
@@ -210,11 +213,11 @@ def _refuse_strangers(named: Collection[KeyId], remembered: Collection[KeyId], t
 class _Door:
     """How one agent gets in."""
 
-    def __init__(self, agent: Agent, destination: Destination, trust: Trust, watch: Watch) -> None:
+    def __init__(self, agent: Agent, destination: Destination, station: Station) -> None:
         self._agent = agent
         self._to = destination
-        self._trust = trust
-        self._watch = watch
+        self._trust = Trust(station.trust)
+        self._station = station
 
     async def open(self, member: Member, clock: SystemClock, stack: AsyncExitStack) -> SocketBus:
         """A connection; where the agent is not known there yet, and this process may, it is enrolled on the way."""
@@ -233,7 +236,9 @@ class _Door:
     ) -> SocketBus:  # fmt: skip
         believed = self._believed(token)
         member = msgspec.structs.replace(member, token=token, trusted=believed)
-        bus = await stack.enter_async_context(SocketBus.open(self._to.url, member, clock, self._watch))
+        bus = await stack.enter_async_context(
+            SocketBus.open(self._to.url, member, clock, self._station.watch, self._station.tls)
+        )
         _refuse_strangers(self._to.trusted, self._trust.of(self._to.url), bus.trust)
         self._trust.keep(self._to.url, {*believed, *bus.trust})
         return bus
@@ -249,23 +254,22 @@ class _Door:
             hint = f"{HOW_TO_ENROL}. Where the agent is known there already: {HOW_TO_TRUST}"
             raise BadInput.of("ACC792", text, hint=hint)
         asked = {"name": self._agent.name, "organisation": self._agent.organisation}
-        answer = await _posted(f"{self._to.url}/v1/enrolments", asked, self._to.credential)
+        answer = await self._posted(f"{self._to.url}/v1/enrolments", asked, self._to.credential)
         return str(answer["text"])
 
-
-async def _posted(url: str, body: dict[str, str], credential: str) -> dict[str, Any]:
-    try:
-        async with httpx.AsyncClient(timeout=ASKED_WITHIN_S) as http:
-            answer = await http.post(url, json=body, headers={"Authorization": f"Bearer {credential}"})
-            found = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        hint = "is `accord serve` running there? its first line says where it listens"
-        said = str(error) or type(error).__name__
-        raise BadInput.of("ACC793", f"{url} does not answer as an orchestrator does: {said}", hint=hint) from error
-    if not answer.is_success:
-        problems = msgspec.convert(found.get("problems", []), tuple[Problem, ...])
-        raise Refused(*problems) if problems else Refused.of("ACC793", f"{url}: status {answer.status_code}")
-    return dict(found)
+    async def _posted(self, url: str, body: dict[str, str], credential: str) -> dict[str, Any]:
+        try:
+            async with httpx.AsyncClient(timeout=ASKED_WITHIN_S, verify=self._station.tls.context()) as http:
+                answer = await http.post(url, json=body, headers={"Authorization": f"Bearer {credential}"})
+                found = answer.json()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            hint = "is `accord serve` running there? its first line says where it listens"
+            said = meaning(error)
+            raise BadInput.of("ACC793", f"{url} does not answer as an orchestrator does: {said}", hint=hint) from error
+        if not answer.is_success:
+            problems = msgspec.convert(found.get("problems", []), tuple[Problem, ...])
+            raise Refused(*problems) if problems else Refused.of("ACC793", f"{url}: status {answer.status_code}")
+        return dict(found)
 
 
 class Trust:

@@ -25,6 +25,7 @@ from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, PlaceOf, Problem
 from accord.postgres.address import StoreAddress, store_address
+from accord.tls import TlsFiles, is_encrypted_or_here, wanted
 
 PREFIX = "ACCORD_"
 _TEXTS = frozenset(
@@ -35,6 +36,12 @@ _TEXTS = frozenset(
         "keys_secret_file",
         "host",
         "server",
+        "server_ca",
+        "server_cert",
+        "server_key",
+        "tls_cert",
+        "tls_key",
+        "tls_clients",
         "store",
         "store_password_file",
         "bus",
@@ -48,7 +55,19 @@ _TEXTS = frozenset(
     )
 )
 
-_FILES = ("passphrase_file", "keys_secret_file", "store_password_file", "bus_password_file", "policies")
+_FILES = (
+    "passphrase_file",
+    "keys_secret_file",
+    "store_password_file",
+    "bus_password_file",
+    "server_ca",
+    "server_cert",
+    "server_key",
+    "tls_cert",
+    "tls_key",
+    "tls_clients",
+    "policies",
+)
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
 """Variables that no file can set: where the home is, the key for servers, and where tests find vectors."""
@@ -106,6 +125,14 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where `accord serve` listens."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8421
     """The port that `accord serve` listens on; 0 is any that is free."""
+    tls_cert: str | None = None
+    """The certificate that `accord serve` shows, PEM, with those that issued it; a new one is taken when it changes."""
+    tls_key: str | None = None
+    """The certificate's key, PEM, without a passphrase."""
+    tls_clients: str | None = None
+    """Certificates, PEM: of clients, only those are let in whose certificate one of these has issued."""
+    require_tls: bool = False
+    """Whether nothing is done without TLS that leaves this machine: not to the store, the bus or a server, nor here."""
     cors_origins: tuple[Annotated[str, Meta(pattern=r"^https?://[^/*]+$")], ...] = ()
     """Origins of web pages whose scripts may ask the server: `["https://console.example.org"]`."""
     max_body_bytes: Annotated[int, Meta(ge=1024)] = 16 << 20
@@ -144,6 +171,12 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The server that commands ask in place of this home, such as `https://accord.example.org`."""
     server_within_s: Annotated[float, Meta(ge=0, le=3600)] = 2.0
     """How long a command tries again where nobody listens at the server's address: it may be starting."""
+    server_ca: str | None = None
+    """Certificates, PEM, of which one has to have issued the server's, in place of the system's; for agents, too."""
+    server_cert: str | None = None
+    """The certificate that commands and agents show a server, PEM, where it wants one."""
+    server_key: str | None = None
+    """The key of `server_cert`, PEM, without a passphrase."""
     insecure_http: bool = False
     """Whether commands send their key to servers on other machines without TLS."""
     agent_returns_within_s: Annotated[float, Meta(gt=0, le=3600)] = 8.0
@@ -181,6 +214,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     agent_tags: Mapping[AgentId, tuple[str, ...]] = {}
     host: str = "127.0.0.1"
     port: int = 8421
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_clients: Path | None = None
+    require_tls: bool = False
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 16 << 20
     request_within_s: float = 30.0
@@ -200,11 +237,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_roles: Mapping[str, Role] = {}
     server: str | None = None
     server_within_s: float = 2.0
+    server_ca: Path | None = None
+    server_cert: Path | None = None
+    server_key: Path | None = None
     insecure_http: bool = False
     agent_returns_within_s: float = 8.0
     drain_within_s: float = 10.0
     api_key: str | None = None
     """The key that is shown to servers, from the environment alone."""
+
+    @property
+    def tls(self) -> TlsFiles:
+        """What connections to a server believe and show."""
+        return TlsFiles(self.server_ca, self.server_cert, self.server_key)
 
     @property
     def credentials(self) -> Path:
@@ -253,8 +298,8 @@ def read_settings(
     """The settings of this process. `home`, `store` and `bus` are flags, which beat the environment.
 
     Raises:
-        BadInput: ACC901 something is set that nobody knows, ACC902 a value that cannot be, ACC903 an unreadable file;
-            all problems at once.
+        BadInput: ACC901 something is set that nobody knows, ACC902 a value that cannot be, ACC903 an unreadable file,
+            ACC861 a way without TLS where `require_tls` is on; all problems at once.
     """
     given = os.environ if environment is None else environment
     where = home or (Path(given["ACCORD_HOME"]) if given.get("ACCORD_HOME") else platformdirs.user_data_path("accord"))
@@ -267,7 +312,20 @@ def read_settings(
     values["keys"] = keys_address(chosen.keys) if chosen.keys else None
     values["store"] = store or (store_address(chosen.store) if chosen.store else None)
     values["bus"] = bus or (bus_address(chosen.bus) if chosen.bus else None)
-    return Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
+    settings = Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
+    BadInput.raise_if(_plain_ways(settings) if settings.require_tls else ())
+    return settings
+
+
+def _plain_ways(settings: Settings) -> Iterator[Problem]:
+    """Ways to other machines that are not encrypted, or lead to nobody knows whom."""
+    store, bus, server = settings.store, settings.bus, settings.server
+    if store is not None and not (store.local or store.verifies):
+        yield wanted(f"the store {store}", "add ?sslmode=verify-full to its URL, and sslrootcert=FILE")
+    if bus is not None and not (bus.local or bus.encrypted):
+        yield wanted(f"the bus {bus}", "write tls:// or rediss://")
+    if server is not None and not is_encrypted_or_here(server):
+        yield wanted(f"the server {server}", "use its https URL")
 
 
 def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:

@@ -88,8 +88,10 @@ class RedisBus:
     ) -> AsyncIterator[RedisBus]:
         """The bus of an organisation on the server at this address; agents there are told these keys of ours.
 
-        Raises BusUnavailable.
+        Raises BusUnavailable, and BadInput ACC860.
         """
+        if address.encrypted:
+            address.tls.context()  # what cannot be used is told at once, and not as a server that cannot be reached
         bus = cls(address, organisation, tuning, keys)
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(bus.line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -36,6 +37,7 @@ from accord.domain.signature import PublicKey, parse_statement, statement_digest
 from accord.errors import AccordError, KeyUnusable, MessageRefused, Overloaded, Problem
 from accord.ports import Clock, Delivery, Inbox, KeyStore, Parcel, agent_subject, is_notice, notice_subject
 from accord.statements import Draft, Signer
+from accord.tls import SYSTEM, TlsFiles, meaning
 
 logger = logging.getLogger("accord.connection")
 
@@ -100,8 +102,9 @@ class _Lost(Exception):
 class SocketBus:
     """One instance's connection; open it with `open`."""
 
-    def __init__(self, url: str, member: Member, clock: Clock, watch: Watch = SILENT) -> None:
+    def __init__(self, url: str, member: Member, clock: Clock, watch: Watch = SILENT, tls: TlsFiles = SYSTEM) -> None:
         self._url = url
+        self._tls: ssl.SSLContext | bool = tls.context() if url.startswith("https:") else True
         self._watch = watch
         self._told_lost = False
         self._member = member
@@ -122,13 +125,16 @@ class SocketBus:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, member: Member, clock: Clock, watch: Watch = SILENT) -> AsyncIterator[Self]:
+    async def open(
+        cls, url: str, member: Member, clock: Clock, watch: Watch = SILENT, tls: TlsFiles = SYSTEM
+    ) -> AsyncIterator[Self]:
         """A bus that is connected, and stays so; `watch` is told when it is not, also before it is for the first time.
 
         Raises:
+            BadInput: ACC860 a file with certificates cannot be used.
             MessageRefused: the server does not let this agent in, or is none that it trusts.
         """
-        bus = cls(url, member, clock, watch)
+        bus = cls(url, member, clock, watch, tls)
         loop = asyncio.create_task(bus._stay_connected(), name="accord-connection")
         try:
             await bus._welcome()
@@ -220,7 +226,7 @@ class SocketBus:
     async def _stay_connected(self) -> None:
         backoff_s = 0.0
         while not self.ended.done():
-            connection = _Connection(self._url, self._take)
+            connection = _Connection(self._url, self._tls, self._take)
             try:
                 async with connection:
                     await self._join(connection)
@@ -232,7 +238,7 @@ class SocketBus:
                 self.ended.set_exception(error)
                 return
             except (AccordError, OSError, TimeoutError, _Lost, socketio.exceptions.SocketIOError) as error:
-                self._is_lost(str(error) or type(error).__name__)
+                self._is_lost(meaning(error))
             finally:
                 self._joined.clear()
                 self._connection = None
@@ -300,10 +306,10 @@ class SocketBus:
 class _Connection:
     """One Socket.IO connection, from its opening to its loss."""
 
-    def __init__(self, url: str, take: Callable[[str, Message], Awaitable[None]]) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | bool, take: Callable[[str, Message], Awaitable[None]]) -> None:
         self._url = url
         self._take = take
-        self._http = aiohttp.ClientSession()
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls))
         self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
         loop = asyncio.get_running_loop()
         self._challenged: asyncio.Future[str] = loop.create_future()

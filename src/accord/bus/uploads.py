@@ -12,6 +12,7 @@ import msgspec
 
 from accord.domain.large import Blob
 from accord.errors import ContractViolation, MessageRefused, NotFound, Problem, StoreUnavailable
+from accord.tls import SYSTEM, TlsFiles
 
 logger = logging.getLogger("accord.connection")
 
@@ -23,14 +24,15 @@ BACKOFF_FIRST_S: Final = 0.5
 class HttpPayloads:
     """Uploads to an orchestrator's gateway, and fetches from it; what breaks off while it is fetched goes on there."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: TlsFiles = SYSTEM) -> None:
         self._url = f"{url}/v1/uploads"
+        self._tls = tls.context() if url.startswith("https:") else False
         self._timeout = httpx.Timeout(SILENT_MAX_S)
 
     async def bring(self, statement: bytes, chunks: AsyncIterator[bytes]) -> Blob:
         headers = {"Accord-Statement": statement.decode("ascii"), "Content-Type": "application/json"}
         try:
-            async with httpx.AsyncClient(timeout=self._timeout) as http:
+            async with self._client() as http:
                 answer = await http.put(self._url, content=chunks, headers=headers)
         except httpx.HTTPError as error:
             raise StoreUnavailable.of("ACC797", f"the upload broke off: {error!r}") from error
@@ -43,7 +45,7 @@ class HttpPayloads:
         while read < blob.length_bytes:
             try:
                 async with (
-                    httpx.AsyncClient(timeout=self._timeout) as http,
+                    self._client() as http,
                     http.stream(
                         "GET", f"{self._url}/{blob.sha256}", headers={**headers, "Accord-Offset": str(read)}
                     ) as answer,
@@ -59,6 +61,9 @@ class HttpPayloads:
                     raise StoreUnavailable.of("ACC797", f"the document cannot be read on: {error!r}") from error
                 logger.warning("fetching broke off after %d bytes, going on: %r", read, error)
                 await asyncio.sleep(BACKOFF_FIRST_S * 2**tries)
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=self._timeout, verify=self._tls)
 
 
 class _Told(msgspec.Struct):

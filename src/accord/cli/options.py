@@ -137,6 +137,20 @@ Server: TypeAlias = Annotated[
     ),
 ]
 
+Ca: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca",
+        metavar="FILE",
+        help="Certificates, PEM, of which one has to have issued the server's; ACCORD_SERVER_CA where it is left out, "
+        "else those of the system.",
+        show_default=False,
+    ),
+]
+
+named_ca: ContextVar[Path | None] = ContextVar("named_ca", default=None)
+"""What `--ca` in front of the command says."""
+
 named_server: ContextVar[str | None] = ContextVar("named_server", default=None)
 """What `--server` in front of the command says, for `Shared` of the command behind it."""
 
@@ -159,7 +173,9 @@ class Shared(msgspec.Struct, frozen=True):
 
     def settings(self) -> Settings:
         """The settings that hold for this command. Raises BadInput."""
-        return read_settings(home=self.home, store=self._named_store(), bus=self._named_bus())
+        settings = read_settings(home=self.home, store=self._named_store(), bus=self._named_bus())
+        ca = named_ca.get()
+        return settings if ca is None else msgspec.structs.replace(settings, server_ca=ca)
 
     def _named_store(self) -> StoreAddress | None:
         """The store that `--store` names. Raises BadInput ACC585 where it holds a password."""
@@ -188,7 +204,7 @@ class Shared(msgspec.Struct, frozen=True):
     def command(self, words: str) -> str:
         """A later command about the same: `runs resume RUN` with the options that it needs as well."""
         server = f" --server {quote(self.named_server)}" if self.named_server else ""
-        return f"accord{server} {words}{self.again}"
+        return f"accord{_ca_again()}{server} {words}{self.again}"
 
     @property
     def again(self) -> str:
@@ -196,6 +212,11 @@ class Shared(msgspec.Struct, frozen=True):
         home = f" --home {quote(str(self.home))}" if self.home else ""
         agents = "".join(f" --agents {quote(target)}" for target in self.agents)
         return home + agents + (" --wait" if self.waits else "")
+
+
+def _ca_again() -> str:
+    ca = named_ca.get()
+    return f" --ca {quote(str(ca))}" if ca else ""
 
 
 def _refuse_password(places: str) -> NoReturn:

@@ -12,9 +12,10 @@ from accord.client.connection import Connection, checked_url, is_loopback, logge
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.credentials import read_credential
-from accord.errors import Unauthenticated
+from accord.errors import BadInput, Unauthenticated
 from accord.service import Service
 from accord.settings import Settings
+from accord.tls import is_encrypted_or_here, wanted
 
 
 @asynccontextmanager
@@ -32,7 +33,10 @@ def connected(
     url: str, settings: Settings, patience: Patience = PATIENT, tell: Callable[[str], None] = logger.info
 ) -> Connection:
     """The connection to a server, to be opened; `tell` is as there. Raises BadInput, Unauthenticated, KeyUnusable."""
-    return Connection(url, _key(url, settings), patience=patience, insecure_http=settings.insecure_http, tell=tell)
+    if settings.require_tls and not is_encrypted_or_here(url):
+        raise BadInput(wanted(f"the server {url}", "use its https URL"))
+    key, plain = _key(url, settings), settings.insecure_http
+    return Connection(url, key, patience=patience, insecure_http=plain, tls=settings.tls, tell=tell)
 
 
 def _tell(words: str) -> None:

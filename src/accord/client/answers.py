@@ -24,6 +24,7 @@ from accord.errors import (
     Unauthenticated,
     refusal_of,
 )
+from accord.tls import meaning
 
 T = TypeVar("T")
 
@@ -65,8 +66,11 @@ def not_understood(response: httpx.Response, why: str) -> StoreUnavailable:
 
 def unreachable(url: object, error: Exception) -> StoreUnavailable:
     """The error that nobody answers."""
-    said = "nobody listens there" if is_refused(error) else str(error) or type(error).__name__
+    said = "nobody listens there" if is_refused(error) else meaning(error)
     hint = "is it running? `accord serve` starts one here; --server and ACCORD_SERVER say which one is asked"
+    if str(url).startswith("https:") and isinstance(error, httpx.ReadError | httpx.RemoteProtocolError):
+        said = f"it has cut the connection off ({said})"
+        hint = "it may want a certificate, of an authority that its --tls-clients names: server_cert, server_key"
     return StoreUnavailable.of("ACC970", f"the server at {url} cannot be reached: {said}", hint=hint)
 
 

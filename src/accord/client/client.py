@@ -25,6 +25,7 @@ from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import BadInput
 from accord.ports import RunState as State
 from accord.service import Service
+from accord.tls import SYSTEM, TlsFiles
 from accord.views.agents import AgentDocument
 from accord.views.approvals import ListedApproval
 from accord.views.planning import is_reference
@@ -51,14 +52,17 @@ class Client:
         *,
         patience: Patience = PATIENT,
         insecure_http: bool = False,
+        tls: TlsFiles = SYSTEM,
     ) -> None:
-        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines.
+        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines; `tls`
+        says whose certificates are believed, and which one is shown.
 
         Raises:
-            BadInput: ACC972 the URL is none, ACC974 the key would be sent in the clear.
+            BadInput: ACC972 the URL is none, ACC974 the key would be sent in the clear, ACC860 a file of certificates
+                cannot be used.
             Unauthenticated: ACC973 there is no key.
         """
-        self._connection = Connection(url, key, patience=patience, insecure_http=insecure_http)
+        self._connection = Connection(url, key, patience=patience, insecure_http=insecure_http, tls=tls)
 
     async def __aenter__(self) -> Self:
         await self._connection.__aenter__()

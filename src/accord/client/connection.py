@@ -26,6 +26,7 @@ from httpx_sse import EventSource, ServerSentEvent, SSEError
 from accord.client.answers import AGAIN, error_of, is_refused, not_understood, retry_after_s, unreachable, value_of
 from accord.client.patience import PATIENT, Patience
 from accord.errors import BadInput, Unauthenticated
+from accord.tls import SYSTEM, TlsFiles
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
@@ -61,21 +62,24 @@ class _Tries:
 class Connection:
     """A connection to a server; open it with `async with`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how to get there, and how to wait
         self,
         url: str,
         key: str,
         *,
         patience: Patience = PATIENT,
         insecure_http: bool = False,
+        tls: TlsFiles = SYSTEM,
         transport: httpx.AsyncBaseTransport | None = None,
         tell: Callable[[str], None] = logger.info,
     ) -> None:
-        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines. `tell`
-        gets the words for a person who waits, once for a connection, and once for each feed that is cut.
+        """`key` is an API key, or a bearer token. `insecure_http` lets it be sent without TLS to other machines; `tls`
+        says whose certificates are believed, and which one is shown. `tell` gets the words for a person who waits, once
+        for a connection, and once for each feed that is cut.
 
         Raises:
-            BadInput: ACC972 this is no URL of a server, ACC974 the key would be sent in the clear.
+            BadInput: ACC972 this is no URL of a server, ACC974 the key would be sent in the clear, ACC860 a file of
+                certificates cannot be used.
             Unauthenticated: ACC973 there is no key.
         """
         self.url = checked_url(url, insecure_http=insecure_http)
@@ -89,6 +93,7 @@ class Connection:
             headers={"Authorization": f"Bearer {_checked_key(key)}", "User-Agent": AGENT, "Accept": "application/json"},
             timeout=httpx.Timeout(patience.answer_s, connect=patience.connect_s),
             transport=transport,
+            verify=tls.context() if self.url.scheme == "https" else False,
             mounts=_NO_PROXIES if is_loopback(self.url) else None,
         )
 

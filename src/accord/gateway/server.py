@@ -12,7 +12,6 @@ import ipaddress
 import logging
 import resource
 import socket
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -21,10 +20,13 @@ from typing import Final
 
 import msgspec
 import uvicorn
+from msgspec.structs import replace
 
-from accord.errors import BadInput, Place, Problem
+from accord.errors import BadInput, Problem
 from accord.gateway.application import Gateway
+from accord.gateway.certificate import Certificate
 from accord.gateway.entrance import Entrance
+from accord.tls import wanted
 
 logger = logging.getLogger("accord.gateway")
 
@@ -42,10 +44,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     """0: any that is free."""
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_clients: Path | None = None
+    """Certificates of those that issue clients' certificates; who shows none of theirs is not let in."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose word is taken for whom they ask."""
     insecure_http: bool = False
     """Whether others than this machine may be served without TLS."""
+    require_tls: bool = False
+    """Whether they may not, whatever else is said."""
 
     @property
     def loopback(self) -> bool:
@@ -64,7 +70,12 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             given, missing = ("--tls-key", "--tls-cert") if self.tls_cert is None else ("--tls-cert", "--tls-key")
             yield Problem("ACC963", f"there is {given} without {missing}", hint=f"give {missing} FILE as well, PEM")
         elif self.tls_cert is not None and self.tls_key is not None:
-            yield from _certificate_problems(self.tls_cert, self.tls_key)
+            yield from _certificate_problems(self)
+        elif self.tls_clients is not None:
+            text = "without TLS no client shows a certificate"
+            yield Problem("ACC963", text, hint="give --tls-cert and --tls-key as well")
+        elif not self.loopback and self.require_tls:
+            yield wanted(f"serving at {self.host}", "give --tls-cert and --tls-key")
         elif not self.loopback and not self.insecure_http:
             text = (
                 f"{self.host} can be reached by other machines, and without TLS they would send their keys in the clear"
@@ -112,8 +123,10 @@ async def serving(
     """The gateway, served on this socket inside; the task ends only where serving fails. On the way out it drains: no
     new connection is taken, requests under way may end within that time.
     """
-    server = _Server(gateway, address, drain_within)
+    certificate = Certificate(address) if address.tls_cert is not None else None
+    server = _Server(gateway, address, certificate, drain_within)
     running = asyncio.create_task(server.serve(sockets=[taken]), name="accord-server")
+    watching = asyncio.create_task(certificate.watch(), name="accord-certificate") if certificate else None
     started = asyncio.create_task(server.listening.wait())
     await asyncio.wait([running, started], return_when=asyncio.FIRST_COMPLETED)
     started.cancel()
@@ -127,12 +140,17 @@ async def serving(
         await gateway.drain()
         server.should_exit = True
         await running
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait([watching])
 
 
 class _Server(uvicorn.Server):
     """Uvicorn, without its signal handlers: who runs the loop decides when it ends."""
 
-    def __init__(self, app: Gateway, address: Address, drain_within: timedelta) -> None:
+    def __init__(
+        self, app: Gateway, address: Address, certificate: Certificate | None, drain_within: timedelta
+    ) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -147,8 +165,7 @@ class _Server(uvicorn.Server):
             ws_max_size=app.options.max_message_bytes,
             ws_per_message_deflate=False,  # payloads are small or large and compressed by their makers; it costs CPU
             timeout_graceful_shutdown=max(1, round(drain_within.total_seconds())),
-            ssl_certfile=address.tls_cert,
-            ssl_keyfile=address.tls_key,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate is not None else None,
         )
         super().__init__(config)
         self.listening = asyncio.Event()
@@ -169,15 +186,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _certificate_problems(certificate: Path, key: Path) -> Iterator[Problem]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def _certificate_problems(address: Address) -> Iterator[Problem]:
     try:
-        # A password would be asked for at the terminal, by OpenSSL itself.
-        context.load_cert_chain(certificate, key, password=lambda: b"")
-    except (OSError, ssl.SSLError) as error:
-        text = f"the certificate or its key cannot be used: {error.strerror or error}"
-        hint = "both are PEM files; the certificate first, then those that issued it; the key without a passphrase"
-        yield Problem("ACC962", text, Place(file=f"{certificate}, {key}"), hint)
+        Certificate(address)
+    except BadInput as error:
+        yield from (replace(problem, code="ACC962") for problem in error.problems)
 
 
 def _unusable(address: Address, error: OSError | OverflowError) -> BadInput:

@@ -18,6 +18,7 @@ from accord.addresses import BusAddress
 from accord.domain.message import PAYLOAD_MAX_BYTES
 from accord.errors import BusUnavailable, Overloaded
 from accord.nats.driver import Client, Msg, RawCredentials, errors, nkeys
+from accord.tls import meaning
 
 logger = logging.getLogger("accord.bus")
 
@@ -111,7 +112,12 @@ class _Client(Client):
 
     async def connect(self, *given: Any, **named: Any) -> None:
         with _heeding_cancellation():
-            await super().connect(*given, **named)
+            try:
+                await super().connect(*given, **named)
+            except ssl.SSLError:
+                self.abort()
+                self._transport = None  # asyncio never tells whoever waits for its end that a handshake has failed
+                raise
 
     async def request(self, *given: Any, **named: Any) -> Msg:
         with _heeding_cancellation():
@@ -138,6 +144,11 @@ class _Client(Client):
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+
+    def why(self, error: Exception) -> str:
+        """What it means that connecting has failed. What a server says of our certificate is known to the reader."""
+        reader = getattr(self._transport, "_io_reader", None)
+        return meaning((reader.exception() if reader is not None else None) or error)
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         await self._flush_pending(force_flush=True)
@@ -322,8 +333,9 @@ class Connection:
             for renew in list(self.renewed):
                 await renew()
         except (errors.Error, OSError, TimeoutError) as error:
+            why = client.why(error)
             await _closed(client)
-            raise self.away(str(error) or type(error).__name__) from error
+            raise self.away(why) from error
         except BaseException:
             await _closed(client)
             raise
@@ -411,10 +423,7 @@ def _told(message: Msg) -> str:
 def _tls(address: BusAddress) -> dict[str, Any]:
     if not address.encrypted:
         return {}
-    try:
-        return {"tls": ssl.create_default_context(cafile=address.option("ca"))}
-    except OSError as error:
-        raise BusUnavailable.of("ACC758", f"the certificates of {address} cannot be read: {error}") from error
+    return {"tls": address.tls.context()}
 
 
 def _proof(address: BusAddress) -> dict[str, Any]:

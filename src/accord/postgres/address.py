@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import msgspec
 
 from accord.addresses import masked, ports_are_numbers
 from accord.errors import BadInput, Place
+from accord.tls import is_this_machine
 
 SCHEMES = ("postgresql", "postgres")
 
@@ -31,6 +32,20 @@ class StoreAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
             hint = "write postgresql://USER@HOST/DATABASE: the password is in the file"
             raise BadInput.of("ACC583", f"{self} has a password itself, or names no user", hint=hint)
         return StoreAddress(urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{where}")))
+
+    @property
+    def local(self) -> bool:
+        """Whether every server of it is on this machine."""
+        parts = urlsplit(self.url)
+        named = parts.netloc.rpartition("@")[2] or ",".join(parse_qs(parts.query).get("host", []))
+        return all(
+            is_this_machine(host if host[:1] in "/@" else urlsplit(f"//{host}").hostname) for host in named.split(",")
+        )
+
+    @property
+    def verifies(self) -> bool:
+        """Whether a connection is made to a server alone whose certificate is its name's."""
+        return parse_qs(urlsplit(self.url).query).get("sslmode", [""])[-1] == "verify-full"
 
     @property
     def has_password(self) -> bool:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from accord.errors import StoreCorrupt, StoreError, StoreUnavailable
 from accord.postgres.address import StoreAddress
 from accord.postgres.driver import asyncpg
+from accord.tls import meaning
 
 STALE = "AC001"
 """The SQLSTATE of our functions for a head or an epoch that is not the assumed one."""
@@ -51,7 +52,7 @@ OTHERWISE = ("ACC575", "failed", "look into the server's log; accord doctor may 
 def as_store_error(error: Exception, address: StoreAddress) -> StoreError:
     """The StoreError for a failure of the database at this address."""
     kind, (code, what, hint) = _meaning(error)
-    told = str(error) or type(error).__name__
+    told = meaning(error)
     return kind.of(code, f"the store {address} {what}: {told}", hint=hint)
 
 

@@ -13,6 +13,9 @@ ANSWER_WITHIN_S: Final = 10.0
 
 PORT: Final = 6379
 
+_FILES: Final = {"ssl_ca_certs": "ca", "ssl_certfile": "cert", "ssl_keyfile": "key"}
+"""The driver's names of the files with certificates and keys, each with the option that names one."""
+
 
 def host_of(address: BusAddress) -> tuple[str, int]:
     """The server's host and port."""
@@ -40,4 +43,5 @@ def new_connection(address: BusAddress) -> Connection:
     }
     if not address.encrypted:
         return Connection(**how)
-    return SSLConnection(**how, ssl_ca_certs=address.option("ca"), ssl_check_hostname=True)
+    files: dict[str, Any] = {name: address.option(option) for name, option in _FILES.items()}
+    return SSLConnection(**how, **files, ssl_check_hostname=True)

@@ -6,6 +6,7 @@ from typing import Final
 
 from accord.errors import BusUnavailable
 from accord.redis.driver import exceptions
+from accord.tls import meaning
 
 _SCRIPTS = "an orchestrator of this version, or of a newer one, has to run: it brings the scripts"
 _WRITES = "raise maxmemory, or connect to the primary; accord doctor tells which"
@@ -42,7 +43,7 @@ FAILURES = (exceptions.RedisError, OSError, TimeoutError)
 
 def as_bus_error(error: BaseException, address: object) -> BusUnavailable:
     """The error for a failure of the server at this address."""
-    told = str(error) or type(error).__name__
+    told = meaning(error)
     if _OF_A_SCRIPT in told:
         error = exceptions.NoPermissionError(told)
     code, what, hint = next((found for kind, found in _MEANINGS if isinstance(error, kind)), _OTHERWISE)

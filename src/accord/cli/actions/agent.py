@@ -17,13 +17,15 @@ from accord.bus.socketio import Watch
 from accord.cli.children import Child, kept_running, parent_gone, until_stopped
 from accord.cli.errors import DONE
 from accord.cli.hosting import agents_of
-from accord.cli.options import Shared
+from accord.cli.options import Shared, named_ca
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, ended_or_interrupted, tell_draining
 from accord.credentials import read_credential
 from accord.domain.ids import KeyId
+from accord.errors import BadInput
 from accord.joining import Destination, Joined, Station, join
 from accord.settings import Settings
+from accord.tls import is_encrypted_or_here, wanted
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +88,8 @@ class _Connections:
 
 def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextManager[list[Joined]]:
     settings = shared.settings()
+    if settings.require_tls and not is_encrypted_or_here(asked.url) and urlsplit(asked.url).scheme not in BUS_SCHEMES:
+        raise BadInput(wanted(f"the server {asked.url}", "use its https URL"))
     destination = Destination(
         url=asked.url.rstrip("/"),
         bus=_bus(asked.url, settings),
@@ -99,6 +103,7 @@ def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextM
         custody=settings.custody,
         drain_within=timedelta(seconds=asked.drain_s),
         watch=watch,
+        tls=settings.tls,
     )
     return join(agents_of(asked.target), destination, station)
 
@@ -124,7 +129,9 @@ async def _many(shared: Shared, asked: Asked, instances: int, screen: Screen) ->
 
 def _command(shared: Shared, asked: Asked) -> list[str]:
     """The command of one instance; it is known by now and needs no token."""
-    server = ["--server", shared.named_server] if shared.named_server else []
+    ca = named_ca.get()
+    server = ["--ca", str(ca)] if ca else []
+    server += ["--server", shared.named_server] if shared.named_server else []
     command = [sys.executable, "-m", "accord", *server, "agent", asked.target, "--connect", asked.url, "--child"]
     command += [part for key in asked.trust for part in ("--trust", key)]
     command += ["--drain", str(asked.drain_s)]

@@ -45,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True):
     port: int | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_clients: Path | None = None
     insecure_http: bool = False
 
 
@@ -142,9 +143,11 @@ def address_of(settings: Settings, asked: Asked) -> Address:
     return Address(
         host=settings.host if asked.host is None else asked.host,
         port=settings.port if asked.port is None else asked.port,
-        tls_cert=asked.tls_cert,
-        tls_key=asked.tls_key,
+        tls_cert=asked.tls_cert or settings.tls_cert,
+        tls_key=asked.tls_key or settings.tls_key,
+        tls_clients=asked.tls_clients or settings.tls_clients,
         insecure_http=asked.insecure_http,
+        require_tls=settings.require_tls,
         trusted_proxies=settings.trusted_proxies,
     )
 

@@ -64,6 +64,7 @@ def _command(shared: Shared, asked: Asked, worker: Worker) -> list[str]:
         "--host": asked.host,
         "--tls-cert": asked.tls_cert,
         "--tls-key": asked.tls_key,
+        "--tls-clients": asked.tls_clients,
         "--home": shared.home,
         "--store": shared.store,
         "--bus": shared.bus,

@@ -31,7 +31,7 @@ from accord.cli.commands.run import run
 from accord.cli.commands.serve import serve
 from accord.cli.commands.verify import verify
 from accord.cli.errors import EXIT_CODES
-from accord.cli.options import Server, named_server
+from accord.cli.options import Ca, Server, named_ca, named_server
 
 PURPOSE = "Work for agents that do not trust each other: plan it, verify it, run it, and prove who did what."
 
@@ -76,8 +76,10 @@ def _print_version(asked: bool) -> None:
 @app.callback(help=PURPOSE)
 def _top(
     server: Server = None,
+    ca: Ca = None,
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     named_server.set(server)
+    named_ca.set(ca)

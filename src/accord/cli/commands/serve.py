@@ -50,7 +50,8 @@ def serve(  # noqa: PLR0913 - one parameter per option
         typer.Option(
             "--tls-cert",
             metavar="FILE",
-            help="Serve with TLS: the certificate, PEM, with those that issued it.",
+            help="Serve with TLS: the certificate, PEM, with those that issued it; the setting tls_cert where it is "
+            "left out.",
             rich_help_panel=NETWORK_PANEL,
             show_default=False,
         ),
@@ -61,6 +62,16 @@ def serve(  # noqa: PLR0913 - one parameter per option
             "--tls-key",
             metavar="FILE",
             help="The certificate's key, PEM, without a passphrase.",
+            rich_help_panel=NETWORK_PANEL,
+            show_default=False,
+        ),
+    ] = None,
+    tls_clients: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-clients",
+            metavar="FILE",
+            help="Let in only clients that show a certificate which one of these, PEM, has issued.",
             rich_help_panel=NETWORK_PANEL,
             show_default=False,
         ),
@@ -101,7 +112,7 @@ def serve(  # noqa: PLR0913 - one parameter per option
     - `accord serve --store postgresql://accord@db.example.org/accord --bus nats://accord@bus.example.org`
     - `accord serve --bus nats://127.0.0.1 --workers 4`
     """
-    asked = action.Asked(host, port, tls_cert, tls_key, insecure_http)
+    asked = action.Asked(host, port, tls_cert, tls_key, tls_clients, insecure_http)
     if workers > 1:
         several.serve_by_workers(shared, asked, workers)
     else:
