@@ -95,13 +95,33 @@ async def _is_told(client: Client, run: str, told: list[int]) -> bool:
     return True
 
 
+class Standstill(msgspec.Struct, frozen=True):
+    """A time in which a bus, or an instance that is connected to it, did nothing: the bus may then have given what it
+    had delivered to another instance. Only the lease tells which answer counts.
+    """
+
+    since_s: float
+    until_s: float
+    process: int | None = None
+    """The number of the instance's process; none where it was the bus."""
+
+
+AGAIN_WITHIN_S = 15.0
+"""So long after a standstill something that was delivered again may be done at last: it waits in a queue until then."""
+
+
 class Deeds:
     """What agents have done, against what they had to do."""
 
-    def __init__(self, effects: list[Effect], killed: Collection[int]) -> None:
+    def __init__(
+        self, effects: list[Effect], killed: Collection[int], standstills: Collection[Standstill] = ()
+    ) -> None:
         self._effects = effects
         self._killed = killed
         """The numbers of all processes that were killed."""
+        self._standstills = standstills
+        self.delivered_again = 0
+        """How many attempts two instances have made, because one of them or the bus stood still."""
 
     def problems(self, flows: Mapping[str, Flow], attempts: Mapping[tuple[RunId, TaskId, int], int]) -> Iterator[str]:
         """Every effect is one that has to be, has the right value, and no attempt was made twice; `attempts` is how
@@ -111,20 +131,33 @@ class Deeds:
         values = {effect.key: effect.value for effect in self._effects}
         yield from (f"{key} was done and gave {value}" for key, value in values.items() if wanted.get(key) != value)
         yield from (f"{key} was never done" for key in wanted if key not in values)
-        made: dict[tuple[str, int], list[int]] = defaultdict(list)
+        made: dict[tuple[str, int], list[Effect]] = defaultdict(list)
         for effect in self._effects:
-            made[effect.key, effect.attempt].append(effect.process)
-        for (key, attempt), processes in made.items():
+            made[effect.key, effect.attempt].append(effect)
+        for (key, attempt), times in made.items():
             run, task, epoch = key.split("/")
             if attempt > attempts.get((RunId(run), TaskId(task), int(epoch)), 0):
                 yield f"attempt {attempt} of {key} was made and never assigned"
-            if self._is_once_too_often(processes):
-                yield f"attempt {attempt} of {key} was made {len(processes)} times"
+            if self._is_once_too_often(times):
+                yield f"attempt {attempt} of {key} was made {len(times)} times"
 
-    def _is_once_too_often(self, processes: list[int]) -> bool:
-        """Nobody makes an attempt twice, and no two do; but of one that was killed nobody knows what it had done."""
+    def _is_once_too_often(self, times: list[Effect]) -> bool:
+        """Nobody makes an attempt twice, and no two do; but of one that was killed nobody knows what it had done, and
+        a bus delivers at least once.
+        """
+        processes = [one.process for one in times]
         alive = [process for process in processes if process not in self._killed]
-        return len(alive) > 1 or len(set(processes)) < len(processes)
+        if len(set(processes)) < len(processes):
+            return True
+        if len(alive) < 2:
+            return False
+        self.delivered_again += 1
+        return not any(self._explains(one, times) for one in self._standstills)
+
+    def _explains(self, standstill: Standstill, times: list[Effect]) -> bool:
+        last_s = max(one.at_s for one in times)
+        in_time = standstill.since_s <= last_s <= standstill.until_s + AGAIN_WITHIN_S
+        return in_time and standstill.process in {None, *(one.process for one in times)}
 
 
 def _total(value: Any) -> int:

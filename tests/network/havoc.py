@@ -26,7 +26,7 @@ from accord.testing.audit import Audit, swept
 from accord.testing.postgres import PostgresServer
 
 from .faults import ENDS, Fault, Loss, Owners, Size, faults, now_s, spread, stopped
-from .flows import STUBBORN, Deeds, Flow, random_flows, told_of
+from .flows import STUBBORN, Deeds, Flow, Standstill, random_flows, told_of
 from .processes import ACCORD, HERE, Started, effects_in
 from .proxy import Proxy
 
@@ -83,6 +83,8 @@ class Havoc:
         """How long each run took."""
         self.losses: list[Loss] = []
         self.attempts = 0
+        self.standstills: list[Standstill] = []
+        self.delivered_again = 0
         self.problems: list[str] = []
         self.log: list[str] = []
         self._locks: dict[str, asyncio.Lock] = {}
@@ -256,8 +258,11 @@ class Havoc:
         agent = self.agents[number]
         pid = self._pid(agent)
         if kind == "still":
+            since_s = now_s()
             with stopped(pid):
                 await asyncio.sleep(lasts_s)  # as above
+            if self._is_on_bus(number):
+                self.standstills.append(Standstill(since_s, now_s(), pid))
             return
         await agent.end(ENDS[kind])
         await asyncio.sleep(lasts_s / 4)  # as above
@@ -288,11 +293,13 @@ class Havoc:
         await self._away(server, lasts_s)
 
     async def _of_bus(self, kind: str, number: int, lasts_s: float) -> None:
+        since_s = now_s()
         if kind == "still":
             with stopped(self.place.bus.pid):
                 await asyncio.sleep(lasts_s)  # as above
-            return
-        await self._away(self.place.bus, lasts_s)
+        else:
+            await self._away(self.place.bus, lasts_s)
+        self.standstills.append(Standstill(since_s, now_s()))
 
     async def _away(self, server: PostgresServer | BusServer, lasts_s: float) -> None:
         try:
@@ -323,8 +330,10 @@ class Havoc:
             self.problems.append(f"{len(self.started)} runs were started, the journal has {len(audit.runs)}")
         for run, result in self.results.items():
             self.problems.extend(self.started[run].mistakes(run, result))
-        deeds = Deeds(effects_in(self.effects), set[int]().union(*(agent.killed for agent in self.agents)))
+        killed = set[int]().union(*(agent.killed for agent in self.agents))
+        deeds = Deeds(effects_in(self.effects), killed, self.standstills)
         self.problems.extend(deeds.problems(self.started, audit.attempts))
+        self.delivered_again = deeds.delivered_again
         self.attempts = audit.attempts.total()
         return self.problems
 
@@ -337,6 +346,7 @@ class Havoc:
             "runs": len(self.results),
             "effects": len({effect.key for effect in effects}),
             "done more than once": len(effects) - len({effect.key for effect in effects}),
+            "made by two instances after a standstill": self.delivered_again,
             "attempts": self.attempts,
             "claims of partitions": self.owners.epochs,
             "taken over": {kind: spread(took) for kind, took in self._taken_over().items()},

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from typing import Any
 
 import orjson
@@ -40,7 +41,8 @@ async def add(parts: list[Any], *, context: Context) -> dict[str, Any]:
     """One more than all parts together; some results are too long for an event."""
     await asyncio.sleep(chance.random() * 0.1)
     value = 1 + total(parts)
-    os.write(effects, orjson.dumps([context.idempotency_key, context.attempt, value, os.getpid()]) + b"\n")
+    effect = [context.idempotency_key, context.attempt, value, os.getpid(), time.monotonic()]
+    os.write(effects, orjson.dumps(effect) + b"\n")
     os.fsync(effects)
     await asyncio.sleep(chance.random() * 0.1)
     return {"sum": value, "padding": "x" * 20_000 if value % 4 == 0 else ""}

@@ -114,6 +114,8 @@ class Effect(msgspec.Struct, frozen=True, array_like=True):
     value: int
     process: int
     """The number of the process that has done it."""
+    at_s: float
+    """When, by the clock of the machine that only goes on."""
 
 
 def effects_in(path: Path) -> list[Effect]:

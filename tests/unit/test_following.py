@@ -12,7 +12,7 @@ import pytest
 from accord.codec import chained, decode_event, encode_event
 from accord.domain import event as e
 from accord.domain.document import document_of
-from accord.domain.ids import Digest, RunId, StreamId
+from accord.domain.ids import Digest, RunId, StreamId, partition_of
 from accord.domain.news import Happened, Progressed
 from accord.domain.run import begin, evolve
 from accord.domain.state import Run
@@ -22,7 +22,7 @@ from accord.engine.feed import Feed
 from accord.engine.following import followed
 from accord.engine.parts import Parts
 from accord.errors import NotFound, StoreCorrupt
-from accord.ports import Head, Record
+from accord.ports import Fence, Head, Record
 from accord.testing.graphs import graph_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -47,6 +47,7 @@ class Replayed:
         self.feed = Feed()
         self.written = written
         self.ours = ours
+        self.epoch = 1
         self.reads: list[int] = []
         self.when_read: dict[int, Any] = {}
         """By number of the reading: what happens while it goes on."""
@@ -66,8 +67,12 @@ class Replayed:
     async def fold(self, records: Sequence[Record]) -> Run | None:
         return self.states[len(records) - 1] if records else None
 
-    def owns(self, _run: RunId) -> bool:
-        return self.ours
+    def fence(self, run: RunId) -> Fence | None:
+        return Fence(partition_of(run), self.epoch) if self.ours else None
+
+    def take_over(self) -> None:
+        """Another process has ended the run, and is gone; now it is ours."""
+        self.written, self.ours, self.epoch = 5, True, self.epoch + 1
 
     def happen(self, first: int, last: int, *, told: bool = True) -> None:
         """The events of these numbers are committed; without `told` the run was only read again."""
@@ -119,6 +124,18 @@ async def test_a_run_that_was_taken_from_us_is_followed_on(monkeypatch: pytest.M
     parts = Replayed(1)
     lost = [lambda: setattr(parts, "ours", False), lambda: setattr(parts, "written", 5)]
     assert await told(parts, {1: lost}) == [1, 5]
+
+
+async def test_what_happened_just_before_the_run_came_to_be_ours_is_told() -> None:
+    """The other process has ended it, and nothing will ever happen here that the feed could tell."""
+    parts = Replayed(1, ours=False)
+    assert await told(parts, {1: [parts.take_over]}) == [1, 5]
+
+
+async def test_what_happened_while_the_run_was_not_ours_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "ASK_EVERY_S", 0.001)
+    parts = Replayed(1)
+    assert await told(parts, {1: [parts.take_over]}) == [1, 5]
 
 
 async def test_whoever_was_too_slow_finds_it_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:

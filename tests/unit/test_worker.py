@@ -380,6 +380,16 @@ async def test_a_long_task_is_accepted_first(start: Start) -> None:
     assert (await rig.answer())[0].kind == "result"
 
 
+async def test_what_was_accepted_is_given_to_no_other_instance(start: Start) -> None:
+    """A bus that hears nothing for a while delivers again what was not acknowledged; the lease is what guards it."""
+    agent, gate = gated()
+    rig = await start(agent, pace=Pace(accept_after=timedelta(0)))
+    await rig.bus.hand_over(Parcel(agent_subject(agent.id), await rig.assignment({"number": 1})))  # till acknowledged
+    assert (await rig.answer())[0].kind == "accept"
+    gate.open.set()
+    assert (await rig.answer())[0].kind == "result"
+
+
 async def test_progress_is_told_with_numbers_of_its_own(start: Start) -> None:
     agent = Agent("telling")
 

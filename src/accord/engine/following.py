@@ -13,7 +13,7 @@ from accord.domain.run import Run, evolve
 from accord.engine.feed import Subscription
 from accord.engine.ledger import unknown_run
 from accord.engine.parts import Parts
-from accord.ports import Head
+from accord.ports import Fence, Head
 
 LOOK_EVERY_S: Final = 0.25
 """How often the journal is asked about a run that another process carries on."""
@@ -44,6 +44,8 @@ class _Follower:
         self._id = run
         self._run: Run | None = None
         self._sequence = 0
+        self._fence: Fence | None = None
+        """Under what the run was ours when it was read last."""
 
     def at_end(self) -> bool:
         """Whether the end was told."""
@@ -51,6 +53,7 @@ class _Follower:
 
     async def read(self) -> Happened | None:
         """What the journal has beyond what was told."""
+        self._fence = self._parts.ledger.fence(self._id)
         records = await self._parts.ports.journal.read(StreamId(self._id), after=self._sequence)
         events = tuple(decode_event(record) for record in records)
         if self._run is None:
@@ -68,12 +71,14 @@ class _Follower:
 
     async def next(self, news: Subscription) -> News | None:
         """The next news; None where it is time to ask again."""
-        ours = self._parts.ledger.owns(self._id)
+        fence = self._parts.ledger.fence(self._id)
+        if fence is not None and fence != self._fence:
+            return await self.read()  # it has come to be ours: what others did until then, our feed never tells
         try:
-            async with asyncio.timeout(ASK_EVERY_S if ours else LOOK_EVERY_S):
+            async with asyncio.timeout(ASK_EVERY_S if fence is not None else LOOK_EVERY_S):
                 item = await news.take()
         except TimeoutError:
-            return None if ours else await self.read()
+            return None if fence is not None else await self.read()
         return await self._unseen(item) if isinstance(item, Happened) else item
 
     async def _unseen(self, item: Happened) -> Happened | None:

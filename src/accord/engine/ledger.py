@@ -113,6 +113,10 @@ class Ledger:
         """Whether the run's partition is ours."""
         return partition_of(run) in self.fences
 
+    def fence(self, run: RunId) -> Fence | None:
+        """Under what we own the run's partition; another one whenever somebody else may have owned it in between."""
+        return self.fences.get(partition_of(run))
+
     def slots(self) -> Iterator[Slot]:
         """All runs in memory."""
         return iter(list(self._slots.values()))

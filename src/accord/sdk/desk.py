@@ -315,7 +315,13 @@ class Desk:
             self._recent.keep(key, outgoing)
 
     def _accept(self, attempt: Attempt) -> None:
-        self._outbox.put(answer(attempt.subject, "accept", None, self._clock.now()))
+        """Say that it is worked on. From then on its lease guards it, and no other instance gets it, even where the bus
+        hears nothing of this one for a while.
+        """
+        key = attempt.subject.key
+        accepting = answer(attempt.subject, "accept", None, self._clock.now())
+        accepting.deliveries, self._unanswered[key] = self._unanswered[key], []
+        self._outbox.put(accepting)
 
     def _report(self, attempt: Attempt, progress: ProgressPayload) -> None:
         if attempt.subject.key in self._running:
