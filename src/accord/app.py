@@ -186,6 +186,8 @@ def tuning_of(settings: Settings) -> Tuning:
         keep=timedelta(days=settings.keep_days),
         keep_incidents=timedelta(days=settings.keep_incident_days),
         max_incidents=settings.max_incidents,
+        quarantine_after=settings.quarantine_after,
+        quarantine_within=timedelta(seconds=settings.quarantine_within_s),
         returns_within=timedelta(seconds=settings.agent_returns_within_s),
         shared_bus=settings.bus is not None,
         max_runs=settings.max_runs,

@@ -20,10 +20,11 @@ from accord.domain.document import Document
 from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
+from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import News
 from accord.domain.run import Run
 from accord.domain.signature import PublicKey
-from accord.domain.system import HoldPlaced, Incident, Scope
+from accord.domain.system import HoldPlaced, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, Problem
@@ -298,9 +299,31 @@ class Service(Protocol):
         """Lift a hold. Raises TransitionRefused where there is none."""
         ...
 
-    async def incidents(self, limit: int, *, after: int | None = None) -> list[tuple[int, Incident]]:
-        """The newest incidents with their numbers, newest first; of those older than the one of number `after`, where
-        that is given.
+    async def quarantine(self, agent: AgentId, *, by: str, reason: str) -> None:
+        """Assign nothing to an agent that is suspected, until its hold is lifted with `lift`; it is an incident, too.
+        Again is no error. Raises what `hold` raises.
+        """
+        ...
+
+    async def incidents(self, limit: int, *, after: int | None = None, sought: Sought = ALL) -> list[Filed]:
+        """The newest of the incidents that are sought, newest first; of those older than the one of number `after`,
+        where that is given.
+        """
+        ...
+
+    async def incident(self, number: int) -> Filed:
+        """The incident of this number. Raises NotFound."""
+        ...
+
+    async def acknowledge(self, incident: int, *, by: str, note: str = "") -> Filed:
+        """Say that somebody looks after an incident; again is no error. Raises NotFound, and TransitionRefused where it
+        is resolved.
+        """
+        ...
+
+    async def resolve(self, incident: int, *, by: str, note: str) -> Filed:
+        """Say that an incident is dealt with. Raises NotFound, TransitionRefused where it is already, and BadInput
+        where the note says nothing.
         """
         ...
 

@@ -105,6 +105,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long incidents are kept."""
     max_incidents: Annotated[int, Meta(ge=1)] = 10_000
     """Incidents that are kept; of more, the oldest ones go."""
+    quarantine_after: Annotated[int, Meta(ge=0)] = 20
+    """So many incidents that are an agent's doing beyond doubt, and it is quarantined; 0: it never is by itself."""
+    quarantine_within_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
+    """Within which time they count."""
     max_runs: Annotated[int, Meta(ge=1)] = 20_000
     """Runs that may be under way in one process before new ones are refused; one tenant has nine tenths at most."""
     max_waiting: Annotated[int, Meta(ge=1)] = 100_000
@@ -204,6 +208,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: float = 90.0
     keep_incident_days: float = 365.0
     max_incidents: int = 10_000
+    quarantine_after: int = 20
+    quarantine_within_s: float = 600.0
     max_runs: int = 20_000
     max_waiting: int = 100_000
     tenant_weights: Mapping[str, float] = {}

@@ -38,7 +38,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "runs fork", "runs retry", "runs signal", "runs budget",
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "journal prune", "journal backup",
-        "incidents list", "approvals list",
+        "approvals list", "incidents list", "incidents show", "incidents acknowledge", "incidents resolve",
         "keys new", "keys list", "keys rotate", "keys revoke", "new template", "new agent",
         "serve", "store migrate", "store grant", "bus users", "bus dead",
         "access keys new", "access keys list", "access keys revoke",

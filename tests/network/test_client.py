@@ -257,7 +257,7 @@ async def test_lists_are_whole_however_long_a_page_is(site: Site, monkeypatch: p
         assert await client.webhooks() == await here.webhooks()
         assert len(await client.webhooks()) == 5
         whole = await here.incidents(10)
-        assert [number for number, _ in whole] == [5, 4, 3, 2, 1]
+        assert [one.number for one in whole] == [5, 4, 3, 2, 1]
         for limit in (1, 2, 3, 5, 10):
             assert await there.incidents(limit) == whole[:limit]
             assert await there.incidents(limit, after=4) == whole[2 : 2 + limit]

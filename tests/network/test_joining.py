@@ -165,7 +165,7 @@ async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> N
     answer = await two.bus._connection.ask("message", (said[0].statement.decode(), said[0].payload))  # type: ignore[union-attr]
     assert answer["problems"][0]["code"] == "ACC777"
     (incident,) = await site.node.incidents(10)
-    assert incident[1].problem.code == "ACC777"  # type: ignore[union-attr]
+    assert incident.event.problem.code == "ACC777"  # type: ignore[union-attr]
 
 
 # -- what becomes of the work ----------------------------------------------------------------------------------------

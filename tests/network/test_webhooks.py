@@ -16,11 +16,14 @@ from typing import Any
 import httpx
 import pytest
 
+from accord.domain.ids import AgentId
+from accord.domain.message import Message
 from accord.engine.webhooks import checked_url
 from accord.errors import BadInput
 from accord.gateway.webhooks import deliverer, endpoint
 from accord.gateway.webhooks.endpoint import Endpoint, allowed_networks
 from accord.machine import RandomIds, SystemClock
+from accord.ports import REGISTRY_SUBJECT, Parcel
 
 from .conftest import Site, serving_at
 from .receiver import Receiver
@@ -79,6 +82,22 @@ async def test_only_what_is_asked_for_is_told(site: Site, receiver: Receiver, tm
     await go(site.node, run)
     await receiver.told("run.completed")
     assert [event["type"] for event in receiver.events()] == ["accord.run.started", "accord.run.completed"]
+
+
+async def test_incidents_are_told_of_and_nothing_that_was_sent(site: Site, receiver: Receiver) -> None:
+    secret = b"hunter2, of a payload"
+    await add(site, receiver.url, types=["incident.*", "agent.quarantined"])
+    statement = secret.replace(b" ", b".")
+    await site.node.parts.ports.bus.publish([Parcel(REGISTRY_SUBJECT, Message(statement, secret))])
+    await receiver.told("incident.opened")
+    await site.node.resolve(1, by="ann", note=secret.decode())
+    await receiver.told("incident.resolved")
+    await site.node.quarantine(AgentId("spiffe://local/agent/editor"), by="ann", reason=secret.decode())
+    await receiver.told("agent.quarantined")
+    assert all(b"hunter2" not in body for _, body in receiver.taken)
+    assert [event["data"]["incident"] for event in receiver.events()] == [1, 1, 3]
+    assert [event["data"].get("severity") for event in receiver.events()] == ["medium", None, "critical"]
+    assert receiver.events()[0]["id"] == "sys:incidents.1"
 
 
 async def test_what_is_not_taken_is_told_again_and_nothing_overtakes_it(

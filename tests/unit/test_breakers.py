@@ -66,7 +66,7 @@ async def test_it_is_told_once(stage: Stage) -> None:
         stage.parts.dispatcher.unblock()
         await started(stage)
         await bad.answer(await bad.assigned(), CRASH, kind="failure")
-    told = [event for _, event in await stage.node.incidents(10) if isinstance(event, AgentTakenOut)]
+    told = [one.event for one in await stage.node.incidents(10) if isinstance(one.event, AgentTakenOut)]
     assert [(event.agent, event.capability, event.problem.code) for event in told] == [(bad.id, "test.work", "ACC359")]
     assert "ACC420 exception: it broke" in told[0].problem.message
     (known,) = [one for one in await stage.node.agents() if one.card.agent == bad.id]

@@ -58,6 +58,7 @@ async def test_another_process_goes_on_where_this_one_ended() -> None:
         async with await node_on(stage.ports) as second:
             suspect: Any = type("Suspect", (), {})
             suspect.delivery = type("Delivery", (), {"message": Message(b"second", b"")})
+            suspect.signer = None
             suspect.claims, suspect.problem = None, (await stage.incidents())[0].problem
             await second.parts.incidents.record_all([suspect])
         await suspects(stage, b"third")

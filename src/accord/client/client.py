@@ -19,7 +19,8 @@ from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.domain.approval import ApprovalKind
-from accord.domain.ids import RunId
+from accord.domain.ids import AgentId, RunId
+from accord.domain.incident import IncidentState, Severity
 from accord.domain.machine import TaskPhase
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import BadInput
@@ -227,12 +228,42 @@ class Client:
         parameters = {"capability": capability}
         return [one async for one in pages(self._connection, "/v1/agents", "agents", AgentDocument, parameters)]
 
-    async def incidents(self, *, after: int | None = None) -> AsyncIterator[dict[str, Any]]:
+    async def incidents(
+        self,
+        *,
+        state: IncidentState | None = None,
+        severity: Severity | None = None,
+        agent: str | None = None,
+        code: str | None = None,
+        run: str | None = None,
+        after: int | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
         """What was refused, with its evidence, the newest first, each with its number as `incident`; what is older than
         the one of number `after`, where that is given. Pages are fetched as they are asked for.
         """
-        async for one in pages(self._connection, "/v1/incidents", "incidents", dict[str, Any], {"after": after}):
+        sought = {"state": state, "severity": severity, "agent": agent, "code": code, "run": run, "after": after}
+        async for one in pages(self._connection, "/v1/incidents", "incidents", dict[str, Any], sought):
             yield one
+
+    async def incident(self, number: int) -> dict[str, Any]:
+        """The incident of this number, with its evidence and what was done about it."""
+        return await self._connection.get(f"/v1/incidents/{number}", dict[str, Any])
+
+    async def acknowledge_incident(self, number: int, *, note: str = "") -> dict[str, Any]:
+        """Say that you look after an incident. This and what follows takes an operator."""
+        return await self._connection.post(f"/v1/incidents/{number}/acknowledge", {"note": note}, dict[str, Any])
+
+    async def resolve_incident(self, number: int, *, note: str) -> dict[str, Any]:
+        """Say that an incident is dealt with, and what it was."""
+        return await self._connection.post(f"/v1/incidents/{number}/resolve", {"note": note}, dict[str, Any])
+
+    async def quarantine(self, agent: str, *, reason: str) -> None:
+        """Assign nothing to an agent, given by its id, that is suspected, until `release`."""
+        await self.service().quarantine(AgentId(agent), by="", reason=reason)
+
+    async def release(self, agent: str) -> None:
+        """Lift the hold of an agent, given by its id."""
+        await self.service().lift("agent", agent, by="")
 
     # -- webhooks ------------------------------------------------------------------------------------------------
 

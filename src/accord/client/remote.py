@@ -24,10 +24,11 @@ from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
-from accord.domain.ids import Digest, KeyId, RunId, TaskId
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId
+from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import News, Progressed
 from accord.domain.run import Run
-from accord.domain.system import HoldPlaced, Incident, Scope
+from accord.domain.system import HoldPlaced, Scope
 from accord.domain.template import Template, template_from_json
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
@@ -263,11 +264,29 @@ class Remote:
         """Lift a hold."""
         await self._connection.delete("/v1/holds", list[HoldPlaced], {"scope": scope, "subject": subject})
 
-    async def incidents(self, limit: int, *, after: int | None = None) -> list[tuple[int, Incident]]:
+    async def quarantine(self, agent: AgentId, *, by: str, reason: str) -> None:
+        """Assign nothing to an agent that is suspected."""
+        await self._connection.post("/v1/quarantine", {"agent": agent, "reason": reason}, list[HoldPlaced])
+
+    async def incidents(self, limit: int, *, after: int | None = None, sought: Sought = ALL) -> list[Filed]:
         """The newest incidents."""
-        parameters = {"limit": min(PAGE, limit), "after": after}
+        parameters = {"limit": min(PAGE, limit), "after": after, **msgspec.structs.asdict(sought)}
         found = pages(self._connection, "/v1/incidents", "incidents", IncidentDocument, parameters)
         return [incident_of(document) for document in await first(found, limit)]
+
+    async def incident(self, number: int) -> Filed:
+        """The incident of this number."""
+        return incident_of(await self._connection.get(f"/v1/incidents/{number}", IncidentDocument))
+
+    async def acknowledge(self, incident: int, *, by: str, note: str = "") -> Filed:
+        """Say that somebody looks after an incident."""
+        path = f"/v1/incidents/{incident}/acknowledge"
+        return incident_of(await self._connection.post(path, {"note": note}, IncidentDocument))
+
+    async def resolve(self, incident: int, *, by: str, note: str) -> Filed:
+        """Say that an incident is dealt with."""
+        path = f"/v1/incidents/{incident}/resolve"
+        return incident_of(await self._connection.post(path, {"note": note}, IncidentDocument))
 
     # -- access --------------------------------------------------------------------------------------------------
 

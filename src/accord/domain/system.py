@@ -111,12 +111,30 @@ class HoldPlaced(_Event, frozen=True, kw_only=True, tag="hold.placed"):
     subject: str = ""
     by: str
     reason: str = ""
+    quarantine: bool = False
+    """Whether an agent is held because it, or a key of its, is suspected."""
 
 
 class HoldLifted(_Event, frozen=True, kw_only=True, tag="hold.lifted"):
     scope: Scope
     subject: str = ""
     by: str
+
+
+class RunDoubted(_Event, frozen=True, kw_only=True, tag="run.doubted"):
+    """What a run says is not to be relied on: it rests on statements that may be somebody else's."""
+
+    run: RunId
+    by: str
+    reason: str = ""
+
+
+class RunCleared(_Event, frozen=True, kw_only=True, tag="run.cleared"):
+    """Somebody has looked: what the run says may be relied on again."""
+
+    run: RunId
+    by: str
+    note: str = ""
 
 
 class IncidentRecorded(_Event, frozen=True, kw_only=True, tag="incident.recorded"):
@@ -128,6 +146,8 @@ class IncidentRecorded(_Event, frozen=True, kw_only=True, tag="incident.recorded
     claimed_agent: AgentId | None = None
     """Who the message says it is from. Only with `authentic` this is more than a claim."""
     authentic: bool = False
+    signer: AgentId | None = None
+    """Whose key has signed it, where the signature holds; whoever it says that it is from."""
     run: RunId | None = None
     task: TaskId | None = None
     inline: str | None = None
@@ -167,6 +187,35 @@ class PolicyAdopted(_Event, frozen=True, kw_only=True, tag="policy.adopted"):
     digest: Digest
     shipped: bool = False
     """Whether it is the set that came with its Accord."""
+
+
+class AgentQuarantined(_Event, frozen=True, kw_only=True, tag="agent.quarantined"):
+    """An agent gets nothing more until somebody lifts its hold: too many incidents are its doing, or somebody suspects
+    it.
+    """
+
+    agent: AgentId
+    by: str
+    problem: Problem
+    """ACC360, with why."""
+
+
+class IncidentAcknowledged(_Event, frozen=True, kw_only=True, tag="incident.acknowledged"):
+    """Somebody looks after an incident."""
+
+    incident: int
+    """Its number in the stream."""
+    by: str
+    note: str = ""
+
+
+class IncidentResolved(_Event, frozen=True, kw_only=True, tag="incident.resolved"):
+    """An incident is dealt with."""
+
+    incident: int
+    by: str
+    note: str
+    """What it was, or what was done."""
 
 
 class ApiKeyIssued(_Event, frozen=True, kw_only=True, tag="access.key_issued"):
@@ -224,11 +273,13 @@ class WebhookProgress(_Event, frozen=True, kw_only=True, tag="webhook.progress")
     runs: dict[RunId, Delivered]
 
 
-Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut
+Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut | AgentQuarantined
+IncidentStep = IncidentAcknowledged | IncidentResolved
+ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
 SystemEvent = (
-    AgentEvent | TemplatePublished | HoldPlaced | HoldLifted | Incident | AccessEvent | WebhookEvent | PolicyAdopted
+    AgentEvent | TemplatePublished | ControlEvent | Incident | IncidentStep | AccessEvent | WebhookEvent | PolicyAdopted
 )

@@ -46,9 +46,16 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
     def admits(self, kind: str, template: str) -> bool:
         """Whether it is told of such an event of a run of this template."""
-        return (not self.types or any(matches(one, kind) for one in self.types)) and (
+        return self._wants(kind) and (
             not self.templates or template in self.templates or template.partition("@")[0] in self.templates
         )
+
+    def admits_alert(self, kind: str) -> bool:
+        """Whether it is told of such an alert, which is about no template."""
+        return self._wants(kind) and not self.templates
+
+    def _wants(self, kind: str) -> bool:
+        return not self.types or any(matches(one, kind) for one in self.types)
 
 
 class IssuedWebhook(msgspec.Struct, frozen=True, kw_only=True):

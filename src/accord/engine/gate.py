@@ -84,7 +84,9 @@ class Suspect(msgspec.Struct, frozen=True):
     delivery: Delivery
     problem: Problem
     claims: Claims | None = None
-    """Only of an authentic statement."""
+    """Only of a statement whose signature holds."""
+    signer: AgentId | None = None
+    """Whose key has signed it, where the signature holds."""
 
 
 class _Signed(msgspec.Struct, frozen=True, gc=False):
@@ -191,11 +193,13 @@ class Gate:
         try:
             claims = decode_claims(signed.parsed.claims)
         except MessageRefused as error:
-            return Suspect(signed.delivery, error.problems[0])
+            return Suspect(signed.delivery, error.problems[0], signer=signed.key.agent)
         problem = self._ingress_problem(claims, signed.key.agent, now, kinds)
         if problem is None and claims.kind in _ABOUT_AGENTS:
             problem = _payload_problem(claims, signed.delivery.message.payload)
-        return Suspect(signed.delivery, problem, claims) if problem else Authentic(signed.delivery, claims)
+        if problem is not None:
+            return Suspect(signed.delivery, problem, claims, signed.key.agent)
+        return Authentic(signed.delivery, claims)
 
     def _ingress_problem(
         self, claims: Claims, signer: AgentId, now: datetime, kinds: frozenset[Kind]
@@ -230,7 +234,7 @@ class Gate:
                 return _barred(authentic, attempt, denied)
             return self._large_result(attempt, authentic) if is_large else self._command(run, attempt, authentic)
         except AccordError as error:
-            return Suspect(authentic.delivery, error.problems[0], authentic.claims)
+            return Suspect(authentic.delivery, error.problems[0], authentic.claims, authentic.claims.issuer)
 
     def attempt_of(self, run: Run | None, claims: Claims) -> Attempt | None:
         """The live attempt that the message is about; None when it has ended and the message is only late."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from accord.domain.ids import AgentId
 from accord.domain.run import Run
@@ -16,6 +17,9 @@ class Holds:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._placed: dict[tuple[str, str], HoldPlaced] = {}
+        self._lifted_at: dict[AgentId, datetime] = {}
+        self.quarantined: frozenset[AgentId] = frozenset()
+        """Agents that are held because they, or keys of theirs, are suspected."""
         self.lifted: list[Callable[[], None]] = []
         """Told when a hold was lifted, here or by another orchestrator."""
 
@@ -25,7 +29,11 @@ class Holds:
             self._placed[event.scope, event.subject] = event
         elif isinstance(event, HoldLifted):
             self._placed.pop((event.scope, event.subject), None)
-        self._router.held_back = {AgentId(subject) for scope, subject in self._placed if scope == "agent"}
+            if event.scope == "agent":
+                self._lifted_at[AgentId(event.subject)] = event.at
+        held = [hold for hold in self._placed.values() if hold.scope == "agent"]
+        self.quarantined = frozenset(AgentId(hold.subject) for hold in held if hold.quarantine)
+        self._router.held_back = {AgentId(hold.subject) for hold in held}
         if isinstance(event, HoldLifted):
             for tell in self.lifted:
                 tell()
@@ -37,6 +45,10 @@ class Holds:
         name = run.started.template.partition("@")[0]
         held = ("everything", ""), ("template", name), ("template", run.started.template)
         return any(key in self._placed for key in held)
+
+    def lifted_at(self, agent: AgentId) -> datetime | None:
+        """When a hold of the agent was lifted last."""
+        return self._lifted_at.get(agent)
 
     def placed(self) -> list[HoldPlaced]:
         """All holds in force, oldest first."""

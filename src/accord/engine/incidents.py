@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Sequence
@@ -11,19 +12,24 @@ from hashlib import sha256
 from accord.codec import decode_system_event
 from accord.domain.document import INLINE_BYTES, Document
 from accord.domain.ids import AgentId, Digest
+from accord.domain.incident import BLAMED, Filed
 from accord.domain.system import (
     INCIDENTS,
+    AgentQuarantined,
     AgentTakenOut,
     Incident,
+    IncidentAcknowledged,
     IncidentRecorded,
+    IncidentResolved,
     IncidentsSuppressed,
     SystemEvent,
 )
 from accord.engine.breakers import FAULTS
 from accord.engine.documents import Documents
 from accord.engine.gate import Suspect
+from accord.engine.incident_queue import IncidentQueue
 from accord.engine.streams import SystemStream
-from accord.errors import Problem
+from accord.errors import BadInput, Place, Problem
 from accord.ports import Clock, Journal
 from accord.service import TakenOut
 
@@ -44,6 +50,9 @@ class Incidents:
         self._documents = documents
         self._clock = clock
         self._stream = SystemStream(journal, INCIDENTS, self._count)
+        self.queue = IncidentQueue(journal)
+        self.blamed = asyncio.Event()
+        """Set when something was recorded that is an agent's doing."""
         self._minute: datetime | None = None
         self._seen: Counter[_Key] = Counter()
         self.recorded = 0
@@ -67,7 +76,7 @@ class Incidents:
         seen = self._seen.copy() if same else Counter[_Key]()
         events: list[SystemEvent] = [] if same else self._suppressed(now)
         for suspect in suspects:
-            key = (suspect.claims.issuer if suspect.claims else None, suspect.problem.code)
+            key = (_sender(suspect), suspect.problem.code)
             seen[key] += 1
             if seen[key] <= FULL_PER_MINUTE:
                 events.append(self._incident(suspect, now))
@@ -77,19 +86,40 @@ class Incidents:
         self.refused.update(suspect.problem.code for suspect in suspects)
 
     async def newest(self, limit: int = 50, *, before: int | None = None) -> list[tuple[int, Incident]]:
-        """The newest events with their numbers, newest first; of those before a number, where one is given."""
-        end = (await self._journal.head(INCIDENTS)).sequence
-        if before is not None:
-            end = min(end, before - 1)
-        records = await self._journal.read(INCIDENTS, after=max(end - limit, 0), limit=limit)
-        # Where the first events were trimmed, what is read begins later, and may go on behind the end.
-        found = [(one.sequence, decode_system_event(one)) for one in reversed(records) if one.sequence <= end]
-        return [(number, event) for number, event in found if isinstance(event, Incident)]
+        """The newest incidents with their numbers, newest first; of those before a number, where one is given."""
+        return [(one.number, one.event) for one in await self.queue.page(limit, before=before)]
 
     async def recent(self, limit: int = 50) -> list[tuple[int, IncidentRecorded]]:
-        """Those of the newest events that have evidence."""
+        """Those of the newest incidents that have evidence."""
         found = await self.newest(limit)
         return [(number, event) for number, event in found if isinstance(event, IncidentRecorded)]
+
+    # -- the queue -----------------------------------------------------------------------------------------------
+
+    async def acknowledge(self, number: int, *, by: str, note: str = "") -> Filed:
+        """Somebody looks after it; again, by whomever, changes nothing. Raises NotFound, TransitionRefused."""
+        if (await self.queue.open(number)).state == "open":
+            await self._append([IncidentAcknowledged(at=self._clock.now(), incident=number, by=by, note=note)])
+        return await self.queue.find(number)
+
+    async def resolve(self, number: int, *, by: str, note: str) -> Filed:
+        """It is dealt with. Raises NotFound, TransitionRefused, and BadInput where the note says nothing."""
+        if not note.strip():
+            raise BadInput.of("ACC362", "a note says what it was, or what was done", place=Place(pointer="/note"))
+        await self.queue.open(number)
+        await self._append([IncidentResolved(at=self._clock.now(), incident=number, by=by, note=note)])
+        return await self.queue.find(number)
+
+    async def tell_of_quarantine(self, agent: AgentId, *, by: str, why: str) -> None:
+        """Record that the agent was quarantined."""
+        hint = f"see accord incidents list --agent {agent}; it is let go with: accord runs resume --agent {agent}"
+        problem = Problem("ACC360", f"{agent} is quarantined: {why}", hint=hint)
+        await self._append([AgentQuarantined(at=self._clock.now(), agent=agent, by=by, problem=problem)])
+
+    async def events(self, after: int, limit: int) -> list[tuple[int, SystemEvent]]:
+        """What the stream has behind a number, the steps that were taken included, in order."""
+        records = await self._journal.read(INCIDENTS, after=after, limit=limit)
+        return [(record.sequence, decode_system_event(record)) for record in records]
 
     async def evidence(self, incident: IncidentRecorded) -> bytes:
         """What is kept of the payload. Raises NotFound, StoreCorrupt, StoreUnavailable."""
@@ -98,7 +128,10 @@ class Incidents:
         return await self._documents.data(incident.payload) if incident.payload else b""
 
     def _count(self, event: SystemEvent) -> None:
-        self.recorded += event.count if isinstance(event, IncidentsSuppressed) else 1
+        if isinstance(event, Incident):
+            self.recorded += event.count if isinstance(event, IncidentsSuppressed) else 1
+        if isinstance(event, IncidentRecorded) and event.signer is not None and event.problem.code in BLAMED:
+            self.blamed.set()
 
     async def _append(self, events: list[SystemEvent]) -> None:
         if not events:
@@ -132,10 +165,16 @@ class Incidents:
             sent_bytes=None if whole else len(sent),
             sent_digest=None if whole else _digest(sent),
             claimed_agent=claims.issuer if claims else None,
-            authentic=claims is not None,
+            authentic=claims is not None and suspect.signer in (None, claims.issuer),
+            signer=suspect.signer,
             run=claims.run if claims else None,
             task=claims.task if claims else None,
         )
+
+
+def _sender(suspect: Suspect) -> AgentId | None:
+    """Who is proven to have sent it, or said so under a signature that holds."""
+    return suspect.signer or (suspect.claims.issuer if suspect.claims else None)
 
 
 def _taken_out(agent: AgentId, told: TakenOut, now: datetime) -> AgentTakenOut:

@@ -26,10 +26,11 @@ from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
 from accord.domain.event import Event
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
+from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import Happened, News
 from accord.domain.run import Run
 from accord.domain.signature import Algorithm, PublicKey
-from accord.domain.system import HoldLifted, HoldPlaced, Incident, Scope
+from accord.domain.system import HoldLifted, HoldPlaced, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
@@ -39,9 +40,10 @@ from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import STOP_WITHIN, Orchestrator
 from accord.engine.parts import Parts
 from accord.engine.post import Post
+from accord.engine.quarantine import Quarantine
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
-from accord.errors import MessageRefused, StoreUnavailable, TransitionRefused
+from accord.errors import MessageRefused, Refused, StoreUnavailable, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, Seal
 
@@ -76,6 +78,7 @@ class Node:
         self._starts = Starts(self.orchestrator, self._post)
         self._controls = Controls(self.orchestrator, self._post)
         self._approvals = Approvals(parts.ports.journal, parts.ledger, parts.library, parts.template_stream)
+        self._rounds.also.append(Quarantine(parts, self.quarantine).watch)
 
     async def __aenter__(self) -> Self:
         self.parts.partitions.gained = self.orchestrator.own
@@ -317,9 +320,38 @@ class Node:
         await self.parts.control_stream.append(HoldLifted(at=now, scope=scope, subject=subject, by=by))
         await self._post.caught_up()
 
-    async def incidents(self, limit: int, *, after: int | None = None) -> list[tuple[int, Incident]]:
+    async def quarantine(self, agent: AgentId, *, by: str, reason: str) -> None:
+        """Assign nothing to an agent that is suspected, until its hold is lifted."""
+        now, parts = self.parts.ports.clock.now(), self.parts
+        held = HoldPlaced(at=now, scope="agent", subject=agent, by=by, reason=reason, quarantine=True)
+
+        def refuse_again() -> None:
+            if agent in parts.holds.quarantined:
+                raise Refused.of("ACC361", f"{agent} is quarantined already")
+
+        try:
+            await parts.control_stream.refresh()
+            await parts.control_stream.append(held, check=refuse_again)
+        except Refused:
+            return  # by another process, or somebody else
+        await parts.incidents.tell_of_quarantine(agent, by=by, why=reason)
+        await self._post.caught_up()
+
+    async def incidents(self, limit: int, *, after: int | None = None, sought: Sought = ALL) -> list[Filed]:
         """The newest incidents."""
-        return await self.parts.incidents.newest(limit, before=after)
+        return await self.parts.incidents.queue.page(limit, before=after, sought=sought)
+
+    async def incident(self, number: int) -> Filed:
+        """The incident of this number."""
+        return await self.parts.incidents.queue.find(number)
+
+    async def acknowledge(self, incident: int, *, by: str, note: str = "") -> Filed:
+        """Say that somebody looks after an incident."""
+        return await self.parts.incidents.acknowledge(incident, by=by, note=note)
+
+    async def resolve(self, incident: int, *, by: str, note: str) -> Filed:
+        """Say that an incident is dealt with."""
+        return await self.parts.incidents.resolve(incident, by=by, note=note)
 
     # -- access --------------------------------------------------------------------------------------------------
 

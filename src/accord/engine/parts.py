@@ -81,6 +81,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """How long incidents are kept."""
     max_incidents: int = 10_000
     """Incidents that are kept; the oldest ones go first."""
+    quarantine_after: int = 20
+    """So many incidents that are an agent's doing, and it gets nothing more until somebody lifts its hold; 0: never."""
+    quarantine_within: timedelta = timedelta(minutes=10)
+    """Within which time they count."""
     capability_limits: Mapping[str, int] = {}
     """How many attempts of a capability may be under way at once, by its name."""
     system_agents: frozenset[AgentId] = frozenset((DIAGNOSTICIAN,))

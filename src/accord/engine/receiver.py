@@ -124,7 +124,7 @@ class Receiver:
         except StoreError:
             raise
         except AccordError as error:
-            batch.suspects.append(Suspect(authentic.delivery, error.problems[0], claims))
+            batch.suspects.append(Suspect(authentic.delivery, error.problems[0], claims, claims.issuer))
             await self._executor.reject(claims.issuer, claims.issuer, error.problems)
 
     async def _beat(self, authentic: Authentic, now: datetime) -> None:

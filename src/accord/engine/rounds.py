@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -160,6 +161,8 @@ class Rounds:
         self._sharing = Sharing(orchestrator) if orchestrator.parts.tuning.serves else None
         self._neighbourhood = Neighbourhood(orchestrator)
         self._tasks: list[asyncio.Task[None]] = []
+        self.also: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        """What goes on beside the rounds."""
 
     def start(self) -> None:
         """Begin all rounds."""
@@ -172,6 +175,7 @@ class Rounds:
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
+        self._tasks += [asyncio.create_task(more(), name=more.__qualname__) for more in self.also]
         self._tasks.append(asyncio.create_task(self._neighbourhood.hear(), name="accord-Neighbours"))
         self._tasks.append(asyncio.create_task(self._neighbourhood.tell(), name="accord-Holdings"))
 

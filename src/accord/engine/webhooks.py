@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from msgspec.structs import replace
 
 from accord.codec import chained, decode_system_event, encode_event
+from accord.domain import alert
 from accord.domain.event import Event
 from accord.domain.ids import RunId, StreamId
 from accord.domain.system import (
@@ -39,8 +40,8 @@ KEPT: Final = timedelta(hours=1)
 """How long it is remembered of a run that it was told to its end."""
 
 
-_KINDS: Final = frozenset(str(kind.__struct_config__.tag).partition("@")[0] for kind in get_args(Event))
-"""Kinds of events, whatever their version."""
+_KINDS: Final = alert.KINDS | {str(kind.__struct_config__.tag).partition("@")[0] for kind in get_args(Event)}
+"""Kinds of events, whatever their version, and of alerts."""
 
 _GROUPS: Final = sorted({f"{kind.partition('.')[0]}.*" for kind in _KINDS})
 

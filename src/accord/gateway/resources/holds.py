@@ -1,4 +1,4 @@
-"""`/v1/holds` and `/v1/incidents`: what is held back beyond single runs, and what was refused."""
+"""`/v1/holds` and `/v1/quarantine`: what is held back beyond single runs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from accord.domain.ids import AgentId
 from accord.domain.system import HoldPlaced, Scope
 from accord.gateway.asking import Controller, TheNode, Viewer
 from accord.gateway.bodies import body
-from accord.gateway.documents import Document, Page, answers
-from accord.gateway.paging import Limit
-from accord.views.incidents import IncidentPage, incident_page
+from accord.gateway.documents import Document, answers
 
 router = APIRouter(prefix="/v1", tags=["holds"])
 
@@ -54,12 +53,17 @@ async def lift_hold(
     return Document(await node.holds())
 
 
-@router.get("/incidents", responses=answers(IncidentPage), response_class=Page)
-async def list_incidents(
-    node: TheNode,
-    principal: Viewer,
-    after: Annotated[int | None, Query(ge=1, description="Only what is older than this incident.")] = None,
-    limit: Limit = 50,
-) -> Page:
-    """A page of incidents, the newest first."""
-    return Page(await incident_page(node, limit, after))
+class NewQuarantine(BaseModel):
+    """Who is suspected, and why."""
+
+    model_config = body({"agent": "spiffe://local/agent/editor", "reason": "its key was published by mistake"})
+
+    agent: str = Field(max_length=200, description="The agent's id.")
+    reason: str = Field(min_length=1, max_length=4000)
+
+
+@router.post("/quarantine", status_code=201, responses=answers(list[HoldPlaced], status=201), response_class=Document)
+async def quarantine(asked: NewQuarantine, node: TheNode, principal: Controller) -> Document:
+    """Assign nothing to an agent that is suspected, until its hold is lifted; gives all holds in force."""
+    await node.quarantine(AgentId(asked.agent), by=principal.name, reason=asked.reason)
+    return Document(await node.holds(), 201)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from accord.domain import alert
 from accord.domain.ids import RunId, partition_of
 from accord.domain.news import Happened, News
 from accord.domain.webhook import Delivered, Webhook, cloud_event, event_id
@@ -68,6 +69,7 @@ class Courier:
         while page := await self._node.runs(query):
             changed.update((summary.run, summary.updated_at) for summary in page)
             query = RunQuery(updated_since=since - OVERLAP, limit=PAGE, after=page[-1].run)
+        changed[alert.STREAM] = now
         others: set[int] = set()
         for run, at in changed.items():
             told = self._told.setdefault(run, Delivered(sequence=0, at=self.webhook.added_at))
@@ -142,6 +144,8 @@ class Courier:
     async def _deliver_more(self, run: RunId) -> bool:
         """Tell what the journal has beyond what was told; whether there may be more."""
         told = self._told.get(run) or Delivered(sequence=0, at=self._clock.now())
+        if run == alert.STREAM:
+            return await self._alert_more(told.sequence)
         summary = await self._node.summary(run)
         records = await self._node.records(run, after=told.sequence, limit=PAGE) if summary is not None else []
         if summary is None or not records:
@@ -158,26 +162,37 @@ class Courier:
             self._note(run, Delivered(sequence=record.sequence, at=self._clock.now()))
         return True
 
+    async def _alert_more(self, after: int) -> bool:
+        """Tell what there are of incidents beyond a number; whether there may be more."""
+        parts = self._node.parts
+        events = await parts.incidents.events(after, PAGE)
+        for number, event in events:
+            if not parts.ledger.owns(alert.STREAM):
+                return False
+            found = alert.alert_of(number, event)
+            if found is not None and found[1].at >= self.webhook.added_at and self.webhook.admits_alert(found[0]):
+                body = alert.cloud_alert(parts.identity.organisation, number, *found)
+                await self._post(alert.STREAM, number, body)
+            self._note(alert.STREAM, Delivered(sequence=number, at=self._clock.now()))
+        return bool(events)
+
     def _note(self, run: RunId, told: Delivered) -> None:
         self._told[run] = told
         self._unkept.add(run)
 
     async def _tell(self, summary: RunSummary, record: Record) -> None:
-        """Until it is taken, or given up."""
         organisation = self._node.parts.identity.organisation
         stored = (record.digest, record.data)
         body = cloud_event(organisation, summary.run, summary.template, record.sequence, stored)
+        await self._post(summary.run, record.sequence, body)
+
+    async def _post(self, run: RunId, sequence: int, body: bytes) -> None:
+        """Until it is taken, or given up."""
         until = self._clock.now() + GIVES_UP_AFTER
-        while problem := await self._endpoint.tell(event_id(summary.run, record.sequence), body):
-            logger.info(
-                "the webhook %s has not taken event %d of %s: %s",
-                self.webhook.id,
-                record.sequence,
-                summary.run,
-                problem,
-            )
+        while problem := await self._endpoint.tell(event_id(run, sequence), body):
+            logger.info("the webhook %s has not taken event %d of %s: %s", self.webhook.id, sequence, run, problem)
             if self._clock.now() >= until:
-                await self._webhooks.give_up(self.webhook.id, summary.run, record.sequence, problem)
+                await self._webhooks.give_up(self.webhook.id, run, sequence, problem)
                 return
 
 
