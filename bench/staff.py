@@ -16,11 +16,11 @@ import uvloop
 
 from accord.app import open_bus, open_stores, settle_memory
 from accord.blobs.payloads import BlobPayloads
+from accord.bus.nats import NatsBus
 from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId
 from accord.keys.opening import open_keys
 from accord.machine import SystemClock
-from accord.nats.bus import NatsBus
 from accord.ports import Bus
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings

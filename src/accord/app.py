@@ -156,7 +156,7 @@ def _on(address: BusAddress, organisation: str, keys: Sequence[PublicKey]) -> Ab
         from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
 
         return RedisBus.open(address, organisation, keys=keys)
-    from accord.nats.bus import NatsBus  # noqa: PLC0415 - as above
+    from accord.bus.nats import NatsBus  # noqa: PLC0415 - as above
 
     return NatsBus.open(address, organisation, keys=keys)
 

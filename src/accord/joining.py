@@ -35,8 +35,8 @@ from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.tls import SYSTEM, TlsFiles, meaning
 
 if TYPE_CHECKING:
+    from accord.bus.nats import NatsBus
     from accord.bus.redis import RedisBus
-    from accord.nats.bus import NatsBus
 
 UNKNOWN_KEY: Final = "ACC771"
 """The orchestrator does not know the agent's key: it has to be enrolled."""
@@ -164,7 +164,7 @@ def _opened(address: BusAddress, agent: Agent) -> AbstractAsyncContextManager[Na
         from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
 
         return RedisBus.open(address, agent.organisation)
-    from accord.nats.bus import NatsBus  # noqa: PLC0415 - as above
+    from accord.bus.nats import NatsBus  # noqa: PLC0415 - as above
 
     return NatsBus.open(address, agent.organisation, agent=agent.id)
 

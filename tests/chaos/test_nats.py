@@ -11,10 +11,10 @@ import signal
 import pytest
 
 from accord.addresses import bus_address
+from accord.bus.nats import NatsBus
 from accord.domain.message import Message
 from accord.errors import BusUnavailable
 from accord.nats import connection
-from accord.nats.bus import NatsBus
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel
 from accord.testing.nats import NatsServer, nats_server
 

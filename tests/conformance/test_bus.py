@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accord.bus.memory import MemoryBus
+from accord.bus.nats import NatsBus
 from accord.errors import Overloaded, Refused
-from accord.nats.bus import NatsBus
 from accord.nats.streams import Limits
 from accord.ports import Carrier, Delivery
 from accord.testing.bus_suite import NOTICE, OTHER, SUBJECT, BusSuite, names, parcels, take_all

@@ -15,6 +15,7 @@ import pytest
 
 from accord.addresses import bus_address
 from accord.app import open_node
+from accord.bus.nats import NatsBus
 from accord.bus.redis import RedisBus
 from accord.client.client import Client
 from accord.client.patience import Patience
@@ -24,7 +25,6 @@ from accord.gateway.application import create_application
 from accord.gateway.certificate import Certificate
 from accord.gateway.server import Address, bound, serving, url_of
 from accord.joining import Destination, Station, join
-from accord.nats.bus import NatsBus
 from accord.ports import Carrier
 from accord.postgres.address import StoreAddress
 from accord.postgres.database import Database

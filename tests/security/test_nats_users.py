@@ -14,11 +14,11 @@ import pytest
 from nats.aio.client import Client
 
 from accord.addresses import BusAddress, bus_address
+from accord.bus.nats import NatsBus
 from accord.domain.ids import AgentId, InstanceId
 from accord.domain.message import Message
 from accord.errors import BadInput, BusUnavailable
 from accord.nats.access import CONFIGURATION, Users
-from accord.nats.bus import NatsBus
 from accord.nats.subjects import Subjects, agent_word
 from accord.ports import REGISTRY_SUBJECT, Parcel, agent_subject, notice_subject, partition_subject
 from accord.testing.nats import NatsServer, nats_server

@@ -12,8 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from accord.addresses import BusAddress, bus_address
+from accord.bus.nats import NatsBus
 from accord.bus.redis import DEFAULT_TUNING, RedisBus, RedisInbox
-from accord.nats.bus import NatsBus
 from accord.testing.nats import NatsServer
 
 

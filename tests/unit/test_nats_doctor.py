@@ -10,13 +10,14 @@ import msgspec
 import pytest
 
 from accord.addresses import BusAddress, bus_address
+from accord.bus.nats import NatsBus
 from accord.cli.actions.doctor import examined
+from accord.cli.doctor import bus
 from accord.cli.doctor import nats as looks
 from accord.cli.doctor.finding import Finding
 from accord.cli.options import Shared
 from accord.domain.agent import agent_id
 from accord.errors import BusUnavailable
-from accord.nats.bus import NatsBus
 from accord.nats.inspection import Inspection
 from accord.ports import agent_subject
 from accord.testing.bus_suite import parcels
@@ -69,15 +70,15 @@ def test_a_server_that_takes_small_messages_only_is_refused(tmp_path: Path, nats
 @pytest.mark.parametrize(
     ("look", "changes", "grade", "said"),
     [
-        (looks._way, {}, "warn", "tls://"),
-        (looks._way, {"encrypted": True}, "ok", ""),
-        (looks._way, {"encrypted": True, "round_trip_ms": 20.0}, "warn", "nearer"),
+        (bus._way, {}, "warn", "tls://"),
+        (bus._way, {"encrypted": True}, "ok", ""),
+        (bus._way, {"encrypted": True, "round_trip_ms": 20.0}, "warn", "nearer"),
         (looks._jetstream, {"jetstream": "not enabled"}, "fail", "store_dir"),
         (looks._jetstream, {"in_memory": ("accord-acme-agents",)}, "fail", "made anew"),
         (looks._jetstream, {}, "ok", ""),
         (looks._user, {"anybody": True}, "warn", "accord bus users"),
         (looks._user, {}, "ok", ""),
-        (looks._dead_letters, {"dead_letters": 2}, "warn", "accord bus dead"),
+        (bus._dead_letters, {"dead_letters": 2}, "warn", "accord bus dead"),
     ],
 )
 def test_what_is_wrong_has_its_way_out(look, changes, grade, said) -> None:  # type: ignore[no-untyped-def]

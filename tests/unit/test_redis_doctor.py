@@ -9,6 +9,7 @@ import pytest
 
 from accord.addresses import BusAddress
 from accord.cli.actions.doctor import examined
+from accord.cli.doctor import bus
 from accord.cli.doctor import redis as looks
 from accord.cli.doctor.finding import Finding
 from accord.cli.options import Shared
@@ -74,10 +75,10 @@ HEALTHY = Inspection(
         (looks._server, {"version": "6.0.16"}, "fail"),
         (looks._server, {"role": "slave"}, "fail"),
         (looks._server, {"is_cluster": True}, "fail"),
-        (looks._way, {}, "ok"),
-        (looks._way, {"encrypted": False}, "warn"),
-        (looks._way, {"encrypted": False, "local": True}, "ok"),
-        (looks._way, {"round_trip_ms": 20.0}, "warn"),
+        (bus._way, {}, "ok"),
+        (bus._way, {"encrypted": False}, "warn"),
+        (bus._way, {"encrypted": False, "local": True}, "ok"),
+        (bus._way, {"round_trip_ms": 20.0}, "warn"),
         (looks._memory, {}, "ok"),
         (looks._memory, {"policy": "allkeys-lru"}, "fail"),
         (looks._memory, {"policy": "allkeys-lru", "max_bytes": 0}, "warn"),
@@ -88,8 +89,8 @@ HEALTHY = Inspection(
         (looks._user, {"administrates": True}, "warn"),
         (looks._user, {"administrates": True, "version": "6.2.14"}, "warn"),
         (looks._user, {"reads": False}, "fail"),
-        (looks._dead_letters, {}, "ok"),
-        (looks._dead_letters, {"dead_letters": 2}, "warn"),
+        (bus._dead_letters, {}, "ok"),
+        (bus._dead_letters, {"dead_letters": 2}, "warn"),
     ],
 )
 def test_what_is_told(look: object, changes: dict[str, object], grade: str) -> None:

