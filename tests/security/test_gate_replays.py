@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from accord.domain import command as c
 from accord.domain.ids import TaskId
@@ -53,6 +55,18 @@ async def test_the_same_result_signed_anew_is_acknowledged(scene: Any) -> None:
     await accepted(scene)
     scene.stage.clock.forward(5)
     await unchanged(scene, await scene.honest())
+
+
+async def test_the_same_result_with_another_signature_is_acknowledged(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An HSM draws the nonces of ES256."""
+    monkeypatch.setattr("accord.keys.private._ES256", ECDSA(SHA256()))
+    first = await accepted(scene)
+    again = await scene.honest()
+    assert first.statement.rpartition(b".")[0] == again.statement.rpartition(b".")[0]
+    assert first != again
+    await unchanged(scene, again, first)
 
 
 async def other_answer(scene: Any) -> None:

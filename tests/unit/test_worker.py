@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import GiveBack, decode_card
@@ -668,6 +670,24 @@ async def test_an_assignment_that_comes_again_in_a_batch_is_not_done_again(start
     (claims, second), *_ = await rig.answers(1)
     assert (first, gate.calls) == (second, 1)
     assert claims.inputs == (statement_digest(parse_statement(again).claims),)
+
+
+async def test_an_assignment_that_comes_again_with_another_signature_is_not_done_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An HSM draws the nonces of ES256."""
+    monkeypatch.setattr("accord.keys.private._ES256", ECDSA(SHA256()))
+    agent, gate = gated()
+    gate.open.set()
+    rig = await start(agent)
+    once, again = [await rig.assignment({"number": 5}) for _ in range(2)]
+    assert once.statement.rpartition(b".")[0] == again.statement.rpartition(b".")[0]
+    assert once != again
+    await rig.send(once)
+    (_, first), *_ = await rig.answers(1)
+    await rig.send(again)
+    (_, second), *_ = await rig.answers(1)
+    assert (first, gate.calls) == (second, 1)
 
 
 async def test_failures_are_repeated_too(start: Start) -> None:

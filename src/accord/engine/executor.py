@@ -22,13 +22,13 @@ from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.router import Held
-from accord.errors import AccordError, BusUnavailable, Overloaded, Problem, StoreUnavailable
+from accord.errors import AccordError, BusUnavailable, KeysUnavailable, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel
 
 logger = logging.getLogger("accord.executor")
 
 UNSENT_MAX = 100_000
-"""So many messages are kept for when there is a bus again."""
+"""So many messages are kept for when there is a bus again, or a key store that signs them."""
 
 
 class _Unsure(msgspec.Struct, frozen=True):
@@ -48,6 +48,7 @@ class Executor:
         self._order = order
         self._draftsman = Draftsman(parts.documents)
         self._unsure: dict[LeaseToken, _Unsure] = {}
+        self._unsigned: deque[Envelope] = deque(maxlen=UNSENT_MAX)
         self._unsent: deque[Parcel] = deque(maxlen=UNSENT_MAX)
 
     async def execute(self, committed: Sequence[Committed]) -> None:
@@ -96,9 +97,10 @@ class Executor:
         self._unsure[lease] = _Unsure(run.id, effect.task, effect.attempt.number, due, kept)
 
     async def send_again(self, now: datetime) -> None:
-        """Send what could not be sent before, and the assignments of before a take-over that no instance has named
-        since.
+        """Send what could not be signed or sent before, and the assignments of before a take-over that no instance has
+        named since.
         """
+        await self._sign_unsigned()
         await self._send_unsent()
         due = [lease for lease, one in self._unsure.items() if one.due <= now]
         drafts: list[Envelope] = []
@@ -223,12 +225,32 @@ class Executor:
     async def _send(self, drafts: list[Envelope]) -> None:
         if not drafts:
             return
-        parcels = await self._parts.secretary.parcels(drafts)
+        if self._unsigned:
+            self._unsigned.extend(drafts)  # in their order
+            return
+        try:
+            parcels = await self._parts.secretary.parcels(drafts)
+        except KeysUnavailable as error:
+            logger.warning("%d messages are signed later: %s", len(drafts), error)
+            self._unsigned.extend(drafts)
+            return
         self._parts.reached("before_send")
         if self._unsent:
             self._unsent.extend(parcels)  # in their order
         elif not await self._published(parcels):
             self._unsent.extend(parcels)
+
+    async def _sign_unsigned(self) -> None:
+        """Sign what is kept, as soon as there is a key store again; more may come to it meanwhile."""
+        while self._unsigned:
+            drafts = tuple(self._unsigned)
+            try:
+                self._unsent.extend(await self._parts.secretary.parcels(drafts))
+            except KeysUnavailable as error:
+                logger.warning("%d messages are signed later: %s", len(drafts), error)
+                return
+            for _ in drafts:
+                self._unsigned.popleft()
 
     async def _send_unsent(self) -> None:
         """Send what is kept, as soon as there is a bus again; more may come to it meanwhile."""

@@ -6,10 +6,11 @@ Region and credentials come from where AWS's own tools have them: environment, f
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -104,7 +105,8 @@ class KmsKeys:
                 if alias.startswith(aside) and target not in current.values()
             ]
             held = [self._held(found, target) for found, target in current.items()]
-            return held + [self._held("", target, current=False) for target in replaced]
+            others = [self._held("", target) for target in replaced]
+            return held + [msgspec.structs.replace(other, current=False) for other in others]
 
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
         """Make a key, and give it the alias; where somebody else has it, the key is deleted."""
@@ -113,11 +115,11 @@ class KmsKeys:
                 raise KeyUnusable(fault("ACC611", name))
             made = self._new(name, algorithm)
             try:
-                self._client.create_alias(AliasName=self._alias(name), TargetKeyId=made)
+                self._client.create_alias(AliasName=self._alias(name), TargetKeyId=made["KeyId"])
             except self._client.exceptions.AlreadyExistsException:
-                self._client.schedule_key_deletion(KeyId=made, PendingWindowInDays=_WAITING_DAYS)
+                self._client.schedule_key_deletion(KeyId=made["KeyId"], PendingWindowInDays=_WAITING_DAYS)
                 raise KeyUnusable(fault("ACC611", name)) from None
-            return self._held(name, made)
+            return self._held(name, made["KeyId"], made)
 
     def succeed(self, old: HeldKey, algorithm: Algorithm) -> HeldKey:
         """Make a key, and point the alias to it; the old one gets an alias that says so."""
@@ -127,8 +129,8 @@ class KmsKeys:
             aside = f"{self._prefix}{_REPLACED}{old.stored.public.kid}"
             with contextlib.suppress(self._client.exceptions.AlreadyExistsException):  # a crash came after this step
                 self._client.create_alias(AliasName=aside, TargetKeyId=old.handle)
-            self._client.update_alias(AliasName=self._alias(name), TargetKeyId=made)
-            return self._held(name, made)
+            self._client.update_alias(AliasName=self._alias(name), TargetKeyId=made["KeyId"])
+            return self._held(name, made["KeyId"], made)
 
     def sign(self, key: HeldKey, inputs: Sequence[bytes]) -> list[bytes]:
         """The raw signatures. The whole message is sent: of Ed25519, AWS signs nothing else."""
@@ -156,9 +158,10 @@ class KmsKeys:
             found = self._client.describe_key(KeyId=self._alias(name))["KeyMetadata"]
         except self._client.exceptions.NotFoundException:
             return []
-        return [self._held(name, found["KeyId"])]
+        return [self._held(name, found["KeyId"], found)]
 
-    def _new(self, name: str, algorithm: Algorithm) -> str:
+    def _new(self, name: str, algorithm: Algorithm) -> Mapping[str, Any]:
+        """What AWS says of the new key."""
         try:
             made = self._client.create_key(
                 KeySpec=_KINDS[algorithm][0], KeyUsage="SIGN_VERIFY", Description=f"Accord: {name}"
@@ -167,15 +170,16 @@ class KmsKeys:
             if isinstance(error, aws.ParamValidationError) or _code(error) in _NO_SUCH_KIND:
                 raise KeyUnusable(fault("ACC634", self.place, detail=algorithm)) from error
             raise
-        return str(made["KeyMetadata"]["KeyId"])
+        described: Mapping[str, Any] = made["KeyMetadata"]
+        return described
 
-    def _held(self, name: str, key_id: str, *, current: bool = True) -> HeldKey:
+    def _held(self, name: str, key_id: str, described: Mapping[str, Any] | None = None) -> HeldKey:
         if key_id not in self._known:
+            described = described or self._client.describe_key(KeyId=key_id)["KeyMetadata"]
             der = self._client.get_public_key(KeyId=key_id)["PublicKey"]
-            created_at = self._client.describe_key(KeyId=key_id)["KeyMetadata"]["CreationDate"]
-            self._known[key_id] = self._public(der), created_at.astimezone(UTC)
+            self._known[key_id] = self._public(der), described["CreationDate"].astimezone(UTC)
         public, created_at = self._known[key_id]
-        return HeldKey(StoredKey(name, public, created_at), key_id, current)
+        return HeldKey(StoredKey(name, public, created_at), key_id)
 
     def _public(self, der: bytes) -> PublicKey:
         try:
@@ -216,7 +220,7 @@ def _told(place: str) -> Iterator[None]:
         raise KeyUnusable(fault("ACC632", place, detail=str(error), hint=hint)) from error
     except (aws.NoRegionError, aws.InvalidRegionError) as error:
         raise KeyUnusable(fault("ACC633", place, detail=str(error), hint="name one in it: region=")) from error
-    except aws.HTTPClientError as error:
+    except (aws.HTTPClientError, aws.ConnectionError) as error:
         raise KeysUnavailable(fault("ACC630", place, detail=str(error))) from error
     except aws.BotoCoreError as error:
         raise KeyUnusable(fault("ACC636", place, detail=str(error))) from error

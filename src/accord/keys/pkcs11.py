@@ -51,6 +51,8 @@ _KINDS: Final[dict[Algorithm, tuple[KeyType, bytes, int]]] = {
 }
 """By algorithm: the type of key, CKA_EC_PARAMS, and how long an encoded point is."""
 
+_PRIVATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
+
 _LOST: Final = (
     pkcs11.DeviceRemoved,
     pkcs11.KeyHandleInvalid,
@@ -184,7 +186,7 @@ class TokenKeys:
                 label=name,
                 store=True,
                 capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
-                private_template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True},
+                private_template=_PRIVATE,
             )
             if not private[Attribute.SENSITIVE] or private[Attribute.EXTRACTABLE]:
                 public.destroy()
@@ -212,7 +214,7 @@ class TokenKeys:
             session = self._borrow()
             try:
                 return self._worked(session, work)
-            except _LOST:
+            except (*_LOST, pkcs11.NoSuchKey):  # to one who is logged out, a token shows no private keys
                 self._renew(session.login)
             return self._worked(self._borrow(), work)
 
@@ -278,7 +280,8 @@ class TokenKeys:
         except _AWAY as error:
             raise KeysUnavailable(fault("ACC630", self.place, detail=_words(error))) from error
         except pkcs11.PKCS11Error as error:
-            code = "ACC636" if self._library is not None else "ACC633"
+            is_there = self._library is not None and not isinstance(error, pkcs11.TokenNotRecognised)
+            code = "ACC636" if is_there else "ACC633"
             raise KeyUnusable(fault(code, self.place, detail=_words(error))) from error
 
 
@@ -323,7 +326,7 @@ def _signed(session: Session, key_id: bytes, inputs: Sequence[bytes], mechanism:
         wanted = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.ID: key_id}
         found = list(session.driver.get_objects(wanted))
         if len(found) != 1:
-            raise KeyUnusable(fault("ACC633", "CKA_ID", detail=f"{len(found)} private keys {key_id.hex()}"))
+            raise pkcs11.NoSuchKey(f"{len(found)} with the CKA_ID {key_id.hex()}")
         key = session.keys[key_id] = found[0]
     return [key.sign(data, mechanism=mechanism) for data in inputs]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -110,8 +110,9 @@ class VaultKeys:
 
     def held(self, name: str | None = None) -> list[HeldKey]:
         """The keys of all versions."""
-        names = [name] if name is not None else self._names()
-        return [key for one in names for key in self._versions(one)]
+        if name is not None:
+            return self._versions(name)
+        return [key for one, algorithms in self._listed().items() for key in self._versions(one, algorithms)]
 
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
         """Make a key. Who comes second is told by Vault."""
@@ -183,17 +184,16 @@ class VaultKeys:
         except refusals.InvalidRequest as error:
             raise KeyUnusable(fault("ACC634", self.place, detail=f"{algorithm}, {error}")) from error
 
-    def _names(self) -> list[str]:
-        """The names of keys that have been made here."""
+    def _listed(self) -> dict[str, list[Algorithm]]:
+        """The names of keys that have been made here, each with its algorithms."""
         transit = self._transit
         answer = self._found(lambda: transit.list_keys(mount_point=self._mount))
-        listed = answer["data"]["keys"] if answer is not None else []
-        return sorted({name for one in listed if (name := self._name_of(one)) is not None})
-
-    def _name_of(self, key: str) -> str | None:
-        name, _, suffix = key.removeprefix(self._prefix).rpartition("_")
-        ours = key.startswith(self._prefix) and suffix in _SUFFIXES and NAME.fullmatch(name)
-        return name if ours else None
+        listed: dict[str, list[Algorithm]] = {}
+        for key in answer["data"]["keys"] if answer is not None else ():
+            name, _, suffix = key.removeprefix(self._prefix).rpartition("_")
+            if key.startswith(self._prefix) and suffix in _SUFFIXES and NAME.fullmatch(name):
+                listed.setdefault(name, []).append(_SUFFIXES[suffix])
+        return listed
 
     def _key(self, name: str, algorithm: Algorithm) -> str:
         return f"{self._prefix}{name}_{algorithm.lower()}"
@@ -201,9 +201,9 @@ class VaultKeys:
     def _last(self, name: str) -> HeldKey:
         return next(key for key in self._versions(name) if key.current)
 
-    def _versions(self, name: str) -> list[HeldKey]:
-        """All versions of this name, of both algorithms, the newest one last."""
-        found = [version for algorithm in _TYPES for version in self._read(name, algorithm)]
+    def _versions(self, name: str, algorithms: Iterable[Algorithm] = tuple(_TYPES)) -> list[HeldKey]:
+        """All versions of this name, of all algorithms, the newest one last."""
+        found = [version for algorithm in algorithms for version in self._read(name, algorithm)]
         found.sort(key=lambda key: (key.stored.created_at, key.handle.number))
         return [msgspec.structs.replace(key, current=key is found[-1]) for key in found]
 

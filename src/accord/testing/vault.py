@@ -25,6 +25,7 @@ from accord.custody import Custody, keys_address
 
 TOKEN: Final = "hvs.of-nothing"  # noqa: S105 - of nothing
 MOUNT: Final = "team/transit"
+KINDS: Final = ("ecdsa-p256", "ed25519")
 
 _NAME: Final = re.compile(r"\w(([\w.-]+)?\w)?")
 _PATH: Final = re.compile(rf"/v1/{MOUNT}/(keys|sign)/?([^/]*)/?([^/]*)")
@@ -48,11 +49,11 @@ class Version(msgspec.Struct, frozen=True):
     @classmethod
     def new(cls, kind: str) -> Version:
         """A fresh one."""
+        if kind not in KINDS:
+            raise Refusal(400, f"unknown key type {kind}")
         if kind == "ecdsa-p256":
             return cls(generate_private_key(SECP256R1()), datetime.now(UTC))
-        if kind == "ed25519":
-            return cls(Ed25519PrivateKey.generate(), datetime.now(UTC))
-        raise Refusal(400, f"unknown key type {kind}")
+        return cls(Ed25519PrivateKey.generate(), datetime.now(UTC))
 
     def shown(self) -> dict[str, str]:
         """As reading a key shows it."""
@@ -190,6 +191,7 @@ class VaultServer:
 def _handler_for(server: VaultServer) -> type[BaseHTTPRequestHandler]:
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer is one packet, so that nobody waits for the second one
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
