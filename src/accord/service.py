@@ -20,11 +20,12 @@ from accord.domain.document import Document
 from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
+from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import News
 from accord.domain.run import Run
 from accord.domain.signature import PublicKey
-from accord.domain.system import HoldPlaced, Scope
+from accord.domain.system import HoldPlaced, RunDoubted, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, Problem
@@ -280,6 +281,30 @@ class Service(Protocol):
             BadInput: `since` is in the future.
             Overloaded: a process that works on runs does not answer; the key is revoked all the same.
         """
+        ...
+
+    async def impact(self, kid: KeyId, *, since: datetime | None = None) -> Impact:
+        """What rests on an agent's key: the runs in which results were accepted under statements by it (those that it
+        has signed since then), the tasks and runs that depend on them. Every run that is kept is read.
+
+        Raises NotFound where nobody knows the key.
+        """
+        ...
+
+    async def contain(self, kid: KeyId, *, by: str, reason: str, since: datetime | None = None) -> Impact:
+        """Quarantine all that rests on a key: its agent is held, the runs are marked as in doubt, and those that have
+        not ended are paused. Again adds what is new. `lift`, `clear` and the command `Resume` take it back, one by one.
+
+        Raises NotFound where nobody knows the key.
+        """
+        ...
+
+    async def doubted(self) -> list[RunDoubted]:
+        """All runs that are in doubt, those marked first first."""
+        ...
+
+    async def clear(self, run: RunId, *, by: str, note: str = "") -> None:
+        """Rely on a run again. Raises TransitionRefused where it is not in doubt."""
         ...
 
     # -- holds and incidents -------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "journal prune", "journal backup",
         "approvals list", "incidents list", "incidents show", "incidents acknowledge", "incidents resolve",
-        "keys new", "keys list", "keys rotate", "keys revoke", "new template", "new agent",
+        "keys new", "keys list", "keys rotate", "keys revoke", "keys impact", "new template", "new agent",
         "serve", "store migrate", "store grant", "bus users", "bus dead",
         "access keys new", "access keys list", "access keys revoke",
         "agent", "agents enrol", "agents enrolments", "agents withdraw", "conformance",

@@ -7,6 +7,7 @@ ACC995  an input cannot be sent as JSON
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -19,9 +20,11 @@ from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote
 from accord.domain.approval import ApprovalKind
-from accord.domain.ids import AgentId, RunId
+from accord.domain.ids import AgentId, KeyId, RunId
+from accord.domain.impact import Impact
 from accord.domain.incident import IncidentState, Severity
 from accord.domain.machine import TaskPhase
+from accord.domain.system import RunDoubted
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import BadInput
 from accord.ports import RunState as State
@@ -260,6 +263,22 @@ class Client:
     async def quarantine(self, agent: str, *, reason: str) -> None:
         """Assign nothing to an agent, given by its id, that is suspected, until `release`."""
         await self.service().quarantine(AgentId(agent), by="", reason=reason)
+
+    async def impact(self, key: str, *, since: datetime | None = None) -> Impact:
+        """What rests on a key, given by its id: runs, tasks and reports; of what it has signed since then."""
+        return await self.service().impact(KeyId(key), since=since)
+
+    async def contain(self, key: str, *, reason: str, since: datetime | None = None) -> Impact:
+        """Quarantine the agent of a key and all that rests on it. `release`, `resume` and `clear` take it back."""
+        return await self.service().contain(KeyId(key), by="", reason=reason, since=since)
+
+    async def doubted(self) -> list[RunDoubted]:
+        """The runs that are in doubt, because they rest on a key that may be in other hands."""
+        return await self.service().doubted()
+
+    async def clear(self, run: str, *, note: str = "") -> None:
+        """Rely on a run again."""
+        await self.service().clear(RunId(run), by="", note=note)
 
     async def release(self, agent: str) -> None:
         """Lift the hold of an agent, given by its id."""

@@ -25,10 +25,11 @@ from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId
+from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import News, Progressed
 from accord.domain.run import Run
-from accord.domain.system import HoldPlaced, Scope
+from accord.domain.system import HoldPlaced, RunDoubted, Scope
 from accord.domain.template import Template, template_from_json
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
@@ -248,6 +249,23 @@ class Remote:
         parameters = {"reason": reason, "since": since}
         document = await self._connection.delete(f"/v1/keys/{quote(kid, safe='')}", KeyDocument, parameters)
         return document.known()
+
+    async def impact(self, kid: KeyId, *, since: datetime | None = None) -> Impact:
+        """What rests on a key."""
+        return await self._connection.get(f"/v1/keys/{quote(kid, safe='')}/impact", Impact, {"since": since})
+
+    async def contain(self, kid: KeyId, *, by: str, reason: str, since: datetime | None = None) -> Impact:
+        """Quarantine all that rests on a key."""
+        body = {"reason": reason, "since": since}
+        return await self._connection.post(f"/v1/keys/{quote(kid, safe='')}/quarantine", body, Impact)
+
+    async def doubted(self) -> list[RunDoubted]:
+        """All runs that are in doubt."""
+        return await self._connection.get("/v1/doubts", list[RunDoubted])
+
+    async def clear(self, run: RunId, *, by: str, note: str = "") -> None:
+        """Rely on a run again."""
+        await self._connection.delete(f"/v1/doubts/{quote(run, safe='')}", list[RunDoubted], {"note": note})
 
     # -- holds and incidents -------------------------------------------------------------------------------------
 

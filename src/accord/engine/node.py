@@ -26,14 +26,16 @@ from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
 from accord.domain.event import Event
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
+from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import Happened, News
 from accord.domain.run import Run
 from accord.domain.signature import Algorithm, PublicKey
-from accord.domain.system import HoldLifted, HoldPlaced, Scope
+from accord.domain.system import HoldLifted, HoldPlaced, RunDoubted, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
+from accord.engine.compromise import Compromise
 from accord.engine.controls import Controls
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
@@ -78,6 +80,7 @@ class Node:
         self._starts = Starts(self.orchestrator, self._post)
         self._controls = Controls(self.orchestrator, self._post)
         self._approvals = Approvals(parts.ports.journal, parts.ledger, parts.library, parts.template_stream)
+        self._compromise = Compromise(parts, self._controls)
         self._rounds.also.append(Quarantine(parts, self.quarantine).watch)
 
     async def __aenter__(self) -> Self:
@@ -261,6 +264,25 @@ class Node:
         known = self.parts.registry.known_key(kid)
         assert known is not None  # noqa: S101 - it was revoked just now
         return known
+
+    async def impact(self, kid: KeyId, *, since: datetime | None = None) -> Impact:
+        """What rests on a key."""
+        return await self._compromise.impact(kid, since)
+
+    async def contain(self, kid: KeyId, *, by: str, reason: str, since: datetime | None = None) -> Impact:
+        """Quarantine the key's agent and everything that rests on the key."""
+        known = await self._compromise.known(kid)
+        await self.quarantine(known.agent, by=by, reason=reason)
+        return await self._compromise.contain(kid, since, by=by, reason=reason)
+
+    async def doubted(self) -> list[RunDoubted]:
+        """All runs that are in doubt."""
+        await self.parts.control_stream.refresh()
+        return self.parts.doubts.all()
+
+    async def clear(self, run: RunId, *, by: str, note: str = "") -> None:
+        """Rely on a run again."""
+        await self._compromise.clear(run, by=by, note=note)
 
     async def rotate_key(self, name: str, overlap: timedelta, *, by: str, algorithm: Algorithm = "ES256") -> Rotated:
         """A new key in place of one of our key store, which ends after the overlap, or now where it was revoked.

@@ -21,6 +21,7 @@ from accord.engine.authority import Authority
 from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
+from accord.engine.doubts import Doubts
 from accord.engine.enrolment import Enrolment
 from accord.engine.feed import Feed
 from accord.engine.figures import Figures
@@ -141,6 +142,7 @@ class Parts:
         self.policies = Policies(ports.policy, journal, ports.blobs, clock)
         self.holds = Holds(self.router)
         self.authority = Authority(ports.policy, identity.organisation, tuning.agent_tags)
+        self.doubts = Doubts()
         self.library = Library(ports.blobs)
         may = self.authority.may_be_given
         self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, may)
@@ -159,7 +161,7 @@ class Parts:
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
-        self.control_stream = SystemStream(journal, CONTROL, self.holds.apply)
+        self.control_stream = SystemStream(journal, CONTROL, self._apply_control)
         self.access = Access(journal, clock, identity.organisation)
         self.webhooks = Webhooks(journal, clock, ports.ids)
         self.streams = (
@@ -179,6 +181,10 @@ class Parts:
         self.noticed: list[Suspect] = []
         """What was refused of other processes' notices, and is in no incident yet."""
         self._cards: list[CardAccepted] = []
+
+    def _apply_control(self, event: SystemEvent) -> None:
+        self.holds.apply(event)
+        self.doubts.apply(event)
 
     def _apply_registry(self, event: SystemEvent) -> None:
         self.registry.apply(event)

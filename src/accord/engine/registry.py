@@ -99,6 +99,11 @@ class Registry(Attendance):
         """The key, whether it is still valid or not: old statements are verified with it."""
         return self._keys.get(kid)
 
+    def all_keys(self) -> Iterator[KnownKey]:
+        """The keys of all agents, by agent, in the order of their enrolment."""
+        for agent in sorted(self._kids):
+            yield from (self._keys[kid] for kid in self._kids[agent])
+
     def remember_card(self, card: AgentCard) -> None:
         """Take over what a card offers; its contracts are known from now on, whether the agent is present or not."""
         before = self._cards.get(card.agent)

@@ -360,7 +360,7 @@ async def test_problems_are_as_the_openapi_document_says(asker: Any) -> None:
         validator.validate(response.json())
 
 
-OPEN = {"/v1/health/live", "/v1/health/ready"}
+OPEN = {"/v1/health/live", "/v1/health/ready", "/.well-known/jwks.json", "/v1/organisations/{organisation}/jwks"}
 """What may be asked without a credential."""
 
 

@@ -18,6 +18,7 @@ from accord.cli.tables import KEY_BEGINNING, Column, beginning_of_key, without_y
 from accord.custody import Custody
 from accord.domain.duration import parse_duration
 from accord.domain.ids import KeyId
+from accord.domain.impact import Affected, Impact
 from accord.domain.signature import Algorithm, PublicKey
 from accord.engine.node import Node, Rotated
 from accord.errors import BadInput, NotFound
@@ -34,6 +35,9 @@ COLUMNS = (
     Column("since", short=without_year, spare=2),
     Column("key id", short=beginning_of_key),
 )
+
+SHOWN = 3
+"""So many tasks of a run are named that a key has signed the results of."""
 
 STYLES = {"valid": "green", "retiring": "yellow", "retired": "quiet", "revoked": "red", "unused": "quiet"}
 
@@ -192,6 +196,71 @@ def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> N
         return DONE
 
     carry_out(shared, work)
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """Since when a key is looked at, and what is done."""
+
+    since: str | None
+    quarantine: bool
+    release: bool
+    reason: str
+
+
+def show_impact(shared: Shared, reference: str, measures: Measures) -> None:
+    """Carry out `accord keys impact`."""
+    if measures.quarantine and measures.release:
+        raise usage("ACC913", "--quarantine and --release are the opposite of each other", "give one of them")
+    since = read_moment(measures.since, "--since") if measures.since is not None else None
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            _, kid = await _found(service, reference)
+            if measures.quarantine:
+                reason = measures.reason or f"the key {kid} is compromised"
+                impact = await service.contain(kid, by=who(), reason=reason, since=since)
+            else:
+                impact = await service.impact(kid, since=since)
+            if measures.release:
+                impact = await _released(service, impact, measures.reason)
+        if screen.as_json:
+            screen.document(impact)
+        else:
+            _show_impact(screen, impact, measures)
+        return DONE
+
+    carry_out(shared, work)
+
+
+async def _released(service: Service, impact: Impact, note: str) -> Impact:
+    """The same after the agent was let go and all marks were taken away."""
+    for run in impact.doubted:
+        await service.clear(run, by=who(), note=note)
+    if any((hold.scope, hold.subject) == ("agent", impact.agent) for hold in await service.holds()):
+        await service.lift("agent", impact.agent, by=who())
+    return msgspec.structs.replace(impact, doubted=())
+
+
+def _show_impact(screen: Screen, impact: Impact, measures: Measures) -> None:
+    agent = agent_name(impact.agent)
+    if impact.runs:
+        columns = ("run", "signed", "rests on it", "report", "state")
+        screen.table(columns, [_impact_row(one, impact) for one in impact.runs])
+    else:
+        screen.note(f"Nothing rests on this key of {agent}.")
+    if measures.quarantine:
+        screen.note(f"{agent} gets nothing more, and what is not over is paused. Take it back with --release.")
+    elif measures.release:
+        screen.note(f"{agent} is let go. What is paused goes on with: accord runs resume RUN")
+    elif impact.runs and not impact.doubted:
+        screen.note(f"  → accord keys impact {impact.key} --quarantine", "hint")
+
+
+def _impact_row(one: Affected, impact: Impact) -> tuple[str | Text, ...]:
+    report = Text("yes", "yellow") if one.report else Text("no", "quiet")
+    state = Text("in doubt", "yellow") if one.run in impact.doubted else Text("", "quiet")
+    signed = ", ".join(one.signed[:SHOWN]) + (f" and {len(one.signed) - SHOWN} more" if len(one.signed) > SHOWN else "")
+    return one.run, signed, ", ".join(one.tasks), report, state
 
 
 async def _found(service: Service, reference: str) -> tuple[str | None, KeyId]:

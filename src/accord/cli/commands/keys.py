@@ -115,3 +115,39 @@ def revoke(
     - `accord keys revoke agent.local.translator --at 2d`
     """
     action.revoke_key(shared, key, reason, at)
+
+
+@app.command()
+@shares("home")
+def impact(
+    shared: Shared,
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|KID",
+            help="What the key is called, or its id.",
+            show_default=False,
+            autocompletion=complete_key,
+        ),
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="Only what it has signed since then: 2h, 3d, or a time.", show_default=False
+        ),
+    ] = None,
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="Hold its agent, and all that rests on it.")] = False,
+    release: Annotated[bool, typer.Option("--release", help="Lift that again: of its agent, and all marks.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the journal.", show_default=False)] = "",
+) -> None:
+    """Tell what rests on a key: runs with results that it has signed, the tasks behind them, and the final reports.
+
+    With --quarantine its agent gets nothing more, the runs are marked as in doubt, and those under way are paused.
+    --release lets the agent go and takes the marks away; `accord runs resume RUN` goes on with a run.
+
+    **Examples**
+
+    - `accord keys impact agent.local.translator --since 2d`
+    - `accord keys impact agent.local.translator --quarantine --reason "the laptop is lost"`
+    """
+    action.show_impact(shared, key, action.Measures(since, quarantine, release, reason))
