@@ -31,12 +31,23 @@ def test_a_name_is_an_alias_and_who_is_replaced_gets_another_one(kms: Custody) -
     aside = f"alias/accord/Replaced/{old.stored.public.kid}"
     assert aliases(keys) == {"alias/accord/agent/local/one": new.handle, aside: old.handle}
     keys._client.update_alias(AliasName="alias/accord/agent/local/one", TargetKeyId=old.handle)
-    assert [key.current for key in keys.held()] == [True], "a crash came before the second step"
+    assert keys.replaced() == [], "a crash came before the second step"
     again = keys.succeed(old, "Ed25519")
-    assert sorted((key.handle, key.current) for key in keys.held()) == sorted(
-        [(old.handle, False), (again.handle, True)]
-    )
+    assert [key.handle for key in keys.held()] == [again.handle]
+    assert keys.replaced() == [old.stored.public.kid]
     keys.close()
+
+
+def test_a_replaced_key_may_be_deleted(kms: Custody) -> None:
+    keys = connect(kms)
+    old = keys.make("agent", "ES256")
+    new = keys.succeed(old, "ES256")
+    keys._client.schedule_key_deletion(KeyId=old.handle, PendingWindowInDays=7)
+    keys.close()
+    later = connect(kms)
+    assert [key.stored for key in later.held()] == [new.stored]
+    assert later.replaced() == [old.stored.public.kid]
+    later.close()
 
 
 def test_aliases_of_others_are_left_alone(kms: Custody) -> None:

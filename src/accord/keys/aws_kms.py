@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from accord.custody import Custody
+from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable, Problem
 from accord.keys.private import NAME, fault
@@ -91,22 +91,14 @@ class KmsKeys:
         with _told(self.place):
             if name is not None:
                 return self._named(name)
-            pages = self._client.get_paginator("list_aliases").paginate()
-            aliases = {one["AliasName"]: one.get("TargetKeyId") for page in pages for one in page["Aliases"]}
-            current = {
-                found: target
-                for alias, target in aliases.items()
-                if target and (found := _name_of(alias.removeprefix(self._prefix))) and alias == self._alias(found)
-            }
-            aside = f"{self._prefix}{_REPLACED}"
-            replaced = [
-                target
-                for alias, target in aliases.items()
-                if alias.startswith(aside) and target not in current.values()
-            ]
-            held = [self._held(found, target) for found, target in current.items()]
-            others = [self._held("", target) for target in replaced]
-            return held + [msgspec.structs.replace(other, current=False) for other in others]
+            current, _ = self._aliases()
+            return [self._held(found, target) for found, target in current.items()]
+
+    def replaced(self) -> list[KeyId]:
+        """The kids that aliases tell; the keys themselves may be deleted, or are about to be."""
+        with _told(self.place):
+            current, replaced = self._aliases()
+            return [kid for kid, target in replaced.items() if target not in current.values()]
 
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
         """Make a key, and give it the alias; where somebody else has it, the key is deleted."""
@@ -152,6 +144,21 @@ class KmsKeys:
             return r.to_bytes(32, "big") + s.to_bytes(32, "big")
         except (ValueError, OverflowError) as error:
             raise KeyUnusable(fault("ACC635", self.place, detail=str(error))) from error
+
+    def _aliases(self) -> tuple[dict[str, str], dict[KeyId, str]]:
+        """AWS's ids of the keys by name, and by the kid of those that were replaced."""
+        current: dict[str, str] = {}
+        replaced: dict[KeyId, str] = {}
+        for page in self._client.get_paginator("list_aliases").paginate():
+            for one in page["Aliases"]:
+                alias, target = one["AliasName"].removeprefix(self._prefix), one.get("TargetKeyId")
+                if target is None or alias == one["AliasName"]:
+                    continue
+                if alias.startswith(_REPLACED):
+                    replaced[KeyId(alias.removeprefix(_REPLACED))] = target
+                elif (name := _name_of(alias)) is not None:
+                    current[name] = target
+        return current, replaced
 
     def _named(self, name: str) -> list[HeldKey]:
         try:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from accord.addresses import kept_in
 from accord.custody import Custody, KeysAddress
+from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, fault
@@ -141,6 +142,10 @@ class TokenKeys:
         found.sort(key=lambda key: (key.stored.name, key.handle))
         latest = {key.stored.name: key.handle for key in found}
         return [msgspec.structs.replace(key, current=latest[key.stored.name] == key.handle) for key in found]
+
+    def replaced(self) -> list[KeyId]:
+        """The kids of all that are not the last of their name."""
+        return [key.stored.public.kid for key in self.held() if not key.current]
 
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
         """Make a new key; of several that are made of one name at once, wherever, none or one stays."""

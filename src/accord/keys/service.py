@@ -53,7 +53,11 @@ class KeyService(Protocol):
     """How many inputs are signed in one call."""
 
     def held(self, name: str | None = None) -> list[HeldKey]:
-        """The keys, those included that others have taken the place of; of this name, where one is given."""
+        """The keys; of this name, where one is given. Some that others have taken the place of may be among them."""
+        ...
+
+    def replaced(self) -> list[KeyId]:
+        """The kids of the keys that others have taken the place of."""
         ...
 
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
@@ -113,7 +117,7 @@ class ServiceKeyStore:
 
     async def replaced(self) -> list[KeyId]:
         """The kids of the keys that others have taken the place of."""
-        return sorted(key.stored.public.kid for key in await self._found() if not key.current)
+        return await self._asked(self._service.replaced)
 
     async def public(self, name: str) -> PublicKey:
         """The key's public half. Raises as the port says."""

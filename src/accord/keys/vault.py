@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from accord.addresses import kept_in
 from accord.custody import Custody, KeysAddress
+from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, fault
@@ -113,6 +114,10 @@ class VaultKeys:
         if name is not None:
             return self._versions(name)
         return [key for one, algorithms in self._listed().items() for key in self._versions(one, algorithms)]
+
+    def replaced(self) -> list[KeyId]:
+        """The kids of all that are not the last of their name."""
+        return [key.stored.public.kid for key in self.held() if not key.current]
 
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
         """Make a key. Who comes second is told by Vault."""
