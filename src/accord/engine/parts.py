@@ -32,6 +32,7 @@ from accord.engine.large import Large
 from accord.engine.ledger import Ledger
 from accord.engine.library import Library
 from accord.engine.partitions import Partitions
+from accord.engine.permission import Permission
 from accord.engine.permits import Permits
 from accord.engine.policies import Policies
 from accord.engine.registry import Compatible, Registry
@@ -158,6 +159,7 @@ class Parts:
         self.large = Large(ports.blobs)
         self.gate = Gate(self.registry, self.documents, self.large, audiences, self.authority)
         self.gate.follow = self.refresh_registry
+        self.permission = Permission(self.authority, self.ledger, journal)
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)

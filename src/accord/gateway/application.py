@@ -143,7 +143,7 @@ class Gateway:
     def __init__(self, node: Node, tokens: Tokens | None, options: Options) -> None:
         self.node = node
         self.options = options
-        self.guard = Guard(node.parts.access, node.parts.authority, _rates(options, 1), tokens)
+        self.guard = Guard(node.parts.access, node.parts.permission, _rates(options, 1), tokens)
         self.feeds = Feeds(node)
         self.readiness = Readiness(node.parts.ports.journal, node.parts.ports.bus)
         self.lobby = Lobby(options.handshake_within, options.guests_per_address)

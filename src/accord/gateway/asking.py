@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from accord.domain.access import Principal, Right
+from accord.domain.ids import RunId
 from accord.engine.node import Node
 
 if TYPE_CHECKING:
@@ -39,12 +40,13 @@ async def shown_in(credentials: Annotated[HTTPAuthorizationCredentials | None, D
 Shown = Annotated[str | None, Depends(shown_in)]
 
 
-def may(right: Right) -> Any:
-    """A dependency: the principal who asks, once it is sure that they have this right.
+def may(right: Right, *, asks: bool = False) -> Any:
+    """A dependency: the principal who asks, once it is sure that they may do this to the run in the path, or where
+    there is none, to the orchestrator as a whole. `asks`: the operation asks itself, once it knows the template.
 
     `principal: Annotated[Principal, may("look")]`
     """
-    return Depends(_Permitted(right))
+    return Depends(_Permitted(right, asks=asks))
 
 
 def right_of(dependency: object) -> Right | None:
@@ -53,17 +55,22 @@ def right_of(dependency: object) -> Right | None:
 
 
 class _Permitted:
-    def __init__(self, right: Right) -> None:
+    def __init__(self, right: Right, *, asks: bool) -> None:
         self.right = right
+        self._asks = asks
 
     async def __call__(self, request: Request, shown: Shown) -> Principal:
-        return await gateway_of(request).guard.permitted(shown, self.right)
+        guard, run = gateway_of(request).guard, request.path_params.get("run")
+        if self._asks:
+            return await guard.principal_of(shown)
+        return await guard.permitted(shown, self.right, RunId(run) if run is not None else None)
 
 
 Viewer = Annotated[Principal, may("look")]
 Runner = Annotated[Principal, may("run")]
 Controller = Annotated[Principal, may("control")]
 Approver = Annotated[Principal, may("approve")]
-Publisher = Annotated[Principal, may("publish")]
+Starter = Annotated[Principal, may("run", asks=True)]
+Publisher = Annotated[Principal, may("publish", asks=True)]
 Enroller = Annotated[Principal, may("enrol")]
 Administrator = Annotated[Principal, may("administer")]

@@ -7,9 +7,9 @@ import logging
 from typing import Final, Protocol
 
 from accord.domain.access import Principal, Right
-from accord.domain.policy import Subject
+from accord.domain.ids import RunId
 from accord.engine.access import HOW_TO_GET_ONE, PREFIX, Access
-from accord.engine.authority import Authority
+from accord.engine.permission import Permission
 from accord.errors import AccordError, Forbidden, Unauthenticated
 from accord.gateway.access.rates import Rates
 
@@ -34,9 +34,9 @@ class Tokens(Protocol):
 class Guard:
     """Turns credentials into principals: API keys are the node's own, other tokens are left to `tokens`."""
 
-    def __init__(self, access: Access, authority: Authority, rates: Rates, tokens: Tokens | None = None) -> None:
+    def __init__(self, access: Access, permission: Permission, rates: Rates, tokens: Tokens | None = None) -> None:
         self._access = access
-        self._authority = authority
+        self._permission = permission
         self._rates = rates
         self._tokens = tokens
 
@@ -51,22 +51,20 @@ class Guard:
         self._rates.take(principal.credential)
         return principal
 
-    async def permitted(self, token: str | None, right: Right, to: Subject | None = None) -> Principal:
-        """Who shows this token, once it is sure that they may do this; where nothing is named, to the orchestrator as a
-        whole. Raises Forbidden as well.
+    async def permitted(self, token: str | None, right: Right, run: RunId | None = None) -> Principal:
+        """Who shows this token, once it is sure that they may do this: to a run, or where none is named, to the
+        orchestrator as a whole. Raises Forbidden as well.
         """
         principal = await self.principal_of(token)
-        self._authority.require(principal, right, to)
+        await self._permission.require(principal, right, run)
         return principal
 
-    async def outlasted(
-        self, token: str | None, right: Right, to: Subject | None = None
-    ) -> Unauthenticated | Forbidden:
+    async def outlasted(self, token: str | None, right: Right, run: RunId | None = None) -> Unauthenticated | Forbidden:
         """Wait until the token opens no longer what it does now, for connections that last; returns why."""
         while True:
             await asyncio.sleep(ASKED_AGAIN_S)
             try:
-                self._authority.require(await self._principal_of(token), right, to)
+                await self._permission.require(await self._principal_of(token), right, run)
             except (Unauthenticated, Forbidden) as error:
                 return error
             except AccordError as error:

@@ -29,6 +29,7 @@ import msgspec
 import socketio
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from accord.domain.access import Principal
 from accord.domain.ids import RunId
 from accord.errors import AccordError, BadInput, Overloaded
 from accord.gateway.feeds.latest import Told
@@ -77,15 +78,16 @@ class Watchers(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketi
         self._gateway = gateway
         self._feeds: dict[str, dict[RunId, asyncio.Task[None]]] = {}
         self._lasting: dict[str, asyncio.Task[None]] = {}
+        self._who: dict[str, Principal] = {}
 
     async def on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         """Let in whoever may look."""
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            await self._gateway.guard.permitted(token if isinstance(token, str) else None, "look")
+            who = await self._gateway.guard.permitted(token if isinstance(token, str) else None, "look")
         except AccordError as error:
             raise Refusal(str(error), {"problems": _plain(told_of(error, sid))}) from None
-        self._feeds[sid] = {}
+        self._feeds[sid], self._who[sid] = {}, who
         self._lasting[sid] = asyncio.create_task(self._last(sid, token))
         self.begin(sid)
 
@@ -94,6 +96,7 @@ class Watchers(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketi
 
     async def on_disconnect(self, sid: str, reason: object = None) -> None:
         """End all feeds of the connection."""
+        self._who.pop(sid, None)
         await _ended([*self._feeds.pop(sid, {}).values(), self._lasting.pop(sid, None)])
 
     async def _last(self, sid: str, token: object) -> None:
@@ -208,7 +211,17 @@ class RunSockets(Watchers):
         node = self._gateway.node
         if await node.summary(wanted.run) is None:
             await node.run(wanted.run)  # raises that there is none
-        await self.feed(sid, wanted.run, run_changes(node, wanted.run, wanted.after), str(wanted.after))
+        who = self._who[sid]
+        await node.parts.permission.require(who, "look", wanted.run)
+        changes = self._seen_by(who, wanted.run, run_changes(node, wanted.run, wanted.after))
+        await self.feed(sid, wanted.run, changes, str(wanted.after))
+
+    async def _seen_by(self, who: Principal, run: RunId, changes: AsyncGenerator[Told]) -> AsyncGenerator[Told]:
+        """The changes, as long as they may look at the run. Raises Forbidden."""
+        async with aclosing(changes):
+            async for told in changes:
+                await self._gateway.node.parts.permission.require(who, "look", run)
+                yield told
 
     async def _unsubscribe(self, sid: str, asked: object) -> None:
         await self.stop(sid, _asked(asked, _Unsubscribe).run)

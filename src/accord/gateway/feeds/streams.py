@@ -12,6 +12,7 @@ from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from accord.domain.ids import RunId
 from accord.errors import AccordError
 from accord.gateway.documents import schema_of
 from accord.gateway.feeds.latest import Told
@@ -35,8 +36,10 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, gateway: Gateway, token: str | None, messages: AsyncGenerator[Told]) -> None:
-        super().__init__(_lines(gateway, token, messages), headers=HEADERS)
+    def __init__(
+        self, gateway: Gateway, token: str | None, messages: AsyncGenerator[Told], run: RunId | None = None
+    ) -> None:
+        super().__init__(_lines(gateway, token, messages, run), headers=HEADERS)
 
     async def stream_response(self, send: Send) -> None:
         """Send it all, as fast as it is taken."""
@@ -70,10 +73,12 @@ def streamed(events: Mapping[str, type]) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The events", "content": {EventStream.media_type: {"schema": schema}}}}
 
 
-async def _lines(gateway: Gateway, token: str | None, messages: AsyncGenerator[Told]) -> AsyncIterator[bytes]:
+async def _lines(
+    gateway: Gateway, token: str | None, messages: AsyncGenerator[Told], run: RunId | None
+) -> AsyncIterator[bytes]:
     over = [
         asyncio.ensure_future(gateway.readiness.draining.wait()),
-        asyncio.ensure_future(gateway.guard.outlasted(token, "look")),
+        asyncio.ensure_future(gateway.guard.outlasted(token, "look", run)),
     ]
     line: asyncio.Future[Told | None] | None = None
     try:

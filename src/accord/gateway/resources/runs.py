@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.engine.post import other_request
 from accord.errors import NotFound
-from accord.gateway.asking import Runner, TheNode, Viewer
+from accord.gateway.asking import Runner, Starter, TheNode, Viewer
 from accord.gateway.bodies import body
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.moments import Moment
@@ -99,15 +99,20 @@ async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
 
 
 @router.post("", status_code=201, responses=MADE, response_class=Document)
-async def start_run(asked: NewRun, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
+async def start_run(asked: NewRun, node: TheNode, principal: Starter, key: IdempotencyKey = None) -> Document:
     """Plan, verify and start a run. Under a key that has started one, that one is given, and nothing is planned."""
     name = once(principal, key)
     begun = await node.begun(name) if name is not None else None
     if name is not None and begun is not None:
+        await node.parts.permission.require(principal, "run", begun.id)
         if not await is_of(node, begun, asked.wanted(), asked.title):
             raise other_request(name)
         return await _made(node, begun.id)
+    if asked.objective is not None:  # among all templates, one is sought
+        await node.parts.permission.require(principal, "run")
     found = await planned(node, asked.wanted())
+    template = found.entry.template
+    node.parts.permission.require_template(principal, "run", template.name, template.version)
     found.refuse()
     digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
     title = asked.title or found.plan.objective or ""

@@ -61,6 +61,7 @@ async def publish(request: Request, node: TheNode, principal: Publisher) -> Docu
     """Publish a template, in YAML or JSON, once it is verified; again is no error."""
     text = (await request.body()).decode("utf-8", "replace")
     entry = entry_of(read_source(text), PUBLISHED)
+    node.parts.permission.require_template(principal, "publish", entry.template.name, entry.template.version)
     catalogue = (await all_entries(node)).with_entry(entry)
     await made_ready(node, entry, catalogue, by=principal.name)
     published = (await all_entries(node)).of_digest(entry.digest)

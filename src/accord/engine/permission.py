@@ -1,0 +1,58 @@
+"""Permission: what principals may do to runs and templates, by what the journal knows of these."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from accord.codec import decode_event
+from accord.domain import event as e
+from accord.domain.access import Principal, Right
+from accord.domain.ids import RunId, StreamId
+from accord.domain.policy import RunFacts, TemplateFacts
+from accord.engine.authority import Authority
+from accord.engine.ledger import Ledger
+from accord.ports import Journal
+
+KEPT: Final = 4096
+"""Runs whose facts are remembered; they never change."""
+
+
+class Permission:
+    """Asks the authority for principals."""
+
+    def __init__(self, authority: Authority, ledger: Ledger, journal: Journal) -> None:
+        self._authority = authority
+        self._ledger = ledger
+        self._journal = journal
+        self._known: dict[RunId, RunFacts] = {}
+
+    async def require(self, principal: Principal, right: Right, run: RunId | None = None) -> None:
+        """Nothing where the principal may do this: to the run, or where none is named, or there is no such run, to the
+        orchestrator as a whole. To `run` a run anew is to run its template. Raises Forbidden (ACC654).
+        """
+        facts = await self._facts(run) if run is not None else None
+        if facts is not None and right == "run":
+            self._authority.require(principal, right, TemplateFacts(facts.template, facts.version))
+        else:
+            self._authority.require(principal, right, facts)
+
+    def require_template(self, principal: Principal, right: Right, name: str, version: str) -> None:
+        """Nothing where the principal may run, or publish, the template. Raises Forbidden (ACC654)."""
+        self._authority.require(principal, right, TemplateFacts(name, version))
+
+    async def _facts(self, run: RunId) -> RunFacts | None:
+        known = self._known.get(run)
+        if known is None:
+            found = self._ledger.find(run)
+            started = found.started if found is not None else await self._started(run)
+            if started is None:
+                return None
+            if len(self._known) >= KEPT:
+                del self._known[next(iter(self._known))]
+            known = self._known[run] = self._authority.run_of(started.template, started.by)
+        return known
+
+    async def _started(self, run: RunId) -> e.RunStarted | None:
+        records = await self._journal.read(StreamId(run), limit=1)
+        first = decode_event(records[0]) if records else None
+        return first if isinstance(first, e.RunStarted) else None
