@@ -1,0 +1,209 @@
+"""Requests with unknowns: one for each action and kind of resource, and the real request that a solution stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+import z3
+
+from accord.domain.access import RIGHTS, ROLES, Principal, Right
+from accord.domain.ids import AgentId
+from accord.domain.policy import (
+    Act,
+    AgentAction,
+    AgentFacts,
+    CapabilityFacts,
+    HandOff,
+    OrchestratorFacts,
+    Request,
+    RunFacts,
+    Subject,
+    TemplateFacts,
+)
+from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Universe, both, literal, python_text
+
+_RUN: Final = ("template", "version", "organisation", "tenant")
+_TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Agent": ("organisation", "name"),
+    "Principal": ("name", "role", "organisation"),
+    "Capability": ("name", "version"),
+    "Run": _RUN,
+    "Template": ("name", "version"),
+    "Orchestrator": ("organisation",),
+}
+"""The attributes of entities that are text, as the schema has them."""
+
+_SETS: Final[Mapping[str, tuple[str, ...]]] = {"Agent": ("tags",), "Run": ("labels",)}
+
+_SUBJECTS: Final[Mapping[Right, tuple[str, ...]]] = {
+    "look": ("Orchestrator", "Run"),
+    "run": ("Orchestrator", "Template"),
+    "control": ("Orchestrator", "Run"),
+    "approve": ("Orchestrator", "Run"),
+    "publish": ("Orchestrator", "Template"),
+    "enrol": ("Orchestrator",),
+    "administer": ("Orchestrator",),
+}
+
+
+_PLEASANT: Final[Mapping[str, tuple[str, ...]]] = {
+    "principal.name": ("scout", "ann"),
+    "resource.name": ("text.summarize",),
+    "name": ("some",),
+    "organisation": ("acme", "local"),
+    "template": ("audit",),
+    "tenant": ("ann", "bob"),
+    "version": ("1.0.0",),
+    "role": ROLES,
+}
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """What policies name, as far as it tells requests apart."""
+
+    literals: frozenset[str]
+    """All texts."""
+    looks_up: bool
+    """Whether a text of the request is looked for in a set."""
+    witnesses: int
+    """How many elements make a difference that no text names."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of request: what is asked, of what."""
+
+    action: str
+    principal: str
+    resource: str
+
+
+def kinds() -> Iterator[Kind]:
+    """All kinds of requests that there are."""
+    yield Kind("execute", "Agent", "Capability")
+    yield Kind("see", "Agent", "Capability")
+    for right in RIGHTS:
+        for subject in _SUBJECTS[right]:
+            yield Kind(right, "Principal", subject)
+
+
+class Unknowns:
+    """A request of a kind, with unknowns in place of its facts."""
+
+    def __init__(self, kind: Kind, vocabulary: Vocabulary) -> None:
+        self.kind = kind
+        self._literals = sorted(vocabulary.literals)
+        names = [f"{of}.{name}" for of, entity in self._entities() for name in _TEXTS[entity]]
+        if kind.principal == "Agent":
+            names += [f"run.{name}" for name in _RUN]
+        self._texts = {name: z3.String(name) for name in names}
+        sought = self._texts.values() if vocabulary.looks_up else ()
+        self.universe = Universe([*sought, *map(literal, self._literals)], vocabulary.witnesses)
+        self._sets: dict[str, TextSet] = {}
+        self.principal = self._entity("principal", kind.principal)
+        self.resource = self._entity("resource", kind.resource)
+        self.context = self._context()
+        self.conditions = [*self.universe.conditions, *self._real()]
+        """What holds of every request that there can be."""
+
+    def _entities(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        return ("principal", self.kind.principal), ("resource", self.kind.resource)
+
+    def _entity(self, of: str, kind: str) -> Entity:
+        texts = {name: Text(self._texts[f"{of}.{name}"]) for name in _TEXTS[kind]}
+        return Entity(kind, {**texts, **{name: self._set(f"{of}.{name}") for name in _SETS.get(kind, ())}})
+
+    def _set(self, name: str) -> TextSet:
+        self._sets[name] = self.universe.variable(name)
+        return self._sets[name]
+
+    def _context(self) -> RecordOf:
+        if self.kind.principal != "Agent":
+            return RecordOf({})
+        run = RecordOf({name: Text(self._texts[f"run.{name}"]) for name in _RUN})
+        return RecordOf({"run": run, "labels": self._set("labels")})
+
+    def _real(self) -> Iterator[z3.BoolRef]:
+        """Ids are made of names, and taken apart again: some letters cannot be in them."""
+        for name, term in self._texts.items():
+            if name == "principal.role":
+                yield z3.Or(*(term == literal(role) for role in ROLES))
+            elif name == "principal.organisation" and self.kind.principal == "Agent":
+                yield z3.Not(z3.Contains(term, literal("/")))
+            elif name in ("resource.name", "resource.template", "run.template"):
+                yield z3.Not(z3.Contains(term, literal("@")))
+
+    def pleasant(self) -> Iterator[z3.BoolRef]:
+        """What makes an example easy to read, where nothing speaks against it: what the policies name, and names."""
+        for name, term in self._texts.items():
+            known = [self._literals, _PLEASANT.get(name, _PLEASANT[name.rpartition(".")[2]])]
+            yield z3.Or(*(term == literal(one) for some in known for one in some))
+        for number, term in enumerate(self.universe.witnesses):
+            yield term == literal(f"other-{number}")
+
+    def request(self, model: z3.ModelRef) -> Request:
+        """The request that a solution stands for."""
+
+        def text(name: str) -> str:
+            return python_text(model.eval(self._texts[name], model_completion=True))
+
+        labels = self._elements(model, "labels" if "labels" in self._sets else "resource.labels")
+        if self.kind.principal == "Agent":
+            organisation, name = text("principal.organisation"), text("principal.name")
+            agent = AgentFacts(
+                AgentId(f"spiffe://{organisation}/agent/{name}"),
+                organisation,
+                name,
+                self._elements(model, "principal.tags"),
+            )
+            action: AgentAction = "see" if self.kind.action == "see" else "execute"
+            capability = CapabilityFacts(text("resource.name"), text("resource.version"))
+            return HandOff(action, agent, capability, RunFacts(*(text(f"run.{one}") for one in _RUN)), labels)
+        role = next(role for role in ROLES if role == text("principal.role"))
+        who = Principal(
+            name=text("principal.name"), role=role, organisation=text("principal.organisation"), credential=""
+        )
+        right = next(right for right in RIGHTS if right == self.kind.action)
+        return Act(who, right, self._subject(text), labels)
+
+    def _subject(self, text: Callable[[str], str]) -> Subject:
+        facts = [text(f"resource.{name}") for name in _TEXTS[self.kind.resource]]
+        if self.kind.resource == "Run":
+            return RunFacts(*facts)
+        return TemplateFacts(*facts) if self.kind.resource == "Template" else OrchestratorFacts(*facts)
+
+    def _elements(self, model: z3.ModelRef, name: str) -> frozenset[str]:
+        members = self._sets[name].members if name in self._sets else ()
+        return frozenset(
+            python_text(model.eval(text, model_completion=True))
+            for text, member in zip(self.universe.texts, members, strict=False)
+            if z3.is_true(model.eval(member, model_completion=True))
+        )
+
+    def fixed(self, request: Request) -> z3.BoolRef | bool:
+        """That the unknowns are the facts of this request."""
+        known, sets = _facts_of(request)
+        texts = [self._texts[name] == literal(value) for name, value in known.items()]
+        inside = [
+            member == z3.Or(False, *(text == literal(one) for one in sets[name]))
+            for name, value in self._sets.items()
+            for text, member in zip(self.universe.texts, value.members, strict=True)
+        ]
+        return both([*texts, *inside])
+
+
+def _facts_of(request: Request) -> tuple[dict[str, str], dict[str, frozenset[str]]]:
+    if isinstance(request, HandOff):
+        texts = {
+            "principal.organisation": request.agent.organisation,
+            "principal.name": request.agent.name,
+            "resource.name": request.capability.name,
+            "resource.version": request.capability.version,
+            **{f"run.{name}": value for name, value in msgspec.structs.asdict(request.run).items()},
+        }
+        return texts, {"principal.tags": request.agent.tags, "labels": request.labels}
+    who = request.principal
+    texts = {"principal.name": who.name, "principal.role": who.role, "principal.organisation": who.organisation}
+    texts |= {f"resource.{name}": value for name, value in msgspec.structs.asdict(request.to).items()}
+    return texts, {"resource.labels": request.labels}
