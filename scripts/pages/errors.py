@@ -43,6 +43,8 @@ ELSEWHERE = {
     "ACC450": "the input of a run breaks the template's input schema",
     "ACC654": "the policy does not let the principal do this",
     "ACC672": "a policy breaks the schema of policies",
+    "ACC677": "a file of policy cases is not of its form",
+    "ACC679": "a policy has no effect",
     "ACC716": "an agent that was started here sent no card that was accepted",
     "ACC731": "a card does not have the shape of one",
     "ACC628": "the file with what opens the key store cannot be read",

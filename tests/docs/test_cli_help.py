@@ -43,6 +43,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "serve", "store migrate", "store grant", "bus users", "bus dead",
         "access keys new", "access keys list", "access keys revoke",
         "agent", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
+        "policy check", "policy prove", "policy test", "policy explain", "policy show",
         "templates diff", "webhooks add", "webhooks list", "webhooks show", "webhooks remove",
     }  # fmt: skip
     assert {" ".join(path) for path in COMMANDS} == promised

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import z3
 from hypothesis import given, settings
@@ -20,12 +21,15 @@ from accord.domain.policy import (
     agent_facts,
 )
 from accord.errors import BadInput
-from accord.policy.analysis.proofs import allows_more, ever, useless
+from accord.policy.analysis.questions import Questions
 from accord.policy.analysis.requests import Unknowns, kinds
 from accord.policy.analysis.translation import Translation, vocabulary_of
+from accord.policy.analysis.values import literal
 from accord.policy.cedar import CedarSet, checked
 from accord.policy.source import PolicyFile, PolicySource, shipped_source
 
+QUESTIONS = Questions()
+allows_more, ever, useless = QUESTIONS.allows_more, QUESTIONS.ever, QUESTIONS.useless
 SHIPPED = checked(shipped_source())
 ANY = '@id("any") permit (principal, action, resource);'
 
@@ -132,13 +136,36 @@ def named(rules: list[str]) -> CedarSet | None:
 
 def is_allowed(found: CedarSet, request: Request) -> bool:
     """What the formula says of the request."""
+    known, sets = facts_of(request)
     resource = "Capability" if isinstance(request, HandOff) else "Run"
     action = request.action if isinstance(request, HandOff) else request.right
     kind = next(one for one in kinds() if (one.action, one.resource) == (action, resource))
-    unknowns = Unknowns(kind, vocabulary_of(found.rules))
+    vocabulary = vocabulary_of(found.rules)
+    elements = vocabulary.literals.union(*sets.values())
+    unknowns = Unknowns(kind, msgspec.structs.replace(vocabulary, literals=elements))
     solver = z3.Solver()
-    solver.add(*unknowns.conditions, unknowns.fixed(request), Translation(unknowns).allows(found.rules))
+    solver.add(*unknowns.conditions, Translation(unknowns).allows(found.rules))
+    solver.add(*(unknowns._texts[name] == literal(value) for name, value in known.items()))
+    for name, value in unknowns._sets.items():
+        for text, member in zip(unknowns.universe.texts, value.members, strict=True):
+            solver.add(member == z3.Or(False, *(text == literal(one) for one in sets[name])))
     return bool(solver.check() == z3.sat)
+
+
+def facts_of(request: Request) -> tuple[dict[str, str], dict[str, frozenset[str]]]:
+    if isinstance(request, HandOff):
+        texts = {
+            "principal.organisation": request.agent.organisation,
+            "principal.name": request.agent.name,
+            "resource.name": request.capability.name,
+            "resource.version": request.capability.version,
+            **{f"run.{name}": value for name, value in msgspec.structs.asdict(request.run).items()},
+        }
+        return texts, {"principal.tags": request.agent.tags, "labels": request.labels}
+    who = request.principal
+    texts = {"principal.name": who.name, "principal.role": who.role, "principal.organisation": who.organisation}
+    texts |= {f"resource.{name}": value for name, value in msgspec.structs.asdict(request.to).items()}
+    return texts, {"resource.labels": request.labels}
 
 
 @settings(max_examples=60, deadline=None)

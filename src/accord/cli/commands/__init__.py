@@ -18,6 +18,7 @@ from accord.cli.commands import (
     journal,
     keys,
     new,
+    policy,
     runs,
     store,
     templates,
@@ -64,6 +65,7 @@ app.add_typer(keys.app, rich_help_panel=WRITE)
 app.add_typer(store.app, rich_help_panel=WRITE)
 app.add_typer(bus.app, rich_help_panel=WRITE)
 app.add_typer(access.app, rich_help_panel=WRITE)
+app.add_typer(policy.app, rich_help_panel=WRITE)
 app.add_typer(webhooks.app, rich_help_panel=WRITE)
 
 

@@ -22,7 +22,7 @@ from accord.domain.policy import (
     Subject,
     TemplateFacts,
 )
-from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Universe, both, literal, python_text
+from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Universe, literal, python_text
 
 _RUN: Final = ("template", "version", "organisation", "tenant")
 _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -45,18 +45,6 @@ _SUBJECTS: Final[Mapping[Right, tuple[str, ...]]] = {
     "publish": ("Orchestrator", "Template"),
     "enrol": ("Orchestrator",),
     "administer": ("Orchestrator",),
-}
-
-
-_PLEASANT: Final[Mapping[str, tuple[str, ...]]] = {
-    "principal.name": ("scout", "ann"),
-    "resource.name": ("text.summarize",),
-    "name": ("some",),
-    "organisation": ("acme", "local"),
-    "template": ("audit",),
-    "tenant": ("ann", "bob"),
-    "version": ("1.0.0",),
-    "role": ROLES,
 }
 
 
@@ -93,13 +81,12 @@ class Unknowns:
 
     def __init__(self, kind: Kind, vocabulary: Vocabulary) -> None:
         self.kind = kind
-        self._literals = sorted(vocabulary.literals)
         names = [f"{of}.{name}" for of, entity in self._entities() for name in _TEXTS[entity]]
         if kind.principal == "Agent":
             names += [f"run.{name}" for name in _RUN]
         self._texts = {name: z3.String(name) for name in names}
         sought = self._texts.values() if vocabulary.looks_up else ()
-        self.universe = Universe([*sought, *map(literal, self._literals)], vocabulary.witnesses)
+        self.universe = Universe([*sought, *map(literal, sorted(vocabulary.literals))], vocabulary.witnesses)
         self._sets: dict[str, TextSet] = {}
         self.principal = self._entity("principal", kind.principal)
         self.resource = self._entity("resource", kind.resource)
@@ -133,14 +120,6 @@ class Unknowns:
                 yield z3.Not(z3.Contains(term, literal("/")))
             elif name in ("resource.name", "resource.template", "run.template"):
                 yield z3.Not(z3.Contains(term, literal("@")))
-
-    def pleasant(self) -> Iterator[z3.BoolRef]:
-        """What makes an example easy to read, where nothing speaks against it: what the policies name, and names."""
-        for name, term in self._texts.items():
-            known = [self._literals, _PLEASANT.get(name, _PLEASANT[name.rpartition(".")[2]])]
-            yield z3.Or(*(term == literal(one) for some in known for one in some))
-        for number, term in enumerate(self.universe.witnesses):
-            yield term == literal(f"other-{number}")
 
     def request(self, model: z3.ModelRef) -> Request:
         """The request that a solution stands for."""
@@ -180,30 +159,3 @@ class Unknowns:
             for text, member in zip(self.universe.texts, members, strict=False)
             if z3.is_true(model.eval(member, model_completion=True))
         )
-
-    def fixed(self, request: Request) -> z3.BoolRef | bool:
-        """That the unknowns are the facts of this request."""
-        known, sets = _facts_of(request)
-        texts = [self._texts[name] == literal(value) for name, value in known.items()]
-        inside = [
-            member == z3.Or(False, *(text == literal(one) for one in sets[name]))
-            for name, value in self._sets.items()
-            for text, member in zip(self.universe.texts, value.members, strict=True)
-        ]
-        return both([*texts, *inside])
-
-
-def _facts_of(request: Request) -> tuple[dict[str, str], dict[str, frozenset[str]]]:
-    if isinstance(request, HandOff):
-        texts = {
-            "principal.organisation": request.agent.organisation,
-            "principal.name": request.agent.name,
-            "resource.name": request.capability.name,
-            "resource.version": request.capability.version,
-            **{f"run.{name}": value for name, value in msgspec.structs.asdict(request.run).items()},
-        }
-        return texts, {"principal.tags": request.agent.tags, "labels": request.labels}
-    who = request.principal
-    texts = {"principal.name": who.name, "principal.role": who.role, "principal.organisation": who.organisation}
-    texts |= {f"resource.{name}": value for name, value in msgspec.structs.asdict(request.to).items()}
-    return texts, {"resource.labels": request.labels}

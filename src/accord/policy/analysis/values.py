@@ -110,8 +110,7 @@ class Universe:
     """The texts that sets are told apart by."""
 
     def __init__(self, texts: Sequence[z3.SeqRef], witnesses: int) -> None:
-        self.witnesses = [z3.String(f"witness{number}") for number in range(witnesses)]
-        self.texts = [*texts, *self.witnesses]
+        self.texts = [*texts, *(z3.String(f"witness{number}") for number in range(witnesses))]
         self.conditions: list[z3.BoolRef] = []
         """What holds of every set: equal texts are in it, or are not, together."""
 
