@@ -12,6 +12,7 @@ import msgspec
 
 from accord.domain.agent import AgentCard, Capacity, Offer, encode_card, registry_id
 from accord.domain.contract import Contract, read_contract
+from accord.domain.delegation import LIFETIME, OF_AGENTS, OF_ORCHESTRATORS, delegation_claims
 from accord.domain.handshake import ConnectPayload, WelcomePayload, connect_claims, proven, welcome_claims
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.large import Blob
@@ -32,7 +33,15 @@ from accord.domain.signature import BATCHED, attach, parse_statement, signing_in
 from accord.errors import ContractViolation, Place, Problem, kind_of
 from accord.gateway.problems import MEDIA_TYPE, details, status_of
 from accord.gateway.session import Reply
-from pages.signing import AGENT_KEY, ORCHESTRATOR_KEY, Key, binary, shown
+from pages.signing import (
+    AGENT_KEY,
+    AGENT_SHORT_KEY,
+    ORCHESTRATOR_KEY,
+    ORCHESTRATOR_SHORT_KEY,
+    Key,
+    binary,
+    shown,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ISSUED = int(NOW.timestamp())
@@ -73,7 +82,7 @@ Step = dict[str, Any]
 def said(what: str, key: Key, event: str, message: Message, *first: object, ack: object = None) -> Step:
     """An event with a message; `first` is what stands before it."""
     arguments = [*first, message.statement.decode(), binary(message.payload)]
-    whose = "agent" if key is AGENT_KEY else "server"
+    whose = "agent" if key in (AGENT_KEY, AGENT_SHORT_KEY) else "server"
     return event_step(what, whose, event, arguments, ack) | {"signed": [shown(key, message)]}
 
 
@@ -110,20 +119,20 @@ def about(of: Contract, task: TaskId = TASK) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def assignment(of: Contract, given: bytes, task: TaskId = TASK) -> Message:
+def assignment(of: Contract, given: bytes, task: TaskId = TASK, key: Key = ORCHESTRATOR_KEY) -> Message:
     """An assignment of this input."""
     context = AssignContext(idempotency_key=f"{RUN}/{task}/0")
     payload = encode_payload(AssignPayload(msgspec.Raw(given), context))
     told = claims("assign", statement_id(RUN, task, 1, "assign"), payload, **about(of, task))
-    return ORCHESTRATOR_KEY.signed(told, payload)
+    return key.signed(told, payload)
 
 
-def answer(to: Message, of: Contract, kind: Kind, data: bytes | None, **more: Any) -> Message:
+def answer(to: Message, of: Contract, kind: Kind, data: bytes | None, *, key: Key = AGENT_KEY, **more: Any) -> Message:
     """What the agent answers to an assignment."""
     rests = statement_digest(parse_statement(to.statement).claims)
     name = statement_id(RUN, TASK, 1, kind)
     named = {"id": f"{name}/1" if kind == "progress" else name, **about(of), "inputs": (rests,), **more}
-    return AGENT_KEY.signed(claims(kind, name, data, **named), data or b"")
+    return key.signed(claims(kind, name, data, **named), data or b"")
 
 
 def heartbeat(number: int, leases: tuple[LeaseToken, ...], **more: bool) -> Message:
@@ -357,6 +366,33 @@ def batched() -> list[Step]:
     return steps
 
 
+def delegation() -> list[Step]:
+    """Both sides let a short-lived key sign for theirs."""
+    made = [
+        (ORCHESTRATOR, ORCHESTRATOR_KEY, ORCHESTRATOR_SHORT_KEY, OF_ORCHESTRATORS, "0f1e2d3c4b5a6980"),
+        (AGENT, AGENT_KEY, AGENT_SHORT_KEY, OF_AGENTS, "019b76da-a800-7000-8000-000000000006"),
+    ]
+    told, said_by_agent = (
+        key.signed(delegation_claims(who, REGISTRY, short.public, kinds, name, NOW, LIFETIME))
+        for who, key, short, kinds, name in made
+    )
+    kids = tuple(short.public.kid for _, _, short, _, _ in made)
+    beat = encode_payload(HeartbeatPayload(instance=INSTANCE, running=(), queued=0, load=0, trusts=kids[:1]))
+    trusts = AGENT_KEY.signed(claims("heartbeat", "019b76da-a800-7000-8000-000000000007", beat), beat)
+    known = encode_payload(AckPayload((), kids[1:]))
+    ack = ORCHESTRATOR_KEY.signed(claims("ack", "0f1e2d3c4b5a6981", known), known)
+    given = assignment(SUMMARIZE, b'{"text":"Bees dance."}', key=ORCHESTRATOR_SHORT_KEY)
+    ended = answer(given, SUMMARIZE, "result", b'{"summary":"Bees dance."}', key=AGENT_SHORT_KEY)
+    return [
+        said("This key signs for the orchestrator's.", ORCHESTRATOR_KEY, "notice", told, "instance"),
+        said("The instance knows it now.", AGENT_KEY, "message", trusts, ack=OK),
+        said("This key signs for the agent's.", AGENT_KEY, "message", said_by_agent, ack=OK),
+        said("It is in the journal, and may sign from now on.", ORCHESTRATOR_KEY, "notice", ack, "agent"),
+        said("An assignment under a delegated key.", ORCHESTRATOR_SHORT_KEY, "message", given),
+        said("A result under a delegated key.", AGENT_SHORT_KEY, "message", ended, ack=OK),
+    ]
+
+
 SCENES: dict[str, tuple[str, Callable[[], list[Step]]]] = {
     "enrolment": ("The first connection: challenge, proof with key and token, welcome", enrolment),
     "handshake": ("A later connection, and one that is refused", handshake),
@@ -369,6 +405,7 @@ SCENES: dict[str, tuple[str, Callable[[], list[Step]]]] = {
     "upload": ("A large output: permit, pieces, digest, result; and one that is refused", upload),
     "fetch": ("A large input: reference, bytes, the rest of them", fetch),
     "batch": ("Three assignments under one signature", batched),
+    "delegation": ("Keys that sign for others: delegations, and what is signed under them", delegation),
 }
 """Each scene by the name of its file."""
 
@@ -378,6 +415,8 @@ def scene_files() -> dict[str, str]:
     keys = {
         "orchestrator": ORCHESTRATOR_KEY.jwk(),
         "agent": AGENT_KEY.jwk(),
+        "orchestrator_short": ORCHESTRATOR_SHORT_KEY.jwk(),
+        "agent_short": AGENT_SHORT_KEY.jwk(),
         "contracts": [{**one.document(), "digest": one.digest} for one in (SUMMARIZE, MAKE, COUNT)],
         "token": TOKEN,
         "now": ISSUED,

@@ -57,6 +57,10 @@ def _bytes(text: str) -> bytes:
 ORCHESTRATOR_KEY = _p256("orchestrator", "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI")
 AGENT_KEY = _ed25519("agent", "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
 
+# Those of RFC 6979 (A.2.5) and RFC 8032 (7.1, test 2).
+ORCHESTRATOR_SHORT_KEY = _p256("orchestrator_short", "ya-p2EW6dRZrXCFXZ7HWk05Qw9s26JsSe4piKxIPZyE")
+AGENT_SHORT_KEY = _ed25519("agent_short", "TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs")
+
 
 def binary(data: bytes) -> dict[str, str]:
     """Bytes, as the examples write them."""

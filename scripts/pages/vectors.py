@@ -12,10 +12,11 @@ from pages.signing import AGENT_KEY, ORCHESTRATOR_KEY
 _INTRODUCTION = (
     "An implementation in another language can compare itself with these, byte by byte. Each scene is a JSON file in "
     "[`docs/reference/vectors`](vectors), with all that is said in it, in order; the tests verify them with libraries "
-    "that are not Accord's. The keys are those of RFC 7515 (appendix A.3) and RFC 8037 (appendix A.1); both algorithms "
+    "that are not Accord's. The keys are those of RFC 7515 (A.3) and RFC 8037 (A.1), delegated ones those of RFC 6979 "
+    "(A.2.5) and RFC 8032 (7.1); both algorithms "
     "are deterministic (ES256 by RFC 6979), so signatures can be compared as well. What the members mean is told in "
     "[the protocol](../protocol.md).\n\n"
-    "- [`keys.json`](vectors/keys.json): both keys with their secret parts, the contracts with their digests, the "
+    "- [`keys.json`](vectors/keys.json): all keys with their secret parts, the contracts with their digests, the "
     "enrolment token, and the time at which all of it happens, seconds since 1970.\n"
     "- A step is an `event` of Socket.IO with its `arguments`, and the `acknowledgement` where there is one, as "
     "[the schema of events](schemas/event.schema.json) says; or a `request` with its `response`.\n"

@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from accord.addresses import BusAddress, kept_in
 from accord.blobs.files import FileBlobStore
 from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import registry_id
+from accord.domain.delegation import OF_AGENTS, OF_ORCHESTRATORS
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId, KeyId
 from accord.domain.signature import PublicKey
@@ -27,6 +30,7 @@ from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys.named import key_of
 from accord.keys.opening import open_keys
 from accord.keys.private import fault
+from accord.keys.short import delegating
 from accord.machine import RandomIds, SystemClock
 from accord.ports import BlobStore, Carrier, Journal, KeyStore
 from accord.postgres.address import StoreAddress
@@ -77,6 +81,8 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
             owner=process_name(key.kid, os.getpid(), secrets.token_hex(4)),
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
+        lifetime = timedelta(seconds=settings.delegated_key_s)
+        parts.delegates.use(delegating(settings.delegate_keys, lifetime, OF_ORCHESTRATORS))
         yield await stack.enter_async_context(Node(parts))
 
 
@@ -196,6 +202,7 @@ def tuning_of(settings: Settings) -> Tuning:
         capability_limits=settings.capability_limits,
         system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),
         agent_tags={agent: frozenset(tags) for agent, tags in settings.agent_tags.items()},
+        delegated_for=timedelta(seconds=settings.delegated_key_s),
     )
 
 
@@ -208,8 +215,12 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     """
     ports, identity = node.parts.ports, node.parts.identity
     trust = {identity.key.kid: identity.key}
+    how = node.parts.delegates.how
     options = WorkerOptions(
-        registry=registry_id(identity.organisation), drain_within=DRAIN_WITHIN, payloads=BlobPayloads(ports.blobs)
+        registry=registry_id(identity.organisation),
+        drain_within=DRAIN_WITHIN,
+        payloads=BlobPayloads(ports.blobs),
+        delegating=None if how is None else structs.replace(how, kinds=OF_AGENTS),
     )
     workers: list[Worker] = []
     try:

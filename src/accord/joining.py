@@ -8,9 +8,10 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,10 +29,12 @@ from accord.domain.signature import PublicKey
 from accord.errors import BadInput, BusUnavailable, KeyUnusable, MessageRefused, NotFound, Problem, Refused
 from accord.keys.named import key_of
 from accord.keys.opening import open_keys
+from accord.keys.signer import SignerKeys
 from accord.machine import SystemClock
 from accord.ports import Bus, KeyStore
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
+from accord.statements import Delegating
 from accord.tls import SYSTEM, TlsFiles, meaning
 
 if TYPE_CHECKING:
@@ -74,6 +77,11 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     watch: Watch = SILENT
     """Told of each agent when its connection is lost, and when it is there."""
 
+    signer: Path | None = None
+    """The socket of the signer that holds the agents' keys; None where they are here."""
+    delegating: Delegating | None = None
+    """How short-lived keys sign for the agents'; None where those sign everything themselves."""
+
     @property
     def trust(self) -> Path:
         """The file with the orchestrators' keys that are believed, by the URL that they are found at."""
@@ -101,9 +109,27 @@ async def join(
     """
     station.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        keys = await stack.enter_async_context(open_keys(station.custody))
+        keys = await stack.enter_async_context(_keys(station))
         joined = _joined if destination.bus is None else _on_bus
         yield [await stack.enter_async_context(joined(agent, destination, station, keys)) for agent in agents]
+
+
+@asynccontextmanager
+async def _keys(station: Station) -> AsyncIterator[KeyStore]:
+    """The keys: a signer's, or those in the store of this home."""
+    if station.signer is not None:
+        async with SignerKeys.open(station.signer) as held:
+            yield held
+    else:
+        async with open_keys(station.custody) as own:
+            yield own
+
+
+def _key(keys: KeyStore, name: str, trust: Mapping[KeyId, PublicKey]) -> AgentKey:
+    """The agent's key; a signer is shown what the orchestrators with these keys assign."""
+    if not isinstance(keys, SignerKeys):
+        return AgentKey(keys, name)
+    return AgentKey(keys, name, partial(keys.show, trust))
 
 
 @asynccontextmanager
@@ -127,8 +153,9 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
             registry=registry_id(agent.organisation),
             drain_within=station.drain_within,
             payloads=HttpPayloads(destination.url, station.tls),
+            delegating=station.delegating,
         )
-        worker = Worker(agent, AgentKey(keys, name), bus, clock, bus.trust, options)
+        worker = Worker(agent, _key(keys, name, bus.trust), bus, clock, bus.trust, options)
         bus.joined.append(worker.announce)
         yield Joined(await stack.enter_async_context(worker), bus, bus.ended)
 
@@ -149,12 +176,13 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
         registry=registry_id(agent.organisation),
         drain_within=station.drain_within,
         payloads=HttpPayloads(destination.server, station.tls) if destination.server else None,
+        delegating=station.delegating,
     )
     async with _opened(address, agent) as bus:
         told = await _orchestrators(bus, believed, station.watch)
         _refuse_strangers(destination.trusted, trust.of(str(address)), told)
         trust.keep(str(address), {*believed, *told})
-        worker = Worker(agent, AgentKey(keys, name), bus, SystemClock(), told, options)
+        worker = Worker(agent, _key(keys, name, told), bus, SystemClock(), told, options)
         async with worker:
             yield Joined(worker, bus, asyncio.get_running_loop().create_future())
 

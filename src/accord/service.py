@@ -16,6 +16,7 @@ from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange, CapabilityRef, Version, VersionRange
 from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.contract import Contract
+from accord.domain.delegation import Delegated
 from accord.domain.document import Document
 from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.domain.graph import Graph
@@ -63,6 +64,8 @@ class KnownKey(msgspec.Struct, frozen=True):
     """From then on it may have been in other hands."""
     reason: str = ""
     """Why it was revoked."""
+    delegation: Delegated | None = None
+    """What bounds it, where another key lets it sign for a while."""
 
     def allows(self, ref: CapabilityRef) -> bool:
         """Whether a card that this key signs may offer the capability."""
@@ -70,12 +73,16 @@ class KnownKey(msgspec.Struct, frozen=True):
 
     def usable(self, now: datetime) -> bool:
         """Whether something new may be signed with it."""
+        if self.delegation is not None and now >= self.delegation.until:
+            return False
         return self.revoked_at is None and (self.retires_at is None or now < self.retires_at)
 
     def state(self, now: datetime) -> KeyState:
         """What has become of it."""
         if self.revoked_at is not None:
             return "revoked"
+        if self.delegation is not None:
+            return "valid" if now < self.delegation.until else "retired"
         if self.retires_at is None:
             return "valid"
         return "retiring" if now < self.retires_at else "retired"

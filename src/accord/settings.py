@@ -30,6 +30,7 @@ from accord.tls import TlsFiles, is_encrypted_or_here, wanted
 PREFIX = "ACCORD_"
 _TEXTS = frozenset(
     (
+        "delegate_keys",
         "organisation",
         "passphrase_file",
         "keys",
@@ -187,6 +188,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long an agent whose connection was closed has to connect again, until its tasks are given to others."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
+    delegate_keys: Literal["never", "auto", "always"] = "auto"
+    """Whether the key lets short-lived keys in memory sign for it: `never`, `always`, or where its store is slow."""
+    delegated_key_s: Annotated[float, Meta(ge=600, le=3600)] = 600.0
+    """How long such a key may sign at most, an agent's too."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +254,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insecure_http: bool = False
     agent_returns_within_s: float = 8.0
     drain_within_s: float = 10.0
+    delegate_keys: Literal["never", "auto", "always"] = "auto"
+    delegated_key_s: float = 600.0
     api_key: str | None = None
     """The key that is shown to servers, from the environment alone."""
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Final, Literal, Protocol
 
 import msgspec
 
-from accord.domain.ids import KeyId
+from accord.domain.delegation import LIFETIME, delegation_claims
+from accord.domain.ids import AgentId, KeyId
 from accord.domain.merkle import batch
-from accord.domain.message import problem_of
-from accord.domain.signature import BATCHED, Parsed, PublicKey, attach, is_signature, key_problem, signing_input
+from accord.domain.message import Claims, Kind, problem_of
+from accord.domain.signature import (
+    BATCHED,
+    Algorithm,
+    Parsed,
+    PublicKey,
+    attach,
+    is_signature,
+    key_problem,
+    signing_input,
+)
 from accord.errors import Problem
 from accord.ports import KeyStore
 
@@ -26,6 +38,17 @@ BATCHED_CLAIMS_MAX_BYTES: Final = 1180
 ROOTS_MAX: Final = 4096
 """How many batches a verifier remembers."""
 
+LOOKED_AT: Final = 8
+SLOW_FROM_S: Final = 0.005
+"""A key store is slow where a signature has taken longer in each of the last calls: a file's takes a hundredth."""
+
+RENEWED_AFTER: Final = 0.4
+"""The share of its life after which a delegated key has a successor: what it has signed until then can wait for longer
+than the rest of it nowhere but at orchestrators that are all away."""
+
+ASKED_AGAIN_AFTER: Final = timedelta(seconds=30)
+"""How long a delegation may be without an answer until another one is proposed."""
+
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """A statement that is to be signed."""
@@ -33,35 +56,162 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
     claims: bytes
     alone: bool = False
     """Whether it may share no signature, because its recipient does not verify batches."""
+    until_s: int | None = None
+    """Until when a delegated key has to stand for it, where one may sign it: seconds since 1970."""
+
+
+class ShortKey(Protocol):
+    """A key in this process's memory."""
+
+    @property
+    def public(self) -> PublicKey:
+        """Its public half."""
+        ...
+
+    def sign(self, inputs: Sequence[bytes]) -> list[bytes]:
+        """A raw 64-byte signature for each input, in order."""
+        ...
+
+
+class StandIn(msgspec.Struct, frozen=True, eq=False):
+    """A short-lived key that those who verify know to be delegated."""
+
+    key: ShortKey
+    until_s: int
 
 
 class Signer:
-    """Signs with one key, in one call of its key store for all that is to be signed together."""
+    """Signs with one key, in one call of its key store for all that is to be signed together; or with the one that
+    stands in for it, what that may sign.
+    """
 
-    def __init__(self, keys: KeyStore, key: PublicKey) -> None:
+    def __init__(self, keys: KeyStore, key: PublicKey, *, whole: bool = False) -> None:
+        """Where statements are `whole`, each is signed alone: the key store wants to see what it signs."""
         self.key = key
+        self._whole = whole
+        self.stand_in: StandIn | None = None
         self._keys = keys
+        self._took_s: deque[float] = deque(maxlen=LOOKED_AT)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the key store has taken long for a signature in each of the last calls."""
+        return len(self._took_s) == LOOKED_AT and min(self._took_s) > SLOW_FROM_S
 
     async def sign(self, drafts: Sequence[Draft]) -> list[bytes]:
         """The statements, in order. Raises MessageRefused for claims that fit into none."""
-        groups = _groups(drafts)
-        made = [self._prepared([drafts[index].claims for index in group]) for group in groups]
-        signatures = await self._keys.sign(self.key.kid, [signed for signed, _ in made])
+        if self.stand_in is None:
+            return await self._signed(drafts, self.key, self._stored)
+        short, until_s = self.stand_in.key, self.stand_in.until_s
+        stands = [draft.until_s is not None and draft.until_s <= until_s for draft in drafts]
+        by_short = [draft for draft, stood in zip(drafts, stands, strict=True) if stood]
+        others = [draft for draft, stood in zip(drafts, stands, strict=True) if not stood]
+
+        async def sign(inputs: Sequence[bytes]) -> list[bytes]:
+            return short.sign(inputs)
+
+        quick = iter(await self._signed(by_short, short.public, sign) if by_short else ())
+        slow = iter(await self._signed(others, self.key, self._stored) if others else ())
+        return [next(quick) if stood else next(slow) for stood in stands]
+
+    async def _stored(self, inputs: Sequence[bytes]) -> list[bytes]:
+        """The signatures of the key store, which is looked at for how long it takes."""
+        began = monotonic()
+        signatures = await self._keys.sign(self.key.kid, inputs)
+        self._took_s.append((monotonic() - began) / max(len(inputs), 1))
+        return signatures
+
+    async def _signed(
+        self, drafts: Sequence[Draft], key: PublicKey, sign: Callable[[Sequence[bytes]], Awaitable[list[bytes]]]
+    ) -> list[bytes]:
+        groups = [[index] for index in range(len(drafts))] if self._whole else _groups(drafts)
+        made = [_prepared(key, [drafts[index].claims for index in group]) for group in groups]
+        signatures = await sign([signed for signed, _ in made])
         statements = [b""] * len(drafts)
         for group, (_, parts), signature in zip(groups, made, signatures, strict=True):
             for index, (own_input, proof) in zip(group, parts, strict=True):
                 statements[index] = attach(own_input, signature, proof)
         return statements
 
-    def _prepared(self, claims: Sequence[bytes]) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-        """What has to be signed for these claims together; signing input and proof of each."""
-        kid, algorithm = self.key.kid, self.key.algorithm
-        if len(claims) == 1:
-            alone = signing_input(kid, algorithm, claims[0])
-            return alone, [(alone, b"")]
-        inputs = [signing_input(kid, BATCHED[algorithm], one) for one in claims]
-        signed, proofs = batch(inputs)
-        return signed, list(zip(inputs, proofs, strict=True))
+
+def _prepared(key: PublicKey, claims: Sequence[bytes]) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """What has to be signed for these claims together; signing input and proof of each."""
+    if len(claims) == 1:
+        alone = signing_input(key.kid, key.algorithm, claims[0])
+        return alone, [(alone, b"")]
+    inputs = [signing_input(key.kid, BATCHED[key.algorithm], one) for one in claims]
+    signed, proofs = batch(inputs)
+    return signed, list(zip(inputs, proofs, strict=True))
+
+
+MakeKey = Callable[[Algorithm], ShortKey]
+"""Makes a key that lives in this process's memory alone."""
+
+DelegateKeys = Literal["never", "auto", "always"]
+"""Whether a long-lived key lets short-lived ones sign for it: `auto` where its store has proved to be slow."""
+
+
+class Delegating(msgspec.Struct, frozen=True, kw_only=True):
+    """How a signer delegates."""
+
+    when: DelegateKeys
+    make: MakeKey
+    kinds: frozenset[Kind]
+    """What the short-lived key may sign."""
+    lifetime: timedelta = LIFETIME
+
+
+class Proposal(msgspec.Struct, frozen=True, eq=False):
+    """A delegation that nobody knows of yet."""
+
+    key: ShortKey
+    claims: Claims
+    proposed_at: datetime
+
+    @property
+    def kid(self) -> KeyId:
+        """Of the delegated key."""
+        return self.key.public.kid
+
+
+class Deputy:
+    """Keeps a short-lived key beside a signer's: a new one is proposed in time, and stands in once those who verify
+    know it. Until then, and whenever there is none, the long-lived key signs.
+    """
+
+    def __init__(self, signer: Signer, how: Delegating) -> None:
+        self._signer = signer
+        self._how = how
+        self._proposal: Proposal | None = None
+        self._renew_at: datetime | None = None
+
+    def due(self, now: datetime) -> bool:
+        """Whether a new key is to be proposed; one that nobody has accepted is proposed anew after a while."""
+        if self._how.when == "never" or (self._how.when == "auto" and not self._signer.is_slow and not self._renew_at):
+            return False
+        if self._proposal is not None and timedelta() <= now - self._proposal.proposed_at < ASKED_AGAIN_AFTER:
+            return False
+        return self._renew_at is None or now >= self._renew_at
+
+    def propose(self, issuer: AgentId, audience: AgentId, token: str, now: datetime) -> Proposal:
+        """A new key, with the claims that the long-lived one has to sign before it stands in."""
+        key, how = self._how.make(self._signer.key.algorithm), self._how
+        claims = delegation_claims(issuer, audience, key.public, how.kinds, token, now, how.lifetime)
+        self._proposal = Proposal(key, claims, now)
+        return self._proposal
+
+    def accepted(self, kids: Iterable[KeyId]) -> None:
+        """Those who verify know these keys; nothing happens where none is the last one that was proposed."""
+        proposal = self._proposal
+        if proposal is not None and proposal.kid in kids:
+            self._proposal = None
+            self._signer.stand_in = StandIn(proposal.key, proposal.claims.expires_at)
+            self._renew_at = proposal.proposed_at + self._how.lifetime * RENEWED_AFTER
+
+    def give_up(self) -> None:
+        """Delegations are refused: the long-lived key signs everything, and proposes nothing more."""
+        self._how = msgspec.structs.replace(self._how, when="never")
+        self._proposal = self._renew_at = self._signer.stand_in = None
 
 
 def _groups(drafts: Sequence[Draft]) -> list[list[int]]:

@@ -42,7 +42,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "keys new", "keys list", "keys rotate", "keys revoke", "keys impact", "new template", "new agent",
         "serve", "store migrate", "store grant", "bus users", "bus dead",
         "access keys new", "access keys list", "access keys revoke",
-        "agent", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
+        "agent", "signer", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
         "policy check", "policy prove", "policy test", "policy explain", "policy show",
         "templates diff", "webhooks add", "webhooks list", "webhooks show", "webhooks remove",
     }  # fmt: skip

@@ -73,7 +73,7 @@ def by_what(scene: str, event: str, kind: str) -> dict[str, Any]:
 # -- keys and contracts ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["orchestrator", "agent"])
+@pytest.mark.parametrize("name", ["orchestrator", "agent", "orchestrator_short", "agent_short"])
 def test_the_kid_is_the_thumbprint(name: str) -> None:
     assert public(name).thumbprint() == KEYS[name]["kid"]
 
@@ -139,6 +139,7 @@ def test_the_schema_of_claims_knows_what_a_kind_needs(kind: str) -> None:
     needed = {name for name in claims if violations("claims", {k: v for k, v in claims.items() if k != name})}
     about = {"run", "tsk", "att", "lea"}
     expected = {"iss", "aud", "jti", "iat", "exp", "knd"} | {
+        "delegate": {"dlg"},
         "connect": {"pld"}, "card": {"pld"}, "heartbeat": {"pld"}, "ack": {"pld"}, "reject": {"pld"},
         "welcome": {"pld", "ins"}, "upload": {*about, "cap", "ctr"}, "fetch": {*about, "cap", "ctr"},
         "accept": about, "progress": {*about, "pld"}, "cancel": {*about, "pld"},
@@ -240,6 +241,21 @@ def root_of(statement: str) -> tuple[bytes, bytes]:
         index, last = index // 2, last // 2
     assert path == b""
     return signature, b"accord+root\0" + size.to_bytes(2, "big") + node
+
+
+def test_what_is_signed_under_a_delegated_key_was_delegated() -> None:
+    granted: dict[str, dict[str, Any]] = {}
+    for one in (one for step in steps("delegation") for one in step["signed"]):
+        if one["claims"]["knd"] == "delegate":
+            kid = one["claims"]["dlg"]["jwk"]["kid"]
+            assert kid in {KEYS["orchestrator_short"]["kid"], KEYS["agent_short"]["kid"]}
+            assert one["claims"]["exp"] - one["claims"]["iat"] == 600
+            granted[kid] = one["claims"]
+        elif one["key"].endswith("_short"):
+            grant = granted.pop(KEYS[one["key"]]["kid"])
+            assert one["claims"]["iss"] == grant["iss"]
+            assert one["claims"]["knd"] in grant["dlg"]["knd"] == sorted(grant["dlg"]["knd"])
+    assert granted == {}
 
 
 def test_the_statements_of_a_batch_share_one_signature() -> None:

@@ -104,6 +104,12 @@ UNTESTED: Final[dict[str, str]] = {
     "R-CT-2": "it takes two releases of an agent to see it; the registry does",
     "R-CN-5": "how long an agent waits is a matter of chance, by design",
     "R-CN-6": "it is a duty of orchestrators",
+    "R-DG-1": "an examination delegates nothing, so that agents that know no delegations can be examined",
+    "R-DG-2": "as R-DG-1",
+    "R-DG-3": "as R-DG-1",
+    "R-DG-4": "only an agent that delegates has this duty; the gate sees to it",
+    "R-DG-5": "as R-DG-4",
+    "R-DG-6": "it is a duty of orchestrators",
     "R-HS-5": "an examination is one orchestrator, and short",
 }
 """Rules of docs/protocol.md that no examination looks at, and why."""

@@ -31,6 +31,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     "ACC345": "low",
     "ACC347": "low",
     "ACC354": "low",
+    "ACC358": "low",
     "ACC359": "low",
     "ACC341": "high",
     "ACC348": "high",
@@ -38,6 +39,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     "ACC351": "high",
     "ACC352": "high",
     "ACC353": "high",
+    "ACC357": "high",
     "ACC717": "high",
     "ACC719": "high",
     "ACC360": "critical",
@@ -53,6 +55,8 @@ BLAMED: Final = frozenset(
         *("ACC313", "ACC314", "ACC315", "ACC316", "ACC319", "ACC346", "ACC355"),
         # Speaking for others, or about what is theirs.
         *("ACC341", "ACC348", "ACC349", "ACC350", "ACC714"),
+        # Signing with a delegated key what that may not sign.
+        "ACC357",
         # Offering what is not its to offer.
         *("ACC717", "ACC719"),
     )

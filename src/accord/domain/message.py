@@ -23,10 +23,10 @@ from accord.errors import MessageRefused, Place, Problem
 Kind = Literal[
     "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
     "welcome", "assign", "cancel", "call", "ack", "reject",
-    "holdings",
+    "holdings", "delegate",
 ]  # fmt: skip
-"""What a message is: the first line goes from agent to orchestrator, the second back, the third between the processes
-of an orchestrator."""
+"""What a message is: the first line goes from agent to orchestrator, the second back; `holdings` goes between the
+processes of an orchestrator, `delegate` both ways."""
 
 STATEMENT_MAX_BYTES: Final = 2047
 """A statement stays under 2 KiB, signature and base64url included."""
@@ -186,6 +186,15 @@ class PayloadRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     media_type: _TEXT = msgspec.field(name="typ")
 
 
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key that a statement of kind `delegate` lets sign, and what."""
+
+    jwk: Annotated[dict[str, str], msgspec.Meta(max_length=8)]
+    """The public JWK."""
+    kinds: Annotated[tuple[Kind, ...], msgspec.Meta(min_length=1, max_length=16)] = msgspec.field(name="knd")
+    """In alphabetical order."""
+
+
 class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What a statement says. `decode_claims` checks the bounds, `encode_claims` only the size."""
 
@@ -215,6 +224,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     organisation: _TEXT | None = msgspec.field(name="org", default=None)
     trace: _TEXT | None = msgspec.field(name="trp", default=None)
     """W3C traceparent. Only its length is checked: tracing never decides about a message."""
+    grant: Grant | None = msgspec.field(name="dlg", default=None)
+    """Of a `delegate` alone: see `delegation`."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

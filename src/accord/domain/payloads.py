@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from accord.domain.ids import PARTITIONS, InstanceId, LeaseToken
+from accord.domain.ids import PARTITIONS, InstanceId, KeyId, LeaseToken
 from accord.domain.message import strict_json
 from accord.errors import MessageRefused, Place, Problem
 
@@ -66,6 +66,8 @@ class HeartbeatPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Whether it takes nothing new."""
     leaving: bool = False
     """Whether this is its last heartbeat."""
+    trusts: Annotated[tuple[KeyId, ...], msgspec.Meta(max_length=64)] | msgspec.UnsetType = msgspec.UNSET
+    """Keys that orchestrators have delegated to, as far as this instance knows of them; absent where it knows none."""
 
 
 class FailurePayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -90,10 +92,12 @@ class CancelPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, WORDS] = ""
 
 
-class AckPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AckPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Which of the leases that a heartbeat named have ended: their answers are journalled, or not wanted any more."""
 
     ended: tuple[LeaseToken, ...]
+    delegated: Annotated[tuple[KeyId, ...], msgspec.Meta(max_length=16)] = ()
+    """Keys that the agent has delegated to, and that may sign from now on."""
 
 
 class RejectPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

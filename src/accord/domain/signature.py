@@ -280,6 +280,15 @@ def signing_input(kid: KeyId, algorithm: StatementAlgorithm, claims: bytes) -> b
     return _header_part(kid, algorithm) + _to_base64url(claims)
 
 
+def claims_of(signing_input: bytes, key: PublicKey) -> bytes | None:
+    """The claims of what is to be signed with this key, where it is the one spelling of a statement that is signed
+    alone; None for anything else.
+    """
+    head, _, part = signing_input.partition(b".")
+    claims = _from_base64url(part)
+    return claims if claims is not None and head + b"." == _header_part(key.kid, key.algorithm) else None
+
+
 def attach(signing_input: bytes, signature: bytes, proof: bytes = b"") -> bytes:
     """The statement of a signing input and its raw signature, or its batch's and the proof. Raises MessageRefused."""
     if len(signature) != SIGNATURE_BYTES:

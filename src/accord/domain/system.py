@@ -12,6 +12,7 @@ import msgspec
 from accord.domain.access import Role
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
+from accord.domain.message import Kind
 from accord.domain.webhook import Delivered
 from accord.errors import Problem
 
@@ -84,6 +85,21 @@ class KeyRetired(_Event, frozen=True, kw_only=True, tag="key.retired"):
     key: KeyId
     until: datetime
     by: str
+
+
+class KeyDelegated(_Event, frozen=True, kw_only=True, tag="key.delegated"):
+    """A long-lived key of an agent, or of an orchestrator, lets a short-lived one sign for it. The statement is kept,
+    so that what the key has signed can be verified for ever.
+    """
+
+    agent: AgentId
+    """Whose keys they are."""
+    key: KeyId
+    jwk: dict[str, str]
+    parent: KeyId
+    until: datetime
+    kinds: tuple[Kind, ...]
+    statement: str
 
 
 class CardAccepted(_Event, frozen=True, kw_only=True, tag="agent.card_accepted"):
@@ -278,7 +294,7 @@ IncidentStep = IncidentAcknowledged | IncidentResolved
 ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
-KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired
+KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired | KeyDelegated
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
 SystemEvent = (
     AgentEvent | TemplatePublished | ControlEvent | Incident | IncidentStep | AccessEvent | WebhookEvent | PolicyAdopted

@@ -14,7 +14,7 @@ import msgspec
 from accord.domain.document import Document
 from accord.domain.effects import Reject, Send, Withdraw
 from accord.domain.graph import node_of
-from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
+from accord.domain.ids import AgentId, Digest, InstanceId, RunId, TaskId
 from accord.domain.message import Claims, Kind, Message, PayloadRef, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import AckPayload, AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
 from accord.domain.progress import work_of
@@ -77,16 +77,26 @@ def _before(run: Run, node: TaskId) -> Iterable[TaskId]:
 class Secretary:
     """Signs what the orchestrator says, many statements in one call."""
 
-    def __init__(self, identity: AgentId, signer: Signer, verifies_batches: Callable[[AgentId], bool]) -> None:
+    def __init__(
+        self,
+        identity: AgentId,
+        signer: Signer,
+        verifies_batches: Callable[[AgentId], bool],
+        stands_in: Callable[[Claims], int | None] = lambda claims: None,
+    ) -> None:
         self.identity = identity
         self.key = signer.key
         self._signer = signer
         self._verifies_batches = verifies_batches
+        self._stands_in = stands_in
 
     async def sign(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Message]:
         """The messages of these claims and payloads, in order."""
         statements = await self._signer.sign(
-            [Draft(encode_claims(claims), not self._verifies_batches(claims.audience)) for claims, _ in drafts]
+            [
+                Draft(encode_claims(claims), not self._verifies_batches(claims.audience), self._stands_in(claims))
+                for claims, _ in drafts
+            ]
         )
         return [Message(statement, payload) for statement, (_, payload) in zip(statements, drafts, strict=True)]
 
@@ -121,10 +131,10 @@ class Secretary:
         return self._news("reject", agent, to, RejectPayload(tuple(problems)), token, now)
 
     def acknowledgement(
-        self, agent: AgentId, to: InstanceId, ended: Iterable[LeaseToken], token: str, now: datetime
+        self, agent: AgentId, to: AgentId | InstanceId, content: AckPayload, token: str, now: datetime
     ) -> Envelope:
-        """Tell an instance which of the leases that it has named have ended."""
-        return self._news("ack", agent, to, AckPayload(tuple(ended)), token, now)
+        """Tell an agent, or one instance of it, what has ended, and which delegated keys may sign."""
+        return self._news("ack", agent, to, content, token, now)
 
     def holdings(self, payload: bytes, token: str, now: datetime, until: datetime) -> Envelope:
         """Tell the other processes of this orchestrator what this one holds."""

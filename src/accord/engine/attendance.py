@@ -11,7 +11,7 @@ from datetime import datetime
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
-from accord.domain.ids import AgentId, Digest, InstanceId
+from accord.domain.ids import AgentId, Digest, InstanceId, KeyId
 from accord.engine.peers import Candidate, Peers
 from accord.engine.presence import FOR_EVER, Presence, Rooms, rooms_of
 
@@ -25,6 +25,7 @@ class Attendance:
         self._serving: dict[AgentId, tuple[Presence, ...]] = {}
         self._capacities: dict[AgentId, Capacity] = {}
         self._batching: set[AgentId] = set()
+        self._trusting: dict[AgentId, frozenset[KeyId]] = {}
         self._rooms: dict[AgentId, dict[Digest, Rooms]] = {}
         self._offering: dict[str, set[AgentId]] = {}
         """By the capability's name: the agents that take assignments of it, in whatever version."""
@@ -67,6 +68,10 @@ class Attendance:
             self._batching.add(agent)
         else:
             self._batching.discard(agent)
+        trusted = frozenset().union(*(one.trusts for one in instances))
+        self._trusting.pop(agent, None)
+        if trusted:
+            self._trusting[agent] = trusted.intersection(*(one.trusts for one in instances))
         after = _names(serving)
         for name in before | after:
             self._peers.pop(name, None)
@@ -100,6 +105,10 @@ class Attendance:
     def verifies_batches(self, agent: AgentId) -> bool:
         """Whether every instance that could take a message for the agent verifies batches."""
         return agent in self._batching
+
+    def trusts(self, agent: AgentId, kid: KeyId) -> bool:
+        """Whether every instance that could take a message for the agent knows that this key was delegated to."""
+        return kid in self._trusting.get(agent, ())
 
     def rooms(self, agent: AgentId, contract: Digest, now: datetime) -> Rooms:
         """The room of these instances, and of those that offer this contract; asked for at every assignment."""

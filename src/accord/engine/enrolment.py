@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from accord.domain.agent import AgentCard, agent_id
+from accord.domain.delegation import Delegation, refusal
 from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
 from accord.domain.ids import AgentId, Digest, KeyId
@@ -25,6 +26,7 @@ from accord.domain.system import (
     CardAccepted,
     EnrolmentTokenIssued,
     EnrolmentTokenRevoked,
+    KeyDelegated,
     KeyRetired,
     KeyRevoked,
     SystemEvent,
@@ -186,6 +188,46 @@ class Enrolment:
             AgentEnrolled(at=now, agent=agent, key=new.kid, jwk=jwk, by=by, offers=known.offers),
             KeyRetired(at=now, agent=agent, key=old, until=until, by=by),
         )
+
+    async def delegate(self, delegation: Delegation, statement: str, now: datetime) -> None:
+        """Let a key sign for the one that has said so in this statement; again is no change. Raises MessageRefused."""
+        if self._is_delegated(delegation):
+            return
+        event = KeyDelegated(
+            at=now,
+            agent=delegation.issuer,
+            key=delegation.key.kid,
+            jwk=delegation.key.to_jwk(),
+            parent=delegation.bounds.parent,
+            until=delegation.bounds.until,
+            kinds=delegation.bounds.kinds,
+            statement=statement,
+        )
+        try:
+            await self._stream.append(event, check=lambda: self._refuse_delegation(delegation, now))
+        except _Moved:
+            return  # another replica has heard it as well, and was quicker
+
+    def _is_delegated(self, delegation: Delegation) -> bool:
+        known = self._registry.known_key(delegation.key.kid)
+        return known is not None and known.agent == delegation.issuer and known.delegation == delegation.bounds
+
+    def _refuse_delegation(self, delegation: Delegation, now: datetime) -> None:
+        """Why this cannot be delegated, by what is known of the keys: the end of a chain is never the middle of one."""
+        if self._is_delegated(delegation):
+            raise _Moved
+        parent = self._registry.known_key(delegation.bounds.parent)
+        if self._registry.known_key(delegation.key.kid) is not None or delegation.key.kid == self._trust:
+            raise refusal("ACC356", "/dlg/jwk", "the key is known already")
+        if parent is None:
+            if delegation.bounds.parent != self._trust:
+                raise refusal("ACC358", "/kid", delegation.bounds.parent)
+        elif parent.delegation is not None or parent.agent != delegation.issuer:
+            raise refusal("ACC356", "/kid", "the key behind it is a delegated one, or another's")
+        elif not parent.usable(now):
+            raise refusal("ACC358", "/kid", delegation.bounds.parent)
+        elif parent.retires_at is not None and parent.retires_at < delegation.bounds.until:
+            raise refusal("ACC356", "/exp", "it would outlive the key behind it")
 
     def _known(self, kid: KeyId) -> KnownKey:
         known = self._registry.known_key(kid)

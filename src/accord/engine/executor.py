@@ -14,7 +14,8 @@ from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
-from accord.domain.ids import AgentId, InstanceId, LeaseToken, RunId, TaskId
+from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken, RunId, TaskId
+from accord.domain.payloads import AckPayload
 from accord.domain.run import Attempt, Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman, Envelope
@@ -23,7 +24,7 @@ from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.router import Held
 from accord.errors import AccordError, BusUnavailable, KeysUnavailable, Overloaded, Problem, StoreUnavailable
-from accord.ports import Parcel
+from accord.ports import Parcel, notice_subject
 
 logger = logging.getLogger("accord.executor")
 
@@ -118,10 +119,21 @@ class Executor:
         token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
         await self._send([self._parts.secretary.refusal(agent, to, problems, token, now)])
 
-    async def acknowledge(self, agent: AgentId, to: InstanceId, ended: Iterable[LeaseToken]) -> None:
-        """Tell an instance which of the leases that it has named have ended."""
+    async def acknowledge(
+        self, agent: AgentId, to: AgentId | InstanceId, ended: Iterable[LeaseToken], delegated: Iterable[KeyId] = ()
+    ) -> None:
+        """Tell an instance which of the leases that it has named have ended, or all of an agent which of its delegated
+        keys may sign.
+        """
         token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
-        await self._send([self._parts.secretary.acknowledgement(agent, to, ended, token, now)])
+        content = AckPayload(tuple(ended), tuple(delegated))
+        await self._send([self._parts.secretary.acknowledgement(agent, to, content, token, now)])
+
+    async def introduce(self, to: InstanceId) -> None:
+        """Tell an instance which key signs for this orchestrator's now."""
+        message = self._parts.delegates.introduction
+        if message is not None:
+            await self._publish([Parcel(notice_subject(to), message)])
 
     def forget(self, runs: Iterable[RunId]) -> None:
         """Nothing of these runs is held by agents or put aside any more."""
@@ -235,6 +247,9 @@ class Executor:
             self._unsigned.extend(drafts)
             return
         self._parts.reached("before_send")
+        await self._publish(parcels)
+
+    async def _publish(self, parcels: Sequence[Parcel]) -> None:
         if self._unsent:
             self._unsent.extend(parcels)  # in their order
         elif not await self._published(parcels):

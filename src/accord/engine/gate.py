@@ -15,9 +15,11 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain.contract import Contract
+from accord.domain.delegation import problem_of
+from accord.domain.delegation import refusal as refusal_of_delegate
 from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
-from accord.domain.ids import AgentId, Digest, TaskId
+from accord.domain.ids import AgentId, Digest, KeyId, TaskId
 from accord.domain.ingress import claims_flaw, payload_flaw
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
 from accord.domain.payloads import FailurePayload, decode_payload
@@ -61,7 +63,7 @@ REFUSED_INPUT = "input-contract"
 CODES = {"audience": "ACC342", "expired": "ACC343", "future": "ACC344", "payload": "ACC352"}
 
 _ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
-_ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat"})
+_ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat", "delegate"})
 _SENT: frozenset[Kind] = _ABOUT_ATTEMPTS | _ABOUT_AGENTS
 """What comes over the bus."""
 
@@ -180,10 +182,17 @@ class Gate:
             parsed = parse_statement(message.statement)
             known = self._registry.key(parsed.kid, now)
             if known is None:
+                self._refuse_ended(parsed.kid)
                 raise refused("ACC340", "/kid", parsed.kid)
         except MessageRefused as error:
             return Suspect(delivery, error.problems[0])
         return _Signed(delivery, parsed, known)
+
+    def _refuse_ended(self, kid: KeyId) -> None:
+        """Say of a delegated key that it was one."""
+        known = self._registry.known_key(kid)
+        if known is not None and known.delegation is not None:
+            raise refusal_of_delegate("ACC358", "/kid", kid)
 
     def _authenticated(
         self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind]
@@ -194,7 +203,7 @@ class Gate:
             claims = decode_claims(signed.parsed.claims)
         except MessageRefused as error:
             return Suspect(signed.delivery, error.problems[0], signer=signed.key.agent)
-        problem = self._ingress_problem(claims, signed.key.agent, now, kinds)
+        problem = self._ingress_problem(claims, signed.key, now, kinds)
         if problem is None and claims.kind in _ABOUT_AGENTS:
             problem = _payload_problem(claims, signed.delivery.message.payload)
         if problem is not None:
@@ -202,10 +211,14 @@ class Gate:
         return Authentic(signed.delivery, claims)
 
     def _ingress_problem(
-        self, claims: Claims, signer: AgentId, now: datetime, kinds: frozenset[Kind]
+        self, claims: Claims, signer: KnownKey, now: datetime, kinds: frozenset[Kind]
     ) -> Problem | None:
-        if claims.issuer != signer:
+        if claims.issuer != signer.agent:
             return _problem("ACC341", "/iss", claims.issuer)
+        if signer.delegation is not None and claims.kind not in signer.delegation.kinds:
+            return problem_of("ACC357", "/knd", claims.kind)
+        if claims.grant is not None and claims.kind != "delegate":
+            return _problem("ACC355", "/dlg", claims.kind)
         flaw = claims_flaw(claims, self._audiences, now)
         if flaw is not None:
             return _problem(CODES[flaw.kind], flaw.pointer, flaw.seen)

@@ -14,11 +14,12 @@ from typing import Final
 
 import msgspec
 
-from accord.domain.ids import AgentId
+from accord.domain.delegation import refusal as refusal_of_delegate
+from accord.domain.ids import AgentId, KeyId
 from accord.domain.ingress import claims_flaw, payload_flaw
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Message, decode_claims, refusal
 from accord.domain.payloads import HoldingsPayload, decode_payload, encode_payload
-from accord.domain.signature import parse_statement
+from accord.domain.signature import PublicKey, parse_statement
 from accord.engine.commons import TICK, Neighbour
 from accord.engine.gate import CODES, Suspect, refused
 from accord.engine.listener import RETRY_CAP, RETRY_FIRST
@@ -149,9 +150,8 @@ class Neighbourhood:
         if len(message.payload) > PAYLOAD_MAX_BYTES:
             raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
         parsed = parse_statement(message.statement)
-        if parsed.kid != identity.key.kid:
-            raise refused("ACC340", "/kid", parsed.kid)
-        (forged,) = await self._verifier.problems([(parsed, identity.key)])
+        key = identity.key if parsed.kid == identity.key.kid else await self._delegated(parsed.kid, now)
+        (forged,) = await self._verifier.problems([(parsed, key)])
         if forged is not None:
             raise MessageRefused(forged)
         claims = decode_claims(parsed.claims)
@@ -161,6 +161,19 @@ class Neighbourhood:
         if flaw is not None and flaw.kind != "expired":
             raise refused(CODES[flaw.kind], flaw.pointer, flaw.seen)
         return claims
+
+    async def _delegated(self, kid: KeyId, now: datetime) -> PublicKey:
+        """The key, where the orchestrator's own lets it say what processes hold. Raises MessageRefused."""
+        if self._parts.registry.known_key(kid) is None:
+            await self._parts.refresh_registry()
+        known = self._parts.registry.known_key(kid)
+        bounds = known.delegation if known is not None else None
+        if known is None or bounds is None or bounds.parent != self._parts.identity.key.kid:
+            raise refused("ACC340", "/kid", kid)
+        MessageRefused.raise_if(filter(None, [bounds.problem("holdings")]))
+        if not known.usable(now):
+            raise refusal_of_delegate("ACC358", "/kid", kid)
+        return known.public
 
     def _said(self, claims: Claims, payload: bytes, now: datetime) -> HoldingsPayload:
         if claims.kind != "holdings":

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from accord.domain.agent import decode_card, registry_id
+from accord.domain.delegation import LIFETIME
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.signature import PublicKey
@@ -18,6 +19,7 @@ from accord.engine.access import Access
 from accord.engine.admission import Admission, Bounds
 from accord.engine.assignments import Secretary
 from accord.engine.authority import Authority
+from accord.engine.delegates import Delegates
 from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
@@ -109,6 +111,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """
     share_every: timedelta = timedelta(seconds=1)
     """How often a replica looks whether it has its share."""
+    delegated_for: timedelta = LIFETIME
+    """How long a delegated key may sign at most: ours, and those of agents."""
 
     def weight(self, tenant: str) -> float:
         """What this tenant's turns and room are in proportion to."""
@@ -154,7 +158,9 @@ class Parts:
         self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
         self.ledger.fences = self.partitions.fences
         self.incidents = Incidents(journal, self.documents, clock)
-        self.secretary = Secretary(identity.id, Signer(ports.keys, identity.key), self.registry.verifies_batches)
+        signer = Signer(ports.keys, identity.key)
+        self.delegates = Delegates(identity.id, signer, ports.clock, self.registry)
+        self.secretary = Secretary(identity.id, signer, self.registry.verifies_batches, self.delegates.stands_in)
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.large = Large(ports.blobs)
         self.gate = Gate(self.registry, self.documents, self.large, audiences, self.authority)

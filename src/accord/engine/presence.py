@@ -41,6 +41,8 @@ class Presence(msgspec.Struct):
     last_seen: datetime
     report: Report = NOTHING
     draining: bool = False
+    trusts: frozenset[KeyId] = frozenset()
+    """Delegated keys of orchestrators that it knows of."""
 
     @property
     def agent(self) -> AgentId:

@@ -10,11 +10,13 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain.agent import decode_card
+from accord.domain.delegation import OF_AGENTS, delegation_of
 from accord.domain.document import Document
 from accord.domain.ids import Digest, LeaseToken, RunId, partition_of, run_of
 from accord.domain.message import Claims
 from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
+from accord.domain.signature import parse_statement
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
 from accord.engine.gate import REFUSALS, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
@@ -74,7 +76,7 @@ class Receiver:
         """Whether the message is held: it comes again by itself once its large payload was looked at."""
         if isinstance(found, Suspect):
             batch.suspects.append(found)
-        elif found.claims.kind in ("card", "heartbeat"):
+        elif found.claims.kind in ("card", "heartbeat", "delegate"):
             await self._hear(found, batch)
         else:
             return await self._admit(found, batch, inbox)
@@ -114,11 +116,13 @@ class Receiver:
         return True
 
     async def _hear(self, authentic: Authentic, batch: Batch) -> None:
-        """A card or a heartbeat."""
+        """A card, a heartbeat or a delegation."""
         claims, now = authentic.claims, self._parts.ports.clock.now()
         try:
             if claims.kind == "card":
                 await self._register(authentic, now)
+            elif claims.kind == "delegate":
+                await self._delegate(authentic, now)
             else:
                 await self._beat(authentic, now)
         except StoreError:
@@ -147,6 +151,8 @@ class Receiver:
             ended = [lease for lease, holder in holders.items() if holder is None and self._is_over(lease)]
             if ended:
                 await self._executor.acknowledge(claims.issuer, beat.instance, ended)
+            if self._parts.delegates.is_new_to(beat.instance, beat.trusts or (), now):
+                await self._executor.introduce(beat.instance)
         else:
             hint = "send the card first"
             unknown = Problem("ACC715", f"no card of {beat.instance} is known here", hint=hint)
@@ -188,6 +194,17 @@ class Receiver:
         await self._parts.enrolment.register(card, document, statement, now)
         self._recency.trim(now)
         self._recency.seen(card.instance, claims)
+
+    async def _delegate(self, authentic: Authentic, now: datetime) -> None:
+        """An agent's key lets another one sign for it: from now on, whichever process hears of it, and for ever known
+        to have done so. The agent is told, and begins to use it then.
+        """
+        statement = authentic.message.statement
+        parent, most = parse_statement(statement).kid, self._parts.tuning.delegated_for
+        delegation = delegation_of(authentic.claims, parent, OF_AGENTS, most)
+        await self._parts.enrolment.delegate(delegation, statement.decode("ascii"), now)
+        agent = authentic.claims.issuer
+        await self._executor.acknowledge(agent, agent, (), [delegation.key.kid])
 
     def _report(self, news: News) -> None:
         try:

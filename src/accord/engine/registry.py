@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import RESERVED, CapabilityName, CapabilityRange, Version
 from accord.domain.contract import Contract
+from accord.domain.delegation import Delegated
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId, LeaseToken
 from accord.domain.payloads import HeartbeatPayload
 from accord.domain.signature import PublicKey
-from accord.domain.system import AgentEnrolled, KeyRetired, KeyRevoked, SystemEvent
+from accord.domain.system import AgentEnrolled, KeyDelegated, KeyRetired, KeyRevoked, SystemEvent
 from accord.engine.attendance import Attendance, best_of
 from accord.engine.presence import Presence, Report
 from accord.errors import MessageRefused, NotFound, Problem
@@ -78,6 +79,9 @@ class Registry(Attendance):
             self._cut_off()
         elif isinstance(event, KeyRetired):
             self._keys[event.key] = replace(self._keys[event.key], retires_at=event.until)
+        elif isinstance(event, KeyDelegated):
+            public, bounds = PublicKey.from_jwk(event.jwk), Delegated(event.parent, event.until, event.kinds)
+            self._keys.setdefault(event.key, KnownKey(event.agent, public, event.at, delegation=bounds))
 
     def _cut_off(self) -> None:
         """Give nothing more to instances whose every key was revoked, and let them be gone with the next `expire`."""
@@ -93,11 +97,27 @@ class Registry(Attendance):
         has taken its place. What a clock says of the first two is no matter, so setting one back locks nobody out.
         """
         known = self._keys.get(kid)
-        return known if known is not None and known.usable(now) else None
+        if known is None or not known.usable(now):
+            return None
+        if known.delegation is not None:
+            parent = self._keys.get(known.delegation.parent)
+            return known if parent is not None and parent.usable(now) else None
+        return known
 
     def known_key(self, kid: KeyId) -> KnownKey | None:
-        """The key, whether it is still valid or not: old statements are verified with it."""
-        return self._keys.get(kid)
+        """The key, whether it is still valid or not: old statements are verified with it. What was said of a key goes
+        for those that it has delegated to.
+        """
+        known = self._keys.get(kid)
+        parent = self._keys.get(known.delegation.parent) if known is not None and known.delegation else None
+        if known is None or parent is None or parent.revoked_at is None:
+            return known
+        return replace(
+            known,
+            revoked_at=_earlier(known.revoked_at, parent.revoked_at),
+            doubtful_from=_earlier(known.doubtful_from, parent.doubtful_from),
+            reason=known.reason or parent.reason,
+        )
 
     def all_keys(self) -> Iterator[KnownKey]:
         """The keys of all agents, by agent, in the order of their enrolment."""
@@ -168,7 +188,9 @@ class Registry(Attendance):
         if beat.leaving:
             self._leave(agent, beat.instance)
             return True
-        changed = returns or presence.draining != beat.draining
+        trusts = frozenset(beat.trusts or ())
+        changed = returns or presence.draining != beat.draining or presence.trusts != trusts
+        presence.trusts = trusts
         if returns:
             self._put(self._silent.pop(beat.instance))
         was_over, told_before = presence.is_over_mark(now), presence.tells(now)

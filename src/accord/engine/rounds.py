@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from accord.domain import command as c
+from accord.domain.agent import registry_id
 from accord.domain.ids import RunId
 from accord.domain.run import Run
 from accord.engine.absence import Departed, Presence, is_about_gone
@@ -150,6 +151,23 @@ class Ownership:
         await self._orchestrator.parts.refresh()
 
 
+class Delegation:
+    """Has a short-lived key sign for ours, where that is wanted, and a new one in time."""
+
+    every = timedelta(seconds=5)
+
+    def __init__(self, orchestrator: Orchestrator) -> None:
+        self._parts = orchestrator.parts
+
+    async def go(self) -> None:
+        """Make the next key known, and let it sign."""
+        parts = self._parts
+        made = await parts.delegates.renewed(registry_id(parts.identity.organisation), parts.ports.ids.token())
+        if made is not None:
+            await parts.enrolment.delegate(*made, parts.ports.clock.now())
+            parts.delegates.accepted(*made)
+
+
 class Rounds:
     """All rounds and the timers, running while the orchestrator does."""
 
@@ -172,6 +190,8 @@ class Rounds:
         rounds += [self._departed, self.letters, self._sighted, retention, parts.policies]
         if self._sharing is not None:
             rounds.append(self._sharing)
+        if parts.delegates.how is not None:
+            rounds.append(Delegation(self._orchestrator))
         self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))

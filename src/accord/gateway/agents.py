@@ -108,7 +108,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
 
     def _known(self, kid: KeyId) -> tuple[AgentId, PublicKey] | None:
         known = self._parts.registry.key(kid, self._parts.ports.clock.now())
-        return (known.agent, known.public) if known is not None else None
+        return (known.agent, known.public) if known is not None and known.delegation is None else None
 
     async def _welcome(self, connecting: Connecting) -> Message:
         identity, tuning = self._parts.identity, self._parts.tuning

@@ -49,7 +49,7 @@ LEASES_MIN: Final = 1024
 
 _GIVE_BACK: Final = GiveBack()
 
-ABOUT_AGENTS: Final = frozenset(("card", "heartbeat"))
+ABOUT_AGENTS: Final = frozenset(("card", "heartbeat", "delegate"))
 ENDS: Final = frozenset(("result", "failure"))
 """Of an attempt, as far as its agent can tell."""
 

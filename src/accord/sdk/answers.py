@@ -58,8 +58,16 @@ def subject_of(letter: Letter) -> Subject:
     return Subject(AttemptKey(*cast(tuple[RunId, TaskId, int, LeaseToken], named)), letter)
 
 
-def answer(subject: Subject, kind: Kind, payload: bytes | None, now: datetime, **estimates: str | None) -> Outgoing:
-    """A message about this attempt to whoever assigned it; `estimates` are the claims `confidence` and `cost`."""
+def answer(
+    subject: Subject,
+    kind: Kind,
+    payload: bytes | None,
+    now: datetime,
+    *,
+    confidence: str | None = None,
+    cost: str | None = None,
+) -> Outgoing:
+    """A message about this attempt to whoever assigned it."""
     key, assigned = subject.key, subject.letter.claims
     issued_at = int(now.timestamp())
     claims = Claims(
@@ -77,7 +85,8 @@ def answer(subject: Subject, kind: Kind, payload: bytes | None, now: datetime, *
         contract=assigned.contract,
         payload=None if payload is None else payload_ref(payload),
         inputs=(subject.letter.digest,),
-        **estimates,
+        confidence=confidence,
+        cost=cost,
         trace=assigned.trace,
     )
     return Outgoing(partition_subject(partition_of(key.run)), claims, payload or b"")

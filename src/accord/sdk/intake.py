@@ -8,6 +8,14 @@ from typing import Final
 
 import msgspec
 
+from accord.domain.delegation import (
+    LIFETIME_MAX,
+    OF_ORCHESTRATORS,
+    Delegation,
+    delegation_of,
+    problem_of,
+    refusal,
+)
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.ingress import Flaw, claims_flaw, payload_flaw
 from accord.domain.message import Claims, Kind, Message, decode_claims
@@ -19,8 +27,11 @@ from accord.statements import Verifier
 ASSIGNMENTS: Final[frozenset[Kind]] = frozenset(("assign",))
 """What one instance of an agent takes."""
 
-NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject"))
+NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject", "delegate"))
 """What all instances hear."""
+
+DELEGATED_MAX: Final = 64
+"""How many delegated keys are remembered: each process of an orchestrator has one, and for a while the one before."""
 
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "assign": ("run", "task", "attempt", "lease", "capability", "contract", "payload"),
@@ -61,54 +72,111 @@ class _Signed(msgspec.Struct, frozen=True, gc=False):
     delivery: Delivery
     parsed: Parsed
     key: PublicKey
+    bounds: Delegation | None
+    """What the key may sign, where it is a delegated one."""
 
 
 class Intake:
     """Checks what comes for one agent against the keys of the orchestrators that it trusts."""
 
-    def __init__(self, agent: AgentId, trust: Mapping[KeyId, PublicKey], verifier: Verifier) -> None:
+    def __init__(
+        self, agent: AgentId, trust: Mapping[KeyId, PublicKey], verifier: Verifier, registry: AgentId | None = None
+    ) -> None:
         self._agent = agent
         self._trust = trust
         self._verifier = verifier
+        self._registry = registry
+        """Whom delegations are for: they are the same for all who hear of them."""
+        self._delegated: dict[KeyId, Delegation] = {}
+
+    def trusts(self, now: datetime) -> tuple[KeyId, ...]:
+        """The delegated keys of orchestrators that are believed now, the newest last."""
+        for kid in [kid for kid, one in self._delegated.items() if one.bounds.until <= now]:
+            del self._delegated[kid]
+        return tuple(self._delegated)
 
     async def check(
-        self, deliveries: Sequence[Delivery], now: datetime, kinds: frozenset[Kind]
+        self, deliveries: Sequence[Delivery], now: datetime, kinds: frozenset[Kind], *, whole: bool = True
     ) -> list[Letter | Refusal]:
-        """What each delivery is, in order; only messages of these kinds are believed here."""
-        opened = [self._opened(delivery) for delivery in deliveries]
+        """What each delivery is, in order; only messages of these kinds are believed here. Where they are not `whole`,
+        their payloads are elsewhere.
+        """
+        opened = [self._opened(delivery, now) for delivery in deliveries]
         signed = [one for one in opened if isinstance(one, _Signed)]
         problems = await self._verifier.problems([(one.parsed, one.key) for one in signed])
-        found = (self._checked(one, forged, now, kinds) for one, forged in zip(signed, problems, strict=True))
+        payloads = [one.delivery.message.payload if whole else None for one in signed]
+        found = iter(
+            [
+                self._checked(one, forged, now, kinds, payload)
+                for one, forged, payload in zip(signed, problems, payloads, strict=True)
+            ]
+        )
         return [next(found) if isinstance(one, _Signed) else one for one in opened]
 
-    def _opened(self, delivery: Delivery) -> _Signed | Refusal:
+    def _opened(self, delivery: Delivery, now: datetime) -> _Signed | Refusal:
         try:
             parsed = parse_statement(delivery.message.statement)
             key = self._trust.get(parsed.kid)
-            if key is None:
-                raise _refusal("ACC380", "/kid", parsed.kid)
+            bounds = self._bounds(parsed.kid, now) if key is None else None
         except MessageRefused as error:
             return Refusal(delivery.message, error.problems)
-        return _Signed(delivery, parsed, key)
+        if bounds is not None:
+            key = bounds.key
+        assert key is not None  # noqa: S101 - it is one or the other
+        return _Signed(delivery, parsed, key, bounds)
+
+    def _bounds(self, kid: KeyId, now: datetime) -> Delegation:
+        """What a key that is none of the trusted ones may sign for one of them. Raises MessageRefused."""
+        found = self._delegated.get(kid)
+        if found is None:
+            raise _refusal("ACC380", "/kid", kid)
+        if found.bounds.until <= now or found.bounds.parent not in self._trust:
+            raise refusal("ACC358", "/kid", kid)
+        return found
 
     def _checked(
-        self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind]
+        self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind], payload: bytes | None
     ) -> Letter | Refusal:
         message = signed.delivery.message
         if forged is not None:
             return Refusal(message, (forged,))
         try:
             claims = decode_claims(signed.parsed.claims)
-            _refuse(claims_flaw(claims, (self._agent,), now))
+            if signed.bounds is not None:
+                _refuse_beyond(claims, signed.bounds)
+            to = self._registry if claims.kind == "delegate" and self._registry else self._agent
+            _refuse(claims_flaw(claims, (to,), now))
             if claims.kind not in kinds:
                 raise _refusal("ACC384", "/knd", claims.kind)
+            if claims.kind == "delegate":
+                self._believe(claims, signed.parsed.kid)
             if claims.payload is not None and claims.payload.media_type != "application/json":
                 raise _refusal("ACC385", "/pld/typ", claims.payload.media_type)
-            _refuse(payload_flaw(claims, message.payload))
+            if payload is not None:
+                _refuse(payload_flaw(claims, payload))
             _complete(claims)
         except MessageRefused as error:
             return Refusal(message, error.problems)
         return Letter(signed.delivery, claims, statement_digest(signed.parsed.claims))
+
+    def _believe(self, claims: Claims, parent: KeyId) -> None:
+        """Believe what a trusted key delegates to another one. Raises MessageRefused."""
+        found = delegation_of(claims, parent, OF_ORCHESTRATORS, LIFETIME_MAX)
+        kid = found.key.kid
+        if kid in self._trust or self._delegated.get(kid, found) != found:
+            raise refusal("ACC356", "/dlg/jwk", "the key is known already")
+        self._delegated[kid] = found
+        while len(self._delegated) > DELEGATED_MAX:
+            del self._delegated[next(iter(self._delegated))]
+
+
+def _refuse_beyond(claims: Claims, delegation: Delegation) -> None:
+    """Raise MessageRefused for what the delegated key may not sign."""
+    problem = delegation.bounds.problem(claims.kind)
+    if problem is None and claims.issuer != delegation.issuer:
+        problem = problem_of("ACC357", "/iss", claims.issuer)
+    if problem is not None:
+        raise MessageRefused(problem)
 
 
 def _complete(claims: Claims) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 
 import msgspec
 
+from accord.domain.delegation import OF_AGENTS
 from accord.domain.message import Claims, Message, encode_claims
 from accord.errors import MessageRefused
 from accord.ports import Bus, Clock, Delivery, Inbox, Parcel
@@ -57,7 +58,7 @@ class Outbox:
 
     async def signed(self, claims: Claims) -> bytes:
         """A statement that is shown and not sent."""
-        (statement,) = await self._signer.sign([Draft(encode_claims(claims), alone=True)])
+        (statement,) = await self._signer.sign([Draft(encode_claims(claims), alone=True, until_s=_until(claims))])
         return statement
 
     async def flushed(self) -> None:
@@ -120,15 +121,29 @@ class Outbox:
                 _issue_anew(outgoing, now_s)
             if outgoing.message is None:
                 try:
-                    draft = Draft(encode_claims(outgoing.claims))
+                    draft = Draft(encode_claims(outgoing.claims), until_s=_until(outgoing.claims))
                 except MessageRefused as error:
                     logger.error("%s of %s cannot be sent: %s", outgoing.claims.kind, outgoing.claims.id, error)
                     continue
                 unsigned.append((outgoing, draft))
         if not unsigned:
             return
-        statements = await self._signer.sign([draft for _, draft in unsigned])
+        try:
+            statements = await self._signer.sign([draft for _, draft in unsigned])
+        except MessageRefused:
+            await self._sign_apart(unsigned)
+            return
         for (outgoing, _), statement in zip(unsigned, statements, strict=True):
+            outgoing.message = Message(statement, outgoing.payload)
+
+    async def _sign_apart(self, unsigned: Sequence[tuple[Outgoing, Draft]]) -> None:
+        """Sign one by one: what whoever holds the key does not sign is not sent, and holds up nothing else."""
+        for outgoing, draft in unsigned:
+            try:
+                (statement,) = await self._signer.sign([draft])
+            except MessageRefused as error:
+                logger.error("%s of %s is not signed: %s", outgoing.claims.kind, outgoing.claims.id, error)
+                continue
             outgoing.message = Message(statement, outgoing.payload)
 
     async def _publish(self, batch: Sequence[Outgoing]) -> None:
@@ -153,6 +168,11 @@ class Outbox:
             logger.warning("cannot %s, trying again: %s", what, error)
             return False
         return True
+
+
+def _until(claims: Claims) -> int | None:
+    """A delegated key that signs this lives as long as it is valid: it may be kept and sent again until then."""
+    return claims.expires_at if claims.kind in OF_AGENTS else None
 
 
 def _issue_anew(outgoing: Outgoing, now_s: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from accord.domain.agent import encode_card
-from accord.domain.ids import AgentId, InstanceId, LeaseToken
+from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.message import Claims, Kind, payload_ref
 from accord.domain.payloads import HeartbeatPayload, encode_payload
 from accord.domain.signature import PublicKey
@@ -18,6 +19,7 @@ from accord.ports import REGISTRY_SUBJECT, Clock
 from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk
 from accord.sdk.outbox import Outbox, Outgoing
+from accord.statements import Deputy
 
 NEWS_VALID_S = 300
 """How long a card or heartbeat may take to the registry."""
@@ -32,11 +34,21 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     registry: AgentId
 
 
-class Presence:
-    """Tells the registry what the instance offers and how much of it is taken."""
+class Standing(msgspec.Struct, frozen=True, eq=False):
+    """Which keys sign beside the long-lived ones."""
 
-    def __init__(self, identity: Identity, desk: Desk, outbox: Outbox, clock: Clock) -> None:
+    deputy: Deputy | None
+    """What signs for the agent; None where its own key signs everything."""
+    trusts: Callable[[datetime], tuple[KeyId, ...]]
+    """The delegated keys of orchestrators that are believed."""
+
+
+class Presence:
+    """Tells the registry what the instance offers and how much of it is taken, and which keys sign for the agent's."""
+
+    def __init__(self, identity: Identity, desk: Desk, outbox: Outbox, clock: Clock, standing: Standing) -> None:
         self._identity = identity
+        self._standing = standing
         self._desk = desk
         self._outbox = outbox
         self._clock = clock
@@ -63,13 +75,35 @@ class Presence:
     async def run(self, every: timedelta) -> None:
         """Beat until cancelled; only these heartbeats name the leases of answers that may be lost."""
         while True:
+            self._delegate()
             if not self._beating:
                 self._beat(self._desk.all_leases())
             await asyncio.sleep(every.total_seconds())
 
+    def _delegate(self) -> None:
+        """Let a short-lived key sign, where that is due: from when an orchestrator says that it knows."""
+        now, deputy = self._clock.now(), self._standing.deputy
+        if deputy is None or self.draining or not deputy.due(now):
+            return
+        identity = self._identity
+        self._told += 1
+        token = _uuid7(now, f"{identity.instance}/{self._told}")
+        proposal = deputy.propose(identity.agent.id, identity.registry, token, now)
+        self._outbox.put(Outgoing(REGISTRY_SUBJECT, proposal.claims, b""))
+
+    def accepted(self, delegated: Sequence[KeyId]) -> None:
+        """An orchestrator knows these delegated keys of the agent."""
+        if self._standing.deputy is not None:
+            self._standing.deputy.accepted(delegated)
+
+    def refused_to_delegate(self) -> None:
+        """An orchestrator does not let the agent's key delegate."""
+        if self._standing.deputy is not None:
+            self._standing.deputy.give_up()
+
     def _beat(self, leases: tuple[LeaseToken, ...], *, leaving: bool = False) -> None:
         self._beating = True
-        capacity = self._identity.agent.capacity
+        capacity, trusts = self._identity.agent.capacity, self._standing.trusts(self._clock.now())
         payload = HeartbeatPayload(
             instance=self._identity.instance,
             running=leases,
@@ -77,6 +111,7 @@ class Presence:
             load=min(1.0, self._desk.held / capacity.total),
             draining=self.draining,
             leaving=leaving,
+            trusts=trusts or msgspec.UNSET,
         )
         self._tell("heartbeat", encode_payload(payload)).sent = self._beaten
 

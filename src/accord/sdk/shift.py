@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from accord.domain.delegation import REFUSALS
 from accord.domain.ids import LeaseToken
 from accord.domain.message import Kind
 from accord.domain.payloads import AckPayload, RejectPayload, decode_payload
@@ -29,11 +30,19 @@ BATCH_MAX = 256
 UNKNOWN_INSTANCE = "ACC715"
 """The orchestrator knows no card of this instance: it was started again, or the card was lost."""
 
+SHOWN_AGAIN_AFTER = timedelta(milliseconds=250)
+"""After how long an assignment is given back that whoever signs for the agent has not seen."""
+
 STOP_WITHIN_S = 6.0
 """How long what was stopped has to be answered: longer than a thread or a program has to see that it was."""
 
 FLUSH_WITHIN_S = 5.0
 """How long stopping waits for the last answers to be sent; what is not is delivered again to another instance."""
+
+
+Show = Callable[[Sequence[bytes]], Awaitable[None]]
+"""Shows statements of orchestrators to whoever signs for the agent. Raises MessageRefused for what that does not
+believe, and other errors while it is away."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +58,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     presence: Presence
     clock: Clock
     refused: Callable[[Refusal], None]
+    show: Show | None
+    """Told of every assignment before it begins."""
 
 
 class Shift:
@@ -119,10 +130,24 @@ class Shift:
                 refused.append(delivery)
             elif (pause := parts.desk.give_back_after(letter)) is not None:
                 self._give_back(delivery, pause)
+            elif parts.show is None:
+                parts.desk.assign(letter)
+            elif not await self._shown(letter, parts.show):
+                self._give_back(delivery, SHOWN_AGAIN_AFTER)
             else:
                 parts.desk.assign(letter)
         if refused:
             await parts.inbox.ack(refused)
+
+    async def _shown(self, letter: Letter, show: Show) -> bool:
+        """Whether whoever signs for the agent has seen it, and will sign an answer."""
+        try:
+            await show([letter.delivery.message.statement])
+        except Exception as error:
+            # Whatever it is: an instance whose answers are not signed takes nothing.
+            logger.error("an assignment is given back, no answer to it would be signed: %s", error)
+            return False
+        return True
 
     def _give_back(self, delivery: Delivery, pause: timedelta) -> None:
         """Leave an assignment to another instance, after a pause. One that is cut short is given back by the inbox."""
@@ -143,7 +168,7 @@ class Shift:
         try:
             for letter in await self._checked(deliveries, NOTICES):
                 if letter is not None:
-                    self._told(letter)
+                    await self._told(letter)
         finally:
             await notices.ack(deliveries)  # one that was not understood is not understood later either
 
@@ -155,17 +180,26 @@ class Shift:
                 self._parts.refused(one)
         return [None if isinstance(one, Refusal) else one for one in found]
 
-    def _told(self, letter: Letter) -> None:
+    async def _told(self, letter: Letter) -> None:
         """Obey a cancellation, drop what has ended, and log a rejection of what this instance has said."""
         try:
             if letter.claims.kind == "cancel":
                 self._parts.desk.cancel(letter)
             elif letter.claims.kind == "ack":
-                self._parts.desk.end(decode_payload(AckPayload, letter.delivery.message.payload).ended)
+                told = decode_payload(AckPayload, letter.delivery.message.payload)
+                self._parts.desk.end(told.ended)
+                self._parts.presence.accepted(told.delegated)
+            elif letter.claims.kind == "delegate":
+                if self._parts.show is not None and not await self._shown(letter, self._parts.show):
+                    return
+                self._parts.presence.beat()  # so that the orchestrator knows that it is believed
             elif letter.claims.task is None or self._parts.desk.has_answered(letter):
                 rejected = decode_payload(RejectPayload, letter.delivery.message.payload)
-                if any(one.code == UNKNOWN_INSTANCE for one in rejected.violations):
+                codes = {one.code for one in rejected.violations}
+                if UNKNOWN_INSTANCE in codes:
                     self._parts.presence.announce()
+                if codes & REFUSALS.keys():
+                    self._parts.presence.refused_to_delegate()
                 words = "; ".join(map(str, rejected.violations))
                 logger.warning("rejected, task %s: %s", letter.claims.task or "none", words)
         except MessageRefused as error:

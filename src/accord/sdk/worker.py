@@ -20,9 +20,9 @@ from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk, Pace
 from accord.sdk.intake import Intake, Refusal
 from accord.sdk.outbox import Outbox
-from accord.sdk.presence import Identity, Presence
-from accord.sdk.shift import Parts, Shift
-from accord.statements import Signer, Verifier
+from accord.sdk.presence import Identity, Presence, Standing
+from accord.sdk.shift import Parts, Shift, Show
+from accord.statements import Delegating, Deputy, Signer, Verifier
 
 logger = logging.getLogger("accord.worker")
 
@@ -37,6 +37,10 @@ class AgentKey(msgspec.Struct, frozen=True):
 
     keys: KeyStore
     name: str
+    show: Show | None = None
+    """Told of every assignment that is taken, before it begins, where the key store signs nothing else: see
+    `keys.signer`. Each statement is signed alone then.
+    """
 
 
 class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +58,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """To whom cards and heartbeats are addressed; the registry of the agent's organisation where None."""
     payloads: Payloads | None = None
     """Where large inputs and outputs are; without it there are none."""
+    delegating: Delegating | None = None
+    """How short-lived keys sign for the agent's; None where that signs everything itself."""
     refused: Callable[[Refusal], None] = log_refusal
     """Told of every message that was dropped: not authentic, not current, or not for this agent."""
 
@@ -81,7 +87,8 @@ class Worker:
         self._key = key
         self._bus = bus
         self._clock = clock
-        self._intake = Intake(agent.id, trust, Verifier(inline_below=options.verify_inline_below))
+        registry = options.registry or registry_id(agent.organisation)
+        self._intake = Intake(agent.id, trust, Verifier(inline_below=options.verify_inline_below), registry)
         self._options = options
         self._open = AsyncExitStack()
         self._shift: Shift | None = None
@@ -112,7 +119,10 @@ class Worker:
                 await self._open.enter_async_context(capability.body)
         subjects = (agent_subject(self.agent.id), notice_subject(self.agent.id), notice_subject(self.instance))
         inbox, *notices = [await self._open.enter_async_context(self._bus.inbox(subject)) for subject in subjects]
-        outbox = Outbox(Signer(self._key.keys, public), self._bus, self._clock)
+        signer = Signer(self._key.keys, public, whole=self._key.show is not None)
+        how = self._options.delegating
+        outbox = Outbox(signer, self._bus, self._clock)
+        standing = Standing(None if how is None else Deputy(signer, how), self._intake.trusts)
         desk = Desk(self.agent, outbox, self._clock, self._options.pace, self._options.payloads)
         return Parts(
             inbox=inbox,
@@ -120,9 +130,10 @@ class Worker:
             intake=self._intake,
             desk=desk,
             outbox=outbox,
-            presence=Presence(self._identity(public), desk, outbox, self._clock),
+            presence=Presence(self._identity(public), desk, outbox, self._clock, standing),
             clock=self._clock,
             refused=self._options.refused,
+            show=self._key.show,
         )
 
     def announce(self) -> None:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.contract import Contract, read_contract
+from accord.domain.delegation import Delegated
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey
 from accord.ports import Sighting
@@ -33,6 +34,8 @@ class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
     """From then on it may have been in other hands."""
     reason: str = ""
     """Why it was revoked."""
+    delegation: Delegated | None = None
+    """What bounds it, where another key lets it sign for a while."""
 
     def known(self) -> KnownKey:
         """The value that this is the form of. Raises KeyUnusable."""
@@ -45,6 +48,7 @@ class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
             retires_at=self.retires_at,
             doubtful_from=self.doubtful_from,
             reason=self.reason,
+            delegation=self.delegation,
         )
 
 
@@ -149,6 +153,7 @@ def key_document(known: KnownKey) -> KeyDocument:
         retires_at=known.retires_at,
         doubtful_from=known.doubtful_from,
         reason=known.reason,
+        delegation=known.delegation,
     )
 
 

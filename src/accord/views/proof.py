@@ -15,6 +15,7 @@ import msgspec
 
 from accord.codec import decode_event, follow
 from accord.domain import event as e
+from accord.domain.delegation import Delegated, problem_of
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, RunId, TaskId
 from accord.domain.message import Claims, decode_claims
@@ -61,6 +62,15 @@ async def proof_of(service: Service, run: RunId) -> Proof:
     )
 
 
+def _beyond(claims: Claims, bounds: Delegated) -> Iterator[Problem]:
+    """Why a delegated key may not have signed this."""
+    problem = bounds.problem(claims.kind)
+    if problem is not None:
+        yield problem
+    if claims.issued_at >= bounds.until.timestamp():
+        yield problem_of("ACC358", "/iat", str(claims.issued_at))
+
+
 class _Findings:
     def __init__(self, service: Service, run: RunId) -> None:
         self._service = service
@@ -98,6 +108,8 @@ class _Findings:
         claims = decode_claims(parsed.claims)
         if claims.issuer != known.agent:
             raise MessageRefused.of("ACC541", f"{claims.issuer} has signed with a key of {known.agent}")
+        if known.delegation is not None:
+            MessageRefused.raise_if(_beyond(claims, known.delegation))
         if known.doubtful_from is not None and claims.issued_at >= known.doubtful_from.timestamp():
             text = f"the key {parsed.kid} may have been in other hands since {known.doubtful_from.isoformat()}"
             hint = (

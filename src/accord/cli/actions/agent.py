@@ -7,6 +7,7 @@ import logging
 import sys
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,9 +22,11 @@ from accord.cli.options import Shared, named_ca
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, ended_or_interrupted, tell_draining
 from accord.credentials import read_credential
+from accord.domain.delegation import LIFETIME, OF_AGENTS
 from accord.domain.ids import KeyId
 from accord.errors import BadInput
 from accord.joining import Destination, Joined, Station, join
+from accord.keys.short import delegating
 from accord.settings import Settings
 from accord.tls import is_encrypted_or_here, wanted
 
@@ -35,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     token: str | None = None
     trust: tuple[str, ...] = ()
+    signer: Path | None = None
     drain_s: float = 30.0
     is_child: bool = False
     """Whether it is one of several, and ends with the process that has started it."""
@@ -104,6 +108,9 @@ def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextM
         drain_within=timedelta(seconds=asked.drain_s),
         watch=watch,
         tls=settings.tls,
+        signer=asked.signer,
+        # A key that a signer keeps out of this process has no delegate in it.
+        delegating=delegating(settings.delegate_keys, LIFETIME, OF_AGENTS) if asked.signer is None else None,
     )
     return join(agents_of(asked.target), destination, station)
 
@@ -134,6 +141,7 @@ def _command(shared: Shared, asked: Asked) -> list[str]:
     server += ["--server", shared.named_server] if shared.named_server else []
     command = [sys.executable, "-m", "accord", *server, "agent", asked.target, "--connect", asked.url, "--child"]
     command += [part for key in asked.trust for part in ("--trust", key)]
+    command += ["--signer", str(asked.signer)] if asked.signer else []
     command += ["--drain", str(asked.drain_s)]
     command += ["--home", str(shared.home)] if shared.home else []
     command += ["--json"] if shared.as_json else []

@@ -30,6 +30,7 @@ from accord.cli.commands.doctor import doctor, version
 from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
 from accord.cli.commands.serve import serve
+from accord.cli.commands.signer import signer
 from accord.cli.commands.verify import verify
 from accord.cli.errors import EXIT_CODES
 from accord.cli.options import Ca, Server, named_ca, named_server
@@ -52,6 +53,7 @@ app.command(rich_help_panel=WORK)(verify)
 app.add_typer(runs.app, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(serve)
 app.command(rich_help_panel=WORK)(agent)
+app.command(rich_help_panel=WORK)(signer)
 app.command(rich_help_panel=LOOK)(conformance)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,6 +48,15 @@ def agent(  # noqa: PLR0913 - one parameter per option
             show_default=False,
         ),
     ] = None,
+    signer: Annotated[
+        Path | None,
+        typer.Option(
+            "--signer",
+            metavar="PATH",
+            help="The socket of `accord signer`, which holds the agent's key, so that it is not in this process.",
+            show_default=False,
+        ),
+    ] = None,
     instances: Annotated[
         int, typer.Option("--instances", min=1, max=256, help="How many processes of it, side by side.")
     ] = 1,
@@ -68,8 +78,15 @@ def agent(  # noqa: PLR0913 - one parameter per option
     - `accord agent hello.py --connect http://127.0.0.1:8421`
     - `accord agent my.module:agent --connect https://accord.example --token accord-enrol.…`
     - `accord agent hello.py --connect http://127.0.0.1:8421 --instances 4`
+    - `accord agent hello.py --connect http://127.0.0.1:8421 --signer /run/accord/signer.sock`
     """
     asked = action.Asked(
-        target=target, url=connect, token=token, trust=tuple(trust or ()), drain_s=drain, is_child=child
+        target=target,
+        url=connect,
+        token=token,
+        trust=tuple(trust or ()),
+        signer=signer,
+        drain_s=drain,
+        is_child=child,
     )
     action.agent(shared, asked, instances)

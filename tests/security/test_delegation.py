@@ -1,0 +1,486 @@
+"""Delegated keys: each rule that is broken is refused, by orchestrators and by agents, and what keeps them works."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from accord.app import host
+from accord.domain import event as e
+from accord.domain.agent import registry_id
+from accord.domain.delegation import (
+    LIFETIME,
+    LIFETIME_MAX,
+    OF_AGENTS,
+    OF_ORCHESTRATORS,
+    delegation_claims,
+    delegation_of,
+)
+from accord.domain.ids import KeyId
+from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims, payload_ref
+from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
+from accord.engine.gate import Authentic
+from accord.errors import MessageRefused
+from accord.keys.private import PrivateKey
+from accord.keys.short import delegating
+from accord.ports import Bare
+from accord.sdk import Agent
+from accord.sdk.intake import NOTICES, Intake, Letter, Refusal
+from accord.statements import ASKED_AGAIN_AFTER, RENEWED_AFTER, Deputy, Draft, Signer, Verifier
+from accord.testing.keys import MemoryKeyStore
+from accord.testing.stage import NOON, ScriptedAgent, Stage
+from accord.views.proof import proof_of
+
+ONE = {"work": {"uses": "test.work@^1", "with": {"number": 1}}}
+REGISTRY = registry_id("local")
+
+
+def working(name: str = "worker") -> Agent:
+    agent = Agent(name)
+
+    @agent.capability("test.work@1.0.0")
+    async def work(number: int) -> int:
+        return number + 1
+
+    return agent
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with Stage.open() as stage:
+        yield stage
+
+
+# -- the statement itself ----------------------------------------------------------------------------------------
+
+
+def granted(**changed: Any) -> Claims:
+    key = changed.pop("key", None) or PrivateKey.generate("ES256").public
+    claims = delegation_claims(working().id, REGISTRY, key, OF_AGENTS, "1", NOON, LIFETIME)
+    return msgspec.structs.replace(claims, **changed)
+
+
+def read(claims: Claims, parent: str = "parent") -> str:
+    """Nothing where it keeps the rules, else the code and the place."""
+    try:
+        delegation_of(claims, KeyId(parent), OF_AGENTS, LIFETIME)
+    except MessageRefused as error:
+        return f"{error.problems[0].code} {error.problems[0].place.pointer}"
+    return ""
+
+
+def jwk() -> dict[str, str]:
+    return PrivateKey.generate("Ed25519").public.to_jwk()
+
+
+def test_what_keeps_the_rules_is_read_as_it_was_said() -> None:
+    key = PrivateKey.generate("ES256").public
+    found = delegation_of(granted(key=key), KeyId("parent"), OF_AGENTS, LIFETIME)
+    assert (found.issuer, found.key, found.bounds.parent) == (working().id, key, "parent")
+    assert (found.bounds.until, set(found.bounds.kinds)) == (NOON + LIFETIME, OF_AGENTS)
+    assert decode_claims(encode_claims(granted(key=key))) == granted(key=key)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"grant": None}, "ACC356 /dlg"),
+        ({"kind": "heartbeat"}, "ACC356 /dlg"),
+        ({"grant": Grant(jwk(), ("delegate",))}, "ACC356 /dlg/knd"),
+        ({"grant": Grant(jwk(), ("card",))}, "ACC356 /dlg/knd"),
+        ({"grant": Grant(jwk(), ("connect",))}, "ACC356 /dlg/knd"),
+        ({"grant": Grant(jwk(), ("assign",))}, "ACC356 /dlg/knd"),
+        ({"grant": Grant(jwk(), ("result", "accept"))}, "ACC356 /dlg/knd"),
+        ({"grant": Grant(jwk(), ("result", "result"))}, "ACC356 /dlg/knd"),
+        ({"grant": Grant({**jwk(), "d": "AAAA"}, ("result",))}, "ACC356 /dlg/jwk"),
+        ({"grant": Grant({"kty": "RSA"}, ("result",))}, "ACC356 /dlg/jwk"),
+        ({"expires_at": int((NOON + LIFETIME).timestamp()) + 1}, "ACC356 /exp"),
+        ({"expires_at": int(NOON.timestamp())}, "ACC356 /exp"),
+        ({"run": "run"}, "ACC356 None"),
+        ({"payload": payload_ref(b"{}")}, "ACC356 None"),
+        ({"inputs": ("0" * 64,)}, "ACC356 None"),
+    ],
+)
+def test_each_rule_that_is_broken_is_named(changed: dict[str, Any], said: str) -> None:
+    assert read(granted(**changed)) == said
+
+
+def test_no_key_delegates_to_itself() -> None:
+    key = PrivateKey.generate("ES256").public
+    assert read(granted(key=key), parent=key.kid) == "ACC356 /dlg/jwk"
+
+
+# -- at the gate -------------------------------------------------------------------------------------------------
+
+
+async def delegated(agent: ScriptedAgent, *, told: bool = True, **changed: Any) -> PublicKey:
+    """A key that the agent has delegated to, as a signer would."""
+    keys = agent.stage.keys
+    key = await keys.create(f"short.{len(await keys.stored())}")
+    lifetime = changed.pop("lifetime", LIFETIME)
+    now = agent.stage.clock.now()
+    claims = delegation_claims(agent.id, REGISTRY, key, OF_AGENTS, f"delegation {key.kid}", now, lifetime)
+    signer = changed.pop("signer", None)
+    await agent.tell(await agent.sign(msgspec.structs.replace(claims, **changed), key=signer))
+    if told:
+        ack = await agent.told()
+        assert (ack.claims.kind, msgspec.json.decode(ack.message.payload)) == (
+            "ack",
+            {"ended": [], "delegated": [key.kid]},
+        )
+    return key
+
+
+async def seen(stage: Stage, message: Message) -> str:
+    """What the gate makes of it: nothing where it is authentic, else the code."""
+    (found,) = await stage.parts.gate.authenticate([Bare(message)], stage.clock.now())
+    return "" if isinstance(found, Authentic) else found.problem.code
+
+
+async def beat(agent: ScriptedAgent, key: PublicKey, **changed: Any) -> Message:
+    payload = agent.beat()
+    now = int(agent.stage.clock.now().timestamp())
+    honest = {
+        "issuer": agent.id,
+        "audience": REGISTRY,
+        "id": f"beat {now}",
+        "issued_at": now,
+        "expires_at": now + 300,
+        "kind": "heartbeat",
+        "payload": payload_ref(payload),
+    }
+    return await agent.sign(Claims(**(honest | changed)), payload, key=key)
+
+
+async def test_a_delegated_key_answers_and_the_journal_verifies_for_ever(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    run = await stage.start(ONE)
+    given = await agent.assigned()
+    claims = agent.claims(given, b"2")
+    await agent.send(await agent.sign(claims, b"2", key=key))
+    assert (await stage.run(run)).phase == "completed"
+    stage.clock.forward(10 * LIFETIME.total_seconds())
+    proof = await proof_of(stage.node, run.id)
+    assert (proof.ok, proof.statements) == (True, 1)
+    await stage.node.revoke_key(agent.key.kid, by="test", since=NOON)
+    proof = await proof_of(stage.node, run.id)
+    assert [one.code for one in proof.problems] == ["ACC543"]  # what is said of a key goes for its delegates
+
+
+async def test_the_same_delegation_again_changes_nothing(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    before = stage.parts.registry_stream.sequence
+    key = await delegated(agent)
+    claims = delegation_claims(agent.id, REGISTRY, key, OF_AGENTS, f"delegation {key.kid}", NOON, LIFETIME)
+    await agent.tell(await agent.sign(claims))
+    assert (await agent.told()).claims.kind == "ack"
+    assert stage.parts.registry_stream.sequence == before + 1
+    assert await stage.codes() == []
+
+
+async def test_it_ends_with_its_time(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    stage.clock.forward(LIFETIME.total_seconds() - 1)
+    assert await seen(stage, await beat(agent, key)) == ""
+    stage.clock.forward(1)
+    assert await seen(stage, await beat(agent, key)) == "ACC358"
+    assert await seen(stage, await beat(agent, agent.key)) == ""
+
+
+async def test_it_ends_at_once_with_the_key_behind_it(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    await stage.node.revoke_key(agent.key.kid, by="test")
+    assert await seen(stage, await beat(agent, key)) == "ACC358"
+
+
+async def test_it_can_be_revoked_alone(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    await stage.node.revoke_key(key.kid, by="test")
+    assert await seen(stage, await beat(agent, key)) == "ACC358"
+    assert await seen(stage, await beat(agent, agent.key)) == ""
+
+
+async def test_it_signs_for_nobody_else(stage: Stage) -> None:
+    agent, other = await stage.enlist(working()), await stage.enlist(working("other"))
+    key = await delegated(agent)
+    assert await seen(stage, await beat(agent, key, issuer=other.id)) == "ACC341"
+
+
+@pytest.mark.parametrize("kind", ["card", "delegate"])
+async def test_it_signs_no_other_kinds(stage: Stage, kind: str) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    assert await seen(stage, await beat(agent, key, kind=kind)) == "ACC357"
+
+
+async def test_a_delegate_delegates_nothing(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    second = await delegated(agent, told=False, signer=key)
+    assert await stage.codes() == ["ACC357"]
+    assert stage.parts.registry.known_key(second.kid) is None
+
+
+async def test_kinds_that_were_not_delegated_are_refused(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    short = PrivateKey.generate("ES256").public
+    claims = msgspec.structs.replace(
+        delegation_claims(agent.id, REGISTRY, short, OF_AGENTS, "1", NOON, LIFETIME),
+        grant=Grant((key := await stage.keys.create("short")).to_jwk(), ("result",)),
+    )
+    await agent.tell(await agent.sign(claims))
+    assert await seen(stage, await beat(agent, key)) == "ACC357"
+
+
+@pytest.mark.parametrize("lifetime", [LIFETIME + timedelta(seconds=1), LIFETIME_MAX])
+async def test_no_longer_than_the_settings_say(stage: Stage, lifetime: timedelta) -> None:
+    agent = await stage.enlist(working())
+    await delegated(agent, told=False, lifetime=lifetime)
+    assert (await agent.told()).claims.kind == "reject"
+    assert await stage.codes() == ["ACC356"]
+
+
+async def test_it_does_not_outlive_a_key_that_has_a_successor(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    new = await stage.keys.create("new")
+    until = NOON + timedelta(minutes=5)
+    await stage.parts.enrolment.succeed(agent.key.kid, new, until=until, by="test", now=NOON)
+    await delegated(agent, told=False)
+    assert await stage.codes() == ["ACC356"]
+
+
+async def test_a_known_key_cannot_be_delegated_to(stage: Stage) -> None:
+    agent, other = await stage.enlist(working()), await stage.enlist(working("other"))
+    await delegated(agent, told=False, grant=Grant(other.key.to_jwk(), ("result",)))
+    orchestrator = stage.parts.identity.key
+    await delegated(agent, told=False, grant=Grant(orchestrator.to_jwk(), ("result",)))
+    assert await stage.codes() == ["ACC356", "ACC356"]
+    known = stage.parts.registry.known_key(other.key.kid)
+    assert known is not None
+    assert known.delegation is None
+
+
+async def test_nobody_delegates_in_anothers_name(stage: Stage) -> None:
+    agent, other = await stage.enlist(working()), await stage.enlist(working("other"))
+    await delegated(agent, told=False, issuer=other.id)
+    assert await stage.codes() == ["ACC341"]
+
+
+async def test_only_delegations_hold_keys(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    grant = Grant(jwk(), ("result",))
+    assert await seen(stage, await beat(agent, agent.key, grant=grant)) == "ACC355"
+
+
+async def test_a_delegated_key_is_no_key_to_connect_or_to_be_enrolled_with(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    with pytest.raises(MessageRefused) as refused:
+        await stage.parts.enrolment.enrol(working("third").id, key, by="test", now=NOON)
+    assert refused.value.problems[0].code == "ACC712"
+
+
+# -- at an agent -------------------------------------------------------------------------------------------------
+
+
+class Orchestrated:
+    """An agent's intake, and the orchestrator whose key it trusts."""
+
+    def __init__(self) -> None:
+        self.agent = working()
+        self.own, self.short = PrivateKey.generate("ES256"), PrivateKey.generate("ES256")
+        self.trust = {self.own.public.kid: self.own.public}
+        self.intake = Intake(self.agent.id, self.trust, Verifier(), REGISTRY)
+
+    def signed(self, claims: Claims, key: PrivateKey | None = None) -> Message:
+        key = key or self.own
+        data = signing_input(key.public.kid, key.public.algorithm, encode_claims(claims))
+        return Message(attach(data, key.sign([data])[0]), b"")
+
+    def grant(self, **changed: Any) -> Claims:
+        issuer = "spiffe://local/orchestrator/main"
+        claims = delegation_claims(issuer, REGISTRY, self.short.public, OF_ORCHESTRATORS, "1", NOON, LIFETIME)  # type: ignore[arg-type]  # an id
+        return msgspec.structs.replace(claims, **changed)
+
+    def cancel(self, **changed: Any) -> Claims:
+        honest = {
+            "issuer": "spiffe://local/orchestrator/main",
+            "audience": self.agent.id,
+            "id": "1",
+            "issued_at": int(NOON.timestamp()),
+            "expires_at": int(NOON.timestamp()) + 3600,
+            "kind": "cancel",
+            "run": "run",
+            "task": "work",
+            "attempt": 1,
+        }
+        return Claims(**(honest | changed))
+
+    async def hear(self, message: Message, after: timedelta = timedelta()) -> str:
+        (found,) = await self.intake.check([Bare(message)], NOON + after, NOTICES)
+        assert isinstance(found, Letter | Refusal)
+        return "" if isinstance(found, Letter) else found.problems[0].code
+
+
+async def test_an_agent_believes_a_delegated_key_once_it_knows_of_it() -> None:
+    it = Orchestrated()
+    cancel = it.signed(it.cancel(), it.short)
+    assert await it.hear(cancel) == "ACC380"
+    assert it.intake.trusts(NOON) == ()
+    assert await it.hear(it.signed(it.grant())) == ""
+    assert await it.hear(it.signed(it.grant())) == ""
+    assert it.intake.trusts(NOON) == (it.short.public.kid,)
+    assert await it.hear(cancel) == ""
+    assert await it.hear(cancel, LIFETIME) == "ACC358"
+    assert it.intake.trusts(NOON + LIFETIME) == ()
+
+
+async def test_an_agent_refuses_what_is_beyond_a_delegation() -> None:
+    it = Orchestrated()
+    assert await it.hear(it.signed(it.grant(audience=it.agent.id))) == "ACC381"
+    assert await it.hear(it.signed(it.grant(expires_at=int((NOON + LIFETIME_MAX).timestamp()) + 1))) == "ACC356"
+    assert await it.hear(it.signed(it.grant(grant=Grant(it.short.public.to_jwk(), ("welcome",))))) == "ACC356"
+    assert await it.hear(it.signed(it.grant(grant=Grant(it.own.public.to_jwk(), ("assign",))))) == "ACC356"
+    assert await it.hear(it.signed(it.grant())) == ""
+    other = it.grant(grant=Grant(PrivateKey.generate("ES256").public.to_jwk(), ("assign",)))
+    assert await it.hear(it.signed(other, it.short)) == "ACC357"
+    foreign = it.signed(it.cancel(issuer="spiffe://local/orchestrator/other"), it.short)
+    assert await it.hear(foreign) == "ACC357"
+    it.trust.clear()  # the key behind it is not trusted any more
+    assert await it.hear(it.signed(it.cancel(), it.short)) == "ACC358"
+
+
+# -- whoever signs -----------------------------------------------------------------------------------------------
+
+
+async def test_a_deputy_renews_in_time_and_never_leaves_nobody_to_sign() -> None:
+    keys = MemoryKeyStore(NOON)
+    signer = Signer(keys, await keys.create("own"))
+    how = delegating("always", LIFETIME, OF_AGENTS)
+    assert how is not None
+    deputy, agent, now = Deputy(signer, how), working().id, NOON
+
+    async def signs(until: timedelta) -> KeyId:
+        (statement,) = await signer.sign([Draft(b"{}", until_s=int((now + until).timestamp()))])
+        return parse_statement(statement).kid
+
+    assert deputy.due(now)
+    first = deputy.propose(agent, REGISTRY, "1", now)
+    assert await signs(timedelta()) == signer.key.kid  # nobody has accepted it
+    assert not deputy.due(now)
+    assert deputy.due(now + ASKED_AGAIN_AFTER)
+    deputy.accepted(["another"])  # type: ignore[list-item]  # an id
+    assert signer.stand_in is None
+    deputy.accepted([first.kid])
+    assert await signs(LIFETIME) == first.kid
+    assert await signs(LIFETIME + timedelta(seconds=1)) == signer.key.kid  # it would have to stand for longer
+    (statement,) = await signer.sign([Draft(b"{}")])
+    assert parse_statement(statement).kid == signer.key.kid  # nothing that may not be delegated
+    now += LIFETIME * RENEWED_AFTER
+    assert deputy.due(now)
+    second = deputy.propose(agent, REGISTRY, "2", now)
+    assert await signs(timedelta(minutes=5)) == first.kid  # the first goes on until the second is known
+    deputy.accepted([second.kid])
+    assert await signs(timedelta(minutes=5)) == second.kid
+    deputy.give_up()
+    assert (await signs(timedelta()), deputy.due(now + LIFETIME)) == (signer.key.kid, False)
+
+
+async def test_the_order_of_statements_is_kept_whoever_signs() -> None:
+    keys = MemoryKeyStore(NOON)
+    signer = Signer(keys, await keys.create("own"))
+    how = delegating("always", LIFETIME, OF_AGENTS)
+    assert how is not None
+    deputy = Deputy(signer, how)
+    deputy.accepted([deputy.propose(working().id, REGISTRY, "1", NOON).kid])
+    drafts = [Draft(b'{"n":%d}' % n, until_s=0 if n % 3 else None) for n in range(150)]
+    parsed = [parse_statement(one) for one in await signer.sign(drafts)]
+    assert [one.claims for one in parsed] == [draft.claims for draft in drafts]
+    assert signer.stand_in is not None
+    known = {signer.key.kid: signer.key, signer.stand_in.key.public.kid: signer.stand_in.key.public}
+    assert await Verifier().problems([(one, known[one.kid]) for one in parsed]) == [None] * 150
+    assert [one.kid == signer.key.kid for one in parsed] == [n % 3 == 0 for n in range(150)]
+
+
+async def test_auto_is_for_slow_stores_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = MemoryKeyStore(NOON)
+    signer = Signer(keys, await keys.create("own"))
+    how = delegating("auto", LIFETIME, OF_AGENTS)
+    assert how is not None
+    assert delegating("never", LIFETIME, OF_AGENTS) is None
+    deputy, times = Deputy(signer, how), iter(range(1000))
+    for _ in range(20):
+        await signer.sign([Draft(b"{}")])
+    assert not deputy.due(NOON)
+    monkeypatch.setattr("accord.statements.monotonic", lambda: next(times) * 0.02)
+    for _ in range(8):
+        assert not deputy.due(NOON)
+        await signer.sign([Draft(b"{}")])
+    assert deputy.due(NOON)
+
+
+# -- all of it ---------------------------------------------------------------------------------------------------
+
+
+async def changed_until(stage: Stage, holds: Callable[[], bool]) -> None:
+    """Wait until what is known of agents is so."""
+    changed = asyncio.Event()
+    stage.parts.registry.changed.append(changed.set)
+    while not holds():
+        await changed.wait()
+        changed.clear()
+
+
+async def test_a_run_with_delegated_keys_on_both_sides(stage: Stage) -> None:
+    how = delegating("always", LIFETIME, OF_ORCHESTRATORS)
+    stage.parts.delegates.use(how)
+    made = await stage.parts.delegates.renewed(REGISTRY, "1")
+    assert made is not None
+    await stage.parts.enrolment.delegate(*made, NOON)
+    stage.parts.delegates.accepted(*made)
+    short = made[0].key.kid
+    async with host(stage.node, [working()]):
+        await changed_until(stage, lambda: stage.parts.registry.trusts(working().id, short))
+        agents_own = await stage.keys.public("agent.local.worker")
+        run = await stage.node.ended((await stage.start(ONE)).id)
+    assert run.phase == "completed"
+    answers = [event for _, event in await stage.node.events(run.id) if isinstance(event, e.AttemptSucceeded)]
+    kid = parse_statement(answers[0].statement.encode()).kid
+    known = stage.parts.registry.known_key(kid)
+    assert known is not None
+    assert known.delegation is not None
+    assert (known.agent, known.delegation.parent) == (working().id, agents_own.kid)
+    assert (await proof_of(stage.node, run.id)).ok
+    assert await stage.codes() == []
+
+
+async def test_an_orchestrator_signs_by_its_own_key_for_who_knows_of_no_other(stage: Stage) -> None:
+    stage.parts.delegates.use(delegating("always", LIFETIME, OF_ORCHESTRATORS))
+    made = await stage.parts.delegates.renewed(REGISTRY, "1")
+    assert made is not None
+    await stage.parts.enrolment.delegate(*made, NOON)
+    stage.parts.delegates.accepted(*made)
+    short, own = made[0].key.kid, stage.parts.identity.key.kid
+    agent = await stage.enlist(working())
+    await stage.start(ONE)
+    given = await agent.assigned()
+    assert parse_statement(given.message.statement).kid == own
+    await agent.heartbeat()
+    introduced = await agent.told_alone()
+    assert (introduced.claims.kind, introduced.message.statement.decode()) == ("delegate", made[1])
+    await agent.answer(given, 2)
+    await agent.heartbeat(trusts=(short,))
+    await stage.start(ONE)
+    assert parse_statement((await agent.assigned()).message.statement).kid == short
+    stage.clock.forward(LIFETIME.total_seconds() - 59)  # too late to be sure that it arrives in time
+    await stage.start(ONE)
+    assert parse_statement((await agent.assigned()).message.statement).kid == own
