@@ -204,6 +204,7 @@ async def test_who_starts_later_signs_with_what_is_there(hsm: SoftHsm) -> None:
         assert await running.public("agent") == old, "a process goes on with what it has begun with"
         assert len(await running.sign(old.kid, [b"x"])) == 1
     async with open_keys(hsm.custody) as later:
+        assert len(await later.sign(new.kid, [b"x"])) == 1, "by its kid alone"
         assert await later.public("agent") == new
         with pytest.raises(NotFound, match="ACC612"):
             await later.sign(old.kid, [b"x"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+from botocore.loaders import create_loader
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto import mock_aws
@@ -21,6 +23,8 @@ URL: Final = "awskms:///?region=eu-central-1"
 
 _ED25519: Final = "ECC_NIST_EDWARDS25519"
 _SIGNS: Final = "ED25519_SHA_512"
+_loader = cache(create_loader)  # what AWS's API is like is the same each time, and long
+
 _CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_SESSION_TOKEN": "none"}
 
 
@@ -41,7 +45,8 @@ class _Ed25519Key:
 @contextmanager
 def kms(folder: Path, *, has_ed25519: bool = True) -> Iterator[Custody]:
     """Where keys are that a KMS of this process holds, empty at the beginning; not every region's has Ed25519."""
-    with mock_aws(), patch.dict(os.environ, _CREDENTIALS), _ed25519() if has_ed25519 else nullcontext():
+    made = _ed25519() if has_ed25519 else nullcontext()
+    with mock_aws(), patch.dict(os.environ, _CREDENTIALS), patch("botocore.session.create_loader", _loader), made:
         yield Custody(files=folder / "keys", passphrase=folder / "none", address=keys_address(URL))
 
 
