@@ -21,6 +21,7 @@ from pages.rules import rule_page
 from pages.scenes import scene_files
 from pages.schemas import schema_files
 from pages.sdk import sdk_page
+from pages.security import security_page
 from pages.settings import settings_page
 from pages.states import state_page
 from pages.vectors import vector_page
@@ -46,6 +47,7 @@ def pages() -> dict[Path, str]:
         reference / "state-machine.md": state_page(),
         reference / "templates.md": template_reference(),
         reference / "wire-examples.md": vector_page(),
+        DOCS / "security.md": security_page(ROOT),
         DOCS / "decisions" / "index.md": decision_page(DOCS / "decisions"),
         **{reference / "schemas" / name: text for name, text in schema_files().items()},
         **{reference / "vectors" / name: text for name, text in scene_files().items()},

@@ -289,6 +289,9 @@ async def test_a_servers_service_gives_what_the_node_itself_gives(staffed: Site)
         assert (await proof_of(there, run)).ok
 
 
+@pytest.mark.abuse(
+    "ASI07", at="gateway", stride="tampering", case="a server whose answers do not fit its own signatures"
+)
 async def test_nothing_is_believed_that_can_be_verified(staffed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async with client_of(staffed) as client:
         await client.publish(TWO)

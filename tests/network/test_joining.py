@@ -101,6 +101,7 @@ async def test_without_token_credential_or_trust_nobody_is_believed(site: Site, 
     assert "accord agents enrol" in str(refused.value)
 
 
+@pytest.mark.abuse("ASI03", at="gate", stride="spoofing", case="an enrolment token used by a second key")
 async def test_a_token_is_good_for_one_key(site: Site, places: Places) -> None:
     token = await site.token("hello")
     await places.join(Greeter().agent, site.url, token=token, home="one")
@@ -132,6 +133,7 @@ async def test_a_withdrawn_token(site: Site, places: Places) -> None:
     assert codes(refused) == ["ACC784"]
 
 
+@pytest.mark.abuse("ASI01", "ASI07", at="agent", stride="spoofing", case="an orchestrator that is another one")
 async def test_an_orchestrator_with_another_key_is_not_believed(site: Site, places: Places) -> None:
     prefix, token, secret, _ = (await site.token("hello")).split(".")
     other = "A" * 43
@@ -140,6 +142,9 @@ async def test_an_orchestrator_with_another_key_is_not_believed(site: Site, plac
     assert codes(refused) == ["ACC776"]
 
 
+@pytest.mark.abuse(
+    "ASI04", at="gate", stride="elevation of privilege", case="an offer beyond what the enrolment allows"
+)
 async def test_a_card_offers_what_the_agent_was_enrolled_for(site: Site, places: Places) -> None:
     token = await site.token("hello", offers=("text.other@^1",))
     await places.join(Greeter().agent, site.url, token=token)
@@ -148,6 +153,7 @@ async def test_a_card_offers_what_the_agent_was_enrolled_for(site: Site, places:
     assert codes(refused) == ["ACC719"]
 
 
+@pytest.mark.abuse("ASI03", "ASI07", at="gate", stride="spoofing", case="a connection that speaks for another agent")
 async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> None:
     one = await places.join(Greeter("one").agent, site.url, token=await site.token("one"))
     said: list[Message] = []

@@ -157,6 +157,13 @@ async def test_an_item_that_breaks_the_contract_is_named(site: Site, places: Pla
     assert f"/{LARGE - 10}/number" in str(told) + str(run.state("make").problem)
 
 
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI06",
+    at="gate",
+    stride="information disclosure",
+    case="a large document is fetched by nobody but who was given it",
+)
 async def test_nobody_else_may_fetch(site: Site, places: Places, pipe: Path) -> None:
     await joined(site, places)
     run = await site.run(pipe, {"count": LARGE})

@@ -95,6 +95,9 @@ async def test_a_head_that_does_not_end_is_answered_and_closed(serve: Opens) -> 
     assert json.loads(body)["problems"][0]["code"] == "ACC968"
 
 
+@pytest.mark.abuse(
+    "ASI08", at="gateway", stride="denial of service", case="slow senders: the head of a request that trickles"
+)
 async def test_bytes_that_trickle_do_not_help(serve: Opens) -> None:
     site = await serve(handshake_within=SOON)
     raw = await Raw.open(site)
@@ -186,6 +189,9 @@ async def test_one_that_joins_a_namespace_that_it_may_not_join_is_closed(serve: 
         await closes(socket)
 
 
+@pytest.mark.abuse(
+    "ASI08", at="gateway", stride="denial of service", case="slow senders: a connection that proves nothing"
+)
 async def test_an_agent_that_proves_nothing_is_closed(serve: Opens) -> None:
     site = await serve(handshake_within=SOON)
     async with socket_of(site) as socket:

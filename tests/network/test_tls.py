@@ -176,6 +176,13 @@ def test_what_cannot_be_used_is_told(tmp_path: Path, authority: Authority) -> No
         {"server": "http://accord.example.org"},
     ],
 )
+@pytest.mark.abuse(
+    "ASI07",
+    at="peers",
+    stride="information disclosure",
+    case="a way without TLS where it is required",
+    codes=("ACC861",),
+)
 def test_nothing_leaves_this_machine_without_tls_where_it_is_required(tmp_path: Path, given: dict[str, str]) -> None:
     environment = {f"ACCORD_{name.upper()}": value for name, value in given.items()}
     assert read_settings(environment, home=tmp_path)

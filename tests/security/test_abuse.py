@@ -76,6 +76,14 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("payload", "code"), BROKEN.values(), ids=list(BROKEN))
+@pytest.mark.abuse(
+    "ASI06",
+    "ASI08",
+    at="gate",
+    stride="tampering",
+    case="a result that breaks its contract, in every way that JSON has",
+    codes=("ACC251", "ACC321", "ACC322", "ACC323", "ACC324"),
+)
 async def test_a_broken_result_is_rejected_and_the_task_done_again(stage: Stage, payload: bytes, code: str) -> None:
     agent = await stage.enlist(working("worker"))
     run = await stage.start(WORK)
@@ -96,6 +104,9 @@ async def test_a_broken_result_is_rejected_and_the_task_done_again(stage: Stage,
     assert await stage.codes() == []
 
 
+@pytest.mark.abuse(
+    "ASI08", at="gate", stride="denial of service", case="an agent that always fails ends its run and no other"
+)
 async def test_an_agent_that_breaks_every_contract_fails_the_run_and_no_more(stage: Stage) -> None:
     agent = await stage.enlist(working("worker"))
     run = await stage.start(WORK)
@@ -110,6 +121,7 @@ async def test_an_agent_that_breaks_every_contract_fails_the_run_and_no_more(sta
     follow(await stage.node.records(run.id), Head())
 
 
+@pytest.mark.abuse("ASI09", at="gate", stride="tampering", case="a result that its own agent doubts", codes=("ACC421",))
 async def test_a_confidence_below_the_contracts_is_a_broken_result(stage: Stage) -> None:
     sure = Agent("sure")
 
@@ -145,6 +157,13 @@ async def broken(stage: Stage, quack: Any) -> tuple[Any, Assignment]:
         (b'{"verdict":"retry","verdict":"fail","explanation":""}', "ACC322"),
     ],
 )
+@pytest.mark.abuse(
+    "ASI09",
+    at="gate",
+    stride="tampering",
+    case="a diagnostic agent that lies about a repair",
+    codes=("ACC330", "ACC251"),
+)
 async def test_a_diagnosis_that_is_none_is_rejected(stage: Stage, diagnosis: bytes, code: str) -> None:
     run, case = await broken(stage, diagnosing(output=True))
     quack = next(one for one in stage.parts.registry.agents() if one.agent.endswith("quack"))
@@ -165,6 +184,7 @@ def stage_agent(stage: Stage, agent: Any) -> Any:
 # -- floods ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse("ASI08", at="gate", stride="denial of service", case="a flood of forgeries", codes=("ACC349",))
 async def test_a_flood_of_forgeries_does_not_keep_others_from_working(stage: Stage) -> None:
     agent = await stage.enlist(working("worker"))
     runs = [await stage.start(WORK) for _ in range(5)]
@@ -205,6 +225,9 @@ async def test_an_agent_gets_no_more_than_it_says(stage: Stage) -> None:
 # -- names of others ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse(
+    "ASI03", at="gate", stride="spoofing", case="an enrolled key taken for another agent", codes=("ACC712",)
+)
 async def test_an_enrolled_key_cannot_be_taken_over(stage: Stage) -> None:
     worker = await stage.enlist(working("worker"))
     thief = working("thief")
@@ -212,6 +235,7 @@ async def test_an_enrolled_key_cannot_be_taken_over(stage: Stage) -> None:
         await stage.parts.enrolment.enrol(thief.id, worker.key, by="test", now=stage.clock.now())
 
 
+@pytest.mark.abuse("ASI03", "ASI10", at="gate", stride="spoofing", case="a revoked key", codes=("ACC340",))
 async def test_a_revoked_agent_says_nothing_more(stage: Stage) -> None:
     worker = await stage.enlist(working("worker"))
     run = await stage.start(WORK)

@@ -96,6 +96,9 @@ PROOFS: list[tuple[str, str, Callable[[bytes], bytes]]] = [
 
 @pytest.mark.parametrize(("code", "change"), [one[1:] for one in PROOFS], ids=[one[0] for one in PROOFS])
 @pytest.mark.parametrize("remembered", [False, True], ids=["fresh", "remembered"])
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="tampering", case="proofs of batches that lead elsewhere", codes=("ACC311", "ACC318")
+)
 async def test_a_proof_that_leads_elsewhere_is_refused(
     scene: Any, code: str, change: Callable[[bytes], bytes], remembered: bool
 ) -> None:
@@ -171,6 +174,9 @@ async def test_a_signature_of_the_leaf_is_none_of_the_root(scene: Any) -> None:
     await refused(scene, "ACC311", Message(attach(leaf, signature, proof[SIGNATURE:]), b"8"))
 
 
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="tampering", case="a signature that was given for another protocol", codes=("ACC311",)
+)
 async def test_a_root_is_signed_with_its_prefix(scene: Any) -> None:
     """A signature of the bare root, as another protocol with the same key might give, is none of a batch."""
     messages = await batch(scene, size=2, index=0)
@@ -182,6 +188,13 @@ async def test_a_root_is_signed_with_its_prefix(scene: Any) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "Ed25519-MT"])
+@pytest.mark.abuse(
+    "ASI07",
+    at="gate",
+    stride="tampering",
+    case="algorithm confusion between ES256 and Ed25519, alone and in batches",
+    codes=("ACC310",),
+)
 async def test_another_keys_algorithm(scene: Any, algorithm: str) -> None:
     message = (await batch(scene))[1] if algorithm.endswith("-MT") else await scene.honest()
     header, claims, proof = parts_of(message)
@@ -189,6 +202,7 @@ async def test_another_keys_algorithm(scene: Any, algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["ES256-mt", "ES384-MT", "MT", "ES256-MT ", "none-MT", ["ES256-MT"], None])
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="algorithms that there are not", codes=("ACC306",))
 async def test_algorithms_that_there_are_not(scene: Any, algorithm: object) -> None:
     header, claims, proof = parts_of((await batch(scene))[1])
     await refused(scene, "ACC306", joined(header | {"alg": algorithm}, claims, proof))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import hmac
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from accord.domain import ingress
 from accord.domain.agent import AgentCard, decode_card, encode_card, registry_id
@@ -120,6 +122,20 @@ async def _signed_by_the_rival(scene: Any) -> Message:
     return Message(signed + b"." + _to_base64url(signature), honest.payload)
 
 
+def _mac_with_the_public_key(alg: str) -> Forge:
+    """The key that everybody knows, taken for a secret that only the worker has (RFC 8725, 2.1)."""
+
+    async def forge(scene: Any) -> Message:
+        key = scene.worker.key
+        header = orjson.dumps({"alg": alg, "kid": key.kid, "typ": "accord+jwt"})
+        signed = _to_base64url(header) + b"." + _to_base64url(scene.encoded())
+        pem = key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        mac = hmac.digest(pem, signed, "sha256")
+        return Message(signed + b"." + _to_base64url(mac if alg == "HS256" else mac * 2), b"8")
+
+    return forge
+
+
 async def _by_the_orchestrator(scene: Any) -> Message:
     """The orchestrator's own assignment, sent back to it."""
     return scene.assignment.message
@@ -144,6 +160,8 @@ STATEMENTS: list[Forgery] = [
     ("another type", "ACC305", _header(typ="JWT")),
     ("no algorithm", "ACC306", _header(alg="none")),
     ("a shared secret", "ACC306", _header(alg="HS256")),
+    ("the public key as a secret", "ACC306", _mac_with_the_public_key("HS256")),
+    ("the public key as a secret, under the key's algorithm", "ACC311", _mac_with_the_public_key("ES256")),
     ("a key id that is none", "ACC307", _header(kid="../../key")),
     ("another algorithm than the key's", "ACC310", _header(alg="Ed25519")),
     ("a short signature", "ACC308", _part(2, lambda part: _to_base64url(b"\1" * 63))),
@@ -161,6 +179,10 @@ CLAIMS: list[Forgery] = [
     ("claims with something behind", "ACC321", _claims(lambda claims: claims + b"{}")),
     ("claims that are a list", "ACC314", _claims(lambda claims: b"[]")),
     ("no number", "ACC321", _replaced(b'"att":1', b'"att":NaN')),
+    ("an infinite number", "ACC324", _replaced(b'"att":1', b'"att":1e400')),
+    ("a negative zero", "ACC314", _replaced(b'"att":1', b'"att":-0.0')),
+    ("one more than a double can count", "ACC314", _replaced(b'"att":1', b'"att":9007199254740993')),
+    ("an integer as a double", "ACC314", _replaced(b'"att":1', b'"att":1.0')),
     ("a huge number", "ACC324", _replaced(b'"att":1', b'"att":99999999999999999999999999')),
     ("a deep claim", "ACC323", _replaced(b'"att":1', b'"att":' + b"[" * 80 + b"]" * 80)),
     ("a claim twice", "ACC322", _replaced(b'"att":1', b'"att":2,"att":1')),
@@ -310,6 +332,96 @@ async def refused(scene: Any, code: str, forge: Forge) -> None:
 
 
 @pytest.mark.parametrize(("code", "forge"), [one[1:] for one in FORGERIES], ids=[one[0] for one in FORGERIES])
+@pytest.mark.abuse(
+    "ASI07",
+    at="gate",
+    stride="tampering",
+    case="no algorithm, a shared secret, the public key as the secret of HS256",
+    codes=("ACC306",),
+)
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="another algorithm than the key's", codes=("ACC310",))
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="a downgraded type of token", codes=("ACC305",))
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="tampering", case="a key or a critical extension inside the header", codes=("ACC304",)
+)
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="tampering", case="other spellings of the same statement", codes=("ACC303",)
+)
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="claims changed after signing", codes=("ACC311",))
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI07",
+    at="gate",
+    stride="spoofing",
+    case="signed with one agent's key under another one's key id",
+    codes=("ACC311",),
+)
+@pytest.mark.abuse(
+    "ASI03", "ASI07", at="gate", stride="spoofing", case="an unknown or a revoked key", codes=("ACC340",)
+)
+@pytest.mark.abuse(
+    "ASI03", "ASI07", at="gate", stride="spoofing", case="a statement in another agent's name", codes=("ACC341",)
+)
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="unknown members of claims", codes=("ACC312",))
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="members that occur twice", codes=("ACC322",))
+@pytest.mark.abuse(
+    "ASI08", at="gate", stride="denial of service", case="a depth bomb inside of claims", codes=("ACC323",)
+)
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="tampering", case="numbers that are none, or out of range", codes=("ACC321", "ACC324")
+)
+@pytest.mark.abuse(
+    "ASI08",
+    at="gate",
+    stride="denial of service",
+    case="a statement or a payload that is too large",
+    codes=("ACC301", "ACC320"),
+)
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="spoofing", case="a message for another orchestrator or organisation", codes=("ACC342",)
+)
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="spoofing", case="time travel: expired, or from the future", codes=("ACC343", "ACC344")
+)
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI10",
+    at="gate",
+    stride="elevation of privilege",
+    case="an agent that speaks as an orchestrator",
+    codes=("ACC345",),
+)
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI10",
+    at="gate",
+    stride="elevation of privilege",
+    case="a stolen lease, a result for another one's task",
+    codes=("ACC348", "ACC349"),
+)
+@pytest.mark.abuse(
+    "ASI02",
+    at="gate",
+    stride="elevation of privilege",
+    case="an answer under another capability or contract",
+    codes=("ACC350",),
+)
+@pytest.mark.abuse(
+    "ASI02",
+    "ASI10",
+    at="gate",
+    stride="elevation of privilege",
+    case="a capability that the agent does not offer",
+    codes=("ACC353",),
+)
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="another payload than was signed", codes=("ACC352",))
+@pytest.mark.abuse(
+    "ASI10",
+    at="gate",
+    stride="repudiation",
+    case="whatever is refused is kept, statement and payload",
+    codes=("ACC352",),
+)
 async def test_a_forged_message_is_refused_and_kept(scene: Any, code: str, forge: Forge) -> None:
     await refused(scene, code, forge)
     offered = scene.stage.parts.registry._offered[scene.worker.id]
@@ -317,6 +429,9 @@ async def test_a_forged_message_is_refused_and_kept(scene: Any, code: str, forge
     await scene.finish()
 
 
+@pytest.mark.abuse(
+    "ASI10", at="gate", stride="repudiation", case="evidence says what is proven and what is only claimed"
+)
 async def test_evidence_says_whether_it_is_authentic(scene: Any) -> None:
     await scene.stage.deliver(scene.claims.run, await _signed_by_the_rival(scene), await _with_a_stolen_lease(scene))
     forged, stolen = await scene.stage.incidents()
@@ -439,6 +554,39 @@ async def news_refused(scene: Any, code: str, forge: Forge) -> None:
 
 
 @pytest.mark.parametrize(("code", "forge"), [one[1:] for one in NEWS], ids=[one[0] for one in NEWS])
+@pytest.mark.abuse(
+    "ASI04",
+    "ASI03",
+    at="gate",
+    stride="spoofing",
+    case="registry poisoning: the card of another agent or instance",
+    codes=("ACC714", "ACC732"),
+)
+@pytest.mark.abuse(
+    "ASI04",
+    at="gate",
+    stride="tampering",
+    case="registry poisoning: another contract under the same version",
+    codes=("ACC710",),
+)
+@pytest.mark.abuse(
+    "ASI04",
+    "ASI09",
+    at="gate",
+    stride="elevation of privilege",
+    case="capability squatting: a reserved name",
+    codes=("ACC717",),
+)
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="tampering", case="a forged card, a forged heartbeat", codes=("ACC352", "ACC731")
+)
+@pytest.mark.abuse(
+    "ASI10",
+    at="gate",
+    stride="elevation of privilege",
+    case="a heartbeat that keeps another one's lease",
+    codes=("ACC348",),
+)
 async def test_forged_news_are_refused_and_kept(scene: Any, code: str, forge: Forge) -> None:
     await news_refused(scene, code, forge)
     await scene.finish()
@@ -526,6 +674,9 @@ def test_the_checks_are_all_found() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), GATE_CHECKS)
+@pytest.mark.abuse(
+    "ASI07", at="gate", stride="elevation of privilege", case="each check of the gate, taken out, is missed"
+)
 async def test_a_check_that_is_removed_is_missed(
     number: int, code: str, monkeypatch: pytest.MonkeyPatch, opened: Any
 ) -> None:

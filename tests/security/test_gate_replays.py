@@ -36,6 +36,7 @@ async def unchanged(scene: Any, *messages: Message, codes: tuple[str, ...] = ())
 # -- after a result ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse("ASI07", at="gate", stride="spoofing", case="replay of a result")
 async def test_a_redelivered_result_is_acknowledged_and_changes_nothing(scene: Any) -> None:
     message = await accepted(scene)
     for _ in range(3):
@@ -76,6 +77,9 @@ async def other_answer(scene: Any) -> None:
     assert (incident.authentic, incident.claimed_agent, incident.task) == (True, scene.worker.id, "work")
 
 
+@pytest.mark.abuse(
+    "ASI10", at="gate", stride="repudiation", case="another answer after one was accepted", codes=("ACC351",)
+)
 async def test_another_result_after_one_was_accepted_is_an_alarm(scene: Any) -> None:
     await other_answer(scene)
 
@@ -97,6 +101,7 @@ async def test_without_the_alarm_it_would_pass(opened: Any, monkeypatch: pytest.
             await other_answer(scene)
 
 
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="reorder: two answers at once", codes=("ACC351",))
 async def test_two_results_at_once_the_first_counts(scene: Any) -> None:
     other = await scene.worker.result(scene.assignment, 9)
     await scene.stage.deliver(scene.claims.run, await scene.honest(), other)
@@ -153,6 +158,7 @@ async def test_a_result_after_cancelling_is_late(scene: Any) -> None:
     assert (await scene.stage.run(scene.claims.run)).phase == "cancelled"
 
 
+@pytest.mark.abuse("ASI06", at="gate", stride="tampering", case="a result from before a rollback")
 async def test_a_result_from_before_a_rollback_is_late(scene: Any) -> None:
     before = await scene.honest()
     await scene.stage.node.control(scene.claims.run, c.Rollback(to=TaskId("work"), by="test"))
@@ -199,6 +205,7 @@ async def test_a_kept_heartbeat_does_not_keep_a_dead_agent_alive(scene: Any) -> 
     assert await scene.stage.codes() == []
 
 
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="reorder: an older heartbeat after a newer one")
 async def test_an_older_heartbeat_does_not_count_after_a_newer_one(scene: Any) -> None:
     older = await scene.worker.news("heartbeat", scene.worker.beat(draining=True))
     scene.stage.clock.forward(5)
@@ -207,6 +214,7 @@ async def test_an_older_heartbeat_does_not_count_after_a_newer_one(scene: Any) -
     assert not scene.stage.parts.registry.instances(scene.worker.id)[scene.worker.instance].draining
 
 
+@pytest.mark.abuse("ASI04", "ASI07", at="gate", stride="spoofing", case="replay of the card of an agent that is gone")
 async def test_a_kept_card_does_not_bring_a_gone_agent_back(scene: Any) -> None:
     stage = scene.stage
     card = await scene.rival.news("card", scene.rival.card())
@@ -221,6 +229,9 @@ async def test_a_kept_card_does_not_bring_a_gone_agent_back(scene: Any) -> None:
     assert stage.parts.registry.capacity(scene.rival.id) is not None
 
 
+@pytest.mark.abuse(
+    "ASI10", at="gate", stride="elevation of privilege", case="a heartbeat for a stolen lease", codes=("ACC348",)
+)
 async def test_nobody_keeps_a_lease_that_he_does_not_hold(scene: Any) -> None:
     lease = scene.claims.lease
     await scene.rival.heartbeat(lease)

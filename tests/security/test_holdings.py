@@ -97,6 +97,14 @@ async def test_one_that_leaves_holds_nothing(stage: Stage) -> None:
         ({"payload": None}, "ACC352"),
     ],
 )
+@pytest.mark.abuse(
+    "ASI07",
+    "ASI08",
+    at="peers",
+    stride="tampering",
+    case="a notice between processes with other claims",
+    codes=("ACC341", "ACC342", "ACC344", "ACC345", "ACC355"),
+)
 async def test_other_claims_are_refused(stage: Stage, changed: dict[str, Any], code: str) -> None:
     assert await heard(stage, await notice(stage, holdings(), **changed)) == 0
     assert stage.parts.router.commons.alone
@@ -123,6 +131,14 @@ async def test_other_payloads_are_refused(stage: Stage, payload: bytes) -> None:
     assert len(await codes(stage)) == 1
 
 
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI10",
+    at="peers",
+    stride="spoofing",
+    case="an agent that speaks as another process of the orchestrator",
+    codes=("ACC340",),
+)
 async def test_an_agents_key_signs_none(stage: Stage) -> None:
     agent = Agent("worker")
 

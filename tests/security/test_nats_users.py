@@ -154,6 +154,13 @@ HEARD = [
 ]
 
 
+@pytest.mark.abuse(
+    "ASI02",
+    "ASI07",
+    at="peers",
+    stride="elevation of privilege",
+    case="NATS: an agent that reads or writes what is not its own",
+)
 async def test_an_agent_that_wants_more_is_refused_by_the_server(server: NatsServer, users: Users) -> None:
     seed = users.folder / f"{agent_word(SPY)}.seed"
     async with orchestrator(server, users) as ours, Intruder.at(server, seed) as spy:

@@ -163,6 +163,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("command", REFUSED, ids=lambda command: " ".join(command)[:70])
+@pytest.mark.abuse(
+    "ASI02",
+    "ASI07",
+    at="peers",
+    stride="elevation of privilege",
+    case="Redis: an agent that reads or writes what is not its own",
+)
 async def test_the_server_refuses(site: Site, orchestrator: RedisBus, command: tuple[str, ...]) -> None:
     connection = new_connection(site.address("agent.local.writer"))
     await connection.connect()

@@ -50,6 +50,7 @@ def accepts(token: str, key: PublicKey, kid: str) -> bool:
     return True
 
 
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="Wycheproof: all vectors of JSON Web Signature")
 def test_every_jws_vector_is_treated_as_its_result_says():
     seen = {"accepted": 0, "refused": 0, "unsupported": 0}
     wrong = []
@@ -71,6 +72,7 @@ def test_every_jws_vector_is_treated_as_its_result_says():
         ("ed25519_test.json", 151, 88),
     ],
 )
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="Wycheproof: all vectors of ES256 (P1363) and Ed25519")
 def test_every_signature_vector_is_treated_as_its_result_says(name, total, valid):
     seen = []
     wrong = []

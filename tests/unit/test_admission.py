@@ -61,6 +61,7 @@ def test_one_tenant_alone_has_nine_tenths() -> None:
     assert Hall().filled("ann") == 90
 
 
+@pytest.mark.abuse("ASI08", at="gateway", stride="denial of service", case="a flood of runs of one tenant")
 def test_who_comes_new_is_admitted_while_a_flood_is_refused() -> None:
     hall = Hall()
     hall.filled("flood")

@@ -48,6 +48,9 @@ def is_out(stage: Stage, agent: ScriptedAgent) -> bool:
     return agent.id in stage.parts.router.breakers.out("test.work")
 
 
+@pytest.mark.abuse(
+    "ASI08", at="gate", stride="denial of service", case="an agent that fails again and again is taken out"
+)
 async def test_who_fails_again_and_again_gets_nothing_and_a_peer_does_it(stage: Stage) -> None:
     bad = await stage.enlist(working("bad"))
     await broken(stage, bad)

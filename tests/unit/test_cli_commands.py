@@ -319,6 +319,7 @@ def test_the_journal_is_shown_proven_and_replayed(call: Call) -> None:
     assert call("journal", "replay", "last", "--until", "1").out.count("\n") == 2
 
 
+@pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a journal that was changed from outside")
 def test_a_journal_that_was_changed_does_not_verify(call: Call, here: Path) -> None:
     with_agents(call, "run", "sum.yaml")
     with closing(sqlite3.connect(here / "home" / "journal.db")) as journal, journal:

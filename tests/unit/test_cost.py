@@ -308,6 +308,9 @@ async def test_a_result_within_the_contract_is_counted(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("told", "words"), [("0.500000001", "cost 0.500000001"), (None, "does not say what it cost")])
+@pytest.mark.abuse(
+    "ASI08", at="gate", stride="denial of service", case="a result that costs more than its contract allows"
+)
 async def test_a_result_beyond_the_contract_is_the_producers_fault(stage: Stage, told: str | None, words: str) -> None:
     doctor = Agent("doctor")
     doctor.capability("accord.diagnose@1.0.0", input={}, output={"type": "object"})(lambda case: case)

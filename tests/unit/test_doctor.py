@@ -118,6 +118,9 @@ def test_a_journal_that_nobody_can_write(home: Path, monkeypatch: pytest.MonkeyP
         "DELETE FROM events WHERE sequence = 1",
     ],
 )
+@pytest.mark.abuse(
+    "ASI06", at="store", stride="tampering", case="a chain of events that does not hold is found at the next look"
+)
 def test_a_chain_that_does_not_hold(home: Path, statement: str) -> None:
     async def work(journal: Journal, _: BlobStore) -> None:
         await a_run(journal, b'"one"', b'"more"')

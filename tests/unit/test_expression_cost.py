@@ -42,6 +42,9 @@ def outcome(source: str, value: object) -> object:
         ("input.all(i, i >= 0)", list(range(20_000))),
     ],
 )
+@pytest.mark.abuse(
+    "ASI05", "ASI08", at="template", stride="denial of service", case="an expression that works without end"
+)
 def test_too_much_work_is_refused(source: str, value: object) -> None:
     assert outcome(source, value) == "ACC216"
 

@@ -61,6 +61,7 @@ async def test_keys_outlive_the_store(folder):
         assert await keys.sign(public.kid, [b"x"]) == signature
 
 
+@pytest.mark.abuse("ASI03", at="store", stride="information disclosure", case="private keys are encrypted at rest")
 async def test_files_are_private_encrypted_and_alone(folder):
     assert mode(folder) == 0o700
     assert [path.name for path in folder.iterdir()] == ["agent.pem"]
@@ -128,6 +129,7 @@ async def test_a_crash_while_writing_leaves_nothing_that_counts(folder, monkeypa
 
 
 @pytest.mark.parametrize("loose", [0o640, 0o604, 0o620, 0o602, 0o610, 0o644, 0o666])
+@pytest.mark.abuse("ASI03", at="store", stride="information disclosure", case="key files that others can read")
 async def test_looser_files_are_refused(folder, loose):
     path = folder / "agent.pem"
     path.chmod(loose)

@@ -109,6 +109,7 @@ async def test_whoever_signs_in_the_name_of_another_is_who_it_is_about() -> None
         assert alert_of(1, incident)[1].agent == liar.id  # type: ignore[index]  # it is told
 
 
+@pytest.mark.abuse("ASI09", at="gate", stride="information disclosure", case="alerts quote nothing that was sent")
 def test_alerts_say_nothing_of_what_was_sent_or_noted() -> None:
     secret = "hunter2"  # noqa: S105 - what must not be told
     problem = Problem("ACC352", f"refused: {secret}", hint=secret)

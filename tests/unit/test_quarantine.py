@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from accord.domain.ids import LeaseToken
@@ -42,6 +43,9 @@ async def rogue(agent: ScriptedAgent, other: ScriptedAgent, count: int, start: i
         await agent.tell(await agent.news("heartbeat", agent.beat(), issuer=other.id, id=f"rogue/{number}"))
 
 
+@pytest.mark.abuse(
+    "ASI10", at="gate", stride="denial of service", case="an agent with too many incidents is quarantined"
+)
 async def test_who_does_too_much_is_quarantined_by_itself_told_and_let_go_by_a_person() -> None:
     async with Stage.open(STRICT) as stage:
         good, bad = await stage.enlist(counting("good")), await stage.enlist(counting("bad"))
@@ -68,6 +72,7 @@ async def test_who_does_too_much_is_quarantined_by_itself_told_and_let_go_by_a_p
         assert await looked(stage) == [bad.id]
 
 
+@pytest.mark.abuse("ASI10", at="gate", stride="denial of service", case="nobody can have another agent quarantined")
 async def test_nobody_gets_another_agent_quarantined() -> None:
     """Forged, replayed, damaged and misdirected: whatever can be made of an honest agent's statements."""
     async with Stage.open(STRICT) as stage:

@@ -68,6 +68,9 @@ async def test_the_same_contract_under_the_same_version_is_welcome(stage: Stage)
     assert [one.agent.rpartition("/")[2] for one in stage.parts.registry.candidates(WORK)] == ["first", "second"]
 
 
+@pytest.mark.abuse(
+    "ASI04", at="gate", stride="tampering", case="a contract swapped under the same version", codes=("ACC710",)
+)
 async def test_another_contract_under_the_same_version_is_refused(stage: Stage) -> None:
     await stage.enlist(offering("first", "1.0.0"))
     assert await refused(stage, offering("second", "1.0.0", function=wider)) == ["ACC710"]
@@ -118,6 +121,13 @@ def diagnosing(name: str) -> Agent:
     return agent
 
 
+@pytest.mark.abuse(
+    "ASI04",
+    at="gate",
+    stride="elevation of privilege",
+    case="reserved names are for agents that the operator has named",
+    codes=("ACC717",),
+)
 async def test_reserved_names_are_for_agents_that_the_operator_has_named(stage: Stage) -> None:
     assert await refused(stage, diagnosing("mallory")) == ["ACC717"]
     assert stage.parts.registry.candidates(DIAGNOSE) == ()

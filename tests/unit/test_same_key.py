@@ -23,6 +23,9 @@ def test_a_stranger_is_known_by_the_name() -> None:
     assert strangers(names, [OURS, THEIRS]) == []
 
 
+@pytest.mark.abuse(
+    "ASI03", "ASI10", at="store", stride="spoofing", case="a process with another orchestrator's key on the same store"
+)
 async def test_who_has_another_key_than_those_at_work_does_not_begin(tmp_path: Path, store: StoreAddress) -> None:
     ours, theirs = (Settings(home=tmp_path / name, store=store) for name in ("ours", "theirs"))
     async with open_node(ours) as node:

@@ -153,6 +153,12 @@ async def test_a_command_reads_and_writes_json() -> None:
     assert await called(document({"command": ["wc", "-w"]})) == b"3"
 
 
+@pytest.mark.abuse(
+    "ASI05",
+    at="agent",
+    stride="information disclosure",
+    case="a program that is an agent sees nothing of the environment of its host",
+)
 async def test_a_command_has_little_environment_and_knows_its_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "hidden")
     run = script("import json, os; print(json.dumps(dict(os.environ)))") | {"environment": {"MORE": "1"}}
@@ -262,6 +268,13 @@ def test_a_command_that_has_ended_before_its_input_is_written_is_no_failure() ->
         assert set(runner.run(several())) == {b"1"}
 
 
+@pytest.mark.abuse(
+    "ASI05",
+    "ASI10",
+    at="agent",
+    stride="denial of service",
+    case="a program that is cancelled is killed with all it started",
+)
 async def test_a_cancelled_command_is_killed_with_what_it_started(tmp_path: Path) -> None:
     pipe = tmp_path / "alive"
     os.mkfifo(pipe)

@@ -87,6 +87,7 @@ def test_the_largest_claims_fit_and_no_more(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.abuse("ASI07", at="gate", stride="tampering", case="every single bit of a statement, flipped")
 def test_every_flipped_bit_is_refused(algorithm):
     signer = key(algorithm)
     token = statement(signer)
@@ -341,6 +342,7 @@ def test_the_points_called_small_have_an_order_of_at_most_eight(y):
 
 @pytest.mark.parametrize("sign", [0, 1])
 @pytest.mark.parametrize("y", [*SMALL_Y, *range(P, 2**255), 2])
+@pytest.mark.abuse("ASI03", at="gate", stride="spoofing", case="keys under which anybody can sign")
 def test_weak_and_misspelt_ed25519_points_are_refused(y, sign):
     encoded = (y | sign << 255).to_bytes(32, "little")
     with pytest.raises(KeyUnusable, match="ACC605"):

@@ -180,6 +180,7 @@ def test_the_cycle_is_shown_whole() -> None:
     assert [each.message for each in found] == ["the tasks need each other: a → b → a"]
 
 
+@pytest.mark.abuse("ASI05", at="template", stride="denial of service", case="a template that unfolds without end")
 def test_billion_laughs_are_refused() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]

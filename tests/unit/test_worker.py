@@ -508,6 +508,9 @@ async def test_an_output_that_is_no_json_is_a_failure(start: Start) -> None:
     assert (await rig.failure()).code == "output-not-json"
 
 
+@pytest.mark.abuse(
+    "ASI02", "ASI06", at="agent", stride="tampering", case="an input that breaks the contract is not executed"
+)
 async def test_an_input_that_breaks_the_contract_is_not_executed(start: Start) -> None:
     agent, gate = gated()
     rig = await start(agent)
@@ -623,6 +626,13 @@ def with_claims(**changed: Any) -> Callable[[Rig], Awaitable[Message]]:
     ],
 )
 @pytest.mark.parametrize("inline_below", [1, 1000])
+@pytest.mark.abuse(
+    "ASI01",
+    "ASI07",
+    at="agent",
+    stride="spoofing",
+    case="an assignment that the orchestrator has not signed is not executed",
+)
 async def test_what_is_not_believed_is_dropped_and_reported(
     start: Start, make: Callable[[Rig], Awaitable[Message]], code: str, inline_below: int
 ) -> None:
@@ -641,6 +651,9 @@ async def test_what_is_not_believed_is_dropped_and_reported(
 # -- once ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse(
+    "ASI02", "ASI07", at="agent", stride="spoofing", case="replay of an assignment: nothing is done twice"
+)
 async def test_a_redelivery_is_answered_with_the_same_bytes_and_not_executed(start: Start) -> None:
     agent, gate = gated()
     rig = await start(agent)

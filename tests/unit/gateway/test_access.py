@@ -134,6 +134,7 @@ def principal(role: Role) -> Principal:
 
 @pytest.mark.parametrize("right", list(RIGHTS))
 @pytest.mark.parametrize("role", ROLES)
+@pytest.mark.abuse("ASI03", at="gateway", stride="elevation of privilege", case="a role that does more than it may")
 def test_a_role_may_what_its_rank_says(role: Role, right: Right) -> None:
     least, _ = RIGHTS[right]
     authority = Authority(shipped(), "local", {})

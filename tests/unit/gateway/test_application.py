@@ -150,6 +150,7 @@ async def test_a_moment_of_another_zone_is_one_in_utc(asker: Any) -> None:
 # -- limits ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse("ASI08", at="gateway", stride="denial of service", case="a body that is too large")
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(opened: Any) -> None:
     asker = await opened(Options(max_body_bytes=1024))
     await asker.show("admin")
@@ -168,6 +169,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(opened: Any
     assert taken < 10
 
 
+@pytest.mark.abuse("ASI08", at="gateway", stride="denial of service", case="slow senders: the body of a request")
 async def test_a_request_that_takes_too_long_is_answered(opened: Any) -> None:
     asker = await opened(Options(request_within=timedelta(milliseconds=20)))
     ended = asyncio.Event()
@@ -248,6 +250,7 @@ def test_callers_are_forgotten_when_there_are_too_many() -> None:
 # -- browsers ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse("ASI09", at="gateway", stride="spoofing", case="a page of another origin in a person's browser")
 async def test_no_page_of_another_origin_gets_in_unless_it_is_named(opened: Any) -> None:
     closed = await opened()
     asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
@@ -279,6 +282,7 @@ async def test_every_answer_has_the_headers_of_security(asker: Any) -> None:
 # -- what is told, and what is not -------------------------------------------------------------------------------
 
 
+@pytest.mark.abuse("ASI03", at="gateway", stride="information disclosure", case="secrets in logs")
 async def test_no_secret_is_logged(asker: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
@@ -364,6 +368,7 @@ OPEN = {"/v1/health/live", "/v1/health/ready", "/.well-known/jwks.json", "/v1/or
 """What may be asked without a credential."""
 
 
+@pytest.mark.abuse("ASI03", at="gateway", stride="spoofing", case="a request without a credential")
 async def test_every_operation_takes_a_credential_before_it_looks_at_anything_else(asker: Any) -> None:
     document = (await asker.http.get("/v1/openapi.json")).json()
     for path, operations in document["paths"].items():

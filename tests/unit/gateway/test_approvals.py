@@ -80,6 +80,9 @@ async def listed(asker: Any, **parameters: Any) -> list[tuple[str, str]]:
         path = page.links["next"]["url"]
 
 
+@pytest.mark.abuse(
+    "ASI09", at="gateway", stride="repudiation", case="an approval shows what is decided, and keeps who has"
+)
 async def test_it_tells_all_that_it_takes_to_answer_and_the_answer_ends_it(asker: Any) -> None:
     node = asker.gateway.node
     await asker.show("operator")

@@ -174,6 +174,7 @@ def forged() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("how", list(forged()))
+@pytest.mark.abuse("ASI03", at="gateway", stride="spoofing", case="a forged token of an identity provider")
 async def test_a_forged_token_is_refused(tokens: IssuerTokens, how: str) -> None:
     with pytest.raises(Unauthenticated, match="ACC660") as refused:
         await tokens.principal_of(forged()[how])

@@ -101,6 +101,9 @@ def test_what_forbids_is_told() -> None:
     assert decision.words() == "forbidden by no-partners"
 
 
+@pytest.mark.abuse(
+    "ASI03", at="template", stride="elevation of privilege", case="a policy that cannot be evaluated denies"
+)
 def test_what_cannot_be_evaluated_is_denied() -> None:
     found = policies(
         '@id("any") permit (principal, action, resource);',

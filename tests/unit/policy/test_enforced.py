@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from accord.domain import event as e
 from accord.domain.ids import RunId
@@ -49,6 +50,7 @@ async def assigned_events(stage: Stage, run: RunId) -> list[e.AttemptAssigned]:
     return [event for _, event in await stage.node.events(run) if isinstance(event, e.AttemptAssigned)]
 
 
+@pytest.mark.abuse("ASI02", at="gate", stride="elevation of privilege", case="who may not is given nothing")
 async def test_who_may_not_is_no_candidate_and_the_journal_says_why(tmp_path: Path) -> None:
     async with ruled(tmp_path / "p.cedar", ANY, NOT_FIRST) as stage:
         await stage.enlist(working("first"))
@@ -78,6 +80,14 @@ async def test_the_set_that_ships_leaves_no_trace() -> None:
     assert b'"policy"' not in msgspec.json.encode(event)
 
 
+@pytest.mark.abuse(
+    "ASI02",
+    "ASI03",
+    at="gate",
+    stride="elevation of privilege",
+    case="an answer that the policy does not permit any more",
+    codes=("ACC675",),
+)
 async def test_an_answer_that_is_not_permitted_any_more_is_an_incident_and_somebody_else_does_it(
     tmp_path: Path,
 ) -> None:
