@@ -93,7 +93,7 @@ class Owners:
             owners = await journal.owners()
             shares: dict[int, int] = {}
             for one in owners:
-                pid = int(one.name.partition("-")[0])
+                pid = int(one.name.split("-")[1])
                 shares[pid] = shares.get(pid, 0) + 1
             self.seen.append((now_s(), shares))
             self.epochs = max(self.epochs, sum(one.epoch for one in owners))

@@ -197,7 +197,9 @@ class Havoc:
                     group.create_task(self._do(fault))
         finally:
             watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            [ended] = await asyncio.gather(watch, return_exceptions=True)
+            if not isinstance(ended, asyncio.CancelledError):
+                self.problems.append(f"nobody has watched the owners of partitions: {ended!r}")
 
     async def _do(self, fault: Fault) -> None:
         """Do it, once nothing else is being done to the same one."""
