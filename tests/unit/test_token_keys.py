@@ -155,6 +155,22 @@ async def test_a_lost_session_is_opened_anew(hsm: SoftHsm, keys: TokenKeys) -> N
     assert is_signature(key.stored.public, signature, b"data")
 
 
+def test_a_pin_that_was_refused_is_not_tried_again(keys: TokenKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, tried = keys.make("agent", "ES256"), []
+
+    class Changed:
+        def open(self, **given: Any) -> Any:
+            tried.append(given)
+            raise pkcs11.PinIncorrect
+
+    keys._login.close()
+    monkeypatch.setattr(keys, "_token", Changed)
+    for _ in range(3):
+        with pytest.raises(KeyUnusable, match="ACC632"):
+            keys.sign(key, [b"data"])
+    assert len(tried) == 1, "a token locks itself"
+
+
 def replaced(custody: Custody, url: str) -> Custody:
     return msgspec.structs.replace(custody, address=keys_address(url))
 

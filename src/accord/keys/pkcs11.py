@@ -54,6 +54,8 @@ _KINDS: Final[dict[Algorithm, tuple[KeyType, bytes, int]]] = {
 
 _PRIVATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
 
+_PIN_HINT: Final = "keys_secret_file holds its PIN; mind that a token locks itself after some wrong ones"
+
 _LOST: Final = (
     pkcs11.DeviceRemoved,
     pkcs11.KeyHandleInvalid,
@@ -126,6 +128,7 @@ class TokenKeys:
         self._lock = threading.Lock()
         self._login: Any = None  # the session that has logged in, for all others
         self._login_number = 0
+        self._is_refused = False
         self._free: list[Session] = []
 
     def log_in(self) -> None:
@@ -227,9 +230,11 @@ class TokenKeys:
         try:
             return work(session)
         finally:
-            with self._lock:
+            with self._lock, contextlib.suppress(pkcs11.PKCS11Error):
                 if session.login == self._login_number:
                     self._free.append(session)
+                else:
+                    session.driver.close()
 
     def _borrow(self) -> Session:
         with self._lock:
@@ -253,8 +258,13 @@ class TokenKeys:
             self._log_in()
 
     def _log_in(self) -> None:
+        if self._is_refused:
+            raise KeyUnusable(fault("ACC632", self.place, detail="the PIN was refused before", hint=_PIN_HINT))
         try:
             self._login = self._token().open(rw=True, user_pin=self._pin)
+        except _NOT_LET_IN:
+            self._is_refused = True  # to try it again and again would lock the token
+            raise
         except pkcs11.UserAlreadyLoggedIn:  # another store of this process has: a login is good for all its sessions
             self._login = self._token().open(rw=True)
         self._login_number += 1
@@ -280,8 +290,7 @@ class TokenKeys:
         except passes:
             raise
         except _NOT_LET_IN as error:
-            hint = "keys_secret_file holds its PIN; mind that a token locks itself after some wrong ones"
-            raise KeyUnusable(fault("ACC632", self.place, detail=_words(error), hint=hint)) from error
+            raise KeyUnusable(fault("ACC632", self.place, detail=_words(error), hint=_PIN_HINT)) from error
         except _AWAY as error:
             raise KeysUnavailable(fault("ACC630", self.place, detail=_words(error))) from error
         except pkcs11.PKCS11Error as error:
