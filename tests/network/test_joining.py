@@ -153,6 +153,20 @@ async def test_a_card_offers_what_the_agent_was_enrolled_for(site: Site, places:
     assert codes(refused) == ["ACC719"]
 
 
+async def test_whoever_is_connected_with_a_key_is_shown_out_when_it_is_revoked(site: Site, places: Places) -> None:
+    """Nothing is sent to it meanwhile, and it says nothing."""
+    joined = await places.join(Greeter().agent, site.url, token=await site.token("hello"))
+    await site.node.present(joined.worker.agent.id)
+    (known,) = (await site.node.agents())[0].keys
+    await site.node.revoke_key(known.public.kid, by="test", reason="lost")
+    async with asyncio.timeout(20):
+        with pytest.raises(MessageRefused) as error:
+            await asyncio.shield(joined.bus.ended)  # type: ignore[union-attr]
+    assert codes(error) == ["ACC771"]
+    (sockets,) = [one for one in site.gateway.sockets.namespace_handlers.values() if isinstance(one, AgentSockets)]
+    assert sockets.connected == 0
+
+
 @pytest.mark.abuse("ASI03", "ASI07", at="gate", stride="spoofing", case="a connection that speaks for another agent")
 async def test_an_agent_speaks_for_itself_alone(site: Site, places: Places) -> None:
     one = await places.join(Greeter("one").agent, site.url, token=await site.token("one"))

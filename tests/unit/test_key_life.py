@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,12 +16,13 @@ from accord.app import open_node
 from accord.cli.actions import keys as action
 from accord.cli.options import Shared
 from accord.domain.ids import KeyId
+from accord.engine.commons import Neighbour
 from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys import FileKeyStore
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
 from accord.settings import Settings
-from accord.testing.stage import Stage
+from accord.testing.stage import Stage, node_on
 from accord.views.proof import proof_of
 
 WORK = {"work": {"uses": "test.work@^1", "with": {"number": 7}}}
@@ -54,6 +56,38 @@ async def test_whoever_has_no_valid_key_left_gets_nothing_more(stage: Stage) -> 
     await worker.heartbeat()
     assert await stage.codes() == ["ACC340"]
     assert registry.capacity(worker.id) is None
+
+
+async def test_a_process_that_owns_nothing_hears_at_once_that_a_key_is_revoked(stage: Stage) -> None:
+    """No round comes by itself here, and letters go to those who own partitions: it is the notice on the bus."""
+    worker = await stage.enlist(working("worker"))
+    other = await node_on(stage.ports)
+    looked, refresh = Counter[str](), other.parts.refresh
+
+    async def counted() -> None:
+        await refresh()
+        looked["times"] += 1
+
+    other.parts.refresh = counted  # type: ignore[method-assign]  # to know when it has looked by itself
+    async with other:
+        while looked["times"] < 2:  # noqa: ASYNC110 - once at its start, and once by its first round
+            await asyncio.sleep(0)
+        registry = other.parts.registry
+        told: asyncio.Future[KeyId] = asyncio.get_running_loop().create_future()
+        registry.revoked.append(told.set_result)
+        assert registry.key(worker.key.kid, stage.clock.now()) is not None
+        await stage.node.revoke_key(worker.key.kid, by="test")
+        async with asyncio.timeout(20):
+            assert await told == worker.key.kid
+        assert registry.key(worker.key.kid, stage.clock.now()) is None
+
+
+async def test_an_old_notice_makes_nobody_look(stage: Stage) -> None:
+    commons = stage.parts.router.commons
+    assert commons.is_news("other", 1)
+    until = stage.clock.now() + HOUR
+    commons.hear("other", Neighbour(3, until, frozenset(), {}, {}))
+    assert [number for number in (2, 3, 4) if commons.is_news("other", number)] == [4]
 
 
 async def test_a_replaced_key_is_accepted_until_its_time_is_over(stage: Stage) -> None:

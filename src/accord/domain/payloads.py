@@ -123,6 +123,8 @@ class HoldingsPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """By capability: for how many seconds it has found no room for what waits."""
     leaving: bool = False
     """Whether this is its last notice."""
+    moved: bool = False
+    """Whether it has just said something of keys, holds or access in the store: who hears it looks there at once."""
 
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -91,6 +91,11 @@ class Commons:
         late = [process for process, said in self._neighbours.items() if said.until <= now]
         return frozenset().union(*(self.forget(process) for process in late))
 
+    def is_news(self, process: str, number: int) -> bool:
+        """Whether the process has said nothing yet that has this number or a greater one."""
+        known = self._neighbours.get(process)
+        return known is None or known.number < number
+
     def knows(self, process: str) -> bool:
         """Whether this process has been heard, and is still believed."""
         return process in self._neighbours

@@ -24,7 +24,7 @@ from accord.engine.commons import TICK, Neighbour
 from accord.engine.gate import CODES, Suspect, refused
 from accord.engine.listener import RETRY_CAP, RETRY_FIRST
 from accord.engine.orchestrator import Orchestrator
-from accord.errors import MessageRefused
+from accord.errors import AccordError, MessageRefused, StoreUnavailable
 from accord.ports import ORCHESTRATORS_SUBJECT, Delivery
 from accord.statements import Verifier
 
@@ -92,7 +92,14 @@ class Neighbourhood:
             capabilities=parts.router.held_by_limits(),
         )
 
-    async def _publish(self, held: HoldingsPayload, now: datetime) -> None:
+    async def tell_moved(self) -> None:
+        """Have all others follow the shared streams at once. A notice that is lost costs them a few seconds."""
+        try:
+            await self._publish(self._held(), self._parts.ports.clock.now(), moved=True)
+        except AccordError as error:
+            logger.warning("the other processes find out a little later: %s", error)
+
+    async def _publish(self, held: HoldingsPayload, now: datetime, *, moved: bool = False) -> None:
         """Tell it, as the next of the notices, and since when what waits here has found no room."""
         parts, commons = self._parts, self._parts.router.commons
         self._met = False
@@ -100,7 +107,7 @@ class Neighbourhood:
         self._told, self._told_at = held, now
         commons.tell({**held.agents, **held.capabilities}, now)
         waits_s = {name: max(now - since, timedelta()).total_seconds() for name, since in commons.wants.items()}
-        payload = encode_payload(msgspec.structs.replace(held, number=self._number, wants=waits_s))
+        payload = encode_payload(msgspec.structs.replace(held, number=self._number, wants=waits_s, moved=moved))
         envelope = parts.secretary.holdings(payload, parts.ports.ids.token(), now, now + self._valid_for)
         await parts.ports.bus.publish(await parts.secretary.parcels([envelope]))
 
@@ -140,7 +147,17 @@ class Neighbourhood:
             self._orchestrator.kick()
             return
         if said.process != self._parts.identity.owner and claims.expires_at > now.timestamp():
+            follows = said.moved and self._parts.router.commons.is_news(said.process, said.number)
             self._believe(said, claims, now)
+            if follows:
+                await self._follow()
+
+    async def _follow(self) -> None:
+        """Look what another process has just said in the store; where it is away, it is looked there again anyway."""
+        try:
+            await self._parts.refresh()
+        except StoreUnavailable as error:
+            logger.warning("what another process has said is read later: %s", error)
 
     async def _authentic(self, message: Message, now: datetime) -> Claims:
         """The claims of a notice by an orchestrator of this identity, and for such. One that comes late is no incident:

@@ -76,7 +76,7 @@ class Node:
         self.parts = parts
         self.orchestrator = Orchestrator(parts)
         self._rounds = Rounds(self.orchestrator)
-        self._post = Post(parts, self._rounds.letters)
+        self._post = Post(parts, self._rounds.letters, self._rounds.neighbourhood.tell_moved)
         self._starts = Starts(self.orchestrator, self._post)
         self._controls = Controls(self.orchestrator, self._post)
         self._approvals = Approvals(parts.ports.journal, parts.ledger, parts.library, parts.template_stream)

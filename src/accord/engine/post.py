@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -27,8 +27,10 @@ class Post:
     carried out sends it again under the same name.
     """
 
-    def __init__(self, parts: Parts, letters: Letters) -> None:
+    def __init__(self, parts: Parts, letters: Letters, tell_moved: Callable[[], Awaitable[None]]) -> None:
+        """`tell_moved` has all who hear it follow the shared streams; letters are what makes sure of it."""
         self._parts = parts
+        self._tell_moved = tell_moved
         self._letters = letters
 
     async def answered(self, name: str) -> RunId | None:
@@ -69,6 +71,7 @@ class Post:
         One that has died, or whose leases have run out, is shut out: it can append nothing any more.
         Raises Overloaded where one is there and does not answer.
         """
+        await self._tell_moved()
         owned: dict[str, list[int]] = {}
         for owner in await self._parts.ports.journal.owners():
             if owner.name != self._parts.identity.owner:

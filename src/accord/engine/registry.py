@@ -59,6 +59,8 @@ class Registry(Attendance):
         self.refusals: dict[AgentId, MessageRefused] = {}
         """Why an agent's last card was refused."""
         self.changed: list[Callable[[], None]] = []
+        self.revoked: list[Callable[[KeyId], None]] = []
+        """Told of each key that is revoked, here or by another process."""
 
     # -- durable -------------------------------------------------------------------------------------------------
 
@@ -77,6 +79,8 @@ class Registry(Attendance):
                 reason=known.reason or event.reason,
             )
             self._cut_off()
+            for tell in self.revoked:
+                tell(event.key)
         elif isinstance(event, KeyRetired):
             self._keys[event.key] = replace(self._keys[event.key], retires_at=event.until)
         elif isinstance(event, KeyDelegated):

@@ -177,7 +177,7 @@ class Rounds:
         self.letters = Letters(orchestrator, self._departed)
         self._sighted = Sighted(orchestrator.parts)
         self._sharing = Sharing(orchestrator) if orchestrator.parts.tuning.serves else None
-        self._neighbourhood = Neighbourhood(orchestrator)
+        self.neighbourhood = Neighbourhood(orchestrator)
         self._tasks: list[asyncio.Task[None]] = []
         self.also: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What goes on beside the rounds."""
@@ -196,8 +196,8 @@ class Rounds:
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
         self._tasks += [asyncio.create_task(more(), name=more.__qualname__) for more in self.also]
-        self._tasks.append(asyncio.create_task(self._neighbourhood.hear(), name="accord-Neighbours"))
-        self._tasks.append(asyncio.create_task(self._neighbourhood.tell(), name="accord-Holdings"))
+        self._tasks.append(asyncio.create_task(self.neighbourhood.hear(), name="accord-Neighbours"))
+        self._tasks.append(asyncio.create_task(self.neighbourhood.tell(), name="accord-Holdings"))
 
     async def stop(self) -> None:
         """End all rounds."""
@@ -209,7 +209,7 @@ class Rounds:
         """Tell others that nobody is present or serves here any more; they would find out by themselves a little
         later.
         """
-        await self._neighbourhood.leave()
+        await self.neighbourhood.leave()
         with suppress(StoreUnavailable):
             await self._sighted.leave()
             if self._sharing is not None:

@@ -57,6 +57,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         self._sessions: dict[str, Session] = {}
         self._by_instance: dict[InstanceId, str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        parts.registry.revoked.append(self._end_of_key)
 
     @property
     def connected(self) -> int:
@@ -190,8 +191,15 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         """Tell all agents to connect to another server."""
         await self.emit("leaving")
 
+    def _end_of_key(self, kid: KeyId) -> None:
+        """The key was revoked: whoever is connected with it is shown out at once."""
+        for sid, session in self._sessions.items():
+            if session.key == kid:
+                self._later(self.disconnect(sid))
+
     async def close(self) -> None:
         """End all sessions."""
+        self._parts.registry.revoked.remove(self._end_of_key)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*(self._end(sid) for sid in list(self._sessions)), *self._tasks, return_exceptions=True)
