@@ -244,10 +244,10 @@ class _Desk:
         self._guests.add(task)
         try:
             if not self._door.admits(peer):
-                await self._send(writer, Told(problems=(problem_of("ACC645", "", f"uid {peer.uid}, gid {peer.gid}"),)))
                 logger.warning("refused to uid %d, gid %d, pid %d: it may not ask", peer.uid, peer.gid, peer.pid)
+                await self._turn_away(reader, writer, problem_of("ACC645", "", f"uid {peer.uid}, gid {peer.gid}"))
             elif len(self._guests) > GUESTS_MAX:
-                await self._send(writer, Told(problems=(problem_of("ACC646", "", "too many connections"),)))
+                await self._turn_away(reader, writer, problem_of("ACC646", "", "too many connections"))
             else:
                 await self._serve(reader, writer, peer, task)
         except (OSError, EOFError, ValueError) as error:
@@ -259,6 +259,12 @@ class _Desk:
             self._guests.discard(task)
             self._idle.pop(task, None)
             writer.close()
+
+    async def _turn_away(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, why: Problem) -> None:
+        """Answer the first request with this, whatever it is; a socket that is closed before would tell nothing."""
+        async with asyncio.timeout(SLOW_S):
+            await read_frame(reader)
+        await self._send(writer, Told(problems=(why,)))
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer, task: asyncio.Task[None]

@@ -25,7 +25,8 @@ from accord.domain.ids import KeyId
 from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims, payload_ref
 from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
 from accord.engine.gate import Authentic
-from accord.errors import MessageRefused
+from accord.engine.rounds import Delegation
+from accord.errors import KeysUnavailable, MessageRefused
 from accord.keys.private import PrivateKey
 from accord.keys.short import delegating
 from accord.ports import Bare
@@ -168,6 +169,8 @@ async def test_a_delegated_key_answers_and_the_journal_verifies_for_ever(stage: 
     stage.clock.forward(10 * LIFETIME.total_seconds())
     proof = await proof_of(stage.node, run.id)
     assert (proof.ok, proof.statements) == (True, 1)
+    for kid in (key.kid, agent.key.kid):  # what rests on a key rests on those that it has delegated to, too
+        assert [one.run for one in (await stage.node.impact(kid)).runs] == [run.id]
     await stage.node.revoke_key(agent.key.kid, by="test", since=NOON)
     proof = await proof_of(stage.node, run.id)
     assert [one.code for one in proof.problems] == ["ACC543"]  # what is said of a key goes for its delegates
@@ -461,6 +464,34 @@ async def test_a_run_with_delegated_keys_on_both_sides(stage: Stage) -> None:
     assert (known.agent, known.delegation.parent) == (working().id, agents_own.kid)
     assert (await proof_of(stage.node, run.id)).ok
     assert await stage.codes() == []
+
+
+async def test_a_key_store_that_is_away_stops_no_delegated_key_and_is_asked_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.parts.delegates.use(delegating("always", LIFETIME, OF_ORCHESTRATORS))
+    round_ = Delegation(stage.node.orchestrator)
+    await round_.go()
+    first = stage.parts.delegates.introduction
+    agent = await stage.enlist(working())
+    assert first is not None
+    grant = decode_claims(parse_statement(first.statement).claims).grant
+    assert grant is not None
+    await agent.heartbeat(trusts=(grant.jwk["kid"],))
+
+    async def away(kid: KeyId, inputs: object) -> list[bytes]:
+        raise KeysUnavailable.of("ACC647", "away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.keys, "sign", away)
+        stage.clock.forward(LIFETIME.total_seconds() * RENEWED_AFTER)
+        with pytest.raises(KeysUnavailable):
+            await round_.go()
+        await stage.start(ONE)
+        assert parse_statement((await agent.assigned()).message.statement).kid == grant.jwk["kid"]
+    stage.clock.forward(ASKED_AGAIN_AFTER.total_seconds())
+    await round_.go()
+    assert stage.parts.delegates.introduction not in (None, first)
 
 
 async def test_an_orchestrator_signs_by_its_own_key_for_who_knows_of_no_other(stage: Stage) -> None:

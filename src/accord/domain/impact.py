@@ -4,7 +4,7 @@ run and in others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -61,14 +61,14 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them that are marked: what they say is not to be relied on."""
 
 
-def traced(run: Run, kid: KeyId, since: datetime | None) -> Traced:
-    """What has to be known of a run."""
+def traced(run: Run, kids: Container[KeyId], since: datetime | None) -> Traced:
+    """What has to be known of a run; the keys are one, and those that it has let sign for it."""
     tasks = run.tasks.items()
     origin = run.started.origin
     return Traced(
         run=run.id,
         graph=run.graph,
-        signed=tuple(_signed(run, kid, since)),
+        signed=tuple(_signed(run, kids, since)),
         subruns={state.subrun: task for task, state in tasks if state.subrun is not None},
         origin=origin.run if origin is not None else None,
         adopted=frozenset(node_of(task) for task, state in tasks if state.adopted),
@@ -77,14 +77,14 @@ def traced(run: Run, kid: KeyId, since: datetime | None) -> Traced:
     )
 
 
-def _signed(run: Run, kid: KeyId, since: datetime | None) -> Iterator[TaskId]:
+def _signed(run: Run, kids: Container[KeyId], since: datetime | None) -> Iterator[TaskId]:
     for node in run.graph.order:
         for task in run.instances(node):
             attempt = run.attempt(task, run.state(task).attempt or 0)
             if attempt is None or attempt.statement is None:
                 continue
             parsed = parse_statement(attempt.statement.encode())
-            if parsed.kid != kid:
+            if parsed.kid not in kids:
                 continue
             if since is None or decode_claims(parsed.claims).issued_at >= since.timestamp():
                 yield task

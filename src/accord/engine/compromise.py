@@ -72,10 +72,11 @@ class Compromise:
         return known
 
     async def _traced(self, kid: KeyId, since: datetime | None) -> AsyncIterator[Traced]:
+        kids = {kid, *self._parts.registry.delegates_of(kid)}
         after: RunId | None = None
         while page := await self._parts.ports.journal.runs(RunQuery(limit=PAGE, after=after)):
             after = page[-1].run
             for summary in page:
                 run, _ = await self._parts.ledger.read(summary.run)
                 if run is not None:
-                    yield traced(run, kid, since)
+                    yield traced(run, kids, since)

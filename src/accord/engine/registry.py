@@ -128,6 +128,10 @@ class Registry(Attendance):
         for agent in sorted(self._kids):
             yield from (self._keys[kid] for kid in self._kids[agent])
 
+    def delegates_of(self, kid: KeyId) -> Iterator[KeyId]:
+        """All keys that this one has ever let sign for it."""
+        return (one for one, known in self._keys.items() if known.delegation and known.delegation.parent == kid)
+
     def remember_card(self, card: AgentCard) -> None:
         """Take over what a card offers; its contracts are known from now on, whether the agent is present or not."""
         before = self._cards.get(card.agent)

@@ -26,7 +26,7 @@ from accord.engine.order import Order
 from accord.engine.retention import Retention
 from accord.engine.sharing import Sharing
 from accord.engine.sighting import Sighted
-from accord.errors import Refused, StoreError, StoreUnavailable
+from accord.errors import KeysUnavailable, Refused, StoreError, StoreUnavailable
 from accord.ports import Answer
 
 logger = logging.getLogger("accord.rounds")
@@ -43,11 +43,11 @@ class Round(Protocol):
 
 
 async def repeat(round_: Round) -> None:
-    """Do the round for ever; what fails, while the store is away or by a fault of ours, is tried again next time."""
+    """Do the round for ever; what fails, by a fault of ours or while store or keys are away, is tried next time."""
     while True:
         try:
             await round_.go()
-        except StoreUnavailable as error:
+        except (StoreUnavailable, KeysUnavailable) as error:
             logger.warning("%s: %s", type(round_).__name__, error)
         except Exception:
             logger.exception("%s failed because of a fault of Accord's", type(round_).__name__)
