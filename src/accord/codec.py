@@ -45,7 +45,7 @@ def _decoded(decode: Any, record: Record) -> Any:
             return decode(record.data)
         except msgspec.ValidationError:
             return decode(_encode(upcast(msgspec.json.decode(record.data))))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError) as error:
         raise StoreCorrupt.of(
             "ACC530",
             f"event {record.sequence} of {record.stream} cannot be read: {error}",

@@ -14,6 +14,7 @@ from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange, CapabilityRef, Version, VersionRange
+from accord.domain.checkpoint import Anchored, Checkpoint, Growth
 from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.contract import Contract
 from accord.domain.delegation import Delegated
@@ -143,6 +144,30 @@ class Seal(msgspec.Struct, frozen=True):
     key: KeyId
 
 
+Payloads = Literal["all", "digests"]
+"""Whether the payloads that are too large for events are exported, or only their digests."""
+
+
+class MadeCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A checkpoint of the journal."""
+
+    number: int
+    """Of its event in `sys:checkpoints`."""
+    at: datetime
+    added: int
+    """How many ends of streams it added to the log."""
+    checkpoint: Checkpoint
+
+
+class ProvenRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof that a run ended in a checkpoint where it ends now."""
+
+    checkpoint: Checkpoint
+    run: Anchored
+    key: dict[str, str]
+    """The public key, as a JWK, that the checkpoint is signed with."""
+
+
 class Service(Protocol):
     """All that may be asked of an orchestrator.
 
@@ -257,6 +282,32 @@ class Service(Protocol):
 
     async def data(self, document: Document) -> bytes:
         """The document's exact bytes. Raises NotFound, StoreCorrupt."""
+        ...
+
+    # -- evidence ------------------------------------------------------------------------------------------------
+
+    def export(self, run: RunId, payloads: Payloads = "all") -> AsyncIterator[bytes]:
+        """A bundle with the run and all that it rests on, as it is now: it can be examined without us (see
+        `accord.evidence`). The same bytes while nothing happens.
+
+        Raises NotFound, and StoreCorrupt where the journal does not hold.
+        """
+        ...
+
+    async def checkpoints(self, *, after: int = 0, limit: int | None = None) -> list[MadeCheckpoint]:
+        """The checkpoints behind this number, in order."""
+        ...
+
+    async def growth(self, size: int) -> Growth:
+        """The newest checkpoint, and the proof that its log begins with the one of this size. Raises NotFound (ACC853)
+        where the log is not so long.
+        """
+        ...
+
+    async def anchor(self, run: RunId) -> ProvenRun:
+        """The newest checkpoint, and the proof that the run ended in it where it ends now. Raises NotFound, and
+        StoreCorrupt (ACC852) where the run does not say what it said when it was anchored.
+        """
         ...
 
     # -- agents --------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import importlib
 import json
 import sqlite3
 import stat
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -332,6 +333,72 @@ def test_a_journal_that_was_changed_does_not_verify(call: Call, here: Path) -> N
         refused = call("journal", command, "last")
         assert refused.code == 4
         assert "ACC526" in refused.err
+
+
+def test_a_run_is_exported_and_examined_without_its_home(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml")
+    [key] = [one["key"] for one in call("keys", "list", "--json").document if one["name"] == "orchestrator"]
+    written = call("journal", "export", "last", "--output", "run.tar", "--json").document
+    assert written["bytes"] == (here / "run.tar").stat().st_size
+    elsewhere = ("--home", str(here / "elsewhere"))
+    report = call("journal", "verify", "run.tar", "--trust", key, "--json", *elsewhere).document
+    assert (report["ok"], report["statements"], report["key"]) == (True, 4, key)
+    assert not (here / "elsewhere").exists(), "a file is examined without any home"
+    assert "holds" in call("journal", "verify", "run.tar", "--trust", key).out
+    (here / "keys.json").write_text(tar_member(here / "run.tar", "keys.json"))
+    assert call("journal", "verify", "run.tar", "--trust", "keys.json").code == 0
+    data = bytearray((here / "run.tar").read_bytes())
+    data[len(data) // 2] ^= 1
+    (here / "run.tar").write_bytes(data)
+    refused = call("journal", "verify", "run.tar", "--trust", key)
+    assert refused.code == 1
+    assert "ACC84" in refused.out
+    for trust in ([], ["--trust", "nonsense"], ["--trust", "sum.yaml"]):
+        refused = call("journal", "verify", "run.tar", *trust)
+        assert (refused.code, "ACC855" in refused.err) == (2, True)
+    assert "ACC914" in call("journal", "export", "last", "--output", "nowhere/run.tar").err
+    assert call("journal", "export", "last", "--payloads", "some").code == 2
+
+
+def tar_member(file: Path, name: str) -> str:
+    with tarfile.open(file) as bundle:
+        member = bundle.extractfile(name)
+        assert member is not None
+        return member.read().decode()
+
+
+def test_checkpoints_are_listed_proven_and_witnessed(call: Call, here: Path) -> None:
+    assert "no checkpoint" in call("journal", "checkpoints").out
+    with_agents(call, "run", "sum.yaml")
+    [made] = call("journal", "checkpoints", "--json").document
+    assert made["number"] == 1
+    assert made["checkpoint"]["root"] in call("journal", "checkpoints").out
+    proven = call("journal", "prove", "last", "--json").document
+    assert proven["checkpoint"] == made["checkpoint"]
+    assert "is in the newest checkpoint" in call("journal", "prove", "last").out
+    seen = call("journal", "witness", "seen.json", "--json").document
+    assert (seen["size"], seen["root"]) == (made["checkpoint"]["size"], made["checkpoint"]["root"])
+    with_agents(call, "run", "sum.yaml")
+    assert "begins as it did" in call("journal", "witness", "seen.json").out
+    now = json.loads((here / "seen.json").read_text())
+    assert now["size"] > seen["size"]
+    (here / "seen.json").write_text(json.dumps({**now, "root": "0" * 64}))
+    refused = call("journal", "witness", "seen.json")
+    assert (refused.code, "ACC853" in refused.err) == (3, True)
+    assert json.loads((here / "seen.json").read_text())["root"] == "0" * 64, "what was seen stays"
+    (here / "seen.json").write_text("nonsense")
+    assert "ACC853" in call("journal", "witness", "seen.json").err
+
+
+def test_lineage_is_told(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    told = call("runs", "lineage", "last").out
+    assert "tiny, tiny.double@1.0.0" in told
+    assert "input.numbers" in told
+    document = call("runs", "lineage", "last", "--json").document
+    assert document["agents"] == ["spiffe://local/agent/tiny"]
+    assert [one["pointer"] for one in document["lineages"]] == [""]
+    assert "ACC857" in call("runs", "lineage", "last", "no-pointer").err
 
 
 def test_incidents_are_listed(call: Call) -> None:

@@ -28,10 +28,11 @@ from accord.domain.system import RunDoubted
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import BadInput
 from accord.ports import RunState as State
-from accord.service import Service
+from accord.service import Payloads, Service
 from accord.tls import SYSTEM, TlsFiles
 from accord.views.agents import AgentDocument
 from accord.views.approvals import ListedApproval
+from accord.views.lineage import LineageDocument
 from accord.views.planning import is_reference
 from accord.views.result import Result
 from accord.views.runs import ListedRun, RunState
@@ -159,6 +160,15 @@ class Client:
             happening = read_happening(event.event, event.data)
             if happening is not None:
                 yield happening
+
+    async def export(self, run: str, *, payloads: Payloads = "all") -> AsyncIterator[bytes]:
+        """A run as one file that proves itself, in chunks: `accord journal verify` examines it. Raises NotFound."""
+        async for chunk in self.service().export(RunId(run), payloads):
+            yield chunk
+
+    async def lineage(self, run: str, pointer: str = "") -> LineageDocument:
+        """Which agents, keys and inputs stand behind the value at a JSON pointer of a run's output. Raises NotFound."""
+        return await self._connection.get(f"{_at(run)}/lineage", LineageDocument, {"pointer": pointer})
 
     async def result(self, run: str) -> Result:
         """What became of a run, once it has ended; the output of a completed one with its signed statement."""

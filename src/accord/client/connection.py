@@ -116,6 +116,19 @@ class Connection:
         """The bytes at a path."""
         return (await self._sent("GET", path)).content
 
+    async def stream(self, path: str, parameters: Parameters | None = None) -> AsyncIterator[bytes]:
+        """The bytes at a path, as they come; what is cut is raised. Raises what the server answers with."""
+        timeout = httpx.Timeout(self.patience.answer_s, connect=self.patience.connect_s)
+        try:
+            async with self._http.stream("GET", path, params=_plain(parameters), timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise error_of(response, self.url)
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+
     async def post(self, path: str, body: Any, kind: type[T], *, once: str | None = None, again: bool = True) -> T:
         """What the server answers to a value, or to a text in YAML as bytes. It is sent again under one idempotency
         key, `once` where that is given, until an answer comes: what it makes is made once. What the server makes anew

@@ -19,6 +19,7 @@ from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
+from accord.domain.checkpoint import Growth
 from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.document import Document
@@ -34,7 +35,18 @@ from accord.domain.template import Template, template_from_json
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
-from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, RunCommand, Seal
+from accord.service import (
+    Fork,
+    Invitation,
+    KnownAgent,
+    KnownKey,
+    MadeCheckpoint,
+    Payloads,
+    ProvenRun,
+    Published,
+    RunCommand,
+    Seal,
+)
 from accord.views.agents import AgentDocument, ContractDocument, KeyDocument
 from accord.views.approvals import ApprovalPage, open_approval
 from accord.views.incidents import IncidentDocument, incident_of
@@ -219,6 +231,26 @@ class Remote:
         if sha256(data).hexdigest() != digest:
             raise StoreCorrupt.of("ACC976", f"what the server has sent as {digest} is something else")
         return data
+
+    # -- evidence ------------------------------------------------------------------------------------------------
+
+    async def export(self, run: RunId, payloads: Payloads = "all") -> AsyncIterator[bytes]:
+        """The bundle of a run."""
+        async for chunk in self._connection.stream(f"{_at(run)}/export", {"payloads": payloads}):
+            yield chunk
+
+    async def checkpoints(self, *, after: int = 0, limit: int | None = None) -> list[MadeCheckpoint]:
+        """The checkpoints behind this number, in order."""
+        found = pages(self._connection, "/v1/checkpoints", "checkpoints", MadeCheckpoint, {"after": after})
+        return [one async for one in found] if limit is None else await first(found, limit)
+
+    async def growth(self, size: int) -> Growth:
+        """The newest checkpoint, and the proof that its log begins with the one of this size."""
+        return await self._connection.get("/v1/checkpoints/growth", Growth, {"size": size})
+
+    async def anchor(self, run: RunId) -> ProvenRun:
+        """The newest checkpoint, and the proof that the run ended in it where it ends now."""
+        return await self._connection.get(f"{_at(run)}/anchor", ProvenRun)
 
     # -- agents --------------------------------------------------------------------------------------------------
 

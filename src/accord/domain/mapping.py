@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from accord.domain.expression import Binding, Entries, Items, Literal, expressions
+from accord.domain.expression import Binding, Literal, expressions, part_of
 from accord.domain.graph import AGGREGATE, UNDO, Work, node_of
 from accord.domain.ids import TaskId
 from accord.domain.progress import work_of
@@ -48,17 +48,8 @@ def _origin(binding: Binding, pointer: str, at: str) -> tuple[str, Binding]:
     for depth, token in enumerate(tokens):
         if isinstance(binding, Literal):
             return "/".join((at, *tokens[depth:])), binding
-        part = _part(binding, token.replace("~1", "/").replace("~0", "~"))
+        part = part_of(binding, token.replace("~1", "/").replace("~0", "~"))
         if part is None:
             break
         binding, at = part, f"{at}/{token}"
     return at, binding
-
-
-def _part(binding: Binding, name: str) -> Binding | None:
-    """The member or item of this name; None where one expression made all of it."""
-    if isinstance(binding, Entries):
-        return dict(binding.members).get(name)
-    if isinstance(binding, Items) and name.isdecimal() and int(name) < len(binding.items):
-        return binding.items[int(name)]
-    return None

@@ -24,9 +24,11 @@ Kind = Literal[
     "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
     "welcome", "assign", "cancel", "call", "ack", "reject",
     "holdings", "delegate",
+    "checkpoint", "bundle",
 ]  # fmt: skip
 """What a message is: the first line goes from agent to orchestrator, the second back; `holdings` goes between the
-processes of an orchestrator, `delegate` both ways."""
+processes of an orchestrator, `delegate` both ways; the last line goes to whoever asks what an orchestrator stands for.
+"""
 
 STATEMENT_MAX_BYTES: Final = 2047
 """A statement stays under 2 KiB, signature and base64url included."""

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from accord.domain.access import Role
+from accord.domain.checkpoint import Anchor
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
 from accord.domain.message import Kind
@@ -23,6 +24,10 @@ INCIDENTS = StreamId("sys:incidents")
 ACCESS = StreamId("sys:access")
 POLICIES = StreamId("sys:policies")
 WEBHOOKS = StreamId("sys:webhooks")
+CHECKPOINTS = StreamId("sys:checkpoints")
+
+ANCHORED = (REGISTRY, TEMPLATES, CONTROL, ACCESS, POLICIES)
+"""The streams beside those of runs whose ends are in checkpoints."""
 
 Scope = Literal["everything", "template", "agent"]
 """What a hold holds back; a single run is paused by an event of its own."""
@@ -289,6 +294,18 @@ class WebhookProgress(_Event, frozen=True, kw_only=True, tag="webhook.progress")
     runs: dict[RunId, Delivered]
 
 
+class CheckpointMade(_Event, frozen=True, kw_only=True, tag="checkpoint.made"):
+    """These ends of streams were added to the log of all such, see `checkpoint`; with them it is so long and has this
+    root.
+    """
+
+    size: int
+    root: Digest
+    anchors: tuple[Anchor, ...]
+    statement: str
+    """The orchestrator's, about the text of the checkpoint."""
+
+
 Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut | AgentQuarantined
 IncidentStep = IncidentAcknowledged | IncidentResolved
 ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared
@@ -297,5 +314,13 @@ WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired | KeyDelegated
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
 SystemEvent = (
-    AgentEvent | TemplatePublished | ControlEvent | Incident | IncidentStep | AccessEvent | WebhookEvent | PolicyAdopted
+    AgentEvent
+    | TemplatePublished
+    | ControlEvent
+    | Incident
+    | IncidentStep
+    | AccessEvent
+    | WebhookEvent
+    | PolicyAdopted
+    | CheckpointMade
 )

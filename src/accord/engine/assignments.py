@@ -4,23 +4,20 @@ say the same; and the answers to their heartbeats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from accord.domain.document import Document
 from accord.domain.effects import Reject, Send, Withdraw
 from accord.domain.graph import node_of
-from accord.domain.ids import AgentId, Digest, InstanceId, RunId, TaskId
-from accord.domain.message import Claims, Kind, Message, PayloadRef, encode_claims, payload_ref, statement_id
+from accord.domain.ids import AgentId, InstanceId, RunId, TaskId
+from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import AckPayload, AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run, Want
 from accord.domain.scope import Values, output_of
-from accord.domain.signature import parse_statement, statement_digest
 from accord.errors import Problem
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
@@ -170,24 +167,6 @@ class Secretary:
         )
         return Envelope(notice_subject(to), claims, payload)
 
-    def seal(self, run: Run, output: Document) -> Claims:
-        """What the orchestrator says of a completed run: this output rests on these statements."""
-        ended = run.updated_at.astimezone(UTC)
-        parts = (part for node in run.graph.order for part in run.instances(node))
-        rests_on = sorted({digest for part in parts for digest in _statement_digests(run, part)})
-        inputs = tuple(rests_on) if len(rests_on) <= 12 else (Digest(sha256("".join(rests_on).encode()).hexdigest()),)
-        return Claims(
-            issuer=self.identity,
-            audience=self.identity,
-            id=f"{run.id}/result",
-            issued_at=int(ended.timestamp()),
-            expires_at=253_402_300_799,
-            kind="result",
-            run=run.id,
-            payload=_reference(output),
-            inputs=inputs,
-        )
-
     def _claims(  # noqa: PLR0913 - the claims of every message about an attempt, spelled out once
         self,
         kind: Kind,
@@ -213,17 +192,3 @@ class Secretary:
             contract=attempt.contract,
             payload=payload_ref(payload),
         )
-
-
-def _statement_digests(run: Run, task: TaskId) -> Iterator[Digest]:
-    """The statement that a task's output rests on; that of an adopted output was made in another run."""
-    state = run.state(task)
-    attempt = run.attempt(task, state.attempt or 0)
-    if attempt is not None and attempt.statement is not None:
-        yield statement_digest(parse_statement(attempt.statement.encode()).claims)
-    elif state.source is not None:
-        yield state.source
-
-
-def _reference(document: Document) -> PayloadRef:
-    return PayloadRef(document.sha256, document.length_bytes, "application/json")

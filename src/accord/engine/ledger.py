@@ -99,6 +99,10 @@ class Ledger:
         self._slots: dict[RunId, Slot] = {}
         self.runs_of: Counter[str] = Counter()
         """How many of the runs in memory were started by whom."""
+        self.moved: dict[StreamId, Head] = {}
+        """Where the streams end to which something was appended here since the last checkpoint."""
+        self.ended = False
+        """Whether one of them is of a run that has ended."""
         self.fences: dict[int, Fence] = {}
         """The partitions that are ours."""
         self.unread: set[RunId] = set()
@@ -237,6 +241,8 @@ class Ledger:
         for slot, append in zip(slots, appends, strict=True):
             if append.records:
                 slot.head = Head(append.records[-1].sequence, append.records[-1].digest)
+                self.moved[append.stream] = slot.head
+                self.ended = self.ended or slot.run.ended
             committed.append(Committed(slot.run, slot.head.sequence, tuple(slot.pending)))
             slot.pending.clear()
             slot.encoded.clear()

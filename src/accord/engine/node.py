@@ -15,11 +15,12 @@ from typing import Any, Self
 
 import msgspec
 
-from accord.codec import decode_event
+from accord.codec import decode_event, follow
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
+from accord.domain.checkpoint import Checkpoint, Growth
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
@@ -28,6 +29,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
 from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
+from accord.domain.lineage import seal_claims
 from accord.domain.news import Happened, News
 from accord.domain.run import Run
 from accord.domain.signature import Algorithm, PublicKey
@@ -37,6 +39,7 @@ from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
 from accord.engine.compromise import Compromise
 from accord.engine.controls import Controls
+from accord.engine.export import Export
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import STOP_WITHIN, Orchestrator
@@ -45,9 +48,19 @@ from accord.engine.post import Post
 from accord.engine.quarantine import Quarantine
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
-from accord.errors import MessageRefused, Refused, StoreUnavailable, TransitionRefused
-from accord.ports import Record, RunQuery, RunSummary, Sighting
-from accord.service import Fork, Invitation, KnownAgent, KnownKey, Published, Seal
+from accord.errors import MessageRefused, Refused, StoreError, StoreUnavailable, TransitionRefused
+from accord.ports import Head, Record, RunQuery, RunSummary, Sighting
+from accord.service import (
+    Fork,
+    Invitation,
+    KnownAgent,
+    KnownKey,
+    MadeCheckpoint,
+    Payloads,
+    ProvenRun,
+    Published,
+    Seal,
+)
 
 logger = logging.getLogger("accord.node")
 
@@ -96,11 +109,22 @@ class Node:
         await self._rounds.stop()
         await self._rounds.leave()
         await self.orchestrator.stop()
+        await self._anchor()
         try:
             async with asyncio.timeout(STOP_WITHIN.total_seconds()):
                 await self.parts.partitions.release()
         except (StoreUnavailable, TimeoutError) as away:
             logger.warning("others have to wait until this process's ownership runs out: %s", away)
+
+    async def _anchor(self) -> None:
+        """Put what has moved into a checkpoint, where that can be done now; else the next process does it."""
+        if not self.parts.ledger.moved:
+            return
+        try:
+            async with asyncio.timeout(STOP_WITHIN.total_seconds()):
+                await self.parts.checkpoints.make()
+        except (StoreError, TimeoutError) as error:
+            logger.warning("no checkpoint of what has happened here last: %s", error)
 
     async def vanish(self) -> None:
         """Stop at once, without giving anything back, as if the process had been killed; for tests."""
@@ -221,12 +245,45 @@ class Node:
             raise TransitionRefused.of("ACC459", f"the run is {state.phase}: it has no output", hint="wait for its end")
         secretary = self.parts.secretary
         data = await self.data(state.output)
-        [message] = await secretary.sign([(secretary.seal(state, state.output), data)])
+        [message] = await secretary.sign([(seal_claims(secretary.identity, state, state.output), data)])
         return Seal(message.statement.decode("ascii"), secretary.identity, secretary.key.kid)
 
     async def data(self, document: Document) -> bytes:
         """The document's exact bytes."""
         return await self.parts.documents.data(document)
+
+    # -- evidence ------------------------------------------------------------------------------------------------
+
+    async def export(self, run: RunId, payloads: Payloads = "all") -> AsyncIterator[bytes]:
+        """The bundle of a run."""
+        follow(await self.records(run), Head())
+        state = await self.run(run)
+        seal = (await self.seal(run)).statement.encode() if state.phase == "completed" else None
+        async for chunk in Export(self.parts, run, payloads).chunks(seal):
+            yield chunk
+
+    async def checkpoints(self, *, after: int = 0, limit: int | None = None) -> list[MadeCheckpoint]:
+        """The checkpoints behind this number, in order."""
+        made = await self.parts.checkpoints.made(after=after, limit=limit)
+        return [
+            MadeCheckpoint(
+                number=number,
+                at=one.at,
+                added=len(one.anchors),
+                checkpoint=Checkpoint(size=one.size, root=one.root, statement=one.statement),
+            )
+            for number, one in made
+        ]
+
+    async def growth(self, size: int) -> Growth:
+        """The newest checkpoint, and the proof that its log begins with the one of this size."""
+        return await self.parts.checkpoints.growth(size)
+
+    async def anchor(self, run: RunId) -> ProvenRun:
+        """The newest checkpoint, and the proof that the run ended in it where it ends now."""
+        await self.run(run)
+        checkpoint, proofs = await self.parts.checkpoints.anchored([StreamId(run)])
+        return ProvenRun(checkpoint=checkpoint, run=proofs[StreamId(run)], key=self.parts.identity.key.to_jwk())
 
     # -- agents --------------------------------------------------------------------------------------------------
 

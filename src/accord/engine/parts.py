@@ -19,6 +19,7 @@ from accord.engine.access import Access
 from accord.engine.admission import Admission, Bounds
 from accord.engine.assignments import Secretary
 from accord.engine.authority import Authority
+from accord.engine.checkpoints import Checkpoints
 from accord.engine.delegates import Delegates
 from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
@@ -113,6 +114,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """How often a replica looks whether it has its share."""
     delegated_for: timedelta = LIFETIME
     """How long a delegated key may sign at most: ours, and those of agents."""
+    checkpoint_every: timedelta = timedelta(seconds=60)
+    """How often the ends of streams that go on are put into a checkpoint."""
+    checkpoint_within: timedelta = timedelta(seconds=1)
+    """How soon that of a run that has ended is."""
 
     def weight(self, tenant: str) -> float:
         """What this tenant's turns and room are in proportion to."""
@@ -161,6 +166,7 @@ class Parts:
         signer = Signer(ports.keys, identity.key)
         self.delegates = Delegates(identity.id, signer, ports.clock, self.registry)
         self.secretary = Secretary(identity.id, signer, self.registry.verifies_batches, self.delegates.stands_in)
+        self.checkpoints = Checkpoints(journal, self.ledger, self.secretary, clock, every=tuning.checkpoint_every)
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.large = Large(ports.blobs)
         self.gate = Gate(self.registry, self.documents, self.large, audiences, self.authority)

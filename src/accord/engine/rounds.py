@@ -19,6 +19,7 @@ from accord.domain.agent import registry_id
 from accord.domain.ids import RunId
 from accord.domain.run import Run
 from accord.engine.absence import Departed, Presence, is_about_gone
+from accord.engine.checkpoints import CheckpointRound
 from accord.engine.letters import CATCH_UP, HEEDED, LetterContent, caught_up, refused
 from accord.engine.neighbourhood import Neighbourhood
 from accord.engine.orchestrator import Orchestrator
@@ -187,7 +188,8 @@ class Rounds:
         parts = self._orchestrator.parts
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Returns, Ownership)]
-        rounds += [self._departed, self.letters, self._sighted, retention, parts.policies]
+        anchoring = CheckpointRound(parts.checkpoints, parts.ports.clock, parts.tuning.checkpoint_within)
+        rounds += [self._departed, self.letters, self._sighted, retention, parts.policies, anchoring]
         if self._sharing is not None:
             rounds.append(self._sharing)
         if parts.delegates.how is not None:

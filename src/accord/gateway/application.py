@@ -42,6 +42,7 @@ from accord.gateway.resources import (
     documents,
     enrolments,
     events,
+    evidence,
     health,
     holds,
     incidents,
@@ -60,7 +61,7 @@ from accord.gateway.webhooks.deliverer import deliveries
 logger = logging.getLogger("accord.gateway")
 
 ROUTERS: Final[Sequence[APIRouter]] = tuple(
-    noun.router
+    router
     for noun in (
         health,
         metrics,
@@ -69,6 +70,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         tasks,
         controls,
         records,
+        evidence,
         events,
         approvals,
         holds,
@@ -82,6 +84,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         access,
         webhooks,
     )
+    for router in getattr(noun, "ROUTERS", (noun.router,))
 )
 """The nouns of the HTTP API."""
 

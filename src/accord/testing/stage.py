@@ -52,6 +52,7 @@ QUIET = Tuning(
     sweep_every=timedelta(hours=1),
     letters_every=timedelta(milliseconds=10),
     share_every=timedelta(hours=1),
+    checkpoint_within=timedelta(hours=1),
     system_agents=frozenset(agent_id("local", name) for name in ("diagnostician", "doctor", "quack")),
 )
 """No round comes by itself but the one for letters: what a test does not cause does not happen."""

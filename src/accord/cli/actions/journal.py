@@ -11,7 +11,7 @@ import msgspec
 from rich.text import Text
 
 from accord.app import open_retention
-from accord.cli.errors import DONE, FAILED, show_problem
+from accord.cli.errors import DONE, FAILED
 from accord.cli.finding import find_run
 from accord.cli.options import Shared
 from accord.cli.output import (
@@ -20,7 +20,6 @@ from accord.cli.output import (
     counted,
     duration,
     moment,
-    run_text,
     shortened,
     size,
     state_text,
@@ -35,7 +34,6 @@ from accord.engine.retention import Removed
 from accord.ports import Head, Record
 from accord.service import Service, summary_of
 from accord.views.plain import plain_value
-from accord.views.proof import Proof, proof_of
 from accord.views.records import event_documents
 
 _SAID_ELSEWHERE = ("event", "at", "task", "attempt")
@@ -90,35 +88,6 @@ def _short(name: str, value: Any) -> str:
     if name in ("contract", "payload", "graph", "lease"):
         return str(value)[:8]
     return shortened(value if isinstance(value, str) else msgspec.json.encode(value).decode(), 120)
-
-
-def verify_journal(shared: Shared, reference: str) -> None:
-    """Carry out `accord journal verify`."""
-
-    async def work(screen: Screen) -> int:
-        async with opened(shared) as service:
-            proof = await proof_of(service, await find_run(service, reference))
-        if screen.as_json:
-            screen.document({**plain_value(proof), "ok": proof.ok})
-        else:
-            _show_proof(proof, screen)
-        return DONE if proof.ok else FAILED
-
-    carry_out(shared, work)
-
-
-def _show_proof(proof: Proof, screen: Screen) -> None:
-    sign = ("✔ ", "green") if proof.ok else ("✘ ", "red")
-    screen.line(Text.assemble(sign, run_text(proof.run), " holds" if proof.ok else " does not hold"))
-    screen.facts(
-        [
-            ("chain", f"{counted(proof.events, 'event')}, each bound to the one before; head {proof.head[:16]}…"),
-            ("statements", f"{proof.statements} verified under the keys of {counted(len(proof.signers), 'agent')}"),
-            ("payloads", f"{proof.payloads} read again; their bytes are those that were signed"),
-        ]
-    )
-    for problem in proof.problems:
-        show_problem(screen.out, problem)
 
 
 def prune_journal(shared: Shared, *, dry_run: bool, wait: bool) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from accord.cli.completion import complete_run
 from accord.cli.later import later
 from accord.cli.options import RunName, Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import backup as backups
+    from accord.cli.actions import evidence
     from accord.cli.actions import journal as action
 else:
+    evidence = later("accord.cli.actions.evidence")
     backups = later("accord.cli.actions.backup")
     action = later("accord.cli.actions.journal")
 
@@ -38,18 +41,117 @@ def show(
     action.show_journal(shared, run, after, limit)
 
 
+Trust: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="KEY",
+        help="An orchestrator's key to believe: its thumbprint (kid), or a file with a JWK or a JWK Set. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
 @app.command()
 @shares("home")
-def verify(shared: Shared, run: RunName) -> None:
-    """Prove a run: its hash chain, every signature in it, and the bytes that were signed.
+def export(
+    shared: Shared,
+    run: RunName,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to; RUN.tar where left out.", show_default=False),
+    ] = None,
+    payloads: Annotated[
+        Literal["all", "digests"],
+        typer.Option("--payloads", help="With payloads over 16 KiB, or only their digests."),
+    ] = "all",
+) -> None:
+    """Write a run into one file that proves itself: events, statements, payloads, keys, cards, templates, checkpoint.
 
-    The exit code is 1 where something does not hold, 4 where the chain itself is broken.
+    It is a tar archive with the sub-runs, and what it was forked from. The same bytes while nothing happens.
+
+    **Examples**
+
+    - `accord journal export last`
+    - `accord journal export last --output audit.tar --payloads digests`
+    """
+    evidence.export_run(shared, run, output, payloads)
+
+
+@app.command()
+@shares("home")
+def verify(
+    shared: Shared,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A run, or a file that `export` has written.",
+            show_default=False,
+            autocompletion=complete_run,
+        ),
+    ],
+    trust: Trust = None,
+) -> None:
+    """Prove a run: hash chains, signatures, leases, times, contracts, the fold of its events, and its checkpoint.
+
+    A file is examined with nothing but the keys that are named: no home, no server, no network. The exit code is 1
+    where something does not hold, 4 where the journal's own chain is broken.
+
+    **Examples**
+
+    - `accord journal verify last`
+    - `accord journal verify audit.tar --trust NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs`
+    """
+    evidence.verify(shared, what, trust or [])
+
+
+@app.command()
+@shares("home")
+def checkpoints(
+    shared: Shared,
+    since: Annotated[int, typer.Option("--since", metavar="N", min=0, help="Only those behind number N.")] = 0,
+) -> None:
+    """List the checkpoints: the signed roots of the log in which the end of every stream is put down.
 
     **Example**
 
-    - `accord journal verify last`
+    - `accord journal checkpoints --since 100`
     """
-    action.verify_journal(shared, run)
+    evidence.list_checkpoints(shared, since)
+
+
+@app.command()
+@shares("home")
+def prove(shared: Shared, run: RunName) -> None:
+    """Show where a run is in the newest checkpoint, with the Merkle proof; it is checked here.
+
+    **Example**
+
+    - `accord journal prove last --json`
+    """
+    evidence.prove_run(shared, run)
+
+
+@app.command()
+@shares("home")
+def witness(
+    shared: Shared,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where it is kept: away from the store.", show_default=False)
+    ],
+    trust: Trust = None,
+) -> None:
+    """Compare the journal with the checkpoint in a file, and put the newest one in its place.
+
+    So whoever keeps the file finds out when the journal's owner has rewritten it, or cut it off: that is refused, and
+    the file stays as it was. The first time the file is made.
+
+    **Example**
+
+    - `accord journal witness /mnt/elsewhere/accord.witness`
+    """
+    evidence.keep_witness(shared, file, trust or [])
 
 
 @app.command()

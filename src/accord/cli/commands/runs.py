@@ -23,10 +23,12 @@ from accord.cli.options import (
 
 if TYPE_CHECKING:
     from accord.cli.actions import controls
+    from accord.cli.actions import lineage as lineages
     from accord.cli.actions import runs as action
 else:
     action = later("accord.cli.actions.runs")
     controls = later("accord.cli.actions.controls")
+    lineages = later("accord.cli.actions.lineage")
 
 app = typer.Typer(name="runs", help="Look at runs, and intervene in them.", no_args_is_help=True)
 
@@ -119,6 +121,26 @@ def show(
     - `accord runs show last --task measures` shows every attempt: why it was wanted, why this agent, why not accepted
     """
     action.show_run(shared, run, task=task, at=at)
+
+
+@app.command()
+@shares("home")
+def lineage(
+    shared: Shared,
+    run: RunName,
+    pointer: Annotated[
+        str,
+        typer.Argument(metavar="POINTER", help="A JSON pointer into the output; all of it where left out."),
+    ] = "",
+) -> None:
+    """Show what stands behind a value of the output: tasks, agents, keys and inputs.
+
+    **Examples**
+
+    - `accord runs lineage last`
+    - `accord runs lineage last /findings/0 --json`
+    """
+    lineages.show_lineage(shared, run, pointer)
 
 
 @app.command()

@@ -26,6 +26,7 @@ from accord.domain.expression.binding import (
     compile_partly,
     evaluate,
     expressions,
+    part_of,
     unknown_at,
 )
 from accord.domain.expression.program import Expression, compile_expression
@@ -61,6 +62,7 @@ __all__ = [
     "compile_partly",
     "evaluate",
     "expressions",
+    "part_of",
     "schema_of",
     "schema_of_binding",
     "static_problems",

@@ -148,6 +148,15 @@ def expressions(binding: Binding) -> Iterator[Computed]:
                 yield from expressions(item)
 
 
+def part_of(binding: Binding, name: str) -> Binding | None:
+    """The member or item of this name; None where one expression made all of it."""
+    if isinstance(binding, Entries):
+        return dict(binding.members).get(name)
+    if isinstance(binding, Items) and name.isdecimal() and int(name) < len(binding.items):
+        return binding.items[int(name)]
+    return None
+
+
 def _evaluate(binding: Binding, scope: Scope, problems: list[Problem]) -> object:
     match binding:
         case Literal(value):

@@ -1,0 +1,106 @@
+"""The attempts of a run: each answer is by the agent to which the task was assigned, under the lease of that attempt,
+in time, about the bytes that were taken, and these keep the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from accord.domain import event as e
+from accord.domain.ids import AgentId, Digest, RunId, TaskId
+from accord.domain.message import Claims, confidence_text
+from accord.domain.signature import parse_statement, statement_digest
+from accord.errors import AccordError
+from accord.evidence.documents import Documents, violations
+from accord.evidence.keyring import Keyring
+from accord.evidence.opening import Opened
+from accord.evidence.policies import Policies
+
+Answered = e.AttemptSucceeded | e.AttemptRejected | e.AttemptFailed
+
+
+class Attempts:
+    """What is found of the attempts of one run, event by event."""
+
+    def __init__(self, bundle: Opened, keyring: Keyring, documents: Documents, policies: Policies, run: RunId) -> None:
+        self._bundle = bundle
+        self._keyring = keyring
+        self._documents = documents
+        self._policies = policies
+        self._run = run
+        self._assigned: dict[tuple[TaskId, int], e.AttemptAssigned] = {}
+        self.statements = 0
+        self.payloads = 0
+        self.signers: set[AgentId] = set()
+        self.digests: set[Digest] = set()
+        """Of the statements under which outputs were accepted."""
+
+    def take(self, event: e.Event, name: str) -> None:
+        """Check an event."""
+        if isinstance(event, e.AttemptAssigned):
+            self._assigned[event.task, event.attempt] = event
+            if event.contract not in self._keyring.contracts:
+                self._bundle.wrong("ACC847", f"the contract {event.contract} is on no card", name, "/contract")
+            elif not self._keyring.offers(event.agent, event.contract):
+                text = f"{event.agent} has signed no card that offers {event.capability}"
+                self._bundle.wrong("ACC541", text, name, "/agent")
+            if event.policy is not None:
+                self._policies.check(event.policy, name)
+        elif isinstance(event, Answered):
+            self._take_answer(event, name)
+
+    def _take_answer(self, event: Answered, name: str) -> None:
+        try:
+            claims = self._keyring.claims(event.statement, event.at)
+            self.digests.add(statement_digest(parse_statement(event.statement.encode()).claims))
+        except AccordError as error:
+            self._bundle.refused(error, name, "/statement")
+            return
+        self.statements += 1
+        self.signers.add(claims.issuer)
+        assigned = self._assigned.get((event.task, event.attempt))
+        for text in self._mismatches(claims, event, assigned):
+            self._bundle.wrong("ACC541", text, name, "/statement")
+        if not isinstance(event, e.AttemptFailed):
+            self._take_output(claims, event, assigned, name)
+
+    def _mismatches(self, claims: Claims, event: Answered, assigned: e.AttemptAssigned | None) -> Iterator[str]:
+        wanted: dict[str, tuple[object, object]] = {
+            "kind": (claims.kind, "failure" if isinstance(event, e.AttemptFailed) else "result"),
+            "audience": (claims.audience, self._bundle.manifest.signed_by),
+            "run": (claims.run, self._run),
+            "task": (claims.task, event.task),
+            "attempt": (claims.attempt, event.attempt),
+            "issuer": (claims.issuer, assigned.agent if assigned else None),
+            "lease": (claims.lease, assigned.lease if assigned else None),
+            "capability": (claims.capability, assigned.capability if assigned else None),
+            "contract": (claims.contract, assigned.contract if assigned else None),
+            "cost": (claims.cost, None if event.cost is None else format(event.cost, "f")),
+        }
+        if not isinstance(event, e.AttemptFailed):
+            said = None if event.confidence is None else confidence_text(event.confidence)
+            wanted["confidence"] = (claims.confidence, said)
+        for what, (said_of_it, known) in wanted.items():
+            if said_of_it != known:
+                yield f"the statement's {what} is {said_of_it}, the journal's is {known}"
+
+    def _take_output(
+        self,
+        claims: Claims,
+        event: e.AttemptSucceeded | e.AttemptRejected,
+        assigned: e.AttemptAssigned | None,
+        name: str,
+    ) -> None:
+        signed = claims.payload
+        if signed is None or (signed.sha256, signed.length_bytes) != (event.output.sha256, event.output.length_bytes):
+            self._bundle.wrong("ACC542", "the payload is not the one that was signed", name, "/output")
+            return
+        data = self._documents.data(event.output)
+        if data is None:
+            return
+        self.payloads += 1
+        contract = self._keyring.contracts.get(assigned.contract) if assigned is not None else None
+        if isinstance(event, e.AttemptSucceeded) and contract is not None:
+            for problem in violations(contract, data):
+                text = f"it was accepted, and breaks the contract: {problem.message}"
+                self._bundle.wrong("ACC849", text, name, f"/output{problem.place.pointer or ''}")

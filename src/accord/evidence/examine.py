@@ -1,0 +1,157 @@
+"""Examining a bundle: everything that it claims is checked again, and all that does not hold is told at once.
+
+ACC540  a statement is signed with a key that nobody knows
+ACC541  a statement is not about the attempt that it stands with, or its agent may not do that
+ACC542  a payload is not the one that was signed
+ACC543  a statement was signed when the key may have been in other hands
+ACC840  a byte around the entries of the bundle is not what it has to be
+ACC841  an entry is not the one that the manifest names, or cannot be read
+ACC842  an entry is missing, is there twice, is at another place, or is not named in the manifest
+ACC843  no trusted key has signed it
+ACC844  the events of a stream do not add up to its head
+ACC845  an event cannot follow, or says of an output what does not follow from the events before
+ACC846  the checkpoint does not hold, or does not have the end of a stream
+ACC847  what events name is not in the bundle
+ACC848  a statement was accepted at a time at which it was not valid, or its key was not
+ACC849  a result was accepted that breaks its contract
+ACC850  two runs say different things of each other
+ACC851  a decision rests on a policy that was not in force, or that the set does not have
+ACC856  this is no bundle
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import BinaryIO
+
+import msgspec
+
+from accord.codec import decode_system_event
+from accord.domain.ids import AgentId, KeyId, RunId, StreamId
+from accord.domain.lineage import seal_claims
+from accord.domain.system import POLICIES, REGISTRY, CardAccepted
+from accord.errors import AccordError, Problem
+from accord.evidence.documents import Documents
+from accord.evidence.keyring import Keyring
+from accord.evidence.manifest import MANIFEST, SEAL, event_name
+from accord.evidence.opening import Opened, opened
+from accord.evidence.policies import Policies
+from accord.evidence.runs import Replayed, kept_for_forks
+from accord.evidence.streams import check_anchors, streams_of
+from accord.ports import Record
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What has been verified of a run, and what does not hold."""
+
+    run: RunId
+    runs: tuple[RunId, ...]
+    """All runs of the bundle: with those that did tasks of it, and those that they were forked from."""
+    events: int
+    """Of the run itself."""
+    head: str
+    statements: int
+    payloads: int
+    unproven: int
+    """Documents that were left out: nobody can look into them here."""
+    signers: tuple[AgentId, ...]
+    signed_by: AgentId
+    key: KeyId | None
+    """The trusted key that has signed the bundle."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything holds."""
+        return not self.problems
+
+
+def examine(file: BinaryIO, trusted: Collection[KeyId] | None) -> Report:
+    """Check everything in a bundle. `trusted` are the keys to believe; None: whichever the bundle itself says.
+
+    Raises BadInput (ACC856) where it has no manifest that can be read.
+    """
+    bundle = opened(file, trusted)
+    streams = streams_of(bundle) if bundle.authentic else {}
+    documents = Documents(bundle)
+    replays = _examined(bundle, documents, streams) if bundle.authentic else {}
+    return _report(bundle, documents, streams, replays)
+
+
+def _examined(
+    bundle: Opened, documents: Documents, streams: Mapping[StreamId, Sequence[Record]]
+) -> dict[RunId, Replayed]:
+    """What is in the bundle, once it is known to be what was signed."""
+    check_anchors(bundle)
+    runs = {RunId(stream): records for stream, records in streams.items() if not stream.startswith("sys:") and records}
+    keyring = _keyring(bundle, documents, streams.get(REGISTRY, []))
+    policies = Policies(bundle, documents, streams.get(POLICIES, []))
+    replays = {run: Replayed(bundle, keyring, documents, policies, records) for run, records in runs.items()}
+    kept = kept_for_forks(replays)
+    for run, replayed in replays.items():
+        replayed.replay(kept.get(run, ()))
+    if not bundle.damaged:
+        for replayed in replays.values():
+            replayed.compare(replays)
+        _check_seal(bundle, replays.get(bundle.manifest.run))
+    return replays
+
+
+def _keyring(bundle: Opened, documents: Documents, records: Sequence[Record]) -> Keyring:
+    """The keys, and what those cards offer that are there: a card that an agent of these runs needs has to be."""
+    keyring = Keyring()
+    for record in records:
+        name = event_name(REGISTRY, record.sequence)
+        try:
+            event = decode_system_event(record)
+            keyring.apply(event)
+            if isinstance(event, CardAccepted):
+                _take_card(keyring, documents, event, name)
+        except AccordError as error:
+            bundle.refused(error, name)
+    return keyring
+
+
+def _take_card(keyring: Keyring, documents: Documents, event: CardAccepted, name: str) -> None:
+    if documents.data(event.card) is not None:
+        data = documents.check(event.card, name, "/card")
+        if data is not None:
+            keyring.accept(event, data)
+
+
+def _check_seal(bundle: Opened, replayed: Replayed | None) -> None:
+    state = replayed.state if replayed is not None else None
+    if state is None:
+        bundle.wrong("ACC845", f"{bundle.manifest.run} is not in the bundle, or cannot be folded", MANIFEST)
+        return
+    seal = bundle.data(SEAL)
+    if state.phase == "completed" and state.output is not None:
+        claims = bundle.signature(seal or b"", SEAL)
+        if claims is not None and claims != seal_claims(bundle.manifest.signed_by, state, state.output):
+            bundle.wrong("ACC850", "the seal is not about this output", SEAL)
+    elif seal is not None:
+        bundle.wrong("ACC850", f"there is a seal, and the run is {state.phase}", SEAL)
+
+
+def _report(
+    bundle: Opened,
+    documents: Documents,
+    streams: Mapping[StreamId, Sequence[Record]],
+    replays: Mapping[RunId, Replayed],
+) -> Report:
+    run = bundle.manifest.run
+    records = streams.get(StreamId(run), [])
+    attempts = [one.attempts for one in replays.values()]
+    return Report(
+        run=run,
+        runs=tuple(replays),
+        events=len(records),
+        head=records[-1].digest if records else "",
+        statements=sum(one.statements for one in attempts),
+        payloads=sum(one.payloads for one in attempts),
+        unproven=len(documents.unproven),
+        signers=tuple(sorted(set().union(*(one.signers for one in attempts)))),
+        signed_by=bundle.manifest.signed_by,
+        key=bundle.signed_by,
+        problems=tuple(bundle.problems),
+    )

@@ -1,0 +1,60 @@
+"""Lineage across runs: where another run stands behind a value, what stands behind that one is told as well."""
+
+from __future__ import annotations
+
+import msgspec
+
+from accord.domain.ids import AgentId, KeyId, RunId, TaskId
+from accord.domain.lineage import Lineage, lineage_of, lineage_of_tasks
+from accord.domain.run import Run
+from accord.errors import NotFound
+from accord.service import Service
+
+
+class LineageDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands behind a value of a run's output."""
+
+    agents: tuple[AgentId, ...]
+    keys: tuple[KeyId, ...]
+    lineages: tuple[Lineage, ...]
+    """First that of the value itself, then those of the runs that it rests on."""
+    gone: tuple[RunId, ...]
+    """Runs that it rests on and that are not there any more."""
+
+
+async def lineage_document(service: Service, run: RunId, pointer: str = "") -> LineageDocument:
+    """What stands behind the value at a JSON pointer of the run's output. Raises NotFound where it has no output."""
+    state = await service.run(run)
+    found = [lineage_of(state, pointer)]
+    gone: list[RunId] = []
+    seen = {run}
+    open_ = _others(state, found[0])
+    while open_:
+        other, until, tasks = open_.pop(0)
+        if other in seen:
+            continue
+        seen.add(other)
+        try:
+            behind = await service.run(other, until=until)
+        except NotFound:
+            gone.append(other)
+            continue
+        found.append(lineage_of_tasks(behind, tasks) if tasks else lineage_of(behind))
+        open_ += _others(behind, found[-1])
+    return LineageDocument(
+        agents=tuple(sorted({agent for one in found for agent in one.agents()})),
+        keys=tuple(sorted({key for one in found for key in one.signing_keys()})),
+        lineages=tuple(found),
+        gone=tuple(gone),
+    )
+
+
+def _others(run: Run, lineage: Lineage) -> list[tuple[RunId, int | None, tuple[TaskId, ...]]]:
+    """The runs behind it, each with the event up to which it counts, and the tasks that do; none where its output
+    does.
+    """
+    subruns = [(one.run, None, ()) for one in lineage.sources if one.kind == "subrun" and one.run is not None]
+    adopted = tuple(one.task for one in lineage.sources if one.kind == "adopted" and one.task is not None)
+    origin = run.started.origin
+    forked = [(origin.run, origin.sequence, adopted)] if origin is not None and adopted else []
+    return [*forked, *subruns]
