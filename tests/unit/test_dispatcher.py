@@ -127,13 +127,13 @@ class Shop:
         self._runs: dict[RunId, dict[TaskId, int]] = {}
         fake: Any = self
         self.dispatcher = Dispatcher(
-            fake, fake, lambda run: False, lambda tenant: self.weights.get(tenant, 1.0), lambda run, candidate: True
+            fake, fake, lambda run: False, lambda tenant: self.weights.get(tenant, 1.0), lambda run, candidate: None
         )
 
     def peers(self, wanted: CapabilityRange) -> str:
         return str(wanted)
 
-    def choose(self, peers: str, want: Want, state: Any, now: datetime, may: object) -> str | None:
+    def choose(self, peers: str, want: Want, state: Any, now: datetime, bars: object) -> str | None:
         self.asked[peers] += 1
         return "agent" if self.places and state.run != self.picky else None
 

@@ -26,6 +26,7 @@ class AgentFacts(msgspec.Struct, frozen=True):
     name: str
     tags: frozenset[str] = frozenset()
     """What the operator says of it: the setting `agent_tags`."""
+    quarantined: bool = False
 
 
 class CapabilityFacts(msgspec.Struct, frozen=True):
@@ -119,7 +120,7 @@ def run_facts(reference: str, organisation: str, tenant: str) -> RunFacts:
     return RunFacts(name, version, organisation, tenant)
 
 
-def agent_facts(agent: AgentId, tags: frozenset[str] = frozenset()) -> AgentFacts:
+def agent_facts(agent: AgentId, tags: frozenset[str] = frozenset(), *, quarantined: bool = False) -> AgentFacts:
     """The facts of the agent with this id, `spiffe://ORGANISATION/agent/NAME`."""
     organisation, _, name = agent.removeprefix("spiffe://").partition("/agent/")
-    return AgentFacts(agent, organisation, name, tags)
+    return AgentFacts(agent, organisation, name, tags, quarantined)

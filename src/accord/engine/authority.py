@@ -24,6 +24,7 @@ from accord.domain.policy import (
     run_facts,
 )
 from accord.domain.run import Run
+from accord.engine.holds import Holds
 from accord.engine.peers import Candidate
 from accord.errors import Forbidden
 from accord.ports import Policy
@@ -35,10 +36,13 @@ KEPT: Final = 65_536
 class Authority:
     """What the engine asks the policy. Facts are looked up once: the policy is asked with every hand-off, twice."""
 
-    def __init__(self, policy: Policy, organisation: str, tags: Mapping[AgentId, frozenset[str]]) -> None:
+    def __init__(
+        self, policy: Policy, organisation: str, tags: Mapping[AgentId, frozenset[str]], holds: Holds | None = None
+    ) -> None:
         self.policy = policy
         self._organisation = organisation
         self._tags = tags
+        self._holds = holds
         self._agent = lru_cache(KEPT)(self._agent_facts)
         self._run = lru_cache(KEPT)(self._run_facts)
 
@@ -49,19 +53,27 @@ class Authority:
     ) -> Decision:
         """May the agent execute this capability, `name@version`, of this run, or see, data with these labels?"""
         facts = self._run(run.started.template, run.started.by)
-        return self.policy.decide(HandOff(action, self._agent(agent), _capability_facts(capability), facts, labels))
+        return self.policy.decide(
+            HandOff(
+                action, self._agent(agent, self._is_quarantined(agent)), _capability_facts(capability), facts, labels
+            )
+        )
 
-    def may_be_given(self, run: Run, candidate: Candidate) -> bool:
-        """Whether the agent may be given a task of this run."""
-        return self.of_agent("execute", run, candidate.agent, candidate.capability).allowed
+    def bar(self, run: Run, candidate: Candidate) -> str | None:
+        """Why the agent may not be given a task of this run; None where it may."""
+        decision = self.of_agent("execute", run, candidate.agent, candidate.capability)
+        return None if decision.allowed else decision.words()
 
     def authorization(self, decision: Decision) -> Authorization | None:
         """What the journal keeps of a decision; None where it rests on what ships with Accord."""
         source = self.policy.source
         return None if source.shipped else Authorization(source.digest, decision.reasons)
 
-    def _agent_facts(self, agent: AgentId) -> AgentFacts:
-        return agent_facts(agent, self._tags.get(agent, frozenset()))
+    def _is_quarantined(self, agent: AgentId) -> bool:
+        return self._holds is not None and agent in self._holds.quarantined
+
+    def _agent_facts(self, agent: AgentId, quarantined: bool) -> AgentFacts:
+        return agent_facts(agent, self._tags.get(agent, frozenset()), quarantined=quarantined)
 
     # -- principals ----------------------------------------------------------------------------------------------
 

@@ -52,13 +52,13 @@ class Dispatcher:
         router: Router,
         is_held: Callable[[Run], bool],
         weigh: Weigh,
-        may: Callable[[Run, Candidate], bool],
+        bars: Callable[[Run, Candidate], str | None],
     ) -> None:
         self._registry = registry
         self._router = router
         self._is_held = is_held
         self._weigh = weigh
-        self._may = may
+        self._bars = bars
         self._lanes: OrderedDict[str, Lane] = OrderedDict()  # who was served last is last
         self._parked: dict[RunId, dict[str, Parked]] = {}
         self._later: list[tuple[datetime, RunId, TaskId]] = []
@@ -189,7 +189,7 @@ class Dispatcher:
                 self._look_again(run, task, now)
                 continue
             peers = self._registry.peers(lane.wanted)
-            choice = self._router.choose(peers, want, run.state(task), now, partial(self._may, run))
+            choice = self._router.choose(peers, want, run.state(task), now, partial(self._bars, run))
             if choice is not None:
                 lane.serve()
                 return Proposal(run_id, task, want, choice)

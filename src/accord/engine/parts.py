@@ -151,11 +151,11 @@ class Parts:
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)
         self.policies = Policies(ports.policy, journal, ports.blobs, clock)
         self.holds = Holds(self.router)
-        self.authority = Authority(ports.policy, identity.organisation, tuning.agent_tags)
+        self.authority = Authority(ports.policy, identity.organisation, tuning.agent_tags, self.holds)
         self.doubts = Doubts()
         self.library = Library(ports.blobs)
-        may = self.authority.may_be_given
-        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, may)
+        bars = self.authority.bar
+        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, bars)
         self.timers = Timers(clock, self.dispatcher.next_due)
         self.ledger = Ledger(journal, self.documents, self.library, self.registry, clock)
         bounds = Bounds(tuning.max_runs, tuning.max_waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 from datetime import datetime
@@ -16,6 +17,8 @@ from accord.engine.peers import Candidate, Offers, Peers
 from accord.engine.presence import FOR_EVER
 from accord.engine.registry import Registry
 from accord.ports import Ids
+
+logger = logging.getLogger("accord.router")
 
 FEW = 16
 """Up to so many agents that may have room, all are looked at."""
@@ -94,12 +97,12 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
         return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; {among}"
 
 
-May = Callable[[Candidate], bool]
-"""Whether the policy lets an agent have the task."""
+Bars = Callable[[Candidate], str | None]
+"""Why the policy does not let an agent have the task; None where it does."""
 
 
-def _anybody(_: Candidate) -> bool:
-    return True
+def _nobody(_: Candidate) -> None:
+    """Bars nobody."""
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -124,6 +127,7 @@ class Router:
         self._of_offer: Counter[tuple[AgentId, str]] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
         self._held_back: frozenset[AgentId] = frozenset()
+        self._told: set[str] = set()
         self.breakers = Breakers()
         self.commons = Commons()
 
@@ -197,27 +201,37 @@ class Router:
         """How many attempts are under way of each capability that has a limit, where there are any."""
         return {name: held for name in self._limits if (held := self._of_capability[name])}
 
-    def choose(self, peers: Peers, want: Want, state: TaskState, now: datetime, may: May = _anybody) -> Choice | None:
+    def choose(self, peers: Peers, want: Want, state: TaskState, now: datetime, bars: Bars = _nobody) -> Choice | None:
         """The peer that can be expected to give a good result first, of all or, where many may have room, of some that
         are drawn; None where nobody has room that may have the task. Of one agent the newest version that has room.
         """
         if self._is_at_limit(peers, now):
             return None
         if want.agent is not None and want.agent in peers and want.agent not in self.held_back:
-            offers = _permitted(peers.of(want.agent), may)
+            offers = _permitted(peers.of(want.agent), bars)
             if offers:
                 return self._best(self._with_room([offers], peers, now), "1 of 1")
         passed = {*want.avoid, *_busy_with(state)}
         failed = passed | _failed_at(state)
         # Whoever failed at this task before is asked again where nobody else has room.
-        if len(failed) > len(passed) and (choice := self._best_without(failed, peers, now, may)) is not None:
+        if len(failed) > len(passed) and (choice := self._best_without(failed, peers, now, bars)) is not None:
             return choice
         if self._others(peers, passed):
-            choice = self._best_without(passed, peers, now, may)
-            if choice is not None or may is _anybody or self._any_other_may(peers, passed, may):
+            choice = self._best_without(passed, peers, now, bars)
+            if choice is not None or bars is _nobody or self._any_other_may(peers, passed, bars):
                 return choice
-        fitting = self._least_used(peers, want, state, may)
+        fitting = self._least_used(peers, want, state, bars)
+        if not fitting and bars is not _nobody:
+            self._tell_barred(peers, bars)
         return self._best(self._with_room(fitting, peers, now), f"1 of {len(fitting)}")
+
+    def _tell_barred(self, peers: Peers, bars: Bars) -> None:
+        """Tell once that all who are present are barred: the task waits for somebody who may have it."""
+        why = {bars(one) for one in peers.candidates}
+        told = f"{peers.capability}: {'; '.join(sorted(one for one in why if one))}"
+        if len(peers) and None not in why and told not in self._told:
+            self._told.add(told)
+            logger.warning("nobody who is present may be given a task of %s", told)
 
     def any_room(self, peers: Peers, now: datetime) -> bool:
         """Whether any of these, if not the one that is wanted, could take something more."""
@@ -233,39 +247,40 @@ class Router:
         """How many peers there are but those that are held back, or passed over."""
         return len(peers) - sum(agent in peers for agent in self.held_back | passed)
 
-    def _any_other_may(self, peers: Peers, passed: Set[AgentId], may: May) -> bool:
+    def _any_other_may(self, peers: Peers, passed: Set[AgentId], bars: Bars) -> bool:
         """Whether one of the others may have the task, with or without room."""
         others = (one for one in peers.all() if one[0].agent not in self.held_back and one[0].agent not in passed)
-        return any(_permitted(offers, may) for offers in others)
+        return any(_permitted(offers, bars) for offers in others)
 
-    def _best_without(self, passed: Set[AgentId], peers: Peers, now: datetime, may: May) -> Choice | None:
+    def _best_without(self, passed: Set[AgentId], peers: Peers, now: datetime, bars: Bars) -> Choice | None:
         """The best of the others; None where none of them has room."""
-        found, are_all, denied = self._looked_at(peers, passed, now, may)
+        found, are_all, barred = self._looked_at(peers, passed, now, bars)
         others = self._others(peers, passed)
         among = f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}"
-        barred = f", {denied} barred by policy" if denied else ""
-        return self._best(found, among + self._out_words(peers) + barred)
+        return self._best(found, among + self._out_words(peers) + _barred_words(barred))
 
     def _looked_at(
-        self, peers: Peers, passed: Container[AgentId], now: datetime, may: May
-    ) -> tuple[list[tuple[Candidate, Measure]], bool, int]:
-        """Peers with room, without those that are passed over, whether these are all, and how many the policy bars."""
+        self, peers: Peers, passed: Container[AgentId], now: datetime, bars: Bars
+    ) -> tuple[list[tuple[Candidate, Measure]], bool, list[str]]:
+        """Peers with room, without those passed over; whether these are all; and why the policy bars others."""
         self._registry.reopen_due(now)
         found: list[tuple[Candidate, Measure]] = []
-        place = denied = 0
+        barred: list[str] = []
+        place = 0
         while place < peers.open and (len(found) < LOOKED_AT or peers.open <= FEW):
             offers = peers.at(place) if peers.open <= FEW else peers.draw(place, self._ids.uniform())
             if offers[0].agent in passed:
                 place += 1
             elif (measured := self._open(peers, place, now)) is not None:
                 place += 1
-                if may(measured[0]):
+                why = bars(measured[0])
+                if why is None:
                     found.append(measured)
-                elif (other := self._first(_permitted(offers, may), peers, now)) is not None:
+                elif (other := self._first(_permitted(offers, bars), peers, now)) is not None:
                     found.append(other)
                 else:
-                    denied += 1
-        return found, place == peers.open, denied
+                    barred.append(why)
+        return found, place == peers.open, barred
 
     def _open(self, peers: Peers, place: int, now: datetime) -> tuple[Candidate, Measure] | None:
         """The open agent at this place, with what can be expected of it; it is shut where it may be given nothing."""
@@ -350,12 +365,12 @@ class Router:
         self._registry.reopen(held.agent)
         return load
 
-    def _least_used(self, peers: Peers, want: Want, state: TaskState, may: May) -> list[Offers]:
+    def _least_used(self, peers: Peers, want: Want, state: TaskState, bars: Bars) -> list[Offers]:
         """Who may be asked where each of the peers is avoided or has a copy of the task: nobody is avoided where all
         are, and copies go to different agents as far as there are any.
         """
         present = (offers for offers in peers.all() if offers[0].agent not in self.held_back)
-        allowed = [permitted for offers in present if (permitted := _permitted(offers, may))]
+        allowed = [permitted for offers in present if (permitted := _permitted(offers, bars))]
         others = [offers for offers in allowed if offers[0].agent not in want.avoid] or allowed
         used = Counter(_busy_with(state))
         fewest = min((used[offers[0].agent] for offers in others), default=0)
@@ -370,9 +385,14 @@ class Router:
         return held >= limit or self.commons.left_until(name, name, limit, held, now) is not None
 
 
-def _permitted(offers: Offers, may: May) -> Offers:
+def _barred_words(barred: Sequence[str]) -> str:
+    """How many agents the policy bars, and why, for the journal."""
+    return f", {len(barred)} barred by policy: {'; '.join(sorted(set(barred)))}" if barred else ""
+
+
+def _permitted(offers: Offers, bars: Bars) -> Offers:
     """Those versions of what an agent offers that it may be given; none of them perhaps."""
-    return offers if may is _anybody else [one for one in offers if may(one)]
+    return offers if bars is _nobody else [one for one in offers if bars(one) is None]
 
 
 def _worth(attempt: Attempt) -> float:

@@ -41,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     action: AgentAction | Right
     agent: Annotated[AgentId, msgspec.Meta(pattern=AGENT_ID_PATTERN)] | None = None
     tags: tuple[str, ...] = ()
+    quarantined: bool = False
     capability: Versioned | None = None
     principal: str | None = None
     role: Role | None = None
@@ -62,7 +63,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
             assert self.agent and self.capability and self.template  # noqa: S101, PT018 - `_faults` has looked
             name, _, version = self.capability.partition("@")
             run = run_facts(self.template, self.organisation, self.tenant)
-            facts = agent_facts(self.agent, frozenset(self.tags))
+            facts = agent_facts(self.agent, frozenset(self.tags), quarantined=self.quarantined)
             return HandOff(self.action, facts, CapabilityFacts(name, version), run, frozenset(self.labels))
         who = Principal(
             name=self.principal or "",
@@ -105,6 +106,7 @@ def asked_of(request: Request) -> Asked:
             action=request.action,
             agent=agent.id,
             tags=tuple(sorted(agent.tags)),
+            quarantined=agent.quarantined,
             capability=f"{one.name}@{one.version}",
             organisation=run.organisation,
             template=f"{run.template}@{run.version}",

@@ -51,13 +51,17 @@ def _of_hand_off(request: HandOff, words: list[str]) -> Iterator[Neighbour]:
     for word in words:
         one = _AGENT.fullmatch(word)
         if one is not None:
-            other = agent_facts(agent.id.__class__(word), agent.tags)
+            other = agent_facts(agent.id.__class__(word), agent.tags, quarantined=agent.quarantined)
             yield Neighbour(f"the agent {word}", msgspec.structs.replace(request, agent=other))
         for organisation, name in ((word, agent.name), (agent.organisation, word)):
-            other = agent_facts(agent.id.__class__(f"spiffe://{organisation}/agent/{name}"), agent.tags)
+            id_ = agent.id.__class__(f"spiffe://{organisation}/agent/{name}")
+            other = agent_facts(id_, agent.tags, quarantined=agent.quarantined)
             if one is None and "/" not in word and other != agent:
                 what = "organisation" if name == agent.name else "name"
                 yield Neighbour(f"the agent's {what} {word}", msgspec.structs.replace(request, agent=other))
+    turned = msgspec.structs.replace(agent, quarantined=not agent.quarantined)
+    told = "no quarantine" if agent.quarantined else "quarantine"
+    yield Neighbour(f"the agent's {told}", msgspec.structs.replace(request, agent=turned))
     for tags, told in _toggled(agent.tags, words, "tag"):
         other = msgspec.structs.replace(agent, tags=tags)
         yield Neighbour(f"the agent's {told}", msgspec.structs.replace(request, agent=other))

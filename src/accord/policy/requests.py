@@ -52,7 +52,12 @@ def _entity(kind: str, id_: str, attributes: dict[str, Any], parents: Sequence[d
 
 
 def _agent(agent: AgentFacts) -> dict[str, Any]:
-    known = {"organisation": agent.organisation, "name": agent.name, "tags": sorted(agent.tags)}
+    known = {
+        "organisation": agent.organisation,
+        "name": agent.name,
+        "tags": sorted(agent.tags),
+        "quarantined": agent.quarantined,
+    }
     return _entity("Agent", agent.id, known)
 
 

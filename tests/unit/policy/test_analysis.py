@@ -63,7 +63,14 @@ def atoms(fields: tuple[str, ...], field_sets: tuple[str, ...], entities: tuple[
         st.builds("{} == {}".format, field_set, either_set),
         st.builds("{}.isEmpty()".format, field_set),
         st.sampled_from(
-            ["principal is Agent", "resource has tenant", "1 < 2", 'action == Action::"execute"', *entities]
+            [
+                "principal is Agent",
+                "principal has quarantined && principal.quarantined",
+                "resource has tenant",
+                "1 < 2",
+                'action == Action::"execute"',
+                *entities,
+            ]
         ),
     )
 
@@ -114,8 +121,10 @@ hand_offs = st.builds(
     HandOff,
     st.just("execute"),
     st.builds(
-        lambda organisation, name, tags: agent_facts(AgentId(f"spiffe://{organisation}/agent/{name}"), tags),
-        texts, texts, sets,
+        lambda organisation, name, tags, quarantined: agent_facts(
+            AgentId(f"spiffe://{organisation}/agent/{name}"), tags, quarantined=quarantined
+        ),
+        texts, texts, sets, st.booleans(),
     ),
     st.builds(CapabilityFacts, names, st.sampled_from(["1", "2"])),
     runs,
@@ -146,6 +155,8 @@ def is_allowed(found: CedarSet, request: Request) -> bool:
     solver = z3.Solver()
     solver.add(*unknowns.conditions, Translation(unknowns).allows(found.rules))
     solver.add(*(unknowns._texts[name] == literal(value) for name, value in known.items()))
+    if isinstance(request, HandOff):
+        solver.add(unknowns._quarantined == request.agent.quarantined)
     for name, value in unknowns._sets.items():
         for text, member in zip(unknowns.universe.texts, value.members, strict=True):
             solver.add(member == z3.Or(False, *(text == literal(one) for one in sets[name])))

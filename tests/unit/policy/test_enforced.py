@@ -60,7 +60,7 @@ async def test_who_may_not_is_no_candidate_and_the_journal_says_why(tmp_path: Pa
         assert (await stage.run(run)).phase == "completed"
         [event] = await assigned_events(stage, run.id)
         assert event.agent == second.agent.id
-        assert "1 barred by policy" in event.choice
+        assert "1 barred by policy: forbidden by not-first" in event.choice
         assert event.policy is not None
         assert event.policy.by == ("any",)
         assert event.policy.digest == stage.ports.policy.source.digest
@@ -109,9 +109,10 @@ async def test_an_answer_that_is_not_permitted_any_more_is_an_incident_and_someb
         assert list(attempts_of(after)) == ["work/1 cancelled", "work/2 succeeded"]
 
 
-async def test_nobody_may(tmp_path: Path) -> None:
+async def test_nobody_may(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with ruled(tmp_path / "p.cedar", '@id("none") permit (principal is Principal, action, resource);') as stage:
         await stage.enlist(working("first"))
         run = await stage.start(TASK)
         assert (await stage.run(run)).phase == "running"
+        assert "nobody who is present may be given a task of test.work: no policy permits it" in caplog.text
         assert not await assigned_events(stage, run.id)

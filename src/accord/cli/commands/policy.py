@@ -142,6 +142,9 @@ def explain(  # noqa: PLR0913 - each is an option
     tag: Annotated[
         list[str] | None, typer.Option("--tag", metavar="TAG", help="A tag of it. Repeatable.", show_default=False)
     ] = None,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", help="It is in quarantine.", show_default=False)
+    ] = False,
     capability: Annotated[
         str | None,
         typer.Option("--capability", metavar="NAME@VERSION", help="Of which capability.", show_default=False),
@@ -177,7 +180,7 @@ def explain(  # noqa: PLR0913 - each is an option
     words = {"agent": agent, "capability": capability, "principal": principal, "template": template}
     given = {name: value for name, value in words.items() if value is not None}
     lists = {"tags": tuple(tag or ()), "labels": tuple(label or ())}
-    wanted = {"action": asked.value, "role": role.value, "tenant": tenant, **given, **lists}
+    wanted = {"action": asked.value, "role": role.value, "tenant": tenant, "quarantined": quarantined, **given, **lists}
     raise typer.Exit(action.explain(shared, wanted, policies))
 
 

@@ -39,6 +39,7 @@ def _changes(request: Request) -> Iterator[_Change]:
     if isinstance(request, HandOff):
         for tag in sorted(request.agent.tags):
             yield lambda one, tag=tag: replace(one, agent=replace(one.agent, tags=one.agent.tags - {tag}))  # type: ignore[misc]  # as above
+        yield _with("agent", "quarantined", False)
         yield lambda one: _renamed(one, "local", None)
         yield lambda one: _renamed(one, "acme", None)
         yield lambda one: _renamed(one, None, "scout")
@@ -52,7 +53,7 @@ def _changes(request: Request) -> Iterator[_Change]:
         yield from (_with("to", name, known[name]) for name in names)
 
 
-def _with(of: str, name: str, value: str) -> _Change:
+def _with(of: str, name: str, value: object) -> _Change:
     return lambda one: replace(one, **{of: replace(getattr(one, of), **{name: value})})
 
 
@@ -61,4 +62,4 @@ def _renamed(request: Request, organisation: str | None, name: str | None) -> Re
     assert not isinstance(request, Act)  # noqa: S101 - only hand-offs are changed so
     agent = request.agent
     id_ = f"spiffe://{organisation or agent.organisation}/agent/{name or agent.name}"
-    return replace(request, agent=agent_facts(type(agent.id)(id_), agent.tags))
+    return replace(request, agent=agent_facts(type(agent.id)(id_), agent.tags, quarantined=agent.quarantined))

@@ -22,7 +22,7 @@ from accord.domain.policy import (
     Subject,
     TemplateFacts,
 )
-from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Universe, literal, python_text
+from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Truth, Universe, literal, python_text
 
 _RUN: Final = ("template", "version", "organisation", "tenant")
 _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -88,6 +88,7 @@ class Unknowns:
         sought = self._texts.values() if vocabulary.looks_up else ()
         self.universe = Universe([*sought, *map(literal, sorted(vocabulary.literals))], vocabulary.witnesses)
         self._sets: dict[str, TextSet] = {}
+        self._quarantined = z3.Bool("principal.quarantined")
         self.principal = self._entity("principal", kind.principal)
         self.resource = self._entity("resource", kind.resource)
         self.context = self._context()
@@ -99,7 +100,9 @@ class Unknowns:
 
     def _entity(self, of: str, kind: str) -> Entity:
         texts = {name: Text(self._texts[f"{of}.{name}"]) for name in _TEXTS[kind]}
-        return Entity(kind, {**texts, **{name: self._set(f"{of}.{name}") for name in _SETS.get(kind, ())}})
+        sets = {name: self._set(f"{of}.{name}") for name in _SETS.get(kind, ())}
+        truths = {"quarantined": Truth(self._quarantined)} if kind == "Agent" else {}
+        return Entity(kind, {**texts, **sets, **truths})
 
     def _set(self, name: str) -> TextSet:
         self._sets[name] = self.universe.variable(name)
@@ -135,6 +138,7 @@ class Unknowns:
                 organisation,
                 name,
                 self._elements(model, "principal.tags"),
+                z3.is_true(model.eval(self._quarantined, model_completion=True)),
             )
             action: AgentAction = "see" if self.kind.action == "see" else "execute"
             capability = CapabilityFacts(text("resource.name"), text("resource.version"))
