@@ -28,7 +28,7 @@ from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
 from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys.named import key_of
-from accord.keys.opening import open_keys
+from accord.keys.opening import open_keys, wrapper_of
 from accord.keys.private import fault
 from accord.keys.short import delegating
 from accord.machine import RandomIds, SystemClock
@@ -72,8 +72,16 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         from accord.policy.live import open_policy  # noqa: PLC0415 - Cedar takes a while to import
 
         policy = await open_policy(settings.policies)
-        clock, ids = SystemClock(), RandomIds()
-        ports = Ports(journal=journal, blobs=blobs, bus=bus, keys=keys, clock=clock, ids=ids, policy=policy)
+        ports = Ports(
+            journal=journal,
+            blobs=blobs,
+            bus=bus,
+            keys=keys,
+            clock=SystemClock(),
+            ids=RandomIds(),
+            policy=policy,
+            wrapper=wrapper_of(settings.custody, keys),
+        )
         identity = Identity(
             id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
             organisation=settings.organisation,
@@ -83,6 +91,7 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
         lifetime = timedelta(seconds=settings.delegated_key_s)
         parts.delegates.use(delegating(settings.delegate_keys, lifetime, OF_ORCHESTRATORS))
+        await parts.data_keys.try_out()
         yield await stack.enter_async_context(Node(parts))
 
 
@@ -200,6 +209,7 @@ def tuning_of(settings: Settings) -> Tuning:
         max_waiting=settings.max_waiting,
         tenant_weights=settings.tenant_weights,
         capability_limits=settings.capability_limits,
+        encrypt_payloads=settings.encrypt_payloads,
         system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),
         agent_tags={agent: frozenset(tags) for agent, tags in settings.agent_tags.items()},
         delegated_for=timedelta(seconds=settings.delegated_key_s),
@@ -219,7 +229,7 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     options = WorkerOptions(
         registry=registry_id(identity.organisation),
         drain_within=DRAIN_WITHIN,
-        payloads=BlobPayloads(ports.blobs),
+        payloads=BlobPayloads(ports.blobs, node.parts.permits.refuse_encrypted),
         delegating=None if how is None else structs.replace(how, kinds=OF_AGENTS),
     )
     workers: list[Worker] = []

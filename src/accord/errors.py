@@ -27,11 +27,14 @@ AccordError
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+ERASED: Final = "ACC872"
+"""The code of what cannot be read any more because its run was erased."""
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):

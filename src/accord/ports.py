@@ -232,7 +232,25 @@ class Replicas(Protocol):
         ...
 
 
-class Journal(Sightings, Replicas, Protocol):
+class DataKeys(Protocol):
+    """The data keys of runs, wrapped: the only thing beside a history that is taken away for good."""
+
+    async def keep_data_key(self, run: RunId, wrapped: bytes) -> bytes | None:
+        """Keep the key of a run that has none; returns what is kept now, None where that was erased."""
+        ...
+
+    async def data_keys(self, runs: Sequence[RunId]) -> dict[RunId, bytes | None]:
+        """Of those of these runs that ever had a key: what is kept, None where that was erased."""
+        ...
+
+    async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
+        """Take away the keys of these runs. No key is kept for them again, and nothing brings them back but an older
+        copy of the store. Again is no error, nor is a run that has none.
+        """
+        ...
+
+
+class Journal(Sightings, Replicas, DataKeys, Protocol):
     """The append-only, hash-chained events of all streams: the only truth.
 
     Everything is durable when the call returns, and nothing of it is there when the call raises, unless it raises
@@ -510,6 +528,29 @@ class Policy(Protocol):
 
         Raises BadInput, once for each change, where the new set has faults.
         """
+        ...
+
+
+class DataKey(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    """A key that encrypts documents, as it is and as it is kept."""
+
+    plain: bytes
+    """32 bytes."""
+    wrapped: bytes
+
+    def __repr__(self) -> str:
+        return "DataKey(…)"
+
+
+class KeyWrapper(Protocol):
+    """Makes data keys, and wraps them under a key that never leaves it."""
+
+    async def data_key(self, context: bytes) -> DataKey:
+        """A new data key, which is unwrapped with the same context alone. Raises KeyUnusable."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key. Raises KeyUnusable where it was wrapped elsewhere, for another context, or was changed."""
         ...
 
 

@@ -227,6 +227,19 @@ class Service(Protocol):
         """Carry out a command on a run, whichever process owns it. Raises what it is refused with."""
         ...
 
+    async def erase(self, run: RunId, *, by: str, reason: str = "") -> list[RunId]:
+        """Make the documents of an encrypted run that has ended unreadable, and those of the runs that did its tasks;
+        returns all of these runs. Who has asked for it is in their histories, whose chains still hold. Again is no
+        error.
+
+        Raises:
+            NotFound: there is no such run.
+            TransitionRefused: one of them has not ended.
+            Refused: it is not encrypted, or does a task of another run, with which it goes.
+            KeyUnusable: nothing here can do it.
+        """
+        ...
+
     async def signal(
         self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
     ) -> None:

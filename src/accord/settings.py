@@ -100,6 +100,9 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bus_password_file: str | None = None
     """Holds what proves the bus's user, where its URL has no password: a password; for NATS, an nkey's seed or a
     credentials file as well."""
+    encrypt_payloads: bool = False
+    """Whether inputs, outputs and contexts of runs that begin are encrypted, each run's under a key of its own that
+    `accord runs erase` destroys."""
     keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0
     """How long ended runs are kept."""
     keep_incident_days: Annotated[float, Meta(gt=0, le=36_500)] = 365.0
@@ -210,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bus: BusAddress | None = None
     """What carries messages; None where it is this process's memory."""
     bus_password_file: Path | None = None
+    encrypt_payloads: bool = False
     keep_days: float = 90.0
     keep_incident_days: float = 365.0
     max_incidents: int = 10_000

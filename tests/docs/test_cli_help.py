@@ -35,7 +35,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
     promised = {
         "run", "plan", "verify", "doctor", "version",
         "runs list", "runs show", "runs watch", "runs pause", "runs resume", "runs cancel", "runs rollback",
-        "runs fork", "runs retry", "runs signal", "runs budget",
+        "runs erase", "runs fork", "runs retry", "runs signal", "runs budget",
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "journal prune", "journal backup", "journal export",
         "journal checkpoints", "journal prove", "journal witness", "runs lineage",

@@ -6,13 +6,14 @@ import logging
 
 import pytest
 
-from accord.testing.storms import replay, replica_storm, storm
+from accord.testing.storms import encrypted_storm, replay, replica_storm, storm
 from accord.testing.world import simulated
 
 SEEDS = 80
 CHUNK = 20
 REPLICA_SEEDS = 16
 REPLICA_CHUNK = 8
+ENCRYPTED_SEEDS = 4
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +42,8 @@ def failures_of(first: int, count: int, *, replicas: bool) -> list[str]:
         except Exception as error:
             failures.append(f"seed {seed}: {error}\n  {replay(seed, replicas=replicas)}")
     return failures
+
+
+@pytest.mark.parametrize("seed", range(ENCRYPTED_SEEDS))
+def test_every_storm_over_encrypted_runs_comes_out_right(seed: int) -> None:
+    assert simulated(seed, encrypted_storm)

@@ -190,6 +190,12 @@ class Client:
         """Stop a run, and undo what its template says; nothing is undone any more where it `gives_up`."""
         return await self._act(run, "cancel", {"reason": reason, "gives_up": gives_up})
 
+    async def erase(self, run: str, *, reason: str = "") -> tuple[RunId, ...]:
+        """Make the documents of an encrypted run that has ended unreadable, for good; returns it and the runs that did
+        its tasks.
+        """
+        return tuple(await self.service().erase(RunId(run), by="", reason=reason))
+
     async def retry(self, run: str, task: str) -> RunState:
         """Try a failed or cancelled task again."""
         return await self._act(run, "retry", {"task": task})

@@ -52,7 +52,7 @@ from accord.views.approvals import ApprovalPage, open_approval
 from accord.views.incidents import IncidentDocument, incident_of
 from accord.views.records import StoredEvent, StoredEvents
 from accord.views.result import Result
-from accord.views.runs import ListedRun, RunState
+from accord.views.runs import Erased, ListedRun, RunState
 from accord.views.templates import TemplateDocument
 
 ASKED_AT_ONCE: Final = 200
@@ -123,6 +123,10 @@ class Remote:
         """Carry out a command on a run."""
         action, body = _request_of(command)
         await self._connection.post(f"{_at(run)}/{action}", body, RunState, once=once)
+
+    async def erase(self, run: RunId, *, by: str, reason: str = "") -> list[RunId]:
+        """Make the documents of a run unreadable."""
+        return list((await self._connection.post(f"{_at(run)}/erase", {"reason": reason}, Erased)).erased)
 
     async def signal(
         self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
@@ -224,13 +228,13 @@ class Remote:
 
     async def data(self, document: Document) -> bytes:
         """The document's exact bytes."""
-        return document.data or await self._blob(document.sha256)
+        if document.encrypted is None:
+            return document.data or await self._blob(document.sha256)
+        data = await self._connection.data_for("/v1/documents/decrypt", document)
+        return _checked(data, document.sha256)
 
     async def _blob(self, digest: Digest) -> bytes:
-        data = await self._connection.data(f"/v1/documents/{digest}")
-        if sha256(data).hexdigest() != digest:
-            raise StoreCorrupt.of("ACC976", f"what the server has sent as {digest} is something else")
-        return data
+        return _checked(await self._connection.data(f"/v1/documents/{digest}"), digest)
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
@@ -384,6 +388,13 @@ class Remote:
     async def remove_webhook(self, webhook: str, *, by: str) -> Webhook:
         """Tell an endpoint nothing any more."""
         return await self._connection.delete(f"/v1/webhooks/{quote(webhook, safe='')}", Webhook)
+
+
+def _checked(data: bytes, digest: Digest) -> bytes:
+    """The bytes, which have this digest. Raises StoreCorrupt."""
+    if sha256(data).hexdigest() != digest:
+        raise StoreCorrupt.of("ACC976", f"what the server has sent as {digest} is something else")
+    return data
 
 
 def _at(run: RunId) -> str:

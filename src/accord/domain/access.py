@@ -11,7 +11,7 @@ import msgspec
 Role = Literal["viewer", "operator", "author", "admin"]
 """Each may do all that those before it may."""
 
-Right = Literal["look", "run", "control", "approve", "publish", "enrol", "administer"]
+Right = Literal["look", "run", "control", "approve", "publish", "enrol", "administer", "erase"]
 
 KEY_NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 """Names of API keys: the journal calls those who show them so. Names of tokens' bearers have an `@`: none is both."""
@@ -32,6 +32,7 @@ RIGHTS: Final[Mapping[Right, tuple[Role, str]]] = {
     "publish": ("author", "publish templates"),
     "enrol": ("admin", "enrol agents, and revoke their keys"),
     "administer": ("admin", "issue, list and revoke API keys; manage webhooks"),
+    "erase": ("admin", "make the documents of encrypted runs unreadable"),
 }
 """Every right, the least role that has it by the policies that ship with Accord, and what it allows. What is enforced
 is the policy: each right is an action there.

@@ -65,6 +65,13 @@ class Rollback(_Command, frozen=True, kw_only=True, tag="rollback"):
     by: str
 
 
+class Erase(_Command, frozen=True, kw_only=True, tag="erase"):
+    """Write down that the documents of a run that has ended are made unreadable."""
+
+    by: str
+    reason: str = ""
+
+
 class Signal(_Command, frozen=True, kw_only=True, tag="signal"):
     """Give a value to the task that waits for it: by the signal's name, or (approvals, reviews) by the task."""
 
@@ -225,7 +232,7 @@ class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
     renewed: frozenset[LeaseToken] = frozenset()
 
 
-ControlCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Signal
+ControlCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Erase | Signal
 EngineCommand = (
     Start
     | Assign

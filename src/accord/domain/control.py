@@ -18,7 +18,7 @@ from accord.domain.progress import stop_tasks
 from accord.domain.run import Run
 from accord.errors import NotFound, TransitionRefused
 
-__all__ = ["adoptable", "cancel", "pause", "resume", "retry", "rollback"]
+__all__ = ["adoptable", "cancel", "erase", "pause", "resume", "retry", "rollback"]
 
 
 def pause(draft: Draft, command: c.Pause) -> None:
@@ -44,6 +44,16 @@ def cancel(draft: Draft, command: c.Cancel) -> None:
     draft.emit(e.RunCancelling(at=draft.now, by=command.by, reason=command.reason, gives_up=command.gives_up))
     busy = [task for task in draft.run.busy if command.gives_up or undone_id(task) is None]
     stop_tasks(draft, busy, "the run is cancelled")
+
+
+def erase(draft: Draft, command: c.Erase) -> None:
+    """Write down who has had the run's documents made unreadable, and why; once."""
+    run = draft.run
+    if not run.ended:
+        hint = f"cancel it, or wait for its end: accord runs cancel {run.id}"
+        raise TransitionRefused.of("ACC863", f"the run is {run.phase}: what it works with is not erased", hint=hint)
+    if run.erased is None:
+        draft.emit(e.RunErased(at=draft.now, by=command.by, reason=command.reason))
 
 
 # -- doing again -------------------------------------------------------------------------------------------------

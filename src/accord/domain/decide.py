@@ -41,6 +41,7 @@ _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.Cancel: control.cancel,
     c.RetryTask: control.retry,
     c.Rollback: control.rollback,
+    c.Erase: control.erase,
     c.Signal: signal.signal,
 }
 

@@ -7,10 +7,21 @@ from hashlib import sha256
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from accord.domain.ids import Digest
+from accord.domain.ids import Digest, RunId
 
 INLINE_BYTES = 16 * 1024
 """Documents up to this length are carried in events; longer ones live in the blob store."""
+
+
+class Encrypted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A document's bytes, under the data key of a run: AES-256-GCM, which only that run's key opens."""
+
+    key: RunId
+    """The run whose data key it is."""
+    data: str = ""
+    """What the key opens, in base64; empty where it is in the blob store."""
+    digest: Digest | None = None
+    """Names it in the blob store."""
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, gc=False):
@@ -19,11 +30,12 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, gc=Fal
     sha256: Digest
     length_bytes: int = msgspec.field(name="len")
     inline: Raw | UnsetType = UNSET
-    """The bytes as JSON inside of the event's JSON; unset where they are in the blob store."""
+    """The bytes as JSON inside of the event's JSON; unset where they are in the blob store, or encrypted."""
+    encrypted: Encrypted | None = None
 
     @property
     def data(self) -> bytes | None:
-        """The bytes, None where they are in the blob store."""
+        """The bytes, None where they are in the blob store, or encrypted."""
         return bytes(self.inline) if isinstance(self.inline, Raw) else None
 
     def __eq__(self, other: object) -> bool:

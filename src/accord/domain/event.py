@@ -108,6 +108,13 @@ class RunCompleted(_Event, frozen=True, kw_only=True, tag="run.completed"):
     output: Document
 
 
+class RunErased(_Event, frozen=True, kw_only=True, tag="run.erased"):
+    """The data key of a run that had ended is destroyed: its documents, which were encrypted, can be read no more."""
+
+    by: str
+    reason: str = ""
+
+
 class BudgetSet(_Event, frozen=True, kw_only=True, tag="run.budget_set"):
     """From now on all attempts of the run may cost so much together, what was spent before included."""
 
@@ -379,6 +386,7 @@ RunEvent = (
     | RunFailing
     | RunFailed
     | RunCompleted
+    | RunErased
 )
 RollbackEvent = RollbackStarted | RollbackFinished
 TaskEvent = (

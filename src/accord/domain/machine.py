@@ -100,7 +100,7 @@ ATTEMPT: Mapping[tuple[AttemptPhase | None, type], AttemptPhase] = {
 """One assignment of a task to one agent, under one lease."""
 
 PHASELESS: frozenset[type] = frozenset(
-    {e.RunPaused, e.RunResumed, e.BudgetSet, e.SubrunEnded, e.SignalReceived, e.SignalTaken}
+    {e.RunPaused, e.RunResumed, e.RunErased, e.BudgetSet, e.SubrunEnded, e.SignalReceived, e.SignalTaken}
 )
 """Events that change the phase of nothing."""
 

@@ -65,6 +65,12 @@ def _unpaused(run: Run, event: e.Event) -> Run:
     return replace(run, paused=False, paused_by="", paused_at=None, rested=run.rest(event.at))
 
 
+def _erased(run: Run, event: e.RunErased) -> Run:
+    if not run.ended or run.erased is not None:
+        raise TransitionRefused.of("ACC864", f"the run is {run.phase if run.erased is None else 'erased already'}")
+    return replace(run, erased=event)
+
+
 def _budget_set(run: Run, event: e.BudgetSet) -> Run:
     return replace(run, max_cost=event.max_cost)
 
@@ -126,6 +132,8 @@ def _to_undo(run: Run, tasks: tuple[TaskId, ...]) -> Iterator[TaskId]:
 
 
 def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
+    if run.erased is not None:
+        raise TransitionRefused.of("ACC864", "the run is erased: there is nothing left that it could go on with")
     run = replace(run, phase=next_run(run.phase, event), problem=None, fault=None, output=None, gave_up=False)
     undoing, groups = _joined(run, event)
     for task in undoing:
@@ -442,6 +450,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.RunFailing: _run_failing,
     e.RunFailed: _run_failed,
     e.RunCompleted: _run_completed,
+    e.RunErased: _erased,
     e.RollbackStarted: _rollback_started,
     e.RollbackFinished: _rollback_finished,
     e.TaskExpanded: _expanded,

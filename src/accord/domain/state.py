@@ -208,6 +208,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What all its attempts, and the runs that did its tasks, have cost."""
     max_cost: Decimal | None = None
     """The budget that somebody has set in place of the template's."""
+    erased: e.RunErased | None = None
+    """Who has had its documents made unreadable."""
     updated_at: datetime
 
     @property

@@ -45,7 +45,9 @@ class Controls:
         self, run: RunId, value: Any, *, by: str, name: str, task: TaskId | None, once: str | None
     ) -> None:
         """See `Service.signal`."""
-        payload = self._parts.documents.document(orjson.dumps(value))
+        cipher = self._parts.data_keys.at_hand(run) or await self._parts.data_keys.find(run)
+        with self._parts.documents.under(cipher):
+            payload = self._parts.documents.document(orjson.dumps(value))
         await self._parts.documents.store()
         await self.control(run, c.Signal(payload=payload, by=by, name=name, task=task), once=once)
 

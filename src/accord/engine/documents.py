@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
 import orjson
 import rfc8785
 
-from accord.domain.document import Document, document_of
+from accord.domain.document import Document, Encrypted, document_of
 from accord.domain.ids import Digest
 from accord.domain.large import is_large, reference
 from accord.domain.scope import DocumentMissing
+from accord.encryption import Cipher, text_in
+from accord.engine.data_keys import DataKeys
 from accord.errors import ExpressionInvalid, NotFound, Problem
 from accord.ports import BlobStore
 
@@ -26,8 +29,10 @@ class Documents:
     allows.
     """
 
-    def __init__(self, blobs: BlobStore, *, limit_bytes: int = 64 << 20) -> None:
+    def __init__(self, blobs: BlobStore, keys: DataKeys | None = None, *, limit_bytes: int = 64 << 20) -> None:
         self._blobs = blobs
+        self._keys = keys
+        self._cipher: Cipher | None = None
         self._limit_bytes = limit_bytes
         self._held_bytes = 0
         self._parsed: OrderedDict[Digest, tuple[Any, int]] = OrderedDict()
@@ -44,6 +49,8 @@ class Documents:
         if is_large(document):
             return reference(document)
         data = document.data
+        if data is None and document.length_bytes <= SMALL_BYTES:
+            data = self._decrypted_now(document)
         if data is not None and document.length_bytes <= SMALL_BYTES:
             return orjson.loads(data)
         known = self._parsed.get(document.sha256)
@@ -52,6 +59,8 @@ class Documents:
             return known[0]
         if document.sha256 in self.lost:
             raise ExpressionInvalid(*self.lost[document.sha256])
+        if data is None:
+            data = self._decrypted_now(document)
         if data is None:
             raise DocumentMissing(document)
         return self._keep(document, data)
@@ -82,7 +91,7 @@ class Documents:
 
     async def fetch(self, document: Document) -> None:
         """Put a large document at hand. Raises NotFound, StoreCorrupt, StoreUnavailable."""
-        self._keep(document, await self._blobs.get(document.sha256))
+        self._keep(document, await self.data(document))
 
     async def fetched(self, document: Document) -> Any:
         """The JSON value, fetched where that is necessary; never change it."""
@@ -97,11 +106,15 @@ class Documents:
         inline = document.data
         if inline is not None:
             return inline
+        if document.encrypted is not None:
+            return await self._decrypted(document, document.encrypted)
         unstored = self._unstored.get(document.sha256)
         return unstored if unstored is not None else await self._blobs.get(document.sha256)
 
     def document(self, data: bytes) -> Document:
-        """A new document with these bytes; a large one is put aside until `store`."""
+        """A new document with these bytes, encrypted inside of `under`; a large one is put aside until `store`."""
+        if self._cipher is not None:
+            return self._encrypted(self._cipher, data)
         document = document_of(data)
         if document.data is None:
             self._unstored[document.sha256] = data
@@ -110,6 +123,9 @@ class Documents:
 
     def opaque(self, data: bytes) -> Document:
         """The document with bytes that are no JSON; always put aside until `store`."""
+        if self._cipher is not None:
+            document, text = self._cipher.encrypted(data, apart=True)
+            return self._apart(document, text)
         digest = Digest(sha256(data).hexdigest())
         self._unstored[digest] = data
         return Document(digest, len(data))
@@ -124,9 +140,56 @@ class Documents:
         """Count documents in the blob store as put now, because something new is to refer to them: retention would not
         know otherwise. Raises NotFound, StoreUnavailable.
         """
-        for digest in dict.fromkeys(one.sha256 for one in documents if one.data is None):
+        for digest in dict.fromkeys(name for name in map(_name_in_store, documents) if name is not None):
             if digest not in self._unstored and not await self._blobs.renew(digest):
                 raise NotFound.of("ACC551", f"the blob {digest} is gone")
+
+    # -- encrypted -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def under(self, cipher: Cipher | None) -> Iterator[None]:
+        """New documents are encrypted by this cipher, until the end; nobody may be waited for inside."""
+        before, self._cipher = self._cipher, cipher
+        try:
+            yield
+        finally:
+            self._cipher = before
+
+    def _encrypted(self, cipher: Cipher, data: bytes) -> Document:
+        document, text = cipher.encrypted(data)
+        if document.length_bytes > SMALL_BYTES:
+            self._keep(document, data)
+        return self._apart(document, text)
+
+    def _apart(self, document: Document, text: bytes) -> Document:
+        """The document, whose text is put aside where it does not carry that itself."""
+        encrypted = document.encrypted
+        if encrypted is not None and encrypted.digest is not None:
+            self._unstored[encrypted.digest] = text
+        return document
+
+    def _decrypted_now(self, document: Document) -> bytes | None:
+        """The bytes of an encrypted document, where key and text are at hand."""
+        encrypted = document.encrypted
+        if encrypted is None or self._keys is None:
+            return None
+        cipher = self._keys.at_hand(encrypted.key)
+        text = text_in(document) if encrypted.digest is None else self._unstored.get(encrypted.digest)
+        return cipher.decrypted(document, text) if cipher is not None and text is not None else None
+
+    async def _decrypted(self, document: Document, encrypted: Encrypted) -> bytes:
+        """Raises NotFound where it was erased."""
+        found = self._decrypted_now(document)
+        if found is not None:
+            return found
+        keys = self._keys
+        cipher = (keys.at_hand(encrypted.key) or await keys.find(encrypted.key)) if keys is not None else None
+        if cipher is None:
+            raise NotFound.of("ACC873", f"there is no data key of {encrypted.key}, and never was")
+        text = text_in(document)
+        if text is None and encrypted.digest is not None:
+            text = self._unstored.get(encrypted.digest) or await self._blobs.get(encrypted.digest)
+        return cipher.decrypted(document, text or b"")
 
     def trim(self) -> None:
         """Let go of what has not been asked for the longest."""
@@ -143,3 +206,10 @@ class Documents:
         self._parsed[document.sha256] = (value, document.length_bytes)
         self._held_bytes += document.length_bytes
         return value
+
+
+def _name_in_store(document: Document) -> Digest | None:
+    """What the blob store knows the document by; None where it carries its bytes itself."""
+    if document.encrypted is not None:
+        return document.encrypted.digest
+    return document.sha256 if document.data is None else None

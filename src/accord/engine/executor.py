@@ -220,9 +220,12 @@ class Executor:
             ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
             self._order(Order(run.id, ended))
             return
+        cipher = await self._parts.data_keys.begin(effect.run, (run.id,))
+        with self._parts.documents.under(cipher):
+            given = self._parts.documents.document(orjson.dumps(value))
         start = c.Start(
             run=effect.run,
-            input=self._parts.documents.document(orjson.dumps(value)),
+            input=given,
             title=graph.title,
             by=run.started.by,
             parent=Parent(run.id, effect.task),

@@ -21,6 +21,7 @@ from accord.domain.signature import parse_statement
 from accord.domain.system import POLICIES, REGISTRY, CardAccepted
 from accord.engine.ledger import unknown_run
 from accord.engine.parts import Parts
+from accord.errors import NotFound
 from accord.evidence.container import END, ENTRY_MAX_BYTES, header, packed, padding
 from accord.evidence.documents import documents_in, documents_named
 from accord.evidence.manifest import (
@@ -124,8 +125,12 @@ class Export:
 
     async def _payload(self, content: Content) -> AsyncIterator[bytes]:
         yield header(content.name, content.length_bytes)
-        async for chunk in self._parts.ports.blobs.get_stream(content.sha256):
-            yield chunk
+        document = self._blobs[content.name]
+        if document.encrypted is not None:
+            yield await self._parts.documents.data(document)
+        else:
+            async for chunk in self._parts.ports.blobs.get_stream(content.sha256):
+                yield chunk
         yield padding(content.length_bytes)
 
     # -- streams -------------------------------------------------------------------------------------------------
@@ -174,11 +179,20 @@ class Export:
 
     async def _add_payload(self, name: str, document: Document) -> bool:
         fits = document.length_bytes <= ENTRY_MAX_BYTES
-        if self._payloads == "all" and fits and await self._parts.ports.blobs.renew(document.sha256):
+        if self._payloads == "all" and fits and await self._is_there(document):
             self._blobs[name] = document
             return True
         self._absent.add(document.sha256)
         return False
+
+    async def _is_there(self, document: Document) -> bool:
+        if document.encrypted is None:
+            return await self._parts.ports.blobs.renew(document.sha256)
+        try:
+            await self._parts.documents.data(document)
+        except NotFound:  # it was erased
+            return False
+        return True
 
     async def _named_by(self, document: Document) -> list[Document]:
         if is_large(document):

@@ -28,6 +28,7 @@ from accord.domain.recourse import NOT_OF_SCHEMA, OVERPRICED, UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
 from accord.engine.authority import Authority
+from accord.engine.data_keys import DataKeys, too_large_to_encrypt
 from accord.engine.documents import Documents
 from accord.engine.large import MISSING, Large, is_by_reference
 from accord.engine.registry import Registry
@@ -146,12 +147,14 @@ class Gate:
         self,
         registry: Registry,
         documents: Documents,
+        keys: DataKeys,
         large: Large,
         audiences: frozenset[AgentId],
         authority: Authority,
     ) -> None:
         self._registry = registry
         self._documents = documents
+        self._keys = keys
         self._large = large
         self._audiences = audiences
         self._authority = authority
@@ -245,7 +248,13 @@ class Gate:
             denied = self.denial(run, attempt)
             if denied is not None:
                 return _barred(authentic, attempt, denied)
-            return self._large_result(attempt, authentic) if is_large else self._command(run, attempt, authentic)
+            cipher = self._keys.at_hand(run.id)
+            if is_large:
+                return (
+                    _unencrypted(attempt, authentic) if cipher is not None else self._large_result(attempt, authentic)
+                )
+            with self._documents.under(cipher):
+                return self._command(run, attempt, authentic)
         except AccordError as error:
             return Suspect(authentic.delivery, error.problems[0], authentic.claims, authentic.claims.issuer)
 
@@ -428,6 +437,20 @@ class Gate:
         capability = work_of(run, task).options[attempt.want.option].capability
         peers = {one.agent for one in self._registry.candidates(capability)} if capability else set()
         return peers - {attempt.agent}
+
+
+def _unencrypted(attempt: Attempt, authentic: Authentic) -> c.Command:
+    """The result of an encrypted run that was uploaded: it was not taken."""
+    claims = authentic.claims
+    assert claims.payload is not None  # noqa: S101 - else it is not by reference
+    return c.Deliver(
+        task=claims.task or TaskId(""),
+        attempt=attempt.number,
+        statement=authentic.message.statement.decode("ascii"),
+        output=Document(claims.payload.sha256, claims.payload.length_bytes),
+        cost=_cost(claims),
+        problems=(too_large_to_encrypt(),),
+    )
 
 
 def _damaged(authentic: Authentic, attempt: Attempt, problem: Problem) -> Damaged | Suspect:

@@ -25,6 +25,7 @@ from accord.domain.system import (
     SystemEvent,
 )
 from accord.engine.breakers import FAULTS
+from accord.engine.data_keys import DataKeys
 from accord.engine.documents import Documents
 from accord.engine.gate import Suspect
 from accord.engine.incident_queue import IncidentQueue
@@ -45,9 +46,10 @@ _Key = tuple[AgentId | None, str]
 class Incidents:
     """Records incidents, and finds them again."""
 
-    def __init__(self, journal: Journal, documents: Documents, clock: Clock) -> None:
+    def __init__(self, journal: Journal, documents: Documents, keys: DataKeys, clock: Clock) -> None:
         self._journal = journal
         self._documents = documents
+        self._keys = keys
         self._clock = clock
         self._stream = SystemStream(journal, INCIDENTS, self._count)
         self.queue = IncidentQueue(journal)
@@ -154,13 +156,16 @@ class Incidents:
     def _incident(self, suspect: Suspect, now: datetime) -> IncidentRecorded:
         message, claims = suspect.delivery.message, suspect.claims
         sent, kept = message.payload, message.payload[:EVIDENCE_MAX_BYTES]
-        whole, small = len(sent) == len(kept), len(kept) <= INLINE_BYTES
+        whole, cipher = len(sent) == len(kept), self._keys.at_hand(claims.run if claims else None)
+        small = len(kept) <= INLINE_BYTES and cipher is None
+        with self._documents.under(cipher):
+            # What was refused is not taken for JSON.
+            payload = Document(_digest(kept), len(kept)) if small else self._documents.opaque(kept)
         return IncidentRecorded(
             at=now,
             problem=suspect.problem,
             statement=message.statement.decode("ascii", "backslashreplace")[:4096],
-            # What was refused is not taken for JSON.
-            payload=Document(_digest(kept), len(kept)) if small else self._documents.opaque(kept),
+            payload=payload,
             inline=b64encode(kept).decode("ascii") if small else None,
             sent_bytes=None if whole else len(sent),
             sent_digest=None if whole else _digest(sent),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.codec import chained, decode_event, decode_snapshot, encode_event, encode_snapshot, follow
 from accord.domain import command as c
@@ -21,6 +22,7 @@ from accord.domain.image import run_of
 from accord.domain.run import NEVER_WOKEN, Run, begin, evolve
 from accord.domain.scope import DocumentMissing
 from accord.domain.timing import next_wake
+from accord.engine.data_keys import DataKeys
 from accord.engine.documents import Documents
 from accord.engine.library import Library
 from accord.engine.registry import Registry
@@ -89,9 +91,16 @@ class Ledger:
     """Reads runs, decides on them and commits what was decided."""
 
     def __init__(
-        self, journal: Journal, documents: Documents, library: Library, registry: Registry, clock: Clock
+        self,
+        journal: Journal,
+        documents: Documents,
+        keys: DataKeys,
+        library: Library,
+        registry: Registry,
+        clock: Clock,
     ) -> None:
         self._journal = journal
+        self._keys = keys
         self._documents = documents
         self._library = library
         self._registry = registry
@@ -140,6 +149,8 @@ class Ledger:
         self.unread.discard(run)
         if state is None:
             return None
+        if state.erased is None:
+            await self._keys.hold(run)
         slot = self._hold(Slot(state, head, next_wake(state, self._registry.renewed())))
         slot.kept = head.sequence
         return slot
@@ -183,9 +194,14 @@ class Ledger:
         """A new run; nothing of it is durable before `commit`."""
         graph = await self._library.graph(graph_digest)
         now = self._clock.now()
-        decision = await self._decided(lambda: start(graph, command, now, self._documents))
-        slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
-        slot.take(decision)
+        await self._keys.hold(command.run)
+        try:
+            decision = await self._decided(command.run, lambda: start(graph, command, now, self._documents))
+            slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
+            slot.take(decision)
+        except BaseException:
+            self._keys.let_go(command.run)
+            raise
         return self._hold(slot)
 
     async def decide(self, slot: Slot, command: c.Command) -> None:
@@ -197,23 +213,35 @@ class Ledger:
         if isinstance(command, c.Tick):
             alive = (lease for lease, until in self._registry.renewed().items() if until > now)
             command = c.Tick(renewed=frozenset(alive))
+        if isinstance(command, c.Signal):
+            command = self._encrypted(slot.run.id, command)
         asked = isinstance(command, c.ControlCommand)
         try:
-            slot.take(await self._decided(lambda: decide(slot.run, command, now, self._documents), fails=not asked))
+            decision = await self._decided(
+                slot.run.id, lambda: decide(slot.run, command, now, self._documents), fails=not asked
+            )
+            slot.take(decision)
         except Exception:
             self._documents.unremember(slot.run.id)
             raise
         if isinstance(command, c.Tick):
             slot.touched = True
 
-    async def _decided(self, ask: Callable[[], Decision], *, fails: bool = False) -> Decision:
+    def _encrypted(self, run: RunId, signal: c.Signal) -> c.Signal:
+        """The signal as an encrypted run takes it, also from a process that posts it as it is."""
+        data = signal.payload.data
+        with self._documents.under(self._keys.at_hand(run)):
+            return signal if data is None else replace(signal, payload=self._documents.document(data))
+
+    async def _decided(self, run: RunId, ask: Callable[[], Decision], *, fails: bool = False) -> Decision:
         """The decision; documents that it needs are fetched, and it is asked for again. One that is gone or damaged
         fails what needs it where the decision is the engine's own; where somebody has asked for it, it is refused.
         """
         self._documents.lost.clear()
         while True:
             try:
-                return ask()
+                with self._documents.under(self._keys.at_hand(run)):
+                    return ask()
             except DocumentMissing as missing:
                 try:
                     await self._documents.fetch(missing.document)
@@ -272,12 +300,16 @@ class Ledger:
             logger.exception("no snapshot of %s because of a fault of Accord's", slot.run.id)
 
     def _hold(self, slot: Slot) -> Slot:
-        self._let_go(slot.run)
+        self._drop(slot.run)
         self._slots[slot.run.id] = slot
         self.runs_of[slot.run.started.by] += 1
         return slot
 
     def _let_go(self, run: Run) -> None:
+        self._drop(run)
+        self._keys.let_go(run.id)
+
+    def _drop(self, run: Run) -> None:
         tenant = run.started.by
         if self._slots.pop(run.id, None) is not None:
             self.runs_of[tenant] -= 1

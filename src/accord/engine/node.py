@@ -39,6 +39,7 @@ from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
 from accord.engine.compromise import Compromise
 from accord.engine.controls import Controls
+from accord.engine.erasure import Erasure
 from accord.engine.export import Export
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
@@ -95,6 +96,7 @@ class Node:
         self._approvals = Approvals(parts.ports.journal, parts.ledger, parts.library, parts.template_stream)
         self._compromise = Compromise(parts, self._controls)
         self._rounds.also.append(Quarantine(parts, self.quarantine).watch)
+        self._erasure = Erasure(parts, self._controls)
 
     async def __aenter__(self) -> Self:
         self.parts.partitions.gained = self.orchestrator.own
@@ -173,6 +175,10 @@ class Node:
     async def control(self, run: RunId, command: c.ControlCommand, *, once: str | None = None) -> None:
         """Carry out a command on a run, here or at the process that owns the run."""
         await self._controls.control(run, command, once=once)
+
+    async def erase(self, run: RunId, *, by: str, reason: str = "") -> list[RunId]:
+        """Make the documents of a run unreadable."""
+        return await self._erasure.erase(run, by=by, reason=reason)
 
     async def signal(
         self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
@@ -258,7 +264,7 @@ class Node:
         """The bundle of a run."""
         follow(await self.records(run), Head())
         state = await self.run(run)
-        seal = (await self.seal(run)).statement.encode() if state.phase == "completed" else None
+        seal = (await self.seal(run)).statement.encode() if _is_sealed(state) else None
         async for chunk in Export(self.parts, run, payloads).chunks(seal):
             yield chunk
 
@@ -490,3 +496,8 @@ class Node:
 
 def _tells_the_end(news: News) -> bool:
     return isinstance(news, Happened) and news.run.ended
+
+
+def _is_sealed(run: Run) -> bool:
+    """Whether the orchestrator signs the run's output: it is there, and can be read."""
+    return run.phase == "completed" and run.erased is None

@@ -20,6 +20,7 @@ from accord.engine.admission import Admission, Bounds
 from accord.engine.assignments import Secretary
 from accord.engine.authority import Authority
 from accord.engine.checkpoints import Checkpoints
+from accord.engine.data_keys import DataKeys
 from accord.engine.delegates import Delegates
 from accord.engine.departures import Departures
 from accord.engine.dispatcher import Dispatcher
@@ -44,7 +45,7 @@ from accord.engine.streams import SystemStream
 from accord.engine.timers import Timers
 from accord.engine.verification import Verification
 from accord.engine.webhooks import Webhooks
-from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, Policy
+from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, KeyWrapper, Policy
 from accord.statements import Signer
 
 Point = Literal[
@@ -64,6 +65,8 @@ class Ports:
     clock: Clock
     ids: Ids
     policy: Policy
+    wrapper: KeyWrapper | None = None
+    """Wraps the data keys of encrypted runs; without one there are none."""
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +113,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all replicas hear the same agents. Only then does one give up partitions with open runs to others that
     have less, as answers find the new owner, and tells the others who is gone.
     """
+    encrypt_payloads: bool = False
+    """Whether the documents of runs that begin are encrypted, each run's under a data key of its own."""
     share_every: timedelta = timedelta(seconds=1)
     """How often a replica looks whether it has its share."""
     delegated_for: timedelta = LIFETIME
@@ -143,7 +148,8 @@ class Parts:
         self.ports = ports
         self.identity = identity
         self.tuning = tuning
-        self.documents = Documents(ports.blobs)
+        self.data_keys = DataKeys(journal, ports.wrapper, every_run=tuning.encrypt_payloads)
+        self.documents = Documents(ports.blobs, self.data_keys)
         self.feed = Feed()
         self.figures = Figures()
         self.registry = Registry(compatible, absent_after=tuning.absent_after, system_agents=tuning.system_agents)
@@ -157,22 +163,22 @@ class Parts:
         bars = self.authority.bar
         self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, bars)
         self.timers = Timers(clock, self.dispatcher.next_due)
-        self.ledger = Ledger(journal, self.documents, self.library, self.registry, clock)
+        self.ledger = Ledger(journal, self.documents, self.data_keys, self.library, self.registry, clock)
         bounds = Bounds(tuning.max_runs, tuning.max_waiting)
         self.admission = Admission(bounds, tuning.weight, self.ledger, self.dispatcher, self.figures, clock)
         self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
         self.ledger.fences = self.partitions.fences
-        self.incidents = Incidents(journal, self.documents, clock)
+        self.incidents = Incidents(journal, self.documents, self.data_keys, clock)
         signer = Signer(ports.keys, identity.key)
         self.delegates = Delegates(identity.id, signer, ports.clock, self.registry)
         self.secretary = Secretary(identity.id, signer, self.registry.verifies_batches, self.delegates.stands_in)
         self.checkpoints = Checkpoints(journal, self.ledger, self.secretary, clock, every=tuning.checkpoint_every)
         audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.large = Large(ports.blobs)
-        self.gate = Gate(self.registry, self.documents, self.large, audiences, self.authority)
+        self.gate = Gate(self.registry, self.documents, self.data_keys, self.large, audiences, self.authority)
         self.gate.follow = self.refresh_registry
         self.permission = Permission(self.authority, self.ledger, journal)
-        self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
+        self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large, self.data_keys)
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self._apply_control)

@@ -10,15 +10,17 @@ from typing import Literal
 
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.large import Blob, blobs_in
-from accord.domain.message import Claims, Message
+from accord.domain.message import Claims, Message, decode_claims
 from accord.domain.run import Run
+from accord.domain.signature import parse_statement
 from accord.domain.state import Attempt
+from accord.engine.data_keys import DataKeys, too_large_to_encrypt
 from accord.engine.documents import Documents
 from accord.engine.gate import Gate, Suspect
 from accord.engine.large import Large, maker_of
 from accord.engine.ledger import Ledger
 from accord.engine.registry import Registry
-from accord.errors import MessageRefused, NotFound
+from accord.errors import ContractViolation, MessageRefused, NotFound
 from accord.ports import Bare, BlobStore
 
 Purpose = Literal["upload", "fetch"]
@@ -29,19 +31,29 @@ class Permits:
     or its attempt is not this agent's, or has ended.
     """
 
-    def __init__(self, gate: Gate, ledger: Ledger, registry: Registry, documents: Documents, large: Large) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        ledger: Ledger,
+        registry: Registry,
+        documents: Documents,
+        large: Large,
+        keys: DataKeys,
+    ) -> None:
         self._gate = gate
         self._ledger = ledger
         self._registry = registry
         self._documents = documents
         self._large = large
+        self._keys = keys
 
     async def bring(self, statement: bytes, chunks: AsyncIterator[bytes], now: datetime) -> Blob:
         """Keep the output of an attempt, checked against its contract while it passes.
 
         Raises ContractViolation with what is wrong with it; then nothing is kept.
         """
-        _, _, attempt = await self._permitted(statement, "upload", now)
+        run, _, attempt = await self._permitted(statement, "upload", now)
+        self._refuse_encrypted(run.id)
         return await self._large.take(chunks, self._registry.contract(attempt.contract))
 
     async def take(self, statement: bytes, digest: Digest, blobs: BlobStore, now: datetime) -> AsyncIterator[bytes]:
@@ -51,6 +63,18 @@ class Permits:
         if all(blob.sha256 != digest for _, blob in blobs_in(given)) or maker_of(run, digest) is None:
             raise NotFound.of("ACC795", f"the attempt's input has no large document {digest}")
         return blobs.get_stream(digest)
+
+    def refuse_encrypted(self, statement: bytes) -> None:
+        """Raise ContractViolation ACC874 where the statement is about an encrypted run: what is brought beside the bus
+        goes into the blob store as it is.
+        """
+        claims = decode_claims(parse_statement(statement).claims)
+        if claims.run is not None:
+            self._refuse_encrypted(claims.run)
+
+    def _refuse_encrypted(self, run: RunId) -> None:
+        if self._keys.at_hand(run) is not None:
+            raise ContractViolation(too_large_to_encrypt())
 
     async def _permitted(self, statement: bytes, purpose: Purpose, now: datetime) -> tuple[Run, Claims, Attempt]:
         shown = Bare(Message(statement, b""))

@@ -17,6 +17,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
+from accord.engine.data_keys import erased
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
@@ -63,6 +64,8 @@ class Starts:
         source, head = await self._parts.ledger.read(run, until=fork.at)
         if source is None:
             raise unknown_run(run)
+        if source.erased is not None:
+            raise erased(run)
         value = completed(await self._changed(source, fork.changes), source.graph.input_schema)
         origin = Origin(run, head.sequence)
         wanted = _Wanted(graph=source.graph, value=value, title=source.started.title, by=by, origin=origin)
@@ -115,9 +118,13 @@ class Starts:
         return await self._orchestrator.submit(command.run, command, graph=wanted.graph.digest)
 
     async def _command(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...]) -> c.Start:
+        run = await self._new_run()
+        cipher = await self._parts.data_keys.begin(run, (wanted.origin.run,) if wanted.origin is not None else ())
+        with self._parts.documents.under(cipher):
+            given = self._parts.documents.document(wanted.input)
         return c.Start(
-            run=await self._new_run(),
-            input=self._parts.documents.document(wanted.input),
+            run=run,
+            input=given,
             title=wanted.title,
             by=wanted.by,
             origin=wanted.origin,

@@ -10,7 +10,7 @@ import orjson
 
 from accord.domain.contract import Contract
 from accord.domain.document import Document, document_of
-from accord.domain.ids import Digest
+from accord.domain.ids import Digest, RunId
 from accord.domain.large import blobs_in, is_large, reference
 from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
 from accord.domain.schema import canonical_form
@@ -28,6 +28,8 @@ class Documents:
         self.seen: set[Digest] = set()
         self.unproven: set[Digest] = set()
         """Those that are left out: their digests are as they were signed, and nobody can look into them here."""
+        self.erased: set[RunId] = set()
+        """The runs whose documents nobody can read any more, as their histories say."""
 
     def data(self, document: Document) -> bytes | None:
         """The bytes of a document; None where they are not there."""
@@ -39,7 +41,7 @@ class Documents:
         """The bytes of a document that an event names, once they are the right ones; what is wrong is told."""
         data = self.data(document)
         if data is None:
-            self._missing(document.sha256, name, pointer)
+            self._missing(document, name, pointer)
             return None
         if sha256(data).hexdigest() != document.sha256 or len(data) != document.length_bytes:
             self._bundle.wrong("ACC542", f"the document is not the one of digest {document.sha256}", name, pointer)
@@ -50,11 +52,13 @@ class Documents:
                 self.check(named, name, pointer + inner)
         return data
 
-    def _missing(self, digest: Digest, name: str, pointer: str) -> None:
+    def _missing(self, document: Document, name: str, pointer: str) -> None:
+        digest, encrypted = document.sha256, document.encrypted
         if not self._bundle.damaged.isdisjoint((payload_name(digest), document_name(digest))):
             return
         self.unproven.add(digest)
-        if self._bundle.manifest.payloads == "all":
+        is_erased = encrypted is not None and encrypted.key in self.erased
+        if self._bundle.manifest.payloads == "all" and not is_erased:
             self._bundle.wrong("ACC847", f"the document {digest} is not in the bundle", name, pointer)
 
 

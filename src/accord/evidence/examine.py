@@ -26,7 +26,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from accord.codec import decode_system_event
+from accord.codec import decode_event, decode_system_event
+from accord.domain.event import RunErased
 from accord.domain.ids import AgentId, KeyId, RunId, StreamId
 from accord.domain.lineage import seal_claims
 from accord.domain.system import POLICIES, REGISTRY, CardAccepted
@@ -84,6 +85,7 @@ def _examined(
     """What is in the bundle, once it is known to be what was signed."""
     check_anchors(bundle)
     runs = {RunId(stream): records for stream, records in streams.items() if not stream.startswith("sys:") and records}
+    documents.erased |= {run for run, records in runs.items() if any(map(_is_erasure, records))}
     keyring = _keyring(bundle, documents, streams.get(REGISTRY, []))
     policies = Policies(bundle, documents, streams.get(POLICIES, []))
     replays = {run: Replayed(bundle, keyring, documents, policies, records) for run, records in runs.items()}
@@ -95,6 +97,10 @@ def _examined(
             replayed.compare(replays)
         _check_seal(bundle, replays.get(bundle.manifest.run))
     return replays
+
+
+def _is_erasure(record: Record) -> bool:
+    return b'"event":"run.erased"' in record.data and isinstance(decode_event(record), RunErased)
 
 
 def _keyring(bundle: Opened, documents: Documents, records: Sequence[Record]) -> Keyring:
@@ -125,7 +131,7 @@ def _check_seal(bundle: Opened, replayed: Replayed | None) -> None:
         bundle.wrong("ACC845", f"{bundle.manifest.run} is not in the bundle, or cannot be folded", MANIFEST)
         return
     seal = bundle.data(SEAL)
-    if state.phase == "completed" and state.output is not None:
+    if state.phase == "completed" and state.output is not None and state.erased is None:
         claims = bundle.signature(seal or b"", SEAL)
         if claims is not None and claims != seal_claims(bundle.manifest.signed_by, state, state.output):
             bundle.wrong("ACC850", "the seal is not about this output", SEAL)

@@ -14,19 +14,29 @@ import secrets
 import stat
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeyUnusable, Problem
 from accord.keys.private import NAME, PrivateKey, check_name, fault, no_such_key
-from accord.ports import StoredKey
+from accord.ports import DataKey, StoredKey
 
 REPLACED = "replaced"
 """The directory with keys that others have taken the place of, `<kid>.pem`; nothing reads them."""
 
+WRAPPING = "wrapping.key"
+"""The file with the key that data keys are wrapped under."""
+
 _FILE_MAX_BYTES = 16384
+_NAME_BYTES, _NONCE_BYTES = 8, 12
+_TEXT_AT = _NAME_BYTES + _NONCE_BYTES
 _THREAD_FROM = 16  # signing lets other threads run; for fewer the way to a thread costs more
 
 
@@ -162,6 +172,63 @@ class FileKeyStore:
             _sync_directory(path.parent)
         self._keep(name, key, _read(path)[1])
         return key.public
+
+
+class FileKeyWrapper:
+    """Wraps data keys under one key in the directory, which is made when it is first needed: 32 random bytes in
+    `wrapping.key`, encrypted with AES-256-GCM under a key that scrypt makes of the passphrase.
+    """
+
+    def __init__(self, directory: Path, passphrase: bytes) -> None:
+        self._path = directory / WRAPPING
+        self._passphrase = passphrase
+        self._key: bytes | None = None
+
+    async def data_key(self, context: bytes) -> DataKey:
+        """A new data key. Raises as the port says."""
+        key = await self._loaded(makes=True)
+        plain, nonce = secrets.token_bytes(32), secrets.token_bytes(_NONCE_BYTES)
+        return DataKey(plain, _name_of(key) + nonce + AESGCM(key).encrypt(nonce, plain, context))
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key. Raises as the port says."""
+        key = await self._loaded(makes=False)
+        name, nonce, text = wrapped[:_NAME_BYTES], wrapped[_NAME_BYTES:_TEXT_AT], wrapped[_TEXT_AT:]
+        if name != _name_of(key):
+            raise KeyUnusable(fault("ACC875", str(self._path)))
+        try:
+            return AESGCM(key).decrypt(nonce, text, context)
+        except (InvalidTag, ValueError) as error:
+            raise KeyUnusable(fault("ACC876", str(self._path))) from error
+
+    async def _loaded(self, *, makes: bool) -> bytes:
+        return self._key if self._key is not None else await asyncio.to_thread(self._load, makes=makes)
+
+    def _load(self, *, makes: bool) -> bytes:
+        if makes and not self._path.exists():
+            _make_directory(self._path.parent)
+            _write_new(self._path, self._locked(secrets.token_bytes(32)))
+        self._key = self._unlocked(_read(self._path)[0])
+        return self._key
+
+    def _locked(self, key: bytes) -> bytes:
+        salt, nonce = secrets.token_bytes(16), secrets.token_bytes(_NONCE_BYTES)
+        return salt + nonce + AESGCM(self._secret(salt)).encrypt(nonce, key, None)
+
+    def _unlocked(self, data: bytes) -> bytes:
+        salt, nonce, text = data[:16], data[16 : 16 + _NONCE_BYTES], data[16 + _NONCE_BYTES :]
+        try:
+            return AESGCM(self._secret(salt)).decrypt(nonce, text, None)
+        except (InvalidTag, ValueError) as error:
+            raise KeyUnusable(fault("ACC619", str(self._path))) from error
+
+    def _secret(self, salt: bytes) -> bytes:
+        return Scrypt(salt, length=32, n=1 << 14, r=8, p=1).derive(self._passphrase)
+
+
+def _name_of(key: bytes) -> bytes:
+    """What tells one wrapping key from another, and says nothing of it."""
+    return sha256(b"accord/1 wrapping key" + key).digest()[:_NAME_BYTES]
 
 
 def load_passphrase(path: Path, keys: Path, *, makes: bool = True) -> bytes:

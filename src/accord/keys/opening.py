@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from accord.custody import Custody, KeysKind
-from accord.keys.file import FileKeyStore, load_passphrase
+from accord.keys.file import FileKeyStore, FileKeyWrapper, load_passphrase
 from accord.keys.service import KeyService, opened
-from accord.ports import KeyStore
+from accord.ports import KeyStore, KeyWrapper
 
 
 @asynccontextmanager
@@ -42,3 +42,13 @@ def _driver(kind: KeysKind) -> Callable[[Custody], KeyService]:
     from accord.keys import vault  # noqa: PLC0415 - as above
 
     return vault.connect
+
+
+def wrapper_of(custody: Custody, keys: KeyStore) -> KeyWrapper | None:
+    """What wraps data keys beside an open key store: a key in the folder of key files. None where a service holds the
+    keys that does not wrap. Raises KeyUnusable.
+    """
+    if custody.address is not None:
+        return None
+    passphrase = load_passphrase(custody.passphrase, custody.files, makes=custody.makes_passphrase)
+    return FileKeyWrapper(custody.files, passphrase)

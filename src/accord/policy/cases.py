@@ -31,7 +31,7 @@ from accord.policy.cedar import CedarSet
 Versioned = Annotated[str, msgspec.Meta(pattern=r"^[^@]+@[^@]+$")]
 """`name@version`."""
 
-_OF_RUNS: Final = ("look", "control", "approve")
+_OF_RUNS: Final = ("look", "control", "approve", "erase")
 _OF_TEMPLATES: Final = ("run", "publish")
 
 

@@ -17,6 +17,10 @@ GRANT UPDATE (answer) ON accord.letters TO {role};
 
 GRANT INSERT, UPDATE, DELETE ON accord.sightings, accord.replicas TO {role};
 
+GRANT INSERT ON accord.data_keys TO {role};
+
+GRANT UPDATE (wrapped) ON accord.data_keys TO {role};
+
 GRANT INSERT, UPDATE, DELETE ON accord.blobs TO {role};
 
 GRANT INSERT, DELETE ON accord.blob_chunks TO {role};

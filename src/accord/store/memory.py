@@ -78,6 +78,7 @@ class MemoryJournal:
         self._answers: dict[str, Answer] = {}
         self._sightings: dict[str, tuple[datetime, tuple[Sighting, ...]]] = {}
         self._replicas: dict[str, datetime] = {}
+        self._data_keys: dict[RunId, bytes | None] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -243,6 +244,18 @@ class MemoryJournal:
         with self._fault("replicas"):
             return sorted(name for name, until in self._replicas.items() if until > now)
 
+    async def keep_data_key(self, run: RunId, wrapped: bytes) -> bytes | None:
+        with self._fault("keep_data_key"):
+            return self._data_keys.setdefault(run, wrapped)
+
+    async def data_keys(self, runs: Sequence[RunId]) -> dict[RunId, bytes | None]:
+        with self._fault("data_keys"):
+            return {run: self._data_keys[run] for run in runs if run in self._data_keys}
+
+    async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
+        with self._fault("erase_data_keys"):
+            self._data_keys.update((run, None) for run in runs if run in self._data_keys)
+
     @contextmanager
     def _fault(self, operation: str) -> Iterator[None]:
         fault = self._faults(operation)
@@ -269,6 +282,7 @@ class MemoryJournal:
         del self._runs[run]
         self._records.pop(stream, None)
         self._snapshots.pop(stream, None)
+        self._data_keys.pop(run, None)
         self._frontier.retired.add(stream)
 
     def _forget_letters(self, before: datetime) -> None:

@@ -148,6 +148,16 @@ class PostgresJournal:
     async def replicas(self, now: datetime) -> list[str]:
         return [name for (name,) in await self._rows("replicas", now)]
 
+    async def keep_data_key(self, run: RunId, wrapped: bytes) -> bytes | None:
+        ((made,),) = await self._rows("keep_data_key", run, wrapped)
+        return wrapped if made else (await self.data_keys([run]))[run]
+
+    async def data_keys(self, runs: Sequence[RunId]) -> dict[RunId, bytes | None]:
+        return {RunId(run): wrapped for run, wrapped in await self._rows("data_keys", list(runs))}
+
+    async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
+        await self._rows("erase_data_keys", list(runs))
+
     async def _rows(self, query: str, *given: object) -> list[Any]:
         return await self._database.rows(self._queries[query], *given)
 

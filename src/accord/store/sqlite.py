@@ -117,6 +117,7 @@ class SqliteJournal:
             parameters = {"runs": as_json(runs), "before": before}
             for step in ("retire_streams", "remove_events", "remove_snapshots", "remove_runs", "remove_letters"):
                 connection.execute(queries[step], parameters)
+            connection.execute(queries["remove_data_keys"], {"runs": as_json(runs)})
             return runs
 
         runs: list[RunId] = await self._commits.submit(remove)
@@ -208,6 +209,24 @@ class SqliteJournal:
 
     async def replicas(self, now: datetime) -> list[str]:
         return [name for (name,) in await self._rows("replicas", now=microseconds(now))]
+
+    async def keep_data_key(self, run: RunId, wrapped: bytes) -> bytes | None:
+        queries, told = self._queries, {"run": run, "wrapped": wrapped}
+
+        def keep(connection: sqlite3.Connection) -> bytes | None:
+            connection.execute(queries["keep_data_key"], told)
+            ((_, kept),) = connection.execute(queries["data_keys"], {"runs": as_json([run])}).fetchall()
+            return kept  # type: ignore[no-any-return]  # the column's type
+
+        kept: bytes | None = await self._commits.submit(keep)
+        return kept
+
+    async def data_keys(self, runs: Sequence[RunId]) -> dict[RunId, bytes | None]:
+        return dict(await self._rows("data_keys", runs=as_json(runs)))
+
+    async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
+        await self._change("erase_data_keys", {"runs": as_json(runs)})
+        await self._commits.empty_log()
 
     async def _rows(self, query: str, **parameters: object) -> list[Any]:
         return await self._readers.fetch(self._queries[query], parameters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -16,7 +16,7 @@ from accord.ports import Head
 from accord.queries import named_queries
 from accord.store.frontier import Frontier
 from accord.store.group import Appends, Group, admitted, assumed, settle
-from accord.store.sqlite_errors import as_store_error, closed
+from accord.store.sqlite_errors import as_store_error, closed, store_errors
 from accord.store.sqlite_file import connect, transaction
 from accord.store.sqlite_rows import as_json, summary_row
 
@@ -88,6 +88,16 @@ class GroupCommit:
         written: asyncio.Future[Any] = self._loop.create_future()
         self._queue.put((work, written))
         return await written
+
+    async def empty_log(self) -> None:
+        """Have nothing left in the write-ahead log of what was written before, as far as no reader needs it."""
+
+        def checkpoint() -> None:
+            with closing(connect(self._path, writes=True)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        with store_errors(self._path):
+            await asyncio.to_thread(checkpoint)
 
     async def close(self) -> None:
         """Write what was submitted before, then close the connection."""

@@ -60,6 +60,8 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
         # A commit is durable only with FULL: with NORMAL the WAL is synced at checkpoints alone.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -65536")
+        # What is removed is overwritten: a data key that was erased is in no page of the file.
+        connection.execute("PRAGMA secure_delete = ON")
         if not writes:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:

@@ -15,7 +15,7 @@ import orjson
 from accord.builtin.diagnose import agent as diagnostician
 from accord.domain import command as c
 from accord.domain.document import INLINE_BYTES, document_of
-from accord.domain.ids import PARTITIONS, Digest, RunId, TaskId
+from accord.domain.ids import PARTITIONS, Digest, RunId, StreamId, TaskId
 from accord.domain.run import Run
 from accord.engine.node import Node
 from accord.errors import AccordError
@@ -414,3 +414,14 @@ async def storm(world: World) -> str:
 async def replica_storm(world: World) -> str:
     """A storm over replicas; returns the fingerprint of its history."""
     return await Storm(world, replicas=True).play()
+
+
+async def encrypted_storm(world: World) -> str:
+    """A storm over encrypted runs, none of whose documents is anywhere in the clear."""
+    world.tuning = msgspec.structs.replace(world.tuning, encrypt_payloads=True)
+    fingerprint = await Storm(world).play()
+    for run in world.watch.runs:
+        for record in await world.disk.read(StreamId(run)):
+            if b'"inline":' in record.data:
+                raise AssertionError(f"event {record.sequence} of {run} has a document in the clear: {record.data!r}")
+    return fingerprint

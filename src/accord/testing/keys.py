@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import count
 
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeyUnusable
 from accord.keys.private import PrivateKey, check_name, fault, no_such_key
-from accord.ports import StoredKey
+from accord.ports import DataKey, StoredKey
 
 
 class MemoryKeyStore:
@@ -58,3 +60,25 @@ class MemoryKeyStore:
         if kid not in self._by_kid:
             raise no_such_key(kid)
         return self._by_kid[kid].sign(inputs)
+
+
+class MemoryKeyWrapper:
+    """Data keys that are numbered: the same ones in each simulation, and secret to nobody."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._wrapped: dict[bytes, tuple[bytes, bytes]] = {}
+
+    async def data_key(self, context: bytes) -> DataKey:
+        """A new data key."""
+        plain = sha256(b"%d" % next(self._numbers)).digest()
+        wrapped = sha256(context + plain).digest()
+        self._wrapped[wrapped] = (context, plain)
+        return DataKey(plain, wrapped)
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key. Raises KeyUnusable."""
+        found, plain = self._wrapped.get(wrapped, (b"", b""))
+        if not plain or found != context:
+            raise KeyUnusable(fault("ACC876", "memory"))
+        return plain

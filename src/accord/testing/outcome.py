@@ -11,7 +11,7 @@ from accord.codec import follow
 from accord.domain.graph import UNDO, undo_id
 from accord.domain.ids import RunId, StreamId, TaskId
 from accord.domain.run import Run
-from accord.domain.scope import output_of
+from accord.domain.scope import DocumentMissing, output_of
 from accord.engine.node import Node
 from accord.ports import Head
 from accord.testing.cast import Trace
@@ -35,7 +35,7 @@ async def mistakes(watch: Watch, node: Node, told: Mapping[RunId, Told], traces:
         found.extend(await _journal_mistakes(run, node))
         found.extend(_trace_mistakes(run, traces, watch))
         if run.id in told:
-            found.extend(_run_mistakes(run, told[run.id], node))
+            found.extend(await _fetched_run_mistakes(run, told[run.id], node))
     owned = {f"{run}/" for run in watch.runs}
     found.extend(f"an agent worked for nobody: {key}" for key, _ in traces if f"{key.partition('/')[0]}/" not in owned)
     return found
@@ -47,6 +47,15 @@ async def _journal_mistakes(run: Run, node: Node) -> Iterator[str]:
     follow(records, Head())
     state = await node.run(run.id)
     return iter(() if state == run else (f"{run.id}: the journal gives another state (invariant 3)",))
+
+
+async def _fetched_run_mistakes(run: Run, told: Told, node: Node) -> list[str]:
+    """The same with what has to be fetched first: large documents, and encrypted ones."""
+    while True:
+        try:
+            return list(_run_mistakes(run, told, node))
+        except DocumentMissing as missing:
+            await node.parts.documents.fetch(missing.document)
 
 
 def _run_mistakes(run: Run, told: Told, node: Node) -> Iterator[str]:

@@ -40,7 +40,7 @@ from accord.ports import (
 )
 from accord.sdk import Agent
 from accord.store.memory import Faults, MemoryJournal
-from accord.testing.keys import MemoryKeyStore
+from accord.testing.keys import MemoryKeyStore, MemoryKeyWrapper
 from accord.verifier.compatibility import compatible_version
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -311,7 +311,16 @@ class Stage:
         """An empty stage."""
         keys = MemoryKeyStore(NOON)
         journal = MemoryJournal(faults)
-        ports = Ports(journal, MemoryBlobStore(), SignallingBus(), keys, SetClock(), CountedIds(), policy or shipped())
+        ports = Ports(
+            journal,
+            MemoryBlobStore(),
+            SignallingBus(),
+            keys,
+            SetClock(),
+            CountedIds(),
+            policy or shipped(),
+            MemoryKeyWrapper(),
+        )
         await keys.create("orchestrator")
         async with AsyncExitStack() as stack:
             yield cls(await stack.enter_async_context(await node_on(ports, tuning)), ports, stack)

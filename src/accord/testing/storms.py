@@ -13,10 +13,10 @@ import time
 import traceback
 from types import FrameType
 
-from accord.testing.engine_storm import replica_storm, storm
+from accord.testing.engine_storm import encrypted_storm, replica_storm, storm
 from accord.testing.world import simulated
 
-__all__ = ["main", "replay", "replica_storm", "simulated", "storm"]
+__all__ = ["encrypted_storm", "main", "replay", "replica_storm", "simulated", "storm"]
 
 HANGS_AFTER_S = 300
 """Real time that no storm takes."""

@@ -29,7 +29,7 @@ from accord.ports import StoredKey
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.store.memory import Fault, MemoryJournal
-from accord.testing.keys import MemoryKeyStore
+from accord.testing.keys import MemoryKeyStore, MemoryKeyWrapper
 from accord.testing.leaks import leaks_of
 from accord.testing.simulation import EPOCH, SeededIds, SimulatedClock, SimulatedLoop, run_simulated
 from accord.testing.stormy_bus import Line, StormyBus
@@ -180,6 +180,7 @@ class World:
         self.bus = StormyBus(rng, self.weather)
         self.blobs = StormyBlobs(rng, self.weather)
         self.keys = SeededKeyStore(rng)
+        self.wrapper = MemoryKeyWrapper()
         self.watch = Watch(self.clock)
         self.disk = MemoryJournal(self._fault)
         self.tuning = Tuning(
@@ -232,7 +233,7 @@ class World:
         line = Line(self.bus, self.rng, self.weather)
         journal = WatchedJournal(self.disk, self.watch, owner, self._commit_delay, self._answer_delay)
         public = await self.keys.public("orchestrator")
-        ports = Ports(journal, self.blobs, line, self.keys, self.clock, self.ids, shipped())
+        ports = Ports(journal, self.blobs, line, self.keys, self.clock, self.ids, shipped(), self.wrapper)
         identity = Identity(id=ORCHESTRATOR, organisation="local", key=public, owner=owner)
         parts = Parts(ports, identity, compatible_version, self.tuning)
         self.watch.parts[owner] = parts

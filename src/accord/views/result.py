@@ -10,7 +10,7 @@ from accord.domain.diagnosis import Change, Diagnosis
 from accord.domain.document import Document
 from accord.domain.ids import TaskId
 from accord.domain.state import Run
-from accord.errors import AccordError
+from accord.errors import ERASED, AccordError, NotFound
 from accord.service import Service
 
 
@@ -86,6 +86,8 @@ async def result_of(service: Service, run: Run) -> Result:
     )
     if run.phase != "completed" or run.output is None:
         return plain
+    if run.erased is not None:
+        return msgspec.structs.replace(plain, output=await value_of(service, run.output))
     seal = await service.seal(run.id)
     return msgspec.structs.replace(
         plain,
@@ -97,5 +99,17 @@ async def result_of(service: Service, run: Run) -> Result:
 
 
 async def value_of(service: Service, document: Document) -> Any:
-    """The JSON value of a document. Raises NotFound, StoreCorrupt."""
-    return msgspec.json.decode(document.data or await service.data(document))
+    """The JSON value of a document; of one that was erased, what is left of it: `{"$erased": {"sha256": …, "len": …}}`.
+    Raises NotFound, StoreCorrupt.
+    """
+    try:
+        return msgspec.json.decode(document.data or await service.data(document))
+    except NotFound as error:
+        if not is_erased(error):
+            raise
+        return {"$erased": {"sha256": document.sha256, "len": document.length_bytes}}
+
+
+def is_erased(error: NotFound) -> bool:
+    """Whether something cannot be read because its run was erased."""
+    return error.problems[0].code == ERASED

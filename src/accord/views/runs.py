@@ -55,6 +55,8 @@ class RunDocument(Result, frozen=True, kw_only=True):
     """The task of another run that this run does."""
     origin: e.Origin | None
     """The run that this one was forked from, and the last of its events that both share."""
+    erased: e.RunErased | None
+    """Who has had its documents made unreadable."""
     updated_at: datetime
     deadline_at: datetime | None
     epoch: int
@@ -70,6 +72,13 @@ class RunState(msgspec.Struct, frozen=True):
 
     run: RunId
     state: str
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """Whose documents cannot be read any more."""
+
+    erased: tuple[RunId, ...]
+    """The run, and those that did its tasks."""
 
 
 class WatchedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +139,7 @@ async def run_document(service: Service, run: Run) -> RunDocument:
         input=await value_of(service, started.input),
         parent=started.parent,
         origin=started.origin,
+        erased=run.erased,
         updated_at=run.updated_at,
         deadline_at=run.deadline_at,
         epoch=run.epoch,

@@ -291,5 +291,6 @@ def _link(document: Document | None) -> DocumentLink | None:
 
 
 def _linked(document: Document) -> DocumentLink:
-    href = None if document.data is not None else f"/v1/documents/{document.sha256}"
+    inside = document.data is not None or document.encrypted is not None
+    href = None if inside else f"/v1/documents/{document.sha256}"
     return DocumentLink(sha256=document.sha256, length_bytes=document.length_bytes, href=href)

@@ -37,6 +37,7 @@ SUBJECTS: dict[Right, list[Subject]] = {
     "publish": [WHOLE, TEMPLATE],
     "enrol": [WHOLE],
     "administer": [WHOLE],
+    "erase": [WHOLE, RUN],
 }
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from typer import confirm
 
 from accord.app import host
 from accord.cli import staffing
@@ -176,6 +177,23 @@ async def _cancelled(service: Service, run: RunId, command: c.Cancel, screen: Sc
         screen.note(f"{run}: {error.problems[0].message}", "yellow")
         return False
     return True
+
+
+def erase(shared: Shared, reference: str, reason: str, *, sure: bool) -> None:
+    """Carry out `accord runs erase`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            run = await find_run(service, reference)
+            if not (sure or (can_ask(screen) and confirm(f"Erase the documents of {run}, for good?"))):
+                hint = "nobody can take it back; say so with --yes"
+                raise usage("ACC879", f"the documents of {run} would be unreadable for good", hint)
+            erased = await service.erase(run, by=who(), reason=reason)
+        told = f"The documents of {counted(len(erased), 'run')} can be read no more"
+        _say(screen, {"erased": erased}, f"{told}: keys in older backups have to go as well")
+        return DONE
+
+    carry_out(shared, work)
 
 
 # -- one run, which then goes on ---------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from accord.cli.task_details import show_task
 from accord.cli.watching import hold_words, how_to_answer
 from accord.domain.approval import waiting_tasks
 from accord.domain.cost import shortest
+from accord.domain.event import RunErased
 from accord.domain.graph import UNDO
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
@@ -187,6 +188,7 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
             ("part of", f"{started.parent.run}, task {started.parent.task}" if started.parent else ""),
             ("forked", f"from {started.origin.run} after event {started.origin.sequence}" if started.origin else ""),
             ("deadline", moment(run.deadline_at) if run.deadline_at and not run.ended else ""),
+            ("erased", Text(_erased_words(run.erased), "yellow") if run.erased else ""),
             ("problem", Text(f"{run.problem.code} {clean(run.problem.message)}", "red") if run.problem else ""),
             ("fault", run.fault or ""),
             ("spent", spent_words(run)),
@@ -198,6 +200,12 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
     for words in _undoing(run):
         screen.line(words, "quiet")
     _show_what_next(run, screen, left=run.id in left)
+
+
+def _erased_words(erased: RunErased) -> str:
+    """Who has had the documents made unreadable."""
+    why = f": {clean(erased.reason)}" if erased.reason else ""
+    return f"{moment(erased.at)} by {erased.by}{why}; its documents can be read no more"
 
 
 async def _show_outcome(service: Service, run: Run, screen: Screen) -> None:

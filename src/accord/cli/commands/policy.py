@@ -47,6 +47,7 @@ class Action(StrEnum):
     PUBLISH = "publish"
     ENROL = "enrol"
     ADMINISTER = "administer"
+    ERASE = "erase"
 
 
 class Role(StrEnum):

@@ -239,6 +239,25 @@ def cancel(  # noqa: PLR0913 - one parameter per option
 
 
 @app.command()
+@shares("home")
+def erase(
+    shared: Shared,
+    run: RunName,
+    reason: Reason = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.", show_default=False)] = False,
+) -> None:
+    """Make the documents of a run that has ended unreadable for good; its history stays, and still verifies.
+
+    For runs that began while the setting `encrypt_payloads` was on: the key of their documents is destroyed.
+
+    **Example**
+
+    - `accord runs erase last --reason "the customer has asked for it" --yes`
+    """
+    controls.erase(shared, run, reason, sure=yes)
+
+
+@app.command()
 @shares("agents", "waits", "home")
 def rollback(
     shared: Shared,

@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field, model_validator
 from accord.domain import command as c
 from accord.domain.access import Principal
 from accord.domain.ids import RunId, TaskId
-from accord.gateway.asking import Approver, Controller, TheNode
+from accord.gateway.asking import Approver, Controller, Eraser, TheNode
 from accord.gateway.bodies import body
 from accord.gateway.documents import Document, answers
 from accord.gateway.once import IdempotencyKey, once
 from accord.gateway.resources.runs import Run
 from accord.service import RunCommand
-from accord.views.runs import RunState, run_state
+from accord.views.runs import Erased, RunState, run_state
 
 router = APIRouter(prefix="/v1/runs/{run}", tags=["runs"])
 
@@ -28,6 +28,14 @@ class Pause(BaseModel):
     """Why."""
 
     model_config = body({"reason": "the database is being moved"})
+
+    reason: str = Field("", max_length=4000)
+
+
+class Erase(BaseModel):
+    """Why."""
+
+    model_config = body({"reason": "the customer has asked for it"})
 
     reason: str = Field("", max_length=4000)
 
@@ -133,6 +141,17 @@ async def signal(run: Run, asked: Signal, node: TheNode, principal: Approver, ke
     name, request = asked.name or "", once(principal, key)
     await node.signal(RunId(run), asked.value, by=principal.name, name=name, task=task, once=request)
     return Document(run_state(await node.run(RunId(run))))
+
+
+@router.post("/erase", responses=answers(Erased), response_class=Document)
+async def erase(
+    run: Run,
+    node: TheNode,
+    principal: Eraser,
+    asked: Annotated[Erase, Body()] = Erase(reason=""),  # noqa: B008 - it is never changed
+) -> Document:
+    """Make the documents of an encrypted run that has ended unreadable, for good; again is no error."""
+    return Document(Erased(tuple(await node.erase(RunId(run), by=principal.name, reason=asked.reason))))
 
 
 async def _done(node: TheNode, run: str, command: RunCommand, principal: Principal, key: str | None) -> Document:

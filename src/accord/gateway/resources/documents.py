@@ -5,19 +5,55 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+from starlette.responses import Response
 
-from accord.domain.ids import Digest
+from accord.domain.document import Document, Encrypted
+from accord.domain.ids import Digest, RunId
 from accord.gateway.asking import TheNode, Viewer
+from accord.gateway.bodies import body
 from accord.gateway.documents import Bytes
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
+DIGEST = "^[0-9a-f]{64}$"
+
+
+class EncryptedText(BaseModel):
+    """Under whose key, and the text itself or its name in the blob store."""
+
+    key: str = Field(min_length=1, max_length=200)
+    data: str = ""
+    digest: str | None = Field(None, pattern=DIGEST)
+
+
+class EncryptedDocument(BaseModel):
+    """A document as an event has it."""
+
+    model_config = body({"sha256": "9f" * 32, "len": 12, "encrypted": {"key": "run-…", "data": "q83v…"}})
+
+    sha256: str = Field(pattern=DIGEST)
+    len: int = Field(ge=0)
+    encrypted: EncryptedText
+
+    def document(self) -> Document:
+        """The document."""
+        text = self.encrypted
+        digest = Digest(text.digest) if text.digest is not None else None
+        return Document(Digest(self.sha256), self.len, encrypted=Encrypted(RunId(text.key), text.data, digest))
+
 
 @router.get("/{digest}", response_class=Bytes)
 async def show_document(
-    digest: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="SHA-256, in hexadecimal digits.")],
+    digest: Annotated[str, Path(pattern=DIGEST, description="SHA-256, in hexadecimal digits.")],
     node: TheNode,
     principal: Viewer,
 ) -> Bytes:
     """The document's exact bytes."""
     return await Bytes.begun(node.parts.ports.blobs.get_stream(Digest(digest)), Digest(digest))
+
+
+@router.post("/decrypt", response_class=Response)
+async def decrypt_document(asked: EncryptedDocument, node: TheNode, principal: Viewer) -> Response:
+    """The exact bytes of a document that an event of an encrypted run holds. 404 (ACC872) where the run was erased."""
+    return Response(await node.data(asked.document()), media_type="application/octet-stream")

@@ -45,6 +45,7 @@ _SUBJECTS: Final[Mapping[Right, tuple[str, ...]]] = {
     "publish": ("Orchestrator", "Template"),
     "enrol": ("Orchestrator",),
     "administer": ("Orchestrator",),
+    "erase": ("Orchestrator", "Run"),
 }
 
 

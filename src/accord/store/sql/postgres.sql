@@ -114,3 +114,15 @@ DELETE FROM accord.replicas WHERE process = $1;
 
 -- name: replicas
 SELECT process FROM accord.replicas WHERE until > $1 ORDER BY process;
+
+-- name: keep_data_key
+WITH kept AS (
+    INSERT INTO accord.data_keys (run, wrapped) VALUES ($1, $2) ON CONFLICT (run) DO NOTHING RETURNING run
+)
+SELECT count(*) FROM kept;
+
+-- name: data_keys
+SELECT run, wrapped FROM accord.data_keys WHERE run = ANY ($1::text[]);
+
+-- name: erase_data_keys
+UPDATE accord.data_keys SET wrapped = NULL WHERE run = ANY ($1::text[]) AND wrapped IS NOT NULL;

@@ -140,3 +140,15 @@ DELETE FROM replicas WHERE process = :process;
 
 -- name: replicas
 SELECT process FROM replicas WHERE until > :now ORDER BY process;
+
+-- name: keep_data_key
+INSERT INTO data_keys (run, wrapped) VALUES (:run, :wrapped) ON CONFLICT (run) DO NOTHING;
+
+-- name: data_keys
+SELECT run, wrapped FROM data_keys WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: erase_data_keys
+UPDATE data_keys SET wrapped = NULL WHERE run IN (SELECT value FROM json_each(:runs)) AND wrapped IS NOT NULL;
+
+-- name: remove_data_keys
+DELETE FROM data_keys WHERE run IN (SELECT value FROM json_each(:runs));

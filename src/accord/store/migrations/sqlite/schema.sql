@@ -12,6 +12,11 @@ WHERE state IN ('completed', 'failed', 'cancelled');
 CREATE INDEX runs_to_wake ON runs (wake_at, partition)
 WHERE wake_at IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled');
 
+CREATE TABLE data_keys (
+    run TEXT PRIMARY KEY,
+    wrapped BLOB -- NULL once it is erased
+) STRICT;
+
 CREATE TABLE events (
     position INTEGER PRIMARY KEY, -- events are written where the file ends, whatever stream they are of
     stream TEXT NOT NULL,
@@ -80,6 +85,12 @@ CREATE TABLE streams (
     retired_at INTEGER -- when its events were removed: the row stays as the tombstone
 , floor INTEGER NOT NULL DEFAULT 0, floor_digest TEXT NOT NULL
 DEFAULT '0000000000000000000000000000000000000000000000000000000000000000') WITHOUT ROWID, STRICT;
+
+CREATE TRIGGER data_keys_are_never_changed BEFORE UPDATE ON data_keys
+WHEN NEW.run <> OLD.run OR NEW.wrapped IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'a data key is never changed, and never comes back once it is erased');
+END;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
 BEGIN

@@ -1,0 +1,120 @@
+"""The data keys of runs: made when a run begins, at hand while it is in memory, asked for each time when it has ended.
+
+ACC870  nothing wraps data keys here              ACC872  the documents of a run are erased
+ACC873  a document's run has no data key          ACC874  a document is too large to be encrypted
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final
+
+from accord.domain.ids import RunId
+from accord.domain.message import PAYLOAD_MAX_BYTES
+from accord.encryption import Cipher
+from accord.errors import ERASED, KeyUnusable, NotFound, Problem
+from accord.ports import DataKeys as Store
+from accord.ports import KeyWrapper
+
+TRIAL: Final = RunId("")
+"""No run: what is kept under it shows whether all processes wrap under the same key."""
+
+BEGUN_MAX: Final = 1024
+
+
+class DataKeys:
+    """The ciphers of runs. A run gets its data key before its first event, and never later."""
+
+    def __init__(self, store: Store, wrapper: KeyWrapper | None, *, every_run: bool) -> None:
+        self._store = store
+        self._wrapper = wrapper
+        self._every_run = every_run
+        self._at_hand: dict[RunId, Cipher] = {}
+        self._begun: OrderedDict[RunId, Cipher] = OrderedDict()
+        """Of runs whose first event is not there yet."""
+
+    async def try_out(self) -> None:
+        """Raise KeyUnusable where other processes wrap the data keys of this store under another key."""
+        if self._every_run:
+            await self._kept(TRIAL)
+
+    async def begin(self, run: RunId, above: Sequence[RunId] = ()) -> Cipher | None:
+        """The cipher of a run that is to begin; None where it begins unencrypted. It is encrypted where every run is,
+        and where one of those above it is: a parent, or the run that it is forked from.
+        """
+        if not self._every_run and not (above and await self._store.data_keys(above)):
+            return None
+        cipher = Cipher(run, await self._kept(run))
+        self._begun[run] = cipher
+        while len(self._begun) > BEGUN_MAX:
+            self._begun.popitem(last=False)
+        return cipher
+
+    async def hold(self, run: RunId) -> Cipher | None:
+        """The cipher of a run, at hand until it is let go of; None where the run is not encrypted."""
+        cipher = self._begun.pop(run, None) or await self.find(run)
+        if cipher is not None:
+            self._at_hand[run] = cipher
+        return cipher
+
+    def let_go(self, run: RunId) -> None:
+        """Keep the cipher of this run no longer."""
+        self._at_hand.pop(run, None)
+
+    def at_hand(self, run: RunId | None) -> Cipher | None:
+        """The cipher of a run that is in memory and encrypted."""
+        return self._at_hand.get(run) if run is not None else None
+
+    async def find(self, run: RunId) -> Cipher | None:
+        """The cipher of a run, as the store has its key now; None where the run was never encrypted.
+
+        Raises NotFound ACC872 where the key was erased, KeyUnusable where it cannot be unwrapped.
+        """
+        kept = await self._store.data_keys([run])
+        if run not in kept:
+            return None
+        wrapped = kept[run]
+        if wrapped is None:
+            raise erased(run)
+        return Cipher(run, await self._unwrapped(run, wrapped))
+
+    async def encrypted(self, runs: Sequence[RunId]) -> list[RunId]:
+        """Those of these runs that are encrypted, or were before they were erased."""
+        kept = await self._store.data_keys(runs)
+        return [run for run in runs if run in kept]
+
+    async def erase(self, runs: Sequence[RunId]) -> None:
+        """Take the data keys of these runs away, for good."""
+        for run in runs:
+            self._at_hand.pop(run, None)
+            self._begun.pop(run, None)
+        await self._store.erase_data_keys(runs)
+
+    async def _kept(self, run: RunId) -> bytes:
+        """The data key of a run, made where it has none."""
+        fresh = await self._needed().data_key(run.encode())
+        wrapped = await self._store.keep_data_key(run, fresh.wrapped)
+        if wrapped is None:
+            raise erased(run)
+        return fresh.plain if wrapped == fresh.wrapped else await self._unwrapped(run, wrapped)
+
+    async def _unwrapped(self, run: RunId, wrapped: bytes) -> bytes:
+        return await self._needed().unwrap(wrapped, run.encode())
+
+    def _needed(self) -> KeyWrapper:
+        if self._wrapper is None:
+            hint = "the key store has to be one that does: docs/how-to/erase.md"
+            raise KeyUnusable.of("ACC870", "nothing here wraps the data keys of encrypted runs", hint=hint)
+        return self._wrapper
+
+
+def too_large_to_encrypt() -> Problem:
+    """The problem that a document is uploaded for an encrypted run."""
+    text = f"in an encrypted run a result has at most {PAYLOAD_MAX_BYTES >> 20} MiB: what is uploaded is not encrypted"
+    return Problem("ACC874", text, hint="cut it into parts: for_each, or several tasks")
+
+
+def erased(run: RunId) -> NotFound:
+    """The error that what belongs to this run cannot be read any more."""
+    return NotFound.of(ERASED, f"the documents of {run} are erased", hint=f"who and why: accord runs show {run}")

@@ -1,0 +1,50 @@
+"""Erasure: the data keys of a run and of all below it are destroyed, and their histories say who wanted it."""
+
+from __future__ import annotations
+
+from accord.domain import command as c
+from accord.domain.ids import RunId
+from accord.engine.controls import Controls
+from accord.engine.ledger import unknown_run
+from accord.engine.parts import Parts
+from accord.errors import Refused
+from accord.ports import RunQuery
+
+PAGE = 500
+
+
+class Erasure:
+    """Erases runs."""
+
+    def __init__(self, parts: Parts, controls: Controls) -> None:
+        self._parts = parts
+        self._controls = controls
+
+    async def erase(self, run: RunId, *, by: str, reason: str) -> list[RunId]:
+        """See `Service.erase`. It is written down before the keys go: a process that dies in between leaves a run that
+        is said to be erased and is not, and who asks again, because there was no answer, brings it to its end.
+        """
+        summary = await self._parts.ports.journal.run(run)
+        if summary is None:
+            raise unknown_run(run)
+        if summary.parent is not None:
+            hint = f"accord runs erase {summary.parent}"
+            raise Refused.of("ACC877", f"{run} does a task of {summary.parent}, and is erased with it", hint=hint)
+        runs = [run, *await self._below(run)]
+        if run not in await self._parts.data_keys.encrypted([run]):
+            hint = "runs are encrypted that begin while encrypt_payloads is on; others go as a whole, in time"
+            raise Refused.of("ACC878", f"the documents of {run} are not encrypted", hint=hint)
+        for one in runs:  # from the top: nobody goes on with the whole while its parts are being erased
+            await self._controls.control(one, c.Erase(by=by, reason=reason), once=None)
+        await self._parts.data_keys.erase(runs)
+        return runs
+
+    async def _below(self, run: RunId) -> list[RunId]:
+        """All runs that do tasks of this one, or of such a run."""
+        found: list[RunId] = []
+        after: RunId | None = None
+        while page := await self._parts.ports.journal.runs(RunQuery(parent=run, limit=PAGE, after=after)):
+            after = page[-1].run
+            for one in page:
+                found += [one.run, *await self._below(one.run)]
+        return found

@@ -1,0 +1,177 @@
+"""Encrypted runs: nothing of their documents is in the clear, and nobody reads them any more once they are erased."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from accord.app import host, open_node
+from accord.codec import follow
+from accord.domain import command as c
+from accord.domain.document import INLINE_BYTES
+from accord.domain.ids import RunId, TaskId
+from accord.domain.run import Run
+from accord.domain.template import Template
+from accord.engine.node import Node
+from accord.errors import AccordError, KeyUnusable, NotFound, Refused, TransitionRefused
+from accord.ports import Head
+from accord.sdk import Agent
+from accord.service import Fork
+from accord.settings import Settings
+from accord.views.proof import proof_of
+from accord.views.result import value_of
+from accord.views.runs import run_document
+from accord.views.tasks import task_document
+
+PERSON = "Erika Mustermann, 12 August 1964"
+LARGE = "Erika's file: " + "x" * 2 * INLINE_BYTES
+
+WORK: dict[str, Any] = {
+    "first": {"uses": "test.echo@^1", "with": {"value": "${ input }"}},
+    "second": {"uses": "test.echo@^1", "with": {"value": "${ tasks.first.output }"}},
+}
+INNER = {"name": "inner", "tasks": WORK, "output": "${ tasks.second.output }"}
+OUTER = {
+    "name": "outer",
+    "tasks": {"part": {"workflow": "inner@^1", "with": "${ input }"}},
+    "output": "${ tasks.part.output }",
+}
+WAITS = {"name": "waits", "tasks": {"wait": {"signal": {"name": "go"}}}, "output": "${ tasks.wait.output }"}
+
+
+def echo() -> Agent:
+    agent = Agent("echo")
+
+    @agent.capability("test.echo@1.0.0")
+    async def echo(value: Any) -> Any:
+        return value
+
+    return agent
+
+
+@asynccontextmanager
+async def opened(home: Path, *, encrypts: bool = True) -> AsyncIterator[Node]:
+    async with open_node(Settings(home=home, encrypt_payloads=encrypts)) as node, host(node, [echo()]):
+        yield node
+
+
+async def started(node: Node, template: dict[str, Any], value: Any) -> Run:
+    document = {"accord": "template/1", "version": "1.0.0", "input": True, **template}
+    digest = await node.publish(msgspec.convert(document, Template), orjson.dumps(document))
+    return await node.start_run(digest, value)
+
+
+async def run_of(node: Node, template: dict[str, Any], value: Any) -> Run:
+    return await node.ended((await started(node, template, value)).id)
+
+
+def found_in(home: Path, text: str) -> list[str]:
+    """The files that hold a text."""
+    return [str(file) for file in home.rglob("*") if file.is_file() and text.encode() in file.read_bytes()]
+
+
+async def read_all(node: Node, run: RunId) -> str:
+    """All that views show of a run."""
+    state = await node.run(run)
+    told = [await run_document(node, state)] + [
+        await task_document(node, state, task, None) for task in state.graph.order
+    ]
+    return msgspec.json.encode(told).decode()
+
+
+@pytest.mark.parametrize("secret", [PERSON, LARGE])
+async def test_nothing_is_in_the_clear_and_everything_can_be_read(tmp_path: Path, secret: str) -> None:
+    async with opened(tmp_path) as node:
+        await run_of(node, INNER, "nothing")
+        run = await run_of(node, OUTER, {"who": secret})
+        assert run.output is not None
+        assert await value_of(node, run.output) == {"who": secret}
+        assert (await proof_of(node, run.id)).ok
+    assert found_in(tmp_path, secret[:30]) == []
+    async with opened(tmp_path, encrypts=False) as node:  # by a process that knows only what is in the home
+        assert await value_of(node, run.output) == {"who": secret}
+        assert secret[:30] in await read_all(node, run.id)
+
+
+@pytest.mark.parametrize("secret", [PERSON, LARGE])
+async def test_what_is_erased_can_be_read_by_nobody_and_its_chain_still_holds(tmp_path: Path, secret: str) -> None:
+    async with opened(tmp_path) as node, opened(tmp_path) as other:
+        kept = await run_of(node, INNER, {"who": secret})
+        run = await run_of(node, OUTER, {"who": secret})
+        assert run.output is not None
+        assert await value_of(other, run.output) == {"who": secret}
+        erased = await node.erase(run.id, by="ann", reason="Erika has asked for it")
+        assert len(erased) == 2
+        assert await node.erase(run.id, by="bob") == erased
+        for one in (node, other):
+            after = await one.run(run.id)
+            assert after.erased is not None
+            assert (after.erased.by, after.erased.reason, after.phase) == ("ann", "Erika has asked for it", "completed")
+            with pytest.raises(NotFound, match="ACC872"):
+                await one.data(run.output)
+            for name in erased:
+                assert secret[:30] not in await read_all(one, name)
+                follow(await one.records(name), Head())
+                proof = await proof_of(one, name)
+                assert proof.ok
+                assert proof.unproven > 0
+            assert kept.output is not None
+            assert await value_of(one, kept.output) == {"who": secret}
+        with pytest.raises(NotFound, match="ACC872"):
+            await node.fork(run.id, Fork(), by="ann")
+        with pytest.raises(TransitionRefused, match="ACC864"):
+            await node.control(run.id, c.Rollback(to=TaskId("part"), by="ann"))
+
+
+async def test_what_cannot_be_erased_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path, encrypts=False) as node:
+        plain = await run_of(node, INNER, PERSON)
+        with pytest.raises(Refused, match="ACC878"):
+            await node.erase(plain.id, by="ann")
+        assert found_in(tmp_path, PERSON) != []
+    async with opened(tmp_path) as node:
+        with pytest.raises(NotFound, match="ACC409"):
+            await node.erase(RunId("run-nobody"), by="ann")
+        waiting = await started(node, WAITS, PERSON)
+        with pytest.raises(TransitionRefused, match="ACC863"):
+            await node.erase(waiting.id, by="ann")
+        await node.signal(waiting.id, {"said": "to nobody else"}, by="ann", name="go", once="a:b:c")
+        ended = await node.ended(waiting.id)
+        assert ended.output is not None
+        assert await value_of(node, ended.output) == {"said": "to nobody else"}
+        outer = await run_of(node, OUTER, PERSON)
+        below = outer.tasks[TaskId("part")].subrun
+        assert below is not None
+        with pytest.raises(Refused, match=f"ACC877.*{outer.id}"):
+            await node.erase(below, by="ann")
+    assert found_in(tmp_path, "to nobody else") == []
+
+
+async def test_what_belongs_to_an_encrypted_run_is_encrypted_whatever_the_setting_says_now(tmp_path: Path) -> None:
+    async with opened(tmp_path) as node:
+        await run_of(node, INNER, "nothing")
+        run = await run_of(node, OUTER, {"who": PERSON})
+    async with opened(tmp_path, encrypts=False) as node:
+        fork = await node.ended((await node.fork(run.id, Fork(task=TaskId("part")), by="ann")).id)
+        assert fork.output is not None
+        assert await value_of(node, fork.output) == {"who": PERSON}
+    assert found_in(tmp_path, PERSON) == []
+
+
+async def test_a_process_with_another_wrapping_key_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path) as node:
+        run = await run_of(node, INNER, PERSON)
+        assert run.output is not None
+    (tmp_path / "keys" / "wrapping.key").rename(tmp_path / "aside")
+    with pytest.raises(KeyUnusable, match="ACC875"):
+        async with opened(tmp_path):
+            pass
+    async with opened(tmp_path, encrypts=False) as node:
+        with pytest.raises(AccordError, match="ACC875"):
+            await node.data(run.output)
