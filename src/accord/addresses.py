@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
@@ -33,9 +33,19 @@ BUS_OPTIONS: Final[dict[BusKind, tuple[str, ...]]] = {
 """What may be behind the `?` of a bus URL."""
 
 
+def parts_of(url: str) -> SplitResult:
+    """The parts of a URL; none where it has none, for want of a bracket or for letters that stand for others."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
 def masked(url: str) -> str:
-    """The URL with every password in it hidden."""
-    parts = urlsplit(url)
+    """The URL with every password in it hidden; all of it where nobody can tell what is one."""
+    parts = parts_of(url)
+    if url and not any(parts):
+        return MASK
     user, at, where = parts.netloc.rpartition("@")
     name, colon, _ = user.partition(":")
     hidden = f"{name}:{MASK}" if colon else name
@@ -47,7 +57,7 @@ def masked(url: str) -> str:
 
 def ports_are_numbers(url: str) -> bool:
     """Whether the port, where there is one, is a number; several hosts with commas between are taken as they are."""
-    where = urlsplit(url).netloc.rpartition("@")[2]
+    where = parts_of(url).netloc.rpartition("@")[2]
     return all(re.fullmatch(r"(\[[^\]]*\]|[^:\[\]]*)(:\d{1,5})?", host) for host in where.split(","))
 
 
@@ -141,7 +151,7 @@ def kept_in(file: Path, code: str) -> str:
 
 def bus_address(text: str, *, place: Place | None = None) -> BusAddress:
     """The address that a URL names. Raises BadInput ACC756 where it is that of no bus."""
-    parts = urlsplit(text)
+    parts = parts_of(text)
     hint = f"such as nats://accord@bus.example.org:4222; schemes are {', '.join(BUS_SCHEMES)}"
     if parts.scheme not in BUS_SCHEMES or not ports_are_numbers(text) or not parts.netloc.rpartition("@")[2]:
         raise BadInput.of("ACC756", f"{masked(text)} is not the URL of a bus", hint=hint, place=place)

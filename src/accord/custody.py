@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from accord.addresses import masked, ports_are_numbers
+from accord.addresses import masked, parts_of, ports_are_numbers
 from accord.errors import BadInput, Place, Problem
 
 KeysKind = Literal["pkcs11", "awskms", "vault"]
@@ -120,7 +120,7 @@ def _pkcs11_parts(rest: str) -> _Parts:
 
 
 def _url_parts(text: str) -> _Parts:
-    parts = urlsplit(text)
+    parts = parts_of(text)
     return _Parts(parts.netloc, unquote(parts.path), parse_qsl(parts.query, keep_blank_values=True))
 
 

@@ -26,6 +26,7 @@ from accord.domain.message import PAYLOAD_MAX_BYTES, Grant, Message, PayloadRef,
 from accord.domain.signature import PublicKey, _to_base64url
 from accord.engine import gate, parts, receiver
 from accord.engine.incidents import EVIDENCE_MAX_BYTES
+from accord.engine.registry import Registry
 from accord.sdk import Agent
 
 Forge = Callable[[Any], Awaitable[Message]]
@@ -701,4 +702,20 @@ async def test_a_check_of_news_that_is_removed_is_missed(
     names = without(receiver, number)
     for name in ("_beat", "_register"):
         monkeypatch.setattr(receiver.Receiver, name, getattr(names["Receiver"], name))
+    assert await killed(code, opened)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead", "code"),
+    [
+        ("key", lambda self, kid, now: self.known_key(kid), "ACC340"),
+        ("offers", lambda self, agent, contract: True, "ACC353"),
+        ("card_problems", lambda self, card: iter(()), "ACC710"),
+        ("card_problems", lambda self, card: iter(()), "ACC717"),
+    ],
+)
+async def test_a_check_of_the_registry_that_is_removed_is_missed(
+    name: str, instead: Callable[..., Any], code: str, monkeypatch: pytest.MonkeyPatch, opened: Any
+) -> None:
+    monkeypatch.setattr(Registry, name, instead)
     assert await killed(code, opened)

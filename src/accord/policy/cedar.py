@@ -59,6 +59,10 @@ class CedarSet:
         return Decision(answer.allowed, tuple(sorted(names.get(one, one) for one in diagnostics.reasons)))
 
 
+STATEMENT_MAX_CHARS: Final = 32 << 10
+DEPTH_MAX: Final = 100
+
+
 @cache
 def schema() -> cedarpy.Schema:
     """The schema, parsed once."""
@@ -81,7 +85,13 @@ def checked(source: PolicySource) -> CedarSet:
 
 def _parsed(statement: Statement) -> tuple[dict[str, Any] | None, Sequence[Problem]]:
     try:
+        # Cedar's parser recurses without a bound of its own: it would take the process with it.
+        if len(statement.text) > STATEMENT_MAX_CHARS or statement.depth > DEPTH_MAX:
+            raise RecursionError
         form = msgspec.json.decode(cedarpy.policies_to_json_str(statement.text))
+    except RecursionError:
+        text = f"the policy is too long, or nested too deeply: {STATEMENT_MAX_CHARS} characters and {DEPTH_MAX} levels"
+        return None, [Problem("ACC671", text, statement.place, "make several policies of it")]
     except ValueError as error:
         return None, [Problem("ACC671", f"this is no policy: {error}", statement.place, f"{REFERENCE} shows the form")]
     if form["templates"]:

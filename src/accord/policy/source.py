@@ -28,6 +28,16 @@ class Statement(msgspec.Struct, frozen=True):
     text: str
     place: Place
 
+    @property
+    def depth(self) -> int:
+        """How deep its brackets are nested."""
+        level = deepest = 0
+        for token in _TOKEN.finditer(self.text):
+            for letter in "" if token[0].startswith(("//", '"')) else token[0]:
+                level += (letter in "([{") - (letter in ")]}")
+                deepest = max(deepest, level)
+        return deepest
+
 
 class PolicyFile(msgspec.Struct, frozen=True):
     """A file of a set: its name and its text."""

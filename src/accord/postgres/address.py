@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import msgspec
 
-from accord.addresses import masked, ports_are_numbers
+from accord.addresses import masked, parts_of, ports_are_numbers
 from accord.errors import BadInput, Place
 from accord.tls import is_this_machine
 
@@ -55,7 +55,7 @@ class StoreAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 def store_address(text: str, *, place: Place | None = None) -> StoreAddress:
     """The address that a URL names. Raises BadInput ACC580 where it is no PostgreSQL URL."""
-    parts = urlsplit(text)
+    parts = parts_of(text)
     if parts.scheme not in SCHEMES or not ports_are_numbers(text) or not parts.path.strip("/"):
         hint = "such as postgresql://accord@db.example.org:5432/accord; without a store, journal and blobs are files"
         raise BadInput.of("ACC580", f"{masked(text)} is not the URL of a PostgreSQL database", hint=hint, place=place)

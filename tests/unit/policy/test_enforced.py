@@ -14,6 +14,7 @@ import pytest
 from accord.domain import event as e
 from accord.domain.ids import RunId
 from accord.domain.system import POLICIES
+from accord.engine.gate import Gate
 from accord.policy.live import open_policy
 from accord.sdk import Agent
 from accord.testing.stage import Stage, attempts_of
@@ -107,6 +108,12 @@ async def test_an_answer_that_is_not_permitted_any_more_is_an_incident_and_someb
         after = await stage.run(run)
         assert after.phase == "completed"
         assert list(attempts_of(after)) == ["work/1 cancelled", "work/2 succeeded"]
+
+
+async def test_without_the_question_it_would_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gate, "denial", lambda self, run, attempt: None)
+    with pytest.raises(AssertionError):
+        await test_an_answer_that_is_not_permitted_any_more_is_an_incident_and_somebody_else_does_it(tmp_path)
 
 
 async def test_nobody_may(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
