@@ -27,15 +27,17 @@ from accord.domain.signature import PublicKey, attach, parse_statement, signing_
 from accord.engine.gate import Authentic
 from accord.engine.rounds import Delegation
 from accord.errors import KeysUnavailable, MessageRefused
+from accord.gateway.agents import AgentSockets
 from accord.keys.private import PrivateKey
 from accord.keys.short import delegating
 from accord.ports import Bare
 from accord.sdk import Agent
 from accord.sdk.intake import NOTICES, Intake, Letter, Refusal
+from accord.service import KnownKey
 from accord.statements import ASKED_AGAIN_AFTER, RENEWED_AFTER, Deputy, Draft, Signer, Verifier
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, ScriptedAgent, Stage
-from accord.views.proof import proof_of
+from accord.views.proof import _Findings, proof_of
 
 ONE = {"work": {"uses": "test.work@^1", "with": {"number": 1}}}
 REGISTRY = registry_id("local")
@@ -290,6 +292,56 @@ async def test_a_delegated_key_is_no_key_to_connect_or_to_be_enrolled_with(stage
     with pytest.raises(MessageRefused) as refused:
         await stage.parts.enrolment.enrol(working("third").id, key, by="test", now=NOON)
     assert refused.value.problems[0].code == "ACC712"
+    sockets = AgentSockets(stage.parts, lambda sid, namespace: None)
+    assert sockets._known(key.kid) is None
+    assert sockets._known(agent.key.kid) == (agent.id, agent.key)
+
+
+async def test_the_registry_itself_knows_no_chain_of_three_and_no_foreign_parent(stage: Stage) -> None:
+    agent, other = await stage.enlist(working()), await stage.enlist(working("other"))
+    key = await delegated(agent)
+    third = PrivateKey.generate("ES256").public
+    claims = delegation_claims(agent.id, REGISTRY, third, OF_AGENTS, "3", NOON, LIFETIME)
+    for parent in (key.kid, other.key.kid):
+        with pytest.raises(MessageRefused) as refused:
+            await stage.parts.enrolment.delegate(delegation_of(claims, parent, OF_AGENTS, LIFETIME), "", NOON)
+        assert refused.value.problems[0].code == "ACC356"
+    with pytest.raises(MessageRefused) as refused:
+        await stage.parts.enrolment.delegate(delegation_of(claims, third.kid[::-1], OF_AGENTS, LIFETIME), "", NOON)  # type: ignore[arg-type]  # an id
+    assert refused.value.problems[0].code == "ACC358"
+
+
+async def test_the_proof_of_a_run_knows_what_was_delegated_and_until_when(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    await stage.start(ONE)
+    given = await agent.assigned()
+    known = stage.parts.registry.known_key(key.kid)
+    assert known is not None
+    assert known.delegation is not None
+    late = int((NOON + LIFETIME).timestamp())
+    for kind, issued_at, expected in (
+        ("result", late - 1, []), ("result", late, ["ACC358"]), ("card", late - 1, ["ACC357"]),
+    ):  # fmt: skip
+        claims = agent.claims(given, b"2", kind=kind, issued_at=issued_at)
+        findings = _Findings(Only(known), given.claims.run)  # type: ignore[arg-type]  # all that is asked for
+        statement = (await agent.sign(claims, b"2", key=key)).statement.decode()
+        try:
+            await findings._claims(statement)
+            found = []
+        except MessageRefused as error:
+            found = [one.code for one in error.problems]
+        assert found == expected
+
+
+class Only:
+    """A service that knows one key."""
+
+    def __init__(self, known: KnownKey) -> None:
+        self._known = known
+
+    async def key(self, kid: KeyId) -> KnownKey:
+        return self._known
 
 
 # -- at an agent -------------------------------------------------------------------------------------------------
@@ -354,6 +406,9 @@ async def test_an_agent_refuses_what_is_beyond_a_delegation() -> None:
     assert await it.hear(it.signed(it.grant(grant=Grant(it.short.public.to_jwk(), ("welcome",))))) == "ACC356"
     assert await it.hear(it.signed(it.grant(grant=Grant(it.own.public.to_jwk(), ("assign",))))) == "ACC356"
     assert await it.hear(it.signed(it.grant())) == ""
+    second = PrivateKey.generate("ES256").public
+    it.trust[second.kid] = second
+    assert await it.hear(it.signed(it.grant(grant=Grant(second.to_jwk(), ("assign",))))) == "ACC356"
     other = it.grant(grant=Grant(PrivateKey.generate("ES256").public.to_jwk(), ("assign",)))
     assert await it.hear(it.signed(other, it.short)) == "ACC357"
     foreign = it.signed(it.cancel(issuer="spiffe://local/orchestrator/other"), it.short)
