@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -17,12 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accord.domain.ids import KeyId, RunId, StreamId
+from accord.domain.ids import AgentId, KeyId, RunId, StreamId
+from accord.domain.lineage import seal_claims
 from accord.domain.system import POLICIES, REGISTRY
 from accord.errors import BadInput
 from accord.evidence.container import BLOCK, END, header
 from accord.evidence.examine import Report, examine
-from accord.evidence.manifest import CHECKPOINT, KEYS, MANIFEST, SEAL, STATEMENT, Manifest, event_name
+from accord.evidence.manifest import CHECKPOINT, KEYS, MANIFEST, SEAL, STATEMENT, Ending, Manifest, Proven, event_name
 from accord.policy.live import open_policy
 from accord.sdk import Agent
 from accord.service import Fork, Payloads
@@ -361,6 +362,12 @@ def revoked_before(made: Made, streams: Streams, entries: Entries) -> None:
     streams[REGISTRY].append(msgspec.json.encode({**told, "at": "2026-01-01T11:00:00Z"}))
 
 
+def replaced_before(made: Made, streams: Streams, entries: Entries) -> None:
+    revoked_before(made, streams, entries)
+    told = {**msgspec.json.decode(streams[REGISTRY][-1]), "event": "key.retired", "until": "2026-01-01T11:00:00Z"}
+    streams[REGISTRY][-1] = msgspec.json.encode(told)
+
+
 def doubtful(made: Made, streams: Streams, entries: Entries) -> None:
     revoked_before(made, streams, entries)
     streams[REGISTRY][-1] = changed(streams[REGISTRY][-1], at="2026-01-02T00:00:00Z", since="2026-01-01T00:00:00Z")
@@ -403,6 +410,7 @@ LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
     "accepted too late": ("ACC848", at_event("attempt.succeeded", lambda one: moved(one, 2))),
     "accepted before it was made": ("ACC848", at_event("attempt.succeeded", lambda one: moved(one, -2))),
     "revoked before": ("ACC848", revoked_before),
+    "replaced before": ("ACC848", replaced_before),
     "in doubt": ("ACC543", doubtful),
     "enrolled later": ("ACC848", at_registry("agent.enrolled", lambda one: moved(one, 5))),
     "never enrolled": ("ACC540", at_registry("agent.enrolled", lambda one: None)),
@@ -501,3 +509,31 @@ async def test_the_policies_that_have_decided_are_in_it(tmp_path: Path) -> None:
         lies = (decided_by(by=["another"]), decided_by(by=[]), decided_by(digest="0" * 64), never_adopted)
         for lie in lies:
             assert "ACC851" in [code for code, _, _ in made.findings(await liar.remade(made.data, lie))]
+
+
+class Mistaken(Liar):
+    """Has a proof that leads nowhere."""
+
+    async def _anchored(self, origin: AgentId, told: Manifest, endings: Sequence[Ending]) -> Proven:
+        proven = await super()._anchored(origin, told, endings)
+        wrong = [msgspec.structs.replace(one, proof=one.proof[::-1], index=one.index ^ 1) for one in proven.streams]
+        return msgspec.structs.replace(proven, streams=tuple(wrong))
+
+
+async def test_each_reason_is_told() -> None:
+    async with staged() as (stage, made, liar):
+        for lie, words in (
+            ("another agent", "has signed no card"),
+            ("accepted before it was made", "before it was made"),
+        ):
+            forge = LIES[lie][1]
+            forged = await liar.remade(made.data, lambda streams, entries, forge=forge: forge(made, streams, entries))
+            assert any(words in message for _, _, message in made.findings(forged)), lie
+        forged = await Mistaken(stage.keys, stage.parts.identity.key).remade(made.data, lambda streams, entries: None)
+        assert {code for code, _, _ in made.findings(forged)} == {"ACC846"}
+        run = await stage.run(made.run)
+        assert run.output is not None
+        claims = seal_claims(stage.parts.identity.id, run, run.output)
+        another = await liar.sign(msgspec.structs.replace(claims, inputs=claims.inputs[1:]))
+        forged = await liar.remade(made.data, lambda streams, entries: entries.update({SEAL: another}))
+        assert [(code, name) for code, name, _ in made.findings(forged)] == [("ACC850", SEAL)]

@@ -119,6 +119,22 @@ async def test_a_journal_that_was_cut_off_is_refused_by_a_witness(settings: Sett
             await node.growth(after.size)
 
 
+async def test_a_log_that_is_cut_off_under_a_process_is_found(settings: Settings) -> None:
+    run = await worked(settings)
+    short = events_of(settings, CHECKPOINTS)
+    await worked(settings)
+    async with open_node(settings) as node:
+        await node.growth(0)
+        rewrite(settings, CHECKPOINTS, short)
+        for ask in (node.growth(0), node.anchor(run), node.growth(1)):
+            with pytest.raises(StoreCorrupt, match="ACC852"):
+                await ask
+        async with host(node, [working()]):
+            pass
+        with pytest.raises(StoreCorrupt, match="ACC852"):
+            await node.parts.checkpoints._add([])
+
+
 # -- the witness -------------------------------------------------------------------------------------------------
 
 

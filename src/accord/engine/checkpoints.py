@@ -110,7 +110,10 @@ class Checkpoints:
 
     async def _add(self, anchors: Sequence[Anchor]) -> None:
         while not await self._added(anchors):
+            before = self._head
             await self._refresh()
+            if self._head == before:
+                raise _rewritten(f"the log does not go on from its checkpoint {before.sequence}")
 
     async def _added(self, anchors: Sequence[Anchor]) -> bool:
         log = self._log.copy()
@@ -215,7 +218,7 @@ class Checkpoints:
             await self._add_all(_anchors(missing))
         checkpoint = await self.newest()
         leaves, found = await self._found(wanted)
-        leaves = leaves[: checkpoint.size]
+        leaves = _first(leaves, checkpoint)
         return checkpoint, {
             stream: Anchored(anchor=anchor, index=index, proof=digests(inclusion_proof(index, leaves)))
             for stream, entries in found.items()
@@ -250,7 +253,7 @@ class Checkpoints:
         if not 0 <= first <= checkpoint.size:
             hint = "whoever saw a longer log was shown another journal than this one, or this one was cut off"
             raise NotFound.of("ACC853", f"the log has {checkpoint.size} entries, not {first}", hint=hint)
-        leaves = [anchor.leaf() async for anchor in self._entries()][: checkpoint.size]
+        leaves = _first([anchor.leaf() async for anchor in self._entries()], checkpoint)
         proof = digests(consistency_proof(first, leaves))
         return Growth(checkpoint=checkpoint, proof=proof, key=self._secretary.key.to_jwk())
 
@@ -283,6 +286,13 @@ def _made(record: Record) -> CheckpointMade:
     if not isinstance(event, CheckpointMade):
         raise _rewritten(f"event {record.sequence} of {record.stream} is no checkpoint")
     return event
+
+
+def _first(leaves: list[bytes], checkpoint: Checkpoint) -> list[bytes]:
+    """The leaves that a checkpoint is about. Raises StoreCorrupt where there are not so many any more."""
+    if len(leaves) < checkpoint.size:
+        raise _rewritten(f"the log has {len(leaves)} entries, and had {checkpoint.size}")
+    return leaves[: checkpoint.size]
 
 
 def _anchors(heads: dict[StreamId, Head]) -> list[Anchor]:
