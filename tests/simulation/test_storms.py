@@ -13,7 +13,7 @@ SEEDS = 80
 CHUNK = 20
 REPLICA_SEEDS = 16
 REPLICA_CHUNK = 8
-ENCRYPTED_SEEDS = 4
+ENCRYPTED_SEEDS = 2
 
 
 @pytest.fixture(autouse=True)
