@@ -25,13 +25,15 @@ from bench.measure import Figures, Readings
 from bench.network import NETWORK
 from bench.overload import overload
 from bench.peers.load import LOADS
+from bench.policy import policy
 from bench.report import figures_table, read, readings_table, write
 from bench.scenarios import ON, Scenario, on
 from bench.take_over import TAKE_OVER
 
+POLICY = Scenario("policy", "what the decisions of a hand-off cost", policy)
 OVERLOAD = Scenario("overload", "ten times the load that agents can take; in memory", overload)
 
-SCENARIOS = (*on("embedded"), *NETWORK, OVERLOAD, TAKE_OVER)
+SCENARIOS = (*on("embedded"), *NETWORK, POLICY, OVERLOAD, TAKE_OVER)
 """Those over the network, and under overload, are of the embedded default alone; a take-over is on PostgreSQL."""
 
 CONSOLE = Console(stderr=True)
