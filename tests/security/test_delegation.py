@@ -33,11 +33,10 @@ from accord.keys.short import delegating
 from accord.ports import Bare
 from accord.sdk import Agent
 from accord.sdk.intake import NOTICES, Intake, Letter, Refusal
-from accord.service import KnownKey
 from accord.statements import ASKED_AGAIN_AFTER, RENEWED_AFTER, Deputy, Draft, Signer, Verifier
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, ScriptedAgent, Stage
-from accord.views.proof import _Findings, proof_of
+from accord.views.proof import proof_of
 
 ONE = {"work": {"uses": "test.work@^1", "with": {"number": 1}}}
 REGISTRY = registry_id("local")
@@ -309,39 +308,6 @@ async def test_the_registry_itself_knows_no_chain_of_three_and_no_foreign_parent
     with pytest.raises(MessageRefused) as refused:
         await stage.parts.enrolment.delegate(delegation_of(claims, third.kid[::-1], OF_AGENTS, LIFETIME), "", NOON)  # type: ignore[arg-type]  # an id
     assert refused.value.problems[0].code == "ACC358"
-
-
-async def test_the_proof_of_a_run_knows_what_was_delegated_and_until_when(stage: Stage) -> None:
-    agent = await stage.enlist(working())
-    key = await delegated(agent)
-    await stage.start(ONE)
-    given = await agent.assigned()
-    known = stage.parts.registry.known_key(key.kid)
-    assert known is not None
-    assert known.delegation is not None
-    late = int((NOON + LIFETIME).timestamp())
-    for kind, issued_at, expected in (
-        ("result", late - 1, []), ("result", late, ["ACC358"]), ("card", late - 1, ["ACC357"]),
-    ):  # fmt: skip
-        claims = agent.claims(given, b"2", kind=kind, issued_at=issued_at)
-        findings = _Findings(Only(known), given.claims.run)  # type: ignore[arg-type]  # all that is asked for
-        statement = (await agent.sign(claims, b"2", key=key)).statement.decode()
-        try:
-            await findings._claims(statement)
-            found = []
-        except MessageRefused as error:
-            found = [one.code for one in error.problems]
-        assert found == expected
-
-
-class Only:
-    """A service that knows one key."""
-
-    def __init__(self, known: KnownKey) -> None:
-        self._known = known
-
-    async def key(self, kid: KeyId) -> KnownKey:
-        return self._known
 
 
 # -- at an agent -------------------------------------------------------------------------------------------------
