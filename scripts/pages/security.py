@@ -19,6 +19,7 @@ BOUNDARIES: Final = {
     "peers": "Between the processes of an orchestrator, the bus and the store",
     "store": "The journal, the blobs and the keys, at rest",
     "template": "Authors of templates, expressions and policies",
+    "supply": "What Accord itself is made of",
 }
 """Where something comes from somebody who is not believed, by the names that marks use."""
 
@@ -90,6 +91,12 @@ CONTROLS: Final[Mapping[tuple[str, str], str]] = {
     ("template", "tampering"): "Expressions are what the author wrote. Text from an input or an output is never one.",
     ("template", "denial of service"): "Templates and expressions are bounded in size, depth and work.",
     ("template", "elevation of privilege"): "Policies deny by default, and where they cannot be evaluated.",
+    ("supply", "tampering"): (
+        "Every package that is needed, directly or not, is pinned, and listed with its licence in a bill of materials."
+    ),
+    ("supply", "elevation of privilege"): (
+        "`scripts/test` asks the service of OSV for known vulnerabilities of all pins, and says so where it could not."
+    ),
 }
 """What meets a threat, by boundary and by the letter of STRIDE. Each needs a test, and each test one of these."""
 

@@ -149,6 +149,8 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long a request may take until its answer begins."""
     handshake_within_s: Annotated[float, Meta(gt=0, le=3600)] = 30.0
     """How long a connection has to say what it is for: the head of a request, a namespace, an agent's proof."""
+    upload_within_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
+    """How long an upload of an agent may take for each 64 KiB; one that trickles is broken off."""
     guests_per_address: Annotated[int, Meta(ge=1)] = 1024
     """Connections of one address that may not have said it yet; proxies that are trusted may have more."""
     requests_per_second: Annotated[float, Meta(gt=0)] = 100.0
@@ -237,6 +239,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 16 << 20
     request_within_s: float = 30.0
     handshake_within_s: float = 30.0
+    upload_within_s: float = 600.0
     guests_per_address: int = 1024
     requests_per_second: float = 100.0
     request_burst: int = 1000

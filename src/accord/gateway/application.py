@@ -110,6 +110,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How long a request may take until its answer begins."""
     handshake_within: timedelta = timedelta(seconds=30)
     """How long a connection has to say what it is for: the head of a request, a namespace, an agent's proof."""
+    upload_within: timedelta = timedelta(minutes=10)
+    """How long an upload may take for each `uploads.PIECE_BYTES`."""
     guests_per_address: int = 1024
     """Connections of one address that may not have said it yet."""
     requests_per_second: float = 100.0

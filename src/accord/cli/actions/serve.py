@@ -130,6 +130,7 @@ def options_of(settings: Settings, host: str, worker: Worker | None = None) -> O
         max_body_bytes=settings.max_body_bytes,
         request_within=timedelta(seconds=settings.request_within_s),
         handshake_within=timedelta(seconds=settings.handshake_within_s),
+        upload_within=timedelta(seconds=settings.upload_within_s),
         guests_per_address=settings.guests_per_address,
         requests_per_second=settings.requests_per_second,
         burst=settings.request_burst,

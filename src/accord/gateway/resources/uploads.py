@@ -4,7 +4,9 @@ the attempt, in the header `Accord-Statement`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request
@@ -12,13 +14,17 @@ from fastapi.security import APIKeyHeader
 
 from accord.domain.ids import Digest
 from accord.domain.large import DOCUMENT_MAX_BYTES, Blob
-from accord.errors import Unauthenticated
-from accord.gateway.asking import TheNode
+from accord.errors import Overloaded, Unauthenticated
+from accord.gateway.asking import TheGateway, TheNode
 from accord.gateway.documents import Bytes, Document, answers
 
 router = APIRouter(prefix="/v1/uploads", tags=["documents"])
 
 _HOW: Final = "send `Accord-Statement`: a statement of kind `upload` or `fetch` about an attempt (docs/protocol.md)"
+
+
+PIECE_BYTES: Final = 64 << 10
+"""For so much an upload has its time, again and again."""
 
 
 _statement = APIKeyHeader(
@@ -51,12 +57,13 @@ _BYTES: Final[dict[str, Any]] = {
     openapi_extra=_BYTES,
     max_body_size=DOCUMENT_MAX_BYTES,
 )
-async def upload(request: Request, node: TheNode, statement: Statement) -> Document:
+async def upload(request: Request, node: TheNode, gateway: TheGateway, statement: Statement) -> Document:
     """Bring the output of an attempt, of any size; it is checked against the contract while it passes. When the upload
     breaks off, or breaks the contract, nothing of it is kept. The result that names it is sent afterwards.
     """
     now = node.parts.ports.clock.now()
-    blob = await node.parts.permits.bring(statement, request.stream(), now)
+    chunks = paced(request.stream(), gateway.options.upload_within)
+    blob = await node.parts.permits.bring(statement, chunks, now)
     return Document(blob, 201)
 
 
@@ -72,6 +79,30 @@ async def fetch(
     now = parts.ports.clock.now()
     chunks = await parts.permits.take(statement, Digest(digest), parts.ports.blobs, now)
     return await Bytes.begun(_behind(chunks, offset), Digest(digest))
+
+
+async def paced(chunks: AsyncIterator[bytes], within: timedelta) -> AsyncIterator[bytes]:
+    """The chunks, as long as the next `PIECE_BYTES` of them, or the end, come within this time. What is done with them
+    takes none of it. Raises Overloaded ACC890 where they do not.
+    """
+    loop = asyncio.get_running_loop()
+    due, missing = loop.time() + within.total_seconds(), PIECE_BYTES
+    while True:
+        try:
+            async with asyncio.timeout_at(due):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            pace = f"{PIECE_BYTES >> 10} KiB within {within.total_seconds():g} s"
+            hint = "make the output first, and upload it then; `upload_within_s` is a setting of the server"
+            raise Overloaded.of("ACC890", f"the upload trickles: less than {pace}", hint=hint) from None
+        if chunk is None:
+            return
+        given = loop.time()
+        yield chunk
+        due += loop.time() - given
+        missing -= len(chunk)
+        if missing <= 0:
+            due, missing = loop.time() + within.total_seconds(), PIECE_BYTES
 
 
 async def _behind(chunks: AsyncIterator[bytes], offset: int) -> AsyncIterator[bytes]:
