@@ -12,8 +12,8 @@ from accord.policy.live import shipped
 from bench.measure import Readings
 
 AGENTS = 100
-ASKED = 3
-"""How often a hand-off asks: the router, the assignment, the gate."""
+ASKED = 5
+"""How often a hand-off asks: the router and the gate both for `execute` and `see`, the assignment for `execute`."""
 
 LABELS = frozenset(("confidential", "personal"))
 

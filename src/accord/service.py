@@ -205,11 +205,20 @@ class Service(Protocol):
     # -- runs ----------------------------------------------------------------------------------------------------
 
     async def start_run(
-        self, digest: Digest, value: Any, *, title: str = "", by: str = "local", once: str | None = None
+        self,
+        digest: Digest,
+        value: Any,
+        *,
+        title: str = "",
+        by: str = "local",
+        once: str | None = None,
+        labels: Sequence[str] = (),
     ) -> Run:
         """Start a run of a published template with this input, defaults filled in; returns it once it is durable.
+        `labels` is what all of the input has beside what the template says of it: they raise, and never lower.
 
         Raises:
+            BadInput: ACC690 what is no label.
             TemplateInvalid: the graph does not hold against what is known of agents and templates now.
             ContractViolation: the input breaks the template's input schema.
             Overloaded: there is too much to do already; try again later.

@@ -127,7 +127,11 @@ class Shop:
         self._runs: dict[RunId, dict[TaskId, int]] = {}
         fake: Any = self
         self.dispatcher = Dispatcher(
-            fake, fake, lambda run: False, lambda tenant: self.weights.get(tenant, 1.0), lambda run, candidate: None
+            fake,
+            fake,
+            lambda run: False,
+            lambda tenant: self.weights.get(tenant, 1.0),
+            lambda run, task, want: lambda candidate: None,
         )
 
     def peers(self, wanted: CapabilityRange) -> str:

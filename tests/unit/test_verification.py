@@ -47,7 +47,7 @@ class Counting:
 async def reports(stage: Stage, digest: Any, counting: Counting) -> int:
     """How often the graph has to be verified for one more report."""
     before = counting.count
-    await stage.parts.verification.report(await stage.parts.library.graph(digest))
+    await stage.parts.verification.report(await stage.parts.library.graph(digest), by="local")
     return counting.count - before
 
 
@@ -63,7 +63,7 @@ async def test_with_sub_workflows_it_does_not(stage: Stage, monkeypatch: pytest.
     await stage.enlist(working("test.work@1.0.0"))
     await stage.publish(WORK)
     digest = await stage.publish(NESTED, name="outer")
-    await stage.parts.verification.report(await stage.parts.library.graph(digest))
+    await stage.parts.verification.report(await stage.parts.library.graph(digest), by="local")
     counting = Counting(monkeypatch)
     await stage.publish(WORK, name="another")
     assert await reports(stage, digest, counting) == 1

@@ -140,6 +140,9 @@ def _because(event: e.RunPaused | e.RunCancelling) -> str:
 
 SAID: Final[Mapping[type, Callable[[Any], str]]] = {
     e.RunPaused: lambda event: f"paused{_because(event)}",
+    e.TaskDeclassified: lambda event: (
+        f"{event.task}: {', '.join(event.before)} → {', '.join(event.labels)}, by {agent_name(event.by)}: {event.why}"
+    ),
     e.BudgetSet: lambda event: f"may cost {event.max_cost} in all, by {event.by}",
     e.RunResumed: lambda event: f"resumed by {event.by}",
     e.RunCancelling: lambda event: f"cancelled{_because(event)}",

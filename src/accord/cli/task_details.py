@@ -95,6 +95,8 @@ async def _show_attempt(service: Service, attempt: Attempt, told: Told, screen: 
             ("damaged", f"on the way, {counted(attempt.damaged, 'time')}" if attempt.damaged else ""),
             ("cost", shortest(attempt.cost) if attempt.cost is not None else ""),
             ("cause", told.cause.replace("_", " ")),
+            ("labels", ", ".join(attempt.want.labels)),
+            ("not shown", ", ".join(attempt.cut)),
             ("input", await _preview(service, attempt.want.input, screen)),
             ("output", await _preview(service, attempt.output, screen)),
             ("statement", f"{attempt.statement[:24]}…  ({len(attempt.statement)} B)" if attempt.statement else ""),

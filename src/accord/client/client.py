@@ -96,14 +96,16 @@ class Client:
         *,
         title: str = "",
         once: str | None = None,
+        labels: Sequence[str] = (),
     ) -> ListedRun:
         """Start a run; it is durable when this returns.
 
         `what` is a template (`name`, or `name@range`) or an objective in words; `given` is the input, or beside an
         objective the members that say it otherwise. `once` is an idempotency key that outlives this process: under the
-        same key the same run is returned. A template's document is published first: `publish`. Raises BadInput.
+        same key the same run is returned. `labels` is what all of the input has beside what the template says of it. A
+        template's document is published first: `publish`. Raises BadInput.
         """
-        body = {**_wanted(what, given), "title": title}
+        body = {**_wanted(what, given), "title": title, "labels": list(labels)}
         return await self._connection.post("/v1/runs", body, ListedRun, once=once)
 
     async def run(self, run: str) -> dict[str, Any]:

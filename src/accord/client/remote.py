@@ -107,10 +107,17 @@ class Remote:
     # -- runs ----------------------------------------------------------------------------------------------------
 
     async def start_run(
-        self, digest: Digest, value: Any, *, title: str = "", by: str = "local", once: str | None = None
+        self,
+        digest: Digest,
+        value: Any,
+        *,
+        title: str = "",
+        by: str = "local",
+        once: str | None = None,
+        labels: Sequence[str] = (),
     ) -> Run:
         """Start a run of a published template."""
-        body = {"digest": digest, "input": value, "title": title}
+        body = {"digest": digest, "input": value, "title": title, "labels": list(labels)}
         started = await self._connection.post("/v1/runs", body, ListedRun, once=once)
         return await self.run(started.run)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from accord.domain.contract import Contract, read_contract
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId, InstanceId
+from accord.domain.labels import MOST, LabelName
 from accord.domain.message import strict_json
 from accord.domain.schema import Schema, compile_schema
 from accord.domain.signature import PublicKey
@@ -67,6 +68,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     input: dict[str, Any] | bool
     output: dict[str, Any] | bool
     limits: dict[str, Any] = {}
+    labels: Annotated[tuple[LabelName, ...], msgspec.Meta(max_length=MOST)] = ()
+    """What results have beside the labels of what they were made of."""
     examples: tuple[Any, ...] = ()
     """Inputs."""
     tags: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], ...] = ()
@@ -74,7 +77,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     def contract(self) -> Contract:
         """The contract. Raises ContractViolation with all that is wrong."""
         name, _, version = self.capability.partition("@")
-        document = {"capability": name, "version": version, "input": self.input, "output": self.output}
+        document: dict[str, Any] = {"capability": name, "version": version, "input": self.input, "output": self.output}
+        document |= {"labels": list(self.labels)} if self.labels else {}
         return _contract_of(msgspec.json.encode(document | {"limits": self.limits}))
 
 

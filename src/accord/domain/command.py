@@ -94,6 +94,7 @@ class Start(_Command, frozen=True, kw_only=True, tag="start"):
     parent: Parent | None = None
     origin: Origin | None = None
     adopted: tuple[Adopted, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class Adopted(msgspec.Struct, frozen=True):
@@ -103,6 +104,7 @@ class Adopted(msgspec.Struct, frozen=True):
     output: Document
     source: Digest | None
     confidence: float | None
+    labels: tuple[str, ...] = ()
 
 
 class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
@@ -122,6 +124,8 @@ class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
     choice: str
     policy: Authorization | None = None
     """The decision of the policy; None where it is the set that ships with Accord."""
+    cut: tuple[str, ...] = ()
+    """Parts of the context that the agent may not see."""
 
 
 class RefuseInput(_Command, frozen=True, kw_only=True, tag="refuse_input"):
@@ -161,6 +165,16 @@ class Deliver(_Command, frozen=True, kw_only=True, tag="deliver"):
     problems: tuple[Problem, ...] = ()
     diagnosis: Document | None = None
     """The input for the diagnostic agent; None where there is none to ask."""
+    labels: tuple[str, ...] = ()
+    """What contract and agent say of the output beside the labels of the input."""
+    declassifies: Permitted | None = None
+    """Where the statement claims what the task may take away, and the policy lets the agent do it."""
+
+
+class Permitted(msgspec.Struct, frozen=True):
+    """The policy has permitted it; by which decision, where the set is not the one that ships with Accord."""
+
+    policy: Authorization | None
 
 
 class Diagnose(_Command, frozen=True, kw_only=True, tag="diagnose"):
@@ -177,6 +191,8 @@ class Diagnose(_Command, frozen=True, kw_only=True, tag="diagnose"):
     explanation: str = ""
     confidence: float | None = None
     cost: Decimal | None = None
+    labels: tuple[str, ...] = ()
+    """What contract and agent say of the diagnosis beside the labels of the case."""
 
 
 class Fail(_Command, frozen=True, kw_only=True, tag="fail"):
@@ -224,6 +240,8 @@ class SubrunEnded(_Command, frozen=True, kw_only=True, tag="subrun_ended"):
     output: Document | None = None
     problem: Problem | None = None
     cost: Decimal | None = None
+    labels: tuple[str, ...] = ()
+    """Of the output; none where nothing was labelled in it."""
 
 
 class Tick(_Command, frozen=True, kw_only=True, tag="tick"):

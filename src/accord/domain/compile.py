@@ -39,6 +39,7 @@ from accord.domain.graph import (
     Work,
 )
 from accord.domain.ids import Digest, TaskId
+from accord.domain.labels import Declassification, join, path_of
 from accord.domain.order import cycles, dependents_of, may_be_skipped, topological, without_cycles
 from accord.domain.template import AtLeast, RetrySpec, TaskSpec, Template
 from accord.domain.template_names import ANYWHERE
@@ -180,6 +181,7 @@ def _graph(
         compensates_failure=template.on_failure == "compensate",
         max_cost=Decimal(limits.max_cost) if limits.max_cost is not None else None,
         when_spent=limits.when_spent or "fail",
+        input_labels={path_of(at): join(words) for at, words in template.labels.items()},
     )
 
 
@@ -239,6 +241,8 @@ def _task(name: TaskId, spec: TaskSpec, parts: Parts, needs: tuple[TaskId, ...],
         deadline=_duration(spec.deadline),
         fails_run=spec.on_failure == "fail",
         compensate=_compensation(spec, parts),
+        labels=join(spec.labels),
+        declassify=_declassification(spec),
     )
 
 
@@ -302,6 +306,11 @@ def _compensation(spec: TaskSpec, parts: Parts) -> Option | None:
     if spec.compensate is None or parts.compensate is None:
         return None
     return Option(CapabilityRange.parse(spec.compensate.uses), parts.compensate)
+
+
+def _declassification(spec: TaskSpec) -> Declassification | None:
+    wanted = spec.declassify
+    return None if wanted is None else Declassification(wanted.to, tuple(sorted(set(wanted.without))), wanted.why)
 
 
 def _duration(text: str | None) -> timedelta | None:

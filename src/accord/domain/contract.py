@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
@@ -12,10 +12,11 @@ import msgspec
 
 from accord.domain.capability import CapabilityName, CapabilityRef, Version, parse_name
 from accord.domain.ids import Digest
+from accord.domain.labels import NOTHING, Labels, read_labels, told
 from accord.domain.schema import JsonSchema, Schema, canonical_form, compile_schema, digest_of
 from accord.errors import BadInput, ContractViolation, Place, Problem
 
-_MEMBERS = frozenset({"capability", "version", "input", "output", "limits"})
+_MEMBERS = frozenset({"capability", "version", "input", "output", "limits", "labels"})
 MAX_DEADLINE_S = 10 * 366 * 24 * 3600
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _LIMITS = frozenset({"deadline_s", "max_cost", "min_confidence"})
@@ -55,6 +56,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     input: Schema
     output: Schema
     limits: Limits
+    labels: Labels = NOTHING
+    """What outputs have beside the labels of what they were made of."""
     digest: Digest
     """SHA-256 over the RFC 8785 form of `document()`."""
 
@@ -63,8 +66,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return CapabilityRef(self.capability, self.version)
 
     def document(self) -> dict[str, object]:
-        """The JSON form: {capability, version, input, output, limits}."""
-        return _document(self.ref, self.input, self.output, self.limits)
+        """The JSON form: {capability, version, input, output, limits}, and `labels` where there are any."""
+        return _document(self.ref, self.input, self.output, self.limits, self.labels)
 
     def violations_of_input(self, value: object) -> tuple[Problem, ...]:
         """All ways in which a value breaks the input schema (ACC250)."""
@@ -88,23 +91,33 @@ def compile_contract(
     input_schema: JsonSchema,
     output_schema: JsonSchema,
     limits: Limits = NO_LIMITS,
+    labels: Iterable[str] = (),
 ) -> Contract:
     """The contract of these parts.
 
     Raises:
         ContractViolation: all problems: ACC230 and ACC231 name and version, ACC240 to ACC244 the schemas
-            (places are pointers into `document()`), ACC245 the limits.
+            (places are pointers into `document()`), ACC245 the limits, ACC690 the labels.
     """
     problems: list[Problem] = []
     name = _collected(problems, lambda: parse_name(capability))
     number = _collected(problems, lambda: version if isinstance(version, Version) else Version.parse(version))
     accepts = _collected(problems, lambda: compile_schema(input_schema, pointer="/input"))
     gives = _collected(problems, lambda: compile_schema(output_schema, pointer="/output"))
+    adds = _collected(problems, lambda: read_labels(labels))
     problems.extend(_limit_problems(limits))
-    if name is None or number is None or accepts is None or gives is None or problems:
+    if name is None or number is None or accepts is None or gives is None or adds is None or problems:
         raise ContractViolation(*problems)
-    digest = digest_of(canonical_form(_document(CapabilityRef(name, number), accepts, gives, limits)))
-    return Contract(capability=name, version=number, input=accepts, output=gives, limits=limits, digest=digest)
+    digest = digest_of(canonical_form(_document(CapabilityRef(name, number), accepts, gives, limits, adds)))
+    return Contract(
+        capability=name,
+        version=number,
+        input=accepts,
+        output=gives,
+        limits=limits,
+        labels=adds,
+        digest=digest,
+    )
 
 
 def read_contract(document: Mapping[str, object]) -> Contract:
@@ -126,6 +139,7 @@ def read_contract(document: Mapping[str, object]) -> Contract:
             input_schema=document["input"],  # type: ignore[arg-type]  # compile_schema refuses other types
             output_schema=document["output"],  # type: ignore[arg-type]  # as above
             limits=limits,
+            labels=document.get("labels", ()),  # type: ignore[arg-type]  # the shape is checked
         ),
     )
     if contract is None or problems:
@@ -133,13 +147,15 @@ def read_contract(document: Mapping[str, object]) -> Contract:
     return contract
 
 
-def _document(ref: CapabilityRef, accepts: Schema, gives: Schema, limits: Limits) -> dict[str, object]:
+def _document(ref: CapabilityRef, accepts: Schema, gives: Schema, limits: Limits, labels: Labels) -> dict[str, object]:
+    adds: dict[str, object] = {"labels": list(told(labels))} if labels else {}
     return {
         "capability": ref.name,
         "version": str(ref.version),
         "input": accepts.document,
         "output": gives.document,
         "limits": limits.document(),
+        **adds,
     }
 
 
@@ -168,10 +184,13 @@ def _shape_problems(document: Mapping[str, object]) -> Iterator[Problem]:
         *(limits.keys() - _LIMITS if isinstance(limits, Mapping) else ()),
     ]
     yield from (Problem("ACC246", f"a contract has no `{name}`", Place(pointer=f"/{name}")) for name in sorted(unknown))
-    missing = _MEMBERS - {"limits"} - document.keys()
+    missing = _MEMBERS - {"limits", "labels"} - document.keys()
     yield from (Problem("ACC246", f"`{name}` is missing", Place(pointer="")) for name in sorted(missing))
     texts = [name for name in ("capability", "version") if not isinstance(document.get(name, ""), str)]
     yield from (Problem("ACC246", f"`{name}` is no string", Place(pointer=f"/{name}")) for name in texts)
+    labels = document.get("labels", [])
+    if not isinstance(labels, list | tuple) or not all(isinstance(one, str) for one in labels):
+        yield Problem("ACC246", "`labels` is no list of strings", Place(pointer="/labels"))
     if not isinstance(limits, Mapping):
         yield Problem("ACC246", "`limits` is no object", Place(pointer="/limits"))
 

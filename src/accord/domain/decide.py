@@ -75,6 +75,7 @@ def start(graph: Graph, command: c.Start, now: datetime, values: Values) -> Deci
         parent=command.parent,
         origin=command.origin,
         deadline_at=now + graph.deadline if graph.deadline else None,
+        labels=command.labels,
     )
     draft = Draft(begin(graph, started), now, values, events=[started])
     for adopted in command.adopted:
@@ -85,6 +86,7 @@ def start(graph: Graph, command: c.Start, now: datetime, values: Values) -> Deci
                 output=adopted.output,
                 source=adopted.source,
                 confidence=adopted.confidence,
+                labels=adopted.labels,
             )
         )
     relaunch(draft)

@@ -12,8 +12,10 @@ import msgspec
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.document import Document
+from accord.domain.flow import run_labels
 from accord.domain.graph import Subrun
 from accord.domain.ids import RunId, TaskId
+from accord.domain.labels import told
 from accord.domain.recourse import UNSURE
 from accord.domain.run import Attempt, Run
 from accord.errors import Problem
@@ -216,7 +218,12 @@ def _ended(run: Run, event: e.Event | None) -> Iterator[Effect]:
     if parent is not None:
         problem = None if run.phase == "completed" else run.problem or Problem("ACC445", f"the run was {run.phase}")
         command = c.SubrunEnded(
-            task=parent.task, run=run.id, output=run.output, problem=problem, cost=run.spent or None
+            task=parent.task,
+            run=run.id,
+            output=run.output,
+            problem=problem,
+            cost=run.spent or None,
+            labels=told(run_labels(run)) if run.labelled and run.phase == "completed" else (),
         )
         yield TellParent(parent.run, command)
     yield Ended()

@@ -67,6 +67,8 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run.started"):
     parent: Parent | None = None
     origin: Origin | None = None
     deadline_at: datetime | None = None
+    labels: tuple[str, ...] = ()
+    """What all of the input has beside the labels that the template says."""
 
 
 class RunPaused(_Event, frozen=True, kw_only=True, tag="run.paused"):
@@ -231,6 +233,24 @@ class TaskCompleted(_Event, frozen=True, kw_only=True, tag="task.completed"):
     attempt: int | None = None
     confidence: float | None = None
     by: str = ""
+    labels: tuple[str, ...] = ()
+    """What the run that has done the task says of its output; none where it says nothing."""
+
+
+class TaskDeclassified(_Event, frozen=True, kw_only=True, tag="task.declassified"):
+    """The agent has claimed, under its signature, what the template lets the task take away: its result has these
+    labels from now on.
+    """
+
+    task: TaskId
+    attempt: int
+    by: AgentId
+    before: tuple[str, ...]
+    """The labels that the result had without it."""
+    labels: tuple[str, ...]
+    why: str
+    policy: Authorization | None = None
+    """The decision that lets the agent do it."""
 
 
 class TaskFailed(_Event, frozen=True, kw_only=True, tag="task.failed@2"):
@@ -258,6 +278,8 @@ class TaskAdopted(_Event, frozen=True, kw_only=True, tag="task.adopted"):
     source: Digest | None = None
     """SHA-256 of the statement under which the output was accepted there."""
     confidence: float | None = None
+    labels: tuple[str, ...] = ()
+    """Of the output there; none where it was not labelled."""
 
 
 class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received"):
@@ -300,6 +322,8 @@ class AttemptAssigned(_Event, frozen=True, kw_only=True, tag="attempt.assigned")
     """Why this agent: the figures that the router compared."""
     policy: Authorization | None = None
     """The decision that lets the agent have it; None where the policies are those that ship with Accord."""
+    cut: tuple[str, ...] = ()
+    """Parts of the context that the agent may not see, and is not shown: `input`, `input.email`, `tasks.score`."""
 
 
 class AttemptAccepted(_Event, frozen=True, kw_only=True, tag="attempt.accepted"):
@@ -319,6 +343,8 @@ class AttemptSucceeded(_Event, frozen=True, kw_only=True, tag="attempt.succeeded
     confidence: float | None = None
     cost: Decimal | None = None
     """What the agent says that it has cost."""
+    labels: tuple[str, ...] = ()
+    """What the contract and the agent say of the output beside the labels of the input."""
 
 
 class AttemptRejected(_Event, frozen=True, kw_only=True, tag="attempt.rejected"):
@@ -333,6 +359,8 @@ class AttemptRejected(_Event, frozen=True, kw_only=True, tag="attempt.rejected")
     confidence: float | None = None
     cost: Decimal | None = None
     """What the agent says that it has cost."""
+    labels: tuple[str, ...] = ()
+    """What the contract and the agent say of the output beside the labels of the input."""
 
 
 class AttemptFailed(_Event, frozen=True, kw_only=True, tag="attempt.failed"):
@@ -402,6 +430,7 @@ TaskEvent = (
     | TaskSkipped
     | TaskCancelled
     | TaskAdopted
+    | TaskDeclassified
 )
 AttemptEvent = (
     AttemptAssigned

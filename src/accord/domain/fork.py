@@ -33,7 +33,7 @@ def _adopted(run: Run, node: TaskId, values: Values) -> c.Adopted:
     output = state.output
     if output is None:
         output = values.document(orjson.dumps(output_of(run, node, values)))
-    return c.Adopted(node, output, state.source, state.confidence)
+    return c.Adopted(node, output, state.source, state.confidence, state.labels)
 
 
 def _holds(run: Run, node: TaskId) -> bool:

@@ -15,6 +15,7 @@ from msgspec.structs import force_setattr
 from accord.domain.capability import CapabilityRange
 from accord.domain.expression import Binding, Expression, Reference
 from accord.domain.ids import Digest, TaskId
+from accord.domain.labels import NOTHING, Declassification, Labels, Parts
 from accord.domain.template import JsonSchema
 
 UNDO = "undo:"
@@ -133,6 +134,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     deadline: timedelta | None = None
     fails_run: bool = True
     compensate: Option | None = None
+    labels: Labels = NOTHING
+    """What its result has beside the labels of what it was made of."""
+    declassify: Declassification | None = None
 
 
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +159,10 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     max_cost: Decimal | None = None
     """What all attempts of a run may cost together."""
     when_spent: Literal["fail", "pause"] = "fail"
+    input_labels: Parts = {}
+    """What the template says of the input, by paths into it."""
+    labelled: bool = False
+    """Whether it says anything of labels; made from the others."""
     waits: Mapping[str, tuple[TaskId, ...]] = {}
     """The nodes that wait for a signal, by its name; made from `tasks`."""
 
@@ -163,6 +171,8 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
         for name, task in self.tasks.items():
             if isinstance(task.action, Wait) and task.action.signal is not None:
                 waits.setdefault(task.action.signal, []).append(name)
+        labelled = bool(self.input_labels) or any(task.labels or task.declassify for task in self.tasks.values())
+        force_setattr(self, "labelled", labelled)
         force_setattr(self, "waits", {signal: tuple(names) for signal, names in waits.items()})
 
     def task(self, task: TaskId) -> Task:

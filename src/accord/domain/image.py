@@ -53,6 +53,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spent: Decimal = NOTHING
     max_cost: Decimal | None = None
     erased: e.RunErased | None = None
+    labelled: bool = False
 
 
 _PLAIN = tuple(name for name in Image.__struct_fields__ if name not in ("tasks", "subruns", "leaving"))

@@ -42,6 +42,7 @@ SEVERITIES: Final[Mapping[str, Severity]] = {
     "ACC357": "high",
     "ACC717": "high",
     "ACC719": "high",
+    "ACC692": "high",
     "ACC360": "critical",
 }
 """By code: what is an accident nearly always, what can hardly be one, and what has had consequences."""
@@ -59,6 +60,8 @@ BLAMED: Final = frozenset(
         "ACC357",
         # Offering what is not its to offer.
         *("ACC717", "ACC719"),
+        # Taking away labels that nobody has let it take away.
+        "ACC692",
     )
 )
 """What nobody but the holder of the signing key can have brought about. What somebody else may cause by sending an

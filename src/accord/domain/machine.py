@@ -55,6 +55,7 @@ TASK: Mapping[tuple[TaskPhase, type], TaskPhase] = {
     ("active", e.AttemptWanted): "active",
     ("active", e.InputRefused): "active",
     ("active", e.TaskWaiting): "waiting",
+    ("active", e.TaskDeclassified): "active",
     ("active", e.TaskCompleted): "completed",
     ("active", e.TaskFailed): "failed",
     ("active", e.TaskCancelled): "cancelled",

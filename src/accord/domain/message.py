@@ -18,6 +18,7 @@ import orjson
 
 from accord.domain.cost import PATTERN as COST_PATTERN
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
+from accord.domain.labels import MOST, LabelName
 from accord.errors import MessageRefused, Place, Problem
 
 Kind = Literal[
@@ -177,6 +178,7 @@ _SECONDS = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]  # the last se
 _LENGTH = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
 _ATTEMPT = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
 _COST = Annotated[str, msgspec.Meta(pattern=rf"\A{COST_PATTERN}\Z")]
+_LABELS = Annotated[tuple[LabelName, ...], msgspec.Meta(max_length=MOST)]
 _CONFIDENCE = Annotated[str, msgspec.Meta(pattern=r"\A(0|1|0\.[0-9]{0,5}[1-9])\Z")]
 
 
@@ -223,6 +225,10 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     """A decimal from 0 to 1 in its shortest form, at most six places: `0.85`, `0`, `1`."""
     cost: _COST | None = msgspec.field(name="cst", default=None)
     """What the attempt has cost: a decimal in its shortest form, at most 12 digits before and 9 behind the point."""
+    labels: _LABELS = msgspec.field(name="lbl", default=())
+    """Labels of a result beside those of what the agent was given: it may add, and never takes away by this."""
+    declassifies: _LABELS = msgspec.field(name="dcl", default=())
+    """What a result takes away of the labels: the level to which, and categories, as the assignment allows it."""
     organisation: _TEXT | None = msgspec.field(name="org", default=None)
     trace: _TEXT | None = msgspec.field(name="trp", default=None)
     """W3C traceparent. Only its length is checked: tracing never decides about a message."""

@@ -7,8 +7,10 @@ from accord.domain import event as e
 from accord.domain.document import Document
 from accord.domain.draft import Draft
 from accord.domain.fault import RESENDS, Fault, classify
+from accord.domain.flow import made_labels
 from accord.domain.graph import Work, undone_id
 from accord.domain.ids import TaskId
+from accord.domain.labels import told
 from accord.domain.mapping import placed
 from accord.domain.progress import fail_task, stop_attempts, work_of
 from accord.domain.recourse import (
@@ -53,6 +55,7 @@ def assign(draft: Draft, command: c.Assign) -> None:
             timeout_at=draft.now + command.timeout if command.timeout else None,
             choice=command.choice,
             policy=command.policy,
+            cut=command.cut,
         )
     )
 
@@ -110,6 +113,7 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
                 problems=problems,
                 confidence=command.confidence,
                 cost=command.cost,
+                labels=command.labels,
             )
         )
         _after_rejection(draft, command, attempt, problems, fault)
@@ -123,8 +127,11 @@ def deliver(draft: Draft, command: c.Deliver) -> None:
             output=command.output,
             confidence=command.confidence,
             cost=command.cost,
+            labels=command.labels,
         )
     )
+    if command.declassifies is not None:
+        _declassify(draft, command, attempt, command.declassifies)
     if work.redundancy is None:
         _complete(draft, command.task, command.attempt, command.output, command.confidence)
     else:
@@ -146,6 +153,7 @@ def diagnose(draft: Draft, command: c.Diagnose) -> None:
             output=command.output,
             confidence=command.confidence,
             cost=command.cost,
+            labels=command.labels,
         )
     )
     if command.verdict == "repaired" and command.repaired is not None:
@@ -264,7 +272,8 @@ def end_subrun(draft: Draft, command: c.SubrunEnded) -> None:
     if active and command.problem is not None:
         fail_task(draft, task, command.problem)
     elif active:
-        draft.emit(e.TaskCompleted(at=draft.now, task=task, output=command.output, by=subrun))
+        labels = command.labels
+        draft.emit(e.TaskCompleted(at=draft.now, task=task, output=command.output, by=subrun, labels=labels))
 
 
 # -- what comes next ----------------------------------------------------------------------------------------------
@@ -273,6 +282,26 @@ def end_subrun(draft: Draft, command: c.SubrunEnded) -> None:
 def _complete(draft: Draft, task: TaskId, attempt: int, output: Document, confidence: float | None) -> None:
     stop_attempts(draft, task, "the task is completed")
     draft.emit(e.TaskCompleted(at=draft.now, task=task, output=output, attempt=attempt, confidence=confidence))
+
+
+def _declassify(draft: Draft, command: c.Deliver, attempt: Attempt, permitted: c.Permitted) -> None:
+    """Take away what the template lets the task take away; what its labels were is told with it."""
+    wanted = draft.run.graph.task(command.task).declassify
+    if wanted is None:
+        raise TransitionRefused.of("ACC691", f"task {command.task} declassifies nothing")
+    before = made_labels(draft.run, command.task, attempt.number)
+    draft.emit(
+        e.TaskDeclassified(
+            at=draft.now,
+            task=command.task,
+            attempt=attempt.number,
+            by=attempt.agent,
+            before=told(before),
+            labels=told(wanted.of(before)),
+            why=wanted.why,
+            policy=permitted.policy,
+        )
+    )
 
 
 def _unsure(work: Work, confidence: float | None) -> tuple[Problem, ...]:

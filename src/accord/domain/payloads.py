@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from accord.domain.ids import PARTITIONS, InstanceId, KeyId, LeaseToken
+from accord.domain.labels import Declassification
 from accord.domain.message import strict_json
 from accord.errors import MessageRefused, Place, Problem
 
@@ -43,6 +44,11 @@ class AssignContext(
     earlier tasks by their names."""
     errors: tuple[Problem, ...] = ()
     """Why the previous attempt's result was sent back."""
+    cut: tuple[str, ...] = ()
+    """Parts that are left out of `upstream`, because the agent may not see them: `input`, `input.email`,
+    `tasks.score`."""
+    declassify: Declassification | None = None
+    """What the result's statement may claim to take away from the labels of what the task was given."""
 
 
 class AssignPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -4,15 +4,19 @@ equal requests have equal answers, and one answer can be kept for all of them.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from accord.domain.access import Principal, Right
 from accord.domain.ids import AgentId, Digest
 
-AgentAction = Literal["execute", "see"]
-"""What an agent may be allowed: to be given a task of a capability, and to be shown data with these labels for it."""
+AgentAction = Literal["execute", "see", "declassify"]
+"""What an agent may be allowed: to be given a task of a capability, to be shown data with these labels for it, and to
+take away what the template lets the task take away of them.
+"""
+
+AGENT_ACTIONS: Final[tuple[AgentAction, ...]] = get_args(AgentAction)
 
 NO_LABELS: Final[frozenset[str]] = frozenset()
 
@@ -65,7 +69,7 @@ Subject = RunFacts | TemplateFacts | OrchestratorFacts
 
 
 class HandOff(msgspec.Struct, frozen=True):
-    """May this agent execute this capability of this run, or see, data with these labels?"""
+    """May this agent execute this capability of this run with data of these labels, or see, or declassify that?"""
 
     action: AgentAction
     agent: AgentFacts

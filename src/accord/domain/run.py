@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from accord.domain import event as e
+from accord.domain.flow import result_labels, want_labels
 from accord.domain.graph import Graph, undo_id, undone_id
 from accord.domain.ids import TaskId, item_id, split_item
 from accord.domain.index import count_begin, count_settled, done, put
@@ -28,7 +29,14 @@ NEVER_WOKEN = timedelta(minutes=5)
 def begin(graph: Graph, event: e.RunStarted) -> Run:
     """The state after a run's first event."""
     phase = next_run(None, event)
-    return Run(graph=graph, started=event, phase=phase, deadline_at=event.deadline_at, updated_at=event.at)
+    return Run(
+        graph=graph,
+        started=event,
+        phase=phase,
+        deadline_at=event.deadline_at,
+        updated_at=event.at,
+        labelled=graph.labelled or bool(event.labels),
+    )
 
 
 def evolve(run: Run, event: e.Event) -> Run:
@@ -253,6 +261,7 @@ def _wanted(run: Run, event: e.AttemptWanted) -> Run:
         agent=event.agent,
         avoid=event.avoid,
         errors=event.errors,
+        labels=want_labels(run, event) if run.labelled else (),
     )
     kept = tuple(one for one in state.wants if one.option == event.option)
     changed = replace(
@@ -305,11 +314,38 @@ def _subrun_ended(run: Run, event: e.SubrunEnded) -> Run:
 
 
 def _task_completed(run: Run, event: e.TaskCompleted) -> Run:
-    return _settle(run, event, output=event.output, attempt=event.attempt, confidence=event.confidence, by=event.by)
+    run = _labelled(run, event.labels)
+    return _settle(
+        run,
+        event,
+        output=event.output,
+        attempt=event.attempt,
+        confidence=event.confidence,
+        by=event.by,
+        labels=result_labels(run, event) if run.labelled else (),
+    )
 
 
 def _task_adopted(run: Run, event: e.TaskAdopted) -> Run:
-    return _settle(run, event, output=event.output, adopted=True, source=event.source, confidence=event.confidence)
+    return _settle(
+        _labelled(run, event.labels),
+        event,
+        output=event.output,
+        adopted=True,
+        source=event.source,
+        confidence=event.confidence,
+        labels=event.labels,
+    )
+
+
+def _declassified(run: Run, event: e.TaskDeclassified) -> Run:
+    state = run.state(event.task)
+    return put(run, event.task, replace(state, phase=next_task(state.phase, event), declassified=event.labels))
+
+
+def _labelled(run: Run, labels: tuple[str, ...]) -> Run:
+    """From the first labels on, those of all that follows are kept."""
+    return replace(run, labelled=True) if labels and not run.labelled else run
 
 
 def _task_failed(run: Run, event: e.TaskFailed) -> Run:
@@ -364,6 +400,7 @@ def _assigned(run: Run, event: e.AttemptAssigned) -> Run:
         want=state.wants[position],
         payload=event.payload,
         payload_bytes=event.payload_bytes,
+        cut=event.cut,
         assigned_at=event.at,
         epoch=state.epoch,
         timeout_at=event.timeout_at,
@@ -387,24 +424,26 @@ def _attempt(run: Run, event: Any, **changes: Any) -> Run:
 
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> Run:
     return _attempt(
-        _spent(run, event.cost),
+        _labelled(_spent(run, event.cost), event.labels),
         event,
         statement=event.statement,
         output=event.output,
         confidence=event.confidence,
         cost=event.cost,
+        labels=event.labels,
         fault=None,
     )
 
 
 def _rejected(run: Run, event: e.AttemptRejected) -> Run:
     return _attempt(
-        _spent(run, event.cost),
+        _labelled(_spent(run, event.cost), event.labels),
         event,
         statement=event.statement,
         output=event.output,
         confidence=event.confidence,
         cost=event.cost,
+        labels=event.labels,
         problems=event.problems,
         fault=event.fault,
     )
@@ -462,6 +501,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.SubrunEnded: _subrun_ended,
     e.TaskCompleted: _task_completed,
     e.TaskAdopted: _task_adopted,
+    e.TaskDeclassified: _declassified,
     e.TaskFailed: _task_failed,
     e.TaskSkipped: _task_ended,
     e.TaskCancelled: _task_ended,

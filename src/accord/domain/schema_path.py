@@ -55,6 +55,14 @@ def may_hold(schema: JsonSchema, path: Sequence[str | int], *, value: object) ->
         return True
 
 
+def may_be_at(schema: JsonSchema, path: Sequence[str | int]) -> bool:
+    """Whether there may be anything at a path; where nobody can tell, and in a schema that is none, there may."""
+    try:
+        return schema_at(schema, path) is not False
+    except ContractViolation:
+        return True
+
+
 def types_of(schema: JsonSchema) -> frozenset[str]:
     """The JSON types that values of the schema may have; all of them where it does not say."""
     found = Alternatives(schema).of(schema)

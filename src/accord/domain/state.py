@@ -32,6 +32,8 @@ class Want(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     agent: AgentId | None = None
     avoid: tuple[AgentId, ...] = ()
     errors: tuple[Problem, ...] = ()
+    labels: tuple[str, ...] = ()
+    """Of the input and the errors; none where nothing is labelled in the run."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -61,6 +63,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """How often an answer was damaged on the way."""
     cost: Decimal | None = None
     """What the agent says that it has cost."""
+    cut: tuple[str, ...] = ()
+    """Parts of the context that the agent was not shown."""
+    labels: tuple[str, ...] = ()
+    """What contract and agent say of the output beside the labels of the input."""
 
     @property
     def live(self) -> bool:
@@ -119,6 +125,10 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     """Whose doing the failure is, where a contract was broken."""
     misfits: tuple[Problem, ...] = ()
     """How inputs that the expressions made broke contracts, with their places in the template."""
+    labels: tuple[str, ...] = ()
+    """Of the output; none where nothing is labelled in the run."""
+    declassified: tuple[str, ...] = ()
+    """The labels that a declassification has left; none where there was none."""
     due_at: datetime | None = None
     """The first of its leases, timeouts, waiting times and its deadline."""
     offer_at: datetime | None = None
@@ -210,6 +220,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The budget that somebody has set in place of the template's."""
     erased: e.RunErased | None = None
     """Who has had its documents made unreadable."""
+    labelled: bool = False
+    """Whether anything has been said of labels so far; before, all data is unlabelled."""
     updated_at: datetime
 
     @property

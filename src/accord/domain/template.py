@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from accord.domain.labels import LabelName, Level
 from accord.errors import TemplateInvalid
 
 Name = Annotated[
@@ -159,6 +160,19 @@ class SignalSpec(_Node, frozen=True, kw_only=True):
     """Whether the task then fails, or is skipped."""
 
 
+class DeclassifySpec(_Node, frozen=True, kw_only=True):
+    """The task's result may have lower labels than what it was made of: only where an agent that a policy permits to
+    `declassify` does it, and claims it in the statement of its result.
+    """
+
+    to: Level
+    """The highest level that the result then has."""
+    without: tuple[LabelName, ...] = ()
+    """Categories that the result then has no more."""
+    why: Annotated[str, Meta(min_length=1, max_length=500)]
+    """Why this is right; the journal keeps it."""
+
+
 class TaskSpec(_Node, frozen=True, kw_only=True):
     """One task. Exactly one of `uses`, `approval`, `signal`, `sleep`, `workflow` says what it does."""
 
@@ -206,6 +220,10 @@ class TaskSpec(_Node, frozen=True, kw_only=True):
     """Whether the task's failure is the run's; with `continue` its output is null."""
     context: Literal["none", "upstream"] = "none"
     """What the agent sees beside its input: `upstream` is the run's input and all outputs before it."""
+    labels: tuple[LabelName, ...] = ()
+    """Labels that its result has beside those of what it was made of."""
+    declassify: DeclassifySpec | None = None
+    """What the task takes away from the labels of its result."""
 
 
 class LimitsSpec(_Node, frozen=True, kw_only=True):
@@ -238,6 +256,8 @@ class Template(_Node, frozen=True, kw_only=True):
     """Phrases that mean this workflow, with slots: `compare {products} for {purpose}`."""
     input: JsonSchema = msgspec.field(default_factory=lambda: {"type": "object", "additionalProperties": False})
     """The JSON Schema of the run's input; `default`s are filled in."""
+    labels: dict[str, tuple[LabelName, ...]] = {}
+    """The labels of the input, by JSON pointers into it: `"": [internal]`, `/customer/email: [personal]`."""
     tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
     """What is done, by name. Order follows from who mentions whom, not from the file."""
     output: Any = msgspec.field(default=msgspec.UNSET)

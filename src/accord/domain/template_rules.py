@@ -10,6 +10,8 @@ ACC126  an example phrase whose slots the input does not have
 ACC127  a need that is repeated, or is the task itself
 ACC128  a duration, version or range that is none
 ACC129  a schema that is none
+ACC137  labels of what the input does not have
+ACC138  a declassification that takes nothing away, or cannot be claimed
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from accord.domain.capability import CapabilityRange, Version, VersionRange
 from accord.domain.duration import parse_duration
 from accord.domain.graph import AGGREGATE
 from accord.domain.ids import TaskId
+from accord.domain.labels import LEVELS, path_of
 from accord.domain.schema import compile_schema
-from accord.domain.schema_path import may_hold
+from accord.domain.schema_path import may_be_at, may_hold
 from accord.domain.template import (
     ApprovalSpec,
     BackoffSpec,
@@ -55,6 +58,7 @@ _FIELDS_OF = {
     "fallback": ("uses",),
     "compensate": ("uses",),
     "context": ("uses",),
+    "declassify": ("uses",),
 }
 """What a field is for; those that are not listed go with every action."""
 
@@ -87,6 +91,7 @@ def rule_problems(template: Template) -> Iterator[Problem]:
     if template.limits.when_spent is not None and template.limits.max_cost is None:
         message = "`when_spent` means nothing without `max_cost`"
         yield problem("ACC121", message, "/limits/when_spent", "add `max_cost`, or remove it")
+    yield from _label_problems(template)
     for name, spec in template.tasks.items():
         at = f"/tasks/{name}"
         yield from _name_problems(name, template)
@@ -118,6 +123,7 @@ def task_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
     yield from _number_problems(spec, at)
     yield from _fallback_problems(spec, at)
     yield from _need_problems(spec, at)
+    yield from _declassify_problems(spec, at)
 
 
 def problem(code: str, message: str, at: str, hint: str | None = None) -> Problem:
@@ -282,6 +288,33 @@ def _schema_problems(schema: JsonSchema, at: str) -> Iterator[Problem]:
         compile_schema(schema, pointer=at)
     except ContractViolation as error:
         yield from error.problems
+
+
+def _label_problems(template: Template) -> Iterator[Problem]:
+    """A problem for each pointer that leads nowhere in the input: what is meant would not be labelled."""
+    for pointer in template.labels:
+        at = f"/labels/{pointer.replace('~', '~0').replace('/', '~1')}"
+        if pointer and not pointer.startswith("/"):
+            hint = 'write `/customer/email`, or `""` for all of it'
+            yield problem("ACC137", f"`{pointer:.80}` is no JSON pointer", at, hint)
+        elif not may_be_at(template.input, path_of(pointer)):
+            hint = "name a property of the input's schema; of a list, label the list itself"
+            yield problem("ACC137", f"the input has nothing at `{pointer:.80}`", at, hint)
+
+
+def _declassify_problems(spec: TaskSpec, at: str) -> Iterator[Problem]:
+    wanted, here = spec.declassify, f"{at}/declassify"
+    if wanted is None:
+        return
+    levels = [name for name in wanted.without if name in LEVELS]
+    if levels:
+        yield problem("ACC138", f"`{levels[0]}` is a level, no category", f"{here}/without", "`to` says the level")
+    if wanted.to == LEVELS[-1] and not wanted.without:
+        hint = "lower `to`, or name categories in `without`"
+        yield problem("ACC138", "the declassification takes nothing away", f"{here}/to", hint)
+    if spec.redundancy is not None:
+        message = "copies that agree cannot claim one declassification together"
+        yield problem("ACC138", message, here, "declassify in a task of its own behind this one")
 
 
 def _parse_problems(parse: Callable[[str], object], text: str, at: str) -> Iterator[Problem]:

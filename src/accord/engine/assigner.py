@@ -14,6 +14,7 @@ from accord.domain.progress import work_of
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Draftsman
+from accord.engine.authority import labels_of
 from accord.engine.dispatcher import Proposal
 from accord.engine.lanes import BACKOFF_CAP
 from accord.engine.large import input_problems
@@ -78,9 +79,10 @@ class Assigner:
         if problems:
             await self._decide(slot, _refusal(proposal, problems))
             return
-        payload = await self._payload(slot.run, proposal, data)
+        cut = self._parts.authority.cut(slot.run, task, want, proposal.choice.candidate)
+        payload = await self._payload(slot.run, proposal, data, cut)
         number = len(slot.run.state(task).attempts) + 1
-        command = self._command(slot.run, proposal, payload)
+        command = self._command(slot.run, proposal, payload, cut)
         await self._parts.ledger.decide(slot, command)
         held = Held(command.agent, command.lease, command.capability)
         self._parts.router.reserve(slot.run.id, task, number, held)
@@ -95,18 +97,18 @@ class Assigner:
             for one in found
         )
 
-    async def _payload(self, run: Run, proposal: Proposal, data: bytes) -> bytes:
+    async def _payload(self, run: Run, proposal: Proposal, data: bytes, cut: tuple[str, ...]) -> bytes:
         while True:
             try:
-                return self._draftsman.payload(run, proposal.task, proposal.want, data)
+                return self._draftsman.payload(run, proposal.task, proposal.want, data, cut)
             except DocumentMissing as missing:
                 await self._parts.documents.fetch(missing.document)
 
-    def _command(self, run: Run, proposal: Proposal, payload: bytes) -> c.Assign:
+    def _command(self, run: Run, proposal: Proposal, payload: bytes, cut: tuple[str, ...]) -> c.Assign:
         want, candidate = proposal.want, proposal.choice.candidate
         reference = payload_ref(payload)
         now, authority = self._parts.ports.clock.now(), self._parts.authority
-        decision = authority.of_agent("execute", run, candidate.agent, candidate.capability)
+        decision = authority.of_agent("execute", run, candidate.agent, candidate.capability, labels_of(want))
         return c.Assign(
             task=proposal.task,
             purpose=want.purpose,
@@ -121,6 +123,7 @@ class Assigner:
             timeout=self._timeout(run, proposal.task, candidate.contract.limits.deadline),
             choice=proposal.choice.reason,
             policy=authority.authorization(decision),
+            cut=cut,
         )
 
     def _timeout(self, run: Run, task: TaskId, contracted: timedelta | None) -> timedelta | None:

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from accord.domain.effects import Reject, Send, Withdraw
-from accord.domain.graph import node_of
+from accord.domain.flow import INPUT, tasks_before
+from accord.domain.graph import node_of, undone_id
 from accord.domain.ids import AgentId, InstanceId, RunId, TaskId
 from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import AckPayload, AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
@@ -40,35 +41,35 @@ class Draftsman:
     def __init__(self, values: Values) -> None:
         self._values = values
 
-    def payload(self, run: Run, task: TaskId, want: Want, input_data: bytes) -> bytes:
-        """The assignment's payload: the input, byte by byte, and the context."""
+    def payload(self, run: Run, task: TaskId, want: Want, input_data: bytes, cut: tuple[str, ...]) -> bytes:
+        """The assignment's payload: the input, byte by byte, and the context without the parts that are cut."""
+        is_work = want.purpose == "work"
         context = AssignContext(
             idempotency_key=f"{run.id}/{task}/{run.state(task).epoch}",
             template=run.started.template,
             objective=run.started.title,
             deadline=run.started.deadline_at,
-            upstream=self._upstream(run, task) if want.purpose == "work" else {},
+            upstream=self._upstream(run, task, cut) if is_work else {},
             errors=want.errors,
+            cut=cut,
+            declassify=run.graph.task(task).declassify if is_work and undone_id(task) is None else None,
         )
         return b'{"input":%b,"context":%b}' % (input_data, encode_payload(context))
 
-    def _upstream(self, run: Run, task: TaskId) -> dict[str, Any]:
+    def _upstream(self, run: Run, task: TaskId, cut: tuple[str, ...]) -> dict[str, Any]:
         if not work_of(run, task).upstream:
             return {}
-        before = _before(run, node_of(task))
+        before = [name for name in tasks_before(run.graph, node_of(task)) if f"tasks.{name}" not in cut]
         outputs = {name: output_of(run, name, self._values) for name in before if run.state(name).phase == "completed"}
-        return {"input": self._values.value(run.started.input), "tasks": outputs}
+        seen = {} if INPUT in cut else {INPUT: _without(self._values.value(run.started.input), cut)}
+        return {**seen, "tasks": outputs}
 
 
-def _before(run: Run, node: TaskId) -> Iterable[TaskId]:
-    found: set[TaskId] = set()
-    open_ = list(run.graph.tasks[node].needs)
-    while open_:
-        need = open_.pop()
-        if need not in found:
-            found.add(need)
-            open_.extend(run.graph.tasks[need].needs)
-    return (task for task in run.graph.order if task in found)
+def _without(value: Any, cut: tuple[str, ...]) -> Any:
+    """The run's input without the members that are cut."""
+    if not cut or not isinstance(value, dict):
+        return value
+    return {name: member for name, member in value.items() if f"{INPUT}.{name}" not in cut}
 
 
 class Secretary:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from accord.domain.access import RIGHTS, ROLES, Principal, Right
-from accord.domain.ids import AgentId
+from accord.domain.flow import context_parts, is_cut
+from accord.domain.graph import undone_id
+from accord.domain.ids import AgentId, TaskId
+from accord.domain.labels import UNLABELLED
 from accord.domain.policy import (
     NO_LABELS,
     Act,
@@ -23,7 +26,8 @@ from accord.domain.policy import (
     agent_facts,
     run_facts,
 )
-from accord.domain.run import Run
+from accord.domain.progress import work_of
+from accord.domain.run import Attempt, Run, Want
 from accord.engine.holds import Holds
 from accord.engine.peers import Candidate
 from accord.errors import Forbidden
@@ -51,18 +55,51 @@ class Authority:
     def of_agent(
         self, action: AgentAction, run: Run, agent: AgentId, capability: str, labels: frozenset[str] = NO_LABELS
     ) -> Decision:
-        """May the agent execute this capability, `name@version`, of this run, or see, data with these labels?"""
+        """May the agent execute this capability, `name@version`, of this run with data of these labels, or see, or
+        declassify that?
+        """
         facts = self._run(run.started.template, run.started.by)
-        return self.policy.decide(
-            HandOff(
-                action, self._agent(agent, self._is_quarantined(agent)), _capability_facts(capability), facts, labels
-            )
-        )
+        return self.of_agent_in(facts, action, agent, capability, labels)
 
-    def bar(self, run: Run, candidate: Candidate) -> str | None:
-        """Why the agent may not be given a task of this run; None where it may."""
-        decision = self.of_agent("execute", run, candidate.agent, candidate.capability)
-        return None if decision.allowed else decision.words()
+    def of_agent_in(
+        self, run: RunFacts, action: AgentAction, agent: AgentId, capability: str, labels: frozenset[str]
+    ) -> Decision:
+        """As `of_agent`, in a run that need not have begun."""
+        known = self._agent(agent, self._is_quarantined(agent))
+        return self.policy.decide(HandOff(action, known, _capability_facts(capability), run, labels))
+
+    def bars(self, run: Run, task: TaskId, want: Want) -> Callable[[Candidate], str | None]:
+        """Why an agent may not be given what is wanted: to execute it, see its input, and declassify its result where
+        that is the task; None where it may.
+        """
+        facts, labels = self._run(run.started.template, run.started.by), labels_of(want)
+        actions = actions_for(run, task, want)
+
+        def why(candidate: Candidate) -> str | None:
+            for action in actions:
+                decision = self.of_agent_in(facts, action, candidate.agent, candidate.capability, labels)
+                if not decision.allowed:
+                    return decision.words() if action == "execute" else f"{action}: {decision.words()}"
+            return None
+
+        return why
+
+    def of_attempt(self, run: Run, task: TaskId, attempt: Attempt) -> tuple[AgentAction, Decision]:
+        """The first decision that does not let the agent have the attempt, else the one that lets it execute it."""
+        actions, labels = actions_for(run, task, attempt.want), labels_of(attempt.want)
+        found = [(one, self.of_agent(one, run, attempt.agent, attempt.capability, labels)) for one in actions]
+        return next((one for one in found if not one[1].allowed), found[0])
+
+    def cut(self, run: Run, task: TaskId, want: Want, candidate: Candidate) -> tuple[str, ...]:
+        """The parts of the context that the agent may not see."""
+        if want.purpose != "work" or not work_of(run, task).upstream:
+            return ()
+        found: list[str] = []
+        for name, labels in context_parts(run, task).items():
+            seen = self.of_agent("see", run, candidate.agent, candidate.capability, labels).allowed
+            if not seen and not is_cut(name, found):
+                found.append(name)
+        return tuple(found)
 
     def authorization(self, decision: Decision) -> Authorization | None:
         """What the journal keeps of a decision; None where it rests on what ships with Accord."""
@@ -116,6 +153,17 @@ class Authority:
 def _capability_facts(capability: str) -> CapabilityFacts:
     name, _, version = capability.partition("@")
     return CapabilityFacts(name, version)
+
+
+def labels_of(want: Want) -> frozenset[str]:
+    """The labels of what is wanted to be given."""
+    return frozenset(want.labels) if want.labels else UNLABELLED
+
+
+def actions_for(run: Run, task: TaskId, want: Want) -> tuple[AgentAction, ...]:
+    """What an agent has to be allowed that gets this."""
+    declassifies = want.purpose == "work" and undone_id(task) is None and run.graph.task(task).declassify is not None
+    return ("execute", "see", "declassify") if declassifies else ("execute", "see")
 
 
 def _denial(principal: Principal, right: Right, decision: Decision) -> str:

@@ -8,7 +8,6 @@ import heapq
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import partial
 
 import msgspec
 
@@ -18,9 +17,9 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.progress import work_of
 from accord.domain.run import Run, Want
 from accord.engine.lanes import Lane, Weigh
-from accord.engine.peers import Candidate, Peers
+from accord.engine.peers import Peers
 from accord.engine.registry import Registry
-from accord.engine.router import Choice, Router
+from accord.engine.router import Bars, Choice, Router
 
 PASSED_OVER_MAX = 100
 """How many tasks of a lane that must wait for certain agents are passed over to look for one that need not."""
@@ -52,7 +51,7 @@ class Dispatcher:
         router: Router,
         is_held: Callable[[Run], bool],
         weigh: Weigh,
-        bars: Callable[[Run, Candidate], str | None],
+        bars: Callable[[Run, TaskId, Want], Bars],
     ) -> None:
         self._registry = registry
         self._router = router
@@ -189,7 +188,7 @@ class Dispatcher:
                 self._look_again(run, task, now)
                 continue
             peers = self._registry.peers(lane.wanted)
-            choice = self._router.choose(peers, want, run.state(task), now, partial(self._bars, run))
+            choice = self._router.choose(peers, want, run.state(task), now, self._bars(run, task, want))
             if choice is not None:
                 lane.serve()
                 return Proposal(run_id, task, want, choice)

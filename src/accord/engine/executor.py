@@ -14,7 +14,9 @@ from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
+from accord.domain.flow import subrun_labels
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken, RunId, TaskId
+from accord.domain.labels import told
 from accord.domain.payloads import AckPayload
 from accord.domain.run import Attempt, Run
 from accord.domain.scope import DocumentMissing
@@ -205,7 +207,7 @@ class Executor:
         data = await self._parts.documents.data(effect.attempt.want.input)
         while True:
             try:
-                return self._draftsman.payload(run, effect.task, effect.attempt.want, data)
+                return self._draftsman.payload(run, effect.task, effect.attempt.want, data, effect.attempt.cut)
             except DocumentMissing as missing:
                 await self._parts.documents.fetch(missing.document)
 
@@ -213,7 +215,8 @@ class Executor:
         try:
             published = self._parts.library.find(effect.template)
             graph = await self._parts.library.graph(published.digest)
-            (await self._parts.verification.report(graph)).refuse()
+            labels = told(subrun_labels(run, effect.task)) if run.labelled else ()
+            (await self._parts.verification.report(graph, by=run.started.by, labels=labels)).refuse()
             value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)
             AccordError.raise_if(self._parts.library.input_schema(graph).violations(value, "ACC450"))
         except AccordError as error:
@@ -229,6 +232,7 @@ class Executor:
             title=graph.title,
             by=run.started.by,
             parent=Parent(run.id, effect.task),
+            labels=labels,
         )
         self._order(Order(effect.run, start, graph=published.digest))
 

@@ -7,9 +7,10 @@ The order of the checks is that of `docs/protocol.md`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -21,13 +22,15 @@ from accord.domain.diagnosis import DIAGNOSE, Case, Diagnosis
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, TaskId
 from accord.domain.ingress import claims_flaw, payload_flaw
+from accord.domain.labels import join, told
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, Message, decode_claims, refusal, strict_json
 from accord.domain.payloads import FailurePayload, decode_payload
+from accord.domain.policy import AgentAction
 from accord.domain.progress import work_of
 from accord.domain.recourse import NOT_OF_SCHEMA, OVERPRICED, UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
-from accord.engine.authority import Authority
+from accord.engine.authority import Authority, actions_for, labels_of
 from accord.engine.data_keys import DataKeys, too_large_to_encrypt
 from accord.engine.documents import Documents
 from accord.engine.large import MISSING, Large, is_by_reference
@@ -54,12 +57,20 @@ REFUSALS: dict[str, str] = {
     "ACC353": "the agent may not do this",
     "ACC354": "it met a fault of Accord's",
     "ACC675": "the policy does not let the agent do this",
+    "ACC692": "the result claims a declassification that the task does not allow",
     "ACC355": "a claim is there that this kind has not",
 }
 """What makes a message an incident, by code; ACC30x to ACC32x are those of the statement itself."""
 
 REFUSED_INPUT = "input-contract"
 """The failure code of an agent that refuses its input. The input was checked before: the consumer is at fault."""
+
+_DEEDS: Final[Mapping[AgentAction, str]] = {
+    "execute": "execute",
+    "see": "see the input of",
+    "declassify": "declassify by",
+}
+"""What an agent may not do with a capability, in words."""
 
 CODES = {"audience": "ACC342", "expired": "ACC343", "future": "ACC344", "payload": "ACC352"}
 
@@ -245,14 +256,14 @@ class Gate:
             problem = None if is_large else _payload_problem(authentic.claims, authentic.message.payload)
             if problem is not None:
                 return _damaged(authentic, attempt, problem)
-            denied = self.denial(run, attempt)
+            denied = self.denial(run, authentic.claims.task or TaskId(""), attempt)
             if denied is not None:
                 return _barred(authentic, attempt, denied)
             cipher = self._keys.at_hand(run.id)
+            if is_large and cipher is not None:
+                return _unencrypted(attempt, authentic)
             if is_large:
-                return (
-                    _unencrypted(attempt, authentic) if cipher is not None else self._large_result(attempt, authentic)
-                )
+                return self._large_result(run, attempt, authentic)
             with self._documents.under(cipher):
                 return self._command(run, attempt, authentic)
         except AccordError as error:
@@ -277,17 +288,18 @@ class Gate:
             raise refused("ACC351", "/pld", str(given))
         return None
 
-    def denial(self, run: Run, attempt: Attempt) -> Problem | None:
+    def denial(self, run: Run, task: TaskId, attempt: Attempt) -> Problem | None:
         """Why the agent may not do this: the policy does not permit it. None where it does.
 
         Raises MessageRefused where the card that it has signed does not even offer it.
         """
         if not self._registry.offers(attempt.agent, attempt.contract):
             raise refused("ACC353", "/cap", attempt.capability)
-        decision = self._authority.of_agent("execute", run, attempt.agent, attempt.capability)
+        action, decision = self._authority.of_attempt(run, task, attempt)
         if decision.allowed:
             return None
-        return _problem("ACC675", "/cap", f"{attempt.agent} may not execute {attempt.capability}: {decision.words()}")
+        what = f"{attempt.agent} may not {_DEEDS[action]} {attempt.capability}"
+        return _problem("ACC675", "/cap", f"{what}: {decision.words()}")
 
     def _command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | News:
         claims, payload = authentic.claims, authentic.message.payload
@@ -335,9 +347,31 @@ class Gate:
             cost=cost,
             problems=problems,
             diagnosis=self._case(run, task, attempt, value, problems) if diagnosable else None,
+            labels=_labels(contract, authentic.claims),
+            declassifies=None if problems else self._declassifies(run, attempt, authentic.claims),
         )
 
-    def _large_result(self, attempt: Attempt, authentic: Authentic) -> c.Command | Damaged | Suspect | Unchecked:
+    def _declassifies(self, run: Run, attempt: Attempt, claims: Claims) -> c.Permitted | None:
+        """The permission to take away what the statement claims to, which is what the template allows; None where it
+        claims nothing. Whether the agent may was asked before. Raises MessageRefused.
+        """
+        if not claims.declassifies:
+            return None
+        task = claims.task or TaskId("")
+        wanted = run.graph.task(task).declassify
+        if (
+            wanted is None
+            or wanted.claim != claims.declassifies
+            or "declassify" not in actions_for(run, task, attempt.want)
+        ):
+            raise refused("ACC692", "/dcl", ", ".join(claims.declassifies))
+        labels = labels_of(attempt.want)
+        decision = self._authority.of_agent("declassify", run, attempt.agent, attempt.capability, labels)
+        return c.Permitted(self._authority.authorization(decision))
+
+    def _large_result(
+        self, run: Run, attempt: Attempt, authentic: Authentic
+    ) -> c.Command | Damaged | Suspect | Unchecked:
         claims, contract = authentic.claims, self._registry.contract(attempt.contract)
         assert claims.payload is not None  # noqa: S101 - else it is not by reference
         problems = self._large.verdict(claims.payload.sha256, contract.digest)
@@ -357,6 +391,8 @@ class Gate:
             confidence=confidence,
             cost=cost,
             problems=problems,
+            labels=_labels(contract, claims),
+            declassifies=None if problems else self._declassifies(run, attempt, claims),
         )
 
     def _diagnosis(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
@@ -389,6 +425,7 @@ class Gate:
             explanation=diagnosis.explanation,
             confidence=_confidence(authentic.claims),
             cost=_cost(authentic.claims),
+            labels=_labels(self._registry.contract(attempt.contract), authentic.claims),
         )
 
     def _no_diagnosis(
@@ -403,6 +440,7 @@ class Gate:
             output=output,
             cost=_cost(authentic.claims),
             problems=problems,
+            labels=_labels(self._registry.contract(attempt.contract), authentic.claims),
         )
 
     def _case(
@@ -480,6 +518,11 @@ def _parsed(payload: bytes) -> tuple[object, tuple[Problem, ...]]:
         return strict_json(payload), ()
     except MessageRefused as error:
         return payload.decode("utf-8", "replace"), error.problems
+
+
+def _labels(contract: Contract, claims: Claims) -> tuple[str, ...]:
+    """What contract and statement say of the output beside the labels of the input."""
+    return told(join(contract.labels, claims.labels)) if contract.labels or claims.labels else ()
 
 
 def _confidence(claims: Claims) -> float | None:

@@ -150,17 +150,24 @@ class Node:
 
     async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
         """Publish a template, once it is verified."""
-        (await self.parts.verification.report(self.parts.library.compiled(document))).refuse()
+        (await self.parts.verification.report(self.parts.library.compiled(document), by=by)).refuse()
         now, stream = self.parts.ports.clock.now(), self.parts.template_stream
         return await self.parts.library.publish(template, document, stream, by, now)
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
     async def start_run(
-        self, digest: Digest, value: Any, *, title: str = "", by: str = "local", once: str | None = None
+        self,
+        digest: Digest,
+        value: Any,
+        *,
+        title: str = "",
+        by: str = "local",
+        once: str | None = None,
+        labels: Sequence[str] = (),
     ) -> Run:
         """Start a run of a published template."""
-        return await self._starts.start(digest, value, title=title, by=by, once=once)
+        return await self._starts.start(digest, value, title=title, by=by, once=once, labels=labels)
 
     async def begun(self, once: str) -> Run | None:
         """The run that the request of this name was carried out on; None where there was none, or none yet. Raises what

@@ -160,7 +160,7 @@ class Parts:
         self.authority = Authority(ports.policy, identity.organisation, tuning.agent_tags, self.holds)
         self.doubts = Doubts()
         self.library = Library(ports.blobs)
-        bars = self.authority.bar
+        bars = self.authority.bars
         self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, bars)
         self.timers = Timers(clock, self.dispatcher.next_due)
         self.ledger = Ledger(journal, self.documents, self.data_keys, self.library, self.registry, clock)
@@ -190,7 +190,7 @@ class Parts:
             self.access.stream,
             self.webhooks.stream,
         )
-        self.verification = Verification(self.registry, self.library)
+        self.verification = Verification(self.registry, self.library, self.authority)
         self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid, self.refresh_registry)
         self.hosted: set[AgentId] = set()
         """Agents of this process: what they had of an earlier one, nobody has any more."""

@@ -88,7 +88,7 @@ class Permits:
         if run is None or attempt is None:
             text = f"attempt {claims.attempt} of {claims.task or TaskId('')} has ended"
             raise MessageRefused.of("ACC796", text, hint="nobody waits for its output any more")
-        denied = self._gate.denial(run, attempt)
+        denied = self._gate.denial(run, claims.task or TaskId(""), attempt)
         if denied is not None:
             raise MessageRefused(denied)
         return run, claims, attempt

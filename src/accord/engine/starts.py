@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from accord.domain.document import document_of
 from accord.domain.event import Origin
 from accord.domain.graph import Graph
 from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.labels import read_labels, told
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.data_keys import erased
@@ -37,6 +39,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     by: str
     origin: Origin | None = None
+    labels: tuple[str, ...] = ()
 
     @property
     def input(self) -> bytes:
@@ -52,11 +55,14 @@ class Starts:
         self._parts = orchestrator.parts
         self._post = post
 
-    async def start(self, digest: Digest, value: Any, *, title: str, by: str, once: str | None) -> Run:
+    async def start(
+        self, digest: Digest, value: Any, *, title: str, by: str, once: str | None, labels: Iterable[str]
+    ) -> Run:
         """See `Service.start_run`."""
+        said = told(read_labels(labels))
         graph = await self._parts.library.graph(digest)
         value = completed(value, graph.input_schema)
-        wanted = _Wanted(graph=graph, value=value, title=title or graph.title, by=by)
+        wanted = _Wanted(graph=graph, value=value, title=title or graph.title, by=by, labels=said)
         return await self._begun(wanted, once) or await self._begin(wanted, (), once)
 
     async def fork(self, run: RunId, fork: Fork, *, by: str, once: str | None) -> Run:
@@ -68,7 +74,10 @@ class Starts:
             raise erased(run)
         value = completed(await self._changed(source, fork.changes), source.graph.input_schema)
         origin = Origin(run, head.sequence)
-        wanted = _Wanted(graph=source.graph, value=value, title=source.started.title, by=by, origin=origin)
+        started = source.started
+        wanted = _Wanted(
+            graph=source.graph, value=value, title=started.title, by=by, origin=origin, labels=started.labels
+        )
         begun = await self._begun(wanted, once)
         if begun is not None:
             return begun
@@ -95,7 +104,7 @@ class Starts:
         return run
 
     async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
-        (await self._parts.verification.report(wanted.graph)).refuse()
+        (await self._parts.verification.report(wanted.graph, by=wanted.by, labels=wanted.labels)).refuse()
         ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
         with self._parts.admission.admitted(wanted.by):
             return await self._admitted(wanted, adopted, once)
@@ -129,6 +138,7 @@ class Starts:
             by=wanted.by,
             origin=wanted.origin,
             adopted=adopted,
+            labels=wanted.labels,
         )
 
     async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:
@@ -161,4 +171,5 @@ def _is(run: Run, wanted: _Wanted) -> bool:
     started, origin = run.started, wanted.origin
     same = started.graph == wanted.graph.digest and started.input == document_of(wanted.input)
     from_ = started.origin.run if started.origin is not None else None
+    same = same and started.labels == wanted.labels
     return same and started.title == wanted.title and from_ == (origin.run if origin is not None else None)

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+from accord.domain.capability import CapabilityRange
+from accord.domain.contract import Contract
 from accord.domain.graph import Graph, Subrun
-from accord.domain.ids import Digest
+from accord.domain.ids import AgentId, Digest
+from accord.domain.labels import Labels
+from accord.domain.policy import AgentAction, Decision
+from accord.engine.authority import Authority
 from accord.engine.library import Library
 from accord.engine.registry import Registry
 from accord.errors import NotFound, PlaceOf, pointer_only
 from accord.verifier.report import Report
 from accord.verifier.verify import verify
 
+_Known: TypeAlias = tuple[int, int, Digest, str, frozenset[str]]
+
 
 class Verification:
-    """Verifies graphs against the registry and the library, and remembers the outcome until those change: the library
-    only counts for graphs with sub-workflows.
+    """Verifies graphs against the registry, the library and the policy, and remembers the outcome until those change:
+    the library only counts for graphs with sub-workflows.
     """
 
-    def __init__(self, registry: Registry, library: Library) -> None:
+    def __init__(self, registry: Registry, library: Library, authority: Authority) -> None:
         self._registry = registry
         self._library = library
-        self._reports: dict[Digest, tuple[tuple[int, int], Report]] = {}
+        self._authority = authority
+        self._reports: dict[Digest, tuple[_Known, Report]] = {}
 
-    async def report(self, graph: Graph, *, place_of: PlaceOf = pointer_only) -> Report:
-        """What can be proven of the graph now. `place_of` gives JSON pointers their places in a file."""
-        known = (self._registry.generation, self._library.generation if _subruns(graph) else 0)
+    async def report(
+        self, graph: Graph, *, by: str, labels: Iterable[str] = (), place_of: PlaceOf = pointer_only
+    ) -> Report:
+        """What can be proven of the graph now, for a run that `by` starts with an input of these labels. `place_of`
+        gives JSON pointers their places in a file.
+        """
+        source, given = self._authority.policy.source, frozenset(labels)
+        generation = self._library.generation if _subruns(graph) else 0
+        whose = "" if source.shipped else by
+        known: _Known = (self._registry.generation, generation, source.digest, whose, given)
         remembered = self._reports.get(graph.digest)
         if remembered is not None and remembered[0] == known and place_of is pointer_only:
             return remembered[1]
-        report = verify(graph, self._registry, await self._templates(graph), place_of=place_of)
+        clearance = _Cleared(self._registry, self._authority, by)
+        templates = await self._templates(graph)
+        report = verify(graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=given)
         if place_of is pointer_only:
             self._reports[graph.digest] = (known, report)
         return report
@@ -46,6 +64,31 @@ class Verification:
                         continue
                     open_.append(found[wanted])
         return _Templates(found, {one.name for one in self._library.published()})
+
+
+class _Cleared:
+    """What the policy lets known agents see in the runs of one tenant."""
+
+    def __init__(self, registry: Registry, authority: Authority, by: str) -> None:
+        self._registry, self._authority, self._by = registry, authority, by
+        self._offers: dict[str, list[tuple[AgentId, Contract]]] = {}
+
+    def offers(self, wanted: CapabilityRange) -> Sequence[tuple[AgentId, Contract]]:
+        """The known agents that offer a capability in the range."""
+        key = str(wanted)
+        if key not in self._offers:
+            self._offers[key] = [
+                (card.agent, contract)
+                for card in self._registry.agents()
+                for contract in card.contracts()
+                if wanted.matches(contract.ref)
+            ]
+        return self._offers[key]
+
+    def decide(self, action: AgentAction, agent: AgentId, capability: str, template: str, labels: Labels) -> Decision:
+        """Whether the agent may do this with data of these labels in a run of the template."""
+        run = self._authority.run_of(template, self._by)
+        return self._authority.of_agent_in(run, action, agent, capability, labels)
 
 
 class _Templates:

@@ -20,6 +20,7 @@ from accord.domain.compile import compile_graph
 from accord.domain.defaults import completed
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait
 from accord.domain.ids import Digest, TaskId
+from accord.domain.labels import told
 from accord.domain.schema import compile_schema
 from accord.domain.template import Template
 from accord.errors import ContractViolation, NotUnderstood, Place, PlaceOf, Problem, pointer_only
@@ -34,6 +35,7 @@ from accord.planner.rules import (
     rivals,
 )
 from accord.planner.words import words_of
+from accord.verifier.flow import Flow, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
 from accord.verifier.report import Report
 from accord.verifier.verify import verify
@@ -69,6 +71,8 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True):
     """The expression of its `for_each`."""
     condition: str | None
     after: tuple[PlannedNeed, ...]
+    labels: tuple[str, ...] = ()
+    """What its result may have; none where nothing is labelled, or nothing is known of it."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +122,7 @@ def plan(
         raise NotUnderstood(*_why_not_understood(objective, found, with_phrases))
     known = newest[best.template.name]
     graph = compile_graph(known.template, known.digest)
+    report = verify(graph, capabilities, others)
     return Plan(
         objective=objective,
         template=best.name,
@@ -126,9 +131,9 @@ def plan(
         confidence=round(best.score, 2),
         reasons=tuple(_reasons(best, objective)),
         slots=bound_words(best, objective),
-        tasks=tuple(planned_tasks(graph)),
+        tasks=tuple(_labelled_tasks(graph, report, capabilities, others)),
         alternatives=tuple(_candidate(match, best) for match in found if match is not best),
-        report=verify(graph, capabilities, others),
+        report=report,
     )
 
 
@@ -147,6 +152,7 @@ def plan_template(
     """
     ContractViolation.raise_if(compile_schema(known.template.input).violations(value))
     graph = compile_graph(known.template, known.digest)
+    report = verify(graph, capabilities, others, place_of=place_of)
     return Plan(
         objective=None,
         template=graph.template,
@@ -155,9 +161,9 @@ def plan_template(
         confidence=1.0,
         reasons=("the template was named",),
         slots={},
-        tasks=tuple(planned_tasks(graph)),
+        tasks=tuple(_labelled_tasks(graph, report, capabilities, others)),
         alternatives=(),
-        report=verify(graph, capabilities, others, place_of=place_of),
+        report=report,
     )
 
 
@@ -175,6 +181,18 @@ def planned_tasks(graph: Graph) -> Iterator[PlannedTask]:
             condition=task.when.source if task.when is not None else None,
             after=tuple(PlannedNeed(need, task.reasons[need]) for need in task.needs),
         )
+
+
+def _labelled_tasks(
+    graph: Graph, report: Report, capabilities: Capabilities, others: Templates
+) -> Iterator[PlannedTask]:
+    """The tasks with the labels that their results may have; without them where the graph does not hold."""
+    if not report.ok or not is_labelled(graph, capabilities, others):
+        yield from planned_tasks(graph)
+        return
+    flow = Flow(graph, capabilities, others, {}, certain=False)
+    for task in planned_tasks(graph):
+        yield msgspec.structs.replace(task, labels=told(flow.results[task.task]))
 
 
 def _newest(templates: Sequence[KnownTemplate]) -> dict[str, KnownTemplate]:

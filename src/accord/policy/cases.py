@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from accord.domain.access import RIGHTS, Principal, Right, Role
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.policy import (
+    AGENT_ACTIONS,
     Act,
     AgentAction,
     CapabilityFacts,
@@ -59,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     def request(self, place: Place | None = None) -> Request:
         """The request. Raises BadInput ACC676 with all that is missing, or does not go together."""
         BadInput.raise_if(Problem("ACC676", text, place or Place(), hint) for text, hint in self._faults())
-        if self.action == "execute" or self.action == "see":
+        if self.action == "execute" or self.action == "see" or self.action == "declassify":
             assert self.agent and self.capability and self.template  # noqa: S101, PT018 - `_faults` has looked
             name, _, version = self.capability.partition("@")
             run = run_facts(self.template, self.organisation, self.tenant)
@@ -74,7 +75,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         return Act(who, self.action, self._subject(), frozenset(self.labels))
 
     def _faults(self) -> Iterator[tuple[str, str]]:
-        if self.action in ("execute", "see"):
+        if self.action in AGENT_ACTIONS:
             for name in ("agent", "capability", "template"):
                 if getattr(self, name) is None:
                     yield f"{self.action} is what agents do, and no {name} is named", f"name the {name}"
@@ -84,7 +85,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         if self.principal is None:
             yield f"{self.action} is what principals do, and none is named", "name the principal"
         if self.agent is not None:
-            yield f"{self.action} is what principals do, not agents", "actions of agents: execute, see"
+            yield f"{self.action} is what principals do, not agents", f"actions of agents: {', '.join(AGENT_ACTIONS)}"
         if self.template is not None and self.action not in (*_OF_RUNS, *_OF_TEMPLATES):
             yield f"{self.action} is done to the orchestrator, not to a template or a run", "leave the template out"
 

@@ -21,6 +21,7 @@ from accord.domain.agent import AgentCard, Capacity, Offer, agent_id, agent_prob
 from accord.domain.capability import CapabilityRef
 from accord.domain.contract import NO_LIMITS, Contract, Limits, compile_contract
 from accord.domain.ids import InstanceId
+from accord.domain.labels import told
 from accord.domain.signature import PublicKey
 from accord.errors import BadInput, Place, Problem
 from accord.sdk.function import Body, FunctionBody
@@ -40,6 +41,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[Any, ...] = ()
     """Inputs that show what it is for; each keeps the contract."""
     tags: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """What results have beside the labels of what they were made of."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -102,13 +105,15 @@ class Agent:
         output: Mapping[str, Any] | None = None,
         examples: Sequence[Any] = (),
         tags: Sequence[str] = (),
+        labels: Sequence[str] = (),
     ) -> Callable[[F], F]:
         """Offer the decorated function, which stays as it is, as the capability `name@version`.
 
         The input is the function's parameters, or its only one where that is a model; the output is its
         return type. `input` and `output` declare JSON Schemas in their place: one parameter then takes the
         document as it is. `deadline`, `confidence` and `max_cost` are the contract's limits; with a
-        `max_cost`, results have to say what they have cost. The description is
+        `max_cost`, results have to say what they have cost. `labels` is what results are (`confidential`,
+        `personal`, …) beside what the labels of their input make of them. The description is
         the first line of the docstring where none is given.
 
         Raises BadInput with all that is wrong when the function is decorated.
@@ -120,6 +125,7 @@ class Agent:
                 limits=Limits(deadline, _cost(max_cost), _decimal(confidence)),
                 examples=tuple(examples),
                 tags=tuple(tags),
+                labels=tuple(labels),
             )
             self.offer(name, terms, lambda: bound_function(function, Declared(input, output)))
             return function
@@ -141,6 +147,7 @@ class Agent:
             input_schema=bound.input,
             output_schema=bound.output,
             limits=terms.limits,
+            labels=terms.labels,
         )
         BadInput.raise_if(_example_problems(contract, terms.examples))
         self._capabilities[str(ref)] = Capability(ref=ref, contract=contract, terms=terms, body=bound.body)
@@ -198,6 +205,7 @@ def _offer(capability: Capability) -> Offer:
         input=contract.input.document,
         output=contract.output.document,
         limits=contract.limits.document(),
+        labels=told(contract.labels),
         examples=terms.examples,
         tags=terms.tags,
     )

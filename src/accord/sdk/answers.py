@@ -101,6 +101,8 @@ def final_answer(subject: Subject, outcome: Output | Failure, now: datetime) -> 
         return answer(subject, "failure", encode_payload(outcome.payload), now, cost=outcome.cost)
     confidence = None if outcome.confidence is None else confidence_text(outcome.confidence)
     result = answer(subject, "result", outcome.data, now, confidence=confidence, cost=read_cost(outcome.cost))
+    if outcome.labels or outcome.declassifies:
+        result.claims = msgspec.structs.replace(result.claims, labels=outcome.labels, declassifies=outcome.declassifies)
     if outcome.blob is not None:
         uploaded = PayloadRef(outcome.blob.sha256, outcome.blob.length_bytes, "application/json")
         result.claims = msgspec.structs.replace(result.claims, payload=uploaded)

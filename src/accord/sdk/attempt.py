@@ -88,7 +88,8 @@ class Attempt:
 
     async def _given(self) -> Output | Failure:
         try:
-            return await self.capability.body(self.document, self.context)
+            given = await self.capability.body(self.document, self.context)
+            return given.claiming(self.context.declassify)
         except asyncio.CancelledError as error:
             if self.stopped is None and _is_cancelled():
                 raise
@@ -141,6 +142,8 @@ def context_of(subject: Subject, told: AssignContext, organisation: str, link: L
         deadline=told.deadline,
         upstream=told.upstream,
         errors=told.errors,
+        cut=told.cut,
+        declassify=told.declassify,
         link=link,
     )
 

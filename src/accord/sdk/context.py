@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from accord.domain.ids import RunId, TaskId
+from accord.domain.labels import Declassification
 from accord.domain.payloads import ProgressPayload, bounded
 from accord.errors import Problem
 from accord.sdk.outcome import Failure
@@ -53,6 +54,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The run's `input`, and `tasks`: outputs of earlier tasks by name; empty unless the template shows them."""
     errors: tuple[Problem, ...] = ()
     """What was wrong with the previous attempt's result, where it was sent back."""
+    cut: tuple[str, ...] = ()
+    """What is left out of `upstream`, because the agent may not see it: `input`, `input.email`, `tasks.score`."""
+    declassify: Declassification | None = None
+    """What the task may take away from the labels of what it was given, with a `Result` that is `declassified`."""
     link: Link
 
     @classmethod

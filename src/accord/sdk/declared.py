@@ -14,6 +14,8 @@ import msgspec
 from accord.domain.agent import CONCURRENCY_MAX, NAME_PATTERN, QUEUE_MAX
 from accord.domain.contract import Limits
 from accord.domain.duration import parse_duration
+from accord.domain.labels import MOST
+from accord.domain.labels import PATTERN as LABEL_PATTERN
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, ContractViolation, Place, PlaceOf, Problem, in_order, pointer_only
 from accord.sdk.agent import Agent, Bound, Terms, bound_function
@@ -95,6 +97,7 @@ _CAPABILITY: Final = _closed(
     max_cost={"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,9})?$"},
     examples={"type": "array"},
     tags={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 64}},
+    labels={"type": "array", "items": {"type": "string", "pattern": LABEL_PATTERN}, "maxItems": MOST},
     run=_RUN,
 )
 
@@ -180,6 +183,7 @@ def _terms(declared: Mapping[str, Any]) -> Terms:
         ),
         examples=tuple(declared.get("examples", ())),
         tags=tuple(declared.get("tags", ())),
+        labels=tuple(declared.get("labels", ())),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from accord.domain.labels import MOST, LabelName, told
 from accord.domain.message import strict_json
 from accord.domain.payloads import SHARE, FailurePayload
 from accord.errors import BadInput, MessageRefused
@@ -28,6 +29,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     failure: FailurePayload | None = None
     confidence: Annotated[float, SHARE] | None = None
     cost: str | None = None
+    labels: Annotated[tuple[LabelName, ...], msgspec.Meta(max_length=MOST)] = ()
+    """Of the output, beside those of what the program was given."""
+    declassified: bool = False
 
     def outcome(self) -> Output | Failure:
         """What the task comes to. Raises MessageRefused where it is not exactly one thing, BadInput for a bad cost."""
@@ -35,10 +39,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if isinstance(self.output, msgspec.Raw) == (self.failure is not None):
             raise MessageRefused.of("ACC330", "an answer has either `output` or `failure`")
         if isinstance(self.output, msgspec.Raw):
-            return Output(bytes(self.output), self.confidence, self.cost)
+            said = told(self.labels)
+            return Output(bytes(self.output), self.confidence, self.cost, labels=said, declassified=self.declassified)
         assert self.failure is not None  # noqa: S101 - one of both is there
-        told = self.failure
-        return Failure(told.code, told.message, retryable=told.retryable, details=told.details, cost=self.cost)
+        why = self.failure
+        return Failure(why.code, why.message, retryable=why.retryable, details=why.details, cost=self.cost)
 
 
 def opened(data: bytes) -> Output:

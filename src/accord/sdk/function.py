@@ -49,7 +49,7 @@ class FunctionBody:
             return await made(self._function(**arguments), self._output, context.link.payloads)
         returned = await self._call(arguments, context)
         if isinstance(returned, Result):
-            return Output(self._output.dump(returned.value), returned.confidence, returned.cost)
+            return returned.output(self._output.dump(returned.value))
         return Output(self._output.dump(returned))
 
     def _on_loop(self, arguments: dict[str, Any], context: Context) -> Awaitable[Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from accord.domain.cost import total
+from accord.domain.labels import join, told
 from accord.domain.large import Blob
 from accord.sdk.outcome import Failure, Output, Result, read_cost
 from accord.sdk.payloads import AttemptPayloads
@@ -40,17 +41,22 @@ class MadeShape:
 
 class _Told:
     """What the items say of themselves, and so of the whole: it can be relied on as far as its weakest item, and has
-    cost what they have cost together.
+    cost what they have cost together. It has the labels of all of them, and is declassified where all of them are.
     """
 
     def __init__(self) -> None:
         self.confidence: float | None = None
         self.cost: Decimal | None = None
+        self._labels: set[str] = set()
+        self._declassified: set[bool] = set()
 
     def value_of(self, item: Any) -> Any:
         """The item itself."""
         if not isinstance(item, Result):
+            self._declassified.add(False)
             return item
+        self._labels.update(item.labels)
+        self._declassified.add(item.declassified)
         if item.confidence is not None:
             self.confidence = min(item.confidence, 1.0 if self.confidence is None else self.confidence)
         if item.cost is not None:
@@ -59,7 +65,8 @@ class _Told:
 
     def output(self, data: bytes, blob: Blob | None = None) -> Output:
         """The whole, once all items are made. Raises BadInput ACC720 where the sum has too many digits."""
-        return Output(data, self.confidence, read_cost(self.cost), blob)
+        whole, labels = self._declassified == {True}, told(join(self._labels))
+        return Output(data, self.confidence, read_cost(self.cost), blob, labels=labels, declassified=whole)
 
 
 async def made(items: AsyncGenerator[Any, Any], shape: Shape, payloads: AttemptPayloads | None) -> Output:

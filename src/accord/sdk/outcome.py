@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from accord.domain.cost import cost_text
+from accord.domain.labels import Declassification, read_labels, told
 from accord.domain.large import Blob
 from accord.domain.payloads import CODE_PATTERN, FailurePayload, bounded
 from accord.errors import BadInput
@@ -39,20 +40,32 @@ def read_cost(cost: Cost | None) -> str | None:
 
 
 class Result(msgspec.Struct, Generic[T], frozen=True):
-    """A value with the agent's own estimate, 0 to 1, of how far it can be relied on, and what it has cost, in the unit
-    that the organisation counts in.
+    """A value with the agent's own estimate, 0 to 1, of how far it can be relied on, what it has cost, in the unit
+    that the organisation counts in, and what is to be said of its labels.
 
-    Raises BadInput: ACC721 where the confidence is outside of that, ACC720 where the cost is no decimal from 0.
+    Raises BadInput: ACC721 where the confidence is outside of that, ACC720 where the cost is no decimal from 0, ACC690
+    for what is no label.
     """
 
     value: T
     confidence: float | None = None
     cost: Cost | None = None
+    labels: tuple[str, ...] = ()
+    """Labels beside those of what the agent was given."""
+    declassified: bool = False
+    """Whether what `Context.declassify` asks for was done: only then the result has lower labels."""
 
     def __post_init__(self) -> None:
         read_cost(self.cost)
+        read_labels(self.labels)
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise BadInput.of("ACC721", f"the confidence is {self.confidence}", hint="give a number from 0 to 1")
+
+    def output(self, data: bytes) -> Output:
+        """The output that has these bytes, and all that is said of it."""
+        return Output(
+            data, self.confidence, self.cost, labels=told(read_labels(self.labels)), declassified=self.declassified
+        )
 
 
 class Failure(Exception):
@@ -109,3 +122,17 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     cost: Cost | None = None
     blob: Blob | None = None
     """The document, where it is large and was uploaded; then `data` is empty."""
+    labels: tuple[str, ...] = ()
+    """Beside those of what the agent was given."""
+    declassified: bool = False
+    """Whether the agent says that it has done what the task asks for."""
+    declassifies: tuple[str, ...] = ()
+    """What the task asks for, where the agent has done it."""
+
+    def claiming(self, asked: Declassification | None) -> Output | Failure:
+        """The output with what it claims; a failure where it claims what nobody has asked for."""
+        if not self.declassified:
+            return self
+        if asked is None:
+            return Failure("nothing-to-declassify", "the task asks for no declassification", cost=self.cost)
+        return msgspec.structs.replace(self, declassifies=asked.claim)

@@ -22,6 +22,7 @@ _SECTIONS = (
     ("RedundancySpec", "`redundancy`"),
     ("ConfidenceSpec", "`confidence`"),
     ("FallbackSpec", "`fallback`"),
+    ("DeclassifySpec", "`declassify`"),
     ("Call", "`compensate`, and `aggregate` of the template"),
     ("LimitsSpec", "`limits`"),
 )

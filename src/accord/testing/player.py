@@ -40,6 +40,8 @@ class Done(msgspec.Struct, frozen=True):
     value: Any = None
     confidence: float | None = None
     cost: Decimal | None = None
+    labels: tuple[str, ...] = ()
+    declassifies: bool = False
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -95,6 +97,7 @@ class Player:
         adopted: tuple[c.Adopted, ...] = (),
         parent: e.Parent | None = None,
         values: MemoryValues | None = None,
+        labels: tuple[str, ...] = (),
     ) -> None:
         self.graph = graph
         self.script = {} if script is None else script
@@ -110,7 +113,13 @@ class Player:
         self.answered: dict[TaskId, int] = {}
         self._replayed: Run | None = None
         command = c.Start(
-            run=RUN, input=self.values.of(given), title="a test", by="tester", adopted=adopted, parent=parent
+            run=RUN,
+            input=self.values.of(given),
+            title="a test",
+            by="tester",
+            adopted=adopted,
+            parent=parent,
+            labels=labels,
         )
         self.run = self._take(None, start(graph, command, self.now, self.values))
 
@@ -240,9 +249,16 @@ class Player:
     def _command(self, given: Answer, task: TaskId, number: int) -> c.Command | None:
         statement, of = f"{task}#{number}", self.values.of
         match given:
-            case Done(value, confidence, cost):
+            case Done(value, confidence, cost, labels, declassifies):
                 return c.Deliver(
-                    task=task, attempt=number, statement=statement, output=of(value), confidence=confidence, cost=cost
+                    task=task,
+                    attempt=number,
+                    statement=statement,
+                    output=of(value),
+                    confidence=confidence,
+                    cost=cost,
+                    labels=labels,
+                    declassifies=c.Permitted(None) if declassifies else None,
                 )
             case Broken(value, message, cost):
                 problems, case = (Problem("ACC247", message),), of({"broken": value})

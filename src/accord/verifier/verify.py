@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+import msgspec
+
 from accord.domain.graph import Graph, Subrun
+from accord.domain.labels import NOTHING, Labels
 from accord.errors import PlaceOf, pointer_only
 from accord.verifier.bindings import BindingCheck, pointer_of_task
+from accord.verifier.flow import Clearance, ClearanceCheck, Flow, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
 from accord.verifier.report import Finding, Findings, Report
 from accord.verifier.structure import check_structure
@@ -20,12 +24,21 @@ def verify(
     templates: Templates = _NONE,
     *,
     place_of: PlaceOf = pointer_only,
+    clearance: Clearance | None = None,
+    labels: Labels = NOTHING,
 ) -> Report:
     """What can be proven of a graph with these capabilities and templates; nothing runs unless the report is `ok`.
 
-    `place_of` gives JSON pointers of the template their places in a file, e.g. `Document.place`.
+    `place_of` gives JSON pointers of the template their places in a file, e.g. `Document.place`. With a `clearance` it
+    is checked that labels reach only those who may see them; `labels` is what all of the input has.
     """
-    return _Verification(capabilities, templates).report(graph, place_of, ())
+    report = _Verification(capabilities, templates).report(graph, place_of, ())
+    if clearance is None or not report.ok or not (labels or is_labelled(graph, capabilities, templates)):
+        return report
+    findings, given = Findings(place_of), dict.fromkeys(labels, ("what was said at the start",))
+    certain, possible = (Flow(graph, capabilities, templates, given, certain=one) for one in (True, False))
+    ClearanceCheck(clearance, findings).check(certain, possible)
+    return msgspec.structs.replace(report, findings=(*report.findings, *_distinct(findings.all)))
 
 
 class _Verification:

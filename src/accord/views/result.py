@@ -8,7 +8,9 @@ import msgspec
 
 from accord.domain.diagnosis import Change, Diagnosis
 from accord.domain.document import Document
+from accord.domain.flow import run_labels
 from accord.domain.ids import TaskId
+from accord.domain.labels import told
 from accord.domain.state import Run
 from accord.errors import ERASED, AccordError, NotFound
 from accord.service import Service
@@ -59,6 +61,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     paused_s: float = 0.0
     """How long it was paused, or had ended before it was taken up again."""
     output: Any = msgspec.UNSET
+    labels: tuple[str, ...] = ()
+    """Of the output; none where nothing was labelled in the run."""
     statement: str | msgspec.UnsetType = msgspec.UNSET
     """The orchestrator's signed statement about the output."""
     signed_by: str | msgspec.UnsetType = msgspec.UNSET
@@ -92,6 +96,7 @@ async def result_of(service: Service, run: Run) -> Result:
     return msgspec.structs.replace(
         plain,
         output=await value_of(service, run.output),
+        labels=told(run_labels(run)) if run.labelled else (),
         statement=seal.statement,
         signed_by=seal.signed_by,
         key=seal.key,

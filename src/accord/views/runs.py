@@ -51,6 +51,8 @@ class RunDocument(Result, frozen=True, kw_only=True):
     max_cost: str | None
     by: str
     input: Any
+    input_labels: tuple[str, ...]
+    """What was said of all of the input at the start, beside what the template says."""
     parent: e.Parent | None
     """The task of another run that this run does."""
     origin: e.Origin | None
@@ -137,6 +139,7 @@ async def run_document(service: Service, run: Run) -> RunDocument:
         max_cost=amount(run.budget),
         by=started.by,
         input=await value_of(service, started.input),
+        input_labels=started.labels,
         parent=started.parent,
         origin=started.origin,
         erased=run.erased,

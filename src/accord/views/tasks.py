@@ -48,6 +48,8 @@ class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
     """Whose doing it was that contracts were broken, and how often."""
     cost: str | None
     """A decimal; None where no agent says it."""
+    labels: tuple[str, ...]
+    """Of its output; none where nothing was labelled in the run before it completed."""
 
 
 class TaskPage(msgspec.Struct, frozen=True):
@@ -98,6 +100,10 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float | None
     problems: tuple[Problem, ...]
     """Why the answer was not accepted."""
+    labels: tuple[str, ...]
+    """Of its input; none where nothing was labelled in the run."""
+    cut: tuple[str, ...]
+    """Parts of the context that the agent may not see, and was not shown."""
     input: Any
     input_document: DocumentLink
     output: Any
@@ -118,6 +124,8 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     fault: Fault | None
     misfits: tuple[Problem, ...]
     """How inputs that the expressions made broke contracts, with their places in the template."""
+    labels: tuple[str, ...]
+    """Of its output; none where nothing was labelled in the run before it completed."""
     output: Any
     output_document: DocumentLink | None
     waiting: Waiting | None
@@ -161,6 +169,7 @@ def listed_task(run: Run, name: TaskId) -> ListedTask:
         fault=state.fault,
         faults=dict(faults_of(run, name)),
         cost=amount(cost_of(run, name)),
+        labels=state.labels,
     )
 
 
@@ -238,6 +247,7 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         problem=state.problem,
         fault=state.fault,
         misfits=state.misfits,
+        labels=state.labels,
         output=await _value(service, state.output),
         output_document=_link(state.output),
         waiting=state.waiting,
@@ -274,6 +284,8 @@ async def _attempt_document(service: Service, state: TaskState, attempt: Attempt
         cause=told.cause or None,
         confidence=attempt.confidence,
         problems=attempt.problems,
+        labels=attempt.want.labels,
+        cut=attempt.cut,
         input=await value_of(service, attempt.want.input),
         input_document=_linked(attempt.want.input),
         output=await _value(service, attempt.output),

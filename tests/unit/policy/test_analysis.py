@@ -31,6 +31,7 @@ from accord.policy.source import PolicyFile, PolicySource, shipped_source
 QUESTIONS = Questions()
 allows_more, ever, useless = QUESTIONS.allows_more, QUESTIONS.ever, QUESTIONS.useless
 SHIPPED = checked(shipped_source())
+NOT_DECLASSIFY = '@id("none-declassifies") forbid (principal, action == Action::"declassify", resource);'
 ANY = '@id("any") permit (principal, action, resource);'
 
 
@@ -217,6 +218,10 @@ def test_a_set_allows_what_it_allows() -> None:
     assert allows_more(SHIPPED, SHIPPED).verdict == "never"
     assert allows_more(SHIPPED, policies(ANY)).verdict == "never"
     more = allows_more(policies(ANY), SHIPPED)
+    assert isinstance(more.example, HandOff)
+    assert more.example.action == "declassify", "nobody may by the set that ships"
+    assert not SHIPPED.decide(more.example).allowed
+    more = allows_more(policies(NOT_DECLASSIFY, ANY), SHIPPED)
     assert isinstance(more.example, Act)
     assert not SHIPPED.decide(more.example).allowed
 

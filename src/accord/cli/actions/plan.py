@@ -93,6 +93,8 @@ def _show_task(task: PlannedTask, screen: Screen) -> None:
         screen.line(f"    for each of {task.each.strip()}", "quiet")
     if task.condition:
         screen.line(f"    when {task.condition.strip()}", "quiet")
+    if task.labels:
+        screen.line(f"    labels {', '.join(task.labels)}", "quiet")
     for need in task.after:
         screen.line(f"    after {need.task}: {need.why}", "quiet")
 

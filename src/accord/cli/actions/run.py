@@ -17,10 +17,11 @@ from accord.cli.result import code_of, show_result, unwritable_file, unwritable_
 from accord.cli.session import carry_out, staffed, who
 from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
+from accord.domain.labels import read_labels
 from accord.domain.state import Run
 from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
-from accord.errors import Problem, Problems
+from accord.errors import BadInput, Problem, Problems
 from accord.service import Service
 from accord.views.planning import known_of, made_ready
 from accord.views.result import Result, result_of
@@ -35,9 +36,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     title: str | None = None
     output: Path | None = None
     reports: Path | None = None
+    labels: tuple[str, ...] = ()
 
-    def unwritable(self) -> Iterator[Problem]:
-        """What cannot be written when the run will have ended: it is told before it begins."""
+    def flaws(self) -> Iterator[Problem]:
+        """What is no label, and what cannot be written when the run will have ended: it is told before it begins."""
+        try:
+            read_labels(self.labels)
+        except BadInput as error:
+            yield from error.problems
         if self.output is not None:
             yield from unwritable_file(self.output, "--output")
         if self.reports is not None:
@@ -62,7 +68,7 @@ class _Running:
     async def work(self, screen: Screen) -> int:
         """Do it; returns the exit code."""
         try:
-            agents = prepared(self._job.asked, self._shared, tuple(self._job.unwritable()))
+            agents = prepared(self._job.asked, self._shared, tuple(self._job.flaws()))
             async with staffed(self._shared, agents) as service:
                 self._run = await self._start(service, screen)
                 state = await carried_on(service, self._run, screen, began=True)
@@ -91,7 +97,8 @@ class _Running:
         await made_ready(service, chosen.entry, chosen.catalogue, by=who())
         title = self._job.title or chosen.plan.objective or ""
         self._begun = True
-        started = await service.start_run(chosen.entry.digest, chosen.plan.input, title=title, by=who())
+        digest, labels = chosen.entry.digest, self._job.labels
+        started = await service.start_run(digest, chosen.plan.input, title=title, by=who(), labels=labels)
         return started.id
 
 

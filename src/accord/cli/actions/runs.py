@@ -192,6 +192,7 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
             ("problem", Text(f"{run.problem.code} {clean(run.problem.message)}", "red") if run.problem else ""),
             ("fault", run.fault or ""),
             ("spent", spent_words(run)),
+            ("labels", ", ".join(run.started.labels)),
         ]
     )
     screen.line()
@@ -269,6 +270,8 @@ def _remarks(run: Run, name: TaskId) -> Iterator[str]:
         yield f"cost {shortest(cost)}"
     if state.confidence is not None:
         yield f"confidence {state.confidence:g}"
+    if state.labels:
+        yield " ".join((*state.labels, *(("declassified",) if state.declassified else ())))
     yield from _lost_attempts(run, name)
     if state.subrun:
         yield f"run {state.subrun}"

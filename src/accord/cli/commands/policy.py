@@ -40,6 +40,7 @@ class Action(StrEnum):
 
     EXECUTE = "execute"
     SEE = "see"
+    DECLASSIFY = "declassify"
     LOOK = "look"
     RUN = "run"
     CONTROL = "control"

@@ -36,6 +36,14 @@ def run(  # noqa: PLR0913 - one parameter per option
     title: Annotated[
         str | None, typer.Option("--title", help="What the run is called in lists.", show_default=False)
     ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--label",
+            help="A label of all of the input, beside those that the template gives it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write the output here: .md or .json.", show_default=False),
@@ -63,4 +71,5 @@ def run(  # noqa: PLR0913 - one parameter per option
     - `accord run my.yaml --input input.json --agents my_agents.py`
     """
     asked = action.Asked(target, given, tuple(sets or ()))
-    action.run(shared, action.Job(asked=asked, title=title, output=output, reports=reports))
+    said = tuple(labels or ())
+    action.run(shared, action.Job(asked=asked, title=title, output=output, reports=reports, labels=said))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.labels import MOST, PATTERN, read_labels, told
 from accord.engine.post import other_request
 from accord.errors import NotFound
 from accord.gateway.asking import Runner, Starter, TheNode, Viewer
@@ -58,6 +59,9 @@ class NewRun(Wanted):
     model_config = body({"template": "source-audit@^1", "input": {"directory": "."}, "title": "the nightly audit"})
 
     title: str = Field("", max_length=4000, description="What lists show; the objective where it is left out.")
+    labels: list[Annotated[str, StringConstraints(pattern=PATTERN)]] = Field(
+        [], max_length=MOST, description="Of all of the input, beside what the template says: they raise, never lower."
+    )
 
 
 class NewFork(BaseModel):
@@ -105,7 +109,8 @@ async def start_run(asked: NewRun, node: TheNode, principal: Starter, key: Idemp
     begun = await node.begun(name) if name is not None else None
     if name is not None and begun is not None:
         await node.parts.permission.require(principal, "run", begun.id)
-        if not await is_of(node, begun, asked.wanted(), asked.title):
+        same = begun.started.labels == told(read_labels(asked.labels))
+        if not same or not await is_of(node, begun, asked.wanted(), asked.title):
             raise other_request(name)
         return await _made(node, begun.id)
     if asked.objective is not None:  # among all templates, one is sought
@@ -116,7 +121,7 @@ async def start_run(asked: NewRun, node: TheNode, principal: Starter, key: Idemp
     found.refuse()
     digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
     title = asked.title or found.plan.objective or ""
-    run = await node.start_run(digest, found.plan.input, title=title, by=principal.name, once=name)
+    run = await node.start_run(digest, found.plan.input, title=title, by=principal.name, once=name, labels=asked.labels)
     return await _made(node, run.id)
 
 

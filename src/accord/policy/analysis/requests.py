@@ -11,8 +11,8 @@ import z3
 from accord.domain.access import RIGHTS, ROLES, Principal, Right
 from accord.domain.ids import AgentId
 from accord.domain.policy import (
+    AGENT_ACTIONS,
     Act,
-    AgentAction,
     AgentFacts,
     CapabilityFacts,
     HandOff,
@@ -70,8 +70,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 def kinds() -> Iterator[Kind]:
     """All kinds of requests that there are."""
-    yield Kind("execute", "Agent", "Capability")
-    yield Kind("see", "Agent", "Capability")
+    yield from (Kind(action, "Agent", "Capability") for action in AGENT_ACTIONS)
     for right in RIGHTS:
         for subject in _SUBJECTS[right]:
             yield Kind(right, "Principal", subject)
@@ -141,7 +140,7 @@ class Unknowns:
                 self._elements(model, "principal.tags"),
                 z3.is_true(model.eval(self._quarantined, model_completion=True)),
             )
-            action: AgentAction = "see" if self.kind.action == "see" else "execute"
+            action = next(one for one in AGENT_ACTIONS if one == self.kind.action)
             capability = CapabilityFacts(text("resource.name"), text("resource.version"))
             return HandOff(action, agent, capability, RunFacts(*(text(f"run.{one}") for one in _RUN)), labels)
         role = next(role for role in ROLES if role == text("principal.role"))
