@@ -15,6 +15,7 @@ from pages.markdown import GENERATED, table
 BOUNDARIES: Final = {
     "gate": "Agents to the orchestrator: messages, cards, heartbeats, uploads",
     "agent": "The orchestrator to agents: assignments, cancellations, inputs",
+    "signer": "Agent code to the process that holds its key",
     "gateway": "People and programs to the HTTP API",
     "peers": "Between the processes of an orchestrator, the bus and the store",
     "store": "The journal, the blobs and the keys, at rest",
@@ -64,6 +65,14 @@ CONTROLS: Final[Mapping[tuple[str, str], str]] = {
     ("agent", "tampering"): "An input is checked against the contract, by the agent as well, before it is used.",
     ("agent", "information disclosure"): "A program that is an agent gets its input and no environment of its host.",
     ("agent", "denial of service"): "Attempts have leases and deadlines; what is cancelled is killed with all of it.",
+    ("signer", "spoofing"): (
+        "The kernel says which user asks, and an assignment counts only where a trusted orchestrator has signed it."
+    ),
+    ("signer", "tampering"): "A request is strict JSON in a frame of bounded length, or is refused.",
+    ("signer", "denial of service"): "Who begins a frame has to end it soon.",
+    ("signer", "elevation of privilege"): (
+        "What is signed are claims in their one spelling, by this agent, about an assignment that it holds now."
+    ),
     ("gateway", "spoofing"): (
         "Every operation takes a credential before it looks at anything else: an API key, or a token that the identity "
         "provider has signed. Pages of other origins are let in only where they are named."
@@ -86,8 +95,15 @@ CONTROLS: Final[Mapping[tuple[str, str], str]] = {
         "store",
         "tampering",
     ): "Events are chained by their hashes, blobs are named by theirs: a change is found and named.",
+    ("store", "repudiation"): (
+        "Ends of streams are leaves of a Merkle log with signed checkpoints: who has kept one sees that history was "
+        "rewritten or cut off, and an export is examined with nothing but a key."
+    ),
     ("store", "spoofing"): "A process with another key than those at work on the store is refused.",
-    ("store", "information disclosure"): "Private keys are encrypted, in files that only their owner can read.",
+    ("store", "information disclosure"): (
+        "Private keys are encrypted, in files that only their owner can read; so are payloads, where it is wanted, "
+        "under a key per run."
+    ),
     ("template", "tampering"): "Expressions are what the author wrote. Text from an input or an output is never one.",
     ("template", "denial of service"): "Templates and expressions are bounded in size, depth and work.",
     ("template", "elevation of privilege"): "Policies deny by default, and where they cannot be evaluated.",

@@ -5,6 +5,7 @@ Accord's with codes, and takes an input of any shape in bounded time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -25,7 +26,8 @@ from accord.domain.large import LargeCheck
 from accord.domain.merkle import batch_of
 from accord.domain.message import decode_claims, strict_json
 from accord.domain.signature import PublicKey, parse_statement
-from accord.errors import AccordError
+from accord.errors import AccordError, BadInput
+from accord.evidence.examine import examine
 from accord.nats.delivery import message_of as of_nats
 from accord.policy.cedar import checked
 from accord.policy.source import PolicyFile, PolicySource
@@ -69,6 +71,11 @@ def _payloads(data: bytes) -> None:
         payloads.decode_payload(KINDS[data[0] % len(KINDS)], data[1:])
 
 
+def _bundle(data: bytes) -> None:
+    """Findings are told, not raised."""
+    BadInput.raise_if(examine(BytesIO(data), None).problems)
+
+
 def _jwk(data: bytes) -> None:
     value = strict_json(data)
     if isinstance(value, dict):
@@ -107,6 +114,7 @@ TARGETS: Final[dict[str, Callable[[bytes], object]]] = {
     "assignment": payloads.decode_assign,
     "batch": _batch,
     "binding": lambda data: compile_binding(msgspec.json.decode(data)) if _is_json(data) else None,
+    "bundle": _bundle,
     "capability": _capability,
     "card": decode_card,
     "claims": decode_claims,

@@ -198,6 +198,9 @@ async def test_it_ends_with_its_time(stage: Stage) -> None:
     assert await seen(stage, await beat(agent, agent.key)) == ""
 
 
+@pytest.mark.abuse(
+    "ASI03", "ASI10", at="gate", stride="spoofing", case="a delegated key that outlives the one behind it"
+)
 async def test_it_ends_at_once_with_the_key_behind_it(stage: Stage) -> None:
     agent = await stage.enlist(working())
     key = await delegated(agent)
@@ -213,6 +216,7 @@ async def test_it_can_be_revoked_alone(stage: Stage) -> None:
     assert await seen(stage, await beat(agent, agent.key)) == ""
 
 
+@pytest.mark.abuse("ASI03", at="gate", stride="spoofing", case="a delegated key that speaks for another agent")
 async def test_it_signs_for_nobody_else(stage: Stage) -> None:
     agent, other = await stage.enlist(working()), await stage.enlist(working("other"))
     key = await delegated(agent)
@@ -220,12 +224,16 @@ async def test_it_signs_for_nobody_else(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("kind", ["card", "delegate"])
+@pytest.mark.abuse(
+    "ASI03", at="gate", stride="elevation of privilege", case="a delegated key that signs more than was delegated"
+)
 async def test_it_signs_no_other_kinds(stage: Stage, kind: str) -> None:
     agent = await stage.enlist(working())
     key = await delegated(agent)
     assert await seen(stage, await beat(agent, key, kind=kind)) == "ACC357"
 
 
+@pytest.mark.abuse("ASI03", at="gate", stride="elevation of privilege", case="a delegated key that delegates")
 async def test_a_delegate_delegates_nothing(stage: Stage) -> None:
     agent = await stage.enlist(working())
     key = await delegated(agent)

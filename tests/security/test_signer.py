@@ -144,6 +144,13 @@ def test_what_an_agent_says_of_itself_is_signed(kind: Kind) -> None:
         *((news(kind), "ACC642 /knd") for kind in ("bid", "welcome", "assign", "cancel", "call", "ack", "holdings")),
     ],
 )  # fmt: skip
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI10",
+    at="signer",
+    stride="elevation of privilege",
+    case="agent code that has something else signed than answers to what it holds",
+)
 def test_whatever_does_not_fit_is_refused(claims: Claims, said: str) -> None:
     assert codes(claims) == [said]
 
@@ -216,6 +223,12 @@ async def test_many_statements_are_signed_in_one_request(rig: Rig) -> None:
     assert len(await rig.keys.sign(rig.key.kid, [rig.input(answered()), rig.input(answered("accept"))])) == 2
 
 
+@pytest.mark.abuse(
+    "ASI03",
+    at="signer",
+    stride="elevation of privilege",
+    case="bytes of another protocol, to be signed with an agent's key",
+)
 async def test_raw_bytes_roots_and_what_is_spelt_otherwise_are_never_signed(rig: Rig) -> None:
     honest = rig.input(news())
     head, claims = honest.split(b".")
@@ -255,6 +268,9 @@ async def test_an_assignment_that_is_none_is_not_believed(rig: Rig, claims: Clai
     assert await rig.refused(rig.input(answered())) == "ACC643"
 
 
+@pytest.mark.abuse(
+    "ASI01", "ASI03", at="signer", stride="spoofing", case="an assignment that agent code has made up for itself"
+)
 async def test_an_assignment_by_nobody_that_is_trusted_is_not_believed(rig: Rig) -> None:
     stranger = PrivateKey.generate("ES256")
     trust = {stranger.public.kid: stranger.public}
@@ -316,6 +332,7 @@ async def test_a_key_that_was_replaced_signs_on_beside_its_successor(rig: Rig) -
     [b"no json", b"[]", b'{"ask":"steal"}', b'{"ask":"sign","key":"k"}', b'{"ask":"keys","more":1}',
      b'{"ask":"sign","key":"k","inputs":[]}', b"\xff", b"[" * 5000],
 )  # fmt: skip
+@pytest.mark.abuse("ASI05", at="signer", stride="tampering", case="requests that are none", codes=("ACC646",))
 async def test_a_request_that_is_none_is_refused_and_the_connection_goes_on(rig: Rig, document: bytes) -> None:
     answers = await rig.raw(wire.framed(document) + wire.framed(b'{"ask":"keys"}'))
     length = struct.unpack(">I", answers[:4])[0]
@@ -331,6 +348,7 @@ async def test_a_frame_that_is_none_ends_the_connection(rig: Rig, data: bytes) -
     assert len(await rig.keys.stored()) == 2
 
 
+@pytest.mark.abuse("ASI08", at="signer", stride="denial of service", case="slow senders: a frame that does not end")
 async def test_who_is_slow_is_not_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("accord.signer.SLOW_S", 0.0)
     reader, writer = await asyncio.open_unix_connection(str(rig.path))
@@ -356,6 +374,7 @@ def test_only_those_are_admitted_that_are_named() -> None:
     assert oct(Door(path=Path("s"), users=frozenset((os.geteuid(),))).mode) == "0o600"
 
 
+@pytest.mark.abuse("ASI03", at="signer", stride="spoofing", case="another user of the machine at the signer's socket")
 async def test_who_may_not_ask_is_told_so_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig(tmp_path / "s")
     door = Door(path=rig.path, users=frozenset((os.geteuid() + 1,)))

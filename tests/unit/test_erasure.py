@@ -86,6 +86,9 @@ async def read_all(node: Node, run: RunId) -> str:
 
 
 @pytest.mark.parametrize("secret", [PERSON, LARGE])
+@pytest.mark.abuse(
+    "ASI06", at="store", stride="information disclosure", case="payloads at rest, read by the database's owner"
+)
 async def test_nothing_is_in_the_clear_and_everything_can_be_read(tmp_path: Path, secret: str) -> None:
     async with opened(tmp_path) as node:
         await run_of(node, INNER, "nothing")
@@ -164,6 +167,7 @@ async def test_what_belongs_to_an_encrypted_run_is_encrypted_whatever_the_settin
     assert found_in(tmp_path, PERSON) == []
 
 
+@pytest.mark.abuse("ASI03", at="store", stride="spoofing", case="a process with another wrapping key")
 async def test_a_process_with_another_wrapping_key_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path) as node:
         run = await run_of(node, INNER, PERSON)

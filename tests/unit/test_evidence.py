@@ -220,6 +220,7 @@ def structural(data: bytes) -> Iterator[int]:
     yield len(data) - 1
 
 
+@pytest.mark.abuse("ASI06", at="store", stride="tampering", case="an export with one bit flipped")
 def test_one_bit_that_is_flipped_is_found_and_named(made: Made) -> None:
     places = sorted({*structural(made.data), *range(0, len(made.data), 251)})
     for at in places:
@@ -430,6 +431,9 @@ LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
+@pytest.mark.abuse(
+    "ASI06", "ASI10", at="store", stride="repudiation", case="an orchestrator that has made up what happened"
+)
 async def test_what_an_orchestrator_has_made_up_is_found(lie: str) -> None:
     code, forge = LIES[lie]
     async with staged() as (_, made, liar):

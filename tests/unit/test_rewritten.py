@@ -80,6 +80,9 @@ def events_of(settings: Settings, stream: str) -> list[bytes]:
         return [bytes(data) for (data,) in rows]
 
 
+@pytest.mark.abuse(
+    "ASI06", at="store", stride="repudiation", case="a run that the database's owner has rewritten whole"
+)
 async def test_a_run_that_was_rewritten_does_not_verify(settings: Settings) -> None:
     run = await worked(settings)
     async with open_node(settings) as node:
@@ -104,6 +107,7 @@ async def test_checkpoints_that_were_rewritten_are_not_gone_on_with(settings: Se
             await node.growth(0)
 
 
+@pytest.mark.abuse("ASI06", at="store", stride="repudiation", case="a journal whose end was cut off")
 async def test_a_journal_that_was_cut_off_is_refused_by_a_witness(settings: Settings) -> None:
     await worked(settings)
     short = events_of(settings, CHECKPOINTS)
