@@ -177,6 +177,16 @@ async def test_a_delegated_key_answers_and_the_journal_verifies_for_ever(stage: 
     assert [one.code for one in proof.problems] == ["ACC543"]  # what is said of a key goes for its delegates
 
 
+async def test_a_delegated_key_that_was_in_other_hands_is_told_by_the_proof(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    run = await stage.start(ONE)
+    given = await agent.assigned()
+    await agent.send(await agent.sign(agent.claims(given, b"2"), b"2", key=key))
+    await stage.node.revoke_key(key.kid, by="test", since=NOON)
+    assert [one.code for one in (await proof_of(stage.node, run.id)).problems] == ["ACC543"]
+
+
 async def test_the_same_delegation_again_changes_nothing(stage: Stage) -> None:
     agent = await stage.enlist(working())
     before = stage.parts.registry_stream.sequence

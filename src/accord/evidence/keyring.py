@@ -50,11 +50,10 @@ class Keyring:
             self._keys[event.key] = KeyHistory(agent=event.agent, public=public, since=event.at)
         elif isinstance(event, KeyRevoked):
             known = self._known(event.key)
-            doubtful = [one for one in (known.doubtful_from, event.since) if one is not None]
             self._keys[event.key] = replace(
                 known,
                 revoked_at=known.revoked_at or event.at,
-                doubtful_from=min(doubtful, default=None),
+                doubtful_from=_earliest(known.doubtful_from, event.since),
                 reason=known.reason or event.reason,
             )
         elif isinstance(event, KeyRetired):
@@ -113,11 +112,15 @@ class Keyring:
             return known
         return replace(
             known,
-            revoked_at=parent.revoked_at,
-            retires_at=parent.retires_at,
-            doubtful_from=parent.doubtful_from,
-            reason=parent.reason,
+            revoked_at=_earliest(known.revoked_at, parent.revoked_at),
+            retires_at=_earliest(known.retires_at, parent.retires_at),
+            doubtful_from=_earliest(known.doubtful_from, parent.doubtful_from),
+            reason=known.reason or parent.reason,
         )
+
+
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)
 
 
 def _untimely(claims: Claims, key: KeyHistory, at: datetime) -> Iterator[Problem]:

@@ -23,9 +23,12 @@ SIGNATURES: Final = 3
 
 def keys(settings: Settings) -> Iterator[Finding]:
     """All findings about them."""
-    looks = (_passphrase, _files) if settings.keys is None else (_secret, _keys)
-    for look in looks:
-        yield from made(look, settings)
+    yield from made(_passphrase if settings.keys is None else _secret, settings)
+    yield from made(_keys, settings)
+
+
+def _keys(settings: Settings) -> Finding:
+    return _files(settings) if settings.keys is None else _service(settings)
 
 
 def _secret(settings: Settings) -> Iterator[Finding]:
@@ -40,7 +43,7 @@ def _secret(settings: Settings) -> Iterator[Finding]:
             yield Finding("keys' secret", "ok", f"{path} ({mode:04o})")
 
 
-def _keys(settings: Settings) -> Finding:
+def _service(settings: Settings) -> Finding:
     """The key store: that it lets us in, lists keys, and signs."""
     custody = settings.custody
 
