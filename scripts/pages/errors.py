@@ -28,6 +28,7 @@ ELSEWHERE = {
     "ACC261": "a version may give what an earlier one of the same major version could not",
     "ACC263": "a version is known with other content",
     "ACC411": "a compensation failed",
+    "ACC665": "only keys of the organisation's own agents can be made to expire",
     "ACC329": "a large output is not proven to be what the next task's contract takes at that place",
     "ACC796": "an agent brings or fetches a document for an attempt that has ended",
     "ACC777": "an agent sent a message of another one",

@@ -5,8 +5,8 @@ or is a server far away (`client.remote`). The docstrings are the contract.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
-from typing import Any, Literal, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -47,7 +47,10 @@ class Published(msgspec.Struct, frozen=True):
     at: datetime
 
 
-KeyState = Literal["valid", "retiring", "retired", "revoked"]
+KeyState = Literal["valid", "retiring", "retired", "expired", "revoked"]
+
+EXPIRES_SOON: Final = timedelta(days=14)
+"""So long before a key expires people are warned, and never before two thirds of its life are over."""
 
 
 class KnownKey(msgspec.Struct, frozen=True):
@@ -67,6 +70,23 @@ class KnownKey(msgspec.Struct, frozen=True):
     """Why it was revoked."""
     delegation: Delegated | None = None
     """What bounds it, where another key lets it sign for a while."""
+    expires_at: datetime | None = None
+    """When it ends by itself."""
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """How long it may sign in all; None where it does not end by itself."""
+        return self.expires_at - self.valid_from if self.expires_at is not None else None
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it has ended by itself."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def expires_soon(self, now: datetime) -> bool:
+        """Whether it is time to give it a successor, or too late."""
+        if self.expires_at is None or self.lifetime is None:
+            return False
+        return now >= self.expires_at - min(EXPIRES_SOON, self.lifetime / 3)
 
     def allows(self, ref: CapabilityRef) -> bool:
         """Whether a card that this key signs may offer the capability."""
@@ -76,6 +96,8 @@ class KnownKey(msgspec.Struct, frozen=True):
         """Whether something new may be signed with it."""
         if self.delegation is not None and now >= self.delegation.until:
             return False
+        if self.expired(now):
+            return False
         return self.revoked_at is None and (self.retires_at is None or now < self.retires_at)
 
     def state(self, now: datetime) -> KeyState:
@@ -84,9 +106,11 @@ class KnownKey(msgspec.Struct, frozen=True):
             return "revoked"
         if self.delegation is not None:
             return "valid" if now < self.delegation.until else "retired"
-        if self.retires_at is None:
-            return "valid"
-        return "retiring" if now < self.retires_at else "retired"
+        if self.retires_at is not None and now >= self.retires_at:
+            return "retired"
+        if self.expired(now):
+            return "expired"
+        return "valid" if self.retires_at is None else "retiring"
 
 
 class TakenOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +158,8 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True):
     offers: tuple[str, ...] = ()
     """Capabilities, `name` or `name@range`; anything where empty."""
     valid_s: float = VALID_FOR.total_seconds()
+    key_valid_s: float | None = None
+    """How long the key that is enrolled may sign; None: it does not end by itself."""
 
 
 class Seal(msgspec.Struct, frozen=True):

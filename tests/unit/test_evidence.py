@@ -413,6 +413,9 @@ LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
     "revoked before": ("ACC848", revoked_before),
     "replaced before": ("ACC848", replaced_before),
     "in doubt": ("ACC543", doubtful),
+    "expired before": (
+        "ACC848", at_registry("agent.enrolled", lambda one: changed(one, expires_at="2026-01-01T11:00:00Z"))
+    ),
     "enrolled later": ("ACC848", at_registry("agent.enrolled", lambda one: moved(one, 5))),
     "never enrolled": ("ACC540", at_registry("agent.enrolled", lambda one: None)),
     "another key": ("ACC848", at_registry("agent.enrolled", lambda one: changed(one, key="x" * 43))),

@@ -14,15 +14,19 @@ import typer
 
 from accord.app import open_node
 from accord.cli.actions import keys as action
+from accord.cli.actions.doctor import examined
 from accord.cli.options import Shared
+from accord.domain.delegation import Delegated, Delegation
 from accord.domain.ids import KeyId
 from accord.engine.commons import Neighbour
-from accord.errors import BadInput, KeyUnusable, NotFound
+from accord.errors import BadInput, KeyUnusable, MessageRefused, NotFound
 from accord.keys import FileKeyStore
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
+from accord.service import Invitation
 from accord.settings import Settings
-from accord.testing.stage import Stage, node_on
+from accord.testing.stage import ScriptedAgent, Stage, node_on
+from accord.views.agents import key_document
 from accord.views.proof import proof_of
 
 WORK = {"work": {"uses": "test.work@^1", "with": {"number": 7}}}
@@ -131,6 +135,83 @@ async def test_the_orchestrators_key_is_replaced_without_an_overlap(stage: Stage
         await stage.node.rotate_key("nobody", HOUR, by="test")
 
 
+async def test_a_key_that_has_expired_is_refused_and_what_it_signed_stays_proven(stage: Stage) -> None:
+    old = await stage.enlist(working("worker"))
+    [name] = [key.name for key in await stage.keys.stored() if key.public == old.key]
+    rotated = await stage.node.rotate_key(name, HOUR, by="test", lifetime=3 * HOUR)
+    assert rotated.expires_at == stage.clock.now() + 3 * HOUR
+    worker = stage.agents[old.id] = ScriptedAgent(stage, working("worker"), rotated.new)
+    run = await stage.start(WORK)
+    await old.answer(await old.assigned(), 7)
+    stage.clock.forward(3 * 3600 - 1)
+    assert [key.state(stage.clock.now()) for key in stage.parts.registry.all_keys()] == ["retired", "valid"]
+    await worker.heartbeat()
+    assert await stage.codes() == []
+    stage.clock.forward(1)
+    await worker.heartbeat()
+    assert await stage.codes() == ["ACC664"]
+    known = await stage.node.key(rotated.new.kid)
+    assert known is not None
+    assert known.state(stage.clock.now()) == "expired"
+    assert key_document(known).known() == known
+    assert (await proof_of(stage.node, run.id)).ok
+    with pytest.raises(MessageRefused, match=r"ACC712.*expired"):
+        await stage.parts.enrolment.enrol(worker.id, rotated.new, by="test", now=stage.clock.now())
+
+
+async def test_the_successor_lives_as_long_as_the_key_before_it(stage: Stage) -> None:
+    first = await stage.node.new_key("agent.local.worker", 2 * HOUR, by="test")
+    stage.clock.forward(3 * 3600)
+    again = await stage.node.rotate_key("agent.local.worker", HOUR, by="test")
+    assert (again.old, again.until, again.expires_at) == (first.kid, None, stage.clock.now() + 2 * HOUR)
+    known = stage.parts.registry.key(again.new.kid, stage.clock.now())
+    assert known is not None
+    assert known.expires_at == again.expires_at
+
+
+@pytest.mark.parametrize(
+    ("after", "soon"), [(timedelta(days=75), False), (timedelta(days=76), True), (timedelta(days=91), True)]
+)
+async def test_people_are_warned_before_a_key_expires(stage: Stage, after: timedelta, soon: bool) -> None:
+    public = await stage.node.new_key("agent.local.worker", timedelta(days=90), by="test")
+    known = stage.parts.registry.known_key(public.kid)
+    assert known is not None
+    assert known.expires_soon(known.valid_from + after) is soon
+
+
+async def test_what_cannot_expire(stage: Stage) -> None:
+    await stage.keys.create("agent.local.worker")
+    for name in ("orchestrator", "agent.partner.worker", "agent.local.", "agent.local.No"):
+        with pytest.raises(BadInput, match="ACC665"):
+            await stage.node.new_key(name, HOUR, by="test")
+    with pytest.raises(BadInput, match="ACC665"):
+        await stage.node.rotate_key("orchestrator", HOUR, by="test", lifetime=HOUR)
+    with pytest.raises(BadInput, match="ACC666"):
+        await stage.node.rotate_key("agent.local.worker", HOUR, by="test", lifetime=timedelta())
+    assert {key.name for key in await stage.keys.stored()} == {"orchestrator", "agent.local.worker"}
+
+
+async def test_nothing_is_delegated_beyond_the_end_of_the_key_behind_it(stage: Stage) -> None:
+    parent = await stage.node.new_key("agent.local.worker", HOUR, by="test")
+    late = Delegated(parent.kid, stage.clock.now() + HOUR + timedelta(seconds=1), ("heartbeat",))
+    delegation = Delegation(working("worker").id, await stage.keys.create("short"), late)
+    with pytest.raises(MessageRefused, match=r"ACC356.*outlive"):
+        await stage.parts.enrolment.delegate(delegation, "", stage.clock.now())
+
+
+async def test_the_key_of_a_token_expires_from_when_it_joins(stage: Stage) -> None:
+    wanted = Invitation(name="worker", organisation="local", key_valid_s=7200)
+    issued = await stage.node.issue_enrolment_token(wanted, by="test")
+    stage.clock.forward(3600)
+    public, now = await stage.keys.create("worker"), stage.clock.now()
+    await stage.parts.enrolment.redeem(issued.text, working("worker").id, public, now)
+    known = await stage.node.key(public.kid)
+    assert known is not None
+    assert known.expires_at == now + 2 * HOUR
+    with pytest.raises(BadInput, match="ACC666"):
+        await stage.node.issue_enrolment_token(Invitation(name="worker", key_valid_s=0), by="test")
+
+
 async def test_what_was_signed_in_doubtful_times_is_told(stage: Stage) -> None:
     worker = await stage.enlist(working("worker"))
     run = await stage.start(WORK)
@@ -212,7 +293,7 @@ def test_keys_are_listed_rotated_and_revoked(home: Path, capsys: pytest.CaptureF
     called(action.list_keys, shared)
     listed = {one["name"]: one["state"] for one in told(capsys)}  # type: ignore[attr-defined]
     assert listed == {"agent.local.later": "unused", "agent.local.worker": "valid", "orchestrator": "valid"}
-    assert called(action.rotate_key, shared, "agent.local.worker", "2d", "Ed25519") == 0
+    assert called(action.rotate_key, shared, "agent.local.worker", "2d", action.Kind("Ed25519")) == 0
     rotated = told(capsys)
     assert called(action.revoke_key, shared, rotated["old"], "lost", None) == 0  # type: ignore[index]
     revoked = told(capsys)
@@ -226,6 +307,25 @@ def test_keys_are_listed_rotated_and_revoked(home: Path, capsys: pytest.CaptureF
         with pytest.raises(NotFound) as refusal:
             action.revoke_key(shared, name, "", None)
         assert hint in (refusal.value.problems[0].hint or "")
+
+
+def test_keys_that_expire_are_told_of_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shared, name = Shared(tmp_path, as_json=True), "agent.local.worker"
+    assert called(action.new_key, shared, name, "ES256", "1h") == 0
+    capsys.readouterr()
+    assert called(action.list_keys, shared) == 0
+    [listed] = [one for one in told(capsys) if one["name"] == name]  # type: ignore[attr-defined]
+    assert listed["state"] == "valid"
+    assert next(one for one in examined(shared) if one.what == "expiry of keys").grade == "ok"
+    assert called(action.rotate_key, shared, name, "1h", action.Kind("ES256", "1ms")) == 0
+    assert told(capsys)["expires_at"] is not None  # type: ignore[index]
+    [finding] = [one for one in examined(shared) if one.what == "expiry of keys"]
+    assert (finding.grade, "has expired" in finding.told) == ("warn", True)
+    assert name in (finding.hint or "")
+    called(action.list_keys, shared)
+    assert [one["state"] for one in told(capsys) if one["name"] == name] == ["expired"]  # type: ignore[attr-defined]
+    with pytest.raises(BadInput, match="ACC911"):
+        action.new_key(shared, "agent.local.other", "ES256", "soon")
 
 
 def test_a_home_with_a_history_makes_up_no_other_orchestrator(home: Path) -> None:

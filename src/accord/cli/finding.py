@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
 from accord.cli.errors import usage
@@ -69,6 +69,14 @@ def find_agent(cards: Sequence[AgentCard], text: str) -> AgentId:
     close = get_close_matches(text, names, n=1)
     hint = f"did you mean {close[0]}?" if close else "accord agents list shows them"
     raise NotFound.of("ACC735", f"there is no agent {text}", hint=hint)
+
+
+def read_lifetime(text: str | None) -> timedelta | None:
+    """How long a key may sign, as `--expires` says; None where nothing was said. Raises BadInput ACC911."""
+    length = parse_duration(text) if text is not None else None
+    if text is not None and length is None:
+        raise usage("ACC911", f"--expires {text}: this is no duration", "for example 12h, 90d")
+    return length
 
 
 def read_moment(text: str, option: str) -> datetime:

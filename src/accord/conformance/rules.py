@@ -116,7 +116,9 @@ UNTESTED: Final[dict[str, str]] = {
 
 BY_CODE: Final[dict[str, str]] = {
     **dict.fromkeys(("ACC301", "ACC302", "ACC303"), "spelling"),
-    **dict.fromkeys(("ACC304", "ACC305", "ACC306", "ACC307", "ACC309", "ACC310", "ACC318", "ACC340"), "header"),
+    **dict.fromkeys(
+        ("ACC304", "ACC305", "ACC306", "ACC307", "ACC309", "ACC310", "ACC318", "ACC340", "ACC664"), "header"
+    ),
     **dict.fromkeys(("ACC308", "ACC311"), "signature"),
     **dict.fromkeys(("ACC341", "ACC342"), "addressed"),
     "ACC352": "payload",

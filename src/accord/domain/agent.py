@@ -137,6 +137,26 @@ def agent_id(organisation: str, name: str) -> AgentId:
     return AgentId(f"spiffe://{organisation}/agent/{name}")
 
 
+def key_name(agent: AgentId) -> str:
+    """What the agent's key is called in a key store: `agent.<organisation>.<name>`."""
+    organisation, _, name = agent.removeprefix("spiffe://").partition("/agent/")
+    return f"agent.{organisation}.{name}"
+
+
+def agent_of_key(name: str, organisation: str) -> AgentId:
+    """Which agent of the organisation has a key that is called so. Raises BadInput ACC665 where none can have.
+
+    Both names may have dots in them: without the organisation, it could be one of several.
+    """
+    prefix = key_name(agent_id(organisation, ""))
+    agent = name.removeprefix(prefix)
+    if agent == name or any(agent_problems(agent, organisation, Capacity(1, 0))):
+        hint = f"name it {prefix}NAME; the keys of others expire by their token: accord agents enrol --expires"
+        text = f"{name} is not the name of a key of an agent of {organisation}: only those can be made to expire"
+        raise BadInput.of("ACC665", text, hint=hint)
+    return agent_id(organisation, agent)
+
+
 def registry_id(organisation: str) -> AgentId:
     """The recipient of an organisation's cards and heartbeats."""
     return AgentId(f"spiffe://{organisation}/registry")

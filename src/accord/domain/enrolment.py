@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +19,12 @@ VALID_FOR: Final = timedelta(hours=24)
 _ANY: Final = Capacity(1, 0)
 
 
+def lifetime_problems(length: timedelta | None) -> Iterator[Problem]:
+    """What is wrong with a key's length of life (ACC666); None is for good."""
+    if length is not None and length <= timedelta(0):
+        yield Problem("ACC666", f"a key cannot be valid for {length}", hint="for example 90d")
+
+
 class EnrolmentToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of a token; of its secret, nothing."""
 
@@ -28,6 +35,8 @@ class EnrolmentToken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     issued_at: datetime
     issued_by: str
     expires_at: datetime
+    key_valid_s: float | None = None
+    """How long the key that is enrolled with it may sign; None: it does not end by itself."""
     used_at: datetime | None = None
     revoked_at: datetime | None = None
 
@@ -50,6 +59,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     organisation: str
     offers: tuple[str, ...] = ()
     valid_for: timedelta = VALID_FOR
+    key_valid_for: timedelta | None = None
+    """How long the key that is enrolled may sign; None: it does not end by itself."""
 
     def check(self) -> None:
         """Raise BadInput with all that is wrong."""
@@ -61,4 +72,5 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
                 problems.extend(error.problems)
         if self.valid_for <= timedelta(0):
             problems.append(Problem("ACC780", f"a token cannot be valid for {self.valid_for}"))
+        problems.extend(lifetime_problems(self.key_valid_for))
         BadInput.raise_if(problems)

@@ -51,6 +51,8 @@ class AgentEnrolled(_Event, frozen=True, kw_only=True, tag="agent.enrolled"):
     """The enrolment token that was used up by it."""
     offers: tuple[str, ...] = ()
     """Capabilities, `name` or `name@range`: what cards that it signs may offer; anything where empty."""
+    expires_at: datetime | None = None
+    """From then on nothing new is accepted under it; None: it does not end by itself."""
 
 
 class EnrolmentTokenIssued(_Event, frozen=True, kw_only=True, tag="agent.token_issued"):
@@ -63,6 +65,8 @@ class EnrolmentTokenIssued(_Event, frozen=True, kw_only=True, tag="agent.token_i
     offers: tuple[str, ...] = ()
     by: str
     expires_at: datetime
+    key_valid_s: float | None = None
+    """How long the key that is enrolled with it may sign; None: it does not end by itself."""
 
 
 class EnrolmentTokenRevoked(_Event, frozen=True, kw_only=True, tag="agent.token_revoked"):

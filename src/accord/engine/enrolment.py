@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Final
@@ -51,6 +51,15 @@ class _Moved(Exception):
     """Others have appended something."""
 
 
+class Terms(msgspec.Struct, frozen=True):
+    """How one key takes the place of another."""
+
+    overlap: timedelta
+    """How long the old one is accepted beside it."""
+    lifetime: timedelta | None
+    """How long the new one may sign; None: it does not end by itself."""
+
+
 class Enrolment:
     """The durable side of the registry."""
 
@@ -74,6 +83,7 @@ class Enrolment:
                     issued_at=event.at,
                     issued_by=event.by,
                     expires_at=event.expires_at,
+                    key_valid_s=event.key_valid_s,
                 )
             case EnrolmentTokenRevoked(token=token, at=at) if token in self._tokens:
                 self._tokens[token] = msgspec.structs.replace(self._tokens[token], revoked_at=at)
@@ -99,6 +109,7 @@ class Enrolment:
             offers=wanted.offers,
             by=by,
             expires_at=now + wanted.valid_for,
+            key_valid_s=wanted.key_valid_for.total_seconds() if wanted.key_valid_for is not None else None,
         )
         await self._stream.append(event)
         text = f"{PREFIX}.{event.token}.{secret}.{self._trust}"
@@ -126,6 +137,7 @@ class Enrolment:
         known = self._registry.known_key(public.kid)
         if known is not None:
             raise _taken(public, known.agent)
+        allowed = self._tokens[token]
         event = AgentEnrolled(
             at=now,
             agent=agent,
@@ -133,7 +145,8 @@ class Enrolment:
             jwk=public.to_jwk(),
             by=f"token {token}",
             token=token,
-            offers=self._tokens[token].offers,
+            offers=allowed.offers,
+            expires_at=now + timedelta(seconds=allowed.key_valid_s) if allowed.key_valid_s is not None else None,
         )
         await self._stream.append(event, check=lambda: self._refuse_unusable(token, agent, now))
 
@@ -147,9 +160,11 @@ class Enrolment:
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
-    async def enrol(self, agent: AgentId, public: PublicKey, *, by: str, now: datetime) -> None:
-        """Let the agent sign with this key; nothing happens when it may already. Raises MessageRefused for
-        another's key.
+    async def enrol(
+        self, agent: AgentId, public: PublicKey, *, by: str, now: datetime, expires_at: datetime | None = None
+    ) -> None:
+        """Let the agent sign with this key, until then; nothing happens when it may already. Raises MessageRefused
+        for another's key, and for one that has ended.
         """
         known = self._registry.known_key(public.kid)
         if known is not None and known.agent != agent:
@@ -158,7 +173,10 @@ class Enrolment:
             hint = "make a new key; one of this home with: accord keys rotate"
             raise MessageRefused.of("ACC712", f"the key {public.kid} of {agent} is {known.state(now)}", hint=hint)
         if known is None:
-            await self._stream.append(AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=public.to_jwk(), by=by))
+            jwk = public.to_jwk()
+            await self._stream.append(
+                AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=jwk, by=by, expires_at=expires_at)
+            )
 
     async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime, since: datetime | None = None) -> None:
         """Accept nothing more under this key; again only says more of since when it is in doubt.
@@ -177,16 +195,24 @@ class Enrolment:
             event = KeyRevoked(at=now, agent=known.agent, key=kid, by=by, reason=reason, since=since)
             await self._stream.append(event)
 
-    async def succeed(self, old: KeyId, new: PublicKey, *, until: datetime, by: str, now: datetime) -> None:
-        """Let an agent sign with a new key, for what the old one could, and with the old one no longer than `until`.
+    async def succeed(self, old: KeyId, new: PublicKey, terms: Terms, *, by: str, now: datetime) -> None:
+        """Let an agent sign with a new key, for what the old one could, and with the old one no longer than said.
         Raises NotFound for the old one.
         """
         await self._stream.refresh()
         known = self._known(old)
         agent, jwk = known.agent, new.to_jwk()
         await self._stream.append(
-            AgentEnrolled(at=now, agent=agent, key=new.kid, jwk=jwk, by=by, offers=known.offers),
-            KeyRetired(at=now, agent=agent, key=old, until=until, by=by),
+            AgentEnrolled(
+                at=now,
+                agent=agent,
+                key=new.kid,
+                jwk=jwk,
+                by=by,
+                offers=known.offers,
+                expires_at=now + terms.lifetime if terms.lifetime is not None else None,
+            ),
+            KeyRetired(at=now, agent=agent, key=old, until=now + terms.overlap, by=by),
         )
 
     async def delegate(self, delegation: Delegation, statement: str, now: datetime) -> None:
@@ -226,7 +252,7 @@ class Enrolment:
             raise refusal("ACC356", "/kid", "the key behind it is a delegated one, or another's")
         elif not parent.usable(now):
             raise refusal("ACC358", "/kid", delegation.bounds.parent)
-        elif parent.retires_at is not None and parent.retires_at < delegation.bounds.until:
+        elif any(end is not None and end < delegation.bounds.until for end in (parent.retires_at, parent.expires_at)):
             raise refusal("ACC356", "/exp", "it would outlive the key behind it")
 
     def _known(self, kid: KeyId) -> KnownKey:

@@ -56,6 +56,7 @@ REFUSALS: dict[str, str] = {
     "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",
     "ACC354": "it met a fault of Accord's",
+    "ACC664": "the key has expired: its agent needs a new one",
     "ACC675": "the policy does not let the agent do this",
     "ACC692": "the result claims a declassification that the task does not allow",
     "ACC355": "a claim is there that this kind has not",
@@ -196,17 +197,19 @@ class Gate:
             parsed = parse_statement(message.statement)
             known = self._registry.key(parsed.kid, now)
             if known is None:
-                self._refuse_ended(parsed.kid)
+                self._refuse_ended(parsed.kid, now)
                 raise refused("ACC340", "/kid", parsed.kid)
         except MessageRefused as error:
             return Suspect(delivery, error.problems[0])
         return _Signed(delivery, parsed, known)
 
-    def _refuse_ended(self, kid: KeyId) -> None:
-        """Say of a delegated key that it was one."""
+    def _refuse_ended(self, kid: KeyId, now: datetime) -> None:
+        """Say of a delegated key that it was one, and of one that has expired that it has."""
         known = self._registry.known_key(kid)
         if known is not None and known.delegation is not None:
             raise refusal_of_delegate("ACC358", "/kid", kid)
+        if known is not None and known.state(now) == "expired":
+            raise refused("ACC664", "/kid", kid)
 
     def _authenticated(
         self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind]

@@ -18,12 +18,13 @@ import msgspec
 from accord.codec import decode_event, follow
 from accord.domain import command as c
 from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.domain.agent import agent_of_key
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
 from accord.domain.checkpoint import Checkpoint, Growth
 from accord.domain.contract import Contract
 from accord.domain.document import Document
-from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted
+from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted, lifetime_problems
 from accord.domain.event import Event
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
@@ -39,6 +40,7 @@ from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
 from accord.engine.compromise import Compromise
 from accord.engine.controls import Controls
+from accord.engine.enrolment import Terms
 from accord.engine.erasure import Erasure
 from accord.engine.export import Export
 from accord.engine.following import followed
@@ -49,7 +51,7 @@ from accord.engine.post import Post
 from accord.engine.quarantine import Quarantine
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
-from accord.errors import MessageRefused, Refused, StoreError, StoreUnavailable, TransitionRefused
+from accord.errors import BadInput, MessageRefused, Refused, StoreError, StoreUnavailable, TransitionRefused
 from accord.ports import Head, Record, RunQuery, RunSummary, Sighting
 from accord.service import (
     Fork,
@@ -81,6 +83,8 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     old: KeyId
     until: datetime | None = None
     """How long the old one is accepted; None where it was not, or is no agent's."""
+    expires_at: datetime | None = None
+    """When the new one ends by itself."""
 
 
 class Node:
@@ -354,21 +358,54 @@ class Node:
         """Rely on a run again."""
         await self._compromise.clear(run, by=by, note=note)
 
-    async def rotate_key(self, name: str, overlap: timedelta, *, by: str, algorithm: Algorithm = "ES256") -> Rotated:
-        """A new key in place of one of our key store, which ends after the overlap, or now where it was revoked.
+    async def new_key(self, name: str, lifetime: timedelta, *, by: str, algorithm: Algorithm = "ES256") -> PublicKey:
+        """A new key of our key store, with which its agent may sign for so long from now on.
 
-        Processes that hold the old one go on with it until they end. Raises NotFound, KeyUnusable.
+        Raises:
+            BadInput: it is not named like an agent's (ACC665), or would have no life (ACC666).
+            KeyUnusable: there is one of this name.
+        """
+        agent = agent_of_key(name, self.parts.identity.organisation)
+        BadInput.raise_if(lifetime_problems(lifetime))
+        public = await self.parts.ports.keys.create(name, algorithm)
+        now = self.parts.ports.clock.now()
+        await self.parts.enrolment.enrol(agent, public, by=by, now=now, expires_at=now + lifetime)
+        return public
+
+    async def rotate_key(
+        self,
+        name: str,
+        overlap: timedelta,
+        *,
+        by: str,
+        algorithm: Algorithm = "ES256",
+        lifetime: timedelta | None = None,
+    ) -> Rotated:
+        """A new key in place of one of our key store, which ends after the overlap, or now where it was revoked. It
+        lives as long as said, or else as the old one did.
+
+        Processes that hold the old one go on with it until they end.
+
+        Raises:
+            NotFound, KeyUnusable: there is no such key, or none can be made.
+            BadInput: what is no agent's is to expire (ACC665), or it would have no life (ACC666).
         """
         ports, registry = self.parts.ports, self.parts.registry
         old = await ports.keys.public(name)
-        now = ports.clock.now()
         known = registry.known_key(old.kid)
+        agent = agent_of_key(name, self.parts.identity.organisation) if known is None and lifetime is not None else None
+        BadInput.raise_if(lifetime_problems(lifetime))
+        now = ports.clock.now()
         new = await ports.keys.replace(name, algorithm)
+        lives = known.lifetime if lifetime is None and known is not None else lifetime
+        rotated = Rotated(name=name, new=new, old=old.kid, expires_at=now + lives if lives is not None else None)
         if known is None:
-            return Rotated(name=name, new=new, old=old.kid)
-        await self.parts.enrolment.succeed(old.kid, new, until=now + overlap, by=by, now=now)
+            if agent is not None:
+                await self.parts.enrolment.enrol(agent, new, by=by, now=now, expires_at=rotated.expires_at)
+            return rotated
+        await self.parts.enrolment.succeed(old.kid, new, Terms(overlap, lives), by=by, now=now)
         await self._post.caught_up()
-        return Rotated(name=name, new=new, old=old.kid, until=now + overlap if known.usable(now) else None)
+        return msgspec.structs.replace(rotated, until=now + overlap if known.usable(now) else None)
 
     async def present(self, agent: AgentId) -> None:
         """Wait until the agent is here. Raises MessageRefused where its card was refused, or does not come."""
@@ -475,6 +512,7 @@ class Node:
             organisation=wanted.organisation or self.parts.identity.organisation,
             offers=wanted.offers,
             valid_for=timedelta(seconds=wanted.valid_s),
+            key_valid_for=timedelta(seconds=wanted.key_valid_s) if wanted.key_valid_s is not None else None,
         )
         return await self.parts.enrolment.issue(token, by=by, now=self.parts.ports.clock.now())
 

@@ -69,7 +69,9 @@ class Registry(Attendance):
         if isinstance(event, AgentEnrolled):
             public = PublicKey.from_jwk(event.jwk)
             self._kids.setdefault(event.agent, {})[event.key] = None
-            self._keys[event.key] = KnownKey(event.agent, public, event.at, offers=event.offers)
+            self._keys[event.key] = KnownKey(
+                event.agent, public, event.at, offers=event.offers, expires_at=event.expires_at
+            )
         elif isinstance(event, KeyRevoked):
             known = self._keys[event.key]
             self._keys[event.key] = replace(
@@ -98,7 +100,8 @@ class Registry(Attendance):
 
     def key(self, kid: KeyId, now: datetime) -> KnownKey | None:
         """The key, if it may sign: from the event that enrolled it to the one that revoked it, or until another one
-        has taken its place. What a clock says of the first two is no matter, so setting one back locks nobody out.
+        has taken its place, or it has expired. What a clock says of the first two is no matter, so setting one back
+        locks nobody out.
         """
         known = self._keys.get(kid)
         if known is None or not known.usable(now):

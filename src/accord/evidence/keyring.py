@@ -27,6 +27,7 @@ class KeyHistory(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     revoked_at: datetime | None = None
     retires_at: datetime | None = None
+    expires_at: datetime | None = None
     doubtful_from: datetime | None = None
     reason: str = ""
     delegation: Delegated | None = None
@@ -47,7 +48,9 @@ class Keyring:
             public = PublicKey.from_jwk(event.jwk)
             if public.kid != event.key:
                 raise MessageRefused.of("ACC848", f"the key that was enrolled is {public.kid}, not {event.key}")
-            self._keys[event.key] = KeyHistory(agent=event.agent, public=public, since=event.at)
+            self._keys[event.key] = KeyHistory(
+                agent=event.agent, public=public, since=event.at, expires_at=event.expires_at
+            )
         elif isinstance(event, KeyRevoked):
             known = self._known(event.key)
             self._keys[event.key] = replace(
@@ -114,6 +117,7 @@ class Keyring:
             known,
             revoked_at=_earliest(known.revoked_at, parent.revoked_at),
             retires_at=_earliest(known.retires_at, parent.retires_at),
+            expires_at=parent.expires_at,
             doubtful_from=_earliest(known.doubtful_from, parent.doubtful_from),
             reason=known.reason or parent.reason,
         )
@@ -137,7 +141,7 @@ def _untimely(claims: Claims, key: KeyHistory, at: datetime) -> Iterator[Problem
         yield Problem("ACC543", f"the key {key.public.kid} may have been in other hands since {since}", hint=hint)
     if at + CLOCK_SKEW < key.since:
         yield Problem("ACC848", f"it was accepted at {at.isoformat()}, before its key was enrolled")
-    ends = (("revoked", key.revoked_at), ("replaced", key.retires_at))
+    ends = (("revoked", key.revoked_at), ("replaced", key.retires_at), ("expired", key.expires_at))
     for word, end in ends:
         if end is not None and at > end + CLOCK_SKEW:
             yield Problem("ACC848", f"it was accepted at {at.isoformat()}, after its key was {word}")

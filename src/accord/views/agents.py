@@ -36,6 +36,8 @@ class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was revoked."""
     delegation: Delegated | None = None
     """What bounds it, where another key lets it sign for a while."""
+    expires_at: datetime | None = None
+    """When it ends by itself."""
 
     def known(self) -> KnownKey:
         """The value that this is the form of. Raises KeyUnusable."""
@@ -49,6 +51,7 @@ class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
             doubtful_from=self.doubtful_from,
             reason=self.reason,
             delegation=self.delegation,
+            expires_at=self.expires_at,
         )
 
 
@@ -154,6 +157,7 @@ def key_document(known: KnownKey) -> KeyDocument:
         doubtful_from=known.doubtful_from,
         reason=known.reason,
         delegation=known.delegation,
+        expires_at=known.expires_at,
     )
 
 

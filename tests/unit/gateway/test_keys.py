@@ -7,6 +7,7 @@ from typing import Any
 
 from accord.domain.agent import agent_id
 from accord.domain.signature import PublicKey
+from accord.engine.enrolment import Terms
 from accord.keys.private import PrivateKey
 
 
@@ -47,8 +48,29 @@ async def test_a_key_that_another_one_replaces_is_published_until_its_time_is_ov
     node = asker.gateway.node
     old, new = await enrolled(asker, "elsewhere"), PrivateKey.generate("Ed25519").public
     now = node.parts.ports.clock.now()
-    await node.parts.enrolment.succeed(old.kid, new, until=now + timedelta(hours=1), by="test", now=now)
+    await node.parts.enrolment.succeed(old.kid, new, Terms(timedelta(hours=1), None), by="test", now=now)
     assert await kids(asker, "/v1/organisations/elsewhere/jwks") == [old.kid, new.kid]
+
+
+async def test_a_key_that_has_expired_is_published_no_more(asker: Any) -> None:
+    await asker.show("admin")
+    issued = await asker.http.post("/v1/enrolments", json={"name": "writer", "key_valid_s": 3600})
+    assert (issued.status_code, issued.json()["token"]["key_valid_s"]) == (201, 3600)
+    parts, public = asker.gateway.node.parts, PrivateKey.generate("ES256").public
+    agent = agent_id("local", "writer")
+    joined = parts.ports.clock.now() - timedelta(minutes=59)
+    await parts.enrolment.redeem(issued.json()["text"], agent, public, joined)
+    known = await asker.gateway.node.key(public.kid)
+    assert known is not None
+    assert known.expires_at == joined + timedelta(hours=1)
+    own = parts.identity.key.kid
+    assert await kids(asker, "/.well-known/jwks.json") == [own, public.kid]
+    again = (await asker.http.post("/v1/enrolments", json={"name": "writer", "key_valid_s": 3600})).json()["text"]
+    late = PrivateKey.generate("ES256").public
+    await parts.enrolment.redeem(again, agent, late, joined - timedelta(minutes=1))
+    assert await kids(asker, "/.well-known/jwks.json") == [own, public.kid]
+    refused = await asker.http.post("/v1/enrolments", json={"name": "writer", "key_valid_s": 0})
+    assert refused.status_code == 422
 
 
 async def test_what_rests_on_a_key_is_told_and_contained_over_http(asker: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -181,7 +182,18 @@ def _key_words(key: KnownKey) -> str:
     told = f"since {moment(key.valid_from)}, {between(key.valid_from, None)} old"
     if key.revoked_at is not None:
         return f"{told}, revoked {moment(key.revoked_at)}{f': {key.reason}' if key.reason else ''}"
-    return f"{told}, accepted until {moment(key.retires_at)}" if key.retires_at is not None else told
+    if key.retires_at is not None:
+        return f"{told}, accepted until {moment(key.retires_at)}"
+    return f"{told}, {_expiry_words(key)}" if key.expires_at is not None else told
+
+
+def _expiry_words(key: KnownKey) -> str:
+    """`expires 2027-02-24 14:03:07`, and whether that is soon."""
+    now = datetime.now(UTC)
+    assert key.expires_at is not None  # noqa: S101 - the caller has looked
+    if key.expired(now):
+        return f"expired {moment(key.expires_at)}"
+    return f"expires {moment(key.expires_at)}{', which is soon' if key.expires_soon(now) else ''}"
 
 
 def _contract_facts(contract: Contract) -> Iterator[tuple[str, str]]:

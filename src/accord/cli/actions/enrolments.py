@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from accord.cli.errors import usage
+from accord.cli.finding import read_lifetime
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import answered, who
@@ -24,17 +25,21 @@ class Invited(msgspec.Struct, frozen=True):
     offers: tuple[str, ...]
     organisation: str | None
     valid: str
+    expires: str | None = None
+    """How long the key that is enrolled may sign."""
 
     def invitation(self) -> Invitation:
         """What the service is asked for. Raises BadInput."""
         valid_for = parse_duration(self.valid)
         if valid_for is None:
             raise usage("ACC911", f"--valid {self.valid}: this is no duration", "for example 30m, 24h, 7d")
+        expires = read_lifetime(self.expires)
         return Invitation(
             name=self.name,
             organisation=self.organisation,
             offers=self.offers,
             valid_s=valid_for.total_seconds(),
+            key_valid_s=expires.total_seconds() if expires is not None else None,
         )
 
 

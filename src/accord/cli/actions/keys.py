@@ -10,7 +10,7 @@ import msgspec
 from rich.text import Text
 
 from accord.cli.errors import DONE, usage
-from accord.cli.finding import read_moment
+from accord.cli.finding import read_lifetime, read_moment
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import at_home, carry_out, opened, who
@@ -33,13 +33,28 @@ COLUMNS = (
     Column("algorithm", spare=1),
     "state",
     Column("since", short=without_year, spare=2),
+    Column("expires", short=without_year, spare=3),
     Column("key id", short=beginning_of_key),
 )
 
 SHOWN = 3
 """So many tasks of a run are named that a key has signed the results of."""
 
-STYLES = {"valid": "green", "retiring": "yellow", "retired": "quiet", "revoked": "red", "unused": "quiet"}
+STYLES = {
+    "valid": "green",
+    "retiring": "yellow",
+    "retired": "quiet",
+    "expired": "red",
+    "revoked": "red",
+    "unused": "quiet",
+}
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """How a new key signs, and for how long."""
+
+    algorithm: Algorithm
+    expires: str | None = None
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -62,6 +77,8 @@ class Listed(msgspec.Struct, frozen=True):
     def since(self) -> datetime | None:
         """Since when it is so, or until when where it is retiring."""
         if self.known is not None:
+            if self.state == "expired":
+                return self.known.expires_at
             return self.known.revoked_at or self.known.retires_at or self.known.valid_from
         return self.stored.created_at if self.stored is not None else None
 
@@ -105,7 +122,17 @@ def _row(one: Listed) -> tuple[str | Text, ...]:
     told = "" if since is None else moment(since)
     if one.state == "retiring":
         told = f"until {told}"
-    return name, one.public.algorithm, Text(one.state, STYLES[one.state]), told, Text(one.public.kid, "quiet")
+    state, kid = Text(one.state, STYLES[one.state]), Text(one.public.kid, "quiet")
+    return name, one.public.algorithm, state, told, _expiry(one.known), kid
+
+
+def _expiry(known: KnownKey | None) -> Text:
+    """When it ends by itself; marked where that is soon, and it has no successor yet."""
+    now = datetime.now(UTC)
+    if known is None or known.expires_at is None or not known.usable(now):
+        return Text("")
+    soon = known.expires_soon(now) and known.retires_at is None
+    return Text(f"{moment(known.expires_at)}{' !' if soon else ''}", "yellow" if soon else "")
 
 
 def _document(one: Listed) -> dict[str, Any]:
@@ -120,16 +147,21 @@ def _document(one: Listed) -> dict[str, Any]:
     }
 
 
-def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
+def new_key(shared: Shared, name: str, algorithm: Algorithm, expires: str | None = None) -> None:
     """Carry out `accord keys new`."""
+    lifetime = read_lifetime(expires)
 
     async def work(screen: Screen) -> int:
         shared.here("keys new")
         settings = shared.settings()
         custody = settings.custody
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with open_keys(custody) as keys:
-            public = await keys.create(name, algorithm)
+        if lifetime is None:
+            async with open_keys(custody) as keys:
+                public = await keys.create(name, algorithm)
+        else:
+            async with at_home(shared) as node:
+                public = await node.new_key(name, lifetime, by=who(), algorithm=algorithm)
         if screen.as_json:
             screen.document({"name": name, "jwk": public.to_jwk()})
         else:
@@ -141,20 +173,27 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm) -> None:
     carry_out(shared, work)
 
 
-def rotate_key(shared: Shared, name: str, overlap: str, algorithm: Algorithm) -> None:
+def rotate_key(shared: Shared, name: str, overlap: str, kind: Kind) -> None:
     """Carry out `accord keys rotate`."""
-    length = parse_duration(overlap)
+    length, lifetime = parse_duration(overlap), read_lifetime(kind.expires)
     if length is None:
         raise usage("ACC911", f"--overlap {overlap}: this is no time", "for example 30m, 2h, 7d")
 
     async def work(screen: Screen) -> int:
         shared.here("keys rotate")
         async with at_home(shared) as node:
-            rotated = await node.rotate_key(name, length, by=who(), algorithm=algorithm)
+            rotated = await node.rotate_key(name, length, by=who(), algorithm=kind.algorithm, lifetime=lifetime)
         if screen.as_json:
             jwk = rotated.new.to_jwk()
             screen.document(
-                {"name": name, "key": rotated.new.kid, "jwk": jwk, "old": rotated.old, "until": rotated.until}
+                {
+                    "name": name,
+                    "key": rotated.new.kid,
+                    "jwk": jwk,
+                    "old": rotated.old,
+                    "until": rotated.until,
+                    "expires_at": rotated.expires_at,
+                }
             )
         else:
             screen.line(f"{name}  {rotated.new.algorithm}  {rotated.new.kid}")
@@ -171,6 +210,8 @@ def _rotated_words(rotated: Rotated, custody: Custody) -> Iterator[str]:
         yield "What runs now signs with it: start that again before then."
     elif rotated.name == "orchestrator":
         yield "What runs now signs with the old key until it is started again."
+    if rotated.expires_at is not None:
+        yield f"The new one expires {moment(rotated.expires_at)}."
     if custody.address is None:
         yield f"Its private half is now replaced/{rotated.old}.pem beside the new one; what starts anew never reads it."
     else:

@@ -84,15 +84,24 @@ def enrol(
     valid: Annotated[
         str, typer.Option("--valid", metavar="DURATION", help="How long the token may wait to be used.")
     ] = "24h",
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="DURATION",
+            help="How long the agent's key may sign; for good if left out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make a token with which an agent may join once; it is shown this once.
 
     **Examples**
 
     - `accord agents enrol hello`
-    - `accord agents enrol hello --offers text.greet --valid 1h`
+    - `accord agents enrol hello --offers text.greet --valid 1h --expires 90d`
     """
-    tokens.enrol(shared, tokens.Invited(name, tuple(offers or ()), organisation, valid))
+    tokens.enrol(shared, tokens.Invited(name, tuple(offers or ()), organisation, valid, expires))
 
 
 @app.command()

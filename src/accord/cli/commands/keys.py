@@ -32,14 +32,26 @@ def new(
     shared: Shared,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is called.", show_default=False)],
     algorithm: Annotated[Algorithm, typer.Option("--algorithm", help="How it signs.")] = Algorithm.ES256,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="TIME",
+            help="How long its agent may sign with it; for good if left out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make a key; the file is encrypted, and readable by you alone.
 
-    **Example**
+    With --expires the key is enrolled at once, and nothing is accepted under it after that time.
+
+    **Examples**
 
     - `accord keys new agent.local.translator`
+    - `accord keys new agent.local.translator --expires 90d`
     """
-    action.new_key(shared, name, algorithm.value)
+    action.new_key(shared, name, algorithm.value, expires)
 
 
 @app.command("list")
@@ -66,6 +78,15 @@ def rotate(
         str, typer.Option("--overlap", metavar="TIME", help="How long the old one is accepted beside it.")
     ] = "1h",
     algorithm: Annotated[Algorithm, typer.Option("--algorithm", help="How the new one signs.")] = Algorithm.ES256,
+    expires: Annotated[
+        str | None,
+        typer.Option(
+            "--expires",
+            metavar="TIME",
+            help="How long the new one may sign; as long as the old one if left out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Put a new key in the place of one; the old one is accepted for a while, so that nothing stops.
 
@@ -75,9 +96,9 @@ def rotate(
     **Examples**
 
     - `accord keys rotate agent.local.translator`
-    - `accord keys rotate agent.local.translator --overlap 7d`
+    - `accord keys rotate agent.local.translator --overlap 7d --expires 90d`
     """
-    action.rotate_key(shared, name, overlap, algorithm.value)
+    action.rotate_key(shared, name, overlap, action.Kind(algorithm.value, expires))
 
 
 @app.command()

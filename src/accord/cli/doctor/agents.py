@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from accord.app import open_node
 from accord.cli.doctor.finding import Finding, made
 from accord.cli.hosting import contracts_of, hosted_agents
-from accord.cli.output import counted
+from accord.cli.output import agent_name, counted, moment
+from accord.domain.agent import key_name
+from accord.domain.ids import AgentId
 from accord.engine.registry import unknown_limits
+from accord.service import KnownKey
 from accord.settings import Settings
 
 
@@ -18,15 +22,34 @@ def agents(settings: Settings, targets: Sequence[str], *, asks_journal: bool) ->
     found = list(made(_agents, targets))
     yield from found
     if all(finding.grade == "ok" for finding in found):
-        capabilities, known = asyncio.run(_recorded(settings)) if asks_journal else ([], [])
+        capabilities, known, recorded = asyncio.run(_recorded(settings)) if asks_journal else ([], [], [])
         yield from made(_limits, settings, targets, capabilities)
         yield from made(_system_agents, settings, targets, known)
+        yield from made(_expiry, recorded)
 
 
-async def _recorded(settings: Settings) -> tuple[list[str], list[str]]:
-    """The capabilities and the agents that the journal knows."""
+async def _recorded(settings: Settings) -> tuple[list[str], list[str], list[KnownKey]]:
+    """The capabilities, the agents and the keys that the journal knows."""
     async with open_node(settings) as node:
-        return node.parts.registry.names(), [card.agent for card in node.parts.registry.agents()]
+        registry = node.parts.registry
+        return registry.names(), [card.agent for card in registry.agents()], list(registry.all_keys())
+
+
+def _expiry(keys: Sequence[KnownKey]) -> Iterator[Finding]:
+    """Which agents soon have no key any more, or have none, because the last one expires."""
+    now = datetime.now(UTC)
+    lasting: dict[AgentId, list[KnownKey]] = {}
+    for key in keys:
+        if key.revoked_at is None and key.retires_at is None and key.delegation is None:
+            lasting.setdefault(key.agent, []).append(key)
+    ending = {agent: mine for agent, mine in lasting.items() if all(key.expires_soon(now) for key in mine)}
+    for agent, mine in ending.items():
+        last = max(end for key in mine if (end := key.expires_at) is not None)
+        told = f"the last key of {agent_name(agent)} {'has expired' if last <= now else 'expires'}: {moment(last)}"
+        hint = f"accord keys rotate {key_name(agent)}, or where it is not in this home: accord agents enrol"
+        yield Finding("expiry of keys", "warn", told, hint)
+    if not ending and any(key.expires_at is not None for mine in lasting.values() for key in mine):
+        yield Finding("expiry of keys", "ok", "no agent's last key expires soon")
 
 
 def _agents(targets: Sequence[str]) -> Finding:

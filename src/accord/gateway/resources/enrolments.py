@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
+from accord.domain.duration import LONGEST
 from accord.domain.enrolment import VALID_FOR, EnrolmentToken, IssuedEnrolmentToken
 from accord.gateway.asking import Enroller, TheNode
 from accord.gateway.bodies import body
@@ -18,6 +19,8 @@ from accord.views.access import EnrolmentTokenPage
 router = APIRouter(prefix="/v1/enrolments", tags=["agents"])
 
 VALID_MAX_S = 366 * 24 * 3600
+
+KEY_VALID_MAX_S = LONGEST.total_seconds()
 
 
 class NewToken(BaseModel):
@@ -33,6 +36,12 @@ class NewToken(BaseModel):
     valid_s: float = Field(
         VALID_FOR.total_seconds(), gt=0, le=VALID_MAX_S, description="How long it may wait to be used, seconds."
     )
+    key_valid_s: float | None = Field(
+        None,
+        gt=0,
+        le=KEY_VALID_MAX_S,
+        description="How long the key that is enrolled may sign, seconds; null: it does not end by itself.",
+    )
 
 
 @router.get("", responses=answers(EnrolmentTokenPage), response_class=Page)
@@ -44,7 +53,7 @@ async def list_tokens(node: TheNode, principal: Enroller, after: After = None, l
 @router.post("", status_code=201, responses=answers(IssuedEnrolmentToken, status=201), response_class=Document)
 async def new_token(asked: NewToken, node: TheNode, principal: Enroller) -> Document:
     """Issue a token; its text is in this answer and nowhere else."""
-    wanted = Invitation(name=asked.name, organisation=asked.organisation, offers=asked.offers, valid_s=asked.valid_s)
+    wanted = Invitation(**asked.model_dump())
     return Document(await node.issue_enrolment_token(wanted, by=principal.name), 201)
 
 
