@@ -63,7 +63,9 @@ CONTROLS: Final[Mapping[tuple[str, str], str]] = {
         "Agents do what an orchestrator that they were told to trust has signed for them, once, and nothing else."
     ),
     ("agent", "tampering"): "An input is checked against the contract, by the agent as well, before it is used.",
-    ("agent", "information disclosure"): "A program that is an agent gets its input and no environment of its host.",
+    ("agent", "information disclosure"): (
+        "An agent gets what its labels and the policy let it see, and no more; a program no environment of its host."
+    ),
     ("agent", "denial of service"): "Attempts have leases and deadlines; what is cancelled is killed with all of it.",
     ("signer", "spoofing"): (
         "The kernel says which user asks, and an assignment counts only where a trusted orchestrator has signed it."
@@ -105,6 +107,10 @@ CONTROLS: Final[Mapping[tuple[str, str], str]] = {
         "under a key per run."
     ),
     ("template", "tampering"): "Expressions are what the author wrote. Text from an input or an output is never one.",
+    (
+        "template",
+        "information disclosure",
+    ): "The verifier tells of every way on which labelled data leaks, before the run.",
     ("template", "denial of service"): "Templates and expressions are bounded in size, depth and work.",
     ("template", "elevation of privilege"): "Policies deny by default, and where they cannot be evaluated.",
     ("supply", "tampering"): (
@@ -121,7 +127,7 @@ RISKS: Final = {
         "Agent Goal Hijack",
         "What an agent is to do comes from the template, in a signed assignment. What another agent has said arrives "
         "as data, in a place that the author has named. Accord does not look into the words: an agent that obeys its "
-        "data is hijacked all the same, and what bounds it then are its contract, its lease and the policy.",
+        "data is hijacked all the same, and what bounds it then are contract, lease, labels and the policy.",
     ),
     "ASI02": (
         "Tool Misuse and Exploitation",

@@ -527,6 +527,11 @@ async def _foreign_instance(scene: Any) -> Message:
     return await scene.rival.news("card", card)
 
 
+async def _foreign_organisation(scene: Any) -> Message:
+    card = await _card(scene, lambda card: msgspec.structs.replace(card, organisation="acme"))
+    return await scene.rival.news("card", card)
+
+
 NEWS: list[Forgery] = [
     ("a card with a swapped payload", "ACC352", _swapped_card),
     ("a heartbeat with a swapped payload", "ACC352", _swapped_heartbeat),
@@ -534,6 +539,7 @@ NEWS: list[Forgery] = [
     ("a card with a changed contract", "ACC710", _changed_contract),
     ("a card with a reserved name", "ACC717", _reserved_name),
     ("a card with the instance of another", "ACC732", _foreign_instance),
+    ("a card of another organisation", "ACC732", _foreign_organisation),
     ("a card that is none", "ACC731", _news("card", b"{}")),
     ("a card that is no JSON", "ACC321", _news("card", b"{")),
     ("a heartbeat for an instance of another", "ACC714", _instance_of_another),
@@ -560,7 +566,7 @@ async def news_refused(scene: Any, code: str, forge: Forge) -> None:
     "ASI03",
     at="gate",
     stride="spoofing",
-    case="registry poisoning: the card of another agent or instance",
+    case="registry poisoning: the card of another agent, instance or organisation",
     codes=("ACC714", "ACC732"),
 )
 @pytest.mark.abuse(

@@ -66,6 +66,13 @@ async def events_of(stage: Stage, run: RunId, kind: type) -> list[Any]:
     return [event for _, event in await stage.node.events(run) if isinstance(event, kind)]
 
 
+@pytest.mark.abuse(
+    "ASI03",
+    "ASI06",
+    at="agent",
+    stride="information disclosure",
+    case="a context with more in it than the agent may see",
+)
 async def test_a_context_is_cut_to_what_its_agent_may_see_and_it_is_told_so(tmp_path: Path) -> None:
     tasks = {
         "open": task("test.high", **reads("input.order")),
@@ -106,6 +113,12 @@ async def test_an_input_that_may_not_be_seen_at_all_is_cut_whole(tmp_path: Path)
         assert shown.context["upstream"] == {"tasks": {}}
 
 
+@pytest.mark.abuse(
+    "ASI03",
+    at="agent",
+    stride="information disclosure",
+    case="an input that the agent may not see goes to somebody else",
+)
 async def test_who_may_not_see_the_input_is_no_candidate_and_the_journal_says_so(tmp_path: Path) -> None:
     async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE) as stage:
         await stage.enlist(working("low"))
@@ -202,6 +215,9 @@ async def test_who_may_not_any_more_when_the_result_comes_has_not_declassified(t
         assert not await events_of(stage, run.id, e.TaskDeclassified)
 
 
+@pytest.mark.abuse(
+    "ASI02", at="gate", stride="elevation of privilege", case="nobody declassifies where no policy says so"
+)
 async def test_the_policy_that_ships_lets_nobody_declassify() -> None:
     async with Stage.open() as stage:
         await stage.enlist(working("other"))
@@ -213,6 +229,13 @@ async def test_the_policy_that_ships_lets_nobody_declassify() -> None:
         assert "no policy permits it" in (problem.hint or "")
 
 
+@pytest.mark.abuse(
+    "ASI01",
+    "ASI10",
+    at="gate",
+    stride="elevation of privilege",
+    case="an agent that declassifies what it was not asked to",
+)
 async def test_a_claim_that_the_task_does_not_allow_is_an_incident(tmp_path: Path) -> None:
     async with Stage.open(policy=await open_policy(None)) as stage:
         agent = await stage.enlist(working("other"))
@@ -245,6 +268,9 @@ async def findings_of(stage: Stage, tasks: dict[str, Any], **fields: Any) -> lis
     return [(one.code, one.place.pointer or "") for one in report.findings if one.code.startswith("ACC2")]
 
 
+@pytest.mark.abuse(
+    "ASI01", "ASI06", at="template", stride="information disclosure", case="a template on whose way something leaks"
+)
 async def test_no_edge_leaks_and_if_one_would_its_way_is_told(tmp_path: Path) -> None:
     way = {"a": task("test.high", **reads("input.name")), "b": task("test.low", **reads("tasks.a.output"))}
     async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE, ONLY_HIGH) as stage:
