@@ -140,9 +140,42 @@ def faults() -> Any:
     return story
 
 
+def labelled() -> Any:
+    reads = {"with": {"v": "${ input.name }"}}
+    lowers = {"to": "internal", "without": ["personal"], "why": "names are removed"}
+    tasks = {
+        "open": {"with": {"v": "${ input.order }"}},
+        "secret": {**reads, "labels": ["health"]},
+        "cleared": {"with": {"v": "${ tasks.secret.output }"}, "declassify": lowers},
+        "all": {"for_each": "${ input.rows }", "with": {"v": "${ item }"}, "needs": ["cleared"]},
+        "end": {
+            "with": {"a": "${ tasks.open.output }", "b": "${ tasks.cleared.output }", "c": "${ tasks.all.output }"}
+        },
+    }
+    script = {"open": Done(1, labels=("trade-secret",)), "cleared": Done(2, declassifies=True)}
+    labels = {"/name": ["confidential", "personal"], "/order": ["public"], "/rows": ["public"]}
+    given = {"name": "Ann", "order": 7, "rows": [1, 2]}
+    story = told(
+        "Labels: of the input, a task and an agent; one declassification.", tasks, script, given, labels=labels
+    )
+    story[3].play()
+    return story
+
+
 # `answered_no.jsonl` has no story: today's Accord does not write it any more.
 CHAIN = {"a": {}, "b": {"needs": ["a"]}, "c": {"with": {"b": "${ tasks.b.output }"}}}
-STORIES: tuple[Story, ...] = (chain, fan_out, diagnosis, rolled_back, compensated, waits, rejected, cancelled, faults)
+STORIES: tuple[Story, ...] = (
+    chain,
+    fan_out,
+    diagnosis,
+    rolled_back,
+    compensated,
+    waits,
+    rejected,
+    cancelled,
+    faults,
+    labelled,
+)
 
 
 def main() -> None:

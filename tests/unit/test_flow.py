@@ -102,6 +102,7 @@ def test_whoever_tries_again_is_told_what_was_wrong_and_so_what_was_said_of_it()
     assert broken is not None
     player.do(msgspec.structs.replace(broken, labels=("health",), diagnosis=None))
     player.play()
+    assert set(player.run.state(TaskId("a")).attempts[1].want.labels) == {"internal", "health"}
     assert of(player, "a") == {"internal", "health"}
 
 

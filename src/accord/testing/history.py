@@ -70,7 +70,8 @@ def _summary(state: TaskState) -> list[Any]:
     attempts = [[one.phase, one.agent, one.epoch, one.want.purpose, one.want.option] for one in state.attempts]
     output = state.output.sha256 if state.output is not None else None
     problem = state.problem.code if state.problem is not None else None
-    return [state.phase, state.epoch, state.item_count, output, state.attempt, problem, attempts]
+    labels = [state.labels] if state.labels else []  # older histories have none
+    return [state.phase, state.epoch, state.item_count, output, state.attempt, problem, attempts, *labels]
 
 
 def read_history(path: Path) -> History:

@@ -128,6 +128,7 @@ async def test_who_may_not_see_the_input_is_no_candidate_and_the_journal_says_so
         [event] = await events_of(stage, run.id, e.AttemptAssigned)
         assert event.agent == high.id
         assert "1 barred by policy" in event.choice
+        assert "see: forbidden by low-sees-little" in event.choice
 
 
 async def test_what_a_start_says_counts_as_what_the_template_says(tmp_path: Path) -> None:
@@ -202,6 +203,9 @@ async def test_nobody_gets_it_who_may_not(tmp_path: Path) -> None:
         assert list(attempts_of(await stage.run(run))) == ["a/1 cancelled", "a/2 assigned"]
 
 
+@pytest.mark.abuse(
+    "ASI03", at="gate", stride="elevation of privilege", case="a declassification by one who may not", codes=["ACC675"]
+)
 async def test_who_may_not_any_more_when_the_result_comes_has_not_declassified(tmp_path: Path) -> None:
     file = tmp_path / "p.cedar"
     async with ruled(file, ANY) as stage:
@@ -247,6 +251,13 @@ async def test_a_claim_that_the_task_does_not_allow_is_an_incident(tmp_path: Pat
         assert task_labels(await stage.run(run), TaskId("a")) == set(SECRET)
 
 
+@pytest.mark.abuse(
+    "ASI03",
+    at="gate",
+    stride="elevation of privilege",
+    case="a declassification beyond what the task allows",
+    codes=["ACC692"],
+)
 async def test_one_that_claims_more_than_it_may_is_an_incident(tmp_path: Path) -> None:
     async with ruled(tmp_path / "p.cedar", ANY) as stage:
         agent = await stage.enlist(working("other"))
