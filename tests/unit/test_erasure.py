@@ -13,17 +13,19 @@ import pytest
 
 from accord.app import host, open_node
 from accord.codec import follow
+from accord.custody import Custody
 from accord.domain import command as c
 from accord.domain.document import INLINE_BYTES
 from accord.domain.ids import RunId, TaskId
 from accord.domain.run import Run
 from accord.domain.template import Template
 from accord.engine.node import Node
-from accord.errors import AccordError, KeyUnusable, NotFound, Refused, TransitionRefused
+from accord.errors import AccordError, KeysUnavailable, KeyUnusable, NotFound, Refused, TransitionRefused
 from accord.ports import Head
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.settings import Settings
+from accord.testing.vault import VaultServer
 from accord.views.proof import proof_of
 from accord.views.result import value_of
 from accord.views.runs import run_document
@@ -56,8 +58,11 @@ def echo() -> Agent:
 
 
 @asynccontextmanager
-async def opened(home: Path, *, encrypts: bool = True) -> AsyncIterator[Node]:
-    async with open_node(Settings(home=home, encrypt_payloads=encrypts)) as node, host(node, [echo()]):
+async def opened(home: Path, *, encrypts: bool = True, custody: Custody | None = None) -> AsyncIterator[Node]:
+    settings = Settings(home=home, encrypt_payloads=encrypts)
+    if custody is not None:
+        settings = msgspec.structs.replace(settings, keys=custody.address, keys_secret_file=custody.secret)
+    async with open_node(settings) as node, host(node, [echo()]):
         yield node
 
 
@@ -179,3 +184,54 @@ async def test_a_process_with_another_wrapping_key_is_refused(tmp_path: Path) ->
     async with opened(tmp_path, encrypts=False) as node:
         with pytest.raises(AccordError, match="ACC875"):
             await node.data(run.output)
+
+
+@pytest.fixture(params=["hsm", "kms", "vault"])
+def custody(request: pytest.FixtureRequest) -> Custody:
+    held = request.getfixturevalue(request.param)
+    return held if isinstance(held, Custody) else held.custody
+
+
+async def test_what_a_key_store_wraps_is_read_by_all_who_have_it_until_it_is_erased(
+    tmp_path: Path, custody: Custody
+) -> None:
+    home = tmp_path / "home"
+    async with opened(home, custody=custody) as node:
+        run = await run_of(node, INNER, {"who": PERSON})
+    assert run.output is not None
+    assert found_in(home, PERSON) == [*home.glob("keys*"), *home.glob("passphrase")] == []
+    async with opened(home, custody=custody, encrypts=False) as node:
+        assert await value_of(node, run.output) == {"who": PERSON}
+        assert PERSON in await read_all(node, run.id)
+        await node.erase(run.id, by="ann", reason="Erika has asked for it")
+    async with opened(home, custody=custody) as node:
+        with pytest.raises(NotFound, match="ACC872"):
+            await node.data(run.output)
+        assert PERSON not in await read_all(node, run.id)
+        proof = await proof_of(node, run.id)
+        assert (proof.ok, proof.unproven > 0) == (True, True)
+
+
+async def test_nothing_is_lost_while_what_wraps_is_away(tmp_path: Path, vault: VaultServer) -> None:
+    async with opened(tmp_path / "home", custody=vault.custody) as node:
+        before = await run_of(node, INNER, PERSON)
+        assert before.output is not None
+        vault.is_sealed = True
+        with pytest.raises(KeysUnavailable, match="ACC630"):
+            await node.data(before.output)
+        with pytest.raises(KeysUnavailable, match="ACC630"):
+            await started(node, INNER, PERSON)
+        vault.is_sealed = False
+        assert await value_of(node, before.output) == PERSON
+        after = await run_of(node, INNER, PERSON)
+        assert after.phase == "completed"
+
+
+async def test_a_server_with_another_key_store_is_refused(tmp_path: Path, vault: VaultServer) -> None:
+    home = tmp_path / "home"
+    async with opened(home, custody=vault.custody):
+        pass
+    vault.transit._ciphers.clear()
+    with pytest.raises(KeyUnusable, match=r"ACC876.*name the key store"):
+        async with opened(home, custody=vault.custody):
+            pass

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from botocore import exceptions as aws
@@ -143,3 +144,35 @@ def test_what_is_no_signature_is_not_taken_for_one(kms: Custody, monkeypatch: py
         with pytest.raises(KeyUnusable, match="ACC635"):
             keys.sign(key, [b"x"])
     keys.close()
+
+
+def test_a_key_of_another_kind_wraps_nothing(kms: Custody) -> None:
+    keys = connect(kms)
+    made = keys.make("agent", "ES256")
+    keys._client.create_alias(AliasName="alias/accord/Wrapping", TargetKeyId=made.handle)
+    with pytest.raises(KeyUnusable, match=r"ACC880 .*ECC_NIST_P256"):
+        keys.wrap(b"k" * 32, b"run_1")
+
+
+def test_who_makes_the_key_that_wraps_second_takes_the_first_ones(kms: Custody) -> None:
+    first, second = connect(kms), connect(kms)
+    wrapped = first.wrap(b"k" * 32, b"run_1")
+    second._wrapping = second._made_to_wrap()
+    assert second.unwrap(wrapped, b"run_1") == b"k" * 32
+    assert first.held() == []
+
+
+def test_what_aws_says_of_wrapping_is_told(kms: Custody, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = connect(kms)
+    wrapped = keys.wrap(b"k" * 32, b"run_1")
+    refused = keys._client.exceptions
+    for said, code in (
+        (refusal("KMSInternalException", 500), "ACC630"),
+        (refused.IncorrectKeyException({"Error": {"Code": "IncorrectKeyException"}}, "Decrypt"), "ACC875"),
+        (refusal("DisabledException"), "ACC636"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(keys._client, "decrypt", Mock(side_effect=said))
+            with pytest.raises(KeyUnusable, match=code):
+                keys.unwrap(wrapped, b"run_1")
+    assert keys.unwrap(wrapped, b"run_1") == b"k" * 32

@@ -21,8 +21,9 @@ from accord.custody import Custody, keys_address
 from accord.domain.ids import KeyId
 from accord.domain.signature import is_signature
 from accord.errors import BadInput, KeysUnavailable, KeyUnusable, NotFound
+from accord.keys import pkcs11_wrapping as wrapping
 from accord.keys.opening import open_keys
-from accord.keys.pkcs11 import TokenKeys, connect
+from accord.keys.pkcs11 import TokenKeys, _new_id, connect
 from accord.testing.softhsm import SoftHsm
 
 
@@ -232,3 +233,50 @@ async def test_what_is_too_short_or_too_long_is_not_signed(hsm: SoftHsm, data: b
         public = await keys.create("agent")
         with pytest.raises(KeyUnusable, match="ACC637"):
             await keys.sign(public.kid, [b"x", data])
+
+
+def test_the_key_that_wraps_cannot_be_taken_out_and_does_nothing_else(keys: TokenKeys) -> None:
+    keys.wrap(b"k" * 32, b"run_1")
+    (key,) = objects(keys, {Attribute.CLASS: ObjectClass.SECRET_KEY})
+    for attribute in (Attribute.SENSITIVE, Attribute.NEVER_EXTRACTABLE, Attribute.PRIVATE, Attribute.ENCRYPT):
+        assert key[attribute] is True
+    for use in (Attribute.EXTRACTABLE, Attribute.SIGN, Attribute.DERIVE, Attribute.WRAP, Attribute.UNWRAP):
+        assert key[use] is False
+    assert keys.held() == []
+
+
+def test_a_token_that_would_give_away_what_wraps_is_refused(keys: TokenKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = {Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}
+    monkeypatch.setattr("accord.keys.pkcs11_wrapping._TEMPLATE", template)
+    with pytest.raises(KeyUnusable, match="ACC880"):
+        keys.wrap(b"k" * 32, b"run_1")
+    assert objects(keys, {Attribute.LABEL: "wrapping"}) == []
+
+
+def test_of_two_keys_that_wrap_the_oldest_does_and_both_unwrap(keys: TokenKeys) -> None:
+    first = keys.wrap(b"1" * 32, b"run_1")
+    (old,) = objects(keys, {Attribute.LABEL: "wrapping"})
+    keys._with_session(lambda session: wrapping._make(session.driver, _new_id(), keys.place))
+    assert keys.wrap(b"2" * 32, b"run_1").startswith(old[Attribute.ID])
+    assert keys.unwrap(first, b"run_1") == b"1" * 32
+    old.destroy()
+    second = keys.wrap(b"2" * 32, b"run_1")
+    assert keys.unwrap(second, b"run_1") == b"2" * 32
+    with pytest.raises(KeyUnusable, match="ACC875"):
+        keys.unwrap(first, b"run_1")
+
+
+def test_a_device_that_is_gone_wraps_later(keys: TokenKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapped = keys.wrap(b"k" * 32, b"run_1")
+
+    def gone(*_: Any) -> Any:
+        raise pkcs11.DeviceRemoved
+
+    with monkeypatch.context() as away:
+        away.setattr("accord.keys.pkcs11_wrapping.oldest", gone)
+        away.setattr("accord.keys.pkcs11_wrapping.unwrapped", gone)
+        with pytest.raises(KeysUnavailable, match="ACC630"):
+            keys.wrap(b"k" * 32, b"run_1")
+        with pytest.raises(KeysUnavailable, match="ACC630"):
+            keys.unwrap(wrapped, b"run_1")
+    assert keys.unwrap(wrapped, b"run_1") == b"k" * 32

@@ -157,3 +157,25 @@ async def test_what_is_no_signature_is_not_taken_for_one(
         monkeypatch.setattr(vault.transit, "_sign", lambda name, body: answer)
         with pytest.raises(KeyUnusable, match=r"ACC63[56]"):
             await keys.sign(public.kid, [b"x"])
+
+
+def test_a_key_that_does_not_bind_what_it_wraps_is_refused(keys: VaultKeys) -> None:
+    keys._transit.create_key(name="accord-wrapping_aes256", mount_point=keys._mount)
+    with pytest.raises(KeyUnusable, match=r"ACC880 .*derived"):
+        keys.wrap(b"k" * 32, b"run_1")
+
+
+def test_nothing_is_unwrapped_where_nothing_was_wrapped(vault: VaultServer, keys: VaultKeys) -> None:
+    with pytest.raises(KeyUnusable, match="ACC875"):
+        keys.unwrap(b"vault:v1:" + b"A" * 80, b"run_1")
+    assert vault.transit._ciphers == {}
+
+
+def test_the_key_that_wraps_is_nobodys_and_may_be_away(vault: VaultServer, keys: VaultKeys) -> None:
+    wrapped = keys.wrap(b"k" * 32, b"run_1")
+    assert keys.held() == []
+    vault.is_sealed = True
+    with pytest.raises(KeysUnavailable, match="ACC630"):
+        keys.unwrap(wrapped, b"run_1")
+    vault.is_sealed = False
+    assert keys.unwrap(wrapped, b"run_1") == b"k" * 32

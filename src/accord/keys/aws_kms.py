@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
+from urllib.parse import quote_from_bytes
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -20,7 +21,7 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable, Problem
 from accord.keys.private import NAME, fault
-from accord.keys.service import HeldKey
+from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
 from accord.ports import StoredKey
 
 try:
@@ -35,6 +36,8 @@ CALLS_MAX: Final = 8
 """So many calls are under way at once at most."""
 
 _REPLACED: Final = "Replaced/"  # no name has a capital letter
+_WRAPPING: Final = "Wrapping"
+_WRAPS: Final = ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
 _WAITING_DAYS: Final = 7  # a key that nobody has ever used is deleted as soon as AWS allows it
 
 _KINDS: Final[dict[Algorithm, tuple[str, str]]] = {
@@ -54,7 +57,8 @@ _NOT_LET_IN: Final = (
     "UnrecognizedClientException",
 )
 _LOGIN_HINT: Final = (
-    "it takes CreateAlias, CreateKey, DescribeKey, GetPublicKey, ListAliases, ScheduleKeyDeletion, Sign and UpdateAlias"
+    "it takes CreateAlias, CreateKey, Decrypt, DescribeKey, Encrypt, GetPublicKey, ListAliases, ScheduleKeyDeletion, "
+    "Sign and UpdateAlias"
 )
 
 
@@ -85,6 +89,8 @@ class KmsKeys:
         self._prefix = f"alias/{prefix}"
         self._known: dict[str, tuple[PublicKey, Any]] = {}
         """Public key and time of creation by AWS's id: these never change."""
+        self._wrapping: str | None = None
+        """AWS's id of the key that wraps, once it was looked for."""
 
     def held(self, name: str | None = None) -> list[HeldKey]:
         """The keys with an alias of ours."""
@@ -130,9 +136,57 @@ class KmsKeys:
         with _told(self.place):
             return [self._signed(key.handle, algorithm, data) for data in inputs]
 
+    def wrap(self, plain: bytes, context: bytes) -> bytes:
+        """AWS's own form, which says what key it is of."""
+        with _told(self.place):
+            key_id = self._wrapping or self._wraps() or self._made_to_wrap()
+            self._wrapping = key_id
+            answer = self._client.encrypt(KeyId=key_id, Plaintext=plain, EncryptionContext=_context(context))
+        wrapped: bytes = answer["CiphertextBlob"]
+        return wrapped
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key. What is none of AWS's cannot be told from what was changed."""
+        refused = self._client.exceptions
+        with _told(self.place):
+            self._wrapping = self._wrapping or self._wraps()
+            if self._wrapping is None:
+                raise wrapped_elsewhere(self.place)
+            try:
+                answer = self._client.decrypt(
+                    KeyId=self._wrapping, CiphertextBlob=wrapped, EncryptionContext=_context(context)
+                )
+            except refused.IncorrectKeyException as error:
+                raise wrapped_elsewhere(self.place) from error
+            except refused.InvalidCiphertextException as error:
+                raise not_unwrapped(self.place, str(error)) from error
+        plain: bytes = answer["Plaintext"]
+        return plain
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _wraps(self) -> str | None:
+        """AWS's id of the key that wraps; None where there is none."""
+        try:
+            found = self._client.describe_key(KeyId=self._prefix + _WRAPPING)["KeyMetadata"]
+        except self._client.exceptions.NotFoundException:
+            return None
+        if (found["KeySpec"], found["KeyUsage"]) != _WRAPS:
+            raise KeyUnusable(fault("ACC880", self.place, detail=f"{self._prefix}{_WRAPPING} is {found['KeySpec']}"))
+        return str(found["KeyId"])
+
+    def _made_to_wrap(self) -> str | None:
+        """The id of a new key that has the alias; where somebody else has it meanwhile, of theirs."""
+        spec, usage = _WRAPS
+        made = self._client.create_key(KeySpec=spec, KeyUsage=usage, Description="Accord: wraps data keys")
+        key_id = made["KeyMetadata"]["KeyId"]
+        try:
+            self._client.create_alias(AliasName=self._prefix + _WRAPPING, TargetKeyId=key_id)
+        except self._client.exceptions.AlreadyExistsException:
+            self._client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=_WAITING_DAYS)
+        return self._wraps()
 
     def _signed(self, key_id: str, algorithm: Algorithm, data: bytes) -> bytes:
         answer = self._client.sign(KeyId=key_id, Message=data, MessageType="RAW", SigningAlgorithm=_KINDS[algorithm][1])
@@ -209,6 +263,11 @@ def _name_of(rest: str) -> str | None:
     """The name that is behind the prefix of an alias; None where it is none of ours."""
     name = rest.replace("/", ".")
     return name if NAME.fullmatch(name) else None
+
+
+def _context(context: bytes) -> dict[str, str]:
+    """The context as AWS logs it, and as policies may ask for it."""
+    return {"accord": f"run/{quote_from_bytes(context)}"}
 
 
 def _code(error: aws.ClientError) -> str:

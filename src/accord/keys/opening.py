@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from accord.custody import Custody, KeysKind
 from accord.keys.file import FileKeyStore, FileKeyWrapper, load_passphrase
-from accord.keys.service import KeyService, opened
+from accord.keys.service import KeyService, ServiceKeyStore, opened
 from accord.ports import KeyStore, KeyWrapper
 
 
@@ -44,11 +44,11 @@ def _driver(kind: KeysKind) -> Callable[[Custody], KeyService]:
     return vault.connect
 
 
-def wrapper_of(custody: Custody, keys: KeyStore) -> KeyWrapper | None:
-    """What wraps data keys beside an open key store: a key in the folder of key files. None where a service holds the
-    keys that does not wrap. Raises KeyUnusable.
+def wrapper_of(custody: Custody, keys: KeyStore) -> KeyWrapper:
+    """What wraps data keys beside an open key store: the service that holds the keys, else a key in the folder of key
+    files. Raises KeyUnusable.
     """
-    if custody.address is not None:
-        return None
+    if isinstance(keys, ServiceKeyStore):
+        return keys
     passphrase = load_passphrase(custody.passphrase, custody.files, makes=custody.makes_passphrase)
     return FileKeyWrapper(custody.files, passphrase)

@@ -27,12 +27,14 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, fault
-from accord.keys.service import HeldKey
+from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
 from accord.ports import StoredKey
 
 try:
     import pkcs11
     from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+
+    from accord.keys import pkcs11_wrapping as wrapping
 except ModuleNotFoundError as error:
     hint = "pip install 'accord-orchestrator[pkcs11]'"
     raise KeyUnusable(fault("ACC629", "PKCS#11", detail="it is python-pkcs11", hint=hint)) from error
@@ -174,6 +176,29 @@ class TokenKeys:
             digests = [sha256(data).digest() for data in inputs]
             return self._with_session(lambda session: _signed(session, key.handle, digests, Mechanism.ECDSA))
         return self._with_session(lambda session: _signed(session, key.handle, inputs, Mechanism.EDDSA))
+
+    def wrap(self, plain: bytes, context: bytes) -> bytes:
+        """The wrapped data key, which says what key of the token unwraps it."""
+        new_id = _new_id()
+
+        def wrap(session: Session) -> bytes:
+            return wrapping.wrapped(wrapping.oldest(session.driver, new_id, self.place), plain, context)
+
+        return self._with_session(wrap)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key."""
+        if not wrapped.startswith(_MARK):
+            raise wrapped_elsewhere(self.place)
+        try:
+            return self._with_session(
+                lambda session: wrapping.unwrapped(session.driver, wrapped, context, self.place),
+                passes=(*wrapping.CHANGED, pkcs11.NoSuchKey),
+            )
+        except pkcs11.NoSuchKey as error:
+            raise wrapped_elsewhere(self.place) from error
+        except wrapping.CHANGED as error:
+            raise not_unwrapped(self.place, _words(error)) from error
 
     def close(self) -> None:
         """Close all sessions that are not in use, and log out."""

@@ -69,6 +69,10 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
         "copy `keys/wrapping.key` and `passphrase` from the home of a server that works on this store",
     ),
     "ACC876": ("a wrapped data key was changed, or is another run's", "restore the store from a backup"),
+    "ACC880": (
+        "the key that wraps data keys there is not one that Accord makes",
+        "what was wrapped under it cannot be trusted to be secret: take it away, or give it another name",
+    ),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 

@@ -7,6 +7,7 @@ asked for is checked before, and what it has found is remembered: who the keys a
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -18,9 +19,11 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import SIGNATURE_BYTES, Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, check_name, fault, no_such_key
-from accord.ports import StoredKey
+from accord.ports import DataKey, StoredKey
 
 T = TypeVar("T")
+
+DATA_KEY_BYTES: Final = 32
 
 INPUT_MAX_BYTES: Final = 4096
 """AWS KMS takes no longer ones, and statements are shorter."""
@@ -72,6 +75,16 @@ class KeyService(Protocol):
         """The raw signatures of `in_one_call` inputs at most."""
         ...
 
+    def wrap(self, plain: bytes, context: bytes) -> bytes:
+        """The data key, encrypted under a key that is made where there is none, and that signs nothing."""
+        ...
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key. Raises KeyUnusable ACC875 where it was wrapped elsewhere, ACC876 where it was changed, or is
+        of another context; a service that cannot tell these apart says the second.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of everything; again is no change."""
         ...
@@ -87,8 +100,21 @@ async def opened(connect: Callable[[], KeyService]) -> AsyncIterator[ServiceKeyS
         store.close()
 
 
+def wrapped_elsewhere(place: str) -> KeyUnusable:
+    """The error that a data key was wrapped under a key that this service has not."""
+    return KeyUnusable(fault("ACC875", place, hint="name the key store of the other servers: the setting `keys`"))
+
+
+def not_unwrapped(place: str, detail: str) -> KeyUnusable:
+    """The error that the service does not decrypt a wrapped data key."""
+    hint = "name the key store that it was wrapped in; if it is this one, restore the store from a backup"
+    return KeyUnusable(fault("ACC876", place, detail=detail, hint=hint))
+
+
 class ServiceKeyStore:
-    """The keys of a service, signed with in threads: as many calls at once as the service deals with."""
+    """The keys of a service, signed with in threads: as many calls at once as the service deals with. Another key of
+    the service wraps data keys: it is a `KeyWrapper` as well.
+    """
 
     def __init__(self, service: KeyService, *, answers_within_s: float = ANSWERS_WITHIN_S) -> None:
         self._service = service
@@ -134,6 +160,18 @@ class ServiceKeyStore:
         parts = [inputs[first : first + step] for first in range(0, len(inputs), step)]
         signed = await asyncio.gather(*(self._signed(key, part) for part in parts))
         return [signature for part in signed for signature in part]
+
+    async def data_key(self, context: bytes) -> DataKey:
+        """A new data key. Raises as the port `KeyWrapper` says."""
+        plain = secrets.token_bytes(DATA_KEY_BYTES)
+        return DataKey(plain, await self._asked(lambda: self._service.wrap(plain, context)))
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key. Raises as the port `KeyWrapper` says."""
+        plain = await self._asked(lambda: self._service.unwrap(wrapped, context))
+        if len(plain) != DATA_KEY_BYTES:
+            raise not_unwrapped(self._service.place, f"it has {len(plain)} bytes")
+        return plain
 
     def close(self) -> None:
         """Let go of the service; nobody waits for a call that it never answers."""

@@ -25,7 +25,7 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, fault
-from accord.keys.service import HeldKey
+from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
 from accord.ports import StoredKey
 
 try:
@@ -48,6 +48,8 @@ _CONNECTED_WITHIN_S: Final = 3.0
 _ANSWERED_WITHIN_S: Final = 8.0
 
 _TYPES: Final[Mapping[Algorithm, str]] = {"ES256": "ecdsa-p256", "Ed25519": "ed25519"}
+_WRAPPING: Final = "wrapping_aes256"
+_WRAPS: Final = "aes256-gcm96"
 _SUFFIXES: Final[Mapping[str, Algorithm]] = {"es256": "ES256", "ed25519": "Ed25519"}
 
 _AWAY: Final = (
@@ -96,6 +98,7 @@ class VaultKeys:
         self._token_file = token_file
         self._prefix = address.options.get("prefix", "accord-")
         self._mount = address.mount
+        self._has_wrapping_key = False
         self._session = requests.Session()
         self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CALLS_MAX))
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=CALLS_MAX))
@@ -157,6 +160,30 @@ class VaultKeys:
         )
         return [self._signature(result, version) for result in answer["data"]["batch_results"]]
 
+    def wrap(self, plain: bytes, context: bytes) -> bytes:
+        """Vault's own form, which says what version of the key it is of."""
+        key, transit = self._wrapping(makes=True), self._transit
+        encoded, bound = base64.b64encode(plain).decode(), _bound(context)
+        answer = self._asked(
+            lambda: transit.encrypt_data(name=key, plaintext=encoded, context=bound, mount_point=self._mount)
+        )
+        return str(answer["data"]["ciphertext"]).encode()
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The data key."""
+        if not wrapped.startswith(b"vault:v"):
+            raise wrapped_elsewhere(self.place)
+        key, transit = self._wrapping(makes=False), self._transit
+        text, bound = wrapped.decode("ascii", "replace"), _bound(context)
+        try:
+            answer = self._asked(
+                lambda: transit.decrypt_data(name=key, ciphertext=text, context=bound, mount_point=self._mount),
+                passes=(refusals.InvalidRequest,),
+            )
+        except refusals.InvalidRequest as error:
+            raise not_unwrapped(self.place, str(error)) from error
+        return self._decoded(answer["data"]["plaintext"])
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
@@ -164,6 +191,24 @@ class VaultKeys:
     @property
     def _transit(self) -> Any:
         return self._client.secrets.transit
+
+    def _wrapping(self, *, makes: bool) -> str:
+        """Vault's name for the key that wraps. It derives a key for each context, so that none can be left out."""
+        key, transit = f"{self._prefix}{_WRAPPING}", self._transit
+        if self._has_wrapping_key:
+            return key
+        found = self._found(lambda: transit.read_key(name=key, mount_point=self._mount))
+        if found is None and makes:
+            self._asked(lambda: transit.create_key(name=key, key_type=_WRAPS, derived=True, mount_point=self._mount))
+            found = self._found(lambda: transit.read_key(name=key, mount_point=self._mount))
+        if found is None:
+            raise wrapped_elsewhere(self.place)
+        kind = found["data"]
+        if kind["type"] != _WRAPS or not kind.get("derived") or kind.get("exportable"):
+            detail = f"{key} has to be {_WRAPS}, derived, and not exportable"
+            raise KeyUnusable(fault("ACC880", self.place, detail=detail))
+        self._has_wrapping_key = True
+        return key
 
     def _signature(self, result: Mapping[str, Any], version: Version) -> bytes:
         if result.get("error"):
@@ -277,3 +322,8 @@ class VaultKeys:
             raise KeysUnavailable(fault("ACC630", self.place, detail=str(error))) from error
         except refusals.VaultError as error:
             raise KeyUnusable(fault("ACC636", self.place, detail=str(error))) from error
+
+
+def _bound(context: bytes) -> str:
+    """The context as Vault takes it, which is never empty."""
+    return base64.b64encode(b"run/" + context).decode()

@@ -50,10 +50,10 @@ class SoftHsm(msgspec.Struct, frozen=True):
         return {"SOFTHSM2_CONF": str(self.folder / "softhsm2.conf")}
 
     def empty(self) -> None:
-        """Destroy all keys that Accord has made."""
+        """Destroy all keys."""
         token = connect(self.custody)
-        for key in token.held():
-            token._destroy(key.handle)
+        for one in token._with_session(lambda session: list(session.driver.get_objects())):
+            one.destroy()
         token.close()
 
 

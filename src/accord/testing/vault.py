@@ -1,10 +1,11 @@
-"""A small Vault for tests: the engine `transit` over HTTP, as far as keys that sign go. It answers as Vault does: with
-the same paths, statuses, reasons and forms; it keeps nothing, and seals itself when it is told to.
+"""A small Vault for tests: the engine `transit` over HTTP, as far as keys go that sign or encrypt. It answers as Vault
+does: with the same paths, statuses, reasons and forms; it keeps nothing, and seals itself when it is told to.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -15,10 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from accord.custody import Custody, keys_address
@@ -26,9 +30,10 @@ from accord.custody import Custody, keys_address
 TOKEN: Final = "hvs.of-nothing"  # noqa: S105 - of nothing
 MOUNT: Final = "team/transit"
 KINDS: Final = ("ecdsa-p256", "ed25519")
+ENCRYPTS: Final = "aes256-gcm96"
 
 _NAME: Final = re.compile(r"\w(([\w.-]+)?\w)?")
-_PATH: Final = re.compile(rf"/v1/{MOUNT}/(keys|sign)/?([^/]*)/?([^/]*)")
+_PATH: Final = re.compile(rf"/v1/{MOUNT}/(keys|sign|encrypt|decrypt)/?([^/]*)/?([^/]*)")
 
 
 class Refusal(Exception):
@@ -78,11 +83,57 @@ class Version(msgspec.Struct, frozen=True):
         return base64.b64encode(signature).decode()
 
 
+class Cipher(msgspec.Struct, frozen=True):
+    """A key that encrypts; where it is derived, with another key for each context. It has one version."""
+
+    secret: bytes
+    derived: bool
+
+    def shown(self) -> dict[str, Any]:
+        """As reading it shows it."""
+        derivation = {"kdf": "hkdf_sha256"} if self.derived else {}
+        return {"type": ENCRYPTS, "derived": self.derived, **derivation, "exportable": False, "keys": {"1": 1792000000}}
+
+    def encrypted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What is answered."""
+        nonce = os.urandom(12)
+        text = nonce + self._aead(body).encrypt(nonce, base64.b64decode(body["plaintext"], validate=True), None)
+        return {"data": {"ciphertext": f"vault:v1:{base64.b64encode(text).decode()}", "key_version": 1}}
+
+    def decrypted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What is answered. Raises Refusal."""
+        head, version, encoded = (*body["ciphertext"].split(":", 2), "", "")[:3]
+        if head != "vault" or not version.startswith("v"):
+            raise Refusal(400, "invalid ciphertext: no prefix")
+        if version != "v1":
+            raise Refusal(400, "invalid ciphertext: version is too new")
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            raise Refusal(400, "invalid ciphertext: could not decode base64") from None
+        if len(data) < 12 + 16:
+            raise Refusal(400, "invalid ciphertext length")
+        try:
+            plain = self._aead(body).decrypt(data[:12], data[12:], None)
+        except InvalidTag:
+            raise Refusal(400, "cipher: message authentication failed") from None
+        return {"data": {"plaintext": base64.b64encode(plain).decode()}}
+
+    def _aead(self, body: dict[str, Any]) -> AESGCM:
+        if not self.derived:  # then Vault looks at no context
+            return AESGCM(self.secret)
+        if not body.get("context"):
+            raise Refusal(400, "missing 'context' for key derivation; the key was created using a derived key")
+        context = base64.b64decode(body["context"], validate=True)
+        return AESGCM(HKDF(SHA256(), 32, None, context).derive(self.secret))
+
+
 class Transit:
     """The engine: keys, by name, each with its versions."""
 
     def __init__(self) -> None:
         self._keys: dict[str, tuple[str, list[Version]]] = {}
+        self._ciphers: dict[str, Cipher] = {}
         self._lock = threading.Lock()
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
@@ -94,22 +145,38 @@ class Transit:
         if name and not _NAME.fullmatch(name):
             raise Refusal(404, "unsupported path")
         with self._lock:
+            if (method, what, more) == ("POST", "keys", "") and body.get("type", ENCRYPTS) == ENCRYPTS:
+                self._ciphers.setdefault(name, Cipher(os.urandom(32), bool(body.get("derived"))))
+            if name in self._ciphers or what in ("encrypt", "decrypt"):
+                return self._ciphered(method, what, name, body)
             if (method, what, name, more) == ("LIST", "keys", "", ""):
                 return self._list()
             if (method, what, more) == ("GET", "keys", ""):
                 return self._read(name)
             if (method, what, more) == ("POST", "keys", ""):
-                return self._create(name, body.get("type", "aes256-gcm96"))
+                return self._create(name, body["type"])
             if (method, what, more) == ("POST", "keys", "rotate"):
                 return self._rotate(name)
             if (method, what) == ("POST", "sign"):
                 return self._sign(name, body)
         raise Refusal(405, "unsupported operation")
 
+    def _ciphered(self, method: str, what: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        if name not in self._ciphers:
+            raise Refusal(400, "encryption key not found")
+        cipher = self._ciphers[name]
+        if what == "keys":
+            return {"data": {"name": name, **cipher.shown()}}
+        if what == "sign":
+            raise Refusal(400, f"key type {ENCRYPTS} does not support signing")
+        if method != "POST":
+            raise Refusal(405, "unsupported operation")
+        return cipher.encrypted(body) if what == "encrypt" else cipher.decrypted(body)
+
     def _list(self) -> dict[str, Any]:
-        if not self._keys:
+        if not self._keys and not self._ciphers:
             raise Refusal(404)
-        return {"data": {"keys": sorted(self._keys)}}
+        return {"data": {"keys": sorted({*self._keys, *self._ciphers})}}
 
     def _versions(self, name: str) -> list[Version]:
         if name not in self._keys:

@@ -1,0 +1,76 @@
+"""The key of a PKCS#11 token that data keys are wrapped under: AES-256, which never leaves the token.
+
+They are encrypted with CKM_AES_GCM, and the context is its additional data. Of several such keys, which processes can
+make that begin at the same time, the oldest one wraps; what was wrapped says under which it was.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Final
+
+import pkcs11
+from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
+
+from accord.errors import KeyUnusable
+from accord.keys.private import fault
+
+ID_BYTES: Final = 18
+
+CHANGED: Final = (pkcs11.EncryptedDataInvalid, pkcs11.EncryptedDataLenRange, pkcs11.GeneralError)
+"""What tokens say to a text that was changed, or to another context; SoftHSM the last one."""
+
+_LABEL: Final = "wrapping"
+_NONCE_BYTES: Final = 12
+_TEXT_AT: Final = ID_BYTES + _NONCE_BYTES
+_WANTED: Final = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: _LABEL}
+_TEMPLATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
+
+
+def oldest(driver: Any, new_id: bytes, place: str) -> Any:
+    """The key that wraps; where there is none, it is made, with this CKA_ID. Raises KeyUnusable ACC880."""
+    if not list(driver.get_objects(_WANTED)):
+        _make(driver, new_id, place)
+    return _checked(min(driver.get_objects(_WANTED), key=lambda key: bytes(key[Attribute.ID])), place)
+
+
+def wrapped(key: Any, plain: bytes, context: bytes) -> bytes:
+    """The key's CKA_ID, a nonce, and the text with its tag."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return bytes(key[Attribute.ID] + nonce + key.encrypt(plain, **_gcm(nonce, context)))
+
+
+def unwrapped(driver: Any, data: bytes, context: bytes, place: str) -> bytes:
+    """What was wrapped. Raises pkcs11.NoSuchKey where the key is not there, and what is in `CHANGED`."""
+    found = list(driver.get_objects({**_WANTED, Attribute.ID: data[:ID_BYTES]}))
+    if len(found) != 1:
+        raise pkcs11.NoSuchKey(f"{len(found)} with the CKA_ID {data[:ID_BYTES].hex()}")
+    key = _checked(found[0], place)
+    return bytes(key.decrypt(data[_TEXT_AT:], **_gcm(data[ID_BYTES:_TEXT_AT], context)))
+
+
+def _make(driver: Any, new_id: bytes, place: str) -> None:
+    made = driver.generate_key(
+        KeyType.AES,
+        256,
+        id=new_id,
+        label=_LABEL,
+        store=True,
+        capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+        template=_TEMPLATE,
+    )
+    try:
+        _checked(made, place)
+    except KeyUnusable:
+        made.destroy()
+        raise
+
+
+def _checked(key: Any, place: str) -> Any:
+    if not key[Attribute.SENSITIVE] or key[Attribute.EXTRACTABLE]:
+        raise KeyUnusable(fault("ACC880", place, detail=f"`{_LABEL}` can be taken out of the token"))
+    return key
+
+
+def _gcm(nonce: bytes, context: bytes) -> dict[str, Any]:
+    return {"mechanism": Mechanism.AES_GCM, "mechanism_param": GCMParams(nonce, aad=context, tag_bits=128)}
