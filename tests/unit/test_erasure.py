@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from accord.ports import Head
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.settings import Settings
-from accord.testing.vault import VaultServer
+from accord.testing.vault import Refusal, VaultServer
 from accord.views.proof import proof_of
 from accord.views.result import value_of
 from accord.views.runs import run_document
@@ -235,3 +236,38 @@ async def test_a_server_with_another_key_store_is_refused(tmp_path: Path, vault:
     with pytest.raises(KeyUnusable, match=r"ACC876.*name the key store"):
         async with opened(home, custody=vault.custody):
             pass
+
+
+async def test_a_result_waits_for_what_wraps_where_its_run_is_not_in_memory(
+    tmp_path: Path, vault: VaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    slow = Agent("slow")
+
+    @slow.capability("test.slow@1.0.0")
+    async def work(value: Any) -> Any:
+        begun.set()
+        await may_end.wait()
+        return value
+
+    refused: list[str] = []
+
+    def away_once(path: str) -> None:
+        if "/decrypt/" in path and not refused:
+            refused.append(path)
+            raise Refusal(503, "Vault is sealed")
+
+    template = {"name": "slow", "tasks": {"one": {"uses": "test.slow@^1", "with": {"value": "${ input }"}}}}
+    async with opened(tmp_path / "home", custody=vault.custody) as node, host(node, [slow]):
+        run = await started(node, template, PERSON)
+        await begun.wait()
+        ledger = node.parts.ledger
+        slot = ledger.hot(run.id)
+        assert slot is not None
+        ledger.forget([slot])
+        vault.before = away_once
+        may_end.set()
+        async with asyncio.timeout(30):
+            ended = await node.ended(run.id)
+    assert (ended.phase, len(refused)) == ("completed", 1)
+    assert ("is dealt with later" in caplog.text, "set aside" in caplog.text) == (True, False)

@@ -146,11 +146,11 @@ class Ledger:
     async def load(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
         state, head = await self.read_quickly(run)
+        if state is not None and state.erased is None:
+            await self._keys.hold(run)
         self.unread.discard(run)
         if state is None:
             return None
-        if state.erased is None:
-            await self._keys.hold(run)
         slot = self._hold(Slot(state, head, next_wake(state, self._registry.renewed())))
         slot.kept = head.sequence
         return slot

@@ -23,7 +23,16 @@ from accord.engine.gate import REFUSALS, Authentic, Barred, Damaged, Late, News,
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
-from accord.errors import AccordError, Fenced, MessageRefused, NotFound, Problem, StoreError, StoreUnavailable
+from accord.errors import (
+    AccordError,
+    Fenced,
+    KeysUnavailable,
+    MessageRefused,
+    NotFound,
+    Problem,
+    StoreError,
+    StoreUnavailable,
+)
 from accord.ports import Inbox
 
 logger = logging.getLogger("accord.receiver")
@@ -51,6 +60,10 @@ class Receiver:
                 return
         except (StoreUnavailable, Fenced):
             raise
+        except KeysUnavailable as error:
+            logger.warning("a message is dealt with later: %s", error)
+            batch.nack(arrival.inbox, found.delivery)
+            return
         except Exception as error:
             # Nothing of it has happened, and it would fail again: it is set aside so that others are not held up.
             logger.exception("a message was set aside because of a fault of Accord's")
