@@ -28,7 +28,16 @@ from accord.engine.listener import Listener
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.engine.receiver import Receiver
-from accord.errors import AccordError, Fenced, NotFound, Overloaded, Refused, StoreError, StoreUnavailable
+from accord.errors import (
+    AccordError,
+    Fenced,
+    KeysUnavailable,
+    NotFound,
+    Overloaded,
+    Refused,
+    StoreError,
+    StoreUnavailable,
+)
 from accord.ports import REGISTRY_SUBJECT, Answer, Fence, partition_subject
 
 logger = logging.getLogger("accord.orchestrator")
@@ -187,7 +196,7 @@ class Orchestrator:
             await self._committer.commit(batch)
             if self.parts.dispatcher.eager or self.parts.router.breakers.opened:
                 self.kick()
-        except StoreError as error:
+        except (StoreError, KeysUnavailable) as error:
             await self._committer.give_up(batch, arrivals, orders, error)
         except asyncio.CancelledError:
             _refuse_all(orders)

@@ -50,7 +50,9 @@ class Receiver:
         self._recency = Recency()
 
     async def receive(self, arrival: Arrival, batch: Batch) -> None:
-        """Deal with a message; it is acknowledged after the commit, or comes again. Raises StoreUnavailable."""
+        """Deal with a message; it is acknowledged after the commit, or comes again. Raises what says that store or keys
+        are away.
+        """
         found = arrival.found
         try:
             if isinstance(found, Authentic) and not await self._is_for_us(found):
@@ -58,12 +60,8 @@ class Receiver:
                 return
             if await self._deal_with(found, batch, arrival.inbox):
                 return
-        except (StoreUnavailable, Fenced):
+        except (StoreUnavailable, KeysUnavailable, Fenced):
             raise
-        except KeysUnavailable as error:
-            logger.warning("a message is dealt with later: %s", error)
-            batch.nack(arrival.inbox, found.delivery)
-            return
         except Exception as error:
             # Nothing of it has happened, and it would fail again: it is set aside so that others are not held up.
             logger.exception("a message was set aside because of a fault of Accord's")
