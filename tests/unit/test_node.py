@@ -16,7 +16,7 @@ import pytest
 from accord.blobs.memory import MemoryBlobStore
 from accord.bus.memory import MemoryBus
 from accord.domain import command as c
-from accord.domain.document import document_of
+from accord.domain.document import Document, document_of
 from accord.domain.ids import PARTITIONS, AgentId, RunId, TaskId, partition_of
 from accord.domain.template import Template
 from accord.engine import post
@@ -26,8 +26,10 @@ from accord.engine.parts import Ports
 from accord.errors import (
     AccordError,
     ContractViolation,
+    KeysUnavailable,
     NotFound,
     Overloaded,
+    StoreUnavailable,
     TemplateInvalid,
     TransitionRefused,
 )
@@ -243,6 +245,25 @@ async def test_pause_and_cancel_reach_sub_workflows(stage: Stage) -> None:
     await stage.node.control(run.id, c.Cancel(by="test"))
     assert (await stage.node.ended(child)).phase == "cancelled"
     assert (await stage.node.ended(run.id)).phase == "cancelled"
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable, KeysUnavailable])
+async def test_a_sub_workflow_begins_once_what_was_away_is_there_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, error: type[AccordError]
+) -> None:
+    agent = await stage.enlist(working())
+    fetched, times = stage.parts.documents.fetched, iter((1,))
+
+    async def away(document: Document) -> Any:
+        if next(times, None):
+            raise error.of("ACC506", "away")
+        return await fetched(document)
+
+    monkeypatch.setattr(stage.parts.documents, "fetched", away)
+    run = await with_child(stage)
+    for value in (2, 3, 4):
+        await agent.answer(await agent.assigned(), value)
+    assert (await stage.node.ended(run.id)).phase == "completed"
 
 
 async def test_a_sub_workflow_that_never_began_does_not_hold_up_the_end(

@@ -219,6 +219,8 @@ class Executor:
             (await self._parts.verification.report(graph, by=run.started.by, labels=labels)).refuse()
             value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)
             AccordError.raise_if(self._parts.library.input_schema(graph).violations(value, "ACC450"))
+        except (StoreUnavailable, KeysUnavailable):
+            raise  # it is no fault of the task's, and is tried again
         except AccordError as error:
             ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
             self._order(Order(run.id, ended))
