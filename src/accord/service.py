@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import msgspec
 
@@ -24,7 +24,9 @@ from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
 from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
+from accord.domain.labels import Labels
 from accord.domain.news import News
+from accord.domain.policy import AgentAction, Decision
 from accord.domain.run import Run
 from accord.domain.signature import PublicKey
 from accord.domain.system import HoldPlaced, RunDoubted, Scope
@@ -45,6 +47,21 @@ class Published(msgspec.Struct, frozen=True):
     digest: Digest
     description: str
     at: datetime
+
+
+class Question(msgspec.Struct, frozen=True):
+    """May this agent do this with data of these labels, for a capability, in a run of the template?"""
+
+    MOST: ClassVar[int] = 1000
+    """Asked at once."""
+
+    action: AgentAction
+    agent: AgentId
+    capability: str
+    """`name@version`."""
+    template: str
+    """`name@version`."""
+    labels: Labels
 
 
 KeyState = Literal["valid", "retiring", "retired", "expired", "revoked"]
@@ -372,6 +389,16 @@ class Service(Protocol):
 
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered, by capability, the newest version first."""
+        ...
+
+    async def decisions(self, questions: Sequence[Question], *, by: str) -> list[Decision]:
+        """What the policy in force says to these, in their order, in runs that `by` would start; at most
+        `Question.MOST`.
+        """
+        ...
+
+    async def keys(self, agent: AgentId | None = None) -> list[KnownKey]:
+        """The keys that the agents, or one of them, ever had, the oldest first: of those without a card, too."""
         ...
 
     async def key(self, kid: KeyId) -> KnownKey | None:

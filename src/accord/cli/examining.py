@@ -10,6 +10,7 @@ from accord.domain.graph import Graph
 from accord.errors import Problem, in_order
 from accord.templates.reading import Examined
 from accord.templates.soundness import Told
+from accord.verifier.flow import Clearance
 from accord.verifier.known import Capabilities, Templates
 from accord.verifier.report import Finding, Report
 from accord.verifier.verify import verify
@@ -37,12 +38,18 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def verified(
-    found: Examined, capabilities: Capabilities, templates: Templates, passed_over: Collection[str] = ()
+    found: Examined,
+    capabilities: Capabilities,
+    templates: Templates,
+    passed_over: Collection[str] = (),
+    clearance: Clearance | None = None,
 ) -> Verified:
-    """What the text and the verifier say of a file; findings with codes that are `passed_over` are not told."""
+    """What the text and the verifier say of a file; findings with codes that are `passed_over` are not told. With a
+    `clearance` its leaks are, too.
+    """
     if found.graph is None:
         return Verified(found.problems)
-    report = verify(found.graph, capabilities, templates, place_of=found.place)
+    report = verify(found.graph, capabilities, templates, place_of=found.place, clearance=clearance)
     told = Told(found.problems)
     errors = [each for each in _problems(report.errors, passed_over) if not told.covers(each)]
     warnings = [each for each in _problems(report.warnings, passed_over) if not told.touches(each)]

@@ -17,6 +17,7 @@ from accord.sdk import Agent
 from accord.sdk.load import load_agents
 from accord.templates.documents import scan_document
 from accord.templates.nodes import Document
+from accord.verifier.clearance import Offer
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
@@ -75,6 +76,11 @@ def _declared(document: Document) -> Agent:
 def contracts_of(agents: Sequence[Agent]) -> list[Contract]:
     """The contracts that these agents keep."""
     return [capability.contract for agent in agents for capability in agent.capabilities.values()]
+
+
+def offers_of(agents: Sequence[Agent]) -> list[Offer]:
+    """What each of these agents offers."""
+    return [(agent.id, capability.contract) for agent in agents for capability in agent.capabilities.values()]
 
 
 def twice(agents: Sequence[Agent]) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId
 from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.news import News, Progressed
+from accord.domain.policy import Decision
 from accord.domain.run import Run
 from accord.domain.system import HoldPlaced, RunDoubted, Scope
 from accord.domain.template import Template, template_from_json
@@ -44,6 +45,7 @@ from accord.service import (
     Payloads,
     ProvenRun,
     Published,
+    Question,
     RunCommand,
     Seal,
 )
@@ -279,6 +281,15 @@ class Remote:
         """Every contract that an agent has ever offered."""
         found = pages(self._connection, "/v1/capabilities", "capabilities", ContractDocument)
         return [document.contract() async for document in found]
+
+    async def decisions(self, questions: Sequence[Question], *, by: str) -> list[Decision]:
+        """What the server's policy says to these, for whose key this client has."""
+        return await self._connection.post("/v1/policy/decisions", {"questions": questions}, list[Decision])
+
+    async def keys(self, agent: AgentId | None = None) -> list[KnownKey]:
+        """The keys that the agents, or one of them, ever had."""
+        found = pages(self._connection, "/v1/keys", "keys", KeyDocument, {"agent": agent})
+        return [one.known() async for one in found]
 
     async def key(self, kid: KeyId) -> KnownKey | None:
         """The key of an agent."""

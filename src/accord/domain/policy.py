@@ -10,6 +10,7 @@ import msgspec
 
 from accord.domain.access import Principal, Right
 from accord.domain.ids import AgentId, Digest
+from accord.domain.labels import UNLABELLED
 
 AgentAction = Literal["execute", "see", "declassify"]
 """What an agent may be allowed: to be given a task of a capability, to be shown data with these labels for it, and to
@@ -17,8 +18,6 @@ take away what the template lets the task take away of them.
 """
 
 AGENT_ACTIONS: Final[tuple[AgentAction, ...]] = get_args(AgentAction)
-
-NO_LABELS: Final[frozenset[str]] = frozenset()
 
 
 class AgentFacts(msgspec.Struct, frozen=True):
@@ -75,7 +74,7 @@ class HandOff(msgspec.Struct, frozen=True):
     agent: AgentFacts
     capability: CapabilityFacts
     run: RunFacts
-    labels: frozenset[str] = NO_LABELS
+    labels: frozenset[str] = UNLABELLED
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -84,7 +83,7 @@ class Act(msgspec.Struct, frozen=True):
     principal: Principal
     right: Right
     to: Subject
-    labels: frozenset[str] = NO_LABELS
+    labels: frozenset[str] = UNLABELLED
     """Of the run."""
 
 

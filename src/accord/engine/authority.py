@@ -12,7 +12,6 @@ from accord.domain.graph import undone_id
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.labels import UNLABELLED
 from accord.domain.policy import (
-    NO_LABELS,
     Act,
     AgentAction,
     AgentFacts,
@@ -53,7 +52,7 @@ class Authority:
     # -- agents --------------------------------------------------------------------------------------------------
 
     def of_agent(
-        self, action: AgentAction, run: Run, agent: AgentId, capability: str, labels: frozenset[str] = NO_LABELS
+        self, action: AgentAction, run: Run, agent: AgentId, capability: str, labels: frozenset[str] = UNLABELLED
     ) -> Decision:
         """May the agent execute this capability, `name@version`, of this run with data of these labels, or see, or
         declassify that?
@@ -128,7 +127,7 @@ class Authority:
         principal: Principal,
         right: Right,
         to: Subject | None = None,
-        labels: frozenset[str] = NO_LABELS,
+        labels: frozenset[str] = UNLABELLED,
     ) -> Decision:
         """May the principal do this to the run, the template, or, where none is named, the orchestrator?"""
         return self.policy.decide(Act(principal, right, to or self.whole, labels))
@@ -138,7 +137,7 @@ class Authority:
         principal: Principal,
         right: Right,
         to: Subject | None = None,
-        labels: frozenset[str] = NO_LABELS,
+        labels: frozenset[str] = UNLABELLED,
     ) -> None:
         """Nothing where the policy permits it. Raises Forbidden (ACC654), with the reasons."""
         decision = self.of_principal(principal, right, to, labels)

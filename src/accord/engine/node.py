@@ -32,6 +32,7 @@ from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
 from accord.domain.lineage import seal_claims
 from accord.domain.news import Happened, News
+from accord.domain.policy import Decision
 from accord.domain.run import Run
 from accord.domain.signature import Algorithm, PublicKey
 from accord.domain.system import HoldLifted, HoldPlaced, RunDoubted, Scope
@@ -62,6 +63,7 @@ from accord.service import (
     Payloads,
     ProvenRun,
     Published,
+    Question,
     Seal,
 )
 
@@ -325,6 +327,19 @@ class Node:
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered."""
         return self.parts.registry.every_contract()
+
+    async def decisions(self, questions: Sequence[Question], *, by: str) -> list[Decision]:
+        """What the policy in force says to these."""
+        authority = self.parts.authority
+        return [
+            authority.of_agent_in(authority.run_of(one.template, by), one.action, one.agent, one.capability, one.labels)
+            for one in questions
+        ]
+
+    async def keys(self, agent: AgentId | None = None) -> list[KnownKey]:
+        """The keys that the agents, or one of them, ever had."""
+        found = (one for one in self.parts.registry.all_keys() if agent in (None, one.agent))
+        return sorted(found, key=lambda one: (one.valid_from, one.public.kid))
 
     async def key(self, kid: KeyId) -> KnownKey | None:
         """The key of an agent."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from accord.domain.capability import CapabilityRange
-from accord.domain.contract import Contract
 from accord.domain.graph import Graph, Subrun
 from accord.domain.ids import AgentId, Digest
 from accord.domain.labels import Labels
@@ -15,6 +13,7 @@ from accord.engine.authority import Authority
 from accord.engine.library import Library
 from accord.engine.registry import Registry
 from accord.errors import NotFound, PlaceOf, pointer_only
+from accord.verifier.clearance import Offer, Offers
 from accord.verifier.report import Report
 from accord.verifier.verify import verify
 
@@ -45,7 +44,7 @@ class Verification:
         remembered = self._reports.get(graph.digest)
         if remembered is not None and remembered[0] == known and place_of is pointer_only:
             return remembered[1]
-        clearance = _Cleared(self._registry, self._authority, by)
+        clearance = Cleared(_offers_in(self._registry), self._authority, by)
         templates = await self._templates(graph)
         report = verify(graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=given)
         if place_of is pointer_only:
@@ -66,24 +65,12 @@ class Verification:
         return _Templates(found, {one.name for one in self._library.published()})
 
 
-class _Cleared:
-    """What the policy lets known agents see in the runs of one tenant."""
+class Cleared(Offers):
+    """What a policy lets these agents see in the runs of one tenant."""
 
-    def __init__(self, registry: Registry, authority: Authority, by: str) -> None:
-        self._registry, self._authority, self._by = registry, authority, by
-        self._offers: dict[str, list[tuple[AgentId, Contract]]] = {}
-
-    def offers(self, wanted: CapabilityRange) -> Sequence[tuple[AgentId, Contract]]:
-        """The known agents that offer a capability in the range."""
-        key = str(wanted)
-        if key not in self._offers:
-            self._offers[key] = [
-                (card.agent, contract)
-                for card in self._registry.agents()
-                for contract in card.contracts()
-                if wanted.matches(contract.ref)
-            ]
-        return self._offers[key]
+    def __init__(self, every: Callable[[], Iterable[Offer]], authority: Authority, by: str) -> None:
+        super().__init__(every)
+        self._authority, self._by = authority, by
 
     def decide(self, action: AgentAction, agent: AgentId, capability: str, template: str, labels: Labels) -> Decision:
         """Whether the agent may do this with data of these labels in a run of the template."""
@@ -105,6 +92,10 @@ class _Templates:
     def names(self) -> Iterable[str]:
         """The names of all published templates."""
         return self._names
+
+
+def _offers_in(registry: Registry) -> Callable[[], Iterable[Offer]]:
+    return lambda: ((card.agent, contract) for card in registry.agents() for contract in card.contracts())
 
 
 def _subruns(graph: Graph) -> list[str]:

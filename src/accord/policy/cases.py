@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from accord.domain.access import RIGHTS, Principal, Right, Role
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
+from accord.domain.labels import UNLABELLED, Labels
 from accord.domain.policy import (
     AGENT_ACTIONS,
     Act,
@@ -55,7 +56,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     """Of the run, or what is to be run or published."""
     tenant: str = ""
     """Who started the run."""
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = None
+    """Of the data, or of the run; those of data of which nothing is said where None."""
 
     def request(self, place: Place | None = None) -> Request:
         """The request. Raises BadInput ACC676 with all that is missing, or does not go together."""
@@ -65,14 +67,17 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
             name, _, version = self.capability.partition("@")
             run = run_facts(self.template, self.organisation, self.tenant)
             facts = agent_facts(self.agent, frozenset(self.tags), quarantined=self.quarantined)
-            return HandOff(self.action, facts, CapabilityFacts(name, version), run, frozenset(self.labels))
+            return HandOff(self.action, facts, CapabilityFacts(name, version), run, self._labels())
         who = Principal(
             name=self.principal or "",
             role=self.role or "viewer",
             organisation=self.of or self.organisation,
             credential="",
         )
-        return Act(who, self.action, self._subject(), frozenset(self.labels))
+        return Act(who, self.action, self._subject(), self._labels())
+
+    def _labels(self) -> Labels:
+        return UNLABELLED if self.labels is None else frozenset(self.labels)
 
     def _faults(self) -> Iterator[tuple[str, str]]:
         if self.action in AGENT_ACTIONS:

@@ -38,6 +38,8 @@ class Planned(msgspec.Struct, frozen=True):
     entry: Entry
     plan: Plan
     catalogue: Catalogue
+    place_of: PlaceOf = pointer_only
+    """Knows where the template's parts are written."""
 
     def refuse(self) -> None:
         """Raise TemplateInvalid with all that the verifier holds against it, unless there is nothing."""
@@ -62,7 +64,7 @@ def by_template(entry: Entry, value: Any, known: Known, *, place_of: PlaceOf = p
     Raises ContractViolation where the input breaks the template's schema.
     """
     found = plan_template(entry.known, value, known.capabilities, known.templates, place_of=place_of)
-    return Planned(entry, found, known.templates)
+    return Planned(entry, found, known.templates, place_of)
 
 
 def by_objective(objective: str, change: Change, known: Known) -> Planned:
@@ -113,7 +115,7 @@ class Wanted(msgspec.Struct, frozen=True):
         return self.given if self.given is not None else {}
 
 
-async def planned(service: Service, wanted: Wanted) -> Planned:
+def planned(wanted: Wanted, known: Known) -> Planned:
     """The plan for an objective, or of running a template.
 
     Raises:
@@ -121,7 +123,6 @@ async def planned(service: Service, wanted: Wanted) -> Planned:
         NotFound: there is no such template.
         ContractViolation: the input breaks the template's schema.
     """
-    known = await known_of(service)
     if wanted.objective is not None:
         return by_objective(wanted.objective, lambda value, _: with_members(value, wanted.given), known)
     templates = known.templates

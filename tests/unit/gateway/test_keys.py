@@ -73,6 +73,23 @@ async def test_a_key_that_has_expired_is_published_no_more(asker: Any) -> None:
     assert refused.status_code == 422
 
 
+async def test_all_keys_that_an_agent_ever_had_are_listed_before_it_has_a_card(asker: Any) -> None:
+    node = asker.gateway.node
+    old, new = await enrolled(asker, "elsewhere"), PrivateKey.generate("Ed25519").public
+    now = node.parts.ports.clock.now()
+    await node.parts.enrolment.succeed(old.kid, new, Terms(timedelta(hours=1), None), by="test", now=now)
+    await node.revoke_key(old.kid, by="test")
+    other = await enrolled(asker, "local")
+    assert await node.agents() == []
+    await asker.show("viewer")
+    listed = (await asker.http.get("/v1/keys")).json()["keys"]
+    assert {one["key"] for one in listed} == {old.kid, new.kid, other.kid}
+    assert [one["valid_from"] for one in listed] == sorted(one["valid_from"] for one in listed)
+    of_one = (await asker.http.get("/v1/keys", params={"agent": agent_id("elsewhere", "writer")})).json()["keys"]
+    assert {one["key"] for one in of_one} == {old.kid, new.kid}
+    assert (await asker.http.get("/v1/keys", params={"agent": "nobody"})).json()["keys"] == []
+
+
 async def test_what_rests_on_a_key_is_told_and_contained_over_http(asker: Any) -> None:
     public = await enrolled(asker, "local")
     await asker.show("viewer")

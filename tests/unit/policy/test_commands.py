@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from accord.cli import main
 from accord.policy import proofs
+from accord.policy.cases import Asked, asked_of
 from accord.policy.source import schema_text, shipped_source
 
 MINE = """
@@ -137,6 +139,29 @@ def test_explain_tells_what_would_turn_it(mine: str, capsys: pytest.CaptureFixtu
     code, out, _ = called(capsys, "explain", "--action", "run", "--principal", "ann")
     assert code == 1
     assert "the principal's role operator" in out
+
+
+@pytest.mark.parametrize(("labels", "allowed"), [((), True), (("personal",), True), (("public",), False)])
+def test_explain_asks_with_the_labels_that_the_engine_asks_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: tuple[str, ...], *, allowed: bool
+) -> None:
+    file = tmp_path / "p.cedar"
+    file.write_text(
+        '@id("a") permit (principal is Agent, action, resource) when { context.labels.contains("internal") };'
+    )
+    asked = ("--action", "execute", "--agent", "spiffe://b/agent/x", "--capability", "a.b@1", "--template", "t@1")
+    options = [word for label in labels for word in ("--label", label)]
+    code, answer = told(capsys, "explain", "--policies", str(file), *asked, *options)
+    assert (code == 0, answer["allowed"]) == (allowed, allowed)
+    assert called(capsys, "explain", "--policies", str(file), *asked, "--label", "No Label")[0] == 2
+
+
+def test_a_case_without_labels_is_of_data_of_which_nothing_is_said() -> None:
+    asked = {"action": "see", "agent": "spiffe://b/agent/x", "capability": "a.b@1", "template": "t@1"}
+    assert msgspec.convert(asked, Asked).request().labels == {"internal"}
+    nothing = msgspec.convert({**asked, "labels": []}, Asked).request()
+    assert nothing.labels == frozenset()
+    assert asked_of(nothing).request() == nothing
 
 
 def test_show_prints_what_is_in_force(

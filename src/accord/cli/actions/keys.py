@@ -112,7 +112,7 @@ async def _listed(service: Service) -> list[Listed]:
     stored = await _stored(service)
     here = [Listed(one.public, one, await service.key(one.public.kid)) for one in stored]
     kids = {one.public.kid for one in stored}
-    elsewhere = [key for agent in await service.agents() for key in agent.keys if key.public.kid not in kids]
+    elsewhere = [key for key in await service.keys() if key.public.kid not in kids]
     return [*here, *(Listed(key.public, None, key) for key in elsewhere)]
 
 

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from accord.cli.choosing import Asked, choose, prepared
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
-from accord.cli.hosting import contracts_of
+from accord.cli.hosting import contracts_of, offers_of
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
-from accord.cli.session import carry_out, opened
+from accord.cli.session import carry_out, opened, who
 from accord.planner.plan import PlannedTask
 from accord.verifier.report import Finding, Report
+from accord.views.leaks import with_leaks
 from accord.views.planning import Planned, known_of, plan_document
 
 __all__ = ["Asked", "plan"]
@@ -26,7 +27,8 @@ def plan(shared: Shared, asked: Asked) -> None:
     async def work(screen: Screen) -> int:
         agents = prepared(asked, shared)
         async with opened(shared) as service:
-            chosen = choose(asked, await known_of(service, contracts_of(agents)))
+            known = await known_of(service, contracts_of(agents))
+            chosen = await with_leaks(service, choose(asked, known), known, offers_of(agents), by=who())
         if screen.as_json:
             screen.document(plan_document(chosen.plan))
         else:

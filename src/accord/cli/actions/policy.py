@@ -11,6 +11,7 @@ import msgspec
 from accord.cli.errors import DONE, FAILED, show_problem, usage
 from accord.cli.options import Shared
 from accord.cli.output import Screen, counted, styled
+from accord.domain.labels import read_labels, told, with_level
 from accord.domain.policy import Request
 from accord.errors import BadInput, Problem
 from accord.policy.cases import Asked, Tested, asked_of, decided, read_cases, tested
@@ -189,7 +190,8 @@ def _show_explained(screen: Screen, told: Explained, found: CedarSet) -> None:
 
 
 def _request(wanted: Mapping[str, Any], shared: Shared) -> Request:
-    named = {**wanted, "organisation": shared.settings().organisation}
+    labels = told(with_level(read_labels(wanted["labels"])))
+    named = {**wanted, "labels": labels, "organisation": shared.settings().organisation}
     try:
         return msgspec.convert(named, Asked).request()
     except msgspec.ValidationError as error:

@@ -13,15 +13,21 @@ from rich.text import Text
 from accord.builtin import agents as built_in
 from accord.cli.errors import BAD_INPUT, DONE, show_problem
 from accord.cli.examining import MISSED_AGENTS, MISSED_WORKFLOWS, WithDoubtful, verified
-from accord.cli.hosting import agent_of_document, agents_of, contracts_of, twice
+from accord.cli.hosting import agent_of_document, agents_of, contracts_of, offers_of, twice
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.domain.contract import Contract
+from accord.engine.authority import Authority
+from accord.engine.verification import Cleared
 from accord.errors import AccordError, BadInput, NotFound, Place, Problem, in_order
+from accord.policy.cedar import checked
+from accord.policy.live import LivePolicy
+from accord.policy.source import read_source
 from accord.sdk import Agent
 from accord.templates.documents import is_file, printable, scan_document
 from accord.templates.nodes import Document
 from accord.templates.reading import Examined, examined, source_of
+from accord.verifier.flow import Clearance
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
 from accord.views.catalogue import Catalogue, built_in_entries, entry_of
@@ -117,13 +123,23 @@ def _is_agent(document: Document) -> bool:
     return isinstance(language, str) and language.startswith("agent/")
 
 
-def verify_paths(shared: Shared, paths: Sequence[Path]) -> int:
+class Ruled(msgspec.Struct, frozen=True):
+    """The policies by which leaks are found, and whose they are."""
+
+    policies: Path
+    organisation: str
+
+
+def verify_paths(shared: Shared, paths: Sequence[Path], ruled: Ruled | None) -> int:
     """Carry out `accord verify`; returns the exit code."""
     shared.here("verify")
+    authority = _authority(ruled) if ruled is not None else None
     files = Files([found for path in paths for found in _expanded(path)], shared.agents)
     files.verdicts.extend(_empty(path) for path in paths if path.is_dir() and not any(_expanded(path)))
-    contracts = contracts_of([*built_in(), *files.agents])
-    verdicts = sorted([*files.verdicts, *_of_templates(files, contracts)], key=lambda verdict: verdict.file)
+    agents = [*built_in(), *files.agents]
+    clearance = Cleared(lambda: offers_of(agents), authority, "") if authority is not None else None
+    of_templates = _of_templates(files, contracts_of(agents), clearance)
+    verdicts = sorted([*files.verdicts, *of_templates], key=lambda verdict: verdict.file)
     screen = Screen(as_json=shared.as_json)
     if screen.as_json:
         screen.document([_document(verdict) for verdict in verdicts])
@@ -161,13 +177,17 @@ def _empty(path: Path) -> Verdict:
     return Verdict(file=str(path), kind="", problems=(problem,))
 
 
-def _of_templates(files: Files, contracts: list[Contract]) -> Iterator[Verdict]:
+def _authority(ruled: Ruled) -> Authority:
+    return Authority(LivePolicy(checked(read_source(ruled.policies))), ruled.organisation, {})
+
+
+def _of_templates(files: Files, contracts: list[Contract], clearance: Clearance | None) -> Iterator[Verdict]:
     sound = [entry_of(source_of(found), file) for file, found in files.templates if not found.problems]
     doubtful = [found for _, found in files.templates if found.problems]
     known = WithDoubtful(Catalogue([*built_in_entries(), *sound]), doubtful)
     table = ContractTable(contracts)
     for file, found in files.templates:
-        told = verified(found, table, known, files.passed_over)
+        told = verified(found, table, known, files.passed_over, clearance)
         yield Verdict(
             file=file,
             kind="template",

@@ -165,7 +165,12 @@ def explain(  # noqa: PLR0913 - each is an option
     ] = "",
     label: Annotated[
         list[str] | None,
-        typer.Option("--label", metavar="LABEL", help="A label of the data. Repeatable.", show_default=False),
+        typer.Option(
+            "--label",
+            metavar="LABEL",
+            help="A label of the data; without a level they are internal. Repeatable.",
+            show_default=False,
+        ),
     ] = None,
     policies: PoliciesOption = None,
 ) -> None:

@@ -25,15 +25,30 @@ def verify(
             metavar="PATH...", help="Templates, agent files, or directories of YAML and JSON.", show_default=False
         ),
     ],
+    policies: Annotated[
+        Path | None,
+        typer.Option(
+            "--policies",
+            metavar="POLICIES",
+            help="A Cedar file, or a folder of them: find leaks of labels by these.",
+            show_default=False,
+        ),
+    ] = None,
+    organisation: Annotated[
+        str, typer.Option("--organisation", metavar="NAME", help="The orchestrator's, as --policies may name it.")
+    ] = "local",
 ) -> None:
     """Verify templates and agent files: every problem at once, each with its line. For editors and CI.
 
     It knows the built-in agents, those of --agents, and the files of this call; nothing else, so that it says the
-    same on every machine. The exit code is 2 where there are errors.
+    same on every machine. The exit code is 2 where there are errors. Leaks of labels are found with --policies, for
+    agents without tags and runs without a tenant.
 
     **Examples**
 
     - `accord verify workflows/`
     - `accord verify my.yaml translator.yaml --agents my_agents.py --json`
+    - `accord verify workflows/ --agents my_agents.py --policies policies/`
     """
-    raise typer.Exit(action.verify_paths(shared, paths))
+    ruled = action.Ruled(policies, organisation) if policies is not None else None
+    raise typer.Exit(action.verify_paths(shared, paths, ruled))

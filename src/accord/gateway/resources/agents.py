@@ -109,8 +109,7 @@ async def list_keys(
     after: After = None,
     limit: Limit = 100,
 ) -> Page:
-    """A page of the keys of all agents, or of one, the oldest first."""
-    keys = [key for known in await node.agents() for key in known.keys if agent in (None, AgentId(key.agent))]
-    keys.sort(key=lambda key: (key.valid_from, key.public.kid))
+    """A page of the keys that all agents, or one, ever had, the oldest first: of those without a card, too."""
+    keys = await node.keys(AgentId(agent) if agent is not None else None)
     page, more = paged(keys, lambda key: key.public.kid, after, limit)
     return Page(KeyPage(tuple(map(key_document, page)), more))

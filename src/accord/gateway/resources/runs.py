@@ -19,7 +19,7 @@ from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Fork
 from accord.views import planning
-from accord.views.planning import is_of, made_ready, planned
+from accord.views.planning import is_of, known_of, made_ready, planned
 from accord.views.result import Result, result_of
 from accord.views.runs import ListedRun, RunDocument, RunPage, listed, run_document, run_page
 
@@ -115,7 +115,7 @@ async def start_run(asked: NewRun, node: TheNode, principal: Starter, key: Idemp
         return await _made(node, begun.id)
     if asked.objective is not None:  # among all templates, one is sought
         await node.parts.permission.require(principal, "run")
-    found = await planned(node, asked.wanted())
+    found = planned(asked.wanted(), await known_of(node))
     template = found.entry.template
     node.parts.permission.require_template(principal, "run", template.name, template.version)
     found.refuse()
