@@ -86,6 +86,11 @@ BAD = [
     ("retry of an approval", task("approval: {title: Go?}\nretry: {attempts: 2}"), "ACC121", 7, "`uses`"),
     ("timeout of an approval", task("approval: {title: Go?}\ntimeout: 5s"), "ACC121", 7, "inside `approval`"),
     ("timeout of a workflow", task("workflow: other\ntimeout: 5s"), "ACC121", 7, "`deadline`"),
+    (
+        "declassify of a person",
+        task("approval: {title: Go?}\ndeclassify: {to: public, why: she said so}"),
+        *("ACC121", 7, "`needs` this one"),
+    ),
     ("for_each of a timer", task('sleep: 5s\nfor_each: "${ input.l }"'), "ACC121", 7, None),
     ("parallel alone", task("uses: x.y\nparallel: 3"), "ACC121", 7, "remove"),
     ("on_timeout alone", task("approval: {title: Go?, on_timeout: skip}"), "ACC121", 6, "timeout"),

@@ -69,6 +69,18 @@ def run_labels(run: Run) -> Labels:
     return with_level(binding_labels(run, None, run.graph.output))
 
 
+def all_labels(run: Run) -> Labels:
+    """Of all that the run holds: its input, and what its tasks were given and have made, undone or not."""
+    if not run.labelled:
+        return UNLABELLED
+    found = set(input_labels(run))
+    for state in run.tasks.values():
+        found.update(state.labels)
+        for attempt in state.attempts:
+            found.update(attempt.want.labels, attempt.labels)
+    return with_level(join(found))
+
+
 def subrun_labels(run: Run, task: TaskId) -> Labels:
     """Of the input of the run that does the task."""
     return with_level(binding_labels(run, task, binding_of(run.graph.task(task))))

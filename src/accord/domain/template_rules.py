@@ -69,6 +69,9 @@ _WAYS_OUT = {
     ("deadline", "approval"): "write `approval.timeout`",
     ("deadline", "signal"): "write `signal.timeout`",
     ("retry", "workflow"): "retry the tasks of that workflow",
+    ("declassify", "approval"): "write it at a task with `uses` that `needs` this one: an agent signs that it was done",
+    ("declassify", "signal"): "write it at a task with `uses` that `needs` this one: an agent signs that it was done",
+    ("declassify", "workflow"): "write it at a task of that workflow",
 }
 _CEL_WORDS = frozenset(
     {

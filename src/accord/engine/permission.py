@@ -7,14 +7,16 @@ from typing import Final
 from accord.codec import decode_event
 from accord.domain import event as e
 from accord.domain.access import Principal, Right
+from accord.domain.flow import all_labels
 from accord.domain.ids import RunId, StreamId
+from accord.domain.labels import UNLABELLED, Labels
 from accord.domain.policy import RunFacts, TemplateFacts
 from accord.engine.authority import Authority
 from accord.engine.ledger import Ledger
 from accord.ports import Journal
 
 KEPT: Final = 4096
-"""Runs whose facts are remembered; they never change."""
+"""Runs whose facts are remembered, which never change, and those whose labels are, until an event comes to them."""
 
 
 class Permission:
@@ -25,16 +27,21 @@ class Permission:
         self._ledger = ledger
         self._journal = journal
         self._known: dict[RunId, RunFacts] = {}
+        self._labels: dict[RunId, tuple[int, Labels]] = {}
+        """By the last event that they count."""
 
     async def require(self, principal: Principal, right: Right, run: RunId | None = None) -> None:
-        """Nothing where the principal may do this: to the run, or where none is named, or there is no such run, to the
-        orchestrator as a whole. To `run` a run anew is to run its template. Raises Forbidden (ACC654).
+        """Nothing where the principal may do this: to the run, with the labels of all that it holds, or where none is
+        named, or there is no such run, to the orchestrator as a whole. To `run` a run anew is to run its template.
+        Raises Forbidden (ACC654).
         """
         facts = await self._facts(run) if run is not None else None
         if facts is not None and right == "run":
             self._authority.require(principal, right, TemplateFacts(facts.template, facts.version))
+        elif facts is not None and run is not None:
+            self._authority.require(principal, right, facts, await self._labels_of(run))
         else:
-            self._authority.require(principal, right, facts)
+            self._authority.require(principal, right)
 
     def require_template(self, principal: Principal, right: Right, name: str, version: str) -> None:
         """Nothing where the principal may run, or publish, the template. Raises Forbidden (ACC654)."""
@@ -51,6 +58,26 @@ class Permission:
                 del self._known[next(iter(self._known))]
             known = self._known[run] = self._authority.run_of(started.template, started.by)
         return known
+
+    async def _labels_of(self, run: RunId) -> Labels:
+        """Of all that the run holds; they are not sought where the policy is what ships with Accord, which asks for
+        none.
+        """
+        if self._authority.policy.source.shipped:
+            return UNLABELLED
+        found = self._ledger.find(run)
+        if found is not None:
+            return all_labels(found)
+        head = await self._journal.head(StreamId(run))
+        known = self._labels.get(run)
+        if known is None or known[0] != head.sequence:
+            state, head = await self._ledger.read_quickly(run)
+            known = head.sequence, all_labels(state) if state is not None else UNLABELLED
+            self._labels.pop(run, None)
+            if len(self._labels) >= KEPT:
+                del self._labels[next(iter(self._labels))]
+            self._labels[run] = known
+        return known[1]
 
     async def _started(self, run: RunId) -> e.RunStarted | None:
         records = await self._journal.read(StreamId(run), limit=1)

@@ -219,6 +219,28 @@ async def test_who_may_not_any_more_when_the_result_comes_has_not_declassified(t
         assert not await events_of(stage, run.id, e.TaskDeclassified)
 
 
+@pytest.mark.parametrize("approved", [True, False])
+async def test_a_person_decides_and_an_agent_signs_what_is_taken_away(tmp_path: Path, *, approved: bool) -> None:
+    tasks = {
+        "release": {"approval": {"title": "May ${ input.name } be told?"}},
+        "redact": task(needs=["release"], declassify=DECLASSIFY, **reads("input.name")),
+    }
+    async with ruled(tmp_path / "p.cedar", ANY) as stage:
+        agent = await stage.enlist(working("high"))
+        run = await stage.start(tasks, GIVEN, **INPUT)
+        await stage.node.signal(run.id, {"approved": approved}, task=TaskId("release"), by="ann")
+        if approved:
+            await agent.answer(await agent.assigned(), "A.", declassifies=("internal", "personal"))
+        after = await stage.node.ended(run.id)
+        assert after.phase == ("completed" if approved else "failed")
+        assert task_labels(after, TaskId("redact")) == {"internal"}
+        assert len(await events_of(stage, run.id, e.TaskDeclassified)) == approved
+        [answer] = await events_of(stage, run.id, e.SignalReceived)
+        assert answer.by == "ann"
+        if approved:
+            assert task_labels(after, TaskId("release")) == set(SECRET), "whoever answers lowers nothing by it"
+
+
 @pytest.mark.abuse(
     "ASI02", at="gate", stride="elevation of privilege", case="nobody declassifies where no policy says so"
 )
