@@ -14,6 +14,8 @@ import pytest
 
 from accord.app import host, open_node
 from accord.cli import main
+from accord.client.connection import Connection
+from accord.client.remote import Remote
 from accord.domain.ids import AgentId
 from accord.domain.template import Template
 from accord.engine.node import Node
@@ -21,6 +23,8 @@ from accord.gateway.application import create_application
 from accord.sdk import Agent
 from accord.service import Question
 from accord.settings import Settings
+from accord.views.leaks import with_leaks
+from accord.views.planning import by_template, known_of
 
 AGENTS = """
 from accord.sdk import Agent
@@ -164,6 +168,15 @@ async def test_a_plan_over_http_tells_of_leaks_of_what_was_published_before(node
         both = [{**asked, "agent": f"spiffe://local/agent/{name}"} for name in ("low", "high")]
         decided = (await http.post("/v1/policy/decisions", json={"questions": both})).json()
         assert [one["allowed"] for one in decided] == [False, True]
+        transport = httpx.ASGITransport(app=gateway, client=("192.0.2.1", 1))
+        async with Connection("http://127.0.0.1", key.text, transport=transport) as connection:
+            there = Remote(connection)
+            known = await known_of(there)
+            found = by_template(known.templates.find("leaking"), {"name": "Ann"}, known)
+            assert found.plan.report.ok
+            far = await with_leaks(there, found, known, by="ann")
+            assert [one.message for one in far.plan.report.errors] == [leak["message"]]
+            assert await there.keys() == await node.keys()
         wrong = await http.post("/v1/policy/decisions", json={"questions": [{**both[0], "agent": "low"}]})
         assert wrong.status_code == 422
 
