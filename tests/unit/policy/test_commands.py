@@ -141,6 +141,40 @@ def test_explain_tells_what_would_turn_it(mine: str, capsys: pytest.CaptureFixtu
     assert "the principal's role operator" in out
 
 
+NAMES = """
+@id("agents-execute") permit (principal is Agent, action == Action::"execute", resource);
+@id("no-slow") forbid (principal == Agent::"spiffe://local/agent/slow", action == Action::"execute", resource);
+@id("operators-run") permit (principal in Role::"operator", action == Action::"run", resource is Template)
+when { principal.name == "ann" && ["audit", "review"].contains(resource.name) };
+"""
+
+
+def test_explain_tries_a_fact_with_what_the_policies_compare_it_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "names.cedar"
+    file.write_text(NAMES)
+    set_ = ("--policies", str(file))
+    work = ("--action", "execute", "--capability", "a.b@1", "--template", "t@1")
+    code, answer = told(capsys, "explain", *set_, *work, "--agent", "spiffe://local/agent/slow")
+    assert (code, answer["by"], answer["turned_by"]) == (1, ["no-slow"], [])
+    code, answer = told(capsys, "explain", *set_, *work, "--agent", "spiffe://local/agent/fast")
+    assert (code, answer["turned_by"]) == (0, ["the agent spiffe://local/agent/slow"])
+    start = ("--action", "run", "--role", "operator", "--template")
+    code, answer = told(capsys, "explain", *set_, *start, "other@1", "--principal", "ann")
+    assert (code, answer["turned_by"]) == (1, ["its name audit", "its name review"])
+    code, answer = told(capsys, "explain", *set_, *start, "audit@1", "--principal", "bob")
+    assert (code, answer["turned_by"]) == (1, ["the principal's name ann"])
+
+
+@pytest.mark.parametrize("words", [("show",), ("explain", "--action", "run", "--principal", "ann"), ("check",)])
+def test_no_server_is_asked_about_policies(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--server", "http://127.0.0.1:1", "policy", *words])
+    assert exited.value.code == 2
+    assert "ACC919" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("labels", "allowed"), [((), True), (("personal",), True), (("public",), False)])
 def test_explain_asks_with_the_labels_that_the_engine_asks_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], labels: tuple[str, ...], *, allowed: bool

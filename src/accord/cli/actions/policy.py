@@ -218,6 +218,7 @@ def show(shared: Shared, path: Path | None, *, schema: bool) -> int:
 
 
 def _source(shared: Shared, path: Path | None) -> PolicySource:
+    shared.here("policy")
     named = path or shared.settings().policies
     return shipped_source() if named is None else read_source(named)
 
