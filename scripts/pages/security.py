@@ -179,8 +179,8 @@ to report a hole in it.
 
 It is made of the marks of the tests (`@pytest.mark.abuse`): a control without a test cannot stand here, and a test
 whose control nobody has put in words does not pass either
-([decision 52](decisions/0052-abuse-cases-are-marked-tests.md)). Numbers in brackets count the tests of a case. What
-codes mean is in [error codes](reference/errors.md#messages-and-the-gate)."""
+([decision 52](decisions/0052-abuse-cases-are-marked-tests.md)). What codes mean is in
+[error codes](reference/errors.md#messages-and-the-gate)."""
 
 _ATTACKERS: Final = """## Who attacks, and what they have
 
@@ -285,18 +285,11 @@ def _risks(cases: Sequence[Case]) -> str:
 
 
 def _named(cases: Sequence[Case]) -> str:
-    """The cases by their names, each with the codes of its refusal, and how many tests show it."""
-    tests: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    """The cases by their names, each with the codes of its refusal."""
     codes: dict[str, set[str]] = defaultdict(set)
     for one in cases:
-        tests[one.case].add((one.file, one.test))
         codes[one.case].update(one.codes)
-    return "; ".join(
-        name
-        + (f" ({', '.join(sorted(codes[name]))})" if codes[name] else "")
-        + (f" [{len(of)}]" if len(of) > 1 else "")
-        for name, of in tests.items()
-    )
+    return "; ".join(f"{name} ({', '.join(sorted(of))})" if of else name for name, of in codes.items())
 
 
 def _tests(cases: Sequence[Case]) -> str:

@@ -172,6 +172,48 @@ def test_a_report_is_written_with_its_charts_and_statement(call: Call, here: Pat
     assert "report and charts: rep" in ran.err
 
 
+TOLD = """
+accord: template/1
+name: tiny.told
+version: 1.0.0
+input: {type: object, required: [who], properties: {who: {type: string}}}
+tasks:
+  doubled: {uses: tiny.double@^1, with: {number: 21}}
+output: {markdown: "# Of ${ input.who }", doubled: "${ tasks.doubled.output }"}
+"""
+
+
+def test_the_report_of_a_run_goes_with_its_documents(call: Call, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_ENCRYPT_PAYLOADS", "true")
+    (here / "told.yaml").write_text(TOLD)
+    kept, gone = (
+        Path(with_agents(call, "run", "told.yaml", "--set", f"who={who}", "--json").document["reports"])
+        for who in ("Emil", "Erika")
+    )
+    assert "Erika" in (gone / "report.md").read_text()
+    erased = call("runs", "erase", "last", "--yes")
+    assert erased.code == 0, erased.err
+    assert str(gone) in erased.err
+    assert "--output" in erased.err
+    assert not gone.exists()
+    assert "Emil" in (kept / "report.md").read_text()
+    assert ", paused" not in call("runs", "show", "last").out
+    assert call("runs", "erase", "last", "--yes", "--json").document == {"erased": [gone.name], "removed": []}
+
+
+def test_a_report_that_cannot_be_removed_is_told(call: Call, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_ENCRYPT_PAYLOADS", "true")
+    (here / "told.yaml").write_text(TOLD)
+    folder = Path(with_agents(call, "run", "told.yaml", "--set", "who=Erika", "--json").document["reports"])
+    folder.rename(here / "elsewhere")
+    folder.symlink_to(here / "elsewhere")
+    refused = call("runs", "erase", "last", "--yes")
+    assert refused.code == 2
+    assert "can be read no more" in refused.out
+    assert "ACC914" in refused.err
+    assert (here / "elsewhere" / "report.md").exists()
+
+
 def test_a_run_that_fails_exits_with_1_and_says_why(call: Call) -> None:
     ran = with_agents(call, "run", "sum.yaml", "--set", "fails=true")
     assert ran.code == 1

@@ -212,11 +212,13 @@ def between(begin: datetime | None, end: datetime | None) -> str:
 
 
 def worked(run: Run) -> str:
-    """How long a run took, or has been at it; what it was paused is told apart: `4.1 s, paused 2 min 0 s`."""
+    """How long a run took, or has been at it; what it was paused is told apart: `4.1 s, paused 2 min 0 s`. Of one that
+    was erased it is not: up to the erasure it only rested, as one that has ended.
+    """
     now = run.updated_at if run.ended else datetime.now(UTC)
     rest = run.rest(now).total_seconds()
     took = duration(max((now - run.started.at).total_seconds() - rest, 0))
-    return f"{took}, paused {duration(rest)}" if rest > 0 else took
+    return f"{took}, paused {duration(rest)}" if rest > 0 and run.erased is None else took
 
 
 def attempt_words(state: TaskState, number: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from textwrap import indent
@@ -36,6 +37,29 @@ def markdown_of(result: Result) -> str | None:
     output = result.output
     text = output.get("markdown") if isinstance(output, dict) else None
     return text if isinstance(text, str) else None
+
+
+def reports_at(home: Path) -> Path:
+    """The folder of a home with a folder for the report of each run."""
+    return home / "reports"
+
+
+def removed_reports(home: Path, runs: Collection[str]) -> Iterator[Path]:
+    """Remove the folders with the reports of these runs in the home; gives each once it is gone.
+
+    Raises:
+        BadInput: ACC914, one cannot be removed.
+    """
+    reports = reports_at(home)
+    # Only what is found here is removed: names of runs may come from a server.
+    for folder in sorted(reports.iterdir()) if reports.is_dir() else []:
+        if folder.name in runs:
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                text = f"{folder}: the report cannot be removed: {error.strerror or error}"
+                raise usage("ACC914", text, "remove it yourself, or erase the run again") from error
+            yield folder
 
 
 def written(result: Result, folder: Path) -> Result:

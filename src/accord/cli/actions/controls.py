@@ -25,6 +25,7 @@ from accord.cli.hosting import hosted_agents
 from accord.cli.inputs import changes, read_value
 from accord.cli.options import Shared
 from accord.cli.output import Screen, counted
+from accord.cli.result import removed_reports
 from accord.cli.session import carry_out, opened, who
 from accord.cli.watching import how_to_answer
 from accord.domain import command as c
@@ -33,7 +34,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import Scope
 from accord.engine.node import Node
-from accord.errors import AccordError, NotFound, TransitionRefused
+from accord.errors import AccordError, NotFound, Problems, TransitionRefused
 from accord.ports import OPEN, RunQuery
 from accord.service import Fork, RunCommand, Service
 from accord.views.result import Result, result_of
@@ -189,8 +190,15 @@ def erase(shared: Shared, reference: str, reason: str, *, sure: bool) -> None:
                 hint = "nobody can take it back; say so with --yes"
                 raise usage("ACC879", f"the documents of {run} would be unreadable for good", hint)
             erased = await service.erase(run, by=who(), reason=reason)
+        gone: list[str] = []
+        problems = Problems()
+        problems.attempt(lambda: gone.extend(str(each) for each in removed_reports(shared.settings().home, erased)))
         told = f"The documents of {counted(len(erased), 'run')} can be read no more"
-        _say(screen, {"erased": erased}, f"{told}: keys in older backups have to go as well")
+        _say(screen, {"erased": erased, "removed": gone}, f"{told}: keys in older backups have to go as well")
+        for folder in gone:
+            screen.note(f"removed with its report: {folder}")
+        screen.note("Copies elsewhere stay: what was exported, and files of --output and --reports.")
+        problems.refuse()
         return DONE
 
     carry_out(shared, work)

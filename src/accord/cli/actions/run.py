@@ -13,7 +13,15 @@ from accord.cli.choosing import Asked, choose, prepared
 from accord.cli.driving import carried_on
 from accord.cli.options import Shared
 from accord.cli.output import Screen
-from accord.cli.result import code_of, show_result, unwritable_file, unwritable_folder, write_output, written
+from accord.cli.result import (
+    code_of,
+    reports_at,
+    show_result,
+    unwritable_file,
+    unwritable_folder,
+    write_output,
+    written,
+)
 from accord.cli.session import carry_out, staffed, who
 from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
@@ -114,7 +122,7 @@ def tell_how_to_resume(run: RunId, shared: Shared, screen: Screen) -> None:
 
 def finish(result: Result, state: Run, job: Job, shared: Shared, screen: Screen) -> int:
     """Write and show the result of a run that has ended; returns the exit code."""
-    folder = job.reports or shared.settings().home / "reports" / state.id
+    folder = job.reports or reports_at(shared.settings().home) / state.id
     problems = Problems()
     kept = problems.attempt(lambda: written(result, folder)) or result
     if job.output is not None and result.state == "completed":
