@@ -30,6 +30,7 @@ from accord.domain.payloads import (
     encode_payload,
 )
 from accord.domain.signature import BATCHED, attach, parse_statement, signing_input, statement_digest
+from accord.domain.succession import succession_claims
 from accord.errors import ContractViolation, Place, Problem, kind_of
 from accord.gateway.problems import MEDIA_TYPE, details, status_of
 from accord.gateway.session import Reply
@@ -393,6 +394,12 @@ def delegation() -> list[Step]:
     ]
 
 
+def succession() -> list[Step]:
+    """Another key takes the place of the orchestrator's."""
+    told = ORCHESTRATOR_KEY.signed(succession_claims("local", ORCHESTRATOR_SHORT_KEY.public, NOW))
+    return [said("This key takes the place of the one that has signed.", ORCHESTRATOR_KEY, "notice", told, "instance")]
+
+
 SCENES: dict[str, tuple[str, Callable[[], list[Step]]]] = {
     "enrolment": ("The first connection: challenge, proof with key and token, welcome", enrolment),
     "handshake": ("A later connection, and one that is refused", handshake),
@@ -406,6 +413,7 @@ SCENES: dict[str, tuple[str, Callable[[], list[Step]]]] = {
     "fetch": ("A large input: reference, bytes, the rest of them", fetch),
     "batch": ("Three assignments under one signature", batched),
     "delegation": ("Keys that sign for others: delegations, and what is signed under them", delegation),
+    "succession": ("The orchestrator's key gets a successor", succession),
 }
 """Each scene by the name of its file."""
 

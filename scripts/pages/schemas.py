@@ -68,7 +68,7 @@ _NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("welcome",): ("pld", "ins"),
     ("upload", "fetch"): _OF,
     ("accept",): _ABOUT,
-    ("delegate",): ("dlg",),
+    ("delegate", "succeed"): ("dlg",),
     ("progress", "cancel"): (*_ABOUT, "pld"),
     ("assign", "result", "failure"): (*_OF, "pld"),
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from accord.domain.succession import LINKS_MAX
 from accord.gateway.session import Reply
 
 _STATEMENT: dict[str, Any] = {
@@ -68,6 +69,17 @@ def event_schema() -> dict[str, Any]:
                     "ok": {"const": True},
                     "statement": {"$ref": "#/$defs/statement"},
                     "payload": {"$ref": "#/$defs/payload"},
+                    "successions": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": LINKS_MAX,
+                        "items": {
+                            "type": "object",
+                            "properties": {"jwk": {"type": "object"}, "statement": {"$ref": "#/$defs/statement"}},
+                            "required": ["jwk", "statement"],
+                            "additionalProperties": False,
+                        },
+                    },
                 },
                 "required": ["ok", "statement", "payload"],
                 "additionalProperties": False,

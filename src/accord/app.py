@@ -16,16 +16,18 @@ from accord.addresses import BusAddress, kept_in
 from accord.blobs.files import FileBlobStore
 from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import registry_id
+from accord.domain.agent import orchestrator_id, registry_id
 from accord.domain.delegation import OF_AGENTS, OF_ORCHESTRATORS
 from accord.domain.diagnosis import DIAGNOSTICIAN
-from accord.domain.ids import AgentId, KeyId
+from accord.domain.ids import KeyId
 from accord.domain.signature import PublicKey
+from accord.domain.succession import Link
 from accord.domain.system import REGISTRY
 from accord.engine.names import process_name, strangers
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
+from accord.engine.successions import Successions
 from accord.errors import BadInput, KeyUnusable, NotFound
 from accord.keys.named import key_of
 from accord.keys.opening import open_keys, wrapper_of
@@ -68,7 +70,9 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
         keys = await stack.enter_async_context(open_keys(settings.custody))
         key = await _own_key(keys, journal, shared=settings.store is not None)
         await _refuse_strangers(journal, [key.kid, *await keys.replaced()], SystemClock().now())
-        bus = await stack.enter_async_context(open_bus(settings, [key]))
+        successions = Successions(journal, settings.organisation, key, keys)
+        await successions.follow()
+        bus = await stack.enter_async_context(open_bus(settings, [key], successions.chain()))
         from accord.policy.live import open_policy  # noqa: PLC0415 - Cedar takes a while to import
 
         policy = await open_policy(settings.policies)
@@ -83,7 +87,7 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
             wrapper=wrapper_of(settings.custody, keys),
         )
         identity = Identity(
-            id=AgentId(f"spiffe://{settings.organisation}/orchestrator/main"),
+            id=orchestrator_id(settings.organisation),
             organisation=settings.organisation,
             key=key,
             owner=process_name(key.kid, os.getpid(), secrets.token_hex(4)),
@@ -159,21 +163,27 @@ def database_of(settings: Settings) -> StoreAddress:
 
 
 @asynccontextmanager
-async def open_bus(settings: Settings, keys: Sequence[PublicKey] = ()) -> AsyncIterator[Carrier]:
-    """The bus that the settings name, else one in this process's memory; agents there are told these keys of ours."""
+async def open_bus(
+    settings: Settings, keys: Sequence[PublicKey] = (), links: Sequence[Link] = ()
+) -> AsyncIterator[Carrier]:
+    """The bus that the settings name, else one in this process's memory; agents there are told these keys of ours, and
+    the successions that lead to them.
+    """
     address = bus_of(settings)
-    async with MemoryBus() if address is None else _on(address, settings.organisation, keys) as bus:
+    async with MemoryBus() if address is None else _on(address, settings.organisation, keys, links) as bus:
         yield bus
 
 
-def _on(address: BusAddress, organisation: str, keys: Sequence[PublicKey]) -> AbstractAsyncContextManager[Carrier]:
+def _on(
+    address: BusAddress, organisation: str, keys: Sequence[PublicKey], links: Sequence[Link]
+) -> AbstractAsyncContextManager[Carrier]:
     if address.kind == "redis":
         from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
 
-        return RedisBus.open(address, organisation, keys=keys)
+        return RedisBus.open(address, organisation, keys=keys, links=links)
     from accord.bus.nats import NatsBus  # noqa: PLC0415 - as above
 
-    return NatsBus.open(address, organisation, keys=keys)
+    return NatsBus.open(address, organisation, keys=keys, links=links)
 
 
 def bus_of(settings: Settings) -> BusAddress | None:
@@ -224,7 +234,7 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
         MessageRefused: a card is refused, for example a changed contract under an old version.
     """
     ports, identity = node.parts.ports, node.parts.identity
-    trust = {identity.key.kid: identity.key}
+    trust = node.parts.successions.keys(ports.clock.now())
     how = node.parts.delegates.how
     options = WorkerOptions(
         registry=registry_id(identity.organisation),

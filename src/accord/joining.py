@@ -22,10 +22,11 @@ from accord.addresses import BusAddress
 from accord.bus.socketio import SILENT, Member, SocketBus, Watch
 from accord.bus.uploads import HttpPayloads
 from accord.custody import Custody
-from accord.domain.agent import registry_id
+from accord.domain.agent import orchestrator_id, registry_id
 from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
 from accord.domain.ids import InstanceId, KeyId
 from accord.domain.signature import PublicKey
+from accord.domain.succession import heirs
 from accord.errors import BadInput, BusUnavailable, KeyUnusable, MessageRefused, NotFound, Problem, Refused
 from accord.keys.named import key_of
 from accord.keys.opening import open_keys
@@ -179,7 +180,7 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
         delegating=station.delegating,
     )
     async with _opened(address, agent) as bus:
-        told = await _orchestrators(bus, believed, station.watch)
+        told = await _orchestrators(bus, believed, agent.organisation, station.watch)
         _refuse_strangers(destination.trusted, trust.of(str(address)), told)
         trust.keep(str(address), {*believed, *told})
         worker = Worker(agent, _key(keys, name, told), bus, SystemClock(), told, options)
@@ -206,17 +207,23 @@ async def _known(keys: KeyStore, name: str, agent: Agent) -> None:
         raise BadInput.of("ACC798", f"{agent.name} has no key here, and no bus enrols one", hint=hint) from error
 
 
-async def _orchestrators(bus: NatsBus | RedisBus, believed: frozenset[KeyId], watch: Watch) -> dict[KeyId, PublicKey]:
-    """The keys of the orchestrators that are believed, as soon as one tells them. Raises MessageRefused."""
+async def _orchestrators(
+    bus: NatsBus | RedisBus, believed: frozenset[KeyId], organisation: str, watch: Watch
+) -> dict[KeyId, PublicKey]:
+    """The keys of the orchestrators that are believed, and those that have taken their place, as soon as one tells
+    them. Raises MessageRefused.
+    """
     while True:
         try:
-            told = {key.kid: key for key in await bus.orchestrators()}
+            keys, links = await bus.orchestrators()
         except BusUnavailable as error:
             watch.lost(error.problems[0].message)
             await asyncio.sleep(ASKED_AGAIN_AFTER_S)
             continue
         watch.joined()
-        found = {kid: key for kid, key in told.items() if kid in believed}
+        told = {key.kid: key for key in keys}
+        found = heirs(links, believed, orchestrator_id(organisation))
+        found |= {kid: key for kid, key in told.items() if kid in believed}
         if not found:
             named = ", ".join(told)
             raise MessageRefused.of(

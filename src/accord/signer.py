@@ -44,7 +44,7 @@ SLOW_S: Final = 5.0
 
 DRAIN_WITHIN_S: Final = 5.0
 LINGERS: Final = timedelta(days=1)
-_SHOWN: Final[frozenset[Kind]] = frozenset(("assign", "delegate"))
+_SHOWN: Final[frozenset[Kind]] = frozenset(("assign", "delegate", "succeed"))
 _CREDENTIALS: Final = struct.Struct("3i")
 
 

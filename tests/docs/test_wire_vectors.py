@@ -139,7 +139,7 @@ def test_the_schema_of_claims_knows_what_a_kind_needs(kind: str) -> None:
     needed = {name for name in claims if violations("claims", {k: v for k, v in claims.items() if k != name})}
     about = {"run", "tsk", "att", "lea"}
     expected = {"iss", "aud", "jti", "iat", "exp", "knd"} | {
-        "delegate": {"dlg"},
+        "delegate": {"dlg"}, "succeed": {"dlg"},
         "connect": {"pld"}, "card": {"pld"}, "heartbeat": {"pld"}, "ack": {"pld"}, "reject": {"pld"},
         "welcome": {"pld", "ins"}, "upload": {*about, "cap", "ctr"}, "fetch": {*about, "cap", "ctr"},
         "accept": about, "progress": {*about, "pld"}, "cancel": {*about, "pld"},

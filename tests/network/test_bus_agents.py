@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from accord.app import open_node
 from accord.custody import Custody
 from accord.domain.ids import KeyId
 from accord.domain.system import INCIDENTS
+from accord.engine.node import Node
 from accord.errors import BadInput, MessageRefused
 from accord.joining import Destination, Station, join
 from accord.keys.opening import open_keys
@@ -109,6 +111,32 @@ async def test_an_agent_at_the_bus_does_its_work(place: Place, tmp_path: Path) -
             async with join([hello], place.destination("somebody"), place.station):
                 pass  # and that does not hide that somebody else was named
         assert await parts.ports.journal.read(INCIDENTS) == []
+
+
+async def test_the_orchestrators_key_is_rotated_and_nobody_notices(place: Place, tmp_path: Path) -> None:
+    public, first = await place.make_key(), ""
+    (tmp_path / "hello.yaml").write_text(HELLO)
+    source = read_source(tmp_path / "hello.yaml")
+
+    async def work(node: Node) -> None:
+        await node.present(hello.id)
+        started = await node.start_run(await node.publish(source.template, source.data), {})
+        assert (await node.ended(started.id)).phase == "completed"
+
+    async with asyncio.timeout(60), AsyncExitStack() as stack:
+        for number in range(2):
+            async with open_node(place.settings) as node:
+                if not number:
+                    first = node.parts.identity.key.kid
+                    await node.parts.enrolment.enrol(hello.id, public, by="test", now=node.parts.ports.clock.now())
+                    await stack.enter_async_context(join([hello], place.destination(first), place.station))
+                await work(node)
+                await node.rotate_key("orchestrator", timedelta(hours=1), by="test")
+                assert await node.parts.ports.journal.read(INCIDENTS) == []
+        await stack.aclose()
+        async with open_node(place.settings) as node, join([hello], place.destination(), place.station):
+            assert node.parts.identity.key.kid != first
+            await work(node)  # and one that was away comes back
 
 
 async def test_an_agent_believes_nobody_whom_it_was_not_told(place: Place) -> None:

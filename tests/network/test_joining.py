@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from accord.app import open_node
 from accord.custody import Custody
 from accord.domain.event import AttemptExpired
 from accord.domain.ids import InstanceId, KeyId, TaskId
 from accord.domain.message import Message
+from accord.domain.system import INCIDENTS
 from accord.engine.departures import Belongings
 from accord.errors import AccordError, BadInput, MessageRefused
 from accord.gateway.agents import AgentSockets
 from accord.joining import Destination, Station, join
 from accord.ports import agent_subject
 from accord.sdk import Agent
+from accord.settings import Settings
 
 from .conftest import Places, Site, serving_at
 from .proxy import Proxy
@@ -529,3 +532,43 @@ async def test_what_has_begun_is_not_given_back_though_it_came_twice(
         assert (await site.node.ended(run.id)).phase == "completed"
     depth = await site.node.parts.ports.bus.depth(agent_subject(one.agent.id))
     assert (one.greeted, two.greeted, depth) == (["Ada"], [], 0)
+
+
+# -- another key -------------------------------------------------------------------------------------------------
+
+
+async def test_the_orchestrators_key_is_rotated_and_nobody_notices(tmp_path: Path, greet: Path) -> None:
+    greeter = Greeter()
+    async with AsyncExitStack() as stack:
+        places = Places(tmp_path, stack)
+        async with serving_at(tmp_path / "server") as site:
+            port, first = site.port, site.node.parts.identity.key.kid
+            outstanding = await site.token("late")
+            await places.join(greeter.agent, site.url, token=await site.token("hello"))
+            assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+            await site.node.rotate_key("orchestrator", timedelta(hours=1), by="test")
+            assert (await site.run(greet, {"name": "Eve"})).phase == "completed"
+        async with serving_at(tmp_path / "server", port) as site:
+            assert site.node.parts.identity.key.kid != first
+            assert (await site.run(greet, {"name": "Bob"})).phase == "completed"
+            late = Greeter("late")
+            await places.join(late.agent, site.url, token=outstanding, home="late")  # its token names the first key
+            await site.node.present(late.agent.id)
+            assert await site.node.parts.ports.journal.read(INCIDENTS) == []
+    assert greeter.greeted == ["Ada", "Eve", "Bob"]
+
+
+async def test_who_was_away_follows_what_has_succeeded_and_keeps_it(tmp_path: Path, greet: Path) -> None:
+    async with serving_at(tmp_path / "server") as site, AsyncExitStack() as stack:
+        port, token = site.port, await site.token("hello")
+        await Places(tmp_path, stack).join(Greeter().agent, site.url, token=token)
+    async with open_node(Settings(home=tmp_path / "server")) as node:
+        await node.rotate_key("orchestrator", timedelta(hours=1), by="test")
+    async with serving_at(tmp_path / "server", port) as site, AsyncExitStack() as stack:
+        await Places(tmp_path, stack).join(Greeter().agent, site.url)
+        assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+        assert site.node.parts.identity.key.kid in (tmp_path / "agent" / "trusted.json").read_text()
+    async with serving_at(tmp_path / "another", port) as site, AsyncExitStack() as stack:
+        with pytest.raises(MessageRefused) as refused:
+            await Places(tmp_path, stack).join(Greeter().agent, site.url)
+        assert codes(refused) == ["ACC771"]

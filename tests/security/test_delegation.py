@@ -24,6 +24,7 @@ from accord.domain.delegation import (
 from accord.domain.ids import KeyId
 from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims, payload_ref
 from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
+from accord.engine.enrolment import Terms
 from accord.engine.gate import Authentic
 from accord.engine.rounds import Delegation
 from accord.errors import KeysUnavailable, MessageRefused
@@ -274,8 +275,7 @@ async def test_no_longer_than_the_settings_say(stage: Stage, lifetime: timedelta
 async def test_it_does_not_outlive_a_key_that_has_a_successor(stage: Stage) -> None:
     agent = await stage.enlist(working())
     new = await stage.keys.create("new")
-    until = NOON + timedelta(minutes=5)
-    await stage.parts.enrolment.succeed(agent.key.kid, new, until=until, by="test", now=NOON)
+    await stage.parts.enrolment.succeed(agent.key.kid, new, Terms(timedelta(minutes=5), None), by="test", now=NOON)
     await delegated(agent, told=False)
     assert await stage.codes() == ["ACC356"]
 

@@ -21,6 +21,7 @@ from accord.addresses import BusAddress
 from accord.domain.ids import AgentId
 from accord.domain.message import Message
 from accord.domain.signature import PublicKey
+from accord.domain.succession import Link
 from accord.errors import BadInput, BusUnavailable, KeyUnusable
 from accord.nats.connection import Connection, Outgoing
 from accord.nats.delivery import ACKNOWLEDGE, ATTEMPTS, STATEMENT, SUBJECT, NatsDelivery, headers_of
@@ -30,6 +31,9 @@ from accord.nats.queue import Custody, QueueInbox
 from accord.nats.streams import Limits, prepare, prepare_queue
 from accord.nats.subjects import Queue, Subjects
 from accord.ports import DeadLetter, Inbox, Parcel, is_notice
+
+SUCCESSIONS: Final = "Accord-Successions"
+"""The header in which orchestrators tell whose place their keys have taken."""
 
 logger = logging.getLogger("accord.bus")
 
@@ -54,6 +58,7 @@ class NatsBus:
         self._numbers = count()
         self._handing_over: dict[str, asyncio.Future[None]] = {}
         self._keys = b"[]"
+        self._links = b"[]"
 
     @classmethod
     @asynccontextmanager
@@ -65,9 +70,10 @@ class NatsBus:
         agent: AgentId | None = None,
         limits: Limits | None = None,
         keys: Sequence[PublicKey] = (),
+        links: Sequence[Link] = (),
     ) -> AsyncIterator[Self]:
         """The bus in the namespace of the address, which is the organisation's where it names none; as the agent that
-        is named, else as an orchestrator, which tells agents that ask for them these keys.
+        is named, else as an orchestrator, which tells agents that ask for them these keys, and the successions to them.
 
         Raises BusUnavailable, BadInput.
         """
@@ -79,6 +85,7 @@ class NatsBus:
             if not opened:
                 opened.append(cls(connection, subjects, limits))
                 opened[0]._keys = msgspec.json.encode([key.to_jwk() for key in keys])
+                opened[0]._links = msgspec.json.encode(links)
             await opened[0]._renew()
 
         name = f"accord {agent or 'orchestrator'}"
@@ -159,16 +166,17 @@ class NatsBus:
             raise self._connection.away(error) from error
         return found
 
-    async def orchestrators(self) -> list[PublicKey]:
-        """The keys that an orchestrator tells: each is believed by its thumbprint, or not at all.
+    async def orchestrators(self) -> tuple[list[PublicKey], list[Link]]:
+        """The keys that an orchestrator tells: each is believed by its thumbprint, or by the successions that lead to
+        it, or not at all.
 
         Raises BusUnavailable where none answers.
         """
-        told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
 
         async def hear(found: Msg) -> None:
             if not told.done():
-                told.set_result(found.data)
+                told.set_result(found)
 
         client = self._connection.client
         subscription = await client.subscribe(self._subjects.keys_told, cb=hear)
@@ -176,7 +184,10 @@ class NatsBus:
             await client.flush()
             await self._connection.tell(self._subjects.keys_asked)
             async with asyncio.timeout(KEYS_WITHIN_S):
-                return [PublicKey.from_jwk(one) for one in msgspec.json.decode(await told, type=list[dict[str, str]])]
+                found = await told
+            keys = msgspec.json.decode(found.data, type=list[dict[str, str]])
+            links = msgspec.json.decode((found.headers or {}).get(SUCCESSIONS, "[]"), type=list[Link])
+            return [PublicKey.from_jwk(one) for one in keys], links
         except (TimeoutError, msgspec.DecodeError, KeyUnusable) as error:
             raise self._connection.away(f"no orchestrator tells its keys: {str(error) or 'none answers'}") from error
         finally:
@@ -242,7 +253,7 @@ class NatsBus:
 
     async def _tell_keys(self, _: Msg) -> None:
         with suppress(BusUnavailable):  # they are asked for again
-            await self._connection.tell(self._subjects.keys_told, self._keys)
+            await self._connection.tell(self._subjects.keys_told, self._keys, {SUCCESSIONS: self._links.decode()})
 
     async def _bury(self, queue: Queue, delivery: NatsDelivery) -> None:
         """Put a dead letter aside, and only then out of its queue: it may be put aside twice, and is never lost."""

@@ -19,6 +19,7 @@ from accord.addresses import BusAddress
 from accord.bus.memory import MemoryBus
 from accord.domain.message import Message
 from accord.domain.signature import PublicKey
+from accord.domain.succession import Link
 from accord.errors import BusUnavailable, Overloaded, Refused
 from accord.ports import DELIVERIES_MAX, DeadLetter, Delivery, Inbox, Parcel, is_notice
 from accord.redis.channels import BACKOFF_FIRST_S, BACKOFF_MAX_S, Channels
@@ -60,12 +61,18 @@ class RedisBus:
     """Carries messages between processes by a Redis server, version 6.2 or newer; what that loses costs a retry."""
 
     def __init__(
-        self, address: BusAddress, organisation: str, tuning: RedisTuning, keys: Sequence[PublicKey] = ()
+        self,
+        address: BusAddress,
+        organisation: str,
+        tuning: RedisTuning,
+        keys: Sequence[PublicKey] = (),
+        links: Sequence[Link] = (),
     ) -> None:
         self.prefix = prefix_of(address.option("namespace") or organisation)
         self.tuning = tuning
         self._address = address
         self._keys = keys
+        self._links = msgspec.json.encode(links)
         self._name = secrets.token_hex(8)
         connect = partial(new_connection, address)
         self.line = Line(address, connect)
@@ -85,14 +92,16 @@ class RedisBus:
         tuning: RedisTuning = DEFAULT_TUNING,
         *,
         keys: Sequence[PublicKey] = (),
+        links: Sequence[Link] = (),
     ) -> AsyncIterator[RedisBus]:
-        """The bus of an organisation on the server at this address; agents there are told these keys of ours.
+        """The bus of an organisation on the server at this address; agents there are told these keys of ours, and the
+        successions to them.
 
         Raises BusUnavailable, and BadInput ACC860.
         """
         if address.encrypted:
             address.tls.context()  # what cannot be used is told at once, and not as a server that cannot be reached
-        bus = cls(address, organisation, tuning, keys)
+        bus = cls(address, organisation, tuning, keys, links)
         async with AsyncExitStack() as opened:
             await opened.enter_async_context(bus.line)
             await opened.enter_async_context(bus._channels)
@@ -144,15 +153,17 @@ class RedisBus:
         found = await self.line.ask("dead", self.prefix, "", limit) if limit > 0 else ()
         return [_dead_letter(_fields(entry[1])) for entry in found]
 
-    async def orchestrators(self) -> list[PublicKey]:
-        """The keys that orchestrators tell: each is believed by its thumbprint, or not at all.
+    async def orchestrators(self) -> tuple[list[PublicKey], list[Link]]:
+        """The keys that orchestrators tell: each is believed by its thumbprint, or by the successions that lead to it,
+        or not at all. Of several chains the longest counts: the others are its beginning.
 
         Raises BusUnavailable where none does.
         """
-        told = await self.line.ask("orchestrators", self.prefix, "")
+        told, chains = await self.line.ask("orchestrators", self.prefix, "")
         if not told:
             raise BusUnavailable.of("ACC744", f"the bus {self._address}: no orchestrator tells its keys there")
-        return [PublicKey.from_jwk(msgspec.json.decode(one, type=dict[str, str])) for one in told]
+        links = max((msgspec.json.decode(one, type=list[Link]) for one in chains), key=len, default=[])
+        return [PublicKey.from_jwk(msgspec.json.decode(one, type=dict[str, str])) for one in told], links
 
     @asynccontextmanager
     async def _listener(self, subject: str) -> AsyncIterator[Inbox]:
@@ -210,7 +221,7 @@ class RedisBus:
 
     def _announce(self) -> Iterable[asyncio.Future[Any]]:
         if self._keys:
-            told = [text for key in self._keys for text in (key.kid, msgspec.json.encode(key.to_jwk()))]
+            told = [text for key in self._keys for text in (key.kid, msgspec.json.encode(key.to_jwk()), self._links)]
             yield self.line.ask("announce", self.prefix, "", TOLD_FOR_S, *told)
 
     def _tend(self) -> Iterable[asyncio.Future[Any]]:

@@ -23,7 +23,7 @@ import socketio
 import socketio.exceptions
 
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import registry_id
+from accord.domain.agent import orchestrator_id, registry_id
 from accord.domain.handshake import (
     ConnectPayload,
     WelcomePayload,
@@ -34,6 +34,7 @@ from accord.domain.ids import AgentId, Digest, InstanceId, KeyId
 from accord.domain.message import Message, encode_claims
 from accord.domain.payloads import encode_payload
 from accord.domain.signature import PublicKey, parse_statement, statement_digest
+from accord.domain.succession import Link, heirs, refusal
 from accord.errors import AccordError, KeyUnusable, MessageRefused, Overloaded, Problem
 from accord.ports import Clock, Delivery, Inbox, KeyStore, Parcel, agent_subject, is_notice, notice_subject
 from accord.statements import Draft, Signer
@@ -275,7 +276,10 @@ class SocketBus:
     def _welcomed(self, answer: dict[str, Any], sent: Message, nonce: str) -> WelcomePayload:
         message = _message(answer.get("statement"), answer.get("payload"))
         trusted = {*self._member.trusted, *self.trust}
-        return welcomed(message, sent, self._member.agent, nonce, trusted, self._clock.now())
+        found = heirs(_links(answer), trusted, orchestrator_id(self._member.organisation))
+        welcome = welcomed(message, sent, self._member.agent, nonce, {*trusted, *found}, self._clock.now())
+        self.trust.update(found)
+        return welcome
 
     async def _proof(self, nonce: str) -> Message:
         member = self._member
@@ -453,6 +457,14 @@ def _message(statement: object = None, payload: object = None) -> Message:
         statement.encode("utf-8", "surrogatepass") if isinstance(statement, str) else b"",
         payload if isinstance(payload, bytes) else b"",
     )
+
+
+def _links(answer: dict[str, Any]) -> tuple[Link, ...]:
+    """The successions of the orchestrator's keys that came along; a server of an older version knows of none."""
+    try:
+        return msgspec.convert(answer.get("successions", ()), tuple[Link, ...])
+    except msgspec.ValidationError as error:
+        raise refusal("ACC668", "", str(error)) from None
 
 
 def _problems(answer: dict[str, Any]) -> tuple[Problem, ...]:

@@ -157,6 +157,16 @@ def agent_of_key(name: str, organisation: str) -> AgentId:
     return agent_id(organisation, agent)
 
 
+def orchestrator_id(organisation: str) -> AgentId:
+    """The id of an organisation's orchestrator."""
+    return AgentId(f"spiffe://{organisation}/orchestrator/main")
+
+
+def organisation_of(agent: AgentId) -> str:
+    """Whose agent, or orchestrator, this is."""
+    return agent.removeprefix("spiffe://").partition("/")[0]
+
+
 def registry_id(organisation: str) -> AgentId:
     """The recipient of an organisation's cards and heartbeats."""
     return AgentId(f"spiffe://{organisation}/registry")

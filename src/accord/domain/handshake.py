@@ -10,7 +10,7 @@ whose key is not known yet sends it along, with an enrolment token.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
@@ -112,8 +112,7 @@ def proven(
 
 
 def welcomed(
-    message: Message, sent: Message, agent: AgentId, nonce: str, trusted: Mapping[KeyId, PublicKey] | Iterable[KeyId],
-    now: datetime,
+    message: Message, sent: Message, agent: AgentId, nonce: str, trusted: Collection[KeyId], now: datetime,
 ) -> WelcomePayload:  # fmt: skip
     """What the orchestrator answers to `sent`, once it is sure that one of the trusted keys has signed it.
 

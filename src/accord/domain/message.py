@@ -24,11 +24,12 @@ from accord.errors import MessageRefused, Place, Problem
 Kind = Literal[
     "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
     "welcome", "assign", "cancel", "call", "ack", "reject",
-    "holdings", "delegate",
+    "holdings", "delegate", "succeed",
     "checkpoint", "bundle",
 ]  # fmt: skip
 """What a message is: the first line goes from agent to orchestrator, the second back; `holdings` goes between the
-processes of an orchestrator, `delegate` both ways; the last line goes to whoever asks what an orchestrator stands for.
+processes of an orchestrator, `delegate` both ways, `succeed` to agents; the last line goes to whoever asks what an
+orchestrator stands for.
 """
 
 STATEMENT_MAX_BYTES: Final = 2047
@@ -191,7 +192,7 @@ class PayloadRef(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
 
 
 class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The key that a statement of kind `delegate` lets sign, and what."""
+    """The key that a statement of kind `delegate` or `succeed` lets sign, and what."""
 
     jwk: Annotated[dict[str, str], msgspec.Meta(max_length=8)]
     """The public JWK."""
@@ -233,7 +234,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     trace: _TEXT | None = msgspec.field(name="trp", default=None)
     """W3C traceparent. Only its length is checked: tracing never decides about a message."""
     grant: Grant | None = msgspec.field(name="dlg", default=None)
-    """Of a `delegate` alone: see `delegation`."""
+    """Of a `delegate` or `succeed` alone: see `delegation` and `succession`."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

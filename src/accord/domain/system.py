@@ -24,6 +24,7 @@ INCIDENTS = StreamId("sys:incidents")
 ACCESS = StreamId("sys:access")
 POLICIES = StreamId("sys:policies")
 WEBHOOKS = StreamId("sys:webhooks")
+SUCCESSIONS = StreamId("sys:successions")
 CHECKPOINTS = StreamId("sys:checkpoints")
 
 ANCHORED = (REGISTRY, TEMPLATES, CONTROL, ACCESS, POLICIES)
@@ -109,6 +110,20 @@ class KeyDelegated(_Event, frozen=True, kw_only=True, tag="key.delegated"):
     until: datetime
     kinds: tuple[Kind, ...]
     statement: str
+
+
+class KeySucceeded(_Event, frozen=True, kw_only=True, tag="key.succeeded"):
+    """The orchestrator's key has said which one takes its place."""
+
+    key: KeyId
+    """The new one."""
+    before: KeyId
+    jwk: dict[str, str]
+    """The key before."""
+    statement: str
+    until: datetime
+    """How long the key before is accepted beside it."""
+    by: str
 
 
 class CardAccepted(_Event, frozen=True, kw_only=True, tag="agent.card_accepted"):
@@ -326,5 +341,6 @@ SystemEvent = (
     | AccessEvent
     | WebhookEvent
     | PolicyAdopted
+    | KeySucceeded
     | CheckpointMade
 )

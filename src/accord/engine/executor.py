@@ -137,6 +137,12 @@ class Executor:
         if message is not None:
             await self._publish([Parcel(notice_subject(to), message)])
 
+    async def tell_heirs(self, to: InstanceId, now: datetime) -> None:
+        """Tell an instance which key takes the place of which of this orchestrator's."""
+        messages = self._parts.successions.news(to, now)
+        if messages:
+            await self._publish([Parcel(notice_subject(to), message) for message in messages])
+
     def forget(self, runs: Iterable[RunId]) -> None:
         """Nothing of these runs is held by agents or put aside any more."""
         for run in runs:

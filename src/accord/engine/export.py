@@ -30,6 +30,7 @@ from accord.evidence.manifest import (
     MANIFEST,
     SEAL,
     STATEMENT,
+    SUCCESSIONS,
     Content,
     Ending,
     Manifest,
@@ -87,7 +88,10 @@ class Export:
         """The bundle; everything but payloads is read and signed before the first chunk. Raises StoreCorrupt."""
         streams, proven = await self._anchored()
         found = _found(streams)
+        links = self._parts.successions.chain()
         entries = {KEYS: msgspec.json.encode(Roots((self._parts.identity.key.to_jwk(),)))}
+        if links:
+            entries[SUCCESSIONS] = msgspec.json.encode(links)
         entries[CHECKPOINT] = msgspec.json.encode(proven)
         if seal is not None:
             entries[SEAL] = seal

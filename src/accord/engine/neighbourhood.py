@@ -167,7 +167,7 @@ class Neighbourhood:
         if len(message.payload) > PAYLOAD_MAX_BYTES:
             raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
         parsed = parse_statement(message.statement)
-        key = identity.key if parsed.kid == identity.key.kid else await self._delegated(parsed.kid, now)
+        key = await self._key(parsed.kid, now)
         (forged,) = await self._verifier.problems([(parsed, key)])
         if forged is not None:
             raise MessageRefused(forged)
@@ -179,13 +179,18 @@ class Neighbourhood:
             raise refused(CODES[flaw.kind], flaw.pointer, flaw.seen)
         return claims
 
-    async def _delegated(self, kid: KeyId, now: datetime) -> PublicKey:
-        """The key, where the orchestrator's own lets it say what processes hold. Raises MessageRefused."""
-        if self._parts.registry.known_key(kid) is None:
-            await self._parts.refresh_registry()
+    async def _key(self, kid: KeyId, now: datetime) -> PublicKey:
+        """An orchestrator's key: ours, one before or after it, or one that they let sign. Raises MessageRefused."""
+        if kid not in (keys := self._parts.successions.keys(now)) and self._parts.registry.known_key(kid) is None:
+            await self._parts.refresh()
+            keys = self._parts.successions.keys(now)
+        return keys[kid] if kid in keys else self._delegated(kid, now)
+
+    def _delegated(self, kid: KeyId, now: datetime) -> PublicKey:
+        """The key, where one of the orchestrator's lets it say what processes hold. Raises MessageRefused."""
         known = self._parts.registry.known_key(kid)
         bounds = known.delegation if known is not None else None
-        if known is None or bounds is None or bounds.parent != self._parts.identity.key.kid:
+        if known is None or bounds is None or bounds.parent not in self._parts.successions.keys(now):
             raise refused("ACC340", "/kid", kid)
         MessageRefused.raise_if(filter(None, [bounds.problem("holdings")]))
         if not known.usable(now):

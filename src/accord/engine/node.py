@@ -52,7 +52,17 @@ from accord.engine.post import Post
 from accord.engine.quarantine import Quarantine
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
-from accord.errors import BadInput, MessageRefused, Refused, StoreError, StoreUnavailable, TransitionRefused
+from accord.errors import (
+    AccordError,
+    BadInput,
+    KeyUnusable,
+    MessageRefused,
+    Problem,
+    Refused,
+    StoreError,
+    StoreUnavailable,
+    TransitionRefused,
+)
 from accord.ports import Head, Record, RunQuery, RunSummary, Sighting
 from accord.service import (
     Fork,
@@ -84,7 +94,7 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
     new: PublicKey
     old: KeyId
     until: datetime | None = None
-    """How long the old one is accepted; None where it was not, or is no agent's."""
+    """How long the old one is accepted; None where it was not, or nobody knows it."""
     expires_at: datetime | None = None
     """When the new one ends by itself."""
 
@@ -415,12 +425,25 @@ class Node:
         lives = known.lifetime if lifetime is None and known is not None else lifetime
         rotated = Rotated(name=name, new=new, old=old.kid, expires_at=now + lives if lives is not None else None)
         if known is None:
+            if old.kid == self.parts.identity.key.kid:
+                await self._succeed(new, overlap, by=by)
+                return msgspec.structs.replace(rotated, until=now + overlap)
             if agent is not None:
                 await self.parts.enrolment.enrol(agent, new, by=by, now=now, expires_at=rotated.expires_at)
             return rotated
         await self.parts.enrolment.succeed(old.kid, new, Terms(overlap, lives), by=by, now=now)
         await self._post.caught_up()
         return msgspec.structs.replace(rotated, until=now + overlap if known.usable(now) else None)
+
+    async def _succeed(self, new: PublicKey, overlap: timedelta, *, by: str) -> None:
+        """Have the orchestrator's key say that this one takes its place, and all processes know."""
+        try:
+            await self.parts.successions.succeed(new, overlap, by=by, now=self.parts.ports.clock.now())
+        except AccordError as error:
+            text = f"{new.kid} is the orchestrator's key now, and the one before has not said so"
+            hint = "agents elsewhere have to be given it with --trust"
+            raise KeyUnusable(Problem("ACC669", text, hint=hint), *error.problems) from error
+        await self._post.caught_up()
 
     async def present(self, agent: AgentId) -> None:
         """Wait until the agent is here. Raises MessageRefused where its card was refused, or does not come."""

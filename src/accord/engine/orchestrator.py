@@ -70,6 +70,7 @@ class Orchestrator:
     async def start(self) -> None:
         """Follow the system streams, listen to the registry's subject, and begin to work."""
         await self.parts.policies.start()
+        await self.parts.successions.follow()
         await self.parts.refresh()
         try:
             await self._listener.listen(REGISTRY_SUBJECT)

@@ -42,6 +42,7 @@ from accord.engine.policies import Policies
 from accord.engine.registry import Compatible, Registry
 from accord.engine.router import Router
 from accord.engine.streams import SystemStream
+from accord.engine.successions import Successions
 from accord.engine.timers import Timers
 from accord.engine.verification import Verification
 from accord.engine.webhooks import Webhooks
@@ -169,6 +170,7 @@ class Parts:
         self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
         self.ledger.fences = self.partitions.fences
         self.incidents = Incidents(journal, self.documents, self.data_keys, clock)
+        self.successions = Successions(journal, identity.organisation, identity.key, ports.keys)
         signer = Signer(ports.keys, identity.key)
         self.delegates = Delegates(identity.id, signer, ports.clock, self.registry)
         self.secretary = Secretary(identity.id, signer, self.registry.verifies_batches, self.delegates.stands_in)
@@ -189,6 +191,7 @@ class Parts:
             self.control_stream,
             self.access.stream,
             self.webhooks.stream,
+            self.successions.stream,
         )
         self.verification = Verification(self.registry, self.library, self.authority)
         self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid, self.refresh_registry)

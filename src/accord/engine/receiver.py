@@ -157,6 +157,7 @@ class Receiver:
         report = self._report_of(beat, claims, now)
         kept = tuple(lease for lease, holder in holders.items() if holder is not None)
         beat = msgspec.structs.replace(beat, running=kept)
+        await self._executor.tell_heirs(beat.instance, now)
         if registry.heartbeat(claims.issuer, beat, report, now, self._parts.tuning.lease):
             self._recency.seen(beat.instance, claims)
             ended = [lease for lease, holder in holders.items() if holder is None and self._is_over(lease)]

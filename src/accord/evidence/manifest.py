@@ -14,6 +14,7 @@ from accord.domain.message import Claims, payload_ref
 STATEMENT: Final = "statement.jws"
 MANIFEST: Final = "manifest.json"
 KEYS: Final = "keys.json"
+SUCCESSIONS: Final = "successions.json"
 CHECKPOINT: Final = "checkpoint.json"
 SEAL: Final = "seal.jws"
 

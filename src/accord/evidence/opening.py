@@ -10,9 +10,10 @@ import msgspec
 from accord.domain.ids import KeyId
 from accord.domain.message import Claims, decode_claims
 from accord.domain.signature import PublicKey, parse_statement, verify
+from accord.domain.succession import Link, heirs
 from accord.errors import AccordError, BadInput, KeyUnusable, MessageRefused, Place, Problem
 from accord.evidence.container import Container, Entry
-from accord.evidence.manifest import KEYS, MANIFEST, STATEMENT, Content, Manifest, Roots, manifest_claims
+from accord.evidence.manifest import KEYS, MANIFEST, STATEMENT, SUCCESSIONS, Content, Manifest, Roots, manifest_claims
 
 T = TypeVar("T")
 
@@ -156,7 +157,12 @@ def _believed(bundle: Opened, trusted: Collection[KeyId] | None) -> dict[KeyId, 
         else:
             if trusted is None or key.kid in trusted:
                 found[key.kid] = key
-    return found
+    links = bundle.value(SUCCESSIONS, tuple[Link, ...]) or ()
+    try:
+        return found | heirs(links, found if trusted is None else trusted, bundle.manifest.signed_by)
+    except MessageRefused as error:
+        bundle.refused(error, SUCCESSIONS)
+        return found
 
 
 def _check_statement(bundle: Opened, statement: bytes, data: bytes) -> None:

@@ -92,7 +92,9 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         except AccordError as error:
             logger.info("an agent was not let in: %s", error)
             return _told(Reply(ok=False, problems=error.problems, again=isinstance(error, StoreError | Overloaded)))
-        return {"ok": True, "statement": welcome.statement.decode("ascii"), "payload": welcome.payload}
+        links = self._parts.successions.chain()
+        told = {"successions": msgspec.to_builtins(links)} if links else {}
+        return {"ok": True, "statement": welcome.statement.decode("ascii"), "payload": welcome.payload, **told}
 
     async def _challenge(self, sid: str) -> None:
         registry = registry_id(self._parts.identity.organisation)
@@ -101,6 +103,7 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
     async def _connecting(self, message: Message, nonce: str) -> Connecting:
         parts, now = self._parts, self._parts.ports.clock.now()
         await parts.registry_stream.refresh()
+        await parts.successions.stream.refresh()
         connecting = proven(message, nonce, registry_id(parts.identity.organisation), self._known, now)
         if not connecting.known:
             token = connecting.payload.token or ""

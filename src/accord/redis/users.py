@@ -65,7 +65,7 @@ def agent_user(namespace: str, agent: AgentId) -> RedisUser:
             _apart(f"~{prefix}{own}", *_CONSUME),
             _apart(f"%W~{prefix}partition/*", "+xadd", "+xlen"),
             _apart(f"%W~{prefix}{DEAD}", "+xadd"),
-            _apart(f"%R~{prefix}orchestrators", "+hvals"),
+            _apart(f"%R~{prefix}orchestrators", f"%R~{prefix}successions", "+hvals"),
             _apart(*hears, "+subscribe"),
             _apart(*tells, "+publish"),
         ),

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from accord.domain.agent import orchestrator_id, organisation_of
 from accord.domain.delegation import (
     LIFETIME_MAX,
     OF_ORCHESTRATORS,
@@ -20,6 +21,8 @@ from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.ingress import Flaw, claims_flaw, payload_flaw
 from accord.domain.message import Claims, Kind, Message, decode_claims
 from accord.domain.signature import Parsed, PublicKey, parse_statement, statement_digest
+from accord.domain.succession import LINKS_MAX, successor
+from accord.domain.succession import refusal as refused_as
 from accord.errors import MessageRefused, Place, Problem
 from accord.ports import Delivery
 from accord.statements import Verifier
@@ -27,7 +30,7 @@ from accord.statements import Verifier
 ASSIGNMENTS: Final[frozenset[Kind]] = frozenset(("assign",))
 """What one instance of an agent takes."""
 
-NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject", "delegate"))
+NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject", "delegate", "succeed"))
 """What all instances hear."""
 
 DELEGATED_MAX: Final = 64
@@ -88,6 +91,8 @@ class Intake:
         self._registry = registry
         """Whom delegations are for: they are the same for all who hear of them."""
         self._delegated: dict[KeyId, Delegation] = {}
+        self._heirs: dict[KeyId, PublicKey] = {}
+        """Keys that have taken the place of trusted ones since."""
 
     def trusts(self, now: datetime) -> tuple[KeyId, ...]:
         """The delegated keys of orchestrators that are believed now, the newest last."""
@@ -116,7 +121,7 @@ class Intake:
     def _opened(self, delivery: Delivery, now: datetime) -> _Signed | Refusal:
         try:
             parsed = parse_statement(delivery.message.statement)
-            key = self._trust.get(parsed.kid)
+            key = self._trusted(parsed.kid)
             bounds = self._bounds(parsed.kid, now) if key is None else None
         except MessageRefused as error:
             return Refusal(delivery.message, error.problems)
@@ -125,12 +130,15 @@ class Intake:
         assert key is not None  # noqa: S101 - it is one or the other
         return _Signed(delivery, parsed, key, bounds)
 
+    def _trusted(self, kid: KeyId) -> PublicKey | None:
+        return self._trust.get(kid) or self._heirs.get(kid)
+
     def _bounds(self, kid: KeyId, now: datetime) -> Delegation:
         """What a key that is none of the trusted ones may sign for one of them. Raises MessageRefused."""
         found = self._delegated.get(kid)
         if found is None:
             raise _refusal("ACC380", "/kid", kid)
-        if found.bounds.until <= now or found.bounds.parent not in self._trust:
+        if found.bounds.until <= now or self._trusted(found.bounds.parent) is None:
             raise refusal("ACC358", "/kid", kid)
         return found
 
@@ -144,12 +152,13 @@ class Intake:
             claims = decode_claims(signed.parsed.claims)
             if signed.bounds is not None:
                 _refuse_beyond(claims, signed.bounds)
-            to = self._registry if claims.kind == "delegate" and self._registry else self._agent
-            _refuse(claims_flaw(claims, (to,), now))
+            _refuse(claims_flaw(claims, (self._audience(claims.kind),), now))
             if claims.kind not in kinds:
                 raise _refusal("ACC384", "/knd", claims.kind)
             if claims.kind == "delegate":
                 self._believe(claims, signed.parsed.kid)
+            if claims.kind == "succeed":
+                self._follow(claims, signed.key)
             if claims.payload is not None and claims.payload.media_type != "application/json":
                 raise _refusal("ACC385", "/pld/typ", claims.payload.media_type)
             if payload is not None:
@@ -159,11 +168,24 @@ class Intake:
             return Refusal(message, error.problems)
         return Letter(signed.delivery, claims, statement_digest(signed.parsed.claims))
 
+    def _audience(self, kind: Kind) -> AgentId:
+        """To whom a message of this kind has to be: some are the same for all who hear of them."""
+        if kind == "succeed":
+            return orchestrator_id(organisation_of(self._agent))
+        return self._registry if kind == "delegate" and self._registry else self._agent
+
+    def _follow(self, claims: Claims, before: PublicKey) -> None:
+        """Believe the key that takes the place of a trusted one. Raises MessageRefused."""
+        key = successor(claims, before.kid, orchestrator_id(organisation_of(self._agent)))
+        if self._trusted(key.kid) is None and len(self._heirs) >= LINKS_MAX:
+            raise refused_as("ACC667", "/dlg/jwk", f"{LINKS_MAX} were followed since the start")
+        self._heirs[key.kid] = key
+
     def _believe(self, claims: Claims, parent: KeyId) -> None:
         """Believe what a trusted key delegates to another one. Raises MessageRefused."""
         found = delegation_of(claims, parent, OF_ORCHESTRATORS, LIFETIME_MAX)
         kid = found.key.kid
-        if kid in self._trust or self._delegated.get(kid, found) != found:
+        if self._trusted(kid) is not None or self._delegated.get(kid, found) != found:
             raise refusal("ACC356", "/dlg/jwk", "the key is known already")
         self._delegated[kid] = found
         while len(self._delegated) > DELEGATED_MAX:

@@ -189,10 +189,11 @@ class Shift:
                 told = decode_payload(AckPayload, letter.delivery.message.payload)
                 self._parts.desk.end(told.ended)
                 self._parts.presence.accepted(told.delegated)
-            elif letter.claims.kind == "delegate":
+            elif letter.claims.kind in ("delegate", "succeed"):
                 if self._parts.show is not None and not await self._shown(letter, self._parts.show):
                     return
-                self._parts.presence.beat()  # so that the orchestrator knows that it is believed
+                if letter.claims.kind == "delegate":
+                    self._parts.presence.beat()  # so that the orchestrator knows that it is believed
             elif letter.claims.task is None or self._parts.desk.has_answered(letter):
                 rejected = decode_payload(RejectPayload, letter.delivery.message.payload)
                 codes = {one.code for one in rejected.violations}

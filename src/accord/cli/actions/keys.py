@@ -208,8 +208,6 @@ def _rotated_words(rotated: Rotated, custody: Custody) -> Iterator[str]:
     if rotated.until is not None:
         yield f"The old key, {rotated.old}, is accepted until {moment(rotated.until)}."
         yield "What runs now signs with it: start that again before then."
-    elif rotated.name == "orchestrator":
-        yield "What runs now signs with the old key until it is started again."
     if rotated.expires_at is not None:
         yield f"The new one expires {moment(rotated.expires_at)}."
     if custody.address is None:

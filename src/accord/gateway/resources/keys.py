@@ -63,14 +63,16 @@ async def organisation_jwks(organisation: Annotated[str, Path(max_length=100)], 
 async def key_set(node: Node, organisation: str) -> KeySet:
     """The keys of an organisation that are valid now, by agent, the oldest first."""
     await node.parts.registry_stream.refresh()
+    await node.parts.successions.stream.refresh()
     identity, now = node.parts.identity, node.parts.ports.clock.now()
-    ours = [(identity.key, identity.id)] if organisation == identity.organisation else []
+    ours = node.parts.successions.keys(now).values() if organisation == identity.organisation else ()
     theirs = [
         (known.public, known.agent)
         for known in node.parts.registry.all_keys()
         if known.usable(now) and known.agent.startswith(f"spiffe://{organisation}/")
     ]
-    return KeySet(tuple({**public.to_jwk(), "agent": agent} for public, agent in [*ours, *theirs]))
+    found = [*((public, identity.id) for public in ours), *theirs]
+    return KeySet(tuple({**public.to_jwk(), "agent": agent} for public, agent in found))
 
 
 class Suspicion(BaseModel):
