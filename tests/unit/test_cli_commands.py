@@ -680,6 +680,28 @@ def test_keys_are_made_once_and_listed(call: Call, here: Path) -> None:
     assert call("keys", "new", "notary").code == 4
 
 
+def test_a_name_means_all_keys_of_it_that_are_accepted(call: Call) -> None:
+    assert with_agents(call, "run", "sum.yaml").code == 0
+    name = "agent.local.tiny"
+    rotated = call("keys", "rotate", name, "--json").document
+    told = call("keys", "impact", name)
+    assert f"accord keys impact {rotated['old']}  (retiring)" in told.err
+    assert call("keys", "impact", name, "--json").document["older"] == [rotated["old"]]
+    assert call("keys", "impact", rotated["key"], "--json").document["older"] == []
+    revoked = call("keys", "revoke", name)
+    assert revoked.code == 0, revoked.err
+    assert f"{rotated['key']} of tiny is revoked" in revoked.out
+    assert f"{rotated['old']}, which it has replaced" in revoked.out
+    assert call("keys", "revoke", name, "--at", "1h", "--json").document["older"] == []
+    fresh = call("keys", "rotate", name, "--json").document["key"]
+    refused = call("keys", "revoke", name, "--at", "2d")
+    assert (refused.code, "ACC915" in refused.err) == (2, True)
+    assert rotated["key"] in refused.err
+    states = {one["key"]: one["state"] for one in call("keys", "list", "--json").document}
+    assert [states[key] for key in (fresh, rotated["key"], rotated["old"])] == ["valid", "revoked", "revoked"]
+    assert call("keys", "revoke", rotated["key"], "--at", "2d").code == 0
+
+
 def test_the_doctor_finds_what_is_wrong(call: Call, here: Path) -> None:
     healthy = call("doctor", "--json")
     assert healthy.code == 0, healthy.out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from accord.cli.errors import DONE, usage
 from accord.cli.finding import read_lifetime, read_moment
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, moment
+from accord.cli.output import Screen, agent_name, counted, moment
 from accord.cli.session import at_home, carry_out, opened, who
 from accord.cli.tables import KEY_BEGINNING, Column, beginning_of_key, without_year
 from accord.custody import Custody
@@ -223,11 +223,19 @@ def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> N
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
             name, kid = await _found(service, reference)
-            known = await service.revoke_key(kid, by=who(), reason=reason, since=since)
+            older = await _older(service, kid) if reference == name else []
+            _refuse_wrong_one(reference, kid, await service.key(kid), older)
+            also = [key.public.kid for key in older if key.usable(datetime.now(UTC))]
+            known, *rest = [
+                await service.revoke_key(each, by=who(), reason=reason, since=since) for each in (kid, *also)
+            ]
         if screen.as_json:
-            screen.document({"name": name, **plain_value(key_document(known))})
+            documents = [plain_value(key_document(key)) for key in rest]
+            screen.document({"name": name, **plain_value(key_document(known)), "older": documents})
             return DONE
         screen.line(f"{kid} of {agent_name(known.agent)} is revoked: nothing is accepted under it any more")
+        for key in rest:
+            screen.line(f"{key.public.kid}, which it has replaced and which was still accepted, is revoked as well")
         if name is not None:
             screen.note(f"  → accord keys rotate {name}", "hint")
         if since is not None:
@@ -254,7 +262,8 @@ def show_impact(shared: Shared, reference: str, measures: Measures) -> None:
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
-            _, kid = await _found(service, reference)
+            name, kid = await _found(service, reference)
+            older = await _older(service, kid) if reference == name else []
             if measures.quarantine:
                 reason = measures.reason or f"the key {kid} is compromised"
                 impact = await service.contain(kid, by=who(), reason=reason, since=since)
@@ -263,9 +272,10 @@ def show_impact(shared: Shared, reference: str, measures: Measures) -> None:
             if measures.release:
                 impact = await _released(service, impact, measures.reason)
         if screen.as_json:
-            screen.document(impact)
+            screen.document({**plain_value(impact), "older": [key.public.kid for key in older]})
         else:
             _show_impact(screen, impact, measures)
+            _show_older(screen, older)
         return DONE
 
     carry_out(shared, work)
@@ -295,6 +305,13 @@ def _show_impact(screen: Screen, impact: Impact, measures: Measures) -> None:
         screen.note(f"  → accord keys impact {impact.key} --quarantine", "hint")
 
 
+def _show_older(screen: Screen, older: Sequence[KnownKey]) -> None:
+    if older:
+        screen.note(f"This is about the newest key alone; {counted(len(older), 'older key')}:", "yellow")
+    for key in older:
+        screen.note(f"  → accord keys impact {key.public.kid}  ({key.state(datetime.now(UTC))})", "hint")
+
+
 def _impact_row(one: Affected, impact: Impact) -> tuple[str | Text, ...]:
     report = Text("yes", "yellow") if one.report else Text("no", "quiet")
     state = Text("in doubt", "yellow") if one.run in impact.doubted else Text("", "quiet")
@@ -314,6 +331,21 @@ async def _found(service: Service, reference: str) -> tuple[str | None, KeyId]:
         text = f"no agent has ever signed with {one.name}: there is nothing to revoke"
         raise NotFound.of("ACC713", text, hint=f"a new one takes its place with: accord keys rotate {one.name}")
     return (one.name if one is not None else None), kid
+
+
+async def _older(service: Service, kid: KeyId) -> list[KnownKey]:
+    """The other keys that the key's agent ever had, the oldest first; those that they delegated to go with them."""
+    known = await service.key(kid)
+    keys = await service.keys(known.agent) if known is not None else []
+    return [key for key in keys if key.public.kid != kid and key.delegation is None]
+
+
+def _refuse_wrong_one(name: str, kid: KeyId, known: KnownKey | None, older: Sequence[KnownKey]) -> None:
+    """Raise BadInput where the name may mean a key that was revoked before, and not its good successor."""
+    revoked = [key.public.kid for key in older if key.revoked_at is not None]
+    if revoked and known is not None and known.revoked_at is None:
+        text = f"{name} is {kid} now, which is good; revoked before: {', '.join(revoked)}"
+        raise BadInput.of("ACC915", text, hint="say which one is meant by its id: accord keys revoke KID")
 
 
 async def _whole(service: Service, reference: str) -> KeyId:

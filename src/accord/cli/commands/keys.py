@@ -127,8 +127,9 @@ def revoke(
 ) -> None:
     """Accept nothing more under an agent's key, at once and in every process.
 
-    What was accepted before stays. With --at, what was signed since then is in doubt: `accord journal verify RUN` says
-    so.
+    A name means its newest key, and those before it that are still accepted; where one before was revoked and the
+    newest is good, say which one by its id. What was accepted before stays. With --at, what was signed since then is
+    in doubt: `accord journal verify RUN` says so.
 
     **Examples**
 
@@ -163,8 +164,9 @@ def impact(
 ) -> None:
     """Tell what rests on a key: runs with results that it has signed, the tasks behind them, and the final reports.
 
-    With --quarantine its agent gets nothing more, the runs are marked as in doubt, and those under way are paused.
-    --release lets the agent go and takes the marks away; `accord runs resume RUN` goes on with a run.
+    A name means its newest key; the older ones are named. With --quarantine its agent gets nothing more, the runs are
+    marked as in doubt, and those under way are paused. --release lets the agent go and takes the marks away;
+    `accord runs resume RUN` goes on with a run.
 
     **Examples**
 
