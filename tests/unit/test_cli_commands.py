@@ -409,7 +409,7 @@ def tar_member(file: Path, name: str) -> str:
         return member.read().decode()
 
 
-def test_checkpoints_are_listed_proven_and_witnessed(call: Call, here: Path) -> None:
+def test_checkpoints_are_listed_proven_and_witnessed(call: Call, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no checkpoint" in call("journal", "checkpoints").out
     with_agents(call, "run", "sum.yaml")
     [made] = call("journal", "checkpoints", "--json").document
@@ -426,10 +426,22 @@ def test_checkpoints_are_listed_proven_and_witnessed(call: Call, here: Path) -> 
     assert now["size"] > seen["size"]
     (here / "seen.json").write_text(json.dumps({**now, "root": "0" * 64}))
     refused = call("journal", "witness", "seen.json")
-    assert (refused.code, "ACC853" in refused.err) == (3, True)
+    assert (refused.code, "ACC853" in refused.err) == (1, True)
     assert json.loads((here / "seen.json").read_text())["root"] == "0" * 64, "what was seen stays"
     (here / "seen.json").write_text("nonsense")
-    assert "ACC853" in call("journal", "witness", "seen.json").err
+    assert (call("journal", "witness", "seen.json").code, "ACC853" in call("journal", "witness", "seen.json").err) == (
+        2,
+        True,
+    )
+    (here / "seen.json").write_text(json.dumps({**now, "size": now["size"] + 1}))
+    cut_off = call("journal", "witness", "seen.json", "--json")
+    assert (cut_off.code, [one["code"] for one in json.loads(cut_off.err)["problems"]]) == (1, ["ACC853"])
+    missing = call("journal", "verify", "missing.tar")
+    assert (missing.code, "ACC856 there is no file missing.tar" in missing.err) == (2, True)
+    monkeypatch.setattr("accord.domain.checkpoint.Anchored.is_in", lambda proven, checkpoint: False)
+    rewritten = call("journal", "prove", "last")
+    assert (rewritten.code, "ACC852" in rewritten.err) == (1, True)
+    assert call("journal", "prove", "no-such-run").code == 2
 
 
 def test_lineage_is_told(call: Call) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socketserver
 import sqlite3
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -202,3 +204,35 @@ def test_agents_that_cannot_be_loaded_and_settings_about_nobody(home: Path, tmp_
 
 def test_findings_are_json(home: Path) -> None:
     assert msgspec.json.encode(list(examined(Shared(home))))
+
+
+def test_faulty_policies_are_told_and_the_rest_is_looked_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    healthy = {finding.what: finding.told for finding in examined(Shared(home))}
+    assert healthy["policies"].startswith("the set that ships with Accord: 6 policies, ")
+    file = home / "mine.cedar"
+    file.write_text('@id("a") permit (principal, action);')
+    monkeypatch.setenv("ACCORD_POLICIES", str(file))
+    told = {finding.what: finding for finding in examined(Shared(home))}
+    assert (told["policies"].grade, "ACC671" in told["policies"].told) == ("fail", True)
+    assert told.keys() == healthy.keys(), "the other checks go on"
+    file.write_text('@id("a") permit (principal, action, resource);')
+    told = {finding.what: finding for finding in examined(Shared(home))}
+    assert (told["policies"].grade, f"{file}: 1 policy" in told["policies"].told) == ("ok", True)
+
+
+class NoRedis(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_a_bus_that_speaks_no_redis_is_told_and_the_rest_is_looked_at(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy = {finding.what for finding in examined(Shared(home))}
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NoRedis) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        monkeypatch.setenv("ACCORD_BUS", f"redis://127.0.0.1:{server.server_address[1]}")
+        told = list(examined(Shared(home)))
+        server.shutdown()
+    assert [finding.what for finding in told if finding.grade == "fail"] == ["bus"]
+    assert {finding.what for finding in told} == healthy | {"bus"}

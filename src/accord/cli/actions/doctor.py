@@ -14,6 +14,7 @@ from accord.cli.doctor.finding import Finding, failures
 from accord.cli.doctor.home import home
 from accord.cli.doctor.keys import keys
 from accord.cli.doctor.machine import machine
+from accord.cli.doctor.policies import policies
 from accord.cli.doctor.server import server
 from accord.cli.doctor.store import store
 from accord.cli.errors import DONE, FAILED
@@ -63,9 +64,11 @@ def examined(shared: Shared) -> Iterator[Finding]:
         return
     file = settings.home / "settings.toml"
     yield Finding("settings", "ok", f"{file if file.exists() else 'the defaults'}, and the environment")
-    found = [*home(settings), *keys(settings), *store(settings)]
-    yield from found
-    yield from bus(settings)
+    found = []
+    for look in (home, keys, store, policies, bus):
+        for finding in look(settings):
+            found.append(finding)
+            yield finding
     works = all(finding.grade != "fail" for finding in found)
     yield from agents(
         settings, shared.agents, asks_journal=works and (settings.store is not None or settings.journal.exists())

@@ -6,6 +6,7 @@ ACC855  a key to be trusted cannot be read, or none is named
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from rich.text import Text
 
-from accord.cli.errors import DONE, FAILED, show_problem, usage
+from accord.cli.errors import DONE, FAILED, show_problem, tell, usage
 from accord.cli.finding import find_run
 from accord.cli.options import Shared
 from accord.cli.output import Screen, counted, moment, run_text, size
@@ -23,7 +24,7 @@ from accord.cli.session import answered, carry_out, opened
 from accord.cli.tables import Column
 from accord.domain.ids import KeyId, RunId
 from accord.domain.signature import PublicKey
-from accord.errors import BadInput, KeyUnusable, Place, StoreCorrupt
+from accord.errors import AccordError, BadInput, KeyUnusable, Place, StoreCorrupt
 from accord.evidence.examine import Report, examine
 from accord.evidence.manifest import Roots
 from accord.evidence.witness import Witnessed, witnessed
@@ -32,6 +33,8 @@ from accord.views.plain import plain_value
 from accord.views.proof import proof_of
 
 _THUMBPRINT: Final = re.compile(r"\A[A-Za-z0-9_-]{43}\Z")
+_ALARMS: Final = frozenset({"ACC852", "ACC853", "ACC854"})
+"""The journal was rewritten or cut off, or its log is signed with another key: a check that did not pass."""
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -88,6 +91,8 @@ def verify(shared: Shared, what: str, trust: Sequence[str]) -> None:
     """Carry out `accord journal verify`."""
 
     bundle = Path(what) if Path(what).is_file() else None
+    if bundle is None and (Path(what).suffix or os.sep in what):
+        raise usage("ACC856", f"there is no file {what}", "accord journal export RUN writes one")
 
     async def work(screen: Screen) -> int:
         trusted = trusted_keys(trust)
@@ -177,15 +182,36 @@ def _row(made: MadeCheckpoint) -> tuple[str, ...]:
 def prove_run(shared: Shared, reference: str) -> None:
     """Carry out `accord journal prove`."""
 
-    async def ask(service: Service) -> ProvenRun:
-        proven = await service.anchor(await find_run(service, reference))
-        key = PublicKey.from_jwk(proven.key)
-        proven.checkpoint.check(key)
-        if not proven.run.is_in(proven.checkpoint):
-            raise StoreCorrupt.of("ACC852", "the proof does not lead to the root of the checkpoint")
-        return proven
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            run = await find_run(service, reference)
+            try:
+                proven = await _proven(service, run)
+            except AccordError as error:
+                return _alarmed(error, screen)
+        if screen.as_json:
+            screen.document(proven)
+        else:
+            _show_proven(proven, screen)
+        return DONE
 
-    answered(shared, ask, _show_proven)
+    carry_out(shared, work)
+
+
+async def _proven(service: Service, run: RunId) -> ProvenRun:
+    proven = await service.anchor(run)
+    proven.checkpoint.check(PublicKey.from_jwk(proven.key))
+    if not proven.run.is_in(proven.checkpoint):
+        raise StoreCorrupt.of("ACC852", "the proof does not lead to the root of the checkpoint")
+    return proven
+
+
+def _alarmed(error: AccordError, screen: Screen) -> int:
+    """The exit code where the journal is not what it was, which is told; anything else is raised again."""
+    if _ALARMS.isdisjoint(problem.code for problem in error.problems):
+        raise error
+    tell(error.problems, as_json=screen.as_json)
+    return FAILED
 
 
 def _show_proven(proven: ProvenRun, screen: Screen) -> None:
@@ -206,10 +232,13 @@ def keep_witness(shared: Shared, file: Path, trust: Sequence[str]) -> None:
     """Carry out `accord journal witness`."""
 
     async def work(screen: Screen) -> int:
-        before = _seen(file)
+        before, trusted = _seen(file), trusted_keys(trust)
         async with opened(shared) as service:
-            growth = await service.growth(before.size if before is not None else 0)
-        seen = witnessed(before, growth, trusted_keys(trust))
+            try:
+                growth = await service.growth(before.size if before is not None else 0)
+                seen = witnessed(before, growth, trusted)
+            except AccordError as error:
+                return _alarmed(error, screen)
         _keep(file, seen)
         if screen.as_json:
             screen.document(seen)

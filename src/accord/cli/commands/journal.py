@@ -126,6 +126,8 @@ def checkpoints(
 def prove(shared: Shared, run: RunName) -> None:
     """Show where a run is in the newest checkpoint, with the Merkle proof; it is checked here.
 
+    The exit code is 1 where the journal does not say what a checkpoint says that it said.
+
     **Example**
 
     - `accord journal prove last --json`
@@ -145,7 +147,7 @@ def witness(
     """Compare the journal with the checkpoint in a file, and put the newest one in its place.
 
     So whoever keeps the file finds out when the journal's owner has rewritten it, or cut it off: that is refused, and
-    the file stays as it was. The first time the file is made.
+    the file stays as it was, and the exit code is 1. The first time the file is made.
 
     **Example**
 

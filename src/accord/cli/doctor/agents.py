@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from accord.app import open_node
-from accord.cli.doctor.finding import Finding, made
+from accord.cli.doctor.finding import Finding, failures, made
 from accord.cli.hosting import contracts_of, hosted_agents
 from accord.cli.output import agent_name, counted, moment
 from accord.domain.agent import key_name
 from accord.domain.ids import AgentId
 from accord.engine.registry import unknown_limits
+from accord.errors import AccordError
 from accord.service import KnownKey
 from accord.settings import Settings
 
@@ -22,17 +25,29 @@ def agents(settings: Settings, targets: Sequence[str], *, asks_journal: bool) ->
     found = list(made(_agents, targets))
     yield from found
     if all(finding.grade == "ok" for finding in found):
-        capabilities, known, recorded = asyncio.run(_recorded(settings)) if asks_journal else ([], [], [])
-        yield from made(_limits, settings, targets, capabilities)
-        yield from made(_system_agents, settings, targets, known)
-        yield from made(_expiry, recorded)
+        recorded = Recorded()
+        try:
+            if asks_journal:
+                recorded = asyncio.run(_recorded(settings))
+        except AccordError as error:
+            yield from failures("journal", error.problems)
+        yield from made(_limits, settings, targets, recorded.capabilities)
+        yield from made(_system_agents, settings, targets, recorded.agents)
+        yield from made(_expiry, recorded.keys)
 
 
-async def _recorded(settings: Settings) -> tuple[list[str], list[str], list[KnownKey]]:
+class Recorded(msgspec.Struct, frozen=True):
     """The capabilities, the agents and the keys that the journal knows."""
+
+    capabilities: Sequence[str] = ()
+    agents: Sequence[str] = ()
+    keys: Sequence[KnownKey] = ()
+
+
+async def _recorded(settings: Settings) -> Recorded:
     async with open_node(settings) as node:
         registry = node.parts.registry
-        return registry.names(), [card.agent for card in registry.agents()], list(registry.all_keys())
+        return Recorded(registry.names(), [card.agent for card in registry.agents()], list(registry.all_keys()))
 
 
 def _expiry(keys: Sequence[KnownKey]) -> Iterator[Finding]:
