@@ -329,7 +329,7 @@ def test_claims_that_do_not_fit_a_statement_are_not_encoded():
 
 
 def test_wire_names_are_those_of_the_protocol():
-    names = "iss aud jti iat exp knd run tsk att lea cap ctr pld ins cnf cst org trp dlg"
+    names = "iss aud jti iat exp knd run tsk att lea cap ctr pld ins cnf cst lbl dcl org trp dlg"
     assert " ".join(Claims.__struct_encode_fields__) == names
     assert PayloadRef.__struct_encode_fields__ == ("sha256", "len", "typ")
 
