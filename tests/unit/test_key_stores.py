@@ -121,11 +121,14 @@ def test_a_key_store_that_does_not_let_us_in_is_found(
     wrong.write_text("nothing\n")
     wrong.chmod(0o644)
     monkeypatch.setenv("ACCORD_KEYS_SECRET_FILE", str(wrong))
+    loose = msgspec.json.decode(place.call("doctor", "--json").out)["findings"]
+    assert ["ACC613" in one["told"] for one in loose if one["grade"] == "fail"] == [True]
+    wrong.chmod(0o640)
     assert (refused := place.call("keys", "list")).code == 4
     assert "ACC632" in refused.err
     found = msgspec.json.decode(place.call("doctor", "--json").out)["findings"]
     told = {one["what"]: (one["grade"], one["told"]) for one in found}
     assert told["keys"][0] == "fail"
     assert "ACC632" in told["keys"][1]
-    assert told["keys' secret"][0] == "warn"
+    assert told["keys' secret"][0] == "ok"
     assert "nothing" not in str(told)

@@ -182,6 +182,11 @@ def test_what_is_wrong_is_told(hsm: SoftHsm, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="ACC628"):
         connect(wrong)
     pin.write_text("none of it")
+    for loose in (0o644, 0o601, 0o620):
+        pin.chmod(loose)
+        with pytest.raises(KeyUnusable, match=rf"{pin}: ACC613 .*mode 0{loose:o}"):
+            connect(wrong)
+    pin.chmod(0o640)
     with pytest.raises(KeyUnusable, match=r"ACC632 .*PinIncorrect.*keys_secret_file") as refused:
         connect(wrong)
     assert "none of it" not in str(refused.value)

@@ -71,6 +71,10 @@ def test_a_new_token_is_taken_from_the_file(vault: VaultServer, keys: VaultKeys)
         keys.sign(key, [b"x"])
     assert "hvs." not in str(refused.value)
     vault.secret.write_text("hvs.another\n")
+    vault.secret.chmod(0o604)
+    with pytest.raises(KeyUnusable, match="ACC613"):
+        keys.sign(key, [b"x"])
+    vault.secret.chmod(0o600)
     assert len(keys.sign(key, [b"x"])) == 1
 
 

@@ -21,12 +21,11 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from accord.addresses import kept_in
 from accord.custody import Custody, KeysAddress
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
-from accord.keys.private import NAME, fault
+from accord.keys.private import NAME, fault, secret_in
 from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
 from accord.ports import StoredKey
 
@@ -96,13 +95,13 @@ def connect(custody: Custody) -> TokenKeys:
 
     Raises:
         BadInput: ACC628 the file cannot be read.
-        KeyUnusable: there is no such library or token, or it does not let us in.
+        KeyUnusable: everybody may read the file, there is no such library or token, or it does not let us in.
     """
     address = custody.address
     assert address is not None  # noqa: S101 - else keys are files
     if custody.secret is None:
         raise KeyUnusable(fault("ACC638", str(address)))
-    token = TokenKeys(address, kept_in(custody.secret, "ACC628"))
+    token = TokenKeys(address, secret_in(custody.secret))
     token.log_in()
     return token
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, Self
 
 import msgspec
@@ -24,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from accord.addresses import kept_in
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import BadInput, KeyUnusable, NotFound, Place, Problem
 
@@ -95,6 +98,21 @@ def check_name(name: str) -> None:
 def no_such_key(name: str) -> NotFound:
     """The error for a name or kid that no key has."""
     return NotFound(fault("ACC612", name))
+
+
+def secret_in(file: Path) -> str:
+    """What opens a key store: the PIN or token that the file holds. Its group may read it, as Vault's agent
+    makes it; nobody else.
+
+    Raises:
+        BadInput: ACC628 it cannot be read.
+        KeyUnusable: ACC613 others may read or change it.
+    """
+    kept = kept_in(file, "ACC628")
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise KeyUnusable(fault("ACC613", str(file), detail=f"mode {mode:04o}", hint=f"chmod g-w,o= {file}"))
+    return kept
 
 
 class PrivateKey(msgspec.Struct, frozen=True, eq=False):

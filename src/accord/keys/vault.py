@@ -19,12 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from accord.addresses import kept_in
 from accord.custody import Custody, KeysAddress
 from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
-from accord.keys.private import NAME, fault
+from accord.keys.private import NAME, fault, secret_in
 from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
 from accord.ports import StoredKey
 
@@ -76,7 +75,7 @@ def connect(custody: Custody) -> VaultKeys:
 
     Raises:
         BadInput: ACC628 the file cannot be read.
-        KeyUnusable: no file is named.
+        KeyUnusable: no file is named, or everybody may read it.
     """
     address = custody.address
     assert address is not None  # noqa: S101 - else keys are files
@@ -105,7 +104,7 @@ class VaultKeys:
         self._lock = threading.Lock()
         self._client = hvac.Client(
             url=address.base,
-            token=kept_in(token_file, "ACC628"),
+            token=secret_in(token_file),
             namespace=address.options.get("namespace"),
             verify=address.options.get("ca", True),
             timeout=(_CONNECTED_WITHIN_S, _ANSWERED_WITHIN_S),
@@ -305,7 +304,7 @@ class VaultKeys:
 
     def _has_new_token(self, refused: str) -> bool:
         with self._lock:
-            kept = kept_in(self._token_file, "ACC628")
+            kept = secret_in(self._token_file)
             self._client.token = kept
             return kept != refused
 

@@ -6,12 +6,15 @@ import asyncio
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from accord.cli.doctor.finding import Finding, made
 from accord.cli.output import counted
+from accord.errors import BadInput, KeyUnusable
 from accord.keys.file import load_passphrase
 from accord.keys.opening import open_keys
+from accord.keys.private import secret_in
 from accord.settings import Settings
 
 SLOW_SIGNATURE_S: Final = 0.25
@@ -32,15 +35,12 @@ def _keys(settings: Settings) -> Finding:
 
 
 def _secret(settings: Settings) -> Iterator[Finding]:
-    """The file with PIN or token; what cannot be read is told by the key store."""
+    """The file with PIN or token; what cannot be read, or what others may read, is told by the key store."""
     path = settings.keys_secret_file
     if path is not None and path.exists():
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o007:
-            told = f"{path} can be read by everybody here ({mode:04o})"
-            yield Finding("keys' secret", "warn", told, f"chmod o= {path}")
-        else:
-            yield Finding("keys' secret", "ok", f"{path} ({mode:04o})")
+        with suppress(KeyUnusable, BadInput):
+            secret_in(path)
+            yield Finding("keys' secret", "ok", f"{path} ({stat.S_IMODE(path.stat().st_mode):04o})")
 
 
 def _service(settings: Settings) -> Finding:
