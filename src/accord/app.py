@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -41,6 +42,8 @@ from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
 from accord.verifier.compatibility import compatible_version
+
+logger = logging.getLogger("accord.hosting")
 
 OWN_KEY = "orchestrator"
 """The name of the orchestrator's key."""
@@ -228,7 +231,8 @@ def tuning_of(settings: Settings) -> Tuning:
 
 @asynccontextmanager
 async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker]]:
-    """These agents, running in this process: each with a key of its own, enrolled and present.
+    """These agents, running in this process: each with a key of its own, enrolled and present. One whose key has ended,
+    as one that was revoked has, is left out with a warning: the others work.
 
     Raises:
         MessageRefused: a card is refused, for example a changed contract under an old version.
@@ -247,13 +251,25 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
         for agent in agents:
             name = f"agent.{agent.organisation}.{agent.name}"
             public = await key_of(ports.keys, name)
+            if _has_ended(node, agent, name, public.kid):
+                continue
             await node.parts.enrolment.enrol(agent.id, public, by="embedded", now=ports.clock.now())
             node.parts.hosted.add(agent.id)
             workers.append(Worker(agent, AgentKey(ports.keys, name), ports.bus, ports.clock, trust, options))
             await workers[-1].start()
-        for agent in agents:
-            await node.present(agent.id)
+        for worker in workers:
+            await node.present(worker.agent.id)
         yield workers
     finally:
         # All at once: each may take as long as it has to drain, and longer to be heard while the bus is away.
         await asyncio.gather(*(worker.stop() for worker in workers))
+
+
+def _has_ended(node: Node, agent: Agent, name: str, kid: KeyId) -> bool:
+    """Whether nothing is accepted under the agent's key any more; then it is told."""
+    known, now = node.parts.registry.known_key(kid), node.parts.ports.clock.now()
+    if known is None or known.agent != agent.id or known.usable(now):
+        return False
+    text = "%s is left out: its key is %s. A new one: accord keys rotate %s"
+    logger.warning(text, agent.name, known.state(now), name)
+    return True

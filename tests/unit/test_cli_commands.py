@@ -714,6 +714,19 @@ def test_a_name_means_all_keys_of_it_that_are_accepted(call: Call) -> None:
     assert call("keys", "revoke", rotated["key"], "--at", "2d").code == 0
 
 
+def test_an_agent_whose_key_is_revoked_stops_nobody_else(call: Call) -> None:
+    assert with_agents(call, "run", "sum.yaml").code == 0
+    assert call("keys", "revoke", "agent.local.grader").code == 0
+    ran = with_agents(call, "run", "sum.yaml")
+    assert ran.code == 0, ran.err
+    assert "grader is left out: its key is revoked. A new one: accord keys rotate agent.local.grader" in ran.err
+    findings = {one["what"]: one for one in call("doctor", "--json").document["findings"]}
+    assert findings["revoked keys"]["hint"] == "accord keys rotate agent.local.grader"
+    assert call("keys", "rotate", "agent.local.grader").code == 0
+    assert "left out" not in with_agents(call, "run", "sum.yaml").err
+    assert "is revoked" not in call("doctor").out
+
+
 def test_the_doctor_finds_what_is_wrong(call: Call, here: Path) -> None:
     healthy = call("doctor", "--json")
     assert healthy.code == 0, healthy.out

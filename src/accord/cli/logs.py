@@ -70,14 +70,18 @@ class Stderr(logging.Handler):
 
 @contextmanager
 def logging_to_stderr(*, verbose: bool) -> Iterator[Raised]:
-    """Log warnings to stderr where `verbose`, else faults alone; gives what agents of this process raise meanwhile."""
+    """Log warnings to stderr where `verbose`, else faults and who is left out; gives what agents of this process raise
+    meanwhile.
+    """
     stderr, raised = Stderr(logging.WARNING if verbose else logging.CRITICAL), Raised()
     stderr.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    root, agents = logging.getLogger(), logging.getLogger("accord.agent")
-    root.addHandler(stderr)
-    agents.addHandler(raised)
+    handlers = [(logging.getLogger(), stderr), (logging.getLogger("accord.agent"), raised)]
+    if not verbose:
+        handlers.append((logging.getLogger("accord.hosting"), Stderr(logging.WARNING)))
+    for logger, handler in handlers:
+        logger.addHandler(handler)
     try:
         yield raised
     finally:
-        root.removeHandler(stderr)
-        agents.removeHandler(raised)
+        for logger, handler in handlers:
+            logger.removeHandler(handler)

@@ -34,6 +34,7 @@ def agents(settings: Settings, targets: Sequence[str], *, asks_journal: bool) ->
         yield from made(_limits, settings, targets, recorded.capabilities)
         yield from made(_system_agents, settings, targets, recorded.agents)
         yield from made(_expiry, recorded.keys)
+        yield from made(_revoked, targets, recorded.keys)
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -65,6 +66,16 @@ def _expiry(keys: Sequence[KnownKey]) -> Iterator[Finding]:
         yield Finding("expiry of keys", "warn", told, hint)
     if not ending and any(key.expires_at is not None for mine in lasting.values() for key in mine):
         yield Finding("expiry of keys", "ok", "no agent's last key expires soon")
+
+
+def _revoked(targets: Sequence[str], keys: Sequence[KnownKey]) -> Iterator[Finding]:
+    """Which agents of this process are left out, because no key of theirs holds after one was revoked."""
+    now = datetime.now(UTC)
+    for agent in hosted_agents(targets):
+        mine = [key for key in keys if key.agent == agent.id and key.delegation is None]
+        if any(key.revoked_at is not None for key in mine) and not any(key.usable(now) for key in mine):
+            told = f"the key of {agent.name} is revoked: the agent is left out"
+            yield Finding("revoked keys", "warn", told, f"accord keys rotate {key_name(agent.id)}")
 
 
 def _agents(targets: Sequence[str]) -> Finding:
