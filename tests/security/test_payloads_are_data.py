@@ -4,6 +4,7 @@ like. And a number that the gate lets through arrives as it was written.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from accord.domain.document import Document
 from accord.domain.ids import TaskId
 from accord.domain.large import reference
 from accord.domain.message import Claims, payload_ref
-from accord.errors import AccordError, TemplateInvalid
+from accord.engine.incidents import FULL_PER_MINUTE
+from accord.errors import AccordError, TemplateInvalid, Unauthenticated
 from accord.sdk import Agent
 from accord.testing.stage import Assignment, ScriptedAgent, Stage, attempts_of
 
@@ -199,6 +201,36 @@ async def test_another_ones_attempt_is_no_permit(stage: Stage, kind: Any) -> Non
     )
     with pytest.raises(AccordError, match="ACC348"):
         await asking
+
+
+@pytest.mark.abuse(
+    "ASI07",
+    at="gate",
+    stride="spoofing",
+    case="an upload on a forged statement is an incident, and of many the first are kept",
+    codes=("ACC311",),
+)
+async def test_a_forged_permit_is_an_incident(stage: Stage) -> None:
+    _, agent, assignment = await handed_on(stage, b'"x"', reader(), "${ tasks.write.output }")
+    signed = (await agent.sign(agent.claims(assignment, None, "upload"))).statement
+    forged = signed[:-86] + b"A" * 86
+    now, permits = stage.clock.now(), stage.parts.permits
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"[]"
+
+    async def bring() -> None:
+        with pytest.raises(Unauthenticated, match="ACC311"):
+            await permits.bring(forged, nothing(), now)
+
+    await bring()
+    [(_, incident)] = await stage.parts.incidents.recent()
+    assert (incident.problem.code, incident.statement) == ("ACC311", forged.decode())
+    assert (incident.authentic, incident.signer) == (False, None), "nobody is blamed"
+    async with asyncio.TaskGroup() as group:
+        for _ in range(FULL_PER_MINUTE):
+            group.create_task(bring())
+    assert len(await stage.parts.incidents.recent(2 * FULL_PER_MINUTE)) == FULL_PER_MINUTE
 
 
 # -- numbers at the edges ----------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ class Incidents:
         """Set when something was recorded that is an agent's doing."""
         self._minute: datetime | None = None
         self._seen: Counter[_Key] = Counter()
+        self._counting = asyncio.Lock()
         self.recorded = 0
         """Incidents since this orchestrator started."""
         self.refused: Counter[str] = Counter()
@@ -69,6 +70,10 @@ class Incidents:
         Of one agent with one code, what comes after the first `FULL_PER_MINUTE` is counted only, and the count recorded
         by the first call after that minute: it is lost where the process ends before.
         """
+        async with self._counting:
+            await self._record_all(suspects, taken_out)
+
+    async def _record_all(self, suspects: Sequence[Suspect], taken_out: Sequence[tuple[AgentId, TakenOut]]) -> None:
         now = self._clock.now()
         minute = now.replace(second=0, microsecond=0)
         same = minute == self._minute

@@ -181,6 +181,7 @@ class Parts:
         self.gate.follow = self.refresh_registry
         self.permission = Permission(self.authority, self.ledger, journal)
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large, self.data_keys)
+        self.permits.suspected = self.incidents.record_all
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self._apply_control)

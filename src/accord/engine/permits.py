@@ -4,7 +4,7 @@ output, fetch a large input.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -20,15 +20,15 @@ from accord.engine.gate import Gate, Suspect
 from accord.engine.large import Large, maker_of
 from accord.engine.ledger import Ledger
 from accord.engine.registry import Registry
-from accord.errors import ContractViolation, MessageRefused, NotFound
+from accord.errors import ContractViolation, MessageRefused, NotFound, Unauthenticated
 from accord.ports import Bare, BlobStore
 
 Purpose = Literal["upload", "fetch"]
 
 
 class Permits:
-    """Lets agents bring and take large documents. Everything raises MessageRefused where the statement does not hold,
-    or its attempt is not this agent's, or has ended.
+    """Lets agents bring and take large documents. Everything raises Unauthenticated where the statement does not
+    hold, which is an incident, and MessageRefused where its attempt is not this agent's, or has ended.
     """
 
     def __init__(
@@ -46,6 +46,8 @@ class Permits:
         self._documents = documents
         self._large = large
         self._keys = keys
+        self.suspected: Callable[[Sequence[Suspect]], Awaitable[None]] | None = None
+        """What records a statement that does not hold, as an incident."""
 
     async def bring(self, statement: bytes, chunks: AsyncIterator[bytes], now: datetime) -> Blob:
         """Keep the output of an attempt, checked against its contract while it passes.
@@ -80,7 +82,9 @@ class Permits:
         shown = Bare(Message(statement, b""))
         (found,) = await self._gate.authenticate([shown], now, frozenset((purpose,)))
         if isinstance(found, Suspect):
-            raise MessageRefused(found.problem)
+            if self.suspected is not None:
+                await self.suspected([found])
+            raise Unauthenticated(found.problem)
         claims = found.claims
         name = claims.run or RunId("")
         run = self._ledger.find(name) or (await self._ledger.read(name))[0]
