@@ -452,7 +452,10 @@ def test_lineage_is_told(call: Call) -> None:
     document = call("runs", "lineage", "last", "--json").document
     assert document["agents"] == ["spiffe://local/agent/tiny"]
     assert [one["pointer"] for one in document["lineages"]] == [""]
-    assert "ACC857" in call("runs", "lineage", "last", "no-pointer").err
+    assert call("runs", "lineage", "last", "/doubled/2").code == 0
+    for pointer in ("no-pointer", "/nonsense", "/doubled/3", "/doubled/02", "/doubled/²", "/first/x", "/first~2"):
+        refused = call("runs", "lineage", "last", pointer)
+        assert (refused.code != 0, "ACC857" in refused.err, refused.out) == (True, True, ""), pointer
 
 
 def test_incidents_are_listed(call: Call) -> None:

@@ -6,6 +6,7 @@ given stands behind everything that it has answered. Whoever is named is so by w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Literal as Word
@@ -25,6 +26,9 @@ from accord.errors import NotFound
 SourceKind = Word["input", "run", "agent", "value", "items", "subrun", "answer", "timer", "adopted", "nothing"]
 """What made a value: the run's input, the run itself, an agent, an expression of the template, the items of an
 expansion, another run, a person or a program that was asked, a timer, the run that this one was forked from; nobody."""
+
+_ESCAPES = re.compile(r"~(?![01])")
+"""A `~` that stands for nothing (RFC 6901)."""
 
 INPUTS_NAMED = 12
 """So many statements a seal names one by one; of more it names the digest of all."""
@@ -157,7 +161,7 @@ def lineage_of(run: Run, pointer: str = "") -> Lineage:
     """
     if run.output is None:
         raise NotFound.of("ACC857", f"the run is {run.phase}: it has no output", hint="wait for its end")
-    binding, rest = _part_at(run.graph.output, _tokens(pointer))
+    binding, rest = _part_at(run.graph.output, tokens_of(pointer))
     search = _Search(run)
     rests_on = search.behind(binding, rest, None)
     return Lineage(
@@ -332,11 +336,16 @@ class _Search:
         return Source(name=name, kind="value", task=task, value=value, expressions=_written(binding), rests_on=rests_on)
 
 
-def _tokens(pointer: str) -> list[str]:
+def tokens_of(pointer: str) -> list[str]:
+    """The tokens of a JSON pointer. Raises NotFound ACC857 where it is none."""
     if not pointer:
         return []
     if not pointer.startswith("/"):
         raise NotFound.of("ACC857", f"`{pointer}` is no JSON pointer", hint="it begins with `/`: /findings/0")
+    if _ESCAPES.search(pointer):
+        raise NotFound.of(
+            "ACC857", f"`{pointer}` is no JSON pointer", hint="a `~` in a name is written `~0`, a `/` `~1`"
+        )
     return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any, Final
+
 import msgspec
 
 from accord.domain.ids import AgentId, KeyId, RunId, TaskId
-from accord.domain.lineage import Lineage, lineage_of, lineage_of_tasks
+from accord.domain.lineage import Lineage, lineage_of, lineage_of_tasks, tokens_of
 from accord.domain.run import Run
 from accord.errors import NotFound
 from accord.service import Service
+from accord.views.result import value_of
+
+_INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
+"""Of an item, in a JSON pointer (RFC 6901)."""
 
 
 class LineageDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,9 +30,12 @@ class LineageDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def lineage_document(service: Service, run: RunId, pointer: str = "") -> LineageDocument:
-    """What stands behind the value at a JSON pointer of the run's output. Raises NotFound where it has no output."""
+    """What stands behind the value at a JSON pointer of the run's output. Raises NotFound where it has no output, or
+    nothing there.
+    """
     state = await service.run(run)
     found = [lineage_of(state, pointer)]
+    await _refuse_nothing(service, state, pointer)
     gone: list[RunId] = []
     seen = {run}
     open_ = _others(state, found[0])
@@ -47,6 +57,26 @@ async def lineage_document(service: Service, run: RunId, pointer: str = "") -> L
         lineages=tuple(found),
         gone=tuple(gone),
     )
+
+
+async def _refuse_nothing(service: Service, run: Run, pointer: str) -> None:
+    """Raise NotFound where the pointer leads to nothing in the output; of one that was erased nobody can tell."""
+    if run.output is None or not pointer or run.erased is not None:
+        return
+    value = await value_of(service, run.output)
+    for token in tokens_of(pointer):
+        value = _member(value, token)
+        if value is msgspec.UNSET:
+            text = f"`{pointer}` leads to nothing in the output of {run.id}"
+            raise NotFound.of("ACC857", text, hint=f"accord runs show {run.id} has the output")
+
+
+def _member(value: Any, token: str) -> Any:
+    """What this token of a JSON pointer leads to; UNSET for nothing."""
+    if isinstance(value, dict):
+        return value.get(token, msgspec.UNSET)
+    is_index = isinstance(value, list) and _INDEX.fullmatch(token) is not None and int(token) < len(value)
+    return value[int(token)] if is_index else msgspec.UNSET
 
 
 def _others(run: Run, lineage: Lineage) -> list[tuple[RunId, int | None, tuple[TaskId, ...]]]:
