@@ -717,6 +717,19 @@ def test_a_name_means_all_keys_of_it_that_are_accepted(call: Call) -> None:
     assert call("keys", "revoke", rotated["key"], "--at", "2d").code == 0
 
 
+def test_what_is_quarantined_or_let_go_already_is_said(call: Call) -> None:
+    assert with_agents(call, "run", "sum.yaml").code == 0
+    impact = ("keys", "impact", "agent.local.tiny")
+    assert "nothing to let go of" in call(*impact, "--release").err
+    first = call(*impact, "--quarantine", "--reason", "lost").err
+    assert ("gets nothing more" in first, "already" in first) == (True, False)
+    again = call(*impact, "--quarantine", "--reason", "stolen").err
+    assert "quarantined already" in again
+    assert ": lost. That reason stays" in again
+    assert "tiny is let go" in call(*impact, "--release").err
+    assert "nothing to let go of" in call(*impact, "--release").err
+
+
 def test_an_agent_whose_key_is_revoked_stops_nobody_else(call: Call) -> None:
     assert with_agents(call, "run", "sum.yaml").code == 0
     assert call("keys", "revoke", "agent.local.grader").code == 0

@@ -20,6 +20,7 @@ from accord.domain.duration import parse_duration
 from accord.domain.ids import KeyId
 from accord.domain.impact import Affected, Impact
 from accord.domain.signature import Algorithm, PublicKey
+from accord.domain.system import HoldPlaced
 from accord.engine.node import Node, Rotated
 from accord.errors import BadInput, NotFound
 from accord.keys.opening import open_keys
@@ -264,21 +265,32 @@ def show_impact(shared: Shared, reference: str, measures: Measures) -> None:
         async with opened(shared) as service:
             name, kid = await _found(service, reference)
             older = await _older(service, kid) if reference == name else []
+            before = await _hold(service, kid) if measures.quarantine or measures.release else None
             if measures.quarantine:
                 reason = measures.reason or f"the key {kid} is compromised"
                 impact = await service.contain(kid, by=who(), reason=reason, since=since)
             else:
                 impact = await service.impact(kid, since=since)
+            marked = bool(impact.doubted)
             if measures.release:
                 impact = await _released(service, impact, measures.reason)
         if screen.as_json:
             screen.document({**plain_value(impact), "older": [key.public.kid for key in older]})
         else:
             _show_impact(screen, impact, measures)
+            for line in _taken(impact, measures, before, marked):
+                screen.note(line)
             _show_older(screen, older)
         return DONE
 
     carry_out(shared, work)
+
+
+async def _hold(service: Service, kid: KeyId) -> HoldPlaced | None:
+    """The hold of the key's agent."""
+    known = await service.key(kid)
+    mine = ("agent", known.agent if known is not None else "")
+    return next((hold for hold in await service.holds() if (hold.scope, hold.subject) == mine), None)
 
 
 async def _released(service: Service, impact: Impact, note: str) -> Impact:
@@ -297,12 +309,21 @@ def _show_impact(screen: Screen, impact: Impact, measures: Measures) -> None:
         screen.table(columns, [_impact_row(one, impact) for one in impact.runs])
     else:
         screen.note(f"Nothing rests on this key of {agent}.")
-    if measures.quarantine:
-        screen.note(f"{agent} gets nothing more, and what is not over is paused. Take it back with --release.")
-    elif measures.release:
-        screen.note(f"{agent} is let go. What is paused goes on with: accord runs resume RUN")
-    elif impact.runs and not impact.doubted:
+    if not (measures.quarantine or measures.release or impact.doubted) and impact.runs:
         screen.note(f"  → accord keys impact {impact.key} --quarantine", "hint")
+
+
+def _taken(impact: Impact, measures: Measures, before: HoldPlaced | None, marked: bool) -> Iterator[str]:
+    """What was done, given the hold of the agent before, and whether runs were in doubt."""
+    agent = agent_name(impact.agent)
+    if measures.quarantine:
+        yield f"{agent} gets nothing more, and what is not over is paused. Take it back with --release."
+        if before is not None and before.quarantine:
+            yield f"It was quarantined already, by {before.by}: {before.reason}. That reason stays."
+    elif measures.release and (before is not None or marked):
+        yield f"{agent} is let go. What is paused goes on with: accord runs resume RUN"
+    elif measures.release:
+        yield f"{agent} was not held, and nothing that rests on the key is in doubt: there was nothing to let go of."
 
 
 def _show_older(screen: Screen, older: Sequence[KnownKey]) -> None:
