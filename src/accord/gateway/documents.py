@@ -121,12 +121,11 @@ def unchanged(tag: str) -> Response:
 # -- OpenAPI -----------------------------------------------------------------------------------------------------
 
 
-def answers(kind: Any, *, status: int = 200, located: bool = False) -> dict[int | str, dict[str, Any]]:
+def answers(
+    kind: Any, *, status: int = 200, located: bool = False, media_type: str = "application/json"
+) -> dict[int | str, dict[str, Any]]:
     """What an operation answers with, for its `responses`; `located` where a header says where it is from now on."""
-    told: dict[str, Any] = {
-        "description": "The answer",
-        "content": {"application/json": {"schema": schema_of(kind)}},
-    }
+    told: dict[str, Any] = {"description": "The answer", "content": {media_type: {"schema": schema_of(kind)}}}
     if located:
         described = "The path of what was made."
         told["headers"] = {"Location": {"description": described, "schema": {"type": "string"}, "required": True}}

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from accord.domain.document import Document, Encrypted
 from accord.domain.ids import Digest, RunId
+from accord.errors import BadInput, StoreCorrupt
 from accord.gateway.asking import TheNode, Viewer
 from accord.gateway.bodies import body
 from accord.gateway.documents import Bytes
@@ -57,4 +58,8 @@ async def show_document(
 async def decrypt_document(asked: EncryptedDocument, node: TheNode, principal: Viewer) -> Response:
     """The exact bytes of a document that an event of an encrypted run holds. 404 (ACC872) where the run was erased."""
     await node.parts.permission.require(principal, "look", RunId(asked.encrypted.key))
-    return Response(await node.data(asked.document()), media_type="application/octet-stream")
+    try:
+        data = await node.data(asked.document())
+    except StoreCorrupt as error:
+        raise BadInput(*error.problems) from error  # it is who asks that has brought it
+    return Response(data, media_type="application/octet-stream")

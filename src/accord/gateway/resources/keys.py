@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Path, Query
@@ -24,6 +24,9 @@ from accord.gateway.moments import Moment
 
 router = APIRouter(tags=["keys"])
 
+KEY_SET: Final = "application/jwk-set+json"
+"""RFC 7517, section 8.5.2."""
+
 DOUBTS = answers(list[RunDoubted])
 
 PUBLISHED = "public, no-cache"
@@ -40,21 +43,27 @@ class KeySet(msgspec.Struct, frozen=True):
 class PublicDocument(Document):
     """What anybody may know, and keep."""
 
+    media_type = KEY_SET
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or that who asks has it already."""
         headers = {"ETag": entity_tag(sha256(self.body).hexdigest()), "Cache-Control": PUBLISHED}
         known = is_known(scope, headers["ETag"])
-        whole = Response(self.body, media_type="application/jwk-set+json", headers=headers)
+        whole = Response(self.body, media_type=KEY_SET, headers=headers)
         await (Response(status_code=304, headers=headers) if known else whole)(scope, receive, send)
 
 
-@router.get("/.well-known/jwks.json", responses=answers(KeySet), response_class=PublicDocument)
+@router.get("/.well-known/jwks.json", responses=answers(KeySet, media_type=KEY_SET), response_class=PublicDocument)
 async def jwks(node: TheNode) -> PublicDocument:
     """The keys of the orchestrator, and of the agents of its organisation, that are valid now. Without a credential."""
     return PublicDocument(await key_set(node, node.parts.identity.organisation))
 
 
-@router.get("/v1/organisations/{organisation}/jwks", responses=answers(KeySet), response_class=PublicDocument)
+@router.get(
+    "/v1/organisations/{organisation}/jwks",
+    responses=answers(KeySet, media_type=KEY_SET),
+    response_class=PublicDocument,
+)
 async def organisation_jwks(organisation: Annotated[str, Path(max_length=100)], node: TheNode) -> PublicDocument:
     """The same of another organisation whose agents are known here. `/v1/keys` has those that were valid once, too."""
     return PublicDocument(await key_set(node, organisation))
