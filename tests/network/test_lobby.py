@@ -250,7 +250,7 @@ async def test_who_gives_up_while_the_server_says_nothing_leaves_no_connection_o
 
     async with websockets.serve(say_nothing, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        connecting = asyncio.create_task(_Connection(f"http://127.0.0.1:{port}", take_nothing).__aenter__())
+        connecting = asyncio.create_task(_Connection(f"http://127.0.0.1:{port}", True, take_nothing).__aenter__())
         await connected.wait()
         connecting.cancel()
         await asyncio.wait([connecting])

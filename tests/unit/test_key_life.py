@@ -298,7 +298,9 @@ def test_keys_are_listed_rotated_and_revoked(home: Path, capsys: pytest.CaptureF
     assert called(action.revoke_key, shared, rotated["old"], "lost", None) == 0  # type: ignore[index]
     revoked = told(capsys)
     assert (revoked["name"], revoked["reason"]) == (None, "lost")  # type: ignore[index]
-    assert called(action.revoke_key, shared, "agent.local.worker", "", "1h") == 0
+    with pytest.raises(BadInput, match="ACC915"):  # which of both is meant?
+        called(action.revoke_key, shared, "agent.local.worker", "", "1h")
+    assert called(action.revoke_key, shared, rotated["key"], "", "1h") == 0  # type: ignore[index]
     assert told(capsys)["doubtful_from"] is not None  # type: ignore[index]
     called(action.list_keys, shared)
     listed = {one["name"]: one["state"] for one in told(capsys)}  # type: ignore[attr-defined]
