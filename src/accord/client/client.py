@@ -18,7 +18,7 @@ from accord.client.connection import Connection
 from accord.client.events import Happening, Progress, RunEvent, read_happening
 from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
-from accord.client.remote import Remote
+from accord.client.remote import Remote, labelled
 from accord.domain.approval import ApprovalKind
 from accord.domain.ids import AgentId, KeyId, RunId
 from accord.domain.impact import Impact
@@ -105,7 +105,7 @@ class Client:
         same key the same run is returned. `labels` is what all of the input has beside what the template says of it. A
         template's document is published first: `publish`. Raises BadInput.
         """
-        body = {**_wanted(what, given), "title": title, "labels": list(labels)}
+        body = {**_wanted(what, given), "title": title, **labelled(labels)}
         return await self._connection.post("/v1/runs", body, ListedRun, once=once)
 
     async def run(self, run: str) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Remote:
         labels: Sequence[str] = (),
     ) -> Run:
         """Start a run of a published template."""
-        body = {"digest": digest, "input": value, "title": title, "labels": list(labels)}
+        body = {"digest": digest, "input": value, "title": title, **labelled(labels)}
         started = await self._connection.post("/v1/runs", body, ListedRun, once=once)
         return await self.run(started.run)
 
@@ -434,3 +434,8 @@ def _request_of(command: RunCommand) -> tuple[str, dict[str, Any]]:
             return "retry", {"task": command.task}
         case c.Rollback():
             return "rollback", {"task": command.to}
+
+
+def labelled(labels: Sequence[str]) -> dict[str, list[str]]:
+    """The member of a start that says labels; left out where there are none, since older servers do not know it."""
+    return {"labels": list(labels)} if labels else {}
