@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ class Started:
             return None
         self.go_on()
         if self._process.returncode is None:
-            self._process.send_signal(number)
+            # Not `Process.send_signal`: that looks whether it has ended, and takes its code away from who waits for it.
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
             self.killed |= {self._process.pid} if number == signal.SIGKILL else set()
         async with asyncio.timeout(60):
             code = await self._process.wait()
