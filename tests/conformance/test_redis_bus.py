@@ -276,4 +276,6 @@ def test_released_scripts_never_change() -> None:
         "release": "8f47c6aafc91060d70587da3768956c907131ea9",
         "sweep": "e8962d72a0ccba914e9955006d5fca7c4f7fc5ff",
         "take": "c5e073e580503af8bf70ea6aae6e4f595a1c5259",
+        "vouch": "f62dd4bb139d2fea888620c595c1fd4938d22d90",
+        "vouched": "cbd6fe6aa52f349cb54c63d9a20da88b12760051",
     }

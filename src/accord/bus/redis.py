@@ -57,6 +57,10 @@ class RedisTuning(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_TUNING: Final = RedisTuning()
 
 
+_OLDER: Final = ("ACC764", "ACC767")
+"""The server knows no such script, or lets our user do nothing of the kind."""
+
+
 class RedisBus:
     """Carries messages between processes by a Redis server, version 6.2 or newer; what that loses costs a retry."""
 
@@ -159,11 +163,22 @@ class RedisBus:
 
         Raises BusUnavailable where none does.
         """
-        told, chains = await self.line.ask("orchestrators", self.prefix, "")
+        told = await self.line.ask("orchestrators", self.prefix, "")
         if not told:
             raise BusUnavailable.of("ACC744", f"the bus {self._address}: no orchestrator tells its keys there")
+        chains = await self._chains()
         links = max((msgspec.json.decode(one, type=list[Link]) for one in chains), key=len, default=[])
         return [PublicKey.from_jwk(msgspec.json.decode(one, type=dict[str, str])) for one in told], links
+
+    async def _chains(self) -> Sequence[bytes]:
+        """What is told of successions: nothing where orchestrators, or our user's rules, are of a time without any."""
+        try:
+            found: Sequence[bytes] = await self.line.ask("vouched", self.prefix, "")
+        except BusUnavailable as error:
+            if error.problems[0].code in _OLDER:
+                return ()
+            raise
+        return found
 
     @asynccontextmanager
     async def _listener(self, subject: str) -> AsyncIterator[Inbox]:
@@ -221,8 +236,10 @@ class RedisBus:
 
     def _announce(self) -> Iterable[asyncio.Future[Any]]:
         if self._keys:
-            told = [text for key in self._keys for text in (key.kid, msgspec.json.encode(key.to_jwk()), self._links)]
+            told = [text for key in self._keys for text in (key.kid, msgspec.json.encode(key.to_jwk()))]
             yield self.line.ask("announce", self.prefix, "", TOLD_FOR_S, *told)
+            chains = [text for key in self._keys for text in (key.kid, self._links)]
+            yield self.line.ask("vouch", self.prefix, "", TOLD_FOR_S, *chains)
 
     def _tend(self) -> Iterable[asyncio.Future[Any]]:
         yield from self._announce()
