@@ -111,6 +111,8 @@ UNTESTED: Final[dict[str, str]] = {
     "R-DG-5": "as R-DG-4",
     "R-DG-6": "it is a duty of orchestrators",
     "R-HS-5": "an examination is one orchestrator, and short",
+    "R-SU-1": "an examination has one key, so that agents that know no successions can be examined",
+    "R-SU-2": "as R-SU-1",
 }
 """Rules of docs/protocol.md that no examination looks at, and why."""
 
