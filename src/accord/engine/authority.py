@@ -10,7 +10,7 @@ from accord.domain.access import RIGHTS, ROLES, Principal, Right
 from accord.domain.flow import context_parts, is_cut
 from accord.domain.graph import undone_id
 from accord.domain.ids import AgentId, TaskId
-from accord.domain.labels import UNLABELLED
+from accord.domain.labels import UNLABELLED, Labels
 from accord.domain.policy import (
     Act,
     AgentAction,
@@ -93,10 +93,15 @@ class Authority:
         """The parts of the context that the agent may not see."""
         if want.purpose != "work" or not work_of(run, task).upstream:
             return ()
+
+        def sees(labels: Labels) -> bool:
+            return self.of_agent("see", run, candidate.agent, candidate.capability, labels).allowed
+
+        if not run.labelled and sees(UNLABELLED):
+            return ()  # every part is as unlabelled as the next one, however many there are
         found: list[str] = []
         for name, labels in context_parts(run, task).items():
-            seen = self.of_agent("see", run, candidate.agent, candidate.capability, labels).allowed
-            if not seen and not is_cut(name, found):
+            if not sees(labels) and not is_cut(name, found):
                 found.append(name)
         return tuple(found)
 

@@ -103,7 +103,7 @@ class Receiver:
         if isinstance(verdict, Unchecked):
             self._parts.large.look_then(verdict.digest, verdict.contract, partial(inbox.nack, [authentic.delivery]))
             return True
-        if isinstance(verdict, Damaged | Barred):
+        if isinstance(verdict, (Damaged, Barred)):
             batch.suspects.append(verdict.suspect)
             verdict = verdict.command
         if isinstance(verdict, Suspect):
