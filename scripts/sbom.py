@@ -53,6 +53,7 @@ WRITTEN: Final = {
     "Apache 2.0": "Apache-2.0",
     "Apache License 2.0": "Apache-2.0",
     "Apache License, Version 2.0": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
     "BSD 3-Clause": "BSD-3-Clause",
     "MIT license": "MIT",
     "The MIT License (MIT)": "MIT",
