@@ -12,6 +12,7 @@ from random import Random
 
 import msgspec
 
+from accord.domain.shares import RESERVED
 from accord.errors import StoreUnavailable
 from accord.postgres.address import StoreAddress
 from accord.postgres.database import Database
@@ -77,7 +78,9 @@ class Owners:
 
     def __init__(self) -> None:
         self.seen: list[tuple[float, dict[int, int]]] = []
-        """When, and how many each process had: one that is gone keeps what it had, until somebody else takes it."""
+        """When, and how many each process had of those that replicas share: one that is gone keeps what it had, until
+        somebody else takes it.
+        """
         self.epochs = 0
 
     async def watch(self, store: StoreAddress) -> None:
@@ -93,6 +96,8 @@ class Owners:
             owners = await journal.owners()
             shares: dict[int, int] = {}
             for one in owners:
+                if one.partition in RESERVED:
+                    continue  # nobody takes one over in which nothing is to be done
                 pid = int(one.name.split("-")[1])
                 shares[pid] = shares.get(pid, 0) + 1
             self.seen.append((now_s(), shares))
