@@ -294,8 +294,10 @@ def test_runs_are_listed_found_and_shown(call: Call) -> None:
 def test_a_task_tells_of_every_attempt(call: Call) -> None:
     with_agents(call, "run", "sum.yaml", "--set", "fails=true")
     shown = call("runs", "show", "last", "--task", "wrong").out
-    for words in ("attempt 1", "why this agent", "tiny.fail@1.0.0", "ACC420"):
+    for words in ("attempt 1", "why this agent", "why refused", "what then", "tiny.fail@1.0.0", "ACC420"):
         assert words in shown
+    assert call("runs", "show", "last", "wrong").out == shown
+    assert "ACC911" in call("runs", "show", "last", "wrong", "--task", "doubled").err
     document = call("runs", "show", "last", "--task", "doubled[1]", "--json").document
     [attempt] = document["attempts"]
     assert (attempt["input"], attempt["output"], attempt["confidence"]) == ({"number": 2}, 4, 0.5)
@@ -359,8 +361,30 @@ def test_the_journal_is_shown_proven_and_replayed(call: Call) -> None:
     assert (proof["ok"], proof["statements"], proof["payloads"]) == (True, 4, 4)
     assert "holds" in call("journal", "verify", "last").out
     replayed = call("journal", "replay", "last", "--json").document
-    assert replayed == {"run": shown[0]["run"], "events": len(shown), "state": "completed", "agrees": True}
+    assert replayed["document"] == call("runs", "show", "last", "--json").document
+    told = {name: replayed[name] for name in ("run", "events", "state", "agrees")}
+    assert told == {"run": shown[0]["run"], "events": len(shown), "state": "completed", "agrees": True}
     assert call("journal", "replay", "last", "--until", "1").out.count("\n") == 2
+
+
+def test_any_past_state_is_rebuilt(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml")
+    events = call("journal", "show", "last", "--json").document
+    then = call("journal", "replay", "last", "--until", "3", "--json").document
+    assert (then["events"], then["state"], then["agrees"]) == (3, "running", None)
+    assert then["document"] == call("runs", "show", "last", "--at", "3", "--json").document
+    by_time = call("journal", "replay", "last", "--until", events[2]["at"], "--json").document
+    assert by_time["events"] == max(one["sequence"] for one in events if one["at"] <= events[2]["at"])
+    between = call("journal", "replay", "last", "--from", "1", "--json").document["changes"]
+    assert {"task": None, "what": "state", "before": "running", "after": "completed"} in between
+    assert "state  running → completed" in call("journal", "replay", "last", "--from", "1").out
+    stepped = call("journal", "replay", "last", "--step").out
+    assert stepped.count("#") == len(events)
+    assert "  doubled state  pending → expanded" in stepped
+    for wrong in ("0", "9999", "2001-01-01T00:00:00Z", "nonsense"):
+        refused = call("journal", "replay", "last", "--until", wrong)
+        assert refused.code == 2
+        assert ("ACC911" if wrong == "nonsense" else "ACC590") in refused.err
 
 
 @pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a journal that was changed from outside")

@@ -82,7 +82,6 @@ class Engine:
                 payload=Digest("1" * 64),
                 payload_bytes=0,
                 timeout=None,
-                choice="",
             )
         )
         return task

@@ -12,6 +12,7 @@ import pytest
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.contract import Contract, compile_contract
 from accord.domain.document import document_of
+from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
 from accord.engine.attendance import Attendance
@@ -256,12 +257,84 @@ def test_the_reason_says_what_was_compared() -> None:
     want = wanted()
     choice = rig.router.choose(rig.registry.among(), want, TaskState(phase="active", wants=(want,)), NOON)
     assert choice is not None
-    assert choice.reason == "1 held, 20.0 ms each, expected 40.0 ms; 1 of 2"
+    grounds = choice.grounds
+    assert grounds.words() == (
+        "1 held, 20.0 ms each, expected 40.0 ms; 2 of 2 could have it; faster than b (expected 500.0 ms)"
+    )
+    assert (grounds.decided, grounds.peers, grounds.compared, grounds.passed) == ("speed", 2, 2, ())
     rig.report("a", queued=2, others=3)
     rig.end(rig.give("a"), "a", took_s=0.02, confidence=0.5)
     choice = rig.router.choose(rig.registry.among(), want, TaskState(phase="active", wants=(want,)), NOON)
     assert choice is not None
-    assert choice.reason == "1 held, 3 of others, 2 queued, 20.0 ms each, trust 0.90, expected 111.1 ms; 1 of 2"
+    assert choice.grounds.words() == (
+        "1 held, 3 of others, 2 queued, 20.0 ms each, trust 0.90, expected 111.1 ms; 2 of 2 could have it; "
+        "faster than b (expected 500.0 ms)"
+    )
+
+
+def grounds_of(rig: Rig, want: Want | None = None, **state: Any) -> Grounds:
+    want = want or wanted()
+    task = TaskState(phase="active", wants=(want,), **state)
+    choice = rig.router.choose(rig.registry.among(), want, task, NOON)
+    assert choice is not None
+    return choice.grounds
+
+
+def test_what_decided_is_the_factor_that_differs_most() -> None:
+    rig = Rig(a=(1, 10), b=(1, 10))
+    assert grounds_of(rig).decided == "drawn"
+    rig.give("a")
+    assert grounds_of(rig).decided == "load"
+    trusted = Rig(a=(1, 10), b=(1, 10))
+    trusted.end(trusted.give("a"), "a", took_s=0.05, confidence=0.1)
+    trusted.end(trusted.give("b"), "b", took_s=0.05)
+    assert grounds_of(trusted).decided == "trust"
+    assert grounds_of(Rig(a=(1, 10))).decided == "only"
+    assert grounds_of(rig, wanted(agent=AgentId("a"))).decided == "wanted"
+
+
+def test_who_was_passed_over_is_told_with_the_reason() -> None:
+    rig = Rig(best=(1, 10), full=(1, 0), held=(1, 1), suspect=(1, 1), failed=(1, 1), judged=(1, 1), copy=(1, 1))
+    rig.give("full")
+    rig.router.quarantined = {AgentId("suspect")}
+    rig.router.held_back = {AgentId("held"), AgentId("suspect")}
+    attempts = (attempted("failed", phase="failed"), attempted("copy", number=2))
+    grounds = grounds_of(rig, wanted(avoid=(AgentId("judged"),)), attempts=attempts)
+    assert {one.why: one.agents for one in grounds.passed} == {
+        "full": ("full",),
+        "held": ("held",),
+        "quarantined": ("suspect",),
+        "failed": ("failed",),
+        "avoided": ("judged",),
+        "busy": ("copy",),
+    }
+    assert (grounds.decided, grounds.peers, grounds.compared) == ("only", 7, 1)
+    assert "1 without room (full)" in grounds.words()
+
+
+def test_few_of_many_that_are_full_are_named() -> None:
+    rig = Rig(a=(1, 1), **{f"full{number}": (1, 0) for number in range(9)})
+    for number in range(9):
+        rig.give(f"full{number}")
+    (full,) = grounds_of(rig).passed
+    assert (full.why, full.count, len(full.agents)) == ("full", 9, 3)
+    assert len(msgspec.json.encode(grounds_of(rig))) < 250
+
+
+def test_whom_the_policy_bars_is_told_with_its_words() -> None:
+    rig = Rig(a=(1, 1), b=(1, 1))
+    want = wanted()
+    choice = rig.router.choose(
+        rig.registry.among(),
+        want,
+        TaskState(phase="active", wants=(want,)),
+        NOON,
+        lambda one: "no-strangers forbids it" if one.agent == "b" else None,
+    )
+    assert choice is not None
+    (barred,) = choice.grounds.passed
+    assert (barred.why, barred.agents, barred.policy) == ("barred", ("b",), "no-strangers forbids it")
+    assert choice.grounds.words().endswith("passed over: 1 barred by policy (b): no-strangers forbids it")
 
 
 # -- what agents report ------------------------------------------------------------------------------------------

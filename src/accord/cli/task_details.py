@@ -26,8 +26,9 @@ from accord.domain.document import Document
 from accord.domain.ids import TaskId
 from accord.domain.state import Attempt, Run
 from accord.service import Service
+from accord.views.reasons import Reasons
 from accord.views.result import value_of
-from accord.views.tasks import Told, told_of
+from accord.views.tasks import told_of
 
 ITEMS_SHOWN = 100
 
@@ -81,7 +82,7 @@ def _item_row(run: Run, item: TaskId) -> Iterator[str | Text]:
     yield between(state.started_at, state.ended_at) if state.started_at else ""
 
 
-async def _show_attempt(service: Service, attempt: Attempt, told: Told, screen: Screen) -> None:
+async def _show_attempt(service: Service, attempt: Attempt, told: Reasons, screen: Screen) -> None:
     screen.facts(
         [
             ("agent", agent_name(attempt.agent)),
@@ -94,7 +95,8 @@ async def _show_attempt(service: Service, attempt: Attempt, told: Told, screen: 
             ("fault", attempt.fault or ""),
             ("damaged", f"on the way, {counted(attempt.damaged, 'time')}" if attempt.damaged else ""),
             ("cost", shortest(attempt.cost) if attempt.cost is not None else ""),
-            ("cause", told.cause.replace("_", " ")),
+            ("why refused", clean(told.refusal.why) if told.refusal else ""),
+            ("what then", clean(told.refusal.then) if told.refusal else ""),
             ("labels", ", ".join(attempt.want.labels)),
             ("not shown", ", ".join(attempt.cut)),
             ("input", await _preview(service, attempt.want.input, screen)),

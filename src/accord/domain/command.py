@@ -10,6 +10,7 @@ import msgspec
 
 from accord.domain.document import Document
 from accord.domain.event import Origin, Parent, Purpose
+from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.policy import Authorization
 from accord.errors import Problem
@@ -121,7 +122,8 @@ class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
     payload: Digest
     payload_bytes: int
     timeout: timedelta | None
-    choice: str
+    grounds: Grounds | None = None
+    """Why this agent."""
     policy: Authorization | None = None
     """The decision of the policy; None where it is the set that ships with Accord."""
     cut: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ import msgspec
 
 from accord.domain.document import Document
 from accord.domain.fault import Fault
+from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.policy import Authorization
 from accord.errors import Problem
@@ -319,11 +320,13 @@ class AttemptAssigned(_Event, frozen=True, kw_only=True, tag="attempt.assigned")
     option: int = 0
     timeout_at: datetime | None = None
     choice: str = ""
-    """Why this agent: the figures that the router compared."""
+    """Why this agent, in words, as earlier versions wrote it."""
     policy: Authorization | None = None
     """The decision that lets the agent have it; None where the policies are those that ship with Accord."""
     cut: tuple[str, ...] = ()
     """Parts of the context that the agent may not see, and is not shown: `input`, `input.email`, `tasks.score`."""
+    grounds: Grounds | None = None
+    """Why this agent: what decided, who came next, and who was passed over."""
 
 
 class AttemptAccepted(_Event, frozen=True, kw_only=True, tag="attempt.accepted"):

@@ -53,7 +53,7 @@ def assign(draft: Draft, command: c.Assign) -> None:
             purpose=command.purpose,
             option=command.option,
             timeout_at=draft.now + command.timeout if command.timeout else None,
-            choice=command.choice,
+            grounds=command.grounds,
             policy=command.policy,
             cut=command.cut,
         )

@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import Literal
 
 from accord.domain import event as e
+from accord.domain.capability import CapabilityRange
+from accord.domain.diagnosis import DIAGNOSE
 from accord.domain.draft import Draft
 from accord.domain.duration import parse_duration, parse_moment
 from accord.domain.expression import evaluate
@@ -19,7 +21,7 @@ from accord.domain.graph import Sleep, Subrun, Task, Wait, Work, node_of, undo_i
 from accord.domain.ids import RunId, TaskId, item_id, partition_of, split_item
 from accord.domain.machine import LIVE, SETTLED
 from accord.domain.retry import DEFAULT_RETRY
-from accord.domain.run import Run
+from accord.domain.run import Run, Want
 from accord.domain.scope import evaluated, item_scope, mapping_problem, run_scope, undo_scope
 from accord.errors import ExpressionInvalid, Problem
 
@@ -102,6 +104,15 @@ def work_of(run: Run, task: TaskId) -> Work:
         return Work(options=(spec.compensate,), retry=retry)
     assert isinstance(spec.action, Work), "only work has attempts"  # noqa: S101
     return spec.action
+
+
+def capability_of(run: Run, task: TaskId, want: Want) -> CapabilityRange:
+    """The capability that an attempt is wanted of."""
+    if want.purpose == "diagnose":
+        return DIAGNOSE
+    capability = work_of(run, task).options[want.option].capability
+    assert capability is not None, "a value is no attempt"  # noqa: S101
+    return capability
 
 
 def scope_of(draft: Draft, task: TaskId) -> dict[str, object]:

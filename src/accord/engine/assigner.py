@@ -121,7 +121,7 @@ class Assigner:
             payload=Digest(reference.sha256),
             payload_bytes=len(payload),
             timeout=self._timeout(run, proposal.task, candidate.contract.limits.deadline),
-            choice=proposal.choice.reason,
+            grounds=proposal.choice.grounds,
             policy=authority.authorization(decision),
             cut=cut,
         )

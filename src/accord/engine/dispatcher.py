@@ -12,9 +12,8 @@ from datetime import datetime
 import msgspec
 
 from accord.domain.capability import CapabilityRange
-from accord.domain.diagnosis import DIAGNOSE
 from accord.domain.ids import RunId, TaskId
-from accord.domain.progress import work_of
+from accord.domain.progress import capability_of
 from accord.domain.run import Run, Want
 from accord.engine.lanes import Lane, Weigh
 from accord.engine.peers import Peers
@@ -229,12 +228,3 @@ class Dispatcher:
             if (want.not_before is None or want.not_before <= now) and capability_of(run, task, want) == lane.wanted:
                 return want
         return None
-
-
-def capability_of(run: Run, task: TaskId, want: Want) -> CapabilityRange:
-    """The capability that an attempt is wanted of."""
-    if want.purpose == "diagnose":
-        return DIAGNOSE
-    capability = work_of(run, task).options[want.option].capability
-    assert capability is not None, "a value is no attempt"  # noqa: S101
-    return capability

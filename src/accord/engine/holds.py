@@ -33,6 +33,7 @@ class Holds:
                 self._lifted_at[AgentId(event.subject)] = event.at
         held = [hold for hold in self._placed.values() if hold.scope == "agent"]
         self.quarantined = frozenset(AgentId(hold.subject) for hold in held if hold.quarantine)
+        self._router.quarantined = self.quarantined
         self._router.held_back = {AgentId(hold.subject) for hold in held}
         if isinstance(event, HoldLifted):
             for tell in self.lifted:

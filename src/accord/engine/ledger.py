@@ -19,7 +19,8 @@ from accord.domain.decide import decide, start
 from accord.domain.draft import Decision
 from accord.domain.ids import Digest, RunId, StreamId, partition_of
 from accord.domain.image import run_of
-from accord.domain.run import NEVER_WOKEN, Run, begin, evolve
+from accord.domain.replay import states
+from accord.domain.run import NEVER_WOKEN, Run, evolve
 from accord.domain.scope import DocumentMissing
 from accord.domain.timing import next_wake
 from accord.engine.data_keys import DataKeys
@@ -185,9 +186,9 @@ class Ledger:
         first = decode_event(records[0])
         if not isinstance(first, e.RunStarted):
             raise StoreCorrupt.of("ACC531", f"the first event of {records[0].stream} does not start it")
-        state = begin(await self._library.graph(first.graph), first)
-        for record in records[1:]:
-            state = evolve(state, decode_event(record))
+        state: Run | None = None
+        for state in states(await self._library.graph(first.graph), map(decode_event, records)):  # noqa: B007 - the last
+            pass
         return state
 
     async def create(self, command: c.Start, graph_digest: Digest) -> Slot:

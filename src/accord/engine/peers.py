@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -79,6 +79,10 @@ class Peers:
         if last is not offers:
             self._open[place] = last
         self._shut[offers[0].agent] = offers
+
+    def shut_agents(self) -> Collection[AgentId]:
+        """Those that have no room, or may be given nothing."""
+        return self._shut
 
     def reopen(self, agent: AgentId) -> None:
         """The agent may have room again; no error where it is open, or none of these."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
+from accord.domain.grounds import NAMED, Decided, Figures, Grounds, Passed, Rival, Why, decided, grouped
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
 from accord.engine.breakers import Breakers
@@ -29,6 +31,7 @@ the same however many there are (Mitzenmacher, "The Power of Two Choices in Rand
 
 _SMOOTHING = 0.2
 _UNKNOWN_S = 0.05
+_LEAST_S = 1e-4
 _LEAST_TRUST = 0.01
 """Whoever fails always is asked once more where all others have a hundred times as much to do."""
 
@@ -82,19 +85,22 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     on_trial: bool
     """Whether it was out, and is tried with this attempt."""
 
-    def words(self, among: str) -> str:
-        """The figures, for the journal, and what they were compared with."""
-        told = [f"{self.held} held"]
-        if self.others:
-            told.append(f"{self.others} of others")
-        if self.queued:
-            told.append(f"{self.queued} queued")
-        told.append(f"{self.latency_s * 1e3:.1f} ms each")
-        if self.trust < 1:
-            told.append(f"trust {self.trust:.2f}")
-        if self.on_trial:
-            told.append("on trial")
-        return f"{', '.join(told)}, expected {self.expected_s * 1e3:.1f} ms; {among}"
+    def figures(self) -> Figures:
+        """As the journal keeps it."""
+        return Figures(
+            held=self.held,
+            others=self.others,
+            queued=self.queued,
+            latency_ms=round(self.latency_s * 1e3, 2),
+            trust=round(self.trust, 3),
+            expected_ms=round(self.expected_s * 1e3, 2),
+            on_trial=self.on_trial,
+        )
+
+    def factors(self) -> tuple[float, float, float]:
+        """Turns, latency, and how often a result is to be had: their product is the expected time."""
+        trust = max(self.trust, _LEAST_TRUST)
+        return self.expected_s * trust / max(self.latency_s, _LEAST_S), self.latency_s, 1 / trust
 
 
 Bars = Callable[[Candidate], str | None]
@@ -106,10 +112,21 @@ def _nobody(_: Candidate) -> None:
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
-    """An agent, and the figures that spoke for it."""
+    """An agent, and why it is this one."""
 
     candidate: Candidate
-    reason: str
+    grounds: Grounds
+
+
+class _Search(msgspec.Struct, gc=False):
+    """Among whom an agent is sought, for what, and what was found out on the way."""
+
+    peers: Peers
+    want: Want
+    state: TaskState
+    sampled: bool = False
+    barred: dict[AgentId, str] = {}
+    """Whom the policy bars, and why."""
 
 
 class Router:
@@ -127,6 +144,8 @@ class Router:
         self._of_offer: Counter[tuple[AgentId, str]] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
         self._held_back: frozenset[AgentId] = frozenset()
+        self.quarantined: Set[AgentId] = frozenset()
+        """Those of the agents under a hold that are suspected."""
         self._told: set[str] = set()
         self.breakers = Breakers()
         self.commons = Commons()
@@ -207,23 +226,24 @@ class Router:
         """
         if self._is_at_limit(peers, now):
             return None
+        search = _Search(peers, want, state)
         if want.agent is not None and want.agent in peers and want.agent not in self.held_back:
             offers = _permitted(peers.of(want.agent), bars)
             if offers:
-                return self._best(self._with_room([offers], peers, now), "1 of 1")
+                return self._best(self._with_room([offers], peers, now), search)
         passed = {*want.avoid, *_busy_with(state)}
         failed = passed | _failed_at(state)
         # Whoever failed at this task before is asked again where nobody else has room.
-        if len(failed) > len(passed) and (choice := self._best_without(failed, peers, now, bars)) is not None:
+        if len(failed) > len(passed) and (choice := self._best_without(failed, search, now, bars)) is not None:
             return choice
         if self._others(peers, passed):
-            choice = self._best_without(passed, peers, now, bars)
+            choice = self._best_without(passed, search, now, bars)
             if choice is not None or bars is _nobody or self._any_other_may(peers, passed, bars):
                 return choice
         fitting = self._least_used(peers, want, state, bars)
         if not fitting and bars is not _nobody:
             self._tell_barred(peers, bars)
-        return self._best(self._with_room(fitting, peers, now), f"1 of {len(fitting)}")
+        return self._best(self._with_room(fitting, peers, now), search)
 
     def _tell_barred(self, peers: Peers, bars: Bars) -> None:
         """Tell once that all who are present are barred: the task waits for somebody who may have it."""
@@ -252,20 +272,17 @@ class Router:
         others = (one for one in peers.all() if one[0].agent not in self.held_back and one[0].agent not in passed)
         return any(_permitted(offers, bars) for offers in others)
 
-    def _best_without(self, passed: Set[AgentId], peers: Peers, now: datetime, bars: Bars) -> Choice | None:
+    def _best_without(self, passed: Set[AgentId], search: _Search, now: datetime, bars: Bars) -> Choice | None:
         """The best of the others; None where none of them has room."""
-        found, are_all, barred = self._looked_at(peers, passed, now, bars)
-        others = self._others(peers, passed)
-        among = f"1 of {others}" if are_all else f"best of {len(found)} looked at, of {others}"
-        return self._best(found, among + self._out_words(peers) + _barred_words(barred))
+        return self._best(self._looked_at(search, passed, now, bars), search)
 
     def _looked_at(
-        self, peers: Peers, passed: Container[AgentId], now: datetime, bars: Bars
-    ) -> tuple[list[tuple[Candidate, Measure]], bool, list[str]]:
-        """Peers with room, without those passed over; whether these are all; and why the policy bars others."""
+        self, search: _Search, passed: Container[AgentId], now: datetime, bars: Bars
+    ) -> list[tuple[Candidate, Measure]]:
+        """Peers with room, without those passed over; who is barred, and whether there are more, is in the search."""
         self._registry.reopen_due(now)
+        peers, search.barred = search.peers, {}
         found: list[tuple[Candidate, Measure]] = []
-        barred: list[str] = []
         place = 0
         while place < peers.open and (len(found) < LOOKED_AT or peers.open <= FEW):
             offers = peers.at(place) if peers.open <= FEW else peers.draw(place, self._ids.uniform())
@@ -279,8 +296,9 @@ class Router:
                 elif (other := self._first(_permitted(offers, bars), peers, now)) is not None:
                     found.append(other)
                 else:
-                    barred.append(why)
-        return found, place == peers.open, barred
+                    search.barred[measured[0].agent] = why
+        search.sampled = place < peers.open
+        return found
 
     def _open(self, peers: Peers, place: int, now: datetime) -> tuple[Candidate, Measure] | None:
         """The open agent at this place, with what can be expected of it; it is shut where it may be given nothing."""
@@ -313,11 +331,6 @@ class Router:
         room = self._registry.rooms(agent, offers[0].contract.digest, now).whole
         return self.commons.left_until(agent, name, room.places - room.others, self.load(agent).held, now)
 
-    def _out_words(self, peers: Peers) -> str:
-        """How many of the peers are out, for the journal."""
-        out = sum(agent in peers for agent in self.breakers.out(peers.capability))
-        return f", {out} out" if out else ""
-
     def _first(self, offers: Offers, peers: Peers, now: datetime) -> tuple[Candidate, Measure] | None:
         """The newest version that has room."""
         if not offers or self._spared_until(offers, peers, now) is not None:
@@ -327,14 +340,63 @@ class Router:
                 return one, measure
         return None
 
-    def _best(self, found: Sequence[tuple[Candidate, Measure]], among: str) -> Choice | None:
+    def _best(self, found: Sequence[tuple[Candidate, Measure]], search: _Search) -> Choice | None:
         """Who is expected first; one of these where there are several."""
         if not found:
             return None
         shortest = min(measure.expected_s for _, measure in found)
         best = [one for one in found if one[1].expected_s == shortest]
-        chosen, measure = best[int(self._ids.uniform() * len(best))] if len(best) > 1 else best[0]
-        return Choice(chosen, measure.words(among))
+        chosen = best[int(self._ids.uniform() * len(best))] if len(best) > 1 else best[0]
+        return Choice(chosen[0], self._grounds(chosen, found, search))
+
+    def _grounds(
+        self, chosen: tuple[Candidate, Measure], found: Sequence[tuple[Candidate, Measure]], search: _Search
+    ) -> Grounds:
+        """Why this one of those found."""
+        what: Decided = "wanted" if search.want.agent == chosen[0].agent else "only"
+        rival = None
+        if len(found) > 1:
+            next_, measure = min((one for one in found if one is not chosen), key=_expected)
+            rival = Rival(next_.agent, measure.figures())
+            what = decided(chosen[1].factors(), measure.factors())
+        return Grounds(
+            decided=what,
+            figures=chosen[1].figures(),
+            peers=len(search.peers),
+            compared=len(found),
+            sampled=search.sampled,
+            next=rival,
+            passed=self._passed_over(found, search) if len(found) < len(search.peers) else (),
+        )
+
+    def _passed_over(self, found: Sequence[tuple[Candidate, Measure]], search: _Search) -> tuple[Passed, ...]:
+        """Who else offers it, and why none of them was compared."""
+        peers, why = search.peers, dict[AgentId, Why]()
+        for agent in search.barred:
+            why[agent] = "barred"
+        out = self.breakers.out(peers.capability)
+        if self._held_back or search.want.avoid or search.state.attempts or out:
+            compared = {candidate.agent for candidate, _ in found}
+            for reason, agents in self._reasons(search, out):
+                for agent in agents:
+                    if agent in peers and agent not in compared:
+                        why.setdefault(agent, reason)
+        shut = peers.shut_agents()
+        full = len(shut) - sum(agent in shut for agent in why)
+        passed = tuple(grouped(why, search.barred)) if why else ()
+        if not full:
+            return passed
+        named = tuple(islice((agent for agent in shut if agent not in why), NAMED))
+        return (*passed, Passed(why="full", count=full, agents=named))
+
+    def _reasons(self, search: _Search, out: Iterable[AgentId]) -> Iterator[tuple[Why, Iterable[AgentId]]]:
+        """Who is passed over for what; the first reason counts."""
+        yield "quarantined", self.quarantined
+        yield "held", self._held_back
+        yield "avoided", search.want.avoid
+        yield "busy", _busy_with(search.state)
+        yield "failed", _failed_at(search.state)
+        yield "out", out
 
     def _measure(self, candidate: Candidate, now: datetime) -> Measure | None:
         """What can be expected of the agent; None where those of its instances that offer this have no room."""
@@ -350,7 +412,7 @@ class Router:
                 return None
         trust = load.trust.get(candidate.contract.capability, 1.0)
         turns = (held + room.others + elsewhere + 1) / max(room.concurrency, 1)
-        expected_s = turns * max(load.latency_s, 1e-4) / max(trust, _LEAST_TRUST)
+        expected_s = turns * max(load.latency_s, _LEAST_S) / max(trust, _LEAST_TRUST)
         on_trial = agent in self.breakers.out(candidate.contract.capability)
         return Measure(held, room.others + elsewhere, room.queued, load.latency_s, trust, expected_s, on_trial)
 
@@ -385,9 +447,8 @@ class Router:
         return held >= limit or self.commons.left_until(name, name, limit, held, now) is not None
 
 
-def _barred_words(barred: Sequence[str]) -> str:
-    """How many agents the policy bars, and why, for the journal."""
-    return f", {len(barred)} barred by policy: {'; '.join(sorted(set(barred)))}" if barred else ""
+def _expected(one: tuple[Candidate, Measure]) -> float:
+    return one[1].expected_s
 
 
 def _permitted(offers: Offers, bars: Bars) -> Offers:

@@ -218,7 +218,6 @@ class Player:
             payload=Digest("1" * 64),
             payload_bytes=0,
             timeout=None,
-            choice="",
         )
         self.do(command)
         return self.run.state(task).attempts[-1]

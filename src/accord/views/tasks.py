@@ -16,14 +16,14 @@ from accord.domain.cost import shortest, total
 from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.graph import UNDO
+from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
 from accord.domain.machine import AttemptPhase, TaskPhase
 from accord.domain.state import Attempt, Run, TaskState, Waiting
 from accord.errors import NotFound, Problem
 from accord.service import Service
+from accord.views.reasons import Reasons, Refusal, reasons_of
 from accord.views.result import value_of
-
-_ENDS = (e.AttemptSucceeded, e.AttemptRejected, e.AttemptFailed, e.AttemptExpired, e.AttemptCancelled)
 
 
 class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +90,7 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     wanted_because: str
     chosen_because: str
+    """In words; `chosen` has it as figures."""
     assigned_at: datetime
     ended_at: datetime | None
     fault: Fault | None
@@ -110,6 +111,15 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     output_document: DocumentLink | None
     statement: str | None
     """The agent's signed statement, of the answer that ended it."""
+    chosen: Grounds | None = None
+    """Why this agent: what decided, who came next, who was passed over. Members that say nothing are left out; None in
+    journals of versions before.
+    """
+    refused: Refusal | None = None
+    """Why no result of it was taken, and what was done then; None while it is under way, and where one was."""
+    assigned_event: int | None = None
+    """The number of the event by which it was assigned."""
+    ended_event: int | None = None
 
 
 class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,32 +217,10 @@ def amount(cost: Decimal | None) -> str | None:
 # -- one task ----------------------------------------------------------------------------------------------------
 
 
-class Told(msgspec.Struct, kw_only=True):
-    """What the events say of an attempt beside its state."""
-
-    wanted: str = ""
-    chosen: str = ""
-    ended: datetime | None = None
-    cause: str = ""
-
-
-async def told_of(service: Service, run: Run, task: TaskId, until: int | None) -> dict[int, Told]:
-    """By attempt number: why it was wanted, why its agent was chosen, when and how it ended."""
-    told: dict[int, Told] = {}
-    reason = ""
-    for record in await service.records(run.id, limit=until):
-        event = decode_event(record)
-        if getattr(event, "task", None) != task:
-            continue
-        if isinstance(event, e.AttemptWanted):
-            reason = event.reason
-        elif isinstance(event, e.AttemptAssigned):
-            told[event.attempt] = Told(wanted=reason, chosen=event.choice)
-        elif isinstance(event, _ENDS):
-            one = told[event.attempt]
-            one.ended = event.at
-            one.cause = getattr(event, "reason", "") or getattr(event, "cause", "")
-    return told
+async def told_of(service: Service, run: Run, task: TaskId, until: int | None) -> dict[int, Reasons]:
+    """What the journal says of the attempts of a task beside their state, by number."""
+    records = await service.records(run.id, limit=until)
+    return reasons_of(((record.sequence, decode_event(record)) for record in records), task)
 
 
 async def task_document(service: Service, run: Run, task: TaskId, until: int | None) -> TaskDocument:
@@ -264,7 +252,7 @@ async def attempt_documents(
     return tuple([await _attempt_document(service, state, one, told[one.number]) for one in attempts])
 
 
-async def _attempt_document(service: Service, state: TaskState, attempt: Attempt, told: Told) -> AttemptDocument:
+async def _attempt_document(service: Service, state: TaskState, attempt: Attempt, told: Reasons) -> AttemptDocument:
     return AttemptDocument(
         attempt=attempt.number,
         ordinal=state.ordinal(attempt.number),
@@ -291,6 +279,10 @@ async def _attempt_document(service: Service, state: TaskState, attempt: Attempt
         output=await _value(service, attempt.output),
         output_document=_link(attempt.output),
         statement=attempt.statement,
+        chosen=told.grounds,
+        refused=told.refusal,
+        assigned_event=told.assigned_event,
+        ended_event=told.ended_event,
     )
 
 

@@ -79,6 +79,11 @@ async def test_a_task_tells_its_attempts_and_why(asker: Any, run: Any) -> None:
     (attempt,) = task["attempts"]
     assert (attempt["agent"], attempt["state"]) == ("spiffe://local/agent/counter", "failed")
     assert "1 of 1" in attempt["chosen_because"]
+    assert attempt["chosen"]["decided"] == "only"
+    assert (attempt["chosen"]["peers"], attempt["chosen"]["compared"]) == (1, 1)
+    assert attempt["refused"]["why"] == "the agent could not do it: ACC420 broken: it never works"
+    assert attempt["refused"]["then"] == "the task failed: ACC420 broken: it never works"
+    assert attempt["assigned_event"] < attempt["ended_event"]
     assert attempt["problems"][0]["message"] == "broken: it never works"
     assert (attempt["input"], attempt["input_document"]["length_bytes"]) == ({"n": 1}, 7)
     assert attempt["statement"].count(".") == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +11,13 @@ import msgspec
 from rich.text import Text
 
 from accord.app import open_retention
-from accord.cli.errors import DONE, FAILED
-from accord.cli.finding import find_run
+from accord.cli.errors import DONE, FAILED, usage
+from accord.cli.finding import find_run, read_moment
 from accord.cli.options import Shared
 from accord.cli.output import (
     Screen,
     agent_name,
+    clean,
     counted,
     duration,
     moment,
@@ -28,13 +29,16 @@ from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column
 from accord.codec import decode_event, follow
 from accord.domain.event import Event
+from accord.domain.ids import RunId
 from accord.domain.machine import event_name
-from accord.domain.run import Run, begin, evolve
+from accord.domain.replay import Change, changes, count_until, states
+from accord.domain.run import Run
 from accord.engine.retention import Removed
 from accord.ports import Head, Record
 from accord.service import Service, summary_of
 from accord.views.plain import plain_value
 from accord.views.records import event_documents
+from accord.views.runs import RunDocument, run_document
 
 _SAID_ELSEWHERE = ("event", "at", "task", "attempt")
 
@@ -119,7 +123,32 @@ def _show_removed(removed: Removed, screen: Screen, *, verb: str) -> None:
         screen.note(f"Unused blobs go with the first command after {moment(removed.search_at)}, or with --wait.")
 
 
-def replay_journal(shared: Shared, reference: str, until: int | None) -> None:
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of a run's events is replayed, and how closely it is looked at."""
+
+    until: str | None
+    """The number of an event, or a time."""
+    after: int | None
+    """What is different since this event."""
+    step: bool
+    """What each event has changed."""
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """The state that some of a run's events add up to."""
+
+    run: RunId
+    events: int
+    state: str
+    agrees: bool | None
+    """Whether it is what lists show; None where not all events were replayed."""
+    document: RunDocument
+    """The run as it was then."""
+    changes: tuple[Change, ...]
+    """What is different since the event that was asked for; else what the last event has changed."""
+
+
+def replay_journal(shared: Shared, reference: str, stretch: Stretch) -> None:
     """Carry out `accord journal replay`."""
 
     async def work(screen: Screen) -> int:
@@ -127,49 +156,104 @@ def replay_journal(shared: Shared, reference: str, until: int | None) -> None:
             run = await find_run(service, reference)
             records = await service.records(run)
             follow(records, Head())
-            events = decoded(records[:until])
-            states = list(await _replayed(service, events))
+            events = decoded(records)
+            events = events[: _until(stretch.until, events)]
+            replayed = await _replayed(service, events)
             stored = await service.summary(run)
-        last = states[-1]
-        agrees = None
-        if stored is not None and until is None:
-            agrees = summary_of(last, stored.wake_at) == stored
-        if screen.as_json:
-            screen.document({"run": run, "events": len(events), "state": _phase(last), "agrees": agrees})
-        else:
-            _show_replay(events, states, screen, agrees=agrees)
+            agrees = None
+            if stored is not None and len(events) == len(records):
+                agrees = summary_of(replayed[-1], stored.wake_at) == stored
+            if screen.as_json:
+                screen.document(await _document(service, replayed, stretch.after, agrees=agrees))
+        if not screen.as_json:
+            _show_replay(events, replayed, screen, stretch, agrees=agrees)
         return FAILED if agrees is False else DONE
 
     carry_out(shared, work)
 
 
-async def _replayed(service: Service, events: list[tuple[int, Event]]) -> Iterator[Run]:
+def _until(text: str | None, events: list[tuple[int, Event]]) -> int:
+    """How many events are replayed. Raises BadInput ACC590 where there are none, or not so many."""
+    if text is None:
+        return len(events)
+    count = int(text) if text.isdecimal() else None
+    if count is None:
+        count = count_until([event for _, event in events], read_moment(text, "--until"))
+    if not 0 < count <= len(events):
+        began, ended = (event.at.isoformat() for event in (events[0][1], events[-1][1]))
+        hint = f"it has {counted(len(events), 'event')}, from {began} to {ended}"
+        raise usage("ACC590", f"--until {text}: the run had not begun, or has no such event yet", hint)
+    return count
+
+
+async def _replayed(service: Service, events: list[tuple[int, Event]]) -> list[Run]:
     """The state after every event."""
     first: Any = events[0][1]
-    graph = await service.graph(first.graph)
+    return list(states(await service.graph(first.graph), (event for _, event in events)))
 
-    def states() -> Iterator[Run]:
-        state = begin(graph, first)
-        yield state
-        for _, event in events[1:]:
-            state = evolve(state, event)
-            yield state
 
-    return states()
+def _changed(replayed: list[Run], after: int | None) -> tuple[Change, ...]:
+    """What is different since the event of this number; None: what the last one has changed."""
+    since = after if after is not None else len(replayed) - 1
+    if since > len(replayed):
+        raise usage("ACC590", f"--from {since}: it is behind the end of what is replayed", "give an earlier event")
+    return tuple(changes(replayed[since - 1] if since else None, replayed[-1]))
+
+
+async def _document(service: Service, replayed: list[Run], after: int | None, *, agrees: bool | None) -> Replay:
+    last = replayed[-1]
+    return Replay(
+        run=last.id,
+        events=len(replayed),
+        state=_phase(last),
+        agrees=agrees,
+        document=await run_document(service, last),
+        changes=_changed(replayed, after),
+    )
 
 
 def _phase(run: Run) -> str:
     return "paused" if run.paused else run.phase
 
 
-def _show_replay(events: list[tuple[int, Event]], states: list[Run], screen: Screen, *, agrees: bool | None) -> None:
-    rows = [_replay_row(sequence, event, state) for (sequence, event), state in zip(events, states, strict=True)]
-    screen.table(("#", "event", "task", "is then", Column("run", spare=2), "done", Column("under way", spare=1)), rows)
+def _show_replay(
+    events: list[tuple[int, Event]], replayed: list[Run], screen: Screen, stretch: Stretch, *, agrees: bool | None
+) -> None:
+    if stretch.step:
+        for number, (sequence, event) in enumerate(events[stretch.after or 0 :], stretch.after or 0):
+            task = getattr(event, "task", None) or ""
+            screen.line(Text.assemble((f"#{sequence}  ", "quiet"), (event_name(type(event)), "head"), f"  {task}"))
+            _show_changes(changes(replayed[number - 1] if number else None, replayed[number]), screen)
+    elif stretch.after is not None:
+        screen.line(f"different after event {len(events)}, since event {stretch.after}:")
+        _show_changes(_changed(replayed, stretch.after), screen)
+    else:
+        _show_states(events, replayed, screen)
     if agrees is not None:
         told = "the same as what lists show" if agrees else "NOT what lists show: the projection is wrong"
         screen.line(
             f"{counted(len(events), 'event')}; the state that they add up to is {told}", "" if agrees else "bad"
         )
+    elif not stretch.step:
+        screen.note(f"as it was then: accord runs show {replayed[-1].id} --at {len(events)}", "hint")
+
+
+def _show_states(events: list[tuple[int, Event]], replayed: list[Run], screen: Screen) -> None:
+    rows = [_replay_row(sequence, event, state) for (sequence, event), state in zip(events, replayed, strict=True)]
+    screen.table(("#", "event", "task", "is then", Column("run", spare=2), "done", Column("under way", spare=1)), rows)
+
+
+def _show_changes(found: Iterable[Change], screen: Screen) -> None:
+    for one in found:
+        where = f"{one.task} " if one.task is not None else ""
+        before, after = (shortened(_value_words(value), 60) for value in (one.before, one.after))
+        screen.line(Text.assemble("  ", clean(where), (one.what, "name"), clean(f"  {before} → {after}")))
+
+
+def _value_words(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _replay_row(sequence: int, event: Event, state: Run) -> tuple[str | Text, ...]:

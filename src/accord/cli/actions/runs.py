@@ -9,7 +9,7 @@ import msgspec
 from rich.text import Text
 
 from accord.cli.driving import looked_on, told_when_left
-from accord.cli.errors import DONE, FAILED
+from accord.cli.errors import DONE, FAILED, usage
 from accord.cli.finding import find_run, read_moment
 from accord.cli.options import Shared
 from accord.cli.output import (
@@ -148,6 +148,13 @@ def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
 
 
 # -- one run -----------------------------------------------------------------------------------------------------
+
+
+def one_of(named: str | None, option: str | None) -> str | None:
+    """The task that was named, behind the run or with `--task`. Raises BadInput where both name another one."""
+    if named is not None and option is not None and named != option:
+        raise usage("ACC911", f"two tasks are named, {named} and {option}", "name one")
+    return named or option
 
 
 def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None) -> None:

@@ -203,13 +203,26 @@ def replay(
     shared: Shared,
     run: RunName,
     until: Annotated[
-        int | None, typer.Option("--until", metavar="N", min=1, help="Stop after event number N.", show_default=False)
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="N|TIME",
+            help="Stop after event number N, or at a time: 30m (ago), 2h, 2026-11-23T09:00:00Z.",
+            show_default=False,
+        ),
     ] = None,
+    after: Annotated[
+        int | None,
+        typer.Option("--from", metavar="N", min=0, help="What is different since event N.", show_default=False),
+    ] = None,
+    step: Annotated[bool, typer.Option("--step", help="Show what each event has changed.")] = False,
 ) -> None:
-    """Rebuild the state of a run from its events, one by one, and compare it with what is listed.
+    """Rebuild any past state of a run from its events, one by one; the present one is compared with what is listed.
 
-    **Example**
+    **Examples**
 
-    - `accord journal replay last --until 12`
+    - `accord journal replay last --until 12 --json` gives the whole run as it was after event 12
+    - `accord journal replay last --from 12 --until 20` shows what is different between the two
+    - `accord journal replay last --step`
     """
-    action.replay_journal(shared, run, until)
+    action.replay_journal(shared, run, action.Stretch(until=until, after=after, step=step))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accord.cli.completion import complete_agent, complete_run
+from accord.cli.completion import complete_agent, complete_run, complete_task
 from accord.cli.later import later
 from accord.cli.options import (
     Input,
@@ -53,6 +53,15 @@ OneRun = Annotated[
         help="A run's id, its beginning or its end, or `last`.",
         show_default=False,
         autocompletion=complete_run,
+    ),
+]
+OneTask = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TASK]",
+        help="A task, or an item of one: `measure[3]`.",
+        show_default=False,
+        autocompletion=complete_task,
     ),
 ]
 Everything = Annotated[bool, typer.Option("--all", help="Everything, of whatever template.", show_default=False)]
@@ -107,6 +116,7 @@ def list_(  # noqa: PLR0913 - one parameter per option
 def show(
     shared: Shared,
     run: RunName,
+    named: OneTask = None,
     task: TaskName = None,
     at: Annotated[
         int | None,
@@ -118,9 +128,9 @@ def show(
     **Examples**
 
     - `accord runs show last`
-    - `accord runs show last --task measures` shows every attempt: why it was wanted, why this agent, why not accepted
+    - `accord runs show last measures` shows every attempt: why it was wanted, why this agent, why not accepted
     """
-    action.show_run(shared, run, task=task, at=at)
+    action.show_run(shared, run, task=action.one_of(named, task), at=at)
 
 
 @app.command()

@@ -1,0 +1,185 @@
+"""Explaining runs: whatever state a run is in, what is said of it is true, and it is never silent about an open one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accord.domain import command as c
+from accord.domain.causes import causes_of
+from accord.domain.explanation import Blocker, BlockerKind, blockers, demands, next_timer, unmet
+from accord.domain.graph import undone_id
+from accord.domain.ids import TaskId
+from accord.domain.machine import RUN
+from accord.domain.replay import states
+from accord.domain.run import NEVER_WOKEN, Run
+from accord.domain.timing import next_wake
+from accord.testing.graphs import graph_of
+from accord.testing.player import Broken, Done, Failed, Player, Silent
+from accord.testing.random_graphs import INPUT, random_tasks
+from accord.testing.storm import Storm
+
+A = TaskId("a")
+
+
+def kinds(run: Run, now: datetime) -> list[BlockerKind]:
+    return [one.kind for one in blockers(run, now)]
+
+
+def untruths(run: Run, now: datetime) -> Iterator[str]:
+    """What is said of a state and does not hold in it; each kind has a judge that looks at the state by itself."""
+    told = list(blockers(run, now))
+    if run.ended == bool(told):
+        yield f"{run.phase}: {len(told)} blockers"
+    for one in told:
+        if not _holds(run, one, now):
+            yield f"{one.kind} of {one.task}: {one.words}"
+        if one.since is not None and one.since > max(now, run.updated_at):
+            yield f"{one.kind} of {one.task} since {one.since}, which is later than now"
+    named = {one.task for one in told}
+    leaves = {task for task in run.busy if run.state(task).phase != "expanded"}
+    if not leaves <= named:
+        yield f"nothing is said of {sorted(leaves - named)}"
+    timer, wake = next_timer(run, now), next_wake(run, {}, now)
+    if timer is not None and wake is not None and timer.at > wake and wake != now + NEVER_WOKEN:
+        yield f"the next timer is {timer}, and the run wakes at {wake}"
+    if timer is None and wake is not None and wake < now + NEVER_WOKEN:
+        yield f"no timer, and the run wakes at {wake}"
+
+
+def _holds(run: Run, one: Blocker, now: datetime) -> bool:  # noqa: C901 - a judge for each kind
+    state = run.state(one.task) if one.task is not None else None
+    due = state is not None and any(want.not_before is None or want.not_before <= now for want in state.wants)
+    assignable = due and not run.paused
+    undoes = one.task is not None and undone_id(one.task) is not None
+    spent = run.spent_all and (one.task is None or not undoes)
+    match one.kind:
+        case "paused":
+            return run.paused and (state is None or due)
+        case "budget":
+            return spent
+        case "agent":
+            return assignable and not spent and run.live < run.graph.parallel
+        case "parallel":
+            return assignable and not spent and run.live >= run.graph.parallel
+        case "backoff":
+            return state is not None and any(want.not_before == one.until for want in state.wants)
+        case "attempt":
+            live = {(own.number, own.agent) for own in (state.attempts if state else ()) if own.live}
+            return (one.attempt, one.agent) in live
+        case "signal" | "approval" | "review" | "time":
+            return state is not None and state.waiting is not None and state.waiting.for_ == one.kind
+        case "subrun":
+            return run.subruns.get(one.task) == one.run  # type: ignore[arg-type]  # a sub-run has a task
+        case "leaving":
+            return one.run in run.leaving
+        case "deciding":
+            return state is None or not (state.wants or state.waiting or any(own.live for own in state.attempts))
+
+
+SEEN: set[tuple[str, str]] = set()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.randoms(use_true_random=False), st.integers(1, 7))
+def test_what_is_said_of_any_state_in_a_storm_is_true(random: Random, size: int) -> None:
+    player = Player(graph_of(random_tasks(random, size)), given=INPUT)
+    storm = Storm(player, random)
+    storm.blow(60)
+    for state, event in zip(states(player.graph, player.events), player.events, strict=True):
+        assert list(untruths(state, event.at)) == []
+        SEEN.add((state.phase, "paused" if state.paused else ""))
+    assert list(untruths(player.run, player.now)) == []
+    told = list(causes_of(player.run, list(enumerate(player.events, 1))))
+    assert bool(told) == (player.run.phase in ("failing", "failed", "cancelling", "cancelled"))
+    for one in told:
+        assert one.event is None or one.event <= len(player.events)
+        assert one.problem is None or one.problem.message in one.words
+
+
+def test_the_storms_have_been_in_every_phase_of_the_table() -> None:
+    if not SEEN:
+        pytest.skip("the storms ran in another process")
+    assert {phase for phase, _ in SEEN} == set(RUN.values())
+
+
+# -- one by one --------------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_nobody_has_taken_waits_for_an_agent() -> None:
+    player = Player(graph_of({"a": {"uses": "text.read@^1"}, "b": {"needs": ["a"]}}))
+    (one,) = blockers(player.run, player.now)
+    assert (one.kind, one.task, one.since) == ("agent", A, player.now)
+    assert one.words == "a waits for an agent that offers text.read@^1"
+    assert [demand.task for demand in demands(player.run, player.now)] == ["a"]
+    assert unmet(player.run, TaskId("b")) == ["a"]
+
+
+def test_an_attempt_names_its_agent_and_its_lease_comes_next() -> None:
+    player = Player(graph_of({"a": {}}))
+    player.assign("a")
+    (one,) = blockers(player.run, player.now)
+    assert (one.kind, one.words) == ("attempt", "ann was given attempt 1 of a")
+    player.do(c.Accept(task=A, attempt=1))
+    assert [told.words for told in blockers(player.run, player.now)] == ["ann works on attempt 1 of a"]
+    timer = next_timer(player.run, player.now)
+    assert timer is not None
+    assert (timer.what, timer.task) == ("lease", "a")
+
+
+def test_a_pause_is_told_with_who_made_it() -> None:
+    player = Player(graph_of({"a": {}}))
+    player.do(c.Pause(by="ann"))
+    first, second = blockers(player.run, player.now)
+    assert (first.kind, first.words) == ("paused", "it was paused by ann: nothing is assigned")
+    assert (second.kind, second.task) == ("paused", "a")
+
+
+def test_a_back_off_ends_by_itself() -> None:
+    player = Player(graph_of({"a": {}}), {"a": [Failed(), Done()]})
+    player.settle()
+    (one,) = blockers(player.run, player.now)
+    assert one.kind == "backoff"
+    timer = next_timer(player.run, player.now)
+    assert timer is not None
+    assert (timer.what, timer.at) == ("backoff", one.until)
+
+
+@pytest.mark.parametrize(
+    ("task", "kind"),
+    [({"approval": {"title": "Pay?"}}, "approval"), ({"signal": {"name": "go"}}, "signal"), ({"sleep": "10s"}, "time")],
+)
+def test_what_waits_says_for_whom(task: dict[str, Any], kind: str) -> None:
+    player = Player(graph_of({"a": task}))
+    assert kinds(player.run, player.now) == [kind]
+
+
+def test_a_full_run_waits_for_its_own_attempts() -> None:
+    player = Player(graph_of({"a": {}, "b": {}}, limits={"parallel": 1}))
+    player.assign("a")
+    assert kinds(player.run, player.now) == ["attempt", "parallel"]
+
+
+def test_a_failure_is_told_back_to_the_attempts() -> None:
+    script = {"a": [Broken(5), Failed(message="no luck")]}
+    player = Player(graph_of({"a": {"retry": {"attempts": 2}, "diagnose": False}}), script)
+    player.play()
+    told = list(causes_of(player.run, list(enumerate(player.events, 1))))
+    assert [one.kind for one in told] == ["run", "task", "attempt", "attempt"]
+    assert told[0].words == "the run failed: ACC420 no luck"
+    assert told[1].words == "a failed: ACC420 no luck"
+    assert told[2].words == "ann had attempt 1 of a, and its result was rejected: ACC247 not as agreed"
+    assert all(one.event is not None for one in told)
+
+
+def test_whoever_cancels_is_the_cause() -> None:
+    player = Player(graph_of({"a": {}}), {"a": Silent()})
+    player.do(c.Cancel(by="ann", reason="not needed"))
+    (one,) = causes_of(player.run, list(enumerate(player.events, 1)))
+    assert (one.kind, one.words) == ("person", "ann cancelled it: not needed")
