@@ -32,7 +32,7 @@ class TlsFiles(msgspec.Struct, frozen=True):
         try:
             made = ssl.create_default_context(cafile=self.ca)
         except OSError as error:
-            raise BadInput(unusable(error, self.ca)) from error
+            raise BadInput(unusable(error, self.ca, hint=AUTHORITIES)) from error
         if self.key is not None and self.cert is None:
             raise BadInput.of(
                 "ACC860", "there is a key without its certificate", hint=_PEM, place=Place(file=str(self.key))
@@ -48,6 +48,8 @@ SYSTEM: Final = TlsFiles()
 CAUSES_MAX: Final = 10
 
 _PEM: Final = "PEM files: the certificate first, then those that issued it; the key without a passphrase"
+AUTHORITIES: Final = "a PEM file with the certificates of those who are believed"
+_UNLOCKED: Final = "keep it without one, in a file that nobody else may read: openssl pkey -in KEY -out NEW"
 
 
 def show(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
@@ -59,12 +61,33 @@ def show(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
         raise BadInput(unusable(error, cert, key)) from error
 
 
-def unusable(error: OSError, *files: Path | None) -> Problem:
-    """The problem that certificates or a key cannot be used."""
-    named = ", ".join(str(file) for file in files if file is not None)
-    said = error.strerror or str(error)
-    return Problem("ACC860", f"the certificates or the key cannot be used: {said}", Place(file=named or None), _PEM)
+def unusable(error: OSError, *files: Path | None, hint: str = _PEM) -> Problem:
+    """The problem that certificates or a key cannot be used; the hint says what is in such files."""
+    there = [file for file in files if file is not None]
+    for file in there:
+        found = _unreadable(file)
+        if found is not None:
+            return found
+    named, said = ", ".join(map(str, there)), error.strerror or str(error)
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        said, hint = "the key is another certificate's", "name the key that this certificate was issued for"
+    return Problem("ACC860", f"the certificates or the key cannot be used: {said}", Place(file=named or None), hint)
 
+
+def _unreadable(file: Path) -> Problem | None:
+    """The problem of a file that cannot be read, or whose key has a passphrase."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        hint = "name a file that is there, and that the user of this process may read"
+        return Problem("ACC860", f"it cannot be read: {error.strerror}", Place(file=str(file)), hint)
+    if b"ENCRYPTED" in data:
+        return Problem("ACC860", "the key has a passphrase", Place(file=str(file)), _UNLOCKED)
+    return None
+
+
+NO_TLS: Final = "it does not speak TLS"
+"""Of whom nothing was said but that: its URL is the one without TLS."""
 
 _MEANINGS: Final = (
     ("hostname mismatch", "its certificate is for another name"),
@@ -78,7 +101,8 @@ _MEANINGS: Final = (
     ("unknown ca", "it does not believe who issued our certificate"),
     ("unknown_ca", "it does not believe who issued our certificate"),
     ("bad certificate", "it does not take our certificate"),
-    ("wrong version number", "it does not speak TLS"),
+    ("wrong version number", NO_TLS),
+    ("record layer failure", NO_TLS),
 )
 """By what OpenSSL says, in lower case."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +13,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from accord.addresses import bus_address
 from accord.app import open_node
@@ -90,6 +97,42 @@ async def test_a_client_believes_the_authority_it_is_given_and_shows_its_own_cer
         assert "may want a certificate" in await asked(site, msgspec.structs.replace(theirs, ca=authority.ca), key)
         elsewhere = site.url.replace(HERE, "localhost")
         assert "another name" in await asked(site, ours, key, elsewhere)
+
+
+async def test_whoever_speaks_plainly_to_tls_or_tls_to_a_plain_port_is_told_so(
+    tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path / "home", authority.issue("server", HERE)) as site:
+        told = await asked(site, TlsFiles(authority.ca), "key", site.url.replace("https", "http"))
+        assert f"where it serves TLS, its URL is {site.url}" in told
+        assert "this is TLS: the URL begins with https" in caplog.text
+    async with served(tmp_path / "home", TlsFiles()) as site:
+        encrypted = site.url.replace("http", "https")
+        told = await asked(site, TlsFiles(authority.ca), "key", encrypted)
+        assert "does not speak TLS" in told
+        assert f"where it serves without TLS, its URL is {site.url}" in told
+
+
+def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong_with_it(tmp_path: Path, authority: Authority) -> None:
+    ours, other = authority.issue("ours"), authority.issue("other")
+    assert ours.key is not None
+    locked = tmp_path / "locked.pem"
+    secret = load_pem_private_key(ours.key.read_bytes(), None)
+    locked.write_bytes(
+        secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a passphrase"))
+    )
+    wrong = {
+        "No such file": msgspec.structs.replace(ours, key=tmp_path / "none.pem"),
+        "the key is another certificate's": msgspec.structs.replace(ours, key=other.key),
+        "the key has a passphrase": msgspec.structs.replace(ours, key=locked),
+        "certificates of those who are believed": TlsFiles(ours.key),
+    }
+    for words, files in wrong.items():
+        with pytest.raises(BadInput, match="ACC860") as refused:
+            files.context()
+        assert words in str(refused.value)
+    with pytest.raises(BadInput, match=re.escape(str(tmp_path / "none.pem"))):
+        wrong["No such file"].context()
 
 
 async def test_an_agent_joins_over_tls_with_a_certificate_and_not_without(

@@ -165,7 +165,24 @@ async def test_a_node_that_stops_anchors_what_it_has_done(stage: Stage) -> None:
     assert "run_x" in {anchor.stream for one in await made(stage) for anchor in one.anchors}
 
 
-async def test_a_run_that_was_rewritten_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_that_was_changed_is_told_as_that(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not as what the change makes of it: without this assignment the task would not want the next one."""
+    run = await ended(stage)
+    journal = stage.ports.journal
+    records = [one for one in await journal.read(run) if b'"attempt.wanted"' not in one.data]
+
+    async def read(stream: StreamId, *, after: int = 0, limit: int | None = None) -> list[object]:
+        return records if stream == run else await type(journal).read(journal, stream, after=after, limit=limit)
+
+    monkeypatch.setattr(journal, "read", read)
+    for ask in (stage.node.run, stage.parts.ledger.read_quickly):
+        with pytest.raises(StoreCorrupt, match="ACC526"):
+            await ask(RunId(run))
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+async def test_a_run_that_was_rewritten_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch, trimmed: bool) -> None:
+    """Also where the store says that its beginning was trimmed, as no run's is."""
     run = await ended(stage)
     await stage.parts.checkpoints.make()
     journal = stage.ports.journal
@@ -178,6 +195,9 @@ async def test_a_run_that_was_rewritten_is_found(stage: Stage, monkeypatch: pyte
         return [one for one in found if one.sequence > after][:limit]
 
     monkeypatch.setattr(journal, "read", read)
+    if trimmed:
+        cut = Head(records[-1].sequence, forged[-1].digest)
+        journal._frontier.heads[run] = journal._floors[run] = cut  # type: ignore[attr-defined]  # the memory's own
     with pytest.raises(StoreCorrupt, match="ACC852"):
         await stage.parts.checkpoints.anchored([run])
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from accord.cli import main
 from accord.cli.actions.run import tell_how_to_resume
+from accord.cli.actions.serve import Asked, serve
+from accord.cli.logs import logging_to_stderr
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.server import connected
@@ -72,6 +75,19 @@ def test_later_commands_name_the_same_server(home: Path, capsys: pytest.CaptureF
     told = capsys.readouterr().err
     assert f"accord --server {HERE} runs watch run_x" in told
     assert "The server carries the run on" in told
+
+
+def test_a_server_warns_without_being_asked_for_more_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for warns in (True, False):
+        with logging_to_stderr(warns=warns):
+            logging.getLogger("accord.gateway").warning("the certificate has expired")
+        assert ("accord.gateway: the certificate has expired" in capsys.readouterr().err) is warns
+    seen: list[bool] = []
+    monkeypatch.setattr("accord.cli.actions.serve.carry_out", lambda *_, warns=False: seen.append(warns))
+    serve(Shared(), Asked())
+    assert seen == [True]
 
 
 def test_a_flag_is_forgotten_with_its_command(home: Path) -> None:

@@ -18,11 +18,20 @@ from accord.custody import Custody
 from accord.domain import command as c
 from accord.domain.document import INLINE_BYTES
 from accord.domain.ids import RunId, TaskId
+from accord.domain.message import Claims
 from accord.domain.run import Run
 from accord.domain.template import Template
 from accord.engine.node import Node
-from accord.errors import AccordError, KeysUnavailable, KeyUnusable, NotFound, Refused, TransitionRefused
-from accord.ports import Head
+from accord.errors import (
+    AccordError,
+    ContractViolation,
+    KeysUnavailable,
+    KeyUnusable,
+    NotFound,
+    Refused,
+    TransitionRefused,
+)
+from accord.ports import Head, RunQuery, RunSummary
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.settings import Settings
@@ -115,6 +124,7 @@ async def test_what_is_erased_can_be_read_by_nobody_and_its_chain_still_holds(tm
         run = await run_of(node, OUTER, {"who": secret})
         assert run.output is not None
         assert await value_of(other, run.output) == {"who": secret}
+        assert await other.parts.documents.fetched(run.started.input) == {"who": secret}
         erased = await node.erase(run.id, by="ann", reason="Erika has asked for it")
         assert len(erased) == 2
         assert await node.erase(run.id, by="bob") == erased
@@ -132,8 +142,9 @@ async def test_what_is_erased_can_be_read_by_nobody_and_its_chain_still_holds(tm
                 assert proof.unproven > 0
             assert kept.output is not None
             assert await value_of(one, kept.output) == {"who": secret}
-        with pytest.raises(NotFound, match="ACC872"):
-            await node.fork(run.id, Fork(), by="ann")
+        for one, at in ((node, None), (node, 3), (other, 3)):  # the other still has in memory what it was shown
+            with pytest.raises(NotFound, match="ACC872"):
+                await one.fork(run.id, Fork(at=at), by="ann")
         with pytest.raises(TransitionRefused, match="ACC864"):
             await node.control(run.id, c.Rollback(to=TaskId("part"), by="ann"))
 
@@ -160,6 +171,45 @@ async def test_what_cannot_be_erased_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Refused, match=f"ACC877.*{outer.id}"):
             await node.erase(below, by="ann")
     assert found_in(tmp_path, "to nobody else") == []
+
+
+async def test_nothing_is_written_down_while_a_part_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(tmp_path) as node:
+        await run_of(node, INNER, "nothing")
+        run = await run_of(node, OUTER, {"who": PERSON})
+        journal = node.parts.ports.journal
+        listed = journal.runs
+
+        async def runs(query: RunQuery) -> list[RunSummary]:
+            found = await listed(query)
+            return [msgspec.structs.replace(one, state="cancelling") for one in found] if query.parent else found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "runs", runs)
+            with pytest.raises(TransitionRefused, match=r"ACC863.*does a task of it, is cancelling"):
+                await node.erase(run.id, by="ann")
+        assert (await node.run(run.id)).erased is None
+        assert len(await node.erase(run.id, by="ann")) == 2
+
+
+@pytest.mark.abuse(
+    "ASI06",
+    at="store",
+    stride="information disclosure",
+    case="an output of an encrypted run, uploaded in the clear to a process that does not own it",
+)
+async def test_nothing_is_uploaded_for_an_encrypted_run_whoever_owns_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as node, opened(tmp_path, encrypts=False) as other:
+        run = await started(node, WAITS, PERSON)
+        identity = node.parts.identity.id
+        claims = Claims(
+            issuer=identity, audience=identity, id="x", issued_at=0, expires_at=1, kind="upload", run=run.id
+        )
+        [message] = await node.parts.secretary.sign([(claims, b"")])
+        assert other.parts.ledger.find(run.id) is None
+        for one in (node, other):
+            with pytest.raises(ContractViolation, match="ACC874"):
+                await one.parts.permits.refuse_encrypted(message.statement)
 
 
 async def test_what_belongs_to_an_encrypted_run_is_encrypted_whatever_the_setting_says_now(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_header_that_was_changed_is_named_with_its_byte(made: Made) -> None:
 
 def test_what_is_cut_off_added_moved_or_put_in_twice_is_found(made: Made) -> None:
     entries = list(entries_of(made.data).items())
-    for length in (0, 1, BLOCK, len(made.data) // 2, len(made.data) - BLOCK, len(made.data) - 1):
+    for length in (0, 1, BLOCK, len(made.data) - BLOCK, len(made.data) - 1):
         assert made.findings(made.data[:length]), length
     for more in (b"\0", bytes(BLOCK), b"x"):
         assert [code for code, _, _ in made.findings(made.data + more)] == ["ACC840"]
@@ -274,6 +274,20 @@ def test_what_is_cut_off_added_moved_or_put_in_twice_is_found(made: Made) -> Non
         ("ACC841", entries[6][0]),
     ]
     assert ("ACC842", STATEMENT) in [(code, name) for code, name, _ in made.findings(bundle_of(entries[1:]))]
+
+
+def test_what_is_cut_off_is_told_once(made: Made) -> None:
+    """And not entry by entry: what is missing, and nothing of what follows from that."""
+    names = list(entries_of(made.data))
+    at = made.data.index(KEYS.encode() + b"\0")
+    for length in (at, at + 100, at + BLOCK, at + BLOCK + 10, len(made.data) // 2, len(made.data) - 4 * BLOCK):
+        found = made.findings(made.data[:length])
+        assert [code for code, _, _ in found if code == "ACC840"] == ["ACC840"]
+        missing = [message for code, _, message in found if code == "ACC842"]
+        assert all(f"of its {len(names) - 2} entries are missing, from this one on" in one for one in missing)
+        assert len(missing) == (length < len(made.data) - 4 * BLOCK)
+        assert {code for code, _, _ in found} <= {"ACC840", "ACC841", "ACC842", "ACC843"}
+        assert len(found) <= 4
 
 
 @pytest.mark.parametrize("junk", [b"", b"no bundle", bytes(4096), b"x" * 5000])
@@ -311,6 +325,11 @@ def with_document(event: bytes, member: str, data: bytes) -> bytes:
     """The event with another document, whose digest is right."""
     document = {"sha256": sha256(data).hexdigest(), "len": len(data), "inline": msgspec.Raw(data)}
     return changed(event, **{member: document})
+
+
+def without(event: bytes, member: str) -> bytes:
+    """The event without a member."""
+    return msgspec.json.encode({name: one for name, one in msgspec.json.decode(event).items() if name != member})
 
 
 def at_event(kind: str, change: Callable[[bytes], bytes], number: int = 0) -> Callable[[Made, Streams, Entries], None]:
@@ -405,6 +424,16 @@ LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
     "another output of the run": (
         "ACC845", at_event("run.completed", lambda one: with_document(one, "output", b'{"first":1}'))
     ),
+    "an output that nobody has made": (
+        "ACC845", at_event("task.completed", lambda one: without(with_document(one, "output", NINE), "attempt"))
+    ),
+    "a value of a template that has none": (
+        "ACC845",
+        at_event("task.completed", lambda one: without(changed(one, by="fallback"), "attempt")),
+    ),
+    "somebody's word for an output": (
+        "ACC845", at_event("task.completed", lambda one: with_document(changed(one, by="alice"), "output", NINE))
+    ),
     "another input of the run": ("ACC845", at_event("run.started", lambda one: changed(one, run="run_another"))),
     "an attempt that was never assigned": ("ACC845", without_event('"event":"attempt.assigned"')),
     "an end that never came": ("ACC850", without_event('"event":"run.completed"')),
@@ -444,6 +473,8 @@ async def test_what_an_orchestrator_has_made_up_is_found(lie: str) -> None:
         found = made.findings(forged)
         assert code in [one for one, _, _ in found], found
         assert all(name is not None for _, name, _ in found)
+        of_attempts = [told for one, _, told in found if one in ("ACC541", "ACC543")]
+        assert all(re.match(r"attempt \d of task \S+: ", told) or "card" in told for told in of_attempts), found
 
 
 async def test_what_is_remade_as_it_was_holds() -> None:

@@ -69,14 +69,14 @@ class Stderr(logging.Handler):
 
 
 @contextmanager
-def logging_to_stderr(*, verbose: bool) -> Iterator[Raised]:
-    """Log warnings to stderr where `verbose`, else faults and who is left out; gives what agents of this process raise
-    meanwhile.
+def logging_to_stderr(*, warns: bool) -> Iterator[Raised]:
+    """Log warnings to stderr where somebody wants them, else faults and who is left out; gives what agents of this
+    process raise meanwhile.
     """
-    stderr, raised = Stderr(logging.WARNING if verbose else logging.CRITICAL), Raised()
+    stderr, raised = Stderr(logging.WARNING if warns else logging.CRITICAL), Raised()
     stderr.setFormatter(logging.Formatter("%(name)s: %(message)s"))
     handlers = [(logging.getLogger(), stderr), (logging.getLogger("accord.agent"), raised)]
-    if not verbose:
+    if not warns:
         handlers.append((logging.getLogger("accord.hosting"), Stderr(logging.WARNING)))
     for logger, handler in handlers:
         logger.addHandler(handler)

@@ -31,13 +31,15 @@ T = TypeVar("T")
 Work = Callable[[Screen], Awaitable[int]]
 
 
-def carry_out(shared: Shared, work: Work) -> None:
-    """Do the work of a command in an event loop of its own, and exit with the code that it gives.
+def carry_out(shared: Shared, work: Work, *, warns: bool = False) -> None:
+    """Do the work of a command in an event loop of its own, and exit with the code that it gives. It `warns` also where
+    nobody asked for more words.
 
     The first Ctrl-C cancels the work, so that everything is closed in order; the second one leaves at once.
     """
     settle_memory()
-    with logging_to_stderr(verbose=shared.verbose) as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    logs = logging_to_stderr(warns=warns or shared.verbose)
+    with logs as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         screen = Screen(as_json=shared.as_json, raised=raised)
         with redirect_stdout(sys.stderr):  # the result alone goes to stdout, whatever agents of this process print
             code = runner.run(_interruptible(work, screen))

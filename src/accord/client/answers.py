@@ -24,7 +24,7 @@ from accord.errors import (
     Unauthenticated,
     refusal_of,
 )
-from accord.tls import meaning
+from accord.tls import NO_TLS, meaning
 
 T = TypeVar("T")
 
@@ -68,9 +68,16 @@ def unreachable(url: object, error: Exception) -> StoreUnavailable:
     """The error that nobody answers."""
     said = "nobody listens there" if is_refused(error) else meaning(error)
     hint = "is it running? `accord serve` starts one here; --server and ACCORD_SERVER say which one is asked"
-    if str(url).startswith("https:") and isinstance(error, httpx.ReadError | httpx.RemoteProtocolError):
+    asked = httpx.URL(str(url))
+    if said.startswith(NO_TLS):
+        hint = f"where it serves without TLS, its URL is {asked.copy_with(scheme='http')}"
+    elif isinstance(error, httpx.ReadError | httpx.RemoteProtocolError):
         said = f"it has cut the connection off ({said})"
-        hint = "it may want a certificate, of an authority that its --tls-clients names: server_cert, server_key"
+        hint = (
+            "it may want a certificate, of an authority that its --tls-clients names: server_cert, server_key"
+            if asked.scheme == "https"
+            else f"where it serves TLS, its URL is {asked.copy_with(scheme='https')}; else it may be stopping"
+        )
     return StoreUnavailable.of("ACC970", f"the server at {url} cannot be reached: {said}", hint=hint)
 
 

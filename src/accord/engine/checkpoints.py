@@ -240,7 +240,8 @@ class Checkpoints:
         ended = await self._journal.head(stream)
         if not await self._journal.read(stream, limit=1) and ended.sequence >= anchors[-1].sequence:
             return
-        floor = await self._journal.floor(stream)
+        # A run goes as a whole. Where one seems to have been trimmed, that is a way to have its beginning passed over.
+        floor = await self._journal.floor(stream) if stream in ANCHORED else Head()
         for anchor in anchors:
             records = await self._journal.read(stream, after=anchor.sequence - 1, limit=1)
             found = records[0].digest if records and records[0].sequence == anchor.sequence else None

@@ -84,6 +84,11 @@ class DataKeys:
         kept = await self._store.data_keys(runs)
         return [run for run in runs if run in kept]
 
+    async def refuse_erased(self, run: RunId) -> None:
+        """Raise NotFound ACC872 where the run's key was erased."""
+        if (await self._store.data_keys([run])).get(run, b"") is None:
+            raise erased(run)
+
     async def erase(self, runs: Sequence[RunId]) -> None:
         """Take the data keys of these runs away, for good."""
         for run in runs:

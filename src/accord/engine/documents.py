@@ -191,6 +191,12 @@ class Documents:
             text = self._unstored.get(encrypted.digest) or await self._blobs.get(encrypted.digest)
         return cipher.decrypted(document, text or b"")
 
+    def forget(self) -> None:
+        """Let go of all values that are at hand: some of them are to be read no more."""
+        self._parsed.clear()
+        self._made.clear()
+        self._held_bytes = 0
+
     def trim(self) -> None:
         """Let go of what has not been asked for the longest."""
         while self._held_bytes > self._limit_bytes and self._parsed:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from accord.domain import command as c
 from accord.domain.ids import RunId
 from accord.engine.controls import Controls
 from accord.engine.ledger import unknown_run
 from accord.engine.parts import Parts
-from accord.errors import Refused
-from accord.ports import RunQuery
+from accord.errors import Refused, TransitionRefused
+from accord.ports import OPEN, RunQuery, RunSummary
 
 PAGE = 500
 
@@ -30,21 +32,36 @@ class Erasure:
         if summary.parent is not None:
             hint = f"accord runs erase {summary.parent}"
             raise Refused.of("ACC877", f"{run} does a task of {summary.parent}, and is erased with it", hint=hint)
-        runs = [run, *await self._below(run)]
         if run not in await self._parts.data_keys.encrypted([run]):
             hint = "runs are encrypted that begin while encrypt_payloads is on; others go as a whole, in time"
             raise Refused.of("ACC878", f"the documents of {run} are not encrypted", hint=hint)
+        below = await self._below(run)
+        if summary.state not in OPEN:
+            _refuse_open(below)
+        runs = [run, *(one.run for one in below)]
         for one in runs:  # from the top: nobody goes on with the whole while its parts are being erased
             await self._controls.control(one, c.Erase(by=by, reason=reason), once=None)
         await self._parts.data_keys.erase(runs)
+        self._parts.documents.forget()
         return runs
 
-    async def _below(self, run: RunId) -> list[RunId]:
+    async def _below(self, run: RunId) -> list[RunSummary]:
         """All runs that do tasks of this one, or of such a run."""
-        found: list[RunId] = []
+        found: list[RunSummary] = []
         after: RunId | None = None
         while page := await self._parts.ports.journal.runs(RunQuery(parent=run, limit=PAGE, after=after)):
             after = page[-1].run
             for one in page:
-                found += [one.run, *await self._below(one.run)]
+                found += [one, *await self._below(one.run)]
         return found
+
+
+def _refuse_open(runs: Iterable[RunSummary]) -> None:
+    """Raise TransitionRefused ACC863 where a part goes on, which may outlive the whole. It is looked at before anything
+    is written down: no history is to say that a run is erased while its keys are there.
+    """
+    for one in runs:
+        if one.state in OPEN:
+            hint = f"wait for its end: accord runs show {one.run}"
+            text = f"{one.run}, which does a task of it, is {one.state}: what it works with is not erased"
+            raise TransitionRefused.of("ACC863", text, hint=hint)

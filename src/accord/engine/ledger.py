@@ -161,7 +161,8 @@ class Ledger:
         event.
         """
         records = await self._journal.read(StreamId(run), limit=until)
-        return await self.fold(records), follow(records, Head())
+        end = follow(records, Head())  # first: what was changed is told as that, and not as what it made of the run
+        return await self.fold(records), end
 
     async def read_quickly(self, run: RunId) -> tuple[Run | None, Head]:
         """The run as it is now, from its newest snapshot where there is one; the chain is verified from there."""
@@ -175,9 +176,10 @@ class Ledger:
     async def caught_up(self, run: Run, head: Head) -> tuple[Run, Head]:
         """The run as it is now, from what it was after the event at `head`; the chain is verified from there."""
         records = await self._journal.read(StreamId(run.id), after=head.sequence)
+        end = follow(records, head)
         for record in records:
             run = evolve(run, decode_event(record))
-        return run, follow(records, head)
+        return run, end
 
     async def fold(self, records: Sequence[Record]) -> Run | None:
         """The run that these records, all from the first, add up to; None where there are none. Raises StoreCorrupt."""

@@ -55,7 +55,7 @@ class Permits:
         Raises ContractViolation with what is wrong with it; then nothing is kept.
         """
         run, _, attempt = await self._permitted(statement, "upload", now)
-        self._refuse_encrypted(run.id)
+        await self._refuse_encrypted(run.id)
         return await self._large.take(chunks, self._registry.contract(attempt.contract))
 
     async def take(self, statement: bytes, digest: Digest, blobs: BlobStore, now: datetime) -> AsyncIterator[bytes]:
@@ -66,16 +66,17 @@ class Permits:
             raise NotFound.of("ACC795", f"the attempt's input has no large document {digest}")
         return blobs.get_stream(digest)
 
-    def refuse_encrypted(self, statement: bytes) -> None:
+    async def refuse_encrypted(self, statement: bytes) -> None:
         """Raise ContractViolation ACC874 where the statement is about an encrypted run: what is brought beside the bus
         goes into the blob store as it is.
         """
         claims = decode_claims(parse_statement(statement).claims)
         if claims.run is not None:
-            self._refuse_encrypted(claims.run)
+            await self._refuse_encrypted(claims.run)
 
-    def _refuse_encrypted(self, run: RunId) -> None:
-        if self._keys.at_hand(run) is not None:
+    async def _refuse_encrypted(self, run: RunId) -> None:
+        # The store is asked: the run may be another process's, whose key is not at hand here.
+        if await self._keys.encrypted([run]):
             raise ContractViolation(too_large_to_encrypt())
 
     async def _permitted(self, statement: bytes, purpose: Purpose, now: datetime) -> tuple[Run, Claims, Attempt]:

@@ -19,7 +19,6 @@ from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.labels import read_labels, told
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
-from accord.engine.data_keys import erased
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
@@ -70,8 +69,7 @@ class Starts:
         source, head = await self._parts.ledger.read(run, until=fork.at)
         if source is None:
             raise unknown_run(run)
-        if source.erased is not None:
-            raise erased(run)
+        await self._parts.data_keys.refuse_erased(run)  # as it is now, whatever it was at the event that is forked from
         value = completed(await self._changed(source, fork.changes), source.graph.input_schema)
         origin = Origin(run, head.sequence)
         started = source.started

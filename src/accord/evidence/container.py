@@ -61,6 +61,8 @@ class Container:
         self._at = 0
         self.entries: list[Entry] = []
         self.problems: list[Problem] = []
+        self.ends_early = False
+        """Whether the file ends within an entry, or before one that has to be there."""
 
     def read(self, entry: Entry) -> bytes:
         """The content of an entry, as much of it as is there."""
@@ -78,7 +80,7 @@ class Container:
 
     def find(self, count: int, expected: Sequence[tuple[str, int]] = ()) -> None:
         """Find entries until there are so many, or no more."""
-        while len(self.entries) < count:
+        while len(self.entries) < count and not self.ends_early:
             at = len(self.entries)
             if not self._find_one(expected[at] if at < len(expected) else None):
                 return
@@ -86,6 +88,8 @@ class Container:
     def finish(self, expected: Sequence[tuple[str, int]] = ()) -> None:
         """Find all other entries, and check the end."""
         self.find(1 << 62, expected)
+        if self.ends_early:
+            return
         self._file.seek(self._at)
         rest = self._file.read(len(END) + 1)
         if rest != END:
@@ -98,6 +102,9 @@ class Container:
         block = self._file.read(BLOCK)
         if block == bytes(BLOCK) and expected is None:
             return False
+        if len(block) < BLOCK and expected is not None:
+            self._end(f"the file ends where the header of {expected[0]} has to be", expected[0])
+            return False
         told = self._told(block, expected)
         if told is None:
             return False
@@ -105,7 +112,7 @@ class Container:
         entry = Entry(name, self._at + BLOCK, length_bytes)
         end = entry.offset + length_bytes
         if end + len(padding(length_bytes)) > self._size:
-            self._wrong(self._size, f"the file ends within {name}, which goes to byte {end}", name)
+            self._end(f"the file ends within {name}, which goes to byte {end}", name)
             length_bytes = max(self._size - entry.offset, 0)
             entry = Entry(name, entry.offset, length_bytes)
         else:
@@ -138,6 +145,12 @@ class Container:
         if found != zeros:
             where = next(place for place, byte in enumerate(found) if byte)
             self._wrong(at + where, f"behind {name} there is something else than zeros", name)
+
+    def _end(self, text: str, name: str) -> None:
+        """Tell that the file ends, once: what is behind its end needs no words of its own."""
+        if not self.ends_early:
+            self._wrong(self._size, text, name)
+        self.ends_early = True
 
     def _wrong(self, byte: int, text: str, name: str | None = None) -> None:
         self.problems.append(Problem("ACC840", f"byte {byte}: {text}", Place(file=name)))

@@ -21,17 +21,19 @@ ACC856  this is no bundle
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.codec import decode_event, decode_system_event
-from accord.domain.event import RunErased
+from accord.domain.event import AttemptAssigned, RunErased
 from accord.domain.ids import AgentId, KeyId, RunId, StreamId
 from accord.domain.lineage import seal_claims
 from accord.domain.system import POLICIES, REGISTRY, CardAccepted
 from accord.errors import AccordError, Problem
+from accord.evidence.attempts import Answered
 from accord.evidence.documents import Documents
 from accord.evidence.keyring import Keyring
 from accord.evidence.manifest import MANIFEST, SEAL, event_name
@@ -73,9 +75,10 @@ def examine(file: BinaryIO, trusted: Collection[KeyId] | None) -> Report:
     Raises BadInput (ACC856) where it has no manifest that can be read.
     """
     bundle = opened(file, trusted)
-    streams = streams_of(bundle) if bundle.authentic else {}
+    looks_in = bundle.authentic and not bundle.cut_off
+    streams = streams_of(bundle) if looks_in else {}
     documents = Documents(bundle)
-    replays = _examined(bundle, documents, streams) if bundle.authentic else {}
+    replays = _examined(bundle, documents, streams) if looks_in else {}
     return _report(bundle, documents, streams, replays)
 
 
@@ -159,5 +162,18 @@ def _report(
         signers=tuple(sorted(set().union(*(one.signers for one in attempts)))),
         signed_by=bundle.manifest.signed_by,
         key=bundle.signed_by,
-        problems=tuple(bundle.problems),
+        problems=tuple(_named(bundle.problems, replays)),
     )
+
+
+def _named(problems: Sequence[Problem], replays: Mapping[RunId, Replayed]) -> Iterator[Problem]:
+    """The problems; those of an attempt say of which, because nobody knows it by the number of its event."""
+    attempts = {
+        event_name(StreamId(run), sequence): f"attempt {event.attempt} of task {event.task}"
+        for run, replayed in replays.items()
+        for sequence, event in replayed.events
+        if isinstance(event, AttemptAssigned | Answered)
+    }
+    for problem in problems:
+        attempt = attempts.get(problem.place.file or "")
+        yield replace(problem, message=f"{attempt}: {problem.message}") if attempt else problem

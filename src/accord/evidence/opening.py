@@ -32,6 +32,8 @@ class Opened:
         """Entries that are not those that the manifest names: nobody looks into them."""
         self.authentic = False
         """Whether a trusted key has signed the manifest. If not, nobody looks into what it names."""
+        self.cut_off = False
+        """Whether the end is missing, and with it the keys of agents: then nobody looks into the rest either."""
         self.problems: list[Problem] = []
 
     def has(self, name: str) -> bool:
@@ -71,6 +73,8 @@ class Opened:
         try:
             parsed = parse_statement(statement.encode() if isinstance(statement, str) else statement)
             key = self.believed.get(parsed.kid)
+            if key is None and KEYS in self.damaged:
+                raise MessageRefused.of("ACC843", f"it is signed with {parsed.kid}, and {KEYS} is damaged or missing")
             if key is None:
                 raise MessageRefused.of(
                     "ACC843",
@@ -99,13 +103,23 @@ class Opened:
             else:
                 self._entries[entry.name] = entry
                 self._check_content(entry, wanted[entry.name])
-        for name in sorted(wanted.keys() - self._entries.keys()):
-            self.damaged.add(name)
-            self.wrong("ACC842", "the manifest names it, and it is not there", name)
+        self._check_missing([name for name in wanted if name not in self._entries])
         order = [content.name for content in self.manifest.contents if content.name in self._entries]
         if order != list(self._entries):
             moved = next(name for name, right in zip(self._entries, order, strict=True) if name != right)
             self.wrong("ACC842", "it is at another place than the manifest says", moved)
+
+    def _check_missing(self, names: list[str]) -> None:
+        """Take down what is not there: a whole end as one."""
+        self.damaged.update(names)
+        self.cut_off = self._container.ends_early
+        if self.cut_off and names:
+            count = len(self.manifest.contents)
+            text = f"the file is cut off: {len(names)} of its {count} entries are missing, from this one on"
+            self.wrong("ACC842", text, names[0])
+        else:
+            for name in sorted(names):
+                self.wrong("ACC842", "the manifest names it, and it is not there", name)
 
     def _check_content(self, entry: Entry, content: Content) -> None:
         if entry.length_bytes != content.length_bytes or self._container.digest(entry) != content.sha256:

@@ -14,8 +14,8 @@ from accord.domain import event as e
 from accord.domain.compile import compile_graph
 from accord.domain.diagnosis import Diagnosis
 from accord.domain.document import Document
-from accord.domain.graph import Graph
-from accord.domain.ids import Digest, RunId
+from accord.domain.graph import Graph, Task, Work
+from accord.domain.ids import Digest, RunId, split_item
 from accord.domain.run import Run, begin, evolve
 from accord.domain.scope import DocumentMissing, evaluated, run_scope
 from accord.domain.template import template_from_json
@@ -122,11 +122,13 @@ class Replayed:
     def _check_outcome(self, run: Run, event: e.Event, name: str) -> None:
         if isinstance(event, e.RunCompleted):
             self._check_output(run, event, name)
-        elif isinstance(event, e.TaskCompleted) and event.attempt is not None and not event.by:
+        elif isinstance(event, e.TaskCompleted) and event.attempt is not None:
             attempt = run.attempt(event.task, event.attempt)
             if attempt is None or attempt.output is None or not self._is_output(event, attempt.output):
                 text = f"the output of task {event.task} is not the one of attempt {event.attempt}"
                 self._bundle.wrong("ACC845", text, name, "/output")
+        elif isinstance(event, e.TaskCompleted) and not _needs_no_attempt(run.graph.task(event.task), event):
+            self._bundle.wrong("ACC845", f"no attempt has made the output of task {event.task}", name, "/output")
 
     def _is_output(self, event: e.TaskCompleted, made: Document) -> bool:
         """Whether an attempt made the task's output: as its result, or as what a diagnosis has repaired."""
@@ -195,6 +197,17 @@ class Replayed:
         known: set[Digest | None] = {*other.attempts.digests, state.source if state is not None else None}
         if event.source is not None and event.source not in known:
             self._bundle.wrong("ACC850", f"{origin.run} has not accepted that statement", name, "/source")
+
+
+def _needs_no_attempt(task: Task, event: e.TaskCompleted) -> bool:
+    """Whether the output can be one that no attempt has made: the items' outputs together, a value of the template, or
+    what a run, a person or a timer has given.
+    """
+    if task.for_each is not None and split_item(event.task)[1] is None:
+        return event.output is None
+    if not isinstance(task.action, Work):
+        return event.by != ""
+    return event.by == "fallback" and any(option.capability is None for option in task.action.options)
 
 
 def kept_for_forks(replays: Mapping[RunId, Replayed]) -> dict[RunId, list[int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from accord.errors import BadInput
-from accord.tls import show, unusable
+from accord.tls import AUTHORITIES, show, unusable
 
 logger = logging.getLogger("accord.gateway")
 
@@ -27,6 +27,19 @@ class Files(Protocol):
     def tls_clients(self) -> Path | None: ...
 
 
+class _Handshake(ssl.SSLObject):
+    """A handshake that says so where it was given plain HTTP: the other side is only cut off, and cannot tell why."""
+
+    def do_handshake(self) -> None:
+        """See `ssl`."""
+        try:
+            super().do_handshake()
+        except ssl.SSLError as error:
+            if error.reason == "HTTP_REQUEST":
+                logger.warning("somebody has sent plain HTTP here, and this is TLS: the URL begins with https")
+            raise
+
+
 class Certificate:
     """The certificate that handshakes show."""
 
@@ -36,13 +49,14 @@ class Certificate:
         self._cert, self._key = files.tls_cert, files.tls_key
         self._seen = self._signature()
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context.sslobject_class = _Handshake
         show(self.context, self._cert, self._key)
         if files.tls_clients is not None:
             self.context.verify_mode = ssl.CERT_REQUIRED
             try:
                 self.context.load_verify_locations(files.tls_clients)
             except OSError as error:
-                raise BadInput(unusable(error, files.tls_clients)) from error
+                raise BadInput(unusable(error, files.tls_clients, hint=AUTHORITIES)) from error
 
     async def watch(self) -> None:
         """Take what has changed, for ever."""

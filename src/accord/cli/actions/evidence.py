@@ -73,15 +73,15 @@ async def _written(service: Service, run: RunId, file: Path, payloads: Payloads)
             length = made.tell()
         fresh.replace(file)
     except OSError as error:
-        raise _unwritten(file, error) from error
+        raise _unwritten(file, error, "give another --output") from error
     finally:
         with suppress(OSError):
             fresh.unlink()
     return length
 
 
-def _unwritten(file: Path, error: OSError) -> BadInput:
-    return usage("ACC914", f"{file} cannot be written: {error.strerror or error}", "give another --output")
+def _unwritten(file: Path, error: OSError, hint: str) -> BadInput:
+    return usage("ACC914", f"{file} cannot be written: {error.strerror or error}", hint)
 
 
 # -- verifying ---------------------------------------------------------------------------------------------------
@@ -268,4 +268,5 @@ def _keep(file: Path, seen: Witnessed) -> None:
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(seen)) + b"\n")
         fresh.replace(file)
     except OSError as error:
-        raise _unwritten(file, error) from error
+        hint = "what was seen is not kept: let it be written there, or move the witness's file to where it can be"
+        raise _unwritten(file, error, hint) from error

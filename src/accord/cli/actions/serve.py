@@ -101,7 +101,7 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
                         tell_draining(screen)
         return DONE
 
-    carry_out(shared, work)
+    carry_out(shared, work, warns=True)
 
 
 @asynccontextmanager

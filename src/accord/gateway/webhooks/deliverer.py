@@ -131,7 +131,7 @@ class Courier:
                 while await self._deliver_more(run):
                     pass
         except Gone:
-            logger.warning("the webhook %s is gone, and removed", self.webhook.url)
+            logger.warning("the webhook %s is gone, and removed", self.webhook.id)
             with suppress(NotFound):
                 await self._webhooks.remove(self.webhook.id, by="accord", reason="it answered 410")
         except AccordError as error:
