@@ -296,6 +296,42 @@ def test_what_is_no_bundle_is_refused(made: Made, junk: bytes) -> None:
         made.report(junk)
 
 
+def foreign_manifests(made: Made) -> Iterator[tuple[str, bytes]]:
+    """Manifests as a stranger may write them, in bundles that nobody has signed."""
+    entries = entries_of(made.data)
+    told = msgspec.json.decode(entries[MANIFEST])
+    contents = told["contents"]
+
+    def with_content(**members: Any) -> list[dict[str, Any]]:
+        return [*contents[:3], {**contents[3], **members}, *contents[4:]]
+
+    changes: dict[str, dict[str, Any]] = {
+        "named twice": {"contents": [*contents, *contents]},
+        "a time without a zone": {"at": "0001-01-01T00:00:00"},
+        "the first of all times": {"at": "0001-01-01T00:00:00+14:00"},
+        "the last of all times": {"at": "9999-12-31T23:59:59-14:00"},
+        "another signer": {"signed_by": "a b+c"},
+        "a name that is too long": {"contents": with_content(name="x" * 300)},
+        "a name that is no ASCII": {"contents": with_content(name="ü")},
+        "no name": {"contents": with_content(name="")},
+        "a length that no header can tell": {"contents": with_content(len=9 << 30)},
+        "a negative length": {"contents": with_content(len=-1)},
+    }
+    for what, members in changes.items():
+        yield what, bundle_of({**entries, MANIFEST: msgspec.json.encode({**told, **members})})
+    yield "depth", bundle_of({**entries, MANIFEST: b'{"x":' * 100_000})
+
+
+def test_a_manifest_of_a_stranger_is_refused_whatever_it_says(made: Made) -> None:
+    """Nothing in it is authentic yet when it is read. Also where the header is damaged for which it gives the name."""
+    entries = entries_of(made.data)
+    fourth = sorted(list(entries)[2:])[3]
+    for what, data in foreign_manifests(made):
+        at = data.index(header(fourth, len(entries[fourth])))
+        for forged in (data, flipped(data, at + 148, 0), data[: len(data) // 2]):
+            assert made.findings(forged), what
+
+
 def test_another_root_of_trust_refuses_all_of_it(made: Made) -> None:
     report = made.report(trusted={KeyId("x" * 43)})
     assert [(one.code, one.place.file) for one in report.problems] == [("ACC843", STATEMENT)]

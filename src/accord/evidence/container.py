@@ -43,6 +43,14 @@ def header(name: str, length_bytes: int) -> bytes:
     return info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
 
 
+def _header_of(entry: tuple[str, int] | None) -> bytes | None:
+    """The block before an entry; None where there is none for it."""
+    try:
+        return header(*entry) if entry is not None else None
+    except ValueError:
+        return None
+
+
 def padding(length_bytes: int) -> bytes:
     """What is behind the content of an entry."""
     return bytes(-length_bytes % BLOCK)
@@ -131,10 +139,10 @@ class Container:
         except (tarfile.HeaderError, ValueError):
             told = None
         wanted = expected or told
-        if wanted is None:
+        right = _header_of(wanted)
+        if wanted is None or right is None:
             self._wrong(self._at, "there is no header of an entry: nothing behind it can be read")
             return None
-        right = header(*wanted)
         where = next((at for at, (one, two) in enumerate(zip(block, right, strict=False)) if one != two), len(block))
         self._wrong(self._at + where, f"the header of {wanted[0]} is not the one that belongs there", wanted[0])
         return wanted

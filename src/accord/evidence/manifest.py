@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -40,7 +40,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     format: Literal["accord-bundle@1"] = "accord-bundle@1"
     run: RunId
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
     """When it was anchored, in whole seconds."""
     signed_by: AgentId
     payloads: Literal["all", "digests"]

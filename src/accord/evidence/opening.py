@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from typing import BinaryIO, TypeVar
 
@@ -95,6 +96,9 @@ class Opened:
         """Take down every entry that is not the one that the manifest names at its place."""
         found = self._container.entries[2:]
         wanted = {content.name: content for content in self.manifest.contents}
+        for name, times in Counter(content.name for content in self.manifest.contents).items():
+            if times > 1:
+                self.wrong("ACC842", "the manifest names it more than once", name)
         for entry in found:
             if entry.name not in wanted:
                 self.wrong("ACC842", "the manifest names no such entry", entry.name)
@@ -104,7 +108,7 @@ class Opened:
                 self._entries[entry.name] = entry
                 self._check_content(entry, wanted[entry.name])
         self._check_missing([name for name in wanted if name not in self._entries])
-        order = [content.name for content in self.manifest.contents if content.name in self._entries]
+        order = [name for name in wanted if name in self._entries]
         if order != list(self._entries):
             moved = next(name for name, right in zip(self._entries, order, strict=True) if name != right)
             self.wrong("ACC842", "it is at another place than the manifest says", moved)
