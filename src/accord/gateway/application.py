@@ -30,6 +30,7 @@ from accord.gateway.envelope import Envelope
 from accord.gateway.feeds.agents import AgentsFeed
 from accord.gateway.feeds.runs import RunsFeed
 from accord.gateway.feeds.sockets import feed_sockets
+from accord.gateway.layouts import Layouts
 from accord.gateway.lobby import Conversations, Lobby
 from accord.gateway.metrics import Metrics
 from accord.gateway.openapi import completed, operation_id, routes_of
@@ -43,6 +44,7 @@ from accord.gateway.resources import (
     enrolments,
     events,
     evidence,
+    graph,
     health,
     holds,
     incidents,
@@ -70,6 +72,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         policy,
         runs,
         tasks,
+        graph,
         controls,
         records,
         evidence,
@@ -152,6 +155,8 @@ class Gateway:
         self.options = options
         self.guard = Guard(node.parts.access, node.parts.permission, _rates(options, 1), tokens)
         self.feeds = Feeds(node)
+        self.layouts = Layouts()
+        self.proving = asyncio.Semaphore(1)
         self.readiness = Readiness(node.parts.ports.journal, node.parts.ports.bus)
         self.lobby = Lobby(options.handshake_within, options.guests_per_address)
         self.conversations = Conversations(self.lobby, frozenset((AGENTS,)))

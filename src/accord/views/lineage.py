@@ -34,11 +34,22 @@ async def lineage_document(service: Service, run: RunId, pointer: str = "") -> L
     nothing there.
     """
     state = await service.run(run)
-    found = [lineage_of(state, pointer)]
+    first = lineage_of(state, pointer)
     await _refuse_nothing(service, state, pointer)
+    return await _with_others(service, state, first)
+
+
+async def task_lineage(service: Service, run: Run, task: TaskId) -> LineageDocument:
+    """What stands behind the output of a task of the run, or of an item of one."""
+    return await _with_others(service, run, lineage_of_tasks(run, [task]))
+
+
+async def _with_others(service: Service, state: Run, first: Lineage) -> LineageDocument:
+    """A lineage, and those of the runs that it rests on."""
+    found = [first]
     gone: list[RunId] = []
-    seen = {run}
-    open_ = _others(state, found[0])
+    seen = {state.id}
+    open_ = _others(state, first)
     while open_:
         other, until, tasks = open_.pop(0)
         if other in seen:

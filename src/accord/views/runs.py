@@ -128,9 +128,11 @@ def run_state(run: Run) -> RunState:
     return RunState(run.id, "paused" if run.paused else run.phase)
 
 
-async def run_document(service: Service, run: Run) -> RunDocument:
-    """The run as it is, or was."""
-    result, left = await result_of(service, run), await service.left([run.id])
+async def run_document(service: Service, run: Run, *, sealed: bool = True) -> RunDocument:
+    """The run as it is, or was; `sealed`: its output with the orchestrator's statement, which is about the run as it
+    is.
+    """
+    result, left = await result_of(service, run, sealed=sealed), await service.left([run.id])
     started = run.started
     return RunDocument(
         **msgspec.structs.asdict(result),

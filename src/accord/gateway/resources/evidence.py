@@ -13,11 +13,12 @@ from starlette.responses import StreamingResponse
 
 from accord.domain.checkpoint import Growth
 from accord.domain.ids import RunId
-from accord.gateway.asking import TheNode, Viewer
+from accord.gateway.asking import TheGateway, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.resources.runs import Run
 from accord.service import MadeCheckpoint, Payloads, ProvenRun
 from accord.views.lineage import LineageDocument, lineage_document
+from accord.views.proof import RunProof, run_proof
 
 runs = APIRouter(prefix="/v1/runs/{run}", tags=["runs"])
 router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])
@@ -73,6 +74,15 @@ async def export_run(
 async def show_anchor(run: Run, node: TheNode, principal: Viewer) -> Document:
     """The newest checkpoint, and the proof that the run ended in it where it ends now."""
     return Document(await node.anchor(RunId(run)))
+
+
+@runs.get("/proof", responses=answers(RunProof), response_class=Document)
+async def prove_run(run: Run, node: TheNode, gateway: TheGateway, principal: Viewer) -> Document:
+    """What can be verified of a run, as it is now, and whether all of it holds: its bundle is made and examined, one
+    at a time.
+    """
+    async with gateway.proving:
+        return Document(await run_proof(node, RunId(run)))
 
 
 @runs.get("/lineage", responses=answers(LineageDocument), response_class=Document)

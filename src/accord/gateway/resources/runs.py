@@ -19,6 +19,7 @@ from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Fork
 from accord.views import planning
+from accord.views.past import run_at
 from accord.views.planning import is_of, known_of, made_ready, planned
 from accord.views.result import Result, result_of
 from accord.views.runs import ListedRun, RunDocument, RunPage, listed, run_document, run_page
@@ -26,6 +27,7 @@ from accord.views.runs import ListedRun, RunDocument, RunPage, listed, run_docum
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 Run = Annotated[str, Path(description="The run's id.", max_length=64)]
+At = Annotated[int | None, Query(ge=1, description="As it was after this event; as it is, where it is left out.")]
 
 
 class Wanted(BaseModel):
@@ -136,9 +138,9 @@ async def list_left(
 
 
 @router.get("/{run}", responses=answers(RunDocument), response_class=Document)
-async def show_run(run: Run, node: TheNode, principal: Viewer) -> Document:
-    """A run: its result so far, its input, its tasks."""
-    return Document(await run_document(node, await node.run(RunId(run))))
+async def show_run(run: Run, node: TheNode, principal: Viewer, at: At = None) -> Document:
+    """A run: its result so far, its input, its tasks. As it was, the output has no statement."""
+    return Document(await run_document(node, await run_at(node, RunId(run), at), sealed=at is None))
 
 
 @router.get("/{run}/summary", responses=answers(ListedRun), response_class=Document)

@@ -13,7 +13,9 @@ from accord.engine.node import Node
 from accord.errors import NotFound
 from accord.gateway.asking import TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
-from accord.gateway.resources.runs import Run
+from accord.gateway.resources.runs import At, Run
+from accord.views.lineage import LineageDocument, task_lineage
+from accord.views.past import run_at
 from accord.views.tasks import (
     AttemptDocument,
     TaskDocument,
@@ -30,22 +32,23 @@ Task = Annotated[str, Path(description="A task, or an item of one: `measure[3]`.
 
 
 @router.get("", responses=answers(TaskPage), response_class=Page)
-async def list_tasks(
+async def list_tasks(  # noqa: PLR0913 - each is a parameter of the query
     run: Run,
     node: TheNode,
     principal: Viewer,
     state: Annotated[list[TaskPhase] | None, Query(description="Only tasks in one of these states.")] = None,
     after: Annotated[str | None, Query(max_length=300, description="Only what is behind this task.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    at: At = None,
 ) -> Page:
     """A page of the run's tasks, each behind those that it needs."""
-    return Page(task_page(await node.run(RunId(run)), state or (), after, limit))
+    return Page(task_page(await run_at(node, RunId(run), at), state or (), after, limit))
 
 
 @router.get("/{task}", responses=answers(TaskDocument), response_class=Document)
-async def show_task(run: Run, task: Task, node: TheNode, principal: Viewer) -> Document:
+async def show_task(run: Run, task: Task, node: TheNode, principal: Viewer, at: At = None) -> Document:
     """A task, or an item of one: its state, its items, and all attempts with their values."""
-    return Document(await task_document(node, await _with(node, run, task), TaskId(task), None))
+    return Document(await task_document(node, await _with(node, run, task, at), TaskId(task), at))
 
 
 @router.get("/{task}/attempts", responses=answers(list[AttemptDocument]), response_class=Document)
@@ -69,8 +72,14 @@ async def show_attempt(
     return Document(document)
 
 
-async def _with(node: Node, run: str, task: str) -> State:
+@router.get("/{task}/lineage", responses=answers(LineageDocument), response_class=Document)
+async def show_task_lineage(run: Run, task: Task, node: TheNode, principal: Viewer) -> Document:
+    """Which agents, keys and inputs stand behind a task's output."""
+    return Document(await task_lineage(node, await _with(node, run, task), TaskId(task)))
+
+
+async def _with(node: Node, run: str, task: str, at: int | None = None) -> State:
     """The run, which has the task. Raises NotFound."""
-    found = await node.run(RunId(run))
+    found = await run_at(node, RunId(run), at)
     refuse_unknown(found, task)
     return found

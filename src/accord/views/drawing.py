@@ -1,0 +1,280 @@
+"""A run as it is drawn: its tasks and edges in their places, with their states; and what of it changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from accord.domain import event as e
+from accord.domain.graph import Graph, Sleep, Subrun, Wait, Work, node_of, undo_id, undone_id
+from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
+from accord.domain.machine import TaskPhase
+from accord.domain.state import Run
+from accord.errors import Problem
+from accord.ports import RunState
+from accord.service import state_of
+from accord.views.placing import Box, Placement, PlacementKind, edges_of, size_of
+
+TaskKind = Literal["agent", "approval", "signal", "timer", "run"]
+"""Who or what does a task: an agent, a person who is asked, a signal, a time, another run."""
+
+_WIDE: Final = (e.RollbackStarted, e.RollbackFinished)
+"""Events that change the states of many tasks."""
+
+
+class DrawnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a task is; what is left out is none."""
+
+    task: TaskId
+    state: TaskPhase
+    attempts: int = 0
+    """Of its own, and not of its items; diagnoses are not counted."""
+    live: int = 0
+    """Attempts that are under way."""
+    agent: AgentId | None = None
+    """Of the newest attempt."""
+    waits: str | None = None
+    """What it waits for: `signal`, `approval`, `review` or `time`."""
+    undo: TaskPhase | None = None
+    """The state of its compensation."""
+    item_count: int = 0
+    items: Mapping[TaskPhase, int] = {}
+    """How many of its items are in which state; those that are not here have not begun."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    subrun: RunId | None = None
+    adopted: bool = False
+    confidence: float | None = None
+    problem: Problem | None = None
+
+
+class DrawnTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task in its place."""
+
+    task: TaskId
+    kind: TaskKind
+    box: Box
+    what: str = ""
+    """The capability, the signal or the template."""
+    description: str = ""
+    for_each: bool = False
+    compensates: bool = False
+    """Whether it can be undone."""
+    columns: int = 0
+    """Of an open group: in how many columns its items are."""
+
+
+class DrawnEdge(msgspec.Struct, frozen=True, omit_defaults=True):
+    """That a task comes before another one."""
+
+    source: TaskId
+    target: TaskId
+    reason: str
+    """`needs`, or the expression that mentions it."""
+    points: tuple[float, ...] = ()
+    """x, y, x, y, …; a straight line where there are none."""
+
+
+class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it is drawn."""
+
+    run: RunId
+    sequence: int
+    """The last event that is in it: changes are told from there on."""
+    state: RunState
+    template: str
+    digest: Digest
+    placement: PlacementKind
+    width: float
+    height: float
+    tasks: tuple[DrawnTask, ...]
+    edges: tuple[DrawnEdge, ...]
+    states: tuple[DrawnState, ...]
+    """Of all tasks, in their order."""
+    items: Mapping[TaskId, tuple[TaskPhase, ...]]
+    """The states of the items of open groups."""
+
+
+class RunChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a run is not as it was told before."""
+
+    sequence: int
+    """The last event that is in it."""
+    state: RunState
+    at: datetime
+    """When that event happened."""
+    tasks_done: int
+    tasks_failed: int
+    attempts: int
+    """Under way."""
+    states: tuple[DrawnState, ...]
+    """Of the tasks that have changed, themselves or in one of their items."""
+    items: Mapping[TaskId, TaskPhase]
+    """Of those items of open groups that have changed."""
+
+
+# -- the whole ---------------------------------------------------------------------------------------------------
+
+
+def shown_items(run: Run, opened: Iterable[str]) -> dict[TaskId, int]:
+    """How many items the open groups have; only what has items can be open."""
+    names = (TaskId(name) for name in opened)
+    return {name: run.state(name).item_count for name in names if run.state(name).item_count}
+
+
+def run_graph(run: Run, sequence: int, placement: Placement, shown: Mapping[TaskId, int]) -> RunGraph:
+    """The run as it is drawn."""
+    graph = run.graph
+    counts = Items(run)
+    lines = placement.lines
+    return RunGraph(
+        run=run.id,
+        sequence=sequence,
+        state=state_of(run),
+        template=run.started.template,
+        digest=graph.digest,
+        placement=placement.kind,
+        width=placement.width,
+        height=placement.height,
+        tasks=tuple(_drawn(graph, name, placement, shown) for name in graph.order),
+        edges=tuple(DrawnEdge(*one, lines.get((one[0], one[1]), ())) for one in edges_of(graph)),
+        states=tuple(drawn_state(run, name, counts.of(name)) for name in graph.order),
+        items={
+            name: tuple(run.state(TaskId(f"{name}[{index}]")).phase for index in range(count))
+            for name, count in shown.items()
+        },
+    )
+
+
+def _drawn(graph: Graph, name: TaskId, placement: Placement, shown: Mapping[TaskId, int]) -> DrawnTask:
+    task = graph.tasks[name]
+    kind, what = _kind_of(task.action)
+    return DrawnTask(
+        task=name,
+        kind=kind,
+        box=placement.boxes[name],
+        what=what,
+        description=task.description,
+        for_each=task.for_each is not None,
+        compensates=task.compensate is not None,
+        columns=size_of(graph, name, shown.get(name, 0)).columns if placement.kind == "layered" else 0,
+    )
+
+
+def _kind_of(action: Work | Wait | Sleep | Subrun) -> tuple[TaskKind, str]:
+    match action:
+        case Work(options=options):
+            named = [option.capability for option in options if option.capability is not None]
+            return "agent", str(named[0]) if named else ""
+        case Wait(signal=None):
+            return "approval", ""
+        case Wait(signal=signal):
+            return "signal", signal or ""
+        case Sleep():
+            return "timer", ""
+        case Subrun(template=template):
+            return "run", template
+
+
+def drawn_state(run: Run, name: TaskId, items: Mapping[TaskPhase, int]) -> DrawnState:
+    """How a task of the graph is."""
+    state = run.state(name)
+    undo = run.tasks.get(undo_id(name))
+    attempts = state.attempts
+    return DrawnState(
+        task=name,
+        state=state.phase,
+        attempts=state.work,
+        live=sum(attempt.live for attempt in attempts),
+        agent=attempts[-1].agent if attempts else None,
+        waits=state.waiting.for_ if state.waiting is not None else None,
+        undo=undo.phase if undo is not None and undo.phase != "pending" else None,
+        item_count=state.item_count,
+        items=dict(items),
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        subrun=state.subrun,
+        adopted=state.adopted,
+        confidence=state.confidence,
+        problem=state.problem,
+    )
+
+
+# -- what changes ------------------------------------------------------------------------------------------------
+
+
+class Items:
+    """How many items of each task are in which state, kept up to date item by item."""
+
+    def __init__(self, run: Run) -> None:
+        self._phases: dict[TaskId, TaskPhase] = {}
+        self._counts: dict[TaskId, Counter[TaskPhase]] = {}
+        for name, task in run.graph.tasks.items():
+            if task.for_each is not None:
+                for item in run.started_items(name):
+                    self.note(item, run.state(item).phase)
+
+    def of(self, name: TaskId) -> Mapping[TaskPhase, int]:
+        """The counts of a task; none are 0."""
+        return +self._counts.get(name, Counter())
+
+    def note(self, item: TaskId, phase: TaskPhase) -> None:
+        """The item is in this state now."""
+        counts = self._counts.setdefault(node_of(item), Counter())
+        before = self._phases.get(item)
+        if before is not None:
+            counts[before] -= 1
+        self._phases[item] = phase
+        counts[phase] += 1
+
+
+class Changes:
+    """Gathers what changes in a run, until it is told."""
+
+    def __init__(self, run: Run, opened: Iterable[str]) -> None:
+        self._items = Items(run)
+        self._opened = frozenset(opened)
+        self._run = run
+        self._touched: set[TaskId] = set()
+
+    def add(self, run: Run, events: Sequence[e.Event]) -> None:
+        """These events have happened, and this is the state after them."""
+        for event in events:
+            self._touched.update(touched(self._run, event))
+            if isinstance(event, _WIDE):
+                self._touched.update(touched(run, event))
+        self._run = run
+        for task in self._touched:
+            if split_item(task)[1] is not None and undone_id(task) is None:
+                self._items.note(task, run.state(task).phase)
+
+    def take(self, sequence: int) -> RunChanges:
+        """All that has changed since the last time."""
+        run, touched_, self._touched = self._run, self._touched, set()
+        nodes = {node_of(task) for task in touched_}
+        items = [task for task in touched_ if split_item(task)[1] is not None and undone_id(task) is None]
+        return RunChanges(
+            sequence=sequence,
+            state=state_of(run),
+            at=run.updated_at,
+            tasks_done=run.settled,
+            tasks_failed=run.failed,
+            attempts=run.live,
+            states=tuple(drawn_state(run, name, self._items.of(name)) for name in sorted(nodes)),
+            items={item: run.state(item).phase for item in sorted(items) if node_of(item) in self._opened},
+        )
+
+
+def touched(run: Run, event: e.Event) -> Iterator[TaskId]:
+    """The tasks, items and compensations whose states an event may change; `run` is what it happens to."""
+    if isinstance(event, _WIDE):
+        for task in event.tasks:
+            yield from run.instances(task)
+        return
+    task_: TaskId | None = getattr(event, "task", None)
+    if task_ is not None:
+        yield task_
