@@ -12,6 +12,7 @@ from accord.domain.agent import AgentCard
 from accord.domain.message import Claims
 from accord.sdk.declared import AGENT_SCHEMA
 from accord.templates.schema import accord_template_schema
+from accord.templates.workflow_tests import TEST_SCHEMA
 from pages.sockets import event_schema
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -33,7 +34,7 @@ _WIRE: dict[str, tuple[type[msgspec.Struct], str]] = {
 
 def schema_files() -> dict[str, str]:
     """The text of each schema by the name of its file."""
-    schemas: dict[str, Any] = {"template": accord_template_schema(), "agent": AGENT_SCHEMA}
+    schemas: dict[str, Any] = {"template": accord_template_schema(), "agent": AGENT_SCHEMA, "test": TEST_SCHEMA}
     schemas |= {name: _of(kind, title) for name, (kind, title) in _WIRE.items()}
     schemas["claims"] = _with_needs(schemas["claims"])
     schemas["event"] = {"$schema": _DIALECT, **event_schema()}
