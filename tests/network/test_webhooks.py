@@ -16,14 +16,17 @@ from typing import Any
 import httpx
 import pytest
 
+from accord.cli.actions.serve import options_of
 from accord.domain.ids import AgentId
 from accord.domain.message import Message
-from accord.engine.webhooks import checked_url
+from accord.domain.webhook import Subscription
+from accord.engine.webhooks import Reach, checked_url, problems_of
 from accord.errors import BadInput
 from accord.gateway.webhooks import deliverer, endpoint
 from accord.gateway.webhooks.endpoint import Endpoint, allowed_networks
 from accord.machine import RandomIds, SystemClock
 from accord.ports import REGISTRY_SUBJECT, Parcel
+from accord.settings import Settings
 
 from .conftest import Site, serving_at
 from .receiver import Receiver
@@ -202,11 +205,28 @@ async def test_an_address_that_would_never_be_told_is_refused_with_all_else_that
     ],
 )
 async def test_addresses_that_are_not_public_are_not_told(url: str) -> None:
-    there = Endpoint(url, "whsec_AAAA", (), SystemClock(), RandomIds())
+    there = Endpoint(url, "whsec_AAAA", Reach(), SystemClock(), RandomIds())
     problem = await there.tell("id", b"{}")
     assert problem is not None
     assert "ACC986" in problem
     await there.close()
+
+
+async def test_nothing_is_told_in_the_clear_where_everything_needs_tls() -> None:
+    """Also by a webhook that was there before; what stays on this machine may be plain."""
+    encrypted = Reach(LOCAL, needs_tls=True)
+    there = Endpoint("http://8.8.8.8/x", "whsec_AAAA", encrypted, SystemClock(), RandomIds())
+    problem = await there.tell("id", b"{}")
+    assert problem is not None
+    assert "ACC861 the webhook at 8.8.8.8 is without TLS" in problem
+    await there.close()
+    codes = {
+        url: [one.code for one in problems_of(Subscription(url=url), encrypted)]
+        for url in ("http://hooks.invalid/a", "https://hooks.invalid/a", "http://127.0.0.1:1/a", "http://10.0.0.1/a")
+    }
+    assert list(codes.values()) == [["ACC861"], [], [], ["ACC986", "ACC861"]]
+    assert options_of(Settings(home=Path(), require_tls=True), "127.0.0.1").reach.needs_tls
+    assert not options_of(Settings(home=Path()), "127.0.0.1").reach.needs_tls
 
 
 async def test_an_endpoint_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +241,7 @@ async def test_an_endpoint_that_says_nothing(monkeypatch: pytest.MonkeyPatch) ->
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        there = Endpoint(url, "whsec_AAAA", LOCAL, SystemClock(), RandomIds())
+        there = Endpoint(url, "whsec_AAAA", Reach(LOCAL), SystemClock(), RandomIds())
         assert await there.tell("id", b"{}") == "no answer within 0.05 s"
         await there.close()
         await ended.wait()

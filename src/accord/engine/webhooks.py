@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final, get_args
 
+import msgspec
 from msgspec.structs import replace
 
 from accord.codec import chained, decode_system_event, encode_event
@@ -28,11 +29,22 @@ from accord.domain.webhook import SECRET_PREFIX, Delivered, IssuedWebhook, Subsc
 from accord.engine.streams import SystemStream
 from accord.errors import BadInput, NotFound, Place, Problem, Problems, SequenceConflict, StoreCorrupt
 from accord.ports import Append, Clock, Ids, Journal
+from accord.tls import is_encrypted_or_here, wanted
 
 if TYPE_CHECKING:
     import httpx
 
 Networks = Sequence[IPv4Network | IPv6Network]
+
+
+class Reach(msgspec.Struct, frozen=True):
+    """How far webhooks reach."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Of addresses that are not public, those that they may have."""
+    needs_tls: bool = False
+    """Whether nothing leaves this machine without TLS."""
+
 
 SECRET_BYTES: Final = 32
 
@@ -77,18 +89,18 @@ class Webhooks:
         """What signs what the endpoint is told."""
         return self._secrets[webhook]
 
-    async def add(self, wanted: Subscription, *, by: str) -> IssuedWebhook:
+    async def add(self, asked: Subscription, *, by: str) -> IssuedWebhook:
         """Tell this endpoint from now on. Raises BadInput, with all that is wrong."""
-        BadInput.raise_if(problems_of(wanted))
+        BadInput.raise_if(problems_of(asked))
         secret = SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
         event = WebhookAdded(
             at=self._clock.now(),
             webhook=self._ids.token(),
-            url=wanted.url,
+            url=asked.url,
             secret=secret,
             by=by,
-            types=wanted.types,
-            templates=wanted.templates,
+            types=asked.types,
+            templates=asked.templates,
         )
         await self.stream.append(event)
         return IssuedWebhook(webhook=self._webhooks[event.webhook], secret=secret)
@@ -186,15 +198,22 @@ def not_public(host: str, address: str, allowed: Networks) -> Problem | None:
     return Problem("ACC986", f"{host} is {address}, which is no public address", place, hint)
 
 
-def problems_of(wanted: Subscription, allowed: Networks | None = None) -> Iterator[Problem]:
-    """All that is wrong; with the networks that are allowed, also an address in the URL that is never told anything."""
+def in_the_clear(url: httpx.URL, reach: Reach) -> Problem | None:
+    """Why an endpoint is told nothing without TLS; None where it may be told."""
+    if not reach.needs_tls or is_encrypted_or_here(str(url)):
+        return None
+    return replace(wanted(f"the webhook at {url.host}", "give its https URL"), place=Place(pointer="/url"))
+
+
+def problems_of(asked: Subscription, reach: Reach | None = None) -> Iterator[Problem]:
+    """All that is wrong; where it is known how far webhooks reach, also a URL at which nobody is ever told anything."""
     problems = Problems()
-    url = problems.attempt(lambda: checked_url(wanted.url))
+    url = problems.attempt(lambda: checked_url(asked.url))
     yield from problems.found
-    if url is not None and allowed is not None and _is_address(url.host):
-        refused = not_public(url.host, url.host, allowed)
-        yield from (refused,) if refused is not None else ()
-    for number, kind in enumerate(wanted.types):
+    if url is not None and reach is not None:
+        refused = not_public(url.host, url.host, reach.networks) if _is_address(url.host) else None
+        yield from filter(None, (refused, in_the_clear(url, reach)))
+    for number, kind in enumerate(asked.types):
         if not any(matches(kind, known) for known in _KINDS):
             close = get_close_matches(kind, _GROUPS if kind.endswith("*") else sorted(_KINDS), n=1)
             hint = f"did you mean {close[0]}?" if close else "docs/reference/events.md lists them; a group is `run.*`"

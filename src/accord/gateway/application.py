@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from accord.engine.node import Node
-from accord.engine.webhooks import Networks
+from accord.engine.webhooks import Networks, Reach
 from accord.gateway import problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
@@ -126,8 +126,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Whether `/metrics` answers callers on this machine without a credential."""
     webhook_networks: Networks = ()
     """Of addresses that are not public, those that webhooks may have."""
+    require_tls: bool = False
+    """Whether nothing leaves this machine without TLS."""
     place: Place | None = None
     """Where the other workers of this server are found; None where it is one process."""
+
+    @property
+    def reach(self) -> Reach:
+        """How far webhooks reach."""
+        return Reach(tuple(self.webhook_networks), self.require_tls)
 
     @property
     def max_message_bytes(self) -> int:

@@ -33,8 +33,8 @@ from accord.views.plain import plain_value
 from accord.views.proof import proof_of
 
 _THUMBPRINT: Final = re.compile(r"\A[A-Za-z0-9_-]{43}\Z")
-_ALARMS: Final = frozenset({"ACC852", "ACC853", "ACC854"})
-"""The journal was rewritten or cut off, or its log is signed with another key: a check that did not pass."""
+_ALARMS: Final = frozenset({"ACC526", "ACC852", "ACC853", "ACC854"})
+"""The journal was changed, rewritten or cut off, or its log is signed with another key: a check that did not pass."""
 
 
 class Exported(msgspec.Struct, frozen=True):

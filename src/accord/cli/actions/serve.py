@@ -136,6 +136,7 @@ def options_of(settings: Settings, host: str, worker: Worker | None = None) -> O
         burst=settings.request_burst,
         open_metrics=settings.open_metrics,
         webhook_networks=allowed_networks(settings.webhook_networks, host),
+        require_tls=settings.require_tls,
         place=Place(worker.number, Path(worker.folder)) if worker is not None else None,
     )
 

@@ -11,7 +11,7 @@ from accord.cli.output import Screen, clean, moment
 from accord.cli.session import answered, who
 from accord.cli.tables import Column, without_year
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
-from accord.engine.webhooks import problems_of
+from accord.engine.webhooks import Reach, problems_of
 from accord.errors import BadInput
 from accord.gateway.webhooks.endpoint import allowed_networks
 from accord.service import Service
@@ -29,8 +29,8 @@ def add_webhook(shared: Shared, url: str, types: tuple[str, ...], templates: tup
     async def add(service: Service) -> IssuedWebhook:
         if shared.server() is None:
             settings = shared.settings()
-            allowed = allowed_networks(settings.webhook_networks, settings.host)
-            BadInput.raise_if(problems_of(wanted, allowed))
+            networks = allowed_networks(settings.webhook_networks, settings.host)
+            BadInput.raise_if(problems_of(wanted, Reach(tuple(networks), settings.require_tls)))
         return await service.add_webhook(wanted, by=who())
 
     answered(shared, add, show)

@@ -43,7 +43,7 @@ async def list_webhooks(node: TheNode, principal: Administrator, after: After = 
 async def add_webhook(asked: NewWebhook, node: TheNode, gateway: TheGateway, principal: Administrator) -> Document:
     """Tell an endpoint of what happens from now on; the secret that signs it is in this answer and nowhere else."""
     wanted = Subscription(url=asked.url, types=tuple(asked.types), templates=tuple(asked.templates))
-    BadInput.raise_if(problems_of(wanted, gateway.options.webhook_networks))
+    BadInput.raise_if(problems_of(wanted, gateway.options.reach))
     added = await node.add_webhook(wanted, by=principal.name)
     return Document(added, 201, {"Location": f"{router.prefix}/{added.webhook.id}"})
 

@@ -16,7 +16,7 @@ from accord.domain.ids import RunId, partition_of
 from accord.domain.news import Happened, News
 from accord.domain.webhook import Delivered, Webhook, cloud_event, event_id
 from accord.engine.node import Node
-from accord.engine.webhooks import KEPT, Networks
+from accord.engine.webhooks import KEPT, Reach
 from accord.errors import AccordError, NotFound
 from accord.gateway.webhooks.endpoint import Endpoint, Gone
 from accord.ports import OPEN, Record, RunQuery, RunSummary
@@ -49,12 +49,12 @@ class _Event(msgspec.Struct, frozen=True):
 class Courier:
     """What one webhook is told by this process."""
 
-    def __init__(self, node: Node, webhook: Webhook, allowed: Networks) -> None:
+    def __init__(self, node: Node, webhook: Webhook, reach: Reach) -> None:
         self.webhook = webhook
         self._node = node
         ports, self._webhooks = node.parts.ports, node.parts.webhooks
         self._clock = ports.clock
-        self._endpoint = Endpoint(webhook.url, self._webhooks.secret(webhook.id), allowed, ports.clock, ports.ids)
+        self._endpoint = Endpoint(webhook.url, self._webhooks.secret(webhook.id), reach, ports.clock, ports.ids)
         self._told: dict[RunId, Delivered] = {}
         self._unkept: set[RunId] = set()
         self._under_way: dict[RunId, asyncio.Task[None]] = {}
@@ -199,9 +199,9 @@ class Courier:
 class Deliverer:
     """All couriers of this process."""
 
-    def __init__(self, node: Node, allowed: Networks) -> None:
+    def __init__(self, node: Node, reach: Reach) -> None:
         self._node = node
-        self._allowed = allowed
+        self._reach = reach
         self._couriers: dict[str, Courier] = {}
 
     async def run(self) -> None:
@@ -226,7 +226,7 @@ class Deliverer:
         for gone in set(self._couriers) - set(there):
             await self._couriers.pop(gone).close()
         for name in set(there) - set(self._couriers):
-            self._couriers[name] = Courier(self._node, there[name], self._allowed)
+            self._couriers[name] = Courier(self._node, there[name], self._reach)
         for courier in self._couriers.values():
             await courier.look()
 
@@ -246,7 +246,7 @@ class Deliverer:
 @asynccontextmanager
 async def deliveries(gateway: Gateway) -> AsyncIterator[Deliverer]:
     """Webhooks are told as long as the gateway is open."""
-    deliverer = Deliverer(gateway.node, gateway.options.webhook_networks)
+    deliverer = Deliverer(gateway.node, gateway.options.reach)
     task = asyncio.create_task(deliverer.run(), name="accord-webhooks")
     try:
         yield deliverer

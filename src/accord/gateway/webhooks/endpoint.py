@@ -13,7 +13,7 @@ from typing import Final
 import httpx
 
 from accord.domain.webhook import MEDIA_TYPE, signature
-from accord.engine.webhooks import Networks, checked_url, not_public
+from accord.engine.webhooks import Networks, Reach, checked_url, in_the_clear, not_public
 from accord.errors import BadInput, Refused
 from accord.ports import Clock, Ids
 
@@ -31,10 +31,10 @@ class Gone(Exception):
 class Endpoint:
     """One endpoint. After a failure everything waits; then one message at a time is tried, until one is taken."""
 
-    def __init__(self, url: str, secret: str, allowed: Networks, clock: Clock, ids: Ids) -> None:
+    def __init__(self, url: str, secret: str, reach: Reach, clock: Clock, ids: Ids) -> None:
         self._url = checked_url(url)
         self._secret = secret
-        self._allowed = allowed
+        self._reach = reach
         self._clock = clock
         self._ids = ids
         self._failures = 0
@@ -84,11 +84,13 @@ class Endpoint:
         return None if response.is_success else f"it answered {response.status_code}"
 
     async def _address(self) -> str:
+        plain = in_the_clear(self._url, self._reach)
+        Refused.raise_if((plain,) if plain is not None else ())
         port = self._url.port or (443 if self._url.scheme == "https" else 80)
         found = await asyncio.get_running_loop().getaddrinfo(self._url.host, port, type=socket.SOCK_STREAM)
         addresses = [str(one[4][0]) for one in found]
         for text in addresses:
-            if problem := not_public(self._url.host, text, self._allowed):
+            if problem := not_public(self._url.host, text, self._reach.networks):
                 raise Refused(problem)
         return addresses[0]
 
