@@ -13,7 +13,7 @@ import msgspec
 from accord.domain.agent import AgentCard, Capacity, Offer, encode_card, registry_id
 from accord.domain.contract import Contract, read_contract
 from accord.domain.delegation import LIFETIME, OF_AGENTS, OF_ORCHESTRATORS, delegation_claims
-from accord.domain.handshake import ConnectPayload, WelcomePayload, connect_claims, proven, welcome_claims
+from accord.domain.handshake import ConnectPayload, Known, WelcomePayload, connect_claims, proven, welcome_claims
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.large import Blob
 from accord.domain.merkle import batch
@@ -159,7 +159,7 @@ def _handshake(*, enrols: bool) -> tuple[Step, Step]:
         )
     )
     sent = AGENT_KEY.signed(connect_claims(AGENT, REGISTRY, NONCE, payload, NOW), payload)
-    known = {AGENT_KEY.public.kid: (AGENT, AGENT_KEY.public)}
+    known = {AGENT_KEY.public.kid: Known(AGENT, AGENT_KEY.public)}
     connecting = proven(sent, NONCE, REGISTRY, (lambda _: None) if enrols else known.get, NOW)
     told = WelcomePayload(orchestrators=(ORCHESTRATOR_KEY.public.to_jwk(),), registry=REGISTRY, heartbeat_s=5.0)
     data = encode_payload(told)

@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 
 from msgspec import structs
@@ -17,7 +17,8 @@ from accord.addresses import BusAddress, kept_in
 from accord.blobs.files import FileBlobStore
 from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
-from accord.domain.agent import orchestrator_id, registry_id
+from accord.bus.opening import bus_at
+from accord.domain.agent import key_name, orchestrator_id, registry_id
 from accord.domain.delegation import OF_AGENTS, OF_ORCHESTRATORS
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import KeyId
@@ -173,20 +174,12 @@ async def open_bus(
     the successions that lead to them.
     """
     address = bus_of(settings)
-    async with MemoryBus() if address is None else _on(address, settings.organisation, keys, links) as bus:
+    if address is None:
+        async with MemoryBus() as memory:
+            yield memory
+        return
+    async with bus_at(address, settings.organisation, keys=keys, links=links) as bus:
         yield bus
-
-
-def _on(
-    address: BusAddress, organisation: str, keys: Sequence[PublicKey], links: Sequence[Link]
-) -> AbstractAsyncContextManager[Carrier]:
-    if address.kind == "redis":
-        from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
-
-        return RedisBus.open(address, organisation, keys=keys, links=links)
-    from accord.bus.nats import NatsBus  # noqa: PLC0415 - as above
-
-    return NatsBus.open(address, organisation, keys=keys, links=links)
 
 
 def bus_of(settings: Settings) -> BusAddress | None:
@@ -249,7 +242,7 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     workers: list[Worker] = []
     try:
         for agent in agents:
-            name = f"agent.{agent.organisation}.{agent.name}"
+            name = key_name(agent.id)
             public = await key_of(ports.keys, name)
             if _has_ended(node, agent, name, public.kid):
                 continue

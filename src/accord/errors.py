@@ -26,7 +26,7 @@ AccordError
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, Self, TypeVar
 
 import msgspec
@@ -71,6 +71,11 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     place: Place = Place()
     hint: str | None = None
+
+    @classmethod
+    def ruled(cls, rules: Mapping[str, str], code: str, pointer: str, seen: str) -> Self:
+        """One of these rules, by its code, with the place and the beginning of what breaks it."""
+        return cls(code, f"{rules[code]}: {seen:.200}", Place(pointer=pointer or None))
 
     def __str__(self) -> str:
         where = f"{self.place}: " if str(self.place) else ""

@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,12 @@ import httpx
 import msgspec
 
 from accord.addresses import BusAddress
+from accord.bus.opening import bus_at
 from accord.bus.socketio import SILENT, Member, SocketBus, Watch
 from accord.bus.uploads import HttpPayloads
 from accord.custody import Custody
-from accord.domain.agent import orchestrator_id, registry_id
+from accord.deputy import Delegating
+from accord.domain.agent import key_name, orchestrator_id, registry_id
 from accord.domain.handshake import HOW_TO_ENROL, HOW_TO_TRUST
 from accord.domain.ids import InstanceId, KeyId
 from accord.domain.signature import PublicKey
@@ -35,7 +37,6 @@ from accord.machine import SystemClock
 from accord.ports import Bus, KeyStore
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
-from accord.statements import Delegating
 from accord.tls import SYSTEM, TlsFiles, meaning
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _key(keys: KeyStore, name: str, trust: Mapping[KeyId, PublicKey]) -> AgentKe
 
 @asynccontextmanager
 async def _joined(agent: Agent, destination: Destination, station: Station, keys: KeyStore) -> AsyncIterator[Joined]:
-    clock, name, token = SystemClock(), f"agent.{agent.organisation}.{agent.name}", secrets.token_hex(8)
+    clock, name, token = SystemClock(), key_name(agent.id), secrets.token_hex(8)
     public = await key_of(keys, name)
     door = _Door(agent, destination, station)
     member = Member(
@@ -171,7 +172,7 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
     if not believed:
         text = f"nothing says which orchestrator at {address} to believe"
         raise BadInput.of("ACC792", text, hint=HOW_TO_TRUST)
-    name = f"agent.{agent.organisation}.{agent.name}"
+    name = key_name(agent.id)
     await _known(keys, name, agent)
     options = WorkerOptions(
         registry=registry_id(agent.organisation),
@@ -179,23 +180,13 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
         payloads=HttpPayloads(destination.server, station.tls) if destination.server else None,
         delegating=station.delegating,
     )
-    async with _opened(address, agent) as bus:
+    async with bus_at(address, agent.organisation, agent=agent.id) as bus:
         told = await _orchestrators(bus, believed, agent.organisation, station.watch)
         _refuse_strangers(destination.trusted, trust.of(str(address)), told)
         trust.keep(str(address), {*believed, *told})
         worker = Worker(agent, _key(keys, name, told), bus, SystemClock(), told, options)
         async with worker:
             yield Joined(worker, bus, asyncio.get_running_loop().create_future())
-
-
-def _opened(address: BusAddress, agent: Agent) -> AbstractAsyncContextManager[NatsBus | RedisBus]:
-    if address.kind == "redis":
-        from accord.bus.redis import RedisBus  # noqa: PLC0415 - it needs the driver, which is an extra
-
-        return RedisBus.open(address, agent.organisation)
-    from accord.bus.nats import NatsBus  # noqa: PLC0415 - as above
-
-    return NatsBus.open(address, agent.organisation, agent=agent.id)
 
 
 async def _known(keys: KeyStore, name: str, agent: Agent) -> None:

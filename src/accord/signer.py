@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from accord.domain.agent import agent_id, registry_id
+from accord.domain.agent import agent_id, key_name, registry_id
 from accord.domain.ids import AgentId, KeyId
 from accord.domain.message import Claims, Kind, Message, decode_claims
 from accord.domain.signable import Signable, problem_of
@@ -110,7 +110,7 @@ class Holder:
         for name in charge.agents:
             agent = agent_id(charge.organisation, name)
             self._wards[agent] = _Ward(
-                name=f"agent.{charge.organisation}.{name}",
+                name=key_name(agent),
                 signable=Signable(agent, charge.organisation, charge.lingers),
                 intake=Intake(agent, self._trust, verifier, registry),
                 keys={},

@@ -9,24 +9,32 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from accord.addresses import BusAddress, bus_address
 from accord.app import open_node
 from accord.custody import Custody
+from accord.domain.delegation import LIFETIME, OF_AGENTS
 from accord.domain.ids import KeyId
+from accord.domain.lineage import backings
+from accord.domain.signature import parse_statement
 from accord.domain.system import INCIDENTS
 from accord.engine.node import Node
 from accord.errors import BadInput, MessageRefused
 from accord.joining import Destination, Station, join
 from accord.keys.opening import open_keys
+from accord.keys.short import delegating
 from accord.nats import access as nats_access
 from accord.redis import access as redis_access
 from accord.sdk import Agent
+from accord.sdk.intake import Letter
 from accord.settings import Settings
+from accord.statements import Signer
 from accord.templates.reading import read_source
 from accord.testing.nats import nats_server
 from accord.testing.redis import programs, redis_server
+from accord.views.proof import proof_of
 
 HELLO = "accord: template/1\nname: hello\nversion: 1.0.0\ninput: true\ntasks:\n  greet:\n    uses: text.greet@^1\noutput: ${ tasks.greet.output }\n"  # noqa: E501
 
@@ -137,6 +145,46 @@ async def test_the_orchestrators_key_is_rotated_and_nobody_notices(place: Place,
         async with open_node(place.settings) as node, join([hello], place.destination(), place.station):
             assert node.parts.identity.key.kid != first
             await work(node)  # and one that was away comes back
+
+
+async def test_slow_keys_let_short_lived_ones_sign_on_both_sides(place: Place, tmp_path: Path) -> None:
+    public = await place.make_key()
+    (tmp_path / "hello.yaml").write_text(HELLO)
+    source = read_source(tmp_path / "hello.yaml")
+    settings = msgspec.structs.replace(place.settings, delegate_keys="always")
+    station = msgspec.structs.replace(place.station, delegating=delegating("always", LIFETIME, OF_AGENTS))
+    async with open_node(settings) as node, asyncio.timeout(60):
+        parts, own = node.parts, node.parts.identity.key.kid
+        await parts.enrolment.enrol(hello.id, public, by="test", now=parts.ports.clock.now())
+        async with join([hello], place.destination(own), station) as (joined,):
+            await node.present(hello.id)
+            shift = joined.worker._shift
+            assert shift is not None
+            while not _stand_in(node, shift._parts.outbox._signer):  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(0.01)
+            assigned: list[KeyId] = []
+            assign = shift._parts.desk.assign
+
+            def noted(letter: Letter) -> None:
+                assigned.append(parse_statement(letter.delivery.message.statement).kid)
+                assign(letter)
+
+            shift._parts.desk.assign = noted  # type: ignore[method-assign]
+            started = await node.start_run(await node.publish(source.template, source.data), {})
+            ended = await node.ended(started.id)
+        assert ended.phase == "completed"
+        answered = [backing.key for backing in backings(ended)]
+        assert answered == list(parts.registry.delegates_of(public.kid))
+        assert assigned == list(parts.registry.delegates_of(own))
+        assert (await proof_of(node, started.id)).ok
+        assert await parts.ports.journal.read(INCIDENTS) == []
+
+
+def _stand_in(node: Node, agents: Signer) -> bool:
+    """Whether short-lived keys sign from now on, and each side knows the other's."""
+    ours = node.parts.secretary._signer.stand_in
+    known = ours is not None and node.parts.registry.trusts(hello.id, ours.key.public.kid)
+    return known and agents.stand_in is not None
 
 
 async def test_an_agent_believes_nobody_whom_it_was_not_told(place: Place) -> None:

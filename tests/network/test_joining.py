@@ -13,14 +13,19 @@ import pytest
 
 from accord.app import open_node
 from accord.custody import Custody
+from accord.domain.agent import registry_id
 from accord.domain.event import AttemptExpired
+from accord.domain.handshake import ConnectPayload, connect_claims
 from accord.domain.ids import InstanceId, KeyId, TaskId
-from accord.domain.message import Message
+from accord.domain.message import Message, encode_claims
+from accord.domain.payloads import encode_payload
+from accord.domain.signature import attach, signing_input
 from accord.domain.system import INCIDENTS
 from accord.engine.departures import Belongings
 from accord.errors import AccordError, BadInput, MessageRefused
 from accord.gateway.agents import AgentSockets
 from accord.joining import Destination, Station, join
+from accord.keys.opening import open_keys
 from accord.ports import agent_subject
 from accord.sdk import Agent
 from accord.settings import Settings
@@ -165,9 +170,52 @@ async def test_whoever_is_connected_with_a_key_is_shown_out_when_it_is_revoked(s
     async with asyncio.timeout(20):
         with pytest.raises(MessageRefused) as error:
             await asyncio.shield(joined.bus.ended)  # type: ignore[union-attr]
-    assert codes(error) == ["ACC771"]
-    (sockets,) = [one for one in site.gateway.sockets.namespace_handlers.values() if isinstance(one, AgentSockets)]
+    assert codes(error) == ["ACC662"]
+    (sockets,) = _agent_sockets(site)
     assert sockets.connected == 0
+
+
+async def test_whose_key_has_ended_is_told_so_and_what_to_do(site: Site, tmp_path: Path, greet: Path) -> None:
+    agent = Greeter().agent
+    async with AsyncExitStack() as stack:
+        await Places(tmp_path, stack).join(agent, site.url, token=await site.token("hello"))
+    (known,) = await site.node.keys(agent.id)
+    await site.node.revoke_key(known.public.kid, by="test", reason="between us")
+    admin = await site.node.parts.access.issue("test", "admin", by="test")
+    for more in ({}, {"token": await site.token("hello")}, {"credential": admin.text}):
+        async with AsyncExitStack() as stack:
+            with pytest.raises(MessageRefused) as refused:
+                await Places(tmp_path, stack).join(agent, site.url, **more)
+        assert codes(refused) == ["ACC662"]
+        assert "it is revoked" in str(refused.value)
+        assert "accord keys rotate agent.local.hello" in str(refused.value)
+        assert "between us" not in str(refused.value)
+    async with open_keys(Places(tmp_path, AsyncExitStack()).station("agent").custody) as keys:
+        await keys.replace("agent.local.hello")
+    async with AsyncExitStack() as stack:
+        await Places(tmp_path, stack).join(agent, site.url, credential=admin.text)
+        assert (await site.run(greet, {"name": "Ada"})).phase == "completed"
+
+
+@pytest.mark.abuse(
+    "ASI03", at="gate", stride="information disclosure", case="somebody asks what has become of another's key"
+)
+async def test_what_has_become_of_a_key_is_told_to_nobody_else(site: Site, places: Places) -> None:
+    joined = await places.join(Greeter().agent, site.url, token=await site.token("hello"))
+    (known,) = await site.node.keys(Greeter().agent.id)
+    await site.node.revoke_key(known.public.kid, by="test")
+    (sockets,), ports = _agent_sockets(site), site.node.parts.ports
+    payload = encode_payload(ConnectPayload(instance=joined.worker.instance))
+    claims = connect_claims(joined.worker.agent.id, registry_id("local"), "nonce", payload, ports.clock.now())
+    signed = signing_input(known.public.kid, "ES256", encode_claims(claims))
+    (signature,) = await ports.keys.sign((await ports.keys.create("forger")).kid, [signed])
+    with pytest.raises(MessageRefused) as refused:
+        await sockets._connecting(Message(attach(signed, signature), payload), "nonce")
+    assert codes(refused) == ["ACC311"]
+
+
+def _agent_sockets(site: Site) -> list[AgentSockets]:
+    return [one for one in site.gateway.sockets.namespace_handlers.values() if isinstance(one, AgentSockets)]
 
 
 @pytest.mark.abuse("ASI03", "ASI07", at="gate", stride="spoofing", case="a connection that speaks for another agent")

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from accord.app import host
+from accord.deputy import ASKED_AGAIN_AFTER, RENEWED_AFTER, Deputy
 from accord.domain import event as e
 from accord.domain.agent import registry_id
 from accord.domain.delegation import (
@@ -21,6 +22,7 @@ from accord.domain.delegation import (
     delegation_claims,
     delegation_of,
 )
+from accord.domain.handshake import Known
 from accord.domain.ids import KeyId
 from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims, payload_ref
 from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
@@ -34,7 +36,7 @@ from accord.keys.short import delegating
 from accord.ports import Bare
 from accord.sdk import Agent
 from accord.sdk.intake import NOTICES, Intake, Letter, Refusal
-from accord.statements import ASKED_AGAIN_AFTER, RENEWED_AFTER, Deputy, Draft, Signer, Verifier
+from accord.statements import Draft, Signer, Verifier
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, ScriptedAgent, Stage
 from accord.views.proof import proof_of
@@ -311,7 +313,7 @@ async def test_a_delegated_key_is_no_key_to_connect_or_to_be_enrolled_with(stage
     assert refused.value.problems[0].code == "ACC712"
     sockets = AgentSockets(stage.parts, lambda sid, namespace: None)
     assert sockets._known(key.kid) is None
-    assert sockets._known(agent.key.kid) == (agent.id, agent.key)
+    assert sockets._known(agent.key.kid) == Known(agent.id, agent.key)
 
 
 async def test_the_registry_itself_knows_no_chain_of_three_and_no_foreign_parent(stage: Stage) -> None:

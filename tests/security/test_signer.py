@@ -27,9 +27,9 @@ from accord.domain.signature import (
     statement_digest,
     verify,
 )
-from accord.errors import AccordError, KeyUnusable, MessageRefused, NotFound
+from accord.errors import AccordError, KeysUnavailable, KeyUnusable, MessageRefused, NotFound
 from accord.keys import signer as wire
-from accord.keys.private import PrivateKey
+from accord.keys.private import PrivateKey, fault
 from accord.keys.signer import SignerKeys
 from accord.signer import LINGERS, Charge, Door, Holder, Peer, _Desk, peer_of, signer
 from accord.statements import Draft, Signer
@@ -453,3 +453,20 @@ async def test_what_was_asked_is_answered_before_it_stops(rig: Rig) -> None:
     await draining
     with pytest.raises(KeyUnusable):
         await keys.stored()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [(KeysUnavailable(fault("ACC630", "hsm")), KeysUnavailable), (KeyUnusable(fault("ACC632", "hsm")), KeyUnusable)],
+)
+async def test_a_signer_whose_key_store_is_away_has_refused_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, said: KeyUnusable, kind: type[KeyUnusable]
+) -> None:
+    """Who is told that a statement is refused drops it: an answer would be lost."""
+
+    async def away(*_: object) -> list[bytes]:
+        raise said
+
+    monkeypatch.setattr(rig.store, "sign", away)
+    with pytest.raises(kind, match=said.problems[0].code):
+        await rig.keys.sign(rig.key.kid, [rig.input(news())])

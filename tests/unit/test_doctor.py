@@ -20,6 +20,7 @@ from accord.cli.actions.doctor import examined
 from accord.cli.doctor import store
 from accord.cli.doctor.finding import Finding
 from accord.cli.options import Shared
+from accord.keys.file import WRAPPING
 from accord.ports import BlobStore, Head, Journal
 from accord.settings import Settings
 from accord.testing.journal_values import claimed, letter_to, run_append, summary_of
@@ -236,3 +237,14 @@ def test_a_bus_that_speaks_no_redis_is_told_and_the_rest_is_looked_at(
         server.shutdown()
     assert [finding.what for finding in told if finding.grade == "fail"] == ["bus"]
     assert {finding.what for finding in told} == healthy | {"bus"}
+
+
+def test_the_key_that_wraps_is_tried_where_runs_are_encrypted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapping = home / "keys" / WRAPPING
+    assert "keys" not in found(home)
+    assert not wrapping.exists(), "nothing is made that nobody wants"
+    monkeypatch.setenv("ACCORD_ENCRYPT_PAYLOADS", "true")
+    assert "keys" not in found(home)
+    wrapping.write_bytes(wrapping.read_bytes()[:-1])
+    (finding,) = found(home)["keys"]
+    assert (finding.grade, "ACC619" in finding.told) == ("fail", True)

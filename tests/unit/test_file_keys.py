@@ -335,3 +335,23 @@ async def test_signing_in_threads_gives_every_caller_its_own(folder):
         signed = await asyncio.gather(*(keys.sign(public.kid, batch) for batch in batches))
         assert signed == [await keys.sign(public.kid, batch) for batch in batches]
         assert len({signature for batch in signed for signature in batch}) == 160
+
+
+async def test_of_two_processes_that_replace_a_key_none_loses_the_others(folder):
+    async with opened(folder) as one, opened(folder) as other:
+        old = await one.public("agent")
+        new = await one.replace("agent")
+        assert (await other.public("agent")).kid == old.kid
+        with pytest.raises(KeyUnusable, match="ACC663"):
+            await other.replace("agent")
+    async with opened(folder) as later:
+        assert (await later.public("agent"), await later.replaced()) == (new, [old.kid])
+
+
+async def test_a_passphrase_that_opens_nothing_is_told_once(folder):
+    async with opened(folder) as keys:
+        for name in ("b", "c"):
+            await keys.create(name)
+    assert await codes(folder, b"another") == ["ACC619"]
+    (folder / "empty.pem").touch(0o600)
+    assert await codes(folder, b"another") == ["ACC619", "ACC617"]

@@ -11,11 +11,13 @@ import orjson
 import pytest
 
 from accord.domain.ids import KeyId, RunId
+from accord.domain.impact import together
 from accord.domain.run import Run
 from accord.errors import NotFound, TransitionRefused
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.testing.stage import QUIET, ScriptedAgent, Stage, node_on
+from accord.views.proof import proof_of
 
 CHAIN = {
     "first": {"uses": "test.first@^1", "with": {"number": 1}},
@@ -78,6 +80,37 @@ async def test_only_what_was_signed_since_a_time_counts(scene: Scene) -> None:
     assert len(await impact(scene, scene.first.key.kid)) == 2
 
 
+@pytest.mark.abuse("ASI03", at="gate", stride="repudiation", case="a stolen key that signs with a date of before")
+async def test_a_date_that_is_too_early_hides_nothing(scene: Scene) -> None:
+    """When a statement was signed says whoever holds the key; what counts is when it was accepted."""
+    run, node = await scene.started(), scene.stage.node
+    given = await scene.first.assigned()
+    scene.stage.clock.forward(5)
+    stolen_at = scene.stage.clock.now()
+    claims = msgspec.structs.replace(scene.first.claims(given, b"1"), issued_at=int(stolen_at.timestamp()) - 30)
+    await scene.first.send(await scene.first.sign(claims, b"1"))
+    assert await impact(scene, scene.first.key.kid, since=stolen_at) == [
+        (run.id, ("first",), ("first", "second"), True)
+    ]
+    await node.revoke_key(scene.first.key.kid, by="ann", since=stolen_at)
+    assert [one.code for one in (await proof_of(node, run.id)).problems] == ["ACC543"]
+
+
+async def test_of_several_keys_all_is_told_that_rests_on_any(scene: Scene) -> None:
+    both, one = await scene.done(await scene.started()), await scene.done(await scene.started(), second=False)
+    node, kids = scene.stage.node, (scene.first.key.kid, scene.second.key.kid)
+    await node.contain(kids[1], by="ann", reason="lost")
+    found = together([await node.impact(kid) for kid in kids])
+    assert (found.key, found.agent, found.doubted) == (kids[0], scene.first.id, (both.id, one.id))
+    told = [(each.run, each.signed, set(each.tasks), each.report) for each in found.runs]
+    every = {"first", "second", "aside"}
+    assert [(run, tasks) for run, _, tasks, _ in told] == [(both.id, every), (one.id, every)]
+    for each in found.runs:
+        assert each.tasks.index("first") < each.tasks.index("second"), "in topological order"  # type: ignore[arg-type]
+        assert set(each.signed) <= every
+    assert set(told[0][1]) == every
+
+
 async def test_forks_rest_on_what_they_have_adopted(scene: Scene) -> None:
     run = await scene.done(await scene.started())
     fork = await scene.stage.node.fork(run.id, Fork(task="second"), by="test")  # type: ignore[arg-type]  # a task's id
@@ -129,8 +162,6 @@ async def test_nothing_rests_on_a_key_that_nobody_knows(scene: Scene) -> None:
 
 
 async def test_a_revoked_key_still_verifies_what_it_has_signed(scene: Scene) -> None:
-    from accord.views.proof import proof_of  # noqa: PLC0415 - only here
-
     run = await scene.done(await scene.started())
     await scene.stage.node.revoke_key(scene.first.key.kid, by="ann", reason="lost")
     scene.stage.clock.forward(10 * 365 * 86_400)

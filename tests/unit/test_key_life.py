@@ -16,8 +16,10 @@ from accord.app import open_node
 from accord.cli.actions import keys as action
 from accord.cli.actions.doctor import examined
 from accord.cli.options import Shared
+from accord.codec import decode_system_event
 from accord.domain.delegation import Delegated, Delegation
 from accord.domain.ids import KeyId
+from accord.domain.system import REGISTRY, AgentEnrolled
 from accord.engine.commons import Neighbour
 from accord.errors import BadInput, KeyUnusable, MessageRefused, NotFound
 from accord.keys import FileKeyStore
@@ -328,6 +330,50 @@ def test_keys_that_expire_are_told_of_before(tmp_path: Path, capsys: pytest.Capt
     assert [one["state"] for one in told(capsys) if one["name"] == name] == ["expired"]  # type: ignore[attr-defined]
     with pytest.raises(BadInput, match="ACC911"):
         action.new_key(shared, "agent.local.other", "ES256", "soon")
+
+
+def test_a_new_key_says_when_it_expires_and_whether_anything_uses_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shared = Shared(tmp_path)
+    for name, expires, said in (
+        ("agent.local.worker", "90d", "It expires"),
+        ("agent.local.other", None, "never leaves it"),
+        ("notary", None, "agent.local.NAME is the key of an agent"),
+        ("agent.elsewhere.worker", None, "Nothing of Accord's signs with a key of this name"),
+    ):
+        assert called(action.new_key, shared, name, "ES256", expires) == 0
+        told = " ".join(capsys.readouterr().err.split())
+        assert said in told
+        assert ("Nothing of Accord's" in told) == (not name.startswith("agent.local."))
+        assert ("expires" in told) == (expires is not None)
+
+
+async def test_a_key_is_enrolled_once_whoever_is_quicker(stage: Stage) -> None:
+    """Two processes that have not heard of each other: what the first has said of the key stands."""
+    public = await stage.keys.create("agent.local.late")
+    agent, now = working("late").id, stage.clock.now()
+    issued = await stage.node.issue_enrolment_token(Invitation(name="late"), by="test")
+    other = await node_on(stage.ports)
+    async with other:
+        await other.parts.enrolment.enrol(agent, public, by="test", now=now)
+        await stage.parts.enrolment.enrol(agent, public, by="test", now=now)  # it has not heard, and nothing changes
+        assert [one.key for one in await _enrolled(stage)].count(public.kid) == 1
+        fresh = await stage.keys.create("agent.local.fresh")
+        await other.parts.enrolment.enrol(agent, fresh, by="test", now=now)
+        await other.revoke_key(fresh.kid, by="test")
+        with pytest.raises(MessageRefused, match="ACC712"):
+            await stage.parts.enrolment.redeem(issued.text, agent, fresh, now)
+        with pytest.raises(MessageRefused, match="ACC712"):
+            await stage.parts.enrolment.enrol(agent, fresh, by="test", now=now)
+    known = await stage.node.key(fresh.kid)
+    assert known is not None
+    assert known.revoked_at is not None
+
+
+async def _enrolled(stage: Stage) -> list[AgentEnrolled]:
+    events = [decode_system_event(record) for record in await stage.ports.journal.read(REGISTRY)]
+    return [event for event in events if isinstance(event, AgentEnrolled)]
 
 
 def test_a_home_with_a_history_makes_up_no_other_orchestrator(home: Path) -> None:

@@ -87,7 +87,7 @@ def place(
     return Place(custody, tmp_path / "home", capsys)
 
 
-def test_everything_is_done_with_keys_that_are_elsewhere(place: Place) -> None:
+def test_everything_is_done_with_keys_that_are_elsewhere(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     made = place.call("keys", "new", "agent.local.tiny", "--json")
     assert made.code == 0, made.err
     told = place.call("keys", "new", "other").err.replace("\n", " ")
@@ -108,6 +108,8 @@ def test_everything_is_done_with_keys_that_are_elsewhere(place: Place) -> None:
     assert f"{place.custody}: " in found["keys"]["told"]
     assert found["keys"]["told"].endswith("ms a signature")
     assert "passphrase" not in found
+    monkeypatch.setenv("ACCORD_ENCRYPT_PAYLOADS", "true")
+    assert {one["what"]: one["grade"] for one in place.document("doctor")["findings"]}["keys"] == "ok"
     assert not {"keys", "passphrase"} & {path.name for path in place.home.iterdir()}
     assert f"the keys in {place.custody}" in place.call("journal", "backup", "copy").err.replace("\n", " ")
 

@@ -97,7 +97,7 @@ async def test_signatures_are_made_at_once(kms: Custody, monkeypatch: pytest.Mon
     monkeypatch.setattr(service, "_signed", together)
     assert len(await keys.sign(public.kid, [b"x"] * CALLS_MAX)) == CALLS_MAX
     assert len(await asyncio.gather(*(keys.sign(public.kid, [b"x"]) for _ in range(CALLS_MAX)))) == CALLS_MAX
-    keys.close()
+    await keys.close()
 
 
 def refusal(code: str, status: int = 400) -> aws.ClientError:
@@ -176,3 +176,51 @@ def test_what_aws_says_of_wrapping_is_told(kms: Custody, monkeypatch: pytest.Mon
             with pytest.raises(KeyUnusable, match=code):
                 keys.unwrap(wrapped, b"run_1")
     assert keys.unwrap(wrapped, b"run_1") == b"k" * 32
+
+
+@pytest.mark.parametrize(
+    ("code", "left"), [("AccessDeniedException", "PendingDeletion"), ("KMSInternalException", "Enabled")]
+)
+def test_a_key_that_gets_no_alias_is_taken_back_unless_it_may_have_one(
+    kms: Custody, monkeypatch: pytest.MonkeyPatch, code: str, left: str
+) -> None:
+    keys = connect(kms)
+    old = keys.make("agent", "ES256")
+    for step, name in (
+        (lambda: keys.make("other", "ES256"), "create_alias"),
+        (lambda: keys.succeed(old, "ES256"), "update_alias"),
+        (lambda: keys.wrap(b"k" * 32, b"run_1"), "create_alias"),
+    ):
+        before = states(keys)
+        with monkeypatch.context() as patch:
+            patch.setattr(keys._client, name, Mock(side_effect=refusal(code)))
+            with pytest.raises(KeyUnusable, match="ACC63"):
+                step()
+        (made,) = set(states(keys)) - set(before)
+        assert states(keys)[made] == left
+    keys.close()
+
+
+def states(keys: KmsKeys) -> dict[str, str]:
+    ids = [one["KeyId"] for one in keys._client.list_keys()["Keys"]]
+    return {one: keys._client.describe_key(KeyId=one)["KeyMetadata"]["KeyState"] for one in ids}
+
+
+def test_a_key_that_is_about_to_be_deleted_hides_no_other(kms: Custody, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, later = connect(kms), connect(kms)
+    gone, kept = keys.make("a", "ES256"), keys.make("b", "ES256")
+    given = later._client.get_public_key
+
+    def get(KeyId: str) -> Any:  # noqa: N803 - as AWS calls it
+        if KeyId == gone.handle:
+            raise later._client.exceptions.KMSInvalidStateException(
+                {"Error": {"Code": "KMSInvalidStateException"}}, "x"
+            )
+        return given(KeyId=KeyId)
+
+    monkeypatch.setattr(later._client, "get_public_key", get)
+    assert [key.stored.name for key in later.held()] == [kept.stored.name]
+    with pytest.raises(KeyUnusable, match="ACC636"):
+        later.held("a")
+    keys.close()
+    later.close()

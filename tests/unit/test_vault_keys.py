@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from accord.errors import BadInput, KeysUnavailable, KeyUnusable
 from accord.keys.opening import open_keys
 from accord.keys.service import ServiceKeyStore
 from accord.keys.vault import CALLS_MAX, VaultKeys, Version, connect
-from accord.testing.vault import VaultServer
+from accord.testing.certificates import Authority
+from accord.testing.vault import VaultServer, vault_server
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ async def test_who_does_not_answer_is_away(vault: VaultServer) -> None:
     with pytest.raises(KeysUnavailable, match="ACC631"):
         await keys.stored()
     answers.set()
-    keys.close()
+    await keys.close()
 
 
 def test_what_vault_says_is_told(vault: VaultServer, keys: VaultKeys) -> None:
@@ -183,3 +185,29 @@ def test_the_key_that_wraps_is_nobodys_and_may_be_away(vault: VaultServer, keys:
         keys.unwrap(wrapped, b"run_1")
     vault.is_sealed = False
     assert keys.unwrap(wrapped, b"run_1") == b"k" * 32
+
+
+def test_without_tls_no_proxy_gets_the_token(
+    keys: VaultKeys, vault: VaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert keys.held() == []
+    with_tls = VaultKeys(keys_address("vault://127.0.0.1:1/transit"), vault.custody.secret)  # type: ignore[arg-type]
+    assert with_tls._session.trust_env
+    with_tls.close()
+
+
+def test_only_the_issuers_that_the_address_names_are_believed(tmp_path: Path) -> None:
+    authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
+    with vault_server(tmp_path, authority.issue("vault", "127.0.0.1")) as server:
+        told = []
+        for ca in ("", f"?ca={authority.ca}", f"?ca={stranger.ca}", f"?ca={tmp_path}/none.pem"):
+            address = keys_address(f"{server.custody.address}{ca}")
+            service = connect(msgspec.structs.replace(server.custody, address=address))
+            try:
+                told.append(str(service.held()))
+            except KeyUnusable as error:
+                told.append(error.problems[0].code)
+            service.close()
+    assert told == ["ACC630", "[]", "ACC630", "ACC633"]

@@ -23,12 +23,12 @@ from accord.conformance.asked import Asked
 from accord.conformance.rules import BY_CODE
 from accord.conformance.uploads import Uploaded, uploads_app
 from accord.domain.agent import registry_id
-from accord.domain.handshake import Connecting, WelcomePayload, proven, welcome_claims
+from accord.domain.handshake import Connecting, Known, WelcomePayload, proven, welcome_claims
 from accord.domain.ids import AgentId, KeyId
 from accord.domain.ingress import claims_flaw, payload_flaw
 from accord.domain.message import Claims, Message, decode_claims, encode_claims
 from accord.domain.payloads import encode_payload
-from accord.domain.signature import PublicKey, attach, parse_statement, signing_input, verify
+from accord.domain.signature import attach, parse_statement, signing_input, verify
 from accord.errors import AccordError, BadInput
 from accord.keys.private import PrivateKey
 
@@ -96,7 +96,7 @@ class Orchestrator:
         self._changed = asyncio.Condition()
         self._nonces: dict[str, str] = {}
         self._sid = ""
-        self._known: dict[KeyId, tuple[AgentId, PublicKey]] = {}
+        self._known: dict[KeyId, Known] = {}
         self.sockets = socketio.AsyncServer(async_mode="asgi", transports=["websocket"], max_http_buffer_size=32 << 20)
         self.app = socketio.ASGIApp(self.sockets, other_asgi_app=uploads_app(self))
         self.sockets.on("connect", self._connected, namespace=NAMESPACE)
@@ -174,7 +174,7 @@ class Orchestrator:
         if not connecting.known and connecting.payload.token != self.token:
             return await self._refused("enrolment", "the key came with another token than the one that was given")
         if not self.forged:
-            self._known[connecting.key.kid] = (connecting.claims.issuer, connecting.key)
+            self._known[connecting.key.kid] = Known(connecting.claims.issuer, connecting.key)
         self._sid, self.sent = sid, 0
         self.connections.append(connecting)
         await self.note()

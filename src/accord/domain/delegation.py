@@ -17,7 +17,7 @@ import msgspec
 from accord.domain.ids import AgentId, KeyId
 from accord.domain.message import Claims, Grant, Kind
 from accord.domain.signature import PublicKey
-from accord.errors import KeyUnusable, MessageRefused, Place, Problem
+from accord.errors import KeyUnusable, MessageRefused, Problem
 
 LIFETIME: Final = timedelta(minutes=10)
 """How long a delegated key may sign, where nothing else is said."""
@@ -86,7 +86,7 @@ def delegation_of(claims: Claims, parent: KeyId, allowed: frozenset[Kind], most:
     grant = claims.grant
     if claims.kind != "delegate" or grant is None:
         raise refusal("ACC356", "/dlg", "it names no key")
-    if claims != _bare(claims):
+    if claims != claims.only("grant"):
         raise refusal("ACC356", "", "it has claims that a delegation has not")
     if not grant.kinds or list(grant.kinds) != sorted(set(grant.kinds)):
         raise refusal("ACC356", "/dlg/knd", "the kinds are not in order, each once")
@@ -105,19 +105,6 @@ def delegation_of(claims: Claims, parent: KeyId, allowed: frozenset[Kind], most:
     return Delegation(claims.issuer, key, Delegated(parent, until, grant.kinds))
 
 
-def _bare(claims: Claims) -> Claims:
-    """The claims without any that a delegation has not."""
-    return Claims(
-        issuer=claims.issuer,
-        audience=claims.audience,
-        id=claims.id,
-        issued_at=claims.issued_at,
-        expires_at=claims.expires_at,
-        kind=claims.kind,
-        grant=claims.grant,
-    )
-
-
 def refusal(code: str, pointer: str, seen: str) -> MessageRefused:
     """The error for one of `REFUSALS`, with what was seen instead."""
     return MessageRefused(problem_of(code, pointer, seen))
@@ -125,4 +112,4 @@ def refusal(code: str, pointer: str, seen: str) -> MessageRefused:
 
 def problem_of(code: str, pointer: str, seen: str) -> Problem:
     """One of `REFUSALS`, with what was seen instead."""
-    return Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer or None))
+    return Problem.ruled(REFUSALS, code, pointer, seen)

@@ -16,12 +16,13 @@ from typing import Annotated, Final
 
 import msgspec
 
+from accord.domain.agent import key_name
 from accord.domain.ids import AgentId, Digest, InstanceId, KeyId
 from accord.domain.ingress import claims_flaw
 from accord.domain.message import Claims, Kind, Message, decode_claims, payload_ref, refusal
 from accord.domain.payloads import decode_payload
 from accord.domain.signature import PublicKey, parse_statement, statement_digest, verify
-from accord.errors import MessageRefused, Place, Problem
+from accord.errors import MessageRefused, Problem
 
 VALID_FOR: Final = timedelta(minutes=5)
 PAYLOAD_MAX_BYTES: Final = 64 << 10
@@ -35,10 +36,14 @@ REFUSALS: Final[dict[str, str]] = {
     "ACC774": "the payload is not the one that was signed",
     "ACC775": "the key that was sent along is not the one that has signed",
     "ACC776": "the orchestrator's key is none that this agent trusts",
+    "ACC662": "nothing is accepted under the agent's key any more",
 }
 """Why a handshake is refused; ACC30x to ACC32x are those of the statement itself."""
 
 HOW_TO_ENROL: Final = "an admin makes a token with `accord agents enrol NAME`; give it with --token"
+HOW_TO_RENEW: Final = (
+    f"make a new key where this one is, `accord keys rotate {{name}}`, and have it enrolled: {HOW_TO_ENROL}"
+)
 HOW_TO_TRUST: Final = "compare the key with what `accord serve` printed; then give it with --trust KEY"
 
 
@@ -68,6 +73,15 @@ class WelcomePayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         return {key.kid: key for key in found}
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A key that is, or was, an agent's."""
+
+    agent: AgentId
+    key: PublicKey
+    ended: str = ""
+    """What has become of it where it may sign no more: `revoked`, `expired` or `retired`."""
+
+
 class Connecting(msgspec.Struct, frozen=True):
     """A proven `connect`: who connects, with which key, and what they ask for."""
 
@@ -91,23 +105,27 @@ def welcome_claims(orchestrator: AgentId, connecting: Connecting, payload: bytes
 
 
 def proven(
-    message: Message, nonce: str, registry: AgentId, known: Callable[[KeyId], tuple[AgentId, PublicKey] | None],
-    now: datetime,
-) -> Connecting:  # fmt: skip
-    """Who connects. `known` finds the key that may sign now, and whose it is. Raises MessageRefused, KeyUnusable."""
+    message: Message, nonce: str, registry: AgentId, known: Callable[[KeyId], Known | None], now: datetime
+) -> Connecting:
+    """Who connects. `known` finds an agent's key. That it has ended is told to whoever has proven to hold it, and to
+    nobody else. Raises MessageRefused, KeyUnusable.
+    """
     if len(message.payload) > PAYLOAD_MAX_BYTES:
         raise refusal("ACC320", f"{len(message.payload)} bytes, at most {PAYLOAD_MAX_BYTES} are allowed")
     parsed = parse_statement(message.statement)
     found = known(parsed.kid)
-    key = found[1] if found is not None else _sent_along(message.payload, parsed.kid)
+    key = found.key if found is not None else _sent_along(message.payload, parsed.kid)
     verify(parsed, key)
     claims = decode_claims(parsed.claims)
-    if found is not None and claims.issuer != found[0]:
+    if found is not None and claims.issuer != found.agent:
         raise _refusal("ACC772", "/iss", claims.issuer)
     _check(claims, "connect", registry, nonce, message.payload, now)
     payload = decode_payload(ConnectPayload, message.payload)
     if not payload.instance.startswith(f"{claims.issuer}#"):
         raise _refusal("ACC772", "/instance", payload.instance)
+    if found is not None and found.ended:
+        text = f"{REFUSALS['ACC662']}: it is {found.ended}"
+        raise MessageRefused.of("ACC662", text, hint=HOW_TO_RENEW.format(name=key_name(found.agent)))
     return Connecting(claims, payload, key, found is not None, statement_digest(parsed.claims))
 
 
@@ -176,4 +194,4 @@ def _claims(  # noqa: PLR0913 - the claims that both messages of a handshake hav
 
 
 def _refusal(code: str, pointer: str, seen: str) -> MessageRefused:
-    return MessageRefused(Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer)))
+    return MessageRefused(Problem.ruled(REFUSALS, code, pointer, seen))

@@ -4,17 +4,19 @@ run and in others.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from graphlib import TopologicalSorter
+from itertools import pairwise
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.domain.document import Document
 from accord.domain.graph import Graph, behind, node_of
 from accord.domain.ids import AgentId, KeyId, RunId, TaskId
-from accord.domain.message import decode_claims
+from accord.domain.lineage import backings
 from accord.domain.run import Run
-from accord.domain.signature import parse_statement
 
 
 class Traced(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +56,7 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     key: KeyId
     agent: AgentId
     since: datetime | None
-    """Only statements that were signed since then are looked at."""
+    """Only results that were accepted since then are looked at."""
     runs: tuple[Affected, ...]
     """The oldest first."""
     doubted: tuple[RunId, ...] = ()
@@ -78,16 +80,12 @@ def traced(run: Run, kids: Container[KeyId], since: datetime | None) -> Traced:
 
 
 def _signed(run: Run, kids: Container[KeyId], since: datetime | None) -> Iterator[TaskId]:
-    for node in run.graph.order:
-        for task in run.instances(node):
-            attempt = run.attempt(task, run.state(task).attempt or 0)
-            if attempt is None or attempt.statement is None:
-                continue
-            parsed = parse_statement(attempt.statement.encode())
-            if parsed.kid not in kids:
-                continue
-            if since is None or decode_claims(parsed.claims).issued_at >= since.timestamp():
-                yield task
+    for backing in backings(run):
+        if backing.key in kids:
+            # When it was signed says whoever holds the key; when it was accepted, we.
+            ended_at = run.state(backing.task).ended_at
+            if since is None or ended_at is None or ended_at >= since:
+                yield backing.task
 
 
 def affected(runs: Iterable[Traced]) -> list[Affected]:
@@ -103,6 +101,34 @@ def affected(runs: Iterable[Traced]) -> list[Affected]:
             break
         tasks = more
     return [_affected(known[run], tasks[run]) for run in sorted(known) if tasks[run]]
+
+
+def together(impacts: Sequence[Impact]) -> Impact:
+    """What rests on any of these keys of one agent, the first of which stands for all."""
+    first = impacts[0]
+    runs: dict[RunId, Affected] = {}
+    for one in (one for impact in impacts for one in impact.runs):
+        runs[one.run] = _united(runs[one.run], one) if one.run in runs else one
+    doubted = {run for impact in impacts for run in impact.doubted}
+    return replace(first, runs=tuple(runs[run] for run in sorted(runs)), doubted=tuple(sorted(doubted)))
+
+
+def _united(one: Affected, other: Affected) -> Affected:
+    return replace(
+        one,
+        signed=_merged(one.signed, other.signed),
+        tasks=_merged(one.tasks, other.tasks),
+        report=one.report or other.report,
+    )
+
+
+def _merged(*parts: Sequence[TaskId]) -> tuple[TaskId, ...]:
+    """All of them in an order that those of each part keep; each part is in that of the graph."""
+    before: dict[TaskId, set[TaskId]] = {task: set() for part in parts for task in part}
+    for part in parts:
+        for earlier, later in pairwise(part):
+            before[later].add(earlier)
+    return tuple(TopologicalSorter(before).static_order())
 
 
 def _from_others(

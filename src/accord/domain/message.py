@@ -236,6 +236,10 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=
     grant: Grant | None = msgspec.field(name="dlg", default=None)
     """Of a `delegate` or `succeed` alone: see `delegation` and `succession`."""
 
+    def only(self, *names: str) -> Claims:
+        """The same without the claims that not every statement has, except these."""
+        return Claims(**{name: getattr(self, name) for name in (*_EVERYWHERE, *names)})
+
 
 class Message(msgspec.Struct, frozen=True, gc=False):
     """A hand-off as it travels: the signed statement (compact JWS) and the payload, never re-encoded."""
@@ -244,6 +248,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
 
 
+_EVERYWHERE: Final = ("issuer", "audience", "id", "issued_at", "expires_at", "kind")
 _WIRE_NAMES: Final = frozenset(Claims.__struct_encode_fields__)
 _REQUIRED: Final = frozenset(("iss", "aud", "jti", "iat", "exp", "knd"))
 _encode = msgspec.json.Encoder().encode

@@ -17,7 +17,7 @@ from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Kind, statement_id
-from accord.errors import Place, Problem
+from accord.errors import Problem
 
 REFUSALS: Final[dict[str, str]] = {
     "ACC640": "what is to be signed is no statement under this key",
@@ -69,7 +69,8 @@ class Signable:
         """Remember an authentic assignment of the agent."""
         until = datetime.fromtimestamp(claims.expires_at, now.tzinfo) + self._lingers
         self._held[_subject(claims)] = _Held(claims, digest, until)
-        while len(self._held) > HELD_MAX:
+        self._held.move_to_end(_subject(claims))
+        while len(self._held) > HELD_MAX or next(iter(self._held.values())).until <= now:
             self._held.popitem(last=False)
 
     def problems(self, claims: Claims, now: datetime) -> Iterator[Problem]:
@@ -89,7 +90,7 @@ class Signable:
             yield problem_of("ACC644", "/aud", claims.audience)
         if claims.payload is None:
             yield problem_of("ACC644", "/pld", f"a {claims.kind} has a payload")
-        if claims != _bare(claims):
+        if claims != claims.only("payload"):
             yield problem_of("ACC644", "", f"a {claims.kind} is about no attempt, and delegates nothing")
 
     def _problems_about_attempt(self, claims: Claims, now: datetime) -> Iterator[Problem]:
@@ -139,19 +140,6 @@ def _is_named(claims: Claims) -> bool:
     return number != claims.id and number.isascii() and number.isdigit()
 
 
-def _bare(claims: Claims) -> Claims:
-    """The claims without any that a statement about an agent has not."""
-    return Claims(
-        issuer=claims.issuer,
-        audience=claims.audience,
-        id=claims.id,
-        issued_at=claims.issued_at,
-        expires_at=claims.expires_at,
-        kind=claims.kind,
-        payload=claims.payload,
-    )
-
-
 def problem_of(code: str, pointer: str, seen: str) -> Problem:
     """One of `REFUSALS`, with what was seen instead."""
-    return Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer or None))
+    return Problem.ruled(REFUSALS, code, pointer, seen)

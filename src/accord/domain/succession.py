@@ -19,7 +19,7 @@ from accord.domain.checkpoint import FOR_EVER
 from accord.domain.ids import AgentId, KeyId
 from accord.domain.message import Claims, Grant, decode_claims
 from accord.domain.signature import PublicKey, parse_statement, verify
-from accord.errors import AccordError, MessageRefused, Place, Problem
+from accord.errors import AccordError, MessageRefused, Problem
 
 LINKS_MAX: Final = 16
 """How many successions are told and followed at once: who has missed more of them has to be given a key anew."""
@@ -40,11 +40,15 @@ class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def succession_claims(organisation: str, key: PublicKey, now: datetime) -> Claims:
     """What an orchestrator's key signs, so that this one takes its place."""
+    return _claims(orchestrator_id(organisation), key, int(now.timestamp()))
+
+
+def _claims(issuer: AgentId, key: PublicKey, issued_at: int) -> Claims:
     return Claims(
-        issuer=orchestrator_id(organisation),
-        audience=orchestrator_id(organisation),
+        issuer=issuer,
+        audience=issuer,
         id=f"succession/{key.kid}",
-        issued_at=int(now.timestamp()),
+        issued_at=issued_at,
         expires_at=FOR_EVER,
         kind="succeed",
         grant=Grant(key.to_jwk(), ("succeed",)),
@@ -61,16 +65,7 @@ def successor(claims: Claims, before: KeyId, issuer: AgentId) -> PublicKey:
         key = PublicKey.from_jwk(claims.grant.jwk)
     except AccordError as error:
         raise refusal("ACC668", "/dlg/jwk", error.problems[0].message) from None
-    right = Claims(
-        issuer=issuer,
-        audience=issuer,
-        id=f"succession/{key.kid}",
-        issued_at=claims.issued_at,
-        expires_at=FOR_EVER,
-        kind="succeed",
-        grant=Grant(key.to_jwk(), ("succeed",)),
-    )
-    if claims != right:
+    if claims != _claims(issuer, key, claims.issued_at):
         raise refusal("ACC668", "", "it has other claims than a succession")
     if key.kid == before:
         raise refusal("ACC668", "/dlg/jwk", "the key succeeds itself")
@@ -111,4 +106,4 @@ def heirs(links: Sequence[Link], trusted: Collection[KeyId], issuer: AgentId) ->
 
 def refusal(code: str, pointer: str, seen: str) -> MessageRefused:
     """The error for one of `REFUSALS`, with what was seen instead."""
-    return MessageRefused(Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer or None)))
+    return MessageRefused(Problem.ruled(REFUSALS, code, pointer, seen))

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from accord.deputy import Delegating, Deputy
 from accord.domain.delegation import OF_ORCHESTRATORS, Delegation, delegation_of
 from accord.domain.ids import AgentId, InstanceId, KeyId
 from accord.domain.message import Claims, Message, encode_claims
 from accord.engine.registry import Registry
 from accord.ports import Clock
-from accord.statements import Delegating, Deputy, Draft, Signer
+from accord.statements import Draft, Signer
 
 ON_THE_WAY: Final = timedelta(seconds=60)
 """How long a message may take to its agent: the key that has signed it lives for longer."""

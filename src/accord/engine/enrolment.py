@@ -134,9 +134,6 @@ class Enrolment:
         # Hashed and compared whether or not the token is known, so that the time tells nothing.
         if not hmac.compare_digest(_hashed(secret), self._secrets.get(token, _NO_SECRET)):
             raise MessageRefused.of("ACC782", "the enrolment token is not known here", hint=_HOW_TO_GET_ONE)
-        known = self._registry.known_key(public.kid)
-        if known is not None:
-            raise _taken(public, known.agent)
         allowed = self._tokens[token]
         event = AgentEnrolled(
             at=now,
@@ -148,10 +145,12 @@ class Enrolment:
             offers=allowed.offers,
             expires_at=now + timedelta(seconds=allowed.key_valid_s) if allowed.key_valid_s is not None else None,
         )
-        await self._stream.append(event, check=lambda: self._refuse_unusable(token, agent, now))
+        await self._stream.append(event, check=lambda: self._refuse_unusable(token, agent, public, now))
 
-    def _refuse_unusable(self, name: str, agent: AgentId, now: datetime) -> None:
-        token = self._tokens[name]
+    def _refuse_unusable(self, name: str, agent: AgentId, public: PublicKey, now: datetime) -> None:
+        known, token = self._registry.known_key(public.kid), self._tokens[name]
+        if known is not None:
+            raise _taken(public, known.agent)
         if token.agent != agent:
             raise MessageRefused.of("ACC783", f"the token is for {token.agent}, not for {agent}", hint=_HOW_TO_GET_ONE)
         if not token.usable(now):
@@ -166,17 +165,30 @@ class Enrolment:
         """Let the agent sign with this key, until then; nothing happens when it may already. Raises MessageRefused
         for another's key, and for one that has ended.
         """
+        if self._is_enrolled(agent, public, now):
+            return
+        jwk = public.to_jwk()
+        event = AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=jwk, by=by, expires_at=expires_at)
+        try:
+            await self._stream.append(event, check=lambda: self._refuse_enrolled(agent, public, now))
+        except _Moved:
+            return  # another process has enrolled it meanwhile
+
+    def _is_enrolled(self, agent: AgentId, public: PublicKey, now: datetime) -> bool:
+        """Whether the agent may sign with this key already. Raises as `enrol` does."""
         known = self._registry.known_key(public.kid)
-        if known is not None and known.agent != agent:
+        if known is None:
+            return False
+        if known.agent != agent:
             raise _taken(public, known.agent)
-        if known is not None and not known.usable(now):
+        if not known.usable(now):
             hint = "make a new key; one of this home with: accord keys rotate"
             raise MessageRefused.of("ACC712", f"the key {public.kid} of {agent} is {known.state(now)}", hint=hint)
-        if known is None:
-            jwk = public.to_jwk()
-            await self._stream.append(
-                AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=jwk, by=by, expires_at=expires_at)
-            )
+        return True
+
+    def _refuse_enrolled(self, agent: AgentId, public: PublicKey, now: datetime) -> None:
+        if self._is_enrolled(agent, public, now):
+            raise _Moved
 
     async def revoke(self, kid: KeyId, *, by: str, reason: str, now: datetime, since: datetime | None = None) -> None:
         """Accept nothing more under this key; again only says more of since when it is in doubt.

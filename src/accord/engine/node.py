@@ -417,6 +417,7 @@ class Node:
         """
         ports, registry = self.parts.ports, self.parts.registry
         old = await ports.keys.public(name)
+        await self.parts.refresh_registry()
         known = registry.known_key(old.kid)
         agent = agent_of_key(name, self.parts.identity.organisation) if known is None and lifetime is not None else None
         BadInput.raise_if(lifetime_problems(lifetime))

@@ -135,7 +135,7 @@ def _untimely(claims: Claims, key: KeyHistory, at: datetime) -> Iterator[Problem
             yield beyond
         if claims.issued_at >= key.delegation.until.timestamp():
             yield problem_of("ACC358", "/iat", str(claims.issued_at))
-    if key.doubtful_from is not None and claims.issued_at >= key.doubtful_from.timestamp():
+    if key.doubtful_from is not None and at >= key.doubtful_from:  # when it was made says whoever holds the key
         since = key.doubtful_from.isoformat()
         hint = f"it was revoked{f': {key.reason}' if key.reason else ''}; do the task again: accord runs rollback"
         yield Problem("ACC543", f"the key {key.public.kid} may have been in other hands since {since}", hint=hint)

@@ -24,11 +24,10 @@ import msgspec
 import socketio
 
 from accord.domain.agent import registry_id
-from accord.domain.handshake import Connecting, WelcomePayload, proven, welcome_claims
-from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.handshake import Connecting, Known, WelcomePayload, proven, welcome_claims
+from accord.domain.ids import InstanceId, KeyId
 from accord.domain.message import PAYLOAD_MAX_BYTES, Message
 from accord.domain.payloads import encode_payload
-from accord.domain.signature import PublicKey
 from accord.engine.parts import Parts
 from accord.errors import AccordError, BadInput, Overloaded, Problem, StoreError
 from accord.gateway.session import Reply, Session
@@ -110,9 +109,11 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
             await parts.enrolment.redeem(token, connecting.claims.issuer, connecting.key, now)
         return connecting
 
-    def _known(self, kid: KeyId) -> tuple[AgentId, PublicKey] | None:
-        known = self._parts.registry.key(kid, self._parts.ports.clock.now())
-        return (known.agent, known.public) if known is not None and known.delegation is None else None
+    def _known(self, kid: KeyId) -> Known | None:
+        known, now = self._parts.registry.known_key(kid), self._parts.ports.clock.now()
+        if known is None or known.delegation is not None:
+            return None
+        return Known(known.agent, known.public, "" if known.usable(now) else known.state(now))
 
     async def _welcome(self, connecting: Connecting) -> Message:
         identity, tuning = self._parts.identity, self._parts.tuning

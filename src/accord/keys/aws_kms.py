@@ -93,12 +93,12 @@ class KmsKeys:
         """AWS's id of the key that wraps, once it was looked for."""
 
     def held(self, name: str | None = None) -> list[HeldKey]:
-        """The keys with an alias of ours."""
+        """The keys with an alias of ours; of all, only those that are neither disabled nor about to be deleted."""
         with _told(self.place):
             if name is not None:
                 return self._named(name)
             current, _ = self._aliases()
-            return [self._held(found, target) for found, target in current.items()]
+            return [key for found, target in current.items() for key in self._listed(found, target)]
 
     def replaced(self) -> list[KeyId]:
         """The kids that aliases tell; the keys themselves may be deleted, or are about to be."""
@@ -113,9 +113,9 @@ class KmsKeys:
                 raise KeyUnusable(fault("ACC611", name))
             made = self._new(name, algorithm)
             try:
-                self._client.create_alias(AliasName=self._alias(name), TargetKeyId=made["KeyId"])
+                with self._taken_back(made["KeyId"]):
+                    self._client.create_alias(AliasName=self._alias(name), TargetKeyId=made["KeyId"])
             except self._client.exceptions.AlreadyExistsException:
-                self._client.schedule_key_deletion(KeyId=made["KeyId"], PendingWindowInDays=_WAITING_DAYS)
                 raise KeyUnusable(fault("ACC611", name)) from None
             return self._held(name, made["KeyId"], made)
 
@@ -125,9 +125,12 @@ class KmsKeys:
         with _told(self.place):
             made = self._new(name, algorithm)
             aside = f"{self._prefix}{_REPLACED}{old.stored.public.kid}"
-            with contextlib.suppress(self._client.exceptions.AlreadyExistsException):  # a crash came after this step
-                self._client.create_alias(AliasName=aside, TargetKeyId=old.handle)
-            self._client.update_alias(AliasName=self._alias(name), TargetKeyId=made["KeyId"])
+            with self._taken_back(made["KeyId"]):
+                with contextlib.suppress(
+                    self._client.exceptions.AlreadyExistsException
+                ):  # a crash came after this step
+                    self._client.create_alias(AliasName=aside, TargetKeyId=old.handle)
+                self._client.update_alias(AliasName=self._alias(name), TargetKeyId=made["KeyId"])
             return self._held(name, made["KeyId"], made)
 
     def sign(self, key: HeldKey, inputs: Sequence[bytes]) -> list[bytes]:
@@ -182,11 +185,20 @@ class KmsKeys:
         spec, usage = _WRAPS
         made = self._client.create_key(KeySpec=spec, KeyUsage=usage, Description="Accord: wraps data keys")
         key_id = made["KeyMetadata"]["KeyId"]
-        try:
+        with contextlib.suppress(self._client.exceptions.AlreadyExistsException), self._taken_back(key_id):
             self._client.create_alias(AliasName=self._prefix + _WRAPPING, TargetKeyId=key_id)
-        except self._client.exceptions.AlreadyExistsException:
-            self._client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=_WAITING_DAYS)
         return self._wraps()
+
+    @contextlib.contextmanager
+    def _taken_back(self, key_id: str) -> Iterator[None]:
+        """Delete a new key where AWS refuses its alias, as nobody would find it; not where it may have it."""
+        try:
+            yield
+        except aws.ClientError as error:
+            if not _is_away(error):
+                with contextlib.suppress(aws.ClientError):
+                    self._client.schedule_key_deletion(KeyId=key_id, PendingWindowInDays=_WAITING_DAYS)
+            raise
 
     def _signed(self, key_id: str, algorithm: Algorithm, data: bytes) -> bytes:
         answer = self._client.sign(KeyId=key_id, Message=data, MessageType="RAW", SigningAlgorithm=_KINDS[algorithm][1])
@@ -234,6 +246,12 @@ class KmsKeys:
         described: Mapping[str, Any] = made["KeyMetadata"]
         return described
 
+    def _listed(self, name: str, key_id: str) -> Iterator[HeldKey]:
+        """The key, unless nothing can be done with it."""
+        refused = self._client.exceptions
+        with contextlib.suppress(refused.DisabledException, refused.KMSInvalidStateException):
+            yield self._held(name, key_id)
+
     def _held(self, name: str, key_id: str, described: Mapping[str, Any] | None = None) -> HeldKey:
         if key_id not in self._known:
             described = described or self._client.describe_key(KeyId=key_id)["KeyMetadata"]
@@ -274,6 +292,11 @@ def _code(error: aws.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def _is_away(error: aws.ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _code(error) in _AWAY or bool(status >= 500)
+
+
 @contextlib.contextmanager
 def _told(place: str) -> Iterator[None]:
     """Tell what AWS says as ours."""
@@ -294,8 +317,7 @@ def _told(place: str) -> Iterator[None]:
 
 def _refused(place: str, error: aws.ClientError) -> KeyUnusable:
     code = _code(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _AWAY or status >= 500:
+    if _is_away(error):
         return KeysUnavailable(fault("ACC630", place, detail=str(error)))
     if code in _NOT_LET_IN:
         return KeyUnusable(fault("ACC632", place, detail=str(error), hint=_LOGIN_HINT))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -128,9 +129,11 @@ class FileKeyStore:
                 self._load(path)
             except KeyUnusable as error:
                 problems.extend(error.problems)
-        if not self._keys and len(new) > 1 and [problem.code for problem in problems] == ["ACC619"] * len(new):
-            return [fault("ACC619", str(self._directory))]  # not the keys are wrong, the passphrase is
-        return problems
+        unopened = [problem for problem in problems if problem.code == "ACC619"]
+        if self._keys or len(unopened) < 2:
+            return problems
+        # Not the keys are wrong, the passphrase is.
+        return [fault("ACC619", str(self._directory)), *(one for one in problems if one.code != "ACC619")]
 
     def _check(self) -> None:
         if not self._passphrase:
@@ -162,16 +165,24 @@ class FileKeyStore:
         path, aside = self._directory / f"{name}.pem", self._directory / REPLACED
         key = PrivateKey.generate(algorithm)
         _make_directory(aside)
+        with _alone(self._directory):
+            if PrivateKey.from_pem(_read(path)[0], self._passphrase, str(path)).public.kid != old:
+                raise KeyUnusable(fault("ACC663", str(path)))
+            self._put_in_place(key, path, aside / f"{old}.pem")
+        self._keep(name, key, _read(path)[1])
+        return key.public
+
+    def _put_in_place(self, key: PrivateKey, path: Path, old: Path) -> None:
+        """Have the key at the path, and the one that is there at the other one."""
+        aside = old.parent
         with _reported(aside), contextlib.suppress(FileExistsError):  # a crash may have come after this step
-            os.link(path, aside / f"{old}.pem")
+            os.link(path, old)
             _sync_directory(aside)
         fresh = aside / f"{key.public.kid}.new"
         _write_new(fresh, key.to_pem(self._passphrase))
         with _reported(path):
             fresh.replace(path)
             _sync_directory(path.parent)
-        self._keep(name, key, _read(path)[1])
-        return key.public
 
 
 class FileKeyWrapper:
@@ -313,6 +324,19 @@ def _write_new(path: Path, data: bytes) -> bool:
             temporary.unlink()
         _sync_directory(path.parent)
     return True
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let nobody else replace a key there meanwhile."""
+    with _reported(directory):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with _reported(directory):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -8,7 +8,6 @@ which every token has, over a digest that is made here; Ed25519 is CKM_EDDSA.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import secrets
 import threading
 import time
@@ -33,6 +32,7 @@ try:
     import pkcs11
     from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 
+    from accord.keys import pkcs11_library as library
     from accord.keys import pkcs11_wrapping as wrapping
 except ModuleNotFoundError as error:
     hint = "pip install 'accord-orchestrator[pkcs11]'"
@@ -135,7 +135,7 @@ class TokenKeys:
     def log_in(self) -> None:
         """Open the token. Raises KeyUnusable."""
         with self._told():
-            self._library, takes_many = _library(self._address.options["module-path"])
+            self._library, takes_many = library.loaded(self._address.options["module-path"])
             self.at_once = SESSIONS_MAX if takes_many else 1
             self._log_in()
 
@@ -251,14 +251,19 @@ class TokenKeys:
             return self._worked(self._borrow(), work)
 
     def _worked(self, session: Session, work: Callable[[Session], T]) -> T:
+        """What comes of the work; where that goes wrong, nobody else gets the session: who knows what it is in."""
         try:
-            return work(session)
-        finally:
-            with self._lock, contextlib.suppress(pkcs11.PKCS11Error):
-                if session.login == self._login_number:
-                    self._free.append(session)
-                else:
-                    session.driver.close()
+            found = work(session)
+        except BaseException:
+            with contextlib.suppress(pkcs11.PKCS11Error):
+                session.driver.close()
+            raise
+        with self._lock, contextlib.suppress(pkcs11.PKCS11Error):
+            if session.login == self._login_number:
+                self._free.append(session)
+            else:
+                session.driver.close()
+        return found
 
     def _borrow(self) -> Session:
         with self._lock:
@@ -367,49 +372,3 @@ def _signed(session: Session, key_id: bytes, inputs: Sequence[bytes], mechanism:
             raise pkcs11.NoSuchKey(f"{len(found)} with the CKA_ID {key_id.hex()}")
         key = session.keys[key_id] = found[0]
     return [key.sign(data, mechanism=mechanism) for data in inputs]
-
-
-# -- the library -------------------------------------------------------------------------------------------------
-
-
-class _InitializeArguments(ctypes.Structure):
-    """CK_C_INITIALIZE_ARGS: no locks of ours, so the library takes those of the system."""
-
-    _fields_ = (("mutexes", ctypes.c_void_p * 4), ("flags", ctypes.c_ulong), ("reserved", ctypes.c_void_p))
-
-
-class _Functions(ctypes.Structure):
-    """The beginning of CK_FUNCTION_LIST."""
-
-    _fields_ = (
-        ("version", ctypes.c_ubyte * 2),
-        ("initialize", ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.POINTER(_InitializeArguments))),
-    )
-
-
-_CKF_OS_LOCKING_OK: Final = 2
-_loading = threading.Lock()
-_libraries: dict[str, tuple[Any, bool]] = {}  # a library is initialised once for a whole process, as PKCS#11 has it
-
-
-def _library(path: str) -> tuple[Any, bool]:
-    """The library, and whether several threads may use it at once."""
-    with _loading:
-        if path not in _libraries:
-            library = pkcs11.lib(path)
-            # The driver initialises it without a word of threads, which means there is one alone (C_Initialize).
-            library.finalize()
-            takes_many = _initialize(path)
-            if not takes_many:
-                library.initialize()
-            _libraries[path] = library, takes_many
-        return _libraries[path]
-
-
-def _initialize(path: str) -> bool:
-    """Initialise the library for several threads; whether it was."""
-    functions = ctypes.POINTER(_Functions)()
-    if ctypes.CDLL(path).C_GetFunctionList(ctypes.byref(functions)) != 0:
-        return False
-    arguments = _InitializeArguments(flags=_CKF_OS_LOCKING_OK)
-    return bool(functions.contents.initialize(ctypes.byref(arguments)) == 0)

@@ -67,6 +67,7 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC636": ("the key store could not do it", "its own log may say more"),
     "ACC637": ("a key store signs 1 to 4096 bytes", None),
     "ACC638": ("nothing opens the key store", "name a file with its PIN, or token: keys_secret_file"),
+    "ACC663": ("another process has replaced this key meanwhile", "start anew, if it is still to be replaced"),
     "ACC875": (
         "the data keys of this store are wrapped under another key",
         "copy `keys/wrapping.key` and `passphrase` from the home of a server that works on this store",

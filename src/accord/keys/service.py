@@ -7,9 +7,9 @@ asked for is checked before, and what it has found is remembered: who the keys a
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, TypeVar
 
@@ -19,9 +19,12 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import SIGNATURE_BYTES, Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, check_name, fault, no_such_key
+from accord.keys.threads import CallThreads
 from accord.ports import DataKey, StoredKey
 
 T = TypeVar("T")
+
+logger = logging.getLogger("accord.keys")
 
 DATA_KEY_BYTES: Final = 32
 
@@ -30,6 +33,10 @@ INPUT_MAX_BYTES: Final = 4096
 
 ANSWERS_WITHIN_S: Final = 15.0
 """So long a service may take for an answer, the driver's own attempts to reach it included."""
+
+
+CLOSED_WITHIN_S: Final = 1.0
+"""So long a service may take to let go of everything."""
 
 
 class HeldKey(msgspec.Struct, frozen=True):
@@ -97,7 +104,7 @@ async def opened(connect: Callable[[], KeyService]) -> AsyncIterator[ServiceKeyS
     try:
         yield store
     finally:
-        store.close()
+        await store.close()
 
 
 def wrapped_elsewhere(place: str) -> KeyUnusable:
@@ -119,7 +126,7 @@ class ServiceKeyStore:
     def __init__(self, service: KeyService, *, answers_within_s: float = ANSWERS_WITHIN_S) -> None:
         self._service = service
         self._answers_within_s = answers_within_s
-        self._threads = ThreadPoolExecutor(service.at_once, thread_name_prefix="accord-keys")
+        self._threads = CallThreads(service.at_once)
         self._changing = asyncio.Lock()
         self._by_name: dict[str, HeldKey] = {}
         self._by_kid: dict[KeyId, HeldKey] = {}
@@ -173,10 +180,15 @@ class ServiceKeyStore:
             raise not_unwrapped(self._service.place, f"it has {len(plain)} bytes")
         return plain
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the service; nobody waits for a call that it never answers."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._service.close()
+        try:
+            async with asyncio.timeout(CLOSED_WITHIN_S):
+                await self._threads.run(self._service.close)
+        except TimeoutError:
+            logger.warning("%s does not answer: it is left as it is", self._service.place)
+        finally:
+            self._threads.end()
 
     async def _signed(self, key: HeldKey, inputs: Sequence[bytes]) -> list[bytes]:
         signatures = await self._asked(lambda: self._service.sign(key, inputs))
@@ -216,9 +228,8 @@ class ServiceKeyStore:
 
     async def _asked(self, call: Callable[[], T]) -> T:
         """What the service answers, in a thread. Raises KeysUnavailable ACC631 where it takes too long."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._answers_within_s):
-                return await loop.run_in_executor(self._threads, call)
+                return await self._threads.run(call)
         except TimeoutError:
             raise KeysUnavailable(fault("ACC631", self._service.place)) from None

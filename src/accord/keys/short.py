@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from accord.deputy import DelegateKeys, Delegating
 from accord.domain.message import Kind
 from accord.keys.private import PrivateKey
-from accord.statements import DelegateKeys, Delegating
 
 
 def delegating(when: DelegateKeys, lifetime: timedelta, kinds: frozenset[Kind]) -> Delegating | None:

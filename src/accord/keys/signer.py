@@ -22,7 +22,7 @@ import msgspec
 from accord.domain.ids import KeyId
 from accord.domain.signature import SIGNATURE_BYTES, Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable, MessageRefused, NotFound, Place, Problem
-from accord.keys.private import no_such_key
+from accord.keys.private import FAULTS, no_such_key
 from accord.ports import StoredKey
 
 FRAME_MAX_BYTES: Final = 1 << 20
@@ -35,7 +35,12 @@ KEYS_MAX: Final = 16
 SHOWN_MAX: Final = 4096
 """Statements that are shown again to a signer that was started again."""
 
-ANSWERED_WITHIN_S: Final = 10.0
+ANSWERED_WITHIN_S: Final = 20.0
+"""Longer than a signer waits for the service that holds its keys."""
+
+_AWAY: Final = frozenset(("ACC630", "ACC631"))
+"""What a signer tells whose keys are in a service that cannot be reached: nothing of it was refused."""
+
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -250,7 +255,9 @@ def _raise_refused(problems: Sequence[Problem]) -> None:
     codes = {one.code for one in problems}
     if "ACC612" in codes:
         raise NotFound(*problems)
-    if codes & {"ACC645", "ACC646"}:
+    if codes & _AWAY:
+        raise KeysUnavailable(*problems)
+    if codes & (FAULTS.keys() | {"ACC645", "ACC646"}):
         raise KeyUnusable(*problems)
     MessageRefused.raise_if(problems)
 

@@ -101,12 +101,15 @@ class VaultKeys:
         self._session = requests.Session()
         self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=CALLS_MAX))
         self._session.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=CALLS_MAX))
+        # Without TLS nothing goes further than this machine, whatever proxy the environment names.
+        self._session.trust_env = address.base.startswith("https:")
+        self._session.verify = address.options.get("ca", True)  # hvac's own `verify` is for sessions of its own
         self._lock = threading.Lock()
         self._client = hvac.Client(
             url=address.base,
             token=secret_in(token_file),
             namespace=address.options.get("namespace"),
-            verify=address.options.get("ca", True),
+            verify=self._session.verify,
             timeout=(_CONNECTED_WITHIN_S, _ANSWERED_WITHIN_S),
             session=self._session,
         )
@@ -319,6 +322,8 @@ class VaultKeys:
             raise KeyUnusable(fault("ACC632", self.place, detail=str(error), hint=_LOGIN_HINT)) from error
         except _AWAY as error:
             raise KeysUnavailable(fault("ACC630", self.place, detail=str(error))) from error
+        except OSError as error:  # requests says so of a file with certificates that is not there
+            raise KeyUnusable(fault("ACC633", self.place, detail=str(error))) from error
         except refusals.VaultError as error:
             raise KeyUnusable(fault("ACC636", self.place, detail=str(error))) from error
 

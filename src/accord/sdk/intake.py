@@ -23,7 +23,7 @@ from accord.domain.message import Claims, Kind, Message, decode_claims
 from accord.domain.signature import Parsed, PublicKey, parse_statement, statement_digest
 from accord.domain.succession import LINKS_MAX, successor
 from accord.domain.succession import refusal as refused_as
-from accord.errors import MessageRefused, Place, Problem
+from accord.errors import MessageRefused, Problem
 from accord.ports import Delivery
 from accord.statements import Verifier
 
@@ -215,4 +215,4 @@ def _refuse(flaw: Flaw | None) -> None:
 
 
 def _refusal(code: str, pointer: str, seen: str) -> MessageRefused:
-    return MessageRefused(Problem(code, f"{REFUSALS[code]}: {seen}", Place(pointer=pointer)))
+    return MessageRefused(Problem.ruled(REFUSALS, code, pointer, seen))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from accord.deputy import Deputy
 from accord.domain.agent import encode_card
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.message import Claims, Kind, payload_ref
@@ -19,7 +20,6 @@ from accord.ports import REGISTRY_SUBJECT, Clock
 from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk
 from accord.sdk.outbox import Outbox, Outgoing
-from accord.statements import Deputy
 
 NEWS_VALID_S = 300
 """How long a card or heartbeat may take to the registry."""

@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from accord.deputy import Delegating, Deputy
 from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.signature import PublicKey
@@ -22,7 +23,7 @@ from accord.sdk.intake import Intake, Refusal
 from accord.sdk.outbox import Outbox
 from accord.sdk.presence import Identity, Presence, Standing
 from accord.sdk.shift import Parts, Shift, Show
-from accord.statements import Delegating, Deputy, Signer, Verifier
+from accord.statements import Signer, Verifier
 
 logger = logging.getLogger("accord.worker")
 

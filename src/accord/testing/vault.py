@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from accord.custody import Custody, keys_address
+from accord.tls import TlsFiles
 
 TOKEN: Final = "hvs.of-nothing"  # noqa: S105 - of nothing
 MOUNT: Final = "team/transit"
@@ -218,7 +220,8 @@ class Transit:
 class VaultServer:
     """A server with one engine and one token, at an address of its own on this machine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: TlsFiles | None = None) -> None:
+        """With a certificate it speaks TLS alone."""
         self.token = TOKEN
         self.is_sealed = False
         self.before: Callable[[str], None] = lambda path: None
@@ -228,11 +231,16 @@ class VaultServer:
         self._folder = folder
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._http.daemon_threads = True
+        self._scheme = "vault+http" if tls is None else "vault"
+        if tls is not None:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*map(str, (tls.cert, tls.key)))
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     @property
     def custody(self) -> Custody:
         """Where keys are that this server holds."""
-        address = keys_address(f"vault+http://127.0.0.1:{self._http.server_port}/{MOUNT}")
+        address = keys_address(f"{self._scheme}://127.0.0.1:{self._http.server_port}/{MOUNT}")
         files, passphrase = self._folder / "keys", self._folder / "none"
         return Custody(files=files, passphrase=passphrase, address=address, secret=self.secret)
 
@@ -283,9 +291,9 @@ def _handler_for(server: VaultServer) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def vault_server(folder: Path) -> Iterator[VaultServer]:
+def vault_server(folder: Path, tls: TlsFiles | None = None) -> Iterator[VaultServer]:
     """A running server without keys; its token is in a file of this folder."""
-    server = VaultServer(folder)
+    server = VaultServer(folder, tls)
     server.secret.write_text(f"{TOKEN}\n")
     server.secret.chmod(0o600)
     thread = threading.Thread(target=server.serve, name="vault")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from accord.app import OWN_KEY
 from accord.cli.errors import DONE, usage
 from accord.cli.finding import read_lifetime, read_moment
 from accord.cli.options import Shared
@@ -16,9 +17,10 @@ from accord.cli.output import Screen, agent_name, counted, moment
 from accord.cli.session import at_home, carry_out, opened, who
 from accord.cli.tables import KEY_BEGINNING, Column, beginning_of_key, without_year
 from accord.custody import Custody
+from accord.domain.agent import agent_of_key, key_name
 from accord.domain.duration import parse_duration
 from accord.domain.ids import KeyId
-from accord.domain.impact import Affected, Impact
+from accord.domain.impact import Affected, Impact, together
 from accord.domain.signature import Algorithm, PublicKey
 from accord.domain.system import HoldPlaced
 from accord.engine.node import Node, Rotated
@@ -64,6 +66,15 @@ class Listed(msgspec.Struct, frozen=True):
     public: PublicKey
     stored: StoredKey | None = None
     known: KnownKey | None = None
+    named: bool = True
+    """Whether commands that are carried out where it is listed take its name for this key."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in its key store, wherever that is."""
+        if self.stored is not None:
+            return self.stored.name
+        return key_name(self.known.agent) if self.known is not None else ""
 
     @property
     def state(self) -> str:
@@ -114,11 +125,12 @@ async def _listed(service: Service) -> list[Listed]:
     here = [Listed(one.public, one, await service.key(one.public.kid)) for one in stored]
     kids = {one.public.kid for one in stored}
     elsewhere = [key for key in await service.keys() if key.public.kid not in kids]
-    return [*here, *(Listed(key.public, None, key) for key in elsewhere)]
+    newest = {} if isinstance(service, Node) else {key.agent: key.public.kid for key in elsewhere}
+    return [*here, *(Listed(key.public, None, key, newest.get(key.agent) == key.public.kid) for key in elsewhere)]
 
 
 def _row(one: Listed) -> tuple[str | Text, ...]:
-    name = one.stored.name if one.stored is not None else f"({agent_name(one.known.agent)})" if one.known else ""
+    name = one.name if one.named else f"({one.name})"
     since = one.since
     told = "" if since is None else moment(since)
     if one.state == "retiring":
@@ -157,21 +169,40 @@ def new_key(shared: Shared, name: str, algorithm: Algorithm, expires: str | None
         settings = shared.settings()
         custody = settings.custody
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = None
         if lifetime is None:
             async with open_keys(custody) as keys:
                 public = await keys.create(name, algorithm)
         else:
             async with at_home(shared) as node:
                 public = await node.new_key(name, lifetime, by=who(), algorithm=algorithm)
+                known = await node.key(public.kid)
+        expires_at = known.expires_at if known is not None else None
         if screen.as_json:
-            screen.document({"name": name, "jwk": public.to_jwk()})
+            screen.document({"name": name, "jwk": public.to_jwk(), "expires_at": expires_at})
         else:
             screen.line(f"{name}  {public.algorithm}  {public.kid}")
             kept = f"{custody.files / name}.pem, encrypted" if custody.address is None else str(custody)
             screen.note(f"The private half is in {kept}; it never leaves it.")
+            if expires_at is not None:
+                screen.note(f"It expires {moment(expires_at)}.")
+            if not _is_used(name, settings.organisation):
+                used = f"agent.{settings.organisation}.NAME is the key of an agent, {OWN_KEY} the orchestrator's"
+                screen.note(f"Nothing of Accord's signs with a key of this name: {used}.", "yellow")
         return DONE
 
     carry_out(shared, work)
+
+
+def _is_used(name: str, organisation: str) -> bool:
+    """Whether the orchestrator, or an agent of the organisation, signs with a key of this name."""
+    if name == OWN_KEY:
+        return True
+    try:
+        agent_of_key(name, organisation)
+    except BadInput:
+        return False
+    return True
 
 
 def rotate_key(shared: Shared, name: str, overlap: str, kind: Kind) -> None:
@@ -223,8 +254,9 @@ def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> N
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
-            name, kid = await _found(service, reference)
-            older = await _older(service, kid) if reference == name else []
+            found = await _found(service, reference)
+            name, kid = found.name, found.kid
+            older = await _older(service, kid) if found.by_name else []
             _refuse_wrong_one(reference, kid, await service.key(kid), older)
             also = [key.public.kid for key in older if key.usable(datetime.now(UTC))]
             known, *rest = [
@@ -263,21 +295,22 @@ def show_impact(shared: Shared, reference: str, measures: Measures) -> None:
 
     async def work(screen: Screen) -> int:
         async with opened(shared) as service:
-            name, kid = await _found(service, reference)
-            older = await _older(service, kid) if reference == name else []
-            before = await _hold(service, kid) if measures.quarantine or measures.release else None
+            found = await _found(service, reference)
+            older = await _older(service, found.kid) if found.by_name else []
+            kids = [found.kid, *(key.public.kid for key in reversed(older))]
+            before = await _hold(service, found.kid) if measures.quarantine or measures.release else None
             if measures.quarantine:
-                reason = measures.reason or f"the key {kid} is compromised"
-                impact = await service.contain(kid, by=who(), reason=reason, since=since)
+                reason = measures.reason or f"{_counted(kids)} compromised"
+                impact = together([await service.contain(kid, by=who(), reason=reason, since=since) for kid in kids])
             else:
-                impact = await service.impact(kid, since=since)
+                impact = together([await service.impact(kid, since=since) for kid in kids])
             marked = bool(impact.doubted)
             if measures.release:
                 impact = await _released(service, impact, measures.reason)
         if screen.as_json:
             screen.document({**plain_value(impact), "older": [key.public.kid for key in older]})
         else:
-            _show_impact(screen, impact, measures)
+            _show_impact(screen, impact, measures, reference if found.by_name else found.kid)
             for line in _taken(impact, measures, before, marked):
                 screen.note(line)
             _show_older(screen, older)
@@ -302,15 +335,19 @@ async def _released(service: Service, impact: Impact, note: str) -> Impact:
     return msgspec.structs.replace(impact, doubted=())
 
 
-def _show_impact(screen: Screen, impact: Impact, measures: Measures) -> None:
+def _counted(kids: Sequence[KeyId]) -> str:
+    return f"the key {kids[0]} is" if len(kids) == 1 else f"the key {kids[0]}, or one before it, is"
+
+
+def _show_impact(screen: Screen, impact: Impact, measures: Measures, reference: str) -> None:
     agent = agent_name(impact.agent)
     if impact.runs:
         columns = ("run", "signed", "rests on it", "report", "state")
         screen.table(columns, [_impact_row(one, impact) for one in impact.runs])
     else:
-        screen.note(f"Nothing rests on this key of {agent}.")
+        screen.note(f"Nothing rests on it: {reference} of {agent}.")
     if not (measures.quarantine or measures.release or impact.doubted) and impact.runs:
-        screen.note(f"  → accord keys impact {impact.key} --quarantine", "hint")
+        screen.note(f"  → accord keys impact {reference} --quarantine", "hint")
 
 
 def _taken(impact: Impact, measures: Measures, before: HoldPlaced | None, marked: bool) -> Iterator[str]:
@@ -328,7 +365,7 @@ def _taken(impact: Impact, measures: Measures, before: HoldPlaced | None, marked
 
 def _show_older(screen: Screen, older: Sequence[KnownKey]) -> None:
     if older:
-        screen.note(f"This is about the newest key alone; {counted(len(older), 'older key')}:", "yellow")
+        screen.note(f"This is about the newest key and {counted(len(older), 'older one')}. One alone:")
     for key in older:
         screen.note(f"  → accord keys impact {key.public.kid}  ({key.state(datetime.now(UTC))})", "hint")
 
@@ -340,18 +377,33 @@ def _impact_row(one: Affected, impact: Impact) -> tuple[str | Text, ...]:
     return one.run, signed, ", ".join(one.tasks), report, state
 
 
-async def _found(service: Service, reference: str) -> tuple[str | None, KeyId]:
-    """The name of a key, where it has one here, and its id."""
+class _Found(msgspec.Struct, frozen=True):
+    """The key that somebody means."""
+
+    kid: KeyId
+    name: str | None
+    """What it is called in this home; None where it is not here."""
+    by_name: bool
+    """Whether it is the newest of those that were meant, by their name."""
+
+
+async def _found(service: Service, reference: str) -> _Found:
+    """The key of this name, here or of an agent that is elsewhere, or of this id. Raises NotFound, BadInput."""
     stored = await _stored(service)
     one = next((key for key in stored if reference in (key.name, key.public.kid)), None)
-    kid = one.public.kid if one is not None else await _whole(service, reference)
-    one = one or next((key for key in stored if kid == key.public.kid), None)
+    theirs = [key.public.kid for key in await service.keys() if key_name(key.agent) == reference]
+    if one is not None:
+        kid = one.public.kid
+    else:
+        kid = theirs[-1] if theirs else await _whole(service, reference)
+        one = next((key for key in stored if kid == key.public.kid), None)
     if await service.key(kid) is None:
         if one is None:
             raise NotFound.of("ACC713", f"no key {reference} is known", hint="accord keys list shows names and ids")
-        text = f"no agent has ever signed with {one.name}: there is nothing to revoke"
+        text = f"no agent has ever signed with {one.name}: nothing rests on it, and there is nothing to revoke"
         raise NotFound.of("ACC713", text, hint=f"a new one takes its place with: accord keys rotate {one.name}")
-    return (one.name if one is not None else None), kid
+    name = one.name if one is not None else None
+    return _Found(kid, name, bool(theirs) or reference == name)
 
 
 async def _older(service: Service, kid: KeyId) -> list[KnownKey]:

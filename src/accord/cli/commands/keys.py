@@ -164,9 +164,9 @@ def impact(
 ) -> None:
     """Tell what rests on a key: runs with results that it has signed, the tasks behind them, and the final reports.
 
-    A name means its newest key; the older ones are named. With --quarantine its agent gets nothing more, the runs are
-    marked as in doubt, and those under way are paused. --release lets the agent go and takes the marks away;
-    `accord runs resume RUN` goes on with a run.
+    A name means its newest key and all before it, an id that one alone. With --quarantine its agent gets nothing more,
+    the runs are marked as in doubt, and those under way are paused. --release lets the agent go and takes the marks
+    away; `accord runs resume RUN` goes on with a run.
 
     **Examples**
 

@@ -13,12 +13,16 @@ from accord.cli.doctor.finding import Finding, made
 from accord.cli.output import counted
 from accord.errors import BadInput, KeyUnusable
 from accord.keys.file import load_passphrase
-from accord.keys.opening import open_keys
-from accord.keys.private import secret_in
+from accord.keys.opening import open_keys, wrapper_of
+from accord.keys.private import fault, secret_in
+from accord.ports import KeyStore
 from accord.settings import Settings
 
 SLOW_SIGNATURE_S: Final = 0.25
 """From here on it is slow even for a cloud."""
+
+TRIAL: Final = b"accord doctor"
+"""No run's data key is bound to it."""
 
 SIGNATURES: Final = 3
 """Of so many the fastest counts: the first one may have to make a connection."""
@@ -32,6 +36,17 @@ def keys(settings: Settings) -> Iterator[Finding]:
 
 def _keys(settings: Settings) -> Finding:
     return _files(settings) if settings.keys is None else _service(settings)
+
+
+async def _wrap(settings: Settings, keys: KeyStore) -> None:
+    """Wrap a data key and unwrap it, where runs are encrypted; the key for that is made where there is none, as by the
+    next run. Raises KeyUnusable.
+    """
+    if settings.encrypt_payloads:
+        wrapper = wrapper_of(settings.custody, keys)
+        made = await wrapper.data_key(TRIAL)
+        if await wrapper.unwrap(made.wrapped, TRIAL) != made.plain:
+            raise KeyUnusable(fault("ACC876", str(settings.custody), detail="it is not what was wrapped just now"))
 
 
 def _secret(settings: Settings) -> Iterator[Finding]:
@@ -50,6 +65,7 @@ def _service(settings: Settings) -> Finding:
     async def look() -> tuple[int, float | None]:
         async with open_keys(custody) as keys:
             stored = await keys.stored()
+            await _wrap(settings, keys)
             taken_s = []
             for one in stored[:1] * SIGNATURES:
                 begin = time.perf_counter()
@@ -88,6 +104,7 @@ def _files(settings: Settings) -> Finding:
 
     async def load() -> int:
         async with open_keys(settings.custody) as keys:
+            await _wrap(settings, keys)
             return len(await keys.stored())
 
     count = asyncio.run(load())
