@@ -127,3 +127,22 @@ async def test_what_has_no_output_has_no_lineage(stage: Stage) -> None:
     started = await stage.start({"apart": TASKS["apart"]}, VALUE)
     with pytest.raises(NotFound, match="ACC857"):
         lineage_of(await stage.run(started))
+
+
+async def test_an_upstream_context_is_followed_once_for_each_task_before(stage: Stage) -> None:
+    """Not once for each way to it: of these there are two to the power of the layers."""
+    measure = await stage.enlist(measurer())
+    layers = [[f"t{layer}a", f"t{layer}b"] for layer in range(32)]
+    tasks = {
+        name: {"uses": "test.measure@^1", "with": {"name": "x"}, "needs": needs}
+        for needs, layer in zip([[], *layers], layers, strict=False)
+        for name in layer
+    }
+    tasks["last"] = {"uses": "test.measure@^1", "with": {"name": "x"}, "needs": layers[-1], "context": "upstream"}
+    started = await stage.start(tasks, {}, output="${ tasks.last.output }")
+    for _ in tasks:
+        await measure.answer(await measure.assigned(), {"size": 1})
+    run = await stage.run(started)
+    assert run.phase == "completed"
+    found = {one.name for one in lineage_of(run).sources}
+    assert found == {"input", "tasks.last", *(f"tasks.{name}" for layer in layers for name in layer)}

@@ -7,6 +7,7 @@ given stands behind everything that it has answered. Whoever is named is so by w
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Literal as Word
@@ -16,6 +17,7 @@ import msgspec
 from accord.domain.checkpoint import FOR_EVER
 from accord.domain.document import Document
 from accord.domain.expression import Binding, Computed, Literal, Reference, expressions, part_of
+from accord.domain.flow import tasks_before
 from accord.domain.graph import Sleep, Subrun, Task, Wait, Work, node_of
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, item_id, split_item
 from accord.domain.message import Claims, PayloadRef
@@ -185,7 +187,7 @@ class _Search:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._open: list[tuple[str, Reference, TaskId | None]] = []
+        self._open: OrderedDict[str, tuple[Reference, TaskId | None]] = OrderedDict()
         self.found: dict[str, Source] = {}
 
     def behind(self, binding: Binding, rest: Sequence[str], within: TaskId | None) -> tuple[str, ...]:
@@ -196,7 +198,7 @@ class _Search:
         """The names of these sources, and finds all that is behind them."""
         names = self._names(references, within)
         while self._open:
-            name, reference, task = self._open.pop(0)
+            name, (reference, task) = self._open.popitem(last=False)
             self.found[name] = self._source(name, reference, task)
         return names
 
@@ -205,8 +207,8 @@ class _Search:
         for reference in references:
             name, task = self._named(reference, within)
             names[name] = None
-            if name not in self.found and all(name != waiting for waiting, _, _ in self._open):
-                self._open.append((name, reference, task))
+            if name not in self.found:
+                self._open.setdefault(name, (reference, task))
         return tuple(names)
 
     def _named(self, reference: Reference, within: TaskId | None) -> tuple[str, TaskId | None]:
@@ -302,7 +304,8 @@ class _Search:
         binding = action.options[attempt.want.option].binding
         references = [*self._references(binding, ())]
         if action.upstream:
-            references += [Reference("input"), *(Reference("tasks", (need, "output")) for need in self._before(task))]
+            before = tasks_before(self._run.graph, node_of(task))
+            references += [Reference("input"), *(Reference("tasks", (need, "output")) for need in before)]
         return Source(
             name=name,
             kind="agent",
@@ -318,13 +321,6 @@ class _Search:
             expressions=_written(binding),
             rests_on=self._names(references, task),
         )
-
-    def _before(self, task: TaskId) -> Sequence[TaskId]:
-        needs = self._run.graph.task(task).needs
-        found = dict.fromkeys(needs)
-        for need in list(found):
-            found.update(dict.fromkeys(self._before(need)))
-        return list(found)
 
     def _fallen_back(self, name: str, task: TaskId, action: Work, value: Digest | None) -> Source:
         """A value of the template has taken the place of an output; where there is none, nobody has made anything."""
