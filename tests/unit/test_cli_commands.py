@@ -387,6 +387,49 @@ def test_any_past_state_is_rebuilt(call: Call) -> None:
         assert ("ACC911" if wrong == "nonsense" else "ACC590") in refused.err
 
 
+def test_a_failure_is_explained_back_to_what_began_it(call: Call) -> None:
+    with_agents(call, "run", "sum.yaml", "--set", "fails=true")
+    told = call("runs", "explain", "last", "--json").document
+    assert (told["state"], told["task"], told["waits"]) == ("failed", None, [])
+    assert [one["kind"] for one in told["causes"]] == ["run", "task", "attempt"]
+    assert told["causes"][2]["attempt"] == 1
+    assert [one["task"] for one in told["critical"]] == ["doubled", "wrong"]
+    commands = [one["command"].split()[2] for one in told["advice"]]
+    assert commands == ["show", "retry", "fork", "capture"]
+    shown = call("runs", "explain", "last", "wrong")
+    assert "wrong failed after 1 attempt." in shown.out
+    assert "tiny had attempt 1 of wrong, and it could not do it: ACC420" in shown.out
+    assert "\x1b" not in shown.out
+    assert "first completed by" in call("runs", "explain", "last", "first").out
+    assert "ACC434" in call("runs", "explain", "last", "nope").err
+
+
+def test_two_runs_are_compared(call: Call) -> None:
+    first = with_agents(call, "run", "sum.yaml", "--json").document["run"]
+    with_agents(call, "run", "sum.yaml", "--set", "numbers=[1, 2, 4]", "--set", "fails=true")
+    found = call("runs", "diff", first, "last", "--json").document
+    (given,) = found["given"]
+    assert given["what"] == "input"
+    assert {one["pointer"]: one["after"] for one in given["differences"]} == {"/numbers/2": 4, "/fails": True}
+    parted = {one["task"]: one["parted"] for one in found["tasks"] if one["parted"] is not None}
+    assert set(parted) >= {"doubled", "doubled[2]", "wrong"}
+    assert parted["doubled[2]"]["differences"] == [{"pointer": "/number", "kind": "changed", "before": 3, "after": 4}]
+    assert parted["wrong"]["what"] == "branch"
+    shown = call("runs", "diff", first, "last").out
+    assert "wrong: it was skipped: input.fails is false; in the second run an attempt was wanted" in shown
+    assert "Both have done the same" in call("runs", "diff", first, first).out
+
+
+def test_a_fork_parts_where_it_was_forked(call: Call) -> None:
+    first = with_agents(call, "run", "sum.yaml", "--json").document["run"]
+    with_agents(call, "runs", "fork", first, "--task", "doubled", "--set", "numbers=[5]")
+    found = call("runs", "diff", first, "last", "--json").document
+    assert found["shared"] is not None
+    parted = [one["task"] for one in found["tasks"] if one["parted"] is not None]
+    assert "first" not in parted
+    assert "doubled" in parted
+
+
 @pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a journal that was changed from outside")
 def test_a_journal_that_was_changed_does_not_verify(call: Call, here: Path) -> None:
     with_agents(call, "run", "sum.yaml")

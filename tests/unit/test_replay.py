@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accord.domain.ids import TaskId
-from accord.domain.replay import Change, changes, count_until, states
+from accord.domain.replay import StateChange, changes, count_until, states
 from accord.domain.run import Run
 from accord.errors import StoreCorrupt
 from accord.testing.graphs import graph_of
@@ -55,7 +55,7 @@ def test_what_an_event_changed_is_told() -> None:
     agent = found[failed].state(TaskId("a")).attempts[0].agent
     assert told == {(TaskId("a"), "attempt 1"): (f"assigned, {agent}", f"failed, {agent}")}
     whole = list(changes(None, found[-1]))
-    assert Change(task=None, what="state", before=None, after="completed") in whole
+    assert StateChange(task=None, what="state", before=None, after="completed") in whole
     assert {one.task for one in whole} == {None, TaskId("a"), TaskId("b")}
     assert list(changes(found[-1], found[-1])) == []
 

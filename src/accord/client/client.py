@@ -32,10 +32,13 @@ from accord.service import Payloads, Service
 from accord.tls import SYSTEM, TlsFiles
 from accord.views.agents import AgentDocument
 from accord.views.approvals import ListedApproval
+from accord.views.explain import Explanation
 from accord.views.lineage import LineageDocument
 from accord.views.planning import is_reference
 from accord.views.result import Result
+from accord.views.run_diff import RunsDiff
 from accord.views.runs import ListedRun, RunState
+from accord.views.state_difference import StateDifference
 from accord.views.tasks import AttemptDocument, ListedTask, TaskDocument
 from accord.views.templates import TemplateDiff, TemplateDocument
 
@@ -171,6 +174,22 @@ class Client:
     async def lineage(self, run: str, pointer: str = "") -> LineageDocument:
         """Which agents, keys and inputs stand behind the value at a JSON pointer of a run's output. Raises NotFound."""
         return await self._connection.get(f"{_at(run)}/lineage", LineageDocument, {"pointer": pointer})
+
+    async def explain(self, run: str, task: str | None = None) -> Explanation:
+        """Why a run, or a task of it, is where it is: what it waits for, who could do it, what began a failure, and
+        what to try. Raises NotFound.
+        """
+        return await self._connection.get(f"{_at(run)}/explanation", Explanation, {"task": task})
+
+    async def difference(self, run: str, *, after: int = 0, until: int | None = None) -> StateDifference:
+        """What is different in a run between two of its events; up to now where `until` is None. Raises NotFound."""
+        return await self._connection.get(f"{_at(run)}/difference", StateDifference, {"after": after, "until": until})
+
+    async def compare(self, run: str, other: str) -> RunsDiff:
+        """Where two runs parted: what they were given, and the first event that differs in each task. Raises
+        NotFound.
+        """
+        return await self._connection.get(f"{_at(run)}/diff", RunsDiff, {"other": other})
 
     async def result(self, run: str) -> Result:
         """What became of a run, once it has ended; the output of a completed one with its signed statement."""

@@ -36,7 +36,7 @@ def count_until(events: Sequence[e.Event], moment: datetime) -> int:
     return next((number for number, event in enumerate(events) if event.at > moment), len(events))
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class StateChange(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is different after some events."""
 
     task: TaskId | None
@@ -49,7 +49,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """None where there is nothing any more."""
 
 
-def changes(before: Run | None, after: Run) -> Iterator[Change]:
+def changes(before: Run | None, after: Run) -> Iterator[StateChange]:
     """What is different after some events: the run's own first, then its tasks in the order of their names."""
     yield from _differences(None, _run_facts(before) if before is not None else {}, _run_facts(after))
     for task in sorted(_changed_tasks(before, after)):
@@ -66,10 +66,10 @@ def _changed_tasks(before: Run | None, after: Run) -> Iterator[TaskId]:
             yield task
 
 
-def _differences(task: TaskId | None, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+def _differences(task: TaskId | None, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[StateChange]:
     for what in {**old, **new}:
         if old.get(what) != new.get(what):
-            yield Change(task=task, what=what, before=old.get(what), after=new.get(what))
+            yield StateChange(task=task, what=what, before=old.get(what), after=new.get(what))
 
 
 def _run_facts(run: Run) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from accord.codec import decode_event, follow
 from accord.domain.event import Event
 from accord.domain.ids import RunId
 from accord.domain.machine import event_name
-from accord.domain.replay import Change, changes, count_until, states
+from accord.domain.replay import StateChange, changes, count_until, states
 from accord.domain.run import Run
 from accord.engine.retention import Removed
 from accord.ports import Head, Record
@@ -144,7 +144,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is what lists show; None where not all events were replayed."""
     document: RunDocument
     """The run as it was then."""
-    changes: tuple[Change, ...]
+    changes: tuple[StateChange, ...]
     """What is different since the event that was asked for; else what the last event has changed."""
 
 
@@ -192,7 +192,7 @@ async def _replayed(service: Service, events: list[tuple[int, Event]]) -> list[R
     return list(states(await service.graph(first.graph), (event for _, event in events)))
 
 
-def _changed(replayed: list[Run], after: int | None) -> tuple[Change, ...]:
+def _changed(replayed: list[Run], after: int | None) -> tuple[StateChange, ...]:
     """What is different since the event of this number; None: what the last one has changed."""
     since = after if after is not None else len(replayed) - 1
     if since > len(replayed):
@@ -243,7 +243,7 @@ def _show_states(events: list[tuple[int, Event]], replayed: list[Run], screen: S
     screen.table(("#", "event", "task", "is then", Column("run", spare=2), "done", Column("under way", spare=1)), rows)
 
 
-def _show_changes(found: Iterable[Change], screen: Screen) -> None:
+def _show_changes(found: Iterable[StateChange], screen: Screen) -> None:
     for one in found:
         where = f"{one.task} " if one.task is not None else ""
         before, after = (shortened(_value_words(value), 60) for value in (one.before, one.after))

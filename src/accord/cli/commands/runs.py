@@ -23,11 +23,13 @@ from accord.cli.options import (
 
 if TYPE_CHECKING:
     from accord.cli.actions import controls
+    from accord.cli.actions import explain as explains
     from accord.cli.actions import lineage as lineages
     from accord.cli.actions import runs as action
 else:
     action = later("accord.cli.actions.runs")
     controls = later("accord.cli.actions.controls")
+    explains = later("accord.cli.actions.explain")
     lineages = later("accord.cli.actions.lineage")
 
 app = typer.Typer(name="runs", help="Look at runs, and intervene in them.", no_args_is_help=True)
@@ -131,6 +133,40 @@ def show(
     - `accord runs show last measures` shows every attempt: why it was wanted, why this agent, why not accepted
     """
     action.show_run(shared, run, task=action.one_of(named, task), at=at)
+
+
+@app.command()
+@shares("home")
+def explain(shared: Shared, run: RunName, task: OneTask = None) -> None:
+    """Say in words why a run, or a task of it, is where it is: what it waits for, who could do it, and what to try.
+
+    Of a run that has failed it is the chain from the end back to what began it, through the runs that did its tasks.
+
+    **Examples**
+
+    - `accord runs explain last`
+    - `accord runs explain last measures`
+    """
+    explains.explain_run(shared, run, task)
+
+
+@app.command()
+@shares("home")
+def diff(
+    shared: Shared,
+    run: RunName,
+    other: Annotated[
+        str,
+        typer.Argument(metavar="OTHER", help="The other run, as RUN.", show_default=False, autocompletion=complete_run),
+    ],
+) -> None:
+    """Show where two runs parted: what they were given, the first event that differs in each task, times and cost.
+
+    **Example**
+
+    - `accord runs diff a1b2c3 last` compares a run with its fork, for instance
+    """
+    explains.diff_runs(shared, run, other)
 
 
 @app.command()
