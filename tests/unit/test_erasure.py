@@ -192,6 +192,19 @@ async def test_nothing_is_written_down_while_a_part_goes_on(tmp_path: Path, monk
         assert len(await node.erase(run.id, by="ann")) == 2
 
 
+@pytest.mark.parametrize("secret", [PERSON, LARGE])
+async def test_a_fork_proves_itself_whatever_becomes_of_the_run_that_it_is_of(tmp_path: Path, secret: str) -> None:
+    """Both have the same documents, each under a key of its own, of which one is gone."""
+    async with opened(tmp_path) as node:
+        run = await run_of(node, INNER, {"who": secret})
+        fork = await node.ended((await node.fork(run.id, Fork(task=TaskId("first")), by="ann")).id)
+        assert (await proof_of(node, fork.id)).unproven == 0
+        await node.erase(run.id, by="ann")
+        proof = await proof_of(node, fork.id)
+        assert proof.problems == ()
+        assert proof.payloads > 0
+
+
 @pytest.mark.abuse(
     "ASI06",
     at="store",

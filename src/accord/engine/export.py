@@ -53,7 +53,8 @@ class _Found:
     def __init__(self) -> None:
         self.runs: dict[RunId, None] = {}
         self.templates: dict[Digest, None] = {}
-        self.documents: dict[Digest, Document] = {}
+        self.documents: dict[tuple[Digest, RunId | None], Document] = {}
+        """By their digests and the runs whose keys open them: of two of these, one may be erased."""
         self.agents: set[AgentId] = set()
         self.policies: dict[Digest, None] = {}
 
@@ -70,7 +71,8 @@ class _Found:
             if event.policy is not None:
                 self.policies[event.policy.digest] = None
         for _, document in documents_in(event):
-            self.documents.setdefault(document.sha256, document)
+            key = document.encrypted.key if document.encrypted is not None else None
+            self.documents.setdefault((document.sha256, key), document)
 
 
 class Export:
@@ -175,7 +177,7 @@ class Export:
         while open_:
             document = open_.pop()
             name = payload_name(document.sha256)
-            if name in self._blobs or document.sha256 in self._absent:
+            if name in self._blobs:
                 continue
             if document.data is None and not await self._add_payload(name, document):
                 continue
@@ -185,6 +187,7 @@ class Export:
         fits = document.length_bytes <= ENTRY_MAX_BYTES
         if self._payloads == "all" and fits and await self._is_there(document):
             self._blobs[name] = document
+            self._absent.discard(document.sha256)
             return True
         self._absent.add(document.sha256)
         return False
