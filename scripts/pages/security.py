@@ -77,7 +77,8 @@ CONTROLS: Final[Mapping[tuple[str, str], str]] = {
     ),
     ("gateway", "spoofing"): (
         "Every operation takes a credential before it looks at anything else: an API key, or a token that the identity "
-        "provider has signed. Pages of other origins are let in only where they are named."
+        "provider has signed. Pages of other origins are let in only where they are named; the console's cookie counts "
+        "for nothing with what they send."
     ),
     ("gateway", "tampering"): "Bodies take nothing but their members, and every answer is as the document says.",
     ("gateway", "repudiation"): "What somebody has had done is in the journal under their name and role.",

@@ -295,6 +295,12 @@ class Journal(Sightings, Replicas, DataKeys, Protocol):
         """A page of runs, newest first."""
         ...
 
+    async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
+        """How many runs there are of a query in each state; none where there is none. `limit` and `after` say
+        nothing here.
+        """
+        ...
+
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         """Runs of these partitions that have not ended and whose wake-up is at or before `now`, longest overdue
         first.

@@ -161,6 +161,10 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether `/metrics` answers callers on this machine without a credential."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks of proxies in front of the server, which are believed whom they ask for: `["10.0.0.5"]`."""
+    console: bool = True
+    """Whether `accord serve` serves the console at `/`."""
+    console_session_s: Annotated[float, Meta(ge=60, le=2_592_000)] = 43_200.0
+    """How long somebody stays signed in at the console, at most."""
     webhook_networks: tuple[str, ...] = ()
     """Of addresses that are not public, those that webhooks may have: `["10.0.0.0/8"]`."""
     oidc_issuer: str | None = None
@@ -245,6 +249,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_burst: int = 1000
     open_metrics: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    console: bool = True
+    console_session_s: float = 43_200.0
     webhook_networks: tuple[str, ...] = ()
     oidc_issuer: str | None = None
     oidc_audience: str | None = None

@@ -66,6 +66,25 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody is signed in at the console, by a credential that they have shown once."""
+
+    id: str
+    principal: Principal
+    key: str | None = None
+    """The API key that was shown, by its id; None where it was a token of an issuer."""
+    opened_at: datetime
+    expires_at: datetime
+
+
+class SignInLink(msgspec.Struct, frozen=True, kw_only=True):
+    """What signs its bearer in once, as whoever has made it."""
+
+    secret: str
+    """What stands behind `#sign-in=` in its URL; it is shown this once."""
+    expires_at: datetime
+
+
 class IssuedApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key that was issued just now, with its text, which is shown this once."""
 

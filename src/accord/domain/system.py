@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from accord.domain.access import Role
+from accord.domain.access import Principal, Role
 from accord.domain.checkpoint import Anchor
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
@@ -24,6 +24,7 @@ INCIDENTS = StreamId("sys:incidents")
 ACCESS = StreamId("sys:access")
 POLICIES = StreamId("sys:policies")
 WEBHOOKS = StreamId("sys:webhooks")
+SESSIONS = StreamId("sys:sessions")
 SUCCESSIONS = StreamId("sys:successions")
 CHECKPOINTS = StreamId("sys:checkpoints")
 
@@ -278,6 +279,40 @@ class ApiKeyRevoked(_Event, frozen=True, kw_only=True, tag="access.key_revoked")
     by: str
 
 
+class SignInLinkMade(_Event, frozen=True, kw_only=True, tag="session.link_made"):
+    """Whoever shows the secret is signed in at the console once, as the principal who has made it."""
+
+    link: str
+    secret: Digest
+    """SHA-256 of the secret, which is kept nowhere."""
+    principal: Principal
+    key: str | None = None
+    """The API key that the principal has shown, by its id."""
+    expires_at: datetime
+    until: datetime | None = None
+    """When the credential ends that was shown, where it is a token."""
+
+
+class SessionOpened(_Event, frozen=True, kw_only=True, tag="session.opened"):
+    """From now on, whoever shows the secret is this principal at the console."""
+
+    session: str
+    secret: Digest
+    """SHA-256 of the secret, which is kept nowhere."""
+    principal: Principal
+    key: str | None = None
+    """The API key that was shown, by its id: the session ends with it."""
+    link: str | None = None
+    """The link that was used up by it."""
+    expires_at: datetime
+
+
+class SessionClosed(_Event, frozen=True, kw_only=True, tag="session.closed"):
+    """Somebody has signed out."""
+
+    session: str
+
+
 class WebhookAdded(_Event, frozen=True, kw_only=True, tag="webhook.added"):
     """From now on an endpoint is told of events, each signed with this secret."""
 
@@ -329,6 +364,7 @@ Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut | AgentQuarant
 IncidentStep = IncidentAcknowledged | IncidentResolved
 ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
+SessionEvent = SignInLinkMade | SessionOpened | SessionClosed
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired | KeyDelegated
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
@@ -339,6 +375,7 @@ SystemEvent = (
     | Incident
     | IncidentStep
     | AccessEvent
+    | SessionEvent
     | WebhookEvent
     | PolicyAdopted
     | KeySucceeded

@@ -105,9 +105,15 @@ class Access:
         matches = hmac.compare_digest(_hashed(secret), self._secrets.get(name, _NO_SECRET))
         if not matches:
             raise Unauthenticated.of("ACC651", "the API key is not known here", hint=HOW_TO_GET_ONE)
-        key = self._keys[name]
-        self._refuse_unusable(key)
-        return Principal(name=key.name, role=key.role, organisation=self._organisation, credential=key.id)
+        return self.bearer_of(name)
+
+    def bearer_of(self, key: str) -> Principal:
+        """Who shows the key of this id, where it is known that they have shown it. Raises Unauthenticated."""
+        known = self._keys.get(key)
+        if known is None:
+            raise Unauthenticated.of("ACC651", "the API key is not known here", hint=HOW_TO_GET_ONE)
+        self._refuse_unusable(known)
+        return Principal(name=known.name, role=known.role, organisation=self._organisation, credential=known.id)
 
     def _refuse_unusable(self, key: ApiKey) -> None:
         if key.revoked_at is not None:

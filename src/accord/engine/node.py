@@ -63,7 +63,7 @@ from accord.errors import (
     StoreUnavailable,
     TransitionRefused,
 )
-from accord.ports import Head, Record, RunQuery, RunSummary, Sighting
+from accord.ports import Head, Record, RunQuery, RunState, RunSummary, Sighting
 from accord.service import (
     Fork,
     Invitation,
@@ -216,6 +216,10 @@ class Node:
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         """A page of runs, newest first."""
         return await self.parts.ports.journal.runs(query)
+
+    async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
+        """How many runs there are of a query in each state."""
+        return await self.parts.ports.journal.count_runs(query)
 
     async def approvals(self, query: ApprovalQuery) -> OpenApprovals:
         """A page of what runs ask."""

@@ -41,6 +41,7 @@ from accord.engine.permits import Permits
 from accord.engine.policies import Policies
 from accord.engine.registry import Compatible, Registry
 from accord.engine.router import Router
+from accord.engine.sessions import Sessions
 from accord.engine.streams import SystemStream
 from accord.engine.successions import Successions
 from accord.engine.timers import Timers
@@ -186,11 +187,13 @@ class Parts:
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self._apply_control)
         self.access = Access(journal, clock, identity.organisation)
+        self.sessions = Sessions(journal, clock, self.access)
         self.webhooks = Webhooks(journal, clock, ports.ids)
         self.streams = (
             self.template_stream,
             self.control_stream,
             self.access.stream,
+            self.sessions.stream,
             self.webhooks.stream,
             self.successions.stream,
         )

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from accord.engine.node import Node
 from accord.engine.webhooks import Networks, Reach
-from accord.gateway import problems
+from accord.gateway import console, problems
 from accord.gateway.access.guard import Guard, Tokens
 from accord.gateway.access.rates import Rates
 from accord.gateway.agents import NAMESPACE as AGENTS
@@ -55,6 +55,7 @@ from accord.gateway.resources import (
     policy,
     records,
     runs,
+    session,
     tasks,
     templates,
     uploads,
@@ -89,6 +90,7 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         documents,
         uploads,
         access,
+        session,
         webhooks,
     )
     for router in getattr(noun, "ROUTERS", (noun.router,))
@@ -126,6 +128,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     burst: int = 1000
     open_metrics: bool = False
     """Whether `/metrics` answers callers on this machine without a credential."""
+    console: bool = True
+    """Whether the console is served."""
+    session_lasts: timedelta = timedelta(hours=12)
+    """How long somebody stays signed in at the console, at most."""
     webhook_networks: Networks = ()
     """Of addresses that are not public, those that webhooks may have."""
     require_tls: bool = False
@@ -162,7 +168,7 @@ class Gateway:
     def __init__(self, node: Node, tokens: Tokens | None, options: Options) -> None:
         self.node = node
         self.options = options
-        self.guard = Guard(node.parts.access, node.parts.permission, _rates(options, 1), tokens)
+        self.guard = Guard(node.parts.access, node.parts.sessions, node.parts.permission, _rates(options, 1), tokens)
         self.feeds = Feeds(node)
         self.layouts = Layouts()
         self.proving = asyncio.Semaphore(1)
@@ -253,10 +259,12 @@ def _sockets(options: Options, conversations: Conversations) -> Any:
 class _Api(FastAPI):
     """FastAPI, whose document describes our own values as well."""
 
+    routers: Sequence[APIRouter] = ROUTERS
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         if self.openapi_schema is None:
-            self.openapi_schema = completed(super().openapi(), routes_of(ROUTERS))
+            self.openapi_schema = completed(super().openapi(), routes_of(self.routers))
         return self.openapi_schema
 
 
@@ -282,8 +290,11 @@ def _api(options: Options) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"],
             expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-Id"],
         )
-    for router in ROUTERS:
+    api.routers = ROUTERS if options.console else [router for router in ROUTERS if router is not session.router]
+    for router in api.routers:
         api.include_router(router)
+    if options.console:
+        api.include_router(console.router)
     return api
 
 

@@ -10,6 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from accord.domain.access import Principal, Right
 from accord.domain.ids import RunId
 from accord.engine.node import Node
+from accord.gateway.access import cookies
 
 if TYPE_CHECKING:
     from accord.gateway.application import Gateway
@@ -32,9 +33,15 @@ TheNode = Annotated[Node, Depends(node_of)]
 TheGateway = Annotated[Any, Depends(gateway_of)]
 
 
-async def shown_in(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str | None:
-    """The token that the request shows."""
-    return credentials.credentials if credentials else None
+async def shown_in(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> str | None:
+    """The token that the request shows: in its header, else in the cookie of the console. Raises Forbidden where
+    another site may have sent the cookie.
+    """
+    if credentials is not None or not gateway_of(request).options.console:
+        return credentials.credentials if credentials else None
+    return cookies.shown(request)
 
 
 Shown = Annotated[str | None, Depends(shown_in)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -123,6 +123,11 @@ class MemoryJournal:
         with self._fault("runs"):
             newest_first = (_decode(self._runs[run]) for run in sorted(self._runs, reverse=True))
             return list(islice((summary for summary in newest_first if _matches(summary, query)), query.limit))
+
+    async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
+        with self._fault("runs"):
+            whole = msgspec.structs.replace(query, after=None)
+            return dict(Counter(one.state for one in map(_decode, self._runs.values()) if _matches(one, whole)))
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         with self._fault("overdue"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -21,6 +21,7 @@ from accord.ports import (
     Owner,
     Record,
     RunQuery,
+    RunState,
     RunSummary,
     Sighting,
     Snapshot,
@@ -74,6 +75,13 @@ class PostgresJournal:
             return []
         sql = self._queries["runs"].replace("{filters}", " AND ".join(conditions) or "true")
         return [_summary(row) for row in await self._database.rows(sql, query.limit, *given)]
+
+    async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
+        conditions, given = _filters(msgspec.structs.replace(query, after=None))
+        if not all(map(_findable, given)):
+            return {}
+        sql = self._queries["count_runs"].replace("{filters}", " AND ".join(conditions) or "true")
+        return dict(await self._database.rows(sql, len(get_args(RunState)), *given))
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         return [_summary(row) for row in await self._rows("overdue", now, list(partitions), limit)]

@@ -26,6 +26,7 @@ from accord.ports import (
     Owner,
     Record,
     RunQuery,
+    RunState,
     RunSummary,
     Sighting,
     Snapshot,
@@ -94,6 +95,11 @@ class SqliteJournal:
         sql = self._queries["runs"].replace("{filters}", filters)
         rows = await self._readers.fetch(sql, {**parameters, "limit": query.limit})
         return [summary_of(row) for row in rows]
+
+    async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
+        filters, parameters = _filters(msgspec.structs.replace(query, after=None))
+        rows = await self._readers.fetch(self._queries["count_runs"].replace("{filters}", filters), parameters)
+        return dict(rows)
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         rows = await self._rows("overdue", now=microseconds(now), partitions=as_json(partitions), limit=limit)

@@ -100,6 +100,20 @@ class RunListSuite:
         assert await found(journal, RunQuery(template="analysis", states=("paused",), limit=9)) == [2]
         assert await found(journal, RunQuery(parent=run_id(1))) == []
 
+    async def test_counting_by_state(self, journal: Journal) -> None:
+        assert await journal.count_runs(RunQuery()) == {}
+        await start(
+            journal,
+            summary_of(1, template="analysis@1.0.0", state="running"),
+            summary_of(2, template="analysis@2.0.0", state="running"),
+            summary_of(3, template="analysis@1.0.0", state="failed", wake_at=None),
+            summary_of(4, template="other@1.0.0", state="failed", wake_at=None),
+        )
+        assert await journal.count_runs(RunQuery(limit=1, after=run_id(1))) == {"running": 2, "failed": 2}
+        assert await journal.count_runs(RunQuery(template="analysis")) == {"running": 2, "failed": 1}
+        assert await journal.count_runs(RunQuery(states=("failed", "paused"), text="OTHER")) == {"failed": 1}
+        assert await journal.count_runs(RunQuery(text="a\x00b")) == {}
+
     async def test_listing_what_was_updated_since(self, journal: Journal) -> None:
         await start(
             journal,

@@ -1,10 +1,12 @@
-"""Pages of what lets somebody in: API keys, and tokens with which agents join."""
+"""What lets somebody in: API keys, tokens with which agents join, sessions of the console."""
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
-from accord.domain.access import ApiKey
+from accord.domain.access import ApiKey, Principal, Right, Session, SignInLink
 from accord.domain.enrolment import EnrolmentToken
 
 
@@ -22,3 +24,23 @@ class EnrolmentTokenPage(msgspec.Struct, frozen=True):
     tokens: tuple[EnrolmentToken, ...]
     next: str | None
     """The id of the page's last token, behind which the next one begins; None where there is none."""
+
+
+class Bearer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and what they may do."""
+
+    principal: Principal
+    rights: tuple[Right, ...]
+    """To the run that was named, or where none was, to the orchestrator as a whole."""
+    expires_at: datetime | None
+    """When they have to sign in again; None for who shows a credential with each request."""
+
+
+def bearer(session: Session, rights: tuple[Right, ...]) -> Bearer:
+    """Who is signed in."""
+    return Bearer(principal=session.principal, rights=rights, expires_at=session.expires_at)
+
+
+def link_at(url: str, link: SignInLink) -> str:
+    """The address that signs in. The secret is behind the `#`: browsers send that to nobody."""
+    return f"{url}/#sign-in={link.secret}"

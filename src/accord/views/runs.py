@@ -42,6 +42,13 @@ class RunPage(msgspec.Struct, frozen=True):
     """The last run of the page, behind which the next one begins; None where there is none."""
 
 
+class RunCounts(msgspec.Struct, frozen=True):
+    """How many runs there are."""
+
+    states: Mapping[State, int]
+    """By state; none where it is 0."""
+
+
 class RunDocument(Result, frozen=True, kw_only=True):
     """A run: its result so far, its input, its tasks."""
 

@@ -24,7 +24,9 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, ended_or_interrupted, tell_draining, who
 from accord.credentials import keep_credential, read_credential
+from accord.domain.access import Principal
 from accord.engine.node import Node
+from accord.engine.sessions import Credential
 from accord.errors import Unauthenticated
 from accord.gateway.access.jwks import Jwks
 from accord.gateway.access.tokens import Issuer, IssuerTokens
@@ -33,6 +35,7 @@ from accord.gateway.colleagues import Place
 from accord.gateway.server import Address, bound, lift_file_limit, serving, url_of
 from accord.gateway.webhooks.endpoint import allowed_networks
 from accord.settings import Settings
+from accord.views.access import link_at
 
 FIRST_KEY = "first"
 """The name of the admin key that the first start makes."""
@@ -70,6 +73,8 @@ class Started(msgspec.Struct, frozen=True, omit_defaults=True):
     """The file with an admin key of this server."""
     admin_key: str | None = None
     """The admin key that was made just now; it is shown this once."""
+    console: str | None = None
+    """The address of the console; whoever has the credentials' file is signed in by it, once."""
 
 
 def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
@@ -135,6 +140,8 @@ def options_of(settings: Settings, host: str, worker: Worker | None = None) -> O
         requests_per_second=settings.requests_per_second,
         burst=settings.request_burst,
         open_metrics=settings.open_metrics,
+        console=settings.console,
+        session_lasts=timedelta(seconds=settings.console_session_s),
         webhook_networks=allowed_networks(settings.webhook_networks, host),
         require_tls=settings.require_tls,
         place=Place(worker.number, Path(worker.folder)) if worker is not None else None,
@@ -169,17 +176,28 @@ async def _has_admin(node: Node) -> bool:
 
 
 async def _started(node: Node, settings: Settings, url: str, new: str | None) -> Started:
-    kept = str(settings.credentials) if await _opens(node, settings.credentials) else None
-    return Started(url=url, pid=os.getpid(), key=node.parts.identity.key.kid, credentials=kept, admin_key=new)
+    bearer = await _bearer(node, settings.credentials)
+    kept = str(settings.credentials) if bearer is not None else None
+    console = await _console(node, url, bearer) if settings.console else None
+    kid = node.parts.identity.key.kid
+    return Started(url=url, pid=os.getpid(), key=kid, credentials=kept, admin_key=new, console=console)
 
 
-async def _opens(node: Node, path: Path) -> bool:
-    """Whether the credential that is kept there opens anything."""
+async def _bearer(node: Node, path: Path) -> Principal | None:
+    """Who shows the credential that is kept there; None where it opens nothing."""
     key = read_credential(path)
     try:
-        return key is not None and bool(await node.parts.access.principal_of(key))
+        return None if key is None else await node.parts.access.principal_of(key)
     except Unauthenticated:
-        return False
+        return None
+
+
+async def _console(node: Node, url: str, bearer: Principal | None) -> str:
+    """The address of the console, which signs in who has the kept credential."""
+    if bearer is None:
+        return f"{url}/"
+    link = await node.parts.sessions.offer(Credential(principal=bearer, key=bearer.credential))
+    return link_at(url, link)
 
 
 def tell(screen: Screen, started: Started, *, for_program: bool = False) -> None:
@@ -188,7 +206,13 @@ def tell(screen: Screen, started: Started, *, for_program: bool = False) -> None
         screen.write(msgspec.json.encode(started).decode() + "\n")
         return
     screen.line(Text.assemble("Accord listens on ", (started.url, "head")))
-    screen.facts([("admin key", started.admin_key or ""), ("kept in", started.credentials or "")])
+    screen.facts(
+        [
+            ("admin key", started.admin_key or ""),
+            ("kept in", started.credentials or ""),
+            ("console", started.console or ""),
+        ]
+    )
     if started.credentials is None:
         screen.line("No key is kept here. Make one with: accord access keys new NAME --role admin")
     key = (

@@ -26,6 +26,7 @@ from accord.cli.commands import (
 )
 from accord.cli.commands.agent import agent
 from accord.cli.commands.conformance import conformance
+from accord.cli.commands.console import console
 from accord.cli.commands.doctor import doctor, version
 from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
@@ -54,6 +55,7 @@ app.add_typer(runs.app, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(serve)
 app.command(rich_help_panel=WORK)(agent)
 app.command(rich_help_panel=WORK)(signer)
+app.command(rich_help_panel=LOOK)(console)
 app.command(rich_help_panel=LOOK)(conformance)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(version)

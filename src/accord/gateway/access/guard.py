@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 from typing import Final, Protocol
 
-from accord.domain.access import Principal, Right
+from accord.domain.access import RIGHTS, Principal, Right
 from accord.domain.ids import RunId
 from accord.engine.access import HOW_TO_GET_ONE, PREFIX, Access
 from accord.engine.permission import Permission
+from accord.engine.sessions import PREFIX as SESSION
+from accord.engine.sessions import Credential, Sessions
 from accord.errors import AccordError, Forbidden, Unauthenticated
 from accord.gateway.access.rates import Rates
 
@@ -26,16 +29,23 @@ logger = logging.getLogger("accord.gateway")
 class Tokens(Protocol):
     """Whoever can tell the principal of a bearer token that is no API key."""
 
+    def end_of(self, token: str) -> datetime:
+        """When a token ends that was accepted."""
+        ...
+
     async def principal_of(self, token: str) -> Principal:
         """The principal. Raises Unauthenticated."""
         ...
 
 
 class Guard:
-    """Turns credentials into principals: API keys are the node's own, other tokens are left to `tokens`."""
+    """Turns credentials into principals: API keys and sessions are the node's, other tokens are left to `tokens`."""
 
-    def __init__(self, access: Access, permission: Permission, rates: Rates, tokens: Tokens | None = None) -> None:
+    def __init__(
+        self, access: Access, sessions: Sessions, permission: Permission, rates: Rates, tokens: Tokens | None = None
+    ) -> None:
         self._access = access
+        self._sessions = sessions
         self._permission = permission
         self._rates = rates
         self._tokens = tokens
@@ -59,6 +69,29 @@ class Guard:
         await self._permission.require(principal, right, run)
         return principal
 
+    async def credential_of(self, token: str | None) -> Credential:
+        """What a session may rest on that begins with this token; counts as one request. Raises Unauthenticated,
+        RateLimited.
+        """
+        principal = await self.principal_of(token)
+        if token is not None and token.startswith(SESSION):
+            session = await self._sessions.session_of(token)
+            return Credential(principal=principal, key=session.key, until=session.expires_at)
+        if token is not None and self._tokens is not None and not token.startswith(PREFIX):
+            return Credential(principal=principal, until=self._tokens.end_of(token))
+        return Credential(principal=principal, key=principal.credential)
+
+    async def rights_of(self, principal: Principal, run: RunId | None = None) -> tuple[Right, ...]:
+        """What a principal may do to a run, or where none is named, to the orchestrator as a whole."""
+        found: list[Right] = []
+        for right in RIGHTS:
+            try:
+                await self._permission.require(principal, right, run)
+            except Forbidden:
+                continue
+            found.append(right)
+        return tuple(found)
+
     async def outlasted(self, token: str | None, right: Right, run: RunId | None = None) -> Unauthenticated | Forbidden:
         """Wait until the token opens no longer what it does now, for connections that last; returns why."""
         while True:
@@ -76,6 +109,8 @@ class Guard:
         if len(token) <= TOKEN_MAX_CHARACTERS:
             if token.startswith(PREFIX):
                 return await self._access.principal_of(token)
+            if token.startswith(SESSION):
+                return (await self._sessions.session_of(token)).principal
             if self._tokens is not None:
                 return await self._tokens.principal_of(token)
         raise Unauthenticated.of("ACC651", "the credential is no API key", hint=HOW_TO_GET_ONE)

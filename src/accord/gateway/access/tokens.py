@@ -7,6 +7,7 @@ ACC660  the token is not accepted
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -69,6 +70,11 @@ class IssuerTokens:
         except (JoseError, ValueError, TypeError):
             raise _refusal("its signature or its form does not hold") from None
         return self._principal(claims)
+
+    def end_of(self, token: str) -> datetime:
+        """When a token ends that was accepted."""
+        claims = msgspec.json.decode(jws.extract_compact(token.encode("ascii")).payload)
+        return datetime.fromtimestamp(claims["exp"], UTC)
 
     def _rules(self) -> jwt.JWTClaimsRegistry:
         return jwt.JWTClaimsRegistry(

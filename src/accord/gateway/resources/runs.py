@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
+from msgspec.structs import replace
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from accord.domain.ids import Digest, RunId, TaskId
@@ -22,7 +23,7 @@ from accord.views import planning
 from accord.views.past import run_at
 from accord.views.planning import is_of, known_of, made_ready, planned
 from accord.views.result import Result, result_of
-from accord.views.runs import ListedRun, RunDocument, RunPage, listed, run_document, run_page
+from accord.views.runs import ListedRun, RunCounts, RunDocument, RunPage, listed, run_document, run_page
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -79,29 +80,43 @@ class NewFork(BaseModel):
 MADE = answers(RunSummary, status=201, located=True)
 
 
+class Sought:
+    """Which runs are sought: each is a parameter of the query."""
+
+    def __init__(
+        self,
+        state: Annotated[list[RunState] | None, Query()] = None,
+        template: Annotated[str | None, Query(max_length=200)] = None,
+        text: Annotated[str | None, Query(max_length=200)] = None,
+        since: Annotated[Moment | None, Query()] = None,
+        parent: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> None:
+        self.query = RunQuery(
+            states=tuple(state or ()),
+            template=template,
+            text=text,
+            since=since,
+            parent=RunId(parent) if parent is not None else None,
+        )
+
+
 @router.get("", responses=answers(RunPage), response_class=Page)
-async def list_runs(  # noqa: PLR0913 - each is a parameter of the query
+async def list_runs(
     node: TheNode,
     principal: Viewer,
-    state: Annotated[list[RunState] | None, Query()] = None,
-    template: Annotated[str | None, Query(max_length=200)] = None,
-    text: Annotated[str | None, Query(max_length=200)] = None,
-    since: Annotated[Moment | None, Query()] = None,
-    parent: Annotated[str | None, Query(max_length=64)] = None,
+    sought: Annotated[Sought, Depends()],
     after: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Document:
     """A page of runs, the newest first."""
-    query = RunQuery(
-        states=tuple(state or ()),
-        template=template,
-        text=text,
-        since=since,
-        parent=RunId(parent) if parent is not None else None,
-        limit=limit,
-        after=RunId(after) if after is not None else None,
-    )
-    return Page(await run_page(node, query))
+    page = replace(sought.query, limit=limit, after=RunId(after) if after is not None else None)
+    return Page(await run_page(node, page))
+
+
+@router.get("/counts", responses=answers(RunCounts), response_class=Document)
+async def count_runs(node: TheNode, principal: Viewer, sought: Annotated[Sought, Depends()]) -> Document:
+    """How many runs there are in each state, of those that are sought."""
+    return Document(RunCounts(await node.count_runs(sought.query)))
 
 
 @router.post("", status_code=201, responses=MADE, response_class=Document)

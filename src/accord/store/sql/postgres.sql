@@ -32,6 +32,9 @@ SELECT
     tasks_total, tasks_done, tasks_failed, parent
 FROM accord.runs WHERE {filters} ORDER BY run DESC LIMIT $1;
 
+-- name: count_runs
+SELECT state, count(*) FROM accord.runs WHERE {filters} GROUP BY state LIMIT $1;
+
 -- name: overdue
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,

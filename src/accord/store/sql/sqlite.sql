@@ -27,6 +27,9 @@ SELECT
     tasks_total, tasks_done, tasks_failed, parent
 FROM runs WHERE {filters} ORDER BY run DESC LIMIT :limit;
 
+-- name: count_runs
+SELECT state, count(*) FROM runs WHERE {filters} GROUP BY state;
+
 -- name: overdue
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,

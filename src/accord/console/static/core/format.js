@@ -1,0 +1,64 @@
+// Times, durations, numbers and names, as people read them.
+
+const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const inYear = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const dated = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
+const counted = new Intl.NumberFormat();
+
+export const number = (value) => counted.format(value);
+
+// "1 run", "12 runs"
+export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+
+// "850 ms", "12.4 s", "3 min 20 s", "2 h 5 min", "4 d 2 h"
+export function duration(ms) {
+  if (ms === null || ms === undefined || Number.isNaN(ms)) return "–";
+  if (ms < SECOND) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
+  if (ms < MINUTE) return `${Math.round(ms / SECOND)} s`;
+  if (ms < HOUR) return two(ms, MINUTE, "min", SECOND, "s");
+  if (ms < DAY) return two(ms, HOUR, "h", MINUTE, "min");
+  return two(ms, DAY, "d", HOUR, "h");
+}
+
+function two(ms, large, largeName, small, smallName) {
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ""}`;
+}
+
+// "just now", "3 min ago", "in 2 h"; a date where it is long ago.
+export function ago(time, now = Date.now()) {
+  const ms = now - new Date(time).getTime();
+  if (Math.abs(ms) < 5 * SECOND) return "just now";
+  if (Math.abs(ms) > 7 * DAY) return day(time, now);
+  const [value, unit] = Math.abs(ms) < MINUTE ? [SECOND, "s"] : Math.abs(ms) < HOUR ? [MINUTE, "min"] : Math.abs(ms) < DAY ? [HOUR, "h"] : [DAY, "d"];
+  const words = `${Math.floor(Math.abs(ms) / value)} ${unit}`;
+  return ms > 0 ? `${words} ago` : `in ${words}`;
+}
+
+const day = (time, now) => (now - new Date(time).getTime() > 300 * DAY ? dated : inYear).format(new Date(time));
+
+// The whole time, for a tooltip.
+export const moment = (time) => whole.format(new Date(time));
+
+export const clock = (time) => inYear.format(new Date(time));
+
+// The end of an id tells it from others at a glance: "…4f2a9c".
+export const short = (id) => (id.length > 12 ? `…${id.slice(-8)}` : id);
+
+// "spiffe://local/agent/scout" is "scout"; another organisation's is "partner/scout".
+export function agentName(id, own = "local") {
+  const match = /^spiffe:\/\/([^/]+)\/agent\/(.+)$/.exec(id);
+  if (!match) return id;
+  return match[1] === own ? match[2] : `${match[1]}/${match[2]}`;
+}
+
+export const words = (name) => name.replaceAll("_", " ");
+
+export function bytes(value) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}

@@ -1,0 +1,146 @@
+// All runs: sought, filtered, followed, and many of them controlled at once.
+
+import { get } from "../core/api.js";
+import { command } from "../core/commands.js";
+import { h } from "../core/dom.js";
+import { count, number, short } from "../core/format.js";
+import { key } from "../core/keys.js";
+import { setQuery } from "../core/router.js";
+import { CONTROLS, RunList, STATES, eachOf } from "../core/runs.js";
+import { may } from "../core/session.js";
+import { Ago, bar, button, empty, failure, link, loading, say, sheet } from "../parts/basic.js";
+import { confirmed } from "../parts/dialog.js";
+import { Filters } from "../parts/filters.js";
+import { badge, mark } from "../parts/state.js";
+import { Table } from "../parts/table.js";
+import { toast, toastFailure } from "../parts/toast.js";
+
+const SINCE = [["1h", "in the last hour"], ["24h", "in the last day"], ["7d", "in the last week"], ["30d", "in the last month"]];
+const HOURS = { h: 1, d: 24 };
+
+export default function Runs(props, self) {
+  let list, asked = "", selected = new Set(), templates = [], counts = null, timer, working = null;
+
+  function look(query) {
+    const wanted = queryOf(query);
+    const text = JSON.stringify(wanted);
+    if (text === asked) return;
+    asked = text;
+    list?.close();
+    selected = new Set();
+    list = new RunList(wanted, () => self.update());
+    countAll();
+  }
+
+  async function countAll() {
+    clearTimeout(timer);
+    const mine = asked;
+    const { state, ...rest } = JSON.parse(mine);
+    const found = await get("/v1/runs/counts", rest).catch(() => null);
+    if (mine !== asked) return;
+    if (found) { counts = found.states; self.update(); }
+    timer = setTimeout(countAll, document.hidden ? 30_000 : 3000);
+  }
+
+  async function act(name) {
+    const { title, done, kind, asks, fits, act } = CONTROLS[name];
+    const chosen = list.runs.filter((run) => selected.has(run.run) && fits(run));
+    if (!chosen.length || working) return;
+    if (asks && !(await confirmed({ title: `${title} ${count(chosen.length, "run")}?`, text: "What is under way is stopped; what the template says is to be undone is undone.", yes: `${title} ${count(chosen.length, "run")}`, kind }))) return;
+    working = { name, done: 0, total: chosen.length };
+    self.update();
+    const failed = await eachOf(chosen, act, (n) => { working.done = n; self.update(); });
+    working = null;
+    if (failed.length < chosen.length) toast(`${done} ${count(chosen.length - failed.length, "run")}`);
+    for (const [run, error] of failed.slice(0, 3)) toastFailure(error, short(run.run));
+    selected = new Set(failed.map(([run]) => run.run));
+    say(`${done} ${count(chosen.length - failed.length, "run")}`);
+    self.update();
+  }
+
+  self.onmount(() => {
+    get("/v1/templates").then((found) => { templates = [...new Set((found.templates ?? found).map((one) => one.name))]; self.update(); }, () => {});
+    const ends = [
+      ...Object.entries({ p: "pause", u: "resume", c: "cancel", y: "retry" }).map(([name, what]) =>
+        key(name, `${CONTROLS[what].title} what is selected`, () => may("control") && act(what))),
+      key("Escape", "Select nothing", () => { selected = new Set(); self.update(); }),
+      ...Object.entries(CONTROLS).map(([name, one]) =>
+        command({ id: `runs-${name}`, title: `${one.title} the selected runs`, icon: one.icon, run: () => act(name), when: () => may("control") && selected.size > 0 })),
+    ];
+    return () => { list?.close(); clearTimeout(timer); asked = null; ends.forEach((end) => end()); };
+  });
+
+  return ({ query }) => {
+    look(query);
+    const { runs } = list;
+    return h("div",
+      sheet("Runs", { under: counts ? underTitle(counts) : " " }),
+      h(Tally, { counts, chosen: query.getAll("state") }),
+      h(Filters, { query, search: "text", placeholder: "Search title, template, id", fields: [
+        { name: "state", title: "State", kind: "many", options: STATES, marked: true },
+        { name: "template", title: "Template", kind: "text", list: templates, placeholder: "name, or name@version" },
+        { name: "since", title: "Started", kind: "one", options: SINCE },
+      ] }),
+      selected.size > 0 && h("div.bulk", { role: "toolbar", "aria-label": "What is selected" },
+        h("strong.num", `${number(selected.size)} selected`),
+        working && h("div.bulk-progress", bar([["running", working.done]], working.total, `${working.done} of ${working.total}`), h("span.num", `${working.done} of ${working.total}`)),
+        may("control") && Object.entries(CONTROLS).map(([name, one]) => {
+          const fitting = runs.filter((run) => selected.has(run.run) && one.fits(run)).length;
+          return button(`${one.title}${fitting && fitting < selected.size ? ` ${fitting}` : ""}`, () => act(name), { key: name, icon: one.icon, kind: one.kind ?? "", small: true, disabled: !fitting || !!working });
+        }),
+        button("Select nothing", () => { selected = new Set(); self.update(); }, { kind: "quiet", small: true })),
+      list.failed && failure(list.failed, () => list.page()),
+      !runs.length && list.busy ? loading(8) : !runs.length && !list.failed ? nothing(query) :
+        h(Table, {
+          label: "Runs", rows: runs, columns: COLUMNS, keyOf: (run) => run.run, hrefOf: (run) => `/runs/${run.run}`, nameOf: titleOf,
+          selected, onselect: may("control") ? (next) => { selected = next; self.update(); } : null,
+          more: list.hasMore ? () => list.page() : null, busy: list.busy,
+        }));
+  };
+}
+
+function queryOf(query) {
+  const since = /^(\d+)([hd])$/.exec(query.get("since") ?? "");
+  const found = { state: query.getAll("state"), template: query.get("template"), text: query.get("text"), parent: query.get("parent") };
+  // To the minute, so that the same filter is the same question.
+  if (since) found.since = new Date(Math.floor(Date.now() / 60_000) * 60_000 - since[1] * HOURS[since[2]] * 3_600_000).toISOString();
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value && value.length));
+}
+
+const titleOf = (run) => run.title || run.template;
+
+function underTitle(counts) {
+  const under = STATES.slice(0, 5).reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+  return `${count(under, "run")} under way, ${count(Object.values(counts).reduce((sum, one) => sum + one, 0), "run")} in all`;
+}
+
+// How many are in each state; each is a filter.
+function Tally() {
+  return ({ counts, chosen }) => h("div.tally", { role: "group", "aria-label": "Runs by state" },
+    STATES.filter((state) => counts?.[state] || chosen.includes(state) || ["running", "completed", "failed"].includes(state)).map((state) => {
+      const on = chosen.includes(state);
+      return h("button.tally-part", { key: state, type: "button", "aria-pressed": String(on), class: `tone-${state}`, onclick: () => setQuery({ state: on ? chosen.filter((one) => one !== state) : [...chosen, state] }) },
+        mark(state), h("span", state.replace("_", " ")), h("strong.num", counts ? number(counts[state] ?? 0) : "–"));
+    }));
+}
+
+const nothing = (query) => [...query.keys()].length
+  ? empty("No run fits", { text: "None is in the journal that fits all of these filters.", icon: "filter", action: button("Clear filters", () => setQuery(Object.fromEntries([...query.keys()].map((name) => [name, undefined])))) })
+  : empty("There are no runs yet", { text: "The first one can be started from the command line: accord run \"…\"", icon: "runs" });
+
+const COLUMNS = [
+  { name: "state", title: "State", width: "8.5rem", draw: (run) => badge(run.state) },
+  { name: "run-title", title: "Run", width: "minmax(10rem, 3fr)", draw: (run) => [
+    link(`/runs/${run.run}`, titleOf(run), { title: run.run }), run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
+  ] },
+  { name: "template", title: "Template", width: "minmax(7rem, 1.4fr)", draw: (run) => h("span.quiet", run.template) },
+  { name: "progress", title: "Tasks", width: "minmax(7rem, 1fr)", draw: (run) => progress(run) },
+  { name: "updated", title: "Last event", width: "6.5rem", end: true, draw: (run) => h(Ago, { time: run.updated_at }) },
+  { name: "started", title: "Started", width: "6.5rem", end: true, draw: (run) => h(Ago, { time: run.started_at }) },
+];
+
+export function progress(run) {
+  const { tasks_total: total, tasks_done: done, tasks_failed: failed } = run;
+  const words = `${done} of ${total} tasks done${failed ? `, ${failed} failed` : ""}`;
+  return h("div.progress", bar([["done", done - failed > 0 ? done - failed : done], ["failed", failed]], total, words), h("span.num", `${number(done)}/${number(total)}`));
+}
