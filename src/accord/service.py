@@ -417,8 +417,8 @@ class Service(Protocol):
         ...
 
     async def impact(self, kid: KeyId, *, since: datetime | None = None) -> Impact:
-        """What rests on an agent's key: the runs in which results were accepted under statements by it (those that it
-        has signed since then), the tasks and runs that depend on them. Every run that is kept is read.
+        """What rests on an agent's key: the runs in which results were accepted under statements by it (since then),
+        the tasks and runs that depend on them. Every run that is kept is read.
 
         Raises NotFound where nobody knows the key.
         """

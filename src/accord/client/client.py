@@ -302,7 +302,7 @@ class Client:
         await self.service().quarantine(AgentId(agent), by="", reason=reason)
 
     async def impact(self, key: str, *, since: datetime | None = None) -> Impact:
-        """What rests on a key, given by its id: runs, tasks and reports; of what it has signed since then."""
+        """What rests on a key, given by its id: runs, tasks and reports; of what was accepted under it since then."""
         return await self.service().impact(KeyId(key), since=since)
 
     async def contain(self, key: str, *, reason: str, since: datetime | None = None) -> Impact:

@@ -272,7 +272,7 @@ def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> N
         if name is not None:
             screen.note(f"  → accord keys rotate {name}", "hint")
         if since is not None:
-            screen.note("What it signed since then is in doubt: accord journal verify RUN says where.")
+            screen.note("What was accepted under it since then is in doubt: accord journal verify RUN says where.")
         return DONE
 
     carry_out(shared, work)

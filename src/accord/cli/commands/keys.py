@@ -128,8 +128,8 @@ def revoke(
     """Accept nothing more under an agent's key, at once and in every process.
 
     A name means its newest key, and those before it that are still accepted; where one before was revoked and the
-    newest is good, say which one by its id. What was accepted before stays. With --at, what was signed since then is
-    in doubt: `accord journal verify RUN` says so.
+    newest is good, say which one by its id. What was accepted before stays. With --at, what was accepted since then
+    is in doubt: `accord journal verify RUN` says so.
 
     **Examples**
 
@@ -155,7 +155,10 @@ def impact(
     since: Annotated[
         str | None,
         typer.Option(
-            "--since", metavar="TIME", help="Only what it has signed since then: 2h, 3d, or a time.", show_default=False
+            "--since",
+            metavar="TIME",
+            help="Only what was accepted under it since then: 2h, 3d, or a time.",
+            show_default=False,
         ),
     ] = None,
     quarantine: Annotated[bool, typer.Option("--quarantine", help="Hold its agent, and all that rests on it.")] = False,

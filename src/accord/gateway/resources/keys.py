@@ -98,7 +98,7 @@ async def show_impact(
     kid: Annotated[str, Path(max_length=100)],
     node: TheNode,
     principal: Viewer,
-    since: Annotated[Moment | None, Query(description="Only what it has signed since then.")] = None,
+    since: Annotated[Moment | None, Query(description="Only what was accepted under it since then.")] = None,
 ) -> Document:
     """What rests on a key: runs with results under statements by it, and what depends on them."""
     return Document(await node.impact(KeyId(kid), since=since))
