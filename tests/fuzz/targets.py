@@ -29,7 +29,7 @@ from accord.domain.signature import PublicKey, parse_statement
 from accord.errors import AccordError, BadInput
 from accord.evidence.examine import examine
 from accord.nats.delivery import message_of as of_nats
-from accord.policy.cedar import checked
+from accord.policy.cedar import checked, decide_by
 from accord.policy.source import PolicyFile, PolicySource
 from accord.ports import Record
 from accord.postgres.address import store_address
@@ -73,7 +73,7 @@ def _payloads(data: bytes) -> None:
 
 def _bundle(data: bytes) -> None:
     """Findings are told, not raised."""
-    BadInput.raise_if(examine(BytesIO(data), None).problems)
+    BadInput.raise_if(examine(BytesIO(data), None, decide_by).problems)
 
 
 def _jwk(data: bytes) -> None:

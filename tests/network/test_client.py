@@ -21,7 +21,7 @@ from accord.domain.document import Document
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.message import Message
 from accord.domain.news import Happened
-from accord.engine.gate import Suspect
+from accord.engine.verdicts import Suspect
 from accord.errors import (
     BadInput,
     ContractViolation,

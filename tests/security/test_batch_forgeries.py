@@ -13,7 +13,7 @@ import pytest
 from accord.bus.memory import MemoryDelivery
 from accord.domain.message import Message, encode_claims
 from accord.domain.signature import _to_base64url, attach, signing_input
-from accord.engine.gate import Authentic
+from accord.engine.verdicts import Authentic
 from accord.statements import Draft, Signer
 
 SIGNATURE, PLACE, HASH = 64, 4, 32

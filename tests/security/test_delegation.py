@@ -27,8 +27,8 @@ from accord.domain.ids import KeyId
 from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims, payload_ref
 from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
 from accord.engine.enrolment import Terms
-from accord.engine.gate import Authentic
 from accord.engine.rounds import Delegation
+from accord.engine.verdicts import Authentic
 from accord.errors import KeysUnavailable, MessageRefused
 from accord.gateway.agents import AgentSockets
 from accord.keys.private import PrivateKey

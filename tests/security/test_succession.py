@@ -22,6 +22,7 @@ from accord.engine.streams import SystemStream
 from accord.errors import MessageRefused
 from accord.evidence.examine import examine
 from accord.keys.private import PrivateKey
+from accord.policy.cedar import decide_by
 from accord.ports import ORCHESTRATORS_SUBJECT, Bare
 from accord.sdk import Agent
 from accord.sdk.intake import NOTICES, Intake, Refusal
@@ -245,8 +246,12 @@ async def test_a_bundle_holds_for_who_has_the_first_key_before_and_after(stage: 
         await node.rotate_key("orchestrator", timedelta(), by="test")
     async with await node_on(stage.ports) as node:
         third, last = node.parts.identity.key.kid, await export(node)
-    assert [examine(BytesIO(one), {first}).problems for one in (before, after, last)] == [(), (), ()]
-    assert [examine(BytesIO(one), {first}).key for one in (before, after, last)] == [first, second.kid, third]
-    assert examine(BytesIO(last), {second.kid}).ok
-    assert not examine(BytesIO(before), {second.kid}).ok  # nobody vouches for the key before
-    assert not examine(BytesIO(last), {STRANGER.public.kid}).ok
+    assert [examine(BytesIO(one), {first}, decide_by).problems for one in (before, after, last)] == [(), (), ()]
+    assert [examine(BytesIO(one), {first}, decide_by).key for one in (before, after, last)] == [
+        first,
+        second.kid,
+        third,
+    ]
+    assert examine(BytesIO(last), {second.kid}, decide_by).ok
+    assert not examine(BytesIO(before), {second.kid}, decide_by).ok  # nobody vouches for the key before
+    assert not examine(BytesIO(last), {STRANGER.public.kid}, decide_by).ok

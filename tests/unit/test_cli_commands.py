@@ -18,7 +18,7 @@ import pytest
 from accord.app import open_node
 from accord.cli import main
 from accord.domain.message import Message
-from accord.engine.gate import Suspect
+from accord.engine.verdicts import Suspect
 from accord.errors import Problem
 from accord.settings import Settings
 

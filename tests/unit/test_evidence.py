@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accord.domain.agent import agent_id
 from accord.domain.ids import AgentId, KeyId, RunId, StreamId
 from accord.domain.lineage import seal_claims
 from accord.domain.system import POLICIES, REGISTRY
@@ -24,11 +25,12 @@ from accord.errors import BadInput
 from accord.evidence.container import BLOCK, END, header
 from accord.evidence.examine import Report, examine
 from accord.evidence.manifest import CHECKPOINT, KEYS, MANIFEST, SEAL, STATEMENT, Ending, Manifest, Proven, event_name
+from accord.policy.cedar import decide_by
 from accord.policy.live import open_policy
 from accord.sdk import Agent
 from accord.service import Fork, Payloads
 from accord.testing.bundles import Entries, Liar, Streams, bundle_of, entries_of
-from accord.testing.stage import ScriptedAgent, Stage
+from accord.testing.stage import QUIET, ScriptedAgent, Stage
 from accord.views.proof import proof_of
 
 TASKS = {
@@ -85,7 +87,9 @@ class Made(NamedTuple):
     run: RunId
 
     def report(self, data: bytes | None = None, trusted: set[KeyId] | None = None) -> Report:
-        return examine(BytesIO(self.data if data is None else data), {self.key} if trusted is None else trusted)
+        return examine(
+            BytesIO(self.data if data is None else data), {self.key} if trusted is None else trusted, decide_by
+        )
 
     def findings(self, data: bytes) -> list[tuple[str, str | None, str]]:
         """What is found, also where nothing at all can be read."""
@@ -448,6 +452,7 @@ LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
     "another agent": ("ACC541", at_event("attempt.assigned", lambda one: changed(one, agent="spiffe://local/agent/x"))),
     "another lease": ("ACC541", at_event("attempt.assigned", lambda one: changed(one, lease="run_x.y"))),
     "another contract": ("ACC847", at_event("attempt.assigned", lambda one: changed(one, contract="0" * 64))),
+    "another payload": ("ACC845", at_event("attempt.assigned", lambda one: changed(one, payload="0" * 64))),
     "another capability":
     ("ACC541", at_event("attempt.assigned", lambda one: changed(one, capability="test.work@1.1.0"))),
     "statements exchanged": ("ACC541", swapped_statements),
@@ -583,6 +588,49 @@ async def test_the_policies_that_have_decided_are_in_it(tmp_path: Path) -> None:
         lies = (decided_by(by=["another"]), decided_by(by=[]), decided_by(digest="0" * 64), never_adopted)
         for lie in lies:
             assert "ACC851" in [code for code, _, _ in made.findings(await liar.remade(made.data, lie))]
+
+
+TAGGED = """
+@id("audited") permit (principal is Agent, action, resource) when { principal.tags.contains("audited") };
+@id("no-names") forbid (principal, action == Action::"see", resource) when { context.labels.contains("personal") };
+@id("people") permit (principal is Principal, action, resource);
+"""
+
+
+async def test_each_decision_of_a_policy_is_taken_again(tmp_path: Path) -> None:
+    file = tmp_path / "p.cedar"
+    file.write_text(TAGGED)
+    tasks = {
+        "one": {"uses": "test.work@^1", "with": {"number": 1}, "labels": ["personal"]},
+        "two": {"uses": "test.work@^1", "needs": ["one"], "with": {"number": 2}, "context": "upstream"},
+    }
+    tuning = msgspec.structs.replace(QUIET, agent_tags={agent_id("local", "worker"): frozenset(("audited",))})
+    async with Stage.open(tuning, policy=await open_policy(file)) as stage:
+        worker = await stage.enlist(working())
+        run = (await stage.start(tasks, {"number": 3})).id
+        for _ in range(2):
+            assignment = await worker.assigned()
+            await worker.answer(assignment, {"number": assignment.input["number"]})
+        assert (await stage.run(run)).phase == "completed"
+        made = Made(await export(stage, run), stage.parts.identity.key.kid, run)
+        assert made.report().problems == ()
+        liar = Liar(stage.keys, stage.parts.identity.key)
+
+        async def found(number: int, change: Callable[[Any], dict[str, Any]]) -> list[tuple[str, str]]:
+            def forged(one: bytes) -> bytes:
+                return changed(one, **change(msgspec.json.decode(one)))
+
+            forge = at_event("attempt.assigned", forged, number)
+            data = await liar.remade(made.data, lambda streams, entries: forge(made, streams, entries))
+            return [(code, message.partition(": ")[2]) for code, _, message in made.findings(data)]
+
+        denied = "the policies do not let spiffe://local/agent/worker execute that: no policy permits it"
+        assert ("ACC851", denied) in await found(0, lambda one: {"policy": {**one["policy"], "tags": []}})
+        others = "audited permit it, and the journal says people"
+        assert ("ACC851", others) in await found(0, lambda one: {"policy": {**one["policy"], "by": ["people"]}})
+        uncut = await found(1, lambda one: {"cut": []})
+        assert ("ACC851", "the policies cut tasks.one, and the journal says nothing") in uncut
+        assert ("ACC845", "the agent was sent another payload than follows from the events before") in uncut
 
 
 class Mistaken(Liar):

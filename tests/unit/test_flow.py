@@ -19,7 +19,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.labels import UNLABELLED, Labels, join, may_flow
 from accord.errors import TemplateInvalid, TransitionRefused
 from accord.testing.graphs import graph_of
-from accord.testing.player import Broken, Done, Failed, Player
+from accord.testing.player import Broken, Done, Failed, Player, Verdict
 
 PERSON = {"type": "object", "properties": {"name": {"type": "string"}, "order": {"type": "integer"}}}
 CLOSED = {**PERSON, "additionalProperties": False}
@@ -111,6 +111,35 @@ def test_a_diagnosis_has_seen_what_it_is_about() -> None:
     wants = [attempt.want for attempt in player.run.state(TaskId("a")).attempts]
     assert [want.purpose for want in wants][:2] == ["work", "diagnose"]
     assert set(wants[1].labels) == SECRET
+
+
+UPSTREAM = {"name": reading("input.name"), "a": {"needs": ["name"], "context": "upstream", **reading("input.order")}}
+
+
+def test_what_is_made_of_a_context_has_its_labels_when_it_is_tried_again() -> None:
+    player = played({**UPSTREAM, "a": {**UPSTREAM["a"], "diagnose": False}}, {"a": [Broken("Ann"), Done(1)]})
+    player.play()
+    again = player.run.state(TaskId("a")).attempts[1].want
+    assert again.errors
+    assert set(again.labels) == SECRET, "the errors quote a result that was made of the name"
+
+
+def test_a_diagnosis_has_the_labels_of_the_context_that_the_result_was_made_of() -> None:
+    player = played(UPSTREAM, {"a": [Broken("Ann"), Verdict("repaired", 1)]})
+    wants = [attempt.want for attempt in player.run.state(TaskId("a")).attempts]
+    assert [want.purpose for want in wants] == ["work", "diagnose"]
+    assert set(wants[0].labels) == UNLABELLED
+    assert set(wants[1].labels) == of(player, "a") == SECRET
+
+
+def test_an_attempt_is_told_of_the_errors_of_its_own_option_only() -> None:
+    other = {"uses": "test.other@^1", "with": {"n": "${ input.order }"}}
+    first = {**reading("input.name"), "retry": {"attempts": 2}, "diagnose": False, "fallback": [other]}
+    player = played({"a": first}, {"a": [Failed(retryable=False), Broken("x"), Done(1)]})
+    player.play()
+    wants = [attempt.want for attempt in player.run.state(TaskId("a")).attempts]
+    assert [(want.option, bool(want.errors)) for want in wants] == [(0, False), (1, False), (1, True)]
+    assert [set(want.labels) for want in wants] == [SECRET, UNLABELLED, UNLABELLED]
 
 
 def test_a_fallback_has_the_labels_of_what_it_reads_and_a_value_those_of_all() -> None:

@@ -14,7 +14,7 @@ import pytest
 from accord.domain import command as c
 from accord.domain.event import AttemptRejected
 from accord.domain.ids import TaskId
-from accord.engine.gate import Authentic, Late, News, Suspect
+from accord.engine.verdicts import Authentic, Late, News, Suspect
 from accord.sdk import Agent
 from accord.testing.stage import Assignment, ScriptedAgent, Stage, attempts_of
 

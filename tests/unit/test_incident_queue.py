@@ -15,7 +15,7 @@ from accord.domain.message import Message
 from accord.domain.system import AgentQuarantined, AgentTakenOut, IncidentRecorded, IncidentsSuppressed
 from accord.domain.webhook import Webhook
 from accord.engine import incident_queue
-from accord.engine.gate import Suspect
+from accord.engine.verdicts import Suspect
 from accord.errors import BadInput, NotFound, Problem, TransitionRefused
 from accord.sdk import Agent
 from accord.testing.stage import NOON, Stage, node_on

@@ -11,8 +11,8 @@ from accord.domain.document import INLINE_BYTES
 from accord.domain.ids import RunId
 from accord.domain.message import Message
 from accord.domain.system import INCIDENTS, IncidentRecorded, IncidentsSuppressed
-from accord.engine.gate import Suspect
 from accord.engine.incidents import EVIDENCE_MAX_BYTES, FULL_PER_MINUTE
+from accord.engine.verdicts import Suspect
 from accord.errors import Problem, StoreUnavailable
 from accord.testing.stage import Stage, node_on
 

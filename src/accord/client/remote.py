@@ -37,6 +37,7 @@ from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.errors import NotFound, StoreCorrupt, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import (
+    Barred,
     Fork,
     Invitation,
     KnownAgent,
@@ -169,7 +170,7 @@ class Remote:
             "limit": min(PAGE, query.limit),
         }
         page = await self._connection.get("/v1/approvals", ApprovalPage, parameters)
-        return OpenApprovals(tuple(map(open_approval, page.approvals)), page.next)
+        return OpenApprovals(tuple(map(open_approval, page.approvals)), page.next, page.damaged)
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
         """Those of these runs that no process works on."""
@@ -178,6 +179,10 @@ class Remote:
             asked = {"run": list(runs[begin : begin + ASKED_AT_ONCE])}
             found += await self._connection.get("/v1/runs/left", list[ListedRun], asked)
         return {run.run: run.left_at for run in found}
+
+    async def barred(self, run: Run) -> list[Barred]:
+        """Tasks that the policy lets nobody do."""
+        return await self._connection.get(f"{_at(run.id)}/barred", list[Barred])
 
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run."""

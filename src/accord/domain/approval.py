@@ -66,6 +66,8 @@ class OpenApprovals(msgspec.Struct, frozen=True):
     approvals: tuple[OpenApproval, ...]
     next: str | None
     """Where the next page begins; None where there is none."""
+    damaged: tuple[RunId, ...] = ()
+    """Runs of which nobody can tell what they ask: their histories do not hold."""
 
 
 def may_ask(graph: Graph) -> bool:

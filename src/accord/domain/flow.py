@@ -7,7 +7,7 @@ completes. Whether a task was done at all may tell something as well (`when`); t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from accord.domain import event as e
 from accord.domain.expression import Binding, Reference
@@ -24,14 +24,16 @@ def want_labels(run: Run, event: e.AttemptWanted) -> tuple[str, ...]:
     """Of what an attempt is to be given: its input, and what was wrong with the results before it."""
     state = run.state(event.task)
     if event.purpose == "diagnose":
-        return told(with_level(join(_given(state), _raised(state))))
+        return told(with_level(join(_given(run, event.task), _raised(state))))
     undone = undone_id(event.task)
     if undone is None:
         found = binding_labels(run, event.task, _work(run, event.task).options[event.option].binding)
     else:
         compensate = run.graph.task(event.task).compensate
         found = NOTHING if compensate is None else binding_labels(run, undone, compensate.binding)
-    return told(with_level(join(found, _raised(state)) if event.errors else found))
+    if event.errors:  # what was wrong with results is told in words of these, and they were made of all that was seen
+        found = join(found, _given(run, event.task, event.option), _raised(state))
+    return told(with_level(found))
 
 
 def result_labels(run: Run, event: e.TaskCompleted) -> tuple[str, ...]:
@@ -44,7 +46,7 @@ def made_labels(run: Run, task: TaskId, attempt: int | None, of_subrun: Iterable
     """Of what a task has made, by this attempt where one has made it; before anything is taken away."""
     spec, state = run.graph.task(task), run.state(task)
     if undone_id(task) is not None:
-        return with_level(join(_given(state), _raised(state)))
+        return with_level(join(_given(run, task), _raised(state)))
     if state.items is not None:
         found = _of_items(run, task, spec)
     elif isinstance(spec.action, Work):
@@ -119,6 +121,17 @@ def context_parts(run: Run, task: TaskId) -> dict[str, Labels]:
     return parts
 
 
+def cut_for(run: Run, task: TaskId, sees: Callable[[Labels], bool]) -> tuple[str, ...]:
+    """The parts of a task's context that an agent may not see, by which labels it sees."""
+    if not run.labelled and sees(UNLABELLED):
+        return ()  # every part is as unlabelled as the next one, however many there are
+    found: list[str] = []
+    for name, labels in context_parts(run, task).items():
+        if not sees(labels) and not is_cut(name, found):
+            found.append(name)
+    return tuple(found)
+
+
 def tasks_before(graph: Graph, node: TaskId) -> list[TaskId]:
     """All tasks that a task depends on, in topological order."""
     found: set[TaskId] = set()
@@ -149,19 +162,24 @@ def _reference_labels(run: Run, task: TaskId | None, reference: Reference) -> La
             return _of_list(run, run.graph.task(task))
         case "task" | "error" if task is not None:
             state = run.state(task)
-            return join(_given(state), _raised(state), state.labels or UNLABELLED)
+            return join(_given(run, task), _raised(state), state.labels or UNLABELLED)
     return NOTHING
 
 
 def _of_work(run: Run, task: TaskId, attempt: Attempt | None) -> Labels:
     """Of what an attempt was given; where a value or a person stands in for one, of all that one could be."""
-    work = _work(run, task)
-    if attempt is None:
-        return join(*(binding_labels(run, task, option.binding) for option in work.options), _given(run.state(task)))
-    if not work.upstream or attempt.want.purpose == "diagnose":
-        return frozenset(attempt.want.labels)
-    seen = (labels for name, labels in context_parts(run, task).items() if not is_cut(name, attempt.cut))
-    return join(attempt.want.labels, *seen)
+    if attempt is not None:
+        return _seen(run, task, attempt)
+    return join(*(binding_labels(run, task, option.binding) for option in _work(run, task).options), _given(run, task))
+
+
+def _seen(run: Run, task: TaskId, attempt: Attempt) -> Labels:
+    """Of all that an attempt was given: its input, and its context but for what was cut."""
+    want = attempt.want
+    if want.purpose == "diagnose" or undone_id(task) is not None or not _work(run, task).upstream:
+        return frozenset(want.labels)
+    shown = (labels for name, labels in context_parts(run, task).items() if not is_cut(name, attempt.cut))
+    return join(want.labels, *shown)
 
 
 def is_cut(name: str, cut: Iterable[str]) -> bool:
@@ -178,9 +196,13 @@ def _of_list(run: Run, spec: Task) -> Labels:
     return NOTHING if spec.for_each is None else binding_labels(run, None, spec.for_each)
 
 
-def _given(state: TaskState) -> Labels:
-    """Of all that the task's agents were given, since it was undone last."""
-    return join(*(attempt.want.labels for attempt in state.current()))
+def _given(run: Run, task: TaskId, option: int | None = None) -> Labels:
+    """Of all that the task's agents were given since it was undone last; where an option is named, only of that and of
+    diagnoses.
+    """
+    attempts = run.state(task).current()
+    asked = (one for one in attempts if option in (None, one.want.option) or one.want.purpose == "diagnose")
+    return join(*(_seen(run, task, one) for one in asked))
 
 
 def _raised(state: TaskState) -> Labels:

@@ -108,13 +108,17 @@ class Decision(msgspec.Struct, frozen=True):
         return f"{'permitted' if self.allowed else 'forbidden'} by {', '.join(self.reasons)}"
 
 
-class Authorization(msgspec.Struct, frozen=True):
+class Authorization(msgspec.Struct, frozen=True, omit_defaults=True):
     """The decision that an attempt rests on, as the journal keeps it."""
 
     digest: Digest
     """The policy set: the blob of this digest."""
     by: tuple[str, ...]
     """The policies that have permitted it, by their `@id`."""
+    tags: tuple[str, ...] = ()
+    """What the operator has said of the agent, in order: no other event tells it."""
+    quarantined: bool = False
+    """Whether the agent was in quarantine."""
 
 
 def run_facts(reference: str, organisation: str, tenant: str) -> RunFacts:

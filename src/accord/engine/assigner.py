@@ -8,13 +8,13 @@ from datetime import timedelta
 
 from accord.domain import command as c
 from accord.domain import event as e
+from accord.domain.assignment import Draftsman
 from accord.domain.ids import Digest, RunId, TaskId, lease_of
 from accord.domain.message import payload_ref
 from accord.domain.progress import work_of
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
-from accord.engine.assignments import Draftsman
-from accord.engine.authority import labels_of
+from accord.domain.wanted import labels_of
 from accord.engine.dispatcher import Proposal
 from accord.engine.lanes import BACKOFF_CAP
 from accord.engine.large import input_problems
@@ -74,6 +74,7 @@ class Assigner:
 
     async def _assign(self, slot: Slot, proposal: Proposal) -> None:
         documents, task, want = self._parts.documents, proposal.task, proposal.want
+        chosen_by = self._parts.authority.policy.source
         data = await documents.data(want.input)
         problems = await self._input_problems(slot.run, proposal)
         if problems:
@@ -81,6 +82,9 @@ class Assigner:
             return
         cut = self._parts.authority.cut(slot.run, task, want, proposal.choice.candidate)
         payload = await self._payload(slot.run, proposal, data, cut)
+        if self._parts.authority.policy.source is not chosen_by:
+            self._parts.dispatcher.offer(slot.run, task)  # other policies are in force by now: somebody is chosen anew
+            return
         number = len(slot.run.state(task).attempts) + 1
         command = self._command(slot.run, proposal, payload, cut)
         await self._parts.ledger.decide(slot, command)
@@ -108,7 +112,7 @@ class Assigner:
         want, candidate = proposal.want, proposal.choice.candidate
         reference = payload_ref(payload)
         now, authority = self._parts.ports.clock.now(), self._parts.authority
-        decision = authority.of_agent("execute", run, candidate.agent, candidate.capability, labels_of(want))
+        granted = authority.authorization("execute", run, candidate.agent, candidate.capability, labels_of(want))
         return c.Assign(
             task=proposal.task,
             purpose=want.purpose,
@@ -122,7 +126,7 @@ class Assigner:
             payload_bytes=len(payload),
             timeout=self._timeout(run, proposal.task, candidate.contract.limits.deadline),
             grounds=proposal.choice.grounds,
-            policy=authority.authorization(decision),
+            policy=granted,
             cut=cut,
         )
 

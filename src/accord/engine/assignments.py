@@ -6,19 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from accord.domain.effects import Reject, Send, Withdraw
-from accord.domain.flow import INPUT, tasks_before
-from accord.domain.graph import node_of, undone_id
 from accord.domain.ids import AgentId, InstanceId, RunId, TaskId
 from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref, statement_id
-from accord.domain.payloads import AckPayload, AssignContext, CancelPayload, RejectPayload, bounded, encode_payload
-from accord.domain.progress import work_of
-from accord.domain.run import Attempt, Run, Want
-from accord.domain.scope import Values, output_of
+from accord.domain.payloads import AckPayload, CancelPayload, RejectPayload, bounded, encode_payload
+from accord.domain.run import Attempt
 from accord.errors import Problem
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
@@ -33,43 +28,6 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     subject: str
     claims: Claims
     payload: bytes
-
-
-class Draftsman:
-    """Makes the payloads of assignments."""
-
-    def __init__(self, values: Values) -> None:
-        self._values = values
-
-    def payload(self, run: Run, task: TaskId, want: Want, input_data: bytes, cut: tuple[str, ...]) -> bytes:
-        """The assignment's payload: the input, byte by byte, and the context without the parts that are cut."""
-        is_work = want.purpose == "work"
-        context = AssignContext(
-            idempotency_key=f"{run.id}/{task}/{run.state(task).epoch}",
-            template=run.started.template,
-            objective=run.started.title,
-            deadline=run.started.deadline_at,
-            upstream=self._upstream(run, task, cut) if is_work else {},
-            errors=want.errors,
-            cut=cut,
-            declassify=run.graph.task(task).declassify if is_work and undone_id(task) is None else None,
-        )
-        return b'{"input":%b,"context":%b}' % (input_data, encode_payload(context))
-
-    def _upstream(self, run: Run, task: TaskId, cut: tuple[str, ...]) -> dict[str, Any]:
-        if not work_of(run, task).upstream:
-            return {}
-        before = [name for name in tasks_before(run.graph, node_of(task)) if f"tasks.{name}" not in cut]
-        outputs = {name: output_of(run, name, self._values) for name in before if run.state(name).phase == "completed"}
-        seen = {} if INPUT in cut else {INPUT: _without(self._values.value(run.started.input), cut)}
-        return {**seen, "tasks": outputs}
-
-
-def _without(value: Any, cut: tuple[str, ...]) -> Any:
-    """The run's input without the members that are cut."""
-    if not cut or not isinstance(value, dict):
-        return value
-    return {name: member for name, member in value.items() if f"{INPUT}.{name}" not in cut}
 
 
 class Secretary:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from accord.domain.access import RIGHTS, ROLES, Principal, Right
-from accord.domain.flow import context_parts, is_cut
-from accord.domain.graph import undone_id
+from accord.domain.flow import cut_for
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.labels import UNLABELLED, Labels
 from accord.domain.policy import (
@@ -27,6 +26,7 @@ from accord.domain.policy import (
 )
 from accord.domain.progress import work_of
 from accord.domain.run import Attempt, Run, Want
+from accord.domain.wanted import actions_for, labels_of
 from accord.engine.holds import Holds
 from accord.engine.peers import Candidate
 from accord.errors import Forbidden
@@ -34,6 +34,10 @@ from accord.ports import Policy
 
 KEPT: Final = 65_536
 """Facts of agents, capabilities and kinds of runs that are remembered each."""
+
+
+Denial: TypeAlias = tuple[AgentAction, Decision]
+"""What an agent may not do, and why."""
 
 
 class Authority:
@@ -71,17 +75,32 @@ class Authority:
         """Why an agent may not be given what is wanted: to execute it, see its input, and declassify its result where
         that is the task; None where it may.
         """
+        denial = self.denials(run, task, want)
+
+        def why(candidate: Candidate) -> str | None:
+            denied = denial(candidate.agent, candidate.capability)
+            if denied is None:
+                return None
+            action, decision = denied
+            return decision.words() if action == "execute" else f"{action}: {decision.words()}"
+
+        return why
+
+    def denials(self, run: Run, task: TaskId, want: Want) -> Callable[[AgentId, str], Denial | None]:
+        """The first decision that does not let an agent be given what is wanted, by a capability `name@version`; None
+        where it may.
+        """
         facts, labels = self._run(run.started.template, run.started.by), labels_of(want)
         actions = actions_for(run, task, want)
 
-        def why(candidate: Candidate) -> str | None:
+        def denial(agent: AgentId, capability: str) -> Denial | None:
             for action in actions:
-                decision = self.of_agent_in(facts, action, candidate.agent, candidate.capability, labels)
+                decision = self.of_agent_in(facts, action, agent, capability, labels)
                 if not decision.allowed:
-                    return decision.words() if action == "execute" else f"{action}: {decision.words()}"
+                    return action, decision
             return None
 
-        return why
+        return denial
 
     def of_attempt(self, run: Run, task: TaskId, attempt: Attempt) -> tuple[AgentAction, Decision]:
         """The first decision that does not let the agent have the attempt, else the one that lets it execute it."""
@@ -97,18 +116,20 @@ class Authority:
         def sees(labels: Labels) -> bool:
             return self.of_agent("see", run, candidate.agent, candidate.capability, labels).allowed
 
-        if not run.labelled and sees(UNLABELLED):
-            return ()  # every part is as unlabelled as the next one, however many there are
-        found: list[str] = []
-        for name, labels in context_parts(run, task).items():
-            if not sees(labels) and not is_cut(name, found):
-                found.append(name)
-        return tuple(found)
+        return cut_for(run, task, sees)
 
-    def authorization(self, decision: Decision) -> Authorization | None:
-        """What the journal keeps of a decision; None where it rests on what ships with Accord."""
+    def authorization(
+        self, action: AgentAction, run: Run, agent: AgentId, capability: str, labels: frozenset[str]
+    ) -> Authorization | None:
+        """What the journal keeps of the decision that lets the agent do this; None where it rests on what ships with
+        Accord.
+        """
         source = self.policy.source
-        return None if source.shipped else Authorization(source.digest, decision.reasons)
+        if source.shipped:
+            return None
+        decision = self.of_agent(action, run, agent, capability, labels)
+        tags = tuple(sorted(self._tags.get(agent, ())))
+        return Authorization(source.digest, decision.reasons, tags, self._is_quarantined(agent))
 
     def _is_quarantined(self, agent: AgentId) -> bool:
         return self._holds is not None and agent in self._holds.quarantined
@@ -157,17 +178,6 @@ class Authority:
 def _capability_facts(capability: str) -> CapabilityFacts:
     name, _, version = capability.partition("@")
     return CapabilityFacts(name, version)
-
-
-def labels_of(want: Want) -> frozenset[str]:
-    """The labels of what is wanted to be given."""
-    return frozenset(want.labels) if want.labels else UNLABELLED
-
-
-def actions_for(run: Run, task: TaskId, want: Want) -> tuple[AgentAction, ...]:
-    """What an agent has to be allowed that gets this."""
-    declassifies = want.purpose == "work" and undone_id(task) is None and run.graph.task(task).declassify is not None
-    return ("execute", "see", "declassify") if declassifies else ("execute", "see")
 
 
 def _denial(principal: Principal, right: Right, decision: Decision) -> str:

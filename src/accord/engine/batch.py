@@ -9,8 +9,8 @@ import msgspec
 from accord.domain.ids import RunId
 from accord.domain.run import Run
 from accord.engine.executor import Executor
-from accord.engine.gate import Authentic, Suspect
 from accord.engine.ledger import Ledger, Slot
+from accord.engine.verdicts import Authentic, Suspect
 from accord.errors import Fenced
 from accord.ports import Delivery, Inbox
 

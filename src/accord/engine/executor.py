@@ -12,6 +12,7 @@ import orjson
 
 from accord.domain import command as c
 from accord.domain import effects as f
+from accord.domain.assignment import Draftsman
 from accord.domain.defaults import completed
 from accord.domain.event import Parent
 from accord.domain.flow import subrun_labels
@@ -20,7 +21,7 @@ from accord.domain.labels import told
 from accord.domain.payloads import AckPayload
 from accord.domain.run import Attempt, Run
 from accord.domain.scope import DocumentMissing
-from accord.engine.assignments import Draftsman, Envelope
+from accord.engine.assignments import Envelope
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts

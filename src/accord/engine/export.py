@@ -42,7 +42,7 @@ from accord.evidence.manifest import (
     payload_name,
 )
 from accord.ports import Head, Record
-from accord.service import Payloads
+from accord.service import Look, Payloads
 
 Streams = Mapping[StreamId, list[Record]]
 
@@ -68,8 +68,8 @@ class _Found:
             self.runs[event.run] = None
         elif isinstance(event, e.AttemptAssigned):
             self.agents.add(event.agent)
-            if event.policy is not None:
-                self.policies[event.policy.digest] = None
+        if isinstance(event, e.AttemptAssigned | e.TaskDeclassified) and event.policy is not None:
+            self.policies[event.policy.digest] = None
         for _, document in documents_in(event):
             key = document.encrypted.key if document.encrypted is not None else None
             self.documents.setdefault((document.sha256, key), document)
@@ -78,10 +78,11 @@ class _Found:
 class Export:
     """Makes the bundle of one run."""
 
-    def __init__(self, parts: Parts, run: RunId, payloads: Payloads) -> None:
+    def __init__(self, parts: Parts, run: RunId, payloads: Payloads, look: Look | None = None) -> None:
         self._parts = parts
         self._run = run
         self._payloads: Payloads = payloads
+        self._look = look
         self._absent: set[str] = set()
         self._blobs: dict[str, Document] = {}
         """By the names of their entries: what is read when it is written."""
@@ -97,7 +98,7 @@ class Export:
         entries[CHECKPOINT] = msgspec.json.encode(proven)
         if seal is not None:
             entries[SEAL] = seal
-        entries |= await self._documents(found, streams[REGISTRY])
+        entries |= await self._documents(found, streams.get(REGISTRY, ()))
         await self._find_payloads(found)
         entries |= {event_name(one.stream, one.sequence): one.data for records in streams.values() for one in records}
         self._absent |= found.runs.keys() - streams.keys()
@@ -151,6 +152,9 @@ class Export:
             if StreamId(self._run) not in streams:
                 raise unknown_run(self._run)
             named = {StreamId(run) for run in _found(streams).runs}
+            for one in sorted(named - wanted):
+                if self._look is not None:
+                    await self._look(RunId(one))
             if named <= wanted:
                 return streams, Proven(checkpoint=checkpoint, streams=tuple(proofs[one] for one in streams))
             wanted |= named

@@ -27,9 +27,9 @@ from accord.domain.system import (
 from accord.engine.breakers import FAULTS
 from accord.engine.data_keys import DataKeys
 from accord.engine.documents import Documents
-from accord.engine.gate import Suspect
 from accord.engine.incident_queue import IncidentQueue
 from accord.engine.streams import SystemStream
+from accord.engine.verdicts import Suspect
 from accord.errors import BadInput, Place, Problem
 from accord.ports import Clock, Journal
 from accord.service import TakenOut

@@ -21,9 +21,9 @@ from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Message, decode_cla
 from accord.domain.payloads import HoldingsPayload, decode_payload, encode_payload
 from accord.domain.signature import PublicKey, parse_statement
 from accord.engine.commons import TICK, Neighbour
-from accord.engine.gate import CODES, Suspect, refused
 from accord.engine.listener import RETRY_CAP, RETRY_FIRST
 from accord.engine.orchestrator import Orchestrator
+from accord.engine.verdicts import CODES, Suspect, refused
 from accord.errors import AccordError, MessageRefused, StoreUnavailable
 from accord.ports import ORCHESTRATORS_SUBJECT, Delivery
 from accord.statements import Verifier

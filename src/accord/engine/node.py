@@ -17,7 +17,7 @@ import msgspec
 
 from accord.codec import decode_event, follow
 from accord.domain import command as c
-from accord.domain.access import ApiKey, IssuedApiKey, Role
+from accord.domain.access import ApiKey, IssuedApiKey, Principal, Role
 from accord.domain.agent import agent_of_key
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
@@ -39,6 +39,7 @@ from accord.domain.system import HoldLifted, HoldPlaced, RunDoubted, Scope
 from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
+from accord.engine.barred import barred
 from accord.engine.compromise import Compromise
 from accord.engine.controls import Controls
 from accord.engine.enrolment import Terms
@@ -65,10 +66,12 @@ from accord.errors import (
 )
 from accord.ports import Head, Record, RunQuery, RunState, RunSummary, Sighting
 from accord.service import (
+    Barred,
     Fork,
     Invitation,
     KnownAgent,
     KnownKey,
+    Look,
     MadeCheckpoint,
     Payloads,
     ProvenRun,
@@ -109,7 +112,9 @@ class Node:
         self._post = Post(parts, self._rounds.letters, self._rounds.neighbourhood.tell_moved)
         self._starts = Starts(self.orchestrator, self._post)
         self._controls = Controls(self.orchestrator, self._post)
-        self._approvals = Approvals(parts.ports.journal, parts.ledger, parts.library, parts.template_stream)
+        self._approvals = Approvals(
+            parts.ports.journal, parts.ledger, parts.library, parts.template_stream, parts.permission
+        )
         self._compromise = Compromise(parts, self._controls)
         self._rounds.also.append(Quarantine(parts, self.quarantine).watch)
         self._erasure = Erasure(parts, self._controls)
@@ -221,9 +226,13 @@ class Node:
         """How many runs there are of a query in each state."""
         return await self.parts.ports.journal.count_runs(query)
 
-    async def approvals(self, query: ApprovalQuery) -> OpenApprovals:
-        """A page of what runs ask."""
-        return await self._approvals.listed(query)
+    async def approvals(self, query: ApprovalQuery, who: Principal | None = None) -> OpenApprovals:
+        """A page of what runs ask; where it is said who asks, of those that they may look at."""
+        return await self._approvals.listed(query, who)
+
+    async def barred(self, run: Run) -> list[Barred]:
+        """Tasks that the policy lets nobody do."""
+        return barred(run, self.parts.registry, self.parts.authority)
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
         """Those of these runs that no process works on."""
@@ -287,12 +296,12 @@ class Node:
 
     # -- evidence ------------------------------------------------------------------------------------------------
 
-    async def export(self, run: RunId, payloads: Payloads = "all") -> AsyncIterator[bytes]:
-        """The bundle of a run."""
+    async def export(self, run: RunId, payloads: Payloads = "all", look: Look | None = None) -> AsyncIterator[bytes]:
+        """The bundle of a run; raises what `look` raises of the other runs that are in it."""
         follow(await self.records(run), Head())
         state = await self.run(run)
         seal = (await self.seal(run)).statement.encode() if _is_sealed(state) else None
-        async for chunk in Export(self.parts, run, payloads).chunks(seal):
+        async for chunk in Export(self.parts, run, payloads, look).chunks(seal):
             yield chunk
 
     async def checkpoints(self, *, after: int = 0, limit: int | None = None) -> list[MadeCheckpoint]:

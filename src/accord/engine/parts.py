@@ -29,7 +29,7 @@ from accord.engine.doubts import Doubts
 from accord.engine.enrolment import Enrolment
 from accord.engine.feed import Feed
 from accord.engine.figures import Figures
-from accord.engine.gate import Gate, Suspect
+from accord.engine.gate import Gate
 from accord.engine.holds import Holds
 from accord.engine.incidents import Incidents
 from accord.engine.large import Large
@@ -45,6 +45,7 @@ from accord.engine.sessions import Sessions
 from accord.engine.streams import SystemStream
 from accord.engine.successions import Successions
 from accord.engine.timers import Timers
+from accord.engine.verdicts import Suspect
 from accord.engine.verification import Verification
 from accord.engine.webhooks import Webhooks
 from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, KeyWrapper, Policy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from accord.codec import decode_event
@@ -11,9 +12,11 @@ from accord.domain.flow import all_labels
 from accord.domain.ids import RunId, StreamId
 from accord.domain.labels import UNLABELLED, Labels
 from accord.domain.policy import RunFacts, TemplateFacts
+from accord.domain.state import Run
 from accord.engine.authority import Authority
 from accord.engine.ledger import Ledger
 from accord.ports import Journal
+from accord.service import Look
 
 KEPT: Final = 4096
 """Runs whose facts are remembered, which never change, and those whose labels are, until an event comes to them."""
@@ -42,6 +45,17 @@ class Permission:
             self._authority.require(principal, right, facts, await self._labels_of(run))
         else:
             self._authority.require(principal, right)
+
+    def looking(self, principal: Principal) -> Look:
+        """Asks of runs whether the principal may look at them. Raises Forbidden (ACC654)."""
+        return partial(self.require, principal, "look")
+
+    def may_look(self, principal: Principal, run: Run) -> bool:
+        """Whether the principal may look at a run that is at hand."""
+        started = run.started
+        labels = UNLABELLED if self._authority.policy.source.shipped else all_labels(run)
+        facts = self._authority.run_of(started.template, started.by)
+        return self._authority.of_principal(principal, "look", facts, labels).allowed
 
     def require_template(self, principal: Principal, right: Right, name: str, version: str) -> None:
         """Nothing where the principal may run, or publish, the template. Raises Forbidden (ACC654)."""

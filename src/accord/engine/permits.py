@@ -16,10 +16,11 @@ from accord.domain.signature import parse_statement
 from accord.domain.state import Attempt
 from accord.engine.data_keys import DataKeys, too_large_to_encrypt
 from accord.engine.documents import Documents
-from accord.engine.gate import Gate, Suspect
+from accord.engine.gate import Gate
 from accord.engine.large import Large, maker_of
 from accord.engine.ledger import Ledger
 from accord.engine.registry import Registry
+from accord.engine.verdicts import Suspect
 from accord.errors import ContractViolation, MessageRefused, NotFound, Unauthenticated
 from accord.ports import Bare, BlobStore
 

@@ -19,10 +19,10 @@ from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_pay
 from accord.domain.signature import parse_statement
 from accord.engine.batch import Arrival, Batch
 from accord.engine.executor import Executor
-from accord.engine.gate import REFUSALS, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
+from accord.engine.verdicts import REFUSALS, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
 from accord.errors import (
     AccordError,
     Fenced,

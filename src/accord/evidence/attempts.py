@@ -14,7 +14,6 @@ from accord.errors import AccordError
 from accord.evidence.documents import Documents, violations
 from accord.evidence.keyring import Keyring
 from accord.evidence.opening import Opened
-from accord.evidence.policies import Policies
 
 Answered = e.AttemptSucceeded | e.AttemptRejected | e.AttemptFailed
 
@@ -22,11 +21,10 @@ Answered = e.AttemptSucceeded | e.AttemptRejected | e.AttemptFailed
 class Attempts:
     """What is found of the attempts of one run, event by event."""
 
-    def __init__(self, bundle: Opened, keyring: Keyring, documents: Documents, policies: Policies, run: RunId) -> None:
+    def __init__(self, bundle: Opened, keyring: Keyring, documents: Documents, run: RunId) -> None:
         self._bundle = bundle
         self._keyring = keyring
         self._documents = documents
-        self._policies = policies
         self._run = run
         self._assigned: dict[tuple[TaskId, int], e.AttemptAssigned] = {}
         self.statements = 0
@@ -44,8 +42,6 @@ class Attempts:
             elif not self._keyring.offers(event.agent, event.contract):
                 text = f"{event.agent} has signed no card that offers {event.capability}"
                 self._bundle.wrong("ACC541", text, name, "/agent")
-            if event.policy is not None:
-                self._policies.check(event.policy, name)
         elif isinstance(event, Answered):
             self._take_answer(event, name)
 

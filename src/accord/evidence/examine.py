@@ -9,13 +9,13 @@ ACC841  an entry is not the one that the manifest names, or cannot be read
 ACC842  an entry is missing, is there twice, is at another place, or is not named in the manifest
 ACC843  no trusted key has signed it
 ACC844  the events of a stream do not add up to its head
-ACC845  an event cannot follow, or says of an output what does not follow from the events before
+ACC845  an event cannot follow, or says of a payload what does not follow from the events before
 ACC846  the checkpoint does not hold, or does not have the end of a stream
 ACC847  what events name is not in the bundle
 ACC848  a statement was accepted at a time at which it was not valid, or its key was not
 ACC849  a result was accepted that breaks its contract
 ACC850  two runs say different things of each other
-ACC851  a decision rests on a policy that was not in force, or that the set does not have
+ACC851  a decision rests on policies that were not in force, or that decide otherwise
 ACC856  this is no bundle
 """
 
@@ -38,7 +38,7 @@ from accord.evidence.documents import Documents
 from accord.evidence.keyring import Keyring
 from accord.evidence.manifest import MANIFEST, SEAL, event_name
 from accord.evidence.opening import Opened, opened
-from accord.evidence.policies import Policies
+from accord.evidence.policies import Policies, ReadPolicies
 from accord.evidence.runs import Replayed, kept_for_forks
 from accord.evidence.streams import check_anchors, streams_of
 from accord.ports import Record
@@ -69,8 +69,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def examine(file: BinaryIO, trusted: Collection[KeyId] | None) -> Report:
-    """Check everything in a bundle. `trusted` are the keys to believe; None: whichever the bundle itself says.
+def examine(file: BinaryIO, trusted: Collection[KeyId] | None, read: ReadPolicies) -> Report:
+    """Check everything in a bundle. `trusted` are the keys to believe; None: whichever the bundle itself says. `read`
+    reads the policy sets in it, whose decisions are taken again.
 
     Raises BadInput (ACC856) where it has no manifest that can be read.
     """
@@ -78,19 +79,19 @@ def examine(file: BinaryIO, trusted: Collection[KeyId] | None) -> Report:
     looks_in = bundle.authentic and not bundle.cut_off
     streams = streams_of(bundle) if looks_in else {}
     documents = Documents(bundle)
-    replays = _examined(bundle, documents, streams) if looks_in else {}
+    replays = _examined(bundle, documents, streams, read) if looks_in else {}
     return _report(bundle, documents, streams, replays)
 
 
 def _examined(
-    bundle: Opened, documents: Documents, streams: Mapping[StreamId, Sequence[Record]]
+    bundle: Opened, documents: Documents, streams: Mapping[StreamId, Sequence[Record]], read: ReadPolicies
 ) -> dict[RunId, Replayed]:
     """What is in the bundle, once it is known to be what was signed."""
     check_anchors(bundle)
     runs = {RunId(stream): records for stream, records in streams.items() if not stream.startswith("sys:") and records}
     documents.erased |= {run for run, records in runs.items() if any(map(_is_erasure, records))}
     keyring = _keyring(bundle, documents, streams.get(REGISTRY, []))
-    policies = Policies(bundle, documents, streams.get(POLICIES, []))
+    policies = Policies(bundle, documents, streams.get(POLICIES, []), read)
     replays = {run: Replayed(bundle, keyring, documents, policies, records) for run, records in runs.items()}
     kept = kept_for_forks(replays)
     for run, replayed in replays.items():

@@ -5,12 +5,14 @@ compared with what those say.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from accord.codec import decode_event
 from accord.domain import event as e
+from accord.domain.assignment import Draftsman
 from accord.domain.compile import compile_graph
 from accord.domain.diagnosis import Diagnosis
 from accord.domain.document import Document
@@ -42,12 +44,14 @@ class Replayed:
     ) -> None:
         self._bundle = bundle
         self._documents = documents
+        self._policies = policies
         self._values = DocumentValues(documents)
         self.id = RunId(records[0].stream)
-        self.attempts = Attempts(bundle, keyring, documents, policies, self.id)
+        self.attempts = Attempts(bundle, keyring, documents, self.id)
         self.events = list(self._decoded(records))
         self.state: Run | None = None
         self._states: dict[int, Run] = {}
+        self._draftsman = Draftsman(self._values)
 
     def _decoded(self, records: Sequence[Record]) -> Any:
         for record in records:
@@ -120,7 +124,11 @@ class Replayed:
         return True
 
     def _check_outcome(self, run: Run, event: e.Event, name: str) -> None:
-        if isinstance(event, e.RunCompleted):
+        if isinstance(event, e.AttemptAssigned | e.TaskDeclassified):
+            self._policies.take(run, event, name)
+        if isinstance(event, e.AttemptAssigned):
+            self._check_payload(run, event, name)
+        elif isinstance(event, e.RunCompleted):
             self._check_output(run, event, name)
         elif isinstance(event, e.TaskCompleted) and event.attempt is not None:
             attempt = run.attempt(event.task, event.attempt)
@@ -129,6 +137,20 @@ class Replayed:
                 self._bundle.wrong("ACC845", text, name, "/output")
         elif isinstance(event, e.TaskCompleted) and not _needs_no_attempt(run.graph.task(event.task), event):
             self._bundle.wrong("ACC845", f"no attempt has made the output of task {event.task}", name, "/output")
+
+    def _check_payload(self, run: Run, event: e.AttemptAssigned, name: str) -> None:
+        """Whether the agent was sent what follows from the events before: the wanted input, and its context."""
+        attempt = run.attempt(event.task, event.attempt)
+        data = self._documents.data(attempt.want.input) if attempt is not None else None
+        if attempt is None or data is None:
+            return
+        try:
+            made = self._draftsman.payload(run, event.task, attempt.want, data, event.cut)
+        except DocumentMissing:
+            return
+        if (sha256(made).hexdigest(), len(made)) != (event.payload, event.payload_bytes):
+            text = "the agent was sent another payload than follows from the events before"
+            self._bundle.wrong("ACC845", text, name, "/payload")
 
     def _is_output(self, event: e.TaskCompleted, made: Document) -> bool:
         """Whether an attempt made the task's output: as its result, or as what a diagnosis has repaired."""

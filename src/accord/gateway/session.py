@@ -21,8 +21,8 @@ from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, pa
 from accord.domain.message import Claims, Message, decode_claims
 from accord.domain.signature import parse_statement, statement_digest
 from accord.engine.departures import Belongings
-from accord.engine.gate import Suspect
 from accord.engine.parts import Parts
+from accord.engine.verdicts import Suspect
 from accord.errors import AccordError, MessageRefused, Overloaded, Place, Problem
 from accord.ports import (
     REGISTRY_SUBJECT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import msgspec
 from accord.domain.policy import Decision, Request
 from accord.errors import BadInput, Place, Problem
 from accord.policy.requests import cedar_request
-from accord.policy.source import PolicySource, Statement, schema_text
+from accord.policy.source import PolicySource, Statement, schema_text, source_of
 
 KEPT: Final = 65_536
 """Decisions that are remembered; of more, those that were asked for longest ago are forgotten."""
@@ -81,6 +81,15 @@ def checked(source: PolicySource) -> CedarSet:
     rules = [Rule(_name_of(policy), policy, one.place) for one, policy, _ in found if policy]
     BadInput.raise_if([*_nameless(rules), *_invalid(source, rules)])
     return CedarSet(source, rules)
+
+
+def decide_by(document: bytes) -> Callable[[Request], Decision]:
+    """What the set says that this document is: one that was kept as evidence. Raises BadInput."""
+    try:
+        source = source_of(document)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise BadInput.of("ACC671", f"this is no policy set: {error!r}") from error
+    return checked(source).decide
 
 
 def _parsed(statement: Statement) -> tuple[dict[str, Any] | None, Sequence[Problem]]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from accord.domain.access import RIGHTS, Role
 from accord.domain.approval import ApprovalQuery, OpenApproval, OpenApprovals
+from accord.domain.ids import RunId
 from accord.service import Service
 
 
@@ -29,6 +30,8 @@ class ApprovalPage(msgspec.Struct, frozen=True):
     approvals: tuple[ListedApproval, ...]
     next: str | None
     """Behind what the next page begins; None where there is none."""
+    damaged: tuple[RunId, ...] = ()
+    """Runs of which nobody can tell what they ask: their histories do not hold."""
 
 
 def listed_approval(one: OpenApproval) -> ListedApproval:
@@ -36,7 +39,7 @@ def listed_approval(one: OpenApproval) -> ListedApproval:
     run = f"/v1/runs/{quote(one.run, safe='')}"
     return ListedApproval(
         **{name: getattr(one, name) for name in OpenApproval.__struct_fields__},
-        role=RIGHTS["control"][0],
+        role=RIGHTS["approve"][0],
         task_href=f"{run}/tasks/{quote(one.task, safe='')}",
         answer_href=f"{run}/signals",
     )
@@ -49,14 +52,15 @@ def open_approval(one: ListedApproval) -> OpenApproval:
 
 def approval_page(page: OpenApprovals) -> ApprovalPage:
     """A page of open approvals as scripts get it."""
-    return ApprovalPage(tuple(map(listed_approval, page.approvals)), page.next)
+    return ApprovalPage(tuple(map(listed_approval, page.approvals)), page.next, page.damaged)
 
 
 async def full_page(service: Service, query: ApprovalQuery) -> OpenApprovals:
     """A page that is as long as the query says, unless it is the last one."""
     page = await service.approvals(query)
-    found = list(page.approvals)
+    found, damaged = list(page.approvals), list(page.damaged)
     while len(found) < query.limit and page.next is not None:
         page = await service.approvals(replace(query, after=page.next, limit=query.limit - len(found)))
         found += page.approvals
-    return OpenApprovals(tuple(found), page.next)
+        damaged += page.damaged
+    return OpenApprovals(tuple(found), page.next, tuple(damaged))

@@ -11,7 +11,7 @@ from accord.domain.ids import AgentId, KeyId, RunId, TaskId
 from accord.domain.lineage import Lineage, lineage_of, lineage_of_tasks, tokens_of
 from accord.domain.run import Run
 from accord.errors import NotFound
-from accord.service import Service
+from accord.service import Look, Service
 from accord.views.result import value_of
 
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
@@ -29,22 +29,26 @@ class LineageDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Runs that it rests on and that are not there any more."""
 
 
-async def lineage_document(service: Service, run: RunId, pointer: str = "") -> LineageDocument:
+async def lineage_document(
+    service: Service, run: RunId, pointer: str = "", look: Look | None = None
+) -> LineageDocument:
     """What stands behind the value at a JSON pointer of the run's output. Raises NotFound where it has no output, or
-    nothing there.
+    nothing there, and what `look` raises of the other runs.
     """
     state = await service.run(run)
     first = lineage_of(state, pointer)
     await _refuse_nothing(service, state, pointer)
-    return await _with_others(service, state, first)
+    return await _with_others(service, state, first, look)
 
 
-async def task_lineage(service: Service, run: Run, task: TaskId) -> LineageDocument:
-    """What stands behind the output of a task of the run, or of an item of one."""
-    return await _with_others(service, run, lineage_of_tasks(run, [task]))
+async def task_lineage(service: Service, run: Run, task: TaskId, look: Look | None = None) -> LineageDocument:
+    """What stands behind the output of a task of the run, or of an item of one; raises what `look` raises of the other
+    runs.
+    """
+    return await _with_others(service, run, lineage_of_tasks(run, [task]), look)
 
 
-async def _with_others(service: Service, state: Run, first: Lineage) -> LineageDocument:
+async def _with_others(service: Service, state: Run, first: Lineage, look: Look | None) -> LineageDocument:
     """A lineage, and those of the runs that it rests on."""
     found = [first]
     gone: list[RunId] = []
@@ -55,6 +59,8 @@ async def _with_others(service: Service, state: Run, first: Lineage) -> LineageD
         if other in seen:
             continue
         seen.add(other)
+        if look is not None:
+            await look(other)
         try:
             behind = await service.run(other, until=until)
         except NotFound:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
@@ -11,6 +11,7 @@ import msgspec
 
 from accord.domain.ids import KeyId, RunId
 from accord.evidence.examine import Report, examine
+from accord.policy.cedar import decide_by
 from accord.service import Service
 
 SPOOLED_BYTES = 32 << 20
@@ -27,13 +28,17 @@ async def proof_of(service: Service, run: RunId, trusted: Collection[KeyId] | No
     """Verify everything that can be verified of a run. `trusted` are the orchestrator's keys to believe; None: the one
     that the service signs with. Raises StoreCorrupt where the journal itself does not hold.
     """
-    with SpooledTemporaryFile(max_size=SPOOLED_BYTES) as file:
-        async for chunk in service.export(run):
-            file.write(chunk)
-        return await asyncio.to_thread(examine, cast("BinaryIO", file), trusted)
+    return await _examined(service.export(run), trusted)
 
 
-async def run_proof(service: Service, run: RunId) -> RunProof:
-    """The proof of a run, as it is now, as programs get it."""
-    report = await proof_of(service, run)
+async def run_proof(bundle: AsyncIterator[bytes]) -> RunProof:
+    """What the examination of a bundle that is being made gives, as programs get it."""
+    report = await _examined(bundle, None)
     return RunProof(**msgspec.structs.asdict(report), holds=report.ok)
+
+
+async def _examined(bundle: AsyncIterator[bytes], trusted: Collection[KeyId] | None) -> Report:
+    with SpooledTemporaryFile(max_size=SPOOLED_BYTES) as file:
+        async for chunk in bundle:
+            file.write(chunk)
+        return await asyncio.to_thread(examine, cast("BinaryIO", file), trusted, decide_by)

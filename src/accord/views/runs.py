@@ -16,7 +16,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.ports import RunQuery, RunSummary
 from accord.ports import RunState as State
-from accord.service import Service
+from accord.service import Barred, Service
 from accord.views.result import Result, result_of, value_of
 from accord.views.tasks import ListedTask, amount, listed_task
 
@@ -71,6 +71,8 @@ class RunDocument(Result, frozen=True, kw_only=True):
     epoch: int
     waiting: tuple[TaskId, ...]
     """Tasks that wait for somebody, by name."""
+    barred: tuple[Barred, ...] = ()
+    """Tasks that wait because the policy lets no agent do them."""
     left: bool
     left_at: datetime | None
     tasks: tuple[ListedTask, ...]
@@ -156,6 +158,7 @@ async def run_document(service: Service, run: Run, *, sealed: bool = True) -> Ru
         deadline_at=run.deadline_at,
         epoch=run.epoch,
         waiting=tuple(waiting_tasks(run)),
+        barred=tuple(await service.barred(run)),
         left=run.id in left,
         left_at=left.get(run.id),
         tasks=tuple(listed_task(run, name) for name in run.graph.order),

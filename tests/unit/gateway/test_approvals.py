@@ -13,6 +13,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened
 from accord.engine import approvals
 from accord.engine.node import Node
+from accord.errors import StoreCorrupt
 from accord.sdk import Agent, Result
 from accord.settings import Settings
 from accord.templates.reading import read_source
@@ -163,6 +164,23 @@ async def test_a_page_looks_at_so_many_runs_and_reads_of_each_only_what_is_new(
     of_runs = [(stream, after) for stream, after in read if stream.startswith("run_")]
     assert [stream for stream, _ in of_runs] == [runs[3], runs[2]]
     assert all(after > 0 for _, after in of_runs)
+
+
+async def test_a_run_that_is_damaged_is_named_and_hides_no_other(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    await asker.show("viewer")
+    node = asker.gateway.node
+    broken, whole = [await started(node, ASKS) for _ in range(2)]
+    read = node.parts.ledger.read_quickly
+
+    async def damaged(run: RunId) -> Any:
+        if run == broken:
+            raise StoreCorrupt.of("ACC801", "the chain does not hold")
+        return await read(run)
+
+    monkeypatch.setattr(node.parts.ledger, "read_quickly", damaged)
+    page = (await asker.http.get("/v1/approvals")).json()
+    assert page["damaged"] == [broken]
+    assert {one["run"] for one in page["approvals"]} == {whole}
 
 
 async def test_a_process_that_does_not_own_the_runs_answers_the_same(node: Node, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from accord.domain.template import Template
 from accord.errors import NotFound, StoreUnavailable
 from accord.evidence.examine import examine
 from accord.evidence.witness import witnessed
+from accord.policy.cedar import decide_by
 from accord.sdk import Agent
 from accord.views.lineage import lineage_document
 from accord.views.proof import proof_of
@@ -58,7 +59,7 @@ async def test_a_run_proves_itself_to_whoever_asks_the_server(asker: Any, node: 
         there = Remote(connection)
         data = b"".join([chunk async for chunk in there.export(run)])
         assert data == b"".join([chunk async for chunk in node.export(run)])
-        assert examine(BytesIO(data), {node.parts.identity.key.kid}).ok
+        assert examine(BytesIO(data), {node.parts.identity.key.kid}, decide_by).ok
         assert (await proof_of(there, run)).ok
         assert await there.checkpoints() == await node.checkpoints()
         assert await there.checkpoints(after=1) == []
@@ -80,7 +81,7 @@ async def test_the_client_has_it_too(asker: Any, run: RunId) -> None:
     client._connection = Connection("http://127.0.0.1", await asker.key("viewer", "2"), transport=transport)
     async with client:
         data = b"".join([chunk async for chunk in client.export(run, payloads="digests")])
-        assert examine(BytesIO(data), None).ok
+        assert examine(BytesIO(data), None, decide_by).ok
         lineage = await client.lineage(run, "/worked")
         assert lineage.agents == ("spiffe://local/agent/worker",)
 

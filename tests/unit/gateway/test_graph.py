@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from accord.app import host
+from accord.domain.access import Principal
 from accord.gateway.feeds.graph import graph_changes
 from accord.gateway.layouts import Layouts
 from accord.sdk import Agent, Failure
 from accord.templates.reading import read_source
 from accord.views.placing import MOST_BOXES
+
+VIEWER = Principal(name="ann", role="viewer", organisation="local", credential="")
 
 TEMPLATE = """
 accord: template/1
@@ -147,7 +150,7 @@ async def test_a_timeline_comes_in_pages_and_by_group(asker: Any, run: Any) -> N
 async def test_changes_go_on_from_any_event_and_end_with_the_run(asker: Any, run: Any) -> None:
     node = asker.gateway.node
     last = len(await node.records(run.id))
-    told = [one async for one in graph_changes(node, run.id, 3, ["many"])]
+    told = [one async for one in graph_changes(node, VIEWER, run.id, 3, ["many"])]
     assert [one.event for one in told] == ["changes", "end"]
     assert (told[0].id, told[0].value.state, told[1].value.state) == (str(last), "failed", "failed")
     now = {one["task"]: one for one in (await asked(asker, f"/v1/runs/{run.id}/graph"))["states"]}
@@ -173,7 +176,7 @@ async def test_changes_are_told_while_they_happen(asker: Any) -> None:
         digest = await node.publish(source.template, source.data)
         started = await node.start_run(digest, {"words": []})
         states, ended = {}, ""
-        async for one in graph_changes(node, started.id, 0, []):
+        async for one in graph_changes(node, VIEWER, started.id, 0, []):
             if one.event == "end":
                 ended = one.value.state
                 break

@@ -14,11 +14,12 @@ import pytest
 from accord.app import open_node
 from accord.domain.access import Principal
 from accord.domain.command import Pause, Resume
-from accord.domain.ids import RunId
+from accord.domain.ids import RunId, TaskId
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.errors import Forbidden
 from accord.gateway.application import Gateway, create_application
+from accord.gateway.feeds.run import run_changes
 from accord.settings import Settings
 
 POLICIES = """
@@ -80,6 +81,61 @@ async def test_who_may_not_see_what_a_run_holds_may_not_look_at_it(node: Node) -
         assert body["encrypted"]["key"] == secret
         assert (await officer.post("/v1/documents/decrypt", json=body)).json() == {"name": "Ann"}
         assert (await ann.post("/v1/documents/decrypt", json=body)).status_code == 403
+
+
+@pytest.mark.abuse(
+    "ASI03", at="gateway", stride="information disclosure", case="somebody forks a run that they may not look at"
+)
+async def test_who_may_not_look_at_a_run_may_not_fork_it_either(node: Node) -> None:
+    secret = await started(node, labels={"/name": ["personal"]})
+    async with create_application(node) as gateway, await asking(node, gateway, "ann") as ann:
+        refused = await ann.post(f"/v1/runs/{secret}/fork", json={"changes": {"name": "nobody"}})
+        assert (refused.status_code, "nothing-personal" in refused.text) == (403, True)
+    async with create_application(node) as gateway, await asking(node, gateway, "officer") as officer:
+        assert (await officer.post(f"/v1/runs/{secret}/fork", json={})).status_code == 201
+
+
+@pytest.mark.abuse(
+    "ASI03", at="gateway", stride="information disclosure", case="a run is exported with others that may not be seen"
+)
+async def test_a_bundle_and_a_lineage_tell_of_no_run_that_who_asks_may_not_look_at(node: Node) -> None:
+    secret = await started(node, labels={"/name": ["personal"]})
+    inner = {**ASKS, "name": "inner", "tasks": {"ask": {"approval": {"title": "Go on?"}, "labels": ["personal"]}}}
+    await node.publish(msgspec.convert(inner, Template), orjson.dumps(inner))
+    outer = {**ASKS, "name": "outer", "tasks": {"inner": {"workflow": "inner", "with": {"name": "x"}}}}
+    outer["output"] = "${ tasks.inner.output }"
+    digest = await node.publish(msgspec.convert(outer, Template), orjson.dumps(outer))
+    run = (await node.start_run(digest, {"name": "x"}, by="test")).id
+    child = (await node.run(run)).subruns[TaskId("inner")]
+    with node.parts.feed.subscribe(child) as news:
+        while node.parts.ledger.find(child) is None:
+            await news.take()
+    await node.signal(child, {"approved": True}, by="test", task=TaskId("ask"))
+    assert (await node.ended(run)).phase == "completed"
+    async with (
+        create_application(node) as gateway,
+        await asking(node, gateway, "ann") as ann,
+        await asking(node, gateway, "officer") as officer,
+    ):
+        assert (await ann.get(f"/v1/runs/{run}")).status_code == 200
+        for path in ("export", "lineage"):
+            refused = await ann.get(f"/v1/runs/{run}/{path}")
+            assert (refused.status_code, "nothing-personal" in refused.text) == (403, True), path
+            assert (await officer.get(f"/v1/runs/{run}/{path}")).status_code == 200
+        assert (await ann.get("/v1/approvals")).json()["approvals"] == []
+        assert secret in {one["run"] for one in (await officer.get("/v1/approvals")).json()["approvals"]}
+
+
+async def test_a_feed_tells_nothing_more_once_its_watcher_may_look_no_longer(node: Node) -> None:
+    run = await started(node, tasks={"ask": {"signal": {"name": "go"}, "labels": ["personal"]}})
+    ann = Principal(name="ann", role="admin", organisation="local", credential="")
+    changes = run_changes(node, ann, run, 0)
+    assert (await anext(changes)).event == "record"
+    for _ in range(len(await node.records(run)) - 1):
+        await anext(changes)
+    await node.signal(run, 1, by="test", name="go")
+    with pytest.raises(Forbidden):
+        await anext(changes)
 
 
 async def test_labels_of_a_run_that_is_not_in_memory_are_read_once_for_each_event(

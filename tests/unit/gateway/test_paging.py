@@ -12,7 +12,7 @@ from accord.domain.enrolment import Wanted
 from accord.domain.message import Message
 from accord.domain.system import INCIDENTS
 from accord.domain.webhook import Subscription
-from accord.engine.gate import Suspect
+from accord.engine.verdicts import Suspect
 from accord.errors import Problem
 from accord.sdk import Agent
 

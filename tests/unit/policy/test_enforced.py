@@ -13,8 +13,12 @@ import pytest
 
 from accord.domain import event as e
 from accord.domain.ids import RunId
+from accord.domain.run import Run
 from accord.domain.system import POLICIES
+from accord.engine.assigner import Assigner
+from accord.engine.dispatcher import Proposal
 from accord.engine.gate import Gate
+from accord.errors import Problem
 from accord.policy.live import open_policy
 from accord.sdk import Agent
 from accord.testing.stage import Stage, attempts_of
@@ -61,7 +65,9 @@ async def test_who_may_not_is_no_candidate_and_the_journal_says_why(tmp_path: Pa
         assert (await stage.run(run)).phase == "completed"
         [event] = await assigned_events(stage, run.id)
         assert event.agent == second.agent.id
-        assert "1 barred by policy: forbidden by not-first" in event.choice
+        assert event.grounds is not None
+        [passed] = event.grounds.passed
+        assert (passed.why, passed.count, passed.policy) == ("barred", 1, "forbidden by not-first")
         assert event.policy is not None
         assert event.policy.by == ("any",)
         assert event.policy.digest == stage.ports.policy.source.digest
@@ -111,9 +117,38 @@ async def test_an_answer_that_is_not_permitted_any_more_is_an_incident_and_someb
 
 
 async def test_without_the_question_it_would_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Gate, "denial", lambda self, run, attempt: None)
+    monkeypatch.setattr(Gate, "denial", lambda self, run, task, attempt: None)
     with pytest.raises(AssertionError):
         await test_an_answer_that_is_not_permitted_any_more_is_an_incident_and_somebody_else_does_it(tmp_path)
+
+
+@pytest.mark.abuse(
+    "ASI02", at="gate", stride="elevation of privilege", case="the policy changes while an assignment is made"
+)
+async def test_policies_that_change_while_an_assignment_is_made_hold_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "p.cedar"
+    async with ruled(file, ANY) as stage:
+        await stage.enlist(working("first"))
+        looked = Assigner._input_problems
+
+        async def changing(self: Assigner, run: Run, proposal: Proposal) -> tuple[Problem, ...]:
+            monkeypatch.undo()
+            written(file, ANY, NOT_FIRST)
+            await stage.parts.policies.go()
+            return await looked(self, run, proposal)
+
+        monkeypatch.setattr(Assigner, "_input_problems", changing)
+        run = await stage.start(TASK)
+        assert not await assigned_events(stage, run.id)
+        second = await stage.enlist(working("second"))
+        await second.answer(await second.assigned(), 1)
+        assert (await stage.run(run)).phase == "completed"
+        [event] = await assigned_events(stage, run.id)
+        assert event.agent == second.agent.id
+        assert event.policy is not None
+        assert event.policy.digest == stage.ports.policy.source.digest
 
 
 async def test_nobody_may(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

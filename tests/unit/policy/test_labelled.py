@@ -113,6 +113,20 @@ async def test_an_input_that_may_not_be_seen_at_all_is_cut_whole(tmp_path: Path)
         assert shown.context["upstream"] == {"tasks": {}}
 
 
+async def test_an_input_that_has_no_members_is_not_shown_where_a_part_of_it_may_not_be_seen(tmp_path: Path) -> None:
+    async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE) as stage:
+        low = await stage.enlist(working("low", "test.low"))
+        digest = await stage.publish(
+            {"a": task("test.low", context="upstream")},
+            input=True,
+            labels={"/0": ["confidential"]},
+        )
+        await stage.node.start_run(digest, ["Ann", "nothing"])
+        shown = await low.assigned()
+        assert shown.context["cut"] == ["input.0"]
+        assert shown.context["upstream"] == {"tasks": {}}
+
+
 @pytest.mark.abuse(
     "ASI03",
     at="agent",
@@ -127,8 +141,8 @@ async def test_who_may_not_see_the_input_is_no_candidate_and_the_journal_says_so
         await high.answer(await high.assigned(), 1)
         [event] = await events_of(stage, run.id, e.AttemptAssigned)
         assert event.agent == high.id
-        assert "1 barred by policy" in event.choice
-        assert "see: forbidden by low-sees-little" in event.choice
+        [passed] = event.grounds.passed
+        assert (passed.why, passed.count, passed.policy) == ("barred", 1, "see: forbidden by low-sees-little")
 
 
 async def test_what_a_start_says_counts_as_what_the_template_says(tmp_path: Path) -> None:

@@ -51,8 +51,10 @@ def list_approvals(shared: Shared, wanted: Wanted) -> None:
             screen.document(approval_page(page))
         elif page.approvals:
             _show(page, screen)
-        else:
+        elif not page.damaged:
             screen.note("Nothing waits for an answer. What runs do: accord runs list")
+        for run in page.damaged:
+            screen.note(f"nobody can tell what {run} asks: its history does not hold (accord runs show {run})")
         return DONE
 
     carry_out(shared, work)

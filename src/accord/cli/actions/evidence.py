@@ -28,6 +28,7 @@ from accord.errors import AccordError, BadInput, KeyUnusable, Place, StoreCorrup
 from accord.evidence.examine import Report, examine
 from accord.evidence.manifest import Roots
 from accord.evidence.witness import Witnessed, witnessed
+from accord.policy.cedar import decide_by
 from accord.service import MadeCheckpoint, Payloads, ProvenRun, Service
 from accord.views.plain import plain_value
 from accord.views.proof import proof_of
@@ -115,7 +116,7 @@ def _examined(file: Path, trusted: Collection[KeyId]) -> Report:
         hint = "name the orchestrator's key with --trust: `accord keys list` at its home tells it"
         raise BadInput.of("ACC855", "a file proves nothing to whoever trusts no key", hint=hint)
     with file.open("rb") as bundle:
-        return examine(bundle, trusted)
+        return examine(bundle, trusted, decide_by)
 
 
 def trusted_keys(named: Sequence[str]) -> frozenset[KeyId]:

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 from rich.text import Text
 
+from accord.cli.barring import show_barred
 from accord.cli.driving import looked_on, told_when_left
 from accord.cli.errors import DONE, FAILED, usage
 from accord.cli.finding import find_run, read_moment
@@ -32,7 +33,7 @@ from accord.cli.watching import hold_words, how_to_answer
 from accord.domain.approval import waiting_tasks
 from accord.domain.cost import shortest
 from accord.domain.event import RunErased
-from accord.domain.graph import UNDO
+from accord.domain.graph import UNDO, node_of
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
@@ -169,10 +170,15 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
                     screen.document(await task_document(service, run, TaskId(task), at))
                 else:
                     await show_task(service, run, TaskId(task), at, screen)
+                    if at is None:
+                        of_task = (one for one in await service.barred(run) if one.task == node_of(TaskId(task)))
+                        show_barred(run, tuple(of_task), screen)
             elif screen.as_json:
                 screen.document(await run_document(service, run))
             else:
                 _show_run(run, await service.left([run.id]), screen)
+                if at is None:
+                    show_barred(run, await service.barred(run), screen)
                 await _show_outcome(service, run, screen)
                 for hold in held(run, await service.holds()):
                     screen.note(f"held back: {hold_words(hold)}", "yellow")

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final
 
+from accord.domain.access import Principal
 from accord.domain.event import Event
 from accord.domain.ids import RunId
 from accord.domain.news import Happened, News, Progressed
@@ -75,13 +76,22 @@ def _last(events: Sequence[Event], count: int) -> Sequence[Event]:
     return events[-count:] if count < len(events) else events
 
 
-async def graph_changes(node: Node, run: RunId, after: int, opened: Sequence[str]) -> AsyncGenerator[Told]:
+async def _seen(node: Node, who: Principal, run: RunId) -> AsyncIterator[News]:
+    """What happens in the run, as long as they may look at it."""
+    async for news in node.follow(run):
+        await node.parts.permission.require(who, "look", run)
+        yield news
+
+
+async def graph_changes(
+    node: Node, who: Principal, run: RunId, after: int, opened: Sequence[str]
+) -> AsyncGenerator[Told]:
     """`changes`: what has changed after event `after`, and then what changes, each with the last event's number as id.
     `progress`: how far an agent says it is. `end`: the run's state.
 
-    Raises NotFound, StoreCorrupt.
+    Raises NotFound, StoreCorrupt, and Forbidden as soon as they may look at the run no longer.
     """
-    gathered = _Gathered(node.follow(run), after, opened)
+    gathered = _Gathered(_seen(node, who, run), after, opened)
     gathering = asyncio.create_task(gathered.gather())
     try:
         while True:

@@ -213,15 +213,8 @@ class RunSockets(Watchers):
             await node.run(wanted.run)  # raises that there is none
         who = self._who[sid]
         await node.parts.permission.require(who, "look", wanted.run)
-        changes = self._seen_by(who, wanted.run, run_changes(node, wanted.run, wanted.after))
+        changes = run_changes(node, who, wanted.run, wanted.after)
         await self.feed(sid, wanted.run, changes, str(wanted.after))
-
-    async def _seen_by(self, who: Principal, run: RunId, changes: AsyncGenerator[Told]) -> AsyncGenerator[Told]:
-        """The changes, as long as they may look at the run. Raises Forbidden."""
-        async with aclosing(changes):
-            async for told in changes:
-                await self._gateway.node.parts.permission.require(who, "look", run)
-                yield told
 
     async def _unsubscribe(self, sid: str, asked: object) -> None:
         await self.stop(sid, _asked(asked, _Unsubscribe).run)

@@ -28,8 +28,8 @@ async def list_approvals(  # noqa: PLR0913 - each is a parameter of the query
     after: Annotated[str | None, Query(max_length=400, description="The `next` of the page before.")] = None,
     limit: Limit = 50,
 ) -> Page:
-    """A page of approvals, reviews and signals that tasks wait for, those of the newest run first. It may be short, or
-    empty, where another one follows.
+    """A page of approvals, reviews and signals that tasks of runs wait for that who asks may look at, those of the
+    newest run first. It may be short, or empty, where another one follows.
     """
     query = ApprovalQuery(
         kinds=tuple(kind or ()),
@@ -39,4 +39,4 @@ async def list_approvals(  # noqa: PLR0913 - each is a parameter of the query
         limit=limit,
         after=after,
     )
-    return Page(approval_page(await node.approvals(query)))
+    return Page(approval_page(await node.approvals(query, principal)))

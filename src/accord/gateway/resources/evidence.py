@@ -57,9 +57,10 @@ async def export_run(
     payloads: Annotated[Payloads, Query(description="With large payloads, or only their digests.")] = "all",
 ) -> Archive:
     """A run as one file that proves itself: `accord journal verify` examines it, with nothing but the orchestrator's
-    key.
+    key. The runs that did its tasks, and those that it was forked from, are in it: who asks has to be allowed to look
+    at all of them.
     """
-    chunks = node.export(RunId(run), payloads)
+    chunks = node.export(RunId(run), payloads, node.parts.permission.looking(principal))
     first = await anext(chunks)
 
     async def whole() -> AsyncIterator[bytes]:
@@ -82,7 +83,8 @@ async def prove_run(run: Run, node: TheNode, gateway: TheGateway, principal: Vie
     at a time.
     """
     async with gateway.proving:
-        return Document(await run_proof(node, RunId(run)))
+        chunks = node.export(RunId(run), look=node.parts.permission.looking(principal))
+        return Document(await run_proof(chunks))
 
 
 @runs.get("/lineage", responses=answers(LineageDocument), response_class=Document)
@@ -93,7 +95,7 @@ async def show_lineage(
     pointer: Annotated[str, Query(max_length=2000, description="A JSON pointer into the run's output.")] = "",
 ) -> Document:
     """Which agents, keys and inputs stand behind a value of the run's output."""
-    return Document(await lineage_document(node, RunId(run), pointer))
+    return Document(await lineage_document(node, RunId(run), pointer, node.parts.permission.looking(principal)))
 
 
 @router.get("", responses=answers(CheckpointPage), response_class=Page)

@@ -82,7 +82,7 @@ async def watch_graph(  # noqa: PLR0913 - what is asked, and who asks
     state, sequence = await _state(node, RunId(run), None)
     if state.ended and seen >= sequence:
         return Response(status_code=204)
-    return EventStream(gateway, shown, graph_changes(node, RunId(run), seen, open or ()), RunId(run))
+    return EventStream(gateway, shown, graph_changes(node, principal, RunId(run), seen, open or ()), RunId(run))
 
 
 @router.get("/timeline", responses=answers(TimelinePage), response_class=Page)

@@ -69,4 +69,4 @@ async def feed(  # noqa: PLR0913 - what is asked, and who asks
     state = await node.run(RunId(run))
     if state.ended and not await node.records(RunId(run), after=seen, limit=1):
         return Response(status_code=204)
-    return EventStream(gateway, shown, run_changes(node, RunId(run), seen), RunId(run))
+    return EventStream(gateway, shown, run_changes(node, principal, RunId(run), seen), RunId(run))

@@ -18,7 +18,7 @@ from accord.gateway.documents import Document, Page, answers
 from accord.gateway.moments import Moment
 from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
-from accord.service import Fork
+from accord.service import Barred, Fork
 from accord.views import planning
 from accord.views.past import run_at
 from accord.views.planning import is_of, known_of, made_ready, planned
@@ -171,9 +171,18 @@ async def show_result(run: Run, node: TheNode, principal: Viewer) -> Document:
     return Document(await result_of(node, await node.run(RunId(run))))
 
 
+@router.get("/{run}/barred", responses=answers(list[Barred]), response_class=Document)
+async def list_barred(run: Run, node: TheNode, principal: Viewer) -> Document:
+    """The tasks of a run that wait because the policy lets no agent do them, and why: by the policies in force."""
+    return Document(await node.barred(await node.run(RunId(run))))
+
+
 @router.post("/{run}/fork", status_code=201, responses=MADE, response_class=Document)
 async def fork_run(run: Run, asked: NewFork, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
-    """Start a run that shares what this one had done."""
+    """Start a run that shares what this one had done. Who may not look at this one may not either: they could at the
+    new one.
+    """
+    await node.parts.permission.require(principal, "look", RunId(run))
     wanted = Fork(task=TaskId(asked.task) if asked.task is not None else None, at=asked.at, changes=asked.changes)
     fork = await node.fork(RunId(run), wanted, by=principal.name, once=once(principal, key))
     return await _made(node, fork.id)

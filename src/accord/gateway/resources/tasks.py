@@ -75,7 +75,9 @@ async def show_attempt(
 @router.get("/{task}/lineage", responses=answers(LineageDocument), response_class=Document)
 async def show_task_lineage(run: Run, task: Task, node: TheNode, principal: Viewer) -> Document:
     """Which agents, keys and inputs stand behind a task's output."""
-    return Document(await task_lineage(node, await _with(node, run, task), TaskId(task)))
+    return Document(
+        await task_lineage(node, await _with(node, run, task), TaskId(task), node.parts.permission.looking(principal))
+    )
 
 
 async def _with(node: Node, run: str, task: str, at: int | None = None) -> State:
