@@ -200,8 +200,9 @@ async def test_whose_key_has_ended_is_told_so_and_what_to_do(site: Site, tmp_pat
 @pytest.mark.abuse(
     "ASI03", at="gate", stride="information disclosure", case="somebody asks what has become of another's key"
 )
-async def test_what_has_become_of_a_key_is_told_to_nobody_else(site: Site, places: Places) -> None:
-    joined = await places.join(Greeter().agent, site.url, token=await site.token("hello"))
+async def test_what_has_become_of_a_key_is_told_to_nobody_else(site: Site, tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        joined = await Places(tmp_path, stack).join(Greeter().agent, site.url, token=await site.token("hello"))
     (known,) = await site.node.keys(Greeter().agent.id)
     await site.node.revoke_key(known.public.kid, by="test")
     (sockets,), ports = _agent_sockets(site), site.node.parts.ports
