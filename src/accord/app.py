@@ -95,6 +95,8 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
             organisation=settings.organisation,
             key=key,
             owner=process_name(key.kid, os.getpid(), secrets.token_hex(4)),
+            store="sqlite" if settings.store is None else "postgresql",
+            bus="memory" if (address := bus_of(settings)) is None else address.kind,
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
         lifetime = timedelta(seconds=settings.delegated_key_s)

@@ -125,6 +125,23 @@ def with_agents(call: Call, *arguments: str) -> Outcome:
     return call(*arguments, "--agents", "tiny.py")
 
 
+# -- top ---------------------------------------------------------------------------------------------------------
+
+
+def test_top_looks_once_where_nobody_watches(call: Call) -> None:
+    assert "none under way" in call("top").out
+    with_agents(call, "run", "sum.yaml")
+    with_agents(call, "runs", "fork", "last", "--set", "asks=true")
+    seen = call("top", "--json").document
+    assert seen["runs"] == {"running": 1}
+    assert seen["cluster"]["store"] == "sqlite"
+    assert len(seen["cluster"]["partitions"]) == 64
+    assert {one["agent"] for one in seen["agents"]} >= {"spiffe://local/agent/tiny"}
+    shown = call("top", "--by", "name").out
+    assert "running 1" in shown
+    assert "agents known and not present" in shown
+
+
 # -- run and plan ------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from accord.domain.access import ApiKey, IssuedApiKey, Role
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
 from accord.domain.checkpoint import Growth
+from accord.domain.cluster import Cluster
 from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.document import Document
@@ -325,6 +326,12 @@ class Remote:
     async def clear(self, run: RunId, *, by: str, note: str = "") -> None:
         """Rely on a run again."""
         await self._connection.delete(f"/v1/doubts/{quote(run, safe='')}", list[RunDoubted], {"note": note})
+
+    # -- the cluster ---------------------------------------------------------------------------------------------
+
+    async def cluster(self) -> Cluster:
+        """Who works on the server's store, and what waits for them."""
+        return await self._connection.get("/v1/cluster", Cluster)
 
     # -- holds and incidents -------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from accord.domain.agent import agent_of_key
 from accord.domain.approval import ApprovalQuery, OpenApprovals
 from accord.domain.capability import CapabilityRange
 from accord.domain.checkpoint import Checkpoint, Growth
+from accord.domain.cluster import Cluster
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted, lifetime_problems
@@ -40,6 +41,7 @@ from accord.domain.template import Template
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
 from accord.engine.approvals import Approvals
 from accord.engine.barred import barred
+from accord.engine.cluster import cluster_seen
 from accord.engine.compromise import Compromise
 from accord.engine.controls import Controls
 from accord.engine.enrolment import Terms
@@ -476,6 +478,12 @@ class Node:
             raise MessageRefused.of("ACC716", text, hint="accord incidents list tells what was refused") from None
         finally:
             registry.changed.remove(changed.set)
+
+    # -- the cluster ---------------------------------------------------------------------------------------------
+
+    async def cluster(self) -> Cluster:
+        """Who works on the store, and what waits for them."""
+        return await cluster_seen(self.parts)
 
     # -- holds and incidents -------------------------------------------------------------------------------------
 

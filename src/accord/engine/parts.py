@@ -141,6 +141,10 @@ class Identity:
     key: PublicKey
     owner: str
     """Names this process among those that share the store."""
+    store: str = "memory"
+    """The kind of the store, for people."""
+    bus: str = "memory"
+    """The kind of the bus, for people."""
 
 
 class Parts:

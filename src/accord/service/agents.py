@@ -10,6 +10,7 @@ import msgspec
 
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.capability import CapabilityRange
+from accord.domain.cluster import Cluster
 from accord.domain.contract import Contract
 from accord.domain.ids import AgentId
 from accord.domain.labels import Labels
@@ -64,6 +65,10 @@ class Agents(Protocol):
 
     async def agents(self, wanted: CapabilityRange | None = None) -> list[KnownAgent]:
         """All known agents by id, or those whose newest card offers a capability in this range."""
+        ...
+
+    async def cluster(self) -> Cluster:
+        """Who works on the store, and what waits for them, seen from one process."""
         ...
 
     async def sightings(self) -> list[Sighting]:

@@ -32,6 +32,7 @@ from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
 from accord.cli.commands.serve import serve
 from accord.cli.commands.signer import signer
+from accord.cli.commands.top import top
 from accord.cli.commands.verify import verify
 from accord.cli.errors import EXIT_CODES
 from accord.cli.options import Ca, Server, named_ca, named_server
@@ -56,6 +57,7 @@ app.command(rich_help_panel=WORK)(serve)
 app.command(rich_help_panel=WORK)(agent)
 app.command(rich_help_panel=WORK)(signer)
 app.command(rich_help_panel=LOOK)(console)
+app.command(rich_help_panel=LOOK)(top)
 app.command(rich_help_panel=LOOK)(conformance)
 app.command(rich_help_panel=LOOK)(doctor)
 app.command(rich_help_panel=LOOK)(version)
