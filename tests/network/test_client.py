@@ -284,6 +284,8 @@ async def test_a_servers_service_gives_what_the_node_itself_gives(staffed: Site)
         assert await there.contracts() == await here.contracts()
         assert [one.keys for one in await there.agents()] == [one.keys for one in await here.agents()]
         assert await there.holds() == await here.holds()
+        known, seen = await there.cluster(), await here.cluster()
+        assert (known.members, known.runs, known.store) == (seen.members, seen.runs, seen.store)
         news = [one async for one in there.follow(run) if isinstance(one, Happened)]
         assert news[-1].run == await here.run(run)
         assert (await proof_of(there, run)).ok
