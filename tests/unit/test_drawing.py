@@ -86,7 +86,7 @@ def test_the_engine_gives_boxes_apart_and_edges_from_border_to_border() -> None:
     request = asked(graph, sizes)
     placement = placed(graph, sizes, graphlay.layout(request["graph"], options=request["options"]).raw)
     assert apart(placement)
-    assert placement.boxes[TaskId("many")].width == sizes[TaskId("many")].width > 188
+    assert placement.boxes[TaskId("many")].width == sizes[TaskId("many")].width > 168
     first = placement.lines[TaskId("a"), TaskId("b")]
     a, b = placement.boxes[TaskId("a")], placement.boxes[TaskId("b")]
     assert abs(first[0] - (a.x + a.width)) < 1
@@ -108,7 +108,7 @@ def test_what_was_told_of_changes_adds_up_to_how_the_run_is(random: Random, size
     run = begin(player.graph, first)  # type: ignore[arg-type]  # the first event starts it
     for event in rest[:begun]:
         run = evolve(run, event)
-    shown = run_graph(run, 1, placement, shown_items(run, opened))
+    shown = run_graph(run, (1, 1), placement, shown_items(run, opened))
     states = {one.task: one for one in shown.states}
     items = {f"{name}[{index}]": phase for name, all_ in shown.items.items() for index, phase in enumerate(all_)}
     changes = Changes(run, opened)
@@ -122,7 +122,7 @@ def test_what_was_told_of_changes_adds_up_to_how_the_run_is(random: Random, size
     last = changes.take(len(rest))
     states |= {one.task: one for one in last.states}
     items |= last.items
-    now = run_graph(run, 1, placement, shown_items(run, opened))
+    now = run_graph(run, (1, 1), placement, shown_items(run, opened))
     assert (last.state, last.tasks_done, last.tasks_failed) == (now.state, run.settled, run.failed)
     assert states == {one.task: one for one in now.states}
     for name, phases in now.items.items():

@@ -17,7 +17,7 @@ from accord.domain.state import Run
 from accord.errors import Problem
 from accord.ports import RunState
 from accord.service import state_of
-from accord.views.placing import Box, Placement, PlacementKind, edges_of, size_of
+from accord.views.placing import CELL, GAP, HEAD, PAD, Box, Placement, PlacementKind, edges_of, size_of
 
 TaskKind = Literal["agent", "approval", "signal", "timer", "run"]
 """Who or what does a task: an agent, a person who is asked, a signal, a time, another run."""
@@ -79,12 +79,25 @@ class DrawnEdge(msgspec.Struct, frozen=True, omit_defaults=True):
     """x, y, x, y, …; a straight line where there are none."""
 
 
+class Cells(msgspec.Struct, frozen=True):
+    """Where the items of an open group are in its box: row by row, in its `columns`."""
+
+    size: float = CELL
+    gap: float = GAP
+    head: float = HEAD
+    """What is above them."""
+    pad: float = PAD
+    """What is left of them."""
+
+
 class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it is drawn."""
 
     run: RunId
     sequence: int
     """The last event that is in it: changes are told from there on."""
+    last: int
+    """The newest event that there is."""
     state: RunState
     template: str
     digest: Digest
@@ -97,6 +110,7 @@ class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
     """Of all tasks, in their order."""
     items: Mapping[TaskId, tuple[TaskPhase, ...]]
     """The states of the items of open groups."""
+    cells: Cells = Cells()
 
 
 class RunChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,14 +140,15 @@ def shown_items(run: Run, opened: Iterable[str]) -> dict[TaskId, int]:
     return {name: run.state(name).item_count for name in names if run.state(name).item_count}
 
 
-def run_graph(run: Run, sequence: int, placement: Placement, shown: Mapping[TaskId, int]) -> RunGraph:
-    """The run as it is drawn."""
+def run_graph(run: Run, sequence: tuple[int, int], placement: Placement, shown: Mapping[TaskId, int]) -> RunGraph:
+    """The run as it is drawn; `sequence`: the number of the last event that is in it, and of the newest one."""
     graph = run.graph
     counts = Items(run)
     lines = placement.lines
     return RunGraph(
         run=run.id,
-        sequence=sequence,
+        sequence=sequence[0],
+        last=sequence[1],
         state=state_of(run),
         template=run.started.template,
         digest=graph.digest,

@@ -16,14 +16,14 @@ from accord.domain.ids import TaskId
 PlacementKind = Literal["layered", "map"]
 """Whether tasks are boxes with routed edges, or cells of a map whose edges are straight."""
 
-BOX: Final = (188.0, 56.0)
+BOX: Final = (168.0, 54.0)
 """Width and height of a task."""
-GROUP: Final = (188.0, 74.0)
+GROUP: Final = (168.0, 72.0)
 """Width and height of a `for_each` task whose items are folded."""
 CELL: Final = 14.0
 """Width and height of an item in an open group; the next one begins after `GAP`."""
 GAP: Final = 4.0
-HEAD: Final = 44.0
+HEAD: Final = 52.0
 """Height of what an open group has above its items."""
 PAD: Final = 12.0
 """What an open group has around its items."""
@@ -34,6 +34,8 @@ AISLE: Final = 30.0
 """How far the columns of a map are apart, beyond that."""
 RATIO: Final = 1.7
 """Width to height, at which maps and open groups aim."""
+SLACK: Final = 1.4
+"""So much wider a map may be, before its columns go on below."""
 
 MOST_BOXES: Final = 300
 MOST_LINES: Final = 900
@@ -97,7 +99,7 @@ def is_large(graph: Graph) -> bool:
 
 _OPTIONS: Final = {
     "direction": "leftright",
-    "spacing": {"layer_gap": 64.0, "node_gap": 22.0, "dummy_gap": 18.0},
+    "spacing": {"layer_gap": 52.0, "node_gap": 18.0, "dummy_gap": 16.0},
     "routing": {"style": "diagonal"},
 }
 
@@ -187,4 +189,4 @@ def _measure(sizes: Sequence[int], rows: int) -> float:
     widths = [ceil(size / rows) * PITCH + AISLE for size in sizes]
     height = min(max(sizes), rows) * PITCH
     area = sum(widths) * (height + AISLE)
-    return max(sqrt(area * RATIO), *widths)
+    return max(sqrt(area * RATIO) * SLACK, *widths)

@@ -108,7 +108,7 @@ async def test_a_run_is_told_as_it_was_after_any_event(asker: Any, run: Any) -> 
     for at in range(1, last + 1):
         state = await node.run(run.id, until=at)
         drawn = await asked(asker, f"{path}/graph", at=at)
-        assert (drawn["sequence"], drawn["state"]) == (at, state.phase)
+        assert (drawn["sequence"], drawn["last"], drawn["state"]) == (at, last, state.phase)
         phases = {name: state.state(name).phase for name in state.graph.order}
         assert {one["task"]: one["state"] for one in drawn["states"]} == phases
         told = await asked(asker, f"{path}/tasks", at=at)

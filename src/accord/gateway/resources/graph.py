@@ -47,12 +47,12 @@ async def show_graph(
     return Document(await asyncio.to_thread(run_graph, state, sequence, placement, shown))
 
 
-async def _state(node: Node, run: RunId, at: int | None) -> tuple[State, int]:
-    """The run, and the number of the event after which it was so."""
+async def _state(node: Node, run: RunId, at: int | None) -> tuple[State, tuple[int, int]]:
+    """The run, with the number of the event after which it was so, and that of its newest one."""
+    last = (await node.parts.ports.journal.head(StreamId(run))).sequence
     if at is not None:
-        return await run_at(node, run, at), at
-    head = await node.parts.ports.journal.head(StreamId(run))
-    return await node.run(run, until=head.sequence), head.sequence
+        return await run_at(node, run, at), (at, last)
+    return await node.run(run, until=last), (last, last)
 
 
 _CHANGES = {
@@ -79,8 +79,8 @@ async def watch_graph(  # noqa: PLR0913 - what is asked, and who asks
     would come: whoever reconnects may stop.
     """
     seen = after if last_event_id is None else last_event_id
-    state, sequence = await _state(node, RunId(run), None)
-    if state.ended and seen >= sequence:
+    state, (_, last) = await _state(node, RunId(run), None)
+    if state.ended and seen >= last:
         return Response(status_code=204)
     return EventStream(gateway, shown, graph_changes(node, principal, RunId(run), seen, open or ()), RunId(run))
 

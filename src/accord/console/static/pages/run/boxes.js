@@ -1,0 +1,121 @@
+// Boxes: the tasks of a graph that is not a map, and their edges, as SVG.
+
+import { h } from "../../core/dom.js";
+import { agentName, duration, number } from "../../core/format.js";
+import { mark, toneOf } from "../../parts/state.js";
+import { TONES, itemState, shownState } from "./model.js";
+
+const KINDS = { approval: "asks a person", signal: "waits for a signal", timer: "waits for a time", run: "another run" };
+
+// All edges, then all boxes. `critical` is a set of tasks.
+export function boxes(model, { selected, critical, onselect, onfold, now }) {
+  const near = new Set();
+  for (const one of model.graph.edges) if (one.source === selected || one.target === selected) near.add(`${one.source} ${one.target}`);
+  return [
+    h("g.edges", { key: "edges" }, model.graph.edges.map((one) => edge(one, model, near, critical))),
+    h("g.boxes", { key: "boxes" }, model.graph.tasks.map((one) => box(one, model, { selected, critical, onselect, onfold, now }))),
+  ];
+}
+
+function edge(one, model, near, critical) {
+  const source = model.states.get(one.source), target = model.states.get(one.target);
+  const name = `${one.source} ${one.target}`;
+  const classes = [near.has(name) && "near", critical.has(one.source) && critical.has(one.target) && "critical", source?.state === "completed" && "over", target && shownState(target) === "running" && source?.state === "completed" && "flows"];
+  return h("path.edge", { key: name, d: curve(one.points, model, one), class: classes, "marker-end": near.has(name) ? "url(#arrow-near)" : "url(#arrow)" }, h("title", `${one.source} → ${one.target}: ${one.reason}`));
+}
+
+// A line through the points of the layout that leaves and arrives sideways.
+function curve(points, model, { source, target }) {
+  const way = points?.length >= 4 ? points : straight(model.tasks.get(source).box, model.tasks.get(target).box);
+  let path = `M${way[0]} ${way[1]}`;
+  for (let n = 2; n < way.length; n += 2) {
+    const [a, b, c, d] = [way[n - 2], way[n - 1], way[n], way[n + 1]];
+    const end = n + 2 === way.length ? c - 5 : c;
+    const bend = (end - a) / 2;
+    path += b === d ? `L${end} ${d}` : `C${a + bend} ${b} ${end - bend} ${d} ${end} ${d}`;
+  }
+  return path;
+}
+
+const straight = (from, to) => [from.x + from.width, from.y + from.height / 2, to.x, to.y + to.height / 2];
+
+function box(one, model, { selected, critical, onselect, onfold, now }) {
+  const state = model.states.get(one.task);
+  const shown = shownState(state);
+  const { x, y, width, height } = one.box;
+  const open = one.columns > 0;
+  const on = selected === one.task || (open && selected?.startsWith(`${one.task}[`));
+  return h("g.node", {
+    key: one.task, transform: `translate(${x} ${y})`, class: [`tone-${toneOf(shown)}`, `is-${shown}`, on && "selected", critical.has(one.task) && "critical", one.for_each && "group"],
+    dataset: { task: one.task, state: state?.state ?? "pending" }, role: "button", tabindex: on || (!selected && one === model.graph.tasks[0]) ? "0" : "-1",
+    "aria-label": spoken(one, state, shown), "aria-pressed": String(!!on), onclick: (event) => !event.detail && onselect(one.task),
+  },
+    one.for_each && !open && h("rect.behind", { x: 5, y: 5, width, height, rx: 9 }),
+    h("rect.plate", { width, height, rx: 9 }),
+    h("rect.edge-of", { width: 4, height: height - 16, x: 0, y: 8, rx: 2 }),
+    h("g", { transform: "translate(13 10)" }, mark(shown, { size: 17 })),
+    h("text.name", { x: 37, y: 23 }, cut(one.task, one.for_each ? 14 : 17)),
+    h("text.name-far", { x: 37, y: 36 }, cut(one.task, 10)),
+    h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, now), 22)),
+    badges(one, state, width),
+    one.for_each && !open && state?.item_count > 0 && meter(state, width, height),
+    one.for_each && h("g.fold", {
+      transform: `translate(${width - 30} 8)`, role: "button", tabindex: "-1", "aria-label": `${open ? "Fold" : "Show"} the items of ${one.task}`, "aria-expanded": String(open),
+      onclick: (event) => { if (!event.detail) { event.stopPropagation(); onfold(one.task); } },
+    }, h("rect", { width: 22, height: 22, rx: 6 }), h("path", { d: open ? "M6 13l5-5 5 5" : "M6 9l5 5 5-5" })),
+    h("title", one.description || one.task));
+}
+
+// What stands under the name: what matters most about the task now.
+function line(one, state, shown, now) {
+  if (state?.problem) return state.problem.message;
+  if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
+  if (state?.item_count) {
+    const done = (state.items?.completed ?? 0);
+    return `${number(done)} of ${number(state.item_count)} items`;
+  }
+  const took = state?.started_at ? duration((state.ended_at ? new Date(state.ended_at) : now) - new Date(state.started_at)) : "";
+  if (state?.adopted) return "taken over from before";
+  if (state?.agent) return `${agentName(state.agent)}${took ? ` · ${took}` : ""}`;
+  return KINDS[one.kind] ? (one.what || KINDS[one.kind]) : one.what;
+}
+
+function badges(one, state, width) {
+  const told = [];
+  if (state?.attempts > 1) told.push([`×${state.attempts}`, `${state.attempts} attempts`, "tries"]);
+  if (state?.undo) told.push(["undone", `its compensation is ${state.undo}`, "undo"]);
+  let right = width - (one.for_each ? 36 : 10);
+  return told.map(([text, title, kind]) => {
+    const wide = 10 + text.length * 6.2;
+    right -= wide + 3;
+    return h("g.tag", { key: kind, class: kind, transform: `translate(${right} 10)` }, h("rect", { width: wide, height: 17, rx: 8.5 }), h("text", { x: wide / 2, y: 12.2 }, text), h("title", title));
+  });
+}
+
+// How many items are in which state, as parts of a line.
+function meter(state, width, height) {
+  const counts = tally(state);
+  const room = width - 26;
+  let x = 13;
+  return h("g.meter", h("rect.track", { x: 13, y: height - 17, width: room, height: 6, rx: 3 }),
+    counts.map(([name, count]) => {
+      const wide = (room * count) / state.item_count;
+      const part = h("rect", { key: name, x, y: height - 17, width: Math.max(1, wide), height: 6, class: `tone-${TONES[name]}` }, h("title", `${number(count)} ${name}`));
+      x += wide;
+      return part;
+    }));
+}
+
+// Counts by state as they are shown, those that have not begun left out.
+export function tally(state) {
+  const counts = new Map();
+  for (const [name, count] of Object.entries(state.items ?? {})) counts.set(itemState(name), (counts.get(itemState(name)) ?? 0) + count);
+  return ["completed", "failed", "cancelled", "skipped", "running", "waiting"].filter((name) => counts.get(name)).map((name) => [name, counts.get(name)]);
+}
+
+function spoken(one, state, shown) {
+  const items = state?.item_count ? `, ${state.item_count} items: ${tally(state).map(([name, count]) => `${count} ${name}`).join(", ")}` : "";
+  return `${one.task}, ${shown}${state?.attempts > 1 ? `, ${state.attempts} attempts` : ""}${items}`;
+}
+
+const cut = (text = "", most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -1,0 +1,119 @@
+// What can be done with a run and its tasks. Each says what will happen, and shows what the server refuses.
+
+import { at, get, post } from "../../core/api.js";
+import { h } from "../../core/dom.js";
+import { go } from "../../core/router.js";
+import { button, problems } from "../../parts/basic.js";
+import { closeDialog, confirmed, dialog } from "../../parts/dialog.js";
+import { Form, FormState } from "../../parts/form.js";
+import { toast, toastFailure } from "../../parts/toast.js";
+
+async function done(what, asked) {
+  try {
+    await asked();
+    toast(what);
+    return true;
+  } catch (error) {
+    toastFailure(error);
+    return false;
+  }
+}
+
+export const pause = (model) => done("Paused", () => post(`${model.path}/pause`, {}));
+export const resume = (model) => done("Resumed", () => post(`${model.path}/resume`));
+
+export async function cancel(model) {
+  const sure = await confirmed({ title: "Cancel this run?", text: "What is under way is stopped; what its template says is to be undone is undone.", yes: "Cancel the run", kind: "danger" });
+  if (sure) await done("Cancelling", () => post(`${model.path}/cancel`, {}));
+  return sure;
+}
+
+export const retryTask = (model, task) => done(`Trying ${task} again`, async () => { await post(`${model.path}/retry`, { task }); model.load(); });
+
+export async function retryAll(model) {
+  const { tasks } = await get(`${model.path}/tasks`, { state: ["failed", "cancelled"], limit: 1000 });
+  await done(`Trying ${tasks.length === 1 ? tasks[0].task : `${tasks.length} tasks`} again`, async () => { for (const one of tasks) await post(`${model.path}/retry`, { task: one.task }); });
+  model.load();
+}
+
+export async function rollBack(model, task) {
+  const behind = model.graph.edges.some((one) => one.source === task.replace(/\[\d+\]$/, ""));
+  const sure = await confirmed({ title: `Roll back to ${task}?`, text: `${task}${behind ? " and everything behind it are" : " is"} undone, by compensations where there are some, and then done again.`, yes: "Roll back", kind: "danger" });
+  if (sure && await done(`Rolling back to ${task}`, () => post(`${model.path}/rollback`, { task }))) model.load();
+}
+
+// A dialog with a form, which stays open while the server refuses what is in it.
+function asking({ title, intro, form, yes, send, wide = false }) {
+  let refused = null, busy = false;
+  function Body(props, self) {
+    props.bind(self);
+    return () => h("div.stack", intro, h(Form, { form }), refused && h("div.failure", { role: "alert" }, problems(refused)));
+  }
+  let body;
+  const submit = async () => {
+    const wrong = form.problems();
+    if (wrong.length) { refused = { problems: wrong.map((message) => ({ message })) }; body.update(); return; }
+    if (busy) return;
+    busy = true;
+    try {
+      await send(form.value());
+      closeDialog();
+    } catch (error) {
+      form.refuse(error.problems ?? []);
+      refused = error;
+      body.update();
+    }
+    busy = false;
+  };
+  dialog({ title, wide, body: () => h(Body, { bind: (self) => { body = self; } }), actions: () => [button("Back", closeDialog, { kind: "quiet" }), button(yes, submit, { kind: "primary" })] });
+}
+
+// What a task waits for is given in a form made from its schema.
+export function answer(model, asked) {
+  const form = new FormState(asked.schema);
+  asking({
+    title: asked.kind === "signal" ? `Send ${asked.signal}` : asked.kind === "review" ? `Review ${asked.task}` : `Answer ${asked.task}`,
+    intro: asked.question && h("p.question", asked.question),
+    form, yes: asked.kind === "signal" ? "Send" : "Answer",
+    send: async (value) => { await post(`${model.path}/signals`, { task: asked.task, value: value ?? null }); toast(`Answered ${asked.task}`); model.load(); },
+  });
+}
+
+// A signal by its name, also before anything waits for it.
+export function signal(model) {
+  const names = [...new Set([...model.tasks.values()].filter((one) => one.kind === "signal").map((one) => one.what))];
+  const schema = { type: "object", required: ["name"], properties: { name: names.length ? { enum: names, title: "Signal" } : { type: "string", title: "Signal" }, value: { title: "Value", description: "What the task gets." } } };
+  asking({
+    title: "Send a signal", form: new FormState(schema, { name: names[0] }), yes: "Send",
+    send: async ({ name, value }) => { await post(`${model.path}/signals`, { name, value: value ?? null }); toast(`Sent ${name}`); model.load(); },
+  });
+}
+
+// A fork: a new run that shares what this one had done, with another input where that is wanted.
+export function forkFrom(model, task = null) {
+  const before = model.doc.input ?? {};
+  let text = JSON.stringify(before, null, 2), refused = null, busy = false, self_;
+  function Body(props, self) {
+    self_ = self;
+    return () => h("div.stack",
+      h("p", task ? `A new run shares all that this one has done before ${task}; from there on everything is done anew.` : "A new run shares all that this one has done. What reads a changed part of the input is done anew.", !model.live && ` Only what had happened up to event ${model.at} is shared.`),
+      h("div.form-field", h("label", { for: "fork-input" }, "Input"), h("p.hint", { id: "fork-hint" }, "Change what is to be different in the new run."),
+        h("textarea.code", { id: "fork-input", rows: Math.min(18, text.split("\n").length + 1), spellcheck: "false", "aria-describedby": "fork-hint", value: text, oninput: (event) => { text = event.target.value; } })),
+      refused && h("div.failure", { role: "alert" }, problems(refused)));
+  }
+  const submit = async () => {
+    if (busy) return;
+    let input;
+    try { input = JSON.parse(text); } catch (error) { refused = { problems: [{ message: `This is no JSON: ${error.message}` }] }; self_.update(); return; }
+    const changes = Object.fromEntries(Object.entries(input ?? {}).filter(([name, one]) => JSON.stringify(one) !== JSON.stringify(before[name])));
+    busy = true;
+    try {
+      const fork = await post(`${model.path}/fork`, { task, at: model.at, changes: Object.keys(changes).length ? changes : null });
+      closeDialog();
+      toast("Forked");
+      go(`/runs/${fork.run}`);
+    } catch (error) { refused = error; self_.update(); }
+    busy = false;
+  };
+  dialog({ title: task ? `Fork from ${task}` : "Fork this run", wide: true, body: () => h(Body), actions: () => [button("Back", closeDialog, { kind: "quiet" }), button("Fork", submit, { kind: "primary", icon: "fork" })] });
+}

@@ -1,0 +1,62 @@
+// The events of the journal, page by page; an event leads to the run as it was then.
+
+import { get } from "../../core/api.js";
+import { h } from "../../core/dom.js";
+import { duration, number } from "../../core/format.js";
+import { button, failure, loading } from "../../parts/basic.js";
+import { json } from "../../parts/json.js";
+
+const PAGE = 100;
+
+export function Events({ model, bind }, self) {
+  let events = [], first = null, failed = null, busy = false, kind = "", open = new Set(), timer = null;
+
+  // The newest first: pages are read from the end on.
+  async function before() {
+    if (busy || first === 0) return;
+    busy = true;
+    try {
+      const end = first ?? model.last;
+      const start = Math.max(0, end - PAGE);
+      const page = await get(`${model.path}/events`, { after: start, limit: Math.max(1, end - start) });
+      events = [...events, ...page.events.reverse()];
+      first = start;
+      failed = null;
+    } catch (error) { failed = error; }
+    busy = false;
+    self.update();
+  }
+
+  async function newer() {
+    const last = events[0]?.sequence ?? 0;
+    if (busy || model.last <= last) return;
+    busy = true;
+    const page = await get(`${model.path}/events`, { after: last, limit: 1000 }).catch(() => null);
+    busy = false;
+    if (page) events = [...page.events.reverse(), ...events];
+    self.update();
+  }
+
+  bind({ changed: () => { timer ??= setTimeout(() => { timer = null; newer(); }, 500); } });
+  self.onmount(() => { before(); return () => clearTimeout(timer); });
+
+  return ({ onselect, onevent }) => {
+    const zero = new Date(model.doc.started_at).getTime();
+    const shown = events.filter((one) => !kind || one.event.startsWith(kind));
+    return h("div.events",
+      h("label.events-kind", h("span.unseen", "Kind of event"), h("select", { value: kind, onchange: (event) => { kind = event.target.value; self.update(); } },
+        h("option", { value: "" }, "All kinds"), ["run.", "task.", "attempt.", "signal."].map((one) => h("option", { key: one, value: one }, `${one}*`)))),
+      failed && failure(failed, before),
+      !events.length && !failed ? loading(6) : h("ol.event-list", { reversed: true }, shown.map((one) => h("li", { key: one.sequence, class: one.sequence === model.at && "on", dataset: { event: one.sequence } },
+        h("div.event-row",
+          h("button.event-link.num", { type: "button", onclick: () => onevent(one.sequence), title: "Show the run as it was then" }, `#${one.sequence}`),
+          h("span.num.quiet.event-time", duration(new Date(one.at) - zero)),
+          h("code", one.event.replace(/@\d+$/, "")),
+          one.task && h("button.event-link.cut", { type: "button", onclick: () => onselect(one.task) }, one.task),
+          h("span.grow"),
+          h("button.event-link", { type: "button", "aria-expanded": String(open.has(one.sequence)), "aria-label": `Members of event ${one.sequence}`, onclick: () => { open.has(one.sequence) ? open.delete(one.sequence) : open.add(one.sequence); self.update(); } }, open.has(one.sequence) ? "less" : "more")),
+        one.problem?.message && h("p.event-problem", `${one.problem.code} ${one.problem.message}`),
+        open.has(one.sequence) && json(one, { label: `Event ${one.sequence}` })))),
+      first > 0 && button(`${number(first)} earlier events`, before, { kind: "quiet", small: true, busy }));
+  };
+}

@@ -1,0 +1,169 @@
+// A run as its page has it: the graph with the states of its tasks, as they are or as they were; kept true by the feed.
+// Whoever draws it is told what has changed; every number comes from the server.
+
+import { at, get } from "../../core/api.js";
+import { feed, live } from "../../core/feed.js";
+
+const LOOK_AGAIN_MS = 4000;
+const PLAY_STEPS = 150, PLAY_EVERY_MS = 120;
+const ENDED = ["completed", "failed", "cancelled"];
+
+export class RunModel {
+  // `onchange(what)` is called with "all", or a set of the tasks that have changed.
+  constructor(run, onchange) {
+    this.run = run;
+    this.onchange = onchange;
+    this.at = null;
+    this.open = [];
+    this.doc = this.graph = this.failed = null;
+    this.last = 0;
+    this.states = new Map();
+    this.items = new Map();
+    this.progress = new Map();
+    this.playing = this.closed = false;
+    this.asked = 0;
+  }
+
+  get path() { return at`/v1/runs/${this.run}`; }
+  get live() { return this.at === null; }
+  get ended() { return ENDED.includes(this.state); }
+  get state() { return this.now?.state ?? this.graph?.state; }
+
+  // What the address says: which groups are open, and as of which event.
+  show({ at: event, open }) {
+    const same = this.graph && event === this.at && open.join() === this.open.join();
+    if (same || this.closed) return;
+    this.at = event;
+    this.open = open;
+    this.load();
+  }
+
+  // Reads all of it anew; what was asked before and comes later is dropped.
+  async load() {
+    const mine = ++this.asked;
+    if (this.loading) { this.again = true; return; }
+    this.loading = true;
+    this.stop?.();
+    this.stop = null;
+    const when = this.at ?? undefined;
+    try {
+      const [graph, doc] = await Promise.all([
+        get(`${this.path}/graph`, { at: when, open: this.open }), get(this.path, { at: when }),
+      ]);
+      if (this.closed) return;
+      this.take(graph, doc);
+    } catch (error) {
+      this.failed = error;
+      this.playing = false;
+    }
+    this.loading = false;
+    if (this.again || mine !== this.asked) { this.again = false; this.load(); return; }
+    if (!this.failed) live.set("live");
+    if (this.live && !this.failed) this.follow();
+    this.onchange("all");
+  }
+
+  take(graph, doc) {
+    this.failed = null;
+    this.graph = graph;
+    this.doc = doc;
+    this.now = { state: graph.state, at: doc.updated_at, done: doc.tasks.filter((one) => settled(one.state)).length, failed: doc.tasks.filter((one) => one.state === "failed").length };
+    this.sequence = graph.sequence;
+    this.last = Math.max(this.last, graph.last);
+    this.states = new Map(graph.states.map((one) => [one.task, one]));
+    this.items = new Map(Object.entries(graph.items).map(([name, states]) => [name, [...states]]));
+    this.tasks = new Map(graph.tasks.map((one) => [one.task, one]));
+    this.onchange("all");
+  }
+
+  // -- live ------------------------------------------------------------------------------------------------------
+
+  follow() {
+    clearTimeout(this.timer);
+    if (this.ended) { this.lookAgain(); return; }
+    this.stop = feed(`${this.path}/changes`, { after: this.sequence, open: this.open }, {
+      changes: (all) => this.changed(all),
+      progress: (all) => { for (const one of all) this.progress.set(one.task, one); this.onchange(new Set(all.map((one) => one.task.replace(/\[\d+\]$/, "")))); },
+      end: () => this.load(),
+    });
+  }
+
+  changed(messages) {
+    const touched = new Set();
+    for (const one of messages) {
+      if (one.sequence <= this.sequence) continue;
+      this.sequence = one.sequence;
+      this.now = { state: one.state, at: one.at, done: one.tasks_done, failed: one.tasks_failed };
+      for (const state of one.states) {
+        const before = this.states.get(state.task);
+        this.states.set(state.task, state);
+        touched.add(state.task);
+        if (this.open.includes(state.task) && before?.item_count !== state.item_count) this.stale = true;
+      }
+      for (const [item, state] of Object.entries(one.items)) this.setItem(item, state);
+    }
+    this.last = Math.max(this.last, this.sequence);
+    if (this.stale) { this.stale = false; this.load(); }
+    else this.onchange(touched);
+  }
+
+  setItem(item, state) {
+    const [, name, index] = /^(.*)\[(\d+)\]$/.exec(item);
+    const known = this.items.get(name);
+    if (known && Number(index) < known.length) known[Number(index)] = state;
+  }
+
+  // A run that has ended may be taken up again, by anybody.
+  lookAgain() {
+    this.timer = setTimeout(async () => {
+      const now = document.hidden ? null : await get(`${this.path}/summary`).catch(() => null);
+      if (this.closed || !this.live) return;
+      if (now && now.updated_at !== this.doc.updated_at) this.load();
+      else this.lookAgain();
+    }, LOOK_AGAIN_MS);
+  }
+
+  // -- time ------------------------------------------------------------------------------------------------------
+
+  // Goes through the events from where it is, or from the first one on; `go` is told each number, and null at the end.
+  play(go) {
+    this.playing = !this.playing;
+    if (!this.playing) { clearTimeout(this.player); return this.onchange("all"); }
+    const step = Math.max(1, Math.round(this.last / PLAY_STEPS));
+    let next = this.at === null || this.at >= this.last ? 1 : this.at;
+    const on = () => {
+      if (!this.playing || this.closed) return;
+      if (this.loading) { this.player = setTimeout(on, 20); return; }
+      if (next >= this.last) { this.playing = false; go(this.ended ? this.last : null); return; }
+      go(next);
+      next += step;
+      this.player = setTimeout(on, PLAY_EVERY_MS);
+    };
+    on();
+  }
+
+  close() {
+    this.closed = true;
+    this.playing = false;
+    clearTimeout(this.timer);
+    clearTimeout(this.player);
+    this.stop?.();
+  }
+}
+
+const settled = (state) => ["completed", "failed", "skipped", "cancelled"].includes(state);
+
+// How a task is shown: one that is active is at work, or waits for an agent.
+export function shownState(one) {
+  if (!one) return "pending";
+  if (one.state === "expanded") return "running";
+  if (one.state !== "active") return one.state;
+  return one.live || one.subrun ? "running" : "queued";
+}
+
+// An item says less.
+export const itemState = (state) => (state === "active" ? "running" : state ?? "pending");
+
+export const TONES = {
+  pending: "off", queued: "queued", running: "running", waiting: "waiting", completed: "done", failed: "failed", skipped: "off", cancelled: "off",
+};

@@ -1,0 +1,66 @@
+// The panel of the run itself: what came of it, its input, its events, and whether its journal holds.
+
+import { get } from "../../core/api.js";
+import { h } from "../../core/dom.js";
+import { agentName, count, duration, moment, number } from "../../core/format.js";
+import { setQuery } from "../../core/router.js";
+import { button, facts, failure, link, pill, problems } from "../../parts/basic.js";
+import { icon } from "../../parts/icon.js";
+import { Events } from "./events.js";
+import { markdown } from "./markdown.js";
+import { tabs } from "./tabs.js";
+import { time } from "./time.js";
+import { looksWritten, value } from "./values.js";
+
+export function RunPanel({ model, bind }, self) {
+  return ({ query, onselect, onevent }) => {
+    const { doc } = model;
+    const open = query.get("view") ?? "result";
+    return h("section.panel", { "aria-label": "The run" },
+      tabs([["result", "Result"], ["input", "Input"], ["events", "Events", number(model.last)], ["proof", "Proof"]], open, (name) => setQuery({ view: name === "result" ? undefined : name }), "What is shown of the run"),
+      h("div.panel-body", { key: open, role: "tabpanel" },
+        { result: () => result(model, doc, onselect), input: () => h("div.stack", value(doc.input, { label: "Input", name: `${model.run}-input` }), doc.input_labels.length > 0 && facts([["Labels", doc.input_labels.join(", ")]])), events: () => h(Events, { key: `events ${model.run}`, model, bind, onselect, onevent }), proof: () => h(Proof, { key: model.run, model }) }[open]?.() ?? result(model, doc, onselect)));
+  };
+}
+
+function result(model, doc, onselect) {
+  const failed = [...model.states.values()].filter((one) => one.state === "failed");
+  return h("div.stack",
+    doc.problem && h("div.failure", h("div", h("h4", "Why it failed"), problems({ problems: [doc.problem] }))),
+    failed.length > 0 && h("ul.failed-tasks", failed.slice(0, 12).map((one) => h("li", { key: one.task }, h("button.event-link", { type: "button", onclick: () => onselect(one.task) }, one.task), one.problem && h("span.hint", ` ${one.problem.message}`)))),
+    doc.output !== undefined ? written(doc.output, model.run) : !doc.problem && h("p.hint", model.ended ? "It has no output." : "Its output is here once it has completed."),
+    doc.repaired.length > 0 && h("div", h("h4", "Repaired results"), h("ul", doc.repaired.map((one) => h("li", { key: one.task }, h("button.event-link", { type: "button", onclick: () => onselect(one.task) }, one.task), h("span.hint", ` by ${agentName(one.by)}, ${count(one.changes.length, "change")}`))))),
+    facts([
+      ["Template", doc.template], ["Started by", doc.by], ["Started", moment(doc.started_at)], ["Last event", time(model.now.at)],
+      ["Took", model.ended && duration(doc.took_s * 1000)], ["Paused for", doc.paused_s > 0 && duration(doc.paused_s * 1000)],
+      ["Cost", Number(doc.spent) > 0 && `${doc.spent}${doc.max_cost ? ` of ${doc.max_cost}` : ""}`], ["Deadline", doc.deadline_at && moment(doc.deadline_at)],
+      ["Part of", doc.parent && link(`/runs/${doc.parent.run}?task=${doc.parent.task}`, doc.parent.run)], ["Forked from", doc.origin && link(`/runs/${doc.origin.run}?at=${doc.origin.sequence}`, doc.origin.run)],
+      ["Labels", doc.labels.join(", ")], ["Signed by", doc.signed_by], ["Rolled back", doc.epoch > 0 && `${doc.epoch}×`],
+    ]));
+}
+
+// A report among the members of the output is read as what it is; the rest is a tree.
+function written(output, run) {
+  if (typeof output !== "object" || output === null || Array.isArray(output)) return value(output, { label: "Output", name: `${run}-output` });
+  const texts = Object.entries(output).filter(([, one]) => typeof one === "string" && looksWritten(one));
+  return [texts.map(([name, text]) => h("article.report", { key: name, "aria-label": name }, h("h4", name), h("div.prose", markdown(text.slice(0, 100_000))))), value(output, { label: "Output", name: `${run}-output` })];
+}
+
+function Proof({ model }, self) {
+  let found = null, failed = null, busy = false;
+  const look = async () => {
+    busy = true;
+    self.update();
+    try { found = await get(`${model.path}/proof`); failed = null; } catch (error) { failed = error; }
+    busy = false;
+    self.update();
+  };
+  return () => h("div.stack.proof",
+    h("p.hint", "Every event's place in the chain, every signature, every contract and every state is examined again, as anybody could who has the exported run and the orchestrator's key."),
+    h("div.panel-actions", button(found ? "Examine again" : "Examine now", look, { icon: "shield", kind: "primary", small: true, busy }), link(`${model.path}/export`, [icon("download", { size: 16 }), "Export"], { class: "button small", download: `${model.run}.tar` })),
+    failed && failure(failed, look),
+    found && h("div.verdict", { class: found.holds ? "holds" : "broken", role: "status" }, icon(found.holds ? "shield" : "warning", { size: 26 }), h("div", h("strong", found.holds ? "Everything holds" : count(found.problems.length, "fault")),
+      h("p", `${count(found.events, "event")}, ${count(found.statements, "signed statement")}, ${count(found.payloads, "payload")}${found.unproven ? `, ${number(found.unproven)} left out` : ""}`))),
+    found && !found.holds && problems(found),
+    found && facts([["Head of the chain", h("code", found.head)], ["Key", found.key && h("code", found.key)], ["Signers", found.signers.map((one) => agentName(one)).join(", ")], ["Runs", number(found.runs.length)]]));
+}
