@@ -140,13 +140,13 @@ class BusAddress(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         return BusAddress(self.url, kept)
 
 
-def kept_in(file: Path, code: str) -> str:
-    """What a password file holds. Raises BadInput with this code."""
+def kept_in(file: Path, code: str, what: str = "password") -> str:
+    """The secret that a file holds. Raises BadInput with this code."""
     try:
         return file.read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        hint = "it holds the password and nothing else; who runs Accord must be able to read it"
-        raise BadInput.of(code, f"the password file {file} cannot be read: {error}", hint=hint) from error
+        hint = f"it holds the {what} and nothing else; who runs Accord must be able to read it"
+        raise BadInput.of(code, f"the {what} file {file} cannot be read: {error}", hint=hint) from error
 
 
 def bus_address(text: str, *, place: Place | None = None) -> BusAddress:

@@ -77,6 +77,12 @@ async def test_a_notice_that_comes_again_or_late_has_no_effect(stage: Stage) -> 
     assert await codes(stage) == []
 
 
+async def test_a_newer_replica_may_say_more(stage: Stage) -> None:
+    said = holdings()[:-1] + b',"whatever":true}'
+    assert await heard(stage, await notice(stage, said)) == 3
+    assert await codes(stage) == []
+
+
 async def test_one_that_leaves_holds_nothing(stage: Stage) -> None:
     await heard(stage, await notice(stage, holdings()))
     assert await heard(stage, await notice(stage, holdings(number=2, leaving=True))) == 0
@@ -117,7 +123,6 @@ async def test_other_claims_are_refused(stage: Stage, changed: dict[str, Any], c
         b"",
         b"[]",
         b'{"process":"other"}',
-        b'{"process":"other","number":1,"extra":1}',
         b'{"process":"other","number":-1}',
         b'{"process":"other","number":1,"partitions":[64]}',
         b'{"process":"other","number":1,"agents":{"a":-1}}',

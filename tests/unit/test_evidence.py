@@ -590,6 +590,37 @@ async def test_the_policies_that_have_decided_are_in_it(tmp_path: Path) -> None:
             assert "ACC851" in [code for code, _, _ in made.findings(await liar.remade(made.data, lie))]
 
 
+async def test_whatever_an_agent_was_sent_is_made_again() -> None:
+    """Tried again with what was wrong, by another way, and undone: none of it is taken for something else."""
+    retry = {"attempts": 2, "backoff": {"first": "0s"}}
+    other = {"uses": "test.work@^1", "with": {"number": "${ size(error.code) }"}}
+    undo = {"uses": "test.work@^1", "with": {"number": "${ task.output.number + 1 }"}}
+    tasks = {
+        "done": {"uses": "test.work@^1", "with": {"number": 1}, "compensate": undo},
+        "seen": {
+            "uses": "test.work@^1",
+            "needs": ["done"],
+            "with": {"number": "${ tasks.done.output.number }"},
+            "context": "upstream",
+            "retry": retry,
+            "fallback": [other],
+        },
+    }
+    async with Stage.open() as stage:
+        worker = await stage.enlist(working())
+        run = (await stage.start(tasks, {"number": 3}, on_failure="compensate", limits={"deadline": "9h"})).id
+        await worker.answer(await worker.assigned(), {"number": 1})
+        for _ in range(4):
+            assignment = await worker.assigned()
+            await worker.send(await worker.result(assignment, {"number": "none"}))
+        undoing = await worker.assigned()
+        assert undoing.claims.task == "undo:done"
+        await worker.answer(undoing, {"number": 2})
+        assert (await stage.run(run)).phase == "failed"
+        made = Made(await export(stage, run), stage.parts.identity.key.kid, run)
+        assert made.report().problems == ()
+
+
 TAGGED = """
 @id("audited") permit (principal is Agent, action, resource) when { principal.tags.contains("audited") };
 @id("no-names") forbid (principal, action == Action::"see", resource) when { context.labels.contains("personal") };

@@ -112,8 +112,10 @@ class RejectPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     violations: tuple[Problem, ...]
 
 
-class HoldingsPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What one of the processes of an orchestrator holds of what they give out together."""
+class HoldingsPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one of the processes of an orchestrator holds of what they give out together. The only payload whose unknown
+    members are no fault: replicas are replaced one by one, and a newer one may say more.
+    """
 
     process: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     """Names the process, for as long as it runs."""

@@ -15,6 +15,7 @@ from accord.domain.policy import RunFacts, TemplateFacts
 from accord.domain.state import Run
 from accord.engine.authority import Authority
 from accord.engine.ledger import Ledger
+from accord.errors import StoreCorrupt
 from accord.ports import Journal
 from accord.service import Look
 
@@ -95,5 +96,9 @@ class Permission:
 
     async def _started(self, run: RunId) -> e.RunStarted | None:
         records = await self._journal.read(StreamId(run), limit=1)
-        first = decode_event(records[0]) if records else None
-        return first if isinstance(first, e.RunStarted) else None
+        if not records:
+            return None
+        first = decode_event(records[0])
+        if not isinstance(first, e.RunStarted):
+            raise StoreCorrupt.of("ACC531", f"the first event of {run} does not start it")
+        return first

@@ -109,7 +109,7 @@ def secret_in(file: Path) -> str:
         BadInput: ACC628 it cannot be read.
         KeyUnusable: ACC613 others may read or change it.
     """
-    kept = kept_in(file, "ACC628")
+    kept = kept_in(file, "ACC628", "PIN or token")
     mode = stat.S_IMODE(file.stat().st_mode)
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise KeyUnusable(fault("ACC613", str(file), detail=f"mode {mode:04o}", hint=f"chmod g-w,o= {file}"))

@@ -18,7 +18,8 @@ from accord.policy.source import PolicySource, Statement, schema_text, source_of
 KEPT: Final = 65_536
 """Decisions that are remembered; of more, those that were asked for longest ago are forgotten."""
 
-REFERENCE: Final = "docs/reference/policy.md"
+FORM: Final = '@id("what-it-is-for") permit (principal, action, resource) when { … };'
+"""What a policy looks like."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ def _parsed(statement: Statement) -> tuple[dict[str, Any] | None, Sequence[Probl
         text = f"the policy is too long, or nested too deeply: {STATEMENT_MAX_CHARS} characters and {DEPTH_MAX} levels"
         return None, [Problem("ACC671", text, statement.place, "make several policies of it")]
     except ValueError as error:
-        return None, [Problem("ACC671", f"this is no policy: {error}", statement.place, f"{REFERENCE} shows the form")]
+        return None, [Problem("ACC671", f"this is no policy: {error}", statement.place, FORM)]
     if form["templates"]:
         hint = "write the policy out for each principal and resource"
         return None, [Problem("ACC674", "a Cedar template permits nothing until it is linked", statement.place, hint)]

@@ -195,7 +195,8 @@ def _request(wanted: Mapping[str, Any], shared: Shared) -> Request:
     try:
         return msgspec.convert(named, Asked).request()
     except msgspec.ValidationError as error:
-        raise BadInput.of("ACC676", f"no such request: {error}", hint="accord policy explain --help") from None
+        hint = "an agent is spiffe://ORGANISATION/agent/NAME, a capability and a template are NAME@VERSION"
+        raise BadInput.of("ACC676", f"no such request: {error}", hint=hint) from None
 
 
 def show(shared: Shared, path: Path | None, *, schema: bool) -> int:

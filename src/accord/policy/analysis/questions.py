@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import z3
+from msgspec.structs import replace
 
 from accord.domain.policy import Request
+from accord.errors import BadInput
 from accord.policy.analysis.examples import readable
 from accord.policy.analysis.requests import Kind, Unknowns, kinds
 from accord.policy.analysis.translation import Translation, vocabulary_of
@@ -43,7 +45,7 @@ class Questions:
         Raises:
             BadInput: ACC671 or ACC672 what is wrong with it.
         """
-        described = checked(PolicySource((PolicyFile("the question", f'@id("asked") permit {asked};'),)))
+        described = _described(asked)
 
         def question(translation: Translation) -> Formula:
             return both([translation.allows(policies.rules), translation.allows(described.rules)])
@@ -60,6 +62,16 @@ class Questions:
                 yield Useless(rule.id, rule.place, "dead")
             elif _is_never(policies, lambda translation, rule=rule: _matters(translation, rule, policies.rules)):  # type: ignore[misc]  # as above
                 yield Useless(rule.id, rule.place, "shadowed")
+
+
+def _described(asked: str) -> CedarSet:
+    """The set that allows just what is asked about. Raises BadInput ACC671 or ACC672."""
+    try:
+        return checked(PolicySource((PolicyFile("the question", f'@id("asked") permit {asked};'),)))
+    except BadInput as error:
+        hint = "a policy without its effect: (principal is Agent, action, resource) when { … }"
+        problems = (replace(one, hint=hint) if one.code == "ACC671" else one for one in error.problems)
+        raise BadInput(*problems) from error
 
 
 def _matters(translation: Translation, rule: Rule, rules: Sequence[Rule]) -> Formula:
