@@ -24,6 +24,7 @@ from pages.sdk import sdk_page
 from pages.security import security_page
 from pages.settings import settings_page
 from pages.states import state_page
+from pages.telemetry import telemetry_page
 from pages.vectors import vector_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,7 @@ def pages() -> dict[Path, str]:
         reference / "sdk.md": sdk_page(),
         reference / "settings.md": settings_page(),
         reference / "state-machine.md": state_page(),
+        reference / "telemetry.md": telemetry_page(),
         reference / "templates.md": template_reference(),
         reference / "wire-examples.md": vector_page(),
         DOCS / "security.md": security_page(ROOT),

@@ -31,6 +31,7 @@ from accord.domain.payloads import (
 )
 from accord.domain.signature import BATCHED, attach, parse_statement, signing_input, statement_digest
 from accord.domain.succession import succession_claims
+from accord.domain.trace import trace_of, traceparent_of
 from accord.errors import ContractViolation, Place, Problem, kind_of
 from accord.gateway.problems import MEDIA_TYPE, details, status_of
 from accord.gateway.session import Reply
@@ -120,11 +121,13 @@ def about(of: Contract, task: TaskId = TASK) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def assignment(of: Contract, given: bytes, task: TaskId = TASK, key: Key = ORCHESTRATOR_KEY) -> Message:
+def assignment(
+    of: Contract, given: bytes, task: TaskId = TASK, key: Key = ORCHESTRATOR_KEY, trace: str | None = None
+) -> Message:
     """An assignment of this input."""
     context = AssignContext(idempotency_key=f"{RUN}/{task}/0")
     payload = encode_payload(AssignPayload(msgspec.Raw(given), context))
-    told = claims("assign", statement_id(RUN, task, 1, "assign"), payload, **about(of, task))
+    told = claims("assign", statement_id(RUN, task, 1, "assign"), payload, **about(of, task), trace=trace)
     return key.signed(told, payload)
 
 
@@ -394,6 +397,17 @@ def delegation() -> list[Step]:
     ]
 
 
+def trace() -> list[Step]:
+    """An assignment of a run that is traced, and the result."""
+    span = traceparent_of(str(trace_of(RUN, 1.0)), LEASE)
+    given = assignment(SUMMARIZE, b'{"text":"Bees dance."}', trace=span)
+    ended = answer(given, SUMMARIZE, "result", b'{"summary":"Bees dance."}', trace=span)
+    return [
+        said("An assignment; its attempt is a span of the run's trace.", ORCHESTRATOR_KEY, "message", given),
+        said("The result, in the same trace.", AGENT_KEY, "message", ended, ack=OK),
+    ]
+
+
 def succession() -> list[Step]:
     """Another key takes the place of the orchestrator's."""
     told = ORCHESTRATOR_KEY.signed(succession_claims("local", ORCHESTRATOR_SHORT_KEY.public, NOW))
@@ -413,6 +427,7 @@ SCENES: dict[str, tuple[str, Callable[[], list[Step]]]] = {
     "fetch": ("A large input: reference, bytes, the rest of them", fetch),
     "batch": ("Three assignments under one signature", batched),
     "delegation": ("Keys that sign for others: delegations, and what is signed under them", delegation),
+    "trace": ("An attempt that is traced", trace),
     "succession": ("The orchestrator's key gets a successor", succession),
 }
 """Each scene by the name of its file."""

@@ -36,7 +36,7 @@ from accord.keys.opening import open_keys, wrapper_of
 from accord.keys.private import fault
 from accord.keys.short import delegating
 from accord.machine import RandomIds, SystemClock
-from accord.ports import BlobStore, Carrier, Journal, KeyStore
+from accord.ports import BlobStore, Carrier, Journal, KeyStore, Telemetry
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
@@ -67,7 +67,9 @@ def settle_memory() -> None:
 
 
 @asynccontextmanager
-async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIterator[Node]:
+async def open_node(
+    settings: Settings, tuning: Tuning | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[Node]:  # fmt: skip
     """A node on the stores and the bus of the settings, with the keys of its key store."""
     async with AsyncExitStack() as stack:
         journal, blobs = await stack.enter_async_context(open_stores(settings))
@@ -89,6 +91,8 @@ async def open_node(settings: Settings, tuning: Tuning | None = None) -> AsyncIt
             ids=RandomIds(),
             policy=policy,
             wrapper=wrapper_of(settings.custody, keys),
+            spans=None if telemetry is None else telemetry.spans,
+            tracing=None if telemetry is None else telemetry.tracing,
         )
         identity = Identity(
             id=orchestrator_id(settings.organisation),
@@ -240,6 +244,7 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
         drain_within=DRAIN_WITHIN,
         payloads=BlobPayloads(ports.blobs, node.parts.permits.refuse_encrypted),
         delegating=None if how is None else structs.replace(how, kinds=OF_AGENTS),
+        tracing=ports.tracing,
     )
     workers: list[Worker] = []
     try:
@@ -265,6 +270,7 @@ def _has_ended(node: Node, agent: Agent, name: str, kid: KeyId) -> bool:
     known, now = node.parts.registry.known_key(kid), node.parts.ports.clock.now()
     if known is None or known.agent != agent.id or known.usable(now):
         return False
-    text = "%s is left out: its key is %s. A new one: accord keys rotate %s"
-    logger.warning(text, agent.name, known.state(now), name)
+    logger.warning(
+        "%s is left out: its key is %s. A new one: accord keys rotate %s", agent.name, known.state(now), name
+    )
     return True

@@ -34,7 +34,7 @@ from accord.keys.named import key_of
 from accord.keys.opening import open_keys
 from accord.keys.signer import SignerKeys
 from accord.machine import SystemClock
-from accord.ports import Bus, KeyStore
+from accord.ports import Bus, KeyStore, Tracing
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.tls import SYSTEM, TlsFiles, meaning
@@ -83,6 +83,8 @@ class Station(msgspec.Struct, frozen=True, kw_only=True):
     """The socket of the signer that holds the agents' keys; None where they are here."""
     delegating: Delegating | None = None
     """How short-lived keys sign for the agents'; None where those sign everything themselves."""
+    tracing: Tracing | None = None
+    """Traces what the agents do."""
 
     @property
     def trust(self) -> Path:
@@ -156,6 +158,7 @@ async def _joined(agent: Agent, destination: Destination, station: Station, keys
             drain_within=station.drain_within,
             payloads=HttpPayloads(destination.url, station.tls),
             delegating=station.delegating,
+            tracing=station.tracing,
         )
         worker = Worker(agent, _key(keys, name, bus.trust), bus, clock, bus.trust, options)
         bus.joined.append(worker.announce)
@@ -179,6 +182,7 @@ async def _on_bus(agent: Agent, destination: Destination, station: Station, keys
         drain_within=station.drain_within,
         payloads=HttpPayloads(destination.server, station.tls) if destination.server else None,
         delegating=station.delegating,
+        tracing=station.tracing,
     )
     async with bus_at(address, agent.organisation, agent=agent.id) as bus:
         told = await _orchestrators(bus, believed, agent.organisation, station.watch)

@@ -1,4 +1,5 @@
-"""Settings: one validated value; defaults < file < environment < flags. Nothing else reads the environment.
+"""Settings: one validated value; defaults < file < environment < flags. Nothing else reads the environment,
+but for what OpenTelemetry's exporters read themselves.
 
 The file is `settings.toml` in the home. The environment has `ACCORD_` and the name in capitals: `ACCORD_KEEP_DAYS=30`.
 """
@@ -25,6 +26,7 @@ from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import compile_schema
 from accord.errors import BadInput, Place, PlaceOf, Problem
 from accord.postgres.address import StoreAddress, store_address
+from accord.telemetry.exports import Exports, exports_of, is_open_way
 from accord.tls import TlsFiles, is_encrypted_or_here, wanted
 
 PREFIX = "ACCORD_"
@@ -48,6 +50,9 @@ _TEXTS = frozenset(
         "bus",
         "bus_password_file",
         "policies",
+        "otlp_endpoint",
+        "log_format",
+        "log_level",
         "oidc_issuer",
         "oidc_audience",
         "oidc_jwks",
@@ -195,6 +200,16 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether commands send their key to servers on other machines without TLS."""
     agent_returns_within_s: Annotated[float, Meta(gt=0, le=3600)] = 8.0
     """How long an agent whose connection was closed has to connect again, until its tasks are given to others."""
+    otlp_endpoint: str | None = None
+    """Where spans, metrics and logs are sent by OTLP over HTTP, such as `http://127.0.0.1:4318`, each to its path below
+    it: `/v1/traces` and so on. The variables that OpenTelemetry has for everybody (`OTEL_…`) hold as well."""
+    trace_ratio: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """The share of runs that is traced, of those that nobody asks for from within a trace; in place of
+    `OTEL_TRACES_SAMPLER`, else all are."""
+    log_format: Literal["text", "json"] = "text"
+    """How servers and agents write their logs on standard error: in words, or one JSON object a line."""
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    """From which level on they do; else in JSON from warnings on, and in words as `--verbose` says."""
     drain_within_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
     """How long requests may go on when the server is told to stop."""
     delegate_keys: Literal["never", "auto", "always"] = "auto"
@@ -266,6 +281,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_key: Path | None = None
     insecure_http: bool = False
     agent_returns_within_s: float = 8.0
+    exports: Exports | None = None
+    """What is sent to a collector; None where nothing is."""
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
     drain_within_s: float = 10.0
     delegate_keys: Literal["never", "auto", "always"] = "auto"
     delegated_key_s: float = 600.0
@@ -338,6 +357,8 @@ def read_settings(
     values["keys"] = keys_address(chosen.keys) if chosen.keys else None
     values["store"] = store or (store_address(chosen.store) if chosen.store else None)
     values["bus"] = bus or (bus_address(chosen.bus) if chosen.bus else None)
+    values["exports"], unusable = exports_of(values.pop("otlp_endpoint"), values.pop("trace_ratio"), given)
+    BadInput.raise_if(unusable)
     settings = Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
     BadInput.raise_if(_plain_ways(settings) if settings.require_tls else ())
     return settings
@@ -352,6 +373,9 @@ def _plain_ways(settings: Settings) -> Iterator[Problem]:
         yield wanted(f"the bus {bus}", "write tls:// or rediss://")
     if server is not None and not is_encrypted_or_here(server):
         yield wanted(f"the server {server}", "use its https URL")
+    for url in settings.exports.endpoints.values() if settings.exports is not None else ():
+        if is_open_way(url):
+            yield wanted(f"the collector {url}", "use its https URL")
 
 
 def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:

@@ -33,8 +33,9 @@ export class Agent {
 
   /**
    * Offers a capability. `run(input, context)` gives `{ value, confidence?, cost? }`, or `{ items, … }` where the output is
-   * a list that may be long, as an iterable. The context has `idempotency_key`, `signal`, `progress(fraction, message)` and
-   * `open(value)`: the bytes of a list in the input, whether it came with it or by reference.
+   * a list that may be long, as an iterable. The context has `idempotency_key`, `signal`, `progress(fraction, message)`,
+   * `traceparent`, to be handed on to whomever is asked, and `open(value)`: the bytes of a list in the input, whether it came
+   * with it or by reference.
    */
   offer(reference, { description = '', input, output, limits = {}, examples = [], run }) {
     const admits = ajv.compile(input);
@@ -148,7 +149,7 @@ export class Agent {
       this.#allow();
       return this.#send(...this.#answered.get(attempt)); // the same bytes [R-AS-9]
     }
-    const rests = { ...pick(claims, ['run', 'tsk', 'att', 'lea', 'cap', 'ctr']), aud: claims.iss, ins: [digest(claimsOf(statement))] };
+    const rests = { ...pick(claims, ['run', 'tsk', 'att', 'lea', 'cap', 'ctr', 'trp']), aud: claims.iss, ins: [digest(claimsOf(statement))] };
     const one = { attempt, statement, payload, claims, rests, abort: new AbortController() };
     this.#held.set(attempt, one);
     this.#waiting.push(one);
@@ -192,7 +193,7 @@ export class Agent {
       if (wrong) return failure('input-contract', wrong, false); // [R-AS-8]
       const permit = (kind) => this.#signer.statement({ ...one.rests, jti: `${claims.run}/${claims.tsk}/${claims.att}/${kind}`, knd: kind });
       const open = (value) => (referenceOf(value) ? fetched(this.#url, referenceOf(value), permit, abort.signal) : arrayBytes(value));
-      const { value, items, confidence, cost } = await capability.run(input, { ...context, signal: abort.signal, progress: this.#progress(one), open });
+      const { value, items, confidence, cost } = await capability.run(input, { ...context, traceparent: claims.trp, signal: abort.signal, progress: this.#progress(one), open });
       const output = items === undefined ? { bytes: json(value) } : await delivered(this.#url, arrayBytes(items), permit, abort.signal);
       abort.signal.throwIfAborted(); // it is not wanted any more
       return ['result', { ...(confidence !== undefined && { cnf: confidence }), ...(cost !== undefined && { cst: cost }), ...(output.pld && { pld: output.pld }) }, output.bytes ?? EMPTY];

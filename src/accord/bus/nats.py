@@ -258,7 +258,7 @@ class NatsBus:
     async def _bury(self, queue: Queue, delivery: NatsDelivery) -> None:
         """Put a dead letter aside, and only then out of its queue: it may be put aside twice, and is never lost."""
         times = str(delivery.attempts)
-        logger.warning("a message of %s was delivered %s times: it is a dead letter", queue.subject, times)
+        logger.warning("a message of %s was delivered %d times: it is a dead letter", queue.subject, delivery.attempts)
         headers = {**headers_of(delivery.message), SUBJECT: queue.subject, ATTEMPTS: times}
         with suppress(BusUnavailable):  # it comes again
             await self._connection.publish(

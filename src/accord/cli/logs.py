@@ -13,6 +13,8 @@ from typing import Final
 from accord.cli.output import counted
 from accord.domain.ids import TaskId
 from accord.domain.state import Run
+from accord.settings import Settings
+from accord.telemetry.lines import JsonLines
 
 KEPT_MOST: Final = 1000
 """Attempts of which what was raised is kept, the newest."""
@@ -66,6 +68,35 @@ class Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
         sys.stderr.write(self.format(record) + "\n")
+
+
+@contextmanager
+def logging_as(settings: Settings) -> Iterator[int]:
+    """Log as the settings say, inside: for servers and agents, which go on and are watched by programs. Gives the level
+    from which on Accord's own records are logged.
+    """
+    level, ours = getattr(logging, (settings.log_level or "warning").upper()), logging.getLogger("accord")
+    before = ours.level
+    ours.setLevel(level)
+    replaced: list[tuple[logging.Logger, logging.Handler]] = []
+    handler = Stderr(level)
+    if settings.log_format == "json" or settings.log_level is not None:
+        json = settings.log_format == "json"
+        handler.setFormatter(
+            JsonLines() if json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        )
+        loggers = (logging.getLogger(), logging.getLogger("accord.hosting"))
+        replaced = [(one, held) for one in loggers for held in one.handlers if isinstance(held, Stderr)]
+        for one, held in replaced:
+            one.removeHandler(held)
+        logging.getLogger().addHandler(handler)
+    try:
+        yield level
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for one, held in replaced:
+            one.addHandler(held)
+        ours.setLevel(before)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.engine.node import Node
 from accord.errors import Problems
+from accord.otel import open_telemetry
 from accord.sdk import Agent
 from accord.service import Service
 
@@ -146,7 +148,11 @@ async def staffed(shared: Shared, agents: Sequence[Agent] | None = None) -> Asyn
             yield server
         return
     assert settings is not None and hosted is not None, "they are there without problems"  # noqa: PT018, S101
-    async with open_node(settings) as node, host(node, hosted):
+    async with (
+        open_telemetry(settings.exports, "accord", logging.WARNING) as telemetry,
+        open_node(settings, telemetry=telemetry) as node,
+        host(node, hosted),
+    ):
         yield node
 
 

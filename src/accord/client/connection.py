@@ -134,7 +134,9 @@ class Connection:
         headers = {"Content-Type": "application/json"}
         return (await self._sent("POST", path, content=msgspec.json.encode(body), headers=headers)).content
 
-    async def post(self, path: str, body: Any, kind: type[T], *, once: str | None = None, again: bool = True) -> T:
+    async def post(
+        self, path: str, body: Any, kind: type[T], *, once: str | None = None, again: bool = True, trace: str = ""
+    ) -> T:
         """What the server answers to a value, or to a text in YAML as bytes. It is sent again under one idempotency
         key, `once` where that is given, until an answer comes: what it makes is made once. What the server makes anew
         under any key is not sent `again`, once it may have arrived.
@@ -143,6 +145,7 @@ class Connection:
         content = body if text else msgspec.json.encode(body)
         kind_of_content = "application/yaml" if text else "application/json"
         headers = {"Idempotency-Key": once or uuid4().hex, "Content-Type": kind_of_content}
+        headers |= {"traceparent": trace} if trace else {}
         return value_of(await self._sent("POST", path, content=content, headers=headers, again=again), kind)
 
     async def delete(self, path: str, kind: type[T], parameters: Parameters | None = None) -> T:

@@ -110,7 +110,7 @@ class Remote:
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
-    async def start_run(
+    async def start_run(  # noqa: PLR0913 - as in `Service`
         self,
         digest: Digest,
         value: Any,
@@ -119,15 +119,16 @@ class Remote:
         by: str = "local",
         once: str | None = None,
         labels: Sequence[str] = (),
+        trace: str = "",
     ) -> Run:
         """Start a run of a published template."""
         body = {"digest": digest, "input": value, "title": title, **labelled(labels)}
-        started = await self._connection.post("/v1/runs", body, ListedRun, once=once)
+        started = await self._connection.post("/v1/runs", body, ListedRun, once=once, trace=trace)
         return await self.run(started.run)
 
-    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
+    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None, trace: str = "") -> Run:
         """Start a new run that shares what a run had done."""
-        made = await self._connection.post(f"{_at(run)}/fork", wanted, ListedRun, once=once)
+        made = await self._connection.post(f"{_at(run)}/fork", wanted, ListedRun, once=once, trace=trace)
         return await self.run(made.run)
 
     async def control(self, run: RunId, command: RunCommand, *, once: str | None = None) -> None:

@@ -113,6 +113,8 @@ UNTESTED: Final[dict[str, str]] = {
     "R-HS-5": "an examination is one orchestrator, and short",
     "R-SU-1": "an examination has one key, so that agents that know no successions can be examined",
     "R-SU-2": "as R-SU-1",
+    "R-TR-1": "spans go elsewhere, and what an agent hands on to others cannot be seen from outside",
+    "R-TR-2": "as R-TR-1",
 }
 """Rules of docs/protocol.md that no examination looks at, and why."""
 

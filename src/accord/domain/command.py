@@ -96,6 +96,8 @@ class Start(_Command, frozen=True, kw_only=True, tag="start"):
     origin: Origin | None = None
     adopted: tuple[Adopted, ...] = ()
     labels: tuple[str, ...] = ()
+    trace: str = ""
+    linked: str = ""
 
 
 class Adopted(msgspec.Struct, frozen=True):

@@ -76,6 +76,8 @@ def start(graph: Graph, command: c.Start, now: datetime, values: Values) -> Deci
         origin=command.origin,
         deadline_at=now + graph.deadline if graph.deadline else None,
         labels=command.labels,
+        trace=command.trace,
+        linked=command.linked,
     )
     draft = Draft(begin(graph, started), now, values, events=[started])
     for adopted in command.adopted:

@@ -70,6 +70,11 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run.started"):
     deadline_at: datetime | None = None
     labels: tuple[str, ...] = ()
     """What all of the input has beside the labels that the template says."""
+    trace: str = ""
+    """A W3C `traceparent`: the caller's span, within which the run goes on; or, where nobody has called with one, the
+    run's own. Empty where nothing is traced."""
+    linked: str = ""
+    """That of the task which the run does, or of the run that it was forked from."""
 
 
 class RunPaused(_Event, frozen=True, kw_only=True, tag="run.paused"):

@@ -37,7 +37,8 @@ class Assigner:
         """Assign all that can be; runs that this changes join `slots`."""
         for slot in slots.values():
             self._offer(slot.run, slot.pending)
-        ledger, clock = self._parts.ledger, self._parts.ports.clock
+        ledger, clock, tracer = self._parts.ledger, self._parts.ports.clock, self._parts.tracer
+        tracer.routing()
         for proposal in self._parts.dispatcher.proposals(ledger.find, clock.now()):
             hot = ledger.hot(proposal.run)
             if hot is not None:
@@ -91,6 +92,7 @@ class Assigner:
         held = Held(command.agent, command.lease, command.capability)
         self._parts.router.reserve(slot.run.id, task, number, held)
         self._parts.outgoing[slot.run.id, task, number] = payload
+        self._parts.tracer.routed(command.lease)
 
     async def _input_problems(self, run: Run, proposal: Proposal) -> tuple[Problem, ...]:
         contract = proposal.choice.candidate.contract

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from accord.domain.effects import Reject, Send, Withdraw
-from accord.domain.ids import AgentId, InstanceId, RunId, TaskId
+from accord.domain.event import RunStarted
+from accord.domain.ids import AgentId, InstanceId, TaskId
 from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import AckPayload, CancelPayload, RejectPayload, bounded, encode_payload
 from accord.domain.run import Attempt
+from accord.domain.trace import traceparent_of
 from accord.errors import Problem
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
@@ -61,20 +63,20 @@ class Secretary:
         messages = await self.sign([(one.claims, one.payload) for one in envelopes])
         return [Parcel(one.subject, message) for one, message in zip(envelopes, messages, strict=True)]
 
-    def assignment(self, run: RunId, effect: Send, payload: bytes) -> Envelope:
+    def assignment(self, run: RunStarted, effect: Send, payload: bytes) -> Envelope:
         """An assignment, from the event of its attempt alone."""
         attempt = effect.attempt
         until = attempt.timeout_at or attempt.assigned_at + VALID_FOR
         claims = self._claims("assign", run, effect.task, attempt, attempt.assigned_at, until, payload)
         return Envelope(agent_subject(attempt.agent), claims, payload)
 
-    def withdrawal(self, run: RunId, effect: Withdraw, now: datetime) -> Envelope:
+    def withdrawal(self, run: RunStarted, effect: Withdraw, now: datetime) -> Envelope:
         """Tell the agent to stop: all its instances, for nobody knows which of them has taken the assignment."""
         payload = encode_payload(CancelPayload(bounded(effect.reason)))
         claims = self._claims("cancel", run, effect.task, effect.attempt, now, now + VALID_FOR, payload)
         return Envelope(notice_subject(effect.attempt.agent), claims, payload)
 
-    def rejection(self, run: RunId, effect: Reject, now: datetime) -> Envelope:
+    def rejection(self, run: RunStarted, effect: Reject, now: datetime) -> Envelope:
         """Tell the agent what was wrong with its result."""
         payload = encode_payload(RejectPayload(effect.problems))
         claims = self._claims("reject", run, effect.task, effect.attempt, now, now + VALID_FOR, payload)
@@ -129,7 +131,7 @@ class Secretary:
     def _claims(  # noqa: PLR0913 - the claims of every message about an attempt, spelled out once
         self,
         kind: Kind,
-        run: RunId,
+        run: RunStarted,
         task: TaskId,
         attempt: Attempt,
         issued_at: datetime,
@@ -139,15 +141,16 @@ class Secretary:
         return Claims(
             issuer=self.identity,
             audience=attempt.agent,
-            id=statement_id(run, task, attempt.number, kind),
+            id=statement_id(run.run, task, attempt.number, kind),
             issued_at=int(issued_at.timestamp()),
             expires_at=int(expires_at.timestamp()) + 1,
             kind=kind,
-            run=run,
+            run=run.run,
             task=task,
             attempt=attempt.number,
             lease=attempt.lease,
             capability=attempt.capability,
             contract=attempt.contract,
             payload=payload_ref(payload),
+            trace=traceparent_of(run.trace, attempt.lease),
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from accord.domain.access import RIGHTS, ROLES, Principal, Right
 from accord.domain.flow import cut_for
@@ -50,6 +51,8 @@ class Authority:
         self._organisation = organisation
         self._tags = tags
         self._holds = holds
+        self.denied: Counter[Literal["agent", "principal"]] = Counter()
+        """How often the policy did not allow something, to whom, since this process started."""
         self._agent = lru_cache(KEPT)(self._agent_facts)
         self._run = lru_cache(KEPT)(self._run_facts)
 
@@ -97,6 +100,7 @@ class Authority:
             for action in actions:
                 decision = self.of_agent_in(facts, action, agent, capability, labels)
                 if not decision.allowed:
+                    self.denied["agent"] += 1
                     return action, decision
             return None
 
@@ -168,6 +172,7 @@ class Authority:
         """Nothing where the policy permits it. Raises Forbidden (ACC654), with the reasons."""
         decision = self.of_principal(principal, right, to, labels)
         if not decision.allowed:
+            self.denied["principal"] += 1
             raise Forbidden.of("ACC654", _denial(principal, right, decision), hint=_way_out(principal, right))
 
     def _run_facts(self, template: str, by: str) -> RunFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import msgspec
 
@@ -20,6 +21,7 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
     inbox: Inbox
     found: Authentic | Suspect
+    taken_at: datetime
 
 
 class Batch:

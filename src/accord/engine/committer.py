@@ -68,6 +68,8 @@ class Committer:
         for order in orders:
             if order.done is not None and not order.done.done():
                 order.done.set_exception(error)
+        self._parts.figures.given_up += 1
+        self._parts.figures.failed(error)
         logger.warning("a batch of %d was given up: %s", len(batch.slots), error)
         try:
             await self._give_back(arrivals)
@@ -106,9 +108,12 @@ class Committer:
         clock, figures = self._parts.ports.clock, self._parts.figures
         began = clock.now()
         committed = await self._parts.ledger.commit(dirty)
-        figures.committed(clock.now() - began)
+        ended = clock.now()
+        figures.committed(ended - began, sum(len(one.events) for one in committed))
         for one in committed:
             figures.happened(one.events)
+        if self._parts.tracer.on:
+            self._parts.tracer.committed(committed, began, ended)
         return committed
 
     def _tell(self, batch: Batch, committed: Sequence[Committed]) -> None:

@@ -69,6 +69,11 @@ class Dispatcher:
         """How many tasks wait for an agent."""
         return sum(len(lane) for lane in self._lanes.values())
 
+    @property
+    def unserved(self) -> int:
+        """How many of them want what no agent that is present offers."""
+        return sum(len(lane) for lane in self._lanes.values() if len(lane) and not self._registry.peers(lane.wanted))
+
     def waiting_of(self, tenant: str) -> int:
         """How many of this tenant's tasks wait for an agent."""
         return sum(lane.waiting_of(tenant) for lane in self._lanes.values())

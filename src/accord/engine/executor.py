@@ -55,6 +55,11 @@ class Executor:
         self._unsigned: deque[Envelope] = deque(maxlen=UNSENT_MAX)
         self._unsent: deque[Parcel] = deque(maxlen=UNSENT_MAX)
 
+    @property
+    def unsent(self) -> int:
+        """How many messages wait for the bus, or for the key store."""
+        return len(self._unsigned) + len(self._unsent)
+
     async def execute(self, committed: Sequence[Committed]) -> None:
         """Do what these events ask for."""
         drafts: list[Envelope] = []
@@ -172,9 +177,9 @@ class Executor:
             case f.Send():
                 drafts.extend(await self._assignment(run, effect))
             case f.Withdraw():
-                drafts.append(self._parts.secretary.withdrawal(run.id, effect, now))
+                drafts.append(self._parts.secretary.withdrawal(run.started, effect, now))
             case f.Reject():
-                drafts.append(self._parts.secretary.rejection(run.id, effect, now))
+                drafts.append(self._parts.secretary.rejection(run.started, effect, now))
             case f.Free(task=task, attempt=attempt, blamed=blamed):
                 self._parts.router.free(run.id, task, attempt, now, blamed=blamed)
                 self._parts.dispatcher.unpark(run.id)
@@ -195,7 +200,7 @@ class Executor:
         payload = self._parts.outgoing.pop((run.id, effect.task, attempt.number), None)
         if payload is None:
             payload = await self._payload_again_or_none(run, effect)
-        draft = self._parts.secretary.assignment(run.id, effect, payload) if payload is not None else None
+        draft = self._parts.secretary.assignment(run.started, effect, payload) if payload is not None else None
         if draft is None or not _is_about(draft, attempt):
             logger.error("the assignment of %s/%s cannot be made again: its lease has to run out", run.id, effect.task)
             return []
@@ -242,6 +247,8 @@ class Executor:
             by=run.started.by,
             parent=Parent(run.id, effect.task),
             labels=labels,
+            trace=self._parts.tracer.trace_of_subrun(effect.run, run),
+            linked=self._parts.tracer.link_to(run, effect.task),
         )
         self._order(Order(effect.run, start, graph=published.digest))
 
@@ -259,6 +266,7 @@ class Executor:
         try:
             parcels = await self._parts.secretary.parcels(drafts)
         except KeysUnavailable as error:
+            self._parts.figures.failed(error)
             logger.warning("%d messages are signed later: %s", len(drafts), error)
             self._unsigned.extend(drafts)
             return
@@ -278,6 +286,7 @@ class Executor:
             try:
                 self._unsent.extend(await self._parts.secretary.parcels(drafts))
             except KeysUnavailable as error:
+                self._parts.figures.failed(error)
                 logger.warning("%d messages are signed later: %s", len(drafts), error)
                 return
             for _ in drafts:
@@ -297,6 +306,7 @@ class Executor:
         try:
             await self._parts.ports.bus.publish(parcels)
         except BusUnavailable as error:
+            self._parts.figures.failed(error)
             logger.warning("%d messages are sent later: %s", len(parcels), error)
             return False
         except Overloaded:

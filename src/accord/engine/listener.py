@@ -89,13 +89,14 @@ class Listener:
         await self._room.wait()
         deliveries = await inbox.take(BATCH_MAX)
         try:
-            found = await self._parts.gate.authenticate(deliveries, self._parts.ports.clock.now())
+            now = self._parts.ports.clock.now()
+            found = await self._parts.gate.authenticate(deliveries, now)
         except Exception:
             logger.exception("messages of %s could not be looked at; they come again", subject)
             await inbox.nack(deliveries)
             await asyncio.sleep(_pause(deliveries).total_seconds())
             return
-        self._arrivals.extend(Arrival(inbox, one) for one in found)
+        self._arrivals.extend(Arrival(inbox, one, now) for one in found)
         self._wake()
         if len(self._arrivals) > 2 * BATCH_MAX:
             self._room.clear()

@@ -179,7 +179,7 @@ class Node:
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
-    async def start_run(
+    async def start_run(  # noqa: PLR0913 - as in `Service`
         self,
         digest: Digest,
         value: Any,
@@ -188,9 +188,10 @@ class Node:
         by: str = "local",
         once: str | None = None,
         labels: Sequence[str] = (),
+        trace: str = "",
     ) -> Run:
         """Start a run of a published template."""
-        return await self._starts.start(digest, value, title=title, by=by, once=once, labels=labels)
+        return await self._starts.start(digest, value, title=title, by=by, once=once, labels=labels, trace=trace)
 
     async def begun(self, once: str) -> Run | None:
         """The run that the request of this name was carried out on; None where there was none, or none yet. Raises what
@@ -198,9 +199,9 @@ class Node:
         """
         return await self._starts.begun(once)
 
-    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
+    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None, trace: str = "") -> Run:
         """Start a new run that shares what a run had done."""
-        return await self._starts.fork(run, wanted, by=by, once=once)
+        return await self._starts.fork(run, wanted, by=by, once=once, trace=trace)
 
     async def control(self, run: RunId, command: c.ControlCommand, *, once: str | None = None) -> None:
         """Carry out a command on a run, here or at the process that owns the run."""

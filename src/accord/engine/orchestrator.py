@@ -101,6 +101,7 @@ class Orchestrator:
         await self.parts.refresh()  # what holds by now holds for what is assigned from now on
         self.parts.reached("before_take_over")
         self.parts.ledger.unread.update(summary.run for summary in summaries)
+        self.parts.figures.taken_over += len(summaries)
         self.parts.partitions.fences.update({fence.partition: fence for fence in fences})
         for summary in summaries:
             self.order(Order(summary.run, c.Tick()))
@@ -127,6 +128,11 @@ class Orchestrator:
         await self._listener.leave(partition_subject(partition))
 
     # -- orders --------------------------------------------------------------------------------------------------
+
+    @property
+    def unsent(self) -> int:
+        """How many messages wait for the bus, or for the key store."""
+        return self._executor.unsent
 
     async def send_again(self) -> None:
         """Send what may have been lost in a take-over, once it is sure that nobody has it."""

@@ -33,6 +33,10 @@ class Partitions:
         self._until: dict[int, datetime] = {}
         self._moving = asyncio.Lock()
         self._dropped: set[int] = set()
+        self.gains = 0
+        """Partitions that came to be ours since this process started; the same one again counts again."""
+        self.losses = 0
+        """Those that were lost or given up."""
 
     async def claim(self, partition: int | None = None) -> int | None:
         """Become the owner of a partition, of any free one where None; None where somebody else owns it."""
@@ -93,6 +97,7 @@ class Partitions:
         """
         async with self._moving:
             given = [self.fences.pop(one) for one in partitions if one in self.fences]
+            self.losses += len(given)
             for fence in given:
                 if self.lost is not None:
                     await self.lost(fence.partition)
@@ -123,6 +128,7 @@ class Partitions:
         if self.gained is not None and fences:
             await self.gained(fences)
         self.fences.update({fence.partition: fence for fence in fences})
+        self.gains += len(fences)
 
     async def check(self) -> None:
         """Renew what is ours, and leave what is not any more. While the store is away nothing can be written anyway."""
@@ -136,6 +142,7 @@ class Partitions:
             for partition in sorted({fence.partition for fence in ours} - {fence.partition for fence in kept}):
                 del self.fences[partition]
                 self._dropped.add(partition)
+                self.losses += 1
                 if self.lost is not None:
                     await self.lost(partition)
 

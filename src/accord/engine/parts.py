@@ -45,10 +45,11 @@ from accord.engine.sessions import Sessions
 from accord.engine.streams import SystemStream
 from accord.engine.successions import Successions
 from accord.engine.timers import Timers
+from accord.engine.tracer import Tracer
 from accord.engine.verdicts import Suspect
 from accord.engine.verification import Verification
 from accord.engine.webhooks import Webhooks
-from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, KeyWrapper, Policy
+from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, KeyWrapper, Policy, Spans, Tracing
 from accord.statements import Signer
 
 Point = Literal[
@@ -70,6 +71,10 @@ class Ports:
     policy: Policy
     wrapper: KeyWrapper | None = None
     """Wraps the data keys of encrypted runs; without one there are none."""
+    spans: Spans | None = None
+    """Where spans go; without it nothing is traced here."""
+    tracing: Tracing | None = None
+    """Traces the agents of this process."""
 
 
 class Tuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +164,7 @@ class Parts:
         self.documents = Documents(ports.blobs, self.data_keys)
         self.feed = Feed()
         self.figures = Figures()
+        self.tracer = Tracer(ports.spans, clock)
         self.registry = Registry(compatible, absent_after=tuning.absent_after, system_agents=tuning.system_agents)
         self.departures = Departures(self.registry, tuning.lease, tuning.returns_within)
         self.router = Router(self.registry, ports.ids, tuning.capability_limits)

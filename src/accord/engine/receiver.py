@@ -22,6 +22,7 @@ from accord.engine.executor import Executor
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
+from accord.engine.tracer import Verdict
 from accord.engine.verdicts import REFUSALS, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
 from accord.errors import (
     AccordError,
@@ -33,7 +34,6 @@ from accord.errors import (
     StoreError,
     StoreUnavailable,
 )
-from accord.ports import Inbox
 
 logger = logging.getLogger("accord.receiver")
 
@@ -58,7 +58,7 @@ class Receiver:
             if isinstance(found, Authentic) and not await self._is_for_us(found):
                 batch.nack(arrival.inbox, found.delivery)
                 return
-            if await self._deal_with(found, batch, arrival.inbox):
+            if await self._deal_with(arrival, batch):
                 return
         except (StoreUnavailable, KeysUnavailable, Fenced):
             raise
@@ -83,17 +83,18 @@ class Receiver:
         await partitions.check()
         return partitions.surely_ours(partition)
 
-    async def _deal_with(self, found: Authentic | Suspect, batch: Batch, inbox: Inbox) -> bool:
+    async def _deal_with(self, arrival: Arrival, batch: Batch) -> bool:
         """Whether the message is held: it comes again by itself once its large payload was looked at."""
+        found = arrival.found
         if isinstance(found, Suspect):
             batch.suspects.append(found)
         elif found.claims.kind in ("card", "heartbeat", "delegate"):
             await self._hear(found, batch)
         else:
-            return await self._admit(found, batch, inbox)
+            return await self._admit(found, batch, arrival)
         return False
 
-    async def _admit(self, authentic: Authentic, batch: Batch, inbox: Inbox) -> bool:
+    async def _admit(self, authentic: Authentic, batch: Batch, arrival: Arrival) -> bool:
         run = authentic.claims.run or RunId("")
         slot = await batch.slot(run) if self._parts.ledger.owns(run) else None
         verdict = self._parts.gate.admit(slot.run if slot else None, authentic)
@@ -101,8 +102,12 @@ class Receiver:
             contract = self._parts.registry.contract(authentic.claims.contract or Digest(""))
             verdict = Unchecked(verdict.output.sha256, contract)
         if isinstance(verdict, Unchecked):
-            self._parts.large.look_then(verdict.digest, verdict.contract, partial(inbox.nack, [authentic.delivery]))
+            self._parts.large.look_then(
+                verdict.digest, verdict.contract, partial(arrival.inbox.nack, [authentic.delivery])
+            )
             return True
+        if slot is not None and self._parts.tracer.on:
+            self._parts.tracer.judged(slot.run, authentic.claims, arrival.taken_at, _told(verdict))
         if isinstance(verdict, (Damaged, Barred)):
             batch.suspects.append(verdict.suspect)
             verdict = verdict.command
@@ -227,3 +232,15 @@ class Receiver:
         if claims.run and claims.task and claims.attempt:
             told = Progressed(claims.run, claims.task, claims.attempt, progress.fraction, progress.message)
             self._parts.feed.publish(claims.run, told)
+
+
+def _told(verdict: c.Command | Late | News | Damaged | Barred | Suspect) -> Verdict:
+    """The verdict of the gate, as a span tells it."""
+    if isinstance(verdict, Late):
+        return Verdict("late")
+    if isinstance(verdict, (Damaged, Barred)):
+        return Verdict("refused", verdict.suspect.problem.code)
+    if isinstance(verdict, Suspect):
+        return Verdict("refused", verdict.problem.code)
+    problems = verdict.problems if isinstance(verdict, c.Deliver) else ()
+    return Verdict("rejected", problems[0].code) if problems else Verdict("accepted")

@@ -43,14 +43,18 @@ class Round(Protocol):
         ...
 
 
-async def repeat(round_: Round) -> None:
-    """Do the round for ever; what fails, by a fault of ours or while store or keys are away, is tried next time."""
+async def repeat(round_: Round, failed: Callable[[Exception], None]) -> None:
+    """Do the round for ever; what fails, by a fault of ours or while store or keys are away, is told to `failed`, and
+    tried next time.
+    """
     while True:
         try:
             await round_.go()
         except (StoreUnavailable, KeysUnavailable) as error:
+            failed(error)
             logger.warning("%s: %s", type(round_).__name__, error)
-        except Exception:
+        except Exception as error:
+            failed(error)
             logger.exception("%s failed because of a fault of Accord's", type(round_).__name__)
         await asyncio.sleep(round_.every.total_seconds())
 
@@ -194,7 +198,10 @@ class Rounds:
             rounds.append(self._sharing)
         if parts.delegates.how is not None:
             rounds.append(Delegation(self._orchestrator))
-        self._tasks = [asyncio.create_task(repeat(one), name=f"accord-{type(one).__name__}") for one in rounds]
+        self._tasks = [
+            asyncio.create_task(repeat(one, parts.figures.failed), name=f"accord-{type(one).__name__}")
+            for one in rounds
+        ]
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
         self._tasks += [asyncio.create_task(more(), name=more.__qualname__) for more in self.also]

@@ -39,6 +39,10 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     origin: Origin | None = None
     labels: tuple[str, ...] = ()
+    trace: str = ""
+    """The `traceparent` of who wants it."""
+    linked: str = ""
+    """That of the run it is forked from."""
 
     @property
     def input(self) -> bytes:
@@ -54,17 +58,17 @@ class Starts:
         self._parts = orchestrator.parts
         self._post = post
 
-    async def start(
-        self, digest: Digest, value: Any, *, title: str, by: str, once: str | None, labels: Iterable[str]
+    async def start(  # noqa: PLR0913 - as in `Service.start_run`
+        self, digest: Digest, value: Any, *, title: str, by: str, once: str | None, labels: Iterable[str], trace: str
     ) -> Run:
         """See `Service.start_run`."""
         said = told(read_labels(labels))
         graph = await self._parts.library.graph(digest)
         value = completed(value, graph.input_schema)
-        wanted = _Wanted(graph=graph, value=value, title=title or graph.title, by=by, labels=said)
+        wanted = _Wanted(graph=graph, value=value, title=title or graph.title, by=by, labels=said, trace=trace)
         return await self._begun(wanted, once) or await self._begin(wanted, (), once)
 
-    async def fork(self, run: RunId, fork: Fork, *, by: str, once: str | None) -> Run:
+    async def fork(self, run: RunId, fork: Fork, *, by: str, once: str | None, trace: str) -> Run:
         """See `Service.fork`."""
         source, head = await self._parts.ledger.read(run, until=fork.at)
         if source is None:
@@ -74,7 +78,14 @@ class Starts:
         origin = Origin(run, head.sequence)
         started = source.started
         wanted = _Wanted(
-            graph=source.graph, value=value, title=started.title, by=by, origin=origin, labels=started.labels
+            graph=source.graph,
+            value=value,
+            title=started.title,
+            by=by,
+            origin=origin,
+            labels=started.labels,
+            trace=trace,
+            linked=self._parts.tracer.link_to(source),
         )
         begun = await self._begun(wanted, once)
         if begun is not None:
@@ -102,10 +113,14 @@ class Starts:
         return run
 
     async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
+        began = self._parts.ports.clock.now()
         (await self._parts.verification.report(wanted.graph, by=wanted.by, labels=wanted.labels)).refuse()
         ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
+        verified = self._parts.ports.clock.now()
         with self._parts.admission.admitted(wanted.by):
-            return await self._admitted(wanted, adopted, once)
+            run = await self._admitted(wanted, adopted, once)
+        self._parts.tracer.verified(run, began, verified)
+        return run
 
     async def _admitted(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         if once is None:
@@ -137,6 +152,8 @@ class Starts:
             origin=wanted.origin,
             adopted=adopted,
             labels=wanted.labels,
+            trace=self._parts.tracer.trace_for(run, wanted.trace),
+            linked=wanted.linked,
         )
 
     async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import msgspec
 import socketio
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -104,6 +105,9 @@ TELL_WITHIN: Final = timedelta(seconds=3)
 
 FRAME_BYTES: Final = 64 << 10
 """What a message over a socket has around its payload: its statement, and the framing."""
+
+UNTOLD: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own telemetry, which would tell what people send: ours is in the table of `accord.telemetry`."""
 
 DESCRIPTION: Final = """\
 Every operation but those of health, and this document, takes `Authorization: Bearer KEY`. Every answer that is no
@@ -283,6 +287,7 @@ def _api(options: Options) -> FastAPI:
         responses=_RESPONSES,
         generate_unique_id_function=operation_id,
         max_body_size=options.max_body_bytes,
+        telemetry=UNTOLD,
     )
     if options.cors_origins:
         api.add_middleware(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from accord.domain.access import Principal, Right
@@ -59,6 +59,11 @@ def may(right: Right, *, asks: bool = False) -> Any:
 def right_of(dependency: object) -> Right | None:
     """The right that a dependency asks for; None where it asks for none."""
     return dependency.right if isinstance(dependency, _Permitted) else None
+
+
+Traceparent = Annotated[
+    str, Header(alias="traceparent", description="W3C Trace Context: the span that the run is to be part of.")
+]
 
 
 class _Permitted:

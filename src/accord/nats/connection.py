@@ -305,7 +305,7 @@ class Connection:
                 await self._connect()
             except Exception as error:
                 # Whatever a driver raises: there is no bus without a connection.
-                self._tell(f"the bus is away, trying again until it is there: {error}")
+                self._tell_away(error)
                 await self._leave()
                 backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
             else:
@@ -313,8 +313,9 @@ class Connection:
                 self._told = False
                 return
 
-    def _tell(self, text: str) -> None:
-        logger.log(logging.DEBUG if self._told else logging.WARNING, text)
+    def _tell_away(self, error: Exception) -> None:
+        level = logging.DEBUG if self._told else logging.WARNING
+        logger.log(level, "the bus is away, trying again until it is there: %s", error)
         self._told = True
 
     async def _connect(self) -> None:

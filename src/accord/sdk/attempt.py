@@ -104,9 +104,16 @@ class Attempt:
 
     def _log(self, error: BaseException) -> None:
         """Tell the agent's author, here and nowhere else: what is sent is only what `unexpected` says."""
-        key, said = self.subject.key, "%s raised in attempt %d of task %s of %s"
+        key = self.subject.key
         error.__traceback__ = of_the_author(error.__traceback__)
-        self.context.log.error(said, self.capability.ref, key.attempt, key.task, key.run, exc_info=error)
+        self.context.log.error(
+            "%s raised in attempt %d of task %s of %s",
+            self.capability.ref,
+            key.attempt,
+            key.task,
+            key.run,
+            exc_info=error,
+        )
 
 
 def _is_cancelled() -> bool:

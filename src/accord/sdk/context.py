@@ -24,9 +24,12 @@ logger = logging.getLogger("accord.agent")
 class Link:
     """The live half of a context: between the function and the worker that runs it."""
 
-    __slots__ = ("cancelled", "lingering", "payloads", "report", "threads")
+    __slots__ = ("cancelled", "lingering", "payloads", "report", "threads", "trace")
 
-    def __init__(self, threads: Executor | None = None, payloads: AttemptPayloads | None = None) -> None:
+    def __init__(
+        self, threads: Executor | None = None, payloads: AttemptPayloads | None = None, trace: str = ""
+    ) -> None:
+        self.trace = trace
         self.payloads = payloads
         self.cancelled = False
         self.report: Callable[[ProgressPayload], None] | None = None
@@ -78,6 +81,13 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Whether nobody wants the result any more; may be read from any thread."""
         return self.link.cancelled
 
+    @property
+    def traceparent(self) -> str:
+        """Where the attempt is in the run's trace, as W3C Trace Context has it: to be handed on with whatever the
+        function asks of others. Empty where nothing is traced.
+        """
+        return self.link.trace
+
     def raise_if_cancelled(self) -> None:
         """Leave the function where its attempt was cancelled: a plain function cannot be interrupted."""
         if self.link.cancelled:
@@ -95,7 +105,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger whose records carry run, task and attempt."""
-        return _Log(logger, {"run": self.run, "task": self.task, "attempt": self.attempt})
+        facts = {"run": self.run, "task": self.task, "attempt": self.attempt}
+        return _Log(logger, facts | ({"traceparent": self.link.trace} if self.link.trace else {}))
 
 
 class _Log(logging.LoggerAdapter[logging.Logger]):

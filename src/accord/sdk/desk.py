@@ -19,7 +19,7 @@ from accord.domain.large import beside, blobs_in
 from accord.domain.message import Claims
 from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
 from accord.errors import MessageRefused
-from accord.ports import Clock, Delivery, Payloads
+from accord.ports import Clock, Delivery, Payloads, Tracing, Work
 from accord.sdk.agent import Agent, Capability
 from accord.sdk.answers import (
     AttemptKey,
@@ -59,9 +59,16 @@ class Desk:
     """Runs at most `concurrency` attempts of one agent and lets `queue` wait; each attempt gets one final answer."""
 
     def __init__(
-        self, agent: Agent, outbox: Outbox, clock: Clock, pace: Pace, payloads: Payloads | None = None
+        self,
+        agent: Agent,
+        outbox: Outbox,
+        clock: Clock,
+        pace: Pace,
+        payloads: Payloads | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._payloads = payloads
+        self._tracing = tracing
         self._agent = agent
         self._outbox = outbox
         self._clock = clock
@@ -229,7 +236,7 @@ class Desk:
         violations = beside(capability.contract.violations_of_input(value), places)
         if violations:
             return input_refused(violations)
-        link = Link(self._threads, self._payloads_of(subject))
+        link = Link(self._threads, self._payloads_of(subject), subject.letter.claims.trace or "")
         context = context_of(subject, payload.context, self._agent.organisation, link)
         return Attempt(subject, capability, bytes(payload.input), context)
 
@@ -259,7 +266,7 @@ class Desk:
             attempt.after(max(0.0, remaining.total_seconds()), _overdue)
 
     async def _perform(self, attempt: Attempt) -> None:
-        outcome = await attempt.outcome()
+        outcome = await (attempt.outcome() if self._tracing is None else self._traced(attempt, self._tracing))
         attempt.close()
         del self._running[attempt.subject.key]
         self._answer(attempt.subject, outcome)
@@ -268,6 +275,23 @@ class Desk:
             self._lingering.add(thread)
             thread.add_done_callback(self._freed)
         self._start_queued()
+
+    async def _traced(self, attempt: Attempt, tracing: Tracing) -> Output | Failure:
+        key, link = attempt.subject.key, attempt.context.link
+        work = Work(
+            run=key.run,
+            task=key.task,
+            attempt=key.attempt,
+            agent=self._agent.id,
+            capability=str(attempt.capability.ref),
+            trace=link.trace,
+        )
+        with tracing.working(work) as working:
+            link.trace = working.traceparent
+            outcome = await attempt.outcome()
+            if isinstance(outcome, Failure):
+                working.failed(outcome.code)
+        return outcome
 
     def _freed(self, thread: asyncio.Future[object]) -> None:
         self._lingering.discard(thread)

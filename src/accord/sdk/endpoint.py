@@ -66,6 +66,7 @@ class EndpointBody:
             "accept": "application/json",
             "accept-encoding": "identity",
             "idempotency-key": context.idempotency_key,
+            **({"traceparent": context.traceparent} if context.traceparent else {}),
         }
         names = {name.lower(): value for name, value in self._headers.items()} | own
         return [(name.encode(), value.encode()) for name, value in names.items()]

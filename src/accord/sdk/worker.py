@@ -16,7 +16,7 @@ from accord.deputy import Delegating, Deputy
 from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.signature import PublicKey
-from accord.ports import Bus, Clock, KeyStore, Payloads, agent_subject, notice_subject
+from accord.ports import Bus, Clock, KeyStore, Payloads, Tracing, agent_subject, notice_subject
 from accord.sdk.agent import Agent
 from accord.sdk.desk import Desk, Pace
 from accord.sdk.intake import Intake, Refusal
@@ -61,6 +61,8 @@ class WorkerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where large inputs and outputs are; without it there are none."""
     delegating: Delegating | None = None
     """How short-lived keys sign for the agent's; None where that signs everything itself."""
+    tracing: Tracing | None = None
+    """Traces what the agent does; without it nothing of it is traced, and traces of others are handed on."""
     refused: Callable[[Refusal], None] = log_refusal
     """Told of every message that was dropped: not authentic, not current, or not for this agent."""
 
@@ -124,7 +126,7 @@ class Worker:
         how = self._options.delegating
         outbox = Outbox(signer, self._bus, self._clock)
         standing = Standing(None if how is None else Deputy(signer, how), self._intake.trusts)
-        desk = Desk(self.agent, outbox, self._clock, self._options.pace, self._options.payloads)
+        desk = Desk(self.agent, outbox, self._clock, self._options.pace, self._options.payloads, self._options.tracing)
         return Parts(
             inbox=inbox,
             notices=notices,

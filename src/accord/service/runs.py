@@ -69,7 +69,7 @@ class Seal(msgspec.Struct, frozen=True):
 class Runs(Protocol):
     """What may be asked of runs."""
 
-    async def start_run(
+    async def start_run(  # noqa: PLR0913 - what a run may be given, each by its name
         self,
         digest: Digest,
         value: Any,
@@ -78,9 +78,11 @@ class Runs(Protocol):
         by: str = "local",
         once: str | None = None,
         labels: Sequence[str] = (),
+        trace: str = "",
     ) -> Run:
         """Start a run of a published template with this input, defaults filled in; returns it once it is durable.
-        `labels` is what all of the input has beside what the template says of it: they raise, and never lower.
+        `labels` is what all of the input has beside what the template says of it: they raise, and never lower. `trace`
+        is the W3C `traceparent` of the span that wants it; what is none is not looked at.
 
         Raises:
             BadInput: ACC690 what is no label.
@@ -90,7 +92,7 @@ class Runs(Protocol):
         """
         ...
 
-    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None) -> Run:
+    async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None, trace: str = "") -> Run:
         """Start a new run that shares what a run had done.
 
         Raises what `start_run` raises, and NotFound where there is no such run or task.

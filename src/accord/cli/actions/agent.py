@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from accord.bus.socketio import Watch
 from accord.cli.children import Child, kept_running, parent_gone, until_stopped
 from accord.cli.errors import DONE
 from accord.cli.hosting import agents_of
+from accord.cli.logs import logging_as
 from accord.cli.options import Shared, named_ca
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, ended_or_interrupted, tell_draining
@@ -27,6 +28,8 @@ from accord.domain.ids import KeyId
 from accord.errors import BadInput
 from accord.joining import Destination, Joined, Station, join
 from accord.keys.short import delegating
+from accord.otel import open_telemetry
+from accord.ports import Telemetry
 from accord.settings import Settings
 from accord.tls import is_encrypted_or_here, wanted
 
@@ -54,17 +57,24 @@ def agent(shared: Shared, asked: Asked, instances: int) -> None:
 
 
 async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
-    for name in ("accord.connection", "accord.agent", "accord.bus"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # whoever runs an agent has to see what becomes of it
-    async with _joined(shared, asked, _Connections(asked.url, screen)) as joined:
-        for one in joined:
-            _tell(screen, one, asked.url)
-        ends = [one.ended for one in joined]
-        if asked.is_child:
-            ends.append(asyncio.create_task(parent_gone()))
-        await ended_or_interrupted(*ends)
-        if not asked.is_child:
-            tell_draining(screen)
+    settings = shared.settings()
+    with logging_as(settings) as level:
+        async with (
+            open_telemetry(settings.exports, "accord-agent", level) as telemetry,
+            _joined(shared, asked, _Connections(asked.url, screen), telemetry) as joined,
+        ):
+            return await _working(asked, joined, screen)
+
+
+async def _working(asked: Asked, joined: Sequence[Joined], screen: Screen) -> int:
+    for one in joined:
+        _tell(screen, one, asked.url)
+    ends = [one.ended for one in joined]
+    if asked.is_child:
+        ends.append(asyncio.create_task(parent_gone()))
+    await ended_or_interrupted(*ends)
+    if not asked.is_child:
+        tell_draining(screen)
     return DONE
 
 
@@ -90,7 +100,9 @@ class _Connections:
         self._were_there, self._is_lost = True, False
 
 
-def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextManager[list[Joined]]:
+def _joined(
+    shared: Shared, asked: Asked, watch: Watch, telemetry: Telemetry | None = None
+) -> AbstractAsyncContextManager[list[Joined]]:  # fmt: skip
     settings = shared.settings()
     if settings.require_tls and not is_encrypted_or_here(asked.url) and urlsplit(asked.url).scheme not in BUS_SCHEMES:
         raise BadInput(wanted(f"the server {asked.url}", "use its https URL"))
@@ -111,6 +123,7 @@ def _joined(shared: Shared, asked: Asked, watch: Watch) -> AbstractAsyncContextM
         signer=asked.signer,
         # A key that a signer keeps out of this process has no delegate in it.
         delegating=delegating(settings.delegate_keys, LIFETIME, OF_AGENTS) if asked.signer is None else None,
+        tracing=None if telemetry is None else telemetry.tracing,
     )
     return join(agents_of(asked.target), destination, station)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
@@ -20,6 +19,7 @@ from accord.app import host, open_node, tuning_of
 from accord.cli.children import parent_gone
 from accord.cli.errors import DONE
 from accord.cli.hosting import hosted_agents
+from accord.cli.logs import logging_as
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, ended_or_interrupted, tell_draining, who
@@ -34,6 +34,7 @@ from accord.gateway.application import Options, create_application
 from accord.gateway.colleagues import Place
 from accord.gateway.server import Address, bound, lift_file_limit, serving, url_of
 from accord.gateway.webhooks.endpoint import allowed_networks
+from accord.otel import open_telemetry
 from accord.settings import Settings
 from accord.views.access import link_at
 
@@ -86,16 +87,23 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
         address = address_of(settings, asked)
         address.check()
         lift_file_limit()
-        logging.getLogger("accord").setLevel(logging.WARNING)  # nobody watches a server as they watch a command
         agents = hosted_agents(shared.agents)
         tuning = msgspec.structs.replace(tuning_of(settings), serves=True)
-        with bound(address) if worker is None else socket.socket(fileno=worker.socket) as taken:
-            async with open_node(settings, tuning) as node, host(node, agents):
+        with (
+            logging_as(settings) as level,
+            bound(address) if worker is None else socket.socket(fileno=worker.socket) as taken,
+        ):
+            async with (
+                open_telemetry(settings.exports, "accord", level) as telemetry,
+                open_node(settings, tuning, telemetry) as node,
+                host(node, agents),
+            ):
                 new = await _first_key(node, settings, address)
                 drain_within = timedelta(seconds=settings.drain_within_s)
                 async with (
                     tokens_of(settings, node) as tokens,
                     create_application(node, tokens, options_of(settings, address.host, worker)) as gateway,
+                    nullcontext() if telemetry is None else telemetry.metrics(gateway.metrics.families),
                     serving(gateway, address, taken, drain_within) as running,
                 ):
                     started = await _started(node, settings, url_of(address, taken), new)

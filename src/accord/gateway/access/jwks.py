@@ -83,7 +83,7 @@ class Jwks:
         try:
             await self._read()
         except BadInput as error:
-            logger.warning("%s", error)
+            logger.warning("the issuer's keys are those of before: %s", error)
 
     async def _read(self) -> None:
         """Read the keys anew. Raises BadInput."""

@@ -12,7 +12,7 @@ from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.labels import MOST, PATTERN, read_labels, told
 from accord.engine.post import other_request
 from accord.errors import NotFound
-from accord.gateway.asking import Runner, Starter, TheNode, Viewer
+from accord.gateway.asking import Runner, Starter, TheNode, Traceparent, Viewer
 from accord.gateway.bodies import body
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.moments import Moment
@@ -120,7 +120,9 @@ async def count_runs(node: TheNode, principal: Viewer, sought: Annotated[Sought,
 
 
 @router.post("", status_code=201, responses=MADE, response_class=Document)
-async def start_run(asked: NewRun, node: TheNode, principal: Starter, key: IdempotencyKey = None) -> Document:
+async def start_run(
+    asked: NewRun, node: TheNode, principal: Starter, key: IdempotencyKey = None, trace: Traceparent = ""
+) -> Document:
     """Plan, verify and start a run. Under a key that has started one, that one is given, and nothing is planned."""
     name = once(principal, key)
     begun = await node.begun(name) if name is not None else None
@@ -132,13 +134,18 @@ async def start_run(asked: NewRun, node: TheNode, principal: Starter, key: Idemp
         return await _made(node, begun.id)
     if asked.objective is not None:  # among all templates, one is sought
         await node.parts.permission.require(principal, "run")
+    began = node.parts.ports.clock.now()
     found = planned(asked.wanted(), await known_of(node))
+    ended = node.parts.ports.clock.now()
     template = found.entry.template
     node.parts.permission.require_template(principal, "run", template.name, template.version)
     found.refuse()
     digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
     title = asked.title or found.plan.objective or ""
-    run = await node.start_run(digest, found.plan.input, title=title, by=principal.name, once=name, labels=asked.labels)
+    run = await node.start_run(
+        digest, found.plan.input, title=title, by=principal.name, once=name, labels=asked.labels, trace=trace
+    )
+    node.parts.tracer.planned(run, began, ended)
     return await _made(node, run.id)
 
 
@@ -178,13 +185,15 @@ async def list_barred(run: Run, node: TheNode, principal: Viewer) -> Document:
 
 
 @router.post("/{run}/fork", status_code=201, responses=MADE, response_class=Document)
-async def fork_run(run: Run, asked: NewFork, node: TheNode, principal: Runner, key: IdempotencyKey = None) -> Document:
+async def fork_run(
+    run: Run, asked: NewFork, node: TheNode, principal: Runner, key: IdempotencyKey = None, trace: Traceparent = ""
+) -> Document:
     """Start a run that shares what this one had done. Who may not look at this one may not either: they could at the
     new one.
     """
     await node.parts.permission.require(principal, "look", RunId(run))
     wanted = Fork(task=TaskId(asked.task) if asked.task is not None else None, at=asked.at, changes=asked.changes)
-    fork = await node.fork(RunId(run), wanted, by=principal.name, once=once(principal, key))
+    fork = await node.fork(RunId(run), wanted, by=principal.name, once=once(principal, key), trace=trace)
     return await _made(node, fork.id)
 
 
