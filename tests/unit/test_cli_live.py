@@ -18,6 +18,7 @@ from accord.cli.watching import Watched, unmet
 from accord.domain import event as e
 from accord.domain.approval import waiting_tasks
 from accord.domain.document import document_of
+from accord.domain.forecast import Usual
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.news import Happened, Progressed
@@ -134,6 +135,20 @@ def test_a_picture_tells_state_agent_progress_and_what_is_waited_for() -> None:
     assert "after read" in row(lines, "check")
     assert "1 of 4 tasks" in lines[-1]
     assert "2 under way" in lines[-1]
+
+
+def test_what_earlier_runs_took_tells_what_is_left_and_what_it_depends_on() -> None:
+    seen = watched(graph_of(TEMPLATE), EXPANDED)
+    took = {"fetch": 2, "read": 100, "check": 20, "nap": 3}
+    seen.usual = Usual(2, {TaskId(task): timedelta(seconds=seconds) for task, seconds in took.items()})
+    paper = io.StringIO()
+    shown = Console(file=paper, width=100, height=24, theme=output.THEME, force_terminal=True, color_system=None)
+    shown.print(picture(seen, (100, 24), NOW + timedelta(seconds=10)))
+    *_, path, foot = paper.getvalue().splitlines()
+    assert path.rstrip() == "critical path  read → check"
+    assert "about 1 min 50 s left" in foot
+    seen.usual = Usual(0, {})
+    assert not any("critical path" in line for line in drawn(seen))
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120, 200])

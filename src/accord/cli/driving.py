@@ -9,19 +9,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
 from accord.cli.asking import answer_in_terminal
-from accord.cli.live import view
+from accord.cli.live import LiveTable, View, view
 from accord.cli.output import Screen
 from accord.cli.watching import hold_words, how_to_answer
 from accord.domain.approval import waiting_tasks
+from accord.domain.forecast import usual
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened
 from accord.domain.state import Run
 from accord.engine.node import Node
+from accord.ports import RunQuery
 from accord.service import Service, held
 from accord.views.waiting import is_idle
 
 LOOK_EVERY_S: Final = 2.0
 """How often it is asked whether somebody works on a run that is watched."""
+
+LEARNED_FROM: Final = 5
+"""Earlier runs of a template that tell how long its tasks take."""
 
 ADOPT_EVERY_S: Final = 1.0
 """How often it is tried to take a run over from an owner that does not answer."""
@@ -50,7 +55,7 @@ async def carried_on(
 async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: bool, began: bool) -> Run:
     """The run when it has ended, or where that is asked for when it can only go on with somebody's answer."""
     reminded: set[TaskId] = set()
-    async with view(screen, began=began) as shown, told_when_held(service, run, screen):
+    async with _view(service, run, screen, began=began) as shown, told_when_held(service, run, screen):
         async for news in service.follow(run):
             shown.show(news)
             if isinstance(news, Happened):
@@ -59,6 +64,25 @@ async def _watched(service: Service, run: RunId, screen: Screen, *, until_idle: 
                     return last
                 _remind(last, reminded, screen)
     return await service.run(run)
+
+
+@asynccontextmanager
+async def _view(service: Service, run: RunId, screen: Screen, *, began: bool = False) -> AsyncIterator[View]:
+    """The view of a run that suits the screen, which soon knows what earlier runs of its template took."""
+    async with view(screen, began=began) as shown:
+        if not isinstance(shown, LiveTable):
+            yield shown
+            return
+        async with _beside(_tell_usual(service, run, shown)):
+            yield shown
+
+
+async def _tell_usual(service: Service, run: RunId, shown: LiveTable) -> None:
+    summary = await service.summary(run)
+    if summary is not None:
+        query = RunQuery(template=summary.template, states=("completed",), limit=LEARNED_FROM)
+        earlier = [await service.run(one.run) for one in await service.runs(query)]
+        shown.expect(usual(earlier))
 
 
 @asynccontextmanager
@@ -89,7 +113,7 @@ async def _tell_when_held(service: Service, run: RunId, screen: Screen) -> None:
 
 async def looked_on(service: Service, run: RunId, screen: Screen) -> Run:
     """The run once it has ended, carried on by another process."""
-    async with view(screen) as shown, told_when_held(service, run, screen):
+    async with _view(service, run, screen) as shown, told_when_held(service, run, screen):
         async for news in service.follow(run):
             shown.show(news)
     return await service.run(run)

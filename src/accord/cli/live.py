@@ -31,6 +31,7 @@ from accord.cli.output import (
 )
 from accord.cli.watching import Watched, unmet
 from accord.domain.approval import waiting_tasks
+from accord.domain.forecast import Forecast, Usual, forecast
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.news import News
@@ -52,6 +53,7 @@ class View(AbstractAsyncContextManager["View"], Protocol):
     def show(self, news: News) -> None:
         """Take news in."""
         ...
+        return
 
 
 def view(screen: Screen, *, began: bool = False) -> View:
@@ -104,6 +106,10 @@ class LiveTable(View):
         """Take news in; they are seen with the next drawing."""
         self._watched.absorb(news)
 
+    def expect(self, known: Usual) -> None:
+        """Tell from now on how long the run will take, and which tasks it depends on."""
+        self._watched.usual = known
+
     async def _draw(self) -> None:
         while True:
             self._refresh()
@@ -120,11 +126,21 @@ def picture(watched: Watched, size: tuple[int, int], now: datetime | None = None
     assert run is not None  # noqa: S101 - something has happened before anything is drawn
     columns, lines = size
     tasks = _grid(watched, run, columns)
-    chosen, before, after = _chosen(run, max(lines - 7, 3))
+    ahead = _ahead(watched, run, now or datetime.now(UTC))
+    chosen, before, after = _chosen(run, max(lines - (7 if ahead is None else 8), 3))
     for node in chosen:
         tasks.add_row(*_row(watched, run, node, columns))
     parts = [*_head(run, columns), *_elsewhere(before, "before"), tasks, *_elsewhere(after, "to come"), Text()]
-    return Group(*parts, _foot(watched, run, columns))
+    if ahead is not None:
+        parts.append(Text(f"critical path  {shortened(' → '.join(ahead.path), columns - 15)}", "quiet"))
+    return Group(*parts, _foot(run, columns, ahead))
+
+
+def _ahead(watched: Watched, run: Run, now: datetime) -> Forecast | None:
+    """What is to come, where earlier runs tell; while somebody has to answer, nothing does."""
+    if watched.usual is None or not watched.usual.runs or waiting_tasks(run):
+        return None
+    return forecast(run, watched.usual, now)
 
 
 def _elsewhere(count: int, where: str) -> Iterator[Text]:
@@ -244,7 +260,7 @@ def _wanted(state: TaskState) -> str:
     return "waits for an agent"
 
 
-def _foot(watched: Watched, run: Run, columns: int) -> RenderableType:
+def _foot(run: Run, columns: int, ahead: Forecast | None) -> RenderableType:
     total = len(run.graph.order)
     state: str = "paused" if run.paused else run.phase
     if run.phase == "running" and not run.paused and waiting_tasks(run) and is_idle(run):
@@ -254,6 +270,9 @@ def _foot(watched: Watched, run: Run, columns: int) -> RenderableType:
     words += [f"{run.live} under way"] if run.live else []
     words += [f"{run.failed} failed"] if run.failed else []
     words.append(worked(run))
+    if ahead is not None:
+        seconds = ahead.left.total_seconds()
+        words.append(f"about {duration(seconds)} left" if seconds else "longer than usual")
     bar = ProgressBar(total=max(total, 1), completed=run.settled, width=min(columns // 4, 30))
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_row(Text(f"{sign} {state.replace('_', ' ')}", style), bar, Text(" · ".join(words), "quiet"))

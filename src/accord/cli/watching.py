@@ -8,6 +8,7 @@ import msgspec
 
 from accord.cli.output import agent_name, moment
 from accord.domain import event as e
+from accord.domain.forecast import Usual
 from accord.domain.graph import node_of
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened, News, Progressed
@@ -35,6 +36,8 @@ class Watched:
         """By node: attempts at the work after the first one of a task."""
         self.told: dict[TaskId, Told] = {}
         """By node."""
+        self.usual: Usual | None = None
+        """What is known of earlier runs of the template."""
 
     def absorb(self, news: News) -> Sequence[e.Event]:
         """Take news in; returns the events that are in it."""

@@ -1,0 +1,78 @@
+"""Forecasts: when a run will have ended, by how long its tasks took in earlier runs of the same template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from statistics import median_low
+
+import msgspec
+
+from accord.domain.ids import TaskId
+from accord.domain.machine import SETTLED
+from accord.domain.state import Run, TaskState
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """What is usual for the tasks of a template."""
+
+    runs: int
+    """How many completed runs it was learned from."""
+    took: Mapping[TaskId, timedelta]
+    """The median of how long a task took, with everything that it waited for; nothing for one that was skipped."""
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What is to come, if everything takes as long as usual."""
+
+    left: timedelta
+    """Until the run has ended."""
+    path: tuple[TaskId, ...]
+    """The tasks still to be done that this takes as long for, in order: the critical path."""
+
+
+def usual(runs: Iterable[Run]) -> Usual:
+    """What can be learned from runs; those that have not completed are left out."""
+    completed = [run for run in runs if run.phase == "completed"]
+    took: dict[TaskId, list[timedelta]] = {}
+    for run in completed:
+        for task in run.graph.order:
+            took.setdefault(task, []).append(_took(run.state(task)))
+    return Usual(len(completed), {task: median_low(times) for task, times in took.items()})
+
+
+def forecast(run: Run, known: Usual, now: datetime) -> Forecast | None:
+    """When the run will have ended; None where it has, where nothing goes on, or where a task is not known."""
+    if run.ended or run.paused or run.phase != "running":
+        return None
+    ends: dict[TaskId, timedelta] = {}
+    before: dict[TaskId, TaskId | None] = {}
+    for task in run.graph.order:
+        state = run.state(task)
+        if state.phase in SETTLED:
+            continue
+        if task not in known.took:
+            return None
+        needs = [need for need in run.graph.tasks[task].needs if need in ends]
+        last = max(needs, key=lambda need: ends[need], default=None)
+        begins = ends[last] if last is not None else timedelta()
+        ends[task], before[task] = begins + _left(state, known.took[task], now), last
+    if not ends:
+        return None
+    path = [max(ends, key=lambda task: ends[task])]
+    while (earlier := before[path[-1]]) is not None:
+        path.append(earlier)
+    return Forecast(ends[path[0]], tuple(reversed(path)))
+
+
+def _took(state: TaskState) -> timedelta:
+    if state.phase != "completed" or state.started_at is None or state.ended_at is None:
+        return timedelta()
+    return state.ended_at - state.started_at
+
+
+def _left(state: TaskState, took: timedelta, now: datetime) -> timedelta:
+    """How much of its usual time a task has still before it."""
+    if state.phase == "pending" or state.started_at is None:
+        return took
+    return max(took - (now - state.started_at), timedelta())
