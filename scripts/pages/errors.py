@@ -7,6 +7,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from pages.markdown import table
@@ -82,14 +83,16 @@ def error_page(sources: Path) -> str:
     return "\n".join(parts)
 
 
+@cache
 def meanings(sources: Path) -> dict[str, list[str]]:
     """What each code means: by a table of its module where there is one, else by the messages it is raised with."""
     found: dict[str, list[str]] = {code: [text] for code, text in ELSEWHERE.items()}
-    trees = [ast.parse(path.read_text("utf-8")) for path in _modules(sources)]
+    texts = [path.read_text("utf-8") for path in _modules(sources)]
+    modules = [[*ast.walk(ast.parse(text))] for text in texts if CODE.search(text)]
     for source in (_in_docstring, _in_tables, _in_calls):
         fresh: dict[str, list[str]] = defaultdict(list)
-        for tree in trees:
-            for code, text in source(tree):
+        for nodes in modules:
+            for code, text in source(nodes):
                 fresh[code].append(text)
         found = {code: list(dict.fromkeys(texts)) for code, texts in fresh.items()} | found
     return found
@@ -99,14 +102,16 @@ def _modules(sources: Path) -> list[Path]:
     return [path for path in sorted(sources.rglob("*.py")) if _LEFT_OUT not in path.relative_to(sources).parts]
 
 
-def _in_docstring(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for code, text in _IN_DOCSTRING.findall(ast.get_docstring(tree) or ""):
+def _in_docstring(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
+    module = nodes[0]
+    assert isinstance(module, ast.Module)  # noqa: S101 - where the walk begins
+    for code, text in _IN_DOCSTRING.findall(ast.get_docstring(module) or ""):
         yield code, text.strip()
 
 
-def _in_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _in_tables(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
     """Dictionaries with codes for keys and texts for values."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 code, text = _text(key), _text(value.elts[0] if isinstance(value, ast.Tuple) else value)
@@ -114,9 +119,9 @@ def _in_tables(tree: ast.Module) -> Iterator[tuple[str, str]]:
                     yield code, text
 
 
-def _in_calls(tree: ast.Module) -> Iterator[tuple[str, str]]:
+def _in_calls(nodes: list[ast.AST]) -> Iterator[tuple[str, str]]:
     """Calls, and pairs, in which a text follows a code."""
-    for node in ast.walk(tree):
+    for node in nodes:
         parts = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
         for first, second in itertools.pairwise(parts):
             code, text = _text(first), _text(second)

@@ -36,6 +36,7 @@ from accord.keys.opening import open_keys, wrapper_of
 from accord.keys.private import fault
 from accord.keys.short import delegating
 from accord.machine import RandomIds, SystemClock
+from accord.policy.live import open_policy
 from accord.ports import BlobStore, Carrier, Journal, KeyStore, Telemetry
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
@@ -79,8 +80,6 @@ async def open_node(
         successions = Successions(journal, settings.organisation, key, keys)
         await successions.follow()
         bus = await stack.enter_async_context(open_bus(settings, [key], successions.chain()))
-        from accord.policy.live import open_policy  # noqa: PLC0415 - Cedar takes a while to import
-
         policy = await open_policy(settings.policies)
         ports = Ports(
             journal=journal,

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import msgspec
 
 from accord.addresses import BusAddress
@@ -33,6 +32,7 @@ from accord.errors import BadInput, BusUnavailable, KeyUnusable, MessageRefused,
 from accord.keys.named import key_of
 from accord.keys.opening import open_keys
 from accord.keys.signer import SignerKeys
+from accord.loading.http import httpx
 from accord.machine import SystemClock
 from accord.ports import Bus, KeyStore, Tracing
 from accord.sdk import Agent

@@ -17,14 +17,20 @@ class SystemClock:
 
 
 class RandomIds:
-    """Tokens in the order of their making: 44 bits of milliseconds, 60 random bits, in hexadecimal digits."""
+    """Tokens in the order of their making, also within one millisecond, and after the clock was set back: 44 bits of
+    milliseconds, 60 random bits, in hexadecimal digits.
+    """
 
     def __init__(self) -> None:
+        self._last = 0
         self._random = random.Random(os.urandom(32))  # noqa: S311 - names have to be unique; nothing rests on their secrecy
 
     def token(self) -> str:
         """26 characters."""
-        return f"{time.time_ns() // 1_000_000:011x}{self._random.getrandbits(60):015x}"
+        fresh = time.time_ns() // 1_000_000 << 60 | self._random.getrandbits(60)
+        # Runs have all but the last two digits in common with their token: no two tokens may differ in these alone.
+        self._last = max(fresh, self._last + ((1 + self._random.getrandbits(20)) << 8))
+        return f"{self._last:026x}"
 
     def uniform(self) -> float:
         """A number in [0, 1)."""

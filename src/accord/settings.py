@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,7 @@ from accord.custody import Custody, KeysAddress, keys_address
 from accord.domain.access import Role
 from accord.domain.capability import MAX_NAME_LENGTH, NAME_PATTERN
 from accord.domain.ids import AGENT_ID_PATTERN, AgentId
-from accord.domain.schema import compile_schema
+from accord.domain.schema import Schema, compile_schema
 from accord.errors import BadInput, Place, PlaceOf, Problem
 from accord.postgres.address import StoreAddress, store_address
 from accord.telemetry.exports import Exports, exports_of, is_open_way
@@ -393,6 +394,11 @@ def settings_schema() -> dict[str, Any]:
     return dict(schema["$defs"]["_Given"])
 
 
+@cache
+def _schema() -> Schema:
+    return compile_schema(settings_schema())
+
+
 def _read_file(path: Path) -> tuple[dict[str, Any], list[Problem]]:
     text = ""
     try:
@@ -463,7 +469,7 @@ def _problems(values: dict[str, Any], place_of: PlaceOf) -> list[Problem]:
             hint = f"did you mean {close[0]}?" if close else "known are: " + ", ".join(known)
             found.append(Problem("ACC901", f"the setting {name} is unknown", place_of(f"/{name}"), hint))
     rest = {name: value for name, value in values.items() if name in known}
-    found += compile_schema(settings_schema()).violations(rest, "ACC902", place_of)
+    found += _schema().violations(rest, "ACC902", place_of)
     for name, read in _ADDRESSES.items():
         if isinstance(rest.get(name), str):
             found += _of_address(read, rest[name], place_of(f"/{name}"))

@@ -92,7 +92,7 @@ class Places:
         return Station(
             home=where,
             custody=Custody(files=where / "keys", passphrase=where / "passphrase"),
-            drain_within=timedelta(seconds=5),
+            drain_within=timedelta(seconds=2),
         )
 
     async def join(self, agent: Agent, url: str, *, home: str = "agent", **more: Any) -> Joined:

@@ -35,7 +35,7 @@ agent = Agent("hello")
 async def greet(name: str, *, context: Context) -> str:
     context.progress(0.5)
     if name == "slow":
-        await asyncio.sleep(8)
+        await asyncio.sleep(5)
     return f"Hello {name}"
 """
 
@@ -129,7 +129,7 @@ def test_our_own_agents_keep_the_protocol(tmp_path: Path) -> None:
     agent.write_text(SLOW)
     ours = (sys.executable, "-m", "accord", "agent", str(agent), "--connect", "{url}", "--token", "{token}")
     slow = ("--slow-input", '{"name": "slow"}')
-    code, told, said = command(tmp_path, "--input", '{"name": "Ada"}', *slow, "--", *ours)
+    code, told, said = command(tmp_path, "--heartbeat", "0.5", "--input", '{"name": "Ada"}', *slow, "--", *ours)
     assert code == 0, (told, said)
     assert with_verdict(told, "not tested") <= {"accept", "upload", "uploaded", "fetch"}
 

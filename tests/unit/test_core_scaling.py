@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from accord.testing.graphs import graph_of
 from accord.testing.player import START
 from accord.testing.values import MemoryValues
 
-SMALL, LARGE = 100, 10_000
+SMALL, LARGE = 100, int(os.environ.get("ACCORD_TEST_TASKS", "3000"))
+"""Whatever looks at all tasks once for an event makes it cost many times as much with thirty times as many."""
+
 STEP = timedelta(milliseconds=1)
 
 

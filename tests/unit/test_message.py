@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import string
 
 import msgspec
@@ -23,6 +24,8 @@ from accord.domain.message import (
     strict_json,
 )
 from accord.errors import MessageRefused
+
+DOCUMENTS = int(os.environ.get("ACCORD_TEST_DOCUMENTS", "300"))
 
 MINIMAL = {
     "iss": "spiffe://acme/agent/summarizer",
@@ -121,7 +124,7 @@ def documents():
     return st.recursive(scalar, containers, max_leaves=12)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=DOCUMENTS)
 @given(documents())
 @example('{"a":1,"\\u0061":2}')
 @example('{"x:":"\\u003a","x:":1}')
@@ -132,7 +135,7 @@ def test_strict_json_agrees_with_the_standard_library(document):
     assert repr(outcome(strict_json, data)) == repr(outcome(reference, data))
 
 
-@settings(max_examples=1000)
+@settings(max_examples=DOCUMENTS)
 @given(documents(), st.data())
 def test_strict_json_agrees_on_damaged_documents(document, data):
     raw = bytearray(document.encode("utf-8", "surrogatepass"))

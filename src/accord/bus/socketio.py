@@ -19,8 +19,6 @@ from typing import Any, Final, Protocol, Self
 
 import aiohttp
 import msgspec
-import socketio
-import socketio.exceptions
 
 from accord.bus.memory import MemoryBus
 from accord.domain.agent import orchestrator_id, registry_id
@@ -36,6 +34,7 @@ from accord.domain.payloads import encode_payload
 from accord.domain.signature import PublicKey, parse_statement, statement_digest
 from accord.domain.succession import Link, heirs, refusal
 from accord.errors import AccordError, KeyUnusable, MessageRefused, Overloaded, Problem
+from accord.loading.sockets import socketio
 from accord.ports import Clock, Delivery, Inbox, KeyStore, Parcel, agent_subject, is_notice, notice_subject
 from accord.statements import Draft, Signer
 from accord.tls import SYSTEM, TlsFiles, meaning

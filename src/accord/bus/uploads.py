@@ -7,11 +7,11 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Final
 
-import httpx
 import msgspec
 
 from accord.domain.large import Blob
 from accord.errors import ContractViolation, MessageRefused, NotFound, Problem, StoreUnavailable
+from accord.loading.http import httpx
 from accord.tls import SYSTEM, TlsFiles
 
 logger = logging.getLogger("accord.connection")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -17,12 +19,22 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (that of the process where None), and exit with its code; no error gets out."""
+    if arguments is None:
+        _spare_the_collector()
     _open_streams()
     with _left_at_once():
         # Loaded here, when Ctrl-C is no traceback any more: it takes some time.
         from accord.cli import entry  # noqa: PLC0415 - see above
 
         entry.main(arguments)
+
+
+def _spare_the_collector() -> None:
+    """Have the garbage collector neither look at what is loaded, again and again, nor free it piece by piece when the
+    process ends: both together take longer than most commands.
+    """
+    gc.set_threshold(100_000)
+    atexit.register(gc.freeze)
 
 
 def _open_streams() -> None:

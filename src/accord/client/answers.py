@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
-import httpx
 import msgspec
 
 from accord.errors import (
@@ -24,6 +23,7 @@ from accord.errors import (
     Unauthenticated,
     refusal_of,
 )
+from accord.loading.http import httpx
 from accord.tls import NO_TLS, meaning
 
 T = TypeVar("T")

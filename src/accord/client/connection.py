@@ -19,13 +19,12 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
-import httpx
 import msgspec
-from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from accord.client.answers import AGAIN, error_of, is_refused, not_understood, retry_after_s, unreachable, value_of
 from accord.client.patience import PATIENT, Patience
 from accord.errors import BadInput, Unauthenticated
+from accord.loading.http import httpx, httpx_sse
 from accord.tls import SYSTEM, TlsFiles
 
 T = TypeVar("T")
@@ -217,7 +216,7 @@ class Connection:
 
     # -- feeds ---------------------------------------------------------------------------------------------------
 
-    async def feed(self, path: str, *, after: int = 0) -> AsyncIterator[ServerSentEvent]:
+    async def feed(self, path: str, *, after: int = 0) -> AsyncIterator[httpx_sse.ServerSentEvent]:
         """The events of a feed, from number `after` on, up to its end; where it is cut it goes on after the last number
         that was given. Raises what the server answers with, StoreUnavailable.
         """
@@ -260,13 +259,13 @@ class Connection:
         return wait_s
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[ServerSentEvent]:
+async def _events(response: httpx.Response) -> AsyncIterator[httpx_sse.ServerSentEvent]:
     """The events of an answer; none where it is no success. Raises StoreUnavailable where it is no feed."""
     if response.is_success:
         try:
-            async for event in EventSource(response).aiter_sse():
+            async for event in httpx_sse.EventSource(response).aiter_sse():
                 yield event
-        except SSEError as error:
+        except httpx_sse.SSEError as error:
             raise not_understood(response, str(error)) from error
 
 

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
-import socketio
 import uvicorn
 
 from accord.conformance.asked import Asked
@@ -31,6 +30,7 @@ from accord.domain.payloads import encode_payload
 from accord.domain.signature import attach, parse_statement, signing_input, verify
 from accord.errors import AccordError, BadInput
 from accord.keys.private import PrivateKey
+from accord.loading.sockets import socketio
 
 NAMESPACE: Final = "/agents"
 

@@ -169,10 +169,11 @@ def compile_schema(document: JsonSchema, *, pointer: str = "") -> Schema:
     """
     if not isinstance(document, dict | bool):
         raise ContractViolation.of("ACC240", "a schema is an object or a boolean", place=Place(pointer=pointer))
-    problems = list(_problems(document, pointer))
-    ContractViolation.raise_if(problems)
+    canonical = _bounded(document, Place(pointer=pointer))
     try:
-        digest, validator = _compiled(canonical_form(document))
+        digest, validator = _compiled(canonical)
+    except _Unsound:  # its problems are told as the document is written
+        raise ContractViolation(*_problems(document, pointer)) from None
     except jsonschema_rs.ValidationError as error:
         raise ContractViolation(_unusable(error, pointer)) from None
     return Schema(document, digest, validator)
@@ -200,10 +201,17 @@ def pointer_of(path: list[str | int] | tuple[str | int, ...]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
+class _Unsound(Exception):
+    """There are problems."""
+
+
 @lru_cache(maxsize=CACHED_SCHEMAS)
 def _compiled(canonical: bytes) -> tuple[Digest, jsonschema_rs.Draft202012Validator]:
+    document = orjson.loads(canonical)
+    if next(_problems(document, ""), None) is not None:
+        raise _Unsound
     validator = jsonschema_rs.Draft202012Validator(
-        orjson.loads(canonical), validate_formats=True, pattern_options=_REGEX_OPTIONS, offline=True
+        document, validate_formats=True, pattern_options=_REGEX_OPTIONS, offline=True
     )
     return digest_of(canonical), validator
 
@@ -326,20 +334,22 @@ def _unusable(error: jsonschema_rs.ValidationError, pointer: str) -> Problem:
     return Problem(code, f"no JSON Schema: {_short(error.message)}", place)
 
 
-def _problems(document: JsonSchema, pointer: str) -> Iterator[Problem]:
+def _bounded(document: JsonSchema, place: Place) -> bytes:
+    """The canonical form. Raises ContractViolation ACC242 where there is none, or it is too large or too deep."""
     if _too_deep(document):
         message = f"nested deeper than {MAX_SCHEMA_DEPTH} levels"
-        yield Problem("ACC242", message, Place(pointer=pointer), "name parts of it in $defs")
-        return
+        raise ContractViolation.of("ACC242", message, place=place, hint="name parts of it in $defs")
     try:
-        size = len(canonical_form(document))
+        canonical = canonical_form(document)
     except ContractViolation as refusal:
-        yield msgspec.structs.replace(refusal.problems[0], place=Place(pointer=pointer))
-        return
-    if size > MAX_SCHEMA_BYTES:
-        message = f"the schema has {size} bytes, at most {MAX_SCHEMA_BYTES} are allowed"
-        yield Problem("ACC242", message, Place(pointer=pointer))
-        return
+        raise ContractViolation(msgspec.structs.replace(refusal.problems[0], place=place)) from None
+    if len(canonical) > MAX_SCHEMA_BYTES:
+        message = f"the schema has {len(canonical)} bytes, at most {MAX_SCHEMA_BYTES} are allowed"
+        raise ContractViolation.of("ACC242", message, place=place)
+    return canonical
+
+
+def _problems(document: JsonSchema, pointer: str) -> Iterator[Problem]:
     for error in _meta_validator().iter_errors(document):
         yield _unusable(error, pointer)
     if _unfolded(document) > MAX_UNFOLDED:

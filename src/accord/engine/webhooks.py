@@ -32,7 +32,7 @@ from accord.ports import Append, Clock, Ids, Journal
 from accord.tls import is_encrypted_or_here, wanted
 
 if TYPE_CHECKING:
-    import httpx
+    from accord.loading.http import httpx
 
 Networks = Sequence[IPv4Network | IPv6Network]
 
@@ -169,7 +169,7 @@ class Webhooks:
 
 def checked_url(text: str) -> httpx.URL:
     """The URL of an endpoint. Raises BadInput."""
-    import httpx  # noqa: PLC0415 - an HTTP client, which most processes with an engine never need
+    from accord.loading.http import httpx  # noqa: PLC0415 - an HTTP client, which most processes with an engine never need
 
     try:
         url = httpx.URL(text)

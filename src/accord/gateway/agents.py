@@ -21,7 +21,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-import socketio
 
 from accord.domain.agent import registry_id
 from accord.domain.handshake import Connecting, Known, WelcomePayload, proven, welcome_claims
@@ -31,6 +30,7 @@ from accord.domain.payloads import encode_payload
 from accord.engine.parts import Parts
 from accord.errors import AccordError, BadInput, Overloaded, Problem, StoreError
 from accord.gateway.session import Reply, Session
+from accord.loading.sockets import socketio
 
 if TYPE_CHECKING:
     from accord.gateway.application import Gateway

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
-import socketio
 from fastapi import APIRouter, FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
@@ -64,6 +63,7 @@ from accord.gateway.resources import (
     webhooks,
 )
 from accord.gateway.webhooks.deliverer import deliveries
+from accord.loading.sockets import socketio
 
 logger = logging.getLogger("accord.gateway")
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-import socketio
+from accord.loading.sockets import socketio
 
 GUEST: Final = "guest"
 """The name under which a connection's state holds its guest."""

@@ -6,19 +6,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accord.domain.policy import Decision, Request
 from accord.errors import BadInput
-from accord.policy.cedar import CedarSet, checked
 from accord.policy.source import PolicySource, read_source, shipped_source
+
+if TYPE_CHECKING:
+    from accord.policy.cedar import CedarSet
 
 _Stamp = tuple[tuple[str, int, int], ...]
 """Names, times and sizes of files: when all are the same, nothing is read again."""
 
 
 Keep = Callable[[PolicySource], Awaitable[None]]
+
+
+class ShippedPolicy:
+    """The port `Policy`: answers by the set that ships with Accord. It is parsed when the first question comes: most
+    commands ask none, and Cedar takes a while to import.
+    """
+
+    def __init__(self) -> None:
+        self.source = shipped_source()
+        """The set, as it is written."""
+
+    def decide(self, request: Request) -> Decision:
+        """The answer of the set."""
+        return self._in_force.decide(request)
+
+    @cached_property
+    def _in_force(self) -> CedarSet:
+        return _checked(self.source)
+
+    async def renew(self, _: Keep) -> bool:
+        """It never changes."""
+        return False
 
 
 class LivePolicy:
@@ -57,22 +82,28 @@ class LivePolicy:
         return is_other
 
 
-async def open_policy(path: Path | None) -> LivePolicy:
+async def open_policy(path: Path | None) -> ShippedPolicy | LivePolicy:
     """The policy of these files, or the one that ships with Accord. Raises BadInput with all that is wrong."""
     if path is None:
-        return await asyncio.to_thread(shipped)
+        return shipped()
     stamp = await asyncio.to_thread(_stamp_of, path)
     return LivePolicy(await asyncio.to_thread(_checked_of, path), path, stamp)
 
 
 @cache
-def shipped() -> LivePolicy:
+def shipped() -> ShippedPolicy:
     """The policy that ships with Accord."""
-    return LivePolicy(checked(shipped_source()))
+    return ShippedPolicy()
 
 
 def _checked_of(path: Path) -> CedarSet:
-    return checked(read_source(path))
+    return _checked(read_source(path))
+
+
+def _checked(source: PolicySource) -> CedarSet:
+    from accord.policy.cedar import checked  # noqa: PLC0415 - Cedar takes a while to import
+
+    return checked(source)
 
 
 def _stamp_of(path: Path) -> _Stamp:

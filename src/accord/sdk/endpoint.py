@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-import httpx
-
 from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
 from accord.errors import MessageRefused
+from accord.loading.http import httpx
 from accord.sdk.context import Context
 from accord.sdk.envelope import confidence_in, cost_in
 from accord.sdk.outcome import Failure, Output

@@ -11,7 +11,6 @@ import msgspec
 
 from accord.domain.ids import KeyId, RunId
 from accord.evidence.examine import Report, examine
-from accord.policy.cedar import decide_by
 from accord.service import Service
 
 SPOOLED_BYTES = 32 << 20
@@ -38,6 +37,8 @@ async def run_proof(bundle: AsyncIterator[bytes]) -> RunProof:
 
 
 async def _examined(bundle: AsyncIterator[bytes], trusted: Collection[KeyId] | None) -> Report:
+    from accord.policy.cedar import decide_by  # noqa: PLC0415 - Cedar takes a while to import
+
     with SpooledTemporaryFile(max_size=SPOOLED_BYTES) as file:
         async for chunk in bundle:
             file.write(chunk)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from accord.errors import BadInput, Overloaded
+from accord.loading.http import httpx
 
 logger = logging.getLogger("accord.gateway")
 

@@ -26,8 +26,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-import socketio
-from socketio.exceptions import ConnectionRefusedError as Refusal
 
 from accord.domain.access import Principal
 from accord.domain.ids import RunId
@@ -36,6 +34,7 @@ from accord.gateway.feeds.latest import Told
 from accord.gateway.feeds.run import run_changes
 from accord.gateway.feeds.runs import RunFilter
 from accord.gateway.problems import told_of
+from accord.loading.sockets import socketio
 
 if TYPE_CHECKING:
     from accord.gateway.application import Gateway
@@ -86,7 +85,9 @@ class Watchers(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketi
         try:
             who = await self._gateway.guard.permitted(token if isinstance(token, str) else None, "look")
         except AccordError as error:
-            raise Refusal(str(error), {"problems": _plain(told_of(error, sid))}) from None
+            raise socketio.exceptions.ConnectionRefusedError(
+                str(error), {"problems": _plain(told_of(error, sid))}
+            ) from None
         self._feeds[sid], self._who[sid] = {}, who
         self._lasting[sid] = asyncio.create_task(self._last(sid, token))
         self.begin(sid)

@@ -10,11 +10,10 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Final
 
-import httpx
-
 from accord.domain.webhook import MEDIA_TYPE, signature
 from accord.engine.webhooks import Networks, Reach, checked_url, in_the_clear, not_public
 from accord.errors import BadInput, Refused
+from accord.loading.http import httpx
 from accord.ports import Clock, Ids
 
 WITHIN_S: Final = 15.0
