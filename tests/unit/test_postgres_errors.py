@@ -38,6 +38,7 @@ CALLS: dict[str, Callable[[Journal], Awaitable[object]]] = {
     "head": lambda journal: journal.head(SYSTEM),
     "run": lambda journal: journal.run(run_id(1)),
     "runs": lambda journal: journal.runs(RunQuery(text="x", parent=RunId("y"))),
+    "count_runs": lambda journal: journal.count_runs(RunQuery()),
     "overdue": lambda journal: journal.overdue(NOW, partitions=[1]),
     "save_snapshot": lambda journal: journal.save_snapshot(Snapshot(SYSTEM, 1, b"")),
     "snapshot": lambda journal: journal.snapshot(SYSTEM),

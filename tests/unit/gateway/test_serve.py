@@ -85,7 +85,7 @@ def test_it_may_hold_as_many_connections_as_the_system_lets_it(place: Any) -> No
 def test_people_are_told_in_words_that_can_be_copied(place: Any) -> None:
     process = place.start("serve", "--port", "0")
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(4)]
+    lines = [process.stdout.readline() for _ in range(5)]
     text = "".join(lines)
     [url] = re.findall(r"listens on (http://127\.0\.0\.1:\d+)$", text, re.MULTILINE)
     [key] = re.findall(r"^admin key +(accord_\w+)$", text, re.MULTILINE)

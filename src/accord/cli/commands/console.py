@@ -31,6 +31,6 @@ def console(
     **Examples**
 
     - `accord console`
-    - `accord --server https://accord.example.org console --no-open`
+    - `accord console --no-open`
     """
     action.console(shared, opens=not no_open)

@@ -65,7 +65,8 @@ async def sign_in(
 
 @router.delete("", status_code=204)
 async def sign_out(request: Request, gateway: TheGateway, shown: Shown) -> Response:
-    """Sign out; again is no error. Whoever has a copy of the cookie has nothing by it any more."""
+    """Sign out: whoever has a copy of the cookie has nothing by it any more."""
+    await gateway.guard.principal_of(shown)
     if shown is not None and shown.startswith(PREFIX):
         await gateway.node.parts.sessions.close(shown)
     answer = Response(status_code=204)

@@ -128,16 +128,18 @@ function children(element, old, fresh) {
   for (const one of old) one.key === undefined ? plain.push(one) : keyed.set(one.key, one);
   const kept = new Set();
   let next = 0;
+  // Without a key, it is the next one of the same kind: what comes and goes between others leaves them alone.
+  const nextPlain = (tag) => {
+    const found = plain.findIndex((one, n) => n >= next && one.tag === tag);
+    if (found >= 0) next = found + 1;
+    return plain[found];
+  };
   for (const node of fresh) {
-    const match = node.key === undefined ? nextPlain() : keyed.get(node.key);
+    const match = node.key === undefined ? nextPlain(node.tag) : keyed.get(node.key);
     if (match && match.tag === node.tag) {
       kept.add(match);
       patch(match, node);
     } else create(node);
-    function nextPlain() {
-      while (next < plain.length && plain[next].tag !== node.tag && plain.length - next > fresh.length) next++;
-      return plain[next++];
-    }
   }
   for (const one of old) {
     if (kept.has(one)) continue;

@@ -5,6 +5,8 @@ import { feed } from "./feed.js";
 
 export const OPEN = ["running", "paused", "cancelling", "rolling_back", "failing"];
 export const ENDED = ["completed", "failed", "cancelled"];
+const ROUND_MS = 30_000;
+
 export const STATES = [...OPEN, ...ENDED];
 
 // The runs of a query, the newest first, and how they are from now on. `onchange` is called when there is something new.
@@ -30,6 +32,7 @@ export class RunList {
     if (this.closed) return;
     // From a moment before the page was read: what has happened since is told, perhaps once more.
     const after = this.read;
+    this.rounds = setInterval(() => document.hidden || this.lookAgain(), ROUND_MS);
     this.stop = feed("/v1/events", { template: this.query.template, parent: this.query.parent, after }, { runs: (all) => this.told(all) });
   }
 
@@ -63,7 +66,7 @@ export class RunList {
         if (!known && !this.isSimple) { unknown = true; continue; }
         if (!known && this.next && run.run < this.runs.at(-1)?.run) continue;
         if (known && known.updated_at > run.updated_at) continue;
-        if (this.admits(run)) this.known.set(run.run, { ...known, ...run });
+        if (this.admits(run)) this.known.set(run.run, { ...known, wake_at: null, ...run });
         else this.known.delete(run.run);
       }
     }
@@ -71,7 +74,7 @@ export class RunList {
     this.sorted();
   }
 
-  // What the feed does not tell is asked: which of the new runs are among those that are sought.
+  // What the feed does not tell is asked: which of the new runs are sought, and which of all that no process works on.
   lookAgain() {
     clearTimeout(this.again);
     this.again = setTimeout(async () => {
@@ -95,6 +98,7 @@ export class RunList {
   close() {
     this.closed = true;
     clearTimeout(this.again);
+    clearInterval(this.rounds);
     this.stop?.();
   }
 }

@@ -1,10 +1,10 @@
 // What is happening right now, and why: what is under way, what waits for people, what is wrong, who is there.
 
-import { address, get } from "../core/api.js";
+import { address, at, get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { feed } from "../core/feed.js";
 import { agentName, ago, count, duration, number } from "../core/format.js";
-import { OPEN, RunList } from "../core/runs.js";
+import { OPEN, RunList, eachOf } from "../core/runs.js";
 import { Ago, Ticking, card, empty, failure, link, loading, pill, sheet } from "../parts/basic.js";
 import { icon } from "../parts/icon.js";
 import { sparkline } from "../parts/sparkline.js";
@@ -15,7 +15,8 @@ const EVERY_MS = 5000;
 const RATE_MS = 2000;
 const RATES = 60;
 const SHOWN = 12;
-const STILL_MS = 10 * 60_000;
+const OVERDUE_MS = 60_000;
+const MOST_TASKS = 500;
 
 export default function Overview(props, self) {
   const update = () => self.update();
@@ -23,6 +24,17 @@ export default function Overview(props, self) {
   const agents = new Map();
   let waiting = null, incidents = null, failed = null, problem = null, agentsKnown = false;
   const rate = new Rate(update);
+  const reasons = new Map();
+
+  // Why each run that is shown is where it is: asked again as soon as something has happened in it.
+  async function explain() {
+    const due = open.runs.slice(0, SHOWN).filter((run) => run.tasks_total <= MOST_TASKS && reasons.get(run.run)?.at !== run.updated_at);
+    await eachOf(due, async (run) => {
+      const { summary } = await get(at`/v1/runs/${run.run}/explanation`);
+      reasons.set(run.run, { at: run.updated_at, summary });
+    });
+    if (due.length) update();
+  }
 
   self.onmount(() => {
     let timer, stopped = false;
@@ -33,6 +45,7 @@ export default function Overview(props, self) {
           get("/v1/approvals", { limit: 100 }), get("/v1/incidents", { state: "open", limit: 100 }), get("/v1/runs", { state: ["failed"], since: day, limit: 50 }),
         ]);
         [waiting, incidents, failed, problem] = [approvals, opened, ended, null];
+        await explain();
       } catch (error) { problem = error; }
       if (stopped) return;
       update();
@@ -51,14 +64,14 @@ export default function Overview(props, self) {
   return () => {
     const runs = open.runs;
     const asks = new Map((waiting?.approvals ?? []).map((one) => [one.run, one]));
-    const stuck = runs.filter((run) => stuckWhy(run, asks));
+    const stuck = runs.filter(stuckWhy);
     return h("div",
       sheet("Overview", { under: headline(runs, open, waiting, incidents, stuck) }),
       problem && failure(problem),
       h("div.overview",
         h("div.overview-main",
-          needs(waiting, incidents, failed, stuck, asks),
-          card("Under way", { aside: link(address("/runs", { state: OPEN }), runs.length > SHOWN ? `All ${number(runs.length)}${open.hasMore ? "+" : ""}` : "All runs") }, underWay(runs, open, asks))),
+          needs(waiting, incidents, failed, stuck),
+          card("Under way", { aside: link(address("/runs", { state: OPEN }), runs.length > SHOWN ? `All ${number(runs.length)}${open.hasMore ? "+" : ""}` : "All runs") }, underWay(runs, open, asks, reasons))),
         h("div.overview-side",
           card("Hand-offs", { aside: h("span.hint", "results accepted") },
             h("div.card-body", h("div.rate", h("strong.num", rate.now === null ? "–" : number(rate.now)), h("span.hint", "per second")),
@@ -80,21 +93,19 @@ function headline(runs, list, waiting, incidents, stuck) {
   return `${parts.join(", ")}.`;
 }
 
-// Why a run may be stuck; nothing where it is not.
-function stuckWhy(run, asks) {
+// Why a run may be stuck; nothing where it is not: every run that goes on has a wake-up that is not overdue.
+function stuckWhy(run) {
   if (run.left) return "no process works on it";
-  if (run.state === "paused" || asks.has(run.run) || run.tasks_total === run.tasks_done) return null;
-  const still = Date.now() - new Date(run.updated_at).getTime();
-  const sleeps = run.wake_at && new Date(run.wake_at).getTime() > Date.now() + 60_000;
-  return still > STILL_MS && !sleeps ? `nothing has happened for ${duration(still)}` : null;
+  const overdue = run.wake_at ? Date.now() - new Date(run.wake_at).getTime() : 0;
+  return overdue > OVERDUE_MS ? `it should have been looked at ${duration(overdue)} ago` : null;
 }
 
-function needs(waiting, incidents, failed, stuck, asks) {
+function needs(waiting, incidents, failed, stuck) {
   if (!waiting) return card("Needs somebody", {}, h("div.card-body", loading(3)));
   const items = [
     ...waiting.approvals.map((one) => need(`${one.run}/${one.task}`, "waiting", `/runs/${one.run}?task=${encodeURIComponent(one.task)}`, one.question || one.signal || one.task, `${WORDS[one.kind]} in ${one.title || one.template}`, one.since)),
     ...incidents.incidents.slice(0, 20).map((one) => need(`i${one.incident}`, "open", `/incidents/${one.incident}`, one.problem?.message ?? one.code, `incident ${one.incident}, ${one.severity}`, one.at)),
-    ...stuck.map((run) => need(`s${run.run}`, "waiting", `/runs/${run.run}`, run.title || run.template, stuckWhy(run, asks), run.updated_at)),
+    ...stuck.map((run) => need(`s${run.run}`, "waiting", `/runs/${run.run}`, run.title || run.template, stuckWhy(run), run.updated_at)),
     ...failed.runs.slice(0, 10).map((run) => need(run.run, "failed", `/runs/${run.run}`, run.title || run.template, `failed, ${count(run.tasks_failed, "task")} of ${run.tasks_total}`, run.updated_at)),
   ];
   return card("Needs somebody", { aside: items.length > 0 && pill(number(items.length)) },
@@ -106,24 +117,22 @@ const WORDS = { approval: "approval", review: "review of a result", signal: "sig
 const need = (key, state, href, title, why, since) =>
   h("li", { key }, h("a", { href }, mark(state, { size: 18 }), h("span.grow", h("strong.cut", title), h("span.hint.cut", why)), h("span.hint", h(Ago, { time: since }))));
 
-function underWay(runs, list, asks) {
+function underWay(runs, list, asks, reasons) {
   if (!runs.length && list.busy) return h("div.card-body", loading(4));
   if (list.failed) return h("div.card-body", failure(list.failed, () => list.page()));
   if (!runs.length) return empty("Nothing is under way", { text: "Runs that are started are here as long as they go on.", icon: "runs" });
   return h("ul.under-way", runs.slice(0, SHOWN).map((run) => h("li", { key: run.run },
     h("a", { href: `/runs/${run.run}` },
-      badge(run.state), h("span.grow", h("strong.cut", run.title || run.template), h("span.hint.cut", why(run, asks))),
+      badge(run.state), h("span.grow", h("strong.cut", run.title || run.template), h("span.hint.cut", { title: why(run, asks, reasons) }, why(run, asks, reasons))),
       progress(run), h("span.hint.num.since", h(Ticking, { draw: (now) => h("span", duration(now - new Date(run.started_at))) }))))));
 }
 
-// What a run is about at the moment, as far as a list can tell.
-function why(run, asks) {
+// What a run waits for, as far as it is known already.
+function why(run, asks, reasons) {
   const asked = asks.get(run.run);
   if (asked) return `waits for ${WORDS[asked.kind]}: ${asked.question || asked.signal || asked.task}`;
   if (run.left) return "no process works on it";
-  if (run.state === "paused") return `paused ${ago(run.updated_at)}`;
-  if (run.wake_at && new Date(run.wake_at).getTime() > Date.now() + 60_000) return `${run.template}, sleeps: next ${ago(run.wake_at)}`;
-  return `${run.template}, last event ${ago(run.updated_at)}`;
+  return reasons.get(run.run)?.summary ?? `${run.template}, last event ${ago(run.updated_at)}`;
 }
 
 // -- agents ------------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ const COLUMNS = [
     link(`/runs/${run.run}`, titleOf(run), { title: run.run }), run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
   ] },
   { name: "template", title: "Template", width: "minmax(7rem, 1.4fr)", draw: (run) => h("span.quiet", run.template) },
-  { name: "progress", title: "Tasks", width: "minmax(7rem, 1fr)", draw: (run) => progress(run) },
+  { name: "tasks", title: "Tasks", width: "minmax(7rem, 1fr)", draw: (run) => progress(run) },
   { name: "updated", title: "Last event", width: "6.5rem", end: true, draw: (run) => h(Ago, { time: run.updated_at }) },
   { name: "started", title: "Started", width: "6.5rem", end: true, draw: (run) => h(Ago, { time: run.started_at }) },
 ];
@@ -142,5 +142,6 @@ const COLUMNS = [
 export function progress(run) {
   const { tasks_total: total, tasks_done: done, tasks_failed: failed } = run;
   const words = `${done} of ${total} tasks done${failed ? `, ${failed} failed` : ""}`;
-  return h("div.progress", bar([["done", done - failed > 0 ? done - failed : done], ["failed", failed]], total, words), h("span.num", `${number(done)}/${number(total)}`));
+  const tone = run.state === "cancelled" ? "off" : "done";
+  return h("div.progress", bar([[tone, Math.max(0, done - failed)], ["failed", failed]], total, words), h("span.num", `${number(done)}/${number(total)}`));
 }

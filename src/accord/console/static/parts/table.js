@@ -68,7 +68,7 @@ export function Table(props, self) {
   function toggle(row, event) {
     const { rows, keyOf, selected, onselect } = now;
     const next = new Set(selected);
-    const index = rows.indexOf(row);
+    const index = rows.findIndex((one) => keyOf(one) === keyOf(row));
     const on = !next.has(keyOf(row));
     const [from, to] = event.shiftKey && last !== null ? [Math.min(last, index), Math.max(last, index)] : [index, index];
     for (let n = from; n <= to; n++) on ? next.add(keyOf(rows[n])) : next.delete(keyOf(rows[n]));

@@ -1,0 +1,151 @@
+"""The page of all runs, as somebody uses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from .server import Server
+
+
+def row(page: Any, title: str) -> Any:
+    return page.locator(".table-body .row", has_text=title)
+
+
+@pytest.mark.parametrize(("dark", "phone"), [(False, False), (True, False), (False, True), (True, True)])
+def test_it_can_be_looked_at(open_: Any, look: Any, runs: Any, dark: bool, phone: bool) -> None:
+    page = open_("/runs", dark=dark, phone=phone)
+    expect(row(page, "torn silk")).to_contain_text("failed")
+    expect(row(page, "damask")).to_contain_text("running")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the window"
+    look(page, f"runs-{'phone' if phone else 'wide'}-{'dark' if dark else 'light'}")
+
+
+def test_filters_are_in_the_address_and_narrow_the_list(open_: Any, runs: Any) -> None:
+    page = open_("/runs?state=failed")
+    expect(row(page, "torn silk")).to_be_visible()
+    expect(row(page, "linen")).to_have_count(0)
+    page.get_by_role("button", name="Clear filters").click()
+    expect(row(page, "linen")).to_be_visible()
+    page.get_by_role("button", name="Template").click()
+    page.get_by_role("combobox", name="Template").fill("sleepy")
+    page.keyboard.press("Enter")
+    expect(row(page, "felt")).to_be_visible()
+    expect(row(page, "linen")).to_have_count(0)
+    assert "template=sleepy" in page.url
+    page.keyboard.press("/")
+    page.keyboard.type("no such run")
+    expect(page.get_by_text("No run fits")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("No run fits")).to_be_visible()
+    expect(page.get_by_placeholder("Search title, template, id")).to_have_value("no such run")
+
+
+def test_the_numbers_are_those_of_the_api(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/runs")
+    tally = page.get_by_role("group", name="Runs by state")
+    for state, number in server.get("/v1/runs/counts")["states"].items():
+        expect(tally.get_by_role("button", name=f"{state.replace('_', ' ')} {number}")).to_be_visible()
+    tally.get_by_role("button", name="failed").click()
+    expect(page.locator(".table-body .row")).to_have_count(server.get("/v1/runs/counts")["states"]["failed"])
+
+
+def test_what_happens_is_seen_without_a_reload(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/runs")
+    expect(row(page, "linen")).to_be_visible()
+    run = server.start("sleepy", "seen live")
+    expect(row(page, "seen live")).to_contain_text("running")
+    server.post(f"/v1/runs/{run}/cancel", {})
+    expect(row(page, "seen live")).to_contain_text("cancelled")
+
+
+def test_many_are_paused_resumed_and_cancelled_at_once(open_: Any, runs: Any, server: Server) -> None:
+    mine = [server.start("sleepy", f"bulk {number}") for number in range(5)]
+    page = open_("/runs?text=bulk")
+    expect(page.locator(".table-body .row")).to_have_count(5)
+    page.get_by_label("Select bulk 4").check()
+    page.get_by_label("Select bulk 0").click(modifiers=["Shift"])
+    expect(page.get_by_text("5 selected")).to_be_visible()
+    page.get_by_role("toolbar").get_by_role("button", name="Pause").click()
+    expect(page.locator(".toasts").get_by_text("Paused 5 runs")).to_be_visible()
+    for run in mine:
+        server.until(run, "paused")
+    expect(row(page, "bulk 3")).to_contain_text("paused")
+    page.get_by_label("Select all rows").check()
+    page.keyboard.press("u")
+    expect(page.locator(".toasts").get_by_text("Resumed 5 runs")).to_be_visible()
+    expect(row(page, "bulk 3")).to_contain_text("running")
+    page.get_by_label("Select all rows").check()
+    page.get_by_role("toolbar").get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Cancel 5 runs?")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(row(page, "bulk 0")).to_contain_text("running")
+    page.get_by_role("toolbar").get_by_role("button", name="Cancel").click()
+    dialog.get_by_role("button", name="Cancel 5 runs").click()
+    for run in mine:
+        server.until(run, "cancelled")
+
+
+def test_failed_tasks_are_tried_again(open_: Any, runs: Any, server: Server) -> None:
+    run = server.start("broken", "once more")
+    server.until(run, "failed")
+    page = open_("/runs?text=once+more")
+    page.get_by_label("Select once more").check()
+    page.get_by_role("toolbar").get_by_role("button", name="Retry").click()
+    expect(page.locator(".toasts").get_by_text("Retried 1 run")).to_be_visible()
+    server.until(run, "failed")
+    (task,) = [one for one in server.get(f"/v1/runs/{run}/tasks")["tasks"] if one["task"] == "fail"]
+    assert task["attempts"] > 1
+
+
+def test_what_cannot_be_done_is_told_with_its_reason(open_: Any, runs: Any, server: Server) -> None:
+    run = server.start("sleepy", "gone meanwhile")
+    page = open_("/runs?text=gone+meanwhile")
+    page.get_by_label("Select gone meanwhile").check()
+    page.route(
+        "**/pause",
+        lambda route: route.fulfill(
+            status=409, json={"code": "ACC431", "problems": [{"code": "ACC431", "message": "the run has ended"}]}
+        ),
+    )
+    page.get_by_role("toolbar").get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status").filter(has_text="the run has ended")).to_be_visible()
+    expect(page.get_by_text("1 selected")).to_be_visible()
+    server.post(f"/v1/runs/{run}/cancel", {})
+
+
+def test_a_viewer_is_offered_no_control(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/sign-in", state=None)
+    page.get_by_label("API key").fill(server.new_key("onlooker", "viewer"))
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Runs").first.click()
+    expect(row(page, "linen")).to_be_visible()
+    expect(page.get_by_role("checkbox")).to_have_count(0)
+
+
+def test_ten_thousand_rows_are_drawn_as_few(open_: Any, runs: Any) -> None:
+    page = open_("/runs")
+    expect(row(page, "linen")).to_be_visible()
+    drawn = page.evaluate(
+        """async () => {
+          const at = document.querySelector("script[type=module]").src.replace("main.js", "");
+          const { h, mount } = await import(at + "core/dom.js");
+          const { Table } = await import(at + "parts/table.js");
+          const rows = Array.from({ length: 10000 }, (_, n) => ({ id: `row ${n}` }));
+          const columns = [{ name: "id", title: "Id", draw: (row) => row.id }];
+          const place = document.createElement("div");
+          document.getElementById("main").replaceChildren(place);
+          mount(h(Table, { label: "Many", rows, columns, keyOf: (row) => row.id }), place);
+          scrollTo(0, 200000);
+          await new Promise((done) => setTimeout(done, 300));
+          const shown = [...place.querySelectorAll(".table-body .row")].map((one) => one.textContent);
+          return { count: shown.length, first: shown[0], height: place.offsetHeight };
+        }"""
+    )
+    assert drawn["count"] < 60
+    assert drawn["height"] > 300_000
+    assert int(drawn["first"].split()[1]) > 3000
