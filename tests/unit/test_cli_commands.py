@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from accord.app import open_node
@@ -21,6 +22,7 @@ from accord.domain.message import Message
 from accord.engine.verdicts import Suspect
 from accord.errors import Problem
 from accord.settings import Settings
+from accord.templates.workflow_tests import read_workflow_test
 
 AGENTS = """
 from accord.sdk import Agent, Context, Failure, Result
@@ -418,6 +420,35 @@ def test_a_failure_is_explained_back_to_what_began_it(call: Call) -> None:
     assert "\x1b" not in shown.out
     assert "first completed by" in call("runs", "explain", "last", "first").out
     assert "ACC434" in call("runs", "explain", "last", "nope").err
+
+
+def test_a_run_is_captured_as_a_test_of_its_workflow(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml", "--set", "fails=true", "--set", "numbers=[4]")
+    test = call("runs", "capture", "last", "--output", "late.yaml", "--json").document["test"]
+    written = read_workflow_test(here / "late.yaml")
+    assert msgspec.json.decode(msgspec.json.encode(written)) == test
+    assert (test["input"]["numbers"], test["expect"]["state"], test["expect"]["problem"]) == ([4], "failed", "ACC420")
+    assert test["agents"]["doubled[0]"] == [{"output": 8, "agent": "tiny", "confidence": 0.5}]
+    error = {"code": "broken", "message": "because \x1b[31m"}
+    assert test["agents"]["wrong"] == [{"error": error, "agent": "tiny"}]
+    assert set(test["contracts"]) == {"tiny.double@1.0.0", "tiny.fail@1.0.0"}
+    assert test["expect"]["tasks"]["wrong"] == "failed"
+    assert "ACC914" in call("runs", "capture", "last", "--output", "late.yaml").err
+
+
+@pytest.mark.abuse("ASI03", at="store", stride="information disclosure", case="secrets in a test that is captured of a run")
+def test_what_is_secret_is_not_captured(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml", "--label", "personal", "--set", "numbers=[4321]")
+    shown = call("runs", "capture", "last", "--output", "one.yaml")
+    text = (here / "one.yaml").read_text()
+    assert "4321" not in text
+    assert "8642" not in text
+    assert "redacted: " in shown.out
+    test = read_workflow_test(here / "one.yaml")
+    assert test.input == {"numbers": [0], "fails": False, "asks": False}
+    assert test.agents["doubled[0]"][0].output == 0
+    call("runs", "capture", "last", "--output", "two.yaml", "--with-data")
+    assert read_workflow_test(here / "two.yaml").agents["doubled[0]"][0].output == 8642
 
 
 def test_two_runs_are_compared(call: Call) -> None:

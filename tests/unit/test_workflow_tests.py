@@ -9,7 +9,7 @@ import pytest
 
 from accord.domain.workflow_test import Answer, Expected, Fault, Said, ScriptedError, WorkflowTest
 from accord.errors import TemplateInvalid
-from accord.templates.workflow_tests import read_workflow_test, workflow_test_document
+from accord.templates.workflow_tests import read_workflow_test, workflow_test_document, workflow_test_text
 
 TEXT = """
 accord: test/1
@@ -57,6 +57,13 @@ def test_what_is_written_is_read_again() -> None:
     assert read_workflow_test(text) == test
     least = WorkflowTest(accord="test/1", name="n", template="t", expect=Expected())
     assert workflow_test_document(least) == {"accord": "test/1", "name": "n", "template": "t", "expect": {}}
+
+
+def test_yaml_gives_back_every_text_as_it_was() -> None:
+    odd = ["yes", "null", "~", "1e3", "0o17", "2026-01-01", "- a", "a: b", "#", "", " a ", "a\nb\n", "\u2028", "é", "'"]
+    answers = tuple(Answer(output={text: text, "n": [1, 1.5, True, None]}) for text in odd)
+    test = WorkflowTest(accord="test/1", name="n", template="t", agents={"a": answers}, expect=Expected(output=odd))
+    assert read_workflow_test(workflow_test_text(test)) == test
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from accord.domain.incident import IncidentState, Severity
 from accord.domain.machine import TaskPhase
 from accord.domain.system import RunDoubted
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
+from accord.domain.workflow_test import WorkflowTest
 from accord.errors import BadInput
 from accord.ports import RunState as State
 from accord.service import Payloads, Service
@@ -190,6 +191,13 @@ class Client:
         NotFound.
         """
         return await self._connection.get(f"{_at(run)}/diff", RunsDiff, {"other": other})
+
+    async def capture(self, run: str, *, with_data: bool = False) -> WorkflowTest:
+        """A test of a run's workflow, with what its agents and people answered. What is labelled confidential or
+        personal is redacted, unless it is wanted `with_data`. Raises NotFound, and TransitionRefused where the run has
+        not ended.
+        """
+        return await self._connection.get(f"{_at(run)}/capture", WorkflowTest, {"with_data": with_data})
 
     async def result(self, run: str) -> Result:
         """What became of a run, once it has ended; the output of a completed one with its signed statement."""

@@ -5,10 +5,12 @@ ACC591  a workflow test does not have the shape that it has to have
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
+from ruamel.yaml import YAML
 
 from accord.domain.agent import NAME_PATTERN
 from accord.domain.labels import MOST
@@ -174,3 +176,13 @@ def workflow_test_document(test: WorkflowTest) -> dict[str, Any]:
     """The inverse of `workflow_test_of`: members that say nothing are left out."""
     document: dict[str, Any] = msgspec.to_builtins(test)
     return document
+
+
+def workflow_test_text(test: WorkflowTest) -> str:
+    """The test as YAML, which is read as the same test."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.allow_unicode = True
+    text = StringIO()
+    yaml.dump(workflow_test_document(test), text)
+    return text.getvalue()

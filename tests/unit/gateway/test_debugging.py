@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from accord.app import host
-from accord.domain.command import Pause
+from accord.domain.command import Cancel, Pause
 from accord.domain.explanation import demands
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.run import Run
@@ -114,3 +114,12 @@ async def test_runs_are_compared(asker: Any, run: Run) -> None:
     assert parted == {"ask": "only in the second run: ann answered it"}
     unknown = await asker.http.get(f"/v1/runs/{run.id}/diff", params={"other": "run_x"})
     assert (unknown.status_code, unknown.json()["code"]) == (404, "ACC409")
+
+
+async def test_only_what_has_ended_is_captured(asker: Any, run: Run) -> None:
+    refused = await asker.http.get(f"/v1/runs/{run.id}/capture")
+    assert (refused.status_code, refused.json()["code"]) == (409, "ACC595")
+    await asker.gateway.node.control(run.id, Cancel(by="ann"))
+    test = (await asker.http.get(f"/v1/runs/{run.id}/capture")).json()
+    assert (test["accord"], test["expect"]["state"], test.get("agents", {})) == ("test/1", "cancelled", {})
+    assert test["digest"] == run.started.graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,12 +23,14 @@ from accord.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from accord.cli.actions import capture as captures
     from accord.cli.actions import controls
     from accord.cli.actions import explain as explains
     from accord.cli.actions import lineage as lineages
     from accord.cli.actions import runs as action
 else:
     action = later("accord.cli.actions.runs")
+    captures = later("accord.cli.actions.capture")
     controls = later("accord.cli.actions.controls")
     explains = later("accord.cli.actions.explain")
     lineages = later("accord.cli.actions.lineage")
@@ -167,6 +170,33 @@ def diff(
     - `accord runs diff a1b2c3 last` compares a run with its fork, for instance
     """
     explains.diff_runs(shared, run, other)
+
+
+@app.command()
+@shares("home")
+def capture(
+    shared: Shared,
+    run: RunName,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to; RUN.test.yaml where left out.", show_default=False
+        ),
+    ] = None,
+    with_data: Annotated[
+        bool, typer.Option("--with-data", help="With what is labelled confidential or personal.", show_default=False)
+    ] = False,
+) -> None:
+    """Write a test that does what a run did: its template and input, and what its agents and people answered.
+
+    What is labelled `confidential` or `personal` is redacted: it keeps its form, and loses its content.
+
+    **Examples**
+
+    - `accord runs capture last`
+    - `accord runs capture last --output tests/late-invoice.yaml`
+    """
+    captures.capture_run(shared, run, output, with_data=with_data)
 
 
 @app.command()

@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from accord.domain.ids import RunId
+from accord.domain.workflow_test import WorkflowTest
 from accord.gateway.asking import TheNode, Viewer
 from accord.gateway.documents import Document, answers
 from accord.gateway.resources.runs import Run
+from accord.views.capture import capture
 from accord.views.explain import Explanation, explanation
 from accord.views.run_diff import RunsDiff, runs_diff
 from accord.views.state_difference import StateDifference, state_difference
@@ -49,3 +51,14 @@ async def diff_runs(
     """Where this run and another one parted: what they were given, and for each task the first event that differs."""
     await node.parts.permission.require(principal, "look", RunId(other))
     return Document(await runs_diff(node, RunId(run), RunId(other)))
+
+
+@router.get("/capture", responses=answers(WorkflowTest), response_class=Document)
+async def capture_run(
+    run: Run,
+    node: TheNode,
+    principal: Viewer,
+    with_data: Annotated[bool, Query(description="With what is labelled confidential or personal.")] = False,
+) -> Document:
+    """A test of the run's workflow, with what its agents and people answered: `accord test` runs it."""
+    return Document(await capture(node, RunId(run), with_data=with_data))
