@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import structs
 
 from accord.addresses import BusAddress, kept_in
+from accord.blobs.exhibit import ExhibitBlobStore
 from accord.blobs.files import FileBlobStore
 from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
@@ -25,12 +27,13 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import PublicKey
 from accord.domain.succession import Link
 from accord.domain.system import REGISTRY
+from accord.engine.exhibit import Kept
 from accord.engine.names import process_name, strangers
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
 from accord.engine.retention import Retention
 from accord.engine.successions import Successions
-from accord.errors import BadInput, KeyUnusable, NotFound
+from accord.errors import BadInput, KeyUnusable, NotFound, StoreCorrupt
 from accord.keys.named import key_of
 from accord.keys.opening import open_keys, wrapper_of
 from accord.keys.private import fault
@@ -43,6 +46,7 @@ from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
+from accord.store.sqlite_exhibit import SqliteExhibit
 from accord.verifier.compatibility import compatible_version
 
 logger = logging.getLogger("accord.hosting")
@@ -102,6 +106,7 @@ async def open_node(
             bus="memory" if (address := bus_of(settings)) is None else address.kind,
         )
         parts = Parts(ports, identity, compatible_version, tuning or tuning_of(settings))
+        parts.exhibit = _exhibit_of(settings) if settings.store is None else None
         lifetime = timedelta(seconds=settings.delegated_key_s)
         parts.delegates.use(delegating(settings.delegate_keys, lifetime, OF_ORCHESTRATORS))
         await parts.data_keys.try_out()
@@ -144,8 +149,21 @@ async def open_stores(settings: Settings) -> AsyncIterator[tuple[Journal, BlobSt
         async with _on_postgres(database_of(settings)) as stores:
             yield stores
         return
-    async with SqliteJournal.open(settings.journal) as journal, FileBlobStore.open(settings.blobs) as blobs:
+    is_exhibit = settings.exhibit.is_file()
+    journals, blob_stores = (SqliteExhibit, ExhibitBlobStore) if is_exhibit else (SqliteJournal, FileBlobStore)
+    async with journals.open(settings.journal) as journal, blob_stores.open(settings.blobs) as blobs:
         yield journal, blobs
+
+
+def _exhibit_of(settings: Settings) -> Kept | None:
+    """What the home was imported from; None for one that is worked in. Raises StoreCorrupt."""
+    try:
+        return msgspec.json.decode(settings.exhibit.read_bytes(), type=Kept)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError) as error:
+        hint = "import the bundle again, into an empty home"
+        raise StoreCorrupt.of("ACC593", f"{settings.exhibit} cannot be read: {error}", hint=hint) from error
 
 
 @asynccontextmanager

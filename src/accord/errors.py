@@ -36,6 +36,12 @@ T = TypeVar("T")
 ERASED: Final = "ACC872"
 """The code of what cannot be read any more because its run was erased."""
 
+UNREADABLE: Final = "ACC594"
+"""The code of what an exhibit does not have, or has no key to."""
+
+UNSEALED: Final = "ACC596"
+"""The code of an output about which an exhibit has no statement of the orchestrator that made it."""
+
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a problem is: a file with line and column (both from 1), or a JSON pointer into a value, or both."""

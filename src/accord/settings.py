@@ -308,6 +308,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "journal.db"
 
     @property
+    def exhibit(self) -> Path:
+        """What makes the home an exhibit: what it was imported from."""
+        return self.home / "exhibit.json"
+
+    @property
     def blobs(self) -> Path:
         """The blob store."""
         return self.home / "blobs"

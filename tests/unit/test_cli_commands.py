@@ -436,7 +436,9 @@ def test_a_run_is_captured_as_a_test_of_its_workflow(call: Call, here: Path) -> 
     assert "ACC914" in call("runs", "capture", "last", "--output", "late.yaml").err
 
 
-@pytest.mark.abuse("ASI03", at="store", stride="information disclosure", case="secrets in a test that is captured of a run")
+@pytest.mark.abuse(
+    "ASI03", at="store", stride="information disclosure", case="secrets in a test that is captured of a run"
+)
 def test_what_is_secret_is_not_captured(call: Call, here: Path) -> None:
     with_agents(call, "run", "sum.yaml", "--label", "personal", "--set", "numbers=[4321]")
     shown = call("runs", "capture", "last", "--output", "one.yaml")
@@ -449,6 +451,67 @@ def test_what_is_secret_is_not_captured(call: Call, here: Path) -> None:
     assert test.agents["doubled[0]"][0].output == 0
     call("runs", "capture", "last", "--output", "two.yaml", "--with-data")
     assert read_workflow_test(here / "two.yaml").agents["doubled[0]"][0].output == 8642
+
+
+def test_a_bundle_is_looked_at_in_a_home_of_its_own(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml", "--set", "fails=true")
+    [key] = [one["key"] for one in call("keys", "list", "--json").document if one["name"] == "orchestrator"]
+    run = call("journal", "export", "last", "--output", "run.tar", "--json").document["run"]
+    there = ("--home", str(here / "there"))
+    imported = call("journal", "import", "run.tar", "--trust", key, "--json", *there).document
+    assert (imported["run"], imported["runs"], imported["key"], imported["file"]) == (run, [run], key, "run.tar")
+    [listed] = call("runs", "list", "--json", *there).document["runs"]
+    assert (listed["imported"], listed["left"]) == (True, False)
+    assert "failed (imported)" in call("runs", "list", *there).out
+    shown = call("runs", "show", "last", "--json", *there).document
+    before = call("runs", "show", "last", "--json").document
+    assert shown.pop("exhibit") == imported
+    assert before.pop("exhibit") is None
+    assert shown == before
+    explained = call("runs", "explain", "last", "--json", *there).document
+    assert [one["command"].split()[2] for one in explained["advice"]] == ["show", "capture"]
+    captured = call("runs", "capture", "last", "--output", "there.yaml", "--json", *there).document["test"]
+    assert captured == call("runs", "capture", "last", "--output", "here.yaml", "--json").document["test"]
+    for command in (("retry", "last", "--task", "wrong"), ("fork", "last"), ("cancel", "last"), ("pause", "last")):
+        refused = call("runs", *command, *there)
+        assert (refused.code, "ACC592" in refused.err) == (3, True), command
+    assert "ACC592" in with_agents(call, "run", "sum.yaml", *there).err
+    assert "ACC592" in call("journal", "export", "last", *there).err
+    assert "ACC593" in call("journal", "import", "run.tar", "--trust", key, *there).err
+    assert (
+        call("journal", "show", "last", "--json", *there).document == call("journal", "show", "last", "--json").document
+    )
+
+
+@pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a bundle that does not hold is imported")
+def test_what_does_not_hold_is_not_imported(call: Call, here: Path) -> None:
+    with_agents(call, "run", "sum.yaml")
+    [key] = [one["key"] for one in call("keys", "list", "--json").document if one["name"] == "orchestrator"]
+    call("journal", "export", "last", "--output", "run.tar")
+    data = (here / "run.tar").read_bytes()
+    (here / "changed.tar").write_bytes(data.replace(b"run.completed", b"run.completeD", 1))
+    there = ("--home", str(here / "there"))
+    changed = call("journal", "import", "changed.tar", "--trust", key, *there)
+    assert (changed.code, "ACC841" in changed.out) == (1, True)
+    stranger = call("journal", "import", "run.tar", "--trust", key[:-1] + ("A" if key[-1] != "A" else "B"), *there)
+    assert (stranger.code, "ACC843" in stranger.out) == (1, True)
+    assert "ACC855" in call("journal", "import", "run.tar", *there).err
+    assert not (here / "there").exists()
+
+
+def test_what_an_exhibit_cannot_read_it_says(call: Call, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_ENCRYPT_PAYLOADS", "true")
+    with_agents(call, "run", "sum.yaml")
+    monkeypatch.delenv("ACCORD_ENCRYPT_PAYLOADS")
+    [key] = [one["key"] for one in call("keys", "list", "--json").document if one["name"] == "orchestrator"]
+    for payloads, left in (("all", None), ("digests", "$unreadable")):
+        call("journal", "export", "last", "--payloads", payloads, "--output", f"{payloads}.tar")
+        there = ("--home", str(here / payloads))
+        call("journal", "import", f"{payloads}.tar", "--trust", key, *there)
+        shown = call("runs", "show", "last", "--json", *there).document
+        assert (left or "first") in shown["output"]
+        assert (left or "numbers") in shown["input"]
+        assert call("runs", "show", "last", "first", *there).code == 0
 
 
 def test_two_runs_are_compared(call: Call) -> None:

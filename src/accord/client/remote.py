@@ -35,10 +35,11 @@ from accord.domain.run import Run
 from accord.domain.system import HoldPlaced, RunDoubted, Scope
 from accord.domain.template import Template, template_from_json
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
-from accord.errors import NotFound, StoreCorrupt, TransitionRefused
+from accord.errors import UNSEALED, NotFound, StoreCorrupt, TransitionRefused
 from accord.ports import Record, RunQuery, RunSummary, Sighting
 from accord.service import (
     Barred,
+    Exhibit,
     Fork,
     Invitation,
     KnownAgent,
@@ -53,6 +54,7 @@ from accord.service import (
 )
 from accord.views.agents import AgentDocument, ContractDocument, KeyDocument
 from accord.views.approvals import ApprovalPage, open_approval
+from accord.views.exhibit import ExhibitDocument
 from accord.views.incidents import IncidentDocument, incident_of
 from accord.views.records import StoredEvent, StoredEvents
 from accord.views.result import Result
@@ -237,6 +239,8 @@ class Remote:
         """The signed statement about the run's output."""
         result = await self._connection.get(f"{_at(run)}/result", Result)
         if not (isinstance(result.statement, str) and result.signed_by and result.key):
+            if result.state == "completed":
+                raise TransitionRefused.of(UNSEALED, f"the server has no statement about the output of {run}")
             raise TransitionRefused.of(
                 "ACC459", f"the run is {result.state}: it has no output", hint="wait for its end"
             )
@@ -258,6 +262,10 @@ class Remote:
         """The bundle of a run."""
         async for chunk in self._connection.stream(f"{_at(run)}/export", {"payloads": payloads}):
             yield chunk
+
+    async def exhibit(self) -> Exhibit | None:
+        """What the server's store was imported from."""
+        return (await self._connection.get("/v1/exhibit", ExhibitDocument)).exhibit
 
     async def checkpoints(self, *, after: int = 0, limit: int | None = None) -> list[MadeCheckpoint]:
         """The checkpoints behind this number, in order."""

@@ -17,7 +17,7 @@ from accord.domain.large import is_large, reference
 from accord.domain.scope import DocumentMissing
 from accord.encryption import Cipher, text_in
 from accord.engine.data_keys import DataKeys
-from accord.errors import ExpressionInvalid, NotFound, Problem
+from accord.errors import UNREADABLE, ExpressionInvalid, NotFound, Problem
 from accord.ports import BlobStore
 
 SMALL_BYTES = 512
@@ -185,11 +185,20 @@ class Documents:
         keys = self._keys
         cipher = (keys.at_hand(encrypted.key) or await keys.find(encrypted.key)) if keys is not None else None
         if cipher is None:
-            raise NotFound.of("ACC873", f"there is no data key of {encrypted.key}, and never was")
+            return await self._in_the_clear(document, encrypted)
         text = text_in(document)
         if text is None and encrypted.digest is not None:
             text = self._unstored.get(encrypted.digest) or await self._blobs.get(encrypted.digest)
         return cipher.decrypted(document, text or b"")
+
+    async def _in_the_clear(self, document: Document, encrypted: Encrypted) -> bytes:
+        """The bytes of a document without a data key: an exhibit has what its bundle had in the clear."""
+        try:
+            return await self._blobs.get(document.sha256)
+        except NotFound as error:
+            if error.problems[0].code == UNREADABLE:
+                raise
+            raise NotFound.of("ACC873", f"there is no data key of {encrypted.key}, and never was") from error
 
     def forget(self) -> None:
         """Let go of all values that are at hand: some of them are to be read no more."""

@@ -69,6 +69,7 @@ from accord.errors import (
 from accord.ports import Head, Record, RunQuery, RunState, RunSummary, Sighting
 from accord.service import (
     Barred,
+    Exhibit,
     Fork,
     Invitation,
     KnownAgent,
@@ -80,6 +81,7 @@ from accord.service import (
     Published,
     Question,
     Seal,
+    exhibited,
 )
 
 logger = logging.getLogger("accord.node")
@@ -191,6 +193,7 @@ class Node:
         trace: str = "",
     ) -> Run:
         """Start a run of a published template."""
+        self._refuse_exhibit()
         return await self._starts.start(digest, value, title=title, by=by, once=once, labels=labels, trace=trace)
 
     async def begun(self, once: str) -> Run | None:
@@ -201,20 +204,24 @@ class Node:
 
     async def fork(self, run: RunId, wanted: Fork, *, by: str, once: str | None = None, trace: str = "") -> Run:
         """Start a new run that shares what a run had done."""
+        self._refuse_exhibit()
         return await self._starts.fork(run, wanted, by=by, once=once, trace=trace)
 
     async def control(self, run: RunId, command: c.ControlCommand, *, once: str | None = None) -> None:
         """Carry out a command on a run, here or at the process that owns the run."""
+        self._refuse_exhibit()
         await self._controls.control(run, command, once=once)
 
     async def erase(self, run: RunId, *, by: str, reason: str = "") -> list[RunId]:
         """Make the documents of a run unreadable."""
+        self._refuse_exhibit()
         return await self._erasure.erase(run, by=by, reason=reason)
 
     async def signal(
         self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
     ) -> None:
         """Give a value to a run."""
+        self._refuse_exhibit()
         await self._controls.signal(run, value, by=by, name=name, task=task, once=once)
 
     async def adopt(self, run: RunId) -> bool:
@@ -239,6 +246,8 @@ class Node:
 
     async def left(self, runs: Sequence[RunId]) -> dict[RunId, datetime | None]:
         """Those of these runs that no process works on."""
+        if self.parts.exhibit is not None:
+            return {}
         journal, now = self.parts.ports.journal, self.parts.ports.clock.now()
         until = {owner.partition: owner.until for owner in await journal.owners()}
         left = {run: until.get(partition_of(run)) for run in runs if until.get(partition_of(run), now) <= now}
@@ -288,6 +297,8 @@ class Node:
         state = await self.run(run)
         if state.phase != "completed" or state.output is None:
             raise TransitionRefused.of("ACC459", f"the run is {state.phase}: it has no output", hint="wait for its end")
+        if self.parts.exhibit is not None:
+            return self.parts.exhibit.seal_of(run)
         secretary = self.parts.secretary
         data = await self.data(state.output)
         [message] = await secretary.sign([(seal_claims(secretary.identity, state, state.output), data)])
@@ -301,11 +312,21 @@ class Node:
 
     async def export(self, run: RunId, payloads: Payloads = "all", look: Look | None = None) -> AsyncIterator[bytes]:
         """The bundle of a run; raises what `look` raises of the other runs that are in it."""
+        self._refuse_exhibit()
         follow(await self.records(run), Head())
         state = await self.run(run)
         seal = (await self.seal(run)).statement.encode() if _is_sealed(state) else None
         async for chunk in Export(self.parts, run, payloads, look).chunks(seal):
             yield chunk
+
+    async def exhibit(self) -> Exhibit | None:
+        """What the store was imported from."""
+        return self.parts.exhibit.exhibit if self.parts.exhibit is not None else None
+
+    def _refuse_exhibit(self) -> None:
+        """Raise Refused (ACC592) where the runs here are only looked at."""
+        if self.parts.exhibit is not None:
+            raise exhibited()
 
     async def checkpoints(self, *, after: int = 0, limit: int | None = None) -> list[MadeCheckpoint]:
         """The checkpoints behind this number, in order."""
@@ -352,7 +373,8 @@ class Node:
 
     async def contracts(self) -> list[Contract]:
         """Every contract that an agent has ever offered."""
-        return self.parts.registry.every_contract()
+        brought = self.parts.exhibit.known_contracts() if self.parts.exhibit is not None else []
+        return [*self.parts.registry.every_contract(), *brought]
 
     async def decisions(self, questions: Sequence[Question], *, by: str) -> list[Decision]:
         """What the policy in force says to these."""

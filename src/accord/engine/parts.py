@@ -27,6 +27,7 @@ from accord.engine.dispatcher import Dispatcher
 from accord.engine.documents import Documents
 from accord.engine.doubts import Doubts
 from accord.engine.enrolment import Enrolment
+from accord.engine.exhibit import Kept
 from accord.engine.feed import Feed
 from accord.engine.figures import Figures
 from accord.engine.gate import Gate
@@ -210,6 +211,8 @@ class Parts:
         )
         self.verification = Verification(self.registry, self.library, self.authority)
         self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid, self.refresh_registry)
+        self.exhibit: Kept | None = None
+        """What the store was imported from; None for one that is worked in."""
         self.hosted: set[AgentId] = set()
         """Agents of this process: what they had of an earlier one, nobody has any more."""
         self.outgoing: dict[tuple[RunId, TaskId, int], bytes] = {}

@@ -41,6 +41,10 @@ class Opened:
         """Whether there is an entry of this name, damaged or not."""
         return name in self._entries
 
+    def names(self) -> list[str]:
+        """The names of all entries, in order."""
+        return list(self._entries)
+
     def data(self, name: str) -> bytes | None:
         """The content of an entry; None where it is not there, or damaged."""
         entry = self._entries.get(name) if name not in self.damaged else None

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from accord.service.access import Access, Invitation
 from accord.service.agents import Agents, KnownAgent, Question, TakenOut
-from accord.service.evidence import Evidence, Look, MadeCheckpoint, Payloads, ProvenRun
+from accord.service.evidence import Evidence, Exhibit, Look, MadeCheckpoint, Payloads, ProvenRun, exhibited
 from accord.service.holds import Holds
 from accord.service.keys import EXPIRES_SOON, Keys, KeyState, KnownKey
 from accord.service.runs import Barred, Fork, RunCommand, Runs, Seal, held, state_of, summary_of
@@ -17,6 +17,7 @@ from accord.service.templates import Published, Templates, newest
 __all__ = [
     "EXPIRES_SOON",
     "Barred",
+    "Exhibit",
     "Fork",
     "Invitation",
     "KeyState",
@@ -32,6 +33,7 @@ __all__ = [
     "Seal",
     "Service",
     "TakenOut",
+    "exhibited",
     "held",
     "newest",
     "state_of",

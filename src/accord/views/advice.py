@@ -23,6 +23,11 @@ class Advice(msgspec.Struct, frozen=True):
     command: str
     why: str
 
+    @property
+    def only_looks(self) -> bool:
+        """Whether it changes nothing."""
+        return self.command.split()[2] in ("show", "explain", "capture", "list")
+
 
 def advice_for(run: Run, waits: Sequence[Waits], causes: Sequence[Cause], task: TaskId | None) -> Iterator[Advice]:
     """What to try, the most promising first; none twice."""

@@ -23,7 +23,7 @@ from accord.domain.run import Run
 from accord.domain.state import Attempt
 from accord.domain.workflow_test import Answer, Expected, Said, ScriptedContract, ScriptedError, WorkflowTest
 from accord.errors import NotFound, TransitionRefused
-from accord.service import Service
+from accord.service import Look, Service
 from accord.views.result import value_of
 
 SECRET: Final = frozenset(("confidential", "personal"))
@@ -35,9 +35,9 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _CODE: Final = re.compile(r"([A-Za-z0-9._-]{1,128}): (.*)", re.DOTALL)
 
 
-async def capture(service: Service, run: RunId, *, with_data: bool = False) -> WorkflowTest:
-    """A test that does what the run did. Raises NotFound, and TransitionRefused (ACC595) where it has not ended, or is
-    erased.
+async def capture(service: Service, run: RunId, *, with_data: bool = False, look: Look | None = None) -> WorkflowTest:
+    """A test that does what the run did. Raises NotFound, TransitionRefused (ACC595) where it has not ended, or is
+    erased, and what `look` raises of the runs that did its tasks.
     """
     state = await service.run(run)
     if not state.ended:
@@ -46,7 +46,7 @@ async def capture(service: Service, run: RunId, *, with_data: bool = False) -> W
         raise TransitionRefused.of("ACC595", text, hint=hint)
     if state.erased is not None:
         raise TransitionRefused.of("ACC595", "the run is erased: nobody knows any more what was answered in it")
-    recorder = _Recorder(service, with_data=with_data)
+    recorder = _Recorder(service, look, with_data=with_data)
     await recorder.take(state, "")
     return await recorder.made(state)
 
@@ -54,8 +54,9 @@ async def capture(service: Service, run: RunId, *, with_data: bool = False) -> W
 class _Recorder:
     """What was said in a run, and in those that did its tasks."""
 
-    def __init__(self, service: Service, *, with_data: bool) -> None:
+    def __init__(self, service: Service, look: Look | None, *, with_data: bool) -> None:
         self._service = service
+        self._look = look
         self._with_data = with_data
         self._agents: dict[str, list[Answer]] = {}
         self._said: list[Said] = []
@@ -81,6 +82,8 @@ class _Recorder:
                 await self._take_signal(run, event, prefix)
         for task, subrun in _subruns(events):
             try:
+                if self._look is not None:
+                    await self._look(subrun)
                 await self.take(await self._service.run(subrun), f"{prefix}{task}/")
             except NotFound:
                 continue
@@ -146,7 +149,7 @@ class _Recorder:
             secret = _is_secret(run_labels(run)) if run.labelled else False
             output = self._shown(await value_of(self._service, run.output), secret, "the run's output")
         return Expected(
-            state=run.phase if run.phase in ("completed", "failed", "cancelled") else UNSET,  # type: ignore[arg-type]  # one of them
+            state=run.phase if run.phase in ("completed", "failed", "cancelled") else UNSET,
             output=output,
             problem=run.problem.code if run.problem is not None else UNSET,
             tasks={task: run.state(task).phase for task in run.graph.order},

@@ -22,8 +22,8 @@ from accord.domain.run import Run
 from accord.domain.state import TaskState
 from accord.domain.system import HoldPlaced
 from accord.domain.timeline import SpanKind
-from accord.errors import NotFound
-from accord.service import Service, held
+from accord.errors import Forbidden, NotFound
+from accord.service import Look, Service, held
 from accord.views.advice import Advice, advice_for
 from accord.views.candidates import Could, could_do
 from accord.views.tasks import refuse_unknown
@@ -35,8 +35,10 @@ LISTED: Final = 20
 DEPTH: Final = 5
 """So many runs that did one another's tasks are gone through to find where a failure began."""
 
-Kind = BlockerKind | Literal["held", "left", "needs"]
-"""Beside what a run's state says: somebody holds back what it is of; no process works on it; other tasks come first."""
+Kind = BlockerKind | Literal["held", "left", "needs", "exhibit"]
+"""Beside what a run's state says: somebody holds back what it is of; no process works on it; other tasks come first; it
+was imported, and is only looked at.
+"""
 
 
 class Waits(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,22 +89,25 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What was done along it, and for how long."""
 
 
-async def explanation(service: Service, run: RunId, task: str | None = None) -> Explanation:
-    """Why the run, or the task, is where it is. Raises NotFound where there is no such run, or task."""
+async def explanation(service: Service, run: RunId, task: str | None = None, look: Look | None = None) -> Explanation:
+    """Why the run, or the task, is where it is; of other runs, those are left out of which `look` raises Forbidden.
+    Raises NotFound where there is no such run, or task.
+    """
     state = await service.run(run)
     if task is not None:
         refuse_unknown(state, task)
     events = [(record.sequence, decode_event(record)) for record in await service.records(run)]
-    explained = _Explained(service, state, events, datetime.now(UTC))
+    explained = _Explained(service, state, events, look)
     return await (explained.of_task(TaskId(task)) if task is not None else explained.of_run())
 
 
 class _Explained:
-    def __init__(self, service: Service, run: Run, events: Sequence[tuple[int, e.Event]], now: datetime) -> None:
+    def __init__(self, service: Service, run: Run, events: Sequence[tuple[int, e.Event]], look: Look | None) -> None:
         self._service = service
         self._run = run
         self._events = events
-        self._now = max(now, run.updated_at)
+        self._look = look
+        self._now = max(datetime.now(UTC), run.updated_at)
 
     async def of_run(self) -> Explanation:
         """Of the run as a whole."""
@@ -133,7 +138,7 @@ class _Explained:
     async def _made(
         self, task: TaskId | None, state: str, found: list[Waits], causes: list[Cause], words: str
     ) -> Explanation:
-        run, told = self._run, found[:LISTED]
+        run, told, is_exhibit = self._run, found[:LISTED], await self._service.exhibit() is not None
         told = [await self._with_who(one) for one in told]
         return Explanation(
             run=run.id,
@@ -147,12 +152,14 @@ class _Explained:
             more=len(found) - len(told),
             next=next_timer(run, self._now) if found else None,
             causes=tuple(causes),
-            advice=tuple(advice_for(run, told, causes, task)),
+            advice=tuple(one for one in advice_for(run, told, causes, task) if not is_exhibit or one.only_looks),
         )
 
     async def _from_outside(self) -> list[Waits]:
         """What keeps the run from going on and is not in its events."""
-        run = self._run
+        run, exhibit = self._run, await self._service.exhibit()
+        if exhibit is not None:
+            return [Waits(kind="exhibit", words=f"nothing goes on here: it was imported {exhibit.words()}")]
         left = await self._service.left([run.id])
         found = [_hold(one) for one in held(run, await self._service.holds())]
         if run.id in left:
@@ -174,9 +181,11 @@ class _Explained:
             if one.kind != "subrun" or one.run is None or not depth:
                 continue
             try:
+                if self._look is not None:
+                    await self._look(one.run)
                 run = await self._service.run(one.run)
                 events = [(record.sequence, decode_event(record)) for record in await self._service.records(one.run)]
-            except NotFound:
+            except (NotFound, Forbidden):
                 continue
             inner = [_elsewhere(cause, run.id) for cause in causes_of(run, events)]
             found += [*inner, *await self._causes_elsewhere(inner, depth - 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,8 +12,8 @@ from accord.domain.flow import run_labels
 from accord.domain.ids import TaskId
 from accord.domain.labels import told
 from accord.domain.state import Run
-from accord.errors import ERASED, AccordError, NotFound
-from accord.service import Service
+from accord.errors import ERASED, UNREADABLE, UNSEALED, AccordError, NotFound, TransitionRefused
+from accord.service import Seal, Service
 
 
 class Repaired(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,9 @@ async def result_of(service: Service, run: Run, *, sealed: bool = True) -> Resul
         return plain
     if run.erased is not None or not sealed:
         return msgspec.structs.replace(plain, output=await value_of(service, run.output))
-    seal = await service.seal(run.id)
+    seal = await _seal(service, run)
+    if seal is None:
+        return msgspec.structs.replace(plain, output=await value_of(service, run.output))
     return msgspec.structs.replace(
         plain,
         output=await value_of(service, run.output),
@@ -103,16 +105,30 @@ async def result_of(service: Service, run: Run, *, sealed: bool = True) -> Resul
     )
 
 
+async def _seal(service: Service, run: Run) -> Seal | None:
+    """The statement about the run's output; None where the store is an exhibit that has none of this run."""
+    try:
+        return await service.seal(run.id)
+    except TransitionRefused as error:
+        if error.problems[0].code != UNSEALED:
+            raise
+        return None
+
+
 async def value_of(service: Service, document: Document) -> Any:
-    """The JSON value of a document; of one that was erased, what is left of it: `{"$erased": {"sha256": …, "len": …}}`.
-    Raises NotFound, StoreCorrupt.
+    """The JSON value of a document; of one that was erased, what is left of it: `{"$erased": {"sha256": …, "len": …}}`,
+    and the same as `$unreadable` of one that an exhibit does not have, or has no key to. Raises NotFound, StoreCorrupt.
     """
     try:
         return msgspec.json.decode(document.data or await service.data(document))
     except NotFound as error:
-        if not is_erased(error):
+        left = _LEFT_OF.get(error.problems[0].code)
+        if left is None:
             raise
-        return {"$erased": {"sha256": document.sha256, "len": document.length_bytes}}
+        return {left: {"sha256": document.sha256, "len": document.length_bytes}}
+
+
+_LEFT_OF: Final = {ERASED: "$erased", UNREADABLE: "$unreadable"}
 
 
 def is_erased(error: NotFound) -> bool:

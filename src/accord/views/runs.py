@@ -16,7 +16,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.ports import RunQuery, RunSummary
 from accord.ports import RunState as State
-from accord.service import Barred, Service
+from accord.service import Barred, Exhibit, Service
 from accord.views.result import Result, result_of, value_of
 from accord.views.tasks import ListedTask, amount, listed_task
 
@@ -28,6 +28,8 @@ class ListedRun(RunSummary, frozen=True, kw_only=True):
     """Whether no process works on it."""
     left_at: datetime | None = None
     """Since when, where that is known."""
+    imported: bool = False
+    """Whether it was imported from a bundle, and is only looked at."""
 
     def summary(self) -> RunSummary:
         """What the journal's projection says of it."""
@@ -76,6 +78,8 @@ class RunDocument(Result, frozen=True, kw_only=True):
     left: bool
     left_at: datetime | None
     tasks: tuple[ListedTask, ...]
+    exhibit: Exhibit | None = None
+    """What it was imported from, where it is only looked at."""
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -120,16 +124,24 @@ def watched(summary: RunSummary) -> WatchedRun:
     return WatchedRun(**{name: getattr(summary, name) for name in WatchedRun.__struct_fields__})
 
 
-def listed(run: RunSummary, left: Mapping[RunId, datetime | None]) -> ListedRun:
+def listed(run: RunSummary, left: Mapping[RunId, datetime | None], exhibit: Exhibit | None = None) -> ListedRun:
     """A run of a list as scripts get it."""
-    return ListedRun(**msgspec.structs.asdict(run), left=run.run in left, left_at=left.get(run.run))
+    return ListedRun(
+        **msgspec.structs.asdict(run),
+        left=run.run in left,
+        left_at=left.get(run.run),
+        imported=exhibit is not None,
+    )
 
 
 async def run_page(service: Service, query: RunQuery) -> RunPage:
     """A page of runs as scripts get it."""
     runs = await service.runs(query)
     left = await service.left([run.run for run in runs if run.wake_at is not None])
-    return RunPage(tuple(listed(run, left) for run in runs), runs[-1].run if len(runs) == query.limit else None)
+    exhibit = await service.exhibit()
+    return RunPage(
+        tuple(listed(run, left, exhibit) for run in runs), runs[-1].run if len(runs) == query.limit else None
+    )
 
 
 def run_state(run: Run) -> RunState:
@@ -161,5 +173,6 @@ async def run_document(service: Service, run: Run, *, sealed: bool = True) -> Ru
         barred=tuple(await service.barred(run)),
         left=run.id in left,
         left_at=left.get(run.id),
+        exhibit=await service.exhibit(),
         tasks=tuple(listed_task(run, name) for name in run.graph.order),
     )

@@ -98,20 +98,21 @@ def verify(shared: Shared, what: str, trust: Sequence[str]) -> None:
     async def work(screen: Screen) -> int:
         trusted = trusted_keys(trust)
         if bundle is not None:
-            report = _examined(bundle, trusted)
+            report = examined_file(bundle, trusted)
         else:
             async with opened(shared) as service:
                 report = await proof_of(service, await find_run(service, what), trusted or None)
         if screen.as_json:
             screen.document({**plain_value(report), "ok": report.ok})
         else:
-            _show_report(report, screen)
+            show_report(report, screen)
         return DONE if report.ok else FAILED
 
     carry_out(shared, work)
 
 
-def _examined(file: Path, trusted: Collection[KeyId]) -> Report:
+def examined_file(file: Path, trusted: Collection[KeyId]) -> Report:
+    """What is found in a bundle by whoever trusts these keys. Raises BadInput ACC855 where there are none, ACC856."""
     if not trusted:
         hint = "name the orchestrator's key with --trust: `accord keys list` at its home tells it"
         raise BadInput.of("ACC855", "a file proves nothing to whoever trusts no key", hint=hint)
@@ -138,7 +139,8 @@ def _keys_of(named: str) -> list[KeyId]:
         raise BadInput.of("ACC855", f"there is no key in it: {error}", place=Place(file=named)) from error
 
 
-def _show_report(report: Report, screen: Screen) -> None:
+def show_report(report: Report, screen: Screen) -> None:
+    """Print what was found for people."""
     sign = ("✔ ", "green") if report.ok else ("✘ ", "red")
     screen.line(Text.assemble(sign, run_text(report.run), " holds" if report.ok else " does not hold"))
     left_out = f"; {report.unproven} left out, of which there are the digests" if report.unproven else ""

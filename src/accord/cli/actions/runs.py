@@ -38,13 +38,16 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import HoldPlaced
 from accord.ports import RunQuery, RunState
-from accord.service import Service, held
+from accord.service import Exhibit, Service, held
 from accord.views.result import repairs_of, result_of, value_of
 from accord.views.runs import ListedRun, RunPage, run_document, run_page
 from accord.views.tasks import cost_of, faults_of, refuse_unknown, task_document
 
 LEFT = "(left)"
 """Marks runs that no process works on."""
+
+IMPORTED = "(imported)"
+"""Marks runs that are only looked at."""
 
 _UNDOING: Mapping[str, str] = {
     "completed": "undone",
@@ -136,6 +139,8 @@ def _run_row(run: ListedRun) -> tuple[str | Text, ...]:
     state = state_text(run.state)
     if _is_left(run):
         state = Text.assemble(state, (f" {LEFT}", "yellow"))
+    if run.imported:
+        state = Text.assemble(state, (f" {IMPORTED}", "quiet"))
     return run_text(run.run), state, tasks, started, lasted, f"{run.template}  {run.title}"
 
 
@@ -176,7 +181,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
             elif screen.as_json:
                 screen.document(await run_document(service, run))
             else:
-                _show_run(run, await service.left([run.id]), screen)
+                _show_run(run, await service.left([run.id]), screen, await service.exhibit())
                 if at is None:
                     show_barred(run, await service.barred(run), screen)
                 await _show_outcome(service, run, screen)
@@ -187,7 +192,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
     carry_out(shared, work)
 
 
-def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -> None:
+def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen, exhibit: Exhibit | None) -> None:
     started = run.started
     screen.line(Text(shortened(clean(started.title), 2 * screen.out.width), "head"))
     screen.facts(
@@ -195,6 +200,7 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
             ("run", run_text(run.id)),
             ("state", _state_of(run)),
             ("left", Text(left_words(left[run.id]), "yellow") if run.id in left else ""),
+            ("imported", Text(exhibit.words(), "yellow") if exhibit is not None else ""),
             ("template", started.template),
             ("started", f"{moment(started.at)} by {started.by}"),
             ("took" if run.ended else "for", worked(run)),
@@ -213,7 +219,8 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen) -
     screen.table(columns, [_task_row(run, name) for name in run.graph.order])
     for words in _undoing(run):
         screen.line(words, "quiet")
-    _show_what_next(run, screen, left=run.id in left)
+    if exhibit is None:
+        _show_what_next(run, screen, left=run.id in left)
 
 
 def _erased_words(erased: RunErased) -> str:

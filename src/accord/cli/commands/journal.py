@@ -13,10 +13,11 @@ from accord.cli.options import RunName, Shared, shares
 
 if TYPE_CHECKING:
     from accord.cli.actions import backup as backups
-    from accord.cli.actions import evidence
+    from accord.cli.actions import evidence, exhibits
     from accord.cli.actions import journal as action
 else:
     evidence = later("accord.cli.actions.evidence")
+    exhibits = later("accord.cli.actions.exhibits")
     backups = later("accord.cli.actions.backup")
     action = later("accord.cli.actions.journal")
 
@@ -104,6 +105,27 @@ def verify(
     - `accord journal verify audit.tar --trust NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs`
     """
     evidence.verify(shared, what, trust or [])
+
+
+@app.command("import")
+@shares("home")
+def import_(
+    shared: Shared,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that `export` has written.", show_default=False, exists=True)
+    ],
+    trust: Trust = None,
+) -> None:
+    """Load the runs of a bundle into an empty home, to look at them with every command and in the console.
+
+    It is verified first, and nothing is imported where something does not hold. What is there is an exhibit: nobody
+    owns it, and it never goes on. Payloads that the bundle does not have, or has only encrypted, cannot be read.
+
+    **Example**
+
+    - `accord journal import audit.tar --trust KEY --home ./exhibit`, then `accord runs show last --home ./exhibit`
+    """
+    exhibits.import_bundle(shared, file, trust or [])
 
 
 @app.command()

@@ -12,11 +12,14 @@ from accord.gateway.asking import TheNode, Viewer
 from accord.gateway.documents import Document, answers
 from accord.gateway.resources.runs import Run
 from accord.views.capture import capture
+from accord.views.exhibit import ExhibitDocument
 from accord.views.explain import Explanation, explanation
 from accord.views.run_diff import RunsDiff, runs_diff
 from accord.views.state_difference import StateDifference, state_difference
 
 router = APIRouter(prefix="/v1/runs/{run}", tags=["runs"])
+exhibits = APIRouter(prefix="/v1/exhibit", tags=["runs"])
+ROUTERS = (router, exhibits)
 
 TaskQuery = Annotated[str | None, Query(max_length=300, description="A task, or an item of one: `measure[3]`.")]
 
@@ -26,7 +29,7 @@ async def explain_run(run: Run, node: TheNode, principal: Viewer, task: TaskQuer
     """Why the run, or a task of it, is where it is: what it waits for, who could do it, what began a failure, and what
     to try.
     """
-    return Document(await explanation(node, RunId(run), task))
+    return Document(await explanation(node, RunId(run), task, node.parts.permission.looking(principal)))
 
 
 @router.get("/difference", responses=answers(StateDifference), response_class=Document)
@@ -49,7 +52,7 @@ async def diff_runs(
     other: Annotated[str, Query(max_length=64, description="The id of the run to compare it with.")],
 ) -> Document:
     """Where this run and another one parted: what they were given, and for each task the first event that differs."""
-    await node.parts.permission.require(principal, "look", RunId(other))
+    await node.parts.permission.looking(principal)(RunId(other))
     return Document(await runs_diff(node, RunId(run), RunId(other)))
 
 
@@ -61,4 +64,11 @@ async def capture_run(
     with_data: Annotated[bool, Query(description="With what is labelled confidential or personal.")] = False,
 ) -> Document:
     """A test of the run's workflow, with what its agents and people answered: `accord test` runs it."""
-    return Document(await capture(node, RunId(run), with_data=with_data))
+    look = node.parts.permission.looking(principal)
+    return Document(await capture(node, RunId(run), with_data=with_data, look=look))
+
+
+@exhibits.get("", responses=answers(ExhibitDocument), response_class=Document)
+async def show_exhibit(node: TheNode, principal: Viewer) -> Document:
+    """What the runs here were imported from, where they are only looked at."""
+    return Document(ExhibitDocument(await node.exhibit()))

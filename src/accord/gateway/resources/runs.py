@@ -169,7 +169,8 @@ async def show_run(run: Run, node: TheNode, principal: Viewer, at: At = None) ->
 async def show_summary(run: Run, node: TheNode, principal: Viewer) -> Document:
     """What lists show of a run."""
     summary = await _summary(node, RunId(run))
-    return Document(listed(summary, await node.left([RunId(run)] if summary.wake_at is not None else [])))
+    left = await node.left([RunId(run)] if summary.wake_at is not None else [])
+    return Document(listed(summary, left, await node.exhibit()))
 
 
 @router.get("/{run}/result", responses=answers(Result), response_class=Document)
