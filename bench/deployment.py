@@ -5,6 +5,8 @@ On a bus the agents are another process, with a connection of their own to it; e
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator, Mapping
@@ -18,8 +20,10 @@ from accord.app import host, open_node, tuning_of
 from accord.domain.signature import PublicKey
 from accord.engine.node import Node
 from accord.keys.named import key_of
+from accord.otel import open_telemetry
 from accord.postgres.address import StoreAddress
 from accord.settings import Settings
+from accord.telemetry.exports import exports_of
 from bench.agents import worker
 
 KEY = "agent.bench"
@@ -36,10 +40,15 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings_of(addresses: Mapping[str, str], home: Path) -> Settings:
-    """Those of a node on servers at these addresses, by their kind; on files where there are none."""
+    """Those of a node on servers at these addresses, by their kind; on files where there are none. What is sent to a
+    collector is what OpenTelemetry's variables say.
+    """
     store, bus = addresses.get("postgres"), addresses.get("nats") or addresses.get("redis")
     return Settings(
-        home=home, store=None if store is None else StoreAddress(store), bus=None if bus is None else bus_address(bus)
+        home=home,
+        store=None if store is None else StoreAddress(store),
+        bus=None if bus is None else bus_address(bus),
+        exports=exports_of(None, None, os.environ)[0],
     )
 
 
@@ -49,7 +58,10 @@ async def orchestrator(addresses: Mapping[str, str], home: Path) -> AsyncIterato
     settings = settings_of(addresses, home)
     serves = settings.bus is not None
     tuning = msgspec.structs.replace(tuning_of(settings), max_runs=100_000, max_waiting=1_000_000, serves=serves)
-    async with open_node(settings, tuning) as node:
+    async with (
+        open_telemetry(settings.exports, "accord", logging.WARNING) as telemetry,
+        open_node(settings, tuning, telemetry) as node,
+    ):
         yield node
 
 

@@ -47,16 +47,16 @@ class Site:
         issued = await self.node.parts.enrolment.issue(wanted, by="test", now=self.node.parts.ports.clock.now())
         return issued.text
 
-    async def start(self, template: Path, value: Any, agent: str = "hello") -> Any:
+    async def start(self, template: Path, value: Any, agent: str = "hello", trace: str = "") -> Any:
         """A started run, once the agent is here."""
         await self.node.present(agent_id("local", agent))
         source = read_source(template)
         digest = await self.node.publish(source.template, source.data)
-        return await self.node.start_run(digest, value)
+        return await self.node.start_run(digest, value, trace=trace)
 
-    async def run(self, template: Path, value: Any, agent: str = "hello") -> Any:
+    async def run(self, template: Path, value: Any, agent: str = "hello", trace: str = "") -> Any:
         """A run that has ended."""
-        started = await self.start(template, value, agent)
+        started = await self.start(template, value, agent, trace)
         async with asyncio.timeout(60):
             return await self.node.ended(started.id)
 

@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from accord.domain.command import Cancel
-from accord.domain.message import PAYLOAD_MAX_BYTES
+from accord.domain.message import PAYLOAD_MAX_BYTES, decode_claims
 from accord.domain.news import Happened
+from accord.domain.signature import parse_statement
+from accord.domain.trace import traceparent_of
 
 from .conftest import Site
 from .needs import program
@@ -26,6 +28,7 @@ from .proxy import Proxy
 EXAMPLE = Path(__file__).parents[2] / "examples" / "agents" / "javascript"
 
 AGENT = "word-counter"
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 COUNT = """
 accord: template/1
@@ -118,8 +121,11 @@ async def test_it_joins_a_run(site: Site, installed: Path, tmp_path: Path, count
         assert process.stdout is not None
         told = json.loads(await process.stdout.readline())
         assert told["agent"] == "spiffe://local/agent/word-counter"
-        run = await site.run(count, {"texts": ["a bb ccc", "", "two words"]}, AGENT)
+        run = await site.run(count, {"texts": ["a bb ccc", "", "two words"]}, AGENT, CALLER)
     assert run.phase == "completed"
+    answers = [parse_statement(one.statement.encode()) for state in run.tasks.values() for one in state.attempts]
+    leases = [one.lease for state in run.tasks.values() for one in state.attempts]
+    assert [decode_claims(one.claims).trace for one in answers] == [traceparent_of(CALLER, one) for one in leases]
     assert await site.node.parts.documents.fetched(run.output) == [
         {"words": 3, "longest": "ccc"},
         {"words": 0, "longest": ""},
