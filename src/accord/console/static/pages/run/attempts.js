@@ -12,8 +12,8 @@ import { value } from "./values.js";
 const PASSED = { full: "without room", barred: "barred by policy", out: "out after failing again and again", failed: "failed at it before", avoided: "made what is to be judged", busy: "with a copy of it", held: "held back", quarantined: "quarantined" };
 const DECIDED = { wanted: "The result goes back to the agent that made it", only: "Nobody else could have it", load: "It has less to do", speed: "It is faster", trust: "Its results can be relied on more", drawn: "Others are as good, and one was drawn" };
 
-export function attempt(one, { task, last, progress, onevent }) {
-  const took = one.ended_at ? new Date(one.ended_at) - new Date(one.assigned_at) : Date.now() - new Date(one.assigned_at);
+export function attempt(one, { task, last, progress, now, onevent }) {
+  const took = one.ended_at ? new Date(one.ended_at) - new Date(one.assigned_at) : now - new Date(one.assigned_at);
   return h("details.attempt-card", { key: one.attempt, open: last, dataset: { attempt: one.attempt } },
     h("summary", h("strong.num", `Attempt ${one.attempt}`), badge(one.state === "working" || one.state === "assigned" ? "running" : one.state, { text: one.state }), one.purpose === "diagnose" && pill("diagnosis"), h("span.grow"), h("span.quiet", agentName(one.agent)), h("span.num.quiet", duration(took))),
     h("div.attempt-body",
@@ -62,7 +62,7 @@ const figures = (agent, of, on) => h("tr", { class: on && "on", key: agent }, h(
 function refused(one) {
   if (one.refused) {
     return h("div.refused", { role: "group", "aria-label": "Why its result was not taken" }, icon("warning", { size: 18 }), h("div", h("h4", "Why its result was not taken"), h("p", one.refused.why),
-      told(one.problems) && problems(one), one.refused.then && h("p.then", h("strong", "Then: "), one.refused.then)));
+      told(one.problems) && problems(one), one.refused.then && h("p.then", h("strong", "Then: "), one.refused.then.startsWith("the task failed") ? "the task failed" : one.refused.then)));
   }
   return one.problems.length > 0 && h("div.refused", icon("warning", { size: 18 }), h("div", h("h4", "What was wrong"), problems(one)));
 }

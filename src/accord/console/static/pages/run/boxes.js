@@ -13,7 +13,8 @@ export function boxes(model, { selected, critical, onselect, onfold, now }) {
   for (const one of model.graph.edges) if (one.source === selected || one.target === selected) near.add(`${one.source} ${one.target}`);
   return [
     h("g.edges", { key: "edges" }, model.graph.edges.map((one) => edge(one, model, near, critical))),
-    h("g.boxes", { key: "boxes" }, model.graph.tasks.map((one) => box(one, model, { selected, critical, onselect, onfold, now }))),
+    h("g.boxes", { key: "boxes" }, model.graph.tasks.map((one) => box(one, model, { selected, critical, onselect, now }))),
+    h("g.folds", { key: "folds" }, model.graph.tasks.filter((one) => one.for_each && model.states.get(one.task)?.item_count).map((one) => fold(one, onfold))),
   ];
 }
 
@@ -39,7 +40,7 @@ function curve(points, model, { source, target }) {
 
 const straight = (from, to) => [from.x + from.width, from.y + from.height / 2, to.x, to.y + to.height / 2];
 
-function box(one, model, { selected, critical, onselect, onfold, now }) {
+function box(one, model, { selected, critical, onselect, now }) {
   const state = model.states.get(one.task);
   const shown = shownState(state);
   const { x, y, width, height } = one.box;
@@ -50,7 +51,7 @@ function box(one, model, { selected, critical, onselect, onfold, now }) {
     dataset: { task: one.task, state: state?.state ?? "pending" }, role: "button", tabindex: on || (!selected && one === model.graph.tasks[0]) ? "0" : "-1",
     "aria-label": spoken(one, state, shown), "aria-pressed": String(!!on), onclick: (event) => !event.detail && onselect(one.task),
   },
-    one.for_each && !open && h("rect.behind", { x: 5, y: 5, width, height, rx: 9 }),
+    one.for_each && !open && h("rect.behind", { x: 4, y: 4, width, height, rx: 9 }),
     h("rect.plate", { width, height, rx: 9 }),
     h("rect.edge-of", { width: 4, height: height - 16, x: 0, y: 8, rx: 2 }),
     h("g", { transform: "translate(13 10)" }, mark(shown, { size: 17 })),
@@ -59,11 +60,16 @@ function box(one, model, { selected, critical, onselect, onfold, now }) {
     h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, now), 22)),
     badges(one, state, width),
     one.for_each && !open && state?.item_count > 0 && meter(state, width, height),
-    one.for_each && h("g.fold", {
-      transform: `translate(${width - 30} 8)`, role: "button", tabindex: "-1", "aria-label": `${open ? "Fold" : "Show"} the items of ${one.task}`, "aria-expanded": String(open),
-      onclick: (event) => { if (!event.detail) { event.stopPropagation(); onfold(one.task); } },
-    }, h("rect", { width: 22, height: 22, rx: 6 }), h("path", { d: open ? "M6 13l5-5 5 5" : "M6 9l5 5 5-5" })),
     h("title", one.description || one.task));
+}
+
+// What opens a group, and folds it.
+function fold({ task, box, columns }, onfold) {
+  const open = columns > 0;
+  return h("g.fold", {
+    key: task, transform: `translate(${box.x + box.width - 30} ${box.y + 8})`, role: "button", tabindex: "0", "aria-label": `${open ? "Fold" : "Show"} the items of ${task}`, "aria-expanded": String(open),
+    dataset: { task }, onclick: (event) => !event.detail && onfold(task),
+  }, h("rect", { width: 22, height: 22, rx: 6 }), h("path", { d: open ? "M6 13l5-5 5 5" : "M6 9l5 5 5-5" }));
 }
 
 // What stands under the name: what matters most about the task now.
@@ -97,7 +103,7 @@ function meter(state, width, height) {
   const counts = tally(state);
   const room = width - 26;
   let x = 13;
-  return h("g.meter", h("rect.track", { x: 13, y: height - 17, width: room, height: 6, rx: 3 }),
+  return h("g.meter", h("rect.room", { x: 13, y: height - 17, width: room, height: 6, rx: 3 }),
     counts.map(([name, count]) => {
       const wide = (room * count) / state.item_count;
       const part = h("rect", { key: name, x, y: height - 17, width: Math.max(1, wide), height: 6, class: `tone-${TONES[name]}` }, h("title", `${number(count)} ${name}`));

@@ -3,7 +3,7 @@
 import { frame, h } from "../../core/dom.js";
 import { count, number } from "../../core/format.js";
 import { key } from "../../core/keys.js";
-import { button, iconButton } from "../../parts/basic.js";
+import { iconButton } from "../../parts/basic.js";
 import { icon } from "../../parts/icon.js";
 import { mark } from "../../parts/state.js";
 import { boxes } from "./boxes.js";
@@ -12,7 +12,7 @@ import { Minimap } from "./minimap.js";
 import { shownState } from "./model.js";
 import { View, moved } from "./view.js";
 
-const READABLE = 0.5, LEAST = 0.4;
+const READABLE = 0.5, LEAST = 0.4, UNDER_MAP = 140;
 const LEGEND = ["pending", "queued", "running", "waiting", "completed", "failed", "skipped", "cancelled"];
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
@@ -48,9 +48,9 @@ export function Graph({ model, bind }, self) {
   function begin() {
     fit();
     const states = [...model.states.values()];
+    paint();
     const first = given.selected ?? (states.find((one) => one.state === "failed") ?? states.find((one) => ["running", "waiting"].includes(shownState(one))))?.task;
-    const box = first && boxOf(first);
-    if (box) view.reveal(box);
+    reveal(first);
   }
 
   bind({
@@ -62,17 +62,21 @@ export function Graph({ model, bind }, self) {
         const name = `${model.graph.digest} ${model.open.join()} ${model.graph.width}`;
         view.bounds = model.graph;
         if (drawn === null && view.width > 1) begin();
+        else if (drawn !== name) frame(() => reveal(given?.selected));
         drawn = name;
       } else cells?.update(model, what);
       minimap?.update(model, what);
       self.update();
       soon();
     },
-    reveal(task) {
-      const box = boxOf(task);
-      if (box) view.reveal(box, model.graph.placement === "map" ? 60 : 40);
-    },
+    reveal,
   });
+
+  // So that a task is seen, and is not under the minimap.
+  function reveal(task) {
+    const box = boxOf(task);
+    if (box) view.reveal(box, { under: minimap?.needed ? UNDER_MAP : 40 });
+  }
 
   function boxOf(task) {
     const one = model.tasks?.get(task);
@@ -84,7 +88,8 @@ export function Graph({ model, bind }, self) {
   function pick(x, y, event) {
     const point = view.inside(x, y);
     const node = event.target.closest(".node");
-    if (event.target.closest(".fold")) given.onfold(node.dataset.task);
+    const fold = event.target.closest(".fold");
+    if (fold) given.onfold(fold.dataset.task);
     else given.onselect(cells.at(point.x, point.y)?.task ?? node?.dataset.task ?? null);
   }
 
@@ -110,7 +115,13 @@ export function Graph({ model, bind }, self) {
   function onkeydown(event) {
     if (event.target.matches("input")) return;
     if (ARROWS[event.key] && !event.altKey && !event.ctrlKey && !event.metaKey) { event.preventDefault(); step(ARROWS[event.key]); }
-    else if (event.key === "Enter" || event.key === " ") { const fold = event.target.closest?.(".node"); if (fold) { event.preventDefault(); given.onselect(fold.dataset.task); } }
+    else if (event.key === "Enter" || event.key === " ") {
+      const on = event.target.closest?.(".node, .fold");
+      if (!on) return;
+      event.preventDefault();
+      event.stopPropagation();
+      (on.classList.contains("fold") ? given.onfold : given.onselect)(on.dataset.task);
+    }
   }
 
   function find(text) {
@@ -124,7 +135,12 @@ export function Graph({ model, bind }, self) {
     event.preventDefault();
     const names = [...model.tasks.keys(), ...(cells.places?.keys() ?? [])];
     const task = names.find((name) => name.toLowerCase() === found) ?? names.find(matched ?? (() => false));
-    if (task) given.onselect(task);
+    if (!task) return;
+    given.onselect(task);
+    const input = self.element.querySelector(".graph-find input");
+    input.value = "";
+    input.blur();
+    find("");
   }
 
   function hover(event) {
@@ -170,10 +186,10 @@ export function Graph({ model, bind }, self) {
           matched && h("span.hint.num", { role: "status" }, count(names, "task"))),
         h("span.grow"),
         iconButton("minus", "Smaller", () => view.zoom(1 / 1.3)), iconButton("plus", "Larger", () => view.zoom(1.3)), iconButton("fit", "All of the graph", fit)),
-      h("div.drawing", { onpointermove: hover, onpointerleave: () => { hovered = null; self.update(); }, class: isMap && "is-map", dataset: { placement: graph.placement, wheel: "zoom" } },
+      h("div.drawing", { onpointermove: hover, onpointerleave: () => { hovered = null; self.update(); }, class: isMap && "is-map", dataset: { placement: graph.placement }, style: { "--need": isMap ? "100vh" : `${Math.round(graph.height + 90)}px` } },
         h("canvas.cells", { role: "img", "aria-label": isMap ? `A map of ${count(graph.tasks.length, "task")}` : "Items of open groups", tabindex: isMap ? "0" : null }),
         h("svg.boxes-layer", { role: "group", "aria-label": "The tasks of the run", class: matched && "searching" }, h("defs", arrow("arrow"), arrow("arrow-near")),
-          h("g.world", !isMap && boxes(model, { ...props, now: Date.now() }))),
+          h("g.world", !isMap && boxes(model, { ...props, now: model.time }))),
         hovered && h("div.hover", { style: { left: `${hovered.left + 14}px`, top: `${hovered.top + 10}px` } }, mark(hovered.state, { size: 14 }), h("strong", hovered.task), h("span", hovered.state)),
         h("canvas.minimap", { width: 176, height: 110, "aria-hidden": "true" })),
       h("div.legend", { "aria-label": "What the shapes mean", role: "group" }, legend(model).map(([state, many]) =>

@@ -37,6 +37,7 @@ export class Minimap {
     const { canvas, bounds } = this;
     if (!bounds) return;
     const seen = bounds.width * view.k > view.width + 2 || bounds.height * view.k > view.height + 2;
+    this.needed = seen;
     canvas.classList.toggle("needed", seen);
     if (!seen) return;
     const [wide, high] = [176, 110];

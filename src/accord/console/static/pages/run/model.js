@@ -26,6 +26,8 @@ export class RunModel {
 
   get path() { return at`/v1/runs/${this.run}`; }
   get live() { return this.at === null; }
+  // What is "now" for whoever looks: in the past, the time of the event.
+  get time() { return this.live ? Date.now() : new Date(this.now.at).getTime(); }
   get ended() { return ENDED.includes(this.state); }
   get state() { return this.now?.state ?? this.graph?.state; }
 

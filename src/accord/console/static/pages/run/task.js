@@ -46,7 +46,7 @@ export function TaskPanel({ model, task, bind }, self) {
     return h("section.panel", { "aria-label": `Task ${task}` },
       h("header.panel-head", h("div.grow", h("p.hint", task === node ? kindOf(drawn) : link(`?${with_(query, "task", node)}`, node)), h("h2", task), drawn?.description && task === node && h("p.quiet", drawn.description)),
         iconButton("close", "Close the task", () => onselect(null))),
-      h("div.panel-state", badge(shown), state && task === node && took(state), found?.epoch > 0 && pill(`done anew ${found.epoch}×`)),
+      h("div.panel-state", badge(shown), state && task === node && took(state, model.time), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
       asks && h("div.asks", h("div.grow", h("strong", asks.question || `It waits for the signal ${asks.signal}`)), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
       found?.problem && h("div.failure", h("div", problems({ problems: [found.problem] }))),
       h("div.panel-actions", actions(model, task, found, shown)),
@@ -61,9 +61,9 @@ const with_ = (query, name, given) => { const next = new URLSearchParams(query);
 const KINDS = { agent: "Done by an agent", approval: "Asks a person", signal: "Waits for a signal", timer: "Waits for a time", run: "Done by another run" };
 const kindOf = (drawn) => drawn && `${KINDS[drawn.kind]}${drawn.what ? ` · ${drawn.what}` : ""}`;
 
-function took(state) {
+function took(state, now) {
   if (!state.started_at) return h("span.quiet", "has not begun");
-  const end = state.ended_at ? new Date(state.ended_at) : new Date();
+  const end = state.ended_at ? new Date(state.ended_at) : now;
   return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(end - new Date(state.started_at))}`);
 }
 
@@ -85,7 +85,7 @@ function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
   return h("div.stack",
     found.misfits.length > 0 && h("div.failure", h("div", h("h4", "Inputs that broke a contract"), problems({ problems: found.misfits }))),
     state?.item_count > 0 && task === node && h("p", tally(state).map(([name, many]) => h("span.legend-part", { key: name }, mark(name, { size: 14 }), name, h("span.num", number(many)))), h("span.hint", ` of ${count(state.item_count, "item")}`)),
-    attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, progress: model.progress.get(task), onevent })) :
+    attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, progress: model.progress.get(task), now: model.time, onevent })) :
       found.items.length ? null : h("p.hint", drawn?.kind === "agent" && "It was given to no agent yet."),
     found.waiting && facts([["Waits for", found.waiting.for_ ?? found.waiting.for], ["Since", found.waiting.since && time(found.waiting.since)], ["Until", found.waiting.until && time(found.waiting.until)]]),
     state?.subrun && task === node && h("p", "Done by ", link(`/runs/${state.subrun}`, state.subrun)),

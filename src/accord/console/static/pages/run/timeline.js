@@ -2,9 +2,8 @@
 
 import { get } from "../../core/api.js";
 import { frame, h } from "../../core/dom.js";
-import { agentName, count, duration } from "../../core/format.js";
-import { button, failure, iconButton, loading } from "../../parts/basic.js";
-import { icon } from "../../parts/icon.js";
+import { agentName, duration } from "../../core/format.js";
+import { failure, iconButton, loading } from "../../parts/basic.js";
 import { mark } from "../../parts/state.js";
 import { shownState } from "./model.js";
 
@@ -16,7 +15,7 @@ const WORDS = {
 const LEGEND = [["waiting", "Waiting"], ["queued", "Queued"], ["running", "Running"], ["retry_wait", "Before a retry"], ["paused", "Paused"], ["answer", "For an answer"], ["items", "Items"]];
 
 export function Timeline({ model, bind }, self) {
-  let page = null, failed = null, busy = false, again = false, zoom = 1, top = 0, high = 400, took = 0, timer, given = null;
+  let page = null, failed = null, busy = false, again = false, zoom = 1, top = 0, high = 400, took = 0, timer, given = null, revealed = null;
   let groups = new Map();
 
   async function load() {
@@ -24,10 +23,10 @@ export function Timeline({ model, bind }, self) {
     busy = true;
     const began = performance.now();
     try {
-      page = await all(undefined);
-      const open = model.open.filter((name) => page.tracks.some((one) => one.task === name && one.items));
-      groups = new Map(await Promise.all(open.map(async (name) => [name, await all(name)])));
-      failed = null;
+      const first = await read();
+      const open = model.open.filter((name) => first.tracks.some((one) => one.task === name && one.items));
+      const inner = new Map(await Promise.all(open.map(async (name) => [name, await read(name)])));
+      [page, groups, failed] = [first, inner, null];
     } catch (error) { failed = error; }
     busy = false;
     took = performance.now() - began;
@@ -36,16 +35,13 @@ export function Timeline({ model, bind }, self) {
     if (again) { again = false; soon(); }
   }
 
-  // The first pages of it: nobody looks at ten thousand rows, and whoever wants to scrolls to them.
-  async function all(task) {
-    const first = await get(`${model.path}/timeline`, { at: model.at ?? undefined, task, limit: 1000 });
-    return first;
-  }
+  // A page of it: nobody looks at ten thousand rows at once, and whoever wants to scrolls to them.
+  const read = (task, after) => get(`${model.path}/timeline`, { at: model.at ?? undefined, task, after, limit: 1000 });
 
   async function more(found, task) {
     if (!found.next || busy) return;
     busy = true;
-    const next = await get(`${model.path}/timeline`, { at: model.at ?? undefined, task, after: found.next, limit: 1000 }).catch(() => null);
+    const next = await read(task, found.next).catch(() => null);
     busy = false;
     if (next) { found.tracks = [...found.tracks, ...next.tracks]; found.next = next.next; self.update(); }
   }
@@ -71,9 +67,20 @@ export function Timeline({ model, bind }, self) {
 
   const rows = () => page.tracks.flatMap((track) => [track, ...(groups.get(track.task)?.tracks ?? []).map((one) => ({ ...one, inner: true }))]);
 
+  // The row of what is selected comes into sight.
+  function reveal() {
+    const place = rows().findIndex((one) => one.task === given.selected);
+    const body = self.element?.querySelector(".tracks");
+    if (place < 0 || !body) return;
+    const at = place * ROW;
+    if (at < body.scrollTop || at + 2 * ROW > body.scrollTop + body.clientHeight) body.scrollTop = Math.max(0, at - body.clientHeight / 2);
+    revealed = given.selected;
+  }
+
   return (props) => {
     given = props;
     const tracks = page ? rows() : [];
+    if (page && props.selected !== revealed) frame(reveal);
     const zero = page && new Date(page.started_at).getTime();
     const until = page ? Math.max(page.until_s, model.live && !model.ended ? (Date.now() - zero) / 1000 : 0, 0.001) : 1;
     const first = Math.max(0, Math.floor(top / ROW) - SPARE), end = Math.min(tracks.length, first + Math.ceil(high / ROW) + 2 * SPARE);
@@ -121,7 +128,7 @@ function ticks(until, zoom) {
   const rough = until / (8 * zoom);
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((one) => one * unit).find((one) => one >= rough);
-  return Array.from({ length: Math.min(2000, Math.floor(until / step) + 1) }, (_, n) => n * step).filter((at) => at < until * (1 - 0.07 / zoom) || at === 0);
+  return Array.from({ length: Math.min(2000, Math.floor(until / step) + 1) }, (_, n) => n * step).filter((at) => at < until * (1 - 0.12 / zoom) || at === 0);
 }
 
 const seconds = (at) => (at === 0 ? "0" : duration(at * 1000));

@@ -33,11 +33,11 @@ export class View {
   move(x, y) { this.x += x; this.y += y; this.onchange(); }
 
   // So that this box is seen, moved no further than it takes.
-  reveal(box, pad = 40) {
+  reveal(box, { pad = 40, under = pad } = {}) {
     const left = box.x * this.k + this.x, top = box.y * this.k + this.y;
     const right = left + box.width * this.k, bottom = top + box.height * this.k;
     const x = left < pad ? pad - left : right > this.width - pad ? this.width - pad - right : 0;
-    const y = top < pad ? pad - top : bottom > this.height - pad ? this.height - pad - bottom : 0;
+    const y = top < pad ? pad - top : bottom > this.height - under ? this.height - under - bottom : 0;
     if (x || y) this.move(x, y);
   }
 
@@ -87,7 +87,6 @@ export function moved(element, view, onclick) {
     if (event.type === "pointerup" && dragged < 4) onclick(...place(event), event);
   };
   const wheel = (event) => {
-    if (!event.ctrlKey && !event.metaKey && element.dataset.wheel === "page") return;
     event.preventDefault();
     view.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), ...place(event));
   };
