@@ -75,7 +75,7 @@ class Started(msgspec.Struct, frozen=True, omit_defaults=True):
     admin_key: str | None = None
     """The admin key that was made just now; it is shown this once."""
     console: str | None = None
-    """The address of the console; whoever has the credentials' file is signed in by it, once."""
+    """The address of the console; on this machine alone it signs in once, as who has the file with the key."""
 
 
 def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
@@ -106,7 +106,7 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
                     nullcontext() if telemetry is None else telemetry.metrics(gateway.metrics.families),
                     serving(gateway, address, taken, drain_within) as running,
                 ):
-                    started = await _started(node, settings, url_of(address, taken), new)
+                    started = await _started(node, settings, address, url_of(address, taken), new)
                     tell(screen, started, for_program=worker is not None)
                     ends = [running] if worker is None else [running, asyncio.create_task(parent_gone())]
                     await ended_or_interrupted(*ends)
@@ -183,10 +183,10 @@ async def _has_admin(node: Node) -> bool:
     return any(key.role == "admin" and key.usable(now) for key in await node.api_keys())
 
 
-async def _started(node: Node, settings: Settings, url: str, new: str | None) -> Started:
+async def _started(node: Node, settings: Settings, address: Address, url: str, new: str | None) -> Started:
     bearer = await _bearer(node, settings.credentials)
     kept = str(settings.credentials) if bearer is not None else None
-    console = await _console(node, url, bearer) if settings.console else None
+    console = await _console(node, url, bearer if address.loopback else None) if settings.console else None
     kid = node.parts.identity.key.kid
     return Started(url=url, pid=os.getpid(), key=kid, credentials=kept, admin_key=new, console=console)
 
@@ -201,7 +201,9 @@ async def _bearer(node: Node, path: Path) -> Principal | None:
 
 
 async def _console(node: Node, url: str, bearer: Principal | None) -> str:
-    """The address of the console, which signs in who has the kept credential."""
+    """The address of the console; it signs in as whoever that is, where only this machine can reach the server: what a
+    server says elsewhere may be kept where many read it.
+    """
     if bearer is None:
         return f"{url}/"
     link = await node.parts.sessions.offer(Credential(principal=bearer, key=bearer.credential))

@@ -111,10 +111,20 @@ export const CONTROLS = {
   retry: { title: "Retry", done: "Retried", icon: "retry", fits: (run) => run.tasks_failed > 0 || ["failed", "cancelled"].includes(run.state), act: retryFailed },
 };
 
-// Every task that has failed, or that was cancelled, is tried again.
+// Every task that has failed is tried again, and with it what was cancelled because of it; where none has failed, what was
+// cancelled. What an earlier one of them has taken along is refused, and that is no failure.
 export async function retryFailed(run) {
   const { tasks } = await get(at`/v1/runs/${run.run}/tasks`, { state: ["failed", "cancelled"], limit: 1000 });
-  for (const task of tasks) await post(at`/v1/runs/${run.run}/retry`, { task: task.task });
+  const failed = tasks.filter((task) => task.state === "failed");
+  let begun = false;
+  for (const { task } of failed.length ? failed : tasks) {
+    try {
+      await post(at`/v1/runs/${run.run}/retry`, { task });
+      begun = true;
+    } catch (error) {
+      if (!begun || error.status !== 409) throw error;
+    }
+  }
 }
 
 const AT_ONCE = 6;
