@@ -83,7 +83,9 @@ def test_words_of_earlier_versions_are_kept() -> None:
     player = Player(graph_of({"a": {}}), {"a": Done(1)})
     player.play()
     old = [
-        e.AttemptAssigned(**{**{n: getattr(one, n) for n in one.__struct_fields__}, "choice": "0 held; 1 of 1"})
+        e.AttemptAssigned(
+            **{**{n: getattr(one, n) for n in one.__struct_fields__}, "choice": "0 held; 1 of 1", "grounds": None}
+        )
         if isinstance(one, e.AttemptAssigned)
         else one
         for one in player.events
