@@ -234,8 +234,26 @@ class Replicas(Protocol):
         ...
 
 
+class DataKeyUse(msgspec.Struct, frozen=True):
+    """A run holds documents under the data key of another one."""
+
+    key: RunId
+    """Whose key it is."""
+    run: RunId
+    part: bool = False
+    """Whether the key's run does a task of this one, and is erased with it; else it was forked from."""
+
+
+USE_PENDING: Final = timedelta(days=1)
+"""So much older than what is retired may the use by a run be that has not begun; it counts no longer after that."""
+
+
 class DataKeys(Protocol):
-    """The data keys of runs, wrapped: the only thing beside a history that is taken away for good."""
+    """The data keys of runs, wrapped: the only thing beside a history that is taken away for good.
+
+    A key goes with its run when `retire` removes that, or with the last of the runs that use it; a run that has not
+    begun counts as one for `USE_PENDING`.
+    """
 
     async def keep_data_key(self, run: RunId, wrapped: bytes) -> bytes | None:
         """Keep the key of a run that has none; returns what is kept now, None where that was erased."""
@@ -243,6 +261,18 @@ class DataKeys(Protocol):
 
     async def data_keys(self, runs: Sequence[RunId]) -> dict[RunId, bytes | None]:
         """Of those of these runs that ever had a key: what is kept, None where that was erased."""
+        ...
+
+    async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
+        """Let the keys of these runs stay as long as this one, which uses them, is kept; again changes nothing.
+        Returns whose keys are there, erased or not: others are gone, and stay so.
+        """
+        ...
+
+    async def data_key_uses(self, run: RunId) -> list[DataKeyUse]:
+        """The uses of this run's key, and those by this run of others' keys, by key and run; all of them are told as
+        long as the key is there, whatever has become of who uses it.
+        """
         ...
 
     async def erase_data_keys(self, runs: Sequence[RunId]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import orjson
 import pytest
 
 from accord.app import host, open_node
-from accord.codec import follow
+from accord.codec import decode_system_event, follow
 from accord.custody import Custody
 from accord.domain import command as c
 from accord.domain.document import INLINE_BYTES
 from accord.domain.ids import RunId, TaskId
 from accord.domain.message import Claims
 from accord.domain.run import Run
+from accord.domain.system import CONTROL, RetiredRunErased, SystemEvent
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.errors import (
@@ -335,3 +337,110 @@ async def test_a_result_waits_for_what_wraps_where_its_run_is_not_in_memory(
     assert (ended.phase, len(refused)) == ("completed", 1)
     told = [words in caplog.text for words in ("was given up", "set aside", "fault of Accord")]
     assert told == [True, False, False]
+
+
+EACH: dict[str, Any] = {
+    "name": "each",
+    "tasks": {
+        "parts": {
+            "for_each": "${ input.whom }",
+            "uses": "test.echo@^1",
+            "with": {"value": "${ item }"},
+        },
+        "last": {"uses": "test.echo@^1", "with": {"value": "${ tasks.parts.output }"}},
+    },
+    "output": "${ tasks.last.output }",
+}
+
+
+@pytest.mark.abuse(
+    "ASI06", at="store", stride="information disclosure", case="what a fork takes over, read by the database's owner"
+)
+async def test_what_is_taken_over_of_items_is_encrypted_as_they_are(tmp_path: Path) -> None:
+    """The outputs of the items together are made when the run is forked; they go with the run that they are of."""
+    async with opened(tmp_path) as node:
+        run = await run_of(node, EACH, {"whom": [PERSON, "somebody"]})
+        fork = await node.ended((await node.fork(run.id, Fork(task=TaskId("last")), by="ann")).id)
+        assert found_in(tmp_path, PERSON[:30]) == []
+        assert (await proof_of(node, fork.id)).ok
+        taken = fork.state(TaskId("parts")).output
+        assert taken is not None
+        assert await value_of(node, taken) == [PERSON, "somebody"]
+        await node.erase(run.id, by="ann")
+        with pytest.raises(NotFound, match="ACC872"):
+            await node.data(taken)
+
+
+async def test_what_a_fork_has_taken_over_outlives_the_run_that_it_is_of(tmp_path: Path) -> None:
+    """Also what a part of that had made; and to erase it takes it from the fork as well."""
+    async with opened(tmp_path) as node, opened(tmp_path) as other:
+        run = await run_of(node, INNER, "nothing")
+        run = await run_of(node, OUTER | {"tasks": AFTER}, {"who": PERSON})
+        fork = await node.ended((await node.fork(run.id, Fork(task=TaskId("last")), by="ann")).id)
+        taken = fork.state(TaskId("part")).output
+        assert taken is not None
+        assert taken.encrypted is not None
+        await retire(node, but=fork.id)
+        with pytest.raises(NotFound):
+            await node.run(run.id)
+        assert await value_of(node, taken) == {"who": PERSON}
+        assert PERSON in await read_all(other, fork.id)
+        assert await other.runs_that_hold(taken.encrypted.key) == [fork.id]
+        with pytest.raises(Refused, match=f"ACC877.*{run.id}"):
+            await other.erase(taken.encrypted.key, by="ann")
+        assert await other.erase(run.id, by="ann", reason="she has asked for it") == [run.id]
+        for one in (node, other):
+            with pytest.raises(NotFound, match="ACC872"):
+                await one.data(taken)
+        assert await value_of(node, fork.started.input) == {"who": PERSON}, "what is the fork's own stays"
+        told = [event for event in await control_events(node) if isinstance(event, RetiredRunErased)]
+        assert [(one.run, one.by, one.reason) for one in told] == [(run.id, "ann", "she has asked for it")]
+
+
+async def test_the_key_of_a_part_stays_as_long_as_the_whole(tmp_path: Path) -> None:
+    async with opened(tmp_path) as node:
+        await run_of(node, INNER, "nothing")
+        run = await run_of(node, OUTER, {"who": PERSON})
+        output = run.state(TaskId("part")).output
+        assert output is not None
+        await retire(node, but=run.id)
+        assert await value_of(node, output) == {"who": PERSON}
+        await node.erase(run.id, by="ann")
+        with pytest.raises(NotFound, match="ACC872"):
+            await node.data(output)
+
+
+async def test_nothing_is_taken_over_whose_key_has_gone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as node:
+        run = await run_of(node, INNER, {"who": PERSON})
+        journal, keep = node.parts.ports.journal, node.parts.data_keys.use
+
+        async def late(*given: Any) -> None:
+            await retire(node)
+            await keep(*given)
+
+        node.parts.data_keys.use = late  # type: ignore[method-assign]  # it is retired at that very moment
+        with pytest.raises(NotFound, match="ACC873"):
+            await node.fork(run.id, Fork(task=TaskId("second")), by="ann")
+        assert await journal.runs(RunQuery()) == []
+
+
+AFTER: dict[str, Any] = {
+    "part": {"workflow": "inner@^1", "with": "${ input }"},
+    "last": {"uses": "test.echo@^1", "with": {"value": "${ tasks.part.output }"}},
+}
+
+
+async def retire(node: Node, but: RunId | None = None) -> None:
+    """Remove all runs that have ended, but one."""
+    journal = node.parts.ports.journal
+    ended = await journal.runs(RunQuery())
+    before = max(one.updated_at for one in ended if one.run != but)
+    kept = [one.updated_at for one in ended if one.run == but]
+    assert all(before < at for at in kept)
+    gone = await journal.retire(ended_before=before + timedelta(microseconds=1))
+    assert set(gone) == {one.run for one in ended if one.run != but}
+
+
+async def control_events(node: Node) -> list[SystemEvent]:
+    return [decode_system_event(record) for record in await node.parts.ports.journal.read(CONTROL)]

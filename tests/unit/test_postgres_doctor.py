@@ -71,7 +71,7 @@ def test_a_store_from_nothing_to_healthy(
     assert grades(home, mine) == {"schema": "fail"}
     assert accord("store", "migrate", "--store", empty.url, capsys=capsys) == (
         0,
-        "applied 001_store.pre\napplied 002_replicas.pre\napplied 003_data_keys.pre\n",
+        "applied 001_store.pre\napplied 002_replicas.pre\napplied 003_data_keys.pre\napplied 004_data_key_uses.pre\n",
     )
     assert accord("store", "migrate", "--store", empty.url, capsys=capsys) == (0, "the schema is of this version\n")
     assert grades(home, mine) == {"store": "fail"}

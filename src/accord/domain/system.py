@@ -178,6 +178,16 @@ class RunCleared(_Event, frozen=True, kw_only=True, tag="run.cleared"):
     note: str = ""
 
 
+class RetiredRunErased(_Event, frozen=True, kw_only=True, tag="retired_run.erased"):
+    """The data key of a run that was removed already, and of those that did its tasks, is destroyed: others had kept it
+    alive that hold documents under it.
+    """
+
+    run: RunId
+    by: str
+    reason: str = ""
+
+
 class IncidentRecorded(_Event, frozen=True, kw_only=True, tag="incident.recorded"):
     """A message was refused for a reason that matters to security; `statement` and `payload` are the evidence."""
 
@@ -362,7 +372,7 @@ class CheckpointMade(_Event, frozen=True, kw_only=True, tag="checkpoint.made"):
 
 Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut | AgentQuarantined
 IncidentStep = IncidentAcknowledged | IncidentResolved
-ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared
+ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared | RetiredRunErased
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
 SessionEvent = SignInLinkMade | SessionOpened | SessionClosed
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress

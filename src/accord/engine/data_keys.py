@@ -7,9 +7,11 @@ ACC873  a document's run has no data key          ACC874  a document is too larg
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final
 
+from accord.domain.document import Document
 from accord.domain.ids import RunId
 from accord.domain.message import PAYLOAD_MAX_BYTES
 from accord.encryption import Cipher
@@ -51,6 +53,41 @@ class DataKeys:
             self._begun.popitem(last=False)
         return cipher
 
+    async def begin_part(self, run: RunId, of: RunId, now: datetime) -> Cipher | None:
+        """The cipher of a run that is to do a task of another one, which will hold its output as it is."""
+        cipher = await self.begin(run, (of,))
+        if cipher is not None:
+            await self._store.use_data_keys(of, [run], part=True, now=now)
+        return cipher
+
+    async def use(self, run: RunId, documents: Iterable[Document], now: datetime) -> None:
+        """Let the keys of these documents stay as long as the run that takes them over, unless somebody erases them.
+        Raises NotFound ACC873 where one has gone with its run already.
+        """
+        keys = sorted({document.encrypted.key for document in documents if document.encrypted is not None})
+        gone = set(keys).difference(await self._store.use_data_keys(run, keys, part=False, now=now) if keys else ())
+        if gone:
+            raise no_key(min(gone))
+
+    async def parts_of(self, runs: Sequence[RunId]) -> list[RunId]:
+        """Whose keys are there of what did tasks of these runs, or of such runs, also where they were removed."""
+        found: list[RunId] = []
+        todo = list(runs)
+        while todo:
+            run = todo.pop()
+            parts = [use.key for use in await self._store.data_key_uses(run) if use.run == run and use.part]
+            todo += [part for part in parts if part not in found]
+            found += [part for part in parts if part not in found]
+        return found
+
+    async def whole_of(self, run: RunId) -> RunId | None:
+        """The run that it did a task of."""
+        return next((use.run for use in await self._store.data_key_uses(run) if use.key == run and use.part), None)
+
+    async def users(self, run: RunId) -> list[RunId]:
+        """The runs that hold documents under this one's key, beside itself; some of them may be gone."""
+        return [use.run for use in await self._store.data_key_uses(run) if use.key == run]
+
     async def hold(self, run: RunId) -> Cipher | None:
         """The cipher of a run, at hand until it is let go of; None where the run is not encrypted."""
         cipher = self._begun.pop(run, None) or await self.find(run)
@@ -84,11 +121,6 @@ class DataKeys:
         kept = await self._store.data_keys(runs)
         return [run for run in runs if run in kept]
 
-    async def refuse_erased(self, run: RunId) -> None:
-        """Raise NotFound ACC872 where the run's key was erased."""
-        if (await self._store.data_keys([run])).get(run, b"") is None:
-            raise erased(run)
-
     async def erase(self, runs: Sequence[RunId]) -> None:
         """Take the data keys of these runs away, for good."""
         for run in runs:
@@ -118,6 +150,11 @@ def too_large_to_encrypt() -> Problem:
     """The problem that a document is uploaded for an encrypted run."""
     text = f"in an encrypted run a result has at most {PAYLOAD_MAX_BYTES >> 20} MiB: what is uploaded is not encrypted"
     return Problem("ACC874", text, hint="cut it into parts: for_each, or several tasks")
+
+
+def no_key(run: RunId) -> NotFound:
+    """The error that a document's run has no data key."""
+    return NotFound.of("ACC873", f"there is no data key of {run}: it never was, or has gone with the run, in time")
 
 
 def erased(run: RunId) -> NotFound:

@@ -16,7 +16,7 @@ from accord.domain.ids import Digest
 from accord.domain.large import is_large, reference
 from accord.domain.scope import DocumentMissing
 from accord.encryption import Cipher, text_in
-from accord.engine.data_keys import DataKeys
+from accord.engine.data_keys import DataKeys, no_key
 from accord.errors import UNREADABLE, ExpressionInvalid, NotFound, Problem
 from accord.ports import BlobStore
 
@@ -198,7 +198,7 @@ class Documents:
         except NotFound as error:
             if error.problems[0].code == UNREADABLE:
                 raise
-            raise NotFound.of("ACC873", f"there is no data key of {encrypted.key}, and never was") from error
+            raise no_key(encrypted.key) from error
 
     def forget(self) -> None:
         """Let go of all values that are at hand: some of them are to be read no more."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from accord.domain import command as c
 from accord.domain.ids import RunId
+from accord.domain.system import RetiredRunErased
 from accord.engine.controls import Controls
 from accord.engine.ledger import unknown_run
 from accord.engine.parts import Parts
@@ -28,10 +29,9 @@ class Erasure:
         """
         summary = await self._parts.ports.journal.run(run)
         if summary is None:
-            raise unknown_run(run)
+            return await self._erase_retired(run, by, reason)
         if summary.parent is not None:
-            hint = f"accord runs erase {summary.parent}"
-            raise Refused.of("ACC877", f"{run} does a task of {summary.parent}, and is erased with it", hint=hint)
+            raise _is_part(run, summary.parent)
         if run not in await self._parts.data_keys.encrypted([run]):
             hint = "runs are encrypted that begin while encrypt_payloads is on; others go as a whole, in time"
             raise Refused.of("ACC878", f"the documents of {run} are not encrypted", hint=hint)
@@ -41,9 +41,28 @@ class Erasure:
         runs = [run, *(one.run for one in below)]
         for one in runs:  # from the top: nobody goes on with the whole while its parts are being erased
             await self._controls.control(one, c.Erase(by=by, reason=reason), once=None)
-        await self._parts.data_keys.erase(runs)
-        self._parts.documents.forget()
+        await self._destroy(runs)
         return runs
+
+    async def _erase_retired(self, run: RunId, by: str, reason: str) -> list[RunId]:
+        """Erase what others have kept alive of a run that is gone. Raises NotFound where there is nothing of it."""
+        keys = self._parts.data_keys
+        if not await keys.encrypted([run]) and not await keys.parts_of([run]):
+            raise unknown_run(run)
+        whole = await keys.whole_of(run)
+        if whole is not None:
+            raise _is_part(run, whole)
+        now = self._parts.ports.clock.now()
+        await self._parts.control_stream.refresh()
+        await self._parts.control_stream.append(RetiredRunErased(at=now, run=run, by=by, reason=reason))
+        await self._destroy([run])
+        return [run]
+
+    async def _destroy(self, runs: list[RunId]) -> None:
+        """Destroy the keys of these runs, and of parts of them that are gone already."""
+        keys = self._parts.data_keys
+        await keys.erase([*runs, *(part for part in await keys.parts_of(runs) if part not in runs)])
+        self._parts.documents.forget()
 
     async def _below(self, run: RunId) -> list[RunSummary]:
         """All runs that do tasks of this one, or of such a run."""
@@ -54,6 +73,11 @@ class Erasure:
             for one in page:
                 found += [one, *await self._below(one.run)]
         return found
+
+
+def _is_part(run: RunId, of: RunId) -> Refused:
+    """The error that a run cannot be erased without the one that it did a task of."""
+    return Refused.of("ACC877", f"{run} does a task of {of}, and is erased with it", hint=f"accord runs erase {of}")
 
 
 def _refuse_open(runs: Iterable[RunSummary]) -> None:

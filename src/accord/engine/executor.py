@@ -237,7 +237,7 @@ class Executor:
             ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
             self._order(Order(run.id, ended))
             return
-        cipher = await self._parts.data_keys.begin(effect.run, (run.id,))
+        cipher = await self._parts.data_keys.begin_part(effect.run, run.id, self._parts.ports.clock.now())
         with self._parts.documents.under(cipher):
             given = self._parts.documents.document(orjson.dumps(value))
         start = c.Start(

@@ -217,6 +217,15 @@ class Node:
         self._refuse_exhibit()
         return await self._erasure.erase(run, by=by, reason=reason)
 
+    async def runs_that_hold(self, key: RunId) -> list[RunId]:
+        """Whose documents are under the data key of a run: the run itself, or where that was removed, those that have
+        taken them over.
+        """
+        known = self.parts.ports.journal.run
+        if await known(key) is not None:
+            return [key]
+        return [run for run in await self.parts.data_keys.users(key) if await known(run) is not None] or [key]
+
     async def signal(
         self, run: RunId, value: Any, *, by: str, name: str = "", task: TaskId | None = None, once: str | None = None
     ) -> None:

@@ -19,6 +19,7 @@ from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.labels import read_labels, told
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
+from accord.encryption import Cipher
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
@@ -73,7 +74,7 @@ class Starts:
         source, head = await self._parts.ledger.read(run, until=fork.at)
         if source is None:
             raise unknown_run(run)
-        await self._parts.data_keys.refuse_erased(run)  # as it is now, whatever it was at the event that is forked from
+        cipher = await self._parts.data_keys.find(run)  # as it is now, whatever it was at the event that is forked from
         value = completed(await self._changed(source, fork.changes), source.graph.input_schema)
         origin = Origin(run, head.sequence)
         started = source.started
@@ -92,7 +93,7 @@ class Starts:
             return begun
         if fork.task is not None and fork.task not in source.graph.tasks:
             raise NotFound.of("ACC434", f"the run has no task {fork.task}", hint="accord runs show lists its tasks")
-        adopted = await self._adoptable(source, fork.task, value)
+        adopted = await self._adoptable(source, fork.task, value, cipher)
         await self._parts.documents.renew(one.output for one in adopted)
         return await self._begin(wanted, adopted, once)
 
@@ -141,6 +142,7 @@ class Starts:
 
     async def _command(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...]) -> c.Start:
         run = await self._new_run()
+        await self._parts.data_keys.use(run, [one.output for one in adopted], self._parts.ports.clock.now())
         cipher = await self._parts.data_keys.begin(run, (wanted.origin.run,) if wanted.origin is not None else ())
         with self._parts.documents.under(cipher):
             given = self._parts.documents.document(wanted.input)
@@ -173,10 +175,14 @@ class Starts:
             raise Overloaded.of("ACC452", "every partition is owned by another process", hint=hint)
         return partitions.new_run()
 
-    async def _adoptable(self, source: Run, task: TaskId | None, value: Any) -> tuple[c.Adopted, ...]:
+    async def _adoptable(
+        self, source: Run, task: TaskId | None, value: Any, cipher: Cipher | None
+    ) -> tuple[c.Adopted, ...]:
+        """What is put together of its items' outputs is under the source's own cipher, and goes with that."""
         while True:
             try:
-                return adoptable(source, task, value, self._parts.documents)
+                with self._parts.documents.under(cipher):
+                    return adoptable(source, task, value, self._parts.documents)
             except DocumentMissing as missing:
                 await self._parts.documents.fetch(missing.document)
 

@@ -17,7 +17,7 @@ GRANT UPDATE (answer) ON accord.letters TO {role};
 
 GRANT INSERT, UPDATE, DELETE ON accord.sightings, accord.replicas TO {role};
 
-GRANT INSERT ON accord.data_keys TO {role};
+GRANT INSERT ON accord.data_keys, accord.data_key_uses TO {role};
 
 GRANT UPDATE (wrapped) ON accord.data_keys TO {role};
 

@@ -16,8 +16,10 @@ import msgspec
 from accord.domain.ids import PARTITIONS, RunId, StreamId
 from accord.errors import StoreUnavailable
 from accord.ports import (
+    USE_PENDING,
     Answer,
     Append,
+    DataKeyUse,
     Fence,
     Head,
     Letter,
@@ -79,6 +81,7 @@ class MemoryJournal:
         self._sightings: dict[str, tuple[datetime, tuple[Sighting, ...]]] = {}
         self._replicas: dict[str, datetime] = {}
         self._data_keys: dict[RunId, bytes | None] = {}
+        self._key_uses: dict[tuple[RunId, RunId], tuple[bool, datetime]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -161,6 +164,7 @@ class MemoryJournal:
             for _, run in ended[:limit]:
                 self._forget(run)
             self._forget_letters(ended_before)
+            self._forget_keys(ended_before - USE_PENDING)
             return [run for _, run in ended[:limit]]
 
     async def trim(self, stream: StreamId, *, until: int) -> int:
@@ -261,6 +265,17 @@ class MemoryJournal:
         with self._fault("erase_data_keys"):
             self._data_keys.update((run, None) for run in runs if run in self._data_keys)
 
+    async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
+        with self._fault("use_data_keys"):
+            there = [key for key in keys if key in self._data_keys]
+            for key in there:
+                self._key_uses.setdefault((key, run), (part, now))
+            return there
+
+    async def data_key_uses(self, run: RunId) -> list[DataKeyUse]:
+        with self._fault("data_key_uses"):
+            return [DataKeyUse(*use, part) for use, (part, _) in sorted(self._key_uses.items()) if run in use]
+
     @contextmanager
     def _fault(self, operation: str) -> Iterator[None]:
         fault = self._faults(operation)
@@ -287,12 +302,23 @@ class MemoryJournal:
         del self._runs[run]
         self._records.pop(stream, None)
         self._snapshots.pop(stream, None)
-        self._data_keys.pop(run, None)
         self._frontier.retired.add(stream)
 
     def _forget_letters(self, before: datetime) -> None:
         for id_ in [id_ for id_ in self._answers if self._letters[id_].posted_at < before]:
             del self._letters[id_], self._answers[id_]
+
+    def _forget_keys(self, begun_since: datetime) -> None:
+        """Keys of retired runs go that no run uses which is there, or has been to begin since."""
+        retired = self._frontier.retired
+        used = {
+            key
+            for (key, run), (_, since) in self._key_uses.items()
+            if run in self._runs or (since >= begun_since and StreamId(run) not in self._frontier.heads)
+        }
+        gone = {run for run in self._data_keys if StreamId(run) in retired and run not in used}
+        self._data_keys = {run: kept for run, kept in self._data_keys.items() if run not in gone}
+        self._key_uses = {use: told for use, told in self._key_uses.items() if use[0] not in gone}
 
     def _holds(self, fence: Fence) -> bool:
         held = self._owners.get(fence.partition)

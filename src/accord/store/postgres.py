@@ -15,6 +15,7 @@ from accord.ports import (
     SEQUENCE_MAX,
     Answer,
     Append,
+    DataKeyUse,
     Fence,
     Head,
     Letter,
@@ -165,6 +166,12 @@ class PostgresJournal:
 
     async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
         await self._rows("erase_data_keys", list(runs))
+
+    async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
+        return [RunId(key) for (key,) in await self._rows("use_data_keys", run, list(keys), part, now)]
+
+    async def data_key_uses(self, run: RunId) -> list[DataKeyUse]:
+        return [DataKeyUse(*row) for row in await self._rows("data_key_uses", run)]
 
     async def _rows(self, query: str, *given: object) -> list[Any]:
         return await self._database.rows(self._queries[query], *given)

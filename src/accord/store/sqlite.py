@@ -18,8 +18,10 @@ from accord.domain.ids import PARTITIONS, RunId, StreamId
 from accord.ports import (
     GENESIS,
     SEQUENCE_MAX,
+    USE_PENDING,
     Answer,
     Append,
+    DataKeyUse,
     Fence,
     Head,
     Letter,
@@ -123,7 +125,10 @@ class SqliteJournal:
             parameters = {"runs": as_json(runs), "before": before}
             for step in ("retire_streams", "remove_events", "remove_snapshots", "remove_runs", "remove_letters"):
                 connection.execute(queries[step], parameters)
-            connection.execute(queries["remove_data_keys"], {"runs": as_json(runs)})
+            connection.execute(queries["retire_data_keys"], parameters)
+            begun_since = microseconds(ended_before - USE_PENDING)
+            gone = connection.execute(queries["remove_data_keys"], {"begun_since": begun_since}).fetchall()
+            connection.execute(queries["remove_data_key_uses"], {"runs": as_json([run for (run,) in gone])})
             return runs
 
         runs: list[RunId] = await self._commits.submit(remove)
@@ -233,6 +238,21 @@ class SqliteJournal:
     async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
         await self._change("erase_data_keys", {"runs": as_json(runs)})
         await self._commits.empty_log()
+
+    async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
+        queries, told = self._queries, {"runs": as_json(keys)}
+
+        def use(connection: sqlite3.Connection) -> list[RunId]:
+            used = {**told, "run": run, "part": part, "since": microseconds(now)}
+            connection.execute(queries["use_data_keys"], used)
+            return [RunId(key) for key, _ in connection.execute(queries["data_keys"], told).fetchall()]
+
+        there: list[RunId] = await self._commits.submit(use)
+        return there
+
+    async def data_key_uses(self, run: RunId) -> list[DataKeyUse]:
+        rows = await self._rows("data_key_uses", run=run)
+        return [DataKeyUse(key, by, bool(part)) for key, by, part in rows]
 
     async def _rows(self, query: str, **parameters: object) -> list[Any]:
         return await self._readers.fetch(self._queries[query], parameters)

@@ -129,3 +129,16 @@ SELECT run, wrapped FROM accord.data_keys WHERE run = ANY ($1::text[]);
 
 -- name: erase_data_keys
 UPDATE accord.data_keys SET wrapped = NULL WHERE run = ANY ($1::text[]) AND wrapped IS NOT NULL;
+
+-- name: use_data_keys
+WITH there AS (SELECT run FROM accord.data_keys WHERE run = ANY ($2::text[]) ORDER BY run FOR KEY SHARE), used AS (
+    INSERT INTO accord.data_key_uses (key, run, part, since) SELECT run, $1, $3, $4 FROM there
+    ON CONFLICT (key, run) DO NOTHING
+)
+SELECT run FROM there;
+
+-- name: data_key_uses
+SELECT key, run, part FROM accord.data_key_uses WHERE key = $1
+UNION
+SELECT key, run, part FROM accord.data_key_uses WHERE run = $1
+ORDER BY key, run;

@@ -153,5 +153,28 @@ SELECT run, wrapped FROM data_keys WHERE run IN (SELECT value FROM json_each(:ru
 -- name: erase_data_keys
 UPDATE data_keys SET wrapped = NULL WHERE run IN (SELECT value FROM json_each(:runs)) AND wrapped IS NOT NULL;
 
+-- name: use_data_keys
+INSERT INTO data_key_uses (key, run, part, since)
+SELECT run, :run, :part, :since FROM data_keys WHERE run IN (SELECT value FROM json_each(:runs))
+ON CONFLICT (key, run) DO NOTHING;
+
+-- name: data_key_uses
+SELECT key, run, part FROM data_key_uses WHERE key = :run
+UNION
+SELECT key, run, part FROM data_key_uses WHERE run = :run
+ORDER BY key, run;
+
+-- name: retire_data_keys
+UPDATE data_keys SET retired = 1 WHERE run IN (SELECT value FROM json_each(:runs));
+
 -- name: remove_data_keys
-DELETE FROM data_keys WHERE run IN (SELECT value FROM json_each(:runs));
+DELETE FROM data_keys WHERE retired <> 0 AND NOT EXISTS (
+    SELECT 1 FROM data_key_uses AS used WHERE used.key = data_keys.run AND (
+        EXISTS (SELECT 1 FROM runs WHERE runs.run = used.run)
+        OR used.since >= :begun_since AND NOT EXISTS (SELECT 1 FROM streams WHERE stream = used.run)
+    )
+)
+RETURNING run;
+
+-- name: remove_data_key_uses
+DELETE FROM data_key_uses WHERE key IN (SELECT value FROM json_each(:runs));

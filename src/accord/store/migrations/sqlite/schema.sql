@@ -1,3 +1,7 @@
+CREATE INDEX data_key_uses_by_run ON data_key_uses (run);
+
+CREATE INDEX data_keys_retired ON data_keys (run) WHERE retired <> 0;
+
 CREATE INDEX letters_answered ON letters (posted_at) WHERE answer IS NOT NULL;
 
 CREATE INDEX letters_waiting ON letters (partition, position) WHERE answer IS NULL;
@@ -12,10 +16,18 @@ WHERE state IN ('completed', 'failed', 'cancelled');
 CREATE INDEX runs_to_wake ON runs (wake_at, partition)
 WHERE wake_at IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled');
 
+CREATE TABLE data_key_uses (
+    key TEXT NOT NULL, -- the run whose key it is
+    run TEXT NOT NULL,
+    part INTEGER NOT NULL, -- whether the key's run does a task of this one, and is erased with it
+    since INTEGER NOT NULL,
+    PRIMARY KEY (key, run)
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE data_keys (
     run TEXT PRIMARY KEY,
     wrapped BLOB -- NULL once it is erased
-) STRICT;
+, retired INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE events (
     position INTEGER PRIMARY KEY, -- events are written where the file ends, whatever stream they are of
@@ -87,7 +99,7 @@ CREATE TABLE streams (
 DEFAULT '0000000000000000000000000000000000000000000000000000000000000000') WITHOUT ROWID, STRICT;
 
 CREATE TRIGGER data_keys_are_never_changed BEFORE UPDATE ON data_keys
-WHEN NEW.run <> OLD.run OR NEW.wrapped IS NOT NULL
+WHEN NEW.run <> OLD.run OR NEW.wrapped IS NOT NULL AND NEW.wrapped IS NOT OLD.wrapped OR NEW.retired < OLD.retired
 BEGIN
     SELECT RAISE(ABORT, 'a data key is never changed, and never comes back once it is erased');
 END;
