@@ -27,7 +27,7 @@ from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import Schema, compile_schema
 from accord.errors import BadInput, Place, PlaceOf, Problem
 from accord.postgres.address import StoreAddress, store_address
-from accord.telemetry.exports import Exports, exports_of, is_open_way
+from accord.telemetry.exports import Exports, exports_of, is_open_way, without_password
 from accord.tls import TlsFiles, is_encrypted_or_here, wanted
 
 PREFIX = "ACCORD_"
@@ -381,7 +381,7 @@ def _plain_ways(settings: Settings) -> Iterator[Problem]:
         yield wanted(f"the server {server}", "use its https URL")
     for url in settings.exports.endpoints.values() if settings.exports is not None else ():
         if is_open_way(url):
-            yield wanted(f"the collector {url}", "use its https URL")
+            yield wanted(f"the collector {without_password(url)}", "use its https URL")
 
 
 def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:

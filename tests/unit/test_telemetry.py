@@ -27,7 +27,7 @@ from accord.otel.opening import open_telemetry
 from accord.otel.outbound import Outbound
 from accord.settings import read_settings
 from accord.telemetry import ATTRIBUTES, BY_TEXT, LOG_EVENTS, METRICS, SPANS
-from accord.telemetry.exports import Exports, exports_of
+from accord.telemetry.exports import Exports, exports_of, without_password
 from accord.telemetry.lines import JsonLines
 
 SOURCES = Path(accord.__file__).parent
@@ -207,6 +207,17 @@ def test_a_collector_elsewhere_needs_tls_where_everything_does(tmp_path: Path) -
         read_settings(given, home=tmp_path)
     for url in ("https://collector:4318", "http://127.0.0.1:4318"):
         assert read_settings({**given, "ACCORD_OTLP_ENDPOINT": url}, home=tmp_path).exports is not None
+
+
+@pytest.mark.parametrize("url", ["collector:4318", "grpc://collector", "http://?", "http://[::1", "http://a:99999999"])
+def test_what_is_no_collectors_url_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="ACC480") as error:
+        read_settings({"ACCORD_OTLP_ENDPOINT": url}, home=tmp_path)
+    assert url not in str(error.value)
+
+
+def test_a_password_in_a_url_is_not_told() -> None:
+    assert without_password("https://me:secret@collector:4318/v1/traces") == "https://collector:4318/v1/traces"
 
 
 async def test_without_the_extra_a_setting_is_refused_and_a_variable_told(

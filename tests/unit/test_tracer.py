@@ -138,6 +138,18 @@ async def test_a_run_that_is_not_sampled_is_not_told_and_says_so_to_its_agents(t
         assert not context.sampled
 
 
+async def test_a_fault_of_ours_costs_spans_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(Kept):
+        def put(self, span: Span) -> None:
+            raise RuntimeError("it was not foreseen")
+
+    async with opened(tmp_path, Faulty()) as node:
+        run = await ended(node, INNER)
+        assert node.parts.figures.given_up == 0
+    assert run.phase == "completed"
+    assert "spans are missing" in caplog.text
+
+
 async def test_while_it_is_off_nothing_is_in_events_and_statements(tmp_path: Path) -> None:
     async with opened(tmp_path, None) as node:
         run = await ended(node, INNER)

@@ -6,7 +6,9 @@ place; what a process that dies has not told is not told. Nothing waits here, an
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -20,6 +22,8 @@ from accord.domain.run import Attempt, Run
 from accord.domain.trace import TraceContext, read_traceparent, span_id, trace_of
 from accord.engine.ledger import Committed
 from accord.ports import Clock, Span, Spans
+
+logger = logging.getLogger("accord.tracer")
 
 ROUTES_MAX: Final = 10_000
 """Choices of agents that are remembered until their assignments are committed."""
@@ -39,6 +43,15 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class _Route(msgspec.Struct, frozen=True, gc=False):
     began: datetime
     ended: datetime
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """A fault of ours in here is told, and nothing else comes of it: what is told of is durable, and goes on."""
+    try:
+        yield
+    except Exception:
+        logger.exception("spans are missing because of a fault of Accord's")
 
 
 class Tracer:
@@ -90,7 +103,9 @@ class Tracer:
 
     def _tell_of_run(self, run: Run, name: str, began: datetime, ended: datetime, more: Attributes) -> None:
         context = self._sampled(run)
-        if context is not None:
+        if context is None:
+            return
+        with _harmless():
             parent = span_id("run", run.id)
             said: Attributes = {"accord.run.id": run.id, **more}
             at = context.at(span_id(name, run.id))
@@ -125,29 +140,34 @@ class Tracer:
         }
         own = span_id("gate", claims.id, taken_at.isoformat())
         parent, now = span_id("attempt", attempt.lease), self._clock.now()
-        self._put(
-            Span(
-                name="gate",
-                at=context.at(own),
-                parent=parent,
-                start=taken_at,
-                end=now,
-                attributes=said,
-                error=verdict.code,
+        with _harmless():
+            self._put(
+                Span(
+                    name="gate",
+                    at=context.at(own),
+                    parent=parent,
+                    start=taken_at,
+                    end=now,
+                    attributes=said,
+                    error=verdict.code,
+                )
             )
-        )
 
     # -- what was committed --------------------------------------------------------------------------------------
 
     def committed(self, committed: Sequence[Committed], began: datetime, ended: datetime) -> None:
         """These events are durable."""
-        for one in committed:
-            context = self._sampled(one.run)
-            if context is not None and one.events:
-                self._put(_journal(one, context, len(committed), (began, ended)))
-                for event in one.events:
-                    for span in self._spans_of(one.run, context, event):
-                        self._put(span)
+        with _harmless():
+            for one in committed:
+                context = self._sampled(one.run)
+                if context is not None and one.events:
+                    self._put(_journal(one, context, len(committed), (began, ended)))
+                    self._tell_events(one, context)
+
+    def _tell_events(self, one: Committed, context: TraceContext) -> None:
+        for event in one.events:
+            for span in self._spans_of(one.run, context, event):
+                self._put(span)
 
     def _spans_of(self, run: Run, context: TraceContext, event: e.Event) -> Iterator[Span]:
         if isinstance(event, e.AttemptAssigned):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from accord.errors import BadInput
 from accord.ports import Telemetry
-from accord.telemetry.exports import Exports, Signal
+from accord.telemetry.exports import Exports, Signal, without_password
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -83,7 +83,7 @@ class _Collector:
 
     def __init__(self, signal: Signal, url: str) -> None:
         self._signal = signal
-        self._url = url
+        self._url = without_password(url)
         self._is_away = False
 
     def told(self, *, taken: bool) -> bool:

@@ -54,6 +54,8 @@ def exports_of(
     if not endpoints:
         return None, problems
     problems += _unusable(given)
+    if not all(map(is_way, endpoints.values())):
+        problems.append(_no_way("otlp_endpoint" if endpoint else ENDPOINT))
     numbers = _Numbers(given, problems)
     exports = Exports(
         endpoints=endpoints,
@@ -65,6 +67,21 @@ def exports_of(
         named=endpoint is not None,
     )
     return exports, problems
+
+
+def is_way(url: str) -> bool:
+    """Whether a collector can be there."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be told."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def is_open_way(url: str) -> bool:
@@ -120,6 +137,12 @@ class _Numbers:
             self._problems.append(_problem(name, text, f"a number from {least:g} on"))
             return default
         return number
+
+
+def _no_way(name: str) -> Problem:
+    """What is wrong is not told: it may hold a password."""
+    hint = "an http or https URL, such as http://127.0.0.1:4318"
+    return Problem("ACC480", f"{name} is no URL of a collector", Place(file=name), hint)
 
 
 def _problem(name: str, value: str, hint: str) -> Problem:
