@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -164,6 +165,19 @@ def test_a_full_run_waits_for_its_own_attempts() -> None:
     player = Player(graph_of({"a": {}, "b": {}}, limits={"parallel": 1}))
     player.assign("a")
     assert kinds(player.run, player.now) == ["attempt", "parallel"]
+
+
+def test_a_spent_budget_is_told_until_there_is_more() -> None:
+    graph = graph_of({"a": {}, "b": {}}, limits={"max_cost": "1", "when_spent": "pause"})
+    player = Player(graph, {"a": Done(1, cost=Decimal(2))})
+    player.assign("a")
+    player.answer("a", Done(1, cost=Decimal(2)))
+    told = list(blockers(player.run, player.now))
+    assert [(one.kind, one.task) for one in told] == [("budget", None), ("paused", "b")]
+    assert told[0].words == "its budget is spent: 2 of 1; it is paused until it is given more"
+    spent = next(one for one in states(graph, player.events) if one.spent_all and not one.paused)
+    assert [(one.kind, one.task) for one in blockers(spent, player.now)][:1] == [("budget", None)]
+    assert ("budget", "b") in [(one.kind, one.task) for one in blockers(spent, player.now)]
 
 
 def test_a_failure_is_told_back_to_the_attempts() -> None:
