@@ -37,7 +37,7 @@ WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
 
 FORGIVEN = re.compile(
-    r"status of 40[0-9]|net::ERR_(ABORTED|INTERNET_DISCONNECTED|CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING)"
+    r"status of 4(0[0-9]|22)|net::ERR_(ABORTED|INTERNET_DISCONNECTED|CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING)"
 )
 """What a browser says of answers that the page deals with itself."""
 

@@ -36,7 +36,6 @@ from accord.ports import Record
 from accord.sdk import Agent, Context
 from accord.service import Invitation
 from accord.templates.reading import read_source
-from accord.views.capture import capture
 from accord.views.proof import proof_of
 from accord.views.tasks import listed_task, task_document
 
@@ -238,26 +237,6 @@ async def test_the_tasks_of_a_run_and_their_attempts(staffed: Site, monkeypatch:
                 await missing
         with pytest.raises(NotFound):
             await anext(client.tasks("run_00000000000000000000000001"))
-
-
-async def test_why_a_run_is_where_it_is_is_told_to_a_client(staffed: Site) -> None:
-    async with client_of(staffed) as client:
-        await client.publish(TWO)
-        run = RunId((await client.start("two", {"n": 1})).run)
-        await approved(client, run)
-        await client.result(run)
-        told = await client.explain(run)
-        assert (told.state, told.waits, told.causes) == ("completed", (), ())
-        assert (await client.explain(run, "second")).task == "second"
-        records = await staffed.node.records(run)
-        whole = await client.difference(run)
-        assert (whole.after, whole.until) == (0, len(records))
-        assert (await client.difference(run, after=1, until=2)).changes
-        assert (await client.compare(run, run)).same
-        test = await client.capture(run)
-        assert test == await capture(staffed.node, run)
-        assert (test.expect.state, test.agents["second"][0].output) == ("completed", 3)
-        assert await client.service().exhibit() is None
 
 
 async def test_lists_are_whole_however_long_a_page_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

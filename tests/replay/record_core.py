@@ -164,14 +164,6 @@ def labelled() -> Any:
 
 # `answered_no.jsonl` has no story: today's Accord does not write it any more.
 CHAIN = {"a": {}, "b": {"needs": ["a"]}, "c": {"with": {"b": "${ tasks.b.output }"}}}
-
-
-def chosen() -> Any:
-    story = told("Each assignment says why its agent was chosen.", {"a": {}, "b": {"needs": ["a"]}})
-    story[3].play()
-    return story
-
-
 STORIES: tuple[Story, ...] = (
     chain,
     fan_out,
@@ -183,7 +175,6 @@ STORIES: tuple[Story, ...] = (
     cancelled,
     faults,
     labelled,
-    chosen,
 )
 
 

@@ -83,9 +83,7 @@ def test_words_of_earlier_versions_are_kept() -> None:
     player = Player(graph_of({"a": {}}), {"a": Done(1)})
     player.play()
     old = [
-        e.AttemptAssigned(
-            **{**{n: getattr(one, n) for n in one.__struct_fields__}, "choice": "0 held; 1 of 1", "grounds": None}
-        )
+        e.AttemptAssigned(**{**{n: getattr(one, n) for n in one.__struct_fields__}, "choice": "0 held; 1 of 1"})
         if isinstance(one, e.AttemptAssigned)
         else one
         for one in player.events

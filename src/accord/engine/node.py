@@ -368,11 +368,14 @@ class Node:
         """All known agents, or those that offer a capability; by id, from behind this one on, and no more than so
         many.
         """
-        breakers = self.parts.router.breakers
+        router = self.parts.router
         known = islice(self.parts.registry.known(wanted, after), limit)
-        if not breakers.open:
-            return list(known)
-        return [msgspec.structs.replace(one, taken_out=breakers.of(one.card.agent)) for one in known]
+        return [
+            msgspec.structs.replace(
+                one, taken_out=router.breakers.of(one.card.agent), work=router.work_of(one.card.agent)
+            )
+            for one in known
+        ]
 
     async def sightings(self) -> list[Sighting]:
         """Instances that are present, in whatever process; of what several processes hear, the newest."""

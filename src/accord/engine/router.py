@@ -19,6 +19,7 @@ from accord.engine.peers import Candidate, Offers, Peers
 from accord.engine.presence import FOR_EVER
 from accord.engine.registry import Registry
 from accord.ports import Ids
+from accord.service import Work
 
 logger = logging.getLogger("accord.router")
 
@@ -45,6 +46,8 @@ class Load(msgspec.Struct):
     """Exponentially weighted mean from assignment to result."""
     ended: int = 0
     """Attempts that succeeded."""
+    failed: int = 0
+    """Attempts that failed, and those whose result was rejected."""
     trust: dict[str, float] = {}
     """By capability: exponentially weighted mean of the confidence in its results. One that says nothing of it counts
     as 1, a failure and a result that was rejected as 0.
@@ -202,6 +205,8 @@ class Router:
             took_s = (now - attempt.assigned_at).total_seconds()
             load.latency_s += (_SMOOTHING if load.ended else 1.0) * (took_s - load.latency_s)
             load.ended += 1
+        if attempt.phase in ("rejected", "failed"):
+            load.failed += 1
         if attempt.phase in ("succeeded", "rejected", "failed"):
             worth = _worth(attempt)
             load.trust[held.name] = load.trust_in(held.name) + _SMOOTHING * (worth - load.trust_in(held.name))
@@ -211,6 +216,19 @@ class Router:
         for (task, number), held in self._reserved.pop(run, {}).items():
             self.breakers.forget((run, task, number))
             self._give_back(held)
+
+    def work_of(self, agent: AgentId) -> Work | None:
+        """What is known of an agent's work; None where it has done nothing since this orchestrator began."""
+        load = self._loads.get(agent)
+        if load is None or not (load.held or load.ended or load.failed):
+            return None
+        return Work(
+            held=load.held,
+            succeeded=load.ended,
+            failed=load.failed,
+            latency_ms=round(load.latency_s * 1e3, 2) if load.ended else None,
+            trust={name: round(value, 3) for name, value in sorted(load.trust.items())},
+        )
 
     def held_by_agents(self) -> dict[str, int]:
         """How many attempts each agent holds, of those who hold any."""

@@ -14,6 +14,7 @@ from accord.engine.library import Library
 from accord.engine.registry import Registry
 from accord.errors import NotFound, PlaceOf, pointer_only
 from accord.verifier.clearance import Offer, Offers
+from accord.verifier.known import Templates
 from accord.verifier.report import Report
 from accord.verifier.verify import verify
 
@@ -32,22 +33,30 @@ class Verification:
         self._reports: dict[Digest, tuple[_Known, Report]] = {}
 
     async def report(
-        self, graph: Graph, *, by: str, labels: Iterable[str] = (), place_of: PlaceOf = pointer_only
+        self,
+        graph: Graph,
+        *,
+        by: str,
+        labels: Iterable[str] = (),
+        place_of: PlaceOf = pointer_only,
+        among: Templates | None = None,
     ) -> Report:
         """What can be proven of the graph now, for a run that `by` starts with an input of these labels. `place_of`
-        gives JSON pointers their places in a file.
+        gives JSON pointers their places in a file. Its sub-workflows are looked for `among` these templates, else among
+        those that are published.
         """
         source, given = self._authority.policy.source, frozenset(labels)
         generation = self._library.generation if _subruns(graph) else 0
         whose = "" if source.shipped else by
         known: _Known = (self._registry.generation, generation, source.digest, whose, given)
         remembered = self._reports.get(graph.digest)
-        if remembered is not None and remembered[0] == known and place_of is pointer_only:
+        remembers = place_of is pointer_only and among is None
+        if remembered is not None and remembered[0] == known and remembers:
             return remembered[1]
         clearance = Cleared(_offers_in(self._registry), self._authority, by)
-        templates = await self._templates(graph)
+        templates = among if among is not None else await self._templates(graph)
         report = verify(graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=given)
-        if place_of is pointer_only:
+        if remembers:
             self._reports[graph.digest] = (known, report)
         return report
 

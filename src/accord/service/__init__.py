@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from accord.service.access import Access, Invitation
-from accord.service.agents import Agents, KnownAgent, Question, TakenOut
+from accord.service.agents import Agents, KnownAgent, Question, TakenOut, Work
 from accord.service.evidence import Evidence, Exhibit, Look, MadeCheckpoint, Payloads, ProvenRun, exhibited
 from accord.service.holds import Holds
 from accord.service.keys import EXPIRES_SOON, Keys, KeyState, KnownKey
@@ -33,6 +33,7 @@ __all__ = [
     "Seal",
     "Service",
     "TakenOut",
+    "Work",
     "exhibited",
     "held",
     "newest",

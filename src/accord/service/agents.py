@@ -49,6 +49,20 @@ class TakenOut(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong last."""
 
 
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent has done for the process that is asked, since that began."""
+
+    held: int
+    """Attempts that it has, and that have not ended."""
+    succeeded: int
+    failed: int
+    """Attempts that failed, and those whose result was rejected."""
+    latency_ms: float | None
+    """From assignment to result, the last ones counting most; None where it has brought none."""
+    trust: dict[str, float]
+    """By capability: the confidence in its results, from 0 to 1, the last ones counting most."""
+
+
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     """An agent that has been accepted once: its newest card, and its keys, oldest first."""
 
@@ -58,6 +72,8 @@ class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     """What all its instances can take together; None where none is present."""
     taken_out: tuple[TakenOut, ...] = ()
     """What it is out of, in the process that is asked."""
+    work: Work | None = None
+    """What it has done there; None where it has done nothing."""
 
 
 class Agents(Protocol):

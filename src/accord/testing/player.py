@@ -21,7 +21,6 @@ from accord.domain.decide import decide, start
 from accord.domain.draft import Decision
 from accord.domain.effects import Effect, StartSubrun, TellSubrun, effects, outstanding
 from accord.domain.graph import Graph
-from accord.domain.grounds import Figures, Grounds, Passed, Rival
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, Run, TaskState, Want, begin, evolve
 from accord.domain.timing import next_wake
@@ -32,16 +31,6 @@ from accord.testing.values import MemoryValues
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
-GROUNDS = Grounds(
-    decided="load",
-    figures=Figures(held=0, latency_ms=50.0, expected_ms=50.0),
-    peers=3,
-    compared=2,
-    next=Rival(AgentId("spiffe://test/agent/cyd"), Figures(held=1, latency_ms=50.0, expected_ms=100.0)),
-    passed=(Passed(why="full", count=1, agents=(AgentId("spiffe://test/agent/dan"),)),),
-)
-"""Why whoever is chosen is."""
-
 RUN = RunId("run_00000000000000000000000000")
 
 
@@ -229,7 +218,6 @@ class Player:
             payload=Digest("1" * 64),
             payload_bytes=0,
             timeout=None,
-            grounds=GROUNDS,
         )
         self.do(command)
         return self.run.state(task).attempts[-1]

@@ -15,7 +15,7 @@ from accord.domain.delegation import Delegated
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey
 from accord.ports import Sighting
-from accord.service import KnownAgent, KnownKey, Service, TakenOut
+from accord.service import KnownAgent, KnownKey, Service, TakenOut, Work
 
 
 class KeyDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +79,8 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Those that are present, in whatever process."""
     taken_out: tuple[TakenOut, ...] = ()
     """What it has failed at again and again, and gets nothing of for a while, in the process that was asked."""
+    work: Work | None = None
+    """What it has done for the process that was asked; None where it has done nothing."""
     enrolled: bool | UnsetType = UNSET
     hosted: bool | UnsetType = UNSET
     """Whether the same command with `run` would host it; only the command line says so."""
@@ -94,7 +96,7 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
         room = self.present
         capacity = Capacity(concurrency=room.concurrency, queue=room.queue) if room is not None else None
         keys = tuple(key.known() for key in self.keys)
-        return KnownAgent(card=self.card, keys=keys, capacity=capacity, taken_out=self.taken_out)
+        return KnownAgent(card=self.card, keys=keys, capacity=capacity, taken_out=self.taken_out, work=self.work)
 
 
 class AgentNews(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +182,7 @@ def agent_document(known: KnownAgent, instances: Sequence[Sighting], *, held: bo
         queue=card.capacity.queue,
         instances=tuple(instances),
         taken_out=known.taken_out,
+        work=known.work,
     )
     if not whole:
         return document

@@ -113,6 +113,18 @@ class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
     cells: Cells = Cells()
 
 
+class TemplateGraph(msgspec.Struct, frozen=True, kw_only=True):
+    """A template as it is drawn: its tasks and edges in their places."""
+
+    template: str
+    digest: Digest
+    placement: PlacementKind
+    width: float
+    height: float
+    tasks: tuple[DrawnTask, ...]
+    edges: tuple[DrawnEdge, ...]
+
+
 class RunChanges(msgspec.Struct, frozen=True, kw_only=True):
     """What of a run is not as it was told before."""
 
@@ -162,6 +174,19 @@ def run_graph(run: Run, sequence: tuple[int, int], placement: Placement, shown: 
             name: tuple(run.state(TaskId(f"{name}[{index}]")).phase for index in range(count))
             for name, count in shown.items()
         },
+    )
+
+
+def template_graph(template: str, graph: Graph, placement: Placement) -> TemplateGraph:
+    """A template, `name@version`, as it is drawn."""
+    return TemplateGraph(
+        template=template,
+        digest=graph.digest,
+        placement=placement.kind,
+        width=placement.width,
+        height=placement.height,
+        tasks=tuple(_drawn(graph, name, placement, {}) for name in graph.order),
+        edges=tuple(DrawnEdge(*one, placement.lines.get((one[0], one[1]), ())) for one in edges_of(graph)),
     )
 
 

@@ -66,7 +66,7 @@ class AgentsFeed:
         for known in await self._node.agents():
             agent, card = known.card.agent, known.card
             instances = present.get(agent, [])
-            now = (card, known.capacity, agent in held, *map(_news, instances))
+            now = (card, known.capacity, agent in held, known.taken_out, known.work, *map(_news, instances))
             if self._known.get(agent) != now:
                 self._known[agent] = now
                 self._latest.put(agent, agent_document(known, instances, held=agent in held, whole=False))

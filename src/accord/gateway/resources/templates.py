@@ -6,11 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from accord.gateway.asking import Publisher, TheNode, Viewer
+from accord.domain.access import Principal
+from accord.domain.compile import compile_graph
+from accord.domain.graph import Graph
+from accord.engine.node import Node
+from accord.errors import PlaceOf, TemplateInvalid
+from accord.gateway.asking import Publisher, TheGateway, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.paging import Limit, paged
-from accord.templates.reading import read_source
+from accord.templates.reading import Examined, examine, read_source
+from accord.verifier.report import Report
 from accord.views.catalogue import PUBLISHED, all_entries, entry_of
+from accord.views.drawing import TemplateGraph, template_graph
+from accord.views.judging import Judged, judged
 from accord.views.planning import made_ready
 from accord.views.templates import TemplateDiff, TemplateDocument, TemplatePage, template_diff, template_document
 
@@ -50,12 +58,51 @@ async def show_template(
     return Document(template_document((await all_entries(node)).find(f"{name}@{version}"), whole=True))
 
 
+@router.get("/{name}/{version}/graph", responses=answers(TemplateGraph), response_class=Document)
+async def show_graph(
+    name: Annotated[str, Path(max_length=100)],
+    version: Annotated[str, Path(max_length=100)],
+    node: TheNode,
+    gateway: TheGateway,
+    principal: Viewer,
+) -> Document:
+    """The template as it is drawn: its tasks and edges in their places."""
+    entry = (await all_entries(node)).find(f"{name}@{version}")
+    graph = compile_graph(entry.template, entry.digest)
+    return Document(template_graph(entry.name, graph, await gateway.layouts.of(graph, {})))
+
+
+_TEXT = {"requestBody": {"required": True, "content": {"application/yaml": {}, "application/json": {}}}}
+
+
+@router.post("/judgements", responses=answers(Judged), response_class=Document, openapi_extra=_TEXT)
+async def judge(request: Request, node: TheNode, principal: Publisher) -> Document:
+    """Whether a template, in YAML or JSON, would be published: all that is wrong with it, with lines. Nothing is."""
+    text = (await request.body()).decode("utf-8", "replace")
+    try:
+        found = examine(text)
+    except TemplateInvalid as error:
+        return Document(Judged(ok=False, template=None, problems=error.problems, warnings=(), edges=0, proven=0))
+    return Document(await _judged(found, node, principal))
+
+
+async def _judged(found: Examined, node: Node, principal: Principal) -> Judged:
+    if found.template is not None:
+        node.parts.permission.require_template(principal, "publish", found.template.name, found.template.version)
+    catalogue = await all_entries(node)
+
+    async def verifying(graph: Graph, place_of: PlaceOf) -> Report:
+        return await node.parts.verification.report(graph, by=principal.name, place_of=place_of, among=catalogue)
+
+    return await judged(found, verifying)
+
+
 @router.post(
     "",
     status_code=201,
     responses=answers(TemplateDocument, status=201, located=True),
     response_class=Document,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/yaml": {}, "application/json": {}}}},
+    openapi_extra=_TEXT,
 )
 async def publish(request: Request, node: TheNode, principal: Publisher) -> Document:
     """Publish a template, in YAML or JSON, once it is verified; again is no error."""

@@ -34,12 +34,12 @@ export function address(path, query = {}) {
 export const at = (strings, ...values) =>
   strings.reduce((path, text, index) => path + encodeURIComponent(values[index - 1]) + text);
 
-async function ask(method, path, { query, body, signal, once, quiet, as = "json" } = {}) {
+async function ask(method, path, { query, body, type, signal, once, quiet, as = "json" } = {}) {
   const headers = { "X-Accord-Console": "1" };
   if (method !== "GET" && once !== false) headers["Idempotency-Key"] = once ?? crypto.randomUUID?.() ?? random();
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined) headers["Content-Type"] = type ?? "application/json";
   const response = await sent(address(path, query), {
-    method, headers, signal, credentials: "same-origin", body: body === undefined ? undefined : JSON.stringify(body),
+    method, headers, signal, credentials: "same-origin", body: type || body === undefined ? body : JSON.stringify(body),
   });
   if (response.ok) return response.status === 204 ? null : response[as]();
   const document = await response.json().catch(() => ({}));

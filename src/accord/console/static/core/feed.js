@@ -8,8 +8,9 @@ import { address, get, reached } from "./api.js";
 import { frame } from "./dom.js";
 import { store } from "./store.js";
 
-// How the newest feed is: "live", "connecting".
-export const live = store("connecting");
+// How the newest feed is: "live", "connecting"; "none" where no page follows anything.
+export const live = store("none");
+let open_ = 0;
 
 const AGAIN_MS = [500, 1000, 2000, 5000];
 
@@ -43,10 +44,13 @@ export function feed(path, query, takers, { onopen, lastId } = {}) {
     if (reached.get() === "out") close();
   }
   function close() {
+    if (!closed && --open_ === 0) live.set("none");
     closed = true;
     clearTimeout(timer);
     source?.close();
   }
+  open_++;
+  live.set("connecting");
   open();
   return close;
 }

@@ -132,7 +132,6 @@ const COLUMNS = [
   { name: "state", title: "State", width: "8.5rem", draw: (run) => badge(run.state) },
   { name: "run-title", title: "Run", width: "minmax(10rem, 3fr)", draw: (run) => [
     link(`/runs/${run.run}`, titleOf(run), { title: run.run }), run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
-    run.imported && h("span.pill", { title: "from a bundle: it is only looked at" }, "imported"),
   ] },
   { name: "template", title: "Template", width: "minmax(7rem, 1.4fr)", draw: (run) => h("span.quiet", run.template) },
   { name: "tasks", title: "Tasks", width: "minmax(7rem, 1fr)", draw: (run) => progress(run) },

@@ -55,6 +55,9 @@ export const facts = (pairs) =>
 export const empty = (title, { text, action, icon: name = "info" } = {}) =>
   h("div.empty", icon(name, { size: 28 }), h("strong", title), text && h("p", text), action);
 
+// A text of a program or of people, what is in backquotes as code.
+export const coded = (text) => text.split(/(`[^`]*`)/).filter(Boolean).map((part, n) => (part[0] === "`" && part.length > 1 ? h("code", { key: n }, part.slice(1, -1)) : part));
+
 // What went wrong, all of it, and the way out.
 export const failure = (error, again) =>
   h("div.failure", { role: "alert" }, icon("warning", { size: 22 }),
@@ -62,7 +65,7 @@ export const failure = (error, again) =>
 
 export const problems = (error) =>
   h("ul.problems", (error.problems ?? [{ message: error.message }]).map((one) =>
-    h("li", one.code && h("code", one.code), " ", h("span", one.message), one.place?.pointer && h("code", ` ${one.place.pointer}`), one.hint && h("p.hint", one.hint))));
+    h("li", one.code && h("code", one.code), " ", h("span", coded(one.message)), one.place?.pointer && h("code", ` ${one.place.pointer}`), one.hint && h("p.hint", coded(one.hint)))));
 
 // What is not there yet: lines of the height of what comes.
 export const skeleton = (lines = 3) =>

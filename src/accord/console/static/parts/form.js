@@ -178,7 +178,7 @@ function text(told) {
   const set = (event) => form.set(path, event.target.value === "" && !told.required ? undefined : event.target.value);
   const long = (schema.maxLength ?? 0) > 200 || schema.format === "multiline" || String(form.get(path) ?? "").includes("\n");
   const shared = attributes(told, { value: form.get(path) ?? "", oninput: set, placeholder: schema.examples?.[0] ?? null, minlength: schema.minLength, maxlength: schema.maxLength });
-  return labelled(told, long ? h("textarea", { rows: 4, ...shared }) : h("input", { type: INPUTS[schema.format] ?? "text", autocomplete: "off", ...shared }));
+  return labelled(told, long ? h("textarea", { rows: schema.format === "multiline" || String(form.get(path) ?? "").includes("\n") ? 5 : 2, ...shared }) : h("input", { type: INPUTS[schema.format] ?? "text", autocomplete: "off", ...shared }));
 }
 
 function numeric(told) {

@@ -85,7 +85,7 @@ const brand = () => h("a.brand", { href: "/", "aria-label": "Accord, overview" }
 const isAt = (at, one) => (at.page?.nav ?? "") === one.name;
 
 function connection(state, feed) {
-  const [kind, text] = state === "no" ? ["lost", "Not reached"] : feed === "live" ? ["live", "Live"] : ["waiting", "Connecting"];
+  const [kind, text] = state === "no" ? ["lost", "Not reached"] : feed === "live" ? ["live", "Live"] : feed === "none" ? ["live", "Connected"] : ["waiting", "Connecting"];
   return h("div.connection", { class: kind }, h("span.dot"), text);
 }
 

@@ -1,0 +1,333 @@
+"""The console's other pages, each looked at and used; what is done there is seen through the API."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from playwright.sync_api import expect
+
+from .conftest import PHONE, PICTURES, WIDE
+from .server import WORLD, Server
+
+MENDED = {
+    "1.0.0": """
+accord: template/1
+name: mended
+version: 1.0.0
+input: {type: object, required: [name], properties: {name: {type: string}}}
+tasks:
+  mend: {uses: demo.mend@^1, with: {name: "${input.name}"}}
+  old: {uses: demo.weave@^1, with: {name: "${input.name}"}}
+output: "${tasks.mend.output}"
+""",
+    "1.1.0": """
+accord: template/1
+name: mended
+version: 1.1.0
+input: {type: object, required: [name], properties: {name: {type: string}}}
+tasks:
+  mend: {uses: demo.mend@^1, needs: [fresh], with: {name: "${input.name}"}}
+  fresh: {uses: demo.weave@^1, with: {name: "${input.name}"}}
+output: "${tasks.mend.output}"
+""",
+}
+
+SPARE = "spiffe://local/agent/spare"
+
+
+def published(server: Server) -> None:
+    for text in MENDED.values():
+        answer = server.http.post("/v1/templates", content=text, headers={"Content-Type": "application/yaml"})
+        assert answer.is_success, answer.text
+
+
+PLACES = (
+    ("/new", "What is to be done?"),
+    ("/new?template=cloth", "Name"),
+    ("/approvals", "Is damask good?"),
+    ("/agents", "weaver"),
+    ("/agents?view=picture", "Processes"),
+    ("/agents/weaver", "demo.weave@1.0.0"),
+    ("/templates", "source-audit"),
+    ("/templates/cloth/1.0.0", "asks a person"),
+    ("/templates/compare?before=mended@1.0.0&after=mended@1.1.0", "1 task added, 1 task removed, 1 task changed"),
+    ("/templates/publish", "Nothing is written yet"),
+    ("/incidents", "Incidents"),
+    ("/journal", "this browser is a witness"),
+    ("/proposals", "There are no proposals"),
+    ("/system", "48 of 48 owned"),
+)
+"""Addresses, and what is seen there."""
+
+
+def test_each_can_be_looked_at(open_: Any, look: Any, runs: Any, server: Server) -> None:
+    published(server)
+    page = open_("/")
+    for path, shows in PLACES:
+        page.set_viewport_size(WIDE)
+        page.emulate_media(color_scheme="light")
+        page.goto(path)
+        expect(page.locator("main")).to_contain_text(shows)
+        name = re.sub(r"\W+", "-", path.partition("?before")[0]).strip("-")
+        page.screenshot(path=PICTURES / f"{name}-wide-light.png")
+        page.set_viewport_size(PHONE)
+        page.emulate_media(color_scheme="dark")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} is wider than the window"
+        look(page, f"{name}-phone-dark")
+
+
+# -- new runs ----------------------------------------------------------------------------------------------------
+
+
+def test_an_objective_becomes_a_plan_and_then_a_run(open_: Any, look: Any, server: Server) -> None:
+    page = open_("/")
+    page.keyboard.press("g")
+    page.keyboard.press("n")
+    page.get_by_label("What is to be done?").fill("bake a cake")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".not-known")).to_contain_text("I do not know what is meant")
+    expect(page.locator(".not-known")).to_contain_text("ACC800")
+    page.locator(".not-known").get_by_role("button", name="audit {directory}").click()
+    expect(page.locator(".not-known")).to_have_count(0)
+    page.get_by_label("What is to be done?").fill(f"audit {WORLD}")
+    page.keyboard.press("Control+Enter")
+    plan = page.get_by_role("region", name="The plan")
+    expect(plan).to_contain_text("is its directory")
+    expect(plan).to_contain_text("6 of 6 inputs are proven to fit")
+    plan.get_by_role("button", name="inventory").click()
+    expect(plan.locator("li.selected")).to_contain_text("List the text files")
+    look(page, "plan-wide-light")
+    page.get_by_label("Title").fill("how is the world?")
+    page.get_by_role("button", name="Start the run").click()
+    page.wait_for_url(re.compile("/runs/run_"))
+    run = server.get(f"/v1/runs/{page.url.rpartition('/')[2]}")
+    assert run["title"] == "how is the world?"
+    assert run["input"]["directory"] == str(WORLD)
+
+
+def test_what_is_wrong_in_a_form_is_told_at_its_field_by_whoever_finds_it(
+    open_: Any, runs: Any, server: Server
+) -> None:
+    page = open_("/new?template=source-audit@1.0.0")
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.get_by_role("alert")).to_contain_text("directory is needed")
+    page.get_by_label("directory").fill(".")
+    page.get_by_label("most_files").fill("-3")
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.locator("#field-most_files-problem")).to_contain_text("minimum")
+    page.get_by_label("most_files").fill("3")
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.get_by_role("region", name="The plan")).to_contain_text("It holds")
+    page.get_by_label("most_files").fill("4")
+    expect(page.get_by_role("region", name="The plan")).to_have_count(0)
+
+
+def test_a_template_that_cannot_run_says_why_and_is_not_started(open_: Any, server: Server) -> None:
+    text = "accord: template/1\nname: nobody\nversion: 1.0.0\ntasks:\n  it: {uses: demo.nothing@^1}\n"
+    page = open_("/templates/publish")
+    page.get_by_label("The template, in YAML").fill(text)
+    expect(page.locator(".findings")).to_contain_text("ACC820")
+    page.get_by_role("button", name="line 5").click()
+    at = "document.getElementById('template-text').selectionStart"
+    assert text[: page.evaluate(at)].count("\n") == 4
+    expect(page.get_by_role("button", name="Publish", exact=True)).to_be_disabled()
+
+
+# -- people ------------------------------------------------------------------------------------------------------
+
+
+def test_a_question_is_answered_with_its_form(open_: Any, runs: Any, server: Server) -> None:
+    run = server.start("cloth", "velvet")
+    server.until(run, waits=True)
+    page = open_("/approvals")
+    question = page.locator(".ask", has_text="Is velvet good?")
+    question.get_by_role("button").click()
+    assert f"open={run}" in page.url.replace("%2F", "/")
+    question.get_by_label("It is good").check()
+    question.get_by_label("comment").fill("very")
+    question.get_by_role("button", name="Answer").click()
+    expect(question).to_have_count(0)
+    server.until(run, "completed")
+    task = server.get(f"/v1/runs/{run}/tasks/good")
+    assert task["output"] == {"approved": True, "comment": "very"}
+
+
+# -- agents ------------------------------------------------------------------------------------------------------
+
+
+def test_agents_are_found_and_drained_and_lifted(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/agents")
+    row = page.locator(".table-body .row")
+    expect(row.first).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("demo.mend")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("present")
+    row.get_by_role("link", name="spare").click()
+    expect(page.locator(".schema").first).to_contain_text("needed")
+    page.keyboard.press("d")
+    page.get_by_label("Why").fill("its loom is oiled")
+    page.get_by_role("button", name="Drain it").click()
+    expect(page.locator("main .badge").first).to_have_text("held")
+    (hold,) = [one for one in server.get("/v1/holds") if one.get("subject") == SPARE]
+    assert hold["reason"] == "its loom is oiled"
+    page.get_by_role("button", name="Lift the hold").click()
+    expect(page.locator("main .badge").first).to_have_text("present")
+    assert not [one for one in server.get("/v1/holds") if one.get("subject") == SPARE]
+
+
+def test_what_an_agent_has_done_is_what_the_api_says(open_: Any, runs: Any, server: Server) -> None:
+    work = server.get("/v1/agents/grump")["work"]
+    assert work["failed"] >= 1
+    assert work["trust"]["demo.fail"] < 1
+    page = open_("/agents/grump")
+    did = page.get_by_role("region", name="How it does")
+    expect(did).to_contain_text(f"errors{work['failed']}")
+    expect(did).to_contain_text(f"{round(work['trust']['demo.fail'] * 100)} %")
+
+
+def test_a_suspect_is_quarantined_its_incident_handled_and_its_key_revoked(
+    open_: Any, look: Any, runs: Any, server: Server
+) -> None:
+    page = open_("/agents/spare")
+    page.get_by_role("button", name="Quarantine").click()
+    page.get_by_role("button", name="Quarantine it").click()
+    expect(page.get_by_role("dialog")).to_be_visible()  # it wants to know why
+    page.get_by_label("Why").fill("its key was seen elsewhere")
+    page.keyboard.press("Enter")
+    filed = page.get_by_role("region", name="Incidents")
+    filed.get_by_role("link", name=re.compile("is quarantined")).click()
+    expect(page.get_by_role("button", name="Acknowledge")).to_be_visible()
+    page.keyboard.press("a")
+    page.get_by_label("You look after it").fill("I ask around")
+    page.get_by_role("button", name="Acknowledge", exact=True).last.click()
+    expect(page.locator(".steps")).to_contain_text("I ask around")
+    look(page, "incident-wide-light")
+    page.get_by_role("button", name="Resolve").click()
+    page.get_by_label("What was it").fill("it was a copy")
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    expect(page.locator(".steps")).to_contain_text("it was a copy")
+    number = page.url.rpartition("/")[2]
+    incident = server.get(f"/v1/incidents/{number}")
+    assert [step["state"] for step in incident["steps"]] == ["acknowledged", "resolved"]
+    page.goto("/incidents?state=resolved")
+    expect(page.locator(".table-body .row").first).to_contain_text("critical")
+    page.goto("/incidents?state=open&severity=low")
+    expect(page.get_by_text("No incident fits")).to_be_visible()
+
+    page.goto("/agents/spare")
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog")).to_contain_text("runs with results under it")
+    page.get_by_label("Why").fill("it was a copy")
+    page.get_by_role("button", name="Revoke it").click()
+    expect(page.get_by_role("region", name="Keys")).to_contain_text("revoked")
+    (key,) = server.get("/v1/agents/spare")["keys"]
+    assert key["reason"] == "it was a copy"
+
+
+# -- templates ---------------------------------------------------------------------------------------------------
+
+
+def test_a_template_is_written_judged_and_published(open_: Any, look: Any, server: Server) -> None:
+    page = open_("/templates")
+    page.get_by_role("link", name="Publish one").click()
+    text = MENDED["1.0.0"].replace("name: mended", "name: patched").replace("demo.mend", "demo.weave")
+    area = page.get_by_label("The template, in YAML")
+    area.fill(text.replace("tasks.mend.output", "tasks.mind.output"))
+    expect(page.locator(".findings")).to_contain_text("line 9")
+    expect(page.locator(".gutter .wrong")).to_have_text("9")
+    look(page, "publish-wrong-wide-light")
+    area.fill(text)
+    page.get_by_role("button", name="Publish patched@1.0.0").click()
+    expect(page.get_by_role("heading", name="patched")).to_be_visible()
+    assert server.get("/v1/templates/patched/1.0.0")["origin"] == "published"
+    page.locator("[data-task=mend]").click()
+    expect(page.locator(".task-of")).to_contain_text("demo.weave@^1")
+    assert "task=mend" in page.url
+
+
+def test_two_versions_are_compared_as_graphs_and_as_text(open_: Any, server: Server) -> None:
+    published(server)
+    page = open_("/templates/mended/1.1.0")
+    page.get_by_role("link", name="Compare 1.0.0 with 1.1.0").click()
+    expect(page.get_by_role("button", name="fresh, added")).to_be_visible()
+    expect(page.get_by_role("button", name="old, removed")).to_be_visible()
+    expect(page.get_by_role("button", name="mend, changed")).to_have_count(2)
+    page.get_by_role("button", name="As text").click()
+    expect(page.locator(".line-added", has_text="fresh:")).to_be_visible()
+    expect(page.locator(".line-removed", has_text="old:")).to_be_visible()
+
+
+# -- evidence and system -----------------------------------------------------------------------------------------
+
+
+def test_a_run_is_proven_and_its_bundle_downloaded(open_: Any, look: Any, runs: Any, server: Server) -> None:
+    page = open_("/journal")
+    page.get_by_label("The id of a run").fill(runs["linen"])
+    page.get_by_role("button", name="Prove it").click()
+    expect(page.get_by_text("Everything holds")).to_be_visible()
+    look(page, "proof-wide-light")
+    with page.expect_download() as bundle:
+        page.get_by_role("link", name="Download the bundle").click()
+    assert bundle.value.suggested_filename == f"{runs['linen']}.tar"
+    page.get_by_label("The id of a run").fill("run_none")
+    page.get_by_role("button", name="Prove it").click()
+    expect(page.get_by_role("alert")).to_contain_text("run_none")
+
+
+def test_a_browser_that_comes_back_proves_that_the_journal_only_grew(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/journal")
+    expect(page.get_by_text("From now on this browser is a witness")).to_be_visible()
+    checkpoints = server.get("/v1/checkpoints")["checkpoints"]
+    first = checkpoints[0]["checkpoint"]
+    keep = "([name, value]) => localStorage.setItem(name, value)"
+    known = {"size": first["size"], "root": first["root"], "first": "2026-01-01T00:00:00Z"}
+    page.evaluate(keep, ["accord.checkpoint", json.dumps(known)])
+    page.reload()
+    expect(page.get_by_text("Yes, since this browser looked first")).to_be_visible()
+    page.evaluate(keep, ["accord.checkpoint", json.dumps({**known, "root": "0" * 64})])
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("the journal was rewritten, or cut off")
+    page.get_by_role("button", name="begin anew").click()
+    expect(page.get_by_text("From now on this browser is a witness")).to_be_visible()
+
+
+def test_the_system_is_what_the_api_says_and_is_held_and_let_go(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/system")
+    cluster = server.get("/v1/cluster")
+    expect(page.locator(".partition")).to_have_count(len(cluster["partitions"]))
+    expect(page.locator(".tiles")).to_contain_text(cluster["store"])
+    page.get_by_role("button", name=re.compile("^Partition 3,")).click()
+    expect(page.locator(".facts")).to_contain_text(cluster["members"][0]["name"])
+    page.get_by_role("button", name="Hold everything").click()
+    page.get_by_label("Why").fill("for a moment")
+    page.get_by_role("dialog").get_by_role("button", name="Hold everything").click()
+    held = page.get_by_role("region", name="Holds in force")
+    expect(held).to_contain_text("for a moment")
+    assert "everything" in [one["scope"] for one in server.get("/v1/holds")]
+    held.locator("li", has_text="for a moment").get_by_role("button").click()
+    page.get_by_role("button", name="Lift it").click()
+    expect(held).not_to_contain_text("for a moment")
+    assert "everything" not in [one["scope"] for one in server.get("/v1/holds")]
+
+
+def test_who_may_only_look_is_offered_nothing_else(open_: Any, runs: Any, server: Server) -> None:
+    page = open_("/", state=None)
+    page.get_by_label("API key").fill(server.new_key("looks", "viewer"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("link", name="New run")).to_have_count(0)
+    for path, shows, offered in (
+        ("/agents/weaver", "demo.weave", ("Drain", "Quarantine", "Revoke")),
+        ("/templates", "cloth", ("Publish one",)),
+        ("/system", "Holds in force", ("Hold everything", "Lift")),
+        (f"/approvals?open={runs['damask']}/good", "Your role may look", ("Answer",)),
+        ("/new", "may not start runs", ("Show the plan",)),
+        ("/templates/publish", "may not publish", ("Publish",)),
+    ):
+        page.goto(path)
+        expect(page.locator("main")).to_contain_text(shows)
+        for name in offered:
+            expect(page.locator("main").get_by_role("button", name=name)).to_have_count(0)
