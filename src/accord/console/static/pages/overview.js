@@ -31,7 +31,8 @@ export default function Overview(props, self) {
     const due = open.runs.slice(0, SHOWN).filter((run) => run.tasks_total <= MOST_TASKS && reasons.get(run.run)?.at !== run.updated_at);
     await eachOf(due, async (run) => {
       const { summary } = await get(at`/v1/runs/${run.run}/explanation`);
-      reasons.set(run.run, { at: run.updated_at, summary });
+      // The state is said beside it already.
+      reasons.set(run.run, { at: run.updated_at, summary: summary.replace(/^It is [a-z ]+: /, "") });
     });
     if (due.length) update();
   }
