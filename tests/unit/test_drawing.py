@@ -9,11 +9,13 @@ import graphlay
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from accord.domain import command as c
+from accord.domain import event as e
 from accord.domain.graph import Graph
 from accord.domain.ids import TaskId
 from accord.domain.run import begin, evolve
 from accord.testing.graphs import graph_of
-from accord.testing.player import Player
+from accord.testing.player import Done, Player
 from accord.testing.random_graphs import INPUT, random_tasks
 from accord.testing.storm import Storm
 from accord.views.drawing import Changes, run_graph, shown_items
@@ -128,3 +130,25 @@ def test_what_was_told_of_changes_adds_up_to_how_the_run_is(random: Random, size
     for name, phases in now.items.items():
         for index, phase in enumerate(phases):
             assert items.get(f"{name}[{index}]", "pending") == phase
+
+
+def test_a_rollback_is_told_of_every_task_and_item_that_it_undoes() -> None:
+    each = {"uses": "test.work@^1", "for_each": "${ input.lists.l2 }"}
+    player = Player(graph_of({"many": each, "last": {"uses": "test.work@^1", "needs": ["many"]}}), given=INPUT)
+    for task in ("many[0]", "many[1]", "last"):
+        player.assign(task)
+        player.answer(task, Done(1))
+    before = player.run
+    changes = Changes(before, ["many"])
+    undone = player.do(c.Rollback(to=TaskId("many"), by="ann"))
+    finished = next(place for place, event in enumerate(undone) if isinstance(event, e.RollbackFinished))
+    run = before
+    for event in undone[: finished + 1]:
+        run = evolve(run, event)
+    changes.add(run, undone[: finished + 1])
+    told = changes.take(1)
+    assert {one.task: (one.state, one.items) for one in told.states} == {
+        "many": ("pending", {}),
+        "last": ("pending", {}),
+    }
+    assert told.items == {"many[0]": "pending", "many[1]": "pending"}

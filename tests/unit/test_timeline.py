@@ -165,3 +165,21 @@ def test_an_item_waits_for_its_turn_and_the_path_names_the_last_one() -> None:
     assert told(found, "many[1]") == [("waiting", 0, 4), ("running", 4, 8)]
     (step,) = found.critical()
     assert (step.task, step.item, step.kinds["waiting"].total_seconds()) == ("many", "many[1]", 4)
+
+
+def test_what_ended_after_a_task_had_begun_is_not_before_it_on_the_path() -> None:
+    work = {"uses": "test.work@^1"}
+    player = Player(
+        graph_of({"quick": work, "slow": work, "last": {**work, "needs": ["quick", "slow"], "join": "any"}})
+    )
+    player.assign("quick")
+    player.assign("slow")
+    pass_time(player, 1)
+    player.answer("quick", Done(1))
+    player.assign("last")
+    pass_time(player, 4)
+    player.answer("slow", Done(1))
+    pass_time(player, 4)
+    player.answer("last", Done(1))
+    path = timeline_of(player).critical()
+    assert [(step.task, after(step.since), after(step.until)) for step in path] == [("quick", 0, 1), ("last", 1, 9)]

@@ -265,11 +265,12 @@ class Items:
     def note(self, item: TaskId, phase: TaskPhase) -> None:
         """The item is in this state now."""
         counts = self._counts.setdefault(node_of(item), Counter())
-        before = self._phases.get(item)
+        before = self._phases.pop(item, None)
         if before is not None:
             counts[before] -= 1
-        self._phases[item] = phase
-        counts[phase] += 1
+        if phase != "pending":  # one that was undone is as if it had never begun
+            self._phases[item] = phase
+            counts[phase] += 1
 
 
 class Changes:

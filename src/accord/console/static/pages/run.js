@@ -6,10 +6,11 @@ import { h } from "../core/dom.js";
 import { count, duration, number } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { setQuery } from "../core/router.js";
+import { CONTROLS } from "../core/runs.js";
 import { may } from "../core/session.js";
 import { Ticking, bar, button, failure, link, loading, pill, say } from "../parts/basic.js";
 import { badge } from "../parts/state.js";
-import { answer, cancel, forkFrom, pause, resume, retryAll, signal } from "./run/controls.js";
+import { answer, can, control, forkFrom, signal } from "./run/controls.js";
 import { Graph } from "./run/graph.js";
 import { RunModel } from "./run/model.js";
 import { RunPanel } from "./run/summary.js";
@@ -56,14 +57,10 @@ function Run({ run }, self) {
   const onevent = (number_) => { travel(number_); say(`The run as it was after event ${number_}`); };
 
   self.onmount(() => {
-    const control = (fits) => () => may("control") && model.live && fits(model.state);
     const ends = [
-      key("p", "Pause or resume", () => may("control") && (model.state === "paused" ? resume(model) : pause(model)), { group: "Run" }),
+      key("p", "Pause or resume", () => control(model, model.state === "paused" ? "resume" : "pause"), { group: "Run" }),
       key("Escape", "Close the task", () => query.get("task") && select(null), { group: "Run" }),
-      command({ id: "run-pause", title: "Pause this run", icon: "pause", keys: "p", run: () => pause(model), when: control(CAN.pause) }),
-      command({ id: "run-resume", title: "Resume this run", icon: "play", keys: "p", run: () => resume(model), when: control(CAN.resume) }),
-      command({ id: "run-cancel", title: "Cancel this run", icon: "stop", run: () => cancel(model), when: control(CAN.cancel) }),
-      command({ id: "run-retry", title: "Retry what failed", icon: "retry", run: () => retryAll(model), when: control(CAN.retry) }),
+      ...Object.entries(CONTROLS).map(([name, one]) => command({ id: `run-${name}`, title: `${one.title} this run`, icon: one.icon, run: () => control(model, name), when: () => can(model, name) })),
       command({ id: "run-fork", title: "Fork this run", icon: "fork", run: () => forkFrom(model), when: () => may("run") }),
     ];
     return () => { model.close(); clearTimeout(timer); ends.forEach((end) => end()); };
@@ -79,7 +76,7 @@ function Run({ run }, self) {
     const known = selected && model.tasks.has(selected.replace(/\[\d+\]$/, ""));
     const shared = { model, selected, critical, onselect: select };
     return h("div.run", { class: [known && "with-task", !model.live && "in-past"] },
-      head(model, approvals),
+      head(model),
       model.failed && failure(model.failed, () => { setQuery({ at: undefined }); model.load(); }),
       approvals.length > 0 && h("div.waiting-for", { role: "group", "aria-label": "It waits for somebody" }, approvals.slice(0, 5).map((one) => h("div.asks", { key: one.task },
         h("div.grow", h("strong", one.question || `Waits for the signal ${one.signal}`), h("p.hint", h("button.event-link", { type: "button", onclick: () => select(one.task) }, one.task), ` · ${one.kind}`)),
@@ -94,14 +91,7 @@ function Run({ run }, self) {
   };
 }
 
-const CAN = {
-  pause: (state) => ["running", "failing", "rolling_back"].includes(state),
-  resume: (state) => state === "paused",
-  cancel: (state) => ["running", "paused", "failing", "rolling_back"].includes(state),
-  retry: (state) => ["failed", "cancelled", "failing"].includes(state),
-};
-
-function head(model, approvals) {
+function head(model) {
   const { doc, now } = model;
   const total = model.graph.tasks.length;
   const parts = [["done", now.done - now.failed], ["failed", now.failed]];
@@ -121,14 +111,13 @@ function took(model, time) {
 }
 
 function controls(model) {
-  const { state } = model;
   const signals = [...model.tasks.values()].some((one) => one.kind === "signal");
   return [
-    may("control") && CAN.pause(state) && button("Pause", () => pause(model), { key: "pause", icon: "pause", keys: "p" }),
-    may("control") && CAN.resume(state) && button("Resume", () => resume(model), { key: "resume", icon: "play", kind: "primary", keys: "p" }),
-    may("control") && CAN.retry(state) && button("Retry what failed", () => retryAll(model), { key: "retry", icon: "retry", kind: "primary" }),
+    can(model, "pause") && button("Pause", () => control(model, "pause"), { key: "pause", icon: "pause", keys: "p" }),
+    can(model, "resume") && button("Resume", () => control(model, "resume"), { key: "resume", icon: "play", kind: "primary", keys: "p" }),
+    can(model, "retry") && button("Retry what failed", () => control(model, "retry"), { key: "retry", icon: "retry", kind: "primary" }),
     may("approve") && signals && !model.ended && button("Signal", () => signal(model), { key: "signal", icon: "signal" }),
     may("run") && button("Fork", () => forkFrom(model), { key: "fork", icon: "fork" }),
-    may("control") && CAN.cancel(state) && button("Cancel", () => cancel(model), { key: "cancel", icon: "stop", kind: "danger" }),
+    can(model, "cancel") && button("Cancel", () => control(model, "cancel"), { key: "cancel", icon: "stop", kind: "danger" }),
   ];
 }

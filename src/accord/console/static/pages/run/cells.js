@@ -89,20 +89,24 @@ export class Cells {
     if (view.k > 2.2 && this.isMap) this.names(pen, view, groups);
   }
 
-  // Cells of one state are one path. Large ones have a shape as well: a colour alone does not tell.
+  // Cells of one state are drawn together. Large ones have a shape as well: a colour alone does not tell.
   group(pen, view, state, cells, matched) {
     const [tone, soft] = this.colours[TONES[state] ?? "off"];
     const full = ["completed", "failed", "running"].includes(state);
     const size = Math.max(1.6, cells[0].size * view.k);
     const round = Math.min(4, size / 4);
     const box = (one, inset = 0) => [one.x * view.k + view.x + inset, one.y * view.k + view.y + inset, size - 2 * inset, size - 2 * inset];
-    const path = new Path2D();
-    for (const one of cells) size > 5 ? path.roundRect(...box(one, 0.5), round) : path.rect(...box(one));
     pen.globalAlpha = matched ? 0.35 : 1;
-    pen.fillStyle = full ? tone : size > 5 ? soft : tone;
-    if (!full && size <= 5) pen.globalAlpha *= state === "pending" ? 0.35 : 0.8;
-    pen.fill(path);
-    if (!full && size > 5) { pen.strokeStyle = tone; pen.lineWidth = 1; pen.stroke(path); }
+    pen.fillStyle = full || size <= 5 ? tone : soft;
+    if (size <= 5) {  // thousands of them: single squares are drawn faster than a path of all
+      if (!full) pen.globalAlpha *= state === "pending" ? 0.35 : 0.8;
+      for (const one of cells) pen.fillRect(...box(one));
+    } else {
+      const path = new Path2D();
+      for (const one of cells) path.roundRect(...box(one, 0.5), round);
+      pen.fill(path);
+      if (!full) { pen.strokeStyle = tone; pen.lineWidth = 1; pen.stroke(path); }
+    }
     if (size > 9) this.shapes(pen, state, cells, box, size, full ? this.colours.surface : tone);
     pen.globalAlpha = 1;
     if (!matched) return;

@@ -1,8 +1,10 @@
 // What can be done with a run and its tasks. Each says what will happen, and shows what the server refuses.
 
-import { at, get, post } from "../../core/api.js";
+import { post } from "../../core/api.js";
 import { h } from "../../core/dom.js";
 import { go } from "../../core/router.js";
+import { CONTROLS } from "../../core/runs.js";
+import { may } from "../../core/session.js";
 import { button, problems } from "../../parts/basic.js";
 import { closeDialog, confirmed, dialog } from "../../parts/dialog.js";
 import { Form, FormState } from "../../parts/form.js";
@@ -19,22 +21,17 @@ async function done(what, asked) {
   }
 }
 
-export const pause = (model) => done("Paused", () => post(`${model.path}/pause`, {}));
-export const resume = (model) => done("Resumed", () => post(`${model.path}/resume`));
+// What lists of runs can have done with one: pause, resume, cancel, retry.
+export const can = (model, name) => may("control") && model.live && CONTROLS[name].fits(model.summary);
 
-export async function cancel(model) {
-  const sure = await confirmed({ title: "Cancel this run?", text: "What is under way is stopped; what its template says is to be undone is undone.", yes: "Cancel the run", kind: "danger" });
-  if (sure) await done("Cancelling", () => post(`${model.path}/cancel`, {}));
-  return sure;
+export async function control(model, name) {
+  const { title, done: told, act, asks } = CONTROLS[name];
+  if (!can(model, name)) return;
+  if (asks && !(await confirmed({ title: `${title} this run?`, text: "What is under way is stopped; what its template says is to be undone is undone.", yes: `${title} the run`, kind: "danger" }))) return;
+  if (await done(told, () => act(model.summary)) && model.ended) model.load();
 }
 
 export const retryTask = (model, task) => done(`Trying ${task} again`, async () => { await post(`${model.path}/retry`, { task }); model.load(); });
-
-export async function retryAll(model) {
-  const { tasks } = await get(`${model.path}/tasks`, { state: ["failed", "cancelled"], limit: 1000 });
-  await done(`Trying ${tasks.length === 1 ? tasks[0].task : `${tasks.length} tasks`} again`, async () => { for (const one of tasks) await post(`${model.path}/retry`, { task: one.task }); });
-  model.load();
-}
 
 export async function rollBack(model, task) {
   const behind = model.graph.edges.some((one) => one.source === task.replace(/\[\d+\]$/, ""));

@@ -170,7 +170,8 @@ export function Graph({ model, bind }, self) {
       key("/", "Find a task", () => element.querySelector(".graph-find input")?.focus(), { group: "Graph" }),
     ];
     soon();
-    return () => { theme.disconnect(); system.removeEventListener("change", colours); ends.forEach((end) => end()); };
+    const tick = setInterval(() => !document.hidden && model.live && !model.ended && self.update(), 1000);
+    return () => { clearInterval(tick); theme.disconnect(); system.removeEventListener("change", colours); ends.forEach((end) => end()); };
   });
 
   return (props) => {

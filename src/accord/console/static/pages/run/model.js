@@ -21,7 +21,6 @@ export class RunModel {
     this.items = new Map();
     this.progress = new Map();
     this.playing = this.closed = false;
-    this.asked = 0;
   }
 
   get path() { return at`/v1/runs/${this.run}`; }
@@ -30,6 +29,8 @@ export class RunModel {
   get time() { return this.live ? Date.now() : new Date(this.now.at).getTime(); }
   get ended() { return ENDED.includes(this.state); }
   get state() { return this.now?.state ?? this.graph?.state; }
+  // As lists have it, for what can be done with it.
+  get summary() { return { run: this.run, state: this.state, tasks_failed: this.now?.failed ?? 0 }; }
 
   // What the address says: which groups are open, and as of which event.
   show({ at: event, open }) {
@@ -40,9 +41,8 @@ export class RunModel {
     this.load();
   }
 
-  // Reads all of it anew; what was asked before and comes later is dropped.
+  // Reads all of it anew, and once more where that was asked meanwhile.
   async load() {
-    const mine = ++this.asked;
     if (this.loading) { this.again = true; return; }
     this.loading = true;
     this.stop?.();
@@ -59,7 +59,7 @@ export class RunModel {
       this.playing = false;
     }
     this.loading = false;
-    if (this.again || mine !== this.asked) { this.again = false; this.load(); return; }
+    if (this.again) { this.again = false; this.load(); return; }
     if (!this.failed) live.set("live");
     if (this.live && !this.failed) this.follow();
     this.onchange("all");
