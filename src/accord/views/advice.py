@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from accord.domain.causes import Cause
+from accord.domain.graph import undone_id
 from accord.domain.grounds import short_name
-from accord.domain.ids import TaskId
 from accord.domain.run import Run
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class Advice(msgspec.Struct, frozen=True):
         return self.command.split()[2] in ("show", "explain", "capture", "list")
 
 
-def advice_for(run: Run, waits: Sequence[Waits], causes: Sequence[Cause], task: TaskId | None) -> Iterator[Advice]:
+def advice_for(run: Run, waits: Sequence[Waits], causes: Sequence[Cause]) -> Iterator[Advice]:
     """What to try, the most promising first; none twice."""
     told: set[str] = set()
-    for one in (*_for_waits(run, waits), *_for_causes(run, causes, task)):
+    for one in (*_for_waits(run, waits), *_for_causes(run, causes)):
         if one.command not in told:
             told.add(one.command)
             yield one
@@ -86,10 +86,11 @@ def _for_agent(one: Could) -> Iterator[Advice]:
             pass
 
 
-def _for_causes(run: Run, causes: Sequence[Cause], task: TaskId | None) -> Iterator[Advice]:
+def _for_causes(run: Run, causes: Sequence[Cause]) -> Iterator[Advice]:
     if run.phase != "failed":
         return
-    first = task or next((one.task for one in causes if one.task is not None and one.run is None), None)
+    first = next((one.task for one in causes if one.kind in ("task", "item") and one.run is None), None)
+    undo = next((one.task for one in causes if one.kind == "undo" and one.run is None), None)
     if any(one.kind == "subrun" for one in causes):
         inner = next(one.run for one in causes if one.kind == "subrun")
         yield Advice(f"accord runs explain {inner}", "the run in which it began")
@@ -97,4 +98,7 @@ def _for_causes(run: Run, causes: Sequence[Cause], task: TaskId | None) -> Itera
         yield Advice(f"accord runs show {run.id} {first}", "all attempts, with what they got and gave")
         yield Advice(f"accord runs retry {run.id} --task {first}", "try it again, once what it needs is mended")
         yield Advice(f"accord runs fork {run.id} --task {first} --set KEY=VALUE", "try it with another input")
+    if undo is not None:
+        yield Advice(f"accord runs show {run.id} {undo}", "all attempts to undo it")
+        yield Advice(f"accord runs rollback {run.id} --to {undone_id(undo)}", "undo it, once what failed is mended")
     yield Advice(f"accord runs capture {run.id}", "a test with what the agents answered, to mend the template with")

@@ -11,13 +11,13 @@ import msgspec
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.explanation import Demand
-from accord.domain.graph import undone_id
 from accord.domain.grounds import short_name
 from accord.domain.ids import AgentId, TaskId
-from accord.domain.policy import AgentAction, Decision
+from accord.domain.policy import Decision
 from accord.domain.progress import capability_of
 from accord.domain.run import Run
 from accord.domain.state import Want
+from accord.domain.wanted import actions_for, labels_of
 from accord.errors import Forbidden
 from accord.ports import Sighting
 from accord.service import KnownAgent, Question, Service
@@ -110,12 +110,9 @@ async def _barred(
     service: Service, run: Run, task: TaskId, want: Want, offers: dict[AgentId, Contract | None]
 ) -> dict[AgentId, str]:
     """Whom the policy does not let have it, and why; nobody where whoever asks may not ask that."""
-    actions: list[AgentAction] = ["execute", "see"]
-    declassifies = want.purpose == "work" and undone_id(task) is None
-    if declassifies and run.graph.task(task).declassify is not None:
-        actions.append("declassify")
+    actions, labels = actions_for(run, task, want), labels_of(want)
     questions = [
-        Question(action, agent, str(offer.ref), run.started.template, frozenset(want.labels))
+        Question(action, agent, str(offer.ref), run.started.template, labels)
         for agent, offer in offers.items()
         if offer is not None
         for action in actions

@@ -152,7 +152,7 @@ class _Explained:
             more=len(found) - len(told),
             next=next_timer(run, self._now) if found else None,
             causes=tuple(causes),
-            advice=tuple(one for one in advice_for(run, told, causes, task) if not is_exhibit or one.only_looks),
+            advice=tuple(one for one in advice_for(run, told, causes) if not is_exhibit or one.only_looks),
         )
 
     async def _from_outside(self) -> list[Waits]:
