@@ -66,7 +66,8 @@ class Logged(ast.NodeVisitor):
 
 
 def test_every_log_call_is_in_the_table_and_nothing_else_is() -> None:
-    logged = set().union(*(Logged(ast.parse(path.read_text())).found for path in SOURCES.rglob("*.py")))
+    texts = (path.read_text() for path in SOURCES.rglob("*.py"))
+    logged = set().union(*(Logged(ast.parse(text)).found for text in texts if "logger" in text or ".log." in text))
     assert logged == {(one.logger, one.level, one.text) for one in LOG_EVENTS}
 
 
