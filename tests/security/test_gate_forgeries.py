@@ -268,6 +268,8 @@ ATTEMPTS: list[Forgery] = [
     ("no capability", "ACC350", _claimed(capability=None)),
     ("another contract", "ACC350", _claimed(contract=Digest("0" * 64))),
     ("no contract", "ACC350", _claimed(contract=None)),
+    ("to no assignment", "ACC881", _claimed(inputs=())),
+    ("to another assignment", "ACC881", _claimed(inputs=(Digest("0" * 64),))),
     ("of what the agent does not offer", "ACC353", _without_an_offer),
 ]
 
@@ -399,6 +401,9 @@ async def refused(scene: Any, code: str, forge: Forge) -> None:
     stride="elevation of privilege",
     case="a stolen lease, a result for another one's task",
     codes=("ACC348", "ACC349"),
+)
+@pytest.mark.abuse(
+    "ASI01", "ASI07", at="gate", stride="repudiation", case="an answer to another assignment", codes=("ACC881",)
 )
 @pytest.mark.abuse(
     "ASI02",

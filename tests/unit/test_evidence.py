@@ -451,6 +451,10 @@ NINE = b'{"number":9}'
 LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
     "another agent": ("ACC541", at_event("attempt.assigned", lambda one: changed(one, agent="spiffe://local/agent/x"))),
     "another lease": ("ACC541", at_event("attempt.assigned", lambda one: changed(one, lease="run_x.y"))),
+    "another time limit": (
+        "ACC881", at_event("attempt.assigned", lambda one: changed(one, timeout_at="2026-01-02T00:00:00Z"))
+    ),
+    "another time of the assignment": ("ACC881", at_event("attempt.assigned", lambda one: moved(one, -0.01))),
     "another contract": ("ACC847", at_event("attempt.assigned", lambda one: changed(one, contract="0" * 64))),
     "another payload": ("ACC845", at_event("attempt.assigned", lambda one: changed(one, payload="0" * 64))),
     "another capability":

@@ -1,18 +1,52 @@
-"""The payload of an assignment: of what happened before it alone, so that it can be made again, by us and by whoever
-examines a run.
+"""An assignment, claims and payload: of what happened before it alone, so that it can be made again, by us and by
+whoever examines a run.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
+from accord.domain.event import RunStarted
 from accord.domain.flow import INPUT, tasks_before
 from accord.domain.graph import node_of, undone_id
-from accord.domain.ids import TaskId
+from accord.domain.ids import AgentId, Digest, TaskId
+from accord.domain.message import Claims, PayloadRef, encode_claims, statement_id
 from accord.domain.payloads import AssignContext, encode_payload
 from accord.domain.progress import work_of
-from accord.domain.run import Run, Want
+from accord.domain.run import Attempt, Run, Want
 from accord.domain.scope import Values, output_of
+from accord.domain.signature import statement_digest
+from accord.domain.trace import traceparent_of
+
+VALID_FOR: Final = timedelta(hours=1)
+"""How long an assignment without a timeout may take to its agent."""
+
+
+def assignment_claims(orchestrator: AgentId, run: RunStarted, task: TaskId, attempt: Attempt) -> Claims:
+    """The claims of an assignment, from the events of its run and its attempt alone."""
+    until = attempt.timeout_at or attempt.assigned_at + VALID_FOR
+    return Claims(
+        issuer=orchestrator,
+        audience=attempt.agent,
+        id=statement_id(run.run, task, attempt.number, "assign"),
+        issued_at=int(attempt.assigned_at.timestamp()),
+        expires_at=int(until.timestamp()) + 1,
+        kind="assign",
+        run=run.run,
+        task=task,
+        attempt=attempt.number,
+        lease=attempt.lease,
+        capability=attempt.capability,
+        contract=attempt.contract,
+        payload=PayloadRef(attempt.payload, attempt.payload_bytes, "application/json"),
+        trace=traceparent_of(run.trace, attempt.lease),
+    )
+
+
+def assignment_digest(orchestrator: AgentId, run: RunStarted, task: TaskId, attempt: Attempt) -> Digest:
+    """What an answer names in `ins`: the digest of the assignment's claims."""
+    return statement_digest(encode_claims(assignment_claims(orchestrator, run, task, attempt)))
 
 
 class Draftsman:

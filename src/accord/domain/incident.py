@@ -55,7 +55,7 @@ BLAMED: Final = frozenset(
         # Claims that are none, under a signature that holds.
         *("ACC313", "ACC314", "ACC315", "ACC316", "ACC319", "ACC346", "ACC355"),
         # Speaking for others, or about what is theirs.
-        *("ACC341", "ACC348", "ACC349", "ACC350", "ACC714"),
+        *("ACC341", "ACC348", "ACC349", "ACC350", "ACC714", "ACC881"),
         # Signing with a delegated key what that may not sign.
         "ACC357",
         # Offering what is not its to offer.

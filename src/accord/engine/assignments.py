@@ -5,23 +5,19 @@ say the same; and the answers to their heartbeats.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
+from accord.domain.assignment import VALID_FOR, assignment_claims
 from accord.domain.effects import Reject, Send, Withdraw
 from accord.domain.event import RunStarted
-from accord.domain.ids import AgentId, InstanceId, TaskId
+from accord.domain.ids import AgentId, InstanceId
 from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import AckPayload, CancelPayload, RejectPayload, bounded, encode_payload
-from accord.domain.run import Attempt
-from accord.domain.trace import traceparent_of
 from accord.errors import Problem
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
-
-VALID_FOR = timedelta(hours=1)
-"""How long an assignment without a timeout may take to its agent."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -65,21 +61,19 @@ class Secretary:
 
     def assignment(self, run: RunStarted, effect: Send, payload: bytes) -> Envelope:
         """An assignment, from the event of its attempt alone."""
-        attempt = effect.attempt
-        until = attempt.timeout_at or attempt.assigned_at + VALID_FOR
-        claims = self._claims("assign", run, effect.task, attempt, attempt.assigned_at, until, payload)
-        return Envelope(agent_subject(attempt.agent), claims, payload)
+        claims = assignment_claims(self.identity, run, effect.task, effect.attempt)
+        return Envelope(agent_subject(effect.attempt.agent), claims, payload)
 
     def withdrawal(self, run: RunStarted, effect: Withdraw, now: datetime) -> Envelope:
         """Tell the agent to stop: all its instances, for nobody knows which of them has taken the assignment."""
         payload = encode_payload(CancelPayload(bounded(effect.reason)))
-        claims = self._claims("cancel", run, effect.task, effect.attempt, now, now + VALID_FOR, payload)
+        claims = self._claims("cancel", run, effect, now, payload)
         return Envelope(notice_subject(effect.attempt.agent), claims, payload)
 
     def rejection(self, run: RunStarted, effect: Reject, now: datetime) -> Envelope:
         """Tell the agent what was wrong with its result."""
         payload = encode_payload(RejectPayload(effect.problems))
-        claims = self._claims("reject", run, effect.task, effect.attempt, now, now + VALID_FOR, payload)
+        claims = self._claims("reject", run, effect, now, payload)
         return Envelope(notice_subject(effect.attempt.agent), claims, payload)
 
     def refusal(
@@ -128,29 +122,13 @@ class Secretary:
         )
         return Envelope(notice_subject(to), claims, payload)
 
-    def _claims(  # noqa: PLR0913 - the claims of every message about an attempt, spelled out once
-        self,
-        kind: Kind,
-        run: RunStarted,
-        task: TaskId,
-        attempt: Attempt,
-        issued_at: datetime,
-        expires_at: datetime,
-        payload: bytes,
-    ) -> Claims:
-        return Claims(
-            issuer=self.identity,
-            audience=attempt.agent,
-            id=statement_id(run.run, task, attempt.number, kind),
-            issued_at=int(issued_at.timestamp()),
-            expires_at=int(expires_at.timestamp()) + 1,
+    def _claims(self, kind: Kind, run: RunStarted, about: Withdraw | Reject, now: datetime, payload: bytes) -> Claims:
+        """The claims of news about an assignment."""
+        return msgspec.structs.replace(
+            assignment_claims(self.identity, run, about.task, about.attempt),
+            id=statement_id(run.run, about.task, about.attempt.number, kind),
+            issued_at=int(now.timestamp()),
+            expires_at=int((now + VALID_FOR).timestamp()) + 1,
             kind=kind,
-            run=run.run,
-            task=task,
-            attempt=attempt.number,
-            lease=attempt.lease,
-            capability=attempt.capability,
-            contract=attempt.contract,
             payload=payload_ref(payload),
-            trace=traceparent_of(run.trace, attempt.lease),
         )

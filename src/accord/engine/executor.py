@@ -18,8 +18,9 @@ from accord.domain.event import Parent
 from accord.domain.flow import subrun_labels
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken, RunId, TaskId
 from accord.domain.labels import told
+from accord.domain.message import payload_ref
 from accord.domain.payloads import AckPayload
-from accord.domain.run import Attempt, Run
+from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Envelope
 from accord.engine.ledger import Committed, Slot
@@ -201,7 +202,7 @@ class Executor:
         if payload is None:
             payload = await self._payload_again_or_none(run, effect)
         draft = self._parts.secretary.assignment(run.started, effect, payload) if payload is not None else None
-        if draft is None or not _is_about(draft, attempt):
+        if draft is None or not _holds_what_was_assigned(draft):
             logger.error("the assignment of %s/%s cannot be made again: its lease has to run out", run.id, effect.task)
             return []
         return [draft]
@@ -321,6 +322,5 @@ class Executor:
             logger.warning("not sent, the lease has to run out: %s", error)
 
 
-def _is_about(envelope: Envelope, attempt: Attempt) -> bool:
-    payload = envelope.claims.payload
-    return payload is not None and payload.sha256 == attempt.payload
+def _holds_what_was_assigned(envelope: Envelope) -> bool:
+    return envelope.claims.payload == payload_ref(envelope.payload)

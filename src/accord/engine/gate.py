@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 
 from accord.domain import command as c
+from accord.domain.agent import organisation_of, registry_id
+from accord.domain.assignment import assignment_digest
 from accord.domain.delegation import problem_of
 from accord.domain.delegation import refusal as refusal_of_delegate
 from accord.domain.ids import AgentId, KeyId, TaskId
@@ -79,13 +81,14 @@ class Gate:
         documents: Documents,
         keys: DataKeys,
         large: Large,
-        audiences: frozenset[AgentId],
+        orchestrator: AgentId,
         authority: Authority,
     ) -> None:
         self._registry = registry
         self._documents = documents
         self._keys = keys
-        self._audiences = audiences
+        self._orchestrator = orchestrator
+        self._audiences = frozenset((orchestrator, registry_id(organisation_of(orchestrator))))
         self._authority = authority
         self._judge = Judge(registry, documents, large, authority)
         self._verifier = Verifier()
@@ -201,6 +204,8 @@ class Gate:
             raise refused("ACC349", "/lea", str(claims.lease))
         if claims.capability != attempt.capability or claims.contract != attempt.contract:
             raise refused("ACC350", "/cap", str(claims.capability))
+        if run is not None and claims.kind in _ABOUT_ATTEMPTS and not self._is_named(run, attempt, claims):
+            raise refused("ACC881", "/ins", str(list(claims.inputs)))
         if attempt.live:
             return attempt
         answered = attempt.output.sha256 if attempt.output is not None else None
@@ -208,6 +213,11 @@ class Gate:
         if claims.kind == "result" and answered is not None and answered != given:
             raise refused("ACC351", "/pld", str(given))
         return None
+
+    def _is_named(self, run: Run, attempt: Attempt, claims: Claims) -> bool:
+        """Whether the answer names the assignment that it is about."""
+        task = claims.task or TaskId("")
+        return assignment_digest(self._orchestrator, run.started, task, attempt) in claims.inputs
 
     def denial(self, run: Run, task: TaskId, attempt: Attempt) -> Problem | None:
         """Why the agent may not do this: the policy does not permit it. None where it does.

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from accord.domain.agent import decode_card, registry_id
+from accord.domain.agent import decode_card
 from accord.domain.delegation import LIFETIME
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import AgentId, RunId, TaskId
@@ -188,9 +188,8 @@ class Parts:
         self.delegates = Delegates(identity.id, signer, ports.clock, self.registry)
         self.secretary = Secretary(identity.id, signer, self.registry.verifies_batches, self.delegates.stands_in)
         self.checkpoints = Checkpoints(journal, self.ledger, self.secretary, clock, every=tuning.checkpoint_every)
-        audiences = frozenset((identity.id, registry_id(identity.organisation)))
         self.large = Large(ports.blobs)
-        self.gate = Gate(self.registry, self.documents, self.data_keys, self.large, audiences, self.authority)
+        self.gate = Gate(self.registry, self.documents, self.data_keys, self.large, identity.id, self.authority)
         self.gate.follow = self.refresh_registry
         self.permission = Permission(self.authority, self.ledger, journal)
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large, self.data_keys)

@@ -26,6 +26,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "ACC348": "the attempt was assigned to another agent",
     "ACC349": "the lease is another one",
     "ACC350": "capability or contract are not those of the attempt",
+    "ACC881": "the answer does not name its assignment",
     "ACC351": "another answer to this attempt was accepted already",
     "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",

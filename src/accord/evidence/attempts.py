@@ -27,6 +27,7 @@ class Attempts:
         self._documents = documents
         self._run = run
         self._assigned: dict[tuple[TaskId, int], e.AttemptAssigned] = {}
+        self._answers: dict[tuple[TaskId, int], Claims] = {}
         self.statements = 0
         self.payloads = 0
         self.signers: set[AgentId] = set()
@@ -54,11 +55,19 @@ class Attempts:
             return
         self.statements += 1
         self.signers.add(claims.issuer)
+        self._answers[event.task, event.attempt] = claims
         assigned = self._assigned.get((event.task, event.attempt))
         for text in self._mismatches(claims, event, assigned):
             self._bundle.wrong("ACC541", text, name, "/statement")
         if not isinstance(event, e.AttemptFailed):
             self._take_output(claims, event, assigned, name)
+
+    def check_named(self, event: Answered, assignment: Digest, name: str) -> None:
+        """Check that the answer names the assignment, as the journal tells of it."""
+        claims = self._answers.get((event.task, event.attempt))
+        if claims is not None and assignment not in claims.inputs:
+            text = f"attempt {event.attempt} of task {event.task}: the answer is to another assignment"
+            self._bundle.wrong("ACC881", text, name, "/statement")
 
     def _mismatches(self, claims: Claims, event: Answered, assigned: e.AttemptAssigned | None) -> Iterator[str]:
         wanted: dict[str, tuple[object, object]] = {

@@ -12,7 +12,7 @@ import orjson
 
 from accord.codec import decode_event
 from accord.domain import event as e
-from accord.domain.assignment import Draftsman
+from accord.domain.assignment import Draftsman, assignment_digest
 from accord.domain.compile import compile_graph
 from accord.domain.diagnosis import Diagnosis
 from accord.domain.document import Document
@@ -22,7 +22,7 @@ from accord.domain.run import Run, begin, evolve
 from accord.domain.scope import DocumentMissing, evaluated, output_of, run_scope
 from accord.domain.template import template_from_json
 from accord.errors import AccordError, StoreCorrupt
-from accord.evidence.attempts import Attempts
+from accord.evidence.attempts import Answered, Attempts
 from accord.evidence.documents import Documents, DocumentValues, documents_in
 from accord.evidence.keyring import Keyring
 from accord.evidence.manifest import document_name, event_name
@@ -126,7 +126,9 @@ class Replayed:
     def _check_outcome(self, run: Run, event: e.Event, name: str) -> None:
         if isinstance(event, e.AttemptAssigned | e.TaskDeclassified):
             self._policies.take(run, event, name)
-        if isinstance(event, e.AttemptAssigned):
+        if isinstance(event, Answered):
+            self._check_answer(run, event, name)
+        elif isinstance(event, e.AttemptAssigned):
             self._check_payload(run, event, name)
         elif isinstance(event, e.RunCompleted):
             self._check_output(run, event, name)
@@ -137,6 +139,12 @@ class Replayed:
                 self._bundle.wrong("ACC845", text, name, "/output")
         elif isinstance(event, e.TaskCompleted) and not _needs_no_attempt(run.graph.task(event.task), event):
             self._bundle.wrong("ACC845", f"no attempt has made the output of task {event.task}", name, "/output")
+
+    def _check_answer(self, run: Run, event: Answered, name: str) -> None:
+        attempt = run.attempt(event.task, event.attempt)
+        if attempt is not None:
+            orchestrator = self._bundle.manifest.signed_by
+            self.attempts.check_named(event, assignment_digest(orchestrator, run.started, event.task, attempt), name)
 
     def _check_payload(self, run: Run, event: e.AttemptAssigned, name: str) -> None:
         """Whether the agent was sent what follows from the events before: the wanted input, and its context."""

@@ -22,7 +22,7 @@ from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, pa
 from accord.domain.message import Claims, Kind, Message, decode_claims, encode_claims, payload_ref, statement_id
 from accord.domain.payloads import HeartbeatPayload, encode_payload
 from accord.domain.run import Run
-from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
+from accord.domain.signature import PublicKey, attach, parse_statement, signing_input, statement_digest
 from accord.domain.system import IncidentRecorded
 from accord.domain.template import Template
 from accord.engine.node import Node
@@ -141,6 +141,11 @@ class Assignment(msgspec.Struct, frozen=True):
     message: Message
 
     @property
+    def digest(self) -> Digest:
+        """What answers name it by."""
+        return statement_digest(parse_statement(self.message.statement).claims)
+
+    @property
     def input(self) -> Any:
         """The task's input."""
         return orjson.loads(self.message.payload)["input"]
@@ -205,6 +210,7 @@ class ScriptedAgent:
             "capability": given.capability,
             "contract": given.contract,
             "payload": None if data is None else payload_ref(data),
+            "inputs": (assignment.digest,),
         }
         return Claims(**(honest | changed))
 
