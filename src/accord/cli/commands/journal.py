@@ -111,9 +111,7 @@ def verify(
 @shares("home")
 def import_(
     shared: Shared,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A file that `export` has written.", show_default=False, exists=True)
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `export` has written.", show_default=False)],
     trust: Trust = None,
 ) -> None:
     """Load the runs of a bundle into an empty home, to look at them with every command and in the console.

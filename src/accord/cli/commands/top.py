@@ -37,7 +37,7 @@ def top(
     **Examples**
 
     - `accord top`
-    - `accord --server https://accord.example.org top --by name`
+    - `accord top --by name`
     - `accord top --json`
     """
     action.top(shared, by=by.value, every_s=every, once=once)
