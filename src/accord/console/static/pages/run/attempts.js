@@ -2,7 +2,7 @@
 
 import { at, get } from "../../core/api.js";
 import { h } from "../../core/dom.js";
-import { agentName, bytes, duration, moment, number, words } from "../../core/format.js";
+import { agentName, duration, moment, number, words } from "../../core/format.js";
 import { facts, link, pill, problems } from "../../parts/basic.js";
 import { icon } from "../../parts/icon.js";
 import { badge } from "../../parts/state.js";

@@ -4,7 +4,7 @@ import { get } from "../../core/api.js";
 import { h } from "../../core/dom.js";
 import { agentName, count, duration, moment, number } from "../../core/format.js";
 import { setQuery } from "../../core/router.js";
-import { button, facts, failure, link, pill, problems } from "../../parts/basic.js";
+import { button, facts, failure, link, problems } from "../../parts/basic.js";
 import { icon } from "../../parts/icon.js";
 import { Events } from "./events.js";
 import { markdown } from "./markdown.js";
