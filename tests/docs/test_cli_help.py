@@ -33,7 +33,7 @@ EXAMPLES = [example for command in COMMANDS.values() for example in _EXAMPLE.fin
 
 def test_every_command_that_people_were_promised_is_there() -> None:
     promised = {
-        "run", "plan", "verify", "doctor", "version",
+        "run", "plan", "verify", "top", "console", "doctor", "version",
         "runs list", "runs show", "runs watch", "runs pause", "runs resume", "runs cancel", "runs rollback",
         "runs erase", "runs fork", "runs retry", "runs signal", "runs budget",
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
@@ -63,7 +63,7 @@ def test_every_command_has_help_with_an_example_of_itself(path: tuple[str, ...])
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_example_is_a_command_line_that_exists(example: str) -> None:
     arguments = shlex.split(example.partition(" > ")[0])[1:]
-    command, depth = ROOT, 0
+    command, depth = ROOT, 2 * (arguments[0] == "--server")
     while hasattr(command, "commands"):
         command, depth = command.commands[arguments[depth]], depth + 1
     context = command.make_context("accord", arguments[depth:])

@@ -93,7 +93,7 @@ def verify(shared: Shared, what: str, trust: Sequence[str]) -> None:
 
     bundle = Path(what) if Path(what).is_file() else None
     if bundle is None and (Path(what).suffix or os.sep in what):
-        raise usage("ACC856", f"there is no file {what}", "accord journal export RUN writes one")
+        raise _no_file(what)
 
     async def work(screen: Screen) -> int:
         trusted = trusted_keys(trust)
@@ -116,8 +116,14 @@ def examined_file(file: Path, trusted: Collection[KeyId]) -> Report:
     if not trusted:
         hint = "name the orchestrator's key with --trust: `accord keys list` at its home tells it"
         raise BadInput.of("ACC855", "a file proves nothing to whoever trusts no key", hint=hint)
+    if not file.is_file():
+        raise _no_file(str(file))
     with file.open("rb") as bundle:
         return examine(bundle, trusted, decide_by)
+
+
+def _no_file(name: str) -> BadInput:
+    return usage("ACC856", f"there is no file {name}", "accord journal export RUN writes one")
 
 
 def trusted_keys(named: Sequence[str]) -> frozenset[KeyId]:
