@@ -1,5 +1,5 @@
-"""How many instructions a hand-off takes, by valgrind: the same whatever else the machine does, so that two versions can
-be compared on a busy one. Slow: some minutes for each checkout.
+"""How many instructions a hand-off takes, by valgrind: nearly the same whatever else the machine does, so that two
+versions can be compared on a busy one. Slow: some minutes for each checkout.
 
     python -m bench.instructions              this checkout
     python -m bench.instructions FOLDER...    these, each with `src` and `bench` of its own
@@ -36,7 +36,7 @@ async def _chains(count: int) -> None:
 
 
 def counted(checkout: Path, runs: int) -> int:
-    """The instructions of so many runs, with the start of the process. Raises SystemExit where they were not counted."""
+    """The instructions of so many runs, with the start of the process. SystemExit where they were not counted."""
     environment = {**os.environ, "PYTHONPATH": f"{checkout / 'src'}:{checkout}", "PYTHONHASHSEED": "0"}
     command = [*COUNTER, sys.executable, str(Path(__file__).resolve()), "--runs", str(runs)]
     try:
@@ -64,9 +64,8 @@ def main() -> None:
         few, many = (counted(checkout.resolve(), runs) for runs in RUNS)
         each = (many - few) / (RUNS[1] - RUNS[0]) / STEPS
         start = few - each * RUNS[0] * STEPS
-        sys.stdout.write(
-            f"{checkout}: {each / 1e6:.3f} million instructions a hand-off, {start / 1e9:.2f} billion to start\n"
-        )
+        told = f"{each / 1e6:.2f} million instructions a hand-off, {start / 1e9:.2f} billion to start"
+        sys.stdout.write(f"{checkout}: {told}\n")
         sys.stdout.flush()
 
 
