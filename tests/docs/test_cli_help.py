@@ -33,7 +33,7 @@ EXAMPLES = [example for command in COMMANDS.values() for example in _EXAMPLE.fin
 
 def test_every_command_that_people_were_promised_is_there() -> None:
     promised = {
-        "run", "plan", "verify", "top", "console", "doctor", "version",
+        "run", "plan", "verify", "doctor", "version",
         "runs list", "runs show", "runs watch", "runs pause", "runs resume", "runs cancel", "runs rollback",
         "runs erase", "runs fork", "runs retry", "runs signal", "runs budget",
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
