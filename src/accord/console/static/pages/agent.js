@@ -29,7 +29,7 @@ export default function Agent({ params }, self) {
   const done = (text) => (answer) => { toast(text); agent.look(); incidents.look(); return answer; };
   const acts = {
     hold: { title: "Drain", icon: "pause", keys: "d", fits: () => !held(), run: () => withReason({ title: `Drain ${name()}?`, text: "It gets no new task until its hold is lifted. What it has under way goes on, and then it is idle.", yes: "Drain it", act: (reason) => hold(agent.value.agent, reason).then(done(`${name()} is held`)) }) },
-    quarantine: { title: "Quarantine", icon: "shield", kind: "danger", keys: "q", fits: () => !held(), run: () => withReason({ title: `Put ${name()} into quarantine?`, text: "It is suspected: it gets nothing more, an incident is filed, and runs that it has work in go to others.", yes: "Quarantine it", kind: "danger", needed: true, act: (reason) => quarantine(agent.value.agent, reason).then(done(`${name()} is in quarantine`)) }) },
+    quarantine: { title: "Quarantine", icon: "shield", kind: "danger", keys: "q", fits: () => !held(), run: () => withReason({ title: `Put ${name()} into quarantine?`, text: "It is suspected: it gets nothing more until its hold is lifted, and an incident is filed.", yes: "Quarantine it", kind: "danger", needed: true, act: (reason) => quarantine(agent.value.agent, reason).then(done(`${name()} is in quarantine`)) }) },
     lift: { title: "Lift the hold", icon: "play", kind: "primary", keys: "l", fits: held, run: () => lift(agent.value.agent).then(done(`${name()} gets tasks again`), toastFailure) },
   };
   const can = (one) => may("control") && agent.value && one.fits();

@@ -92,12 +92,20 @@ function keyEnd(key) {
 
 // -- the picture -------------------------------------------------------------------------------------------------
 
-const ROW = 34, TOP = 30, LEFT = 20, RIGHT = 560, WIDE = 860;
+const ROW = 34, TOP = 30;
+const ROOMY = { left: 20, process: 210, right: 560, agent: 280, wide: 860, most: 22 };
+const NARROW = { left: 0, process: 118, right: 178, agent: 172, wide: 352, most: 12 };
 
 // Processes on the left, agents on the right, a line for each instance: as thick as its room, as dark as its load.
 function Topology(props, self) {
   const cluster = asked(self, () => get("/v1/cluster"), { every: 5000 });
+  const narrow = matchMedia("(max-width: 700px)");
+  self.onmount(() => {
+    narrow.addEventListener("change", self.update);
+    return () => narrow.removeEventListener("change", self.update);
+  });
   return ({ agents }) => {
+    const { left, process: processWide, right, agent: agentWide, wide, most } = narrow.matches ? NARROW : ROOMY;
     const here = agents.filter((one) => one.instances?.length);
     const shown = [...here].sort((one, other) => loadOf(other) - loadOf(one)).slice(0, MOST_LINES);
     if (!shown.length) return empty("Nobody is there", { text: "Agents that are present are drawn here, with the processes that they are connected to.", icon: "agents" });
@@ -107,19 +115,19 @@ function Topology(props, self) {
     const counts = new Map(processes.map((name) => [name, shown.filter((one) => one.instances.some((each) => each.process === name)).length]));
     return h("figure.card.topology",
       h("div.plan-scroll", { tabindex: "0", role: "group", "aria-label": "Processes and agents" },
-        h("svg", { viewBox: `0 0 ${WIDE} ${high}`, style: { "min-width": "680px" }, role: "presentation" },
-          h("text.head", { x: LEFT, y: 18 }, "Processes"), h("text.head", { x: RIGHT, y: 18 }, "Agents"),
+        h("svg", { viewBox: `0 0 ${wide} ${high}`, role: "presentation" },
+          h("text.head", { x: left, y: 18 }, "Processes"), h("text.head", { x: right, y: 18 }, "Agents"),
           shown.flatMap((agent, n) => agent.instances.map((one) => h("path.wire", {
-            key: one.instance, d: wire(LEFT + 210, yOf.get(one.process), RIGHT - 8, TOP + (n + 0.5) * ROW), class: one.load > 0 && "busy",
+            key: one.instance, d: wire(left + processWide, yOf.get(one.process), right - 4, TOP + (n + 0.5) * ROW), class: one.load > 0 && "busy",
             style: { "stroke-width": `${Math.min(5, 0.6 + 0.5 * Math.log2(1 + one.concurrency))}px`, opacity: String(0.35 + 0.65 * Math.min(1, one.load)) },
           }, h("title", `${agentName(agent.agent)}: room for ${one.concurrency}, load ${Math.round(one.load * 100)} %, ${one.queued} queued`)))),
-          processes.map((name) => h("g.process", { key: name, transform: `translate(${LEFT} ${yOf.get(name) - 24})` }, h("rect", { width: 210, height: 48, rx: 9 }), h("text.name", { x: 14, y: 21 }, cutName(name)), h("text.what", { x: 14, y: 37 }, `${count(counts.get(name), "agent")}${cluster.value?.members.some((one) => one.here && one.name === name) ? ", was asked" : ""}`), h("title", name))),
-          shown.map((agent, n) => h("g.agent", { key: agent.agent, role: "link", tabindex: "0", "aria-label": `${agentName(agent.agent)}, ${stateOf(agent)}`, onclick: () => go(hrefOf(agent)), onkeydown: (event) => event.key === "Enter" && go(hrefOf(agent)), transform: `translate(${RIGHT} ${TOP + n * ROW})` },
-            h("rect", { width: 280, height: ROW - 6, y: 3, rx: 7 }), h("g", { transform: "translate(9 9)" }, mark(stateOf(agent))),
-            h("text.name", { x: 33, y: 22 }, cutName(agentName(agent.agent))), h("text.what", { x: 268, y: 22, "text-anchor": "end" }, [agent.instances.length > 1 && `×${agent.instances.length}`, `${Math.round(loadOf(agent) * 100)} %`].filter(Boolean).join("  ")), h("title", agent.agent))))),
+          processes.map((name) => h("g.process", { key: name, transform: `translate(${left} ${yOf.get(name) - 24})` }, h("rect", { width: processWide, height: 48, rx: 9 }), h("text.name", { x: 14, y: 21 }, cutName(name, most)), h("text.what", { x: 14, y: 37 }, count(counts.get(name), "agent")), h("title", name))),
+          shown.map((agent, n) => h("g.agent", { key: agent.agent, role: "link", tabindex: "0", "aria-label": `${agentName(agent.agent)}, ${stateOf(agent)}`, onclick: () => go(hrefOf(agent)), onkeydown: (event) => event.key === "Enter" && go(hrefOf(agent)), transform: `translate(${right} ${TOP + n * ROW})` },
+            h("rect", { width: agentWide, height: ROW - 6, y: 3, rx: 7 }), h("g", { transform: "translate(9 9)" }, mark(stateOf(agent))),
+            h("text.name", { x: 33, y: 22 }, cutName(agentName(agent.agent), most)), h("text.what", { x: agentWide - 12, y: 22, "text-anchor": "end" }, [agent.instances.length > 1 && `×${agent.instances.length}`, `${Math.round(loadOf(agent) * 100)} %`].filter(Boolean).join("  ")), h("title", agent.agent))))),
       h("figcaption.hint", `A line is an instance: as thick as its room, as dark as its load.${here.length > shown.length ? ` The ${MOST_LINES} with the most load, of ${here.length}.` : ""}`));
   };
 }
 
 const wire = (a, b, c, d) => `M${a} ${b}C${(a + c) / 2} ${b} ${(a + c) / 2} ${d} ${c} ${d}`;
-const cutName = (name) => (name.length > 22 ? `${name.slice(0, 9)}…${name.slice(-9)}` : name);
+const cutName = (name, most) => (name.length > most ? `${name.slice(0, most / 2 - 2)}…${name.slice(2 - most / 2)}` : name);
