@@ -496,6 +496,7 @@ def test_what_does_not_hold_is_not_imported(call: Call, here: Path) -> None:
     stranger = call("journal", "import", "run.tar", "--trust", key[:-1] + ("A" if key[-1] != "A" else "B"), *there)
     assert (stranger.code, "ACC843" in stranger.out) == (1, True)
     assert "ACC855" in call("journal", "import", "run.tar", *there).err
+    assert "ACC856" in call("journal", "import", "missing.tar", "--trust", key, *there).err
     assert not (here / "there").exists()
 
 

@@ -30,6 +30,7 @@ def import_bundle(shared: Shared, file: Path, trust: Sequence[str]) -> None:
         shared.here("journal import")
         settings = shared.settings()
         _refuse_full(settings)
+        _refuse_missing(file)
         trusted = trusted_keys(trust)
         report = examined_file(file, trusted)
         if not report.ok or report.key is None:
@@ -48,6 +49,12 @@ def import_bundle(shared: Shared, file: Path, trust: Sequence[str]) -> None:
         return DONE
 
     carry_out(shared, work)
+
+
+def _refuse_missing(file: Path) -> None:
+    """Raise BadInput ACC856 where there is no such file."""
+    if not file.is_file():
+        raise usage("ACC856", f"there is no file {file}", "accord journal export RUN writes one")
 
 
 def _refuse_full(settings: Settings) -> None:
