@@ -42,7 +42,7 @@ def test_every_command_that_people_were_promised_is_there() -> None:
         "runs explain", "runs diff", "runs capture",
         "approvals list", "incidents list", "incidents show", "incidents acknowledge", "incidents resolve",
         "keys new", "keys list", "keys rotate", "keys revoke", "keys impact", "new template", "new agent",
-        "serve", "console", "top", "store migrate", "store grant", "bus users", "bus dead",
+        "serve", "console", "top", "test", "store migrate", "store grant", "bus users", "bus dead",
         "access keys new", "access keys list", "access keys revoke",
         "agent", "signer", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
         "policy check", "policy prove", "policy test", "policy explain", "policy show",

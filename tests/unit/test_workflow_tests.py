@@ -74,7 +74,7 @@ def test_yaml_gives_back_every_text_as_it_was() -> None:
         (("silent: true", "silent: true, output: 1"), "/agents/tiny.double/2"),
         (("signal: go", "signal: go, task: ask"), "/said/1"),
         (("doubled: 2", "doubled: two"), "/expect/attempts/doubled"),
-        (("what: lost", "what: gone"), "/faults/0/what"),
+        (("what: lost", "what: eaten"), "/faults/0/what"),
         (('cost: "0.25", agent', "cost: 0.25, agent"), "/agents/doubled[0]/0/cost"),
         (("accord: test/1", "accord: template/1"), "/accord"),
     ],
@@ -88,7 +88,7 @@ def test_what_is_wrong_is_told_with_its_place(change: tuple[str, str], pointer: 
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    wrong: Any = TEXT.replace("what: lost", "what: gone").replace("doubled: 2", "doubled: two")
+    wrong: Any = TEXT.replace("what: lost", "what: eaten").replace("doubled: 2", "doubled: two")
     with pytest.raises(TemplateInvalid) as refused:
         read_workflow_test(wrong)
     assert len(refused.value.problems) == 2

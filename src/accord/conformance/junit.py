@@ -1,26 +1,60 @@
-"""Outcomes as JUnit XML, which CI systems show: a rule is a test."""
+"""Outcomes as JUnit XML, which CI systems show: of conformance, where a rule is a test, and of workflow tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 from xml.etree import ElementTree as Xml
+
+import msgspec
 
 from accord.conformance.rules import Outcome
 
 
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One test, as JUnit has it."""
+
+    group: str
+    name: str
+    ended: Literal["passed", "failure", "error", "skipped"] = "passed"
+    message: str = ""
+    """Why it did not pass."""
+    kind: str = ""
+    """Of a failure or an error."""
+    text: str = ""
+    """More of that."""
+    took_s: float | None = None
+
+
 def junit(outcomes: Sequence[Outcome]) -> str:
-    """The document, as text."""
-    broken = sum(one.verdict == "broken" for one in outcomes)
-    skipped = sum(one.verdict == "not tested" for one in outcomes)
-    counts = {"tests": str(len(outcomes)), "failures": str(broken), "errors": "0", "skipped": str(skipped)}
-    suite = Xml.Element("testsuite", {"name": "accord conformance", **counts})
-    for one in outcomes:
-        case = Xml.SubElement(suite, "testcase", {"classname": one.rule, "name": one.name})
-        if one.verdict == "broken":
-            told = {"message": _printable(one.seen), "type": one.rule}
-            Xml.SubElement(case, "failure", told).text = f"{one.says}\n{one.read}"
-        elif one.verdict == "not tested":
-            Xml.SubElement(case, "skipped", {"message": _printable(one.seen)})
+    """The document of an examination, as text."""
+    return document("accord conformance", [_case(one) for one in outcomes])
+
+
+def _case(one: Outcome) -> Case:
+    if one.verdict == "broken":
+        text = f"{one.says}\n{one.read}"
+        return Case(group=one.rule, name=one.name, ended="failure", message=one.seen, kind=one.rule, text=text)
+    if one.verdict == "not tested":
+        return Case(group=one.rule, name=one.name, ended="skipped", message=one.seen)
+    return Case(group=one.rule, name=one.name)
+
+
+def document(name: str, cases: Sequence[Case]) -> str:
+    """A suite of this name with these tests, as text."""
+    ends = [one.ended for one in cases]
+    counts = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    told = {"tests": str(len(cases)), **{word: str(ends.count(end)) for word, end in counts.items()}}  # type: ignore[arg-type]  # the words of `ended`
+    suite = Xml.Element("testsuite", {"name": name, **told})
+    for one in cases:
+        time = {} if one.took_s is None else {"time": f"{one.took_s:.3f}"}
+        case = Xml.SubElement(
+            suite, "testcase", {"classname": _printable(one.group), "name": _printable(one.name), **time}
+        )
+        if one.ended != "passed":
+            kind = {"type": one.kind} if one.kind else {}
+            why = Xml.SubElement(case, one.ended, {"message": _printable(one.message), **kind})
+            why.text = "\n".join(map(_printable, one.text.splitlines())) or None
     Xml.indent(suite)
     return Xml.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 

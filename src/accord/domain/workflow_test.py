@@ -13,9 +13,10 @@ from accord.domain.machine import TaskPhase
 
 LANGUAGE = "test/1"
 
-Happening = Literal["lost", "twice", "late", "crash"]
-"""What goes wrong with an answer: it is lost on its way once; it comes twice; it comes after its lease has ended; the
-orchestrator dies when it comes, and starts again.
+Happening = Literal["lost", "twice", "late", "gone", "crash"]
+"""What goes wrong with an answer: it is lost on its way once; it comes twice; it comes after its lease has ended; it
+never comes, as the agent is gone in the middle of the work; the orchestrator dies when it comes, and another one takes
+over.
 """
 
 
@@ -74,6 +75,9 @@ class Said(_Part, frozen=True, kw_only=True):
     task: str | UnsetType = UNSET
     """That waits for an approval, for a review, or for a signal."""
     signal: str | UnsetType = UNSET
+    """Its name. It is sent when all before it has been said."""
+    after: str | UnsetType = UNSET
+    """How long they take to say it, like `2d`; on the test's own clock."""
     value: Any = None
 
 
@@ -85,11 +89,24 @@ class Fault(_Part, frozen=True, kw_only=True):
     what: Happening
 
 
+class Lasting(_Part, frozen=True, kw_only=True):
+    """Bounds of a duration, like `3d`; on the test's own clock."""
+
+    at_least: str | UnsetType = UNSET
+    at_most: str | UnsetType = UNSET
+
+
 class Expected(_Part, frozen=True, kw_only=True):
     """What has to come of the run; what is left out may be anything."""
 
     state: Literal["completed", "failed", "cancelled"] | UnsetType = UNSET
     output: Any = UNSET
+    output_schema: Any = UNSET
+    """A JSON Schema that the output keeps."""
+    holds: tuple[str, ...] = ()
+    """Expressions (CEL) over `output`, `input`, `tasks` and `run` that are true."""
+    labels: tuple[str, ...] | UnsetType = UNSET
+    """Of the output, no more and no less."""
     problem: str | UnsetType = UNSET
     """The code of the problem with which it fails."""
     tasks: dict[str, TaskPhase] = {}
@@ -100,6 +117,8 @@ class Expected(_Part, frozen=True, kw_only=True):
     """How many attempts tasks have, diagnoses not counted."""
     cost: str | UnsetType = UNSET
     """What all attempts have cost together, a decimal."""
+    duration: Lasting | UnsetType = UNSET
+    """How long it takes from its start to its end."""
 
 
 class WorkflowTest(_Part, frozen=True, kw_only=True):

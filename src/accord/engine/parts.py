@@ -45,7 +45,7 @@ from accord.engine.router import Router
 from accord.engine.sessions import Sessions
 from accord.engine.streams import SystemStream
 from accord.engine.successions import Successions
-from accord.engine.timers import Timers
+from accord.engine.timers import FAR, Timers
 from accord.engine.tracer import Tracer
 from accord.engine.verdicts import Suspect
 from accord.engine.verification import Verification
@@ -122,6 +122,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all replicas hear the same agents. Only then does one give up partitions with open runs to others that
     have less, as answers find the new owner, and tells the others who is gone.
     """
+    alone: bool = False
+    """Whether clock, store, bus and agents are this process's own, as in a test of a workflow: nobody else is looked
+    after.
+    """
     encrypt_payloads: bool = False
     """Whether the documents of runs that begin are encrypted, each run's under a data key of its own."""
     share_every: timedelta = timedelta(seconds=1)
@@ -176,7 +180,7 @@ class Parts:
         self.library = Library(ports.blobs)
         bars = self.authority.bars
         self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, bars)
-        self.timers = Timers(clock, self.dispatcher.next_due)
+        self.timers = Timers(clock, self.dispatcher.next_due, timedelta(days=1) if tuning.alone else FAR)
         self.ledger = Ledger(journal, self.documents, self.data_keys, self.library, self.registry, clock)
         bounds = Bounds(tuning.max_runs, tuning.max_waiting)
         self.admission = Admission(bounds, tuning.weight, self.ledger, self.dispatcher, self.figures, clock)

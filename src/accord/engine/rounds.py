@@ -190,14 +190,9 @@ class Rounds:
     def start(self) -> None:
         """Begin all rounds."""
         parts = self._orchestrator.parts
-        retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
-        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Returns, Ownership)]
-        anchoring = CheckpointRound(parts.checkpoints, parts.ports.clock, parts.tuning.checkpoint_within)
-        rounds += [self._departed, self.letters, self._sighted, retention, parts.policies, anchoring]
-        if self._sharing is not None:
-            rounds.append(self._sharing)
-        if parts.delegates.how is not None:
-            rounds.append(Delegation(self._orchestrator))
+        alone = parts.tuning.alone
+        rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Ownership)]
+        rounds += [] if alone else self._about_others()
         self._tasks = [
             asyncio.create_task(repeat(one, parts.figures.failed), name=f"accord-{type(one).__name__}")
             for one in rounds
@@ -205,8 +200,22 @@ class Rounds:
         timers = self._orchestrator.parts.timers.run(self._wake, self._orchestrator.kick)
         self._tasks.append(asyncio.create_task(timers, name="accord-Timers"))
         self._tasks += [asyncio.create_task(more(), name=more.__qualname__) for more in self.also]
-        self._tasks.append(asyncio.create_task(self.neighbourhood.hear(), name="accord-Neighbours"))
-        self._tasks.append(asyncio.create_task(self.neighbourhood.tell(), name="accord-Holdings"))
+        if not alone:
+            self._tasks.append(asyncio.create_task(self.neighbourhood.hear(), name="accord-Neighbours"))
+            self._tasks.append(asyncio.create_task(self.neighbourhood.tell(), name="accord-Holdings"))
+
+    def _about_others(self) -> list[Round]:
+        """What is looked after because other processes, agents elsewhere and operators change something as well."""
+        parts = self._orchestrator.parts
+        retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
+        anchoring = CheckpointRound(parts.checkpoints, parts.ports.clock, parts.tuning.checkpoint_within)
+        rounds: list[Round] = [Returns(self._orchestrator), self._departed, self.letters, self._sighted]
+        rounds += [retention, parts.policies, anchoring]
+        if self._sharing is not None:
+            rounds.append(self._sharing)
+        if parts.delegates.how is not None:
+            rounds.append(Delegation(self._orchestrator))
+        return rounds
 
     async def stop(self) -> None:
         """End all rounds."""

@@ -21,8 +21,9 @@ SLACK = 1000
 class Timers:
     """One alarm per run, and one for the dispatcher. They are hints: the sweeper finds what they miss."""
 
-    def __init__(self, clock: Clock, next_due: Callable[[], datetime | None]) -> None:
+    def __init__(self, clock: Clock, next_due: Callable[[], datetime | None], longest: timedelta = FAR) -> None:
         self._clock = clock
+        self._longest = longest
         self._next_due = next_due
         self._at: dict[RunId, datetime] = {}
         self._heap: list[tuple[datetime, RunId]] = []
@@ -71,7 +72,7 @@ class Timers:
         return due
 
     async def _wait(self, now: datetime, dispatch_at: datetime | None) -> None:
-        times = [now + FAR]
+        times = [now + self._longest]
         if self._heap:
             times.append(self._heap[0][0])
         if dispatch_at is not None:

@@ -22,12 +22,12 @@ from accord.domain.capability import CapabilityRef
 from accord.domain.contract import NO_LIMITS, Contract, Limits, compile_contract
 from accord.domain.ids import InstanceId
 from accord.domain.labels import told
+from accord.domain.schema import JsonSchema
 from accord.domain.signature import PublicKey
 from accord.errors import BadInput, Place, Problem
 from accord.sdk.function import Body, FunctionBody
 from accord.sdk.outcome import read_cost
 from accord.sdk.parameters import Declared, signature_of
-from accord.sdk.schema import JsonSchema
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")

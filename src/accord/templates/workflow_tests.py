@@ -90,6 +90,9 @@ _CONTRACT: Final = _closed(
 _EXPECTED: Final = _closed(
     state={"enum": ["completed", "failed", "cancelled"]},
     output=_ANY,
+    output_schema={"type": ["object", "boolean"]},
+    holds={"type": "array", "items": {"type": "string", "minLength": 1}},
+    labels=_LABELS,
     problem={"type": "string", "pattern": "^ACC[0-9]{3}$", "description": "the code of a problem, like `ACC420`"},
     tasks={
         "type": "object",
@@ -103,6 +106,7 @@ _EXPECTED: Final = _closed(
         "additionalProperties": {"type": "integer", "minimum": 0},
     },
     cost=_DECIMAL,
+    duration={**_closed(at_least=_DURATION, at_most=_DURATION), "minProperties": 1},
 )
 
 TEST_SCHEMA: Final[dict[str, object]] = {
@@ -134,7 +138,7 @@ TEST_SCHEMA: Final[dict[str, object]] = {
         said={
             "type": "array",
             "items": {
-                **_closed(task=_TASK, signal={"type": "string", "minLength": 1}, value=_ANY),
+                **_closed(task=_TASK, signal={"type": "string", "minLength": 1}, value=_ANY, after=_DURATION),
                 **_one_of("task", "signal"),
             },
         },

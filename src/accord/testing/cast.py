@@ -24,7 +24,7 @@ PAIR = {
     "additionalProperties": False,
 }
 MADE = {"type": "object", "properties": {"made": {}}, "required": ["made"], "additionalProperties": False}
-INTEGER = {"type": "integer"}
+INTEGER: dict[str, Any] = {"type": "integer"}
 
 LARGE = b'"%b"' % (b"x" * INLINE_BYTES)
 """A document that has to be in the blob store."""

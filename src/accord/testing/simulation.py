@@ -24,7 +24,7 @@ _NEVER_S = 30 * 86_400.0
 
 
 class Deadlock(AssertionError):
-    """Everybody waits, and nothing will ever happen; or nothing but waiting has happened for thirty simulated days."""
+    """Everybody waits, and nothing will ever happen; or the simulated time has run out, thirty days by default."""
 
 
 class LeftOver(AssertionError):
@@ -51,13 +51,13 @@ class _NoSelector:
 class SimulatedLoop(asyncio.BaseEventLoop):
     """An event loop whose time is simulated and whose ready callbacks run in an order that the seed decides."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, until_s: float = _NEVER_S) -> None:
         super().__init__()
         self._now_s = 0.0
         self._rng = rng
         self._selector = _NoSelector(self)
         self._clock_resolution = 1e-6  # finer steps than a double has would stand still
-        self._until_s = _NEVER_S
+        self._until_s = until_s
         self.set_exception_handler(self._note)
         self.unhandled: list[str] = []
         """Exceptions that nobody has taken notice of."""
@@ -71,7 +71,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now_s += seconds
         if self._now_s > self._until_s:
             self._until_s = float("inf")
-            raise Deadlock("thirty simulated days have passed; these wait:\n" + self.waiting())
+            raise Deadlock(f"{self._now_s / 86_400:.0f} simulated days have passed; these wait:\n" + self.waiting())
 
     def waiting(self) -> str:
         """All tasks, and where each of them waits."""
@@ -111,11 +111,13 @@ def _where(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()} at {place}"
 
 
-def run_simulated(rng: random.Random, program: Callable[[SimulatedLoop], Coroutine[Any, Any, T]]) -> T:
-    """What the program gives on simulated time. Raises Deadlock; LeftOver where tasks of it, or their exceptions, are
-    left.
+def run_simulated(
+    rng: random.Random, program: Callable[[SimulatedLoop], Coroutine[Any, Any, T]], until_s: float = _NEVER_S
+) -> T:
+    """What the program gives on simulated time. Raises Deadlock, also when so much time has passed; LeftOver where
+    tasks of it, or their exceptions, are left.
     """
-    loop = SimulatedLoop(rng)
+    loop = SimulatedLoop(rng, until_s)
     try:
         asyncio.set_event_loop(loop)
         result = loop.run_until_complete(program(loop))

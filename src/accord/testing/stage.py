@@ -315,19 +315,7 @@ class Stage:
         cls, tuning: Tuning = QUIET, *, faults: Faults | None = None, policy: Policy | None = None
     ) -> AsyncIterator[Stage]:
         """An empty stage."""
-        keys = MemoryKeyStore(NOON)
-        journal = MemoryJournal(faults)
-        ports = Ports(
-            journal,
-            MemoryBlobStore(),
-            SignallingBus(),
-            keys,
-            SetClock(),
-            CountedIds(),
-            policy or shipped(),
-            MemoryKeyWrapper(),
-        )
-        await keys.create("orchestrator")
+        ports = await ports_in_memory(SetClock(), faults=faults, policy=policy)
         async with AsyncExitStack() as stack:
             yield cls(await stack.enter_async_context(await node_on(ports, tuning)), ports, stack)
 
@@ -381,13 +369,31 @@ async def _taken(inbox: Inbox) -> Assignment:
     return Assignment(decode_claims(parse_statement(delivery.message.statement).claims), delivery.message)
 
 
-async def node_on(ports: Ports, tuning: Tuning = QUIET) -> Node:
-    """A node on these ports, not opened yet; several may share a journal."""
+async def ports_in_memory(clock: SetClock, *, faults: Faults | None = None, policy: Policy | None = None) -> Ports:
+    """All ports, empty but for the orchestrator's key."""
+    keys = MemoryKeyStore(NOON)
+    await keys.create("orchestrator")
+    return Ports(
+        MemoryJournal(faults),
+        MemoryBlobStore(),
+        SignallingBus(),
+        keys,
+        clock,
+        CountedIds(),
+        policy or shipped(),
+        MemoryKeyWrapper(),
+    )
+
+
+async def node_on(ports: Ports, tuning: Tuning = QUIET, owner: str | None = None) -> Node:
+    """A node on these ports, not opened yet; several may share a journal. One with the name of an `owner` that is gone
+    may have at once what that one had.
+    """
     identity = Identity(
         id=AgentId("spiffe://local/orchestrator/main"),
         organisation="local",
         key=await ports.keys.public("orchestrator"),
-        owner=ports.ids.token(),
+        owner=owner or ports.ids.token(),
     )
     return Node(Parts(ports, identity, compatible_version, tuning))
 

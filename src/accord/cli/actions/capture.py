@@ -33,7 +33,7 @@ def capture_run(shared: Shared, reference: str, output: Path | None, *, with_dat
             run = await find_run(service, reference)
             test = await capture(service, run, with_data=with_data)
         file = output or Path(f"{run}.test.yaml")
-        _write(file, test)
+        write_test(file, test)
         if screen.as_json:
             screen.document(Captured(run, str(file), test))
             return DONE
@@ -45,7 +45,7 @@ def capture_run(shared: Shared, reference: str, output: Path | None, *, with_dat
     carry_out(shared, work)
 
 
-def _write(file: Path, test: WorkflowTest) -> None:
+def write_test(file: Path, test: WorkflowTest) -> None:
     """Write the test; a file that is there already is left alone. Raises BadInput ACC914."""
     try:
         with file.open("x", encoding="utf-8") as made:

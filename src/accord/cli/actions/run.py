@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from accord.cli import staffing
+from accord.cli.actions.capture import write_test
 from accord.cli.choosing import Asked, choose, prepared
 from accord.cli.driving import carried_on
 from accord.cli.options import Shared
@@ -31,6 +32,7 @@ from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
 from accord.errors import BadInput, Problem, Problems
 from accord.service import Service
+from accord.views.capture import capture
 from accord.views.planning import known_of, made_ready
 from accord.views.result import Result, result_of
 
@@ -45,6 +47,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     output: Path | None = None
     reports: Path | None = None
     labels: tuple[str, ...] = ()
+    record: Path | None = None
+    """Where the run is written as a workflow test."""
 
     def flaws(self) -> Iterator[Problem]:
         """What is no label, and what cannot be written when the run will have ended: it is told before it begins."""
@@ -54,6 +58,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
             yield from error.problems
         if self.output is not None:
             yield from unwritable_file(self.output, "--output")
+        if self.record is not None and self.record.exists():
+            yield Problem("ACC912", f"--record: {self.record} is there already", hint="give another file")
+        elif self.record is not None:
+            yield from unwritable_file(self.record, "--record")
         if self.reports is not None:
             yield from unwritable_folder(self.reports, "--reports")
 
@@ -81,6 +89,7 @@ class _Running:
                 self._run = await self._start(service, screen)
                 state = await carried_on(service, self._run, screen, began=True)
                 result = await result_of(service, state)
+                recorded = await capture(service, state.id) if self._job.record is not None else None
         except asyncio.CancelledError:
             if self._run is not None:
                 tell_how_to_resume(self._run, self._shared, screen)
@@ -90,6 +99,8 @@ class _Running:
             else:
                 screen.note("Interrupted. Nothing was started.")
             raise
+        if recorded is not None and self._job.record is not None:
+            write_test(self._job.record, recorded)
         return finish(result, state, self._job, self._shared, screen)
 
     async def _start(self, service: Service, screen: Screen) -> RunId:

@@ -11,11 +11,13 @@ import msgspec
 from rich.text import Text
 
 from accord.builtin import agents as built_in
-from accord.cli.errors import BAD_INPUT, DONE, show_problem
+from accord.cli.errors import BAD_INPUT, DONE, show_problem, usage
 from accord.cli.examining import MISSED_AGENTS, MISSED_WORKFLOWS, WithDoubtful, verified
 from accord.cli.hosting import agent_of_document, agents_of, contracts_of, offers_of, twice
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
+from accord.cli.result import unwritable_file
+from accord.cli.sarif import Finding, sarif
 from accord.domain.contract import Contract
 from accord.engine.authority import Authority
 from accord.engine.verification import Cleared
@@ -27,6 +29,7 @@ from accord.sdk import Agent
 from accord.templates.documents import is_file, printable, scan_document
 from accord.templates.nodes import Document
 from accord.templates.reading import Examined, examined, source_of
+from accord.templates.workflow_tests import workflow_test_of
 from accord.verifier.flow import Clearance
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
@@ -41,7 +44,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     kind: str
-    """`template` or `agent`; empty for a file that is neither."""
+    """`template`, `agent` or `test`; empty for a file that is neither."""
     name: str = ""
     problems: tuple[Problem, ...] = ()
     """What keeps the file from being used."""
@@ -76,8 +79,10 @@ class Files:
         file = printable(str(path))
         try:
             document = document_of(path)
-            if document is None or _is_agent(document):
+            if document is None or _language(document) == "agent":
                 self._read_agents(file, document)
+            elif _language(document) == "test":
+                self.verdicts.append(Verdict(file=file, kind="test", name=workflow_test_of(document).name))
             else:
                 self.templates.append((file, examined(document)))
         except AccordError as error:
@@ -118,9 +123,10 @@ def document_of(path: Path) -> Document | None:
     return scan_document(path)
 
 
-def _is_agent(document: Document) -> bool:
+def _language(document: Document) -> str:
+    """What a document says that it is: `template`, `agent`, `test`, or nothing of these."""
     language = document.value.get("accord") if isinstance(document.value, dict) else None
-    return isinstance(language, str) and language.startswith("agent/")
+    return language.partition("/")[0] if isinstance(language, str) else ""
 
 
 class Ruled(msgspec.Struct, frozen=True):
@@ -130,9 +136,10 @@ class Ruled(msgspec.Struct, frozen=True):
     organisation: str
 
 
-def verify_paths(shared: Shared, paths: Sequence[Path], ruled: Ruled | None) -> int:
+def verify_paths(shared: Shared, paths: Sequence[Path], ruled: Ruled | None, sarif_at: Path | None) -> int:
     """Carry out `accord verify`; returns the exit code."""
     shared.here("verify")
+    BadInput.raise_if(unwritable_file(sarif_at, "--sarif") if sarif_at is not None else ())
     authority = _authority(ruled) if ruled is not None else None
     files = Files([found for path in paths for found in _expanded(path)], shared.agents)
     files.verdicts.extend(_empty(path) for path in paths if path.is_dir() and not any(_expanded(path)))
@@ -149,7 +156,22 @@ def verify_paths(shared: Shared, paths: Sequence[Path], ruled: Ruled | None) -> 
         _show_sum(verdicts, screen)
         if any(verdict.unsaid for verdict in verdicts):
             screen.note("What files offer that could not be read is not known: nothing is said of who needs it.")
+    if sarif_at is not None:
+        written_sarif(sarif_at, [one for verdict in verdicts for one in _findings(verdict)])
     return BAD_INPUT if any(verdict.problems for verdict in verdicts) else DONE
+
+
+def _findings(verdict: Verdict) -> Iterator[Finding]:
+    yield from (("error", problem) for problem in verdict.problems)
+    yield from (("warning", problem) for problem in verdict.warnings)
+
+
+def written_sarif(path: Path, findings: Sequence[Finding]) -> None:
+    """Write these findings. Raises BadInput ACC914."""
+    try:
+        path.write_bytes(sarif(findings))
+    except OSError as error:
+        raise usage("ACC914", f"--sarif: {path} cannot be written: {error.strerror}") from error
 
 
 def _expanded(path: Path) -> Iterator[Path]:

@@ -32,6 +32,7 @@ from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
 from accord.cli.commands.serve import serve
 from accord.cli.commands.signer import signer
+from accord.cli.commands.test import workflow_tests
 from accord.cli.commands.top import top
 from accord.cli.commands.verify import verify
 from accord.cli.errors import EXIT_CODES
@@ -52,6 +53,7 @@ WORK, LOOK, WRITE = "Work", "Look", "Set up"
 app.command(rich_help_panel=WORK)(run)
 app.command(rich_help_panel=WORK)(plan)
 app.command(rich_help_panel=WORK)(verify)
+app.command("test", rich_help_panel=WORK)(workflow_tests)
 app.add_typer(runs.app, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(serve)
 app.command(rich_help_panel=WORK)(agent)

@@ -57,6 +57,15 @@ def run(  # noqa: PLR0913 - one parameter per option
             show_default=False,
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record",
+            metavar="FILE",
+            help="Write the run as a workflow test too, with what agents and people have answered.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run an objective or a template: plan, verify, carry out, sign the result.
 
@@ -69,7 +78,9 @@ def run(  # noqa: PLR0913 - one parameter per option
     - `accord run competitive-analysis --set products=typer,rich --json`
     - `accord run source-audit@^1 --set directory=. --output audit.md`
     - `accord run my.yaml --input input.json --agents my_agents.py`
+    - `accord run my.yaml --agents my_agents.py --record tests/my.test.yaml`
     """
     asked = action.Asked(target, given, tuple(sets or ()))
     said = tuple(labels or ())
-    action.run(shared, action.Job(asked=asked, title=title, output=output, reports=reports, labels=said))
+    job = action.Job(asked=asked, title=title, output=output, reports=reports, labels=said, record=record)
+    action.run(shared, job)

@@ -22,7 +22,9 @@ def verify(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...", help="Templates, agent files, or directories of YAML and JSON.", show_default=False
+            metavar="PATH...",
+            help="Templates, agent files, workflow tests, or directories of YAML and JSON.",
+            show_default=False,
         ),
     ],
     policies: Annotated[
@@ -37,8 +39,12 @@ def verify(
     organisation: Annotated[
         str, typer.Option("--organisation", metavar="NAME", help="The orchestrator's, as --policies may name it.")
     ] = "local",
+    sarif: Annotated[
+        Path | None,
+        typer.Option("--sarif", metavar="FILE", help="Write the findings as SARIF 2.1.0 too.", show_default=False),
+    ] = None,
 ) -> None:
-    """Verify templates and agent files: every problem at once, each with its line. For editors and CI.
+    """Verify templates, agent files and workflow tests: every problem at once, each with its line. For editors and CI.
 
     It knows the built-in agents, those of --agents, and the files of this call; nothing else, so that it says the
     same on every machine. The exit code is 2 where there are errors. Leaks of labels are found with --policies, for
@@ -49,6 +55,7 @@ def verify(
     - `accord verify workflows/`
     - `accord verify my.yaml translator.yaml --agents my_agents.py --json`
     - `accord verify workflows/ --agents my_agents.py --policies policies/`
+    - `accord verify workflows/ --sarif findings.sarif`
     """
     ruled = action.Ruled(policies, organisation) if policies is not None else None
-    raise typer.Exit(action.verify_paths(shared, paths, ruled))
+    raise typer.Exit(action.verify_paths(shared, paths, ruled, sarif))
