@@ -269,6 +269,7 @@ ATTEMPTS: list[Forgery] = [
     ("another contract", "ACC350", _claimed(contract=Digest("0" * 64))),
     ("no contract", "ACC350", _claimed(contract=None)),
     ("to no assignment", "ACC881", _claimed(inputs=())),
+    ("a failure to no assignment", "ACC881", _claimed(kind="failure", inputs=())),
     ("to another assignment", "ACC881", _claimed(inputs=(Digest("0" * 64),))),
     ("of what the agent does not offer", "ACC353", _without_an_offer),
 ]

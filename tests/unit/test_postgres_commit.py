@@ -16,6 +16,7 @@ from accord.errors import Fenced, SequenceConflict, StoreError, StoreUnavailable
 from accord.ports import Append, Fence, Head, RunQuery
 from accord.postgres.address import StoreAddress
 from accord.postgres.database import Database, opened_once
+from accord.queries import named_queries
 from accord.store.postgres import PostgresJournal
 from accord.store.postgres_commit import GroupCommit
 from accord.testing.journal_values import (
@@ -314,3 +315,33 @@ async def again(journal: PostgresJournal) -> Head:
             return await journal.head(SYSTEM)
         except StoreError:
             await asyncio.sleep(0)
+
+
+# -- data keys
+
+
+async def test_a_key_that_somebody_is_about_to_use_stays(store: StoreAddress, journal: PostgresJournal) -> None:
+    """Who retires its run waits for the use that is under way, and sees it."""
+    use = named_queries("accord.store", "postgres.sql")["use_data_keys"]
+    await start(journal, summary_of(1, state="completed", wake_at=None))
+    await journal.keep_data_key(run_id(1), b"key")
+    async with opened_once(store) as other, opened_once(store) as observer:
+        async with other.transaction():
+            assert len(await other.fetch(use, run_id(2), [run_id(1)], False, NOON)) == 1
+            retiring = asyncio.create_task(journal.retire(ended_before=NOON + TTL))
+            await until_waiting(observer, 1)
+        assert await retiring == [run_id(1)]
+    assert await journal.data_keys([run_id(1)]) == {run_id(1): b"key"}
+    assert len(await journal.data_key_uses(run_id(1))) == 1
+
+
+async def test_nobody_begins_to_use_a_key_that_goes_with_its_run(store: StoreAddress, journal: PostgresJournal) -> None:
+    await start(journal, summary_of(1, state="completed", wake_at=None))
+    await journal.keep_data_key(run_id(1), b"key")
+    async with opened_once(store) as other, opened_once(store) as observer:
+        async with other.transaction():
+            await other.fetch("SELECT accord.retire_1($1, 10)", NOON + TTL)
+            using = asyncio.create_task(journal.use_data_keys(run_id(2), [run_id(1)], part=False, now=NOON))
+            await until_waiting(observer, 1)
+        assert await using == []
+    assert await journal.data_keys([run_id(1)]) == {}

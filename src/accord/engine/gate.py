@@ -55,6 +55,7 @@ _DEEDS: Final[Mapping[AgentAction, str]] = {
 """What an agent may not do with a capability, in words."""
 
 _ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
+_ANSWERS: frozenset[Kind] = frozenset({"result", "failure"})
 _ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat", "delegate"})
 _SENT: frozenset[Kind] = _ABOUT_ATTEMPTS | _ABOUT_AGENTS
 """What comes over the bus."""
@@ -204,7 +205,7 @@ class Gate:
             raise refused("ACC349", "/lea", str(claims.lease))
         if claims.capability != attempt.capability or claims.contract != attempt.contract:
             raise refused("ACC350", "/cap", str(claims.capability))
-        if run is not None and claims.kind in _ABOUT_ATTEMPTS and not self._is_named(run, attempt, claims):
+        if run is not None and claims.kind in _ANSWERS and not self._is_named(run, attempt, claims):
             raise refused("ACC881", "/ins", str(list(claims.inputs)))
         if attempt.live:
             return attempt
