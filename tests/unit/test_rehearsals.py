@@ -15,6 +15,8 @@ from ruamel.yaml import YAML
 from accord.cli import main
 from accord.cli.rehearsing import Rehearsed, Setting, rehearsed
 from accord.domain.schema import compile_schema
+from accord.engine.node import Node
+from accord.testing.stage import node_on
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "workflows"
@@ -63,6 +65,62 @@ expect:
   attempts: {double: 1}
   cost: "0.5"
   duration: {at_least: 4d, at_most: 97h}
+"""
+
+INNER = """
+accord: template/1
+name: inner
+version: 1.0.0
+input: {type: object, properties: {n: {type: integer}}, required: [n]}
+tasks:
+  ok: {approval: {title: "inner ok?"}}
+  double: {needs: [ok], uses: m.double@^1, with: {n: "${ input.n }"}}
+output: "${ tasks.double.output }"
+"""
+
+OUTER = """
+accord: template/1
+name: outer
+version: 1.0.0
+input: {type: object, properties: {n: {type: integer}}, required: [n]}
+on_failure: compensate
+tasks:
+  go: {signal: {name: start}}
+  book:
+    needs: [go]
+    uses: m.book@^1
+    with: {n: "${ input.n }"}
+    compensate: {uses: m.undo@^1, with: {n: "${ input.n }"}}
+  inside: {needs: [book], workflow: inner@^1, with: {n: "${ input.n }"}}
+  last: {needs: [inside], uses: m.last@^1, with: {n: "${ tasks.inside.output }"}, retry: {attempts: 1}}
+output: "${ tasks.last.output }"
+"""
+
+BELOW = """
+accord: test/1
+name: below
+template: outer.yaml
+input: {n: 2}
+labels: [confidential]
+contracts:
+  m.double@1.0.0: {input: {type: object}, output: {type: integer}, labels: [personal]}
+  m.book@1.0.0: {input: {type: object}, output: {type: integer}}
+  m.undo@1.0.0: {input: {type: object}, output: {type: integer}}
+  m.last@1.0.0: {input: {type: object}, output: {type: integer}}
+agents:
+  inside/double: [{output: "four"}, {output: 4}]
+  inside/double!: [{output: {verdict: retry, explanation: again}}]
+  book: [{output: 1}]
+  last: [{output: 7}]
+said:
+  - {signal: start, after: 1h}
+  - {task: inside/ok, value: {approved: true}}
+expect:
+  state: completed
+  output: 7
+  labels: [confidential, personal]
+  attempts: {inside/double: 2}
+  tasks: {inside/double: completed, inside: completed}
 """
 
 DOUBLER = """
@@ -187,6 +245,18 @@ def test_faults_happen_and_are_survived(play: Place, fault: str, attempts: int, 
     assert told.seen.duration_s == pytest.approx(4 * 86_400 + seconds, abs=1)
 
 
+def test_after_a_crash_another_orchestrator_carries_the_run_on(play: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Node] = []
+
+    async def counted(*given: Any) -> Node:
+        made.append(await node_on(*given))
+        return made[-1]
+
+    monkeypatch.setattr("accord.testing.rehearsal.play.node_on", counted)
+    assert play(("said:", "faults: [{task: double, what: crash}]\nsaid:")).problems == ()
+    assert len(made) == 2
+
+
 def test_an_agent_that_errs_breaks_its_contract_and_is_silent_is_asked_again(play: Place) -> None:
     answers = """
     - {error: {code: busy, message: later, retryable: true}}
@@ -216,6 +286,21 @@ def test_agents_that_are_given_do_what_no_script_says(play: Place, tmp_path: Pat
         ('  cost: "0.5"', '  cost: "0.75"'),
     ]
     told = play(*changes, setting=Setting(agents=(str(tmp_path / "doubler.py"),)))
+    assert (told.verdict, told.problems) == ("passed", ())
+
+
+def test_runs_that_do_tasks_diagnoses_signals_labels_and_undoing(tmp_path: Path) -> None:
+    (tmp_path / "inner.yaml").write_text(INNER)
+    (tmp_path / "outer.yaml").write_text(OUTER)
+    file = tmp_path / "a.test.yaml"
+    file.write_text(BELOW)
+    told = rehearsed(file, Setting())
+    assert (told.verdict, told.problems) == ("passed", ())
+    undone = "last: [{error: {message: no}}]\n  'undo:book': [{output: 0}]"
+    text = BELOW.replace("last: [{output: 7}]", undone).replace("state: completed", "state: failed")
+    text = text.replace("  output: 7\n", "").replace("  labels: [confidential, personal]\n", "")
+    file.write_text(text.replace("tasks: {", "tasks: {'undo:book': completed, "))
+    told = rehearsed(file, Setting())
     assert (told.verdict, told.problems) == ("passed", ())
 
 

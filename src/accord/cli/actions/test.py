@@ -27,6 +27,7 @@ from accord.cli.sarif import Finding
 from accord.cli.session import at_home
 from accord.conformance.junit import Case, document
 from accord.errors import AccordError, Problem, Problems
+from accord.policy.cedar import checked
 from accord.policy.source import read_source as read_policies
 from accord.templates.documents import is_file
 from accord.views.catalogue import Catalogue, built_in_entries
@@ -68,7 +69,7 @@ def run_tests(shared: Shared, asked: Asked) -> int:
     problems = Problems()
     problems.found.extend(asked.flaws())
     problems.found.extend(staff_of(shared.agents).problems)
-    problems.attempt(lambda: read_policies(asked.policies) if asked.policies is not None else None)
+    problems.attempt(lambda: checked(read_policies(asked.policies)) if asked.policies is not None else None)
     problems.refuse()
     screen = Screen(as_json=shared.as_json)
     with redirect_stdout(sys.stderr):  # whatever agents print
