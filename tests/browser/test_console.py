@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 
 from .server import Server
 
+PROSE = "pages/run/markdown.js"
+
 
 def test_a_link_signs_in_once_and_leaves_no_trace_in_the_address(open_: Any, server: Server) -> None:
     link = server.sign_in_link()
@@ -112,9 +114,21 @@ def test_on_a_phone_the_places_open_and_close(open_: Any) -> None:
 
 
 def test_an_address_that_leads_nowhere_says_so(open_: Any) -> None:
+    for nowhere in ("/nowhere", "/runs/%"):
+        page = open_("/runs")
+        page.evaluate(f"history.pushState(null, '', '{nowhere}'); dispatchEvent(new PopStateEvent('popstate'))")
+        expect(page.get_by_text("There is nothing here")).to_be_visible()
+
+
+def test_no_text_of_an_agent_holds_the_page_up(open_: Any) -> None:
     page = open_("/runs")
-    page.evaluate("history.pushState(null, '', '/nowhere'); dispatchEvent(new PopStateEvent('popstate'))")
-    expect(page.get_by_text("There is nothing here")).to_be_visible()
+    read = """async ([text, place]) => {
+        const { markdown } = await import(place);
+        return markdown(text).length;
+    }"""
+    place = page.evaluate("document.querySelector('script[type=module]').src").replace("main.js", PROSE)
+    for text in (">" * 20_000, "[" * 200_000, "[a](" * 5_000):
+        assert page.evaluate(read, [text, place]) == 1
 
 
 def test_a_server_that_is_away_is_told_and_found_again(open_: Any, runs: Any) -> None:

@@ -5,6 +5,7 @@ their ids and their exports.
 from __future__ import annotations
 
 import ast
+import asyncio
 import logging
 import sys
 import threading
@@ -17,12 +18,14 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.resources import Resource
 
 import accord
 from accord.domain.ids import LeaseToken, RunId
 from accord.domain.trace import TraceContext, read_traceparent, trace_of, traceparent_of
 from accord.engine.tracer import Tracer
 from accord.errors import BadInput
+from accord.otel.metrics import MetricsSender
 from accord.otel.opening import open_telemetry
 from accord.otel.outbound import Outbound
 from accord.settings import read_settings
@@ -277,6 +280,26 @@ def test_what_does_not_fit_is_dropped_and_nobody_waits() -> None:
 
 
 # -- log lines ---------------------------------------------------------------------------------------------------
+
+
+async def test_metrics_are_sent_on_after_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    sent, asked = asyncio.Event(), iter((RuntimeError("a fault"), []))
+    loop = asyncio.get_running_loop()
+
+    async def families() -> Any:
+        found = next(asked, [])
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def send(data: Any) -> bool:
+        loop.call_soon_threadsafe(sent.set)
+        return True
+
+    async with MetricsSender(send, Resource.get_empty(), 0.0).sending(families):
+        async with asyncio.timeout(30):
+            await sent.wait()
+    assert [record.getMessage() for record in caplog.records] == ["metrics are missing because of a fault of Accord's"]
 
 
 def record_of(name: str, text: str, *args: Any, **extra: Any) -> logging.LogRecord:

@@ -39,12 +39,14 @@ class Layouts:
     async def of(self, graph: Graph, shown: Mapping[TaskId, int]) -> Placement:
         """The layout of a graph; `shown` says of open groups how many items they have."""
         key = (graph.digest, tuple(sorted(shown.items())))
-        async with self._one_at_a_time:
-            found = self._kept.pop(key, None) or await self._made(graph, shown)
-            self._kept[key] = found
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            return found
+        if key not in self._kept:  # what is there does not wait until others are made
+            async with self._one_at_a_time:
+                if key not in self._kept:
+                    self._kept[key] = await self._made(graph, shown)
+                if len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
     async def _made(self, graph: Graph, shown: Mapping[TaskId, int]) -> Placement:
         if is_large(graph):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ from prometheus_client.core import Metric as Family
 from prometheus_client.samples import Sample
 
 from accord.otel.spans import SCOPE
+
+logger = logging.getLogger("accord.telemetry")
 
 Families = Callable[[], Awaitable[Iterable[Family]]]
 
@@ -56,8 +59,11 @@ class MetricsSender:
     async def _go_on(self, families: Families) -> None:
         while True:
             await asyncio.sleep(self._every_s)
-            data = metrics_data(await families(), self._resource, self._since, time.time_ns())
-            await asyncio.to_thread(self._send, data)
+            try:
+                data = metrics_data(await families(), self._resource, self._since, time.time_ns())
+                await asyncio.to_thread(self._send, data)
+            except Exception:
+                logger.exception("metrics are missing because of a fault of Accord's")
 
 
 def metrics_data(families: Iterable[Family], resource: Resource, since: int, now: int) -> MetricsData:

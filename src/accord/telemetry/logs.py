@@ -267,6 +267,7 @@ LOG_EVENTS: Final = (
     ),
     LogEvent("telemetry.back", "accord.telemetry", "warning", "the collector takes %s again (%s)", ("signal", "url")),
     LogEvent("telemetry.fault", "accord.tracer", "error", "spans are missing because of a fault of Accord's"),
+    LogEvent("metrics.fault", "accord.telemetry", "error", "metrics are missing because of a fault of Accord's"),
     LogEvent(
         "telemetry.missing",
         "accord.telemetry",

@@ -207,6 +207,26 @@ async def test_a_layout_is_made_once_and_where_the_engine_fails_there_is_a_map(
     assert (await Layouts().of(run.graph, {})).kind == "map"
 
 
+async def test_a_layout_that_is_there_does_not_wait_for_one_that_is_made(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts, begun = Layouts(), asyncio.Event()
+    first = await layouts.of(run.graph, {})
+
+    async def never(request: Any) -> None:
+        begun.set()
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("accord.gateway.layouts._answered", never)
+    making = asyncio.create_task(layouts.of(run.graph, {run.graph.order[0]: 2}))
+    await begun.wait()
+    async with asyncio.timeout(30):
+        assert await layouts.of(run.graph, {}) is first
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await making
+
+
 async def test_a_large_graph_is_a_map(asker: Any) -> None:
     node = asker.gateway.node
     await asker.show("viewer")

@@ -103,6 +103,16 @@ async def test_what_another_site_sends_changes_nothing(asker: Any, headers: dict
     assert (await asker.http.post("/v1/access/keys", json=new, headers=OWN)).status_code == 201
 
 
+@pytest.mark.parametrize("host", ["accord.test:port", "[::1", "accord.test:99999"])
+async def test_a_host_that_is_none_is_no_fault_of_ours(asker: Any, host: str) -> None:
+    assert code(await asker.http.get(RUNS, headers={"Host": host})) == (401, "ACC650")
+
+
+async def test_an_origin_that_is_none_is_another_one(asker: Any) -> None:
+    strange = {"X-Accord-Console": "1", "Origin": "http://["}
+    assert code(await asker.http.post(SESSION, json={"link": "x_y"}, headers=strange)) == (403, "ACC998")
+
+
 async def test_a_header_that_shows_a_key_counts_before_the_cookie(asker: Any) -> None:
     await signed_in(asker, "admin")
     shown = {"Authorization": f"Bearer {await asker.key('viewer', 'other')}"}

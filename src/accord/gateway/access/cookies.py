@@ -5,9 +5,9 @@ ACC998  another site may have sent the request
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,13 +20,15 @@ MARK: Final = "X-Accord-Console"
 SAFE: Final = frozenset(("GET", "HEAD"))
 """Methods that change nothing: what they answer, other sites cannot read."""
 
+_PORT: Final = re.compile(":([0-9]{1,5})$")
+
 
 def name_of(request: Request, *, encrypted: bool) -> str:
     """What the cookie is called. It names the port, for browsers give the cookies of a host to all of its ports; behind
     `__Host-` nobody can set one without TLS, or for other hosts as well.
     """
-    port = urlsplit(f"//{request.headers.get('host', '')}").port
-    name = "accord-session" if port is None else f"accord-session-{port}"
+    port = _PORT.search(request.headers.get("host", ""))
+    name = "accord-session" if port is None else f"accord-session-{port[1]}"
     return f"__Host-{name}" if encrypted else name
 
 
@@ -72,5 +74,5 @@ def _is_same_origin(request: Request) -> bool:
     fetched = request.headers.get("sec-fetch-site")
     if fetched is not None:
         return fetched == "same-origin"
-    origin = request.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    host = request.headers.get("host")
+    return request.headers.get("origin") in (None, f"https://{host}", f"http://{host}")

@@ -21,9 +21,19 @@ export function page(pattern, load, facts = {}) {
 export function resolve(path) {
   for (const one of table) {
     const match = one.expression.exec(path);
-    if (match) return { page: one, params: Object.fromEntries(one.names.map((name, n) => [name, decodeURIComponent(match[n + 1])])) };
+    const values = match?.slice(1).map(decoded);
+    if (values && !values.includes(null)) return { page: one, params: Object.fromEntries(one.names.map((name, n) => [name, values[n]])) };
   }
   return { page: null, params: {} };
+}
+
+// A part of a path; null where it is no text, `%` for example.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
 
 // Go to an address of the console.

@@ -3,18 +3,21 @@
 
 import { h } from "../../core/dom.js";
 
-export function markdown(text) {
+// Quotes in quotes are read so deep; and no pattern here takes longer than the text is long.
+const DEEPEST = 8;
+
+export function markdown(text, depth = 0) {
   const lines = text.replaceAll("\r\n", "\n").split("\n");
   const blocks = [];
   for (let at = 0; at < lines.length; ) {
-    const [block, next] = taken(lines, at);
+    const [block, next] = taken(lines, at, depth);
     if (block) blocks.push(block);
     at = next;
   }
   return blocks;
 }
 
-function taken(lines, at) {
+function taken(lines, at, depth) {
   const line = lines[at];
   if (!line.trim()) return [null, at + 1];
   const fence = /^(```|~~~)/.exec(line);
@@ -31,7 +34,8 @@ function taken(lines, at) {
   if (item(line)) return list(lines, at);
   if (/^>\s?/.test(line)) {
     const end = while_(lines, at, (one) => /^>\s?/.test(one));
-    return [h("blockquote", markdown(lines.slice(at, end).map((one) => one.replace(/^>\s?/, "")).join("\n"))), end];
+    const inner = lines.slice(at, end).map((one) => one.replace(/^>\s?/, "")).join("\n");
+    return [h("blockquote", depth < DEEPEST ? markdown(inner, depth + 1) : inner), end];
   }
   const end = Math.max(at + 1, while_(lines, at, (one) => one.trim() && !/^(#{1,6} |```|~~~|>)/.test(one) && !item(one) && !/^\s*\|.*\|\s*$/.test(one)));
   return [h("p", inline(lines.slice(at, end).join(" "))), end];
@@ -70,7 +74,7 @@ function table(lines, at) {
   return [h("div.table-box", { tabindex: "0", role: "region", "aria-label": "A table" }, h("table", h("thead", h("tr", head.map((one) => h("th", { scope: "col" }, inline(one))))), h("tbody", rows.map((row) => h("tr", row.map((one) => h("td", inline(one)))))))), end];
 }
 
-const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|\*([^*\s][^*]*?)\*|(?<!\w)_([^_\s][^_]*?)_(?!\w)|\[([^\]]+)\]\(([^)\s]+)\)/g;
+const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|\*([^*\s][^*]*?)\*|(?<!\w)_([^_\s][^_]*?)_(?!\w)|\[([^[\]]+)\]\(([^()\s]+)\)/g;
 
 function inline(text) {
   const parts = [];
