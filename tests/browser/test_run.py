@@ -46,7 +46,16 @@ tasks:
         properties: {approved: {type: boolean, title: It goes out}, comment: {type: string}}
   deploy: {uses: demo.weave@^1, needs: [approve, window], with: {name: "${ input.version }"}}
 output:
-  report: "# Released\\n\\n- **${ input.version }** is out\\n- <b>nothing</b> else"
+  report: |-
+    # Released
+
+    - **${ input.version }** is out
+    - <b>nothing</b> else \\>1
+
+    ![Sales](sales.svg)
+
+    ![Elsewhere](far.svg)
+  charts: [{name: sales, svg: '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"/>'}]
   rest: "${ tasks.deploy.output }"
 """
 
@@ -205,7 +214,11 @@ def test_it_is_answered_and_ends_without_a_reload(open_: Any, look: Any, release
     expect(node(page, "deploy")).to_have_attribute("data-state", "completed")
     report = page.get_by_role("article", name="report")
     expect(report.get_by_role("heading", name="Released")).to_be_visible()
-    expect(report).to_contain_text("<b>nothing</b> else")
+    expect(report).to_contain_text("<b>nothing</b> else >1")
+    expect(report).to_contain_text("Elsewhere")
+    chart = report.get_by_role("img")
+    expect(chart).to_have_count(1)
+    assert chart.evaluate("async (one) => { await one.decode(); return [one.alt, one.naturalWidth]; }") == ["Sales", 40]
     output = server.get(f"/v1/runs/{release}/tasks/approve")["output"]
     assert output == {"approved": True, "comment": "all is well"}
     assert kinds(server, release).count("signal.received") == 2

@@ -18,7 +18,8 @@ export const json = (value, { label = "value" } = {}) =>
     navigator.clipboard && iconButton("copy", `Copy ${label.toLowerCase()} as JSON`, () => copy(JSON.stringify(value, null, 2))),
     h(Value, { value, depth: 0 }));
 
-const sizeOf = (value) => (typeof value === "object" && value !== null ? Object.values(value).reduce((sum, one) => sum + sizeOf(one), 1) : 1);
+// About how many lines it takes.
+const sizeOf = (value) => (typeof value === "object" && value !== null ? Object.values(value).reduce((sum, one) => sum + sizeOf(one), 1) : 1 + (typeof value === "string" ? value.length / 100 : 0));
 
 function Value({ value, depth, name }, self) {
   let open = depth === 0 || sizeOf(value) <= OPEN_TO;

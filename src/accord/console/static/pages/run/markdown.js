@@ -1,23 +1,24 @@
 // Markdown as a tree of elements: headings, paragraphs, lists, tables, code, emphasis. Whatever else is in a text stays
-// text: there are no links to elsewhere, no pictures and no HTML, for it is agents that have written it.
+// text: there are no links to elsewhere and no HTML, for it is agents that have written it. A picture is shown where
+// `picture(name)` has a URL of it; else its words are.
 
 import { h } from "../../core/dom.js";
 
 // Quotes in quotes are read so deep; and no pattern here takes longer than the text is long.
 const DEEPEST = 8;
 
-export function markdown(text, depth = 0) {
+export function markdown(text, picture = () => null, depth = 0) {
   const lines = text.replaceAll("\r\n", "\n").split("\n");
   const blocks = [];
   for (let at = 0; at < lines.length; ) {
-    const [block, next] = taken(lines, at, depth);
+    const [block, next] = taken(lines, at, picture, depth);
     if (block) blocks.push(block);
     at = next;
   }
   return blocks;
 }
 
-function taken(lines, at, depth) {
+function taken(lines, at, picture, depth) {
   const line = lines[at];
   if (!line.trim()) return [null, at + 1];
   const fence = /^(```|~~~)/.exec(line);
@@ -25,6 +26,11 @@ function taken(lines, at, depth) {
     let end = at + 1;
     while (end < lines.length && !lines[end].startsWith(fence[1])) end++;
     return [h("pre", h("code", lines.slice(at + 1, end).join("\n"))), end + 1];
+  }
+  const shown = PICTURE.exec(line);
+  if (shown) {
+    const url = picture(shown[2]);
+    return [url ? h("figure", h("img", { src: url, alt: shown[1] })) : h("p.hint", shown[1]), at + 1];
   }
   const heading = /^(#{1,6})\s+(.*)$/.exec(line);
   // The page has its own first and second headings.
@@ -35,11 +41,13 @@ function taken(lines, at, depth) {
   if (/^>\s?/.test(line)) {
     const end = while_(lines, at, (one) => /^>\s?/.test(one));
     const inner = lines.slice(at, end).map((one) => one.replace(/^>\s?/, "")).join("\n");
-    return [h("blockquote", depth < DEEPEST ? markdown(inner, depth + 1) : inner), end];
+    return [h("blockquote", depth < DEEPEST ? markdown(inner, picture, depth + 1) : inner), end];
   }
-  const end = Math.max(at + 1, while_(lines, at, (one) => one.trim() && !/^(#{1,6} |```|~~~|>)/.test(one) && !item(one) && !/^\s*\|.*\|\s*$/.test(one)));
+  const end = Math.max(at + 1, while_(lines, at, (one) => one.trim() && !/^(#{1,6} |```|~~~|>)/.test(one) && !PICTURE.test(one) && !item(one) && !/^\s*\|.*\|\s*$/.test(one)));
   return [h("p", inline(lines.slice(at, end).join(" "))), end];
 }
+
+const PICTURE = /^\s*!\[([^[\]]*)\]\(([^()\s]+)\)\s*$/;
 
 const item = (line) => /^(\s*)([-*+]|\d+[.)])\s+(.*)$/.exec(line);
 
@@ -74,13 +82,13 @@ function table(lines, at) {
   return [h("div.table-box", { tabindex: "0", role: "region", "aria-label": "A table" }, h("table", h("thead", h("tr", head.map((one) => h("th", { scope: "col" }, inline(one))))), h("tbody", rows.map((row) => h("tr", row.map((one) => h("td", inline(one)))))))), end];
 }
 
-const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|\*([^*\s][^*]*?)\*|(?<!\w)_([^_\s][^_]*?)_(?!\w)|\[([^[\]]+)\]\(([^()\s]+)\)/g;
+const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|\*([^*\s][^*]*?)\*|(?<!\w)_([^_\s][^_]*?)_(?!\w)|!?\[([^[\]]+)\]\(([^()\s]+)\)/g;
 
 function inline(text) {
   const parts = [];
   let at = 0;
   for (const match of text.matchAll(INLINE)) {
-    if (match.index > at) parts.push(text.slice(at, match.index));
+    if (match.index > at) parts.push(unescaped(text.slice(at, match.index)));
     const [whole, , code, bold, bold_, slanted, slanted_, words, where] = match;
     if (code !== undefined) parts.push(h("code", code));
     else if (bold ?? bold_) parts.push(h("strong", inline(bold ?? bold_)));
@@ -88,6 +96,8 @@ function inline(text) {
     else parts.push(h("span", { title: where }, words));
     at = match.index + whole.length;
   }
-  if (at < text.length) parts.push(text.slice(at));
+  if (at < text.length) parts.push(unescaped(text.slice(at)));
   return parts;
 }
+
+const unescaped = (text) => text.replace(/\\([!-/:-@[-`{-~])/g, "$1");

@@ -43,7 +43,15 @@ function result(model, doc, onselect) {
 function written(output, run) {
   if (typeof output !== "object" || output === null || Array.isArray(output)) return value(output, { label: "Output", name: `${run}-output` });
   const texts = Object.entries(output).filter(([, one]) => typeof one === "string" && looksWritten(one));
-  return [texts.map(([name, text]) => h("article.report", { key: name, "aria-label": name }, h("h4", name), h("div.prose", markdown(text.slice(0, 100_000))))), value(output, { label: "Output", name: `${run}-output` })];
+  return [texts.map(([name, text]) => h("article.report", { key: name, "aria-label": name }, h("h4", name), h("div.prose", markdown(text.slice(0, 100_000), pictures(output))))), value(output, { label: "Output", name: `${run}-output` })];
+}
+
+// The charts that came with a report: `{name, svg}` in a list of the output. As an image an SVG runs nothing and fetches
+// nothing.
+function pictures(output) {
+  const charts = Object.values(output).filter(Array.isArray).flat().filter((one) => typeof one?.svg === "string");
+  const urls = new Map(charts.map((one) => [`${one.name}.svg`, `data:image/svg+xml,${encodeURIComponent(one.svg)}`]));
+  return (name) => urls.get(name) ?? null;
 }
 
 function Proof({ model }, self) {
