@@ -4,10 +4,12 @@ committed is forgotten here and read again.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +19,7 @@ from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.decide import decide, start
 from accord.domain.draft import Decision
+from accord.domain.graph import Graph
 from accord.domain.ids import Digest, RunId, StreamId, partition_of
 from accord.domain.image import run_of
 from accord.domain.replay import states
@@ -40,7 +43,13 @@ run together cost no more than its events, and at most half of those is read aga
 WORTH_KEEPING = 500
 """A run that is given up is snapshotted where so many events have come since the last one."""
 
+APART_FROM = 2000
+"""So many events are verified and folded in another thread, and everybody else goes on meanwhile."""
+
 logger = logging.getLogger("accord.ledger")
+
+
+T = TypeVar("T")
 
 
 class Slot:
@@ -161,7 +170,8 @@ class Ledger:
         event.
         """
         records = await self._journal.read(StreamId(run), limit=until)
-        end = follow(records, Head())  # first: what was changed is told as that, and not as what it made of the run
+        # First: what was changed is told as that, and not as what it made of the run.
+        end = await _computed(records, lambda: follow(records, Head()))
         return await self.fold(records), end
 
     async def read_quickly(self, run: RunId) -> tuple[Run | None, Head]:
@@ -188,10 +198,8 @@ class Ledger:
         first = decode_event(records[0])
         if not isinstance(first, e.RunStarted):
             raise StoreCorrupt.of("ACC531", f"the first event of {records[0].stream} does not start it")
-        state: Run | None = None
-        for state in states(await self._library.graph(first.graph), map(decode_event, records)):  # noqa: B007 - the last
-            pass
-        return state
+        graph = await self._library.graph(first.graph)
+        return await _computed(records, lambda: _folded(graph, records))
 
     async def create(self, command: c.Start, graph_digest: Digest) -> Slot:
         """A new run; nothing of it is durable before `commit`."""
@@ -340,3 +348,14 @@ class Ledger:
 def unknown_run(run: RunId) -> NotFound:
     """The error that there is no such run."""
     return NotFound.of("ACC409", f"there is no run {run}", hint="accord runs list")
+
+
+async def _computed(records: Sequence[Record], compute: Callable[[], T]) -> T:
+    """What comes of these records: in another thread where there are many."""
+    return compute() if len(records) < APART_FROM else await asyncio.to_thread(compute)
+
+
+def _folded(graph: Graph, records: Sequence[Record]) -> Run:
+    """The run that the records add up to, of which there is one at least; the states before it are not kept."""
+    (state,) = deque(states(graph, map(decode_event, records)), maxlen=1)
+    return state

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from accord.app import host
 from accord.domain.access import Principal
+from accord.engine import ledger
 from accord.gateway.feeds.graph import graph_changes
 from accord.gateway.layouts import Layouts
 from accord.sdk import Agent, Failure
@@ -121,6 +123,23 @@ async def test_a_run_is_told_as_it_was_after_any_event(asker: Any, run: Any) -> 
         beyond = await asker.http.get(f"{path}{noun}", params={"at": last + 1})
         assert (beyond.status_code, beyond.json()["code"]) == (404, "ACC434")
     assert (await asker.http.get("/v1/runs/run_nowhere/timeline")).json()["code"] == "ACC409"
+
+
+async def test_many_events_are_folded_while_the_server_goes_on(
+    asker: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[threading.Thread] = []
+    folded = ledger._folded
+
+    def seen(*given: Any) -> Any:
+        threads.append(threading.current_thread())
+        return folded(*given)
+
+    monkeypatch.setattr(ledger, "_folded", seen)
+    few = await asked(asker, f"/v1/runs/{run.id}/graph", at=4)
+    monkeypatch.setattr(ledger, "APART_FROM", 4)
+    assert await asked(asker, f"/v1/runs/{run.id}/graph", at=4) == few
+    assert [one is threading.main_thread() for one in threads] == [True, False]
 
 
 async def test_a_timeline_comes_in_pages_and_by_group(asker: Any, run: Any) -> None:
