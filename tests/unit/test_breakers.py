@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
 from accord.domain import command as c
+from accord.domain.event import AttemptAssigned, Event
+from accord.domain.grounds import Grounds
 from accord.domain.run import Run
 from accord.domain.system import AgentTakenOut
 from accord.engine.breakers import CAP_ALONE, FAULTS, FIRST
@@ -171,6 +173,13 @@ async def test_another_capability_goes_on(stage: Stage) -> None:
     assert is_out(stage, skilled)
 
 
+def grounds_of(events: Iterable[Event]) -> Grounds:
+    """Why the agent of the only attempt was chosen."""
+    (assigned,) = (event for event in events if isinstance(event, AttemptAssigned))
+    assert assigned.grounds is not None
+    return assigned.grounds
+
+
 async def test_the_choice_says_who_is_out_and_who_is_on_trial(stage: Stage) -> None:
     bad = await stage.enlist(working("bad"))
     await broken(stage, bad)
@@ -178,13 +187,14 @@ async def test_the_choice_says_who_is_out_and_who_is_on_trial(stage: Stage) -> N
     run = await started(stage)
     await good.assigned()
     events = [event for _, event in await stage.node.events(run.id)]
-    assert any(", 1 out" in getattr(event, "choice", "") for event in events)
+    (passed,) = grounds_of(events).passed
+    assert (passed.why, passed.agents) == ("out", (bad.id,))
     stage.clock.forward(FIRST.total_seconds())
     stage.parts.dispatcher.unblock()
     other = await started(stage)
     await bad.assigned()
     events = [event for _, event in await stage.node.events(other.id)]
-    assert any("on trial" in getattr(event, "choice", "") for event in events)
+    assert grounds_of(events).figures.on_trial
 
 
 async def test_leases_that_run_out_together_are_one_fault(stage: Stage) -> None:

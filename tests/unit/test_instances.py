@@ -11,6 +11,7 @@ import pytest
 
 from accord.domain import command as c
 from accord.domain.capability import CapabilityRange
+from accord.domain.grounds import Figures
 from accord.domain.ids import InstanceId, LeaseToken, RunId, TaskId, lease_of, partition_of, run_of
 from accord.engine.absence import Presence
 from accord.engine.sighting import Sighted
@@ -206,5 +207,6 @@ async def test_the_figures_are_in_the_journal(stage: Stage) -> None:
     await worker.heartbeat(queued=2, load=3 / 11)
     run = await stage.start(work())
     records = [msgspec.json.decode(one.data) for one in await stage.node.records(run.id)]
-    (choice,) = [one["choice"] for one in records if one["event"] == "attempt.assigned"]
-    assert choice == "0 held, 3 of others, 2 queued, 50.0 ms each, expected 200.0 ms; 1 of 1"
+    (grounds,) = [one["grounds"] for one in records if one["event"] == "attempt.assigned"]
+    figures = msgspec.convert(grounds["figures"], Figures)
+    assert figures == Figures(held=0, others=3, queued=2, latency_ms=50.0, expected_ms=200.0)
