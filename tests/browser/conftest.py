@@ -1,6 +1,7 @@
-"""A real Chromium on a real server, one of each for all tests of this process. Without a browser they are skipped on a
-laptop and fail in CI. Whatever the page does wrong fails its test: errors in its console, requests to elsewhere, what
-its own policy refuses.
+"""A real Chromium on a real server, one of each for as long as a process is in this folder: while the browser is
+driven, an event loop is under way in the main thread, in which no test of other folders could have one. Without a
+browser they are skipped on a laptop and fail in CI. Whatever the page does wrong fails its test: errors in its console,
+requests to elsewhere, what its own policy refuses.
 
 Pictures of every page that `look` was called for are kept in `build/browser/`: to be looked at.
 """
@@ -49,7 +50,7 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     program = chromium()
     if program is None and os.environ.get("CI"):
@@ -62,19 +63,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def runs(server: Server) -> dict[str, str]:
     """Runs that all tests find, by their titles; none of them is changed by a test."""
     return populated(server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of a browser in which an admin is signed in."""
     state = tmp_path_factory.mktemp("browser") / "state.json"

@@ -70,7 +70,7 @@ def started(server: Server, template: str, given: Any, title: str) -> str:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def failed(server: Server, runs: Any) -> str:
     """A run that has failed; no test changes it."""
     publish(server, INVOICES)
@@ -203,7 +203,7 @@ def test_it_is_answered_and_ends_without_a_reload(open_: Any, look: Any, release
     expect(waits).to_contain_text("Release 4.2?")
     waits.get_by_role("button", name="Answer").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("It goes out").check()
+    dialog.get_by_role("group", name="It goes out").get_by_label("Yes").check()
     dialog.get_by_label("comment").fill("all is well")
     look(page, "run-answer")
     dialog.get_by_role("button", name="Answer").click()
@@ -308,3 +308,14 @@ def test_ten_thousand_tasks_are_a_map(open_: Any, look: Any, server: Server) -> 
     page.keyboard.press("Escape")
     page.keyboard.press("f")
     look(page, "run-map")
+
+
+def test_a_run_that_is_not_there_is_asked_for_once(open_: Any) -> None:
+    page = open_("/")
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/v1/runs/run_0" in one.url else None)
+    page.goto("/runs/run_00000000000000000000000000")
+    expect(page.get_by_text("run_00000000000000000000000000").first).to_be_visible()
+    page.get_by_role("link", name="Overview").first.click()
+    page.wait_for_load_state("networkidle")
+    assert len(asked) <= 4, asked

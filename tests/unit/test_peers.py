@@ -283,14 +283,17 @@ def test_copies_go_to_different_agents_be_it_the_last_one() -> None:
 @pytest.mark.parametrize(
     ("count", "avoid", "among"),
     [
-        (1, (), "1 of 1"),
-        (FEW, (), f"1 of {FEW}"),
-        (FEW, (named(1),), f"1 of {FEW - 1}"),
-        (1000, (), f"best of {LOOKED_AT} looked at, of 1000"),
-        (1000, (named(1), AgentId("nobody")), f"best of {LOOKED_AT} looked at, of 999"),
+        (1, (), (False, 1, 1)),
+        (FEW, (), (False, FEW, FEW)),
+        (FEW, (named(1),), (False, FEW - 1, FEW)),
+        (1000, (), (True, LOOKED_AT, 1000)),
+        (1000, (named(1), AgentId("nobody")), (True, LOOKED_AT, 1000)),
     ],
 )
-def test_the_reason_says_how_many_were_looked_at(count: int, avoid: tuple[AgentId, ...], among: str) -> None:
+def test_the_reason_says_how_many_were_looked_at(
+    count: int, avoid: tuple[AgentId, ...], among: tuple[bool, int, int]
+) -> None:
     choice = Crowd(count).chosen(wanted(avoid=avoid))
     assert choice is not None
-    assert choice.reason.endswith(f"; {among}")
+    grounds = choice.grounds
+    assert (grounds.sampled, grounds.compared, grounds.peers) == among

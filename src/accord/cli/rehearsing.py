@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -79,12 +80,24 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
 
 def rehearsed(file: Path, setting: Setting) -> Rehearsed:
     """Read a test, verify its template, and play it."""
-    logging.getLogger("accord").setLevel(logging.CRITICAL)  # what goes wrong on purpose is no news
     try:
-        return _Rehearsal(file, setting).verdict()
+        with _unlogged():
+            return _Rehearsal(file, setting).verdict()
     except AccordError as error:
         placed = in_order(_in_file(one, str(file)) for one in error.problems)
         return Rehearsed(file=str(file), verdict="invalid", problems=placed)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """What goes wrong on purpose is no news."""
+    ours = logging.getLogger("accord")
+    before = ours.level
+    ours.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        ours.setLevel(before)
 
 
 def _in_file(problem: Problem, file: str) -> Problem:

@@ -86,11 +86,10 @@ function initial(schema, root) {
   const found = resolved(schema, root);
   if (found.default !== undefined) return structuredClone(found.default);
   if (found.const !== undefined) return found.const;
-  if (kindOf(found) !== "object") return kindOf(found) === "boolean" && false;
+  if (kindOf(found) !== "object") return undefined;
   const required = new Set(found.required ?? []);
   return Object.fromEntries(Object.entries(found.properties)
-    .map(([name, one]) => [name, required.has(name) || resolved(one, root).default !== undefined ? initial(one, root) : undefined])
-    .map(([name, value]) => [name, value === false && kindOf(resolved(found.properties[name], root)) !== "boolean" ? undefined : value]));
+    .map(([name, one]) => [name, required.has(name) || resolved(one, root).default !== undefined ? initial(one, root) : undefined]));
 }
 
 function missing(schema, root, value, path) {
@@ -166,9 +165,18 @@ const fixed = (told) => labelled(told, h("output", attributes(told), JSON.string
 
 function check(told) {
   const { form, path, title, schema } = told;
+  if ((told.required || !path.length) && schema.default === undefined) return either(told);
   return h("div.form-field", { key: pointerOf(path) },
     h("label.form-check", h("input", attributes(told, { type: "checkbox", required: null, checked: form.get(path) === true, onchange: (event) => form.set(path, event.target.checked) })), title || "Yes"),
     schema.description && h("p.hint", { id: `${told.id}-hint` }, schema.description));
+}
+
+// Yes or no has to be said: what nobody has touched is no answer.
+function either(told) {
+  const { form, path, title, schema, id } = told;
+  const one = (value, words) => h("label.form-check", h("input", { type: "radio", name: id, checked: form.get(path) === value, onchange: () => form.set(path, value) }), words);
+  return h("fieldset.form-group.form-either", { key: pointerOf(path) }, h("legend", title || "Yes or no", h("span.needed", { title: "needed" }, " *")),
+    schema.description && h("p.hint", schema.description), h("div.form-choices", one(true, "Yes"), one(false, "No")));
 }
 
 const INPUTS = { date: "date", email: "email", uri: "url", password: "password" };

@@ -34,8 +34,9 @@ export class RunModel {
 
   // What the address says: which groups are open, and as of which event.
   show({ at: event, open }) {
-    const same = this.graph && event === this.at && open.join() === this.open.join();
-    if (same || this.closed) return;
+    const asked = `${event} ${open.join()}`;
+    if (asked === this.asked || this.closed) return;
+    this.asked = asked;
     this.at = event;
     this.open = open;
     this.load();

@@ -7,6 +7,7 @@ import { setQuery } from "../../core/router.js";
 import { button, facts, failure, link, problems } from "../../parts/basic.js";
 import { icon } from "../../parts/icon.js";
 import { Events } from "./events.js";
+import { Explained } from "./explained.js";
 import { markdown } from "./markdown.js";
 import { tabs } from "./tabs.js";
 import { time } from "./time.js";
@@ -26,6 +27,7 @@ export function RunPanel({ model, bind }, self) {
 function result(model, doc, onselect) {
   const failed = [...model.states.values()].filter((one) => one.state === "failed");
   return h("div.stack",
+    model.live && !model.ended && h(Explained, { key: "why", model }),
     doc.problem && h("div.failure", h("div", h("h4", "Why it failed"), problems({ problems: [doc.problem] }))),
     failed.length > 0 && h("ul.failed-tasks", failed.slice(0, 12).map((one) => h("li", { key: one.task }, h("button.event-link", { type: "button", onclick: () => onselect(one.task) }, one.task), one.problem && h("span.hint", ` ${one.problem.message}`)))),
     doc.output !== undefined ? written(doc.output, model.run) : !doc.problem && h("p.hint", model.ended ? "It has no output." : "Its output is here once it has completed."),

@@ -10,11 +10,13 @@ import { badge, mark } from "../../parts/state.js";
 import { LineageOf, attempt } from "./attempts.js";
 import { tally } from "./boxes.js";
 import { answer, forkFrom, retryTask, rollBack } from "./controls.js";
+import { Explained } from "./explained.js";
 import { itemState, shownState } from "./model.js";
 import { tabs } from "./tabs.js";
 import { time } from "./time.js";
 import { value } from "./values.js";
 
+const SETTLED = ["completed", "failed", "skipped", "cancelled"];
 const ITEMS_MOST = 400, AT_LEAST_MS = 600;
 
 export function TaskPanel({ model, task, bind }, self) {
@@ -87,6 +89,7 @@ function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
     state?.item_count > 0 && task === node && h("p", tally(state).map(([name, many]) => h("span.legend-part", { key: name }, mark(name, { size: 14 }), name, h("span.num", number(many)))), h("span.hint", ` of ${count(state.item_count, "item")}`)),
     attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, progress: model.progress.get(task), now: model.time, onevent })) :
       found.items.length ? null : h("p.hint", drawn?.kind === "agent" && "It was given to no agent yet."),
+    model.live && !SETTLED.includes(found.state) && h(Explained, { key: `why ${task}`, model, task }),
     found.waiting && facts([["Waits for", found.waiting.for_ ?? found.waiting.for], ["Since", found.waiting.since && time(found.waiting.since)], ["Until", found.waiting.until && time(found.waiting.until)]]),
     state?.subrun && task === node && h("p", "Done by ", link(`/runs/${state.subrun}`, state.subrun)),
     (before.length > 0 || after.length > 0) && h("div.needs", before.length > 0 && h("div", h("h4", "Behind"), h("ul", before.map((one) => h("li", { key: one.source }, named(one.source), h("span.hint", ` ${one.reason}`))))),
