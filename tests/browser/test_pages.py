@@ -333,3 +333,23 @@ def test_who_may_only_look_is_offered_nothing_else(open_: Any, runs: Any, server
         expect(page.locator("main")).to_contain_text(shows)
         for name in offered:
             expect(page.locator("main").get_by_role("button", name=name)).to_have_count(0)
+
+
+def test_on_a_phone_the_bar_of_a_short_page_is_a_bar(open_: Any) -> None:
+    page = open_("/new", phone=True)
+    for path in ("/new", "/proposals"):
+        page.goto(path)
+        expect(page.locator("h1")).to_be_visible()
+        assert page.locator(".topbar").bounding_box()["height"] < 70
+
+
+def test_on_a_phone_each_cell_of_a_checkpoint_has_its_own_place(open_: Any, runs: Any) -> None:
+    page = open_("/journal", phone=True)
+    expect(page.locator(".page-journal .table-body .row").first).to_be_visible()
+    boxes = [cell.bounding_box() for cell in page.locator(".table-body .row").first.locator(".cell").all()]
+    assert all(box["width"] > 20 and box["height"] < 40 for box in boxes)
+    for n, one in enumerate(boxes):
+        for other in boxes[:n]:
+            aside = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+            below = one["y"] >= other["y"] + other["height"] or other["y"] >= one["y"] + one["height"]
+            assert aside or below

@@ -119,6 +119,19 @@ def test_it_can_be_looked_at(open_: Any, look: Any, failed: str, dark: bool, pho
     look(page, f"run-{'phone' if phone else 'wide'}-{'dark' if dark else 'light'}")
 
 
+def test_words_end_where_their_box_does(open_: Any, failed: str) -> None:
+    page = open_(f"/runs/{failed}?task=sum")
+    expect(node(page, "sum").locator(".what")).to_contain_text("…")
+    over = page.evaluate(
+        """[...document.querySelectorAll(".node")].flatMap((node) => {
+          const room = node.querySelector(".plate").getBoundingClientRect();
+          const words = [...node.querySelectorAll("text.name, text.what")];
+          return words.filter((one) => one.getBoundingClientRect().right > room.right).map((one) => one.textContent);
+        })"""
+    )
+    assert over == []
+
+
 def test_what_it_shows_is_what_the_api_says(open_: Any, failed: str, server: Server) -> None:
     page = open_(f"/runs/{failed}?task=sum")
     expect(page.locator(".track[data-task=send]")).to_be_visible()

@@ -145,7 +145,7 @@ function agentList(agents, known) {
   if (!agents.size) return empty("No agent is known", { text: "accord agent FILE.py --connect …", icon: "agents" });
   const ranked = [...agents.values()].sort((one, other) => weight(other) - weight(one) || one.agent.localeCompare(other.agent));
   return h("ul.agent-list", ranked.slice(0, 14).map((one) => h("li", { key: one.agent }, agentLine(one))),
-    ranked.length > 14 && h("li.hint", `and ${number(ranked.length - 14)} more`));
+    ranked.length > 14 && h("li.hint", { key: "more" }, link("/agents", `and ${number(ranked.length - 14)} more`)));
 }
 
 const loadOf = (agent) => Math.max(0, ...(agent.instances ?? []).map((one) => one.load));

@@ -96,7 +96,7 @@ function head(model) {
   const total = model.graph.tasks.length;
   const parts = [["done", now.done - now.failed], ["failed", now.failed]];
   return h("header.sheet-head.run-head",
-    h("div.sheet-title", h("p.crumbs", link("/runs", "Runs"), " / ", h("code", { title: model.run }, model.run)), h("h1", doc.title || doc.template),
+    h("div.sheet-title", h("p.crumbs", link("/runs", "Runs"), " / ", h("code", { title: model.run }, model.run)), h("h1", { title: doc.title || doc.template }, doc.title || doc.template),
       h("div.run-facts", badge(model.state), !model.live && pill(`as it was after event ${number(model.sequence)}`, { class: "past-pill" }),
         h("span.quiet", doc.template), h(Ticking, { key: "took", draw: (time) => h("span.quiet.num", took(model, time)) }),
         h("span.run-progress", bar(parts, total, `${now.done} of ${count(total, "task")} done${now.failed ? `, ${now.failed} failed` : ""}`), h("span.num.quiet", `${number(now.done)}/${number(total)}`)))),

@@ -129,14 +129,15 @@ const nothing = (query) => [...query.keys()].length
   : empty("There are no runs yet", { text: "The first one can be started from the command line: accord run \"…\"", icon: "runs" });
 
 const COLUMNS = [
-  { name: "state", title: "State", width: "8.5rem", draw: (run) => badge(run.state) },
-  { name: "run-title", title: "Run", width: "minmax(10rem, 3fr)", draw: (run) => [
-    link(`/runs/${run.run}`, titleOf(run), { title: run.run }), run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
+  { name: "state", title: "State", width: "7.25rem", draw: (run) => badge(run.state) },
+  { name: "run-title", title: "Run", width: "minmax(10rem, 5fr)", draw: (run) => [
+    h("div.run-name", link(`/runs/${run.run}`, titleOf(run), { title: titleOf(run) }), h("code.run-end", { title: run.run }, short(run.run))),
+    run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
   ] },
-  { name: "template", title: "Template", width: "minmax(7rem, 1.4fr)", draw: (run) => h("span.quiet", run.template) },
-  { name: "tasks", title: "Tasks", width: "minmax(7rem, 1fr)", draw: (run) => progress(run) },
-  { name: "updated", title: "Last event", width: "6.5rem", end: true, draw: (run) => h(Ago, { time: run.updated_at }) },
-  { name: "started", title: "Started", width: "6.5rem", end: true, draw: (run) => h(Ago, { time: run.started_at }) },
+  { name: "template", title: "Template", width: "minmax(7rem, 2fr)", draw: (run) => h("span.quiet", { title: run.template }, run.template) },
+  { name: "tasks", title: "Tasks", width: "minmax(7rem, 1.2fr)", draw: (run) => progress(run) },
+  { name: "updated", title: "Last event", width: "5.25rem", end: true, draw: (run) => h(Ago, { time: run.updated_at }) },
+  { name: "started", title: "Started", width: "5.25rem", end: true, draw: (run) => h(Ago, { time: run.started_at }) },
 ];
 
 export function progress(run) {

@@ -4,6 +4,7 @@ import { h } from "../../core/dom.js";
 import { agentName, duration, number } from "../../core/format.js";
 import { mark, toneOf } from "../../parts/state.js";
 import { TONES, itemState, shownState } from "./model.js";
+import { cut } from "./words.js";
 
 const KINDS = { approval: "asks a person", signal: "waits for a signal", timer: "waits for a time", run: "another run" };
 
@@ -45,6 +46,7 @@ function box(one, model, { selected, critical, onselect, now }) {
   const shown = shownState(state);
   const { x, y, width, height } = one.box;
   const open = one.columns > 0;
+  const tags = badges(one, state, width);
   const on = selected === one.task || (open && selected?.startsWith(`${one.task}[`));
   return h("g.node", {
     key: one.task, transform: `translate(${x} ${y})`, class: [`tone-${toneOf(shown)}`, `is-${shown}`, on && "selected", critical.has(one.task) && "critical", one.for_each && "group"],
@@ -55,10 +57,10 @@ function box(one, model, { selected, critical, onselect, now }) {
     h("rect.plate", { width, height, rx: 9 }),
     h("rect.edge-of", { width: 4, height: height - 16, x: 0, y: 8, rx: 2 }),
     h("g", { transform: "translate(13 10)" }, mark(shown, { size: 17 })),
-    h("text.name", { x: 37, y: 23 }, cut(one.task, one.for_each ? 14 : 17)),
-    h("text.name-far", { x: 37, y: 36 }, cut(one.task, 10)),
-    h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, now), 22)),
-    badges(one, state, width),
+    h("text.name", { x: 37, y: 23 }, cut(one.task, tags.left - 42, "name")),
+    h("text.name-far", { x: 37, y: 36 }, cut(one.task, width - 43, "far")),
+    h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, now), width - 47, "what")),
+    tags.drawn,
     one.for_each && !open && state?.item_count > 0 && meter(state, width, height),
     h("title", one.description || one.task));
 }
@@ -74,7 +76,7 @@ function fold({ task, box, columns }, onfold) {
 
 // What stands under the name: what matters most about the task now.
 function line(one, state, shown, now) {
-  if (state?.problem) return state.problem.message;
+  if (state?.problem) return state.problem.message.replace(/^exception: /, "");
   if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
   if (state?.item_count) {
     const done = (state.items?.completed ?? 0);
@@ -86,16 +88,18 @@ function line(one, state, shown, now) {
   return KINDS[one.kind] ? (one.what || KINDS[one.kind]) : one.what;
 }
 
+// What stands at the right of the name, and where that begins.
 function badges(one, state, width) {
   const told = [];
   if (state?.attempts > 1) told.push([`×${state.attempts}`, `${state.attempts} attempts`, "tries"]);
   if (state?.undo) told.push(["undone", `its compensation is ${state.undo}`, "undo"]);
-  let right = width - (one.for_each ? 36 : 10);
-  return told.map(([text, title, kind]) => {
+  let left = width - (one.for_each ? 36 : 10);
+  const drawn = told.map(([text, title, kind]) => {
     const wide = 10 + text.length * 6.2;
-    right -= wide + 3;
-    return h("g.tag", { key: kind, class: kind, transform: `translate(${right} 10)` }, h("rect", { width: wide, height: 17, rx: 8.5 }), h("text", { x: wide / 2, y: 12.2 }, text), h("title", title));
+    left -= wide + 3;
+    return h("g.tag", { key: kind, class: kind, transform: `translate(${left} 10)` }, h("rect", { width: wide, height: 17, rx: 8.5 }), h("text", { x: wide / 2, y: 12.2 }, text), h("title", title));
   });
+  return { left, drawn };
 }
 
 // How many items are in which state, as parts of a line.
@@ -123,5 +127,3 @@ function spoken(one, state, shown) {
   const items = state?.item_count ? `, ${state.item_count} items: ${tally(state).map(([name, count]) => `${count} ${name}`).join(", ")}` : "";
   return `${one.task}, ${shown}${state?.attempts > 1 ? `, ${state.attempts} attempts` : ""}${items}`;
 }
-
-const cut = (text = "", most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
