@@ -155,7 +155,7 @@ _FACTORS: Final[tuple[Decided, ...]] = ("load", "speed", "trust")
 def grouped(why: Mapping[AgentId, Why], policy: Mapping[AgentId, str]) -> Iterator[Passed]:
     """Those passed over, by reason; of the barred, by what the policy says."""
     groups: dict[tuple[Why, str], list[AgentId]] = {}
-    for agent, reason in why.items():
-        groups.setdefault((reason, policy.get(agent, "")), []).append(agent)
+    for agent in sorted(why):  # in an order of their own: they come from sets
+        groups.setdefault((why[agent], policy.get(agent, "")), []).append(agent)
     for (reason, said), agents in groups.items():
         yield Passed(why=reason, count=len(agents), agents=tuple(agents[:NAMED]), policy=said[:200])
