@@ -275,6 +275,7 @@ def test_a_run_that_waits_is_answered_from_afar(called: tuple[Call, Call], place
     line = next(line for line in told if "answer with:" in line)
     run = re.search(r"run_\w+", line)
     assert run is not None
+    assert line.endswith(f"accord runs signal {run[0]} --task ask --approve\n")
     assert f"accord runs signal {run[0]} --task ask --approve" in there("approvals", "list").err
     (one,) = json.loads(there("approvals", "list", "--limit", "1", "--json").out)["approvals"]
     assert (one["run"], one["question"]) == (run[0], "Go on?")

@@ -83,6 +83,18 @@ output:
 """
 
 
+ASKS = """
+accord: template/1
+name: tiny.asks
+version: 1.0.0
+description: Asks somebody.
+tasks:
+  ask:
+    approval: {title: "Go on?"}
+output: "${ tasks.ask.output }"
+"""
+
+
 class Outcome(NamedTuple):
     """What a command did."""
 
@@ -425,6 +437,8 @@ def test_a_failure_is_explained_back_to_what_began_it(call: Call) -> None:
 def test_a_run_is_captured_as_a_test_of_its_workflow(call: Call, here: Path) -> None:
     with_agents(call, "run", "sum.yaml", "--set", "fails=true", "--set", "numbers=[4]")
     test = call("runs", "capture", "last", "--output", "late.yaml", "--json").document["test"]
+    assert (here / "late.yaml").read_text().startswith("# accord test late.yaml\n")
+    assert "accord test 'not late.yaml'" in call("runs", "capture", "last", "--output", "not late.yaml").err
     written = read_workflow_test(here / "late.yaml")
     assert msgspec.json.decode(msgspec.json.encode(written)) == test
     assert (test["input"]["numbers"], test["expect"]["state"], test["expect"]["problem"]) == ([4], "failed", "ACC420")
@@ -483,6 +497,22 @@ def test_a_bundle_is_looked_at_in_a_home_of_its_own(call: Call, here: Path) -> N
     )
 
 
+def test_a_home_that_was_only_looked_at_takes_a_bundle_and_one_that_was_set_up_does_not(call: Call, here: Path) -> None:
+    run = with_agents(call, "run", "sum.yaml", "--json").document["run"]
+    [key] = [one["key"] for one in call("keys", "list", "--json").document if one["name"] == "orchestrator"]
+    call("journal", "export", "last", "--output", "run.tar")
+    there, known = ("--home", str(here / "there")), ("--home", str(here / "known"))
+    assert call("runs", "list", *there).code == 0
+    assert (here / "there" / "journal.db").exists()
+    imported = call("journal", "import", "run.tar", "--trust", key, *there)
+    assert imported.code == 0, imported.err
+    assert [one["run"] for one in call("runs", "list", "--json", *there).document["runs"]] == [run]
+    (here / "asks.yaml").write_text(ASKS)
+    published = call("templates", "publish", "asks.yaml", *known)
+    assert published.code == 0, published.err
+    assert "ACC593" in call("journal", "import", "run.tar", "--trust", key, *known).err
+
+
 @pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a bundle that does not hold is imported")
 def test_what_does_not_hold_is_not_imported(call: Call, here: Path) -> None:
     with_agents(call, "run", "sum.yaml")
@@ -536,9 +566,20 @@ def test_a_fork_parts_where_it_was_forked(call: Call) -> None:
     with_agents(call, "runs", "fork", first, "--task", "doubled", "--set", "numbers=[5]")
     found = call("runs", "diff", first, "last", "--json").document
     assert found["shared"] is not None
+    assert (found["origin"], found["taken_over"]) == (first, ["first"])
     parted = [one["task"] for one in found["tasks"] if one["parted"] is not None]
     assert "first" not in parted
     assert "doubled" in parted
+    words = f"forked from the {{}} as of its event {found['shared']}; taken over: first\n"
+    assert f"the second was {words.format('first')}" in call("runs", "diff", first, "last").out
+    assert f"the first was {words.format('second')}" in call("runs", "diff", "last", first).out
+
+
+def test_a_fork_that_did_all_anew_took_nothing_over(call: Call) -> None:
+    first = with_agents(call, "run", "sum.yaml", "--json").document["run"]
+    with_agents(call, "runs", "fork", first, "--at", "1", "--set", "numbers=[5]")
+    assert call("runs", "diff", first, "last", "--json").document["taken_over"] == []
+    assert "as of its event 1; nothing was taken over" in call("runs", "diff", first, "last").out
 
 
 @pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a journal that was changed from outside")
@@ -673,7 +714,9 @@ def waiting_run(call: Call) -> str:
 def test_a_fork_takes_over_and_waits_then_an_approval_ends_it(call: Call) -> None:
     run = waiting_run(call)
     assert call("runs", "show", run, "--json").document["waiting"] == ["ask"]
-    assert "accord runs signal" in call("runs", "show", run).err
+    answer = f"accord runs signal {run} --task ask --approve"
+    assert answer in call("runs", "show", run).err
+    assert answer in with_agents(call, "runs", "resume", run).err
     refused = call("runs", "signal", run)
     assert refused.code == 2
     assert "ACC917" in refused.err

@@ -111,7 +111,7 @@ RUNS = (
     "state",
     Column("tasks", spare=3),
     Column("started", spare=2),
-    Column("lasted", spare=1),
+    Column("start to end", spare=1),
     "what",
 )
 
@@ -128,8 +128,8 @@ def shown_runs(room: int) -> list[str]:
 def test_in_a_narrow_terminal_ids_are_shortened_and_columns_left_out_in_order() -> None:
     assert "run_1a2143658472715459d6064c3l" in shown_runs(120)[2]
     head, _, row = shown_runs(80)
-    assert head.split() == ["run", "state", "tasks", "started", "lasted", "what"]
-    assert row.startswith("d6064c3l  completed  8/8    11-25 19:37  3 min 5 s  competitive-anal")
+    assert head.split() == ["run", "state", "tasks", "started", "start", "to", "end", "what"]
+    assert row.startswith("d6064c3l  completed  8/8    11-25 19:37  3 min 5 s     competitive-anal")
     assert shown_runs(62)[0].split() == ["run", "state", "tasks", "started", "what"]
     assert shown_runs(50)[0].split() == ["run", "state", "tasks", "what"]
     narrow = shown_runs(30)

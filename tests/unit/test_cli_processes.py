@@ -53,7 +53,7 @@ def test_an_interrupted_run_is_resumed_where_it_was(place: Any) -> None:
     [command] = re.findall(r"accord (runs resume run_\w+ --agents gate.py)", err)
     resumed = place.call(*command.split())
     assert resumed.returncode == 0, resumed.stderr
-    assert "answer with: accord runs signal" in resumed.stderr
+    assert re.search(r"answer with: accord runs signal run_\w+ --task ask --approve", resumed.stderr)
     answered = place.call("runs", "signal", "last", "--approve", "--agents", "gate.py", "--json")
     assert json.loads(answered.stdout)["output"] == "second"
     attempts = json.loads(place.call("runs", "show", "last", "--task", "before", "--json").stdout)["attempts"]

@@ -19,6 +19,7 @@ from accord.testing.graphs import graph_of
 from accord.testing.player import START, Done, Failed, Player
 from accord.testing.random_graphs import INPUT, random_tasks
 from accord.testing.storm import Storm
+from accord.views.timeline import timeline_page
 
 RANDOMS = st.randoms(use_true_random=False)
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -165,6 +166,26 @@ def test_an_item_waits_for_its_turn_and_the_path_names_the_last_one() -> None:
     assert told(found, "many[1]") == [("waiting", 0, 4), ("running", 4, 8)]
     (step,) = found.critical()
     assert (step.task, step.item, step.kinds["waiting"].total_seconds()) == ("many", "many[1]", 4)
+
+
+def test_a_rest_before_a_retry_and_a_pause_are_not_what_a_task_took() -> None:
+    player = Player(graph_of({"only": {"uses": "test.work@^1"}}))
+    player.assign("only")
+    pass_time(player, 2)
+    player.answer("only", Failed(retryable=False))
+    assert player.run.ended
+    pass_time(player, 100)
+    player.do(c.RetryTask(task=TaskId("only"), by="ann"))
+    player.do(c.Pause(by="ann"))
+    pass_time(player, 30)
+    player.do(c.Resume(by="ann"))
+    player.assign("only")
+    pass_time(player, 3)
+    player.answer("only", Done(1))
+    (step,) = timeline_page(timeline_of(player), 1, None, None, 10).critical
+    run = player.run
+    assert (step.until_s, step.took_s) == (135, 5)
+    assert run.updated_at - run.started.at - run.rest(run.updated_at) == timedelta(seconds=5)
 
 
 def test_what_ended_after_a_task_had_begun_is_not_before_it_on_the_path() -> None:

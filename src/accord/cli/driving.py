@@ -12,7 +12,7 @@ from accord.cli.asking import answer_in_terminal
 from accord.cli.live import LiveTable, View, view
 from accord.cli.output import Screen
 from accord.cli.watching import hold_words, how_to_answer
-from accord.domain.approval import waiting_tasks
+from accord.domain.approval import open_approvals, waiting_tasks
 from accord.domain.forecast import usual
 from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened
@@ -168,7 +168,7 @@ def _remind(run: Run, reminded: set[TaskId], screen: Screen) -> None:
     """Say once of each waiting task how it is answered."""
     if screen.err.is_terminal:
         return
-    new = [task for task in waiting_tasks(run) if task not in reminded]
-    reminded.update(new)
-    for task in new:
-        screen.note(f"          answer with: accord {how_to_answer(run.id, task)}")
+    new = [one for one in open_approvals(run) if one.task not in reminded]
+    reminded.update(one.task for one in new)
+    for one in new:
+        screen.note(f"          answer with: accord {how_to_answer(one)}")

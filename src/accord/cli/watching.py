@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import msgspec
 
 from accord.cli.output import agent_name, moment
 from accord.domain import event as e
+from accord.domain.approval import OpenApproval
 from accord.domain.forecast import Usual
 from accord.domain.graph import node_of
-from accord.domain.ids import RunId, TaskId
+from accord.domain.ids import TaskId
 from accord.domain.news import Happened, News, Progressed
 from accord.domain.state import Run, TaskState
 from accord.domain.system import HoldPlaced
@@ -83,9 +85,11 @@ def unmet(run: Run, node: TaskId) -> list[TaskId]:
     return [need for need in run.graph.tasks[node].needs if run.state(need).phase not in settled]
 
 
-def how_to_answer(run: RunId, task: TaskId) -> str:
-    """The command that answers a waiting task, without `accord` in front."""
-    return f"runs signal {run} --task {task}"
+def how_to_answer(one: OpenApproval) -> str:
+    """A command that answers a waiting task, without `accord` in front."""
+    if one.kind == "signal":
+        return f"runs signal {one.run} {quote(one.signal or '')} --data JSON"
+    return f"runs signal {one.run} --task {one.task} --approve"
 
 
 def hold_words(hold: HoldPlaced) -> str:

@@ -83,7 +83,11 @@ class RunsDiff(msgspec.Struct, frozen=True, kw_only=True):
     before: Side
     after: Side
     shared: int | None
-    """Where one was forked from the other: the last event that both share."""
+    """Where one was forked from the other: the last event of the origin that the fork knows of."""
+    origin: RunId | None
+    """Which of the two the other one was forked from."""
+    taken_over: tuple[TaskId, ...]
+    """The tasks whose outputs the fork took over; all others it did anew."""
     given: tuple[Given, ...]
     tasks: tuple[TaskPair, ...]
     """Those that parted, in the order of the events of the first run, then all others that either has begun."""
@@ -101,12 +105,15 @@ async def runs_diff(service: Service, before: RunId, after: RunId) -> RunsDiff:
     """Where two runs parted. Raises NotFound where there is no such run."""
     runs = await service.run(before), await service.run(after)
     told = await _events(service, before), await _events(service, after)
+    fork = _fork(*runs)
     pairs = [await _pair(service, task, runs, told) for task in _tasks(*runs)]
     pairs.sort(key=lambda one: (one.parted is None, one.parted.before or 0 if one.parted is not None else 0))
     return RunsDiff(
         before=_side(runs[0], told[0]),
         after=_side(runs[1], told[1]),
-        shared=_shared(*runs),
+        shared=fork[1].sequence if fork is not None else None,
+        origin=fork[1].run if fork is not None else None,
+        taken_over=tuple(_taken_over(told[fork[0]])) if fork is not None else (),
         given=tuple([one async for one in _given(service, runs, told)]),
         tasks=tuple(pairs),
     )
@@ -129,11 +136,17 @@ def _side(run: Run, told: Told) -> Side:
     )
 
 
-def _shared(before: Run, after: Run) -> int | None:
-    for one, other in ((after, before), (before, after)):
-        if one.started.origin is not None and one.started.origin.run == other.id:
-            return one.started.origin.sequence
+def _fork(*runs: Run) -> tuple[int, e.Origin] | None:
+    """Which of the two was forked from the other, and from where in it."""
+    for which, other in ((1, 0), (0, 1)):
+        origin = runs[which].started.origin
+        if origin is not None and origin.run == runs[other].id:
+            return which, origin
     return None
+
+
+def _taken_over(told: Told) -> Iterator[TaskId]:
+    return (event.task for _, event in told if isinstance(event, e.TaskAdopted))
 
 
 def _tasks(before: Run, after: Run) -> list[TaskId]:

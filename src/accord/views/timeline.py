@@ -65,6 +65,13 @@ class StepDocument(msgspec.Struct, frozen=True, kw_only=True):
     kinds_s: dict[SpanKind, float]
     """What it, or the item, did in this time, and for how long."""
 
+    @property
+    def took_s(self) -> float | None:
+        """How long it took, but for pauses and for the time in which the run had ended; None where it is under way."""
+        if self.until_s is None:
+            return None
+        return sum(spent for kind, spent in self.kinds_s.items() if kind != "paused")
+
 
 class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
     """What the tasks of a run did when, and what the run took as long for as it did."""

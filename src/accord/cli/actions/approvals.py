@@ -70,12 +70,7 @@ def _show(page: OpenApprovals, screen: Screen) -> None:
         "what",
     )
     screen.table(columns, [_row(one) for one in page.approvals])
-    first = page.approvals[0]
-    if first.kind == "signal":
-        how = f"runs signal {first.run} {quote(first.signal or '')} --data JSON"
-    else:
-        how = f"{how_to_answer(first.run, first.task)} --approve"
-    screen.note(f"answer with, for example: accord {how}")
+    screen.note(f"answer with, for example: accord {how_to_answer(page.approvals[0])}")
     if page.next is not None:
         screen.note(f"more: accord approvals list --after {quote(page.next)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 from rich.text import Text
@@ -40,16 +41,20 @@ def capture_run(shared: Shared, reference: str, output: Path | None, *, with_dat
         answers = counted(sum(map(len, test.agents.values())), "answer")
         screen.line(Text.assemble("✔ ", run_text(run), f" is in {file}: {answers} of its agents"))
         screen.line(clean(test.description), "quiet")
+        screen.note(f"  → accord test {clean(quote(str(file)))}", "hint")
         return DONE
 
     carry_out(shared, work)
 
 
 def write_test(file: Path, test: WorkflowTest) -> None:
-    """Write the test; a file that is there already is left alone. Raises BadInput ACC914."""
+    """Write the test, with the command that plays it at its head; a file that is there already is left alone. Raises
+    BadInput ACC914.
+    """
+    name = quote(file.name) if file.name.isprintable() else "FILE"
     try:
         with file.open("x", encoding="utf-8") as made:
-            made.write(workflow_test_text(test))
+            made.write(f"# accord test {name}\n{workflow_test_text(test)}")
     except OSError as error:
         raise usage(
             "ACC914", f"{file} cannot be written: {error.strerror or error}", "give another --output"

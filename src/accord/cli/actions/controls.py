@@ -29,7 +29,7 @@ from accord.cli.result import removed_reports
 from accord.cli.session import carry_out, opened, who
 from accord.cli.watching import how_to_answer
 from accord.domain import command as c
-from accord.domain.approval import answer_schema, waiting_tasks
+from accord.domain.approval import answer_schema, open_approvals, waiting_tasks
 from accord.domain.ids import RunId, TaskId
 from accord.domain.state import Run
 from accord.domain.system import Scope
@@ -363,8 +363,8 @@ def _told(state: Run, result: Result, shared: Shared, screen: Screen, *, cancels
         return DONE if cancels and state.phase == "cancelled" else code
     if screen.as_json:
         screen.document(result)
-    for task in waiting_tasks(state):
-        screen.note(f"waits; answer with: {shared.command(how_to_answer(state.id, task))}", "hint")
+    for one in open_approvals(state):
+        screen.note(f"waits; answer with: {shared.command(how_to_answer(one))}", "hint")
     return DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 from rich.text import Text
@@ -17,10 +17,37 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, counted, moment, run_text
 from accord.cli.session import carry_out
 from accord.domain.ids import KeyId
+from accord.domain.system import (
+    ACCESS,
+    CHECKPOINTS,
+    CONTROL,
+    INCIDENTS,
+    POLICIES,
+    REGISTRY,
+    SESSIONS,
+    SUCCESSIONS,
+    TEMPLATES,
+    WEBHOOKS,
+)
 from accord.engine.exhibit import Kept, fill, kept_of
 from accord.evidence.opening import opened
+from accord.ports import RunQuery
 from accord.settings import Settings
 from accord.views.plain import plain_value
+
+_SYSTEM: Final = (
+    REGISTRY,
+    TEMPLATES,
+    CONTROL,
+    INCIDENTS,
+    ACCESS,
+    POLICIES,
+    WEBHOOKS,
+    SESSIONS,
+    SUCCESSIONS,
+    CHECKPOINTS,
+)
+"""Where agents, templates, people and all else that is no run are written down."""
 
 
 def import_bundle(shared: Shared, file: Path, trust: Sequence[str]) -> None:
@@ -29,7 +56,7 @@ def import_bundle(shared: Shared, file: Path, trust: Sequence[str]) -> None:
     async def work(screen: Screen) -> int:
         shared.here("journal import")
         settings = shared.settings()
-        _refuse_full(settings)
+        await _refuse_full(settings)
         _refuse_missing(file)
         trusted = trusted_keys(trust)
         report = examined_file(file, trusted)
@@ -57,13 +84,26 @@ def _refuse_missing(file: Path) -> None:
         raise usage("ACC856", f"there is no file {file}", "accord journal export RUN writes one")
 
 
-def _refuse_full(settings: Settings) -> None:
-    """Raise BadInput ACC593 unless the home is empty: nobody must take an exhibit for runs that go on here."""
+async def _refuse_full(settings: Settings) -> None:
+    """Raise BadInput ACC593 unless nothing has happened in the home: nobody must take an exhibit for runs that go on
+    here.
+    """
     hint = "name an empty one: --home FOLDER, or ACCORD_HOME"
     if settings.store is not None:
         raise usage("ACC593", "a bundle is imported into files of a home, not into a database", f"unset store; {hint}")
-    if settings.journal.exists() or settings.exhibit.exists():
+    if settings.exhibit.exists() or (settings.journal.exists() and await _is_used(settings)):
         raise usage("ACC593", f"the home {settings.home} is not empty", hint)
+
+
+async def _is_used(settings: Settings) -> bool:
+    """Whether the journal holds more than what opening it makes, or a process is at work on it."""
+    now = datetime.now(UTC)
+    async with open_stores(settings) as (journal, _):
+        if await journal.runs(RunQuery(limit=1)) or await journal.replicas(now):
+            return True
+        if any(one.until > now for one in await journal.owners()):
+            return True
+        return any([(await journal.head(stream)).sequence for stream in _SYSTEM])
 
 
 async def _imported(settings: Settings, file: BinaryIO, name: str, trusted: frozenset[KeyId], key: KeyId) -> Kept:

@@ -76,7 +76,7 @@ def _show_cause(cause: Cause, screen: Screen) -> None:
 
 
 def _step_row(one: StepDocument) -> tuple[str, ...]:
-    took = duration(one.until_s - one.from_s) if one.until_s is not None else ""
+    took = duration(one.took_s) if one.took_s is not None else ""
     kinds = ", ".join(f"{kind.replace('_', ' ')} {duration(spent)}" for kind, spent in one.kinds_s.items())
     return str(one.item or one.task), f"+{duration(one.from_s)}", took, kinds
 
@@ -108,7 +108,7 @@ def _show_diff(found: RunsDiff, screen: Screen) -> None:
     columns = ("", "run", "state", "template", Column("took", spare=1), "attempts", "cost")
     screen.table(columns, [_side_row("first", found.before), _side_row("second", found.after)])
     if found.shared is not None:
-        screen.line(f"one was forked from the other: what had happened up to event {found.shared} is shared", "quiet")
+        screen.line(clean(_fork_words(found)), "quiet")
     if found.given:
         screen.heading("what they were given")
         for given in found.given:
@@ -125,6 +125,12 @@ def _show_diff(found: RunsDiff, screen: Screen) -> None:
     if rows:
         screen.heading("what it took")
         screen.table(("task", "state", "agent", "attempts", "took", "cost"), rows)
+
+
+def _fork_words(found: RunsDiff) -> str:
+    first, second = ("second", "first") if found.origin == found.after.run else ("first", "second")
+    taken = f"taken over: {', '.join(found.taken_over)}" if found.taken_over else "nothing was taken over"
+    return f"the {second} was forked from the {first} as of its event {found.shared}; {taken}"
 
 
 def _side_row(name: str, side: Side) -> tuple[str | Text, ...]:

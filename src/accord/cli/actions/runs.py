@@ -30,7 +30,7 @@ from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column, end_of_id, without_year
 from accord.cli.task_details import show_task
 from accord.cli.watching import hold_words, how_to_answer
-from accord.domain.approval import waiting_tasks
+from accord.domain.approval import open_approvals, waiting_tasks
 from accord.domain.cost import shortest
 from accord.domain.event import RunErased
 from accord.domain.graph import UNDO, node_of
@@ -114,7 +114,7 @@ def _show_runs(page: RunPage, screen: Screen) -> None:
         "state",
         Column("tasks", spare=3),
         Column("started", spare=2),
-        Column("lasted", spare=1),
+        Column("start to end", spare=1),
         "what",
     )
     screen.table(columns, rows, wraps=False)
@@ -134,14 +134,14 @@ def _run_row(run: ListedRun) -> tuple[str | Text, ...]:
     tasks = f"{run.tasks_done}/{run.tasks_total}"
     if run.tasks_failed:
         tasks += f" ({run.tasks_failed} failed)"
-    lasted = between(run.started_at, run.updated_at) if ended else ""
+    until_end = between(run.started_at, run.updated_at) if ended else ""  # pauses and rests before a retry count
     started = f"{run.started_at.astimezone():%m-%d %H:%M}"
     state = state_text(run.state)
     if _is_left(run):
         state = Text.assemble(state, (f" {LEFT}", "yellow"))
     if run.imported:
         state = Text.assemble(state, (f" {IMPORTED}", "quiet"))
-    return run_text(run.run), state, tasks, started, lasted, f"{run.template}  {run.title}"
+    return run_text(run.run), state, tasks, started, until_end, f"{run.template}  {run.title}"
 
 
 def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
@@ -326,8 +326,8 @@ def _show_what_next(run: Run, screen: Screen, *, left: bool) -> None:
     """How the run can go on, where it needs somebody."""
     if run.paused or (left and not waiting_tasks(run)):
         screen.note(f"  → accord runs resume {run.id}", "hint")
-    for task in waiting_tasks(run):
-        screen.note(f"  → accord {how_to_answer(run.id, task)}", "hint")
+    for one in open_approvals(run):
+        screen.note(f"  → accord {how_to_answer(one)}", "hint")
     if run.phase == "failed":
         failed = [name for name in run.graph.order if run.state(name).phase == "failed"]
         for name in failed[:3]:
