@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from .server import Server, populated, serving
 
@@ -33,6 +33,11 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+PATIENCE_MS = 30_000
+"""How long something may take to be seen while other tests use the machine."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 WIDE = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
@@ -109,7 +114,7 @@ def open_(browser: Browser, server: Server, request: pytest.FixtureRequest) -> I
             storage_state=request.getfixturevalue("signed_in") if state is signed else state,
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: _note(wrong, said.type, said.text))

@@ -18,7 +18,8 @@ WRITER = '''
 """Appends to 20 runs at once, three events each time, and reports what was acknowledged."""
 import asyncio, os, signal, sys
 from pathlib import Path
-from accord.ports import Head, StreamId
+from accord.domain.ids import StreamId
+from accord.ports import Head
 from accord.codec import chained
 from accord.store.sqlite import SqliteJournal
 from accord.store.sqlite_commit import GroupCommit

@@ -24,7 +24,7 @@ from accord.engine.commons import TICK, Neighbour
 from accord.engine.listener import RETRY_CAP, RETRY_FIRST
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.verdicts import CODES, Suspect, refused
-from accord.errors import AccordError, MessageRefused, StoreUnavailable
+from accord.errors import AccordError, BusUnavailable, MessageRefused, StoreUnavailable
 from accord.ports import ORCHESTRATORS_SUBJECT, Delivery
 from accord.statements import Verifier
 
@@ -61,6 +61,9 @@ class Neighbourhood:
         while True:
             try:
                 await self._tick()
+            except BusUnavailable as away:
+                logger.warning("the other processes find out a little later: %s", away)
+                self._told_at = None
             except Exception:
                 logger.exception("the other processes could not be told what this one holds")
                 self._told_at = None
