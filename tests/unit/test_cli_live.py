@@ -142,8 +142,8 @@ def test_what_earlier_runs_took_tells_what_is_left_and_what_it_depends_on() -> N
     took = {"fetch": 2, "read": 100, "check": 20, "nap": 3}
     seen.usual = Usual(2, {TaskId(task): timedelta(seconds=seconds) for task, seconds in took.items()})
     paper = io.StringIO()
-    shown = Console(file=paper, width=100, height=24, theme=output.THEME, force_terminal=True, color_system=None)
-    shown.print(picture(seen, (100, 24), NOW + timedelta(seconds=10)))
+    shown = Console(file=paper, width=160, height=24, theme=output.THEME, force_terminal=True, color_system=None)
+    shown.print(picture(seen, (160, 24), NOW + timedelta(seconds=10)))
     *_, path, foot = paper.getvalue().splitlines()
     assert path.rstrip() == "critical path  read → check"
     assert "about 1 min 50 s left" in foot

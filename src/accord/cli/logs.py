@@ -8,11 +8,13 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Final
 
 from accord.cli.output import counted
 from accord.domain.ids import TaskId
 from accord.domain.state import Run
+from accord.errors import BusUnavailable, KeysUnavailable, StoreUnavailable
 from accord.settings import Settings
 from accord.telemetry.lines import JsonLines
 
@@ -62,6 +64,22 @@ def _shortened(told: traceback.TracebackException) -> str:
     return "".join([*lines, *told.format_exception_only()]).rstrip()
 
 
+class Words(logging.Formatter):
+    """Records in words. What is away for a while is told in a line, and what a library notices of it: where that was in
+    the code helps nobody.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record."""
+        error = record.exc_info[1] if record.exc_info else None
+        away = isinstance(error, BusUnavailable | StoreUnavailable | KeysUnavailable)
+        if error is None or not (away or record.name.partition(".")[0] not in ("accord", "asyncio")):
+            return super().format(record)
+        plain = copy(record)
+        plain.exc_info = plain.exc_text = None
+        return f"{super().format(plain)}: {error}"
+
+
 class Stderr(logging.Handler):
     """Writes to what stderr is now: above the table, while one is drawn."""
 
@@ -82,9 +100,7 @@ def logging_as(settings: Settings) -> Iterator[int]:
     handler = Stderr(level)
     if settings.log_format == "json" or settings.log_level is not None:
         json = settings.log_format == "json"
-        handler.setFormatter(
-            JsonLines() if json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        )
+        handler.setFormatter(JsonLines() if json else Words("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         loggers = (logging.getLogger(), logging.getLogger("accord.hosting"))
         replaced = [(one, held) for one in loggers for held in one.handlers if isinstance(held, Stderr)]
         for one, held in replaced:
@@ -105,7 +121,7 @@ def logging_to_stderr(*, warns: bool) -> Iterator[Raised]:
     process raise meanwhile.
     """
     stderr, raised = Stderr(logging.WARNING if warns else logging.CRITICAL), Raised()
-    stderr.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    stderr.setFormatter(Words("%(name)s: %(message)s"))
     handlers = [(logging.getLogger(), stderr), (logging.getLogger("accord.agent"), raised)]
     if not warns:
         handlers.append((logging.getLogger("accord.hosting"), Stderr(logging.WARNING)))

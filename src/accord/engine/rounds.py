@@ -27,7 +27,7 @@ from accord.engine.order import Order
 from accord.engine.retention import Retention
 from accord.engine.sharing import Sharing
 from accord.engine.sighting import Sighted
-from accord.errors import KeysUnavailable, Refused, StoreError, StoreUnavailable
+from accord.errors import BusUnavailable, KeysUnavailable, Refused, StoreError, StoreUnavailable
 from accord.ports import Answer
 
 logger = logging.getLogger("accord.rounds")
@@ -44,13 +44,13 @@ class Round(Protocol):
 
 
 async def repeat(round_: Round, failed: Callable[[Exception], None]) -> None:
-    """Do the round for ever; what fails, by a fault of ours or while store or keys are away, is told to `failed`, and
-    tried next time.
+    """Do the round for ever; what fails, by a fault of ours or while store, bus or keys are away, is told to `failed`,
+    and tried next time.
     """
     while True:
         try:
             await round_.go()
-        except (StoreUnavailable, KeysUnavailable) as error:
+        except (BusUnavailable, StoreUnavailable, KeysUnavailable) as error:
             failed(error)
             logger.warning("%s: %s", type(round_).__name__, error)
         except Exception as error:
