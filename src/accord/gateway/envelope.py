@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -76,6 +77,8 @@ class Envelope:
                 await answer.instead(problems.too_late(self._within.total_seconds(), scope["accord.request"]), receive)
         except RateLimited as error:
             await answer.instead(problems.answer_error(error, scope["accord.request"]), receive)
+        except ClientDisconnect:
+            pass  # nobody is there any more to be answered
         except Exception:
             # The framework has answered already, as a rule, and raises what it could not make sense of.
             logger.exception("request %s: a fault of Accord's", scope["accord.request"])
