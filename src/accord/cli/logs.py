@@ -73,7 +73,8 @@ class Words(logging.Formatter):
         """The record."""
         error = record.exc_info[1] if record.exc_info else None
         away = isinstance(error, BusUnavailable | StoreUnavailable | KeysUnavailable)
-        if error is None or not (away or record.name.partition(".")[0] not in ("accord", "asyncio")):
+        ours = record.name.partition(".")[0] in ("accord", "asyncio")
+        if error is None or (ours and not away):
             return super().format(record)
         plain = copy(record)
         plain.exc_info = plain.exc_text = None

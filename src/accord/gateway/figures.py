@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter as Counts
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,17 +12,13 @@ from prometheus_client.registry import Collector
 
 from accord.domain import event as e
 from accord.domain.run import Run
+from accord.engine.cluster import depths
 from accord.engine.figures import COMMIT_BOUNDS_EVENTS, COMMIT_BOUNDS_S
 from accord.engine.ledger import Slot
 from accord.engine.node import Node
-from accord.errors import BusUnavailable
-from accord.ports import partition_subject
 from accord.service import state_of
 from accord.telemetry import METRICS
 from accord.telemetry.metrics import ERRORS_OF
-
-BUS_WITHIN_S: Final = 1.0
-"""A bus that takes longer to tell its depths is not waited for."""
 
 STUCK_AFTER: Final = timedelta(minutes=1)
 """A run that was not woken for so long after its time is stuck."""
@@ -55,11 +49,9 @@ class Engine(Collector):
 
     async def look(self) -> None:
         """Ask the bus how much waits there; while it does not tell, that is not shown."""
-        bus, partitions = self._parts.ports.bus, tuple(self._parts.partitions.fences)
-        self._queued = None
-        with suppress(BusUnavailable, TimeoutError):
-            async with asyncio.timeout(BUS_WITHIN_S):
-                self._queued = sum(await asyncio.gather(*(bus.depth(partition_subject(one)) for one in partitions)))
+        partitions = tuple(self._parts.partitions.fences)
+        told = await depths(self._parts.ports.bus, partitions)
+        self._queued = sum(told.values()) if len(told) == len(partitions) else None
 
     def describe(self) -> list[Metric]:
         """Nothing: names are known when they are asked for."""
