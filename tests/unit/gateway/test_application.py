@@ -462,7 +462,7 @@ async def test_who_does_not_answer_is_not_ready(asker: Any, monkeypatch: pytest.
 async def test_metrics_do_not_wait_for_a_bus_that_is_away(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     await asker.show("viewer")
     assert "accord_messages_queued 0" in (await asker.http.get("/metrics")).text
-    monkeypatch.setattr("accord.gateway.figures.BUS_WITHIN_S", 0.01)
+    monkeypatch.setattr("accord.engine.cluster.BUS_WITHIN_S", 0.01)
     await asker.gateway.node.parts.partitions.claim(0)
     monkeypatch.setattr(asker.gateway.node.parts.ports.bus, "depth", DeadBus(asyncio.Event().wait).depth)
     shown = (await asker.http.get("/metrics")).text
