@@ -253,8 +253,17 @@ async def network_chain(scale: float) -> Figures:
 
 async def large(scale: float) -> Readings:
     """An array that one agent makes and another one reads, while other runs go on; then one whose upload dies."""
+    return await _large(scale)
+
+
+async def large_encrypted(scale: float) -> Readings:
+    """The same in encrypted runs."""
+    return await _large(scale, ACCORD_ENCRYPT_PAYLOADS="true")
+
+
+async def _large(scale: float, **settings: str) -> Readings:
     count = int(1_000_000 * scale)
-    async with folder() as root, served(root / "server") as server, AsyncExitStack() as stack:
+    async with folder() as root, served(root / "server", **settings) as server, AsyncExitStack() as stack:
         crowds = [await stack.enter_async_context(crowd(kind, server, root)) for kind in ("maker", "reader", "worker")]
         async with server.client() as client:
             await _publish_large(client)
@@ -354,4 +363,5 @@ NETWORK = (
     Scenario("assignment", "from a commit to an agent on a connection", assignment),
     Scenario("network-chain", "as chain-100, the agent in another process", network_chain),
     Scenario("large", "an array of 1 GB from agent to agent", large),
+    Scenario("large-encrypted", "the same in encrypted runs", large_encrypted),
 )

@@ -15,11 +15,11 @@ import msgspec
 from accord.app import host
 from accord.blobs.memory import MemoryBlobStore
 from accord.bus.memory import MemoryBus
+from accord.domain.agent import HIGH_WATER
 from accord.domain.event import AttemptFailed, AttemptSucceeded
 from accord.domain.ids import PARTITIONS, AgentId, Digest
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
-from accord.engine.presence import HIGH_WATER
 from accord.errors import RateLimited
 from accord.machine import RandomIds, SystemClock
 from accord.policy.live import shipped

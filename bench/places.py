@@ -54,11 +54,11 @@ class Server(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def served(home: Path) -> AsyncIterator[Server]:
-    """A server of this home, in a process of its own."""
+async def served(home: Path, **settings: str) -> AsyncIterator[Server]:
+    """A server of this home, in a process of its own; `settings` are variables of its environment."""
     begun = asyncio.get_running_loop().time()
     command = [sys.executable, "-m", "accord", "serve", "--port", "0", "--json"]
-    environment = {**os.environ, **LIMITS, "ACCORD_HOME": str(home)}
+    environment = {**os.environ, **LIMITS, **settings, "ACCORD_HOME": str(home)}
     child = await asyncio.create_subprocess_exec(*command, stdout=PIPE, env=environment, limit=LINE_BYTES)
     try:
         told = await _line(child)

@@ -14,8 +14,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from accord.app import open_bus, open_stores, settle_memory
-from accord.blobs.payloads import BlobPayloads
+from accord.app import open_bus, settle_memory
 from accord.bus.nats import NatsBus
 from accord.domain.agent import registry_id
 from accord.domain.ids import AgentId
@@ -41,11 +40,10 @@ async def main() -> None:
     post = msgspec.json.decode(sys.stdin.readline(), type=Post)
     settings = settings_of(post.addresses, Path(post.home))
     async with (
-        open_stores(settings) as (_, blobs),
         bus_of(settings, agent.id) as bus,
         open_keys(settings.custody) as keys,
     ):
-        options = WorkerOptions(registry=registry_id(settings.organisation), payloads=BlobPayloads(blobs))
+        options = WorkerOptions(registry=registry_id(settings.organisation))
         trust = {post.trust.kid: post.trust}
         async with Worker(agent, AgentKey(keys, KEY), bus, SystemClock(), trust, options):
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -32,6 +32,7 @@ US: Final = "accord-orchestrator"
 ALLOWED: Final = frozenset((
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD", "CC0-1.0", "ISC", "MIT", "MIT-0", "PSF-2.0",
     "Unlicense", "Zlib",
+    "CNRI-Python",  # the licence of Python 1.6: attribution only, approved by OSI
     "MPL-2.0",  # in files of its own, which we do not change
 ))  # fmt: skip
 """Licences of what we may depend on; of several that one may choose from, one has to be here."""

@@ -16,10 +16,12 @@ from accord.domain.delegation import LIFETIME, OF_AGENTS, OF_ORCHESTRATORS, dele
 from accord.domain.handshake import ConnectPayload, Known, WelcomePayload, connect_claims, proven, welcome_claims
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.large import Blob
+from accord.domain.log import LogLine, LogPayload
 from accord.domain.merkle import batch
 from accord.domain.message import Claims, Kind, Message, PayloadRef, payload_ref, statement_id
 from accord.domain.payloads import (
     AckPayload,
+    AskPayload,
     AssignContext,
     AssignPayload,
     CancelPayload,
@@ -27,6 +29,7 @@ from accord.domain.payloads import (
     HeartbeatPayload,
     ProgressPayload,
     RejectPayload,
+    ReplyPayload,
     encode_payload,
 )
 from accord.domain.signature import BATCHED, attach, parse_statement, signing_input, statement_digest
@@ -135,7 +138,7 @@ def answer(to: Message, of: Contract, kind: Kind, data: bytes | None, *, key: Ke
     """What the agent answers to an assignment."""
     rests = statement_digest(parse_statement(to.statement).claims)
     name = statement_id(RUN, TASK, 1, kind)
-    named = {"id": f"{name}/1" if kind == "progress" else name, **about(of), "inputs": (rests,), **more}
+    named = {"id": f"{name}/1" if kind in ("progress", "log", "ask") else name, **about(of), "inputs": (rests,), **more}
     return key.signed(claims(kind, name, data, **named), data or b"")
 
 
@@ -226,6 +229,40 @@ def result() -> list[Step]:
         said("It is half way.", AGENT_KEY, "message", answer(given, SUMMARIZE, "progress", step), ack=OK),
         said("The result, acknowledged when the journal has it.", AGENT_KEY, "message", ended, ack=OK),
         event_step("There is room again: 72 places, and one that has been received.", "agent", "credit", [73], OK),
+    ]
+
+
+def calls() -> list[Step]:
+    """An agent that asks others while it works."""
+    given = assignment(SUMMARIZE, b'{"text":"Bees dance."}')
+    ask = encode_payload(AskPayload(capability="text.translate@^1", input={"text": "Bees dance.", "to": "fr"}))
+    asked = sha256(ask).hexdigest()
+    name = f"{statement_id(RUN, TASK, 1, 'reply')}/{asked}"
+    made = ReplyPayload(asked=asked, output={"text": "Les abeilles dansent."}, run=f"{RUN[:-1]}h")
+    ended = answer(given, SUMMARIZE, "result", b'{"summary":"Les abeilles dansent."}')
+    return [
+        said("An assignment.", ORCHESTRATOR_KEY, "message", given),
+        said("It needs a translation.", AGENT_KEY, "message", answer(given, SUMMARIZE, "ask", ask), ack=OK),
+        said("What came of it, to all instances.", ORCHESTRATOR_KEY, "notice",
+             notice("reply", made, name, **about(SUMMARIZE)), "agent"),
+        said("The result.", AGENT_KEY, "message", ended, ack=OK),
+    ]  # fmt: skip
+
+
+def logs() -> list[Step]:
+    """An agent that logs while it works."""
+    given = assignment(SUMMARIZE, b'{"text":"Bees dance."}')
+    moments = [datetime(2026, 1, 1, 12, 0, second, tzinfo=UTC) for second in range(3)]
+    lines = (
+        LogLine(at=moments[0], level="info", message="12 characters to read", fields={"language": "en"}),
+        LogLine(at=moments[1], level="warning", message="the text is short"),
+    )
+    told = encode_payload(LogPayload(first=1, lines=lines))
+    ended = answer(given, SUMMARIZE, "result", b'{"summary":"Bees dance."}')
+    return [
+        said("An assignment.", ORCHESTRATOR_KEY, "message", given),
+        said("Two lines.", AGENT_KEY, "log", answer(given, SUMMARIZE, "log", told)),
+        said("The result.", AGENT_KEY, "message", ended, ack=OK),
     ]
 
 
@@ -419,6 +456,8 @@ SCENES: dict[str, tuple[str, Callable[[], list[Step]]]] = {
     "handshake": ("A later connection, and one that is refused", handshake),
     "presence": ("Card, credit, heartbeat, and the answer to it", presence),
     "result": ("Assignment, accept, progress, result", result),
+    "logs": ("An agent that logs while it works", logs),
+    "calls": ("An agent that asks others while it works, and what came of it", calls),
     "failure": ("An input that is refused", failure),
     "refusals": ("Messages that are rejected, refused, or to be sent again", refusals),
     "cancel": ("A cancel, and the failure that answers it", cancel),

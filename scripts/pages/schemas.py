@@ -9,6 +9,7 @@ import msgspec
 
 from accord.domain import handshake, payloads
 from accord.domain.agent import AgentCard
+from accord.domain.log import LogPayload
 from accord.domain.message import Claims
 from accord.sdk.declared import AGENT_SCHEMA
 from accord.templates.schema import accord_template_schema
@@ -24,10 +25,13 @@ _WIRE: dict[str, tuple[type[msgspec.Struct], str]] = {
     "heartbeat": (payloads.HeartbeatPayload, "Payload of a heartbeat"),
     "assign": (payloads.AssignPayload, "Payload of an assignment"),
     "progress": (payloads.ProgressPayload, "Payload of progress"),
+    "log": (LogPayload, "Payload of lines of a log"),
+    "ask": (payloads.AskPayload, "Payload of what an agent asks for"),
     "failure": (payloads.FailurePayload, "Payload of a failure"),
     "cancel": (payloads.CancelPayload, "Payload of a withdrawal"),
     "ack": (payloads.AckPayload, "Payload of an acknowledgement"),
     "reject": (payloads.RejectPayload, "Payload of a rejection"),
+    "reply": (payloads.ReplyPayload, "Payload of what came of it"),
     "holdings": (payloads.HoldingsPayload, "Payload of what a process holds"),
 }
 
@@ -70,8 +74,8 @@ _NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("upload", "fetch"): _OF,
     ("accept",): _ABOUT,
     ("delegate", "succeed"): ("dlg",),
-    ("progress", "cancel"): (*_ABOUT, "pld"),
-    ("assign", "result", "failure"): (*_OF, "pld"),
+    ("progress", "cancel", "reply"): (*_ABOUT, "pld"),
+    ("assign", "log", "ask", "result", "failure"): (*_OF, "pld"),
 }
 """The claims that kinds need beside those that all need, as docs/protocol.md has them."""
 

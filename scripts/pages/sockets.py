@@ -43,6 +43,7 @@ _EVENTS: tuple[tuple[str, str, list[Any], Any], ...] = (
     ("agent", "prove", _MESSAGE, _WELCOME),
     ("agent", "credit", [_CREDIT], _REPLY),
     ("agent", "message", _MESSAGE, _REPLY),
+    ("agent", "log", _MESSAGE, None),
     ("agent", "return", _MESSAGE, _REPLY),
     ("server", "message", _MESSAGE, _RECEIVED),
     ("server", "notice", [_SCOPE, *_MESSAGE], _RECEIVED),

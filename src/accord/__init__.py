@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from accord.client.client import Client
     from accord.engine.node import Node
     from accord.errors import AccordError
-    from accord.sdk import Agent, Context, Failure, Result, Stream
+    from accord.sdk import Agent, CallFailed, Context, Failure, Result, Stream
     from accord.settings import Settings
     from accord.tls import TlsFiles
 
 __all__ = [
     "AccordError",
     "Agent",
+    "CallFailed",
     "Client",
     "Context",
     "Failure",
@@ -37,6 +38,7 @@ _HOMES = {
     "Agent": "accord.sdk",
     "Client": "accord.client.client",
     "Context": "accord.sdk",
+    "CallFailed": "accord.sdk",
     "Failure": "accord.sdk",
     "Node": "accord.engine.node",
     "Result": "accord.sdk",

@@ -17,7 +17,6 @@ from msgspec import structs
 from accord.addresses import BusAddress, kept_in
 from accord.blobs.exhibit import ExhibitBlobStore
 from accord.blobs.files import FileBlobStore
-from accord.blobs.payloads import BlobPayloads
 from accord.bus.memory import MemoryBus
 from accord.bus.opening import bus_at
 from accord.domain.agent import key_name, orchestrator_id, registry_id
@@ -31,6 +30,7 @@ from accord.engine.exhibit import Kept
 from accord.engine.names import process_name, strangers
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Ports, Tuning
+from accord.engine.permits import HostedPayloads
 from accord.engine.retention import Retention
 from accord.engine.successions import Successions
 from accord.errors import BadInput, KeyUnusable, NotFound, StoreCorrupt
@@ -39,6 +39,8 @@ from accord.keys.opening import open_keys, wrapper_of
 from accord.keys.private import fault
 from accord.keys.short import delegating
 from accord.machine import RandomIds, SystemClock
+from accord.planner.by_suggestion import Suggestions
+from accord.planner.suggestion.asking import Endpoint
 from accord.policy.live import open_policy
 from accord.ports import BlobStore, Carrier, Journal, KeyStore, Telemetry
 from accord.postgres.address import StoreAddress
@@ -47,7 +49,10 @@ from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
 from accord.store.sqlite_exhibit import SqliteExhibit
+from accord.tls import TlsFiles
 from accord.verifier.compatibility import compatible_version
+from accord.views.planning import planner_of
+from accord.views.school import School
 
 logger = logging.getLogger("accord.hosting")
 
@@ -110,7 +115,10 @@ async def open_node(
         lifetime = timedelta(seconds=settings.delegated_key_s)
         parts.delegates.use(delegating(settings.delegate_keys, lifetime, OF_ORCHESTRATORS))
         await parts.data_keys.try_out()
-        yield await stack.enter_async_context(Node(parts))
+        node = Node(parts)
+        node.orchestrator.calls.planner = planner_of(node)
+        parts.learning.teacher = School(node)
+        yield await stack.enter_async_context(node)
 
 
 async def _own_key(keys: KeyStore, journal: Journal, *, shared: bool) -> PublicKey:
@@ -239,10 +247,31 @@ def tuning_of(settings: Settings) -> Tuning:
         tenant_weights=settings.tenant_weights,
         capability_limits=settings.capability_limits,
         encrypt_payloads=settings.encrypt_payloads,
+        learn_from=frozenset(settings.learn_from),
+        learn_after=settings.learn_after,
         system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),
         agent_tags={agent: frozenset(tags) for agent, tags in settings.agent_tags.items()},
         delegated_for=timedelta(seconds=settings.delegated_key_s),
     )
+
+
+def suggestions_of(settings: Settings) -> Suggestions | None:
+    """The language model that the settings name; None where they name none, or nothing may be sent to it."""
+    url, model = settings.suggestion_endpoint, settings.suggestion_model
+    if url is None or model is None or not settings.suggestion_consent:
+        return None
+    endpoint = Endpoint(
+        url=url.rstrip("/"),
+        model=model,
+        key_file=settings.suggestion_key_file,
+        tls=TlsFiles(settings.suggestion_ca),
+        within=timedelta(seconds=settings.suggestion_within_s),
+        rounds=settings.suggestion_rounds,
+        max_tokens=settings.suggestion_max_tokens,
+        most=settings.suggestion_capabilities,
+        confirmed=settings.suggestion_confirmed,
+    )
+    return Suggestions(endpoint, SystemClock())
 
 
 @asynccontextmanager
@@ -259,7 +288,7 @@ async def host(node: Node, agents: Sequence[Agent]) -> AsyncIterator[list[Worker
     options = WorkerOptions(
         registry=registry_id(identity.organisation),
         drain_within=DRAIN_WITHIN,
-        payloads=BlobPayloads(ports.blobs, node.parts.permits.refuse_encrypted),
+        payloads=HostedPayloads(node.parts.permits, ports.clock),
         delegating=None if how is None else structs.replace(how, kinds=OF_AGENTS),
         tracing=ports.tracing,
     )

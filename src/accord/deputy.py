@@ -85,7 +85,11 @@ class Deputy:
             self._signer.stand_in = StandIn(proposal.key, proposal.claims.expires_at)
             self._renew_at = proposal.proposed_at + self._how.lifetime * RENEWED_AFTER
 
+    def drop(self) -> None:
+        """The short-lived key signs nothing more; another one is due."""
+        self._proposal = self._renew_at = self._signer.stand_in = None
+
     def give_up(self) -> None:
         """Delegations are refused: the long-lived key signs everything, and proposes nothing more."""
         self._how = msgspec.structs.replace(self._how, when="never")
-        self._proposal = self._renew_at = self._signer.stand_in = None
+        self.drop()

@@ -6,6 +6,7 @@ AccordError
 │   ├── ContractViolation     a value that breaks a JSON Schema
 │   ├── ExpressionInvalid     a CEL expression
 │   └── NotUnderstood         an objective for which there is no confident plan
+│       └── InputRequired         it is clear which template is meant, and not with what
 ├── Refused               well-formed, but not allowed now (state, policy, limit)
 │   ├── TransitionRefused     the state machine has no such transition
 │   ├── MessageRefused        a message that the gate or an agent does not accept
@@ -27,7 +28,7 @@ AccordError
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -167,6 +168,29 @@ class ExpressionInvalid(BadInput):
 class NotUnderstood(BadInput):
     """An objective for which there is no confident plan."""
 
+    several: tuple[str, ...] = ()
+    """The names of the templates that are about equally likely to be meant, the likeliest first. Set by whoever raises
+    it; none of one that has crossed a process whose answer did not tell."""
+
+
+class Wanting(msgspec.Struct, frozen=True):
+    """What is to be said yet before an objective can be planned."""
+
+    template: str
+    """`name@version`: what is meant."""
+    digest: str
+    input: dict[str, Any]
+    """What was said of its input."""
+    schema: dict[str, Any]
+    """A JSON Schema of what was not: an object with these members, all of them needed."""
+
+
+class InputRequired(NotUnderstood):
+    """It is clear which template is meant; part of its input was not said."""
+
+    wanting: Wanting | None = None
+    """Set by whoever raises it; None of one that has crossed a process whose answer did not tell."""
+
 
 class Refused(AccordError):
     """Well-formed, but not allowed now."""
@@ -238,6 +262,7 @@ _KINDS: dict[str, type[AccordError]] = {
     "template_invalid": TemplateInvalid,
     "contract_violation": ContractViolation,
     "expression_invalid": ExpressionInvalid,
+    "input_required": InputRequired,
     "not_understood": NotUnderstood,
     "bad_input": BadInput,
     "transition_refused": TransitionRefused,

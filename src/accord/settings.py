@@ -27,7 +27,7 @@ from accord.domain.ids import AGENT_ID_PATTERN, AgentId
 from accord.domain.schema import Schema, compile_schema
 from accord.errors import BadInput, Place, PlaceOf, Problem
 from accord.postgres.address import StoreAddress, store_address
-from accord.telemetry.exports import Exports, exports_of, is_open_way, without_password
+from accord.telemetry.exports import Exports, exports_of, is_open_way, is_way, without_password
 from accord.tls import TlsFiles, is_encrypted_or_here, wanted
 
 PREFIX = "ACCORD_"
@@ -59,6 +59,10 @@ _TEXTS = frozenset(
         "oidc_jwks",
         "oidc_name_claim",
         "oidc_role_claim",
+        "suggestion_endpoint",
+        "suggestion_model",
+        "suggestion_key_file",
+        "suggestion_ca",
     )
 )
 
@@ -74,6 +78,8 @@ _FILES = (
     "tls_key",
     "tls_clients",
     "policies",
+    "suggestion_key_file",
+    "suggestion_ca",
 )
 
 ELSEWHERE = ("ACCORD_HOME", "ACCORD_API_KEY", "ACCORD_VECTORS")
@@ -129,6 +135,11 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Annotated[str, Meta(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)], Annotated[int, Meta(ge=1)]
     ] = {}
     """How many attempts of a capability may be under way at once, by its name."""
+    learn_from: tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...] = ()
+    """From whose use the planner learns, by the names of tenants, who start runs; `["*"]`: everybody's. It keeps the
+    words of those who run a template that they name for them, encrypted, until `accord planner forget`."""
+    learn_after: Annotated[int, Meta(ge=1)] = 20
+    """So many new examples, and servers train a new version of the classifier."""
     system_agents: tuple[Annotated[str, Meta(pattern=AGENT_ID_PATTERN)], ...] = ()
     """Ids of agents that may offer capabilities under `accord.`, such as `accord.diagnose`, beside those built in."""
     policies: str | None = None
@@ -198,9 +209,31 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     server_key: str | None = None
     """The key of `server_cert`, PEM, without a passphrase."""
     insecure_http: bool = False
-    """Whether commands send their key to servers on other machines without TLS."""
+    """Whether commands send their key to servers on other machines without TLS, and a language model is asked so."""
     agent_returns_within_s: Annotated[float, Meta(gt=0, le=3600)] = 8.0
     """How long an agent whose connection was closed has to connect again, until its tasks are given to others."""
+    suggestion_endpoint: str | None = None
+    """The OpenAI-compatible endpoint of a language model, up to and with `/v1`: `https://models.example.org/v1`. It
+    suggests graphs for objectives that nothing else understands."""
+    suggestion_model: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    """The model, as the endpoint calls it."""
+    suggestion_consent: bool = False
+    """Whether the words of objectives, and names, descriptions and schemas of the capabilities nearest to them, may be
+    sent there; without it there are no suggestions."""
+    suggestion_key_file: str | None = None
+    """Holds the endpoint's API key, where it wants one."""
+    suggestion_ca: str | None = None
+    """Certificates, PEM, of which one has to have issued the endpoint's, in place of the system's."""
+    suggestion_within_s: Annotated[float, Meta(gt=0, le=600)] = 20.0
+    """How long a suggestion may take, all rounds together; less than `request_within_s`."""
+    suggestion_rounds: Annotated[int, Meta(ge=1, le=10)] = 3
+    """How many suggestions there may be for one objective: the first, and those after what was wrong was told."""
+    suggestion_max_tokens: Annotated[int, Meta(ge=100, le=100_000)] = 4000
+    """How many tokens the model may write in one answer."""
+    suggestion_capabilities: Annotated[int, Meta(ge=1, le=100)] = 20
+    """How many capabilities it is shown at most."""
+    suggestion_confirmed: bool = True
+    """Whether a suggested graph runs only after somebody has looked at it."""
     otlp_endpoint: str | None = None
     """Where spans, metrics and logs are sent by OTLP over HTTP, such as `http://127.0.0.1:4318`, each to its path below
     it: `/v1/traces` and so on. The variables that OpenTelemetry has for everybody (`OTEL_…`) hold as well."""
@@ -245,6 +278,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = 100_000
     tenant_weights: Mapping[str, float] = {}
     capability_limits: Mapping[str, int] = {}
+    learn_from: tuple[str, ...] = ()
+    learn_after: int = 20
     system_agents: tuple[AgentId, ...] = ()
     policies: Path | None = None
     """Where the policies are; None where they are those that ship with Accord."""
@@ -282,6 +317,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_key: Path | None = None
     insecure_http: bool = False
     agent_returns_within_s: float = 8.0
+    suggestion_endpoint: str | None = None
+    suggestion_model: str | None = None
+    suggestion_consent: bool = False
+    suggestion_key_file: Path | None = None
+    suggestion_ca: Path | None = None
+    suggestion_within_s: float = 20.0
+    suggestion_rounds: int = 3
+    suggestion_max_tokens: int = 4000
+    suggestion_capabilities: int = 20
+    suggestion_confirmed: bool = True
     exports: Exports | None = None
     """What is sent to a collector; None where nothing is."""
     log_format: Literal["text", "json"] = "text"
@@ -366,8 +411,27 @@ def read_settings(
     values["exports"], unusable = exports_of(values.pop("otlp_endpoint"), values.pop("trace_ratio"), given)
     BadInput.raise_if(unusable)
     settings = Settings(home=where, api_key=given.get("ACCORD_API_KEY"), **values)
-    BadInput.raise_if(_plain_ways(settings) if settings.require_tls else ())
+    BadInput.raise_if((*_unfit_suggestions(settings), *(_plain_ways(settings) if settings.require_tls else ())))
     return settings
+
+
+def _unfit_suggestions(settings: Settings) -> Iterator[Problem]:
+    """What keeps a language model from being asked as the settings say."""
+    url = settings.suggestion_endpoint
+    if url is None:
+        return
+    if not is_way(url) or without_password(url) != url:
+        hint = "an http or https URL up to and with /v1, without a key"
+        yield Problem("ACC158", "suggestion_endpoint is no URL of an endpoint", hint=hint)
+    elif not is_encrypted_or_here(url) and not settings.insecure_http:
+        hint = "use its https URL; or set insecure_http where everybody on the way is trusted"
+        yield Problem("ACC158", f"what is sent to {url} could be read on the way", hint=hint)
+    elif settings.require_tls and not is_encrypted_or_here(url):
+        yield wanted(f"the language model {url}", "use its https URL")
+    if settings.suggestion_within_s >= settings.request_within_s:
+        message = f"suggestion_within_s is {settings.suggestion_within_s:g}, and a request ends after "
+        hint = "let a suggestion take less time, or raise request_within_s"
+        yield Problem("ACC158", f"{message}{settings.request_within_s:g} s", hint=hint)
 
 
 def _plain_ways(settings: Settings) -> Iterator[Problem]:
@@ -385,12 +449,17 @@ def _plain_ways(settings: Settings) -> Iterator[Problem]:
 
 
 def _incomplete(given: Mapping[str, Any]) -> Iterator[Problem]:
-    """Settings of an issuer that mean nothing without the others."""
+    """Settings of an issuer, or of a language model, that mean nothing without the others."""
     named = [name for name in given if name.startswith("oidc_")]
     for missing in ("oidc_issuer", "oidc_audience", "oidc_jwks", "oidc_roles"):
         if named and not given.get(missing):
             hint = "an issuer takes oidc_issuer, oidc_audience, oidc_jwks and oidc_roles"
             yield Problem("ACC905", f"{named[0]} is set, and {missing} is not", hint=hint)
+    suggesting = [name for name in given if name.startswith("suggestion_")]
+    for missing in ("suggestion_endpoint", "suggestion_model", "suggestion_consent"):
+        if suggesting and given.get(missing) is None:
+            hint = "a language model takes suggestion_endpoint, suggestion_model and suggestion_consent = true"
+            yield Problem("ACC905", f"{suggesting[0]} is set, and {missing} is not", hint=hint)
 
 
 def settings_schema() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic
 from typing import Final, Protocol
@@ -25,6 +25,7 @@ from accord.domain.signature import (
 )
 from accord.errors import Problem
 from accord.ports import KeyStore
+from accord.recent import Recent
 
 BATCH_MAX: Final = 64
 """How many statements share a signature at most: twice as many would make each 43 bytes longer and hardly cheaper."""
@@ -157,9 +158,8 @@ class Verifier:
 
     def __init__(self, *, inline_below: int = 8, remember: int = ROOTS_MAX) -> None:
         self._inline_below = inline_below
-        self._remember = remember
         self._slices = max(1, min(os.cpu_count() or 1, 4))
-        self._roots: OrderedDict[Seal, None] = OrderedDict()
+        self._roots: Recent[Seal, None] = Recent(remember)
 
     async def problems(self, claimed: Sequence[tuple[Parsed, PublicKey]]) -> list[Problem | None]:
         """What is wrong with each statement's signature under the key beside it, in order; None where it is good."""
@@ -167,7 +167,7 @@ class Verifier:
         unknown = {seal: key for seal, (_, key) in zip(seals, claimed, strict=True) if seal not in self._roots}
         bad = await self._bad(list(unknown.items()))
         batches = {seal for seal, (parsed, _) in zip(seals, claimed, strict=True) if parsed.batched}
-        self._keep(batches - bad)
+        self._roots.update(dict.fromkeys(batches - bad))
         return [
             key_problem(parsed, key) or (problem_of("ACC311") if seal in bad else None)
             for seal, (parsed, key) in zip(seals, claimed, strict=True)
@@ -178,13 +178,6 @@ class Verifier:
             return _bad_of(unknown)
         slices = (unknown[first :: self._slices] for first in range(self._slices))
         return set().union(*await asyncio.gather(*(asyncio.to_thread(_bad_of, part) for part in slices)))
-
-    def _keep(self, seals: Iterable[Seal]) -> None:
-        for seal in seals:
-            self._roots[seal] = None
-            self._roots.move_to_end(seal)
-        while len(self._roots) > self._remember:
-            self._roots.popitem(last=False)
 
 
 def _bad_of(claimed: Iterable[tuple[Seal, PublicKey]]) -> set[Seal]:

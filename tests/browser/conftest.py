@@ -83,7 +83,12 @@ def runs(server: Server) -> dict[str, str]:
 @pytest.fixture(scope="package")
 def signed_in(browser: Browser, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state of a browser in which an admin is signed in."""
-    state = tmp_path_factory.mktemp("browser") / "state.json"
+    return sign_in(browser, server, tmp_path_factory.mktemp("browser"))
+
+
+def sign_in(browser: Browser, server: Server, folder: Path) -> Path:
+    """Sign in as an admin, and keep in the folder what the browser has of it."""
+    state = folder / "state.json"
     context = browser.new_context()
     page = context.new_page()
     page.goto(server.sign_in_link())

@@ -1,20 +1,23 @@
 """A run of ten thousand tasks as the API tells it, without a server that has to do them; and how smoothly it is drawn:
 
-python -m tests.browser.large URL      the times between frames, while a thousand events come in a second; URL is
-                                       a link of `accord console --no-open`
+python -m tests.browser.large URL      the times between frames, while a thousand events come in a second; and for
+                                       each second, what the page's thread did in it, and how many changes of the
+                                       document: that is the same on a busy machine. URL is a link of
+                                       `accord console --no-open`
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import msgspec
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import CDPSession, Page, Route, sync_playwright
 
 from accord.domain.document import document_of
 from accord.domain.event import RunStarted
@@ -134,13 +137,25 @@ def served(page: Page) -> None:
 
 FRAMES = """async (messages) => {
   const between = [];
+  let changed = 0;
+  const all = { subtree: true, childList: true, attributes: true, characterData: true };
+  new MutationObserver((found) => { changed += found.length; }).observe(document.body, all);
   let last = performance.now(), on = true;
   const frame = (now) => { between.push(now - last); last = now; if (on) requestAnimationFrame(frame); };
   requestAnimationFrame(frame);
   for (const message of messages) { window.tell(message); await new Promise((go) => setTimeout(go, 100)); }
   on = false;
-  return between.slice(1).sort((a, b) => a - b);
+  return [between.slice(1).sort((a, b) => a - b), changed];
 }"""
+
+SPENT = {"script": "ScriptDuration", "style": "RecalcStyleDuration", "layout": "LayoutDuration", "all": "TaskDuration"}
+"""What the browser counts of the time of the page's thread."""
+
+
+def spent(devtools: CDPSession) -> dict[str, float]:
+    """Seconds of the page's thread up to now, by what it did."""
+    told = {one["name"]: one["value"] for one in devtools.send("Performance.getMetrics")["metrics"]}
+    return {name: told[theirs] for name, theirs in SPENT.items()}
 
 
 def main(link: str) -> None:
@@ -156,12 +171,27 @@ def main(link: str) -> None:
         messages = [
             changes(2 + place, [f"t{place * 100 + one}" for one in range(100)], place * 100) for place in range(50)
         ]
-        times = page.evaluate(FRAMES, messages)
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable")
+        before, begun = spent(devtools), time.monotonic()
+        times, changed = page.evaluate(FRAMES, messages)
+        seconds = time.monotonic() - begun
+        thread = {name: round((value - before[name]) * 1000 / seconds) for name, value in spent(devtools).items()}
         at = {
             name: round(times[int(len(times) * part)], 1) for name, part in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
         }
         sys.stdout.write(
-            json.dumps({"tasks": MOST, "events_per_s": 1000, "frames": len(times), "between_ms": at}) + "\n"
+            json.dumps(
+                {
+                    "tasks": MOST,
+                    "events_per_s": 1000,
+                    "frames": len(times),
+                    "between_ms": at,
+                    "thread_ms_per_s": thread,
+                    "changes_per_s": round(changed / seconds),
+                }
+            )
+            + "\n"
         )
         browser.close()
 

@@ -42,6 +42,12 @@ class Server:
         assert answer.is_success, answer.text
         return answer.json()
 
+    def agent_of(self, run: str) -> str:
+        """The name of an agent that was given work of a run."""
+        tasks = [one["task"] for one in self.get(f"/v1/runs/{run}/tasks")["tasks"]]
+        attempts = [one for task in tasks for one in self.get(f"/v1/runs/{run}/tasks/{task}/attempts")]
+        return str(attempts[0]["agent"]).rpartition("/")[2]
+
     def publish(self, name: str) -> None:
         """Publish a template of `world/`, once."""
         answer = self.http.post("/v1/templates", content=(WORLD / f"{name}.yaml").read_bytes(), headers=HEADERS)
@@ -75,11 +81,14 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Server]:
-    """A server with its home in the folder, until the end."""
+def serving(folder: Path, agents: tuple[str, ...] = ("agents.py",), **settings: str) -> Iterator[Server]:
+    """A server with its home in the folder and agents of `world/`, and with settings by the names of their environment,
+    until the end.
+    """
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "PYTHONPATH")}
-    environment = {**kept, "HOME": str(folder), "ACCORD_HOME": str(folder / "home"), "PYTHONUTF8": "1"}
-    command = [sys.executable, "-m", "accord", "serve", "--port", "0", "--agents", str(WORLD / "agents.py"), "--json"]
+    environment = {**kept, "HOME": str(folder), "ACCORD_HOME": str(folder / "home"), "PYTHONUTF8": "1", **settings}
+    command = [sys.executable, "-m", "accord", "serve", "--port", "0", "--json"]
+    command += [part for name in agents for part in ("--agents", str(WORLD / name))]
     with (folder / "stderr").open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=folder)
         assert process.stdout is not None

@@ -60,6 +60,27 @@ output:
 """
 
 
+MOODY = """
+accord: template/1
+name: moody
+version: 1.0.0
+input: {type: object, required: [works], properties: {works: {type: boolean}}}
+tasks:
+  good: {uses: demo.weave@^1, when: "${ input.works }", with: {name: x}}
+  bad: {uses: demo.fail@^1, when: "${ !input.works }", with: {name: x}, retry: {attempts: 1}}
+"""
+
+
+STUBBORN = """
+accord: template/1
+name: stubborn
+version: 1.0.0
+tasks:
+  first: {uses: demo.weave@^1, with: {name: x}}
+  again: {uses: demo.fail@^1, needs: [first], with: {name: x}, retry: {attempts: 3, backoff: {first: 50ms}}}
+"""
+
+
 def publish(server: Server, document: str) -> None:
     answer = server.http.post("/v1/templates", content=document.encode(), headers=HEADERS)
     assert answer.is_success, answer.text
@@ -119,6 +140,74 @@ def test_it_can_be_looked_at(open_: Any, look: Any, failed: str, dark: bool, pho
     look(page, f"run-{'phone' if phone else 'wide'}-{'dark' if dark else 'light'}")
 
 
+def test_an_address_that_says_what_is_not_there_is_answered_kindly(
+    open_: Any, look: Any, failed: str, server: Server
+) -> None:
+    page = open_("/")
+    vain = (
+        ("/runs?state=filed", "state=filed, which is none of running, paused", "linen"),
+        ("/agents?view=map", "view=map, which is none of table, picture", "weaver"),
+        ("/incidents?severity=mild", "severity=mild, which is none of critical", "Incidents"),
+        ("/system?partition=999", "There is no partition 999", "48 of 48 owned"),
+        ("/approvals?open=run_0/none", "it was answered, or waits no longer", "Is damask good?"),
+        ("/templates/cloth/1.0.0?task=nobody", "cloth@1.0.0 has no task nobody", "asks a person"),
+        (f"/runs/{failed}?view=colour", "view=colour, which is none of result, input", "Why it failed"),
+        (f"/runs/{failed}?at=soon", "at=soon, which is no number from 1 on", "Why it failed"),
+        (f"/runs/{failed}?at=99999", "and no event 99,999: it is shown as it is now", "Why it failed"),
+        (f"/runs/{failed}?task=nobody", "The run has no task nobody: the run itself is shown", "Why it failed"),
+        (f"/runs/{failed}?open=sum", "There is nothing to open in sum", "Why it failed"),
+        (f"/runs/{failed}?task=sum&tab=items", "sum has no items", "Why its result was not taken"),
+        (f"/runs/{failed}?task=sum&tab=log&attempt=7", "There is no attempt 7 of sum", "Nothing was logged"),
+        (f"/runs/{failed}?task=sum&tab=colour", "tab=colour, which is none of why, values", "Why its result was not"),
+    )
+    told = page.locator(".unknown")
+    for path, says, shows in vain:
+        page.goto(path)
+        expect(told).to_contain_text(says)
+        expect(page.locator("main")).to_contain_text(shows)
+    look(page, "address-wide-light")
+    told.get_by_role("button", name="Take it out").click()
+    expect(told).to_have_count(0)
+    assert page.url.endswith(f"/runs/{failed}?task=sum")
+    page.goto(f"/runs/{failed}?task=sum&tab=log&level=warning&view=events&kind=run.")
+    expect(page.locator(".log-bar")).to_be_visible()
+    expect(told).to_have_count(0)
+
+
+def test_why_a_run_has_failed_is_said_once(open_: Any, failed: str) -> None:
+    page = open_(f"/runs/{failed}")
+    panel = page.get_by_role("region", name="The run")
+    expect(panel.locator(".failed-tasks")).to_have_text("sum")
+    assert panel.inner_text().count("the loom of monday is broken") == 1
+
+
+def test_the_timeline_tells_waiting_queueing_attempts_and_retries_apart(open_: Any, runs: Any, server: Server) -> None:
+    publish(server, STUBBORN)
+    run = started(server, "stubborn", {}, "Stubborn")
+    server.until(run, "failed")
+    page = open_(f"/runs/{run}")
+    track = page.locator(".track[data-task=again]")
+    expect(track.locator(".attempt")).to_have_count(3)
+    (told,) = [one for one in server.get(f"/v1/runs/{run}/timeline")["tracks"] if one["task"] == "again"]
+    kinds = [one["kind"] for one in told["spans"] if one["kind"] != "running"]
+    assert kinds.count("retry_wait") == 2
+    assert "waiting" in kinds
+    for kind in {*kinds}:
+        expect(track.locator(f".span-{kind}")).to_have_count(kinds.count(kind))
+        assert track.locator(f".span-{kind}").first.get_attribute("title")
+    expect(track.locator(".attempt.attempt-failed")).to_have_count(3)
+    expect(track.locator(".attempt-number")).to_have_text(["1", "2", "3"])
+    looks = "all => all.map((one) => getComputedStyle(one).background)"
+    sorts = [f".span-{kind}" for kind in {*kinds}] + [".attempt-failed"]
+    seen = [track.locator(sort).first.evaluate_all(looks)[0] for sort in sorts]
+    assert len({*seen}) == len(seen), "no two of them look the same"
+    expect(track.locator(".step")).to_have_count(1)  # it is on the critical path
+    legend = page.locator(".timeline-card .legend")
+    for words in ("Waiting", "Queued", "Before a retry", "Failed"):
+        expect(legend).to_contain_text(words)
+    expect(legend).not_to_contain_text("Running")  # nothing of that is drawn any more
+
+
 def test_words_end_where_their_box_does(open_: Any, failed: str) -> None:
     page = open_(f"/runs/{failed}?task=sum")
     expect(node(page, "sum").locator(".what")).to_contain_text("…")
@@ -146,11 +235,20 @@ def test_what_it_shows_is_what_the_api_says(open_: Any, failed: str, server: Ser
     assert (
         set(page.evaluate("[...document.querySelectorAll('.tracks .critical')].map((o) => o.dataset.task)")) == critical
     )
-    (attempt,) = server.get(f"/v1/runs/{failed}/tasks/sum")["attempts"]
-    card = page.locator(".attempt-card")
-    expect(card).to_contain_text(attempt["refused"]["why"])
+    task = server.get(f"/v1/runs/{failed}/tasks/sum")
+    (attempt,) = task["attempts"]
+    panel, card = page.get_by_role("region", name="Task sum"), page.locator(".attempt-card")
+    why, _, reason = attempt["refused"]["why"].partition(": ")
+    assert reason == f"{task['problem']['code']} {task['problem']['message']}"
+    expect(card).to_contain_text(f"{why}, for the reason above")
+    expect(panel.get_by_text("the loom of monday is broken")).to_have_count(1)
     assert attempt["refused"]["then"].startswith("the task failed")
     expect(card).to_contain_text("Then: the task failed")
+    page.goto(f"/runs/{failed}?task=fetch")
+    expect(card.locator("dd", has_text="kept by the result")).to_contain_text(
+        server.get(f"/v1/runs/{failed}/tasks/fetch")["attempts"][0]["contract"][:12]
+    )
+    page.goto(f"/runs/{failed}?task=sum")
     expect(card).to_contain_text("Nobody else could have it")
     expect(card).to_contain_text(attempt["input_document"]["sha256"][:12])
 
@@ -171,6 +269,58 @@ def test_tasks_are_gone_through_by_keys_and_what_is_selected_is_in_the_address(o
     page.keyboard.type("sen")
     page.keyboard.press("Enter")
     expect(page.get_by_role("region", name="Task send")).to_be_visible()
+
+
+def test_whoever_closes_a_task_is_where_they_opened_it(open_: Any, failed: str) -> None:
+    page = open_(f"/runs/{failed}")
+    name = page.locator(".track-name", has_text="fetch")
+    name.focus()
+    page.keyboard.press("Enter")
+    panel = page.get_by_role("region", name="Task fetch")
+    panel.get_by_role("tab", name="Values").focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("region", name="The run")).to_be_visible()
+    expect(name).to_be_focused()
+    fork = page.locator("#main").get_by_role("button", name="Fork")  # the dialog has one, too
+    fork.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(fork).to_be_focused()
+
+
+STEPS = {
+    0.0011: 0.002,
+    0.07: 0.1,
+    0.3: 0.5,
+    1: 1,
+    7: 10,
+    31: 60,
+    61: 120,
+    400: 600,
+    2000: 3600,
+    9000: 10_800,
+    40_000: 43_200,
+    100_000: 172_800,
+    9_000_000: 17_280_000,
+}
+TOLD = [
+    [0, 1, "0"],
+    [0.25, 0.05, "250 ms"],
+    [1.5, 0.5, "1.5 s"],
+    [40, 10, "40 s"],
+    [90, 30, "1 min 30 s"],
+    [7200, 3600, "2 h"],
+    [172_800, 86_400, "2 d"],
+]
+
+
+def test_steps_of_an_axis_are_round(open_: Any, failed: str) -> None:
+    page = open_(f"/runs/{failed}")
+    module = page.locator("script[type=module]").first.get_attribute("src").replace("main.js", "core/ticks.js")
+    ask = "async ([module, name, all]) => { const m = await import(module); return all.map((one) => m[name](...one)); }"
+    assert page.evaluate(ask, [module, "step", [[one] for one in STEPS]]) == list(STEPS.values())
+    assert page.evaluate(ask, [module, "told", [[at, by] for at, by, _ in TOLD]]) == [words for *_, words in TOLD]
 
 
 def test_a_group_is_opened_and_each_item_is_there(open_: Any, failed: str, server: Server) -> None:
@@ -221,7 +371,9 @@ def test_it_is_answered_and_ends_without_a_reload(open_: Any, look: Any, release
     look(page, "run-answer")
     dialog.get_by_role("button", name="Answer").click()
     expect(node(page, "approve")).to_have_attribute("data-state", "completed")
-    page.get_by_role("button", name="Signal").click()
+    expect(waits).not_to_contain_text("Release 4.2?")
+    page.keyboard.press("w")
+    expect(dialog).to_contain_text("Send go")
     dialog.get_by_role("button", name="Send").click()
     expect(page.locator(".run-head .badge")).to_have_text("completed")
     expect(node(page, "deploy")).to_have_attribute("data-state", "completed")
@@ -244,7 +396,8 @@ def test_it_is_paused_resumed_rolled_back_and_cancelled(open_: Any, release: str
     page.keyboard.press("p")
     expect(page.locator(".run-head .badge")).to_have_text("running")
     node(page, "build").click()
-    page.get_by_role("button", name="Roll back here").click()
+    expect(page.get_by_role("button", name="Roll back here")).to_be_visible()
+    page.keyboard.press("b")
     page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
     expect(page.get_by_text("done anew once")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
@@ -262,8 +415,12 @@ def test_what_failed_is_tried_again_and_forked_with_another_input(open_: Any, fa
     page.get_by_role("button", name="Retry", exact=True).click()
     expect(page.locator(".attempt-card")).to_have_count(2)
     assert len(server.get(f"/v1/runs/{run}/tasks/sum")["attempts"]) == 2
-    page.get_by_role("button", name="Fork from here").click()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("fork from here")
+    page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Fork from sum")
+    assert dialog.get_by_label("Input").evaluate("(area) => [area.selectionStart, area.scrollTop]") == [0, 0]
     dialog.get_by_label("Input").fill("{")
     dialog.get_by_role("button", name="Fork").click()
     expect(dialog).to_contain_text("This is no JSON")
@@ -276,6 +433,74 @@ def test_what_failed_is_tried_again_and_forked_with_another_input(open_: Any, fa
     assert (document["origin"]["run"], document["input"]["day"]) == (run, "wednesday")
 
 
+def test_two_runs_are_compared(open_: Any, look: Any, failed: str, server: Server) -> None:
+    given = {"day": "thursday", "rows": ["one"]}
+    fork = server.post(f"/v1/runs/{failed}/fork", {"changes": given})["run"]
+    server.until(fork, "failed")
+    page = open_(f"/runs/{fork}")
+    page.get_by_role("link", name="compare with it").click()
+    diff = server.get(f"/v1/runs/{failed}/diff", other=fork)
+    second = page.get_by_role("region", name="Second run")
+    expect(second).to_contain_text(f"Attempts{diff['after']['attempts']}")
+    expect(page.get_by_role("region", name="What they were given")).to_contain_text('"thursday"')
+    parted = [one["task"] for one in diff["tasks"] if one["parted"]]
+    expect(page.get_by_role("region", name="Where they parted first")).to_contain_text(parted[0])
+    page.locator(".row[data-key=fetch]").click()
+    panel = page.get_by_role("region", name="What is different in fetch")
+    (fetch,) = [one for one in diff["tasks"] if one["task"] == "fetch"]
+    assert [one["pointer"] for one in fetch["output"]] == ["/woven"]
+    expect(panel).to_contain_text("/woven")
+    look(page, "compare-runs-wide-light")
+    panel.get_by_role("link", name="Open in the second").click()
+    expect(page.get_by_role("region", name="Task fetch")).to_be_visible()
+    page.get_by_role("button", name="Compare").click()
+    choice = page.locator(".needs li", has_text="its original")
+    choice.get_by_role("link").click()
+    assert f"a={failed}" in page.url
+
+
+def test_a_run_that_has_an_original_that_failed_puts_it_away(open_: Any, runs: Any, server: Server) -> None:
+    publish(server, MOODY)
+    run = started(server, "moody", {"works": False}, "In a mood")
+    server.until(run, "failed")
+    page = open_("/")
+    need = page.locator(".needs li", has_text="In a mood")
+    expect(need).to_contain_text("the loom of x is broken")
+    fork = server.post(f"/v1/runs/{run}/fork", {"changes": {"works": True}})["run"]
+    server.until(fork, "completed")
+    expect(need).to_have_count(0)
+
+
+def test_an_answered_question_tells_who_and_what(open_: Any, release: str, server: Server) -> None:
+    server.post(f"/v1/runs/{release}/signals", {"task": "approve", "value": {"approved": True, "comment": "go on"}})
+    page = open_(f"/runs/{release}?task=approve")
+    told = page.locator(".answered")
+    by = server.get(f"/v1/runs/{release}/tasks/approve")["answer"]["by"]
+    expect(told).to_contain_text(f"{by} approved")
+    expect(told).to_contain_text("Release 4.2?")
+    expect(told).to_contain_text("go on")
+
+
+RESTED = """async ([module, page]) => {
+  const { folded } = await import(module);
+  const scale = folded(page.rests, page.until);
+  return [...page.at.map(scale.at), scale.folds.length];
+}"""
+
+
+def test_a_long_rest_takes_little_of_the_timeline(open_: Any, failed: str) -> None:
+    page = open_(f"/runs/{failed}")
+    main = page.locator("script[type=module]").first.get_attribute("src")
+    rested = {"rests": [{"from_s": 10, "until_s": 90_010}, {"from_s": 90_012, "until_s": 90_013}], "until": 90_020}
+    told = page.evaluate(
+        RESTED, [main.replace("main.js", "pages/run/timeline.js"), {**rested, "at": [10, 90_010, 90_020]}]
+    )
+    before, behind, end, folds = told
+    assert (folds, end) == (1, 1)
+    assert 0.4 < before < 0.6
+    assert 0 < behind - before < 0.1
+
+
 def test_events_lead_to_the_run_as_it_was_and_the_proof_holds(
     open_: Any, look: Any, failed: str, server: Server
 ) -> None:
@@ -285,12 +510,18 @@ def test_events_lead_to_the_run_as_it_was_and_the_proof_holds(
     page.get_by_role("button", name=f"#{last - 3}", exact=True).click()
     expect(page.get_by_text(f"as it was after event {last - 3}", exact=True)).to_be_visible()
     look(page, "run-events")
+    page.get_by_label("Kind of event").select_option("attempt.")
+    expect(page.locator(".event-list code").first).to_contain_text("attempt.")
+    shown = page.locator(".event-list .event-row > code").all_text_contents()
+    assert {one.partition(".")[0] for one in shown} == {"attempt"}
+    assert "kind=attempt." in page.url
     page.get_by_role("tab", name="Proof").click()
     page.get_by_role("button", name="Examine now").click()
     expect(page.get_by_text("Everything holds")).to_be_visible()
     expect(page.locator(".verdict")).to_contain_text(f"{last} events")
+    expect(page.locator(".certificate")).to_contain_text("contracts")
     page.goto(f"/runs/{failed}?task=each&tab=lineage")
-    expect(page.locator(".lineage")).to_contain_text("Behind its output are 1 agents")
+    expect(page.locator(".lineage")).to_contain_text("Behind its output are 1 agent and 1 key")
 
 
 def test_a_viewer_is_offered_nothing_to_do(open_: Any, release: str, server: Server) -> None:

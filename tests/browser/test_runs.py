@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -43,6 +44,57 @@ def test_filters_are_in_the_address_and_narrow_the_list(open_: Any, runs: Any) -
     expect(page.get_by_placeholder("Search title, template, id")).to_have_value("no such run")
 
 
+def test_runs_are_found_by_agent_and_label_and_by_what_they_were_forked_from(
+    open_: Any, runs: Any, server: Server
+) -> None:
+    run = server.start("plain", "calico")
+    server.until(run, "completed")
+    page = open_("/runs")
+    expect(row(page, "calico")).to_be_visible()
+    page.get_by_role("button", name="Agent").click()
+    page.get_by_role("combobox", name="Agent").fill(server.agent_of(run))
+    page.keyboard.press("Enter")
+    expect(row(page, "felt")).to_have_count(0)
+    expect(row(page, "calico")).to_be_visible()
+    assert "agent=" in page.url
+    page.get_by_role("button", name="Label", exact=True).click()
+    page.get_by_role("combobox", name="Label").fill("personal")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No run fits")).to_be_visible()
+    fork = server.post(f"/v1/runs/{run}/fork", {})["run"]
+    page.goto(f"/runs/{run}")
+    page.locator(".forks").get_by_role("link", name="calico").click()
+    page.wait_for_url(f"**/runs/{fork}*")
+    expect(page.get_by_role("link", name="fork of")).to_have_attribute("href", re.compile(run))
+    page.goto(f"/runs?origin={run}")
+    expect(page.locator(".table-body .row")).to_have_count(1)
+    expect(row(page, "calico").get_by_role("link", name="fork", exact=True)).to_be_visible()
+
+
+def test_failures_that_somebody_knows_are_put_away(open_: Any, runs: Any, server: Server) -> None:
+    mine = [server.start("broken", f"known {number}") for number in range(3)]
+    for run in mine:
+        server.until(run, "failed")
+    page = open_("/")
+    need = page.locator(".needs li", has_text=re.compile("^known 0"))  # an incident of the agent may speak of it, too
+    expect(need).to_contain_text("the loom of known 0 is broken")
+    need.get_by_role("button", name="Acknowledge").click()
+    page.get_by_label("What do you know so far?").fill("the loom was away")
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
+    expect(need).to_have_count(0)
+    assert server.get(f"/v1/runs/{mine[0]}")["acknowledged"]["note"] == "the loom was away"
+    page.goto("/runs?text=known&acknowledged=false")
+    expect(page.locator(".table-body .row")).to_have_count(2)
+    page.get_by_label("Select all rows").check()
+    page.get_by_role("toolbar").get_by_role("button", name="Acknowledge").click()
+    page.get_by_role("dialog").get_by_role("button", name="Acknowledge 2 runs").click()
+    expect(page.locator(".toasts").get_by_text("Acknowledged 2 runs")).to_be_visible()
+    expect(page.locator(".table-body .row")).to_have_count(0)
+    page.goto(f"/runs/{mine[1]}")
+    expect(page.locator(".run-facts")).to_contain_text("acknowledged")
+    expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
+
+
 def test_the_numbers_are_those_of_the_api(open_: Any, runs: Any, server: Server) -> None:
     page = open_("/runs")
     tally = page.get_by_role("group", name="Runs by state")
@@ -72,11 +124,11 @@ def test_many_are_paused_resumed_and_cancelled_at_once(open_: Any, runs: Any, se
     expect(page.locator(".toasts").get_by_text("Paused 5 runs")).to_be_visible()
     for run in mine:
         server.until(run, "paused")
-    expect(row(page, "bulk 3")).to_contain_text("paused")
+    expect(page.locator(".table-body .row", has_text="paused")).to_have_count(5)
     page.get_by_label("Select all rows").check()
     page.keyboard.press("u")
     expect(page.locator(".toasts").get_by_text("Resumed 5 runs")).to_be_visible()
-    expect(row(page, "bulk 3")).to_contain_text("running")
+    expect(page.locator(".table-body .row", has_text="running")).to_have_count(5)
     page.get_by_label("Select all rows").check()
     page.get_by_role("toolbar").get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("dialog")

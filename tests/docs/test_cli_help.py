@@ -35,18 +35,20 @@ def test_every_command_that_people_were_promised_is_there() -> None:
     promised = {
         "run", "plan", "verify", "doctor", "version",
         "runs list", "runs show", "runs watch", "runs pause", "runs resume", "runs cancel", "runs rollback",
-        "runs erase", "runs fork", "runs retry", "runs signal", "runs budget",
+        "runs erase", "runs acknowledge", "runs fork", "runs retry", "runs signal", "runs budget",
         "agents list", "agents show", "templates list", "templates show", "templates schema", "templates publish",
         "journal show", "journal verify", "journal replay", "journal prune", "journal backup", "journal export",
         "journal checkpoints", "journal prove", "journal witness", "journal import", "runs lineage",
-        "runs explain", "runs diff", "runs capture",
+        "runs explain", "runs diff", "runs capture", "runs logs",
         "approvals list", "incidents list", "incidents show", "incidents acknowledge", "incidents resolve",
-        "keys new", "keys list", "keys rotate", "keys revoke", "keys impact", "new template", "new agent",
+        "keys new", "keys list", "keys rotate", "keys rewrap", "keys revoke", "keys impact", "new template",
+        "new agent",
         "serve", "console", "top", "test", "store migrate", "store grant", "bus users", "bus dead",
         "access keys new", "access keys list", "access keys revoke",
         "agent", "signer", "agents enrol", "agents enrolments", "agents withdraw", "conformance",
         "policy check", "policy prove", "policy test", "policy explain", "policy show",
-        "templates diff", "webhooks add", "webhooks list", "webhooks show", "webhooks remove",
+        "planner show", "planner versions", "planner examples", "planner teach", "planner train", "planner use",
+        "planner forget", "diff", "webhooks add", "webhooks list", "webhooks show", "webhooks remove",
     }  # fmt: skip
     assert {" ".join(path) for path in COMMANDS} == promised
 

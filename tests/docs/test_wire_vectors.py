@@ -130,7 +130,9 @@ def test_claims_and_payload_keep_their_schemas(one: dict[str, Any]) -> None:
 def test_every_kind_has_an_example() -> None:
     kinds = set(schema("claims")["properties"]["knd"]["enum"])
     shown = {one.values[0]["claims"]["knd"] for one in SIGNED}
-    assert shown == kinds - RESERVED - {"holdings", "checkpoint", "bundle"}, "what no agent sees has no example"
+    assert shown == kinds - RESERVED - {"holdings", "checkpoint", "bundle", "certificate"}, (
+        "what no agent sees has no example"
+    )
 
 
 @pytest.mark.parametrize("kind", sorted({one.values[0]["claims"]["knd"] for one in SIGNED}))
@@ -144,7 +146,8 @@ def test_the_schema_of_claims_knows_what_a_kind_needs(kind: str) -> None:
         "welcome": {"pld", "ins"}, "upload": {*about, "cap", "ctr"}, "fetch": {*about, "cap", "ctr"},
         "accept": about, "progress": {*about, "pld"}, "cancel": {*about, "pld"},
         "assign": {*about, "cap", "ctr", "pld"}, "result": {*about, "cap", "ctr", "pld"},
-        "failure": {*about, "cap", "ctr", "pld"},
+        "failure": {*about, "cap", "ctr", "pld"}, "log": {*about, "cap", "ctr", "pld"},
+        "ask": {*about, "cap", "ctr", "pld"}, "reply": {*about, "pld"},
     }[kind]  # fmt: skip
     assert needed == expected
     assert violations("claims", {**claims, "more": 1})

@@ -23,6 +23,7 @@ from accord.domain.expression.binding import compile_binding
 from accord.domain.expression.program import compile_expression
 from accord.domain.ids import Digest, RunId
 from accord.domain.large import LargeCheck
+from accord.domain.log import LogPayload
 from accord.domain.merkle import batch_of
 from accord.domain.message import decode_claims, strict_json
 from accord.domain.signature import PublicKey, parse_statement
@@ -46,6 +47,7 @@ KINDS: Final[list[Any]] = [
     payloads.AckPayload,
     payloads.RejectPayload,
     payloads.HoldingsPayload,
+    LogPayload,
 ]
 
 _ROWS: Final = {"type": "array", "items": {"type": "object", "required": ["n"]}}

@@ -15,6 +15,8 @@ from accord.app import open_node
 from accord.custody import Custody
 from accord.domain.agent import agent_id
 from accord.domain.enrolment import Wanted
+from accord.domain.message import decode_claims
+from accord.domain.signature import parse_statement
 from accord.engine.node import Node
 from accord.gateway.application import Gateway, Options, create_application
 from accord.gateway.server import Address, bound, serving, url_of
@@ -74,6 +76,21 @@ async def serving_at(home: Path, port: int = 0, *, options: Options = LOCAL, **s
             yield Site(node, gateway, url_of(address, taken))
 
 
+async def trusting(site: Site) -> None:
+    """Wait until the agent knows the orchestrator's delegated key."""
+    parts, changed = site.node.parts, asyncio.Event()
+    parts.registry.changed.append(changed.set)
+    async with asyncio.timeout(30):
+        while True:
+            introduced = parts.delegates.introduction
+            if introduced is not None:
+                grant = decode_claims(parse_statement(introduced.statement).claims).grant
+                if grant is not None and parts.registry.trusts(agent_id("local", "hello"), grant.jwk["kid"]):  # type: ignore[arg-type]  # a key's id
+                    return
+            await changed.wait()
+            changed.clear()
+
+
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with serving_at(tmp_path / "server") as site:
@@ -100,6 +117,10 @@ class Places:
         opened = join([agent], Destination(url=url, **more), self.station(home))
         (joined,) = await self._stack.enter_async_context(opened)
         return joined
+
+    async def left(self) -> None:
+        """All agents have left: while their server is there, nobody waits until it answers again."""
+        await self._stack.aclose()
 
 
 @pytest.fixture

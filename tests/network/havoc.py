@@ -142,7 +142,7 @@ class Havoc:
             shutil.copy(self._home(0) / "passphrase", home / "passphrase")
         await asyncio.gather(*(self._serve(number) for number in range(1, SERVERS)))
         headers = {"Authorization": f"Bearer {self._key}"}
-        async with httpx.AsyncClient(base_url=self.ways[0].url, headers=headers) as http:
+        async with httpx.AsyncClient(base_url=self.ways[0].url, headers=headers, timeout=60) as http:
             tokens = [(await http.post("/v1/enrolments", json={"name": name})).json()["text"] for name in AGENTS]
         first, others = self.agents[: len(AGENTS)], range(len(AGENTS), len(self.agents))
         await asyncio.gather(*(one.start("--token", token) for one, token in zip(first, tokens, strict=True)))

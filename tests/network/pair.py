@@ -98,7 +98,7 @@ class Pair:
     async def token(self) -> str:
         """An enrolment token for the agent."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        async with httpx.AsyncClient(base_url=self.urls[0], headers=headers) as http:
+        async with httpx.AsyncClient(base_url=self.urls[0], headers=headers, timeout=WITHIN_S) as http:
             return str((await http.post("/v1/enrolments", json={"name": "mill"})).json()["text"])
 
     async def run(self, server: int) -> Any:

@@ -22,6 +22,9 @@ SHORT = (sys.executable, str(HERE / "serving.py"))
 NOISE = ("fault of Accord's", "Traceback", "was never awaited", "never retrieved")
 """What no process may say, whatever is done to the others."""
 
+CONTEXT = 40
+"""So many lines from there on are told: the traceback that explains it."""
+
 
 class Started:
     """One process; it is started again as often as that takes."""
@@ -104,8 +107,10 @@ class Started:
 
     def complaints(self) -> list[str]:
         """What is wrong with how it ended, and what it said."""
-        noise = [f"{self.name} said: {line}" for line in self.said.splitlines() if any(one in line for one in NOISE)]
-        return [*self.problems, *noise]
+        lines = self.said.splitlines()
+        noise = [number for number, line in enumerate(lines) if any(one in line for one in NOISE)]
+        told = ["\n".join(lines[number : number + CONTEXT]) for number in noise]
+        return [*self.problems, *(f"{self.name} said: {one}" for one in told)]
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True):

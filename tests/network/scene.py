@@ -76,7 +76,7 @@ class Scene:
         await self.serve()
         self._key = (self.home / "credentials").read_text().strip()
         headers = {"Authorization": f"Bearer {self._key}"}
-        async with httpx.AsyncClient(base_url=self.to_people.url, headers=headers) as http:
+        async with httpx.AsyncClient(base_url=self.to_people.url, headers=headers, timeout=60) as http:
             tokens = {}
             for name in ("mill", "lathe"):
                 tokens[name] = (await http.post("/v1/enrolments", json={"name": name})).json()["text"]

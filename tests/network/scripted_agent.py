@@ -277,7 +277,7 @@ class Scripted:
         data = json.dumps(rows).encode()
         kind = "fetch" if self.fault == "upload" else "upload"
         headers = {"Accord-Statement": self.answer(task, kind, None)[0]}
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             (await http.put(f"{self.url}/v1/uploads", content=data, headers=headers)).raise_for_status()
         ref = PayloadRef(hashlib.sha256(data).hexdigest(), len(data), "application/json")  # type: ignore[arg-type]
         statement, _ = self.answer(task, "result", None, payload=ref)
@@ -289,7 +289,7 @@ class Scripted:
         if self.fault == "fetch":
             return []
         headers = {"Accord-Statement": self.answer(task, "fetch", None)[0]}
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             found = await http.get(f"{self.url}/v1/uploads/{lines['$blob']['sha256']}", headers=headers)
         return [str(line) for line in found.raise_for_status().json()]
 

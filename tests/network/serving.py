@@ -1,4 +1,6 @@
-"""`accord serve` whose leases are short, so that what is lost is missed soon: `serving.py ARGUMENTS`."""
+"""`accord serve` that misses soon what is lost, as its leases are short, and soon tells an endpoint again that refused:
+`serving.py ARGUMENTS`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import msgspec
 from accord.cli import main
 from accord.cli.actions import serve
 from accord.engine.parts import Tuning
+from accord.gateway.webhooks import endpoint
 from accord.settings import Settings
 
 SHORT = {
@@ -29,4 +32,5 @@ def short(settings: Settings) -> Tuning:
 if __name__ == "__main__":
     tuning_of = serve.tuning_of
     serve.tuning_of = short  # type: ignore[attr-defined]  # it is imported there
+    endpoint.FIRST_WAIT = timedelta(milliseconds=50)  # type: ignore[misc]  # it is final for everybody else
     main()

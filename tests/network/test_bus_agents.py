@@ -18,6 +18,7 @@ from accord.custody import Custody
 from accord.domain.delegation import LIFETIME, OF_AGENTS
 from accord.domain.ids import KeyId
 from accord.domain.lineage import backings
+from accord.domain.log import LogQuery
 from accord.domain.signature import parse_statement
 from accord.domain.system import INCIDENTS
 from accord.engine.node import Node
@@ -27,7 +28,7 @@ from accord.keys.opening import open_keys
 from accord.keys.short import delegating
 from accord.nats import access as nats_access
 from accord.redis import access as redis_access
-from accord.sdk import Agent
+from accord.sdk import Agent, Context
 from accord.sdk.intake import Letter
 from accord.settings import Settings
 from accord.statements import Signer
@@ -42,8 +43,9 @@ hello = Agent("hello")
 
 
 @hello.capability("text.greet@1.0.0")
-async def greet() -> str:
+async def greet(context: Context) -> str:
     """A greeting."""
+    context.log.warning("it is late", extra={"hour": 23})
     return "hello"
 
 
@@ -112,7 +114,12 @@ async def test_an_agent_at_the_bus_does_its_work(place: Place, tmp_path: Path) -
             digest = await node.publish(source.template, source.data)
             started = await node.start_run(digest, {})
             ended = await node.ended(started.id)
+            async for page in node.follow_logs(started.id, LogQuery()):
+                lines = page.lines
+                if lines:
+                    break
         assert ended.phase == "completed"
+        assert [(one.level, one.message, one.fields) for one in lines] == [("warning", "it is late", {"hour": 23})]
         async with join([hello], place.destination(), place.station):
             pass  # whom it trusted once it trusts again
         with pytest.raises(MessageRefused, match=f"ACC996 .* has the key somebody; .* {parts.identity.key.kid}"):

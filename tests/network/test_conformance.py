@@ -27,7 +27,11 @@ SCRIPTED = Path(__file__).with_name("scripted_agent.py")
 SOURCES = Path(__file__).parents[2] / "src"
 PAGE = Path(__file__).parents[2] / "docs" / "protocol.md"
 
-SLOW = """
+SLOW_S = 3
+"""So long a slow input takes: longer than six heartbeats, and than one that is late."""
+HEARTBEAT_S = 0.2
+
+SLOW = f"""
 import asyncio
 from accord.sdk import Agent, Context
 agent = Agent("hello")
@@ -35,8 +39,8 @@ agent = Agent("hello")
 async def greet(name: str, *, context: Context) -> str:
     context.progress(0.5)
     if name == "slow":
-        await asyncio.sleep(5)
-    return f"Hello {name}"
+        await asyncio.sleep({SLOW_S})
+    return f"Hello {{name}}"
 """
 
 
@@ -64,15 +68,15 @@ NEEDS_SLOW = {
 }  # fmt: skip
 
 
-async def scripted(fault: str) -> list[Outcome]:
+async def scripted(fault: str, within_s: float = 60.0, heartbeat_s: float = HEARTBEAT_S) -> list[Outcome]:
     """What is found about the scripted agent with this fault."""
     asked = Asked(
         command=(sys.executable, str(SCRIPTED), "{url}", "{token}", fault),
         input=b'{"text": "a b", "lines": ["c", "d"]}',
         slow_input=b'{"text": "slow"}' if fault in NEEDS_SLOW else None,
         large_input=b'{"text": "large"}',
-        heartbeat_s=0.2,
-        within_s=8,
+        heartbeat_s=heartbeat_s,
+        within_s=within_s,
     )
     return await examined(asked, bind, lambda _: None)
 
@@ -104,7 +108,7 @@ SLOW_ONES = {"held-leases", "redelivery-running", "cancel-running", "ended-lease
 @pytest.mark.parametrize(
     ("capability", "options", "skipped"),
     [
-        ("time.wait@1.0.0", ["--slow-input", '{"seconds": 6}'], {"upload", "uploaded", "fetch"}),
+        ("time.wait@1.0.0", ["--slow-input", f'{{"seconds": {SLOW_S}}}'], {"upload", "uploaded", "fetch"}),
         (
             "text.index@1.0.0",
             ["--input", '{"text": "a b"}', "--large-input", '{"text": "a b", "times": 9000}'],
@@ -117,7 +121,7 @@ def test_the_example_in_javascript_keeps_the_protocol(
     installed: Path, tmp_path: Path, capability: str, options: list[str], skipped: set[str]
 ) -> None:
     program = str(installed / "word-counter.js")
-    ours = ("--heartbeat", "0.5", "--capability", capability, *options)
+    ours = ("--heartbeat", str(HEARTBEAT_S), "--capability", capability, *options)
     code, told, said = command(tmp_path, *ours, "--", "node", program, "{url}", "{token}")
     assert code == 0, (told, said)
     assert list(told) == list(RULES)
@@ -128,8 +132,8 @@ def test_our_own_agents_keep_the_protocol(tmp_path: Path) -> None:
     agent = tmp_path / "hello.py"
     agent.write_text(SLOW)
     ours = (sys.executable, "-m", "accord", "agent", str(agent), "--connect", "{url}", "--token", "{token}")
-    slow = ("--slow-input", '{"name": "slow"}')
-    code, told, said = command(tmp_path, "--heartbeat", "0.5", "--input", '{"name": "Ada"}', *slow, "--", *ours)
+    inputs = ("--input", '{"name": "Ada"}', "--slow-input", '{"name": "slow"}')
+    code, told, said = command(tmp_path, "--heartbeat", str(HEARTBEAT_S), *inputs, "--", *ours)
     assert code == 0, (told, said)
     assert with_verdict(told, "not tested") <= {"accept", "upload", "uploaded", "fetch"}
 
@@ -143,16 +147,47 @@ FAULTS = {name: name for name in RULES} | {"credit-held": "credit-bound"}
 DECEIVED = ("welcome-key", "welcome-about")
 """For these an agent is started twice more, which takes as long as all the rest."""
 
+CHUNKS = 7
 
-@pytest.mark.parametrize("fault", FAULTS)
-async def test_a_broken_rule_is_told_by_its_name(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nobody(*_: object) -> list[Outcome]:
-        return []
+TRIES = ((5, 8.0, HEARTBEAT_S), (1, 60.0, 2 * HEARTBEAT_S))
+"""How many agents are examined at a time, how long is waited for what is missing, and the heartbeat, in seconds. Most
+of an examination is waiting. An agent that comes too late, as the machine has more to do, is examined again, with more
+patience and nobody beside it.
+"""
 
-    if fault not in DECEIVED:
-        monkeypatch.setattr(suite, "_deceived", nobody)
-    outcomes = await scripted(fault)
-    assert set(found_in(outcomes, "broken")) == {FAULTS[fault]}, found_in(outcomes, "broken")
+
+def chunks() -> list[list[str]]:
+    """The faults, those that are waited for spread evenly."""
+    return [list(FAULTS)[first::CHUNKS] for first in range(CHUNKS)]
+
+
+async def mistaken(faults: list[str], places: asyncio.Semaphore, within_s: float, heartbeat_s: float) -> dict[str, str]:
+    """The faults that are not told by the name of their rule alone, and what is told of them."""
+
+    async def broken(fault: str) -> dict[str, str]:
+        async with places:
+            try:
+                return found_in(await scripted(fault, within_s, heartbeat_s), "broken")
+            except BadInput as error:  # no agent has come
+                return {"": str(error)}
+
+    found = dict(zip(faults, await asyncio.gather(*map(broken, faults)), strict=True))
+    return {fault: str(seen) for fault, seen in found.items() if set(seen) != {FAULTS[fault]}}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("faults", chunks(), ids=",".join)
+async def test_a_broken_rule_is_told_by_its_name(faults: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    deceived = suite._deceived
+
+    async def only_where_it_matters(asked: Asked, bind: suite.Bind) -> list[Outcome]:
+        return await deceived(asked, bind) if asked.command[-1] in DECEIVED else []
+
+    monkeypatch.setattr(suite, "_deceived", only_where_it_matters)
+    wrong = dict.fromkeys(faults, "not examined")
+    for at_once, within_s, heartbeat_s in TRIES:
+        wrong = await mistaken(list(wrong), asyncio.Semaphore(at_once), within_s, heartbeat_s)
+    assert wrong == {}
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
@@ -177,7 +212,7 @@ def free_port() -> int:
 
 async def test_an_agent_that_runs_elsewhere_is_waited_for(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    argv = ("-m", "accord", "conformance", url, "--json", "--heartbeat", "0.2", "--within", "10")
+    argv = ("-m", "accord", "conformance", url, "--json", "--heartbeat", str(HEARTBEAT_S), "--within", "60")
     waiting = await asyncio.create_subprocess_exec(
         sys.executable, *argv, env=environment(tmp_path),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -226,7 +261,7 @@ async def test_an_input_that_breaks_the_contract_is_bad_input() -> None:
     asked = Asked(
         command=(sys.executable, str(SCRIPTED), "{url}", "{token}", "none"),
         slow_input=b'{"txt": "slow"}',
-        heartbeat_s=0.2,
+        heartbeat_s=HEARTBEAT_S,
     )
     with pytest.raises(BadInput, match="text"):
         await examined(asked, bind, lambda _: None)
@@ -235,8 +270,8 @@ async def test_an_input_that_breaks_the_contract_is_bad_input() -> None:
 def test_what_is_told_to_people_and_to_ci(tmp_path: Path) -> None:
     report = tmp_path / "rules.xml"
     argv = [
-        sys.executable, "-m", "accord", "conformance", "--junit", str(report), "--heartbeat", "0.2", "--within", "8",
-        "--", sys.executable, str(SCRIPTED), "{url}", "{token}", "bad-expiry",
+        sys.executable, "-m", "accord", "conformance", "--junit", str(report), "--heartbeat", str(HEARTBEAT_S),
+        "--within", "60", "--", sys.executable, str(SCRIPTED), "{url}", "{token}", "bad-expiry",
     ]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, env=environment(tmp_path), timeout=120, check=False)
     assert done.returncode == 1, done.stderr

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from accord.domain.log import LogQuery
+
 from .conftest import Site
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -22,6 +24,8 @@ SOURCES = Path(__file__).parents[2] / "src"
 COUNT = """
 import json, sys
 text = json.load(sys.stdin)["text"]
+print(json.dumps({"level": "warn", "msg": "few words", "words": 3}), file=sys.stderr)
+print("plainly said", file=sys.stderr)
 print(len(text.split()))
 """
 
@@ -41,6 +45,8 @@ for line in sys.stdin:
     if "cancel" in task:
         continue
     text = task["input"]["text"]
+    print(json.dumps({"id": task["id"], "level": "warn", "msg": "few words", "words": 3}), file=sys.stderr)
+    print("plainly said", file=sys.stderr, flush=True)
     if text:
         told = {"output": len(text.split()), "confidence": 0.75, "cost": "0.25"}
     else:
@@ -158,6 +164,10 @@ async def test_it_does_its_part_of_a_run(site: Site, tmp_path: Path, count: Path
     (attempt,) = run.state("count").attempts
     assert (attempt.confidence, attempt.cost) == ((0.75, Decimal("0.25")) if kind in TELLING else (None, None))
     assert await site.node.incidents(10) == []
+    if kind in ("command", "lines"):
+        lines = [one async for page in site.node.follow_logs(run.id, LogQuery()) for one in page.lines]
+        assert [(one.level, one.message) for one in lines] == [("warning", "few words"), ("info", "plainly said")]
+        assert lines[0].fields["words"] == 3
     assert process.returncode == 0
 
 

@@ -256,7 +256,7 @@ async def test_all_runs_are_told_and_nothing_is_left_out_across_a_restart(tmp_pa
 
 
 async def test_a_place_that_is_none_is_refused(site: Site, viewer: str) -> None:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {viewer}"}) as http:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {viewer}"}, timeout=60) as http:
         answer = await http.get(f"{site.url}/v1/events", headers={"Last-Event-ID": "nonsense"})
         assert answer.status_code == 422
         assert answer.json()["code"] == "ACC956"

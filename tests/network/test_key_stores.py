@@ -12,7 +12,7 @@ from accord.domain.signature import parse_statement
 from accord.joining import Destination, Station, join
 from accord.testing.vault import VaultServer
 
-from .conftest import serving_at
+from .conftest import serving_at, trusting
 from .test_joining import Greeter
 
 
@@ -44,11 +44,14 @@ async def test_what_is_under_way_while_the_key_store_is_away_goes_on_when_it_is_
     greeter = Greeter()
     greeter.may_end.clear()
     station = Station(home=tmp_path / "agent", custody=custody)
-    async with serving_at(tmp_path / "server", keys=custody.address, keys_secret_file=custody.secret) as site:
+    async with serving_at(
+        tmp_path / "server", keys=custody.address, keys_secret_file=custody.secret, delegate_keys="always"
+    ) as site:
         destination = Destination(url=site.url, token=await site.token("hello"))
         async with join([greeter.agent], destination, station), asyncio.timeout(60):
             first = await site.start(greet, {"name": "you"})
             await greeter.begun.wait()
+            await trusting(site)
             vault.is_sealed = True
             greeter.may_end.set()
             second = await site.start(greet, {"name": "them"})

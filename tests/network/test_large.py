@@ -188,7 +188,5 @@ async def test_nobody_else_may_fetch(site: Site, places: Places, pipe: Path) -> 
     )
     statement = await parts.outbox.signed(claims)
     with pytest.raises(AccordError) as refused:
-        await site.node.parts.permits.take(
-            statement, digest, site.node.parts.ports.blobs, site.node.parts.ports.clock.now()
-        )
+        await site.node.parts.permits.take(statement, digest, site.node.parts.ports.clock.now())
     assert refused.value.problems[0].code == "ACC348"

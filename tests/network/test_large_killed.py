@@ -34,10 +34,11 @@ TEMPLATE = {
 class Pipe:
     """A server and an agent, in processes of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, encrypts: str) -> None:
         self.folder = folder
         self.home = folder / "home"
-        self.server = Started(folder, "server", (*SHORT, "serve"), ACCORD_HOME=str(self.home))
+        settings = {"ACCORD_HOME": str(self.home), "ACCORD_ENCRYPT_PAYLOADS": encrypts}
+        self.server = Started(folder, "server", (*SHORT, "serve"), **settings)
         self.agent = self.server
         self.port = 0
 
@@ -47,6 +48,9 @@ class Pipe:
         command = (*ACCORD, "agent", str(HERE / "rows.py"), "--connect", self.url, "--drain", "1")
         self.agent = Started(self.folder, "agent", command, ACCORD_HOME=str(self.home))
         await self.agent.start()
+        async with self.client() as client:
+            while not any(one.instances for one in await client.agents("rows.make")):  # noqa: ASYNC110 - it is elsewhere
+                await asyncio.sleep(0.02)
 
     async def serve(self) -> None:
         """Start the server, where it was before."""
@@ -69,8 +73,8 @@ class Pipe:
 
 
 @pytest.fixture
-async def pipe(tmp_path: Path) -> AsyncIterator[Pipe]:
-    pipe = Pipe(tmp_path)
+async def pipe(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Pipe]:
+    pipe = Pipe(tmp_path, request.param)
     try:
         await pipe.start()
         yield pipe
@@ -80,7 +84,9 @@ async def pipe(tmp_path: Path) -> AsyncIterator[Pipe]:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("killed", ["agent", "server", "both"])
+@pytest.mark.parametrize(
+    ("killed", "pipe"), [("agent", "true"), ("server", "true"), ("both", "false")], indirect=["pipe"]
+)
 async def test_killed_in_the_midst_of_an_upload(pipe: Pipe, killed: str) -> None:
     async with pipe.client() as client:
         await client.publish(TEMPLATE)

@@ -121,7 +121,7 @@ class Balanced(Pair):
 
     def http(self) -> httpx.AsyncClient:
         """The same, by hand."""
-        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"})
+        return httpx.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=WITHIN_S)
 
     async def enrolment(self, name: str) -> str:
         """A token with which an agent may join."""
@@ -152,7 +152,7 @@ class Balanced(Pair):
     async def requests(self, server: int) -> int:
         """How many requests a server has answered, as Prometheus reads it."""
         key = (self.folder / "metrics-key").read_text().strip()
-        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}) as http:
+        async with httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=WITHIN_S) as http:
             lines = (await http.get(f"{self.urls[server]}/metrics")).text.splitlines()
         return sum(int(float(line.split()[-1])) for line in lines if line.startswith("accord_http_requests_total"))
 

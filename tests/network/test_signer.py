@@ -13,14 +13,13 @@ import pytest
 
 from accord.domain import event as e
 from accord.domain.agent import agent_id
-from accord.domain.message import decode_claims
 from accord.domain.signature import parse_statement
 from accord.errors import KeyUnusable
 from accord.joining import Destination, join
 from accord.sdk import Agent
 from accord.views.proof import proof_of
 
-from .conftest import Places, Site, serving_at
+from .conftest import Places, Site, serving_at, trusting
 from .processes import ACCORD, Started
 
 
@@ -38,21 +37,6 @@ def greeter() -> Agent:
         return f"Hello {name}"
 
     return agent
-
-
-async def trusting(site: Site) -> None:
-    """Wait until the agent knows the orchestrator's delegated key."""
-    parts, changed = site.node.parts, asyncio.Event()
-    parts.registry.changed.append(changed.set)
-    async with asyncio.timeout(30):
-        while True:
-            introduced = parts.delegates.introduction
-            if introduced is not None:
-                grant = decode_claims(parse_statement(introduced.statement).claims).grant
-                if grant is not None and parts.registry.trusts(agent_id("local", "hello"), grant.jwk["kid"]):  # type: ignore[arg-type]  # a key's id
-                    return
-            await changed.wait()
-            changed.clear()
 
 
 async def test_a_run_whose_agent_never_sees_its_key(

@@ -157,7 +157,7 @@ async def test_one_trace_per_run_over_servers_and_agents_and_a_take_over(
         counts = {kind: len([one for one in spans if one.kind == kind]) for kind in SPANS}
         assert counts.pop("journal") >= 3
         both = dict.fromkeys(("task", "queue", "route", "invoke_agent", "execute_tool", "gate"), 2)
-        assert counts == {"plan": 1, "invoke_workflow": 1, "verify": 1, **both}
+        assert counts == {"plan": 1, "chat": 0, "invoke_workflow": 1, "verify": 1, **both}
         invoked = one_of(spans, "invoke_agent", accord_task_id="two")
         assert invoked.said["gen_ai.agent.name"] == "traced"
         # What the agent was told, its own code may hand on: it is the span of its work.

@@ -112,7 +112,7 @@ class Upgrade:
         await self._serve(self.old)
         self._key = (self.folder / "old" / "credentials").read_text().strip()
         headers = {"Authorization": f"Bearer {self._key}"}
-        async with httpx.AsyncClient(base_url=self.proxy.url, headers=headers) as http:
+        async with httpx.AsyncClient(base_url=self.proxy.url, headers=headers, timeout=60) as http:
             for agent in self.agents:
                 asked = await http.post("/v1/enrolments", json={"name": agent.name})
                 await agent.start("--token", asked.json()["text"])

@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def add(site: Site, url: str, **more: Any) -> Any:
     """The answer to a new webhook."""
     key = (await site.node.parts.access.issue(f"admin{url[-4:]}", "admin", by="test")).text
-    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as http:
+    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         answer = await http.post("/v1/webhooks", json={"url": url, **more})
         assert answer.status_code == 201, answer.text
         shown = await http.get(answer.headers["Location"])
@@ -180,7 +180,7 @@ async def test_what_happened_before_is_not_told(site: Site, receiver: Receiver, 
 
 async def test_an_address_that_would_never_be_told_is_refused_with_all_else_that_is_wrong(site: Site) -> None:
     key = (await site.node.parts.access.issue("admin", "admin", by="test")).text
-    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as http:
+    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http:
         answer = await http.post("/v1/webhooks", json={"url": "http://10.0.0.1/x", "types": ["run.*", "runn.*"]})
         found = [(one["code"], one["place"]["pointer"], one["hint"]) for one in answer.json()["problems"]]
         assert found == [

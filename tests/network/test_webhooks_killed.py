@@ -72,7 +72,7 @@ class Servers:
         """Add a webhook at this URL."""
         first = self.all[0]
         headers = {"Authorization": f"Bearer {self.key}"}
-        async with httpx.AsyncClient(base_url=self.urls[first.name], headers=headers) as http:
+        async with httpx.AsyncClient(base_url=self.urls[first.name], headers=headers, timeout=60) as http:
             (await http.post("/v1/webhooks", json={"url": url})).raise_for_status()
 
     async def run(self, index: int) -> str:

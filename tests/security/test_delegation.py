@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
+from io import BytesIO
+from itertools import permutations
 from typing import Any
 
 import msgspec
 import pytest
 
 from accord.app import host
+from accord.codec import decode_system_event
 from accord.deputy import ASKED_AGAIN_AFTER, RENEWED_AFTER, Deputy
 from accord.domain import event as e
 from accord.domain.agent import registry_id
@@ -23,20 +26,27 @@ from accord.domain.delegation import (
     delegation_of,
 )
 from accord.domain.handshake import Known
-from accord.domain.ids import KeyId
+from accord.domain.ids import KeyId, RunId, StreamId
 from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims, payload_ref
 from accord.domain.signature import PublicKey, attach, parse_statement, signing_input
+from accord.domain.system import DELEGATIONS, KeyDelegated
+from accord.domain.system import REGISTRY as STREAM
 from accord.engine.enrolment import Terms
+from accord.engine.registry import Registry
 from accord.engine.rounds import Delegation
 from accord.engine.verdicts import Authentic
 from accord.errors import KeysUnavailable, MessageRefused
+from accord.evidence.examine import examine
+from accord.evidence.manifest import DELEGATED
 from accord.gateway.agents import AgentSockets
 from accord.keys.private import PrivateKey
 from accord.keys.short import delegating
+from accord.policy.cedar import decide_by
 from accord.ports import Bare
 from accord.sdk import Agent
 from accord.sdk.intake import NOTICES, Intake, Letter, Refusal
 from accord.statements import Draft, Signer, Verifier
+from accord.testing.bundles import Entries, Liar, entries_of
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, ScriptedAgent, Stage
 from accord.views.proof import proof_of
@@ -190,14 +200,100 @@ async def test_a_delegated_key_that_was_in_other_hands_is_told_by_the_proof(stag
     assert [one.code for one in (await proof_of(stage.node, run.id)).problems] == ["ACC543"]
 
 
+async def answered_with(agent: ScriptedAgent, key: PublicKey) -> RunId:
+    run = await agent.stage.start(ONE)
+    given = await agent.assigned()
+    await agent.send(await agent.sign(agent.claims(given, b"2"), b"2", key=key))
+    return run.id
+
+
+async def told_in(stage: Stage, run: RunId) -> list[KeyId]:
+    """The keys whose delegations are in the bundle of a run."""
+    entries = entries_of(b"".join([chunk async for chunk in stage.node.export(run)]))
+    return [one.key for one in msgspec.json.decode(entries.get(DELEGATED, b"[]"), type=list[KeyDelegated])]
+
+
+async def test_a_bundle_holds_the_delegations_that_its_run_rests_on_and_no_others(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    mine, other = await delegated(agent), await delegated(agent)
+    run, another, plain = [await answered_with(agent, key) for key in (mine, other, agent.key)]
+    assert [await told_in(stage, one) for one in (run, another, plain)] == [[mine.kid], [other.kid], []]
+    await stage.node.revoke_key(other.kid, by="test", since=NOON)  # nobody who examines the others knows this key
+    proofs = [await proof_of(stage.node, one) for one in (run, another, plain)]
+    assert [[problem.code for problem in proof.problems] for proof in proofs] == [[], ["ACC543"], []]
+
+
+async def test_a_bundle_without_its_delegation_or_with_one_for_another_key_proves_nothing(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    mine, other = await delegated(agent), await delegated(agent)
+    data = b"".join([chunk async for chunk in stage.node.export(await answered_with(agent, mine))])
+    liar = Liar(stage.keys, stage.parts.identity.key)
+
+    def swapped(_: object, entries: Entries) -> None:
+        (one,) = msgspec.json.decode(entries[DELEGATED], type=list[KeyDelegated])
+        entries[DELEGATED] = msgspec.json.encode([msgspec.structs.replace(one, key=other.kid, jwk=other.to_jwk())])
+
+    def left_out(_: object, entries: Entries) -> None:
+        del entries[DELEGATED]
+
+    async def codes(change: Callable[[Any, Entries], None]) -> list[tuple[str, str | None]]:
+        report = examine(BytesIO(await liar.remade(data, change)), None, decide_by)
+        return [(one.code, (one.place.file or "").partition("/")[0]) for one in report.problems]
+
+    assert await codes(lambda *_: None) == []
+    assert await codes(left_out) == [("ACC540", "streams")]
+    assert await codes(swapped) == [("ACC541", DELEGATED), ("ACC540", "streams")]
+
+
+async def test_delegations_of_older_journals_are_in_the_registrys_stream_and_hold(stage: Stage) -> None:
+    agent = await stage.enlist(working())
+    key = await stage.keys.create("short")
+    claims = delegation_claims(agent.id, REGISTRY, key, OF_AGENTS, "1", NOON, LIFETIME)
+    bounds = delegation_of(claims, agent.key.kid, OF_AGENTS, LIFETIME).bounds
+    statement = (await agent.sign(claims)).statement.decode()
+    await stage.parts.registry_stream.append(
+        KeyDelegated(
+            at=NOON, agent=agent.id, key=key.kid, jwk=key.to_jwk(), parent=bounds.parent, until=bounds.until,
+            kinds=bounds.kinds, statement=statement,
+        )
+    )  # fmt: skip
+    run = await answered_with(agent, key)
+    assert await told_in(stage, run) == []  # it is in the stream that every bundle holds
+    assert (await proof_of(stage.node, run)).ok
+    await stage.node.revoke_key(key.kid, by="test", since=NOON)
+    assert [one.code for one in (await proof_of(stage.node, run)).problems] == ["ACC543"]
+
+
+@pytest.mark.parametrize("streams", list(permutations((STREAM, DELEGATIONS))))
+async def test_whichever_stream_is_read_first_a_revoked_key_is_revoked(
+    stage: Stage, streams: Sequence[StreamId]
+) -> None:
+    agent = await stage.enlist(working())
+    key = await delegated(agent)
+    since = NOON - timedelta(minutes=1)
+    await stage.node.revoke_key(key.kid, by="test", reason="stolen")
+    await stage.node.revoke_key(key.kid, by="test", since=since)
+    registry, told = Registry(lambda *_: (), absent_after=LIFETIME), list[KeyId]()
+    registry.revoked.append(told.append)
+    for stream in streams:
+        for record in await stage.parts.ports.journal.read(stream):
+            registry.apply(decode_system_event(record))
+    known = registry.known_key(key.kid)
+    assert known is not None
+    assert known == stage.parts.registry.known_key(key.kid)
+    assert (known.revoked_at, known.doubtful_from, known.reason) == (NOON, since, "stolen")
+    assert registry.key(key.kid, NOON) is None
+    assert told == [key.kid, key.kid]
+
+
 async def test_the_same_delegation_again_changes_nothing(stage: Stage) -> None:
     agent = await stage.enlist(working())
-    before = stage.parts.registry_stream.sequence
+    before = stage.parts.delegation_stream.sequence
     key = await delegated(agent)
     claims = delegation_claims(agent.id, REGISTRY, key, OF_AGENTS, f"delegation {key.kid}", NOON, LIFETIME)
     await agent.tell(await agent.sign(claims))
     assert (await agent.told()).claims.kind == "ack"
-    assert stage.parts.registry_stream.sequence == before + 1
+    assert stage.parts.delegation_stream.sequence == before + 1
     assert await stage.codes() == []
 
 

@@ -442,7 +442,7 @@ async def test_a_forged_message_is_refused_and_kept(scene: Any, code: str, forge
 async def test_evidence_says_whether_it_is_authentic(scene: Any) -> None:
     await scene.stage.deliver(scene.claims.run, await _signed_by_the_rival(scene), await _with_a_stolen_lease(scene))
     forged, stolen = await scene.stage.incidents()
-    assert (forged.authentic, forged.claimed_agent, forged.run) == (False, None, None)
+    assert (forged.authentic, forged.claimed_agent, forged.signer, forged.run) == (False, scene.worker.id, None, None)
     assert (stolen.authentic, stolen.claimed_agent) == (True, scene.rival.id)
     assert (stolen.run, stolen.task) == (scene.claims.run, "work")
 

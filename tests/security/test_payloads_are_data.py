@@ -173,7 +173,7 @@ async def test_a_reference_that_an_agent_made_up_opens_nothing(stage: Stage) -> 
     asked = await agent.sign(claims)
     permits = stage.parts.permits
     with pytest.raises(AccordError, match="ACC795"):
-        await permits.take(asked.statement, digest, stage.ports.blobs, stage.clock.now())
+        await permits.take(asked.statement, digest, stage.clock.now())
 
 
 @pytest.mark.abuse(
@@ -197,7 +197,7 @@ async def test_another_ones_attempt_is_no_permit(stage: Stage, kind: Any) -> Non
     asking = (
         permits.bring(asked.statement, nothing(), now)
         if kind == "upload"
-        else permits.take(asked.statement, digest, stage.ports.blobs, now)
+        else permits.take(asked.statement, digest, now)
     )
     with pytest.raises(AccordError, match="ACC348"):
         await asking

@@ -6,13 +6,14 @@ import logging
 
 import pytest
 
-from accord.testing.storms import encrypted_storm, replay, replica_storm, storm
+from accord.testing.storms import KINDS, encrypted_storm, replay
 from accord.testing.world import simulated
 
 SEEDS = 80
-CHUNK = 20
 REPLICA_SEEDS = 16
-REPLICA_CHUNK = 8
+CALLING_SEEDS = 4
+CHUNK = 4
+"""So many seeds are a test: whoever gets the last test of all lets the others wait for as long as it takes."""
 ENCRYPTED_SEEDS = 2
 
 
@@ -25,22 +26,26 @@ def _quiet() -> object:
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_every_storm_comes_out_right(first: int) -> None:
-    assert not (failures := failures_of(first, CHUNK, replicas=False)), "\n".join(failures)
+    assert not (failures := failures_of(first, CHUNK, "alone")), "\n".join(failures)
 
 
-@pytest.mark.parametrize("first", range(0, REPLICA_SEEDS, REPLICA_CHUNK))
+@pytest.mark.parametrize("first", range(0, REPLICA_SEEDS, CHUNK))
 def test_every_storm_over_replicas_comes_out_right(first: int) -> None:
-    assert not (failures := failures_of(first, REPLICA_CHUNK, replicas=True)), "\n".join(failures)
+    assert not (failures := failures_of(first, CHUNK, "replicas")), "\n".join(failures)
 
 
-def failures_of(first: int, count: int, *, replicas: bool) -> list[str]:
+def test_every_storm_over_agents_that_ask_others_comes_out_right() -> None:
+    assert not (failures := failures_of(0, CALLING_SEEDS, "calls")), "\n".join(failures)
+
+
+def failures_of(first: int, count: int, kind: str) -> list[str]:
     """Every one that fails is told, with the way to play it again."""
     failures = []
     for seed in range(first, first + count):
         try:
-            simulated(seed, replica_storm if replicas else storm)
+            simulated(seed, KINDS[kind])
         except Exception as error:
-            failures.append(f"seed {seed}: {error}\n  {replay(seed, replicas=replicas)}")
+            failures.append(f"seed {seed}: {error}\n  {replay(seed, kind)}")
     return failures
 
 

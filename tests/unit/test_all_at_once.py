@@ -92,7 +92,7 @@ USE = 'use: {uses: text.count@^1, with: {text: "${ tasks.a.output }"}}'
         ("a: {action: text.trim@^1, timeout: 5s}", ["ACC110"]),
         # A misspelt key counts as what was meant.
         ("a: {usess: text.trim@^1, with: {text: x}}", ["ACC110"]),
-        ("a: {uses: text.trim@^1, foreach: '${ [1] }', with: {text: '${ item }'}}", ["ACC110", "ACC822"]),
+        ("a: {uses: text.trim@^1, foreach: '${ [\"x\"] }', with: {text: '${ item }'}}", ["ACC110", "ACC822"]),
         # Without a key that cannot be read, but that changes nothing of what is given, the rest is told.
         ("a: {uses: text.count@^1, timeout: 5, with: {text: x}}", ["ACC112", "ACC822"]),
         # An expression that does not compile gives anything, and no more.
@@ -356,6 +356,13 @@ def test_files_of_one_call_are_told_together(call: Call, here: Path) -> None:
         "broken.yaml": ["ACC112", "ACC822", "ACC820"],
         "user.yaml": ["ACC827", "ACC822", "ACC822", "ACC827"],
     }
+
+
+def test_who_verifies_is_told_which_agents_are_looked_at(call: Call, here: Path) -> None:
+    (here / "lonely.yaml").write_text(f"{HEAD}tasks:\n  a: {{uses: lonely.work@^1}}\n")
+    (verdict,) = json.loads(call("verify", "lonely.yaml", "--json").out)
+    assert [one["code"] for one in verdict["problems"]] == ["ACC820"]
+    assert "--agents FILE.py; agents of a server are not looked at" in verdict["problems"][0]["hint"]
 
 
 def test_nobody_is_missed_who_may_be_in_a_file_that_cannot_be_read(call: Call, here: Path) -> None:

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 import pytest
 
 from accord.domain import command as c
+from accord.domain.delegation import LIFETIME, OF_ORCHESTRATORS
 from accord.domain.ids import KeyId
 from accord.domain.message import decode_claims
 from accord.domain.signature import parse_statement
+from accord.engine.rounds import Delegation
 from accord.errors import BusUnavailable, KeysUnavailable
+from accord.keys.short import delegating
 from accord.ports import Parcel
 from accord.sdk import Agent
 from accord.testing.stage import Stage
@@ -49,7 +52,7 @@ class Line:
 
 
 async def test_what_could_not_be_sent_is_sent_later_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with asyncio.timeout(20), Stage.open() as stage:
+    async with asyncio.timeout(60), Stage.open() as stage:
         agent = await stage.enlist(working())
         digest = await stage.publish(WORK)
         line = Line(stage, monkeypatch)
@@ -69,9 +72,11 @@ async def test_what_could_not_be_sent_is_sent_later_in_its_order(monkeypatch: py
 
 
 async def test_what_could_not_be_signed_is_signed_later_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with asyncio.timeout(20), Stage.open() as stage:
+    async with asyncio.timeout(60), Stage.open() as stage:
         agent = await stage.enlist(working())
         digest = await stage.publish(WORK)
+        stage.parts.delegates.use(delegating("always", LIFETIME, OF_ORCHESTRATORS))
+        await Delegation(stage.node.orchestrator).go()  # to sign that runs begin; the agent knows nothing of it
         line = Line(stage, monkeypatch)
         sign, asked = stage.ports.keys.sign, []
 

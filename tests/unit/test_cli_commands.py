@@ -18,9 +18,11 @@ import pytest
 
 from accord.app import open_node
 from accord.cli import main
+from accord.cli.actions.agents import work_words
 from accord.domain.message import Message
 from accord.engine.verdicts import Suspect
 from accord.errors import Problem
+from accord.service import Work
 from accord.settings import Settings
 from accord.templates.workflow_tests import read_workflow_test
 
@@ -321,6 +323,26 @@ def test_runs_are_listed_found_and_shown(call: Call) -> None:
     assert shown["input"] == {"numbers": [1, 2, 3], "fails": False, "asks": False}
 
 
+def test_runs_are_sought_by_agent_label_origin_and_acknowledgement(call: Call) -> None:
+    failed = with_agents(call, "run", "sum.yaml", "--set", "fails=true", "--json").document["run"]
+    (task,) = call("runs", "list", "--json").document["runs"]
+    assert (task["tasks_done"], task["tasks_failed"], task["tasks_total"]) == (3, 1, 4)
+    assert failed in call("runs", "list", "--agent", "tiny").out
+    assert failed in call("runs", "list", "--label", "internal").out
+    assert call("runs", "list", "--label", "personal").out == ""
+    assert call("runs", "list", "--agent", "nobody").code == 2
+    fork = with_agents(call, "runs", "fork", failed, "--set", "fails=false", "--json").document["run"]
+    assert fork in call("runs", "list", "--origin", failed).out
+    assert f"fork of …{failed[-6:]}" in call("runs", "list").out
+    assert f"{fork} (completed)" in call("runs", "show", failed).out
+    assert call("runs", "acknowledge", fork).code == 3
+    assert failed in call("runs", "list", "--state", "failed", "--unacknowledged").out
+    assert call("runs", "acknowledge", failed, "--note", "it is forked").code == 0
+    assert call("runs", "list", "--state", "failed", "--unacknowledged").out == ""
+    assert "(acknowledged)" in call("runs", "list", "--acknowledged").out
+    assert "it is forked" in call("runs", "show", failed).out
+
+
 def test_a_task_tells_of_every_attempt(call: Call) -> None:
     with_agents(call, "run", "sum.yaml", "--set", "fails=true")
     shown = call("runs", "show", "last", "--task", "wrong").out
@@ -369,6 +391,13 @@ def test_agents_are_listed_with_and_without_having_been_here(call: Call) -> None
     assert "tiny" in call("agents", "list", "--capability", "tiny.double@^1").out
     assert "editor" not in call("agents", "list", "--capability", "tiny.double@^1").out
     assert "did you mean editor?" in call("agents", "show", "editr").err
+
+
+def test_what_an_agent_has_done_tells_failures_apart() -> None:
+    work = Work(held=1, succeeded=2, failed=1, latency_ms=1500, failed_latency_ms=4, trust={"tiny.double": 0.8})
+    told = "1 held, 2 results after 1.5 s, 1 error after 4 ms; trust 0.80 in tiny.double"
+    assert work_words(work) == told
+    assert work_words(Work(held=0, succeeded=0, failed=0, latency_ms=None, trust={})) == "0 held, 0 results, 0 errors"
 
 
 def test_templates_are_listed_and_shown(call: Call) -> None:
@@ -445,7 +474,7 @@ def test_a_run_is_captured_as_a_test_of_its_workflow(call: Call, here: Path) -> 
     assert test["agents"]["doubled[0]"] == [{"output": 8, "agent": "tiny", "confidence": 0.5}]
     error = {"code": "broken", "message": "because \x1b[31m"}
     assert test["agents"]["wrong"] == [{"error": error, "agent": "tiny"}]
-    assert set(test["contracts"]) == {"tiny.double@1.0.0", "tiny.fail@1.0.0"}
+    assert set(test["contracts"]) == {"tiny.double@1.0.0", "tiny.fail@1.0.0", "tiny.undo@1.0.0"}
     assert test["expect"]["tasks"]["wrong"] == "failed"
     assert "ACC914" in call("runs", "capture", "last", "--output", "late.yaml").err
 
@@ -485,7 +514,11 @@ def test_a_bundle_is_looked_at_in_a_home_of_its_own(call: Call, here: Path) -> N
     explained = call("runs", "explain", "last", "--json", *there).document
     assert [one["command"].split()[2] for one in explained["advice"]] == ["show", "capture"]
     captured = call("runs", "capture", "last", "--output", "there.yaml", "--json", *there).document["test"]
-    assert captured == call("runs", "capture", "last", "--output", "here.yaml", "--json").document["test"]
+    here_too = call("runs", "capture", "last", "--output", "here.yaml", "--json").document["test"]
+    assert captured.pop("description").endswith("contracts that are not known here: tiny.undo@^1")
+    assert "not known" not in here_too.pop("description")
+    del here_too["contracts"]["tiny.undo@1.0.0"]  # no bundle has what never ran
+    assert captured == here_too
     for command in (("retry", "last", "--task", "wrong"), ("fork", "last"), ("cancel", "last"), ("pause", "last")):
         refused = call("runs", *command, *there)
         assert (refused.code, "ACC592" in refused.err) == (3, True), command
@@ -500,7 +533,9 @@ def test_a_bundle_is_looked_at_in_a_home_of_its_own(call: Call, here: Path) -> N
 def test_a_home_that_was_only_looked_at_takes_a_bundle_and_one_that_was_set_up_does_not(call: Call, here: Path) -> None:
     run = with_agents(call, "run", "sum.yaml", "--json").document["run"]
     [key] = [one["key"] for one in call("keys", "list", "--json").document if one["name"] == "orchestrator"]
-    call("journal", "export", "last", "--output", "run.tar")
+    exported = call("journal", "export", "last", "--output", "run.tar")
+    for way in ("accord journal verify run.tar", "accord journal import run.tar --trust KEY --home ./exhibit"):
+        assert way in exported.err
     there, known = ("--home", str(here / "there")), ("--home", str(here / "known"))
     assert call("runs", "list", *there).code == 0
     assert (here / "there" / "journal.db").exists()
@@ -1091,6 +1126,35 @@ def test_a_wrong_command_line_is_told_with_its_code(call: Call, arguments: list[
         assert code in {problem["code"] for problem in json.loads(as_json.err)["problems"]}
 
 
+def test_what_nothing_is_done_for_is_told_before_a_run_begins(call: Call) -> None:
+    ran = with_agents(call, "run", "sing, then double the number 21")
+    assert ran.code == 0, ran.err
+    assert "nothing is done for `sing`: it is not understood" in ran.err
+
+
+def test_what_an_objective_leaves_out_is_told_with_the_option_that_gives_it(call: Call) -> None:
+    refused = call("plan", "please audit")
+    assert refused.code == 2
+    assert "--set directory=…" in refused.err
+    given = call("plan", "please audit", "--set", "directory=.", "--json")
+    assert json.loads(given.out)["input"]["directory"] == "."
+
+
+def test_what_an_objective_leaves_out_is_asked_for_at_the_terminal(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    async def answered(schema: Any, screen: Any) -> Any:
+        asked.append(schema["required"])
+        return {"directory": "."}
+
+    monkeypatch.setattr("accord.cli.choosing.can_ask", lambda screen: True)
+    monkeypatch.setattr("accord.cli.choosing.asked_value", answered)
+    found = call("plan", "please audit")
+    assert found.code == 0, found.err
+    assert asked == [["directory"]]
+    assert '"directory":"."' in found.out
+
+
 def test_two_agents_of_one_name_are_refused(call: Call, here: Path) -> None:
     (here / "twin.py").write_text(AGENTS)
     refused = with_agents(call, "run", "sum.yaml", "--agents", "twin.py")
@@ -1119,3 +1183,38 @@ def test_the_version_is_told(call: Call) -> None:
     assert call("version").out.startswith("accord ")
     assert call("--version").out == call("version").out
     assert set(call("version", "--json").document) == {"accord", "python", "platform"}
+
+
+# -- planner -----------------------------------------------------------------------------------------------------
+
+
+def test_the_planner_learns_what_words_mean_from_whom_it_may(call: Call, here: Path) -> None:
+    with_agents(call, "templates", "publish", "sum.yaml")
+    said = ("run", "just double 4, 5", "--template", "tiny.sum")
+    assert "planner forget" not in with_agents(call, *said).err
+    assert call("planner", "examples", "--json").document == []
+    assert "ACC140" in call("planner", "teach", "order a pizza").err
+    (here / "home" / "settings.toml").write_text('learn_from = ["*"]\n')
+    told = with_agents(call, *said).err
+    (kept,) = call("planner", "examples", "--json").document
+    assert (kept["words"], kept["template"], kept["how"]) == ("just double {numbers}", "tiny.sum", "chosen")
+    assert f"accord planner forget {kept['example']}\n" in told
+    (here / "mine.yaml").write_text(SUM.replace("1.0.0", "1.1.0", 1))
+    with_agents(call, "run", "the double of 4, 5", "--template", "mine.yaml")
+    assert "means nothing that is here" in call("planner", "teach", "order a pizza").out
+    told = call("planner", "examples").out
+    assert [word in told for word in ("corrected", "nothing here", "order a pizza")] == [True] * 3
+    assert "are destroyed" in call("planner", "forget", kept["example"]).out
+    state = call("planner", "show", "--json").document
+    assert (state["learns_from_you"], state["learnt"], state["version"]) == (True, 2, 0)
+    refused = call("planner", "train")
+    assert (refused.code, "ACC144" in refused.err) == (3, True)
+    assert "None was trained yet" in call("planner", "versions").err
+    assert "version 0" in call("planner", "use", "0").out
+
+
+def test_a_template_is_named_for_words_alone(call: Call) -> None:
+    plan = call("plan", "twice as much of 4, 5", "--template", "tiny.sum", "--agents", "tiny.py", "--json")
+    assert plan.code == 2  # it is not published, and no file is named
+    refused = call("plan", "sum.yaml", "--template", "tiny.sum")
+    assert (refused.code, "ACC911" in refused.err) == (2, True)

@@ -12,8 +12,9 @@ from accord.cli.actions.top import Order, Seen, picture
 from accord.domain.agent import agent_id
 from accord.domain.cluster import Cluster, Member, PartitionStanding
 from accord.domain.ids import InstanceId
+from accord.domain.system import HoldPlaced
 from accord.ports import Sighting
-from accord.views.agents import AgentDocument, Room
+from accord.views.agents import AgentDocument, Room, instance_document
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -21,16 +22,18 @@ NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 def agent(name: str, *loads: float, held: bool = False, draining: bool = False) -> AgentDocument:
     known = agent_id("local", name)
     instances = tuple(
-        Sighting(
-            agent=known,
-            instance=InstanceId(f"{known}#{number}"),
-            process="p-1-1",
-            seen_at=NOW,
-            concurrency=4,
-            queue=4,
-            queued=0,
-            load=load,
-            draining=draining,
+        instance_document(
+            Sighting(
+                agent=known,
+                instance=InstanceId(f"{known}#{number}"),
+                process="p-1-1",
+                seen_at=NOW,
+                concurrency=4,
+                queue=4,
+                queued=max(0, round(load * 8) - 4),
+                load=load,
+                draining=draining,
+            )
         )
         for number, load in enumerate(loads)
     )
@@ -39,7 +42,10 @@ def agent(name: str, *loads: float, held: bool = False, draining: bool = False) 
         organisation="local",
         description="",
         held=held,
-        present=Room(4, 4) if loads else None,
+        hold=HoldPlaced(at=NOW, scope="agent", subject=known, by="ann") if held else None,
+        running=sum(one.running for one in instances),
+        queued=sum(one.queued for one in instances),
+        present=Room(4 * len(loads), 4 * len(loads)) if loads else None,
         capabilities=(),
         concurrency=4,
         queue=4,
@@ -88,10 +94,10 @@ def test_it_tells_who_works_what_waits_and_what_nobody_owns() -> None:
         ["p-2-2", "command", "1", "━━━━━━━━━━━━━━━━━━━━"],
         ["nobody", "1"],
     ]
-    assert [line.split()[:4] for line in lines[10:13]] == [
-        ["busy", "2", "12", "16"],
-        ["held", "1", "2", "8"],
-        ["idle", "1", "0", "8"],
+    assert [line.split()[:5] for line in lines[10:13]] == [
+        ["busy", "2", "8", "8", "4"],
+        ["held", "1", "2", "4", "0"],
+        ["idle", "1", "0", "4", "0"],
     ]
     assert lines[11].endswith("‖ held back")
     assert lines[-1] == "1 agent known and not present"
@@ -100,7 +106,7 @@ def test_it_tells_who_works_what_waits_and_what_nobody_owns() -> None:
 def test_a_low_terminal_is_told_how_many_more_there_are() -> None:
     many = [agent(f"a{number}", number / 10) for number in range(10)]
     lines = drawn(seen(*many), lines=14)
-    assert [line.split()[0] for line in lines[10:13]] == ["a9", "a8", "a7"]
+    assert [line.split()[0] for line in lines[10:13]] == ["a9", "a7", "a8"]
     assert lines[-1] == "7 more present"
     assert [line.split()[0] for line in drawn(seen(*many), "name", 14)[10:13]] == ["a0", "a1", "a2"]
 

@@ -11,11 +11,27 @@ from accord.cli.actions.agents import Known, _where
 from accord.cli.actions.verify import Verdict, _show_sum
 from accord.cli.doctor.store import store
 from accord.cli.output import Screen
+from accord.cli.usage import with_key_ids
 from accord.domain.ids import InstanceId
 from accord.errors import Problem
 from accord.service import KnownAgent
 from accord.settings import Settings
 from accord.store.sqlite import SqliteJournal
+
+KEY = "-l2neGyHo2byAbCdEfGhIjKlMnOpQrStUvWxYz01234"
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        (["keys", "impact", KEY, "--since", "2d"], ["keys", "impact", "--since", "2d", "--", KEY]),
+        (["journal", "verify", "a", "--trust", KEY], ["journal", "verify", "a", "--trust", KEY]),
+        (["keys", "impact", "--", KEY], ["keys", "impact", "--", KEY]),
+        (["keys", "list", "-v"], ["keys", "list", "-v"]),
+    ],
+)
+def test_the_id_of_a_key_is_no_option_though_it_begins_with_a_dash(given: list[str], read: list[str]) -> None:
+    assert with_key_ids(given) == read
 
 
 @pytest.mark.parametrize(
@@ -36,7 +52,7 @@ def test_verify_counts_warnings(problems: int, warnings: int, words: str, capsys
 def test_agents_that_come_with_accord_are_told_from_ones_own() -> None:
     agent = built_in()[0]
     card = agent.card(InstanceId(f"{agent.id}#none"), ())
-    known = Known(KnownAgent(card=card, keys=(), capacity=None), enrolled=True, hosted=False, held=False)
+    known = Known(KnownAgent(card=card, keys=(), capacity=None), enrolled=True, hosted=False, hold=None)
     assert _where(known).plain == "built in"
 
 

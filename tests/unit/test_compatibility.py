@@ -10,7 +10,6 @@ from accord.domain.contract import Contract, compile_contract
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.errors import ContractViolation
 from accord.verifier.compatibility import Verdict, compatible_version, covers
-from accord.verifier.definitions import named_by_content
 
 CLOSED: JsonSchema = {"type": "object", "properties": {"x": {"type": "integer"}}, "additionalProperties": False}
 
@@ -91,7 +90,7 @@ class TestCovers:
         assert verdict.violations[0].place.pointer == "/x"
 
     def test_unknown_is_not_proven(self) -> None:
-        verdict = covers({"type": "string", "pattern": "^a"}, {"type": "string", "pattern": "^ab"})
+        verdict = covers({"type": "string", "pattern": r"\ba"}, {"type": "string", "pattern": r"\bab"})
         assert verdict == Verdict("unknown")
         assert not verdict.proven
         assert not verdict.refuted
@@ -166,43 +165,6 @@ class TestSoundness:
         if compile_schema(producer).is_valid(value) and not compile_schema(consumer).is_valid(value):
             assert not covers(consumer, producer).proven
 
-    @settings(max_examples=100, deadline=None)
-    @given(SCHEMAS, VALUES)
-    def test_naming_by_content_keeps_the_meaning(self, schema: JsonSchema, value: object) -> None:
-        document: JsonSchema = {"$ref": "#/$defs/a", "$defs": {"a": schema, "b": {"items": {"$ref": "#/$defs/b"}}}}
-        renamed = named_by_content(document)
-        assert compile_schema(renamed).is_valid(value) == compile_schema(document).is_valid(value)
-
-
-class TestNamedByContent:
-    def test_equal_definitions_get_one_name(self) -> None:
-        twice = {
-            "anyOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}],
-            "$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"title": "B", "items": {"$ref": "#/$defs/a"}}},
-        }
-        renamed = named_by_content(twice)
-        assert isinstance(renamed, dict)
-        assert len(renamed["$defs"]) == 1  # type: ignore[arg-type]  # an object, as above
-
-    def test_unequal_ones_do_not(self) -> None:
-        chain = {f"a{number}": {"items": {"$ref": f"#/$defs/a{number + 1}"}} for number in range(10)}
-        document: JsonSchema = {"$ref": "#/$defs/a0", "$defs": {**chain, "a10": {"type": "string"}}}
-        renamed = named_by_content(document)
-        assert isinstance(renamed, dict)
-        assert len(renamed["$defs"]) == 11  # type: ignore[arg-type]  # an object, as above
-
-    @pytest.mark.parametrize(
-        "document",
-        [
-            True,
-            {"type": "string"},
-            {"properties": {"a": {"$ref": "#"}}, "$defs": {"x": True}},
-            {"$ref": "#/$defs/a/items", "$defs": {"a": {"items": True}}},
-        ],
-    )
-    def test_others_stay_as_they_are(self, document: JsonSchema) -> None:
-        assert named_by_content(document) == document
-
 
 def contract(version: str, accepts: object, gives: object, capability: str = "a.b") -> Contract:
     return compile_contract(capability=capability, version=version, input_schema=accepts, output_schema=gives)  # type: ignore[arg-type]  # schemas, all of them
@@ -228,7 +190,7 @@ class TestVersions:
             (("1.0.0", NARROW, WIDE), ("1.0.0", NARROW, WIDE), []),
             (("1.0.0", NARROW, WIDE), ("1.0.0", WIDE, NARROW), ["ACC263"]),
             (("1.0.0", NARROW, WIDE), ("1.0.0+build", NARROW, WIDE), ["ACC263"]),
-            (("1.0.0", {"pattern": "^ab"}, True), ("1.1.0", {"pattern": "^a"}, True), ["ACC262"]),
+            (("1.0.0", {"pattern": r"\bab"}, True), ("1.1.0", {"pattern": r"\ba"}, True), ["ACC262"]),
         ],
     )
     def test_rules(self, old: tuple[str, object, object], new: tuple[str, object, object], expected: list[str]) -> None:

@@ -68,6 +68,11 @@ def test_order_is_the_template_s_where_that_is_free() -> None:
     assert graph.order == ("a", "b", "c", "z")
 
 
+def test_runs_are_called_like_the_template_however_it_is_described() -> None:
+    graph = graph_of({"a": work()}, description="Does what\nit does.")
+    assert graph.title == graph.template.partition("@")[0]
+
+
 def test_titles_and_times_make_needs() -> None:
     graph = graph_of(
         {

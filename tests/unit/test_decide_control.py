@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.ids import TaskId
+from accord.domain.run import evolve
 from accord.domain.signal import KEPT_SIGNALS_MAX
 from accord.errors import ContractViolation, NotFound, TransitionRefused
 from accord.testing.graphs import graph_of
@@ -99,6 +101,30 @@ def test_a_failed_task_is_done_again_with_what_was_cancelled_because_of_it() -> 
     assert player.play().phase == "completed"
     assert [player.run.state(task).epoch for task in player.graph.order] == [0, 1, 1, 0]
     assert len(player.run.state(TaskId("a")).attempts) == 1
+
+
+def test_a_failure_is_acknowledged_until_the_run_goes_on() -> None:
+    tasks = {"a": {}, "b": {"needs": ["a"]}, "c": {"needs": ["b"]}, "d": {"sleep": "1h"}}
+    player = Player(graph_of(tasks), {"b": [BAD]})
+    with pytest.raises(TransitionRefused, match="ACC460"):
+        player.do(c.Acknowledge(by=BY))
+    assert player.play().phase == "failed"
+    assert (player.run.tasks_done, player.run.failed, player.run.cancelled) == (1, 1, 1)
+    ended_at = player.run.updated_at
+    player.do(c.Acknowledge(by=BY, note="known"))
+    assert (player.run.updated_at, player.run.rested) == (ended_at, timedelta()), "that somebody knows is no work"
+    assert player.run.acknowledged is not None
+    assert (player.run.acknowledged.by, player.run.acknowledged.note) == (BY, "known")
+    events = len(player.events)
+    player.do(c.Acknowledge(by="ann", note="again"))
+    assert len(player.events) == events, "once is enough"
+    with pytest.raises(TransitionRefused, match="ACC460"):
+        evolve(player.run, e.RunAcknowledged(at=player.now, by=BY))
+    player.script = {"b": [BAD]}
+    retry(player, "b")
+    assert player.run.acknowledged is None
+    assert player.play().phase == "failed"
+    assert player.run.acknowledged is None, "it has failed again, and nobody knows"
 
 
 def test_one_item_of_many_is_done_again_and_the_others_are_kept() -> None:

@@ -38,6 +38,7 @@ EVERYTHING: dict[str, Any] = {
     "tolerations": [{"key": "a", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "podAnnotations": {"a": "b"},
+    "dashboard": {"enabled": True},
     "service": {"type": "LoadBalancer", "port": 443, "annotations": {"a": "b"}},
 }
 
@@ -154,7 +155,7 @@ def test_helm_finds_nothing_wrong_with_the_chart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "kinds"), [({}, 3), (EVERYTHING, 4), ({"replicas": 1}, 2)], ids=["bare", "all", "one"]
+    ("values", "kinds"), [({}, 3), (EVERYTHING, 5), ({"replicas": 1}, 2)], ids=["bare", "all", "one"]
 )
 def test_what_the_chart_gives_keeps_the_schemas_of_kubernetes(values: dict[str, Any], kinds: int) -> None:
     documents = list(rendered(values))
@@ -170,9 +171,32 @@ def test_metrics_are_read_of_each_replica() -> None:
     assert selected <= service["metadata"]["labels"].items()
 
 
+def test_the_alerts_of_the_chart_are_those_of_prometheus_about_its_own_service() -> None:
+    given = {"prometheusRule": {"enabled": True, "labels": {"release": "kube"}}}
+    (rule,) = [one for one in rendered(given) if one["kind"] == "PrometheusRule"]
+    (service,) = [one for one in rendered({}) if one["kind"] == "Service"]
+    written = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    assert 'job="accord"' in written
+    expected = written.replace('job="accord"', f'job="{service["metadata"]["name"]}"')
+    assert rule["spec"] == YAML(typ="safe").load(expected)
+    assert rule["metadata"]["labels"]["release"] == "kube"
+
+
+def test_the_dashboard_of_the_chart_is_that_of_grafana() -> None:
+    (found,) = [one for one in rendered({"dashboard": {"enabled": True}}) if one["kind"] == "ConfigMap"]
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert orjson.loads(found["data"]["accord.json"]) == read(DEPLOY / "grafana" / "dashboards" / "accord.json")
+
+
 @pytest.mark.parametrize(
     "values",
-    [{"replicas": 0}, {"stor": {}}, {"store": {"url": "mysql://a@b/c", "secret": "x"}}, {"ingress": {"enabled": True}}],
+    [
+        {"replicas": 0},
+        {"prometheusRule": {"on": True}},
+        {"stor": {}},
+        {"store": {"url": "mysql://a@b/c", "secret": "x"}},
+        {"ingress": {"enabled": True}},
+    ],
 )
 def test_values_that_cannot_be_are_refused(values: dict[str, Any]) -> None:
     helm = needed("helm_python")

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from accord.domain.contract import compile_contract
 from accord.domain.difference import Difference, differences
 from accord.templates.reading import read_source
+from accord.verifier.known import ContractTable, NoTemplates
 from accord.views.catalogue import entry_of
 from accord.views.templates import TaskChanges, template_diff
 
@@ -86,6 +88,9 @@ output: 1
 """
 
 
+NOTHING = ContractTable(())
+
+
 def entry(version: str, more: str) -> Any:
     return entry_of(read_source(TEMPLATE.format(version=version, more=more)), "a test")
 
@@ -93,7 +98,7 @@ def entry(version: str, more: str) -> Any:
 def test_templates_differ_in_tasks_and_places() -> None:
     before = entry("1.0.0", "  gone: {uses: a.b@^1}\n  other: {uses: a.b@^1, with: {n: 1}}")
     after = entry("1.1.0", "  other: {uses: a.b@^1, with: {n: 2}}\n  new: {uses: a.b@^1}")
-    found = template_diff(before, after)
+    found = template_diff(before, after, NOTHING, NoTemplates())
     assert (found.before.template, found.after.digest) == ("one@1.0.0", after.digest)
     assert found.tasks == TaskChanges(added=("new",), removed=("gone",), changed=("other",))
     places = {one.pointer: one.kind for one in found.changes}
@@ -103,4 +108,36 @@ def test_templates_differ_in_tasks_and_places() -> None:
         "/tasks/new": "added",
         "/tasks/other/with/n": "changed",
     }
-    assert template_diff(before, before).changes == ()
+    assert template_diff(before, before, NOTHING, NoTemplates()).changes == ()
+
+
+HANDED = """\
+accord: template/1
+name: one
+version: {version}
+input: {{type: object, properties: {{text: {{type: string}}}}, required: [text]}}
+tasks:
+  p: {{uses: {uses}@^1, with: {{text: "${{ input.text }}"}}}}
+output: 1
+"""
+
+
+def test_a_task_that_takes_less_than_before_is_not_safe_for_callers() -> None:
+    """The template's own input has not changed; what is made of it is refused."""
+
+    def contract(name: str, text: Any) -> Any:
+        given = {"type": "object", "properties": {"text": text}, "required": ["text"]}
+        return compile_contract(capability=name, version="1.0.0", input_schema=given, output_schema=True)
+
+    known = ContractTable(
+        [contract("t.text", {"type": "string"}), contract("t.small", {"type": "string", "maxLength": 3})]
+    )
+    before, after = (
+        entry_of(read_source(HANDED.format(version=version, uses=uses)), "a test")
+        for version, uses in (("1.0.0", "t.text"), ("1.0.1", "t.small"))
+    )
+    found = template_diff(before, after, known, NoTemplates()).evolution
+    (callers,) = [one for one in found.effects if one.party == "callers"]
+    assert (callers.safe, found.step, found.enough) == (False, "major", False)
+    assert len(callers.example["text"]) > 3
+    assert template_diff(after, before, known, NoTemplates()).evolution.step == "patch"

@@ -20,7 +20,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.payloads import FailurePayload, encode_payload
 from accord.domain.retry import DEFAULT_RETRY
 from accord.domain.run import Run, Want
-from accord.engine.dispatcher import Dispatcher, Proposal
+from accord.engine.dispatcher import ORDERED_ANEW, Dispatcher, Proposal
 from accord.engine.lanes import BACKOFF_CAP, BACKOFF_FIRST, Lane
 from accord.sdk import Agent
 from accord.testing.stage import NOON, Assignment, ScriptedAgent, Stage
@@ -119,6 +119,7 @@ class Shop:
         self.weights: dict[str, float] = {}
         self.tenants: dict[RunId, str] = {}
         """Who has started which run; all others are ann's."""
+        self.deadlines: dict[RunId, datetime] = {}
         self.picky: RunId | None = None
         """A run that must wait for another agent, who is full."""
         self.asked: Counter[str] = Counter()
@@ -153,7 +154,7 @@ class Shop:
             return SimpleNamespace(action=Work(options=(option,), retry=DEFAULT_RETRY), compensate=None)
 
         return SimpleNamespace(
-            id=run, ended=False, paused=False, live=0, updated_at=NOON,
+            id=run, ended=False, paused=False, live=0, updated_at=NOON, deadline_at=self.deadlines.get(run),
             started=SimpleNamespace(by=self.tenants.get(run, "ann")),
             graph=SimpleNamespace(parallel=1, task=spec), state=lambda task: SimpleNamespace(wants=(want,), run=run),
         )  # fmt: skip
@@ -516,3 +517,70 @@ async def test_what_comes_due_during_a_hold_is_not_lost_when_the_clock_is_set_ba
     stage.clock.forward(2)
     await stage.node.orchestrator.submit(run.id, c.Tick())
     assert (await agent.assigned()).claims.attempt == 2
+
+
+# -- ranks -------------------------------------------------------------------------------------------------------
+
+
+class Tastes:
+    """Ranks that a test decides on."""
+
+    def __init__(self) -> None:
+        self.ranks: dict[TaskId, float] = {}
+        self.editions = 0
+
+    def of(self, run: Any, task: TaskId) -> float:
+        return self.ranks.get(task, 0.0)
+
+    def edition(self, run: Any) -> int:
+        return self.editions
+
+    def change(self, **ranks: float) -> None:
+        self.ranks = {TaskId(task): rank for task, rank in ranks.items()}
+        self.editions += 1
+
+
+def ranked(tasks: int) -> tuple[Shop, Tastes]:
+    """So many tasks of one run wait for the only agent, in two lanes."""
+    shop, tastes = Shop(0), Tastes()
+    shop.dispatcher.ranks = tastes
+    for number in range(tasks):
+        shop.want(RunId("run"), number % 2)
+    return shop, tastes
+
+
+def next_of(shop: Shop) -> str:
+    shop.free(1)
+    return next(str(proposal.task) for proposal in shop.assigned())
+
+
+def test_a_result_that_tells_more_puts_what_waits_in_another_order_in_all_lanes() -> None:
+    shop, tastes = ranked(6)
+    assert next_of(shop) == "t0"
+    tastes.change(t5=9.0, t4=8.0, t1=7.0)
+    shop.dispatcher.order_anew(shop.find(RunId("run")))
+    assert [next_of(shop) for _ in range(5)] == ["t5", "t4", "t1", "t2", "t3"]
+
+
+def test_one_result_does_not_pay_for_another_order_of_very_many() -> None:
+    shop, tastes = ranked(2 * ORDERED_ANEW + 1)
+    tastes.change(t9=9.0)
+    run = shop.find(RunId("run"))
+    shop.dispatcher.order_anew(run)
+    shop.dispatcher.order_anew(run)
+    assert next_of(shop) == "t0"
+    shop.dispatcher.order_anew(run)
+    assert next_of(shop) == "t9"
+
+
+def test_what_was_put_aside_has_the_order_of_today_when_it_goes_on() -> None:
+    shop, tastes = ranked(4)
+    run = shop.find(RunId("run"))
+    run.paused = True
+    shop.free(1)
+    assert not list(shop.dispatcher.proposals(lambda _: run, NOON))
+    tastes.change(t3=9.0)
+    shop.dispatcher.order_anew(run)
+    shop.dispatcher.unpark(run.id)
+    shop.dispatcher.order_anew(run)
+    assert next_of(shop) == "t3"

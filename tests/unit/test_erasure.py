@@ -19,14 +19,13 @@ from accord.custody import Custody
 from accord.domain import command as c
 from accord.domain.document import INLINE_BYTES
 from accord.domain.ids import RunId, TaskId
-from accord.domain.message import Claims
+from accord.domain.log import LogQuery
 from accord.domain.run import Run
 from accord.domain.system import CONTROL, RetiredRunErased, SystemEvent
 from accord.domain.template import Template
 from accord.engine.node import Node
 from accord.errors import (
     AccordError,
-    ContractViolation,
     KeysUnavailable,
     KeyUnusable,
     NotFound,
@@ -34,7 +33,7 @@ from accord.errors import (
     TransitionRefused,
 )
 from accord.ports import Head, RunQuery, RunSummary
-from accord.sdk import Agent
+from accord.sdk import Agent, Context
 from accord.service import Fork
 from accord.settings import Settings
 from accord.testing.vault import Refusal, VaultServer
@@ -63,7 +62,8 @@ def echo() -> Agent:
     agent = Agent("echo")
 
     @agent.capability("test.echo@1.0.0")
-    async def echo(value: Any) -> Any:
+    async def echo(value: Any, context: Context) -> Any:
+        context.log.info("got %s", value)
         return value
 
     return agent
@@ -151,6 +151,18 @@ async def test_what_is_erased_can_be_read_by_nobody_and_its_chain_still_holds(tm
             await node.control(run.id, c.Rollback(to=TaskId("part"), by="ann"))
 
 
+async def test_what_was_logged_is_encrypted_and_goes_with_the_rest(tmp_path: Path) -> None:
+    async with opened(tmp_path) as node:
+        run = await run_of(node, INNER, {"who": PERSON})
+    assert found_in(tmp_path, PERSON) == []
+    async with opened(tmp_path, encrypts=False) as node:
+        page = await node.logs(run.id, LogQuery())
+        assert [one.message for one in page.lines] == [f"got {{'who': '{PERSON}'}}"] * 2
+        await node.erase(run.id, by="ann")
+        page = await node.logs(run.id, LogQuery())
+        assert (page.lines, page.gaps, page.next) == ((), (), None)
+
+
 async def test_what_cannot_be_erased_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path, encrypts=False) as node:
         plain = await run_of(node, INNER, PERSON)
@@ -205,26 +217,6 @@ async def test_a_fork_proves_itself_whatever_becomes_of_the_run_that_it_is_of(tm
         proof = await proof_of(node, fork.id)
         assert proof.problems == ()
         assert proof.payloads > 0
-
-
-@pytest.mark.abuse(
-    "ASI06",
-    at="store",
-    stride="information disclosure",
-    case="an output of an encrypted run, uploaded in the clear to a process that does not own it",
-)
-async def test_nothing_is_uploaded_for_an_encrypted_run_whoever_owns_it(tmp_path: Path) -> None:
-    async with opened(tmp_path) as node, opened(tmp_path, encrypts=False) as other:
-        run = await started(node, WAITS, PERSON)
-        identity = node.parts.identity.id
-        claims = Claims(
-            issuer=identity, audience=identity, id="x", issued_at=0, expires_at=1, kind="upload", run=run.id
-        )
-        [message] = await node.parts.secretary.sign([(claims, b"")])
-        assert other.parts.ledger.find(run.id) is None
-        for one in (node, other):
-            with pytest.raises(ContractViolation, match="ACC874"):
-                await one.parts.permits.refuse_encrypted(message.statement)
 
 
 async def test_what_belongs_to_an_encrypted_run_is_encrypted_whatever_the_setting_says_now(tmp_path: Path) -> None:

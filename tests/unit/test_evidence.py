@@ -446,6 +446,11 @@ def no_template(made: Made, streams: Streams, entries: Entries) -> None:
         del entries[name]
 
 
+def of_another_run(event: bytes) -> Any:
+    told = msgspec.json.decode(event)["certificate"]
+    return {**told, "certificate": {**told["certificate"], "run": "run_another"}}
+
+
 NINE = b'{"number":9}'
 
 LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
@@ -503,6 +508,15 @@ LIES: dict[str, tuple[str, Callable[[Made, Streams, Entries], None]]] = {
     "another seal": ("ACC303", another_seal),
     "no checkpoint": ("ACC846", no_checkpoint),
     "no template": ("ACC847", no_template),
+    "another run's certificate": (
+        "ACC839", at_event("run.started", lambda one: changed(one, certificate=of_another_run(one)))
+    ),
+    "more proven than was": (
+        "ACC839", at_event("run.started", lambda one: re.sub(rb'"proven":(\d)', rb'"proven":9\1', one))
+    ),
+    "a certificate that nobody has signed": (
+        "ACC302", at_event("run.started", lambda one: re.sub(rb'"statement":"[^"]*"', b'"statement":"x"', one))
+    ),
     "an event that is none": ("ACC530", at_event("task.completed", lambda one: b'{"event":"x"}')),
 }  # fmt: skip
 

@@ -169,7 +169,8 @@ class TestReferences:
         ("source", "guarded"),
         [
             ("has(input.a.b)", {"input.a.b"}),
-            ("input.?a.b.orValue(1)", {"input.a.b"}),
+            ("input.?a.b.orValue(1)", {"input.a", "input.a.b"}),
+            ("tasks.a.?output.?b.orValue(1)", {"tasks.a.output", "tasks.a.output.b"}),
             ("has(input.a) ? input.a.b : 1", {"input.a"}),
             ("input.a.b", set()),
         ],
@@ -410,3 +411,20 @@ def _escaped(value: object) -> object:
     if isinstance(value, dict):
         return {name: _escaped(each) for name, each in value.items()}
     return value
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{'a': dyn(input.?a)}",
+        "{'a': {'b': dyn(input.?zz)}}",
+        "[{'a': dyn(optional.of(1))}]",
+        "{'a': [{'b': dyn(input[?'a'])}]}",
+        "input.l.map(x, {'a': dyn(input.?a)})",
+    ],
+)
+def test_an_optional_inside_of_an_object_is_refused(source: str) -> None:
+    # The runtime itself ends the process on these, with a segmentation fault.
+    with pytest.raises(ExpressionInvalid) as refused:
+        compile_expression(source).evaluate({"input": {"a": 1, "l": [1]}})
+    assert [problem.code for problem in refused.value.problems] == ["ACC218"]

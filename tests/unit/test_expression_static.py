@@ -195,7 +195,7 @@ class TestSchemaOfBinding:
             ("x", {"const": "x"}),
             ("${ input.score }", {"type": "number"}),
             ("${ input.score > 1 }", {"type": "boolean"}),
-            ("a ${ input.score }", {"type": "string"}),
+            ("a ${ input.score }", {"type": "string", "minLength": 3, "maxLength": 27}),
             ("${ item }", None),
         ],
     )
@@ -238,5 +238,10 @@ class TestSchemaOfBinding:
 def test_schema_of() -> None:
     assert schema_of(compile_expression("run.id"), TYPES) == {"type": "string"}
     assert schema_of(compile_expression("input.names[1]"), TYPES) == {"type": "string"}
-    assert schema_of(compile_expression("[1]"), TYPES) == {"type": "array"}
-    assert schema_of(compile_expression("dyn(1)"), TYPES) is None
+    assert schema_of(compile_expression("[input.ok].map(x, x)"), TYPES) == {
+        "type": "array",
+        "items": {"type": "boolean"},
+        "minItems": 1,
+        "maxItems": 1,
+    }
+    assert schema_of(compile_expression("dyn(input.any)"), TYPES) is None

@@ -17,6 +17,9 @@ from accord.sdk import Agent
 from accord.service import Fork
 from accord.testing.stage import Stage
 
+GIVES_UP_S = 60
+"""So long is waited for what would hang if it were wrong, and comes at once on any machine."""
+
 ONE = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
 
 
@@ -56,7 +59,7 @@ async def test_a_message_that_could_not_be_looked_at_comes_again(stage: Stage, m
     assignment = await agent.assigned()
     failed = failing_once(monkeypatch, stage.node.parts.gate, "authenticate")
     await agent.answer(assignment, 1)
-    assert (await asyncio.wait_for(stage.node.ended(run.id), 10)).phase == "completed"
+    assert (await asyncio.wait_for(stage.node.ended(run.id), GIVES_UP_S)).phase == "completed"
     assert failed
 
 
@@ -66,7 +69,7 @@ async def test_what_is_durable_is_told_though_sending_fails(stage: Stage, monkey
     run = await stage.start(ONE, {"n": 1})
     assert failed
     await agent.answer(await agent.assigned(), 1)
-    assert (await asyncio.wait_for(stage.node.ended(run.id), 10)).phase == "completed"
+    assert (await asyncio.wait_for(stage.node.ended(run.id), GIVES_UP_S)).phase == "completed"
 
 
 async def test_a_fork_is_verified_like_any_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,5 +118,5 @@ async def test_a_run_that_is_cancelled_and_taken_up_again_in_one_commit_goes_on(
     await asyncio.gather(*(stage.node.control(run.id, command) for command in at_once))
     await stage.node.lift("everything", "", by="tester")
     for value in (1, 2):  # what it wants again was not dropped with the end that it did not come to
-        await agent.answer(await asyncio.wait_for(agent.assigned(), 10), value)
-    assert (await asyncio.wait_for(stage.node.ended(run.id), 10)).phase == "completed"
+        await agent.answer(await asyncio.wait_for(agent.assigned(), GIVES_UP_S), value)
+    assert (await asyncio.wait_for(stage.node.ended(run.id), GIVES_UP_S)).phase == "completed"

@@ -23,6 +23,10 @@ from accord.sdk import Agent
 from accord.testing.stage import NOON, QUIET, SetClock, Stage
 
 WAITS = {"wait": {"signal": {"name": "go"}}}
+
+GIVES_UP_S = 60
+"""So long is waited for what would hang if it were wrong, and comes at once on any machine."""
+
 WORKS = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
 
 
@@ -76,7 +80,7 @@ async def test_a_turn_under_way_is_finished_before_the_orchestrator_stops(
     await asyncio.sleep(0)
     append.open.set()
     await stopping
-    run = await asyncio.wait_for(starting, 5)
+    run = await asyncio.wait_for(starting, GIVES_UP_S)
     assert await stage.run(run) == run
 
 
@@ -92,7 +96,7 @@ async def test_nobody_waits_for_a_store_that_hangs_when_the_orchestrator_stops(
     await stage.node.orchestrator.stop(timedelta(0))
     for starting in (under_way, queued, asyncio.create_task(stage.node.start_run(digest, None))):
         with pytest.raises(Overloaded, match="ACC466"):
-            await asyncio.wait_for(starting, 5)
+            await asyncio.wait_for(starting, GIVES_UP_S)
     append.open.set()
 
 
@@ -116,9 +120,9 @@ async def test_a_bus_that_fails_for_a_moment_is_read_again(stage: Stage, monkeyp
     queue = stage.bus._queues[subject]
     taker = next(iter(queue.takers))
     taker.set_exception(ConnectionError("the connection is cut"))
-    await asyncio.wait_for(broken.wait(), 5)
+    await asyncio.wait_for(broken.wait(), GIVES_UP_S)
     await agent.answer(await agent.assigned(), 1)
-    assert (await asyncio.wait_for(stage.node.ended(run.id), 5)).phase == "completed"
+    assert (await asyncio.wait_for(stage.node.ended(run.id), GIVES_UP_S)).phase == "completed"
     assert not pump.done()
 
 
@@ -158,8 +162,8 @@ async def test_messages_that_cannot_be_given_back_hold_nobody_up(stage: Stage, m
     digest = await stage.publish(WAITS, name="other")
     faults.plan("append", "refused")
     await stage.bus.publish([Parcel(partition_subject(partition_of(run.id)), await agent.result(assignment, 1))])
-    await asyncio.wait_for(given_up.wait(), 5)
-    other = await asyncio.wait_for(stage.node.start_run(digest, None), 5)
+    await asyncio.wait_for(given_up.wait(), GIVES_UP_S)
+    other = await asyncio.wait_for(stage.node.start_run(digest, None), GIVES_UP_S)
     assert stage.parts.ledger.find(run.id) is not None, "the run was read again"
     assert other.phase == "running"
 
@@ -234,8 +238,8 @@ async def test_a_snapshot_that_fails_does_not_fail_the_commit(stage: Stage, monk
 
     monkeypatch.setattr("accord.engine.ledger.SNAPSHOT_FROM", 1)
     monkeypatch.setattr(stage.ports.journal, "save_snapshot", broken)
-    run = await asyncio.wait_for(stage.start(WAITS), 5)
-    await asyncio.wait_for(stage.node.control(run.id, c.Pause(by="test")), 5)
+    run = await asyncio.wait_for(stage.start(WAITS), GIVES_UP_S)
+    await asyncio.wait_for(stage.node.control(run.id, c.Pause(by="test")), GIVES_UP_S)
     assert (await stage.run(run)).paused
 
 
@@ -249,7 +253,7 @@ async def test_a_run_that_is_lost_while_it_is_read_is_not_kept(stage: Stage, mon
     del stage.parts.partitions.fences[partition]
     await stage.node.orchestrator.disown(partition)
     reading.open.set()
-    other = await asyncio.wait_for(stage.start(WAITS), 5)
+    other = await asyncio.wait_for(stage.start(WAITS), GIVES_UP_S)
     assert [slot.run.id for slot in ledger.slots()] == [other.id]
     assert run.id not in stage.parts.timers._at
 

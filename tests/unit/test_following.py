@@ -151,7 +151,7 @@ async def test_progress_is_handed_on() -> None:
     await anext(news)
     progress = Progressed(RUN, GRAPH.order[0], 1, 0.5, "half")
     parts.feed.publish(RUN, progress)
-    assert await asyncio.wait_for(anext(news), 10) == progress
+    assert await asyncio.wait_for(anext(news), 60) == progress
     await news.aclose()  # type: ignore[attr-defined]  # it is an async generator
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from accord.domain import event as e
 from accord.domain.document import document_of
+from accord.domain.experience import Done, Experience, TaskExperience
 from accord.domain.forecast import Forecast, Usual, forecast, usual
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.run import begin, evolve
@@ -82,10 +83,19 @@ KNOWN = Usual(1, {task: timedelta(seconds=seconds) for task, seconds in SECONDS.
 
 
 def test_the_median_of_completed_runs_is_usual() -> None:
-    runs = [played({task: factor * seconds for task, seconds in SECONDS.items()}) for factor in (1, 3, 100)]
-    known = usual([*runs, played({FIRST: 1})])
+    tasks = {
+        task: TaskExperience(done=tuple(Done(took_s=factor * seconds) for factor in (1, 3, 100)))
+        for task, seconds in SECONDS.items()
+    }
+    known = usual(Experience(tasks=tasks, skipped=((), (), ())))
     assert known == Usual(3, {task: timedelta(seconds=3 * seconds) for task, seconds in SECONDS.items()})
-    assert usual([played({FIRST: 1})]) == Usual(0, {})
+    assert usual(Experience()) == Usual(0, {})
+
+
+def test_a_task_that_was_skipped_took_no_time() -> None:
+    once = {SHORT: TaskExperience(done=(Done(took_s=5),))}
+    known = usual(Experience(tasks=once, skipped=((SHORT,), (SHORT, LONG), ())))
+    assert known.took == {SHORT: timedelta(), LONG: timedelta()}
 
 
 def test_what_is_left_goes_along_the_longest_way() -> None:

@@ -8,10 +8,11 @@ import msgspec
 import orjson
 import pytest
 
+from accord.domain.agent import registry_id
 from accord.domain.alert import KINDS, alert_of, cloud_alert
 from accord.domain.ids import AgentId, RunId
 from accord.domain.incident import Sought, severity_of
-from accord.domain.message import Message
+from accord.domain.message import Claims, Message, payload_ref
 from accord.domain.system import AgentQuarantined, AgentTakenOut, IncidentRecorded, IncidentsSuppressed
 from accord.domain.webhook import Webhook
 from accord.engine import incident_queue
@@ -145,3 +146,28 @@ def test_severities() -> None:
     assert [severity_of(code) for code in ("ACC343", "ACC301", "ACC349", "ACC360")] == [
         "low", "medium", "high", "critical",
     ]  # fmt: skip
+
+
+async def test_what_nobody_is_proven_to_have_sent_names_whom_it_claims_to_be_from() -> None:
+    async with Stage.open() as stage:
+        agent = await stage.enlist(Agent("editor"))
+        stranger = await stage.keys.create("stranger")
+        payload = agent.beat()
+        now = int(stage.clock.now().timestamp())
+        claims = Claims(
+            issuer=agent.id, audience=registry_id("local"), id="beat", issued_at=now, expires_at=now + 300,
+            kind="heartbeat", payload=payload_ref(payload),
+        )  # fmt: skip
+        await agent.tell(await agent.sign(claims, payload, key=stranger))
+        await stage.node.revoke_key(agent.key.kid, by="test")
+        await agent.tell(await agent.sign(claims, payload))
+        await agent.tell(Message(b"no statement", b""))
+        assert await numbers(stage, agent=EDITOR) == [2, 1]
+        revoked, unknown = await stage.node.incidents(10, sought=Sought(agent=EDITOR))
+        for one in (revoked, unknown):
+            assert isinstance(one.event, IncidentRecorded)
+            assert (one.event.problem.code, one.event.claimed_agent, one.event.authentic) == ("ACC340", EDITOR, False)
+            assert (await stage.node.incident(one.number)).event == one.event
+            assert incident_document(one)["claimed_agent"] == EDITOR
+        assert f"{agent.key.kid} of {EDITOR} is revoked" in revoked.event.problem.message
+        assert all(one.blamed is None for one in stage.parts.incidents.queue.standings())

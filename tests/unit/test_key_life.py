@@ -17,15 +17,16 @@ from accord.cli.actions import keys as action
 from accord.cli.actions.doctor import examined
 from accord.cli.options import Shared
 from accord.codec import decode_system_event
+from accord.domain import command as c
 from accord.domain.delegation import Delegated, Delegation
-from accord.domain.ids import KeyId
+from accord.domain.ids import KeyId, TaskId
 from accord.domain.system import REGISTRY, AgentEnrolled
 from accord.engine.commons import Neighbour
 from accord.errors import BadInput, KeyUnusable, MessageRefused, NotFound
 from accord.keys import FileKeyStore
 from accord.postgres.address import StoreAddress
 from accord.sdk import Agent
-from accord.service import Invitation
+from accord.service import Fork, Invitation
 from accord.settings import Settings
 from accord.testing.stage import ScriptedAgent, Stage, node_on
 from accord.views.agents import key_document
@@ -83,7 +84,7 @@ async def test_a_process_that_owns_nothing_hears_at_once_that_a_key_is_revoked(s
         registry.revoked.append(told.set_result)
         assert registry.key(worker.key.kid, stage.clock.now()) is not None
         await stage.node.revoke_key(worker.key.kid, by="test")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await told == worker.key.kid
         assert registry.key(worker.key.kid, stage.clock.now()) is None
 
@@ -230,6 +231,24 @@ async def test_what_was_signed_in_doubtful_times_is_told(stage: Stage) -> None:
     assert [problem.code for problem in proof.problems] == ["ACC543"]
     later = await stage.node.revoke_key(worker.key.kid, by="test", since=after)
     assert later.doubtful_from == before, "what is in doubt stays in doubt"
+
+
+async def test_what_was_undone_and_done_again_is_in_doubt_no_more(stage: Stage) -> None:
+    worker = await stage.enlist(working("worker"))
+    run = await stage.start(WORK)
+    await worker.answer(await worker.assigned(), 7)
+    before = stage.clock.now() - HOUR
+    stage.clock.forward(60)
+    await stage.node.revoke_key(worker.key.kid, by="test", since=before)
+    assert [one.code for one in (await proof_of(stage.node, run.id)).problems] == ["ACC543"]
+    other = await stage.enlist(working("other"))
+    fork = await stage.node.fork(run.id, Fork(), by="test")
+    await stage.node.control(run.id, c.Rollback(to=TaskId("work"), by="test"))
+    await other.answer(await other.assigned(), 7)
+    proof = await proof_of(stage.node, run.id)
+    assert (proof.problems, proof.undone) == ((), 1)
+    taken_over = await proof_of(stage.node, fork.id)
+    assert [one.code for one in taken_over.problems] == ["ACC543"], "the fork rests on what was undone there"
 
 
 async def test_what_cannot_be_revoked(stage: Stage) -> None:

@@ -157,9 +157,23 @@ def test_a_key_of_another_kind_wraps_nothing(kms: Custody) -> None:
 def test_who_makes_the_key_that_wraps_second_takes_the_first_ones(kms: Custody) -> None:
     first, second = connect(kms), connect(kms)
     wrapped = first.wrap(b"k" * 32, b"run_1")
-    second._wrapping = second._made_to_wrap()
+    second._make_to_wrap()
     assert second.unwrap(wrapped, b"run_1") == b"k" * 32
+    assert second.rewrap(wrapped, b"run_1") is None
     assert first.held() == []
+
+
+def test_only_keys_that_have_wrapped_here_unwrap(kms: Custody) -> None:
+    keys = connect(kms)
+    keys.wrap(b"k" * 32, b"run_1")
+    keys.new_wrapping_key()
+    other = keys._client.create_key(KeySpec="SYMMETRIC_DEFAULT", KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["KeyId"]
+    forged = keys._client.encrypt(KeyId=other, Plaintext=b"f" * 32, EncryptionContext={"accord": "run/run_1"})
+    for asked in (keys.unwrap, keys.rewrap):
+        with pytest.raises(KeyUnusable, match="ACC875"):
+            asked(forged["CiphertextBlob"], b"run_1")
+    assert keys.held() == []
+    assert keys.replaced() == []
 
 
 def test_what_aws_says_of_wrapping_is_told(kms: Custody, monkeypatch: pytest.MonkeyPatch) -> None:

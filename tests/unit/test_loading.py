@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,11 +22,12 @@ def loaded_by(code: str, *names: str) -> list[str]:
 
 
 def test_a_server_loads_no_client_that_it_does_not_use() -> None:
-    heavy = ("redis", "valkey", "requests", "httpx._main", "cedarpy", "moto", "boto3", "z3", "nats")
+    heavy = ("redis", "valkey", "requests", "aiohttp.client", "httpx._main", "cedarpy", "moto", "boto3", "z3", "nats")
     assert loaded_by("import accord.gateway.application", "socketio", *heavy) == ["socketio"]
 
 
-def test_a_node_that_decides_nothing_does_without_cedar() -> None:
+def test_a_node_that_decides_nothing_does_without_cedar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCORD_HOME", str(tmp_path))
     code = (
         "from accord.cli import main\ntry: main(['runs', 'list'])\nexcept SystemExit as error: assert not error.code\n"
     )

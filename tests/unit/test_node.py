@@ -20,7 +20,7 @@ from accord.domain.document import Document, document_of
 from accord.domain.ids import PARTITIONS, AgentId, RunId, TaskId, partition_of
 from accord.domain.template import Template
 from accord.engine import post
-from accord.engine.executor import Executor
+from accord.engine.below import Below
 from accord.engine.node import Node
 from accord.engine.parts import Ports
 from accord.errors import (
@@ -41,7 +41,7 @@ from accord.store.sqlite import SqliteJournal
 from accord.testing.keys import MemoryKeyStore
 from accord.testing.stage import NOON, QUIET, CountedIds, SetClock, Stage, attempts_of, node_on
 
-GIVES_UP_S = 20
+GIVES_UP_S = 60
 
 ONE = {"work": {"uses": "test.work@^1", "with": {"number": "${ input.n }"}}}
 CHAIN = {
@@ -272,7 +272,7 @@ async def test_a_sub_workflow_that_never_began_does_not_hold_up_the_end(
     async def lost(*_: object) -> None:
         """The process dies before it has started the other run."""
 
-    monkeypatch.setattr(Executor, "_start_subrun", lost)
+    monkeypatch.setattr(Below, "start_subrun", lost)
     await stage.enlist(working())
     run = await with_child(stage)
     await stage.node.control(run.id, c.Cancel(by="test"))

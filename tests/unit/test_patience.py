@@ -22,7 +22,7 @@ class Steps:
         self.patience = Patience(timedelta(milliseconds=1), self.taken.put_nowait)
 
     async def next(self) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self.taken.get()
 
 

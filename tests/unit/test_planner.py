@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -13,13 +14,17 @@ from hypothesis import strategies as st
 import accord.builtin
 from accord.domain.contract import compile_contract
 from accord.domain.ids import Digest
+from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import Template
-from accord.errors import ContractViolation, NotUnderstood
-from accord.planner.plan import KnownTemplate, Plan, plan, plan_template
+from accord.errors import ContractViolation, NotUnderstood, Problem
+from accord.planner.by_rules import Rules
+from accord.planner.plan import Plan, plan, plan_template
 from accord.planner.slots import Unusable, read_slot
+from accord.planner.ways import Answer, Found, KnownTemplate, Objective, Unsure, Way, WayName
 from accord.planner.words import stem, words_of
 from accord.templates.reading import read_source
 from accord.verifier.known import ContractTable
+from accord.views.planning import made_entry
 
 AGENTS = ContractTable(each.contract for agent in accord.builtin.agents() for each in agent.capabilities.values())
 
@@ -33,13 +38,22 @@ def built_in() -> list[KnownTemplate]:
 TEMPLATES = built_in()
 
 
-def planned(objective: str) -> Plan:
-    return plan(objective, TEMPLATES, AGENTS)
+def at_once(planning: Coroutine[Any, Any, Plan]) -> Plan:
+    """What is planned without waiting for anything."""
+    try:
+        planning.send(None)
+    except StopIteration as end:
+        return cast(Plan, end.value)
+    raise AssertionError("it waits")
+
+
+def planned(objective: str, templates: list[KnownTemplate] = TEMPLATES, agents: ContractTable = AGENTS) -> Plan:
+    return at_once(plan(Objective(objective, templates, agents)))
 
 
 def refused(objective: str, templates: list[KnownTemplate] = TEMPLATES) -> NotUnderstood:
     with pytest.raises(NotUnderstood) as raised:
-        plan(objective, templates, AGENTS)
+        planned(objective, templates)
     return raised.value
 
 
@@ -117,6 +131,7 @@ def test_an_audit(objective: str, directory: str) -> None:
         ("", "ACC805"),
         ("  ?! ", "ACC805"),
         ("word " * 200, "ACC805"),
+        ("compare {products} for {purpose}", "ACC808"),
     ],
 )
 def test_not_understood(objective: str, code: str) -> None:
@@ -167,14 +182,14 @@ def test_the_phrase_that_says_more_is_meant() -> None:
         known("general", "summarize {book}", book=TEXT),
         known("reviews", "summarize reviews of {book}", book=TEXT),
     ]
-    found = plan("summarize the reviews of moby dick", templates, AGENTS)
+    found = planned("summarize the reviews of moby dick", templates)
     assert (found.template, found.input) == ("reviews@1.0.0", {"book": "moby dick"})
     assert [other.template for other in found.alternatives] == ["general@1.0.0"]
 
 
 def test_only_the_newest_version_is_considered() -> None:
     templates = [known("sum", "sum {n}", n=TEXT, version=version) for version in ("1.9.0", "1.10.0", "1.2.0")]
-    assert plan("sum these words", templates, AGENTS).template == "sum@1.10.0"
+    assert planned("sum these words", templates).template == "sum@1.10.0"
 
 
 def test_a_plan_says_why_for_every_part() -> None:
@@ -190,6 +205,57 @@ def test_a_plan_says_why_for_every_part() -> None:
     assert msgspec.json.decode(msgspec.json.encode(found))["report"]["template"] == found.template
 
 
+class Told:
+    """A way that gives what it is told."""
+
+    name: WayName = "composition"
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+
+    async def find(self, objective: Objective) -> Answer:
+        self.asked.append(objective.text)
+        return self.answer
+
+
+def asked(*ways: Way, text: str = "sum these words") -> Plan:
+    return at_once(plan(Objective(text, [known("sum", "sum {n}", n=TEXT)], AGENTS), ways))
+
+
+def test_ways_are_asked_in_order_and_the_first_that_knows_ends_it() -> None:
+    unsure, after = Told(Unsure()), Told(Unsure())
+    found = asked(unsure, Rules(), after)
+    assert (found.way, found.template) == ("rules", "sum@1.0.0")
+    assert (unsure.asked, after.asked) == (["sum these words"], [])
+
+
+def test_what_is_clear_but_incomplete_is_not_guessed_by_the_next_way() -> None:
+    after = Told(Unsure())
+    with pytest.raises(NotUnderstood) as raised:
+        asked(Rules(), after, text="sum")
+    assert [problem.code for problem in raised.value.problems] == ["ACC802"]
+    assert not after.asked
+
+
+def test_where_no_way_knows_each_says_why_and_nothing_is_said_twice() -> None:
+    problems = (Problem("ACC800", "one"), Problem("ACC800", "two"))
+    with pytest.raises(NotUnderstood) as raised:
+        asked(Told(Unsure(problems[:1])), Told(Unsure(problems)))
+    assert raised.value.problems == problems
+
+
+def test_a_template_that_a_way_has_made_is_in_its_plan() -> None:
+    document = {"accord": "template/1", "name": "made", "version": "1.0.0", "tasks": {"only": {"uses": "text.any"}}}
+    template = msgspec.convert(document, Template)
+    made = KnownTemplate(template, digest_of(canonical_form(document)))
+    found = asked(Told(Found(known=made, input={}, confidence=0.7, reasons=("it fits",), document=document)))
+    assert (found.way, found.confidence, found.document) == ("composition", 0.7, document)
+    entry = made_entry(document)
+    assert (entry.digest, entry.template) == (found.digest, template)
+    assert [task.task for task in found.tasks] == ["only"]
+
+
 def test_a_plan_of_a_named_template_completes_and_checks_its_input() -> None:
     audit = next(each for each in TEMPLATES if each.template.name == "source-audit")
     found = plan_template(audit, {"directory": "src"}, AGENTS)
@@ -202,7 +268,7 @@ def test_a_plan_that_cannot_run_says_so_in_its_report() -> None:
     table = ContractTable(
         [compile_contract(capability="text.other", version="1.0.0", input_schema=True, output_schema=True)]
     )
-    found = plan("sum it up", [known("sum", "sum it up")], table)
+    found = planned("sum it up", [known("sum", "sum it up")], table)
     assert [error.code for error in found.report.errors] == ["ACC820"]
 
 

@@ -10,7 +10,7 @@ from importlib import reload
 import asyncpg
 import pytest
 
-from accord.domain.ids import RunId
+from accord.domain.ids import AgentId, RunId
 from accord.errors import StoreCorrupt, StoreError, StoreUnavailable
 from accord.ports import Answer, Fence, Head, Journal, Letter, RunQuery, Snapshot
 from accord.postgres import driver
@@ -18,7 +18,7 @@ from accord.postgres.address import StoreAddress
 from accord.postgres.database import TRIES, Database
 from accord.postgres.errors import as_store_error, store_errors
 from accord.store.postgres import PostgresJournal
-from accord.testing.journal_values import SYSTEM, run_id, system_append
+from accord.testing.journal_values import SYSTEM, run_id, summary_of, system_append
 from accord.testing.postgres import PostgresServer
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -39,6 +39,9 @@ CALLS: dict[str, Callable[[Journal], Awaitable[object]]] = {
     "run": lambda journal: journal.run(run_id(1)),
     "runs": lambda journal: journal.runs(RunQuery(text="x", parent=RunId("y"))),
     "count_runs": lambda journal: journal.count_runs(RunQuery()),
+    "count_kinds": lambda journal: journal.count_kinds(RunQuery()),
+    "unlisted": lambda journal: journal.unlisted(),
+    "relist": lambda journal: journal.relist(summary_of(1), [AgentId("a")], at=Head(1)),
     "overdue": lambda journal: journal.overdue(NOW, partitions=[1]),
     "save_snapshot": lambda journal: journal.save_snapshot(Snapshot(SYSTEM, 1, b"")),
     "snapshot": lambda journal: journal.snapshot(SYSTEM),

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree as Xml
 
 import pytest
+from pydantic_sarif.model import StaticAnalysisResultsFormatSarifVersion210JsonSchema as SarifLog
 from ruamel.yaml import YAML
 
 from accord.cli import main
 from accord.cli.rehearsing import Rehearsed, Setting, rehearsed
-from accord.domain.schema import compile_schema
 from accord.engine.node import Node
+from accord.testing.simulation import _NoSelector
 from accord.testing.stage import node_on
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -304,6 +305,42 @@ def test_runs_that_do_tasks_diagnoses_signals_labels_and_undoing(tmp_path: Path)
     assert (told.verdict, told.problems) == ("passed", ())
 
 
+@pytest.mark.parametrize("sleep", ["3d", "1000d"])
+def test_time_jumps_over_what_sleeps_or_works_for_days(
+    play: Place, monkeypatch: pytest.MonkeyPatch, sleep: str
+) -> None:
+    waits: list[float | None] = []
+    select = _NoSelector.select
+
+    def counted(selector: _NoSelector, timeout: float | None) -> list[Any]:
+        waits.append(timeout)
+        return select(selector, timeout)
+
+    monkeypatch.setattr(_NoSelector, "select", counted)
+    changes = [("duration: {at_least: 4d, at_most: 97h}", "holds: [output.double == 4]"), ("50s", sleep)]
+    told = play(*changes, template=TEMPLATE.replace("sleep: 3d", f"sleep: {sleep}"))
+    assert told.problems == ()
+    days = 2 * int(sleep.removesuffix("d")) + 1
+    assert len([one for one in waits if one]) < 3 * days + 100
+
+
+def test_policies_that_are_given_decide_who_may_answer(play: Place, call: Call, tmp_path: Path) -> None:
+    play()
+    whoever = '@id("any") permit (principal, action, resource);'
+    allowed, barred = tmp_path / "allowed.cedar", tmp_path / "barred.cedar"
+    allowed.write_text(whoever)
+    barred.write_text(
+        f'{whoever}\n@id("no-doubling") forbid (principal, action == Action::"execute", resource)'
+        ' when { resource.name == "m.double" };'
+    )
+    assert call("test", play.folder, "--policies", allowed).code == 0
+    said = call("test", play.folder, "--policies", barred)
+    assert (said.code, "ACC941" in said.out) == (1, True), said.out
+    (tmp_path / "broken.cedar").write_text("permit (")
+    said = call("test", play.folder, "--policies", tmp_path / "broken.cedar")
+    assert (said.code, "ACC67" in said.err) == (2, True), said.err
+
+
 # -- what cannot be played ---------------------------------------------------------------------------------------
 
 
@@ -415,6 +452,45 @@ def test_a_run_is_recorded_or_captured_and_passes_as_it_is(call: Call, tmp_path:
     assert (again.code, "ACC912" in again.err) == (2, True)
 
 
+SPARED = """
+accord: template/1
+name: spared
+version: 1.0.0
+input: {type: object, properties: {n: {type: integer}}, required: [n]}
+tasks:
+  double: {uses: m.double@^1, with: {n: "${ input.n }"}}
+  never: {when: "${ input.n > 9 }", uses: m.spare@^1, with: {n: 1}}
+  below: {when: "${ input.n > 9 }", workflow: inner@^1, with: {n: 1}}
+output: "${ tasks.double.output }"
+"""
+
+SPARE = """
+
+@agent.capability("m.spare@1.0.0")
+async def spare(n: int) -> int:
+    return n
+
+@agent.capability("m.rare@1.0.0")
+async def rare(n: int) -> int:
+    return n
+"""
+
+
+def test_a_captured_test_has_the_contracts_of_what_never_ran(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "doubler.py").write_text(DOUBLER + SPARE)
+    (tmp_path / "spared.yaml").write_text(SPARED)
+    (tmp_path / "inner.yaml").write_text(INNER.replace("m.double", "m.rare"))
+    agents = ("--agents", tmp_path / "doubler.py")
+    assert call("templates", "publish", tmp_path / "inner.yaml", *agents).code == 0
+    assert call("run", tmp_path / "spared.yaml", "--set", "n=2", *agents).code == 0
+    captured = tmp_path / "captured.test.yaml"
+    assert call("runs", "capture", "last", "--output", captured).code == 0
+    contracts = YAML(typ="safe").load(captured.read_text())["contracts"]
+    assert set(contracts) == {"m.double@1.0.0", "m.spare@1.0.0", "m.rare@1.0.0"}
+    told = call("test", captured)
+    assert (told.code, told.out.count("✔")) == (0, 1), told.out
+
+
 def test_what_agents_answer_is_recorded_into_a_test(play: Place, call: Call, tmp_path: Path) -> None:
     (tmp_path / "doubler.py").write_text(DOUBLER)
     play(("output: 4, confidence", "output: 5, confidence"))
@@ -428,106 +504,11 @@ def test_what_agents_answer_is_recorded_into_a_test(play: Place, call: Call, tmp
 
 # -- SARIF, and continuous integration ---------------------------------------------------------------------------
 
-_TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
-_AT_LEAST_1 = {"type": "integer", "minimum": 1}
-SARIF: dict[str, Any] = {
-    "type": "object",
-    "required": ["version", "runs"],
-    "additionalProperties": False,
-    "properties": {
-        "$schema": {"type": "string", "format": "uri"},
-        "version": {"const": "2.1.0"},
-        "runs": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["tool", "results"],
-                "additionalProperties": False,
-                "properties": {
-                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-                    "tool": {
-                        "type": "object",
-                        "required": ["driver"],
-                        "additionalProperties": False,
-                        "properties": {
-                            "driver": {
-                                "type": "object",
-                                "required": ["name"],
-                                "additionalProperties": False,
-                                "properties": {
-                                    "name": {"type": "string"},
-                                    "version": {"type": "string"},
-                                    "rules": {
-                                        "type": "array",
-                                        "uniqueItems": True,
-                                        "items": {"type": "object", "required": ["id"]},
-                                    },
-                                },
-                            }
-                        },
-                    },
-                    "results": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "required": ["message"],
-                            "additionalProperties": False,
-                            "properties": {
-                                "ruleId": {"type": "string"},
-                                "ruleIndex": {"type": "integer", "minimum": 0},
-                                "level": {"enum": ["none", "note", "warning", "error"]},
-                                "message": _TEXT,
-                                "locations": {
-                                    "type": "array",
-                                    "items": {
-                                        "type": "object",
-                                        "additionalProperties": False,
-                                        "properties": {
-                                            "physicalLocation": {
-                                                "type": "object",
-                                                "required": ["artifactLocation"],
-                                                "additionalProperties": False,
-                                                "properties": {
-                                                    "artifactLocation": {
-                                                        "type": "object",
-                                                        "properties": {
-                                                            "uri": {"type": "string", "format": "uri-reference"}
-                                                        },
-                                                    },
-                                                    "region": {
-                                                        "type": "object",
-                                                        "additionalProperties": False,
-                                                        "properties": {
-                                                            "startLine": _AT_LEAST_1,
-                                                            "startColumn": _AT_LEAST_1,
-                                                        },
-                                                    },
-                                                },
-                                            },
-                                            "logicalLocations": {
-                                                "type": "array",
-                                                "items": {
-                                                    "type": "object",
-                                                    "properties": {"fullyQualifiedName": {"type": "string"}},
-                                                },
-                                            },
-                                        },
-                                    },
-                                },
-                            },
-                        },
-                    },
-                },
-            },
-        },
-    },
-}
-"""What SARIF 2.1.0 (OASIS, sections 3.13 to 3.30) says of the members that we write; no others are written."""
-
 
 def sarif_of(path: Path) -> dict[str, Any]:
+    """What is written; it keeps the schema of OASIS, of which these models are made."""
     found: dict[str, Any] = json.loads(path.read_text())
-    assert compile_schema(SARIF).violations(found) == ()
+    SarifLog.model_validate(found)
     run = found["runs"][0]
     rules = [one["id"] for one in run["tool"]["driver"]["rules"]]
     assert all(rules[one["ruleIndex"]] == one["ruleId"] for one in run["results"])
@@ -546,6 +527,30 @@ def test_findings_of_the_verifier_are_written_as_sarif(play: Place, call: Call, 
     assert call("verify", play.folder / "t.yaml", "--sarif", out).code == 2
     assert {one["ruleId"] for one in sarif_of(out)["runs"][0]["results"]} == {"ACC130", "ACC820"}
     assert call("verify", play.folder / "t.yaml", "--sarif", tmp_path).code == 2
+
+
+def test_findings_have_their_rule_and_their_counterexample(call: Call, tmp_path: Path) -> None:
+    template, agents, out = tmp_path / "t.yaml", tmp_path / "a.yaml", tmp_path / "found.sarif"
+    template.write_text(
+        "accord: template/1\nname: t\nversion: 1.0.0\ninput: {type: object, properties: {n: {}}, required: [n]}\n"
+        "tasks: {count: {uses: text.count@^1, with: {n: '${ input.n }'}}}\n"
+    )
+    agents.write_text(
+        "accord: agent/1\nname: a\ncapabilities:\n  text.count@1.0.0:\n    input: {type: object, properties: {n: {type:"
+        " integer}}}\n    output: {type: integer}\n    run: {command: [wc]}\n"
+    )
+    said = call("verify", template, "--agents", agents, "--json", "--sarif", out)
+    (told,) = json.loads(said.out)
+    (problem,) = [one for one in told["problems"] if one["code"] == "ACC822"]
+    assert problem["rule"] == "an edge that its contract refutes"
+    assert (problem["place"]["line"], problem["place"]["pointer"]) == (5, "/tasks/count/with/n")
+    assert not isinstance(problem["example"]["n"], int)
+    assert {fact["check"] for fact in told["facts"]} >= {"structure", "contracts", "bounds"}
+    assert told["bounds"]["at_once"] == 1
+    run = sarif_of(out)["runs"][0]
+    (result,) = run["results"]
+    assert run["tool"]["driver"]["rules"][0]["shortDescription"]["text"] == problem["rule"]
+    assert result["properties"]["example"] == problem["example"]
 
 
 def test_verify_looks_at_workflow_tests_too(play: Place, call: Call) -> None:

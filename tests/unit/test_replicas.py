@@ -25,7 +25,7 @@ from accord.sdk import Agent
 from accord.testing.stage import QUIET, ScriptedAgent, Stage, attempts_of, node_on
 
 REPLICA: Tuning = msgspec.structs.replace(QUIET, serves=True, shared_bus=True)
-GIVES_UP_S = 20
+GIVES_UP_S = 60
 WAIT = {"wait": {"signal": {"name": "go"}}}
 WORK = {"work": {"uses": "test.work@^1"}}
 AT_ONCE = {"defaults": {"attempts": 3, "backoff": {"first": "0s", "jitter": 0}}}

@@ -1,5 +1,5 @@
-"""Ended runs and incidents go after their time, and with them the blobs that nothing else refers to; whoever is there
-does a part of it, and no blob goes that somebody still needs.
+"""Ended runs, incidents and sessions go after their time, and with them the blobs that nothing else refers to; whoever
+is there does a part of it, and no blob goes that somebody still needs.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import pytest
 from msgspec import structs
 
 from accord.domain import command as c
+from accord.domain.access import Principal
 from accord.domain.ids import Digest, RunId, TaskId, partition_of
 from accord.domain.run import Run
-from accord.domain.system import INCIDENTS, IncidentRecorded
+from accord.domain.system import INCIDENTS, SESSIONS, IncidentRecorded
 from accord.engine import unused
 from accord.engine.node import Node
 from accord.engine.retention import PROGRESS, Removed, Retention
 from accord.engine.rounds import LetterContent
+from accord.engine.sessions import Credential, Sessions
 from accord.engine.streams import SystemStream
 from accord.engine.unused import SETTLING
-from accord.errors import NotFound, Problem, StoreUnavailable
-from accord.ports import Letter, RunQuery, StoredBlob
+from accord.errors import NotFound, Problem, StoreCorrupt, StoreUnavailable
+from accord.ports import Head, Letter, RunQuery, StoredBlob
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.templates.reading import read_source
@@ -351,5 +353,63 @@ def test_nothing_goes_while_the_store_is_away() -> None:
         assert await place.has(old)
         place.world.disk.runs = read  # type: ignore[method-assign]
         assert (await place.retention().remove()).blobs == 1
+
+    at_a_place(story)
+
+
+def test_sessions_go_when_they_have_been_over_for_long_enough_and_so_have_all_before_them() -> None:
+    async def story(place: Place) -> None:
+        journal, clock, access = place.world.disk, place.world.clock, place.node.parts.access
+        credential = Credential(
+            principal=Principal(name="ada", role="viewer", organisation="local", credential="test"),
+            until=clock.now() + timedelta(days=9),
+        )
+        ours, behind, late = (Sessions(journal, clock, access) for _ in range(3))
+        await ours.open(credential, timedelta(seconds=5))
+        await behind.stream.refresh()
+        link = await ours.offer(credential)
+        _, closed = await ours.redeem(link.secret, timedelta(seconds=5))
+        await ours.close(closed)
+        _, long = await ours.open(credential, timedelta(days=1))
+        _, last = await ours.open(credential, timedelta(seconds=5))
+        assert (await journal.head(SESSIONS)).sequence == 6
+        place.wait(timedelta(minutes=14))
+        await place.until_done()
+        assert (await journal.floor(SESSIONS)).sequence == 1, "the link was not over for long enough"
+        place.wait(timedelta(minutes=5))
+        await place.until_done()
+        assert (await journal.floor(SESSIONS)).sequence == 4, "there is one that is not over"
+        for one in (ours, behind, late):  # whoever has not seen what went goes on behind it
+            assert (await one.session_of(long)).principal.name == "ada"
+            assert (await one.session_of(last)).principal.name == "ada"
+        _, more = await late.open(credential, timedelta(days=1))
+        await behind.stream.refresh()
+        assert (await behind.session_of(more)).principal.name == "ada"
+        place.wait(timedelta(days=2))
+        await place.until_done()
+        assert (await journal.floor(SESSIONS)).sequence == 6, "the last event stays"
+        new = Sessions(journal, clock, access)
+        assert (await new.session_of(more)).principal.name == "ada"
+
+    at_a_place(story)
+
+
+def test_a_stream_whose_first_events_are_missing_and_were_not_trimmed_is_told() -> None:
+    async def story(place: Place) -> None:
+        journal, clock, access = place.world.disk, place.world.clock, place.node.parts.access
+        credential = Credential(principal=Principal(name="ada", role="viewer", organisation="local", credential="test"))
+        for _ in range(3):
+            await Sessions(journal, clock, access).open(credential, timedelta(seconds=5))
+        await journal.trim(SESSIONS, until=2)
+        with pytest.raises(StoreCorrupt):  # no other stream is trimmed like that
+            await SystemStream(journal, SESSIONS, lambda _: None).refresh()
+
+        async def nothing(_: object) -> Head:
+            return Head()
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(journal, "floor", nothing)
+            with pytest.raises(StoreCorrupt):
+                await Sessions(journal, clock, access).stream.refresh()
 
     at_a_place(story)

@@ -14,8 +14,9 @@ import pytest
 from accord.app import host, open_node
 from accord.codec import link
 from accord.domain.checkpoint import Growth
+from accord.domain.command import Pause
 from accord.domain.ids import Digest, KeyId, RunId
-from accord.domain.system import CHECKPOINTS
+from accord.domain.system import CHECKPOINTS, IncidentRecorded
 from accord.domain.template import Template
 from accord.errors import NotFound, Refused, StoreCorrupt
 from accord.evidence.witness import Witnessed, witnessed
@@ -190,3 +191,27 @@ def test_a_statement_about_another_checkpoint_is_refused(log: tuple[Witnessed, G
     longer = msgspec.structs.replace(growth.checkpoint, size=growth.checkpoint.size + 1)
     with pytest.raises(Refused, match="ACC854"):
         witnessed(seen, msgspec.structs.replace(growth, checkpoint=longer), [])
+
+
+@pytest.mark.abuse("ASI06", at="store", stride="tampering", case="a run under way that gets another graph")
+async def test_a_run_that_gets_another_graph_is_not_gone_on_with(settings: Settings) -> None:
+    asked = {
+        "accord": "template/1",
+        "name": "ask",
+        "version": "1.0.0",
+        "tasks": {"ask": {"approval": {"title": "Go?"}}},
+    }
+    async with open_node(settings) as node:
+        graphs = [
+            await node.publish(msgspec.convert(document, Template), msgspec.json.encode(document))
+            for document in (asked, {**asked, "version": "2.0.0", "description": "another"})
+        ]
+        run = (await node.start_run(graphs[0], {}, by="ann")).id
+    events = events_of(settings, run)
+    rewrite(settings, run, [events[0].replace(graphs[0].encode(), graphs[1].encode(), 1), *events[1:]])
+    async with open_node(settings) as node:
+        with pytest.raises(StoreCorrupt, match="ACC837"):
+            await node.control(run, Pause(by="ann", reason=""))
+        assert not (await node.run(run)).paused
+        filed = await node.incidents(5)
+        assert [one.event.problem.code for one in filed if isinstance(one.event, IncidentRecorded)] == ["ACC837"]

@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from accord.domain.agent import AgentCard, Capacity
+from accord.domain.agent import HIGH_WATER, AgentCard, Capacity
 from accord.domain.contract import Contract, compile_contract
 from accord.domain.document import document_of
+from accord.domain.experience import Observed, Try
 from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
 from accord.engine.attendance import Attendance
 from accord.engine.peers import Candidate, Peers
-from accord.engine.presence import HIGH_WATER, Presence, Report, Rooms, rooms_of
+from accord.engine.presence import Presence, Report, Rooms, rooms_of
 from accord.engine.router import Held, Router
 from accord.testing.stage import NOON, CountedIds
 
@@ -414,6 +415,42 @@ def test_trust_is_that_of_one_capability() -> None:
     load = rig.router.load(AgentId("a"))
     assert load.trust_in("test.other") < 1
     assert load.trust_in("test.work") == 1
+
+
+def test_speed_is_that_of_one_capability() -> None:
+    rig = Rig(a=(1, 10), b=(1, 10))
+    rig.end(rig.give("a", capability="test.other@1.0.0"), "a", took_s=100)
+    rig.end(rig.give("a"), "a", took_s=1)
+    rig.end(rig.give("b"), "b", took_s=2)
+    assert rig.chosen() == "a"
+
+
+def test_what_is_ahead_takes_as_long_as_its_own_capability() -> None:
+    rig = Rig(a=(1, 10), b=(1, 10))
+    for name in ("a", "b"):
+        rig.end(rig.give(name, capability="test.long@1.0.0"), name, took_s=100)
+        rig.end(rig.give(name), name, took_s=1)
+    long = rig.give("a", capability="test.long@1.0.0")
+    for _ in range(8):
+        rig.give("b")
+    assert rig.chosen() == "b", "nine short ones are shorter than a long and a short one"
+    rig.end(long, "a", took_s=100)
+    assert rig.chosen() == "a"
+
+
+def test_what_agents_did_before_or_elsewhere_counts() -> None:
+    rig = Rig(a=(1, 10), b=(1, 10))
+
+    def told(agent: str, *tries: Try) -> Observed:
+        several = [(TASK, "test.work", AgentId(agent), one) for one in tries]
+        return Observed("t@1.0.0", CONTRACT.digest, several, {})
+
+    rig.router.recall(told("a", Try(took_s=3)))
+    rig.router.recall(told("b", Try(took_s=1), Try(took_s=9, ok=False, expired=True)))
+    assert rig.chosen() == "b"
+    rig.router.recall(told("b", *[Try(took_s=1, ok=False)] * 9))
+    assert rig.chosen() == "a"
+    assert rig.router.work_of(AgentId("a")) is None, "it has done nothing since this process began"
 
 
 # -- several versions of one agent -------------------------------------------------------------------------------

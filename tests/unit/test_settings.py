@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from accord.app import tuning_of
+from accord.app import suggestions_of, tuning_of
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.errors import BadInput
 from accord.settings import read_settings
@@ -82,3 +82,48 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
 
 def test_text_in_the_environment_stays_text(tmp_path: Path) -> None:
     assert read_settings({"ACCORD_ORGANISATION": "12"}, home=tmp_path).organisation == "12"
+
+
+MODEL = {
+    "ACCORD_SUGGESTION_ENDPOINT": "https://models.example.org/v1",
+    "ACCORD_SUGGESTION_MODEL": "parrot",
+    "ACCORD_SUGGESTION_CONSENT": "true",
+}
+
+
+def test_a_language_model_is_asked_only_where_all_of_it_is_said(tmp_path: Path) -> None:
+    assert suggestions_of(read_settings(MODEL, home=tmp_path)) is not None
+    assert suggestions_of(read_settings({**MODEL, "ACCORD_SUGGESTION_CONSENT": "false"}, home=tmp_path)) is None
+    assert suggestions_of(read_settings({}, home=tmp_path)) is None
+    for name in MODEL:
+        with pytest.raises(BadInput) as refused:
+            read_settings({other: value for other, value in MODEL.items() if other != name}, home=tmp_path)
+        assert [one.code for one in refused.value.problems] == ["ACC905"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"SUGGESTION_ENDPOINT": "models.example.org"}, "ACC158"),
+        ({"SUGGESTION_ENDPOINT": "https://key@models.example.org/v1"}, "ACC158"),
+        ({"SUGGESTION_ENDPOINT": "http://models.example.org/v1"}, "ACC158"),
+        ({"SUGGESTION_ENDPOINT": "http://models.example.org/v1", "INSECURE_HTTP": "true"}, None),
+        (
+            {"SUGGESTION_ENDPOINT": "http://models.example.org/v1", "INSECURE_HTTP": "true", "REQUIRE_TLS": "true"},
+            "ACC861",
+        ),
+        ({"SUGGESTION_ENDPOINT": "http://127.0.0.1:8000/v1"}, None),
+        ({"SUGGESTION_WITHIN_S": "30"}, "ACC158"),
+        ({"SUGGESTION_WITHIN_S": "60", "REQUEST_WITHIN_S": "90"}, None),
+    ],
+)
+def test_what_is_sent_to_a_language_model_is_read_by_nobody_else(
+    tmp_path: Path, more: dict[str, str], code: str | None
+) -> None:
+    given = {**MODEL, **{f"ACCORD_{name}": value for name, value in more.items()}}
+    if code is None:
+        assert suggestions_of(read_settings(given, home=tmp_path)) is not None
+        return
+    with pytest.raises(BadInput) as refused:
+        read_settings(given, home=tmp_path)
+    assert [one.code for one in refused.value.problems] == [code]

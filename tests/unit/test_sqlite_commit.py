@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from accord.codec import chained, follow
+from accord.domain.event import Origin
 from accord.domain.ids import StreamId
 from accord.errors import SequenceConflict, StoreCorrupt
 from accord.ports import Append, Head
@@ -143,7 +144,18 @@ async def test_a_run_changes_all_that_its_summary_says(journal: SqliteJournal) -
     append = run_append(fence, changed, end(append), b"changed")
     await journal.append([append])
     assert await journal.run(run_id(1)) == changed
-    for change in ({"parent": run_id(0)}, {"started_at": NOON - TTL}, {"partition": 4}, {"parent": None}):
+    for change in (
+        {"parent": run_id(0)},
+        {"started_at": NOON - TTL},
+        {"partition": 4},
+        {"parent": None},
+        {"origin": Origin(run_id(0), 1)},
+        {"origin": Origin(run_id(0), 2)},
+        {"by": "eve"},
+        {"labels": ("public",)},
+        {"acknowledged": True},
+        {"by": None},
+    ):
         changed = msgspec.structs.replace(changed, **change)
         append = run_append(fence, changed, end(append), b"changed")
         await journal.append([append])

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from accord.domain.ids import RunId
+from accord.domain.ids import AgentId, RunId
 from accord.errors import StoreCorrupt, StoreUnavailable
 from accord.ports import Answer, Fence, Head, Journal, Letter, RunQuery, Snapshot
 from accord.store.sqlite import SqliteJournal
 from accord.store.sqlite_errors import as_store_error
 from accord.store.sqlite_file import connect
-from accord.testing.journal_values import SYSTEM, end, run_id, system_append
+from accord.testing.journal_values import SYSTEM, end, run_id, summary_of, system_append
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TTL = timedelta(seconds=15)
@@ -35,6 +35,9 @@ CALLS: dict[str, Callable[[Journal], Awaitable[object]]] = {
     "run": lambda journal: journal.run(run_id(1)),
     "runs": lambda journal: journal.runs(RunQuery(text="x", parent=RunId("y"))),
     "count_runs": lambda journal: journal.count_runs(RunQuery()),
+    "count_kinds": lambda journal: journal.count_kinds(RunQuery()),
+    "unlisted": lambda journal: journal.unlisted(),
+    "relist": lambda journal: journal.relist(summary_of(1), [AgentId("a")], at=Head(1)),
     "overdue": lambda journal: journal.overdue(NOW, partitions=[1]),
     "save_snapshot": lambda journal: journal.save_snapshot(Snapshot(SYSTEM, 1, b"")),
     "snapshot": lambda journal: journal.snapshot(SYSTEM),

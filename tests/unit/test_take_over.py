@@ -19,7 +19,7 @@ from accord.errors import Fenced
 from accord.sdk import Agent
 from accord.testing.stage import QUIET, ScriptedAgent, Stage, node_on
 
-GIVES_UP_S = 20
+GIVES_UP_S = 60
 WAIT = {"wait": {"signal": {"name": "go"}}}
 WORK = {"work": {"uses": "test.work@^1", "with": {"number": "${input}"}}}
 SERVER: Tuning = msgspec.structs.replace(QUIET, serves=True)

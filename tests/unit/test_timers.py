@@ -9,7 +9,7 @@ from accord.engine.timers import Timers
 from accord.testing.stage import SetClock
 
 RUN = RunId("run_one")
-SOON = 5.0
+SOON = 60.0
 
 
 class Woken:

@@ -261,7 +261,7 @@ def test_a_token_that_would_give_away_what_wraps_is_refused(keys: TokenKeys, mon
 def test_of_two_keys_that_wrap_the_oldest_does_and_both_unwrap(keys: TokenKeys) -> None:
     first = keys.wrap(b"1" * 32, b"run_1")
     (old,) = objects(keys, {Attribute.LABEL: "wrapping"})
-    keys._with_session(lambda session: wrapping._make(session.driver, _new_id(), keys.place))
+    keys._with_session(lambda session: wrapping._make(session.driver, _new_id(), "wrapping", keys.place))
     assert keys.wrap(b"2" * 32, b"run_1").startswith(old[Attribute.ID])
     assert keys.unwrap(first, b"run_1") == b"1" * 32
     old.destroy()
@@ -271,6 +271,21 @@ def test_of_two_keys_that_wrap_the_oldest_does_and_both_unwrap(keys: TokenKeys) 
         keys.unwrap(first, b"run_1")
 
 
+def test_the_last_number_wraps_whatever_is_gone_of_those_before(keys: TokenKeys) -> None:
+    first = keys.wrap(b"1" * 32, b"run_1")
+    keys.new_wrapping_key()
+    keys.new_wrapping_key()
+    (gone,) = objects(keys, {Attribute.LABEL: "wrapping.2"})
+    gone.destroy()
+    (last,) = objects(keys, {Attribute.LABEL: "wrapping.3"})
+    anew = keys.rewrap(first, b"run_1")
+    assert anew is not None
+    assert anew.startswith(last[Attribute.ID])
+    assert keys.unwrap(first, b"run_1") == keys.unwrap(anew, b"run_1") == b"1" * 32
+    keys.new_wrapping_key()
+    assert len(objects(keys, {Attribute.LABEL: "wrapping.4"})) == 1
+
+
 def test_a_device_that_is_gone_wraps_later(keys: TokenKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     wrapped = keys.wrap(b"k" * 32, b"run_1")
 
@@ -278,7 +293,7 @@ def test_a_device_that_is_gone_wraps_later(keys: TokenKeys, monkeypatch: pytest.
         raise pkcs11.DeviceRemoved
 
     with monkeypatch.context() as away:
-        away.setattr("accord.keys.pkcs11_wrapping.oldest", gone)
+        away.setattr("accord.keys.pkcs11_wrapping.current", gone)
         away.setattr("accord.keys.pkcs11_wrapping.unwrapped", gone)
         with pytest.raises(KeysUnavailable, match="ACC630"):
             keys.wrap(b"k" * 32, b"run_1")

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -18,10 +20,12 @@ from accord.domain.run import Run
 from accord.domain.signature import parse_statement
 from accord.domain.trace import TraceContext, read_traceparent, span_id, trace_of, traceparent_of
 from accord.engine.node import Node
-from accord.ports import Span, Telemetry
+from accord.errors import NotFound
+from accord.ports import ModelCall, Span, Telemetry
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.settings import Settings
+from accord.telemetry import SPANS
 from accord.templates.reading import read_source
 
 CALLER = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -165,3 +169,50 @@ async def test_while_it_is_off_nothing_is_in_events_and_statements(tmp_path: Pat
     assert attempt.statement is not None
     trace = decode_claims(parse_statement(attempt.statement.encode()).claims).trace
     assert trace == traceparent_of(str(CALLER), attempt.lease)
+
+
+async def test_a_plan_that_is_only_shown_is_told_under_its_caller_or_alone(tmp_path: Path) -> None:
+    spans = Kept()
+    async with opened(tmp_path, spans) as node:
+        with node.parts.tracer.planning("first", str(CALLER)) as told:
+            told.template = "outer@1.0.0"
+        with pytest.raises(NotFound), node.parts.tracer.planning("second"):
+            raise NotFound.of("ACC761", "there is no template")
+        with node.parts.tracer.planning("third", str(TraceContext(CALLER.trace, CALLER.span, sampled=False))):
+            pass
+    first, second = spans.all
+    assert (first.name, first.at.trace, first.parent, first.error) == ("plan", CALLER.trace, CALLER.span, "")
+    assert first.attributes == {"gen_ai.operation.name": "plan", "gen_ai.workflow.name": "outer@1.0.0"}
+    assert (second.parent, second.error, second.at.sampled) == (None, "ACC761", True)
+    assert second.at.trace != first.at.trace
+
+
+async def test_each_request_to_a_language_model_is_a_span_under_the_plan(tmp_path: Path) -> None:
+    spans = Kept()
+    began = datetime(2026, 11, 26, tzinfo=UTC)
+    asked = ModelCall(began=began, ended=began, model="parrot", host="models.example.org", port=443, error="ACC150")
+    answered = msgspec.structs.replace(asked, answered_by="parrot-1", input_tokens=7, output_tokens=3, error="")
+    async with opened(tmp_path, spans) as node:
+        with node.parts.tracer.planning("shown", str(CALLER)) as told:
+            told.calls = [asked, answered]
+        run = await ended(node, INNER)
+        node.parts.tracer.planned(run, began, began, [answered])
+    plan, first, second, *others = spans.all
+    assert [one.name for one in (first, second)] == ["chat parrot", "chat parrot"]
+    assert {one.parent for one in (first, second)} == {plan.at.span}
+    assert first.at.span != second.at.span
+    assert (first.error, first.calls) == ("ACC150", True)
+    assert second.attributes == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "parrot",
+        "gen_ai.response.model": "parrot-1",
+        "gen_ai.usage.input_tokens": 7,
+        "gen_ai.usage.output_tokens": 3,
+        "server.address": "models.example.org",
+        "server.port": 443,
+    }
+    assert set(second.attributes) | {"error.type"} == {*SPANS["chat"].attributes, "gen_ai.operation.name"}
+    [of_run] = [one for one in others if one.name == "chat parrot"]
+    [its_plan] = [one for one in others if one.name == "plan"]
+    assert (of_run.parent, of_run.at.trace) == (its_plan.at.span, its_plan.at.trace)

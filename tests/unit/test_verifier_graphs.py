@@ -79,6 +79,16 @@ def test_a_chain_is_proven() -> None:
     assert (report.edges, report.proven, report.warnings) == (4, 4, ())
 
 
+@pytest.mark.parametrize("first", [TEXT, NUMBER])
+def test_items_of_a_list_that_has_a_most_are_what_its_items_are(first: Any) -> None:
+    parts = {"type": "array", "items": TEXT, "maxItems": 5, "prefixItems": [first]}
+    report = report_of(
+        {"counts": work("text.count", {"text": "${ item }"}, for_each="${ input.parts }")},
+        input=record(parts=parts),
+    )
+    assert (report.proven == 1) is (first is TEXT)
+
+
 def test_a_type_that_does_not_fit_is_refuted_with_an_example() -> None:
     report = report_of({"read": READ, "split": work("text.split", {"text": "${ tasks.read.output.pages }"})})
     (error,) = report.errors
@@ -120,7 +130,10 @@ def test_what_is_not_known_is_a_warning_that_says_so() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["${ [tasks.read.output.pages].filter(n, n > 1) }", ["${ size(tasks.read.output.text) }", "${ tasks.any.output }"]],
+    [
+        "${ [tasks.read.output.pages].filter(n, [tasks.any.output].exists(m, m == n)) + tasks.any.output }",
+        ["${ size(tasks.read.output.text) }", "${ tasks.any.output }"],
+    ],
 )
 def test_a_rough_type_refutes_nothing_that_may_fit(value: Any) -> None:
     report = report_of(
@@ -213,8 +226,8 @@ PROBLEMS: list[tuple[str, dict[str, Any], str, str, str]] = [
         "/tasks/c/with/value",
         "orValue",
     ),
-    ("never", {"a": {**READ, "when": "${ false }"}}, "ACC830", "/tasks/a/when", "never"),
-    ("behind never", {"a": {**READ, "when": "${ false }"}, "b": {**READ, "needs": ["a"]}}, "ACC830", "/tasks/b", "`a`"),
+    ("never", {"a": {**READ, "when": "${ false }"}}, "ACC830", "/tasks/a/when", "change the condition"),
+    ("behind never", {"a": {**READ, "when": "${ false }"}, "b": {**READ, "needs": ["a"]}}, "ACC830", "/tasks/b", "any"),
     (
         "compensation of another branch",
         {"a": {**READ, "compensate": anything("${ tasks.b.output }")}, "b": READ},

@@ -23,7 +23,7 @@ from accord.domain.message import Message
 from accord.domain.signature import PublicKey
 from accord.domain.succession import Link
 from accord.errors import BadInput, BusUnavailable, KeyUnusable
-from accord.nats.connection import Connection, Outgoing
+from accord.nats.connection import Connection, Outgoing, forget
 from accord.nats.delivery import ACKNOWLEDGE, ATTEMPTS, STATEMENT, SUBJECT, NatsDelivery, headers_of
 from accord.nats.driver import Msg, errors, js_errors
 from accord.nats.notices import NoticeInbox
@@ -123,6 +123,7 @@ class NatsBus:
             await acknowledged
         finally:
             del self._handing_over[number]
+            forget(acknowledged)
 
     @asynccontextmanager
     async def inbox(self, subject: str) -> AsyncIterator[Inbox]:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import ssl
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -33,9 +32,20 @@ from accord.domain.message import Message, encode_claims
 from accord.domain.payloads import encode_payload
 from accord.domain.signature import PublicKey, parse_statement, statement_digest
 from accord.domain.succession import Link, heirs, refusal
-from accord.errors import AccordError, KeyUnusable, MessageRefused, Overloaded, Problem
+from accord.errors import AccordError, BusUnavailable, KeyUnusable, MessageRefused, Overloaded, Problem
 from accord.loading.sockets import socketio
-from accord.ports import Clock, Delivery, Inbox, KeyStore, Parcel, agent_subject, is_notice, notice_subject
+from accord.ports import (
+    LOGS_SUBJECT,
+    Clock,
+    Delivery,
+    Inbox,
+    KeyStore,
+    Parcel,
+    agent_subject,
+    is_notice,
+    notice_subject,
+)
+from accord.recent import Recent
 from accord.statements import Draft, Signer
 from accord.tls import SYSTEM, TlsFiles, meaning
 
@@ -113,7 +123,7 @@ class SocketBus:
         self._connection: _Connection | None = None
         self._joined = asyncio.Event()
         self._wanted = 0
-        self._begun: OrderedDict[Digest, None] = OrderedDict()
+        self._begun: Recent[Digest, None] = Recent(BEGUN_MAX)
         self.trust: dict[KeyId, PublicKey] = {}
         """The keys of the orchestrators that may assign, as the last welcome told them."""
         self.heartbeat = timedelta()
@@ -150,7 +160,10 @@ class SocketBus:
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Hand over; returns when the server has acknowledged all of them. Waits while there is no connection."""
-        await asyncio.gather(*(self._send(parcel.message) for parcel in parcels))
+        logs = [parcel.message for parcel in parcels if parcel.subject == LOGS_SUBJECT]
+        if logs:
+            await self._log(logs)
+        await asyncio.gather(*(self._send(parcel.message) for parcel in parcels if parcel.subject != LOGS_SUBJECT))
 
     async def hand_over(self, parcel: Parcel) -> None:
         """As `publish`."""
@@ -177,6 +190,18 @@ class SocketBus:
             raise Overloaded.of("ACC791", f"the server has not taken the message yet: {problems}")
         # It would be refused again; the server has kept it as an incident.
         logger.error("the server refused a message: %s", problems)
+
+    async def _log(self, messages: Sequence[Message]) -> None:
+        """Hand over what nobody acknowledges: a server that knows no logs says nothing to it. Raises BusUnavailable."""
+        await self._joined.wait()
+        connection = self._connection
+        try:
+            for message in messages:
+                if connection is None:
+                    raise _Lost
+                await connection.tell("log", _arguments(message))
+        except _Lost as lost:
+            raise BusUnavailable.of("ACC485", "the connection was lost while log lines were sent") from lost
 
     async def _asked(self, event: str, message: Message) -> dict[str, Any]:
         """The server's acknowledgement, over whichever connection it comes."""
@@ -374,6 +399,15 @@ class _Connection:
             await self._or_lost(answered)
         return answered.result()
 
+    async def tell(self, event: str, arguments: tuple[object, ...]) -> None:
+        """Send, and wait for nothing. Raises _Lost."""
+        if self.lost.done():
+            raise _Lost
+        try:
+            await self._client.emit(event, arguments, namespace=NAMESPACE)
+        except socketio.exceptions.SocketIOError as error:
+            raise _Lost from error
+
     async def allow(self, room: int) -> None:
         """Let the server send so many assignments more; it is told when half of what it may send is used up."""
         total = self._received + room
@@ -414,9 +448,7 @@ class _Connection:
 class _Credited:
     """An inbox that tells how much it takes before it waits, and remembers what was taken and not given back."""
 
-    def __init__(
-        self, inbox: Inbox, want: Callable[[int], Awaitable[None]], begun: OrderedDict[Digest, None]
-    ) -> None:  # fmt: skip
+    def __init__(self, inbox: Inbox, want: Callable[[int], Awaitable[None]], begun: Recent[Digest, None]) -> None:
         self._inbox = inbox
         self._want = want
         self._begun = begun
@@ -425,8 +457,6 @@ class _Credited:
         await self._want(limit)
         taken = await self._inbox.take(limit)
         self._begun.update((_name(one.message), None) for one in taken)
-        while len(self._begun) > BEGUN_MAX:
-            self._begun.popitem(last=False)
         return taken
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:

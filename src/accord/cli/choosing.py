@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.builtin import agents as built_in
-from accord.cli.errors import usage
+from accord.cli.asking import NoAnswer, asked_value
+from accord.cli.driving import can_ask
+from accord.cli.errors import show_problem, usage
 from accord.cli.examining import MISSED, verified
 from accord.cli.hosting import contracts_of, staff_of
 from accord.cli.inputs import Given, changed, read_input, read_value
 from accord.cli.options import Shared
-from accord.errors import NotFound, Problem, Problems
+from accord.cli.output import Screen
+from accord.domain.schema import JsonSchema
+from accord.errors import InputRequired, NotFound, NotUnderstood, Problem, Problems, Wanting
+from accord.planner.rules import example_of
+from accord.planner.ways import Change
 from accord.sdk import Agent
 from accord.templates.documents import is_file
 from accord.templates.reading import Examined, examine, source_of
 from accord.verifier.known import ContractTable
-from accord.views.catalogue import Catalogue, Entry, built_in_entries, entry_of
+from accord.views.catalogue import Catalogue, built_in_entries, entry_of
 from accord.views.planning import Known, Planned, by_objective, by_template, is_reference
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -32,21 +38,99 @@ class Asked(msgspec.Struct, frozen=True):
     target: str
     given: str | None = None
     sets: tuple[str, ...] = ()
+    meant: str | None = None
+    """The template that an objective means, where somebody says so: a name, `name@range`, or a file."""
+    answers: dict[str, Any] = {}
+    """Members of the input that were asked for at the terminal."""
 
 
-def choose(asked: Asked, known: Known) -> Planned:
+async def choose_or_ask(asked: Asked, known: Known, screen: Screen) -> Planned:
+    """The template and the plan for what is asked. Where somebody is at the terminal, it is asked for what an objective
+    leaves out, and which one is meant of several templates; else the error says how it can be given.
+
+    Raises:
+        BadInput, NotFound: as `choose` does; ACC917, nobody answers.
+    """
+    try:
+        return await choose(asked, known)
+    except InputRequired as error:
+        if error.wanting is None:
+            raise
+        return await choose(await _completed(asked, error, error.wanting, screen), known)
+    except NotUnderstood as error:
+        if not error.several:
+            raise
+        if not can_ask(screen):
+            raise NotUnderstood(*(_or_by(problem, "--template NAME") for problem in error.problems)) from error
+        meant = await _which(error, known, screen)
+        return await choose_or_ask(replace(asked, meant=meant), known, screen)
+
+
+async def _completed(asked: Asked, error: InputRequired, wanting: Wanting, screen: Screen) -> Asked:
+    """What is asked, with what somebody at the terminal says of what is missing."""
+    options = " ".join(f"--set {name}=…" for name in wanting.schema["required"])
+    if not can_ask(screen):
+        raise InputRequired(*(_or_by(problem, options) for problem in error.problems)) from error
+    for problem in error.problems:
+        show_problem(screen.err, problem, "warn")
+    try:
+        answers = await asked_value(wanting.schema, screen)
+    except NoAnswer:
+        raise usage("ACC917", "nobody has said what is missing", f"give it with {options}") from None
+    return replace(asked, answers={**asked.answers, **answers})
+
+
+async def _which(error: NotUnderstood, known: Known, screen: Screen) -> str:
+    """The template that somebody at the terminal says is meant. Raises the error where they say none."""
+    screen.note("It is not clear which template is meant:")
+    for number, name in enumerate(error.several, 1):
+        template = known.templates.find(name).template
+        screen.note(f"  {number}  {name}  {example_of(template)}")
+    screen.note("  0  none of them")
+    question: dict[str, object] = {
+        "type": "object",
+        "properties": {"template": {"type": "integer", "enum": [*range(len(error.several) + 1)]}},
+        "required": ["template"],
+    }
+    try:
+        answer = int((await asked_value(question, screen))["template"])
+    except NoAnswer:
+        raise error from None
+    if answer == 0:
+        raise error
+    return error.several[answer - 1]
+
+
+def _or_by(problem: Problem, options: str) -> Problem:
+    hint = f"{problem.hint}, or give it with {options}" if problem.hint else f"give it with {options}"
+    return replace(problem, hint=hint)
+
+
+async def choose(asked: Asked, known: Known) -> Planned:
     """The template and the plan for what is asked.
 
     Raises:
         BadInput, NotFound: all that is wrong with the template, by the verifier too, and with the input.
     """
     path = template_file(asked.target)
+    if asked.meant is not None:
+        return await _meant(asked, asked.meant, known)
     if path is not None:
         return _from_file(path, asked, known)
     if not is_reference(asked.target):
-        return by_objective(asked.target, partial(_changed_input, asked), known)
+        return await by_objective(asked.target, change_of(asked), known)
     entry = known.templates.find(asked.target)
     return by_template(entry, read_input(asked.given, asked.sets, entry.template.input).value, known)
+
+
+async def _meant(asked: Asked, reference: str, known: Known) -> Planned:
+    """The plan for an objective that means this template."""
+    if template_file(asked.target) is not None or is_reference(asked.target):
+        raise usage("ACC911", f"{asked.target} is a template: --template says which one words mean")
+    path = template_file(reference)
+    entry = known.templates.find(reference) if path is None else entry_of(source_of(examine(path)), str(path))
+    among = replace(known, templates=known.templates.with_entry(entry)) if path is not None else known
+    return await by_objective(asked.target, change_of(asked), among, entry)
 
 
 def _from_file(path: Path, asked: Asked, known: Known) -> Planned:
@@ -126,11 +210,14 @@ def template_file(target: str) -> Path | None:
     return None
 
 
-def _changed_input(asked: Asked, value: Any, entry: Entry) -> Any:
-    """What the objective says, with what `--input` and `--set` say in its place."""
-    if asked.given is not None:
-        more = read_value(asked.given, "--input").value
-        if not isinstance(more, dict):
-            raise usage("ACC911", "--input: beside an objective, only members of the input can be given")
-        value = {**value, **more}
-    return changed(value, asked.sets, entry.template.input) if asked.sets else value
+def change_of(asked: Asked) -> Change:
+    """Puts what `--input` and `--set` say in the place of what an objective says; stdin is read once."""
+    given = read_value(asked.given, "--input").value if asked.given is not None else {}
+    if not isinstance(given, dict):
+        raise usage("ACC911", "--input: beside an objective, only members of the input can be given")
+
+    def change(value: Any, schema: JsonSchema) -> Any:
+        value = {**value, **asked.answers, **given} if given or asked.answers else value
+        return changed(value, asked.sets, schema) if asked.sets else value
+
+    return change

@@ -17,8 +17,8 @@ from urllib.parse import quote
 import msgspec
 import typer
 
-from accord.cli.later import later
 from accord.errors import AccordError
+from accord.loading.later import later
 from accord.settings import Settings, read_settings
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from accord.cli.asking import answer_in_terminal
@@ -18,15 +19,15 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.news import Happened
 from accord.domain.state import Run
 from accord.engine.node import Node
-from accord.ports import RunQuery
 from accord.service import Service, held
+from accord.views.explain import Waits, explanation
 from accord.views.waiting import is_idle
 
 LOOK_EVERY_S: Final = 2.0
 """How often it is asked whether somebody works on a run that is watched."""
 
-LEARNED_FROM: Final = 5
-"""Earlier runs of a template that tell how long its tasks take."""
+MISSED_MOST: Final = 3
+"""So many tasks are told that nobody takes, and of each so many agents that could."""
 
 ADOPT_EVERY_S: Final = 1.0
 """How often it is tried to take a run over from an owner that does not answer."""
@@ -80,9 +81,7 @@ async def _view(service: Service, run: RunId, screen: Screen, *, began: bool = F
 async def _tell_usual(service: Service, run: RunId, shown: LiveTable) -> None:
     summary = await service.summary(run)
     if summary is not None:
-        query = RunQuery(template=summary.template, states=("completed",), limit=LEARNED_FROM)
-        earlier = [await service.run(one.run) for one in await service.runs(query)]
-        shown.expect(usual(earlier))
+        shown.expect(usual(await service.experience(summary.template)))
 
 
 @asynccontextmanager
@@ -102,13 +101,44 @@ def told_when_held(service: Service, run: RunId, screen: Screen) -> AbstractAsyn
 
 
 async def _tell_when_held(service: Service, run: RunId, screen: Screen) -> None:
-    state, told = await service.run(run), ""
+    state, told, missed = await service.run(run), "", Missed(screen)
     while True:
         words = "; ".join(hold_words(hold) for hold in held(state, await service.holds()))
         if words != told:
             screen.note(f"held back: {words}" if words else "held back no more", "yellow")
         told = words
+        if not words:
+            await missed.look(service, run)
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+class Missed:
+    """Tells of each task that nobody takes, and why, once nothing has happened for a while. It is found out once each
+    time that the run stands still: it costs as much as an explanation does.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._moved_at: datetime | None = None
+        self._looked_at: datetime | None = None
+
+    async def look(self, service: Service, run: RunId) -> None:
+        """Look at the run once more."""
+        summary = await service.summary(run)
+        before, self._moved_at = self._moved_at, summary.updated_at if summary is not None else None
+        if self._moved_at is None or self._moved_at != before or self._moved_at == self._looked_at:
+            return
+        self._looked_at = self._moved_at
+        waits = (await explanation(service, run)).waits
+        if not any(one.kind == "attempt" for one in waits):
+            for one in [one for one in waits if one.kind == "agent"][:MISSED_MOST]:
+                self._screen.note(_missing(one), "yellow")
+
+
+def _missing(one: Waits) -> str:
+    who = [could.words for could in one.who[:MISSED_MOST]]
+    more = f", and {len(one.who) - len(who)} more" if len(one.who) > len(who) else ""
+    return f"{one.words}: {'; '.join(who)}{more}" if who else f"{one.words}: nobody who is known does"
 
 
 async def looked_on(service: Service, run: RunId, screen: Screen) -> Run:

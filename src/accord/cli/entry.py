@@ -7,15 +7,16 @@ import os
 import sys
 from collections.abc import Sequence
 from contextvars import copy_context
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from accord.cli import errors
 from accord.cli.commands import app
-from accord.cli.later import later
-from accord.cli.usage import UsageError, unreadable, usage_problems
+from accord.cli.usage import UsageError, unreadable, usage_problems, with_key_ids
 from accord.errors import AccordError, Problem
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli import output
@@ -29,7 +30,7 @@ _UNWRITABLE = frozenset((errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT))
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command line (that of the process where None), and exit with its code; no error gets out."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = with_key_ids(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(given)
     except (output.ReaderGone, OSError):  # nobody reads what is wrong, or it cannot be written
@@ -47,7 +48,7 @@ def _run(given: list[str]) -> int:
         return copy_context().run(_called, given)  # what options in front of the command say ends with it
     except UsageError as error:
         if error.format_message():  # there is none where nothing was given: the help has been printed then
-            errors.tell(usage_problems(error, typer.main.get_command(app), given), as_json=as_json)
+            errors.tell(usage_problems(error, _command_line(), given), as_json=as_json)
         return errors.BAD_INPUT
     except AccordError as error:
         errors.tell(error.problems, as_json=as_json)
@@ -76,8 +77,13 @@ def _let_go() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+@cache
+def _command_line() -> Any:
+    """All commands; made once in a process, as that takes longer than many a command."""
+    return typer.main.get_command(app)
+
+
 def _called(given: list[str]) -> int:
-    command = typer.main.get_command(app)
-    code = command.main(given, prog_name="accord", standalone_mode=False)
+    code = _command_line().main(given, prog_name="accord", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else errors.DONE

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from accord.cli.later import later
 from accord.errors import AccordError, BadInput, KeyUnusable, NotFound, Problem, Refused, StoreError
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -35,6 +36,8 @@ class Verified(msgspec.Struct, frozen=True):
     """Of all that is sound; None where nothing is."""
     unsaid: bool = False
     """Whether there were findings that were passed over."""
+    examples: Mapping[Problem, Any] = {}
+    """Of problems and warnings the counterexample, or the evidence, where there is one."""
 
 
 def verified(
@@ -54,7 +57,8 @@ def verified(
     errors = [each for each in _problems(report.errors, passed_over) if not told.covers(each)]
     warnings = [each for each in _problems(report.warnings, passed_over) if not told.touches(each)]
     unsaid = any(finding.code in passed_over for finding in report.errors)
-    return Verified(in_order([*found.problems, *errors]), in_order(warnings), report, unsaid)
+    examples = {one.problem: one.example for one in report.findings if one.example is not msgspec.UNSET}
+    return Verified(in_order([*found.problems, *errors]), in_order(warnings), report, unsaid, examples)
 
 
 def _problems(findings: Iterable[Finding], passed_over: Collection[str]) -> Iterable[Problem]:

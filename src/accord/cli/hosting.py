@@ -18,6 +18,7 @@ from accord.sdk.load import load_agents
 from accord.templates.documents import scan_document
 from accord.templates.nodes import Document
 from accord.verifier.clearance import Offer
+from accord.views.estimating import Crew
 
 DOCUMENTS = (".yaml", ".yml", ".json")
 
@@ -73,9 +74,22 @@ def _declared(document: Document) -> Agent:
     return declared_agent(document.value, document.place)
 
 
+def described_of(agents: Sequence[Agent]) -> dict[str, str]:
+    """What these agents offer, `name@version`, each with what it is for."""
+    return {str(one.ref): one.terms.description for agent in agents for one in agent.capabilities.values()}
+
+
 def contracts_of(agents: Sequence[Agent]) -> list[Contract]:
     """The contracts that these agents keep."""
     return [capability.contract for agent in agents for capability in agent.capabilities.values()]
+
+
+def crews_of(agents: Sequence[Agent]) -> list[Crew]:
+    """These agents, as those who have nothing to do yet."""
+    return [
+        Crew(frozenset(one.ref.name for one in agent.capabilities.values()), agent.capacity.concurrency)
+        for agent in agents
+    ]
 
 
 def offers_of(agents: Sequence[Agent]) -> list[Offer]:

@@ -243,6 +243,9 @@ def _waiting(state: TaskState) -> str:
 def _active(watched: Watched, run: Run, node: TaskId, state: TaskState) -> Text:
     if state.subrun is not None:
         return Text(f"run {state.subrun[-6:]}", "quiet")
+    waits = [call.wanted for call in state.calls if call.ended_at is None]
+    if waits:
+        return Text(shortened(clean(f"waits for {', '.join(waits)}"), 40), "quiet")
     if any(attempt.live for attempt in state.attempts):
         told = watched.told.get(node)
         message = told.message if told is not None and told.fraction < 1 else ""

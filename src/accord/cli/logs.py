@@ -15,6 +15,7 @@ from accord.cli.output import counted
 from accord.domain.ids import TaskId
 from accord.domain.state import Run
 from accord.errors import BusUnavailable, KeysUnavailable, StoreUnavailable
+from accord.recent import Recent
 from accord.settings import Settings
 from accord.telemetry.lines import JsonLines
 
@@ -32,7 +33,7 @@ class Raised(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self._raised: dict[tuple[str, str, int], traceback.TracebackException] = {}
+        self._raised: Recent[tuple[str, str, int], traceback.TracebackException] = Recent(KEPT_MOST)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep what is told of an attempt that raised; of its values nothing is kept."""
@@ -42,8 +43,6 @@ class Raised(logging.Handler):
             return
         told = traceback.TracebackException(type(error), error, error.__traceback__, lookup_lines=False, compact=True)
         self._raised[(run, task, attempt)] = told
-        if len(self._raised) > KEPT_MOST:
-            del self._raised[next(iter(self._raised))]
 
     def of(self, run: Run, task: TaskId) -> str | None:
         """Where a task's last attempt raised, if it did so in this process: the author's innermost calls."""

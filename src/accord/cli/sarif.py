@@ -10,35 +10,64 @@ from urllib.parse import quote
 
 import msgspec
 
+from accord.cli.rules import rules
 from accord.errors import Problem
 
 Level = Literal["error", "warning"]
-Finding = tuple[Level, Problem]
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 """Names the schema; it is not fetched."""
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """A problem, how bad it is, and its counterexample or evidence, where there is one."""
+
+    level: Level
+    problem: Problem
+    example: Any = msgspec.UNSET
+
+
 def sarif(findings: Iterable[Finding]) -> bytes:
     """The document of these findings, each once."""
-    told = list(dict.fromkeys(findings))
-    rules = sorted({problem.code for _, problem in told})
-    driver = {"name": "Accord", "version": version("accord-orchestrator"), "rules": [{"id": code} for code in rules]}
+    told = list({(one.level, one.problem): one for one in findings}.values())
+    codes = sorted({one.problem.code for one in told})
+    levels = {one.problem.code: one.level for one in told}
+    driver = {
+        "name": "Accord",
+        "version": version("accord-orchestrator"),
+        "rules": [_rule(code, levels[code]) for code in codes],
+    }
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(level, problem, rules) for level, problem in told],
+        "results": [_result(one, codes) for one in told],
     }
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def _result(level: Level, problem: Problem, rules: Sequence[str]) -> dict[str, Any]:
+def _rule(code: str, level: Level) -> dict[str, Any]:
+    rule: dict[str, Any] = {"id": code, "defaultConfiguration": {"level": level}}
+    meaning = rules().get(code)
+    return {**rule, "shortDescription": {"text": meaning}} if meaning else rule
+
+
+def _result(finding: Finding, codes: Sequence[str]) -> dict[str, Any]:
+    problem = finding.problem
     hint = f". {problem.hint}" if problem.hint else ""
-    text = f"{problem.message}{hint}"
-    result = {"ruleId": problem.code, "ruleIndex": rules.index(problem.code), "level": level, "message": {"text": text}}
+    result: dict[str, Any] = {
+        "ruleId": problem.code,
+        "ruleIndex": codes.index(problem.code),
+        "level": finding.level,
+        "message": {"text": f"{problem.message}{hint}"},
+    }
     location = _location(problem)
-    return {**result, "locations": [location]} if location else result
+    if location:
+        result["locations"] = [location]
+    more = {"hint": problem.hint} if problem.hint else {}
+    if finding.example is not msgspec.UNSET:
+        more = {**more, "example": finding.example}
+    return {**result, "properties": more} if more else result
 
 
 def _location(problem: Problem) -> dict[str, Any]:

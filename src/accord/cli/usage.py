@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,21 @@ def unreadable(given: Sequence[str]) -> list[Problem]:
         for text, said in zip(given, shown, strict=True)
         if said != text
     ]
+
+
+_KEY_ID = re.compile(r"-[A-Za-z0-9_-]{42}")
+"""The id of a key, a SHA-256 thumbprint in base64url, that looks like an option: one in 64 does."""
+
+
+def with_key_ids(given: Sequence[str]) -> list[str]:
+    """The command line with ids of keys that begin with a dash as arguments, behind `--`; an option's value stays."""
+    if "--" in given:
+        return list(given)
+    behind = [False, *(word.startswith("--") for word in given)]
+    is_id = [_KEY_ID.fullmatch(word) is not None and not after for word, after in zip(given, behind, strict=False)]
+    kept = [word for word, moves in zip(given, is_id, strict=True) if not moves]
+    moved = [word for word, moves in zip(given, is_id, strict=True) if moves]
+    return [*kept, "--", *moved] if moved else kept
 
 
 def usage_problems(error: Any, root: Any, given: Sequence[str]) -> list[Problem]:

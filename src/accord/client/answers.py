@@ -14,13 +14,16 @@ from accord.errors import (
     AccordError,
     BadInput,
     Forbidden,
+    InputRequired,
     NotFound,
+    NotUnderstood,
     Overloaded,
     Problem,
     RateLimited,
     Refused,
     StoreUnavailable,
     Unauthenticated,
+    Wanting,
     refusal_of,
 )
 from accord.loading.http import httpx
@@ -47,6 +50,8 @@ _BY_STATUS: Final[dict[int, type[AccordError]]] = {
 class _Details(msgspec.Struct):
     problems: tuple[Problem, ...]
     kind: str = "error"
+    wanting: Wanting | None = None
+    several: tuple[str, ...] = ()
 
 
 def value_of(response: httpx.Response, kind: type[T]) -> T:
@@ -105,6 +110,10 @@ def error_of(response: httpx.Response, url: httpx.URL) -> AccordError:
         error = _of_status(response.status_code)(*details.problems)
     if isinstance(error, RateLimited):
         error.retry_after_s = retry_after_s(response) or error.retry_after_s
+    if isinstance(error, InputRequired):
+        error.wanting = details.wanting
+    if isinstance(error, NotUnderstood):
+        error.several = details.several
     return error
 
 

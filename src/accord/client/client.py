@@ -20,9 +20,10 @@ from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
 from accord.client.remote import Remote, labelled
 from accord.domain.approval import ApprovalKind
-from accord.domain.ids import AgentId, KeyId, RunId
+from accord.domain.ids import AgentId, KeyId, RunId, TaskId
 from accord.domain.impact import Impact
 from accord.domain.incident import IncidentState, Severity
+from accord.domain.log import Level, LoggedLine, LogQuery
 from accord.domain.machine import TaskPhase
 from accord.domain.system import RunDoubted
 from accord.domain.webhook import IssuedWebhook, Subscription, Webhook
@@ -88,9 +89,13 @@ class Client:
 
     # -- work ----------------------------------------------------------------------------------------------------
 
-    async def plan(self, what: str, given: Any = None) -> dict[str, Any]:
-        """What would be run for an objective or a template, and why; see `start`. Nothing runs. Raises BadInput."""
-        plan: dict[str, Any] = await self._connection.post("/v1/plans", _wanted(what, given), dict[str, Any])
+    async def plan(self, what: str, given: Any = None, *, meant: str | None = None) -> dict[str, Any]:
+        """What would be run for an objective or a template, and why; see `start`. Nothing runs.
+
+        Raises:
+            BadInput: among others NotUnderstood; its `several` are the templates of which one may be `meant`.
+        """
+        plan: dict[str, Any] = await self._connection.post("/v1/plans", _wanted(what, given, meant), dict[str, Any])
         return plan
 
     async def start(
@@ -98,6 +103,7 @@ class Client:
         what: str,
         given: Any = None,
         *,
+        meant: str | None = None,
         title: str = "",
         once: str | None = None,
         labels: Sequence[str] = (),
@@ -105,11 +111,13 @@ class Client:
         """Start a run; it is durable when this returns.
 
         `what` is a template (`name`, or `name@range`) or an objective in words; `given` is the input, or beside an
-        objective the members that say it otherwise. `once` is an idempotency key that outlives this process: under the
-        same key the same run is returned. `labels` is what all of the input has beside what the template says of it. A
-        template's document is published first: `publish`. Raises BadInput.
+        objective the members that say it otherwise. `meant` is the template that an objective means, `name` or
+        `name@range`: the planner keeps the words, where it learns from who asks (`service().planner`). `once` is an
+        idempotency key that outlives this process: under the same key the same run is returned. `labels` is what all of
+        the input has beside what the template says of it. A template's document is published first: `publish`. Raises
+        BadInput.
         """
-        body = {**_wanted(what, given), "title": title, **labelled(labels)}
+        body = {**_wanted(what, given, meant), "title": title, **labelled(labels)}
         return await self._connection.post("/v1/runs", body, ListedRun, once=once)
 
     async def run(self, run: str) -> dict[str, Any]:
@@ -117,11 +125,30 @@ class Client:
         document: dict[str, Any] = await self._connection.get(_at(run), dict[str, Any])
         return document
 
-    async def runs(
-        self, *, states: tuple[State, ...] = (), template: str | None = None, text: str | None = None
+    async def runs(  # noqa: PLR0913 - each is a filter
+        self,
+        *,
+        states: tuple[State, ...] = (),
+        template: str | None = None,
+        text: str | None = None,
+        agent: str | None = None,
+        label: str | None = None,
+        origin: str | None = None,
+        acknowledged: bool | None = None,
     ) -> AsyncIterator[ListedRun]:
-        """Runs, the newest first; pages are fetched as they are asked for."""
-        parameters = {"state": list(states), "template": template, "text": text}
+        """Runs that fit all of these, the newest first: of which an agent, given by its id, was given work; that hold
+        something with a label; that were forked from a run; that have failed and that somebody has acknowledged, or
+        others. Pages are fetched as they are asked for.
+        """
+        parameters = {
+            "state": list(states),
+            "template": template,
+            "text": text,
+            "agent": agent,
+            "label": label,
+            "origin": origin,
+            "acknowledged": acknowledged,
+        }
         async for run in pages(self._connection, "/v1/runs", "runs", ListedRun, parameters):
             yield run
 
@@ -157,6 +184,38 @@ class Client:
     async def attempt(self, run: str, task: str, number: int) -> AttemptDocument:
         """An attempt of a task, or of an item of one; the first one has number 1. Raises NotFound."""
         return await self._connection.get(f"{_at_task(run, task)}/attempts/{number}", AttemptDocument)
+
+    async def logs(
+        self,
+        run: str,
+        *,
+        task: str | None = None,
+        attempt: int | None = None,
+        level: Level = "debug",
+        at: int | None = None,
+    ) -> AsyncIterator[LoggedLine]:
+        """What the agents of a run, or of a task of it, have logged so far, or had by the time of its event `at`, in
+        the order in which it came: of one attempt, of this level or a worse one. Pages are fetched as they are asked
+        for. Raises NotFound.
+        """
+        wanted = msgspec.structs.replace(_log_query(task, attempt, level), at=at)
+        while True:
+            page = await self.service().logs(RunId(run), wanted)
+            for line in page.lines:
+                yield line
+            if not page.more:
+                return
+            wanted = msgspec.structs.replace(wanted, after=page.next)
+
+    async def follow_logs(
+        self, run: str, *, task: str | None = None, attempt: int | None = None, level: Level = "debug"
+    ) -> AsyncIterator[LoggedLine]:
+        """The same, then what they log, until the run has ended. Where the connection is cut it goes on behind the last
+        line.
+        """
+        async for page in self.service().follow_logs(RunId(run), _log_query(task, attempt, level)):
+            for line in page.lines:
+                yield line
 
     async def watch(self, run: str, *, after: int = 0) -> AsyncIterator[Happening]:
         """What happens in a run, from event `after` on, up to its end. Where the connection is cut it goes on with the
@@ -224,6 +283,10 @@ class Client:
         its tasks.
         """
         return tuple(await self.service().erase(RunId(run), by="", reason=reason))
+
+    async def acknowledge(self, run: str, *, note: str = "") -> RunState:
+        """Say that you know that a run has failed: nobody else need look at it, until it goes on or fails again."""
+        return await self._act(run, "acknowledge", {"note": note})
 
     async def retry(self, run: str, task: str) -> RunState:
         """Try a failed or cancelled task again."""
@@ -355,15 +418,22 @@ def _at_task(run: str, task: str) -> str:
     return f"{_at(run)}/tasks/{quote(task, safe='')}"
 
 
-def _wanted(what: str, value: Any) -> dict[str, Any]:
+def _log_query(task: str | None, attempt: int | None, level: Level) -> LogQuery:
+    return LogQuery(task=None if task is None else TaskId(task), attempt=attempt, level=level)
+
+
+def _wanted(what: str, value: Any, meant: str | None) -> dict[str, Any]:
     """Both as the server takes them. Raises BadInput."""
     if not isinstance(what, str):
         hint = 'a document is published first: template = await client.publish(document), then start("NAME", input)'
         told = f"a template's name or an objective in words is run, and this is a {type(what).__name__}"
         raise BadInput.of("ACC994", told, hint=hint)
     kind = "template" if is_reference(what) else "objective"
+    if meant is not None and kind == "template":
+        raise BadInput.of("ACC994", f"{what} is a template: only of an objective in words another one is meant")
+    named = {"template": meant} if meant is not None else {}
     try:
-        return {kind: what, "input": msgspec.to_builtins(value)}
+        return {kind: what, **named, "input": msgspec.to_builtins(value)}
     except TypeError as error:
         hint = "give objects, arrays, texts, numbers, true, false and null"
         raise BadInput.of("ACC995", f"the input is no JSON: {error}", hint=hint) from error

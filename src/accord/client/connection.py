@@ -216,7 +216,9 @@ class Connection:
 
     # -- feeds ---------------------------------------------------------------------------------------------------
 
-    async def feed(self, path: str, *, after: int = 0) -> AsyncIterator[httpx_sse.ServerSentEvent]:
+    async def feed(
+        self, path: str, parameters: Mapping[str, Any] | None = None, *, after: int | str = 0
+    ) -> AsyncIterator[httpx_sse.ServerSentEvent]:
         """The events of a feed, from number `after` on, up to its end; where it is cut it goes on after the last number
         that was given. Raises what the server answers with, StoreUnavailable.
         """
@@ -225,12 +227,12 @@ class Connection:
         while failures < self.patience.feed_attempts:
             wait_s = 0.0
             try:
-                async with self._feed(path, after) as response:
+                async with self._feed(path, parameters, after) as response:
                     if response.status_code == httpx.codes.NO_CONTENT:
                         return
                     wait_s = await self._wait_for_feed_s(response)
                     async for event in _events(response):
-                        failures, after = 0, int(event.id or after)
+                        failures, after = 0, event.id or after
                         yield event
                         if event.event == "end":
                             return
@@ -243,10 +245,12 @@ class Connection:
             await self._rest(max(wait_s, self.patience.rest_s(failures, self._chance)))
         raise unreachable(self.url, last)
 
-    def _feed(self, path: str, after: int) -> AbstractAsyncContextManager[httpx.Response]:
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+    def _feed(
+        self, path: str, parameters: Mapping[str, Any] | None, after: int | str
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        headers = {"Accept": "text/event-stream", **({} if after == "" else {"Last-Event-ID": str(after)})}
         timeout = httpx.Timeout(self.patience.silence_s, connect=self.patience.connect_s)
-        return self._http.stream("GET", path, headers=headers, timeout=timeout)
+        return self._http.stream("GET", path, params=_plain(parameters), headers=headers, timeout=timeout)
 
     async def _wait_for_feed_s(self, response: httpx.Response) -> float:
         """How long to wait where the feed does not begin now. Raises where it never will."""

@@ -25,10 +25,13 @@ from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken
+from accord.domain.experience import Experience
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId
 from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
+from accord.domain.learning import ClassifierVersion, Learnt, Lesson, Meant, Opinion, PlannerState
+from accord.domain.log import LogPage, LogQuery
 from accord.domain.news import News, Progressed
 from accord.domain.policy import Decision
 from accord.domain.run import Run
@@ -157,6 +160,10 @@ class Remote:
             "text": query.text,
             "since": query.since,
             "parent": query.parent,
+            "origin": query.origin,
+            "agent": query.agent,
+            "label": query.label,
+            "acknowledged": query.acknowledged,
             "after": query.after,
             "limit": min(PAGE, query.limit),
         }
@@ -187,6 +194,10 @@ class Remote:
     async def barred(self, run: Run) -> list[Barred]:
         """Tasks that the policy lets nobody do."""
         return await self._connection.get(f"{_at(run.id)}/barred", list[Barred])
+
+    async def experience(self, template: str | None = None) -> Experience:
+        """What the runs tell that have ended last."""
+        return await self._connection.get("/v1/experience", Experience, {"template": template})
 
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run."""
@@ -234,6 +245,18 @@ class Remote:
                 yield chain.add([record] if follows else await self.records(run, after=chain.head.sequence))
         if not chain.run.ended:
             yield chain.add(await self.records(run, after=chain.head.sequence))
+
+    async def logs(self, run: RunId, wanted: LogQuery) -> LogPage:
+        """Lines that the run's agents have logged."""
+        parameters = {**_log_parameters(wanted), "after": wanted.after, "limit": wanted.limit, "at": wanted.at}
+        return await self._connection.get(_logs_of(run, wanted), LogPage, parameters)
+
+    async def follow_logs(self, run: RunId, wanted: LogQuery) -> AsyncIterator[LogPage]:
+        """The same, then those that come."""
+        path = f"{_logs_of(run, wanted)}/feed"
+        async for event in self._connection.feed(path, _log_parameters(wanted), after=wanted.after or ""):
+            if event.event == "lines":
+                yield msgspec.json.decode(event.data, type=LogPage)
 
     async def seal(self, run: RunId) -> Seal:
         """The signed statement about the run's output."""
@@ -381,6 +404,56 @@ class Remote:
         path = f"/v1/incidents/{incident}/resolve"
         return incident_of(await self._connection.post(path, {"note": note}, IncidentDocument))
 
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    async def planner(self, *, by: str) -> PlannerState:
+        """What the server's planner has learnt from use; it knows who asks."""
+        del by
+        return await self._connection.get("/v1/planner", PlannerState)
+
+    async def judge(self, objective: str) -> Meant | None:
+        """What the server's classifier makes of an objective; None where the server is too old to have one."""
+        try:
+            return (await self._connection.post("/v1/planner/judgement", {"objective": objective}, Opinion)).judged
+        except NotFound:
+            return None
+
+    async def lessons(self) -> list[Lesson]:
+        """Nothing: the server's planner tells nobody what others have said."""
+        return []
+
+    async def examples(self, *, by: str | None = None) -> list[Learnt]:
+        """The examples that whoever asks may see."""
+        found = pages(self._connection, "/v1/planner/examples", "examples", Learnt)
+        return [one async for one in found if by in (None, one.by)]
+
+    async def teach(self, lesson: Lesson, *, by: str) -> Learnt:
+        """Keep what words mean; the server knows who says so."""
+        del by
+        body = {"objective": lesson.objective, "template": lesson.template, "run": lesson.run, "how": lesson.how}
+        return await self._connection.post("/v1/planner/examples", body, Learnt, again=False)
+
+    async def forget(self, example: str, *, by: str, reason: str = "") -> Learnt:
+        """Destroy the words of an example."""
+        del by
+        path = f"/v1/planner/examples/{quote(example, safe='')}"
+        return await self._connection.delete(path, Learnt, {"reason": reason})
+
+    async def classifiers(self) -> list[ClassifierVersion]:
+        """All versions that were trained."""
+        found = pages(self._connection, "/v1/planner/versions", "versions", ClassifierVersion)
+        return [one async for one in found]
+
+    async def train(self, *, by: str) -> ClassifierVersion:
+        """Train a version, and use it unless it is worse."""
+        del by
+        return await self._connection.post("/v1/planner/train", {}, ClassifierVersion, again=False)
+
+    async def use_classifier(self, version: int, *, by: str) -> PlannerState:
+        """Let this version decide."""
+        del by
+        return await self._connection.post("/v1/planner/use", {"version": version}, PlannerState)
+
     # -- access --------------------------------------------------------------------------------------------------
 
     async def api_keys(self) -> list[ApiKey]:
@@ -440,6 +513,15 @@ def _at(run: RunId) -> str:
     return f"/v1/runs/{quote(run, safe='')}"
 
 
+def _logs_of(run: RunId, wanted: LogQuery) -> str:
+    of = "" if wanted.task is None else f"/tasks/{quote(wanted.task, safe='')}"
+    return f"{_at(run)}{of}/logs"
+
+
+def _log_parameters(wanted: LogQuery) -> dict[str, Any]:
+    return {"attempt": wanted.attempt, "level": wanted.level}
+
+
 def _request_of(command: RunCommand) -> tuple[str, dict[str, Any]]:
     """The action of a command, and what is said with it."""
     match command:
@@ -455,6 +537,8 @@ def _request_of(command: RunCommand) -> tuple[str, dict[str, Any]]:
             return "retry", {"task": command.task}
         case c.Rollback():
             return "rollback", {"task": command.to}
+        case c.Acknowledge():
+            return "acknowledge", {"note": command.note}
 
 
 def labelled(labels: Sequence[str]) -> dict[str, list[str]]:

@@ -97,6 +97,16 @@ RULES: Final[dict[str, Rule]] = {
 
 UNTESTED: Final[dict[str, str]] = {
     "R-ST-4": "in which order an agent reads and verifies cannot be seen from outside",
+    "R-CL-1": "an agent need not ask anybody",
+    "R-CL-2": "it is a duty of orchestrators",
+    "R-CL-3": "an agent need not ask anybody",
+    "R-CL-4": "it is a duty of orchestrators",
+    "R-LG-1": "an agent need not log",
+    "R-LG-2": "an agent need not log",
+    "R-LG-3": "an agent need not log",
+    "R-LG-4": "nobody can see what an answer was late for",
+    "R-LG-5": "it is a duty of orchestrators",
+    "R-LG-6": "it is a duty of orchestrators",
     "R-BA-3": "it is a duty of orchestrators",
     "R-AS-11": "a server sends an instance only what it offers; other transports do not",
     "R-AN-8": "what an agent hands on to others cannot be seen from outside",

@@ -23,16 +23,19 @@ RIGHTS: Final[Mapping[Right, tuple[Role, str]]] = {
         "viewer",
         "see runs with their events and results, templates, agents, capabilities, keys, incidents, live feeds, metrics",
     ),
-    "run": ("operator", "plan an objective, start a run, fork one"),
+    "run": ("operator", "plan an objective, start a run, fork one; teach the planner what words mean"),
     "control": (
         "operator",
         "pause, resume, cancel, retry and roll back runs; place and lift holds",
     ),
     "approve": ("operator", "send signals; decide approvals and reviews"),
-    "publish": ("author", "publish templates"),
+    "publish": ("author", "publish templates; train versions of the planner's classifier, and choose one"),
     "enrol": ("admin", "enrol agents, and revoke their keys"),
     "administer": ("admin", "issue, list and revoke API keys; manage webhooks"),
-    "erase": ("admin", "make the documents of encrypted runs unreadable"),
+    "erase": (
+        "admin",
+        "make the documents of encrypted runs unreadable; see and forget what the planner has learnt from everybody",
+    ),
 }
 """Every right, the least role that has it by the policies that ship with Accord, and what it allows. What is enforced
 is the policy: each right is an action there.

@@ -25,6 +25,8 @@ NAME_PATTERN = r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$"
 CACHED_CONTRACTS = 4096
 CONCURRENCY_MAX = 10_000
 QUEUE_MAX = 1_000_000
+HIGH_WATER = 0.8
+"""Share of an instance's queue above which peers, and waiting, are preferred."""
 
 _NAME = re.compile(NAME_PATTERN.replace("$", r"\Z"))
 
@@ -43,6 +45,11 @@ class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def total(self) -> int:
         """Assignments that may be held at a time."""
         return self.concurrency + self.queue
+
+    @property
+    def mark(self) -> int:
+        """How many assignments may wait before it is given no more."""
+        return int(self.queue * HIGH_WATER)
 
 
 class GiveBack(msgspec.Struct, frozen=True):

@@ -73,6 +73,9 @@ def task_causes(run: Run, task: TaskId, events: Sequence[tuple[int, e.Event]]) -
     for problem in dict.fromkeys(state.misfits):
         words = f"what the template gives {task} does not fit: {problem_words(problem)}"
         yield Cause(kind="mapping", words=words, problem=problem, fault="mapping", task=task)
+    for call in state.calls:
+        words = f"run {call.run} did what its agent had asked for: {call.wanted}"
+        yield Cause(kind="subrun", words=words, task=task, run=call.run)
     if state.subrun is not None:
         yield Cause(kind="subrun", words=f"run {state.subrun} did {task}", task=task, run=state.subrun)
     for attempt in state.current():

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
+from accord.domain.certificate import Certified
 from accord.domain.document import Document
 from accord.domain.event import Origin, Parent, Purpose
 from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.policy import Authorization
 from accord.errors import Problem
+
+PARENT: Final = "parent"
+"""By whom a run is paused, resumed, cancelled and bounded whose parent is."""
 
 
 class _Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="command", gc=False):
@@ -73,6 +77,13 @@ class Erase(_Command, frozen=True, kw_only=True, tag="erase"):
     reason: str = ""
 
 
+class Acknowledge(_Command, frozen=True, kw_only=True, tag="acknowledge"):
+    """Write down that somebody knows that the run has failed."""
+
+    by: str
+    note: str = ""
+
+
 class Signal(_Command, frozen=True, kw_only=True, tag="signal"):
     """Give a value to the task that waits for it: by the signal's name, or (approvals, reviews) by the task."""
 
@@ -98,6 +109,11 @@ class Start(_Command, frozen=True, kw_only=True, tag="start"):
     labels: tuple[str, ...] = ()
     trace: str = ""
     linked: str = ""
+    depth: int = 0
+    max_cost: Decimal | None = None
+    """What is left of the budget of the run whose agent has asked for it."""
+    certificate: Certified | None = None
+    """What was proven of the graph; whoever begins the run proves it where this is not there."""
 
 
 class Adopted(msgspec.Struct, frozen=True):
@@ -108,6 +124,7 @@ class Adopted(msgspec.Struct, frozen=True):
     source: Digest | None
     confidence: float | None
     labels: tuple[str, ...] = ()
+    contract: Digest | None = None
 
 
 class Assign(_Command, frozen=True, kw_only=True, tag="assign"):
@@ -236,8 +253,20 @@ class AgentLost(_Command, frozen=True, kw_only=True, tag="agent_lost"):
     attempts: tuple[tuple[TaskId, int], ...]
 
 
+class MakeCall(_Command, frozen=True, kw_only=True, tag="make_call"):
+    """A task's agent asks for something, for which there is a graph that holds."""
+
+    task: TaskId
+    attempt: int
+    call: Digest
+    statement: str
+    wanted: str
+    graph: Digest
+    input: Document
+
+
 class SubrunEnded(_Command, frozen=True, kw_only=True, tag="subrun_ended"):
-    """The run that does a task has ended."""
+    """The run that does a task, or that its agent has asked for, has ended."""
 
     task: TaskId
     run: RunId
@@ -254,7 +283,7 @@ class Tick(_Command, frozen=True, kw_only=True, tag="tick"):
     renewed: frozenset[LeaseToken] = frozenset()
 
 
-ControlCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Erase | Signal
+ControlCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Erase | Acknowledge | Signal
 EngineCommand = (
     Start
     | Assign
@@ -267,6 +296,7 @@ EngineCommand = (
     | Damage
     | Bar
     | AgentLost
+    | MakeCall
     | SubrunEnded
     | Tick
 )

@@ -10,6 +10,7 @@ ACC200 to ACC208 (expressions), ACC240 to ACC244 (schemas), and
     ACC134  a member that tasks do not have
     ACC135  `when` or `for_each` that is not one expression
     ACC136  a join that does not fit the number of needs
+    ACC139  a choice between tasks of which one has no condition
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from accord.domain.expression import Binding, Computed, Entries, Expression, Lit
 from accord.domain.graph import (
     AGGREGATE,
     Backoff,
+    Calls,
+    Choice,
     ConfidenceRule,
     Graph,
     Join,
@@ -42,7 +45,7 @@ from accord.domain.ids import Digest, TaskId
 from accord.domain.labels import Declassification, join, path_of
 from accord.domain.order import cycles, dependents_of, may_be_skipped, topological, without_cycles
 from accord.domain.template import AtLeast, RetrySpec, TaskSpec, Template
-from accord.domain.template_names import ANYWHERE
+from accord.domain.template_names import ANYWHERE, unknown_task
 from accord.domain.template_parts import Parts, compile_at, compile_parts, without_unknown_tasks
 from accord.domain.template_rules import problem, rule_problems, unsound_tasks
 from accord.errors import Problem, TemplateInvalid
@@ -81,6 +84,7 @@ def compile_soundly(template: Template, digest: Digest, unknown: Collection[Task
     position = {name: index for index, name in enumerate(names)}
     needs = {name: tuple(sorted(part.reasons, key=position.__getitem__)) for name, part in parts.items()}
     found.extend(_shape_problems(names, needs))
+    found.extend(_choice_problems(template, names))
     output = _declared_output(template, names, found)
     ending = _aggregate_parts(template, names, found)
     problems = tuple(dict.fromkeys(found))
@@ -135,6 +139,19 @@ def _join_problems(spec: TaskSpec, needs: int, at: str) -> Iterator[Problem]:
         yield problem("ACC136", message, f"{at}/at_least", f"at most {needs}")
 
 
+def _choice_problems(template: Template, names: Mapping[TaskId, TaskSpec]) -> Iterator[Problem]:
+    for number, choice in enumerate(template.choices):
+        at = f"/choices/{number}/between"
+        for index, name in enumerate(choice.between):
+            if name not in names:
+                yield unknown_task(name, f"{at}/{index}", names)
+            elif name in choice.between[:index]:
+                yield problem("ACC127", f"`{name}` is named twice", f"{at}/{index}", "name each branch once")
+            elif names[TaskId(name)].when is None:
+                hint = "give it a `when`, or take it out of the choice"
+                yield problem("ACC139", f"`{name}` is no branch: it has no `when`", f"{at}/{index}", hint)
+
+
 def _declared_output(template: Template, names: Mapping[TaskId, TaskSpec], problems: list[Problem]) -> Binding | None:
     if template.output is msgspec.UNSET:
         return None
@@ -169,7 +186,7 @@ def _graph(
     return Graph(
         template=f"{template.name}@{template.version}",
         digest=digest,
-        title=template.description.strip().partition("\n")[0] or template.name,
+        title=template.name,
         input_schema=template.input,
         tasks=tasks,
         order=order,
@@ -181,7 +198,13 @@ def _graph(
         compensates_failure=template.on_failure == "compensate",
         max_cost=Decimal(limits.max_cost) if limits.max_cost is not None else None,
         when_spent=limits.when_spent or "fail",
+        choices=tuple(
+            Choice(tuple(map(TaskId, one.between)), one.takes)
+            for one in template.choices
+            if tasks.keys() >= set(one.between)
+        ),
         input_labels={path_of(at): join(words) for at, words in template.labels.items()},
+        suggested_by=template.suggested.model if template.suggested is not None else "",
     )
 
 
@@ -287,7 +310,13 @@ def _work(spec: TaskSpec, parts: Parts, defaults: RetrySpec) -> Work:
         confidence=ConfidenceRule(sure.at_least, sure.otherwise) if sure is not None else None,
         diagnose=spec.diagnose,
         upstream=spec.context == "upstream",
+        calls=_calls(spec),
     )
+
+
+def _calls(spec: TaskSpec) -> Calls | None:
+    calls = spec.calls
+    return None if calls is None else Calls(calls.at_most, calls.capabilities, calls.depth, calls.objectives)
 
 
 def _retry(spec: RetrySpec) -> Retry:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.budget import may_resume
+from accord.domain.command import PARENT
 from accord.domain.draft import Draft
-from accord.domain.effects import PARENT
 from accord.domain.fork import adoptable
 from accord.domain.graph import behind, node_of, undo_id, undone_id
 from accord.domain.ids import TaskId, item_id, split_item
@@ -18,7 +18,7 @@ from accord.domain.progress import stop_tasks
 from accord.domain.run import Run
 from accord.errors import NotFound, TransitionRefused
 
-__all__ = ["adoptable", "cancel", "erase", "pause", "resume", "retry", "rollback"]
+__all__ = ["acknowledge", "adoptable", "cancel", "erase", "pause", "resume", "retry", "rollback"]
 
 
 def pause(draft: Draft, command: c.Pause) -> None:
@@ -54,6 +54,15 @@ def erase(draft: Draft, command: c.Erase) -> None:
         raise TransitionRefused.of("ACC863", f"the run is {run.phase}: what it works with is not erased", hint=hint)
     if run.erased is None:
         draft.emit(e.RunErased(at=draft.now, by=command.by, reason=command.reason))
+
+
+def acknowledge(draft: Draft, command: c.Acknowledge) -> None:
+    """Write down who knows that the run has failed; once, until it goes on."""
+    run = draft.run
+    if run.phase != "failed":
+        raise TransitionRefused.of("ACC460", f"the run is {run.phase}: only one that has failed is acknowledged")
+    if run.acknowledged is None:
+        draft.emit(e.RunAcknowledged(at=draft.now, by=command.by, note=command.note))
 
 
 # -- doing again -------------------------------------------------------------------------------------------------

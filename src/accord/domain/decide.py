@@ -12,10 +12,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from accord.domain import budget, control, outcome, signal, timing
+from accord.domain import below, budget, control, outcome, signal, timing
 from accord.domain import command as c
 from accord.domain import event as e
 from accord.domain.budget import is_over_budget, stop_spending
+from accord.domain.command import PARENT
 from accord.domain.draft import Decision, Draft
 from accord.domain.graph import Graph
 from accord.domain.progress import advance, relaunch
@@ -33,7 +34,8 @@ _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.Damage: outcome.damage,
     c.Bar: outcome.bar,
     c.AgentLost: outcome.lose_agent,
-    c.SubrunEnded: outcome.end_subrun,
+    c.MakeCall: below.make_call,
+    c.SubrunEnded: below.end_subrun,
     c.Tick: timing.tick,
     c.Pause: control.pause,
     c.Resume: control.resume,
@@ -42,6 +44,7 @@ _DECIDE: dict[type, Callable[[Draft, Any], None]] = {
     c.RetryTask: control.retry,
     c.Rollback: control.rollback,
     c.Erase: control.erase,
+    c.Acknowledge: control.acknowledge,
     c.Signal: signal.signal,
 }
 
@@ -78,8 +81,12 @@ def start(graph: Graph, command: c.Start, now: datetime, values: Values) -> Deci
         labels=command.labels,
         trace=command.trace,
         linked=command.linked,
+        depth=command.depth,
+        certificate=command.certificate,
     )
     draft = Draft(begin(graph, started), now, values, events=[started])
+    if command.max_cost is not None and (graph.max_cost is None or command.max_cost < graph.max_cost):
+        draft.emit(e.BudgetSet(at=now, max_cost=command.max_cost, by=PARENT))
     for adopted in command.adopted:
         draft.emit(
             e.TaskAdopted(
@@ -89,6 +96,7 @@ def start(graph: Graph, command: c.Start, now: datetime, values: Values) -> Deci
                 source=adopted.source,
                 confidence=adopted.confidence,
                 labels=adopted.labels,
+                contract=adopted.contract,
             )
         )
     relaunch(draft)

@@ -9,6 +9,7 @@ links and no more: what is delegated can be delegated no further, and ends with 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -26,12 +27,22 @@ LIFETIME_MAX: Final = timedelta(hours=1)
 """Nobody may accept a delegation for longer."""
 
 OF_AGENTS: Final[frozenset[Kind]] = frozenset(
-    ("heartbeat", "accept", "progress", "result", "failure", "upload", "fetch")
+    ("heartbeat", "accept", "progress", "ask", "result", "failure", "upload", "fetch")
 )
 """What an agent's delegated key may sign: neither who it is, nor what it offers."""
 
-OF_ORCHESTRATORS: Final[frozenset[Kind]] = frozenset(("assign", "cancel", "ack", "reject", "holdings"))
+IMPLIED: Final[dict[Kind, Kind]] = {"log": "progress", "certificate": "assign"}
+"""What a key may sign because it may sign something else: so a delegation says what it said before there were logs, and
+before delegated keys signed what was proven of a run."""
+
+OF_ORCHESTRATORS: Final[frozenset[Kind]] = frozenset(("assign", "cancel", "ack", "reject", "reply", "holdings"))
 """What an orchestrator's delegated key may sign: no welcome, and no seal of a run, which is to hold for ever."""
+
+
+def is_among(kind: Kind, kinds: Collection[Kind]) -> bool:
+    """Whether who may sign these kinds may sign this one."""
+    return IMPLIED.get(kind, kind) in kinds
+
 
 REFUSALS: Final[dict[str, str]] = {
     "ACC356": "the delegation is none that may be made",
@@ -51,7 +62,7 @@ class Delegated(msgspec.Struct, frozen=True):
 
     def problem(self, kind: Kind) -> Problem | None:
         """Why the key may not sign a statement of this kind."""
-        return None if kind in self.kinds else problem_of("ACC357", "/knd", kind)
+        return None if is_among(kind, self.kinds) else problem_of("ACC357", "/knd", kind)
 
 
 class Delegation(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ class Encrypted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the key opens, in base64; empty where it is in the blob store."""
     digest: Digest | None = None
     """Names it in the blob store."""
+    in_segments: bool = False
+    """Whether it is encrypted piece by piece, as what is uploaded is."""
 
 
 class Document(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, gc=False):

@@ -11,6 +11,7 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain import event as e
+from accord.domain.command import PARENT
 from accord.domain.document import Document
 from accord.domain.flow import run_labels
 from accord.domain.graph import Subrun
@@ -18,6 +19,7 @@ from accord.domain.ids import RunId, TaskId
 from accord.domain.labels import told
 from accord.domain.recourse import UNSURE
 from accord.domain.run import Attempt, Run
+from accord.domain.state import Call
 from accord.errors import Problem
 
 
@@ -69,6 +71,23 @@ class StartSubrun(msgspec.Struct, frozen=True):
     input: Document
 
 
+class StartCall(msgspec.Struct, frozen=True):
+    """Start the run that a task's agent has asked for. If it is there already, nothing happens; if it has ended, that
+    is told again.
+    """
+
+    task: TaskId
+    call: Call
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Tell the agent what came of what it has asked for."""
+
+    task: TaskId
+    attempt: Attempt
+    call: Call
+
+
 class TellParent(msgspec.Struct, frozen=True):
     """Tell the run whose task this run did how it ended."""
 
@@ -93,19 +112,18 @@ class Ended(msgspec.Struct, frozen=True):
     """The run has ended."""
 
 
-PARENT = "parent"
-"""By whom a run is paused, resumed and cancelled whose parent is."""
+_BEGINNINGS = (e.SubrunStarted, e.CallMade)
 
-Effect = Send | Withdraw | Reject | Offer | Free | StartSubrun | TellParent | TellSubrun | Ended
+Effect = Send | Withdraw | Reject | Offer | Free | StartSubrun | StartCall | Reply | TellParent | TellSubrun | Ended
 
 
 def effects(run: Run, events: Sequence[e.Event]) -> Iterator[Effect]:
     """What follows from these events, in order; `run` is the state after them: a sub-run of it that has yet to start by
     one of these events is told nothing before.
     """
-    coming = {event.run for event in events if isinstance(event, e.SubrunStarted)}
+    coming = {event.run for event in events if isinstance(event, _BEGINNINGS)}
     for event in events:
-        if isinstance(event, e.SubrunStarted):
+        if isinstance(event, _BEGINNINGS):
             coming.discard(event.run)
         make = _EFFECTS.get(type(event))
         if make is not None:
@@ -124,6 +142,10 @@ def outstanding(run: Run) -> Iterator[Effect]:
         yield from (Send(task, attempt) for attempt in state.attempts if attempt.live)
         if task in run.subruns:
             yield from _subrun_again(run, task)
+        for call in state.calls:
+            if call.run in run.called:
+                yield StartCall(task, call)
+                yield _hold(run, call.run, task)
     for subrun in sorted(run.leaving):
         yield _leave(run, subrun, "the task has ended")
         yield _hold(run, subrun, run.leaving[subrun])
@@ -194,10 +216,31 @@ def _start_subrun(run: Run, event: e.SubrunStarted) -> Iterator[Effect]:
         yield TellSubrun(event.run, event.task, c.Pause(by=PARENT))
 
 
-def _cancel_subrun(run: Run, event: e.TaskCancelled | e.TaskFailed) -> Iterator[Effect]:
-    subrun = run.state(event.task).subrun
-    if subrun is not None and subrun in run.leaving:
-        yield _leave(run, subrun, event.reason if isinstance(event, e.TaskCancelled) else event.problem.message)
+def _start_call(run: Run, event: e.CallMade) -> Iterator[Effect]:
+    call = run.state(event.task).call(event.call)
+    if call is None:
+        return  # the task was undone by an event of the same commit
+    yield StartCall(event.task, call)
+    if run.paused:
+        yield TellSubrun(event.run, event.task, c.Pause(by=PARENT))
+
+
+def _reply(run: Run, event: e.CallEnded) -> Iterator[Effect]:
+    state = run.state(event.task)
+    call = state.call(event.call)
+    if call is not None:
+        yield from (Reply(event.task, attempt, call) for attempt in state.current() if attempt.live)
+
+
+def _cancel_subruns(run: Run, event: e.TaskCancelled | e.TaskFailed | e.TaskCompleted) -> Iterator[Effect]:
+    match event:
+        case e.TaskCancelled(reason=reason):
+            why = reason
+        case e.TaskFailed(problem=problem):
+            why = problem.message
+        case _:
+            why = "the task is completed"
+    yield from (_leave(run, one, why) for one, task in sorted(run.leaving.items()) if task == event.task)
 
 
 def _give_up(run: Run, event: e.RunCancelling | e.RunFailing) -> Iterator[Effect]:
@@ -207,7 +250,7 @@ def _give_up(run: Run, event: e.RunCancelling | e.RunFailing) -> Iterator[Effect
 
 def _hold_subruns(run: Run, event: e.RunPaused | e.RunResumed) -> Iterator[Effect]:
     command: c.Pause | c.Resume = c.Pause(by=PARENT) if isinstance(event, e.RunPaused) else c.Resume(by=PARENT)
-    tasks = {subrun: task for task, subrun in run.subruns.items()} | dict(run.leaving)
+    tasks = {subrun: task for task, subrun in run.subruns.items()} | dict(run.called) | dict(run.leaving)
     yield from (TellSubrun(subrun, tasks[subrun], command) for subrun in sorted(tasks))
 
 
@@ -239,8 +282,11 @@ _EFFECTS: dict[type, Callable[[Run, Any], Iterator[Effect]]] = {
     e.AttemptExpired: _withdraw,
     e.AttemptWanted: _offer,
     e.SubrunStarted: _start_subrun,
-    e.TaskCancelled: _cancel_subrun,
-    e.TaskFailed: _cancel_subrun,
+    e.CallMade: _start_call,
+    e.CallEnded: _reply,
+    e.TaskCompleted: _cancel_subruns,
+    e.TaskCancelled: _cancel_subruns,
+    e.TaskFailed: _cancel_subruns,
     e.RunCancelling: _give_up,
     e.RunFailing: _give_up,
     e.RunPaused: _hold_subruns,

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from accord.domain.certificate import Certified
 from accord.domain.document import Document
 from accord.domain.fault import Fault
 from accord.domain.grounds import Grounds
@@ -43,7 +44,7 @@ class _Event(
 
 
 class Parent(msgspec.Struct, frozen=True):
-    """The task of another run that this run does."""
+    """The task of another run that this run does, or whose agent has asked for it."""
 
     run: RunId
     task: TaskId
@@ -75,6 +76,10 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run.started"):
     run's own. Empty where nothing is traced."""
     linked: str = ""
     """That of the task which the run does, or of the run that it was forked from."""
+    depth: int = 0
+    """How many runs there are above it that agents have asked for, itself included."""
+    certificate: Certified | None = None
+    """What was proven of the graph; None of a run that an earlier version has begun."""
 
 
 class RunPaused(_Event, frozen=True, kw_only=True, tag="run.paused"):
@@ -121,6 +126,13 @@ class RunErased(_Event, frozen=True, kw_only=True, tag="run.erased"):
 
     by: str
     reason: str = ""
+
+
+class RunAcknowledged(_Event, frozen=True, kw_only=True, tag="run.acknowledged"):
+    """Somebody knows that the run has failed: nobody else need look at it, until it goes on or fails again."""
+
+    by: str
+    note: str = ""
 
 
 class BudgetSet(_Event, frozen=True, kw_only=True, tag="run.budget_set"):
@@ -230,6 +242,38 @@ class SubrunEnded(_Event, frozen=True, kw_only=True, tag="task.subrun_ended"):
     """What its attempts have cost together."""
 
 
+class CallMade(_Event, frozen=True, kw_only=True, tag="task.call_made"):
+    """A task's agent has asked for something while it works: another run does that."""
+
+    task: TaskId
+    attempt: int
+    call: Digest
+    """Of what the agent has signed: the same again is the same call."""
+    statement: str
+    """The agent's."""
+    wanted: str
+    """A capability, `name@version`, or an objective in words."""
+    run: RunId
+    graph: Digest
+    input: Document
+    labels: tuple[str, ...] = ()
+    """Of the input: those of all that the agent was given."""
+
+
+class CallEnded(_Event, frozen=True, kw_only=True, tag="task.call_ended"):
+    """The run that a task's agent has asked for is over; the agent is told."""
+
+    task: TaskId
+    call: Digest
+    run: RunId
+    output: Document | None = None
+    problem: Problem | None = None
+    cost: Decimal | None = None
+    """What its attempts have cost together."""
+    labels: tuple[str, ...] = ()
+    """Of the output."""
+
+
 class TaskCompleted(_Event, frozen=True, kw_only=True, tag="task.completed"):
     """The task has its output; `attempt` is the one that made it, None where a value or a human did."""
 
@@ -286,6 +330,8 @@ class TaskAdopted(_Event, frozen=True, kw_only=True, tag="task.adopted"):
     confidence: float | None = None
     labels: tuple[str, ...] = ()
     """Of the output there; none where it was not labelled."""
+    contract: Digest | None = None
+    """Of a large output: the contract that it keeps. What hands it on relies on that, and reads it no more."""
 
 
 class SignalReceived(_Event, frozen=True, kw_only=True, tag="signal.received"):
@@ -423,6 +469,7 @@ RunEvent = (
     | RunFailed
     | RunCompleted
     | RunErased
+    | RunAcknowledged
 )
 RollbackEvent = RollbackStarted | RollbackFinished
 TaskEvent = (
@@ -433,6 +480,8 @@ TaskEvent = (
     | TaskWaiting
     | SubrunStarted
     | SubrunEnded
+    | CallMade
+    | CallEnded
     | TaskCompleted
     | TaskFailed
     | TaskSkipped

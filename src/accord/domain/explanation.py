@@ -124,6 +124,10 @@ def task_blockers(run: Run, task: TaskId, now: datetime) -> Iterator[Blocker]:
     if task in run.subruns:
         words = f"run {run.subruns[task]} does {task}"
         yield Blocker(kind="subrun", words=words, task=task, since=state.started_at, run=run.subruns[task])
+    for call in state.calls:
+        if call.run in run.called:
+            words = f"run {call.run} does what the agent of {task} has asked for: {call.wanted}"
+            yield Blocker(kind="subrun", words=words, task=task, since=call.made_at, run=call.run)
     for attempt in state.attempts:
         if attempt.live:
             yield _works(task, attempt)

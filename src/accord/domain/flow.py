@@ -75,17 +75,17 @@ def all_labels(run: Run) -> Labels:
     """Of all that the run holds: its input, and what its tasks were given and have made, undone or not."""
     if not run.labelled:
         return UNLABELLED
-    found = set(input_labels(run))
-    for state in run.tasks.values():
-        found.update(state.labels)
-        for attempt in state.attempts:
-            found.update(attempt.want.labels, attempt.labels)
-    return with_level(join(found))
+    return with_level(join(input_labels(run), run.labels))
 
 
 def subrun_labels(run: Run, task: TaskId) -> Labels:
     """Of the input of the run that does the task."""
     return with_level(binding_labels(run, task, binding_of(run.graph.task(task))))
+
+
+def call_labels(run: Run, task: TaskId, attempt: Attempt) -> Labels:
+    """Of what a task's agent asks others for: all that it was given and told may be in it."""
+    return with_level(join(_seen(run, task, attempt), _raised(run.state(task))))
 
 
 def binding_labels(run: Run, task: TaskId | None, binding: Binding) -> Labels:
@@ -206,8 +206,10 @@ def _given(run: Run, task: TaskId, option: int | None = None) -> Labels:
 
 
 def _raised(state: TaskState) -> Labels:
-    """What contracts and agents have said of its results beside that, rejected ones too."""
-    return join(*(attempt.labels for attempt in state.current()))
+    """What contracts and agents have said of its results beside that, rejected ones too; and what its agents were told
+    when they had asked for it.
+    """
+    return join(*(attempt.labels for attempt in state.current()), *(call.labels for call in state.calls))
 
 
 def _work(run: Run, task: TaskId) -> Work:

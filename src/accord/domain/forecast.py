@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from statistics import median_low
 
 import msgspec
 
+from accord.domain.experience import Experience
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.state import Run, TaskState
@@ -31,14 +33,13 @@ class Forecast(msgspec.Struct, frozen=True):
     """The tasks still to be done that this takes as long for, in order: the critical path."""
 
 
-def usual(runs: Iterable[Run]) -> Usual:
-    """What can be learned from runs; those that have not completed are left out."""
-    completed = [run for run in runs if run.phase == "completed"]
-    took: dict[TaskId, list[timedelta]] = {}
-    for run in completed:
-        for task in run.graph.order:
-            took.setdefault(task, []).append(_took(run.state(task)))
-    return Usual(len(completed), {task: median_low(times) for task, times in took.items()})
+def usual(known: Experience) -> Usual:
+    """What is known of the tasks of the template that was asked for."""
+    took = {task: [one.took_s for one in each.done] for task, each in known.tasks.items()}
+    for task in chain.from_iterable(known.skipped):
+        took.setdefault(task, []).append(0.0)
+    medians = {task: timedelta(seconds=median_low(times)) for task, times in took.items() if times}
+    return Usual(len(known.skipped), medians)
 
 
 def forecast(run: Run, known: Usual, now: datetime) -> Forecast | None:
@@ -63,12 +64,6 @@ def forecast(run: Run, known: Usual, now: datetime) -> Forecast | None:
     while (earlier := before[path[-1]]) is not None:
         path.append(earlier)
     return Forecast(ends[path[0]], tuple(reversed(path)))
-
-
-def _took(state: TaskState) -> timedelta:
-    if state.phase != "completed" or state.started_at is None or state.ended_at is None:
-        return timedelta()
-    return state.ended_at - state.started_at
 
 
 def _left(state: TaskState, took: timedelta, now: datetime) -> timedelta:

@@ -9,7 +9,8 @@ import orjson
 
 from accord.domain import command as c
 from accord.domain.graph import Task, Work, behind, node_of, references_of, undo_id
-from accord.domain.ids import TaskId
+from accord.domain.ids import Digest, TaskId
+from accord.domain.large import is_large
 from accord.domain.run import Run
 from accord.domain.scope import Values, output_of
 
@@ -33,7 +34,17 @@ def _adopted(run: Run, node: TaskId, values: Values) -> c.Adopted:
     output = state.output
     if output is None:
         output = values.document(orjson.dumps(output_of(run, node, values)))
-    return c.Adopted(node, output, state.source, state.confidence, state.labels)
+    contract = contract_of(run, node) if is_large(output) else None
+    return c.Adopted(node, output, state.source, state.confidence, state.labels, contract)
+
+
+def contract_of(run: Run, task: TaskId) -> Digest | None:
+    """The contract that the output of a task keeps: of the attempt that made it, here or in the run that it was adopted
+    from.
+    """
+    state = run.state(task)
+    attempt = run.attempt(task, state.attempt) if state.attempt else None
+    return attempt.contract if attempt is not None else state.contract
 
 
 def _holds(run: Run, node: TaskId) -> bool:

@@ -64,6 +64,23 @@ class Option(msgspec.Struct, frozen=True):
     binding: Binding
 
 
+class Calls(msgspec.Struct, frozen=True):
+    """What a task's agent may ask others for."""
+
+    at_most: int
+    capabilities: tuple[str, ...]
+    depth: int
+    objectives: bool
+
+    def admit(self, capability: str) -> bool:
+        """Whether a capability of this name may be called."""
+        return any(_covers(pattern, capability) for pattern in self.capabilities)
+
+
+def _covers(pattern: str, capability: str) -> bool:
+    return capability.startswith(pattern[:-1]) if pattern.endswith("*") else capability == pattern
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """Done by an agent. The first option is the task's own, the others are its fallbacks, in order."""
 
@@ -75,6 +92,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     diagnose: bool = True
     upstream: bool = False
     """Whether the agent sees the run's input and the outputs of all tasks before it."""
+    calls: Calls | None = None
+    """What the agent may ask for while it works."""
 
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +158,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     declassify: Declassification | None = None
 
 
+class Choice(msgspec.Struct, frozen=True):
+    """Branches of which so many are taken, as the template declares: those whose condition is true when they are
+    ready.
+    """
+
+    between: tuple[TaskId, ...]
+    takes: Literal["exactly_one", "at_least_one", "at_most_one"]
+
+
 class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """A DAG of tasks. `order` is topological and keeps the template's order where that is free."""
 
@@ -163,6 +191,10 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     """What the template says of the input, by paths into it."""
     labelled: bool = False
     """Whether it says anything of labels; made from the others."""
+    choices: tuple[Choice, ...] = ()
+    """What it declares of its branches, for the verifier."""
+    suggested_by: str = ""
+    """The language model that has suggested it; empty where none has."""
     waits: Mapping[str, tuple[TaskId, ...]] = {}
     """The nodes that wait for a signal, by its name; made from `tasks`."""
 
@@ -214,6 +246,14 @@ def references_of(task: Task) -> frozenset[Reference]:
     for part in _expressions(task):
         found |= part.references
     return frozenset(found)
+
+
+def capabilities_of(task: Task) -> Iterator[CapabilityRange]:
+    """All that the task may ask an agent for: its own capability, its fallbacks', its compensation's."""
+    options = task.action.options if isinstance(task.action, Work) else ()
+    for option in (*options, task.compensate):
+        if option is not None and option.capability is not None:
+            yield option.capability
 
 
 def _expressions(task: Task) -> Iterator[Binding | Expression]:

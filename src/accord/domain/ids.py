@@ -33,7 +33,7 @@ Digest = NewType("Digest", str)
 
 StreamId = NewType("StreamId", str)
 """A stream of the journal: a run's id, or `sys:registry`, `sys:templates`, `sys:control`, `sys:incidents`,
-`sys:access`, `sys:policies`."""
+`sys:access`, `sys:policies` and the others of `accord.domain.system`."""
 
 
 def item_id(task: TaskId, index: int) -> TaskId:

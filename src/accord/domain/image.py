@@ -28,6 +28,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: datetime
     tasks: dict[TaskId, TaskState]
     subruns: dict[TaskId, RunId] = {}
+    called: dict[RunId, TaskId] = {}
     leaving: dict[RunId, TaskId] = {}
     paused: bool = False
     paused_by: str = ""
@@ -39,6 +40,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled: int = 0
     completed: int = 0
     failed: int = 0
+    cancelled: int = 0
     items: int = 0
     signals: tuple[e.SignalReceived, ...] = ()
     undoing: tuple[TaskId, ...] = ()
@@ -53,10 +55,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     spent: Decimal = NOTHING
     max_cost: Decimal | None = None
     erased: e.RunErased | None = None
+    acknowledged: e.RunAcknowledged | None = None
     labelled: bool = False
+    labels: frozenset[str] = frozenset()
 
 
-_PLAIN = tuple(name for name in Image.__struct_fields__ if name not in ("tasks", "subruns", "leaving"))
+_MAPS = ("tasks", "subruns", "called", "leaving")
+_PLAIN = tuple(name for name in Image.__struct_fields__ if name not in _MAPS)
 
 
 def image_of(run: Run) -> Image:
@@ -64,6 +69,7 @@ def image_of(run: Run) -> Image:
     return Image(
         tasks=dict(run.tasks),
         subruns=dict(run.subruns),
+        called=dict(run.called),
         leaving=dict(run.leaving),
         **{name: getattr(run, name) for name in _PLAIN},
     )
@@ -74,6 +80,7 @@ def run_of(image: Image, graph: Graph) -> Run:
     run = Run(
         graph=graph,
         subruns=Map(image.subruns),
+        called=Map(image.called),
         leaving=Map(image.leaving),
         **{name: getattr(image, name) for name in _PLAIN},
     )

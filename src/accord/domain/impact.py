@@ -71,7 +71,10 @@ def traced(run: Run, kids: Container[KeyId], since: datetime | None) -> Traced:
         run=run.id,
         graph=run.graph,
         signed=tuple(_signed(run, kids, since)),
-        subruns={state.subrun: task for task, state in tasks if state.subrun is not None},
+        subruns={
+            **{state.subrun: task for task, state in tasks if state.subrun is not None},
+            **{call.run: task for task, state in tasks for call in state.calls if call.output is not None},
+        },
         origin=origin.run if origin is not None else None,
         adopted=frozenset(node_of(task) for task, state in tasks if state.adopted),
         output=run.output,

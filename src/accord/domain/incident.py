@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from accord.domain.ids import AgentId, Digest, RunId
+from accord.domain.message import decode_claims
 from accord.domain.signature import parse_statement, statement_digest
 from accord.domain.system import (
     AgentQuarantined,
@@ -87,7 +88,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     severity: Severity
     agent: AgentId | None
-    """Who it is about. Where nobody is proven to have sent it, whom it claims to be from."""
+    """Who it is about: whose key has signed it. Where that is not known, whom it claims to be from."""
     run: RunId | None = None
     blamed: AgentId | None = None
     """Whose doing it is beyond doubt."""
@@ -140,10 +141,25 @@ def severity_of(code: str) -> Severity:
     return SEVERITIES.get(code, OTHERWISE)
 
 
+def named(event: Incident) -> Incident:
+    """The same with whom it claims to be from, where that was not looked at: under a key that nobody knows, or that has
+    ended, nothing is proven, but whoever looks after it wants to know whose name is used.
+    """
+    if not isinstance(event, IncidentRecorded) or event.claimed_agent is not None or event.signer is not None:
+        return event
+    try:
+        claims = decode_claims(parse_statement(event.statement.encode()).claims)
+    except MessageRefused:
+        return event
+    return msgspec.structs.replace(event, claimed_agent=claims.issuer, authentic=False)
+
+
 def standing(number: int, event: Incident) -> Standing:
     """An incident that nobody has done anything about yet."""
     code = event.code if isinstance(event, IncidentsSuppressed) else event.problem.code
     agent = event.agent if isinstance(event, AgentTakenOut | AgentQuarantined) else event.claimed_agent
+    if agent is None and isinstance(event, IncidentRecorded):
+        agent = event.signer
     plain = Standing(number=number, at=event.at, code=code, severity=severity_of(code), agent=agent)
     if not isinstance(event, IncidentRecorded):
         return plain

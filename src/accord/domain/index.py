@@ -119,6 +119,7 @@ def count_settled(run: Run, task: TaskId, state: TaskState, *, step: int) -> Run
         settled=run.settled + step,
         completed=run.completed + (step if state.phase == "completed" else 0),
         failed=run.failed + (step if state.phase == "failed" else 0),
+        cancelled=run.cancelled + (step if state.phase == "cancelled" else 0),
     )
 
 

@@ -319,8 +319,16 @@ class _Search:
             confidence=attempt.confidence,
             by=self._run.state(task).by,
             expressions=_written(binding),
-            rests_on=self._names(references, task),
+            rests_on=(*self._names(references, task), *self._called(task)),
         )
+
+    def _called(self, task: TaskId) -> Iterator[str]:
+        """The names of the runs that the task's agents have asked for, and that have told them something."""
+        for number, call in enumerate(self._run.state(task).calls, start=1):
+            if call.output is not None:
+                name = f"tasks.{task}.calls.{number}"
+                self.found[name] = Source(name=name, kind="subrun", task=task, run=call.run, value=_digest(call.output))
+                yield name
 
     def _fallen_back(self, name: str, task: TaskId, action: Work, value: Digest | None) -> Source:
         """A value of the template has taken the place of an output; where there is none, nobody has made anything."""

@@ -101,7 +101,18 @@ ATTEMPT: Mapping[tuple[AttemptPhase | None, type], AttemptPhase] = {
 """One assignment of a task to one agent, under one lease."""
 
 PHASELESS: frozenset[type] = frozenset(
-    {e.RunPaused, e.RunResumed, e.RunErased, e.BudgetSet, e.SubrunEnded, e.SignalReceived, e.SignalTaken}
+    {
+        e.RunPaused,
+        e.RunResumed,
+        e.RunErased,
+        e.RunAcknowledged,
+        e.BudgetSet,
+        e.SubrunEnded,
+        e.CallMade,
+        e.CallEnded,
+        e.SignalReceived,
+        e.SignalTaken,
+    }
 )
 """Events that change the phase of nothing."""
 

@@ -22,10 +22,10 @@ from accord.domain.labels import MOST, LabelName
 from accord.errors import MessageRefused, Place, Problem
 
 Kind = Literal[
-    "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "result", "failure", "bid",
-    "welcome", "assign", "cancel", "call", "ack", "reject",
+    "connect", "upload", "fetch", "card", "heartbeat", "accept", "progress", "log", "ask", "result", "failure", "bid",
+    "welcome", "assign", "cancel", "call", "ack", "reject", "reply",
     "holdings", "delegate", "succeed",
-    "checkpoint", "bundle",
+    "checkpoint", "bundle", "certificate",
 ]  # fmt: skip
 """What a message is: the first line goes from agent to orchestrator, the second back; `holdings` goes between the
 processes of an orchestrator, `delegate` both ways, `succeed` to agents; the last line goes to whoever asks what an

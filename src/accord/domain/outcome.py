@@ -12,7 +12,7 @@ from accord.domain.graph import Work, undone_id
 from accord.domain.ids import TaskId
 from accord.domain.labels import told
 from accord.domain.mapping import placed
-from accord.domain.progress import fail_task, stop_attempts, work_of
+from accord.domain.progress import stop_attempts, work_of
 from accord.domain.recourse import (
     OVERPRICED,
     UNSURE,
@@ -260,20 +260,6 @@ def expire(draft: Draft, task: TaskId, attempt: Attempt, cause: e.Expiry) -> Non
     damaged = "; its answer was damaged on the way" if attempt.damaged else ""
     problem = Problem("ACC422", f"{_EXPIRED[cause]} ({attempt.agent}){damaged}")
     _after_loss(draft, task, attempt, problem, retryable=True)
-
-
-def end_subrun(draft: Draft, command: c.SubrunEnded) -> None:
-    """The run that does a task has ended; one that was told to cancel is waited for no longer."""
-    task, subrun = command.task, command.run
-    active = draft.run.subruns.get(task) == subrun
-    if not active and subrun not in draft.run.leaving:
-        return
-    draft.emit(e.SubrunEnded(at=draft.now, task=task, run=subrun, cost=command.cost))
-    if active and command.problem is not None:
-        fail_task(draft, task, command.problem)
-    elif active:
-        labels = command.labels
-        draft.emit(e.TaskCompleted(at=draft.now, task=task, output=command.output, by=subrun, labels=labels))
 
 
 # -- what comes next ----------------------------------------------------------------------------------------------

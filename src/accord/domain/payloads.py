@@ -92,6 +92,32 @@ class ProgressPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
     message: Annotated[str, WORDS] = ""
 
 
+class AskPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """What an agent asks for while it works: one of a capability with its input, and an objective in words.
+
+    The same payload asks for the same: it is done once for all attempts at the task, unless nothing came of it.
+    """
+
+    capability: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """`name`, or `name@range`."""
+    objective: Annotated[str, msgspec.Meta(max_length=MESSAGE_MAX_CHARACTERS)] = ""
+    input: Any = msgspec.UNSET
+    """Of the capability; beside an objective, members of the input that the planner finds."""
+    key: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Tells apart what would be the same."""
+
+
+class ReplyPayload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """What came of what an agent has asked for: an output, or what is wrong."""
+
+    asked: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+    """SHA-256 of the payload of the `ask`."""
+    output: Any = msgspec.UNSET
+    problems: tuple[Problem, ...] = ()
+    run: str = ""
+    """The run that did it."""
+
+
 class CancelPayload(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why an attempt is to stop."""
 

@@ -16,8 +16,9 @@ from accord.domain.flow import result_labels, want_labels
 from accord.domain.graph import Graph, undo_id, undone_id
 from accord.domain.ids import TaskId, item_id, split_item
 from accord.domain.index import count_begin, count_settled, done, put
+from accord.domain.labels import join, told
 from accord.domain.machine import SETTLED, next_attempt, next_run, next_task
-from accord.domain.state import Attempt, Run, TaskState, Waiting, Want
+from accord.domain.state import Attempt, Call, Run, TaskState, Waiting, Want
 from accord.errors import TransitionRefused
 
 __all__ = ["NEVER_WOKEN", "Attempt", "Run", "TaskState", "Waiting", "Want", "begin", "done", "evolve", "want_for"]
@@ -41,6 +42,8 @@ def begin(graph: Graph, event: e.RunStarted) -> Run:
 
 def evolve(run: Run, event: e.Event) -> Run:
     """The state after one more event. Raises TransitionRefused for an event that cannot follow."""
+    if type(event) in _NOTES:
+        return _EVOLVE[type(event)](run, event)
     before = _taken_up(run, event.at) if run.ended else run
     return replace(_EVOLVE[type(event)](before, event), updated_at=event.at)
 
@@ -77,6 +80,13 @@ def _erased(run: Run, event: e.RunErased) -> Run:
     if not run.ended or run.erased is not None:
         raise TransitionRefused.of("ACC864", f"the run is {run.phase if run.erased is None else 'erased already'}")
     return replace(run, erased=event)
+
+
+def _acknowledged(run: Run, event: e.RunAcknowledged) -> Run:
+    if run.phase != "failed" or run.acknowledged is not None:
+        why = "acknowledged already" if run.acknowledged is not None else run.phase
+        raise TransitionRefused.of("ACC460", f"the run is {why}")
+    return replace(run, acknowledged=event)
 
 
 def _budget_set(run: Run, event: e.BudgetSet) -> Run:
@@ -142,7 +152,8 @@ def _to_undo(run: Run, tasks: tuple[TaskId, ...]) -> Iterator[TaskId]:
 def _rollback_started(run: Run, event: e.RollbackStarted) -> Run:
     if run.erased is not None:
         raise TransitionRefused.of("ACC864", "the run is erased: there is nothing left that it could go on with")
-    run = replace(run, phase=next_run(run.phase, event), problem=None, fault=None, output=None, gave_up=False)
+    phase = next_run(run.phase, event)
+    run = replace(run, phase=phase, problem=None, fault=None, output=None, gave_up=False, acknowledged=None)
     undoing, groups = _joined(run, event)
     for task in undoing:
         for part in run.instances(task):
@@ -271,7 +282,7 @@ def _wanted(run: Run, event: e.AttemptWanted) -> Run:
         waiting=None,
         started_at=state.started_at or event.at,
     )
-    return put(count_begin(run, event.task, state), event.task, changed)
+    return put(count_begin(_labelled(run, want.labels), event.task, state), event.task, changed)
 
 
 def _input_refused(run: Run, event: e.InputRefused) -> Run:
@@ -313,6 +324,37 @@ def _subrun_ended(run: Run, event: e.SubrunEnded) -> Run:
     raise TransitionRefused.of("ACC448", f"{event.run} does not do task {event.task}")
 
 
+def _call_made(run: Run, event: e.CallMade) -> Run:
+    state = run.state(event.task)
+    known = state.call(event.call)
+    if not state.busy or (known is not None and not known.may_be_tried_again):
+        raise TransitionRefused.of("ACC470", f"task {event.task} cannot make this call: it is {state.phase}")
+    call = Call(
+        call=event.call,
+        attempt=event.attempt,
+        wanted=event.wanted,
+        run=event.run,
+        graph=event.graph,
+        input=event.input,
+        made_at=event.at,
+        labels=event.labels,
+    )
+    run = put(run, event.task, replace(state, calls=(*state.calls, call)))
+    return replace(run, called=run.called.set(event.run, event.task))
+
+
+def _call_ended(run: Run, event: e.CallEnded) -> Run:
+    state = run.state(event.task)
+    call = state.call(event.call)
+    if call is None or run.called.get(event.run) != event.task:
+        raise TransitionRefused.of("ACC470", f"task {event.task} has made no such call")
+    labels = told(join(call.labels, event.labels)) if event.labels else call.labels
+    ended = replace(call, ended_at=event.at, output=event.output, problem=event.problem, labels=labels)
+    calls = tuple(ended if one is call else one for one in state.calls)
+    run = _spent(_labelled(run, event.labels), event.cost)
+    return replace(put(run, event.task, replace(state, calls=calls)), called=run.called.delete(event.run))
+
+
 def _task_completed(run: Run, event: e.TaskCompleted) -> Run:
     run = _labelled(run, event.labels)
     return _settle(
@@ -333,6 +375,7 @@ def _task_adopted(run: Run, event: e.TaskAdopted) -> Run:
         output=event.output,
         adopted=True,
         source=event.source,
+        contract=event.contract,
         confidence=event.confidence,
         labels=event.labels,
     )
@@ -345,7 +388,9 @@ def _declassified(run: Run, event: e.TaskDeclassified) -> Run:
 
 def _labelled(run: Run, labels: tuple[str, ...]) -> Run:
     """From the first labels on, those of all that follows are kept."""
-    return replace(run, labelled=True) if labels and not run.labelled else run
+    if run.labels.issuperset(labels):
+        return run
+    return replace(run, labelled=True, labels=run.labels.union(labels))
 
 
 def _task_failed(run: Run, event: e.TaskFailed) -> Run:
@@ -363,12 +408,15 @@ def _settle(run: Run, event: TaskEnd, **changes: Any) -> Run:
     task = event.task
     before = run.state(task)
     after = replace(before, phase=next_task(before.phase, event), wants=(), waiting=None, ended_at=event.at, **changes)
-    run = put(count_begin(run, task, before), task, after)
+    run = put(count_begin(_labelled(run, after.labels), task, before), task, after)
     if undone_id(task) is not None:
         return run
     subrun = run.subruns.get(task)
     if subrun is not None:
         run = replace(run, subruns=run.subruns.delete(task), leaving=run.leaving.set(subrun, task))
+    for call in after.calls:
+        if call.run in run.called:
+            run = replace(run, called=run.called.delete(call.run), leaving=run.leaving.set(call.run, task))
     return count_settled(run, task, after, step=1)
 
 
@@ -420,6 +468,10 @@ def _attempt(run: Run, event: Any, **changes: Any) -> Run:
     attempts = (*state.attempts[: number - 1], changed, *state.attempts[number:])
     live = run.live - 1 if attempt.live and not changed.live else run.live
     return replace(put(run, event.task, replace(state, attempts=attempts)), live=live)
+
+
+def _accepted(run: Run, event: e.AttemptAccepted) -> Run:
+    return _attempt(run, event, began_at=event.at)
 
 
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> Run:
@@ -490,6 +542,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.RunFailed: _run_failed,
     e.RunCompleted: _run_completed,
     e.RunErased: _erased,
+    e.RunAcknowledged: _acknowledged,
     e.RollbackStarted: _rollback_started,
     e.RollbackFinished: _rollback_finished,
     e.TaskExpanded: _expanded,
@@ -499,6 +552,8 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.TaskWaiting: _waiting,
     e.SubrunStarted: _subrun_started,
     e.SubrunEnded: _subrun_ended,
+    e.CallMade: _call_made,
+    e.CallEnded: _call_ended,
     e.TaskCompleted: _task_completed,
     e.TaskAdopted: _task_adopted,
     e.TaskDeclassified: _declassified,
@@ -506,7 +561,7 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.TaskSkipped: _task_ended,
     e.TaskCancelled: _task_ended,
     e.AttemptAssigned: _assigned,
-    e.AttemptAccepted: _attempt,
+    e.AttemptAccepted: _accepted,
     e.AttemptSucceeded: _succeeded,
     e.AttemptRejected: _rejected,
     e.AttemptFailed: _failed,
@@ -516,3 +571,6 @@ _EVOLVE: dict[type, Callable[[Run, Any], Run]] = {
     e.SignalReceived: _signal_received,
     e.SignalTaken: _signal_taken,
 }
+
+_NOTES: tuple[type, ...] = (e.RunAcknowledged, e.RunErased)
+"""What is no work: the run's end stays where it was."""

@@ -16,6 +16,13 @@ MAX_ALTERNATIVES = 64
 MAX_CONJUNCTS = 256
 MAX_REFERENCES = 32
 _DEFINITIONS = ("$defs", "definitions")
+_REFERENCES = frozenset({"$ref", "$dynamicRef"})
+_BOUND = frozenset({"$ref", "$dynamicRef", "$anchor", "$dynamicAnchor", "$id", "$schema", *_DEFINITIONS})
+"""Keywords that have to do with the document around a schema."""
+
+_IN_PLACE = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf"})
+"""Keywords whose schemas are about the same value."""
+
 JSON_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
 Alternative: TypeAlias = tuple[dict[str, object], ...]
@@ -30,7 +37,10 @@ def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | Non
     """
     current, reader = schema, Alternatives(schema)
     for step in path:
-        found = reader.of(current)
+        if isinstance(current, dict) and _IN_PLACE.isdisjoint(current):
+            found: list[Alternative] | None = [(current,)]
+        else:
+            found = reader.of(current)
         there = None if found is None else _union(_step(alternative, step) for alternative in found)
         if there is None or there is False:
             return there
@@ -44,6 +54,18 @@ def declared_names(schema: JsonSchema, path: Sequence[str | int] = ()) -> frozen
     found = None if there is None else Alternatives(there if path else schema).of(there)
     declared = [part.get("properties") for alternative in found or () for part in alternative]
     return frozenset(name for each in declared if isinstance(each, dict) for name in each)
+
+
+def required_names(schema: JsonSchema) -> frozenset[str]:
+    """The names of the members that every object of the schema has, as far as anybody can tell."""
+    found = Alternatives(schema).of(schema) or ()
+    needed = [frozenset(itertools.chain.from_iterable(map(_required, alternative))) for alternative in found]
+    return frozenset.intersection(*needed) if needed else frozenset()
+
+
+def _required(part: dict[str, object]) -> list[str]:
+    names = part.get("required")
+    return [one for one in names if isinstance(one, str)] if isinstance(names, list) else []
 
 
 def may_hold(schema: JsonSchema, path: Sequence[str | int], *, value: object) -> bool:
@@ -85,6 +107,9 @@ def joined(parts: Mapping[str, JsonSchema]) -> tuple[dict[str, JsonSchema], dict
     schemas: dict[str, JsonSchema] = {}
     definitions: dict[str, object] = {}
     for number, (name, schema) in enumerate(parts.items()):
+        if _stands_alone(schema):
+            schemas[name] = schema
+            continue
         moved = _moved(schema, number) if is_movable(schema) else True
         if isinstance(moved, dict):
             for keyword in ("$id", "$schema"):
@@ -95,6 +120,11 @@ def joined(parts: Mapping[str, JsonSchema]) -> tuple[dict[str, JsonSchema], dict
                     definitions.update({_moved_name(keyword, number) + each: own[each] for each in own})
         schemas[name] = moved
     return schemas, definitions
+
+
+def _stands_alone(schema: JsonSchema) -> bool:
+    """Whether a schema can stand anywhere as it is."""
+    return not _mentions(schema, _BOUND)
 
 
 def _moved(schema: JsonSchema, number: int) -> JsonSchema:
@@ -184,13 +214,25 @@ def types_together(alternative: Alternative) -> frozenset[str]:
         if isinstance(stated, str | list):
             names = frozenset([stated] if isinstance(stated, str) else stated)
             allowed &= names | {"integer"} if "number" in names else names
+        listed = [part["const"]] if "const" in part else part.get("enum")
+        if isinstance(listed, list):
+            allowed &= frozenset().union(*map(types_of_value, listed))
     return allowed
+
+
+def types_of_value(value: object) -> frozenset[str]:
+    """The JSON types that a value has: an integer is a number as well, and `1.0` an integer."""
+    if value is None or isinstance(value, bool):
+        return frozenset(("null" if value is None else "boolean",))
+    if isinstance(value, int | float):
+        return frozenset(("integer", "number") if float(value).is_integer() else ("number",))
+    return frozenset(("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object",))
 
 
 def _step(alternative: Alternative, step: str | int) -> JsonSchema | None:
     if ("object" if isinstance(step, str) else "array") not in types_together(alternative):
         return False
-    look = _member if isinstance(step, str) else _item
+    look = member_of if isinstance(step, str) else _item
     found = [look(part, step) for part in alternative]  # type: ignore[arg-type]  # the types were told apart above
     if any(each is False for each in found):
         return False
@@ -200,7 +242,7 @@ def _step(alternative: Alternative, step: str | int) -> JsonSchema | None:
     return known[0] if len(known) == 1 else {"allOf": known}
 
 
-def _member(schema: dict[str, object], name: str) -> JsonSchema | None:
+def member_of(schema: dict[str, object], name: str) -> JsonSchema | None:
     properties = schema.get("properties")
     if isinstance(properties, dict) and name in properties:
         return _as_schema(properties[name])
@@ -240,11 +282,22 @@ def _union(found: Iterable[JsonSchema | None]) -> JsonSchema | None:
     return known[0] if len(known) == 1 else {"anyOf": known}
 
 
+def _mentions(value: object, keywords: frozenset[str]) -> bool:
+    """Whether one of these keywords may be inside of a schema."""
+    if isinstance(value, dict):
+        if not keywords.isdisjoint(value):
+            return True
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return any(isinstance(each, dict | list) and _mentions(each, keywords) for each in value)
+
+
 def _self_contained(schema: JsonSchema, root: JsonSchema) -> JsonSchema | None:
     """The schema with the root's definitions; None where it refers to any other part of the root."""
     if not isinstance(schema, dict) or not isinstance(root, dict):
         return schema
-    if not any("$ref" in part or "$dynamicRef" in part for _, part in subschemas(schema)):
+    if not _mentions(schema, _REFERENCES):
         return schema
     whole = {**schema, **{name: root[name] for name in _DEFINITIONS if name in root}}
     return whole if is_movable(whole) else None

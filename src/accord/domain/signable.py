@@ -6,7 +6,6 @@ the claims of an assignment that an orchestrator has signed for it, and that is 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -18,6 +17,7 @@ from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId
 from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Kind, statement_id
 from accord.errors import Problem
+from accord.recent import Recent
 
 REFUSALS: Final[dict[str, str]] = {
     "ACC640": "what is to be signed is no statement under this key",
@@ -35,8 +35,13 @@ VALID_MAX: Final = timedelta(hours=1)
 """For no longer may a statement be valid."""
 
 ABOUT_AGENTS: Final[frozenset[Kind]] = frozenset(("connect", "card", "heartbeat"))
-ABOUT_ATTEMPTS: Final[frozenset[Kind]] = frozenset(("accept", "progress", "result", "failure", "upload", "fetch"))
+ABOUT_ATTEMPTS: Final[frozenset[Kind]] = frozenset(
+    ("accept", "progress", "log", "ask", "result", "failure", "upload", "fetch")
+)
 _WITHOUT_PAYLOAD: Final[frozenset[Kind]] = frozenset(("accept", "upload", "fetch"))
+
+_NUMBERED: Final[frozenset[Kind]] = frozenset(("progress", "log", "ask"))
+"""There may be several of an attempt."""
 
 HELD_MAX: Final = 100_000
 """Assignments that are remembered; the oldest ones go first."""
@@ -63,14 +68,13 @@ class Signable:
         self.agent = agent
         self._registry = registry_id(organisation)
         self._lingers = lingers
-        self._held: OrderedDict[_Subject, _Held] = OrderedDict()
+        self._held: Recent[_Subject, _Held] = Recent(HELD_MAX)
 
     def hold(self, claims: Claims, digest: Digest, now: datetime) -> None:
         """Remember an authentic assignment of the agent."""
         until = datetime.fromtimestamp(claims.expires_at, now.tzinfo) + self._lingers
         self._held[_subject(claims)] = _Held(claims, digest, until)
-        self._held.move_to_end(_subject(claims))
-        while len(self._held) > HELD_MAX or next(iter(self._held.values())).until <= now:
+        while next(iter(self._held.values())).until <= now:
             self._held.popitem(last=False)
 
     def problems(self, claims: Claims, now: datetime) -> Iterator[Problem]:
@@ -134,7 +138,7 @@ def _problems_of_time(claims: Claims, now: datetime) -> Iterator[Problem]:
 def _is_named(claims: Claims) -> bool:
     """Whether the id is the one that a statement of this kind about this attempt has."""
     name = statement_id(claims.run or RunId(""), claims.task or TaskId(""), claims.attempt or 0, claims.kind)
-    if claims.kind != "progress":
+    if claims.kind not in _NUMBERED:
         return claims.id == name
     number = claims.id.removeprefix(f"{name}/")
     return number != claims.id and number.isascii() and number.isdigit()

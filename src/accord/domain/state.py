@@ -52,6 +52,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     assigned_at: datetime
     epoch: int
     timeout_at: datetime | None = None
+    began_at: datetime | None = None
+    """When the agent said that it had begun; None where it has not, as for short work."""
     statement: str | None = None
     """Of the answer that ended it."""
     output: Document | None = None
@@ -72,6 +74,28 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     def live(self) -> bool:
         """Whether the agent may still answer."""
         return self.phase in LIVE
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Something that a task's agent has asked for while it works, and what came of it."""
+
+    call: Digest
+    attempt: int
+    wanted: str
+    run: RunId
+    graph: Digest
+    input: Document
+    made_at: datetime
+    labels: tuple[str, ...] = ()
+    """Of the input; of the output as well, once it is there."""
+    ended_at: datetime | None = None
+    output: Document | None = None
+    problem: Problem | None = None
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether nothing has come of it: asked for again, it is done again."""
+        return self.problem is not None
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -103,6 +127,8 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     waiting: Waiting | None = None
     subrun: RunId | None = None
     subrun_input: Document | None = None
+    calls: tuple[Call, ...] = ()
+    """What its agents have asked for, in order."""
     items: Document | None = None
     item_count: int = 0
     items_started: int = 0
@@ -118,6 +144,8 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     adopted: bool = False
     """Whether the output was made by the run that this one was forked from: it is not ours to undo."""
     source: Digest | None = None
+    contract: Digest | None = None
+    """The contract that a large output keeps, where it was adopted."""
     confidence: float | None = None
     by: str = ""
     problem: Problem | None = None
@@ -147,6 +175,10 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     def ordinal(self, number: int) -> int:
         """How many attempts at the work there were up to the one of this number: diagnoses are not counted."""
         return sum(attempt.want.purpose == "work" for attempt in self.attempts[:number])
+
+    def call(self, call: Digest) -> Call | None:
+        """What was asked for under this digest last."""
+        return next((one for one in reversed(self.calls) if one.call == call), None)
 
     @property
     def work(self) -> int:
@@ -185,6 +217,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The tasks that wait for a signal, by its name."""
     subruns: Map[TaskId, RunId] = Map()
     """Runs that do active tasks."""
+    called: Map[RunId, TaskId] = Map()
+    """Runs under way that agents have asked for."""
     leaving: Map[RunId, TaskId] = Map()
     """Runs whose tasks have ended without them; they are told to cancel, and this run does not end before they do."""
     epoch: int = 0
@@ -194,6 +228,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Nodes of the graph that have settled; with all of them the run ends."""
     completed: int = 0
     failed: int = 0
+    cancelled: int = 0
     items: int = 0
     """Items of all expansions."""
     signals: tuple[e.SignalReceived, ...] = ()
@@ -215,13 +250,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fault: Fault | None = None
     """Whose doing the failure is, where a contract was broken."""
     spent: Decimal = NOTHING
-    """What all its attempts, and the runs that did its tasks, have cost."""
+    """What all its attempts, and the runs that did its tasks or were asked for, have cost."""
     max_cost: Decimal | None = None
     """The budget that somebody has set in place of the template's."""
     erased: e.RunErased | None = None
     """Who has had its documents made unreadable."""
+    acknowledged: e.RunAcknowledged | None = None
+    """Who knows that it has failed, since it did so last."""
     labelled: bool = False
     """Whether anything has been said of labels so far; before, all data is unlabelled."""
+    labels: frozenset[str] = frozenset()
+    """What its tasks were given and have made is labelled with, undone or not; none while nothing is labelled."""
     updated_at: datetime
 
     @property
@@ -233,6 +272,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def ended(self) -> bool:
         """Whether nothing will happen unless somebody asks for it."""
         return self.phase in ENDED
+
+    @property
+    def tasks_done(self) -> int:
+        """Nodes of the graph that have completed, or were skipped."""
+        return self.settled - self.failed - self.cancelled
 
     @property
     def budget(self) -> Decimal | None:

@@ -13,6 +13,7 @@ from accord.domain.access import Principal, Role
 from accord.domain.checkpoint import Anchor
 from accord.domain.document import Document
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId
+from accord.domain.learning import How, Trial
 from accord.domain.message import Kind
 from accord.domain.webhook import Delivered
 from accord.errors import Problem
@@ -26,9 +27,11 @@ POLICIES = StreamId("sys:policies")
 WEBHOOKS = StreamId("sys:webhooks")
 SESSIONS = StreamId("sys:sessions")
 SUCCESSIONS = StreamId("sys:successions")
+DELEGATIONS = StreamId("sys:delegations")
 CHECKPOINTS = StreamId("sys:checkpoints")
+PLANNER = StreamId("sys:planner")
 
-ANCHORED = (REGISTRY, TEMPLATES, CONTROL, ACCESS, POLICIES)
+ANCHORED = (REGISTRY, TEMPLATES, CONTROL, ACCESS, POLICIES, PLANNER)
 """The streams beside those of runs whose ends are in checkpoints."""
 
 Scope = Literal["everything", "template", "agent"]
@@ -100,7 +103,8 @@ class KeyRetired(_Event, frozen=True, kw_only=True, tag="key.retired"):
 
 class KeyDelegated(_Event, frozen=True, kw_only=True, tag="key.delegated"):
     """A long-lived key of an agent, or of an orchestrator, lets a short-lived one sign for it. The statement is kept,
-    so that what the key has signed can be verified for ever.
+    so that what the key has signed can be verified for ever. It is in `sys:delegations`; in older journals, in
+    `sys:registry`.
     """
 
     agent: AgentId
@@ -370,12 +374,62 @@ class CheckpointMade(_Event, frozen=True, kw_only=True, tag="checkpoint.made"):
     """The orchestrator's, about the text of the checkpoint."""
 
 
+class ExampleLearnt(_Event, frozen=True, kw_only=True, tag="example.learnt"):
+    """Somebody has said what words mean, by running a template for them or in so many words, and has agreed that it is
+    kept.
+    """
+
+    example: str
+    words: Document
+    """Encrypted under a data key of its own."""
+    template: str | None = None
+    """The template's name; absent where the words mean nothing that is here."""
+    how: How
+    by: str
+    run: RunId | None = None
+
+
+class ExampleForgotten(_Event, frozen=True, kw_only=True, tag="example.forgotten"):
+    """The data key of an example's words is destroyed, and nothing learns from it any more."""
+
+    example: str
+    by: str
+    reason: str = ""
+
+
+class ClassifierTrained(_Event, frozen=True, kw_only=True, tag="classifier.trained"):
+    """A version of the planner's classifier was trained, and compared with the one in use on examples that neither had
+    seen.
+    """
+
+    version: int
+    until: int
+    """It knows the first so many examples of this stream, without those that are forgotten."""
+    learnt: int
+    """How many of them there were."""
+    digest: Digest
+    """Of the phrases of templates, and the ids of the examples, that it was trained on."""
+    trial: Trial
+    compared_with: int
+    flaws: tuple[str, ...] = ()
+    """In what it was worse; without any it is used."""
+    by: str
+
+
+class ClassifierUsed(_Event, frozen=True, kw_only=True, tag="classifier.used"):
+    """From now on this version decides; 0 knows the phrases of templates alone."""
+
+    version: int
+    by: str
+
+
 Incident = IncidentRecorded | IncidentsSuppressed | AgentTakenOut | AgentQuarantined
 IncidentStep = IncidentAcknowledged | IncidentResolved
 ControlEvent = HoldPlaced | HoldLifted | RunDoubted | RunCleared | RetiredRunErased
 AccessEvent = ApiKeyIssued | ApiKeyRevoked
 SessionEvent = SignInLinkMade | SessionOpened | SessionClosed
 WebhookEvent = WebhookAdded | WebhookRemoved | WebhookGivenUp | WebhookProgress
+PlannerEvent = ExampleLearnt | ExampleForgotten | ClassifierTrained | ClassifierUsed
 KeyEvent = AgentEnrolled | KeyRevoked | KeyRetired | KeyDelegated
 AgentEvent = KeyEvent | EnrolmentTokenIssued | EnrolmentTokenRevoked | CardAccepted
 SystemEvent = (
@@ -390,4 +444,5 @@ SystemEvent = (
     | PolicyAdopted
     | KeySucceeded
     | CheckpointMade
+    | PlannerEvent
 )

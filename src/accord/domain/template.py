@@ -26,6 +26,13 @@ CapabilityRangeText = Annotated[
         description="A capability and the versions that will do: `text.summarize@^1.2`.",
     ),
 ]
+CapabilityPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^([a-z][a-z0-9_]*\.)*([a-z][a-z0-9_]*|\*)$",
+        description="A capability, or all of a name space: `text.summarize`, `text.*`, `*`.",
+    ),
+]
 WorkflowRangeText = Annotated[
     str, Meta(description="A template's name and the versions that will do: `source-audit@^1`.")
 ]
@@ -147,6 +154,19 @@ class ApprovalSpec(_Node, frozen=True, kw_only=True):
     """What an answer with `approved: false` does: the task fails, is skipped, or completes like any other answer."""
 
 
+class CallsSpec(_Node, frozen=True, kw_only=True):
+    """What the task's agent may ask for while it works: others do it, in runs of their own, and it gets the results."""
+
+    at_most: Annotated[int, Meta(ge=1, le=1000)] = 10
+    """How often, in all attempts together; the same again is not counted."""
+    capabilities: tuple[CapabilityPattern, ...] = ()
+    """The capabilities that it may call."""
+    depth: Annotated[int, Meta(ge=1, le=8)] = 1
+    """How deep: with 2, whoever it calls may call others within the same bounds, and so on."""
+    objectives: bool = False
+    """Whether it may also say in words what it wants, for the planner."""
+
+
 class SignalSpec(_Node, frozen=True, kw_only=True):
     """Waits until somebody sends a signal of this name; the signal's payload is the output."""
 
@@ -224,6 +244,18 @@ class TaskSpec(_Node, frozen=True, kw_only=True):
     """Labels that its result has beside those of what it was made of."""
     declassify: DeclassifySpec | None = None
     """What the task takes away from the labels of its result."""
+    calls: CallsSpec | None = None
+    """What its agent may ask for while it works; nothing, where it is left out."""
+
+
+class ChoiceSpec(_Node, frozen=True, kw_only=True):
+    """What is declared of branches: proven before a run, or refuted with an input for which it is not so."""
+
+    between: Annotated[tuple[Name, ...], Meta(min_length=2)]
+    """The tasks with which the branches begin, each with a `when`."""
+    takes: Literal["exactly_one", "at_least_one", "at_most_one"] = "exactly_one"
+    """How many of them begin in a run in which all of them are ready: no gap between the conditions (at least one), no
+    overlap (at most one), or neither."""
 
 
 class LimitsSpec(_Node, frozen=True, kw_only=True):
@@ -241,6 +273,23 @@ class LimitsSpec(_Node, frozen=True, kw_only=True):
     """Whether a run that has spent it fails (so by default), or pauses until somebody gives it more."""
 
 
+class SuggestedSpec(_Node, frozen=True, kw_only=True):
+    """That a language model has suggested the graph, and what that took. Nothing that runs depends on it."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=200)]
+    """The model, as the endpoint calls it."""
+    asked: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    """The SHA-256 of all that it was asked."""
+    rounds: Positive
+    """How many suggestions it took until one held."""
+    input_tokens: Annotated[int, Meta(ge=0)]
+    """What it has read, in all rounds."""
+    output_tokens: Annotated[int, Meta(ge=0)]
+    """What it has written, in all rounds."""
+    cost: Cost | None = None
+    """What that cost in US dollars, where the model's price is known."""
+
+
 class Template(_Node, frozen=True, kw_only=True):
     """A declared workflow."""
 
@@ -251,7 +300,7 @@ class Template(_Node, frozen=True, kw_only=True):
     version: Version
     """Raise it with every change; runs keep the one that they started with."""
     description: str = ""
-    """What it is for; the first line is the title of its runs."""
+    """What it is for, for people."""
     examples: tuple[str, ...] = ()
     """Phrases that mean this workflow, with slots: `compare {products} for {purpose}`."""
     input: JsonSchema = msgspec.field(default_factory=lambda: {"type": "object", "additionalProperties": False})
@@ -260,6 +309,8 @@ class Template(_Node, frozen=True, kw_only=True):
     """The labels of the input, by JSON pointers into it: `"": [internal]`, `/customer/email: [personal]`."""
     tasks: Annotated[dict[Name, TaskSpec], Meta(min_length=1)]
     """What is done, by name. Order follows from who mentions whom, not from the file."""
+    choices: tuple[ChoiceSpec, ...] = ()
+    """What holds of the branches; the verifier proves it."""
     output: Any = msgspec.field(default=msgspec.UNSET)
     """The run's result: literals and expressions; by default the outputs of the last tasks by name."""
     aggregate: Call | None = None
@@ -270,6 +321,8 @@ class Template(_Node, frozen=True, kw_only=True):
     """Bounds of one run."""
     on_failure: Literal["stop", "compensate"] = "stop"
     """Whether a failed or cancelled run undoes what it has done."""
+    suggested: SuggestedSpec | None = None
+    """The language model that has suggested the graph; the planner writes it."""
 
 
 def template_from_json(data: bytes) -> Template:

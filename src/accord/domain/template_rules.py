@@ -59,6 +59,7 @@ _FIELDS_OF = {
     "compensate": ("uses",),
     "context": ("uses",),
     "declassify": ("uses",),
+    "calls": ("uses",),
 }
 """What a field is for; those that are not listed go with every action."""
 
@@ -72,6 +73,7 @@ _WAYS_OUT = {
     ("declassify", "approval"): "write it at a task with `uses` that `needs` this one: an agent signs that it was done",
     ("declassify", "signal"): "write it at a task with `uses` that `needs` this one: an agent signs that it was done",
     ("declassify", "workflow"): "write it at a task of that workflow",
+    ("calls", "workflow"): "write it at a task of that workflow",
 }
 _CEL_WORDS = frozenset(
     {

@@ -78,6 +78,13 @@ class Step(msgspec.Struct, frozen=True):
     """What it, or the item, did in this time, and for how long."""
 
 
+class Rest(msgspec.Struct, frozen=True):
+    """A time in which nothing was done: the run was paused, or had ended before it was taken up again."""
+
+    since: datetime
+    until: datetime
+
+
 class Timeline:
     """What happened in a run, made event by event."""
 
@@ -87,12 +94,17 @@ class Timeline:
         self._spans: dict[TaskId, list[Span]] = {}
         self._accepted: dict[tuple[TaskId, int], datetime] = {}
         self._ended: dict[tuple[TaskId, int], datetime] = {}
+        self.rests: list[Rest] = []
+        """Those that are over, in order."""
         for task in graph.order:
             self._note(task, started.at)
 
     def add(self, event: e.Event) -> None:
         """One more event has happened. Raises TransitionRefused for one that cannot follow."""
-        self.run = evolve(self.run, event)
+        before, self.run = self.run, evolve(self.run, event)
+        rested = self.run.rested - before.rested
+        if rested:
+            self.rests.append(Rest(event.at - rested, event.at))
         if isinstance(event, e.AttemptAccepted):
             self._accepted[event.task, event.attempt] = event.at
         elif isinstance(event, _ENDS):

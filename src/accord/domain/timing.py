@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from accord.domain import command as c
 from accord.domain import event as e
@@ -26,16 +26,22 @@ def tick(draft: Draft, command: c.Tick) -> None:
             _tick_task(draft, task, command.renewed)
 
 
-def next_wake(run: Run, renewed: Mapping[LeaseToken, datetime], now: datetime | None = None) -> datetime | None:
+def next_wake(
+    run: Run,
+    renewed: Mapping[LeaseToken, datetime],
+    now: datetime | None = None,
+    at_latest: timedelta = NEVER_WOKEN,
+) -> datetime | None:
     """When the run must be looked at again at the latest; None when it has ended.
 
     `renewed` tells how long heartbeats keep leases. `now` is by default the time of the last event. What was due at
-    `now` is taken as done, but for leases: so the answer is later than `now`, unless a renewal has run out.
+    `now` is taken as done, but for leases: so the answer is later than `now`, unless a renewal has run out. A run that
+    waits for nothing is looked at after `at_latest`.
     """
     if run.ended:
         return None
     now = now or run.updated_at
-    best = now + NEVER_WOKEN
+    best = now + at_latest
     if run.deadline_at is not None and run.phase == "running":
         best = min(best, run.deadline_at)
     best = min(best, run.offers.after(now) or best)

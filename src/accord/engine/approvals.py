@@ -21,6 +21,7 @@ from accord.engine.permission import Permission
 from accord.engine.streams import SystemStream
 from accord.errors import StoreCorrupt
 from accord.ports import OPEN, Head, Journal, RunQuery, RunSummary
+from accord.recent import Recent
 from accord.service import Published
 
 logger = logging.getLogger("accord.approvals")
@@ -69,8 +70,7 @@ class Approvals:
         self._library = library
         self._templates = templates
         self._permission = permission
-        self._kept: dict[RunId, tuple[Run, Head]] = {}
-        """The one that was looked at last is the last one."""
+        self._kept: Recent[RunId, tuple[Run, Head]] = Recent(KEPT_MOST)
 
     async def listed(self, query: ApprovalQuery, who: Principal | None = None) -> OpenApprovals:
         """A page of what is asked; where it is said who asks, only of runs that they may look at. Raises
@@ -133,6 +133,4 @@ class Approvals:
         if state is None or state.ended:
             return None
         self._kept[run] = state, head
-        if len(self._kept) > KEPT_MOST:
-            del self._kept[next(iter(self._kept))]
         return state

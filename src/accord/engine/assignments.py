@@ -12,9 +12,10 @@ import msgspec
 from accord.domain.assignment import VALID_FOR, assignment_claims
 from accord.domain.effects import Reject, Send, Withdraw
 from accord.domain.event import RunStarted
-from accord.domain.ids import AgentId, InstanceId
-from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref, statement_id
-from accord.domain.payloads import AckPayload, CancelPayload, RejectPayload, bounded, encode_payload
+from accord.domain.ids import AgentId, InstanceId, TaskId
+from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref
+from accord.domain.payloads import AckPayload, CancelPayload, RejectPayload, ReplyPayload, bounded, encode_payload
+from accord.domain.run import Attempt
 from accord.errors import Problem
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
 from accord.statements import Draft, Signer
@@ -67,14 +68,18 @@ class Secretary:
     def withdrawal(self, run: RunStarted, effect: Withdraw, now: datetime) -> Envelope:
         """Tell the agent to stop: all its instances, for nobody knows which of them has taken the assignment."""
         payload = encode_payload(CancelPayload(bounded(effect.reason)))
-        claims = self._claims("cancel", run, effect, now, payload)
-        return Envelope(notice_subject(effect.attempt.agent), claims, payload)
+        return self._news_of(assignment_claims(self.identity, run, effect.task, effect.attempt), "cancel", payload, now)
 
     def rejection(self, run: RunStarted, effect: Reject, now: datetime) -> Envelope:
         """Tell the agent what was wrong with its result."""
         payload = encode_payload(RejectPayload(effect.problems))
-        claims = self._claims("reject", run, effect, now, payload)
-        return Envelope(notice_subject(effect.attempt.agent), claims, payload)
+        return self._news_of(assignment_claims(self.identity, run, effect.task, effect.attempt), "reject", payload, now)
+
+    def reply(self, run: RunStarted, task: TaskId, attempt: Attempt, content: ReplyPayload, now: datetime) -> Envelope:
+        """Tell the agent what came of what it has asked for: all its instances, for one of them waits for it."""
+        payload = encode_payload(content)
+        assigned = assignment_claims(self.identity, run, task, attempt)
+        return self._news_of(assigned, "reply", payload, now, f"/{content.asked}")
 
     def refusal(
         self, agent: AgentId, to: AgentId | InstanceId, problems: Iterable[Problem], token: str, now: datetime
@@ -122,13 +127,14 @@ class Secretary:
         )
         return Envelope(notice_subject(to), claims, payload)
 
-    def _claims(self, kind: Kind, run: RunStarted, about: Withdraw | Reject, now: datetime, payload: bytes) -> Claims:
-        """The claims of news about an assignment."""
-        return msgspec.structs.replace(
-            assignment_claims(self.identity, run, about.task, about.attempt),
-            id=statement_id(run.run, about.task, about.attempt.number, kind),
+    def _news_of(self, assigned: Claims, kind: Kind, payload: bytes, now: datetime, which: str = "") -> Envelope:
+        """News about an assignment, for its agent; `which` tells one of several of a kind from the others."""
+        claims = msgspec.structs.replace(
+            assigned,
+            id=f"{assigned.id.removesuffix(assigned.kind)}{kind}{which}",
             issued_at=int(now.timestamp()),
             expires_at=int((now + VALID_FOR).timestamp()) + 1,
             kind=kind,
             payload=payload_ref(payload),
         )
+        return Envelope(notice_subject(assigned.audience), claims, payload)

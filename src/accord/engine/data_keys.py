@@ -1,23 +1,25 @@
 """The data keys of runs: made when a run begins, at hand while it is in memory, asked for each time when it has ended.
 
 ACC870  nothing wraps data keys here              ACC872  the documents of a run are erased
-ACC873  a document's run has no data key          ACC874  a document is too large to be encrypted
+ACC873  a document's run has no data key
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from accord.domain.document import Document
-from accord.domain.ids import RunId
-from accord.domain.message import PAYLOAD_MAX_BYTES
+from accord.domain.ids import Digest, RunId
 from accord.encryption import Cipher
-from accord.errors import ERASED, KeyUnusable, NotFound, Problem
+from accord.encryption.cipher import KEY_BYTES
+from accord.engine.rewrapping import WITHIN_ANOTHER, Rewrapping, rewrapping
+from accord.errors import ERASED, KeyUnusable, NotFound
 from accord.ports import DataKeys as Store
 from accord.ports import KeyWrapper
+from accord.recent import Recent
 
 TRIAL: Final = RunId("")
 """No run: what is kept under it shows whether all processes wrap under the same key."""
@@ -33,7 +35,7 @@ class DataKeys:
         self._wrapper = wrapper
         self._every_run = every_run
         self._at_hand: dict[RunId, Cipher] = {}
-        self._begun: OrderedDict[RunId, Cipher] = OrderedDict()
+        self._begun: Recent[RunId, Cipher] = Recent(BEGUN_MAX)
         """Of runs whose first event is not there yet."""
 
     async def try_out(self) -> None:
@@ -49,9 +51,39 @@ class DataKeys:
             return None
         cipher = Cipher(run, await self._kept(run))
         self._begun[run] = cipher
-        while len(self._begun) > BEGUN_MAX:
-            self._begun.popitem(last=False)
         return cipher
+
+    async def own(self, name: RunId) -> Cipher:
+        """A cipher for what belongs to no run, under the data key of this name, made where there is none. Raises
+        KeyUnusable.
+        """
+        return Cipher(name, await self._kept(name))
+
+    async def keep_under(self, over: Cipher, name: RunId) -> Cipher:
+        """A cipher under a new data key, which another cipher wraps: to read many such keys, whatever wraps data keys
+        has to be asked once. Names of such keys begin with `WITHIN_ANOTHER`.
+        """
+        if not name.startswith(WITHIN_ANOTHER):
+            raise ValueError(name)
+        key = secrets.token_bytes(KEY_BYTES)
+        document, text = over.encrypted(key)
+        await self._store.keep_data_key(name, bytes.fromhex(document.sha256) + text)
+        return Cipher(name, key)
+
+    async def find_under(self, over: Cipher, names: Sequence[RunId]) -> dict[RunId, Cipher]:
+        """The ciphers of those of these names whose keys are not erased. Raises StoreCorrupt."""
+        kept = await self._store.data_keys(names)
+        return {name: Cipher(name, _opened(over, wrapped)) for name, wrapped in kept.items() if wrapped is not None}
+
+    async def rewrap(self, *, new_key: bool) -> AsyncIterator[Rewrapping]:
+        """Wrap all data keys under the key that wraps now, or under a new one; see `rewrapping`. Raises KeyUnusable
+        ACC870, ACC884.
+        """
+        wrapper = self._needed()
+        if new_key:
+            await wrapper.new_wrapping_key()
+        async for so_far in rewrapping(self._store, wrapper):
+            yield so_far
 
     async def begin_part(self, run: RunId, of: RunId, now: datetime) -> Cipher | None:
         """The cipher of a run that is to do a task of another one, which will hold its output as it is."""
@@ -116,6 +148,10 @@ class DataKeys:
             raise erased(run)
         return Cipher(run, await self._unwrapped(run, wrapped))
 
+    async def cipher(self, run: RunId) -> Cipher | None:
+        """The cipher that is at hand, or else is found. Raises NotFound, KeyUnusable."""
+        return self.at_hand(run) or await self.find(run)
+
     async def encrypted(self, runs: Sequence[RunId]) -> list[RunId]:
         """Those of these runs that are encrypted, or were before they were erased."""
         kept = await self._store.data_keys(runs)
@@ -146,10 +182,8 @@ class DataKeys:
         return self._wrapper
 
 
-def too_large_to_encrypt() -> Problem:
-    """The problem that a document is uploaded for an encrypted run."""
-    text = f"in an encrypted run a result has at most {PAYLOAD_MAX_BYTES >> 20} MiB: what is uploaded is not encrypted"
-    return Problem("ACC874", text, hint="cut it into parts: for_each, or several tasks")
+def _opened(over: Cipher, wrapped: bytes) -> bytes:
+    return over.decrypted(Document(Digest(wrapped[:32].hex()), KEY_BYTES), wrapped[32:])
 
 
 def no_key(run: RunId) -> NotFound:

@@ -1,7 +1,7 @@
 """Delegates: the short-lived key that signs for this process's orchestrator where its own is in a slow store, and which
 agents know of it.
 
-It is in `sys:registry` before it signs anything, and signs to an agent only what all present instances of that will
+It is in `sys:delegations` before it signs anything, and signs to an agent only what all present instances of that will
 believe: each says in its heartbeats which delegated keys it knows, and is told of one that it does not.
 """
 
@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from accord.deputy import Delegating, Deputy
-from accord.domain.delegation import OF_ORCHESTRATORS, Delegation, delegation_of
+from accord.domain.delegation import OF_ORCHESTRATORS, Delegation, delegation_of, is_among, refusal
 from accord.domain.ids import AgentId, InstanceId, KeyId
+from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Message, encode_claims
 from accord.engine.registry import Registry
 from accord.ports import Clock
@@ -39,6 +40,7 @@ class Delegates:
         """How many heartbeats of an instance did not name the key."""
         self.introduction: Message | None = None
         """The statement that lets the present key sign; None where there is none."""
+        registry.revoked.append(self._revoked)
 
     def use(self, how: Delegating | None) -> None:
         """Let keys that are made this way sign for ours, or none."""
@@ -62,14 +64,29 @@ class Delegates:
             self.introduction = Message(statement.encode(), b"")
             self._told.clear()
 
+    def _revoked(self, kid: KeyId) -> None:
+        stand_in = self._signer.stand_in
+        if self._deputy is not None and stand_in is not None and stand_in.key.public.kid == kid:
+            self._deputy.drop()
+            self.introduction = None
+
     def stands_in(self, claims: Claims) -> int | None:
         """Until when the delegated key has to stand for this, where it may sign it; None where it may not."""
         stand_in = self._signer.stand_in
-        if stand_in is None or claims.kind not in OF_ORCHESTRATORS:
+        if stand_in is None or not is_among(claims.kind, OF_ORCHESTRATORS):
             return None
         if claims.audience != self._identity and not self._registry.trusts(claims.audience, stand_in.key.public.kid):
             return None
         return int((self._clock.now() + ON_THE_WAY).timestamp())
+
+    def refuse_ended(self, kid: KeyId, at: datetime) -> None:
+        """Raise MessageRefused ACC358 where this is a delegated key that was revoked by then, or in doubt."""
+        known = self._registry.known_key(kid)
+        if known is None or known.delegation is None:
+            return
+        in_doubt = known.doubtful_from is not None and known.doubtful_from <= at
+        if in_doubt or (known.revoked_at is not None and known.revoked_at + CLOCK_SKEW < at):
+            raise refusal("ACC358", "/kid", f"{kid} was revoked")
 
     def is_new_to(self, instance: InstanceId, trusts: Iterable[KeyId], now: datetime) -> bool:
         """Whether an instance that trusts these keys is to be told of the present one: at its first heartbeat, and

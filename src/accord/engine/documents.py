@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -22,6 +22,9 @@ from accord.ports import BlobStore
 
 SMALL_BYTES = 512
 """Parsing a document up to this length costs less than remembering it."""
+
+PIECE_BYTES = 256 << 10
+"""So much of an encrypted text is read, and decrypted, at a time."""
 
 
 class Documents:
@@ -111,6 +114,30 @@ class Documents:
         unstored = self._unstored.get(document.sha256)
         return unstored if unstored is not None else await self._blobs.get(document.sha256)
 
+    async def stream(self, document: Document) -> AsyncIterator[bytes]:
+        """The document's exact bytes in pieces: a large one is never held whole."""
+        encrypted = document.encrypted
+        if encrypted is not None and encrypted.in_segments:
+            pieces = self._decrypted_pieces(document, encrypted)
+        elif encrypted is None and document.data is None and document.sha256 not in self._unstored:
+            pieces = self._blobs.get_stream(document.sha256)
+        else:
+            yield await self.data(document)
+            return
+        async for piece in pieces:
+            yield piece
+
+    async def is_there(self, document: Document) -> bool:
+        """Whether the document can be read: it was not erased, and its text is not gone. That stays so for a while."""
+        encrypted = document.encrypted
+        try:
+            if encrypted is not None and await self._cipher_of(encrypted) is None:
+                return False
+            await self.renew([document])
+        except NotFound:
+            return False
+        return True
+
     def document(self, data: bytes) -> Document:
         """A new document with these bytes, encrypted inside of `under`; a large one is put aside until `store`."""
         if self._cipher is not None:
@@ -182,23 +209,41 @@ class Documents:
         found = self._decrypted_now(document)
         if found is not None:
             return found
-        keys = self._keys
-        cipher = (keys.at_hand(encrypted.key) or await keys.find(encrypted.key)) if keys is not None else None
-        if cipher is None:
-            return await self._in_the_clear(document, encrypted)
+        cipher = await self._cipher_of(encrypted)
+        if encrypted.in_segments or cipher is None:
+            return b"".join([piece async for piece in self._decrypted_pieces(document, encrypted)])
         text = text_in(document)
         if text is None and encrypted.digest is not None:
             text = self._unstored.get(encrypted.digest) or await self._blobs.get(encrypted.digest)
         return cipher.decrypted(document, text or b"")
 
-    async def _in_the_clear(self, document: Document, encrypted: Encrypted) -> bytes:
-        """The bytes of a document without a data key: an exhibit has what its bundle had in the clear."""
+    async def _decrypted_pieces(self, document: Document, encrypted: Encrypted) -> AsyncIterator[bytes]:
+        """The bytes of a document in segments, and of one without a data key: an exhibit has what its bundle had in the
+        clear.
+        """
+        cipher = await self._cipher_of(encrypted)
+        if cipher is None:
+            async for piece in self._in_the_clear(document, encrypted):
+                yield piece
+            return
+        decrypting = cipher.decrypting(document)
+        async for text in self._blobs.get_stream(encrypted.digest or Digest(""), chunk_bytes=PIECE_BYTES):
+            if piece := decrypting.feed(text):
+                yield piece
+        decrypting.end()
+
+    async def _in_the_clear(self, document: Document, encrypted: Encrypted) -> AsyncIterator[bytes]:
         try:
-            return await self._blobs.get(document.sha256)
+            async for piece in self._blobs.get_stream(document.sha256):
+                yield piece
         except NotFound as error:
             if error.problems[0].code == UNREADABLE:
                 raise
             raise no_key(encrypted.key) from error
+
+    async def _cipher_of(self, encrypted: Encrypted) -> Cipher | None:
+        """Raises NotFound where the key was erased."""
+        return await self._keys.cipher(encrypted.key) if self._keys is not None else None
 
     def forget(self) -> None:
         """Let go of all values that are at hand: some of them are to be read no more."""

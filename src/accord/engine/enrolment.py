@@ -1,6 +1,6 @@
 """Enrolment: which key may sign for which agent, what its cards may offer, and the tokens that allow it once.
 
-What is said of agents is appended to `sys:registry` before it holds.
+What is said of agents is appended to `sys:registry` before it holds; which key signs for which, to `sys:delegations`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,12 @@ class Terms(msgspec.Struct, frozen=True):
 class Enrolment:
     """The durable side of the registry."""
 
-    def __init__(self, registry: Registry, stream: SystemStream, trust: KeyId, follow: Follow) -> None:
+    def __init__(
+        self, registry: Registry, stream: SystemStream, delegations: SystemStream, trust: KeyId, follow: Follow
+    ) -> None:
         self._registry = registry
         self._stream = stream
+        self._delegations = delegations
         self._trust = trust
         self._follow = follow
         self._tokens: dict[str, EnrolmentToken] = {}
@@ -131,6 +134,7 @@ class Enrolment:
         token, secret = (parts[1], parts[2]) if len(parts) == 4 and parts[0] == PREFIX else ("", "")
         if token not in self._tokens:
             await self._stream.refresh()
+        await self._delegations.refresh()  # what signs for another key is enrolled for nobody
         # Hashed and compared whether or not the token is known, so that the time tells nothing.
         if not hmac.compare_digest(_hashed(secret), self._secrets.get(token, _NO_SECRET)):
             raise MessageRefused.of("ACC782", "the enrolment token is not known here", hint=_HOW_TO_GET_ONE)
@@ -167,6 +171,7 @@ class Enrolment:
         """
         if self._is_enrolled(agent, public, now):
             return
+        await self._delegations.refresh()
         jwk = public.to_jwk()
         event = AgentEnrolled(at=now, agent=agent, key=public.kid, jwk=jwk, by=by, expires_at=expires_at)
         try:
@@ -197,7 +202,7 @@ class Enrolment:
             NotFound: nobody knows it.
             BadInput: `since` is in the future.
         """
-        await self._stream.refresh()
+        await self._follow()
         known = self._known(kid)
         if since is not None and since > now:
             hint = "to end a key later, give it a successor: accord keys rotate"
@@ -242,7 +247,7 @@ class Enrolment:
             statement=statement,
         )
         try:
-            await self._stream.append(event, check=lambda: self._refuse_delegation(delegation, now))
+            await self._delegations.append(event, check=lambda: self._refuse_delegation(delegation, now))
         except _Moved:
             return  # another replica has heard it as well, and was quicker
 
@@ -251,7 +256,9 @@ class Enrolment:
         return known is not None and known.agent == delegation.issuer and known.delegation == delegation.bounds
 
     def _refuse_delegation(self, delegation: Delegation, now: datetime) -> None:
-        """Why this cannot be delegated, by what is known of the keys: the end of a chain is never the middle of one."""
+        """Why this cannot be delegated, by what is known of the keys: the end of a chain is never the middle of one.
+        What is said of the key behind it at the same time, in the other stream, goes for the delegated one as well.
+        """
         if self._is_delegated(delegation):
             raise _Moved
         parent = self._registry.known_key(delegation.bounds.parent)

@@ -59,9 +59,11 @@ class Erasure:
         return [run]
 
     async def _destroy(self, runs: list[RunId]) -> None:
-        """Destroy the keys of these runs, and of parts of them that are gone already."""
+        """Destroy the keys of these runs, and of parts of them that are gone already, and what was logged."""
         keys = self._parts.data_keys
-        await keys.erase([*runs, *(part for part in await keys.parts_of(runs) if part not in runs)])
+        gone = [*runs, *(part for part in await keys.parts_of(runs) if part not in runs)]
+        await self._parts.ports.journal.erase_logs(gone)
+        await keys.erase(gone)
         self._parts.documents.forget()
 
     async def _below(self, run: RunId) -> list[RunSummary]:

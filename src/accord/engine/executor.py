@@ -8,24 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
-import orjson
 
-from accord.domain import command as c
 from accord.domain import effects as f
 from accord.domain.assignment import Draftsman
-from accord.domain.defaults import completed
 from accord.domain.event import Parent
-from accord.domain.flow import subrun_labels
 from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken, RunId, TaskId
-from accord.domain.labels import told
 from accord.domain.message import payload_ref
 from accord.domain.payloads import AckPayload
 from accord.domain.run import Run
 from accord.domain.scope import DocumentMissing
 from accord.engine.assignments import Envelope
+from accord.engine.below import Below
 from accord.engine.ledger import Committed, Slot
 from accord.engine.order import Order
 from accord.engine.parts import Parts
+from accord.engine.replies import Replies
 from accord.engine.router import Held
 from accord.errors import AccordError, BusUnavailable, KeysUnavailable, Overloaded, Problem, StoreUnavailable
 from accord.ports import Parcel, notice_subject
@@ -52,6 +49,8 @@ class Executor:
         self._parts = parts
         self._order = order
         self._draftsman = Draftsman(parts.documents)
+        self.below = Below(parts, order)
+        self.replies = Replies(parts.secretary, parts.documents, parts.authority)
         self._unsure: dict[LeaseToken, _Unsure] = {}
         self._unsigned: deque[Envelope] = deque(maxlen=UNSENT_MAX)
         self._unsent: deque[Parcel] = deque(maxlen=UNSENT_MAX)
@@ -68,7 +67,7 @@ class Executor:
         for one in committed:
             for effect in f.effects(one.run, one.events):
                 await self._do(one.run, effect, now, drafts)
-        await self._send(drafts)
+        await self.send(drafts)
 
     def take_over(self, run: Run) -> None:
         """Count anew who holds what of a run that was just read, before anything else is assigned.
@@ -95,7 +94,7 @@ class Executor:
                 self._doubt(run, effect, now)
             else:
                 await self._do(run, effect, now, drafts)
-        await self._send(drafts)
+        await self.send(drafts)
 
     def _doubt(self, run: Run, effect: f.Send, now: datetime) -> None:
         """One of several instances elsewhere may have the assignment already, and another one would take it when it is
@@ -121,12 +120,12 @@ class Executor:
             named = self._parts.registry.renewed().get(lease, one.kept) > one.kept
             if run is not None and attempt is not None and attempt.live and attempt.lease == lease and not named:
                 drafts.extend(await self._assignment(run, f.Send(one.task, attempt)))
-        await self._send(drafts)
+        await self.send(drafts)
 
     async def reject(self, agent: AgentId, to: AgentId | InstanceId, problems: Iterable[Problem]) -> None:
         """Tell an agent, or one instance of it, why a message that is about no attempt was refused."""
         token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
-        await self._send([self._parts.secretary.refusal(agent, to, problems, token, now)])
+        await self.send([self._parts.secretary.refusal(agent, to, problems, token, now)])
 
     async def acknowledge(
         self, agent: AgentId, to: AgentId | InstanceId, ended: Iterable[LeaseToken], delegated: Iterable[KeyId] = ()
@@ -136,7 +135,7 @@ class Executor:
         """
         token, now = self._parts.ports.ids.token(), self._parts.ports.clock.now()
         content = AckPayload(tuple(ended), tuple(delegated))
-        await self._send([self._parts.secretary.acknowledgement(agent, to, content, token, now)])
+        await self.send([self._parts.secretary.acknowledgement(agent, to, content, token, now)])
 
     async def introduce(self, to: InstanceId) -> None:
         """Tell an instance which key signs for this orchestrator's now."""
@@ -177,24 +176,43 @@ class Executor:
         match effect:
             case f.Send():
                 drafts.extend(await self._assignment(run, effect))
-            case f.Withdraw():
-                drafts.append(self._parts.secretary.withdrawal(run.started, effect, now))
-            case f.Reject():
-                drafts.append(self._parts.secretary.rejection(run.started, effect, now))
+            case f.Withdraw() | f.Reject() | f.Reply():
+                drafts.append(await self._news(run, effect, now))
             case f.Free(task=task, attempt=attempt, blamed=blamed):
                 self._parts.router.free(run.id, task, attempt, now, blamed=blamed)
-                self._parts.dispatcher.unpark(run.id)
-                self._parts.dispatcher.unblock()
+                self._parts.ranks.learn(run, task, attempt, now)
+                self._parts.dispatcher.order_anew(run)
+                self._look_again(run)
             case f.StartSubrun():
-                await self._start_subrun(run, effect)
+                await self.below.start_subrun(run, effect)
+            case f.StartCall(task=task, call=call):
+                self._parts.router.lend(run.id, task, call.attempt)
+                self._look_again(run)
+                await self.below.start_call(run, effect)
             case f.TellParent(run=parent, command=command):
                 self._order(Order(parent, command))
             case f.TellSubrun(run=subrun, task=task, command=command):
                 self._order(Order(subrun, command, parent=Parent(run.id, task)))
             case f.Ended():
+                self._parts.ranks.ended(run)
                 self.forget([run.id])
             case f.Offer():
                 pass  # the assigner has offered it before the commit
+
+    def _look_again(self, run: Run) -> None:
+        """Somebody has room again."""
+        self._parts.dispatcher.unpark(run.id)
+        self._parts.dispatcher.unblock()
+
+    async def _news(self, run: Run, effect: f.Withdraw | f.Reject | f.Reply, now: datetime) -> Envelope:
+        match effect:
+            case f.Withdraw():
+                return self._parts.secretary.withdrawal(run.started, effect, now)
+            case f.Reject():
+                return self._parts.secretary.rejection(run.started, effect, now)
+        if all(call.ended_at is not None for call in run.state(effect.task).calls):
+            self._parts.router.take_back(run.id, effect.task, effect.attempt.number)
+        return await self.replies.reply(run, effect, now)
 
     async def _assignment(self, run: Run, effect: f.Send) -> list[Envelope]:
         attempt = effect.attempt
@@ -224,41 +242,8 @@ class Executor:
             except DocumentMissing as missing:
                 await self._parts.documents.fetch(missing.document)
 
-    async def _start_subrun(self, run: Run, effect: f.StartSubrun) -> None:
-        try:
-            published = self._parts.library.find(effect.template)
-            graph = await self._parts.library.graph(published.digest)
-            labels = told(subrun_labels(run, effect.task)) if run.labelled else ()
-            (await self._parts.verification.report(graph, by=run.started.by, labels=labels)).refuse()
-            value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)
-            AccordError.raise_if(self._parts.library.input_schema(graph).violations(value, "ACC450"))
-        except (StoreUnavailable, KeysUnavailable):
-            raise  # it is no fault of the task's, and is tried again
-        except AccordError as error:
-            ended = c.SubrunEnded(task=effect.task, run=effect.run, problem=error.problems[0])
-            self._order(Order(run.id, ended))
-            return
-        cipher = await self._parts.data_keys.begin_part(effect.run, run.id, self._parts.ports.clock.now())
-        with self._parts.documents.under(cipher):
-            given = self._parts.documents.document(orjson.dumps(value))
-        start = c.Start(
-            run=effect.run,
-            input=given,
-            title=graph.title,
-            by=run.started.by,
-            parent=Parent(run.id, effect.task),
-            labels=labels,
-            trace=self._parts.tracer.trace_of_subrun(effect.run, run),
-            linked=self._parts.tracer.link_to(run, effect.task),
-        )
-        self._order(Order(effect.run, start, graph=published.digest))
-
-    def ensure_ended(self, run: RunId, parent: Parent) -> None:
-        """A run that never began does its parent's task no more."""
-        problem = Problem("ACC455", f"the run {run} was never started")
-        self._order(Order(parent.run, c.SubrunEnded(task=parent.task, run=run, problem=problem)))
-
-    async def _send(self, drafts: list[Envelope]) -> None:
+    async def send(self, drafts: list[Envelope]) -> None:
+        """Sign and send these; what cannot be signed or sent now is kept, in order."""
         if not drafts:
             return
         if self._unsigned:

@@ -28,7 +28,7 @@ from accord.evidence.manifest import SEAL, document_name
 from accord.evidence.opening import Opened
 from accord.evidence.streams import streams_of
 from accord.ports import Append, BlobStore, Head, Journal, Record
-from accord.service import Exhibit, Seal, summary_of
+from accord.service import Exhibit, Seal, agents_of, summary_of
 
 AT_ONCE: Final = 1000
 """Events that are written together."""
@@ -101,14 +101,15 @@ async def fill(bundle: Opened, journal: Journal, blobs: BlobStore, now: datetime
     """Write all runs and documents of a bundle into a store that is empty, and whose runs nobody will own any more."""
     for name in bundle.names():
         if name.startswith(("documents/", "payloads/")):
-            await blobs.put_stream(_chunk(bundle.data(name) or b""))
+            await blobs.put_stream(_pieces(bundle.chunks(name)))
     for stream, records in streams_of(bundle).items():
         if not stream.startswith("sys:"):
             await _write(journal, stream, records, _last_state(bundle, records), now)
 
 
-async def _chunk(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+async def _pieces(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
 
 
 def _last_state(bundle: Opened, records: Sequence[Record]) -> Run:
@@ -130,10 +131,11 @@ async def _write(journal: Journal, stream: StreamId, records: Sequence[Record], 
     partition = partition_of(RunId(stream))
     fence = await journal.claim(_OWNER, partition=partition, now=now, ttl=_WITHIN)
     summary = summary_of(run, next_wake(run, {}))
+    agents = tuple(agents_of(run))
     head = Head()
     for begin in range(0, len(records), AT_ONCE):
         part = tuple(records[begin : begin + AT_ONCE])
-        append = Append(stream=stream, expected=head, records=part, fence=fence, summary=summary)
+        append = Append(stream=stream, expected=head, records=part, fence=fence, summary=summary, agents=agents)
         await journal.append([append])
         head = Head(part[-1].sequence, part[-1].digest)
     if fence is not None:

@@ -7,25 +7,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from accord.codec import decode_event, decode_system_event, follow
 from accord.domain import event as e
 from accord.domain.document import Document
-from accord.domain.ids import AgentId, Digest, RunId, StreamId
+from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId
 from accord.domain.large import is_large
 from accord.domain.message import decode_claims
 from accord.domain.signature import parse_statement
-from accord.domain.system import POLICIES, REGISTRY, CardAccepted
+from accord.domain.system import DELEGATIONS, POLICIES, REGISTRY, CardAccepted, KeyDelegated
 from accord.engine.ledger import unknown_run
 from accord.engine.parts import Parts
-from accord.errors import NotFound
+from accord.evidence.attempts import Answered
 from accord.evidence.container import END, ENTRY_MAX_BYTES, header, packed, padding
 from accord.evidence.documents import documents_in, documents_named
 from accord.evidence.manifest import (
     CHECKPOINT,
+    DELEGATED,
     KEYS,
     MANIFEST,
     SEAL,
@@ -46,6 +47,9 @@ from accord.service import Look, Payloads
 
 Streams = Mapping[StreamId, list[Record]]
 
+PAGE: Final = 1000
+"""So many events of a long stream are read at a time."""
+
 
 class _Found:
     """What the events of some runs name."""
@@ -56,6 +60,8 @@ class _Found:
         self.documents: dict[tuple[Digest, RunId | None], Document] = {}
         """By their digests and the runs whose keys open them: of two of these, one may be erased."""
         self.agents: set[AgentId] = set()
+        self.keys: set[KeyId] = set()
+        """Those that have signed answers."""
         self.policies: dict[Digest, None] = {}
 
     def take(self, event: e.Event) -> None:
@@ -64,10 +70,12 @@ class _Found:
             self.templates[event.graph] = None
             if event.origin is not None:
                 self.runs[event.origin.run] = None
-        elif isinstance(event, e.SubrunStarted):
+        elif isinstance(event, e.SubrunStarted | e.CallMade):
             self.runs[event.run] = None
         elif isinstance(event, e.AttemptAssigned):
             self.agents.add(event.agent)
+        elif isinstance(event, Answered):
+            self.keys.add(parse_statement(event.statement.encode()).kid)
         if isinstance(event, e.AttemptAssigned | e.TaskDeclassified) and event.policy is not None:
             self.policies[event.policy.digest] = None
         for _, document in documents_in(event):
@@ -96,6 +104,8 @@ class Export:
         if links:
             entries[SUCCESSIONS] = msgspec.json.encode(links)
         entries[CHECKPOINT] = msgspec.json.encode(proven)
+        if delegations := await self._delegations(found.keys):
+            entries[DELEGATED] = msgspec.json.encode(delegations)
         if seal is not None:
             entries[SEAL] = seal
         entries |= await self._documents(found, streams.get(REGISTRY, ()))
@@ -132,12 +142,8 @@ class Export:
 
     async def _payload(self, content: Content) -> AsyncIterator[bytes]:
         yield header(content.name, content.length_bytes)
-        document = self._blobs[content.name]
-        if document.encrypted is not None:
-            yield await self._parts.documents.data(document)
-        else:
-            async for chunk in self._parts.ports.blobs.get_stream(content.sha256):
-                yield chunk
+        async for chunk in self._parts.documents.stream(self._blobs[content.name]):
+            yield chunk
         yield padding(content.length_bytes)
 
     # -- streams -------------------------------------------------------------------------------------------------
@@ -164,6 +170,23 @@ class Export:
         follow(records, Head())
         return records
 
+    async def _delegations(self, keys: set[KeyId]) -> list[KeyDelegated]:
+        """How these keys came to sign, those that others let sign; each proves itself, so nothing around it is needed.
+        What was revoked of them is in the registry's stream.
+        """
+        await self._parts.refresh_registry()
+        known = {kid: self._parts.registry.known_key(kid) for kid in keys}
+        wanted = {kid for kid, one in known.items() if one is not None and one.delegation is not None}
+        found: list[KeyDelegated] = []
+        journal, head = self._parts.ports.journal, Head()
+        while wanted and (records := await journal.read(DELEGATIONS, after=head.sequence, limit=PAGE)):
+            head = follow(records, head)
+            for event in map(decode_system_event, records):
+                if isinstance(event, KeyDelegated) and event.key in wanted:
+                    wanted.remove(event.key)  # it is said once
+                    found.append(event)
+        return found
+
     # -- documents -----------------------------------------------------------------------------------------------
 
     async def _documents(self, found: _Found, registry: Iterable[Record]) -> dict[str, bytes]:
@@ -189,21 +212,12 @@ class Export:
 
     async def _add_payload(self, name: str, document: Document) -> bool:
         fits = document.length_bytes <= ENTRY_MAX_BYTES
-        if self._payloads == "all" and fits and await self._is_there(document):
+        if self._payloads == "all" and fits and await self._parts.documents.is_there(document):
             self._blobs[name] = document
             self._absent.discard(document.sha256)
             return True
         self._absent.add(document.sha256)
         return False
-
-    async def _is_there(self, document: Document) -> bool:
-        if document.encrypted is None:
-            return await self._parts.ports.blobs.renew(document.sha256)
-        try:
-            await self._parts.documents.data(document)
-        except NotFound:  # it was erased
-            return False
-        return True
 
     async def _named_by(self, document: Document) -> list[Document]:
         if is_large(document):

@@ -16,22 +16,24 @@ import msgspec
 from accord.domain import command as c
 from accord.domain.agent import organisation_of, registry_id
 from accord.domain.assignment import assignment_digest
-from accord.domain.delegation import problem_of
 from accord.domain.delegation import refusal as refusal_of_delegate
 from accord.domain.ids import AgentId, KeyId, TaskId
 from accord.domain.ingress import claims_flaw, payload_flaw
+from accord.domain.log import BATCH_MAX_BYTES, LINE_MAX_BYTES, LogPayload
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, decode_claims, refusal
+from accord.domain.payloads import decode_payload
 from accord.domain.policy import AgentAction
 from accord.domain.run import Attempt, Run
 from accord.domain.signature import Parsed, parse_statement
 from accord.engine.authority import Authority
 from accord.engine.data_keys import DataKeys
 from accord.engine.documents import Documents
-from accord.engine.judgement import Judge, damaged, unencrypted
+from accord.engine.judgement import Judge, damaged
 from accord.engine.large import Large, is_by_reference
 from accord.engine.registry import Registry
 from accord.engine.verdicts import (
     CODES,
+    Asked,
     Authentic,
     Barred,
     Damaged,
@@ -54,11 +56,15 @@ _DEEDS: Final[Mapping[AgentAction, str]] = {
 }
 """What an agent may not do with a capability, in words."""
 
-_ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "result", "failure"})
-_ANSWERS: frozenset[Kind] = frozenset({"result", "failure"})
+_ABOUT_ATTEMPTS: frozenset[Kind] = frozenset({"accept", "progress", "ask", "result", "failure"})
+_NAMING: frozenset[Kind] = frozenset({"log", "ask", "result", "failure"})
+"""What names the assignment that it is about."""
 _ABOUT_AGENTS: frozenset[Kind] = frozenset({"card", "heartbeat", "delegate"})
 _SENT: frozenset[Kind] = _ABOUT_ATTEMPTS | _ABOUT_AGENTS
-"""What comes over the bus."""
+"""What comes over the bus, but for logs."""
+
+LOGS: frozenset[Kind] = frozenset({"log"})
+"""What comes on a subject of its own."""
 
 
 class _Signed(msgspec.Struct, frozen=True, gc=False):
@@ -120,7 +126,7 @@ class Gate:
             known = self._registry.key(parsed.kid, now)
             if known is None:
                 self._refuse_ended(parsed.kid, now)
-                raise refused("ACC340", "/kid", parsed.kid)
+                raise refused("ACC340", "/kid", self._said_of(parsed.kid, now))
         except MessageRefused as error:
             return Suspect(delivery, error.problems[0])
         return _Signed(delivery, parsed, known)
@@ -132,6 +138,11 @@ class Gate:
             raise refusal_of_delegate("ACC358", "/kid", kid)
         if known is not None and known.state(now) == "expired":
             raise refused("ACC664", "/kid", kid)
+
+    def _said_of(self, kid: KeyId, now: datetime) -> str:
+        """The key, and where it is known, whose it is and what has become of it."""
+        known = self._registry.known_key(kid)
+        return kid if known is None else f"{kid} of {known.agent} is {known.state(now)}"
 
     def _authenticated(
         self, signed: _Signed, forged: Problem | None, now: datetime, kinds: frozenset[Kind]
@@ -154,8 +165,9 @@ class Gate:
     ) -> Problem | None:
         if claims.issuer != signer.agent:
             return problem_at("ACC341", "/iss", claims.issuer)
-        if signer.delegation is not None and claims.kind not in signer.delegation.kinds:
-            return problem_of("ACC357", "/knd", claims.kind)
+        barred = signer.delegation.problem(claims.kind) if signer.delegation is not None else None
+        if barred is not None:
+            return barred
         if claims.grant is not None and claims.kind != "delegate":
             return problem_at("ACC355", "/dlg", claims.kind)
         flaw = claims_flaw(claims, self._audiences, now)
@@ -171,7 +183,7 @@ class Gate:
 
     def admit(
         self, run: Run | None, authentic: Authentic
-    ) -> c.Command | Late | News | Damaged | Barred | Unchecked | Suspect:
+    ) -> c.Command | Late | Asked | News | Damaged | Barred | Unchecked | Suspect:
         """What the run is to do about an authentic message about one of its attempts."""
         try:
             attempt = self.attempt_of(run, authentic.claims)
@@ -184,18 +196,45 @@ class Gate:
             denied = self.denial(run, authentic.claims.task or TaskId(""), attempt)
             if denied is not None:
                 return _barred(authentic, attempt, denied)
-            cipher = self._keys.at_hand(run.id)
-            if is_large and cipher is not None:
-                return unencrypted(attempt, authentic)
             if is_large:
                 return self._judge.large_result(run, attempt, authentic)
-            with self._documents.under(cipher):
+            with self._documents.under(self._keys.at_hand(run.id)):
                 return self._judge.command(run, attempt, authentic)
         except AccordError as error:
             return Suspect(authentic.delivery, error.problems[0], authentic.claims, authentic.claims.issuer)
 
     def attempt_of(self, run: Run | None, claims: Claims) -> Attempt | None:
         """The live attempt that the message is about; None when it has ended and the message is only late."""
+        attempt = self._assigned(run, claims)
+        if attempt.live:
+            return attempt
+        answered = attempt.output.sha256 if attempt.output is not None else None
+        given = claims.payload.sha256 if claims.payload is not None else None
+        if claims.kind == "result" and answered is not None and answered != given:
+            raise refused("ACC351", "/pld", str(given))
+        return None
+
+    def logged(self, run: Run | None, authentic: Authentic) -> LogPayload:
+        """The lines that an authentic message brings from an attempt that is, or was, its agent's. Raises
+        MessageRefused.
+        """
+        self._assigned(run, authentic.claims)
+        return self.lines_of(authentic)
+
+    def lines_of(self, authentic: Authentic) -> LogPayload:
+        """The same, where it is known already whose attempt it is. Raises MessageRefused."""
+        payload = authentic.message.payload
+        MessageRefused.raise_if(filter(None, [_payload_problem(authentic.claims, payload)]))
+        if len(payload) > BATCH_MAX_BYTES:
+            raise refused("ACC482", "/pld/len", f"{len(payload)} bytes, at most {BATCH_MAX_BYTES} are allowed")
+        lines = decode_payload(LogPayload, payload)
+        for index, line in enumerate(lines.lines):
+            if len(msgspec.json.encode(line)) > LINE_MAX_BYTES:
+                raise refused("ACC483", f"/lines/{index}", f"at most {LINE_MAX_BYTES} bytes are allowed")
+        return lines
+
+    def _assigned(self, run: Run | None, claims: Claims) -> Attempt:
+        """The attempt that the message is about; it was given to whom the message is from. Raises MessageRefused."""
         attempt = run.attempt(claims.task or TaskId(""), claims.attempt or 0) if run is not None else None
         if attempt is None:
             raise refused("ACC347", "/att", f"{claims.run}/{claims.task}/{claims.attempt}")
@@ -205,15 +244,9 @@ class Gate:
             raise refused("ACC349", "/lea", str(claims.lease))
         if claims.capability != attempt.capability or claims.contract != attempt.contract:
             raise refused("ACC350", "/cap", str(claims.capability))
-        if run is not None and claims.kind in _ANSWERS and not self._is_named(run, attempt, claims):
+        if run is not None and claims.kind in _NAMING and not self._is_named(run, attempt, claims):
             raise refused("ACC881", "/ins", str(list(claims.inputs)))
-        if attempt.live:
-            return attempt
-        answered = attempt.output.sha256 if attempt.output is not None else None
-        given = claims.payload.sha256 if claims.payload is not None else None
-        if claims.kind == "result" and answered is not None and answered != given:
-            raise refused("ACC351", "/pld", str(given))
-        return None
+        return attempt
 
     def _is_named(self, run: Run, attempt: Attempt, claims: Claims) -> bool:
         """Whether the answer names the assignment that it is about."""

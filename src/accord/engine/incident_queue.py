@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from accord.codec import decode_system_event, follow
-from accord.domain.incident import ALL, Filed, Sought, Standing, standing, stepped
+from accord.domain.incident import ALL, Filed, Sought, Standing, named, standing, stepped
 from accord.domain.system import INCIDENTS, Incident, IncidentAcknowledged, IncidentResolved, SystemEvent
 from accord.errors import NotFound, TransitionRefused
 from accord.ports import Head, Journal, Record
@@ -49,7 +49,7 @@ class IncidentQueue:
     def _take(self, record: Record) -> None:
         event = decode_system_event(record)
         if isinstance(event, Incident):
-            self._standings[record.sequence] = standing(record.sequence, event)
+            self._standings[record.sequence] = standing(record.sequence, named(event))
         elif isinstance(event, IncidentAcknowledged | IncidentResolved) and event.incident in self._standings:
             self._standings[event.incident] = stepped(self._standings[event.incident], event)
 
@@ -94,7 +94,7 @@ class IncidentQueue:
             for record in await self._journal.read(INCIDENTS, after=first - 1, limit=count):
                 events[record.sequence] = decode_system_event(record)
         return [
-            Filed(number=one.number, event=event, severity=one.severity, state=one.state, steps=one.steps)
+            Filed(number=one.number, event=named(event), severity=one.severity, state=one.state, steps=one.steps)
             for one in found
             if isinstance(event := events.get(one.number), Incident)
         ]

@@ -17,17 +17,16 @@ from accord.domain.document import Document
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.labels import join, told
 from accord.domain.message import Claims, strict_json
-from accord.domain.payloads import FailurePayload, decode_payload
+from accord.domain.payloads import AskPayload, FailurePayload, decode_payload
 from accord.domain.progress import work_of
 from accord.domain.recourse import NOT_OF_SCHEMA, OVERPRICED, UNSURE
 from accord.domain.run import Attempt, Run
 from accord.domain.wanted import actions_for, labels_of
 from accord.engine.authority import Authority
-from accord.engine.data_keys import too_large_to_encrypt
 from accord.engine.documents import Documents
-from accord.engine.large import MISSING, Large
+from accord.engine.large import Large
 from accord.engine.registry import Registry
-from accord.engine.verdicts import Authentic, Damaged, News, Suspect, Unchecked, refused
+from accord.engine.verdicts import Asked, Authentic, Damaged, News, Suspect, Unchecked, refused
 from accord.errors import MessageRefused, Place, Problem
 
 REFUSED_INPUT: Final = "input-contract"
@@ -43,7 +42,7 @@ class Judge:
         self._large = large
         self._authority = authority
 
-    def command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | News:
+    def command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | Asked | News:
         """What the run is to do about an answer, or news. Raises MessageRefused."""
         claims, payload = authentic.claims, authentic.message.payload
         task = claims.task or TaskId("")
@@ -65,6 +64,8 @@ class Judge:
             )
         if claims.kind == "accept":
             return c.Accept(task=task, attempt=attempt.number)
+        if claims.kind == "ask":
+            return Asked(authentic, decode_payload(AskPayload, payload))
         return News(claims, payload)
 
     def _result(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
@@ -118,20 +119,20 @@ class Judge:
         """The same about a result whose payload was uploaded."""
         claims, contract = authentic.claims, self._registry.contract(attempt.contract)
         assert claims.payload is not None  # noqa: S101 - else it is not by reference
-        problems = self._large.verdict(claims.payload.sha256, contract.digest)
-        if problems is None:
-            return Unchecked(claims.payload.sha256, contract)
-        if problems is MISSING:
-            return damaged(authentic, attempt, problems[0])
+        verdict = self._large.verdict(run.id, claims.payload.sha256, contract.digest)
+        if verdict is None:
+            return Unchecked(run.id, claims.payload.sha256, contract)
+        if verdict.output is None or verdict.output.length_bytes != claims.payload.length_bytes:
+            return damaged(authentic, attempt, _not_as_signed(verdict.output))
         confidence, cost = _confidence(claims), _cost(claims)
-        problems = problems or tuple(_overpriced(contract, cost))
+        problems = verdict.problems or tuple(_overpriced(contract, cost))
         if not problems and _below(contract.limits.min_confidence, confidence):
             problems = (_unsure(contract),)
         return c.Deliver(
             task=claims.task or TaskId(""),
             attempt=attempt.number,
             statement=authentic.message.statement.decode("ascii"),
-            output=Document(claims.payload.sha256, claims.payload.length_bytes),
+            output=verdict.output,
             confidence=confidence,
             cost=cost,
             problems=problems,
@@ -221,20 +222,6 @@ class Judge:
         return peers - {attempt.agent}
 
 
-def unencrypted(attempt: Attempt, authentic: Authentic) -> c.Command:
-    """The result of an encrypted run that was uploaded: it was not taken."""
-    claims = authentic.claims
-    assert claims.payload is not None  # noqa: S101 - else it is not by reference
-    return c.Deliver(
-        task=claims.task or TaskId(""),
-        attempt=attempt.number,
-        statement=authentic.message.statement.decode("ascii"),
-        output=Document(claims.payload.sha256, claims.payload.length_bytes),
-        cost=_cost(claims),
-        problems=(too_large_to_encrypt(),),
-    )
-
-
 def damaged(authentic: Authentic, attempt: Attempt, problem: Problem) -> Damaged | Suspect:
     """What is to be done about a payload that is not the one that was signed: only a final answer is worth asking for
     again.
@@ -243,6 +230,13 @@ def damaged(authentic: Authentic, attempt: Attempt, problem: Problem) -> Damaged
     if task is None or authentic.claims.kind not in ("result", "failure"):
         return suspect
     return Damaged(suspect, c.Damage(task=task, attempt=attempt.number, problem=problem))
+
+
+def _not_as_signed(uploaded: Document | None) -> Problem:
+    """The problem that a result's payload is not there, or is there in another length than was signed."""
+    if uploaded is None:
+        return Problem("ACC352", "the payload was not sent, and nobody has uploaded it")
+    return Problem("ACC352", f"the payload was uploaded, and has {uploaded.length_bytes} bytes: others were signed")
 
 
 def _refusing(run: Run, task: TaskId) -> set[AgentId]:

@@ -1,4 +1,5 @@
-"""Lanes: tasks that want one capability. Tenants take turns by their weights, and in a tenant its runs do.
+"""Lanes: tasks that want one capability. Tenants take turns by their weights, in a tenant its runs do, and of a run the
+task with the highest rank is first.
 
 It is start-time fair queueing (Goyal, Vin and Cheng, 1996): whose next turn begins earliest, by a virtual time that
 goes on with the turns that are served, is next. Whoever was idle begins at that time: nothing is owed for the past.
@@ -7,9 +8,10 @@ goes on with the turns that are served, is next. Whoever was idle begins at that
 from __future__ import annotations
 
 import heapq
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +24,26 @@ BACKOFF_CAP = timedelta(seconds=5)
 SLACK = 16
 """So many tenants that wait for nothing any more are remembered, beside as many as there are others."""
 
+
+class Entry(NamedTuple):
+    """A task that waits: entries are in the order in which they are served."""
+
+    before: float
+    """The rank, negative."""
+    ticket: int
+    task: TaskId
+
+
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """What is to wait, and how it is served."""
+
+    run: RunId
+    task: TaskId
+    rank: float = 0.0
+    due: datetime | None = None
+    """The run's deadline."""
+
+
 Weigh = Callable[[str], float]
 """A tenant's weight: who has twice another one's gets twice the turns while both wait."""
 
@@ -29,13 +51,18 @@ Weigh = Callable[[str], float]
 class _Tenant:
     """What waits of one tenant: who has started the runs."""
 
-    __slots__ = ("begins", "name", "passed", "price", "ticket", "turns")
+    __slots__ = ("begins", "due", "is_urgent", "name", "passed", "price", "ticket", "turns")
 
     def __init__(self, name: str, price: float) -> None:
         self.name = name
         self.price = price
         """How much virtual time a turn takes: the less, the greater the weight."""
-        self.turns: OrderedDict[RunId, deque[TaskId]] = OrderedDict()
+        self.turns: OrderedDict[RunId, list[Entry]] = OrderedDict()
+        """By run, as heaps."""
+        self.due: dict[RunId, datetime] = {}
+        """The deadlines of those that have one."""
+        self.is_urgent = True
+        """Whether the next turn is for the earliest deadline: every second one is."""
         self.begins = 0.0
         """The virtual time at which its next turn begins."""
         self.passed = 0
@@ -43,17 +70,24 @@ class _Tenant:
         self.ticket = 0
         """Names the entry that holds its place in the order."""
 
+    def next(self) -> RunId:
+        """The run whose turn it is."""
+        if self.due and self.is_urgent:
+            return min(self.due, key=lambda run: (self.due[run], run))
+        return next(iter(self.turns))
+
 
 class _Passed(msgspec.Struct, frozen=True):
     tenant: str
     run: RunId
-    task: TaskId
+    entry: Entry
+    due: datetime | None
 
 
 class Lane:
     """Tasks that want one capability; a turn costs O(log n) of the tenants that wait."""
 
-    def __init__(self, wanted: CapabilityRange, weigh: Weigh) -> None:
+    def __init__(self, wanted: CapabilityRange, weigh: Weigh, cap: timedelta = BACKOFF_CAP) -> None:
         self.wanted = wanted
         self.blocked_until: datetime | None = None
         self.backoff = BACKOFF_FIRST
@@ -62,11 +96,13 @@ class Lane:
         self.hungry_since: datetime | None = None
         """Since when nobody has had room for what waits."""
         self._weigh = weigh
+        self._cap = cap
         self._tenants: dict[str, _Tenant] = {}
         self._tenant_of: dict[RunId, str] = {}
         self._order: list[tuple[float, int, str]] = []
         """Those that wait, as a heap by the beginning of their next turns; an entry with an old ticket is void."""
         self._tickets = 0
+        self._entries = 0
         self._time = 0.0
         self._count: Counter[str] = Counter()
         self._waiting = 0
@@ -82,37 +118,52 @@ class Lane:
         """How many of this tenant's tasks wait here."""
         return self._count[tenant]
 
+    def waiting_of_run(self, run: RunId) -> int:
+        """How many tasks of this run wait here."""
+        name = self._tenant_of.get(run)
+        return len(self._tenants[name].turns[run]) if name is not None else 0
+
     def runs(self) -> Iterator[tuple[RunId, list[TaskId]]]:
         """What waits of each run, tenant by tenant."""
         for tenant in self._tenants.values():
             for run, tasks in tenant.turns.items():
-                yield run, list(tasks)
+                yield run, [entry.task for entry in sorted(tasks)]
 
-    def add(self, tenant: str, run: RunId, *tasks: TaskId) -> None:
-        """Queue these behind the run's others."""
-        self._queue(tenant, run).extend(tasks)
-        self._counted(tenant, len(tasks))
+    def add(self, tenant: str, one: Queued) -> None:
+        """Queue this by its rank, behind those of the same rank."""
+        self._entries += 1
+        self.add_again(tenant, one.run, [Entry(-one.rank, self._entries, one.task)], one.due)
+
+    def add_again(self, tenant: str, run: RunId, entries: Iterable[Entry], due: datetime | None) -> None:
+        """Queue these, which were withdrawn, in the order that they had."""
+        queue = self._queue(tenant, run, due)
+        before = len(queue)
+        for entry in entries:
+            heapq.heappush(queue, entry)
+        self._counted(tenant, len(queue) - before)
         if self.has_room:
             self.unblock()
 
-    def add_first(self, tenant: str, run: RunId, tasks: deque[TaskId]) -> None:
-        """Queue these ahead of the run's others."""
-        self._queue(tenant, run).extendleft(reversed(tasks))
-        self._counted(tenant, len(tasks))
-        if self.has_room:
-            self.unblock()
-
-    def withdraw(self, run: RunId) -> tuple[str, deque[TaskId]] | None:
+    def withdraw(self, run: RunId) -> tuple[str, list[Entry]] | None:
         """Take everything of the run out; returns whose it was, and what."""
         name = self._tenant_of.pop(run, None)
         if name is None:
             return None
         tenant = self._tenants[name]
         tasks = tenant.turns.pop(run)
+        tenant.due.pop(run, None)
         self._counted(name, -len(tasks))
         if not tenant.turns:
             self._retire(tenant)
         return name, tasks
+
+    def order_anew(self, run: RunId, rank: Callable[[TaskId], float]) -> None:
+        """Put what waits of the run in the order of other ranks; its turns are as before."""
+        name = self._tenant_of.get(run)
+        if name is not None:
+            tasks = self._tenants[name].turns[run]
+            tasks[:] = [Entry(-rank(entry.task), entry.ticket, entry.task) for entry in tasks]
+            heapq.heapify(tasks)
 
     # -- turns ---------------------------------------------------------------------------------------------------
 
@@ -121,8 +172,16 @@ class Lane:
         tenant = self._first()
         if tenant is None:
             return None
-        run, tasks = next(iter(tenant.turns.items()))
-        return run, tasks[0]
+        run = tenant.next()
+        return run, tenant.turns[run][0].task
+
+    def rank_of_head(self) -> tuple[RunId, float] | None:
+        """The run whose turn it is, and the rank of its task."""
+        tenant = self._first()
+        if tenant is None:
+            return None
+        run = tenant.next()
+        return run, -tenant.turns[run][0].before
 
     def drop(self) -> None:
         """Take the head out; it was no turn."""
@@ -137,6 +196,7 @@ class Lane:
         self._time = max(self._time, tenant.begins)
         tenant.begins += tenant.price
         self._take(tenant)
+        tenant.is_urgent = not tenant.is_urgent
         self.backoff = BACKOFF_FIRST
         self.hungry_since = None
 
@@ -145,8 +205,9 @@ class Lane:
         tenant = self._first()
         assert tenant is not None  # noqa: S101 - there is a head
         tenant.passed += 1
-        run, task = self._take(tenant)
-        self._passed.append(_Passed(tenant.name, run, task))
+        due = tenant.due.get(tenant.next())
+        run, entry = self._take(tenant)
+        self._passed.append(_Passed(tenant.name, run, entry, due))
 
     @property
     def passed_over(self) -> int:
@@ -156,7 +217,7 @@ class Lane:
     def put_back(self) -> None:
         """What let others pass comes first again, in its order."""
         for one in reversed(self._passed):
-            self._queue(one.tenant, one.run).appendleft(one.task)
+            heapq.heappush(self._queue(one.tenant, one.run, one.due), one.entry)
             tenant = self._tenants[one.tenant]
             tenant.turns.move_to_end(one.run, last=False)
             tenant.passed = 0
@@ -171,7 +232,7 @@ class Lane:
         """Nobody has room: look again when somebody has, or after a back-off that doubles."""
         self.hungry_since = self.hungry_since or now
         self.blocked_until = now + self.backoff
-        self.backoff = min(self.backoff * 2, BACKOFF_CAP)
+        self.backoff = min(self.backoff * 2, self._cap)
 
     def unblock(self) -> None:
         """Somebody may have room."""
@@ -184,7 +245,7 @@ class Lane:
 
     # -- the order -----------------------------------------------------------------------------------------------
 
-    def _queue(self, name: str, run: RunId) -> deque[TaskId]:
+    def _queue(self, name: str, run: RunId, due: datetime | None) -> list[Entry]:
         """The run's tasks; the tenant has its place in the order."""
         tenant = self._tenants.get(name)
         if tenant is None:
@@ -194,7 +255,9 @@ class Lane:
             tenant.begins = max(tenant.begins, self._time)
             self._place(tenant)
         self._tenant_of[run] = name
-        return tenant.turns.setdefault(run, deque())
+        if due is not None:
+            tenant.due[run] = due
+        return tenant.turns.setdefault(run, [])
 
     def _place(self, tenant: _Tenant) -> None:
         self._tickets += 1
@@ -210,22 +273,24 @@ class Lane:
             heapq.heappop(self._order)
         return None
 
-    def _take(self, tenant: _Tenant) -> tuple[RunId, TaskId]:
+    def _take(self, tenant: _Tenant) -> tuple[RunId, Entry]:
         """Take out what is the tenant's next; its runs take turns."""
-        run, tasks = next(iter(tenant.turns.items()))
-        task = tasks.popleft()
+        run = tenant.next()
+        tasks = tenant.turns[run]
+        entry = heapq.heappop(tasks)
         self._counted(tenant.name, -1)
         if tasks:
             tenant.turns.move_to_end(run)
         else:
             del tenant.turns[run]
             del self._tenant_of[run]
+            tenant.due.pop(run, None)
         heapq.heappop(self._order)
         if tenant.turns:
             self._place(tenant)
         else:
             self._retire(tenant)
-        return run, task
+        return run, entry
 
     def _retire(self, tenant: _Tenant) -> None:
         """Nothing waits of the tenant any more. It is remembered as long as its last turn lasts."""

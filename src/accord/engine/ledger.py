@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import accumulate, islice
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +21,7 @@ from accord.domain import event as e
 from accord.domain.decide import decide, start
 from accord.domain.draft import Decision
 from accord.domain.graph import Graph
-from accord.domain.ids import Digest, RunId, StreamId, partition_of
+from accord.domain.ids import AgentId, Digest, RunId, StreamId, partition_of
 from accord.domain.image import run_of
 from accord.domain.replay import states
 from accord.domain.run import NEVER_WOKEN, Run, evolve
@@ -64,6 +65,8 @@ class Slot:
         self.encoded: list[bytes] = []
         """The pending events as the journal will have them."""
         self.answers: list[Answer] = []
+        self.listed: frozenset[AgentId] = frozenset()
+        """Agents who were given work of the run, as far as lists are known to tell."""
         self.kept = 0
         """The sequence number of the newest snapshot."""
         self.touched = False
@@ -124,6 +127,13 @@ class Ledger:
         """Whether one of them is of a run that has ended."""
         self.fences: dict[int, Fence] = {}
         """The partitions that are ours."""
+        self.looks_every = NEVER_WOKEN
+        """How often a run is looked at that waits for nothing."""
+        self.certify: Callable[[c.Start, Graph], Awaitable[c.Start]] = _as_it_is
+        self.certified: Callable[[e.RunStarted], None] = lambda started: None
+        """See `Certificates`: what gives a run that begins its certificate, and what refuses one that goes on under a
+        wrong one.
+        """
         self.unread: set[RunId] = set()
         """Runs that came to be ours under way and were not read yet: what their agents hold is not known."""
 
@@ -156,6 +166,8 @@ class Ledger:
     async def load(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
         state, head = await self.read_quickly(run)
+        if state is not None and not state.ended:
+            self.certified(state.started)
         if state is not None and state.erased is None:
             await self._keys.hold(run)
         self.unread.discard(run)
@@ -195,20 +207,33 @@ class Ledger:
         """The run that these records, all from the first, add up to; None where there are none. Raises StoreCorrupt."""
         if not records:
             return None
-        first = decode_event(records[0])
-        if not isinstance(first, e.RunStarted):
-            raise StoreCorrupt.of("ACC531", f"the first event of {records[0].stream} does not start it")
-        graph = await self._library.graph(first.graph)
+        graph = await self._library.graph(_start_of(records[0]).graph)
         return await _computed(records, lambda: _folded(graph, records))
+
+    async def stretch(
+        self, run: RunId, begin: tuple[Run, Head] | None, *, until: int, marks: int, apart: int
+    ) -> list[tuple[Run, Head]]:
+        """Some states of the run behind `begin`, or from its first event on, and the events that they are after: at
+        most so many, so far apart, and last the one after event number `until`. None where nothing has happened there.
+        The chain is verified from `begin`. Raises StoreCorrupt.
+        """
+        state, head = begin if begin is not None else (None, Head())
+        records = await self._journal.read(StreamId(run), after=head.sequence, limit=max(until - head.sequence, 0))
+        if not records:
+            return []
+        graph = state.graph if state is not None else await self._library.graph(_start_of(records[0]).graph)
+        every = max(apart, len(records) // marks)
+        return await _computed(records, lambda: _marked(graph, state, head, records, every))
 
     async def create(self, command: c.Start, graph_digest: Digest) -> Slot:
         """A new run; nothing of it is durable before `commit`."""
         graph = await self._library.graph(graph_digest)
+        command = await self.certify(command, graph)
         now = self._clock.now()
         await self._keys.hold(command.run)
         try:
             decision = await self._decided(command.run, lambda: start(graph, command, now, self._documents))
-            slot = Slot(decision.run, Head(), now + NEVER_WOKEN)
+            slot = Slot(decision.run, Head(), now + self.looks_every)
             slot.take(decision)
         except BaseException:
             self._keys.let_go(command.run)
@@ -221,6 +246,8 @@ class Ledger:
         Raises TransitionRefused, NotFound, ContractViolation.
         """
         now = self._clock.now()
+        if slot.run.ended and isinstance(command, c.RetryTask | c.Rollback):
+            self.certified(slot.run.started)
         if isinstance(command, c.Tick):
             alive = (lease for lease, until in self._registry.renewed().items() if until > now)
             command = c.Tick(renewed=frozenset(alive))
@@ -283,6 +310,7 @@ class Ledger:
                 self.moved[append.stream] = slot.head
                 self.ended = self.ended or slot.run.ended
             committed.append(Committed(slot.run, slot.head.sequence, tuple(slot.pending)))
+            slot.listed = slot.listed.union(append.agents)
             slot.pending.clear()
             slot.encoded.clear()
             slot.answers.clear()
@@ -333,7 +361,7 @@ class Ledger:
         fence = self.fences.get(partition)
         if fence is None:
             raise Fenced.of("ACC503", f"partition {partition} of {run.id} is not ours")
-        slot.wake_at = next_wake(run, self._registry.renewed(), self._clock.now())
+        slot.wake_at = next_wake(run, self._registry.renewed(), self._clock.now(), self.looks_every)
         stream = StreamId(run.id)
         return Append(
             stream=stream,
@@ -341,8 +369,13 @@ class Ledger:
             records=chained(stream, slot.head, slot.encoded),
             fence=fence,
             summary=summary_of(run, slot.wake_at),
+            agents=_new_agents(slot),
             answers=tuple(slot.answers),
         )
+
+
+async def _as_it_is(start: c.Start, _graph: Graph) -> c.Start:
+    return start
 
 
 def unknown_run(run: RunId) -> NotFound:
@@ -350,9 +383,37 @@ def unknown_run(run: RunId) -> NotFound:
     return NotFound.of("ACC409", f"there is no run {run}", hint="accord runs list")
 
 
+def _new_agents(slot: Slot) -> tuple[AgentId, ...]:
+    """Who is given work of the run by what is pending, of whom lists do not tell yet."""
+    given = {event.agent for event in slot.pending if isinstance(event, e.AttemptAssigned)}
+    return tuple(given.difference(slot.listed)) if given else ()
+
+
 async def _computed(records: Sequence[Record], compute: Callable[[], T]) -> T:
     """What comes of these records: in another thread where there are many."""
     return compute() if len(records) < APART_FROM else await asyncio.to_thread(compute)
+
+
+def _start_of(record: Record) -> e.RunStarted:
+    """The start that the first record of a run holds. Raises StoreCorrupt."""
+    first = decode_event(record)
+    if not isinstance(first, e.RunStarted):
+        raise StoreCorrupt.of("ACC531", f"the first event of {record.stream} does not start it")
+    return first
+
+
+def _marked(
+    graph: Graph, state: Run | None, head: Head, records: Sequence[Record], every: int
+) -> list[tuple[Run, Head]]:
+    """The states after each of so many records, and after the last one."""
+    follow(records, head)
+    events = map(decode_event, records)
+    passed = states(graph, events) if state is None else islice(accumulate(events, evolve, initial=state), 1, None)
+    found = []
+    for number, (record, after) in enumerate(zip(records, passed, strict=True), start=1):
+        if number % every == 0 or number == len(records):
+            found.append((after, Head(record.sequence, record.digest)))
+    return found
 
 
 def _folded(graph: Graph, records: Sequence[Record]) -> Run:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from accord.engine.batch import Arrival
 from accord.engine.parts import Parts
-from accord.ports import Delivery, Inbox
+from accord.ports import Bus, Delivery, Inbox
 
 logger = logging.getLogger("accord.listener")
 
@@ -69,21 +69,18 @@ class Listener:
 
     async def _pump(self, subject: str, opened: asyncio.Future[None]) -> None:
         """Take from the subject for ever; whatever a bus raises, its inbox is opened again."""
-        retry = RETRY_FIRST
-        while True:
-            try:
-                async with self._parts.ports.bus.inbox(subject) as inbox:
-                    if not opened.done():
-                        opened.set_result(None)
-                    while True:
-                        await self._take(subject, inbox)
-                        retry = RETRY_FIRST
-            except Exception as error:
-                if not opened.done():
-                    opened.set_exception(error)
-                logger.exception("%s cannot be read, trying again", subject)
-                await asyncio.sleep(retry.total_seconds())
-                retry = min(2 * retry, RETRY_CAP)
+
+        async def take(inbox: Inbox) -> None:
+            if not opened.done():
+                opened.set_result(None)
+            await self._take(subject, inbox)
+
+        def failed(error: Exception) -> None:
+            if not opened.done():
+                opened.set_exception(error)
+            logger.exception("%s cannot be read, trying again", subject)
+
+        await hear_for_ever(self._parts.ports.bus, subject, take, failed)
 
     async def _take(self, subject: str, inbox: Inbox) -> None:
         await self._room.wait()
@@ -100,6 +97,25 @@ class Listener:
         self._wake()
         if len(self._arrivals) > 2 * BATCH_MAX:
             self._room.clear()
+
+
+async def hear_for_ever(
+    bus: Bus, subject: str, take: Callable[[Inbox], Awaitable[None]], failed: Callable[[Exception], None]
+) -> None:
+    """Have `take` take from the inbox of a subject, again and again. What it or the bus raises is told to `failed`, and
+    the inbox is opened again.
+    """
+    retry = RETRY_FIRST
+    while True:
+        try:
+            async with bus.inbox(subject) as inbox:
+                while True:
+                    await take(inbox)
+                    retry = RETRY_FIRST
+        except Exception as error:
+            failed(error)
+            await asyncio.sleep(retry.total_seconds())
+            retry = min(2 * retry, RETRY_CAP)
 
 
 def _pause(deliveries: Sequence[Delivery]) -> timedelta:

@@ -21,11 +21,11 @@ from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Message, decode_cla
 from accord.domain.payloads import HoldingsPayload, decode_payload, encode_payload
 from accord.domain.signature import PublicKey, parse_statement
 from accord.engine.commons import TICK, Neighbour
-from accord.engine.listener import RETRY_CAP, RETRY_FIRST
+from accord.engine.listener import hear_for_ever
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.verdicts import CODES, Suspect, refused
 from accord.errors import AccordError, BusUnavailable, MessageRefused, StoreUnavailable
-from accord.ports import ORCHESTRATORS_SUBJECT, Delivery
+from accord.ports import ORCHESTRATORS_SUBJECT, Delivery, Inbox
 from accord.statements import Verifier
 
 logger = logging.getLogger("accord.neighbourhood")
@@ -124,20 +124,18 @@ class Neighbourhood:
 
     async def hear(self) -> None:
         """Hear the others, for ever; whatever a bus raises, the inbox is opened again."""
-        retry = RETRY_FIRST
-        while True:
-            try:
-                async with self._parts.ports.bus.inbox(ORCHESTRATORS_SUBJECT) as inbox:
-                    while True:
-                        deliveries = await inbox.take(BATCH_MAX)
-                        for delivery in deliveries:
-                            await self._hear(delivery)
-                        await inbox.ack(deliveries)
-                        retry = RETRY_FIRST
-            except Exception:
-                logger.exception("the other processes cannot be heard, trying again")
-                await asyncio.sleep(retry.total_seconds())
-                retry = min(2 * retry, RETRY_CAP)
+        await hear_for_ever(
+            self._parts.ports.bus,
+            ORCHESTRATORS_SUBJECT,
+            self._take,
+            lambda error: logger.exception("the other processes cannot be heard, trying again"),
+        )
+
+    async def _take(self, inbox: Inbox) -> None:
+        deliveries = await inbox.take(BATCH_MAX)
+        for delivery in deliveries:
+            await self._hear(delivery)
+        await inbox.ack(deliveries)
 
     async def _hear(self, delivery: Delivery) -> None:
         now = self._parts.ports.clock.now()

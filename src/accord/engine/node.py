@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
@@ -27,11 +27,14 @@ from accord.domain.contract import Contract
 from accord.domain.document import Document
 from accord.domain.enrolment import EnrolmentToken, IssuedEnrolmentToken, Wanted, lifetime_problems
 from accord.domain.event import Event
+from accord.domain.experience import Experience
 from accord.domain.graph import Graph
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, StreamId, TaskId, partition_of
 from accord.domain.impact import Impact
 from accord.domain.incident import ALL, Filed, Sought
+from accord.domain.learning import ClassifierVersion, Learnt, Lesson, Meant, PlannerState
 from accord.domain.lineage import seal_claims
+from accord.domain.log import LogPage, LogQuery
 from accord.domain.news import Happened, News
 from accord.domain.policy import Decision
 from accord.domain.run import Run
@@ -49,10 +52,15 @@ from accord.engine.erasure import Erasure
 from accord.engine.export import Export
 from accord.engine.following import followed
 from accord.engine.ledger import unknown_run
+from accord.engine.lists import Lists
+from accord.engine.log_pages import LogPages
+from accord.engine.logbook import Logbook
 from accord.engine.orchestrator import STOP_WITHIN, Orchestrator
 from accord.engine.parts import Parts
+from accord.engine.past import Past, Room
 from accord.engine.post import Post
 from accord.engine.quarantine import Quarantine
+from accord.engine.rewrapping import Rewrapping
 from accord.engine.rounds import Rounds
 from accord.engine.starts import Starts
 from accord.errors import (
@@ -66,7 +74,7 @@ from accord.errors import (
     StoreUnavailable,
     TransitionRefused,
 )
-from accord.ports import Head, Record, RunQuery, RunState, RunSummary, Sighting
+from accord.ports import Head, Record, RunQuery, RunSummary, Sighting
 from accord.service import (
     Barred,
     Exhibit,
@@ -119,21 +127,29 @@ class Node:
         self._approvals = Approvals(
             parts.ports.journal, parts.ledger, parts.library, parts.template_stream, parts.permission
         )
+        self.room = Room()
+        self._past = Past(parts.ports.journal, parts.ledger, self.room)
         self._compromise = Compromise(parts, self._controls)
         self._rounds.also.append(Quarantine(parts, self.quarantine).watch)
         self._erasure = Erasure(parts, self._controls)
+        self._logbook = Logbook(self.orchestrator)
+        self._log_pages = LogPages(parts, self._past, self._logbook)
+        self.lists = Lists(parts.ports.journal, parts.permission, self._rounds.relisting)
 
     async def __aenter__(self) -> Self:
         self.parts.partitions.gained = self.orchestrator.own
         self.parts.partitions.lost = self.orchestrator.disown
         await self.orchestrator.start()
         self._rounds.start()
+        if not self.parts.tuning.alone:
+            self._logbook.start()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._rounds.stop()
+        await self._logbook.stop()
         await self._rounds.leave()
         await self.orchestrator.stop()
         await self._anchor()
@@ -156,6 +172,7 @@ class Node:
     async def vanish(self) -> None:
         """Stop at once, without giving anything back, as if the process had been killed; for tests."""
         await self._rounds.stop()
+        self._logbook.vanish()
         await self.orchestrator.stop(timedelta(0))
 
     # -- templates -----------------------------------------------------------------------------------------------
@@ -239,11 +256,7 @@ class Node:
 
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         """A page of runs, newest first."""
-        return await self.parts.ports.journal.runs(query)
-
-    async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
-        """How many runs there are of a query in each state."""
-        return await self.parts.ports.journal.count_runs(query)
+        return await self.lists.page(query)
 
     async def approvals(self, query: ApprovalQuery, who: Principal | None = None) -> OpenApprovals:
         """A page of what runs ask; where it is said who asks, of those that they may look at."""
@@ -263,15 +276,24 @@ class Node:
         open_ = [one.run for one in [await journal.run(run) for run in left] if one and one.wake_at is not None]
         return {run: left[run] for run in open_}
 
+    async def experience(self, template: str | None = None) -> Experience:
+        """What the runs tell that have ended last."""
+        known = await self.parts.hindsight.experience(template)
+        return msgspec.structs.replace(known, waiting=self.parts.dispatcher.waiting_by_capability())
+
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run."""
         return await self.parts.ports.journal.run(run)
 
     async def run(self, run: RunId, *, until: int | None = None) -> Run:
         """The run as it is, or was; its chain is verified."""
-        state, _ = await self.parts.ledger.read(run, until=until)
+        state = await (self._past.run(run, until) if until is not None else self._present(run))
         if state is None:
             raise unknown_run(run)
+        return state
+
+    async def _present(self, run: RunId) -> Run | None:
+        state, _ = await self.parts.ledger.read(run)
         return state
 
     async def records(self, run: RunId, *, after: int = 0, limit: int | None = None) -> list[Record]:
@@ -300,6 +322,14 @@ class Node:
                         end = await news.take()
                         if isinstance(end, Happened):
                             return end.run
+
+    async def logs(self, run: RunId, wanted: LogQuery) -> LogPage:
+        """Lines that the run's agents have logged."""
+        return await self._log_pages.page(run, wanted)
+
+    def follow_logs(self, run: RunId, wanted: LogQuery) -> AsyncGenerator[LogPage]:
+        """The same, then those that come."""
+        return self._log_pages.follow(run, wanted)
 
     async def seal(self, run: RunId) -> Seal:
         """The signed statement about the run's output."""
@@ -447,6 +477,13 @@ class Node:
         await self.parts.enrolment.enrol(agent, public, by=by, now=now, expires_at=now + lifetime)
         return public
 
+    def rewrap(self, *, new_key: bool) -> AsyncIterator[Rewrapping]:
+        """Wrap the data keys of all encrypted runs under the key that wraps now, or under a new one; how far it has
+        come. What breaks off goes on where it is done again without a new key. Raises KeyUnusable, KeysUnavailable.
+        """
+        self._refuse_exhibit()
+        return self.parts.data_keys.rewrap(new_key=new_key)
+
     async def rotate_key(
         self,
         name: str,
@@ -576,6 +613,62 @@ class Node:
     async def resolve(self, incident: int, *, by: str, note: str) -> Filed:
         """Say that an incident is dealt with."""
         return await self.parts.incidents.resolve(incident, by=by, note=note)
+
+    # -- learning ------------------------------------------------------------------------------------------------
+
+    async def planner(self, *, by: str) -> PlannerState:
+        """What the planner has learnt from use."""
+        await self.parts.learning.stream.refresh()
+        return self.parts.learning.state(by)
+
+    async def judge(self, objective: str) -> Meant | None:
+        """What the classifier in use makes of an objective."""
+        teacher = self.parts.learning.teacher
+        return await teacher.judge(objective) if teacher is not None else None
+
+    async def lessons(self) -> list[Lesson]:
+        """What the version in use has learnt from use."""
+        learning = self.parts.learning
+        return await learning.lessons(learning.until_of(learning.version))
+
+    async def examples(self, *, by: str | None = None) -> list[Learnt]:
+        """What was learnt from whom."""
+        await self.parts.learning.stream.refresh()
+        return await self.parts.learning.examples(by)
+
+    async def teach(self, lesson: Lesson, *, by: str) -> Learnt:
+        """Keep what words mean."""
+        self._refuse_exhibit()
+        learning = self.parts.learning
+        learning.refuse(by)
+        phrase = await learning.taught.phrase_of(lesson)
+        return await learning.teach(msgspec.structs.replace(lesson, objective=phrase), by=by)
+
+    async def forget(self, example: str, *, by: str, reason: str = "") -> Learnt:
+        """Destroy the words of an example."""
+        self._refuse_exhibit()
+        forgotten = await self.parts.learning.forget(example, by=by, reason=reason)
+        await self._post.caught_up()
+        return forgotten
+
+    async def classifiers(self) -> list[ClassifierVersion]:
+        """All versions that were trained."""
+        await self.parts.learning.stream.refresh()
+        return self.parts.learning.versions()
+
+    async def train(self, *, by: str) -> ClassifierVersion:
+        """Train a version, and use it unless it is worse."""
+        self._refuse_exhibit()
+        trained = await self.parts.learning.taught.train(by=by)
+        await self._post.caught_up()
+        return trained
+
+    async def use_classifier(self, version: int, *, by: str) -> PlannerState:
+        """Let this version decide."""
+        self._refuse_exhibit()
+        await self.parts.learning.use(version, by=by)
+        await self._post.caught_up()
+        return self.parts.learning.state(by)
 
     # -- access --------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from accord.domain.run import Run
 from accord.engine import letters
 from accord.engine.assigner import Assigner
 from accord.engine.batch import Arrival, Batch
+from accord.engine.calls import Calls
 from accord.engine.committer import Committer
 from accord.engine.executor import Executor
 from accord.engine.ledger import Slot
@@ -54,7 +55,8 @@ class Orchestrator:
         self._listener = Listener(parts, self.kick)
         self._assigner = Assigner(parts)
         self._executor = Executor(parts, self.order)
-        self._receiver = Receiver(parts, self._executor)
+        self.calls = Calls(parts, self.order, self._executor.replies, self._executor.send)
+        self._receiver = Receiver(parts, self._executor, self.calls)
         self._committer = Committer(parts, self._executor, self.order)
         self._orders: deque[Order] = deque()
         self._turning = asyncio.Lock()
@@ -90,7 +92,7 @@ class Orchestrator:
             await asyncio.wait(self._tasks, timeout=within.total_seconds())
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(self._listener.stop(), *self._tasks, return_exceptions=True)
+        await asyncio.gather(self.calls.stop(), self._listener.stop(), *self._tasks, return_exceptions=True)
         _refuse_all(self._orders)
 
     async def own(self, fences: Sequence[Fence]) -> None:
@@ -259,7 +261,7 @@ class Orchestrator:
         if slot is None:
             self._executor.abandon([order.run])
             if order.parent is not None:
-                self._executor.ensure_ended(order.run, order.parent)
+                self._executor.below.ensure_ended(order.run, order.parent)
             raise NotFound.of("ACC409", f"there is no run {order.run}", hint="accord runs list")
         if order.parent is not None and slot.run.ended:
             self._executor.ensure_told(slot)

@@ -12,13 +12,16 @@ import msgspec
 from accord.domain.agent import decode_card
 from accord.domain.delegation import LIFETIME
 from accord.domain.diagnosis import DIAGNOSTICIAN
+from accord.domain.experience import Observed
 from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.run import NEVER_WOKEN
 from accord.domain.signature import PublicKey
-from accord.domain.system import CONTROL, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
+from accord.domain.system import CONTROL, DELEGATIONS, REGISTRY, TEMPLATES, CardAccepted, SystemEvent
 from accord.engine.access import Access
 from accord.engine.admission import Admission, Bounds
 from accord.engine.assignments import Secretary
 from accord.engine.authority import Authority
+from accord.engine.certificates import Certificates
 from accord.engine.checkpoints import Checkpoints
 from accord.engine.data_keys import DataKeys
 from accord.engine.delegates import Delegates
@@ -31,15 +34,19 @@ from accord.engine.exhibit import Kept
 from accord.engine.feed import Feed
 from accord.engine.figures import Figures
 from accord.engine.gate import Gate
+from accord.engine.hindsight import Hindsight
 from accord.engine.holds import Holds
 from accord.engine.incidents import Incidents
+from accord.engine.lanes import BACKOFF_CAP
 from accord.engine.large import Large
+from accord.engine.learning import Learning
 from accord.engine.ledger import Ledger
 from accord.engine.library import Library
 from accord.engine.partitions import Partitions
 from accord.engine.permission import Permission
 from accord.engine.permits import Permits
 from accord.engine.policies import Policies
+from accord.engine.ranks import Ranks
 from accord.engine.registry import Compatible, Registry
 from accord.engine.router import Router
 from accord.engine.sessions import Sessions
@@ -47,16 +54,21 @@ from accord.engine.streams import SystemStream
 from accord.engine.successions import Successions
 from accord.engine.timers import FAR, Timers
 from accord.engine.tracer import Tracer
+from accord.engine.uploads import Uploads
 from accord.engine.verdicts import Suspect
 from accord.engine.verification import Verification
 from accord.engine.webhooks import Webhooks
-from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, KeyWrapper, Policy, Spans, Tracing
+from accord.ports import BlobStore, Bus, Clock, Ids, Journal, KeyStore, KeyWrapper, Policy, RunSummary, Spans, Tracing
 from accord.statements import Signer
 
 Point = Literal[
     "before_take_over", "before_store", "before_append", "after_append", "before_send", "before_ack", "turn_over"
 ]
 """Where a crash makes a difference: what is durable, or known to others, is another set after each of them."""
+
+
+SELDOM = timedelta(days=1)
+"""How often that is looked at which only others could have changed, where there are none: time jumps to what is due."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,10 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """Within which time they count."""
     capability_limits: Mapping[str, int] = {}
     """How many attempts of a capability may be under way at once, by its name."""
+    learn_from: frozenset[str] = frozenset()
+    """The tenants from whose use the planner learns; `*` is everybody."""
+    learn_after: int = 20
+    """So many new examples, and a new version of the classifier is trained."""
     system_agents: frozenset[AgentId] = frozenset((DIAGNOSTICIAN,))
     """Who may offer capabilities under `accord.`."""
     agent_tags: Mapping[AgentId, frozenset[str]] = {}
@@ -163,6 +179,7 @@ class Parts:
     def __init__(self, ports: Ports, identity: Identity, compatible: Compatible, tuning: Tuning) -> None:
         journal, clock = ports.journal, ports.clock
         self.ports = ports
+        self.began_at = clock.now()
         self.identity = identity
         self.tuning = tuning
         self.data_keys = DataKeys(journal, ports.wrapper, every_run=tuning.encrypt_payloads)
@@ -179,31 +196,40 @@ class Parts:
         self.doubts = Doubts()
         self.library = Library(ports.blobs)
         bars = self.authority.bars
-        self.dispatcher = Dispatcher(self.registry, self.router, self.holds.holds, tuning.weight, bars)
-        self.timers = Timers(clock, self.dispatcher.next_due, timedelta(days=1) if tuning.alone else FAR)
+        self.dispatcher = Dispatcher(
+            self.registry, self.router, self.holds.holds, tuning.weight, bars, SELDOM if tuning.alone else BACKOFF_CAP
+        )
+        self.ranks = Ranks()
+        self.dispatcher.ranks = self.ranks
+        self.hindsight = Hindsight(journal, clock)
+        self.hindsight.heard = self._heard
+        self.timers = Timers(clock, self.dispatcher.next_due, SELDOM if tuning.alone else FAR)
         self.ledger = Ledger(journal, self.documents, self.data_keys, self.library, self.registry, clock)
         bounds = Bounds(tuning.max_runs, tuning.max_waiting)
         self.admission = Admission(bounds, tuning.weight, self.ledger, self.dispatcher, self.figures, clock)
         self.partitions = Partitions(journal, clock, ports.ids, identity.owner, tuning.partition_ttl)
         self.ledger.fences = self.partitions.fences
+        self.ledger.looks_every = SELDOM if tuning.alone else NEVER_WOKEN
         self.incidents = Incidents(journal, self.documents, self.data_keys, clock)
         self.successions = Successions(journal, identity.organisation, identity.key, ports.keys)
         signer = Signer(ports.keys, identity.key)
         self.delegates = Delegates(identity.id, signer, ports.clock, self.registry)
         self.secretary = Secretary(identity.id, signer, self.registry.verifies_batches, self.delegates.stands_in)
         self.checkpoints = Checkpoints(journal, self.ledger, self.secretary, clock, every=tuning.checkpoint_every)
-        self.large = Large(ports.blobs)
+        self.large = Large(Uploads(journal, ports.blobs, self.data_keys), self.documents)
         self.gate = Gate(self.registry, self.documents, self.data_keys, self.large, identity.id, self.authority)
         self.gate.follow = self.refresh_registry
         self.permission = Permission(self.authority, self.ledger, journal)
-        self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large, self.data_keys)
+        self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.permits.suspected = self.incidents.record_all
         self.registry_stream = SystemStream(journal, REGISTRY, self._apply_registry)
+        self.delegation_stream = SystemStream(journal, DELEGATIONS, self.registry.apply)
         self.template_stream = SystemStream(journal, TEMPLATES, self.library.apply)
         self.control_stream = SystemStream(journal, CONTROL, self._apply_control)
         self.access = Access(journal, clock, identity.organisation)
         self.sessions = Sessions(journal, clock, self.access)
         self.webhooks = Webhooks(journal, clock, ports.ids)
+        self.learning = Learning(journal, self.data_keys, clock, ports.ids, tuning.learn_from, tuning.learn_after)
         self.streams = (
             self.template_stream,
             self.control_stream,
@@ -211,9 +237,12 @@ class Parts:
             self.sessions.stream,
             self.webhooks.stream,
             self.successions.stream,
+            self.learning.stream,
         )
         self.verification = Verification(self.registry, self.library, self.authority)
-        self.enrolment = Enrolment(self.registry, self.registry_stream, identity.key.kid, self.refresh_registry)
+        self.enrolment = Enrolment(
+            self.registry, self.registry_stream, self.delegation_stream, identity.key.kid, self.refresh_registry
+        )
         self.exhibit: Kept | None = None
         """What the store was imported from; None for one that is worked in."""
         self.hosted: set[AgentId] = set()
@@ -223,8 +252,18 @@ class Parts:
         self.reached: Callable[[Point], None] = lambda point: None
         """Told when a named point is reached; tests crash there."""
         self.noticed: list[Suspect] = []
-        """What was refused of other processes' notices, and is in no incident yet."""
+        """What was refused beside messages of agents, and is in no incident yet."""
+        self.certificates = Certificates(
+            self.verification, self.secretary, self.delegates, self.successions.ever, clock, self.noticed
+        )
+        self.ledger.certify, self.ledger.certified = self.certificates.begun, self.certificates.check
         self._cards: list[CardAccepted] = []
+
+    def _heard(self, summary: RunSummary, run: Observed) -> None:
+        """A run has ended, and was read: unless this process has carried it on, it is news here."""
+        if summary.updated_at < self.began_at or summary.partition not in self.partitions.fences:
+            self.ranks.recall(run)
+            self.router.recall(run)
 
     def _apply_control(self, event: SystemEvent) -> None:
         self.holds.apply(event)
@@ -245,6 +284,7 @@ class Parts:
     async def refresh_registry(self) -> None:
         """Follow what others have said of agents, and remember the cards that they have accepted."""
         await self.registry_stream.refresh()
+        await self.delegation_stream.refresh()
         cards, self._cards = self._cards, []
         for event in cards:
             self.registry.remember_card(decode_card(await self.documents.data(event.card)))

@@ -16,7 +16,8 @@ from accord.domain.state import Run
 from accord.engine.authority import Authority
 from accord.engine.ledger import Ledger
 from accord.errors import StoreCorrupt
-from accord.ports import Journal
+from accord.ports import Journal, RunKind, RunSummary
+from accord.recent import Recent
 from accord.service import Look
 
 KEPT: Final = 4096
@@ -30,8 +31,8 @@ class Permission:
         self._authority = authority
         self._ledger = ledger
         self._journal = journal
-        self._known: dict[RunId, RunFacts] = {}
-        self._labels: dict[RunId, tuple[int, Labels]] = {}
+        self._known: Recent[RunId, RunFacts] = Recent(KEPT)
+        self._labels: Recent[RunId, tuple[int, Labels]] = Recent(KEPT)
         """By the last event that they count."""
 
     async def require(self, principal: Principal, right: Right, run: RunId | None = None) -> None:
@@ -58,6 +59,22 @@ class Permission:
         facts = self._authority.run_of(started.template, started.by)
         return self._authority.of_principal(principal, "look", facts, labels).allowed
 
+    @property
+    def tells_runs_apart(self) -> bool:
+        """Whether a principal who may look at the orchestrator may look at some runs and not at others: never, by the
+        policy that ships with Accord.
+        """
+        return not self._authority.policy.source.shipped
+
+    def sees(self, principal: Principal, listed: RunSummary | RunKind) -> bool:
+        """Whether the principal may look at a run, or a kind of runs, of which nothing but this is at hand; never where
+        it does not say enough.
+        """
+        if listed.by is None:
+            return False
+        facts = self._authority.run_of(listed.template, listed.by)
+        return self._authority.of_principal(principal, "look", facts, frozenset(listed.labels)).allowed
+
     def require_template(self, principal: Principal, right: Right, name: str, version: str) -> None:
         """Nothing where the principal may run, or publish, the template. Raises Forbidden (ACC654)."""
         self._authority.require(principal, right, TemplateFacts(name, version))
@@ -69,8 +86,6 @@ class Permission:
             started = found.started if found is not None else await self._started(run)
             if started is None:
                 return None
-            if len(self._known) >= KEPT:
-                del self._known[next(iter(self._known))]
             known = self._known[run] = self._authority.run_of(started.template, started.by)
         return known
 
@@ -87,11 +102,7 @@ class Permission:
         known = self._labels.get(run)
         if known is None or known[0] != head.sequence:
             state, head = await self._ledger.read_quickly(run)
-            known = head.sequence, all_labels(state) if state is not None else UNLABELLED
-            self._labels.pop(run, None)
-            if len(self._labels) >= KEPT:
-                del self._labels[next(iter(self._labels))]
-            self._labels[run] = known
+            known = self._labels[run] = head.sequence, all_labels(state) if state is not None else UNLABELLED
         return known[1]
 
     async def _started(self, run: RunId) -> e.RunStarted | None:

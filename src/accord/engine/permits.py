@@ -10,19 +10,17 @@ from typing import Literal
 
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.large import Blob, blobs_in
-from accord.domain.message import Claims, Message, decode_claims
+from accord.domain.message import Claims, Message
 from accord.domain.run import Run
-from accord.domain.signature import parse_statement
 from accord.domain.state import Attempt
-from accord.engine.data_keys import DataKeys, too_large_to_encrypt
 from accord.engine.documents import Documents
 from accord.engine.gate import Gate
-from accord.engine.large import Large, maker_of
+from accord.engine.large import Large, made_in
 from accord.engine.ledger import Ledger
 from accord.engine.registry import Registry
 from accord.engine.verdicts import Suspect
-from accord.errors import ContractViolation, MessageRefused, NotFound, Unauthenticated
-from accord.ports import Bare, BlobStore
+from accord.errors import MessageRefused, NotFound, Unauthenticated
+from accord.ports import Bare, Clock
 
 Purpose = Literal["upload", "fetch"]
 
@@ -39,14 +37,12 @@ class Permits:
         registry: Registry,
         documents: Documents,
         large: Large,
-        keys: DataKeys,
     ) -> None:
         self._gate = gate
         self._ledger = ledger
         self._registry = registry
         self._documents = documents
         self._large = large
-        self._keys = keys
         self.suspected: Callable[[Sequence[Suspect]], Awaitable[None]] | None = None
         """What records a statement that does not hold, as an incident."""
 
@@ -56,29 +52,16 @@ class Permits:
         Raises ContractViolation with what is wrong with it; then nothing is kept.
         """
         run, _, attempt = await self._permitted(statement, "upload", now)
-        await self._refuse_encrypted(run.id)
-        return await self._large.take(chunks, self._registry.contract(attempt.contract))
+        return await self._large.take(run.id, chunks, self._registry.contract(attempt.contract))
 
-    async def take(self, statement: bytes, digest: Digest, blobs: BlobStore, now: datetime) -> AsyncIterator[bytes]:
+    async def take(self, statement: bytes, digest: Digest, now: datetime) -> AsyncIterator[bytes]:
         """The bytes of a document in an attempt's input. Raises NotFound where it is none."""
         run, _, attempt = await self._permitted(statement, "fetch", now)
         given = await self._documents.fetched(attempt.want.input)
-        if all(blob.sha256 != digest for _, blob in blobs_in(given)) or maker_of(run, digest) is None:
+        made = made_in(run, digest)
+        if made is None or all(blob.sha256 != digest for _, blob in blobs_in(given)):
             raise NotFound.of("ACC795", f"the attempt's input has no large document {digest}")
-        return blobs.get_stream(digest)
-
-    async def refuse_encrypted(self, statement: bytes) -> None:
-        """Raise ContractViolation ACC874 where the statement is about an encrypted run: what is brought beside the bus
-        goes into the blob store as it is.
-        """
-        claims = decode_claims(parse_statement(statement).claims)
-        if claims.run is not None:
-            await self._refuse_encrypted(claims.run)
-
-    async def _refuse_encrypted(self, run: RunId) -> None:
-        # The store is asked: the run may be another process's, whose key is not at hand here.
-        if await self._keys.encrypted([run]):
-            raise ContractViolation(too_large_to_encrypt())
+        return self._documents.stream(made[0])
 
     async def _permitted(self, statement: bytes, purpose: Purpose, now: datetime) -> tuple[Run, Claims, Attempt]:
         shown = Bare(Message(statement, b""))
@@ -98,3 +81,18 @@ class Permits:
         if denied is not None:
             raise MessageRefused(denied)
         return run, claims, attempt
+
+
+class HostedPayloads:
+    """How agents in the orchestrator's own process bring and fetch documents: see `ports.Payloads`."""
+
+    def __init__(self, permits: Permits, clock: Clock) -> None:
+        self._permits = permits
+        self._clock = clock
+
+    async def bring(self, statement: bytes, chunks: AsyncIterator[bytes]) -> Blob:
+        return await self._permits.bring(statement, chunks, self._clock.now())
+
+    async def open(self, statement: bytes, blob: Blob) -> AsyncIterator[bytes]:
+        async for chunk in await self._permits.take(statement, blob.sha256, self._clock.now()):
+            yield chunk

@@ -10,9 +10,6 @@ import msgspec
 from accord.domain.agent import AgentCard, Capacity
 from accord.domain.ids import AgentId, Digest, KeyId
 
-HIGH_WATER = 0.8
-"""Share of an instance's queue above which peers, and waiting, are preferred."""
-
 
 class Report(msgspec.Struct, frozen=True):
     """What an instance says of its work in a heartbeat."""
@@ -59,18 +56,13 @@ class Presence(msgspec.Struct):
         """With which it may sign."""
         return tuple(key.kid for key in self.card.public_keys)
 
-    @property
-    def mark(self) -> int:
-        """How many attempts may wait in it before it gets no more."""
-        return int(self.capacity.queue * HIGH_WATER)
-
     def tells(self, now: datetime) -> bool:
         """Whether its last report says anything that matters and is still believed."""
         return bool(self.report.queued or self.report.others) and self.report.until > now
 
     def is_over_mark(self, now: datetime) -> bool:
         """Whether it says that more waits in it than is to: it gets nothing until that has receded."""
-        return self.report.queued > self.mark and self.report.until > now
+        return self.report.queued > self.capacity.mark and self.report.until > now
 
 
 class Room(msgspec.Struct, gc=False):
@@ -108,7 +100,7 @@ def room_of(instances: Iterable[Presence], now: datetime) -> Room:
         if one.is_over_mark(now):
             continue
         room.concurrency += one.capacity.concurrency
-        room.places += one.capacity.concurrency + one.mark
+        room.places += one.capacity.concurrency + one.capacity.mark
         if one.tells(now):
             room.others += one.report.others
             room.queued += one.report.queued

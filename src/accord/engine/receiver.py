@@ -18,12 +18,13 @@ from accord.domain.news import Progressed
 from accord.domain.payloads import HeartbeatPayload, ProgressPayload, decode_payload
 from accord.domain.signature import parse_statement
 from accord.engine.batch import Arrival, Batch
+from accord.engine.calls import Calls
 from accord.engine.executor import Executor
 from accord.engine.parts import Parts
 from accord.engine.presence import Report
 from accord.engine.recency import Recency
 from accord.engine.tracer import Verdict
-from accord.engine.verdicts import REFUSALS, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
+from accord.engine.verdicts import REFUSALS, Asked, Authentic, Barred, Damaged, Late, News, Suspect, Unchecked
 from accord.errors import (
     AccordError,
     Fenced,
@@ -44,9 +45,10 @@ ATTEMPTS_MAX = 10
 class Receiver:
     """Deals with one message at a time; what follows from it is in the batch."""
 
-    def __init__(self, parts: Parts, executor: Executor) -> None:
+    def __init__(self, parts: Parts, executor: Executor, calls: Calls) -> None:
         self._parts = parts
         self._executor = executor
+        self._calls = calls
         self._recency = Recency()
 
     async def receive(self, arrival: Arrival, batch: Batch) -> None:
@@ -100,11 +102,10 @@ class Receiver:
         verdict = self._parts.gate.admit(slot.run if slot else None, authentic)
         if isinstance(verdict, c.Deliver) and not authentic.message.payload and not await self._is_kept(verdict.output):
             contract = self._parts.registry.contract(authentic.claims.contract or Digest(""))
-            verdict = Unchecked(verdict.output.sha256, contract)
+            verdict = Unchecked(run, verdict.output.sha256, contract)
         if isinstance(verdict, Unchecked):
-            self._parts.large.look_then(
-                verdict.digest, verdict.contract, partial(arrival.inbox.nack, [authentic.delivery])
-            )
+            again = partial(arrival.inbox.nack, [authentic.delivery])
+            self._parts.large.look_then(verdict.run, verdict.digest, verdict.contract, again)
             return True
         if slot is not None and self._parts.tracer.on:
             self._parts.tracer.judged(slot.run, authentic.claims, arrival.taken_at, _told(verdict))
@@ -115,6 +116,9 @@ class Receiver:
             batch.suspects.append(verdict)
         elif isinstance(verdict, News):
             self._report(verdict)
+        elif isinstance(verdict, Asked):
+            if slot is not None:
+                self._calls.asked(slot.run, verdict)
         elif not isinstance(verdict, Late) and slot is not None:
             await self._parts.ledger.decide(slot, verdict)
             batch.slots[run] = slot
@@ -234,7 +238,7 @@ class Receiver:
             self._parts.feed.publish(claims.run, told)
 
 
-def _told(verdict: c.Command | Late | News | Damaged | Barred | Suspect) -> Verdict:
+def _told(verdict: c.Command | Late | Asked | News | Damaged | Barred | Suspect) -> Verdict:
     """The verdict of the gate, as a span tells it."""
     if isinstance(verdict, Late):
         return Verdict("late")

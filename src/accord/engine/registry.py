@@ -43,6 +43,8 @@ class Registry(Attendance):
         self._absent_after = absent_after
         self._system_agents = system_agents
         self._keys: dict[KeyId, KnownKey] = {}
+        self._early: dict[KeyId, list[KeyRevoked]] = {}
+        """What was said of keys whose delegations have not been read yet: those are in a stream of their own."""
         self._kids: dict[AgentId, dict[KeyId, None]] = {}
         """By agent, in the order of their enrolment."""
         self._cards: dict[AgentId, AgentCard] = {}
@@ -65,7 +67,9 @@ class Registry(Attendance):
     # -- durable -------------------------------------------------------------------------------------------------
 
     def apply(self, event: SystemEvent) -> None:
-        """Fold an event of the stream `sys:registry`; the documents of cards come by `accept_card`."""
+        """Fold an event of `sys:registry` or of `sys:delegations`, each in its order; the documents of cards come by
+        `accept_card`.
+        """
         if isinstance(event, AgentEnrolled):
             public = PublicKey.from_jwk(event.jwk)
             self._kids.setdefault(event.agent, {})[event.key] = None
@@ -73,21 +77,29 @@ class Registry(Attendance):
                 event.agent, public, event.at, offers=event.offers, expires_at=event.expires_at
             )
         elif isinstance(event, KeyRevoked):
-            known = self._keys[event.key]
-            self._keys[event.key] = replace(
-                known,
-                revoked_at=known.revoked_at or event.at,
-                doubtful_from=_earlier(known.doubtful_from, event.since),
-                reason=known.reason or event.reason,
-            )
-            self._cut_off()
-            for tell in self.revoked:
-                tell(event.key)
+            self._revoke(event)
         elif isinstance(event, KeyRetired):
             self._keys[event.key] = replace(self._keys[event.key], retires_at=event.until)
         elif isinstance(event, KeyDelegated):
             public, bounds = PublicKey.from_jwk(event.jwk), Delegated(event.parent, event.until, event.kinds)
             self._keys.setdefault(event.key, KnownKey(event.agent, public, event.at, delegation=bounds))
+            for early in self._early.pop(event.key, ()):
+                self._revoke(early)
+
+    def _revoke(self, event: KeyRevoked) -> None:
+        known = self._keys.get(event.key)
+        if known is None:
+            self._early.setdefault(event.key, []).append(event)
+            return
+        self._keys[event.key] = replace(
+            known,
+            revoked_at=known.revoked_at or event.at,
+            doubtful_from=_earlier(known.doubtful_from, event.since),
+            reason=known.reason or event.reason,
+        )
+        self._cut_off()
+        for tell in self.revoked:
+            tell(event.key)
 
     def _cut_off(self) -> None:
         """Give nothing more to instances whose every key was revoked, and let them be gone with the next `expire`."""

@@ -1,4 +1,4 @@
-"""Retention: ended runs and incidents are removed after a while, and the blobs that nothing refers to any more.
+"""Retention: ended runs, incidents and sessions are removed after a while, and blobs that nothing refers to any more.
 
 All of it is done in steps, and how far it has come is kept in the store: a process that ends, or is killed, leaves the
 rest to the next one, however short each of them lives.
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from accord.codec import decode_system_event
 from accord.domain.ids import RunId, StreamId
-from accord.domain.system import INCIDENTS
+from accord.domain.system import INCIDENTS, SESSIONS, SessionOpened, SignInLinkMade
 from accord.engine.parts import Tuning
 from accord.engine.unused import SETTLING, Search, UnusedBlobs
 from accord.ports import BlobStore, Clock, Journal, RunQuery, RunSummary, Snapshot, StoredBlob
@@ -36,7 +36,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far retention has come. Losing it costs a search, no more."""
 
     looked_at: datetime | None = None
-    """When runs and incidents were last looked through to the end."""
+    """When runs, incidents and sessions were last looked through to the end."""
     searched_at: datetime | None = None
     """When unused blobs were last searched for to the end."""
     removed: bool = False
@@ -126,13 +126,14 @@ class Retention:
         return True
 
     async def _look(self, progress: Progress, removed: Removed, now: datetime) -> Progress:
-        """Remove a page of runs, or when there are none left, incidents."""
+        """Remove a page of runs, or when there are none left, incidents and sessions."""
         runs = await self._journal.retire(ended_before=now - self._tuning.keep, limit=PAGE)
         removed.runs.extend(runs)
         if runs:
             return _after_removing(progress)
         incidents = await self._journal.trim(INCIDENTS, until=await self._incidents_until())
         removed.incidents += incidents
+        await self._journal.trim(SESSIONS, until=await self._sessions_until())
         progress = replace(progress, looked_at=now)
         return _after_removing(progress) if incidents else progress
 
@@ -152,6 +153,21 @@ class Retention:
         while records := await self._journal.read(INCIDENTS, after=until, limit=PAGE):
             for record in records:
                 if decode_system_event(record).at >= before:
+                    return until
+                until = record.sequence
+        return until
+
+    async def _sessions_until(self) -> int:
+        """The number of the last event of sessions before the first session, or link, that has not been over for long
+        enough. The stream's last event stays: whoever follows it finds by that what went.
+        """
+        head, until = await self._journal.head(SESSIONS), (await self._journal.floor(SESSIONS)).sequence
+        before = self._clock.now() - self._tuning.keep
+        while records := await self._journal.read(SESSIONS, after=until, limit=PAGE):
+            for record in records:
+                event = decode_system_event(record)
+                lasts = isinstance(event, SessionOpened | SignInLinkMade) and event.expires_at >= before
+                if lasts or record.sequence >= head.sequence:
                     return until
                 until = record.sequence
         return until

@@ -20,10 +20,12 @@ from accord.domain.ids import RunId
 from accord.domain.run import Run
 from accord.engine.absence import Departed, Presence, is_about_gone
 from accord.engine.checkpoints import CheckpointRound
+from accord.engine.learning import Schooling
 from accord.engine.letters import CATCH_UP, HEEDED, LetterContent, caught_up, refused
 from accord.engine.neighbourhood import Neighbourhood
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.order import Order
+from accord.engine.relisting import Relisting
 from accord.engine.retention import Retention
 from accord.engine.sharing import Sharing
 from accord.engine.sighting import Sighted
@@ -183,6 +185,7 @@ class Rounds:
         self._sighted = Sighted(orchestrator.parts)
         self._sharing = Sharing(orchestrator) if orchestrator.parts.tuning.serves else None
         self.neighbourhood = Neighbourhood(orchestrator)
+        self.relisting = Relisting(orchestrator.parts.ports.journal, orchestrator.parts.ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self.also: list[Callable[[], Coroutine[Any, Any, None]]] = []
         """What goes on beside the rounds."""
@@ -192,7 +195,7 @@ class Rounds:
         parts = self._orchestrator.parts
         alone = parts.tuning.alone
         rounds: list[Round] = [kind(self._orchestrator) for kind in (Sweeper, Presence, Ownership)]
-        rounds += [] if alone else self._about_others()
+        rounds += [] if alone else [self.relisting, *self._about_others()]
         self._tasks = [
             asyncio.create_task(repeat(one, parts.figures.failed), name=f"accord-{type(one).__name__}")
             for one in rounds
@@ -210,9 +213,9 @@ class Rounds:
         retention = Retention(parts.ports.journal, parts.ports.blobs, parts.ports.clock, parts.tuning)
         anchoring = CheckpointRound(parts.checkpoints, parts.ports.clock, parts.tuning.checkpoint_within)
         rounds: list[Round] = [Returns(self._orchestrator), self._departed, self.letters, self._sighted]
-        rounds += [retention, parts.policies, anchoring]
+        rounds += [retention, parts.policies, anchoring, parts.hindsight]
         if self._sharing is not None:
-            rounds.append(self._sharing)
+            rounds += [self._sharing, Schooling(parts.learning, parts.partitions)]
         if parts.delegates.how is not None:
             rounds.append(Delegation(self._orchestrator))
         return rounds

@@ -10,6 +10,7 @@ from itertools import islice
 
 import msgspec
 
+from accord.domain.experience import Observed
 from accord.domain.grounds import NAMED, Decided, Figures, Grounds, Passed, Rival, Why, decided, grouped
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId
 from accord.domain.run import Attempt, TaskState, Want
@@ -43,11 +44,17 @@ class Load(msgspec.Struct):
     held: int = 0
     """Attempts assigned and not ended."""
     latency_s: float = _UNKNOWN_S
-    """Exponentially weighted mean from assignment to result."""
+    """Exponentially weighted mean from assignment to result, of whatever capability."""
+    took_s: dict[str, float] = {}
+    """The same by capability."""
+    kinds: dict[str, int] = {}
+    """By capability, how many of those that are held."""
     ended: int = 0
     """Attempts that succeeded."""
     failed: int = 0
     """Attempts that failed, and those whose result was rejected."""
+    failed_s: float = 0.0
+    """Exponentially weighted mean from assignment to failure, or rejection; nothing is decided by it."""
     trust: dict[str, float] = {}
     """By capability: exponentially weighted mean of the confidence in its results. One that says nothing of it counts
     as 1, a failure and a result that was rejected as 0.
@@ -56,6 +63,30 @@ class Load(msgspec.Struct):
     def trust_in(self, capability: str) -> float:
         """How far a result of this capability may be relied on, from 0 to 1."""
         return self.trust.get(capability, 1.0)
+
+    def expected_s(self, capability: str) -> float:
+        """From assignment to result of this capability; as of others where this agent has brought none of it."""
+        return self.took_s.get(capability, self.latency_s)
+
+    def ahead_s(self) -> float:
+        """How long what is held takes together."""
+        return sum([count * self.expected_s(name) for name, count in self.kinds.items()])
+
+    def learn(self, capability: str, took_s: float) -> None:
+        """A result of this capability has come."""
+        self.latency_s += (_SMOOTHING if self.took_s else 1.0) * (took_s - self.latency_s)
+        before = self.took_s.get(capability)
+        self.took_s[capability] = took_s if before is None else before + _SMOOTHING * (took_s - before)
+
+    def fail(self, took_s: float) -> None:
+        """An attempt has failed, or its result was rejected."""
+        self.failed_s += (_SMOOTHING if self.failed else 1.0) * (took_s - self.failed_s)
+        self.failed += 1
+
+    def judge(self, capability: str, worth: float) -> None:
+        """An answer could be relied on so far."""
+        trust = self.trust_in(capability)
+        self.trust[capability] = trust + _SMOOTHING * (worth - trust)
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -82,8 +113,8 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
     latency_s: float
     trust: float
     expected_s: float
-    """How long it takes until there is a result that counts: the wait for a place and the work, tried as often as its
-    results can be relied on.
+    """What it would have to do with this, shared by its places, and tried as often as its results can be relied on: who
+    has the least is through with all of it first. It is no time until this one result.
     """
     on_trial: bool
     """Whether it was out, and is tried with this attempt."""
@@ -146,6 +177,8 @@ class Router:
         self._of_capability: Counter[str] = Counter()
         self._of_offer: Counter[tuple[AgentId, str]] = Counter()
         self._holders: dict[LeaseToken, AgentId] = {}
+        self._lent: set[LeaseToken] = set()
+        """Of attempts that wait for what their agents have asked for."""
         self._held_back: frozenset[AgentId] = frozenset()
         self.quarantined: Set[AgentId] = frozenset()
         """Those of the agents under a hold that are suspected."""
@@ -181,9 +214,7 @@ class Router:
         if (task, attempt) not in reserved:
             reserved[task, attempt] = held
             self._holders[held.lease] = held.agent
-            self._of_capability[held.name] += 1
-            self._of_offer[held.agent, held.capability] += 1
-            self.load(held.agent).held += 1
+            self._count(held, 1)
             self.breakers.given(held.agent, held.name, (run, task, attempt))
 
     def free(self, run: RunId, task: TaskId, attempt: Attempt, now: datetime, *, blamed: bool = False) -> None:
@@ -201,15 +232,39 @@ class Router:
         if self.breakers.ended((held.agent, held.name), which, attempt, now, blamed=blamed):
             for agent in self.breakers.out(held.name):  # it may be one of them that has to be tried now
                 self._registry.reopen(agent)
+        took_s = (now - attempt.assigned_at).total_seconds()
         if attempt.phase == "succeeded":
-            took_s = (now - attempt.assigned_at).total_seconds()
-            load.latency_s += (_SMOOTHING if load.ended else 1.0) * (took_s - load.latency_s)
+            load.learn(held.name, took_s)
             load.ended += 1
         if attempt.phase in ("rejected", "failed"):
-            load.failed += 1
+            load.fail(took_s)
         if attempt.phase in ("succeeded", "rejected", "failed"):
-            worth = _worth(attempt)
-            load.trust[held.name] = load.trust_in(held.name) + _SMOOTHING * (worth - load.trust_in(held.name))
+            load.judge(held.name, _worth(attempt))
+
+    def recall(self, run: Observed) -> None:
+        """A run has ended that was worked on before this process began, or at another one: what it tells of agents."""
+        for _, capability, agent, one in run.tries:
+            load = self.load(agent)
+            if one.ok:
+                load.learn(capability, one.took_s)
+                load.judge(capability, 1.0 if one.confidence is None else one.confidence)
+            elif not one.expired:
+                load.judge(capability, 0.0)
+
+    def lend(self, run: RunId, task: TaskId, attempt: int) -> None:
+        """The attempt waits for what its agent has asked for: the agent has room for another one until `take_back`."""
+        held = self._reserved.get(run, {}).get((task, attempt))
+        if held is not None and held.lease not in self._lent:
+            self._lent.add(held.lease)
+            self._count(held, -1)
+            self._registry.reopen(held.agent)
+
+    def take_back(self, run: RunId, task: TaskId, attempt: int) -> None:
+        """The attempt goes on, even where its place was given to another one meanwhile."""
+        held = self._reserved.get(run, {}).get((task, attempt))
+        if held is not None and held.lease in self._lent:
+            self._lent.remove(held.lease)
+            self._count(held, 1)
 
     def forget(self, run: RunId) -> None:
         """Nobody holds anything of this run any more, as far as this orchestrator is concerned."""
@@ -227,6 +282,7 @@ class Router:
             succeeded=load.ended,
             failed=load.failed,
             latency_ms=round(load.latency_s * 1e3, 2) if load.ended else None,
+            failed_latency_ms=round(load.failed_s * 1e3, 2) if load.failed else None,
             trust={name: round(value, 3) for name, value in sorted(load.trust.items())},
         )
 
@@ -421,29 +477,39 @@ class Router:
         agent, load = candidate.agent, self.load(candidate.agent)
         elsewhere = self.commons.held_by_others(agent)
         rooms = self._registry.rooms(agent, candidate.contract.digest, now)
-        room, held = rooms.whole, load.held
+        room, held, capability = rooms.whole, load.held, candidate.contract.capability
         if held + room.others >= room.places:
             return None
+        own_s = load.expected_s(capability) or _LEAST_S
+        alike = load.kinds.get(capability, 0) == held
         if rooms.own is not room:
-            room, held = rooms.own, self._of_offer[agent, candidate.capability]
+            room, held, alike = rooms.own, self._of_offer[agent, candidate.capability], True
             if held + room.others >= room.places:
                 return None
-        trust = load.trust.get(candidate.contract.capability, 1.0)
-        turns = (held + room.others + elsewhere + 1) / max(room.concurrency, 1)
-        expected_s = turns * max(load.latency_s, _LEAST_S) / max(trust, _LEAST_TRUST)
-        on_trial = agent in self.breakers.out(candidate.contract.capability)
-        return Measure(held, room.others + elsewhere, room.queued, load.latency_s, trust, expected_s, on_trial)
+        ahead_s = held * own_s if alike else load.ahead_s()
+        others, trust = room.others + elsewhere, load.trust_in(capability)
+        together_s = ahead_s + others * load.latency_s + own_s
+        expected_s = together_s / max(room.concurrency, 1) / max(trust, _LEAST_TRUST)
+        return Measure(held, others, room.queued, own_s, trust, expected_s, agent in self.breakers.out(capability))
 
     def _give_back(self, held: Held) -> Load:
         self._holders.pop(held.lease, None)
-        self._of_capability[held.name] -= 1
-        self._of_offer[held.agent, held.capability] -= 1
+        if held.lease in self._lent:
+            self._lent.remove(held.lease)
+        else:
+            self._count(held, -1)
+        self._registry.reopen(held.agent)
+        return self.load(held.agent)
+
+    def _count(self, held: Held, step: int) -> None:
+        name = held.name
+        self._of_capability[name] += step
+        self._of_offer[held.agent, held.capability] += step
         if not self._of_offer[held.agent, held.capability]:
             del self._of_offer[held.agent, held.capability]
         load = self.load(held.agent)
-        load.held -= 1
-        self._registry.reopen(held.agent)
-        return load
+        load.held += step
+        load.kinds[name] = load.kinds.get(name, 0) + step
 
     def _least_used(self, peers: Peers, want: Want, state: TaskState, bars: Bars) -> list[Offers]:
         """Who may be asked where each of the peers is avoided or has a copy of the task: nobody is avoided where all

@@ -49,7 +49,7 @@ class Sessions:
     """Opens and closes sessions, makes links that open one, and says who shows one."""
 
     def __init__(self, journal: Journal, clock: Clock, access: Access) -> None:
-        self.stream = SystemStream(journal, SESSIONS, self._apply)
+        self.stream = SystemStream(journal, SESSIONS, self._apply, trimmed=True)
         self._clock = clock
         self._access = access
         self._sessions: dict[str, SessionOpened] = {}

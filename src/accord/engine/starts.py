@@ -25,6 +25,7 @@ from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
 from accord.errors import ContractViolation, Fenced, NotFound, Overloaded
 from accord.service import Fork
+from accord.verifier.report import Report
 
 TRIES: Final = 5
 """In so many partitions a run is tried to be started, where each of them has just become somebody else's."""
@@ -115,13 +116,16 @@ class Starts:
 
     async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         began = self._parts.ports.clock.now()
-        (await self._parts.verification.report(wanted.graph, by=wanted.by, labels=wanted.labels)).refuse()
+        (await self._verified(wanted)).refuse()
         ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
         verified = self._parts.ports.clock.now()
         with self._parts.admission.admitted(wanted.by):
             run = await self._admitted(wanted, adopted, once)
         self._parts.tracer.verified(run, began, verified)
         return run
+
+    async def _verified(self, wanted: _Wanted) -> Report:
+        return await self._parts.verification.report(wanted.graph, by=wanted.by, labels=wanted.labels)
 
     async def _admitted(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         if once is None:
@@ -156,6 +160,7 @@ class Starts:
             labels=wanted.labels,
             trace=self._parts.tracer.trace_for(run, wanted.trace),
             linked=wanted.linked,
+            certificate=await self._parts.certificates.issue(run, wanted.graph, await self._verified(wanted)),
         )
 
     async def _changed(self, source: Run, changes: dict[str, Any] | None) -> Any:

@@ -19,10 +19,12 @@ T = TypeVar("T")
 class SystemStream:
     """One stream, folded by `apply`: what others append is seen at `refresh`, and before anything is appended here."""
 
-    def __init__(self, journal: Journal, stream: StreamId, apply: Apply) -> None:
+    def __init__(self, journal: Journal, stream: StreamId, apply: Apply, *, trimmed: bool = False) -> None:
+        """`trimmed`: its first events may be gone, as they say nothing any more. Of no other stream are they missed."""
         self._journal = journal
         self._stream = stream
         self._apply = apply
+        self._trimmed = trimmed
         self._head = Head()
         self._turn = asyncio.Lock()
 
@@ -66,6 +68,12 @@ class SystemStream:
 
     async def _refresh(self) -> None:
         records = await self._journal.read(self._stream, after=self._head.sequence)
+        while self._trimmed and records and records[0].sequence > self._head.sequence + 1:
+            floor = await self._journal.floor(self._stream)
+            if floor.sequence <= self._head.sequence:
+                break  # nothing was trimmed: events are missing
+            self._head = floor
+            records = await self._journal.read(self._stream, after=floor.sequence)
         self._head = follow(records, self._head)
         for record in records:
             self._apply(decode_system_event(record))

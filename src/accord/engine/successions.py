@@ -97,6 +97,12 @@ class Successions:
         kids = [*before, self._own.kid, *(one.key for one in self._heirs())]
         return {kid: self._publics[kid] for kid in kids}
 
+    def ever(self) -> dict[KeyId, PublicKey]:
+        """The same with the keys before ours that have retired: what they have signed for ever still holds."""
+        before = [one.before for one in self._past() if one.before in self._replaced]
+        kids = [*before, self._own.kid, *(one.key for one in self._heirs())]
+        return {kid: self._publics[kid] for kid in kids}
+
     # -- succeeding ----------------------------------------------------------------------------------------------
 
     async def succeed(self, new: PublicKey, overlap: timedelta, *, by: str, now: datetime) -> None:

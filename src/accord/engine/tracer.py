@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.domain import event as e
 from accord.domain.ids import AgentId, LeaseToken, RunId, TaskId, split_item
@@ -21,7 +22,8 @@ from accord.domain.message import Claims
 from accord.domain.run import Attempt, Run
 from accord.domain.trace import TraceContext, read_traceparent, span_id, trace_of
 from accord.engine.ledger import Committed
-from accord.ports import Clock, Span, Spans
+from accord.errors import AccordError
+from accord.ports import Clock, ModelCall, Span, Spans
 
 logger = logging.getLogger("accord.tracer")
 
@@ -43,6 +45,18 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 class _Route(msgspec.Struct, frozen=True, gc=False):
     began: datetime
     ended: datetime
+
+
+class Planning(msgspec.Struct):
+    """A plan that is being made."""
+
+    template: str = ""
+    """What it runs, once that is known."""
+    calls: Sequence[ModelCall] = ()
+    """How a language model is asked for it; it may grow meanwhile."""
+
+
+_NOWHERE: Final = TraceContext("", "")
 
 
 @contextmanager
@@ -93,9 +107,70 @@ class Tracer:
 
     # -- what is measured ----------------------------------------------------------------------------------------
 
-    def planned(self, run: Run, began: datetime, ended: datetime) -> None:
-        """The run was planned meanwhile."""
+    def planned(self, run: Run, began: datetime, ended: datetime, calls: Sequence[ModelCall] = ()) -> None:
+        """The run was planned meanwhile, and a language model was asked for it like this."""
         self._tell_of_run(run, "plan", began, ended, {"gen_ai.operation.name": "plan"})
+        context = self._sampled(run)
+        if context is not None:
+            self._tell_of_calls(context.at(span_id("plan", run.id)), calls)
+
+    @contextmanager
+    def planning(self, plan: str, caller: str = "") -> Iterator[Planning]:
+        """A plan is made that nothing is started of; `plan` names it, and it hangs where the caller's `traceparent`
+        says. What keeps it from being made is told by its code.
+        """
+        told, began, error = Planning(), self._clock.now(), ""
+        try:
+            yield told
+        except AccordError as why:
+            error = why.problems[0].code
+            raise
+        finally:
+            self._tell_of_plan(
+                plan,
+                read_traceparent(caller),
+                told,
+                Span(name="plan", at=_NOWHERE, start=began, end=self._clock.now(), error=error),
+            )
+
+    def _tell_of_plan(self, plan: str, caller: TraceContext | None, told: Planning, span: Span) -> None:
+        if self._spans is None:
+            return
+        context = caller or trace_of(RunId(plan), self._spans.ratio)
+        if context.sampled:
+            with _harmless():
+                said: Attributes = {"gen_ai.operation.name": "plan"}
+                said |= {"gen_ai.workflow.name": told.template} if told.template else {}
+                own, parent = context.at(span_id("plan", plan)), caller.span if caller is not None else None
+                self._put(replace(span, at=own, parent=parent, attributes=said))
+                self._tell_of_calls(own, told.calls)
+
+    def _tell_of_calls(self, plan: TraceContext, calls: Sequence[ModelCall]) -> None:
+        for number, call in enumerate(calls):
+            said: Attributes = {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": "openai",
+                "gen_ai.request.model": call.model,
+                "server.address": call.host,
+                "server.port": call.port,
+            }
+            if call.answered_by:
+                said["gen_ai.response.model"] = call.answered_by
+                said["gen_ai.usage.input_tokens"] = call.input_tokens
+                said["gen_ai.usage.output_tokens"] = call.output_tokens
+            with _harmless():
+                self._put(
+                    Span(
+                        name=f"chat {call.model}",
+                        at=plan.at(span_id("chat", plan.span, str(number))),
+                        parent=plan.span,
+                        start=call.began,
+                        end=call.ended,
+                        attributes=said,
+                        error=call.error,
+                        calls=True,
+                    )
+                )
 
     def verified(self, run: Run, began: datetime, ended: datetime) -> None:
         """The run's graph was verified meanwhile."""

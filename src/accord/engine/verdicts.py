@@ -9,9 +9,10 @@ import msgspec
 
 from accord.domain import command as c
 from accord.domain.contract import Contract
-from accord.domain.ids import AgentId, Digest
+from accord.domain.ids import AgentId, Digest, RunId, TaskId
 from accord.domain.message import Claims, Message
-from accord.errors import MessageRefused, Place, Problem
+from accord.domain.payloads import AskPayload
+from accord.errors import MessageRefused, Problem
 from accord.ports import Delivery
 
 REFUSALS: Final[Mapping[str, str]] = {
@@ -30,6 +31,8 @@ REFUSALS: Final[Mapping[str, str]] = {
     "ACC351": "another answer to this attempt was accepted already",
     "ACC352": "the transport is at fault: the payload is not the one that was signed",
     "ACC353": "the agent may not do this",
+    "ACC482": "the lines of a log are too many for one message",
+    "ACC483": "a line of a log is too long",
     "ACC354": "it met a fault of Accord's",
     "ACC664": "the key has expired: its agent needs a new one",
     "ACC675": "the policy does not let the agent do this",
@@ -90,8 +93,32 @@ class Barred(msgspec.Struct, frozen=True):
 class Unchecked(msgspec.Struct, frozen=True):
     """A result whose payload was uploaded, and of which nobody has found out yet whether it keeps the contract."""
 
+    run: RunId
     digest: Digest
     contract: Contract
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An agent asks for something while it works."""
+
+    authentic: Authentic
+    wanted: AskPayload
+
+    @property
+    def task(self) -> TaskId:
+        """The task that it works at."""
+        return self.authentic.claims.task or TaskId("")
+
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt."""
+        return self.authentic.claims.attempt or 0
+
+    @property
+    def call(self) -> Digest:
+        """Names what is asked for."""
+        payload = self.authentic.claims.payload
+        return payload.sha256 if payload is not None else Digest("")
 
 
 class News(msgspec.Struct, frozen=True):
@@ -103,7 +130,7 @@ class News(msgspec.Struct, frozen=True):
 
 def problem_at(code: str, pointer: str, seen: str) -> Problem:
     """Why a message is refused: what was seen at this place of its claims."""
-    return Problem(code, f"{REFUSALS[code]}: {seen:.200}", Place(pointer=pointer or None))
+    return Problem.ruled(REFUSALS, code, pointer, seen)
 
 
 def refused(code: str, pointer: str, seen: str) -> MessageRefused:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
+from accord.domain.agent import AgentCard
+from accord.domain.capability import CapabilityRange, CapabilityRef
 from accord.domain.graph import Graph, Subrun
 from accord.domain.ids import AgentId, Digest
 from accord.domain.labels import Labels
@@ -55,10 +57,27 @@ class Verification:
             return remembered[1]
         clearance = Cleared(_offers_in(self._registry), self._authority, by)
         templates = among if among is not None else await self._templates(graph)
-        report = verify(graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=given)
+        report = verify(
+            graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=given, slots=self._slots
+        )
         if remembers:
             self._reports[graph.digest] = (known, report)
         return report
+
+    def _slots(self, wanted: CapabilityRange) -> int | None:
+        """How many tasks the agents that are present here can do at a time; None where nobody is."""
+        agents = {card.agent for card in self._registry.agents() if any(map(wanted.matches, _refs(card)))}
+        rooms = (self._registry.capacity(agent) for agent in agents)
+        return sum(room.concurrency for room in rooms if room is not None) or None
+
+    @property
+    def policy(self) -> Digest:
+        """The digest of the policy set in force."""
+        return self._authority.policy.source.digest
+
+    def contracts(self, wanted: CapabilityRange) -> Iterator[Digest]:
+        """The contracts of known agents that are in a range."""
+        return (contract.digest for contract in self._registry.contracts(wanted))
 
     async def _templates(self, graph: Graph) -> _Templates:
         found: dict[str, Graph] = {}
@@ -101,6 +120,10 @@ class _Templates:
     def names(self) -> Iterable[str]:
         """The names of all published templates."""
         return self._names
+
+
+def _refs(card: AgentCard) -> Iterator[CapabilityRef]:
+    return (contract.ref for contract in card.contracts())
 
 
 def _offers_in(registry: Registry) -> Callable[[], Iterable[Offer]]:

@@ -77,13 +77,22 @@ class Container:
         self._file.seek(entry.offset)
         return self._file.read(entry.length_bytes)
 
+    def chunks(self, entry: Entry) -> Iterator[bytes]:
+        """The same in pieces: one that is large is never held whole."""
+        at, end = entry.offset, entry.offset + entry.length_bytes
+        while at < end:
+            self._file.seek(at)  # others may have read elsewhere meanwhile
+            chunk = self._file.read(min(_CHUNK, end - at))
+            if not chunk:
+                return
+            yield chunk
+            at += len(chunk)
+
     def digest(self, entry: Entry) -> str:
         """SHA-256 of the content of an entry."""
-        self._file.seek(entry.offset)
-        digest, left = sha256(), entry.length_bytes
-        while left and (chunk := self._file.read(min(_CHUNK, left))):
+        digest = sha256()
+        for chunk in self.chunks(entry):
             digest.update(chunk)
-            left -= len(chunk)
         return digest.hexdigest()
 
     def find(self, count: int, expected: Sequence[tuple[str, int]] = ()) -> None:

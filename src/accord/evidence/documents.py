@@ -12,11 +12,11 @@ from accord.domain.contract import Contract
 from accord.domain.document import Document, document_of
 from accord.domain.ids import Digest, RunId
 from accord.domain.large import blobs_in, is_large, reference
-from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
+from accord.domain.message import strict_json
 from accord.domain.schema import canonical_form
 from accord.domain.scope import DocumentMissing
 from accord.errors import AccordError, Problem
-from accord.evidence.manifest import document_name, payload_name
+from accord.evidence.manifest import Content, document_name, payload_name
 from accord.evidence.opening import Opened
 
 
@@ -37,20 +37,43 @@ class Documents:
             return document.data
         return self._bundle.data(payload_name(document.sha256)) or self._bundle.data(document_name(document.sha256))
 
+    def has(self, document: Document) -> bool:
+        """Whether the bytes of a document are there."""
+        return document.data is not None or self._content(document) is not None
+
     def check(self, document: Document, name: str, pointer: str) -> bytes | None:
-        """The bytes of a document that an event names, once they are the right ones; what is wrong is told."""
+        """The bytes of a document that an event names, once they are the right ones; what is wrong is told. A large one
+        is checked without being read again, and None.
+        """
+        if is_large(document):
+            self._check_large(document, name, pointer)
+            return None
         data = self.data(document)
         if data is None:
             self._missing(document, name, pointer)
             return None
         if sha256(data).hexdigest() != document.sha256 or len(data) != document.length_bytes:
-            self._bundle.wrong("ACC542", f"the document is not the one of digest {document.sha256}", name, pointer)
+            self._another(document, name, pointer)
             return None
-        if document.sha256 not in self.seen and not is_large(document):
+        if document.sha256 not in self.seen:
             self.seen.add(document.sha256)
             for inner, named in documents_named(data):
                 self.check(named, name, pointer + inner)
         return data
+
+    def _check_large(self, document: Document, name: str, pointer: str) -> None:
+        content = self._content(document)
+        if content is None:
+            self._missing(document, name, pointer)
+        elif (content.sha256, content.length_bytes) != (document.sha256, document.length_bytes):
+            self._another(document, name, pointer)
+
+    def _content(self, document: Document) -> Content | None:
+        names = payload_name(document.sha256), document_name(document.sha256)
+        return self._bundle.content(names[0]) or self._bundle.content(names[1])
+
+    def _another(self, document: Document, name: str, pointer: str) -> None:
+        self._bundle.wrong("ACC542", f"the document is not the one of digest {document.sha256}", name, pointer)
 
     def _missing(self, document: Document, name: str, pointer: str) -> None:
         digest, encrypted = document.sha256, document.encrypted
@@ -115,9 +138,7 @@ def documents_named(data: bytes) -> list[tuple[str, Document]]:
 
 
 def violations(contract: Contract, data: bytes) -> tuple[Problem, ...]:
-    """How an output breaks its contract. What is over the bound of a message was checked item by item, and is not."""
-    if len(data) > PAYLOAD_MAX_BYTES:
-        return ()
+    """How an output breaks its contract."""
     try:
         value = strict_json(data)
     except AccordError as error:

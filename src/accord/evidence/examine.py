@@ -4,6 +4,7 @@ ACC540  a statement is signed with a key that nobody knows
 ACC541  a statement is not about the attempt that it stands with, or its agent may not do that
 ACC542  a payload is not the one that was signed
 ACC543  a statement was signed when the key may have been in other hands
+ACC839  the certificate of a run's graph is about another run or graph, or is not the one that was signed
 ACC840  a byte around the entries of the bundle is not what it has to be
 ACC841  an entry is not the one that the manifest names, or cannot be read
 ACC842  an entry is missing, is there twice, is at another place, or is not named in the manifest
@@ -28,15 +29,16 @@ import msgspec
 from msgspec.structs import replace
 
 from accord.codec import decode_event, decode_system_event
+from accord.domain.certificate import Certificate
 from accord.domain.event import AttemptAssigned, RunErased
 from accord.domain.ids import AgentId, KeyId, RunId, StreamId
 from accord.domain.lineage import seal_claims
-from accord.domain.system import POLICIES, REGISTRY, CardAccepted
+from accord.domain.system import POLICIES, REGISTRY, CardAccepted, KeyDelegated
 from accord.errors import AccordError, Problem
 from accord.evidence.attempts import Answered
 from accord.evidence.documents import Documents
 from accord.evidence.keyring import Keyring
-from accord.evidence.manifest import MANIFEST, SEAL, event_name
+from accord.evidence.manifest import DELEGATED, MANIFEST, SEAL, event_name
 from accord.evidence.opening import Opened, opened
 from accord.evidence.policies import Policies, ReadPolicies
 from accord.evidence.runs import Replayed, kept_for_forks
@@ -57,11 +59,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     payloads: int
     unproven: int
     """Documents that were left out: nobody can look into them here."""
+    undone: int
+    """Statements under keys that may have been in other hands, about what was rolled back since: nothing rests on
+    them."""
     signers: tuple[AgentId, ...]
     signed_by: AgentId
     key: KeyId | None
     """The trusted key that has signed the bundle."""
     problems: tuple[Problem, ...]
+    certificate: Certificate | None = None
+    """What was proven of the run's graph before it began; None where nothing is certified, or that does not hold."""
+    certified: int = 0
+    """So many of the runs have a certificate that holds; those that an earlier version has begun have none."""
 
     @property
     def ok(self) -> bool:
@@ -119,6 +128,11 @@ def _keyring(bundle: Opened, documents: Documents, records: Sequence[Record]) ->
                 _take_card(keyring, documents, event, name)
         except AccordError as error:
             bundle.refused(error, name)
+    for index, delegation in enumerate(bundle.value(DELEGATED, tuple[KeyDelegated, ...]) or ()):
+        try:
+            keyring.apply(delegation)
+        except AccordError as error:
+            bundle.refused(error, DELEGATED, f"/{index}")
     return keyring
 
 
@@ -160,11 +174,19 @@ def _report(
         statements=sum(one.statements for one in attempts),
         payloads=sum(one.payloads for one in attempts),
         unproven=len(documents.unproven),
+        undone=sum(one.undone for one in attempts),
         signers=tuple(sorted(set().union(*(one.signers for one in attempts)))),
         signed_by=bundle.manifest.signed_by,
         key=bundle.signed_by,
         problems=tuple(_named(bundle.problems, replays)),
+        certificate=_certificate(replays.get(run)),
+        certified=sum(one.certified for one in replays.values()),
     )
+
+
+def _certificate(replayed: Replayed | None) -> Certificate | None:
+    started = replayed.started if replayed is not None and replayed.certified else None
+    return started.certificate.certificate if started is not None and started.certificate is not None else None
 
 
 def _named(problems: Sequence[Problem], replays: Mapping[RunId, Replayed]) -> Iterator[Problem]:

@@ -1,4 +1,6 @@
-"""Keys, cards and contracts, as the events of `sys:registry` tell of them: whose statement is whose, and since when."""
+"""Keys, cards and contracts, as the events of `sys:registry` and delegations tell: whose statement is whose, and since
+when.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from msgspec.structs import replace
 
 from accord.domain.agent import decode_card
 from accord.domain.contract import Contract
-from accord.domain.delegation import LIFETIME_MAX, OF_AGENTS, Delegated, delegation_of, problem_of
+from accord.domain.delegation import LIFETIME_MAX, OF_AGENTS, Delegated, delegation_of, problem_of, refusal
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, decode_claims
@@ -39,11 +41,18 @@ class Keyring:
 
     def __init__(self) -> None:
         self._keys: dict[KeyId, KeyHistory] = {}
+        self._revoked: dict[KeyId, list[KeyRevoked]] = {}
+        """What was said of keys that nobody knows yet: of delegated ones, whose delegations come behind all else, or
+        not at all where nothing is signed with them.
+        """
         self._offers: dict[AgentId, set[Digest]] = {}
         self.contracts: dict[Digest, Contract] = {}
 
     def apply(self, event: SystemEvent) -> None:
-        """Fold what is said of a key. Raises KeyUnusable, and MessageRefused where nobody knows the key."""
+        """Fold what is said of a key; a delegation may come behind what was said of the delegated key.
+
+        Raises KeyUnusable, and MessageRefused where nobody knows a key that has to be known.
+        """
         if isinstance(event, AgentEnrolled):
             public = PublicKey.from_jwk(event.jwk)
             if public.kid != event.key:
@@ -52,22 +61,31 @@ class Keyring:
                 agent=event.agent, public=public, since=event.at, expires_at=event.expires_at
             )
         elif isinstance(event, KeyRevoked):
-            known = self._known(event.key)
-            self._keys[event.key] = replace(
-                known,
-                revoked_at=known.revoked_at or event.at,
-                doubtful_from=_earliest(known.doubtful_from, event.since),
-                reason=known.reason or event.reason,
-            )
+            self._revoke(event)
         elif isinstance(event, KeyRetired):
             self._keys[event.key] = replace(self._known(event.key), retires_at=event.until)
         elif isinstance(event, KeyDelegated) and event.parent in self._keys:  # else it is the orchestrator's own
             self._keys.setdefault(event.key, self._delegated(event))
+            for said in self._revoked.pop(event.key, ()):
+                self._revoke(said)
+
+    def _revoke(self, event: KeyRevoked) -> None:
+        known = self._keys.get(event.key)
+        if known is None:
+            self._revoked.setdefault(event.key, []).append(event)
+            return
+        self._keys[event.key] = replace(
+            known,
+            revoked_at=known.revoked_at or event.at,
+            doubtful_from=_earliest(known.doubtful_from, event.since),
+            reason=known.reason or event.reason,
+        )
 
     def _delegated(self, event: KeyDelegated) -> KeyHistory:
         """The key that another one lets sign, by its statement. Raises MessageRefused."""
-        parent = self._known(event.parent)
-        claims = self.claims(event.statement, event.at)
+        claims, parent = self._authentic(event.statement)
+        # Whether the key behind it was in other hands is told of each statement under the delegated one.
+        MessageRefused.raise_if(_untimely(claims, replace(parent, doubtful_from=None), event.at))
         delegation = delegation_of(claims, parent.public.kid, OF_AGENTS, LIFETIME_MAX)
         said = Delegated(event.parent, event.until, event.kinds)
         told = (parse_statement(event.statement.encode()).kid, delegation.issuer, delegation.key.kid, delegation.bounds)
@@ -97,14 +115,27 @@ class Keyring:
             MessageRefused: the signature does not hold (ACC30x, ACC31x); ACC540 nobody knows the key; ACC541 it is
                 another agent's; ACC543 it may have been in other hands; ACC848 it was not to be accepted then.
         """
+        claims, known = self._authentic(statement)
+        MessageRefused.raise_if(_untimely(claims, known, at))
+        return claims
+
+    def refuse_ended(self, kid: KeyId, at: datetime) -> None:
+        """Raise MessageRefused ACC358 where this is a key that the orchestrator has delegated to, and it was revoked by
+        then, or in doubt.
+        """
+        for said in self._revoked.get(kid, ()):
+            if (said.since is not None and said.since <= at) or said.at + CLOCK_SKEW < at:
+                raise refusal("ACC358", "/kid", f"{kid} was revoked")
+
+    def _authentic(self, statement: str) -> tuple[Claims, KeyHistory]:
+        """The claims, and the key that has signed them, whenever that was."""
         parsed = parse_statement(statement.encode())
         known = self._known(parsed.kid)
         verify(parsed, known.public)
         claims = decode_claims(parsed.claims)
         if claims.issuer != known.agent:
             raise MessageRefused.of("ACC541", f"{claims.issuer} has signed with a key of {known.agent}")
-        MessageRefused.raise_if(_untimely(claims, known, at))
-        return claims
+        return claims, known
 
     def _known(self, kid: KeyId) -> KeyHistory:
         known = self._keys.get(kid)
@@ -137,7 +168,8 @@ def _untimely(claims: Claims, key: KeyHistory, at: datetime) -> Iterator[Problem
             yield problem_of("ACC358", "/iat", str(claims.issued_at))
     if key.doubtful_from is not None and at >= key.doubtful_from:  # when it was made says whoever holds the key
         since = key.doubtful_from.isoformat()
-        hint = f"it was revoked{f': {key.reason}' if key.reason else ''}; do the task again: accord runs rollback"
+        why = f": {key.reason}" if key.reason else ""
+        hint = f"it was revoked{why}; do the task again: accord runs rollback RUN --to TASK"
         yield Problem("ACC543", f"the key {key.public.kid} may have been in other hands since {since}", hint=hint)
     if at + CLOCK_SKEW < key.since:
         yield Problem("ACC848", f"it was accepted at {at.isoformat()}, before its key was enrolled")

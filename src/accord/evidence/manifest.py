@@ -15,6 +15,7 @@ STATEMENT: Final = "statement.jws"
 MANIFEST: Final = "manifest.json"
 KEYS: Final = "keys.json"
 SUCCESSIONS: Final = "successions.json"
+DELEGATED: Final = "delegations.json"
 CHECKPOINT: Final = "checkpoint.json"
 SEAL: Final = "seal.jws"
 

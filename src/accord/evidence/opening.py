@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import BinaryIO, TypeVar
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from accord.domain.ids import KeyId
 from accord.domain.message import Claims, decode_claims
 from accord.domain.signature import PublicKey, parse_statement, verify
-from accord.domain.succession import Link, heirs
+from accord.domain.succession import Link, followed, heirs
 from accord.errors import AccordError, BadInput, KeyUnusable, MessageRefused, Place, Problem
 from accord.evidence.container import Container, Entry
 from accord.evidence.manifest import KEYS, MANIFEST, STATEMENT, SUCCESSIONS, Content, Manifest, Roots, manifest_claims
@@ -25,8 +25,11 @@ class Opened:
     def __init__(self, container: Container, manifest: Manifest, believed: dict[KeyId, PublicKey]) -> None:
         self._container = container
         self._entries: dict[str, Entry] = {}
+        self._contents = {content.name: content for content in manifest.contents}
         self.manifest = manifest
         self.believed = believed
+        self.before: dict[KeyId, PublicKey] = {}
+        """The keys that those believed have come after."""
         """The orchestrator's keys: those that are trusted."""
         self.signed_by: KeyId | None = None
         self.damaged: set[str] = set()
@@ -49,6 +52,15 @@ class Opened:
         """The content of an entry; None where it is not there, or damaged."""
         entry = self._entries.get(name) if name not in self.damaged else None
         return self._container.read(entry) if entry is not None else None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of an entry in pieces; none where it is not there, or damaged."""
+        entry = self._entries.get(name) if name not in self.damaged else None
+        return self._container.chunks(entry) if entry is not None else iter(())
+
+    def content(self, name: str) -> Content | None:
+        """Digest and length of an entry, which were checked; None where it is not there, or damaged."""
+        return self._contents.get(name) if self.has(name) and name not in self.damaged else None
 
     def value(self, name: str, kind: type[T]) -> T | None:
         """The value in an entry; None where it is not there, or (which is told) none of this kind."""
@@ -73,11 +85,15 @@ class Opened:
         place = Place(file=name, pointer=pointer if pointer is not None else problem.place.pointer)
         self.problems.append(msgspec.structs.replace(problem, place=place))
 
-    def signature(self, statement: str | bytes, name: str, pointer: str | None = None) -> Claims | None:
-        """The claims of a statement by the orchestrator; None, which is told, where no trusted key has signed it."""
+    def signature(
+        self, statement: str | bytes, name: str, pointer: str | None = None, *, ever: bool = False
+    ) -> Claims | None:
+        """The claims of a statement by the orchestrator; None, which is told, where no trusted key has signed it. With
+        `ever`, one of the keys before may have: whoever has signed the bundle vouches for them.
+        """
         try:
             parsed = parse_statement(statement.encode() if isinstance(statement, str) else statement)
-            key = self.believed.get(parsed.kid)
+            key = self.believed.get(parsed.kid) or (self.before.get(parsed.kid) if ever else None)
             if key is None and KEYS in self.damaged:
                 raise MessageRefused.of("ACC843", f"it is signed with {parsed.kid}, and {KEYS} is damaged or missing")
             if key is None:
@@ -99,7 +115,7 @@ class Opened:
     def check_contents(self) -> None:
         """Take down every entry that is not the one that the manifest names at its place."""
         found = self._container.entries[2:]
-        wanted = {content.name: content for content in self.manifest.contents}
+        wanted = self._contents
         for name, times in Counter(content.name for content in self.manifest.contents).items():
             if times > 1:
                 self.wrong("ACC842", "the manifest names it more than once", name)
@@ -181,7 +197,10 @@ def _believed(bundle: Opened, trusted: Collection[KeyId] | None) -> dict[KeyId, 
                 found[key.kid] = key
     links = bundle.value(SUCCESSIONS, tuple[Link, ...]) or ()
     try:
-        return found | heirs(links, found if trusted is None else trusted, bundle.manifest.signed_by)
+        after = heirs(links, found if trusted is None else trusted, bundle.manifest.signed_by)
+        chain = followed(links, bundle.manifest.signed_by) if after else ()
+        bundle.before = {key.kid: key for key in chain if key.kid not in after}
+        return found | after
     except MessageRefused as error:
         bundle.refused(error, SUCCESSIONS)
         return found

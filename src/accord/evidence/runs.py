@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -16,12 +16,13 @@ from accord.domain.assignment import Draftsman, assignment_digest
 from accord.domain.compile import compile_graph
 from accord.domain.diagnosis import Diagnosis
 from accord.domain.document import Document
+from accord.domain.fork import contract_of
 from accord.domain.graph import Graph, Task, Work
 from accord.domain.ids import Digest, RunId, split_item
 from accord.domain.run import Run, begin, evolve
 from accord.domain.scope import DocumentMissing, evaluated, output_of, run_scope
 from accord.domain.template import template_from_json
-from accord.errors import AccordError, StoreCorrupt
+from accord.errors import AccordError, MessageRefused, Problem, StoreCorrupt
 from accord.evidence.attempts import Answered, Attempts
 from accord.evidence.documents import Documents, DocumentValues, documents_in
 from accord.evidence.keyring import Keyring
@@ -29,6 +30,8 @@ from accord.evidence.manifest import document_name, event_name
 from accord.evidence.opening import Opened
 from accord.evidence.policies import Policies
 from accord.ports import Record
+
+_BEFORE: Final = "a bundle of the fork from before still proves it (accord journal export)"
 
 
 class Replayed:
@@ -43,6 +46,7 @@ class Replayed:
         records: Sequence[Record],
     ) -> None:
         self._bundle = bundle
+        self._keyring = keyring
         self._documents = documents
         self._policies = policies
         self._values = DocumentValues(documents)
@@ -51,6 +55,8 @@ class Replayed:
         self.events = list(self._decoded(records))
         self.state: Run | None = None
         self._states: dict[int, Run] = {}
+        self.certified = False
+        """Whether the orchestrator's certificate of its graph holds."""
         self._draftsman = Draftsman(self._values)
 
     def _decoded(self, records: Sequence[Record]) -> Any:
@@ -80,6 +86,7 @@ class Replayed:
                 graph = graph if self._fold(graph, sequence, event, name) else None
                 if sequence in keep and self.state is not None:
                     self._states[sequence] = self.state
+        self.attempts.settle(self.state if graph is not None else None, self._states.values())
 
     @property
     def stream(self) -> Any:
@@ -95,6 +102,7 @@ class Replayed:
         if started is None or started.run != self.id:
             self._bundle.wrong("ACC845", f"the first event does not start {self.id}", name)
             return None
+        self._check_certificate(started, name)
         data = self._bundle.data(document_name(started.graph))
         document = Document(started.graph, len(data or b""))
         if data is None and not self._bundle.has(document_name(started.graph)):
@@ -107,6 +115,24 @@ class Replayed:
             except AccordError as error:
                 self._bundle.refused(error, document_name(started.graph))
         return None
+
+    def _check_certificate(self, started: e.RunStarted, name: str) -> None:
+        """Whether the orchestrator has certified this graph for this run; runs of earlier versions say nothing."""
+        certified = started.certificate
+        if certified is None:
+            return
+        place = "/certificate/statement" if certified.delegation is None else "/certificate/delegation"
+        root = self._bundle.signature(certified.root, name, place, ever=True)
+        if root is None:
+            return
+        try:
+            claims = certified.claims(root, certified.parsed().kid, started.at)
+            certified.cover(claims, started.run, started.graph)
+            self._keyring.refuse_ended(certified.kid, started.at)
+            self.certified = True
+        except MessageRefused as error:
+            text = f"the certificate does not hold: {error.problems[0].message}"
+            self._bundle.wrong("ACC839", text, name, "/certificate")
 
     def _fold(self, graph: Graph, sequence: int, event: e.Event, name: str) -> bool:
         """Whether the event can follow; the state is the one after it."""
@@ -186,27 +212,35 @@ class Replayed:
     # -- with others ---------------------------------------------------------------------------------------------
 
     def compare(self, others: Mapping[RunId, Replayed]) -> None:
-        """Check what the run says of the runs that did its tasks, and of the one that it was forked from."""
+        """Check what the run says of the runs that did its tasks, or that its agents have asked for, and of the one
+        that it was forked from.
+        """
         children: dict[str, RunId] = {}
         for sequence, event in self.events:
             name = event_name(self.stream, sequence)
             if isinstance(event, e.SubrunStarted):
                 children[event.task] = event.run
                 self._compare_start(event, others.get(event.run), name)
+            elif isinstance(event, e.CallMade):
+                self._compare_start(event, others.get(event.run), name)
+            elif isinstance(event, e.CallEnded) and event.problem is None:
+                self._compare_end(event, others.get(event.run), name)
             elif isinstance(event, e.TaskCompleted) and event.task in children and not event.by:
                 self._compare_end(event, others.get(children[event.task]), name)
             elif isinstance(event, e.TaskAdopted):
                 self._compare_adopted(event, others, name)
 
-    def _compare_start(self, event: e.SubrunStarted, child: Replayed | None, name: str) -> None:
+    def _compare_start(self, event: e.SubrunStarted | e.CallMade, child: Replayed | None, name: str) -> None:
         started = child.started if child is not None else None
         if started is None:
             return
         parent = started.parent
-        if parent is None or (parent.run, parent.task) != (self.id, event.task) or started.input != event.input:
+        other = isinstance(event, e.CallMade) and started.graph != event.graph
+        other = other or started.input.sha256 != event.input.sha256
+        if parent is None or (parent.run, parent.task) != (self.id, event.task) or other:
             self._bundle.wrong("ACC850", f"{event.run} says that it was started in another way", name, "/run")
 
-    def _compare_end(self, event: e.TaskCompleted, child: Replayed | None, name: str) -> None:
+    def _compare_end(self, event: e.TaskCompleted | e.CallEnded, child: Replayed | None, name: str) -> None:
         if child is None:
             self._bundle.wrong("ACC847", f"the run that did task {event.task} is not in the bundle", name)
             return
@@ -218,12 +252,17 @@ class Replayed:
         origin = self.started.origin if self.started is not None else None
         other = others.get(origin.run) if origin is not None else None
         if origin is None or other is None:
-            self._bundle.wrong("ACC847", f"the run that made the output of {event.task} is not in the bundle", name)
+            text = f"the run that made the output of {event.task} is not in the bundle"
+            is_gone = origin is not None and origin.run in self._bundle.manifest.absent
+            hint = f"{origin.run} was removed, as it was old enough: {_BEFORE}" if origin and is_gone else None
+            self._bundle.wrong_as(Problem("ACC847", text, hint=hint), name)
             return
         then = other.state_at(origin.sequence)
         state = then.state(event.task) if then is not None else None
         if then is None or state is None or not self._is_taken_over(then, event):
             self._bundle.wrong("ACC850", f"{origin.run} had another output of task {event.task}", name, "/output")
+        if then is not None and event.contract not in (None, contract_of(then, event.task)):
+            self._bundle.wrong("ACC850", f"{origin.run} had it under another contract", name, "/contract")
         known: set[Digest | None] = {*other.attempts.digests, state.source if state is not None else None}
         if event.source is not None and event.source not in known:
             self._bundle.wrong("ACC850", f"{origin.run} has not accepted that statement", name, "/source")

@@ -67,8 +67,8 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
 
     async def on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         """Challenge whoever comes."""
-        self._nonces[sid] = secrets.token_hex(32)
-        self._later(self._challenge(sid))
+        nonce = self._nonces[sid] = secrets.token_hex(32)
+        self._later(self._challenge(sid, nonce))
 
     async def on_prove(self, sid: str, *sent: object) -> dict[str, Any]:
         """Welcome an agent that proves who it is; a proof that comes twice is answered twice with the same."""
@@ -95,13 +95,13 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
         told = {"successions": msgspec.to_builtins(links)} if links else {}
         return {"ok": True, "statement": welcome.statement.decode("ascii"), "payload": welcome.payload, **told}
 
-    async def _challenge(self, sid: str) -> None:
+    async def _challenge(self, sid: str, nonce: str) -> None:
         registry = registry_id(self._parts.identity.organisation)
-        await self.emit("challenge", {"nonce": self._nonces[sid], "registry": registry}, to=sid)
+        await self.emit("challenge", {"nonce": nonce, "registry": registry}, to=sid)
 
     async def _connecting(self, message: Message, nonce: str) -> Connecting:
         parts, now = self._parts, self._parts.ports.clock.now()
-        await parts.registry_stream.refresh()
+        await parts.refresh_registry()
         await parts.successions.stream.refresh()
         connecting = proven(message, nonce, registry_id(parts.identity.organisation), self._known, now)
         if not connecting.known:
@@ -148,6 +148,15 @@ class AgentSockets(socketio.AsyncNamespace):  # type: ignore[misc]  # python-soc
     async def on_message(self, sid: str, *sent: object) -> dict[str, Any]:
         """Carry what an agent sends."""
         return await self._answered(sid, sent, lambda session: session.receive)
+
+    async def on_log(self, sid: str, *sent: object) -> None:
+        """Hand on what an agent logs. Nobody is answered: what cannot be taken is lost."""
+        session = self._sessions.get(sid)
+        try:
+            if session is not None:
+                await session.hand_on_log(_message(sent))
+        except AccordError as error:
+            logger.info("what %s has logged is not taken: %s", session.instance if session is not None else sid, error)
 
     async def on_return(self, sid: str, *sent: object) -> dict[str, Any]:
         """Take an assignment back."""

@@ -13,11 +13,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from accord.domain.access import Principal
 from accord.engine.node import Node
 from accord.engine.webhooks import Networks, Reach
 from accord.gateway import console, problems
@@ -26,6 +28,7 @@ from accord.gateway.access.rates import Rates
 from accord.gateway.agents import NAMESPACE as AGENTS
 from accord.gateway.agents import agent_sockets
 from accord.gateway.colleagues import Place
+from accord.gateway.documents import components
 from accord.gateway.envelope import Envelope
 from accord.gateway.feeds.agents import AgentsFeed
 from accord.gateway.feeds.runs import RunsFeed
@@ -34,6 +37,8 @@ from accord.gateway.layouts import Layouts
 from accord.gateway.lobby import Conversations, Lobby
 from accord.gateway.metrics import Metrics
 from accord.gateway.openapi import completed, operation_id, routes_of
+from accord.gateway.plans import ShownPlans
+from accord.gateway.queries import OnlyKnown
 from accord.gateway.readiness import Readiness
 from accord.gateway.resources import (
     access,
@@ -51,7 +56,9 @@ from accord.gateway.resources import (
     holds,
     incidents,
     keys,
+    logs,
     metrics,
+    planner,
     plans,
     policy,
     records,
@@ -64,6 +71,9 @@ from accord.gateway.resources import (
 )
 from accord.gateway.webhooks.deliverer import deliveries
 from accord.loading.sockets import socketio
+from accord.planner.by_suggestion import Suggestions
+from accord.views.planning import Known, Wanted, known_of
+from accord.views.suggesting import allowed_for, with_suggestion
 
 logger = logging.getLogger("accord.gateway")
 
@@ -73,9 +83,11 @@ ROUTERS: Final[Sequence[APIRouter]] = tuple(
         health,
         metrics,
         plans,
+        planner,
         policy,
         runs,
         tasks,
+        logs,
         graph,
         controls,
         records,
@@ -171,9 +183,13 @@ class Gateway:
     `readiness`.
     """
 
-    def __init__(self, node: Node, tokens: Tokens | None, options: Options) -> None:
+    def __init__(
+        self, node: Node, tokens: Tokens | None, options: Options, suggestions: Suggestions | None = None
+    ) -> None:
         self.node = node
         self.options = options
+        self.suggestions = suggestions
+        self.plans = ShownPlans(node.parts.ports.journal, node.parts.ports.clock)
         self.guard = Guard(node.parts.access, node.parts.sessions, node.parts.permission, _rates(options, 1), tokens)
         self.feeds = Feeds(node)
         self.layouts = Layouts()
@@ -212,6 +228,11 @@ class Gateway:
         self.readiness.open = False
         await self._open.aclose()
 
+    async def known_to(self, principal: Principal, wanted: Wanted, *, labelled: bool = False) -> Known:
+        """Among what is planned for whoever asks; of what is `labelled` nothing is sent to a language model."""
+        known = await self.plans.among(await known_of(self.node), wanted.digest)
+        return with_suggestion(known, self.suggestions, allowed_for(self.node, principal.name), labelled=labelled)
+
     async def drain(self) -> None:
         """Be not ready from now on, end what streams, and tell whoever is connected to go elsewhere: as many as can be
         told within `TELL_WITHIN`.
@@ -234,9 +255,16 @@ ATTACHMENTS: Final[Sequence[Attachment]] = (agent_sockets, feed_sockets, deliver
 """What runs as long as the gateway is open: Socket.IO namespaces, feeds, webhooks. Opened in this order."""
 
 
-def create_application(node: Node, tokens: Tokens | None = None, options: Options | None = None) -> Gateway:
-    """The gateway of a node; `tokens` tells the principals of bearer tokens that are no API keys."""
-    return Gateway(node, tokens, options or Options())
+def create_application(
+    node: Node,
+    tokens: Tokens | None = None,
+    options: Options | None = None,
+    suggestions: Suggestions | None = None,
+) -> Gateway:
+    """The gateway of a node; `tokens` tells the principals of bearer tokens that are no API keys, `suggestions` are
+    those of a language model.
+    """
+    return Gateway(node, tokens, options or Options(), suggestions)
 
 
 def openapi_document() -> dict[str, Any]:
@@ -270,6 +298,7 @@ class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
         if self.openapi_schema is None:
+            components()  # the schemas of our values are in their places from now on
             self.openapi_schema = completed(super().openapi(), routes_of(self.routers))
         return self.openapi_schema
 
@@ -283,7 +312,7 @@ def _api(options: Options) -> FastAPI:
         docs_url=None,  # the pages of both come from other hosts
         redoc_url=None,
         redirect_slashes=False,
-        exception_handlers=problems.HANDLERS,
+        exception_handlers=problems.HANDLERS | ({HTTPException: console.show_not_found} if options.console else {}),
         responses=_RESPONSES,
         generate_unique_id_function=operation_id,
         max_body_size=options.max_body_bytes,
@@ -298,8 +327,9 @@ def _api(options: Options) -> FastAPI:
             expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Request-Id"],
         )
     api.routers = ROUTERS if options.console else [router for router in ROUTERS if router is not session.router]
+    only_known = Depends(OnlyKnown())
     for router in api.routers:
-        api.include_router(router)
+        api.include_router(router, dependencies=[only_known])
     if options.console:
         api.include_router(console.router)
     return api

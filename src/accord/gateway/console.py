@@ -6,13 +6,16 @@ gets files of two versions.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Path, Request
+from fastapi import APIRouter, Path, Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from accord.console import PLACES, File, files, page, version
 from accord.gateway.documents import entity_tag, is_known
+from accord.gateway.problems import on_http
 
 router = APIRouter(include_in_schema=False)
 
@@ -44,6 +47,22 @@ async def show_file(
     if found is None:
         raise HTTPException(404)
     return _answer(found, request, FOR_EVER if of == version() else "no-cache")
+
+
+async def show_not_found(request: Request, error: Exception) -> Response:
+    """Where the framework refuses a request: to a browser that looks for a page, the page, which says that there is
+    none; to everybody else the problem.
+    """
+    if not (isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND and _wants_page(request)):
+        return await on_http(request, error)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept", "Content-Security-Policy": POLICY}
+    return Response(page().data, HTTPStatus.NOT_FOUND, headers, media_type=page().media_type)
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a browser goes to an address that is none of the API's."""
+    is_api = request.url.path == "/v1" or request.url.path.startswith("/v1/")
+    return not is_api and request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
 
 
 def _answer(file: File, request: Request, cached: str) -> Response:

@@ -24,6 +24,8 @@ from starlette.types import Receive, Scope, Send
 from accord.domain.ids import Digest
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+_ASKED: Final[list[tuple[Any, dict[str, Any]]]] = []
+"""What schemas are wanted of, and where they are to be."""
 _COMPONENTS: Final[dict[str, Any]] = {}
 
 _TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
@@ -82,8 +84,10 @@ class Bytes(StreamingResponse):
     media_type = "application/octet-stream"
 
     @classmethod
-    async def begun(cls, chunks: AsyncIterator[bytes], digest: Digest) -> Self:
-        """The answer, once the first of the bytes are there: what is missing is told before anything is sent."""
+    async def begun(cls, chunks: AsyncIterator[bytes], digest: Digest | None = None) -> Self:
+        """The answer, once the first of the bytes are there: what is missing is told before anything is sent. Without
+        their digest nobody may keep them.
+        """
         first = await anext(chunks, b"")
 
         async def whole() -> AsyncIterator[bytes]:
@@ -91,12 +95,13 @@ class Bytes(StreamingResponse):
             async for chunk in chunks:
                 yield chunk
 
-        return cls(whole(), headers={"ETag": entity_tag(digest), "Cache-Control": REVALIDATED})
+        kept = {"ETag": entity_tag(digest), "Cache-Control": REVALIDATED} if digest is not None else None
+        return cls(whole(), headers=kept)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send them, or that who asks has them already."""
-        tag = self.headers["ETag"]
-        if is_known(scope, tag):
+        tag = self.headers.get("ETag")
+        if tag is not None and is_known(scope, tag):
             await unchanged(tag)(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
@@ -133,14 +138,21 @@ def answers(
 
 
 def schema_of(kind: Any) -> dict[str, Any]:
-    """The schema of a value of ours; what it refers to gets into the OpenAPI document."""
-    (schema,), components = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
-    for name, component in components.items():
-        if _COMPONENTS.setdefault(name, component) != component:
-            raise TypeError(f"two different values of the HTTP API are called {name}")
-    return schema
+    """Where the schema of a value of ours will be, once `components` has been asked for: who serves, and tells nobody,
+    does without it.
+    """
+    place: dict[str, Any] = {}
+    _ASKED.append((kind, place))
+    return place
 
 
 def components() -> dict[str, Any]:
-    """The schemas that the answers refer to."""
+    """The schemas that the answers refer to; their own are where they belong from now on."""
+    for kind, place in _ASKED:
+        (schema,), found = msgspec.json.schema_components([kind], ref_template=_REFERENCE)
+        place.update(schema)
+        for name, component in found.items():
+            if _COMPONENTS.setdefault(name, component) != component:
+                raise TypeError(f"two different values of the HTTP API are called {name}")
+    _ASKED.clear()
     return _COMPONENTS

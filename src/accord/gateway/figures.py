@@ -16,6 +16,7 @@ from accord.engine.cluster import depths
 from accord.engine.figures import COMMIT_BOUNDS_EVENTS, COMMIT_BOUNDS_S
 from accord.engine.ledger import Slot
 from accord.engine.node import Node
+from accord.ports import OPEN
 from accord.service import state_of
 from accord.telemetry import METRICS
 from accord.telemetry.metrics import ERRORS_OF
@@ -71,7 +72,8 @@ class Engine(Collector):
         slots = list(parts.ledger.slots())
         late = [now - slot.wake_at for slot in slots if slot.wake_at is not None and slot.wake_at < now]
         overdue = [one for one in late if one > parts.tuning.sweep_every]
-        yield _by("accord_runs", Counts[str](state_of(slot.run) for slot in slots))
+        none: dict[str, float] = dict.fromkeys(OPEN, 0)
+        yield _by("accord_runs", {**none, **Counts[str](state_of(slot.run) for slot in slots)})
         yield _one("accord_runs_started_total", events[e.RunStarted])
         yield _by("accord_runs_ended_total", {state: events[kind] for state, kind in RUNS_ENDED.items()})
         yield _one("accord_runs_stuck", sum(_is_stuck(slot, now) for slot in slots))

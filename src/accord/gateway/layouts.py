@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ import orjson
 from accord.domain.graph import Graph
 from accord.domain.ids import TaskId
 from accord.gateway import layering
+from accord.recent import Recent
 from accord.views.placing import Placement, asked, is_large, mapped, placed, size_of
 
 logger = logging.getLogger("accord.gateway")
@@ -33,7 +33,7 @@ class Layouts:
     """Where the tasks of graphs are drawn."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Key, Placement] = OrderedDict()
+        self._kept: Recent[Key, Placement] = Recent(KEPT)
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, graph: Graph, shown: Mapping[TaskId, int]) -> Placement:
@@ -43,8 +43,6 @@ class Layouts:
             async with self._one_at_a_time:
                 if key not in self._kept:
                     self._kept[key] = await self._made(graph, shown)
-                if len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
 

@@ -50,10 +50,9 @@ def operation_id(route: APIRoute) -> str:
 def completed(openapi: dict[str, Any], routes: Iterable[APIRoute]) -> dict[str, Any]:
     """The OpenAPI document, with the schemas of our values, and with what is true of every operation."""
     known = openapi.setdefault("components", {})
-    known.setdefault("schemas", {}).update(components())
     content = {MEDIA_TYPE: {"schema": schema_of(ProblemDetails)}}
     known["responses"] = {"Problem": {"description": "Problem details (RFC 9457)", "content": content}}
-    known["schemas"].update(components())
+    known.setdefault("schemas", {}).update(components())
     for route in routes:
         for method in route.methods or ():
             _complete(openapi["paths"][route.path_format][method.lower()], route, method)

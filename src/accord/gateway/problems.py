@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -26,8 +27,10 @@ from accord.errors import (
     BadInput,
     Fenced,
     Forbidden,
+    InputRequired,
     KeyUnusable,
     NotFound,
+    NotUnderstood,
     Overloaded,
     Place,
     Problem,
@@ -37,6 +40,7 @@ from accord.errors import (
     StoreError,
     StoreUnavailable,
     Unauthenticated,
+    Wanting,
     kind_of,
 )
 
@@ -85,6 +89,11 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True):
     """Which error of the error tree it is, `not_found` for example; `error` where it is none."""
     problems: Sequence[Problem]
     """Everything that is wrong, at once."""
+    wanting: Wanting | msgspec.UnsetType = msgspec.UNSET
+    """Of the kind `input_required`: what is to be said yet. Send it as members of `input`, beside the objective."""
+    several: Sequence[str] | msgspec.UnsetType = msgspec.UNSET
+    """Of the kind `not_understood`, where one of several templates is meant: their names, the likeliest first. Send one
+    as `template`, beside the objective."""
 
 
 def details(status: int, problems: Sequence[Problem], instance: str, kind: str) -> ProblemDetails:
@@ -115,7 +124,12 @@ def answer(document: ProblemDetails, headers: Mapping[str, str] | None = None) -
 def answer_error(error: AccordError, instance: str) -> Response:
     """The response to a request that ended in this error."""
     status = status_of(error)
-    return answer(details(status, told_of(error, instance), instance, kind_of(error)), headers_of(error, status))
+    document = details(status, told_of(error, instance), instance, kind_of(error))
+    if isinstance(error, InputRequired) and error.wanting is not None:
+        document = replace(document, wanting=error.wanting)
+    if isinstance(error, NotUnderstood) and error.several:
+        document = replace(document, several=error.several)
+    return answer(document, headers_of(error, status))
 
 
 def told_of(error: AccordError, instance: str) -> Sequence[Problem]:

@@ -25,6 +25,7 @@ from accord.engine.parts import Parts
 from accord.engine.verdicts import Suspect
 from accord.errors import AccordError, MessageRefused, Overloaded, Place, Problem
 from accord.ports import (
+    LOGS_SUBJECT,
     REGISTRY_SUBJECT,
     Bare,
     Delivery,
@@ -53,7 +54,7 @@ ABOUT_AGENTS: Final = frozenset(("card", "heartbeat", "delegate"))
 ENDS: Final = frozenset(("result", "failure"))
 """Of an attempt, as far as its agent can tell."""
 
-ABOUT_ATTEMPTS: Final = frozenset(("accept", "progress", "result", "failure"))
+ABOUT_ATTEMPTS: Final = frozenset(("accept", "progress", "ask", "result", "failure"))
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -237,9 +238,26 @@ class Session:
                 self._leases.discard(claims.lease)
         return Reply(ok=True)
 
-    def _refuse_foreign(self, claims: Claims) -> None:
+    async def hand_on_log(self, message: Message) -> None:
+        """Let all orchestrators hear what the agent logs. Raises MessageRefused, which is an incident, and what the bus
+        raises.
+        """
+        try:
+            claims = decode_claims(parse_statement(message.statement).claims)
+            self._refuse_issuer(claims)
+            if claims.kind != "log":
+                raise _refusal("ACC778", "/knd", f"a {claims.kind} is sent as a message, and not as a log")
+        except MessageRefused as error:
+            await self._parts.incidents.record_all([Suspect(Bare(message), error.problems[0])])
+            raise
+        await self._parts.ports.bus.publish([Parcel(LOGS_SUBJECT, message)])
+
+    def _refuse_issuer(self, claims: Claims) -> None:
         if claims.issuer != self.agent:
             raise _refusal("ACC777", "/iss", f"{self.agent} sent a message of {claims.issuer}")
+
+    def _refuse_foreign(self, claims: Claims) -> None:
+        self._refuse_issuer(claims)
         if claims.kind not in ABOUT_AGENTS and (claims.kind not in ABOUT_ATTEMPTS or claims.run is None):
             raise _refusal("ACC778", "/knd", f"an agent sends no {claims.kind} here, or it is about no run")
 

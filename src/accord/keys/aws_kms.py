@@ -21,7 +21,7 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable, Problem
 from accord.keys.private import NAME, fault
-from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
+from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere, wraps_nothing
 from accord.ports import StoredKey
 
 try:
@@ -37,6 +37,7 @@ CALLS_MAX: Final = 8
 
 _REPLACED: Final = "Replaced/"  # no name has a capital letter
 _WRAPPING: Final = "Wrapping"
+_WRAPPED: Final = "Wrapped/"
 _WRAPS: Final = ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
 _WAITING_DAYS: Final = 7  # a key that nobody has ever used is deleted as soon as AWS allows it
 
@@ -89,8 +90,7 @@ class KmsKeys:
         self._prefix = f"alias/{prefix}"
         self._known: dict[str, tuple[PublicKey, Any]] = {}
         """Public key and time of creation by AWS's id: these never change."""
-        self._wrapping: str | None = None
-        """AWS's id of the key that wraps, once it was looked for."""
+        self._has_wrapping_key = False
 
     def held(self, name: str | None = None) -> list[HeldKey]:
         """The keys with an alias of ours; of all, only those that are neither disabled nor about to be deleted."""
@@ -140,31 +140,70 @@ class KmsKeys:
             return [self._signed(key.handle, algorithm, data) for data in inputs]
 
     def wrap(self, plain: bytes, context: bytes) -> bytes:
-        """AWS's own form, which says what key it is of."""
+        """AWS's own form, which says what key it is of. The alias says which one wraps: another process may have
+        pointed it elsewhere.
+        """
         with _told(self.place):
-            key_id = self._wrapping or self._wraps() or self._made_to_wrap()
-            self._wrapping = key_id
-            answer = self._client.encrypt(KeyId=key_id, Plaintext=plain, EncryptionContext=_context(context))
+            if not self._has_wrapping_key and self._wraps() is None:
+                self._make_to_wrap()
+            answer = self._client.encrypt(
+                KeyId=self._prefix + _WRAPPING, Plaintext=plain, EncryptionContext=_context(context)
+            )
         wrapped: bytes = answer["CiphertextBlob"]
         return wrapped
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key. What is none of AWS's cannot be told from what was changed."""
-        refused = self._client.exceptions
         with _told(self.place):
-            self._wrapping = self._wrapping or self._wraps()
-            if self._wrapping is None:
-                raise wrapped_elsewhere(self.place)
+            return self._unwrapped(wrapped, context)[0]
+
+    def new_wrapping_key(self) -> None:
+        """Make a key, and point the alias to it; the old one gets an alias that says so, and no other may unwrap."""
+        with _told(self.place):
+            old = self._wraps()
+            if old is None:
+                raise wraps_nothing(self.place)
+            key_id = self._new_to_wrap()
+            with self._taken_back(key_id):
+                with contextlib.suppress(self._client.exceptions.AlreadyExistsException):
+                    self._client.create_alias(AliasName=self._prefix + _WRAPPED + old, TargetKeyId=old)
+                self._client.update_alias(AliasName=self._prefix + _WRAPPING, TargetKeyId=key_id)
+
+    def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key that has the alias now."""
+        with _told(self.place):
+            plain, key_id = self._unwrapped(wrapped, context)
+            if key_id == self._wraps():
+                return None
+        return self.wrap(plain, context)
+
+    def _unwrapped(self, wrapped: bytes, context: bytes) -> tuple[bytes, str]:
+        """The data key, and AWS's id of the key that unwraps it: the one that wraps, or one before it. Nothing else
+        is asked to, as a key of somebody else's would do it as well.
+        """
+        refused = self._client.exceptions
+        for key in self._wrapping_keys():
             try:
-                answer = self._client.decrypt(
-                    KeyId=self._wrapping, CiphertextBlob=wrapped, EncryptionContext=_context(context)
-                )
-            except refused.IncorrectKeyException as error:
-                raise wrapped_elsewhere(self.place) from error
+                answer = self._client.decrypt(KeyId=key, CiphertextBlob=wrapped, EncryptionContext=_context(context))
+            except refused.IncorrectKeyException:
+                continue
             except refused.InvalidCiphertextException as error:
                 raise not_unwrapped(self.place, str(error)) from error
-        plain: bytes = answer["Plaintext"]
-        return plain
+            return answer["Plaintext"], answer["KeyId"].rpartition("/")[2]
+        raise wrapped_elsewhere(self.place)
+
+    def _wrapping_keys(self) -> Iterator[str]:
+        """By what AWS finds the key that wraps, and, looked for only where that is another one, those before it that
+        are not about to be deleted.
+        """
+        if not self._has_wrapping_key and self._wraps() is None:
+            return
+        yield self._prefix + _WRAPPING
+        for alias, target in self._targets():
+            if alias.startswith(_WRAPPED):
+                state = self._client.describe_key(KeyId=target)["KeyMetadata"]["KeyState"]
+                if state == "Enabled":
+                    yield target
 
     def close(self) -> None:
         """Close the connections."""
@@ -178,16 +217,20 @@ class KmsKeys:
             return None
         if (found["KeySpec"], found["KeyUsage"]) != _WRAPS:
             raise KeyUnusable(fault("ACC880", self.place, detail=f"{self._prefix}{_WRAPPING} is {found['KeySpec']}"))
+        self._has_wrapping_key = True
         return str(found["KeyId"])
 
-    def _made_to_wrap(self) -> str | None:
-        """The id of a new key that has the alias; where somebody else has it meanwhile, of theirs."""
-        spec, usage = _WRAPS
-        made = self._client.create_key(KeySpec=spec, KeyUsage=usage, Description="Accord: wraps data keys")
-        key_id = made["KeyMetadata"]["KeyId"]
+    def _make_to_wrap(self) -> None:
+        """Give a new key the alias, unless somebody else has it meanwhile."""
+        key_id = self._new_to_wrap()
         with contextlib.suppress(self._client.exceptions.AlreadyExistsException), self._taken_back(key_id):
             self._client.create_alias(AliasName=self._prefix + _WRAPPING, TargetKeyId=key_id)
-        return self._wraps()
+        self._wraps()
+
+    def _new_to_wrap(self) -> str:
+        spec, usage = _WRAPS
+        made = self._client.create_key(KeySpec=spec, KeyUsage=usage, Description="Accord: wraps data keys")
+        return str(made["KeyMetadata"]["KeyId"])
 
     @contextlib.contextmanager
     def _taken_back(self, key_id: str) -> Iterator[None]:
@@ -215,16 +258,20 @@ class KmsKeys:
         """AWS's ids of the keys by name, and by the kid of those that were replaced."""
         current: dict[str, str] = {}
         replaced: dict[KeyId, str] = {}
+        for alias, target in self._targets():
+            if alias.startswith(_REPLACED):
+                replaced[KeyId(alias.removeprefix(_REPLACED))] = target
+            elif (name := _name_of(alias)) is not None:
+                current[name] = target
+        return current, replaced
+
+    def _targets(self) -> Iterator[tuple[str, str]]:
+        """The aliases of ours behind the prefix, and AWS's ids of their keys."""
         for page in self._client.get_paginator("list_aliases").paginate():
             for one in page["Aliases"]:
-                alias, target = one["AliasName"].removeprefix(self._prefix), one.get("TargetKeyId")
-                if target is None or alias == one["AliasName"]:
-                    continue
-                if alias.startswith(_REPLACED):
-                    replaced[KeyId(alias.removeprefix(_REPLACED))] = target
-                elif (name := _name_of(alias)) is not None:
-                    current[name] = target
-        return current, replaced
+                alias, target = one["AliasName"], one.get("TargetKeyId")
+                if target is not None and alias.startswith(self._prefix):
+                    yield alias.removeprefix(self._prefix), target
 
     def _named(self, name: str) -> list[HeldKey]:
         try:

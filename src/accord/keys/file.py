@@ -30,7 +30,8 @@ from accord.keys.private import NAME, PrivateKey, check_name, fault, no_such_key
 from accord.ports import DataKey, StoredKey
 
 REPLACED = "replaced"
-"""The directory with keys that others have taken the place of, `<kid>.pem`; nothing reads them."""
+"""The directory with keys that others have taken the place of: `<kid>.pem`, which nothing reads, and
+`wrapping-<name>.key`, until nothing is wrapped under it any more."""
 
 WRAPPING = "wrapping.key"
 """The file with the key that data keys are wrapped under."""
@@ -187,54 +188,107 @@ class FileKeyStore:
 
 class FileKeyWrapper:
     """Wraps data keys under one key in the directory, which is made when it is first needed: 32 random bytes in
-    `wrapping.key`, encrypted with AES-256-GCM under a key that scrypt makes of the passphrase.
+    `wrapping.key`, encrypted with AES-256-GCM under a key that scrypt makes of the passphrase. Those before it are in
+    the directory `replaced`.
     """
 
     def __init__(self, directory: Path, passphrase: bytes) -> None:
         self._path = directory / WRAPPING
         self._passphrase = passphrase
-        self._key: bytes | None = None
+        self._keys: dict[bytes, bytes] = {}
+        """The keys that were needed so far, by their names."""
+        self._wraps: tuple[tuple[int, int], bytes] | None = None
+        """The key that wraps, with what tells its file from another one."""
 
     async def data_key(self, context: bytes) -> DataKey:
         """A new data key. Raises as the port says."""
-        key = await self._loaded(makes=True)
-        plain, nonce = secrets.token_bytes(32), secrets.token_bytes(_NONCE_BYTES)
-        return DataKey(plain, _name_of(key) + nonce + AESGCM(key).encrypt(nonce, plain, context))
+        key = await asyncio.to_thread(self._current, makes=True)
+        plain = secrets.token_bytes(32)
+        return DataKey(plain, _wrapped(key, plain, context))
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key. Raises as the port says."""
-        key = await self._loaded(makes=False)
-        name, nonce, text = wrapped[:_NAME_BYTES], wrapped[_NAME_BYTES:_TEXT_AT], wrapped[_TEXT_AT:]
-        if name != _name_of(key):
-            raise KeyUnusable(fault("ACC875", str(self._path)))
+        name = wrapped[:_NAME_BYTES]
+        key = self._keys[name] if name in self._keys else await asyncio.to_thread(self._named, name)
         try:
-            return AESGCM(key).decrypt(nonce, text, context)
+            return AESGCM(key).decrypt(wrapped[_NAME_BYTES:_TEXT_AT], wrapped[_TEXT_AT:], context)
         except (InvalidTag, ValueError) as error:
             raise KeyUnusable(fault("ACC876", str(self._path))) from error
 
-    async def _loaded(self, *, makes: bool) -> bytes:
-        return self._key if self._key is not None else await asyncio.to_thread(self._load, makes=makes)
+    async def new_wrapping_key(self) -> None:
+        """Put a new key in place of the one that wraps. Raises as the port says."""
+        await asyncio.to_thread(self._replace)
 
-    def _load(self, *, makes: bool) -> bytes:
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key that wraps now; None where it is. Raises as the port says."""
+        key = await asyncio.to_thread(self._current, makes=False)
+        if wrapped[:_NAME_BYTES] == _name_of(key):
+            return None
+        return _wrapped(key, await self.unwrap(wrapped, context), context)
+
+    def _current(self, *, makes: bool) -> bytes:
+        """The key that wraps, read again where another process has put a new one in its place."""
         if makes and not self._path.exists():
             _make_directory(self._path.parent)
             _write_new(self._path, self._locked(secrets.token_bytes(32)))
-        self._key = self._unlocked(_read(self._path)[0])
-        return self._key
+        with _reported(self._path):
+            status = self._path.lstat()
+        file = status.st_ino, status.st_mtime_ns
+        if self._wraps is None or self._wraps[0] != file:
+            self._wraps = file, self._read_key(self._path)
+        return self._wraps[1]
+
+    def _named(self, name: bytes) -> bytes:
+        """The key of this name. Raises KeyUnusable ACC875 where there is none."""
+        before = self._replaced_path(name)
+        key = self._current(makes=False)
+        if name != _name_of(key) and before.exists():
+            key = self._read_key(before)
+        if name != _name_of(key):
+            raise KeyUnusable(fault("ACC875", str(self._path)))
+        return key
+
+    def _read_key(self, path: Path) -> bytes:
+        key = self._unlocked(_read(path)[0], path)
+        self._keys[_name_of(key)] = key
+        return key
+
+    def _replaced_path(self, name: bytes) -> Path:
+        return self._path.parent / REPLACED / f"wrapping-{name.hex()}.key"
+
+    def _replace(self) -> None:
+        if not self._path.exists():
+            raise KeyUnusable(fault("ACC884", str(self._path)))
+        with _alone(self._path.parent):
+            old = self._replaced_path(_name_of(self._current(makes=False)))
+            _make_directory(old.parent)
+            with _reported(old), contextlib.suppress(FileExistsError):  # a crash may have come after this step
+                os.link(self._path, old)
+                _sync_directory(old.parent)
+            fresh = old.parent / f"wrapping-{secrets.token_hex(8)}.new"
+            _write_new(fresh, self._locked(secrets.token_bytes(32)))
+            with _reported(self._path):
+                fresh.replace(self._path)
+                _sync_directory(self._path.parent)
 
     def _locked(self, key: bytes) -> bytes:
         salt, nonce = secrets.token_bytes(16), secrets.token_bytes(_NONCE_BYTES)
         return salt + nonce + AESGCM(self._secret(salt)).encrypt(nonce, key, None)
 
-    def _unlocked(self, data: bytes) -> bytes:
+    def _unlocked(self, data: bytes, path: Path) -> bytes:
         salt, nonce, text = data[:16], data[16 : 16 + _NONCE_BYTES], data[16 + _NONCE_BYTES :]
         try:
             return AESGCM(self._secret(salt)).decrypt(nonce, text, None)
         except (InvalidTag, ValueError) as error:
-            raise KeyUnusable(fault("ACC619", str(self._path))) from error
+            raise KeyUnusable(fault("ACC619", str(path))) from error
 
     def _secret(self, salt: bytes) -> bytes:
         return Scrypt(salt, length=32, n=1 << 14, r=8, p=1).derive(self._passphrase)
+
+
+def _wrapped(key: bytes, plain: bytes, context: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return _name_of(key) + nonce + AESGCM(key).encrypt(nonce, plain, context)
 
 
 def _name_of(key: bytes) -> bytes:

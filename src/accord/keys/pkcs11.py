@@ -25,7 +25,7 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, fault, secret_in
-from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
+from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere, wraps_nothing
 from accord.ports import StoredKey
 
 try:
@@ -142,7 +142,7 @@ class TokenKeys:
     def held(self, name: str | None = None) -> list[HeldKey]:
         """The keys that are ours, by name and age."""
         wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY} | ({} if name is None else {Attribute.LABEL: name})
-        found = self._with_session(lambda session: list(_ours(session.driver.get_objects(wanted))))
+        found = self._with_session(lambda session: list(_ours(list(session.driver.get_objects(wanted)))))
         found.sort(key=lambda key: (key.stored.name, key.handle))
         latest = {key.stored.name: key.handle for key in found}
         return [msgspec.structs.replace(key, current=latest[key.stored.name] == key.handle) for key in found]
@@ -181,17 +181,31 @@ class TokenKeys:
         new_id = _new_id()
 
         def wrap(session: Session) -> bytes:
-            return wrapping.wrapped(wrapping.oldest(session.driver, new_id, self.place), plain, context)
+            return wrapping.wrapped(wrapping.current(session.driver, new_id, self.place), plain, context)
 
         return self._with_session(wrap)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key."""
+        return self._of_wrapped(wrapping.unwrapped, wrapped, context)
+
+    def new_wrapping_key(self) -> None:
+        """Make a key with the label behind the last one."""
+        new_id = _new_id()
+        if not self._with_session(lambda session: wrapping.replace(session.driver, new_id, self.place)):
+            raise wraps_nothing(self.place)
+
+    def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key with the last label."""
+        return self._of_wrapped(wrapping.rewrapped, wrapped, context)
+
+    def _of_wrapped(self, work: Callable[[Any, bytes, bytes, str], T], wrapped: bytes, context: bytes) -> T:
+        """What comes of a wrapped data key. Raises as `unwrap`."""
         if not wrapped.startswith(_MARK):
             raise wrapped_elsewhere(self.place)
         try:
             return self._with_session(
-                lambda session: wrapping.unwrapped(session.driver, wrapped, context, self.place),
+                lambda session: work(session.driver, wrapped, context, self.place),
                 passes=(*wrapping.CHANGED, pkcs11.NoSuchKey),
             )
         except pkcs11.NoSuchKey as error:

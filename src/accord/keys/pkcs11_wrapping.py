@@ -1,11 +1,14 @@
 """The key of a PKCS#11 token that data keys are wrapped under: AES-256, which never leaves the token.
 
-They are encrypted with CKM_AES_GCM, and the context is its additional data. Of several such keys, which processes can
-make that begin at the same time, the oldest one wraps; what was wrapped says under which it was.
+They are encrypted with CKM_AES_GCM, and the context is its additional data. The first key has the label `wrapping`, the
+one in its place `wrapping.2`, and so on: the last label wraps. Of several keys of a label, which processes can make
+that begin at the same time, the oldest one does; what was wrapped says under which it was.
 """
 
 from __future__ import annotations
 
+import contextlib
+import re
 import secrets
 from typing import Any, Final
 
@@ -23,15 +26,47 @@ CHANGED: Final = (pkcs11.EncryptedDataInvalid, pkcs11.EncryptedDataLenRange, pkc
 _LABEL: Final = "wrapping"
 _NONCE_BYTES: Final = 12
 _TEXT_AT: Final = ID_BYTES + _NONCE_BYTES
-_WANTED: Final = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: _LABEL}
+_LABELS: Final = re.compile(rf"{_LABEL}(?:\.([1-9]\d{{0,8}}))?")
+_WANTED: Final = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES}
 _TEMPLATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
 
 
-def oldest(driver: Any, new_id: bytes, place: str) -> Any:
+def current(driver: Any, new_id: bytes, place: str) -> Any:
     """The key that wraps; where there is none, it is made, with this CKA_ID. Raises KeyUnusable ACC880."""
-    if not list(driver.get_objects(_WANTED)):
-        _make(driver, new_id, place)
-    return _checked(min(driver.get_objects(_WANTED), key=lambda key: bytes(key[Attribute.ID])), place)
+    if not _generations(driver):
+        _make(driver, new_id, _LABEL, place)
+    return _last(driver, place)
+
+
+def replace(driver: Any, new_id: bytes, place: str) -> bool:
+    """Make a key in place of the one that wraps; False where there is none. Raises KeyUnusable ACC880."""
+    found = _generations(driver)
+    if found:
+        _make(driver, new_id, f"{_LABEL}.{max(found) + 1}", place)
+    return bool(found)
+
+
+def rewrapped(driver: Any, data: bytes, context: bytes, place: str) -> bytes | None:
+    """What was wrapped, under the key that wraps now; None where it is. Raises as `unwrapped`."""
+    plain = unwrapped(driver, data, context, place)
+    key = _last(driver, place)
+    return wrapped(key, plain, context) if bytes(key[Attribute.ID]) != data[:ID_BYTES] else None
+
+
+def _generations(driver: Any) -> dict[int, list[Any]]:
+    """The keys, by the number in their labels."""
+    found: dict[int, list[Any]] = {}
+    for key in driver.get_objects(_WANTED):
+        with contextlib.suppress(pkcs11.ObjectHandleInvalid):  # another process is about to make it
+            label = _LABELS.fullmatch(key[Attribute.LABEL] or "")
+            if label is not None:
+                found.setdefault(int(label[1] or 1), []).append(key)
+    return found
+
+
+def _last(driver: Any, place: str) -> Any:
+    found = _generations(driver)
+    return _checked(min(found[max(found)], key=lambda key: bytes(key[Attribute.ID])), place)
 
 
 def wrapped(key: Any, plain: bytes, context: bytes) -> bytes:
@@ -42,19 +77,20 @@ def wrapped(key: Any, plain: bytes, context: bytes) -> bytes:
 
 def unwrapped(driver: Any, data: bytes, context: bytes, place: str) -> bytes:
     """What was wrapped. Raises pkcs11.NoSuchKey where the key is not there, and what is in `CHANGED`."""
-    found = list(driver.get_objects({**_WANTED, Attribute.ID: data[:ID_BYTES]}))
+    keys = driver.get_objects({**_WANTED, Attribute.ID: data[:ID_BYTES]})
+    found = [key for key in keys if _LABELS.fullmatch(key[Attribute.LABEL] or "")]
     if len(found) != 1:
         raise pkcs11.NoSuchKey(f"{len(found)} with the CKA_ID {data[:ID_BYTES].hex()}")
     key = _checked(found[0], place)
     return bytes(key.decrypt(data[_TEXT_AT:], **_gcm(data[ID_BYTES:_TEXT_AT], context)))
 
 
-def _make(driver: Any, new_id: bytes, place: str) -> None:
+def _make(driver: Any, new_id: bytes, label: str, place: str) -> None:
     made = driver.generate_key(
         KeyType.AES,
         256,
         id=new_id,
-        label=_LABEL,
+        label=label,
         store=True,
         capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
         template=_TEMPLATE,
@@ -68,7 +104,7 @@ def _make(driver: Any, new_id: bytes, place: str) -> None:
 
 def _checked(key: Any, place: str) -> Any:
     if not key[Attribute.SENSITIVE] or key[Attribute.EXTRACTABLE]:
-        raise KeyUnusable(fault("ACC880", place, detail=f"`{_LABEL}` can be taken out of the token"))
+        raise KeyUnusable(fault("ACC880", place, detail=f"`{key[Attribute.LABEL]}` can be taken out of the token"))
     return key
 
 

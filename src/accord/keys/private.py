@@ -33,7 +33,7 @@ from accord.errors import BadInput, KeyUnusable, NotFound, Place, Problem
 FAULTS: Final[dict[str, tuple[str, str | None]]] = {
     "ACC610": (
         "the name is not allowed for a key",
-        "1 to 64 of a-z, 0-9, `.`, `_` and `-`; the first no sign",
+        "1 to 133 of a-z, 0-9, `.`, `_` and `-`; the first no sign",
     ),
     "ACC611": ("there is a key of this name", "keys are never overwritten; choose another name"),
     "ACC612": ("there is no such key", "`accord keys list` shows those that there are"),
@@ -77,10 +77,15 @@ FAULTS: Final[dict[str, tuple[str, str | None]]] = {
         "the key that wraps data keys there is not one that Accord makes",
         "what was wrapped under it cannot be trusted to be secret: take it away, or give it another name",
     ),
+    "ACC884": (
+        "no key wraps data keys here yet, so none can take its place",
+        "the first encrypted run makes one: encrypt_payloads",
+    ),
 }
 """Every reason for which a key store refuses, by its code: the rule and the way out."""
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,132}")
+"""`agent.ORGANISATION.NAME` has a place in it with both as long as they may be."""
 _ES256 = ECDSA(SHA256(), deterministic_signing=True)
 
 

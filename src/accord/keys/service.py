@@ -92,6 +92,14 @@ class KeyService(Protocol):
         """
         ...
 
+    def new_wrapping_key(self) -> None:
+        """Make a key that wraps from now on; those before it stay. Raises KeyUnusable ACC884 where there is none."""
+        ...
+
+    def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key that wraps now; None where it is. Raises as `unwrap`."""
+        ...
+
     def close(self) -> None:
         """Let go of everything; again is no change."""
         ...
@@ -116,6 +124,11 @@ def not_unwrapped(place: str, detail: str) -> KeyUnusable:
     """The error that the service does not decrypt a wrapped data key."""
     hint = "name the key store that it was wrapped in; if it is this one, restore the store from a backup"
     return KeyUnusable(fault("ACC876", place, detail=detail, hint=hint))
+
+
+def wraps_nothing(place: str) -> KeyUnusable:
+    """The error that there is no wrapping key which another one could take the place of."""
+    return KeyUnusable(fault("ACC884", place))
 
 
 class ServiceKeyStore:
@@ -179,6 +192,15 @@ class ServiceKeyStore:
         if len(plain) != DATA_KEY_BYTES:
             raise not_unwrapped(self._service.place, f"it has {len(plain)} bytes")
         return plain
+
+    async def new_wrapping_key(self) -> None:
+        """Make a key that wraps from now on. Raises as the port `KeyWrapper` says."""
+        async with self._changing:
+            await self._asked(self._service.new_wrapping_key)
+
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key that wraps now. Raises as the port `KeyWrapper` says."""
+        return await self._asked(lambda: self._service.rewrap(wrapped, context))
 
     async def close(self) -> None:
         """Let go of the service; nobody waits for a call that it never answers."""

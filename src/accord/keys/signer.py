@@ -11,7 +11,6 @@ import asyncio
 import binascii
 import contextlib
 import struct
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from accord.domain.signature import SIGNATURE_BYTES, Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable, MessageRefused, NotFound, Place, Problem
 from accord.keys.private import FAULTS, no_such_key
 from accord.ports import StoredKey
+from accord.recent import Recent
 
 FRAME_MAX_BYTES: Final = 1 << 20
 INPUTS_MAX: Final = 256
@@ -106,7 +106,7 @@ class SignerKeys:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._trust: dict[KeyId, dict[str, str]] = {}
-        self._shown: OrderedDict[str, None] = OrderedDict()
+        self._shown: Recent[str, None] = Recent(SHOWN_MAX)
         """What a signer is shown that was started again."""
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
@@ -171,9 +171,8 @@ class SignerKeys:
         """
         self._trust.update({kid: key.to_jwk() for kid, key in trust.items() if kid not in self._trust})
         texts = [one.decode("ascii") for one in statements]
-        self._shown.update(dict.fromkeys(texts))  # one that is away is shown them when it is back
-        while len(self._shown) > SHOWN_MAX:
-            self._shown.popitem(last=False)
+        for text in texts:
+            self._shown.setdefault(text)  # one that is away is shown them when it is back, in this order
         for part in _parts(texts):
             await self._ask(self._showing(part))
 

@@ -24,7 +24,7 @@ from accord.domain.ids import KeyId
 from accord.domain.signature import Algorithm, PublicKey
 from accord.errors import KeysUnavailable, KeyUnusable
 from accord.keys.private import NAME, fault, secret_in
-from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere
+from accord.keys.service import HeldKey, not_unwrapped, wrapped_elsewhere, wraps_nothing
 from accord.ports import StoredKey
 
 try:
@@ -173,18 +173,32 @@ class VaultKeys:
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key."""
+        return self._decoded(self._of_wrapped(self._transit.decrypt_data, wrapped, context)["plaintext"])
+
+    def new_wrapping_key(self) -> None:
+        """Make a new version: Vault wraps with the last one."""
+        key, transit = self._wrapping(makes=False, missing=wraps_nothing), self._transit
+        self._asked(lambda: transit.rotate_key(name=key, mount_point=self._mount))
+
+    def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """Vault wraps it anew by itself: the data key does not leave it. None where that is of the same version."""
+        anew = str(self._of_wrapped(self._transit.rewrap_data, wrapped, context)["ciphertext"]).encode()
+        return anew if _version_of(anew) != _version_of(wrapped) else None
+
+    def _of_wrapped(self, call: Callable[..., Any], wrapped: bytes, context: bytes) -> Mapping[str, Any]:
+        """What Vault makes of a wrapped data key. Raises as `unwrap`."""
         if not wrapped.startswith(b"vault:v"):
             raise wrapped_elsewhere(self.place)
-        key, transit = self._wrapping(makes=False), self._transit
-        text, bound = wrapped.decode("ascii", "replace"), _bound(context)
+        key, text = self._wrapping(makes=False), wrapped.decode("ascii", "replace")
         try:
             answer = self._asked(
-                lambda: transit.decrypt_data(name=key, ciphertext=text, context=bound, mount_point=self._mount),
+                lambda: call(name=key, ciphertext=text, context=_bound(context), mount_point=self._mount),
                 passes=(refusals.InvalidRequest,),
             )
         except refusals.InvalidRequest as error:
             raise not_unwrapped(self.place, str(error)) from error
-        return self._decoded(answer["data"]["plaintext"])
+        made: Mapping[str, Any] = answer["data"]
+        return made
 
     def close(self) -> None:
         """Close the connections."""
@@ -194,8 +208,10 @@ class VaultKeys:
     def _transit(self) -> Any:
         return self._client.secrets.transit
 
-    def _wrapping(self, *, makes: bool) -> str:
-        """Vault's name for the key that wraps. It derives a key for each context, so that none can be left out."""
+    def _wrapping(self, *, makes: bool, missing: Callable[[str], KeyUnusable] = wrapped_elsewhere) -> str:
+        """Vault's name for the key that wraps; `missing` is the error where there is none. It derives a key for each
+        context, so that none can be left out.
+        """
         key, transit = f"{self._prefix}{_WRAPPING}", self._transit
         if self._has_wrapping_key:
             return key
@@ -204,7 +220,7 @@ class VaultKeys:
             self._asked(lambda: transit.create_key(name=key, key_type=_WRAPS, derived=True, mount_point=self._mount))
             found = self._found(lambda: transit.read_key(name=key, mount_point=self._mount))
         if found is None:
-            raise wrapped_elsewhere(self.place)
+            raise missing(self.place)
         kind = found["data"]
         if kind["type"] != _WRAPS or not kind.get("derived") or kind.get("exportable"):
             detail = f"{key} has to be {_WRAPS}, derived, and not exportable"
@@ -326,6 +342,11 @@ class VaultKeys:
             raise KeyUnusable(fault("ACC633", self.place, detail=str(error))) from error
         except refusals.VaultError as error:
             raise KeyUnusable(fault("ACC636", self.place, detail=str(error))) from error
+
+
+def _version_of(wrapped: bytes) -> bytes:
+    """Of `vault:v2:…`."""
+    return wrapped.split(b":", 2)[1]
 
 
 def _bound(context: bytes) -> str:

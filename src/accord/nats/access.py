@@ -74,6 +74,7 @@ def of_agent(namespace: str, agent: AgentId) -> Permissions:
         publish=(
             f"{its.root}.partition.*.from.{word}",
             f"{its.root}.notice.registry.from.{word}",
+            f"{its.root}.notice.logs.from.{word}",
             its.keys_asked,
             its.dead_letter(queue),
             f"$JS.API.CONSUMER.INFO.{queue.stream}.{queue.consumer}",

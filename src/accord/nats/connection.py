@@ -87,6 +87,12 @@ class _Batch:
             self.done.set_exception(self._refused)
 
 
+def forget(answer: asyncio.Future[None]) -> None:
+    """Nobody waits for the answer any more: what went wrong with it was told in another way, or is no news."""
+    if not answer.cancel() and not answer.cancelled():
+        answer.exception()  # it would be logged as one that was never retrieved
+
+
 @contextmanager
 def _heeding_cancellation() -> Iterator[None]:
     """Let nobody who is cancelled inside go on. The driver would: it ignores a cancellation while it waits for room to
@@ -259,7 +265,7 @@ class Connection:
             raise self.away(error) from error
         finally:
             del self._batches[number]
-            batch.done.cancel()
+            forget(batch.done)
 
     async def tell(self, subject: str, payload: bytes = b"", headers: Headers | None = None, reply: str = "") -> None:
         """Publish to whoever listens. Raises BusUnavailable."""

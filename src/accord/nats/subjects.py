@@ -17,6 +17,9 @@ _AGENT: Final = re.compile(AGENT_ID_PATTERN)
 IN: Final = "in"
 """The last word of a subject that orchestrators alone publish to."""
 
+_OF_ALL: Final = frozenset(("registry", "logs"))
+"""Notices that all orchestrators hear, and each agent publishes on a subject of its own."""
+
 
 def word(text: str) -> str:
     """The text as one word of a subject, which can be the name of a consumer as well: whatever has a meaning to NATS is
@@ -93,13 +96,13 @@ class Subjects(msgspec.Struct, frozen=True):
             return self.queue(subject).filter
         if kind == "partition":
             return f"{self.root}.partition.{word(name)}.{self._signed()}"
-        return f"{self.root}.notice.registry.{self._signed()}" if name == "registry" else self.heard(subject)
+        return f"{self.root}.notice.{name}.{self._signed()}" if name in _OF_ALL else self.heard(subject)
 
     def heard(self, subject: str) -> str:
         """Where the notices of a subject are heard."""
         name = subject.partition("/")[2]
-        if name == "registry":
-            return f"{self.root}.notice.registry.>"
+        if name in _OF_ALL:
+            return f"{self.root}.notice.{name}.>"
         agent, hash_, instance = name.partition("#")
         if hash_:
             return f"{self.root}.notice.instance.{agent_word(AgentId(agent))}.{word(instance)}"

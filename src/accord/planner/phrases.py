@@ -13,7 +13,7 @@ from accord.planner.words import FILLERS, VERSUS, Word, weight, words_of
 MISSING_SLOT = 0.5
 """Cost of a slot without words: less than a word of the phrase is worth, so that no slot takes such a word."""
 
-_PLACES = frozenset({"in", "of", "at", "on", "from", "inside", "under", "within"})
+PLACES = frozenset({"in", "of", "at", "on", "from", "inside", "under", "within"})
 """Prepositions that stand for each other in front of a place."""
 
 
@@ -143,4 +143,4 @@ class _Aligning:
 def _same(word: Word, fixed: Word) -> bool:
     if word.quoted:
         return False
-    return word.stem == fixed.stem or (word.plain in _PLACES and fixed.plain in _PLACES)
+    return word.stem == fixed.stem or (word.plain in PLACES and fixed.plain in PLACES)

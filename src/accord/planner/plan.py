@@ -6,34 +6,32 @@ ACC802  the objective leaves out what the template needs
 ACC803  what the objective says is not what the template needs
 ACC804  there are no templates with example phrases
 ACC805  the objective is empty, or far too long
+ACC806  what understands other words is not installed
+ACC807  other words are too unlike all examples
+ACC808  a slot of a phrase is not filled
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from accord.domain.capability import Version
 from accord.domain.compile import compile_graph
 from accord.domain.defaults import completed
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait
 from accord.domain.ids import Digest, TaskId
 from accord.domain.labels import told
 from accord.domain.schema import compile_schema
-from accord.domain.template import Template
-from accord.errors import ContractViolation, NotUnderstood, Place, PlaceOf, Problem, pointer_only
-from accord.planner.rules import (
-    CONFIDENT,
-    Match,
-    bound_words,
-    confident,
-    example_of,
-    matches,
-    nearest,
-    rivals,
-)
+from accord.domain.template import SuggestedSpec, Template
+from accord.errors import ContractViolation, InputRequired, NotUnderstood, PlaceOf, Problem, pointer_only
+from accord.planner.by_classifier import Classifier
+from accord.planner.by_composition import Composed
+from accord.planner.by_rules import Rules
+from accord.planner.rules import example_of
+from accord.planner.ways import Candidate, Found, Incomplete, KnownTemplate, Objective, Way, WayName
 from accord.planner.words import words_of
 from accord.verifier.flow import Flow, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
@@ -41,14 +39,12 @@ from accord.verifier.report import Report
 from accord.verifier.verify import verify
 
 MAX_OBJECTIVE_WORDS = 80
+_SLOT = re.compile(r"\{[^\W\d]\w*\}")
+_QUOTED = re.compile('["\u201c\u201d][^"\u201c\u201d]+["\u201c\u201d]')
+WAYS: tuple[Way, ...] = (Rules(), Classifier(), Composed())
+"""The ways that need nothing but what an objective comes with, in the order in which they are asked."""
+
 _NONE = NoTemplates()
-
-
-class KnownTemplate(msgspec.Struct, frozen=True):
-    """A template that a plan may use, and the digest of its document."""
-
-    template: Template
-    digest: Digest
 
 
 class PlannedNeed(msgspec.Struct, frozen=True):
@@ -65,7 +61,7 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True):
     does: str
     """`uses text.summarize@^1`, `waits for an approval`, ..."""
     why: str
-    """The task's description."""
+    """The task's description; of what was made for the objective, what in its words asks for it."""
     capability: str | None
     each: str | None
     """The expression of its `for_each`."""
@@ -75,65 +71,90 @@ class PlannedTask(msgspec.Struct, frozen=True, kw_only=True):
     """What its result may have; none where nothing is labelled, or nothing is known of it."""
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """Another template that was considered, and why it was not taken."""
-
-    template: str
-    phrase: str
-    score: float
-    why_not: str
-
-
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """A graph for an objective, with its reasons and its verification report."""
 
     objective: str | None
-    """None for a plan that was asked for by the template's name."""
+    """None for a plan that was asked for by the template's name alone."""
+    way: WayName
+    """How it was found."""
+    classifier: int | None = None
+    """The version of the classifier that has decided, 0 where it knows the phrases of templates alone; None where it
+    did not decide."""
     template: str
     digest: Digest
+    document: dict[str, Any] | None = None
+    """The template's document, where it was made for this objective and is no known template."""
     input: Any
     confidence: float
     reasons: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    """What the objective says, and nothing is done for; it is among the reasons, too."""
     slots: dict[str, str]
     """The words of the objective that went into each part of the input."""
     tasks: tuple[PlannedTask, ...]
     """In an order in which they could run."""
     alternatives: tuple[Candidate, ...]
     report: Report
+    suggested: SuggestedSpec | None = None
+    """The language model that has suggested the graph, and what that took; None where none has."""
 
 
-def plan(
-    objective: str,
-    templates: Sequence[KnownTemplate],
-    capabilities: Capabilities,
-    others: Templates = _NONE,
-) -> Plan:
-    """The plan for an objective, by the phrases of the newest templates. With errors in its report it cannot run.
+async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
+    """The plan of the first way that knows what is meant. With errors in its report it cannot run. Of an objective for
+    which somebody names a template, that way is `Named`.
 
     Raises:
-        NotUnderstood: there is no confident plan (ACC800 to ACC805); hints name the nearest templates and phrases.
+        InputRequired: it is clear what is meant, and part of the input is missing (ACC802, ACC803).
+        NotUnderstood: no way is sure (ACC800 to ACC815, ACC150 to ACC157); hints name what is nearest.
     """
-    newest = _newest(templates)
-    with_phrases = [known.template for known in newest.values() if known.template.examples]
-    _check_objective(objective, with_phrases)
-    found = matches(objective, with_phrases)
-    best = confident(found)
-    if best is None:
-        raise NotUnderstood(*_why_not_understood(objective, found, with_phrases))
-    known = newest[best.template.name]
-    graph = compile_graph(known.template, known.digest)
-    report = verify(graph, capabilities, others)
+    check_objective(objective)
+    problems: dict[Problem, None] = {}
+    several: tuple[str, ...] = ()
+    for way in ways:
+        answer = await way.find(objective)
+        if isinstance(answer, Found):
+            return _planned(objective, answer, way.name)
+        if isinstance(answer, Incomplete):
+            raise _required(answer)
+        problems.update(dict.fromkeys(answer.problems))
+        several = several or answer.several
+    raise _not_understood(problems, several)
+
+
+def _not_understood(problems: Iterable[Problem], several: tuple[str, ...]) -> NotUnderstood:
+    error = NotUnderstood(*problems)
+    error.several = several
+    return error
+
+
+def _required(answer: Incomplete) -> NotUnderstood:
+    if answer.wanting is None:
+        return _not_understood(answer.problems, answer.several)
+    error = InputRequired(*answer.problems)
+    error.wanting = answer.wanting
+    return error
+
+
+def _planned(objective: Objective, found: Found, way: WayName) -> Plan:
+    graph = compile_graph(found.known.template, found.known.digest)
+    report = verify(graph, objective.capabilities, objective.others)
     return Plan(
-        objective=objective,
-        template=best.name,
-        digest=known.digest,
-        input=completed(best.input, graph.input_schema),
-        confidence=round(best.score, 2),
-        reasons=tuple(_reasons(best, objective)),
-        slots=bound_words(best, objective),
-        tasks=tuple(_labelled_tasks(graph, report, capabilities, others)),
-        alternatives=tuple(_candidate(match, best) for match in found if match is not best),
+        objective=objective.text,
+        way=way,
+        classifier=found.version,
+        template=found.known.name,
+        digest=found.known.digest,
+        document=found.document,
+        input=completed(found.input, graph.input_schema),
+        confidence=found.confidence,
+        reasons=found.reasons,
+        left_out=found.left_out,
+        slots=found.slots,
+        tasks=tuple(_said(_labelled_tasks(graph, report, objective.capabilities, objective.others), found.whys)),
+        alternatives=found.alternatives,
         report=report,
+        suggested=found.known.template.suggested,
     )
 
 
@@ -155,6 +176,7 @@ def plan_template(
     report = verify(graph, capabilities, others, place_of=place_of)
     return Plan(
         objective=None,
+        way="named",
         template=graph.template,
         digest=known.digest,
         input=completed(value, graph.input_schema),
@@ -164,6 +186,7 @@ def plan_template(
         tasks=tuple(_labelled_tasks(graph, report, capabilities, others)),
         alternatives=(),
         report=report,
+        suggested=known.template.suggested,
     )
 
 
@@ -183,6 +206,12 @@ def planned_tasks(graph: Graph) -> Iterator[PlannedTask]:
         )
 
 
+def _said(tasks: Iterable[PlannedTask], whys: Mapping[str, str]) -> Iterator[PlannedTask]:
+    """The tasks with what is said of why they are there, where that is more than their templates say."""
+    for task in tasks:
+        yield msgspec.structs.replace(task, why=whys.get(task.task, task.why))
+
+
 def _labelled_tasks(
     graph: Graph, report: Report, capabilities: Capabilities, others: Templates
 ) -> Iterator[PlannedTask]:
@@ -193,12 +222,6 @@ def _labelled_tasks(
     flow = Flow(graph, capabilities, others, {}, certain=False)
     for task in planned_tasks(graph):
         yield msgspec.structs.replace(task, labels=told(flow.results[task.task]))
-
-
-def _newest(templates: Sequence[KnownTemplate]) -> dict[str, KnownTemplate]:
-    """The highest version of each template, by name."""
-    ordered = sorted(templates, key=lambda known: Version.parse(known.template.version))
-    return {known.template.name: known for known in ordered}
 
 
 def _does(task: Task) -> tuple[str, str | None]:
@@ -218,66 +241,22 @@ def _source(task: Task) -> str | None:
     return str(expression.source) if expression is not None else None
 
 
-def _check_objective(objective: str, templates: Sequence[Template]) -> None:
-    words = words_of(objective)
+def check_objective(objective: Objective) -> None:
+    """Nothing where an objective has words, not far too many, and no slot of a phrase. Raises NotUnderstood (ACC805,
+    ACC808).
+    """
+    words = words_of(objective.text)
     if not words:
-        raise NotUnderstood.of("ACC805", "the objective is empty", hint=_examples_hint(templates))
+        raise NotUnderstood.of("ACC805", "the objective is empty", hint=_examples_hint(objective.phrased))
     if len(words) > MAX_OBJECTIVE_WORDS:
         hint = "say it in one sentence, or run a template by its name with an input file"
         raise NotUnderstood.of("ACC805", f"the objective has {len(words)} words", hint=hint)
-    if not templates:
-        hint = "give a template `examples`, or run one by its name"
-        raise NotUnderstood.of("ACC804", "no known template has example phrases", hint=hint)
-
-
-def _why_not_understood(objective: str, found: Sequence[Match], templates: Sequence[Template]) -> Iterator[Problem]:
-    usable = [match for match in found if match.is_complete and match.score >= CONFIDENT]
-    if usable:
-        several = rivals(usable)
-        names = " and ".join(f"`{match.template.name}`" for match in several)
-        phrases = "; ".join(f"`{match.phrase}`" for match in several)
-        hint = f"say it as one of them does: {phrases}"
-        yield Problem("ACC801", f"{names} fit the objective equally well", Place(), hint)
-        return
-    close = [match for match in found if match.score >= CONFIDENT / 2]
-    for match in close[:3]:
-        yield from _why_incomplete(match)
-    if not close:
-        near = ", ".join(f"`{template.name}` ({example_of(template)})" for template in nearest(objective, templates))
-        yield Problem("ACC800", "no template fits the objective", Place(), f"the nearest: {near}")
-
-
-def _why_incomplete(match: Match) -> Iterator[Problem]:
-    name, hint = match.template.name, f"say it like {example_of(match.template)}"
-    if match.missing:
-        slots = ", ".join(f"`{slot}`" for slot in match.missing)
-        yield Problem("ACC802", f"for `{name}` the objective does not say {slots}", Place(), hint)
-    for problem in match.unusable:
-        yield msgspec.structs.replace(problem, message=f"for `{name}`: {problem.message}")
-    if match.is_complete:
-        share = f"{match.score:.0%}"
-        message = f"only {share} of the words fit `{match.phrase}` of `{name}`"
-        yield Problem("ACC800", message, Place(), hint)
+    slots = dict.fromkeys(_SLOT.findall(_QUOTED.sub(" ", objective.text)))
+    NotUnderstood.raise_if(
+        [Problem("ACC808", f"`{slot}` is a slot of a phrase", hint="say in its place what is meant") for slot in slots]
+    )
 
 
 def _examples_hint(templates: Sequence[Template]) -> str | None:
     shown = [example_of(template) for template in templates[:3]]
     return f"for example: {', '.join(shown)}" if shown else None
-
-
-def _reasons(match: Match, objective: str) -> Iterator[str]:
-    words = " ".join(match.alignment.fixed)
-    yield f"`{words}` is said in the phrase `{match.phrase}` of `{match.name}`"
-    for name, said in bound_words(match, objective).items():
-        yield f"`{said}` is its `{name}`"
-
-
-def _candidate(match: Match, best: Match) -> Candidate:
-    if not match.is_complete:
-        missing = [*match.missing, *(problem.place.pointer or "" for problem in match.unusable)]
-        why = f"not said, or not fitting: {', '.join(name.strip('/') for name in missing)}"
-    elif match.score < CONFIDENT:
-        why = f"only {match.score:.0%} of the words fit"
-    else:
-        why = f"fewer words fit than with `{best.template.name}`"
-    return Candidate(template=match.name, phrase=match.phrase, score=round(match.score, 2), why_not=why)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from accord.ports.blobs import BlobStore, Payloads, StoredBlob
 from accord.ports.bus import (
     DELIVERIES_MAX,
+    LOGS_SUBJECT,
     ORCHESTRATORS_SUBJECT,
     REGISTRY_SUBJECT,
     Bare,
@@ -43,20 +44,26 @@ from accord.ports.journal import (
     Owner,
     Record,
     Replicas,
+    Rewrapped,
+    RunKind,
     RunQuery,
     RunState,
     RunSummary,
     Sighting,
     Sightings,
     Snapshot,
+    Upload,
+    Uploads,
 )
 from accord.ports.keys import DataKey, KeyStore, KeyWrapper, StoredKey
+from accord.ports.logs import LogEntry, LogPart, Logs
 from accord.ports.policy import Policy, PolicyText
-from accord.ports.telemetry import Span, Spans, Telemetry, Tracing, Work, Working
+from accord.ports.telemetry import ModelCall, Span, Spans, Telemetry, Tracing, Work, Working
 
 __all__ = [
     "DELIVERIES_MAX",
     "GENESIS",
+    "LOGS_SUBJECT",
     "OPEN",
     "ORCHESTRATORS_SUBJECT",
     "REGISTRY_SUBJECT",
@@ -83,6 +90,10 @@ __all__ = [
     "KeyStore",
     "KeyWrapper",
     "Letter",
+    "LogEntry",
+    "LogPart",
+    "Logs",
+    "ModelCall",
     "Owner",
     "Parcel",
     "Payloads",
@@ -90,6 +101,8 @@ __all__ = [
     "PolicyText",
     "Record",
     "Replicas",
+    "Rewrapped",
+    "RunKind",
     "RunQuery",
     "RunState",
     "RunSummary",
@@ -102,6 +115,8 @@ __all__ = [
     "StoredKey",
     "Telemetry",
     "Tracing",
+    "Upload",
+    "Uploads",
     "Work",
     "Working",
     "agent_subject",

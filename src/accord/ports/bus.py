@@ -16,6 +16,9 @@ _NOTICE = "notice/"
 REGISTRY_SUBJECT = f"{_NOTICE}registry"
 """Where cards and heartbeats go: every orchestrator hears them."""
 
+LOGS_SUBJECT = f"{_NOTICE}logs"
+"""Where log lines go: every orchestrator hears them, apart from all else, so that they hold up nothing."""
+
 ORCHESTRATORS_SUBJECT = f"{_NOTICE}orchestrators"
 """Where the processes of an orchestrator tell each other what they hold: no agent hears or says anything there."""
 

@@ -8,7 +8,10 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
+from accord.domain.agent import Capacity
+from accord.domain.event import Origin
 from accord.domain.ids import AgentId, Digest, InstanceId, RunId, StreamId
+from accord.ports.logs import Logs
 
 GENESIS = Digest("0" * 64)
 """The predecessor of a stream's first event."""
@@ -60,8 +63,19 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The durable next wake-up; None only for a run that has ended."""
     tasks_total: int
     tasks_done: int
+    """Those that have completed, or were skipped."""
     tasks_failed: int
     parent: RunId | None = None
+    origin: Origin | None = None
+    """What it was forked from."""
+    by: str | None = None
+    """Who started it, or the run at its root; None where an earlier version has written this last, which knew nothing
+    of the members from `origin` on.
+    """
+    labels: tuple[str, ...] = ()
+    """Of all that it holds, in their order."""
+    acknowledged: bool = False
+    """Whether somebody knows that it has failed."""
 
 
 class Fence(msgspec.Struct, frozen=True, gc=False):
@@ -101,6 +115,8 @@ class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fence: Fence | None = None
     """Required for the streams of runs; the streams `sys:*` are shared by all orchestrators."""
     summary: RunSummary | None = None
+    agents: tuple[AgentId, ...] = ()
+    """Agents who were given work of the summary's run. They are kept beside those that came before."""
     answers: tuple[Answer, ...] = ()
 
 
@@ -119,9 +135,27 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     updated_since: datetime | None = None
     """Only runs in which something has happened then or later."""
     parent: RunId | None = None
+    origin: RunId | None = None
+    """Only runs that were forked from this one."""
+    agent: AgentId | None = None
+    """Only runs of which this agent was given work."""
+    label: str | None = None
+    """Only runs that hold something with this label."""
+    acknowledged: bool | None = None
+    """Only failed runs of which somebody knows, or only others."""
     limit: int = 50
     after: RunId | None = None
     """The last run of the page before."""
+
+
+class RunKind(msgspec.Struct, frozen=True):
+    """How many runs there are of one kind in a state: of the same template, starter and labels."""
+
+    state: RunState
+    template: str
+    by: str | None
+    labels: tuple[str, ...]
+    runs: int
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -159,6 +193,21 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool = False
     capabilities: tuple[str, ...] = ()
     """What it offers, `name@version`; instances of one agent may differ."""
+
+    @property
+    def capacity(self) -> Capacity:
+        """What it takes at a time."""
+        return Capacity(self.concurrency, self.queue)
+
+    @property
+    def held(self) -> int:
+        """How many assignments it holds."""
+        return round(self.load * self.capacity.total)
+
+    @property
+    def running(self) -> int:
+        """How many assignments it works on: those that it holds, but for what is in its queue."""
+        return min(max(self.held - self.queued, 0), self.concurrency)
 
 
 class Sightings(Protocol):
@@ -211,6 +260,14 @@ USE_PENDING: Final = timedelta(days=1)
 """So much older than what is retired may the use by a run be that has not begun; it counts no longer after that."""
 
 
+class Rewrapped(msgspec.Struct, frozen=True):
+    """The data key of a run, wrapped in another way."""
+
+    run: RunId
+    before: bytes
+    after: bytes
+
+
 class DataKeys(Protocol):
     """The data keys of runs, wrapped: the only thing beside a history that is taken away for good.
 
@@ -244,8 +301,45 @@ class DataKeys(Protocol):
         """
         ...
 
+    async def every_data_key(self, *, after: RunId | None = None, limit: int = 500) -> dict[RunId, bytes]:
+        """The keys that are kept, of those behind this one, by the bytes of their names; erased ones are left out."""
+        ...
 
-class Journal(Sightings, Replicas, DataKeys, Protocol):
+    async def count_data_keys(self) -> int:
+        """How many keys are kept, without those that are erased."""
+        ...
+
+    async def rewrap_data_keys(self, changes: Sequence[Rewrapped]) -> int:
+        """Keep these keys as they are wrapped now, in one commit; one that is kept in another way than `before`, is
+        erased, or gone, stays as it is. Returns how many were changed.
+        """
+        ...
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A document that was uploaded for an encrypted run, and where its text is kept."""
+
+    sha256: Digest
+    length_bytes: int
+    blob: Digest
+    """Names the text in the blob store."""
+
+
+class Uploads(Protocol):
+    """What was uploaded for encrypted runs, by the digests of the documents. It goes with the run's data key."""
+
+    async def keep_upload(self, run: RunId, upload: Upload) -> None:
+        """Keep where the text is; of several of one document the last one counts. Nothing is kept for a run without a
+        data key.
+        """
+        ...
+
+    async def upload(self, run: RunId, digest: Digest) -> Upload | None:
+        """The document of this digest, as it was uploaded last."""
+        ...
+
+
+class Journal(Sightings, Replicas, DataKeys, Uploads, Logs, Protocol):
     """The append-only, hash-chained events of all streams: the only truth.
 
     Everything is durable when the call returns, and nothing of it is there when the call raises, unless it raises
@@ -293,6 +387,21 @@ class Journal(Sightings, Replicas, DataKeys, Protocol):
     async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
         """How many runs there are of a query in each state; none where there is none. `limit` and `after` say
         nothing here.
+        """
+        ...
+
+    async def count_kinds(self, query: RunQuery) -> list[RunKind]:
+        """The same, told apart by all that says who may see a run, in no order."""
+        ...
+
+    async def unlisted(self, *, after: RunId | None = None, limit: int = 100) -> list[RunId]:
+        """Runs behind this one whose summary an earlier version has written last, so that it lacks `by`; in order."""
+        ...
+
+    async def relist(self, summary: RunSummary, agents: Sequence[AgentId], *, at: Head) -> bool:
+        """Write what a run's summary lacks that an earlier version has written, how many tasks are done, which that
+        counted otherwise, and the run's agents beside those that are known. Nothing is written, and it returns False,
+        where the stream does not end at `at`, or the summary lacks nothing.
         """
         ...
 

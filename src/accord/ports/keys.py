@@ -72,7 +72,9 @@ class DataKey(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class KeyWrapper(Protocol):
-    """Makes data keys, and wraps them under a key that never leaves it."""
+    """Makes data keys, and wraps them under a key that never leaves it: the wrapping key. Of several the last one
+    wraps; those before it unwrap what they have wrapped, as long as they are kept.
+    """
 
     async def data_key(self, context: bytes) -> DataKey:
         """A new data key, which is unwrapped with the same context alone. Raises KeyUnusable."""
@@ -80,4 +82,14 @@ class KeyWrapper(Protocol):
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key. Raises KeyUnusable where it was wrapped elsewhere, for another context, or was changed."""
+        ...
+
+    async def new_wrapping_key(self) -> None:
+        """Make a key that wraps from now on, here and in every process that is running. Raises KeyUnusable where
+        nothing has been wrapped yet.
+        """
+        ...
+
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key that wraps now; None where it is under that. Raises as `unwrap`."""
         ...

@@ -53,6 +53,23 @@ class Spans(Protocol):
         ...
 
 
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A language model was asked once."""
+
+    began: datetime
+    ended: datetime
+    model: str
+    """The one that was asked for."""
+    answered_by: str = ""
+    """The one that answered, as it calls itself; empty where none has."""
+    host: str
+    port: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    error: str = ""
+    """A code; empty where it has answered."""
+
+
 class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an agent does for an attempt."""
 

@@ -21,6 +21,12 @@ GRANT INSERT ON accord.data_keys, accord.data_key_uses TO {role};
 
 GRANT UPDATE (wrapped) ON accord.data_keys TO {role};
 
+GRANT INSERT, UPDATE (blob) ON accord.uploads TO {role};
+
+GRANT INSERT, UPDATE, DELETE ON accord.log_tallies TO {role};
+
+GRANT INSERT, DELETE ON accord.log_parts TO {role};
+
 GRANT INSERT, UPDATE, DELETE ON accord.blobs TO {role};
 
 GRANT INSERT, DELETE ON accord.blob_chunks TO {role};

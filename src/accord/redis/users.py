@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from accord.domain.ids import AgentId
-from accord.ports import REGISTRY_SUBJECT, agent_subject, notice_subject
+from accord.ports import LOGS_SUBJECT, REGISTRY_SUBJECT, agent_subject, notice_subject
 from accord.redis.names import DEAD, prefix_of, wake_channel
 
 NEEDED_VERSION: Final = (7, 0)
@@ -56,7 +56,7 @@ def agent_user(namespace: str, agent: AgentId) -> RedisUser:
     own = agent_subject(agent)
     notices = notice_subject(agent)
     hears = _channels(prefix, (notices, f"{notices}#*", wake_channel(own)))
-    tells = _channels(prefix, (REGISTRY_SUBJECT, wake_channel("partition/*"), wake_channel(own)))
+    tells = _channels(prefix, (REGISTRY_SUBJECT, LOGS_SUBJECT, wake_channel("partition/*"), wake_channel(own)))
     organisation, _, name = agent.removeprefix("spiffe://").partition("/agent/")
     return RedisUser(
         f"agent.{organisation}.{name}",

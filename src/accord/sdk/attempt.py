@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import threading
 import traceback
 from collections import deque
@@ -16,7 +17,10 @@ from accord.domain.payloads import AssignContext, ProgressPayload
 from accord.sdk.agent import Capability
 from accord.sdk.answers import Subject
 from accord.sdk.context import Context, Link
+from accord.sdk.log_lane import Pen
 from accord.sdk.outcome import Failure, Output
+
+logger = logging.getLogger("accord.agent")
 
 _AROUND = (str(Path(__file__).parent), str(Path(concurrent.futures.__file__).parent))
 TEXT_MAX_CHARACTERS = 500
@@ -33,17 +37,19 @@ class Attempt:
         "closed",
         "context",
         "document",
+        "pen",
         "reports",
         "stopped",
         "subject",
         "task",
     )
 
-    def __init__(self, subject: Subject, capability: Capability, document: bytes, context: Context) -> None:
+    def __init__(self, subject: Subject, capability: Capability, document: bytes, context: Context, pen: Pen) -> None:
         self.subject = subject
         self.capability = capability
         self.document = document
         self.context = context
+        self.pen = pen
         self.stopped: Failure | None = None
         self.begun = False
         self.closed = False
@@ -76,7 +82,7 @@ class Attempt:
     def close(self) -> None:
         """The answer is there: nothing is due any more, and nothing more is reported."""
         self.closed = True
-        self.context.link.report = None
+        self.context.link.report = self.context.link.say = None
         for timer in self._timers:
             timer.cancel()
 
@@ -106,13 +112,15 @@ class Attempt:
         """Tell the agent's author, here and nowhere else: what is sent is only what `unexpected` says."""
         key = self.subject.key
         error.__traceback__ = of_the_author(error.__traceback__)
-        self.context.log.error(
+        # By the plain logger: what `context.log` is given goes to the run.
+        logger.error(
             "%s raised in attempt %d of task %s of %s",
             self.capability.ref,
             key.attempt,
             key.task,
             key.run,
             exc_info=error,
+            extra=self.context.facts,
         )
 
 

@@ -16,6 +16,7 @@ from accord.sdk.envelope import opened
 from accord.sdk.outcome import Failure, Output
 from accord.sdk.process import CHUNK_BYTES, STDERR_MAX_BYTES, end_in_words, kill_group, spawned
 from accord.sdk.schema import not_json
+from accord.sdk.written import Written
 
 NEVER_AGAIN: Final = frozenset((os.EX_USAGE, os.EX_DATAERR, os.EX_NOINPUT))
 """Exit codes (sysexits.h) that say: the same input fails again. All others may be tried again."""
@@ -26,7 +27,8 @@ class CommandBody:
 
     The group is killed when the attempt is cancelled or overdue, or writes more than `max_bytes`. The variables
     `ACCORD_RUN`, `ACCORD_TASK`, `ACCORD_ATTEMPT` and `ACCORD_IDEMPOTENCY_KEY` name the attempt. With `envelope`, what
-    it writes is not the output itself, but an envelope around it.
+    it writes is not the output itself, but an envelope around it. What it writes to its standard error is its log: see
+    `written`.
     """
 
     __slots__ = ("_argv", "_envelope", "_environment", "_max_bytes")
@@ -47,7 +49,7 @@ class CommandBody:
     async def __call__(self, document: bytes, context: Context) -> Output:
         process = await self._spawned(context)
         try:
-            output, complaint = await self._talk(process, document)
+            output, complaint = await self._talk(process, document, context)
             await process.wait()
         finally:
             kill_group(process)
@@ -65,11 +67,11 @@ class CommandBody:
         }
         return await spawned(self._argv, {**self._environment, **attempt})
 
-    async def _talk(self, process: Process, document: bytes) -> tuple[bytes, bytes]:
+    async def _talk(self, process: Process, document: bytes, context: Context) -> tuple[bytes, bytes]:
         assert process.stdin and process.stdout and process.stderr  # noqa: PT018, S101 -- all three are pipes
         talking = (
             asyncio.create_task(_read(process.stdout, self._max_bytes)),
-            asyncio.create_task(_read_end(process.stderr)),
+            asyncio.create_task(_overheard(process.stderr, context)),
             asyncio.create_task(_write(process.stdin, document)),
         )
         try:
@@ -109,6 +111,17 @@ async def _read(stream: asyncio.StreamReader, max_bytes: int) -> bytes:
         if len(data) > max_bytes:
             raise Failure("output-too-large", f"the program wrote more than {max_bytes} bytes")
     return bytes(data)
+
+
+async def _overheard(stream: asyncio.StreamReader, context: Context) -> bytes:
+    """The end of what is written there; each line of it is a line of the attempt's log."""
+    end = b""
+    written = Written(lambda said: context.link)
+    while chunk := await stream.read(CHUNK_BYTES):
+        end = (end + chunk)[-STDERR_MAX_BYTES:]
+        written.feed(chunk)
+    written.close()
+    return end
 
 
 async def _read_end(stream: asyncio.StreamReader) -> bytes:

@@ -20,6 +20,7 @@ from accord.domain.message import Claims
 from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
 from accord.errors import MessageRefused
 from accord.ports import Clock, Delivery, Payloads, Tracing, Work
+from accord.recent import Recent
 from accord.sdk.agent import Agent, Capability
 from accord.sdk.answers import (
     AttemptKey,
@@ -31,10 +32,13 @@ from accord.sdk.answers import (
     subject_of,
 )
 from accord.sdk.attempt import Attempt, Patience, ProgressFeed, context_of
+from accord.sdk.calls import Calls
 from accord.sdk.context import Link
 from accord.sdk.intake import Letter
+from accord.sdk.log_lane import LogLane, Pen
 from accord.sdk.outbox import Outbox, Outgoing
 from accord.sdk.outcome import Failure, Output
+from accord.sdk.overhearing import CURRENT
 from accord.sdk.payloads import AttemptPayloads
 from accord.sdk.schema import input_refused
 
@@ -51,8 +55,19 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Progress of one attempt is not sent more often."""
     remember: int = 4096
     """How many answers, and how many cancellations of what was not seen, are kept for redeliveries."""
+    ask_again: timedelta = timedelta(seconds=5)
+    """After so long without a reply a call is asked for again; then after longer and longer."""
     give_back: GiveBack = GiveBack()
     """How an assignment of what this instance does not offer is left to others."""
+
+
+class Ways(msgspec.Struct, frozen=True, eq=False):
+    """The ways out."""
+
+    outbox: Outbox
+    """Of answers."""
+    lane: LogLane
+    """Of what is logged, apart from them."""
 
 
 class Desk:
@@ -61,16 +76,17 @@ class Desk:
     def __init__(
         self,
         agent: Agent,
-        outbox: Outbox,
+        ways: Ways,
         clock: Clock,
         pace: Pace,
         payloads: Payloads | None = None,
         tracing: Tracing | None = None,
     ) -> None:
+        self._lane = ways.lane
         self._payloads = payloads
         self._tracing = tracing
         self._agent = agent
-        self._outbox = outbox
+        self._outbox = ways.outbox
         self._clock = clock
         self._pace = pace
         self._unanswered: dict[AttemptKey, list[Delivery]] = {}
@@ -79,8 +95,9 @@ class Desk:
         self._queued: OrderedDict[AttemptKey, Attempt] = OrderedDict()
         self._lingering: set[asyncio.Future[object]] = set()
         self._recent = RecentAnswers(pace.remember)
-        self._withdrawn: OrderedDict[tuple[RunId, TaskId, int], LeaseToken | None] = OrderedDict()
+        self._withdrawn: Recent[tuple[RunId, TaskId, int], LeaseToken | None] = Recent(pace.remember)
         self._threads = ThreadPoolExecutor(agent.capacity.concurrency, thread_name_prefix=agent.name)
+        self._calls = Calls(ways.outbox, clock, pace.ask_again, self._start_queued)
         self._patience = Patience(pace.accept_after, self._accept)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -113,8 +130,8 @@ class Desk:
 
     @property
     def held(self) -> int:
-        """How many places are taken, those of threads that do not stop included."""
-        return len(self._running) + len(self._queued) + len(self._lingering)
+        """How many places are taken, those of threads that do not stop included, those of calls that wait not."""
+        return len(self._running) - self._calls.waiting + len(self._queued) + len(self._lingering)
 
     @property
     def room(self) -> int:
@@ -123,7 +140,7 @@ class Desk:
 
     @property
     def _free(self) -> int:
-        return self._agent.capacity.concurrency - len(self._running) - len(self._lingering)
+        return self._agent.capacity.concurrency - len(self._running) + self._calls.waiting - len(self._lingering)
 
     async def has_room(self) -> None:
         """Wait until there is room for an assignment; once it was full, until one could begin or half of the queue is
@@ -162,8 +179,10 @@ class Desk:
             self._stop(key, Failure("cancelled", reason or "the attempt was cancelled", retryable=True))
         if not found and claims.run and claims.task and claims.attempt is not None:
             self._withdrawn[claims.run, claims.task, claims.attempt] = claims.lease
-            if len(self._withdrawn) > self._pace.remember:
-                self._withdrawn.popitem(last=False)
+
+    def reply(self, letter: Letter) -> None:
+        """Hand a reply on to the attempt that waits for it."""
+        self._calls.hear(letter)
 
     def end(self, leases: Iterable[LeaseToken]) -> None:
         """These leases have ended: what runs under them is stopped, and their answers are not sent again."""
@@ -237,8 +256,11 @@ class Desk:
         if violations:
             return input_refused(violations)
         link = Link(self._threads, self._payloads_of(subject), subject.letter.claims.trace or "")
+        pen = Pen(subject)
+        link.say = partial(self._lane.say, pen)
+        link.ask, link.loop = partial(self._calls.ask, subject), asyncio.get_running_loop()
         context = context_of(subject, payload.context, self._agent.organisation, link)
-        return Attempt(subject, capability, bytes(payload.input), context)
+        return Attempt(subject, capability, bytes(payload.input), context, pen)
 
     def _payloads_of(self, subject: Subject) -> AttemptPayloads | None:
         if self._payloads is None:
@@ -266,8 +288,11 @@ class Desk:
             attempt.after(max(0.0, remaining.total_seconds()), _overdue)
 
     async def _perform(self, attempt: Attempt) -> None:
+        CURRENT.set(attempt.context.link)  # of this task, and of what it begins
         outcome = await (attempt.outcome() if self._tracing is None else self._traced(attempt, self._tracing))
         attempt.close()
+        self._calls.end(attempt.subject.key)
+        self._lane.end(attempt.pen)
         del self._running[attempt.subject.key]
         self._answer(attempt.subject, outcome)
         thread = attempt.context.link.lingering
@@ -304,6 +329,7 @@ class Desk:
             self._settle()
         elif key in self._running:
             self._running[key].stop(why)
+            self._calls.end(key)
 
     def _settle(self) -> None:
         if not self._running and not self._queued:

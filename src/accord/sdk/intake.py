@@ -25,12 +25,13 @@ from accord.domain.succession import LINKS_MAX, successor
 from accord.domain.succession import refusal as refused_as
 from accord.errors import MessageRefused, Problem
 from accord.ports import Delivery
+from accord.recent import Recent
 from accord.statements import Verifier
 
 ASSIGNMENTS: Final[frozenset[Kind]] = frozenset(("assign",))
 """What one instance of an agent takes."""
 
-NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject", "delegate", "succeed"))
+NOTICES: Final[frozenset[Kind]] = frozenset(("cancel", "ack", "reject", "reply", "delegate", "succeed"))
 """What all instances hear."""
 
 DELEGATED_MAX: Final = 64
@@ -39,6 +40,7 @@ DELEGATED_MAX: Final = 64
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "assign": ("run", "task", "attempt", "lease", "capability", "contract", "payload"),
     "cancel": ("run", "task", "attempt"),
+    "reply": ("run", "task", "attempt", "lease", "payload"),
 }
 
 _CODES: Final = {"audience": "ACC381", "expired": "ACC382", "future": "ACC383", "payload": "ACC385"}
@@ -90,7 +92,7 @@ class Intake:
         self._verifier = verifier
         self._registry = registry
         """Whom delegations are for: they are the same for all who hear of them."""
-        self._delegated: dict[KeyId, Delegation] = {}
+        self._delegated: Recent[KeyId, Delegation] = Recent(DELEGATED_MAX)
         self._heirs: dict[KeyId, PublicKey] = {}
         """Keys that have taken the place of trusted ones since."""
 
@@ -187,9 +189,7 @@ class Intake:
         kid = found.key.kid
         if self._trusted(kid) is not None or self._delegated.get(kid, found) != found:
             raise refusal("ACC356", "/dlg/jwk", "the key is known already")
-        self._delegated[kid] = found
-        while len(self._delegated) > DELEGATED_MAX:
-            del self._delegated[next(iter(self._delegated))]
+        self._delegated.setdefault(kid, found)
 
 
 def _refuse_beyond(claims: Claims, delegation: Delegation) -> None:

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 
 from accord.domain.message import PAYLOAD_MAX_BYTES, strict_json
 from accord.domain.payloads import ProgressPayload
 from accord.errors import BadInput, MessageRefused
-from accord.sdk.context import Context
+from accord.sdk.context import Context, Link
 from accord.sdk.envelope import Envelope
 from accord.sdk.outcome import Failure, Output
 from accord.sdk.process import CHUNK_BYTES, STDERR_MAX_BYTES, end_in_words, kill_group, spawned
+from accord.sdk.written import Written
 
 logger = logging.getLogger("accord.agent")
 
@@ -198,8 +199,20 @@ class _Program:
             task.answered.set_result(outcome)
 
     async def _overhear(self) -> None:
+        written = Written(self._whose)
         while chunk := await self._errors.read(CHUNK_BYTES):
             self._complaint = (self._complaint + chunk)[-STDERR_MAX_BYTES:]
+            written.feed(chunk)
+        written.close()
+
+    def _whose(self, said: Mapping[str, Any]) -> Link | None:
+        """Whose log a line of the program's is: of the task that it names, or of the only one that it has."""
+        named = said.get("id")
+        if named is None and len(self._tasks) == 1:
+            (task,) = self._tasks.values()
+            return task.context.link
+        known = self._tasks.get(named) if isinstance(named, str) else None
+        return known.context.link if known is not None else None
 
     def _fail_all(self, code: int) -> None:
         if self._broken:

@@ -18,8 +18,10 @@ from accord.errors import MessageRefused
 from accord.ports import Clock, Delivery, Inbox
 from accord.sdk.desk import Desk
 from accord.sdk.intake import ASSIGNMENTS, NOTICES, Intake, Letter, Refusal
+from accord.sdk.log_lane import LogLane
 from accord.sdk.outbox import BACKOFF_FIRST_S, BACKOFF_MAX_S, Outbox
 from accord.sdk.outcome import Failure
+from accord.sdk.overhearing import leave, overhear
 from accord.sdk.presence import Presence
 
 logger = logging.getLogger("accord.worker")
@@ -39,6 +41,9 @@ STOP_WITHIN_S = 6.0
 FLUSH_WITHIN_S = 5.0
 """How long stopping waits for the last answers to be sent; what is not is delivered again to another instance."""
 
+LOGS_WITHIN_S = 1.0
+"""The same for what was logged last; what is not sent then is lost."""
+
 
 Show = Callable[[Sequence[bytes]], Awaitable[None]]
 """Shows statements of orchestrators to whoever signs for the agent. Raises MessageRefused for what that does not
@@ -54,6 +59,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """Of what concerns all instances of the agent, and of what concerns this one."""
     intake: Intake
     desk: Desk
+    lane: LogLane
     outbox: Outbox
     presence: Presence
     clock: Clock
@@ -70,10 +76,12 @@ class Shift:
         parts.desk.changed = parts.presence.beat
         parts.presence.announce()
         self._returning: set[asyncio.Task[None]] = set()
+        self._overhearing = overhear()
         self._consuming = _task("consume", self._repeat(self._take_assignments))
         self._others = [
             *(_task("listen", self._repeat(partial(self._hear, notices))) for notices in parts.notices),
             _task("send", parts.outbox.run(parts.inbox)),
+            _task("log", parts.lane.run()),
             _task("beat", parts.presence.run(heartbeat)),
         ]
 
@@ -103,7 +111,9 @@ class Shift:
             await _within(STOP_WITHIN_S, parts.desk.idle())
             parts.presence.leave()
             await _within(FLUSH_WITHIN_S, parts.outbox.flushed())
+            await _within(LOGS_WITHIN_S, parts.lane.flushed())
         finally:
+            leave(self._overhearing)
             await _ended(self._others)
             parts.desk.close()
 
@@ -183,8 +193,9 @@ class Shift:
     async def _told(self, letter: Letter) -> None:
         """Obey a cancellation, drop what has ended, and log a rejection of what this instance has said."""
         try:
-            if letter.claims.kind == "cancel":
-                self._parts.desk.cancel(letter)
+            if letter.claims.kind in ("cancel", "reply"):
+                desk = self._parts.desk
+                (desk.cancel if letter.claims.kind == "cancel" else desk.reply)(letter)
             elif letter.claims.kind == "ack":
                 told = decode_payload(AckPayload, letter.delivery.message.payload)
                 self._parts.desk.end(told.ended)

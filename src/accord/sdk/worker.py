@@ -18,8 +18,9 @@ from accord.domain.ids import AgentId, InstanceId, KeyId, LeaseToken
 from accord.domain.signature import PublicKey
 from accord.ports import Bus, Clock, KeyStore, Payloads, Tracing, agent_subject, notice_subject
 from accord.sdk.agent import Agent
-from accord.sdk.desk import Desk, Pace
+from accord.sdk.desk import Desk, Pace, Ways
 from accord.sdk.intake import Intake, Refusal
+from accord.sdk.log_lane import LogLane
 from accord.sdk.outbox import Outbox
 from accord.sdk.presence import Identity, Presence, Standing
 from accord.sdk.shift import Parts, Shift, Show
@@ -126,12 +127,16 @@ class Worker:
         how = self._options.delegating
         outbox = Outbox(signer, self._bus, self._clock)
         standing = Standing(None if how is None else Deputy(signer, how), self._intake.trusts)
-        desk = Desk(self.agent, outbox, self._clock, self._options.pace, self._options.payloads, self._options.tracing)
+        lane = LogLane(signer, self._bus, self._clock)
+        options = self._options
+        ways = Ways(outbox, lane)
+        desk = Desk(self.agent, ways, self._clock, options.pace, options.payloads, options.tracing)
         return Parts(
             inbox=inbox,
             notices=notices,
             intake=self._intake,
             desk=desk,
+            lane=lane,
             outbox=outbox,
             presence=Presence(self._identity(public), desk, outbox, self._clock, standing),
             clock=self._clock,

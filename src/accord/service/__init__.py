@@ -11,7 +11,8 @@ from accord.service.agents import Agents, KnownAgent, Question, TakenOut, Work
 from accord.service.evidence import Evidence, Exhibit, Look, MadeCheckpoint, Payloads, ProvenRun, exhibited
 from accord.service.holds import Holds
 from accord.service.keys import EXPIRES_SOON, Keys, KeyState, KnownKey
-from accord.service.runs import Barred, Fork, RunCommand, Runs, Seal, held, state_of, summary_of
+from accord.service.learning import Learning
+from accord.service.runs import Barred, Fork, RunCommand, Runs, Seal, agents_of, held, state_of, summary_of
 from accord.service.templates import Published, Templates, newest
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Service",
     "TakenOut",
     "Work",
+    "agents_of",
     "exhibited",
     "held",
     "newest",
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 
-class Service(Templates, Runs, Evidence, Agents, Keys, Holds, Access, Protocol):
+class Service(Templates, Runs, Evidence, Agents, Keys, Holds, Access, Learning, Protocol):
     """All that may be asked of an orchestrator.
 
     `by` is who asks; a server that knows its callers writes down whom it has let in. Every method may raise

@@ -9,16 +9,20 @@ from typing import Any, Protocol
 import msgspec
 
 from accord.domain.approval import ApprovalQuery, OpenApprovals
-from accord.domain.command import Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
+from accord.domain.command import Acknowledge, Cancel, Pause, Resume, RetryTask, Rollback, SetBudget
 from accord.domain.document import Document
+from accord.domain.experience import Experience
+from accord.domain.flow import all_labels
 from accord.domain.ids import AgentId, Digest, KeyId, RunId, TaskId, partition_of
+from accord.domain.labels import told
+from accord.domain.log import LogPage, LogQuery
 from accord.domain.news import News
 from accord.domain.policy import AgentAction
 from accord.domain.run import Run
 from accord.domain.system import HoldPlaced
 from accord.ports import Record, RunQuery, RunState, RunSummary
 
-RunCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback
+RunCommand = Pause | Resume | SetBudget | Cancel | RetryTask | Rollback | Acknowledge
 """What somebody may have done with a run; a signal is given with `Service.signal`, which keeps its value."""
 
 
@@ -145,6 +149,12 @@ class Runs(Protocol):
         """The tasks of the run that wait because the policy lets nobody do them, in topological order."""
         ...
 
+    async def experience(self, template: str | None = None) -> Experience:
+        """What the runs tell that have ended last, of whatever template: how long things take, what they cost, how
+        often they fail; with the tasks of one template, `name@version`. Empty where no run has ended.
+        """
+        ...
+
     async def summary(self, run: RunId) -> RunSummary | None:
         """What lists show of the run; None where there is no such run."""
         ...
@@ -164,6 +174,21 @@ class Runs(Protocol):
 
         No event is left out and none comes twice, whoever carries the run on. Progress comes as it may.
         Raises NotFound, StoreCorrupt.
+        """
+        ...
+
+    async def logs(self, run: RunId, wanted: LogQuery) -> LogPage:
+        """Lines that the run's agents have logged, in the order in which they came. Those of an attempt that a fork
+        shares are those of the run that it was forked from. By the time of an event there were all lines of attempts
+        that had ended, and of the others those that are not younger.
+
+        Raises NotFound where there is no such run, BadInput ACC484 where `after` is no place.
+        """
+        ...
+
+    def follow_logs(self, run: RunId, wanted: LogQuery) -> AsyncIterator[LogPage]:
+        """Pages of what was logged already, the first one at once; then of what comes, until the run has ended: what is
+        asked is not about an event. The last one says whether lines are missing. Raises as `logs`.
         """
         ...
 
@@ -197,10 +222,19 @@ def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:
         updated_at=run.updated_at,
         wake_at=wake_at,
         tasks_total=len(run.graph.tasks),
-        tasks_done=run.settled,
+        tasks_done=run.tasks_done,
         tasks_failed=run.failed,
         parent=run.started.parent.run if run.started.parent else None,
+        origin=run.started.origin,
+        by=run.started.by,
+        labels=told(all_labels(run)),
+        acknowledged=run.acknowledged is not None,
     )
+
+
+def agents_of(run: Run) -> frozenset[AgentId]:
+    """Who was ever given work of the run."""
+    return frozenset(attempt.agent for state in run.tasks.values() for attempt in state.attempts)
 
 
 def state_of(run: Run) -> RunState:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from accord.domain.ids import RunId, StreamId
+from accord.domain.ids import AgentId, RunId, StreamId
 from accord.errors import Fenced, SequenceConflict
 from accord.ports import Append, Head, Record, RunSummary
 from accord.store.frontier import Frontier, end_of
@@ -24,6 +24,8 @@ class Group:
         self.epochs: dict[int, int] = {}
         self.records: list[Record] = []
         self.summaries: dict[RunId, RunSummary] = {}
+        self.agents: list[tuple[AgentId, RunId]] = []
+        """Agents who were given work, and of which run."""
         self.answers: dict[str, bytes] = {}
         """The first one to each letter."""
 
@@ -37,6 +39,7 @@ class Group:
             self.records.extend(append.records)
             if append.summary is not None:
                 self.summaries[append.summary.run] = append.summary
+                self.agents.extend([(agent, append.summary.run) for agent in append.agents])
             for answer in append.answers:
                 self.answers.setdefault(answer.letter, answer.data)
 

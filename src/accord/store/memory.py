@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from types import TracebackType
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import msgspec
 
-from accord.domain.ids import PARTITIONS, RunId, StreamId
+from accord.domain.ids import PARTITIONS, AgentId, Digest, RunId, StreamId, TaskId
+from accord.domain.log import LogGap, Tally
 from accord.errors import StoreUnavailable
 from accord.ports import (
     USE_PENDING,
@@ -23,13 +24,18 @@ from accord.ports import (
     Fence,
     Head,
     Letter,
+    LogEntry,
+    LogPart,
     Owner,
     Record,
+    Rewrapped,
+    RunKind,
     RunQuery,
     RunState,
     RunSummary,
     Sighting,
     Snapshot,
+    Upload,
 )
 from accord.store.frontier import EMPTY, Frontier, check_shape, check_trim
 from accord.store.search import search_words, searched_text, storable
@@ -55,6 +61,10 @@ class Faults:
         return planned.popleft() if planned else None
 
 
+RELISTED: Final = ("tasks_done", "origin", "by", "labels", "acknowledged")
+"""What of a summary an earlier version has not written, or otherwise."""
+
+
 class _Owner(msgspec.Struct):
     epoch: int = 0
     name: str | None = None
@@ -73,6 +83,7 @@ class MemoryJournal:
         self._records: dict[StreamId, list[Record]] = {}
         self._floors: dict[StreamId, Head] = {}
         self._runs: dict[RunId, bytes] = {}
+        self._agents: dict[RunId, set[AgentId]] = {}
         self._wakes: dict[RunId, tuple[datetime, int]] = {}
         self._snapshots: dict[StreamId, Snapshot] = {}
         self._owners: dict[int, _Owner] = {}
@@ -82,6 +93,9 @@ class MemoryJournal:
         self._replicas: dict[str, datetime] = {}
         self._data_keys: dict[RunId, bytes | None] = {}
         self._key_uses: dict[tuple[RunId, RunId], tuple[bool, datetime]] = {}
+        self._uploads: dict[tuple[RunId, Digest], Upload] = {}
+        self._tallies: dict[tuple[RunId, TaskId, int], Tally] = {}
+        self._log_parts: dict[RunId, list[LogPart]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,7 +113,7 @@ class MemoryJournal:
                 if append.records:
                     self._records.setdefault(append.stream, []).extend(append.records)
                 if append.summary is not None:
-                    self._project(append.summary)
+                    self._project(append.summary, append.agents)
                 self._answer(append.answers)
         # As with a journal on a disk: others go on before the caller learns of the write.
         await asyncio.sleep(0)
@@ -125,12 +139,37 @@ class MemoryJournal:
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         with self._fault("runs"):
             newest_first = (_decode(self._runs[run]) for run in sorted(self._runs, reverse=True))
-            return list(islice((summary for summary in newest_first if _matches(summary, query)), query.limit))
+            return list(islice((summary for summary in newest_first if self._matches(summary, query)), query.limit))
 
     async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
         with self._fault("runs"):
             whole = msgspec.structs.replace(query, after=None)
-            return dict(Counter(one.state for one in map(_decode, self._runs.values()) if _matches(one, whole)))
+            return dict(Counter(one.state for one in map(_decode, self._runs.values()) if self._matches(one, whole)))
+
+    async def count_kinds(self, query: RunQuery) -> list[RunKind]:
+        with self._fault("runs"):
+            whole = msgspec.structs.replace(query, after=None)
+            found = (one for one in map(_decode, self._runs.values()) if self._matches(one, whole))
+            kinds = Counter((one.state, one.template, one.by, one.labels) for one in found)
+            return [RunKind(*kind, runs) for kind, runs in kinds.items()]
+
+    async def unlisted(self, *, after: RunId | None = None, limit: int = 100) -> list[RunId]:
+        with self._fault("unlisted"):
+            behind = (run for run in sorted(self._runs) if after is None or run > after)
+            return list(islice((run for run in behind if _decode(self._runs[run]).by is None), limit))
+
+    async def relist(self, summary: RunSummary, agents: Sequence[AgentId], *, at: Head) -> bool:
+        with self._fault("relist"):
+            data = self._runs.get(summary.run)
+            if data is None or self._frontier.heads.get(StreamId(summary.run)) != at:
+                return False
+            known = _decode(data)
+            if known.by is not None:
+                return False
+            told = {name: getattr(summary, name) for name in RELISTED}
+            self._runs[summary.run] = _encode(msgspec.structs.replace(known, **told))
+            self._agents.setdefault(summary.run, set()).update(agents)
+            return True
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         with self._fault("overdue"):
@@ -265,6 +304,22 @@ class MemoryJournal:
         with self._fault("erase_data_keys"):
             self._data_keys.update((run, None) for run in runs if run in self._data_keys)
 
+    async def every_data_key(self, *, after: RunId | None = None, limit: int = 500) -> dict[RunId, bytes]:
+        with self._fault("every_data_key"):
+            behind = sorted(run for run in self._data_keys if after is None or run > after)
+            kept = ((run, self._data_keys[run]) for run in behind)
+            return dict(islice(((run, wrapped) for run, wrapped in kept if wrapped is not None), limit))
+
+    async def count_data_keys(self) -> int:
+        with self._fault("count_data_keys"):
+            return sum(wrapped is not None for wrapped in self._data_keys.values())
+
+    async def rewrap_data_keys(self, changes: Sequence[Rewrapped]) -> int:
+        with self._fault("rewrap_data_keys"):
+            found = [one for one in changes if self._data_keys.get(one.run) == one.before]
+            self._data_keys.update((one.run, one.after) for one in found)
+            return len(found)
+
     async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
         with self._fault("use_data_keys"):
             there = [key for key in keys if key in self._data_keys]
@@ -276,6 +331,65 @@ class MemoryJournal:
         with self._fault("data_key_uses"):
             return [DataKeyUse(*use, part) for use, (part, _) in sorted(self._key_uses.items()) if run in use]
 
+    async def keep_upload(self, run: RunId, upload: Upload) -> None:
+        with self._fault("keep_upload"):
+            if run in self._data_keys:
+                self._uploads[run, upload.sha256] = upload
+
+    async def upload(self, run: RunId, digest: Digest) -> Upload | None:
+        with self._fault("upload"):
+            return self._uploads.get((run, digest))
+
+    async def keep_lines(self, entries: Sequence[LogEntry]) -> None:
+        with self._fault("keep_lines"):
+            for entry in entries:
+                key = (entry.run, entry.task, entry.attempt)
+                if entry.run in self._runs and self._tallies.get(key, Tally()).said < entry.tally.said:
+                    self._tallies[key] = entry.tally
+                    self._add_part(entry)
+
+    async def tally(self, run: RunId, task: TaskId, attempt: int) -> Tally:
+        with self._fault("tally"):
+            return self._tallies.get((run, task, attempt), Tally())
+
+    async def log_parts(
+        self,
+        run: RunId,
+        *,
+        task: TaskId | None = None,
+        attempt: int | None = None,
+        least: int = 0,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[LogPart]:
+        with self._fault("log_parts"):
+            wanted = (
+                part
+                for part in self._log_parts.get(run, ())
+                if part.position > after
+                and part.worst >= least
+                and (task is None or part.task == task or part.task.startswith(f"{task}["))
+                and attempt in (None, part.attempt)
+            )
+            return list(islice(wanted, limit))
+
+    async def log_gaps(self, run: RunId, *, task: TaskId | None = None, attempt: int | None = None) -> list[LogGap]:
+        with self._fault("log_gaps"):
+            found = (
+                LogGap(task=name, attempt=number, missing=tally.said - tally.kept)
+                for (of, name, number), tally in sorted(self._tallies.items())
+                if of == run
+                and tally.said > tally.kept
+                and (task is None or name == task or name.startswith(f"{task}["))
+                and attempt in (None, number)
+            )
+            return list(islice(found, 1000))
+
+    async def erase_logs(self, runs: Sequence[RunId]) -> None:
+        with self._fault("erase_logs"):
+            for run in runs:
+                self._forget_log(run)
+
     @contextmanager
     def _fault(self, operation: str) -> Iterator[None]:
         fault = self._faults(operation)
@@ -285,7 +399,8 @@ class MemoryJournal:
         if fault == "lost_answer":
             raise StoreUnavailable.of("ACC519", f"the answer to {operation} was lost, as planned")
 
-    def _project(self, summary: RunSummary) -> None:
+    def _project(self, summary: RunSummary, agents: Iterable[AgentId]) -> None:
+        self._agents.setdefault(summary.run, set()).update(agents)
         self._runs[summary.run] = _encode(msgspec.structs.replace(summary, title=storable(summary.title)))
         if summary.wake_at is not None and summary.state not in ENDED:
             self._wakes[summary.run] = (summary.wake_at, summary.partition)
@@ -299,10 +414,29 @@ class MemoryJournal:
 
     def _forget(self, run: RunId) -> None:
         stream = StreamId(run)
-        del self._runs[run]
+        del self._runs[run], self._agents[run]
         self._records.pop(stream, None)
         self._snapshots.pop(stream, None)
+        self._forget_log(run)
         self._frontier.retired.add(stream)
+
+    def _add_part(self, entry: LogEntry) -> None:
+        if entry.data:
+            parts = self._log_parts.setdefault(entry.run, [])
+            parts.append(
+                LogPart(
+                    position=len(parts) + 1,
+                    task=entry.task,
+                    attempt=entry.attempt,
+                    worst=entry.worst,
+                    data=entry.data,
+                    encrypted=entry.encrypted,
+                )
+            )
+
+    def _forget_log(self, run: RunId) -> None:
+        self._log_parts.pop(run, None)
+        self._tallies = {key: tally for key, tally in self._tallies.items() if key[0] != run}
 
     def _forget_letters(self, before: datetime) -> None:
         for id_ in [id_ for id_ in self._answers if self._letters[id_].posted_at < before]:
@@ -319,6 +453,10 @@ class MemoryJournal:
         gone = {run for run in self._data_keys if StreamId(run) in retired and run not in used}
         self._data_keys = {run: kept for run, kept in self._data_keys.items() if run not in gone}
         self._key_uses = {use: told for use, told in self._key_uses.items() if use[0] not in gone}
+        self._uploads = {key: upload for key, upload in self._uploads.items() if key[0] not in gone}
+
+    def _matches(self, summary: RunSummary, query: RunQuery) -> bool:
+        return _matches(summary, query) and (query.agent is None or query.agent in self._agents[summary.run])
 
     def _holds(self, fence: Fence) -> bool:
         held = self._owners.get(fence.partition)
@@ -337,6 +475,9 @@ def _matches(summary: RunSummary, query: RunQuery) -> bool:
         and (query.since is None or summary.started_at >= query.since)
         and (query.updated_since is None or summary.updated_at >= query.updated_since)
         and query.parent in (None, summary.parent)
+        and (query.origin is None or (summary.origin is not None and summary.origin.run == query.origin))
+        and (query.label is None or query.label in summary.labels)
+        and query.acknowledged in (None, summary.acknowledged)
         and (query.after is None or summary.run < query.after)
         and all(word in searched_text(summary) for word in search_words(query.text))
     )

@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 import msgspec
 
-from accord.domain.ids import PARTITIONS, Digest, RunId, StreamId
+from accord.domain.event import Origin
+from accord.domain.ids import PARTITIONS, AgentId, Digest, RunId, StreamId, TaskId
+from accord.domain.log import LogGap, Tally
 from accord.ports import (
     GENESIS,
     SEQUENCE_MAX,
@@ -19,19 +21,25 @@ from accord.ports import (
     Fence,
     Head,
     Letter,
+    LogEntry,
+    LogPart,
     Owner,
     Record,
+    Rewrapped,
+    RunKind,
     RunQuery,
     RunState,
     RunSummary,
     Sighting,
     Snapshot,
+    Upload,
 )
 from accord.postgres.database import Database
 from accord.queries import named_queries
 from accord.store.frontier import check_shape, check_trim
 from accord.store.postgres_commit import GroupCommit
-from accord.store.search import search_words
+from accord.store.postgres_filters import filters_of, findable
+from accord.store.search import kept_labels, storable
 
 
 class PostgresJournal:
@@ -71,18 +79,35 @@ class PostgresJournal:
         return _summary(rows[0]) if rows else None
 
     async def runs(self, query: RunQuery) -> list[RunSummary]:
-        conditions, given = _filters(query)
-        if not all(map(_findable, given)):
-            return []
-        sql = self._queries["runs"].replace("{filters}", " AND ".join(conditions) or "true")
-        return [_summary(row) for row in await self._database.rows(sql, query.limit, *given)]
+        return [_summary(row) for row in await self._listed("runs", query, query.limit)]
 
     async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
-        conditions, given = _filters(msgspec.structs.replace(query, after=None))
-        if not all(map(_findable, given)):
-            return {}
-        sql = self._queries["count_runs"].replace("{filters}", " AND ".join(conditions) or "true")
-        return dict(await self._database.rows(sql, len(get_args(RunState)), *given))
+        whole = msgspec.structs.replace(query, after=None)
+        return dict(await self._listed("count_runs", whole, len(get_args(RunState))))
+
+    async def count_kinds(self, query: RunQuery) -> list[RunKind]:
+        rows = await self._listed("count_kinds", msgspec.structs.replace(query, after=None), None)
+        return [RunKind(state, template, by, tuple(labels.split()), runs) for state, template, by, labels, runs in rows]
+
+    async def unlisted(self, *, after: RunId | None = None, limit: int = 100) -> list[RunId]:
+        return [RunId(run) for (run,) in await self._rows("unlisted", after or "", limit)]
+
+    async def relist(self, summary: RunSummary, agents: Sequence[AgentId], *, at: Head) -> bool:
+        origin = summary.origin
+        ((lacked,),) = await self._rows(
+            "relist",
+            summary.run,
+            at.sequence,
+            bytes.fromhex(at.digest),
+            summary.tasks_done,
+            origin.run if origin is not None else None,
+            origin.sequence if origin is not None else None,
+            storable(summary.by) if summary.by is not None else None,
+            kept_labels(summary.labels),
+            summary.acknowledged,
+            list(agents),
+        )
+        return bool(lacked)
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         return [_summary(row) for row in await self._rows("overdue", now, list(partitions), limit)]
@@ -167,11 +192,68 @@ class PostgresJournal:
     async def erase_data_keys(self, runs: Sequence[RunId]) -> None:
         await self._rows("erase_data_keys", list(runs))
 
+    async def every_data_key(self, *, after: RunId | None = None, limit: int = 500) -> dict[RunId, bytes]:
+        return {RunId(run): wrapped for run, wrapped in await self._rows("every_data_key", after, limit)}
+
+    async def count_data_keys(self) -> int:
+        ((count,),) = await self._rows("count_data_keys")
+        return int(count)
+
+    async def rewrap_data_keys(self, changes: Sequence[Rewrapped]) -> int:
+        columns = ([one.run for one in changes], [one.before for one in changes], [one.after for one in changes])
+        ((changed,),) = await self._rows("rewrap_data_keys", *columns)
+        return int(changed)
+
     async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
         return [RunId(key) for (key,) in await self._rows("use_data_keys", run, list(keys), part, now)]
 
     async def data_key_uses(self, run: RunId) -> list[DataKeyUse]:
         return [DataKeyUse(*row) for row in await self._rows("data_key_uses", run)]
+
+    async def keep_upload(self, run: RunId, upload: Upload) -> None:
+        await self._rows("keep_upload", run, *msgspec.structs.astuple(upload))
+
+    async def upload(self, run: RunId, digest: Digest) -> Upload | None:
+        rows = await self._rows("upload", run, digest)
+        return Upload(*rows[0]) if rows else None
+
+    async def keep_lines(self, entries: Sequence[LogEntry]) -> None:
+        rows = [
+            (one.run, one.task, one.attempt, *msgspec.structs.astuple(one.tally), one.worst, one.encrypted, one.data)
+            for one in entries
+        ]
+        await self._rows("keep_lines", *(list(column) for column in zip(*rows, strict=True)))
+
+    async def tally(self, run: RunId, task: TaskId, attempt: int) -> Tally:
+        rows = await self._rows("tally", run, task, attempt)
+        return Tally(*rows[0]) if rows else Tally()
+
+    async def log_parts(
+        self,
+        run: RunId,
+        *,
+        task: TaskId | None = None,
+        attempt: int | None = None,
+        least: int = 0,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[LogPart]:
+        rows = await self._rows("log_parts", run, task, attempt, least, after, limit)
+        return [_log_part(row) for row in rows]
+
+    async def log_gaps(self, run: RunId, *, task: TaskId | None = None, attempt: int | None = None) -> list[LogGap]:
+        rows = await self._rows("log_gaps", run, task, attempt)
+        return [LogGap(task=of, attempt=number, missing=missing) for of, number, missing in rows]
+
+    async def erase_logs(self, runs: Sequence[RunId]) -> None:
+        await self._rows("erase_logs", list(runs))
+
+    async def _listed(self, name: str, query: RunQuery, limit: int | None) -> list[Any]:
+        conditions, given = filters_of(query)
+        if not all(map(findable, given)):
+            return []
+        sql = self._queries[name].replace("{filters}", " AND ".join(conditions) or "true")
+        return await self._database.rows(sql, limit, *given)
 
     async def _rows(self, query: str, *given: object) -> list[Any]:
         return await self._database.rows(self._queries[query], *given)
@@ -184,13 +266,21 @@ def _head(rows: Sequence[Any]) -> Head:
     return Head(sequence, Digest(digest.hex()))
 
 
+def _log_part(row: Sequence[Any]) -> LogPart:
+    position, task, attempt, worst, data, encrypted = row
+    return LogPart(
+        position=position, task=TaskId(task), attempt=attempt, worst=worst, data=bytes(data), encrypted=encrypted
+    )
+
+
 def _columns(fences: Sequence[Fence]) -> tuple[list[int], list[int]]:
     return [fence.partition for fence in fences], [fence.epoch for fence in fences]
 
 
 def _summary(row: Sequence[Any]) -> RunSummary:
     """The summary in the columns that the queries of `runs` name."""
-    run, partition, template, title, state, started_at, updated_at, wake_at, total, done, failed, parent = row
+    run, partition, template, title, state, started_at, updated_at, wake_at, total, done, failed, parent, *rest = row
+    origin, origin_sequence, started_by, labels, acknowledged = rest
     return RunSummary(
         run=RunId(run),
         partition=partition,
@@ -204,32 +294,8 @@ def _summary(row: Sequence[Any]) -> RunSummary:
         tasks_done=done,
         tasks_failed=failed,
         parent=parent,
+        origin=None if origin is None else Origin(origin, origin_sequence),
+        by=started_by,
+        labels=tuple(labels.split()),
+        acknowledged=acknowledged,
     )
-
-
-def _findable(value: object) -> bool:
-    """False for a text that PostgreSQL cannot hold, so that nothing can have it."""
-    return not isinstance(value, str) or not any(char == "\x00" or "\ud800" <= char <= "\udfff" for char in value)
-
-
-def _filters(query: RunQuery) -> tuple[list[str], list[object]]:
-    """The conditions of a query, and their parameters from $2 on."""
-    wanted: list[tuple[str, object]] = []
-    if query.states:
-        wanted.append(("state = ANY ({}::text[])", list(query.states)))
-    if query.template is not None:
-        wanted.append(("(template = {0} OR starts_with(template, {0} || '@'))", query.template))
-    if query.templates:
-        wanted.append(("template = ANY ({}::text[])", list(query.templates)))
-    if query.since is not None:
-        wanted.append(("started_at >= {}", query.since))
-    if query.updated_since is not None:
-        # The two halves have an index each: runs that have ended by time, the others because they are few.
-        wanted.append(("(ended_at >= {0} OR ended_at IS NULL AND updated_at >= {0})", query.updated_since))
-    if query.parent is not None:
-        wanted.append(("parent = {}", query.parent))
-    if query.after is not None:
-        wanted.append(("run < {}", query.after))
-    wanted += [("strpos(searched, {}) > 0", word) for word in search_words(query.text)]
-    conditions = [condition.format(f"${number}") for number, (condition, _) in enumerate(wanted, start=2)]
-    return conditions, [value for _, value in wanted]

@@ -20,7 +20,7 @@ from accord.postgres.errors import closed
 from accord.queries import named_queries
 from accord.store.frontier import Frontier
 from accord.store.group import Appends, Group, admitted, assumed, settle
-from accord.store.search import searched_text, storable
+from accord.store.search import kept_labels, searched_text, storable
 
 
 class GroupCommit:
@@ -132,6 +132,8 @@ def parameters(group: Group) -> tuple[list[Any], ...]:
         [bytes.fromhex(record.digest) for record in group.records],
         [record.data for record in group.records],
         *_summaries(group),
+        [agent for agent, _ in group.agents],
+        [run for _, run in group.agents],
         list(group.answers),
         list(group.answers.values()),
     )
@@ -154,4 +156,9 @@ def _summaries(group: Group) -> tuple[list[Any], ...]:
         [one.tasks_failed for one in runs],
         [one.parent for one in runs],
         [storable(searched_text(one)) for one in runs],
+        [one.origin.run if one.origin is not None else None for one in runs],
+        [one.origin.sequence if one.origin is not None else None for one in runs],
+        [storable(one.by) if one.by is not None else None for one in runs],
+        [kept_labels(one.labels) for one in runs],
+        [one.acknowledged for one in runs],
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from accord.ports import RunSummary
 
 
@@ -18,3 +20,8 @@ def storable(title: str) -> str:
 def search_words(text: str | None) -> list[str]:
     """The words that must all occur in the searched text."""
     return (text or "").casefold().split()
+
+
+def kept_labels(labels: Iterable[str]) -> str:
+    """The labels in one text in which each stands between spaces, which none of them has: so one is found in it."""
+    return " ".join(("", *labels, ""))

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from accord.domain.ids import PARTITIONS, RunId, StreamId
+from accord.domain.ids import PARTITIONS, AgentId, Digest, RunId, StreamId, TaskId
+from accord.domain.log import LogGap, Tally
 from accord.ports import (
     GENESIS,
     SEQUENCE_MAX,
@@ -25,21 +26,34 @@ from accord.ports import (
     Fence,
     Head,
     Letter,
+    LogEntry,
+    LogPart,
     Owner,
     Record,
+    Rewrapped,
+    RunKind,
     RunQuery,
     RunState,
     RunSummary,
     Sighting,
     Snapshot,
+    Upload,
 )
 from accord.queries import named_queries
 from accord.store.frontier import check_shape, check_trim
-from accord.store.search import search_words
 from accord.store.sqlite_commit import GroupCommit
 from accord.store.sqlite_errors import closed, store_errors
 from accord.store.sqlite_file import connect, prepare_file
-from accord.store.sqlite_rows import as_json, instant, microseconds, summary_of
+from accord.store.sqlite_filters import filters_of
+from accord.store.sqlite_rows import (
+    as_json,
+    instant,
+    log_entry_row,
+    log_part_of,
+    microseconds,
+    relisted,
+    summary_of,
+)
 
 READERS = 2
 """Connections that read beside the writer; WAL lets them see the last commit without waiting for the next."""
@@ -93,15 +107,29 @@ class SqliteJournal:
         return summary_of(rows[0]) if rows else None
 
     async def runs(self, query: RunQuery) -> list[RunSummary]:
-        filters, parameters = _filters(query)
-        sql = self._queries["runs"].replace("{filters}", filters)
-        rows = await self._readers.fetch(sql, {**parameters, "limit": query.limit})
-        return [summary_of(row) for row in rows]
+        return [summary_of(row) for row in await self._listed("runs", query, limit=query.limit)]
 
     async def count_runs(self, query: RunQuery) -> dict[RunState, int]:
-        filters, parameters = _filters(msgspec.structs.replace(query, after=None))
-        rows = await self._readers.fetch(self._queries["count_runs"].replace("{filters}", filters), parameters)
-        return dict(rows)
+        return dict(await self._listed("count_runs", msgspec.structs.replace(query, after=None)))
+
+    async def count_kinds(self, query: RunQuery) -> list[RunKind]:
+        rows = await self._listed("count_kinds", msgspec.structs.replace(query, after=None))
+        return [RunKind(state, template, by, tuple(labels.split()), runs) for state, template, by, labels, runs in rows]
+
+    async def unlisted(self, *, after: RunId | None = None, limit: int = 100) -> list[RunId]:
+        return [RunId(run) for (run,) in await self._rows("unlisted", after=after or "", limit=limit)]
+
+    async def relist(self, summary: RunSummary, agents: Sequence[AgentId], *, at: Head) -> bool:
+        queries, told = self._queries, {**relisted(summary), "sequence": at.sequence, "digest": at.digest}
+
+        def write(connection: sqlite3.Connection) -> bool:
+            lacked = connection.execute(queries["relist"], told).rowcount > 0
+            if lacked:
+                connection.execute(queries["relist_agents"], {"run": summary.run, "agents": as_json(agents)})
+            return lacked
+
+        lacked: bool = await self._commits.submit(write)
+        return lacked
 
     async def overdue(self, now: datetime, *, partitions: Sequence[int], limit: int = 1000) -> list[RunSummary]:
         rows = await self._rows("overdue", now=microseconds(now), partitions=as_json(partitions), limit=limit)
@@ -128,7 +156,8 @@ class SqliteJournal:
             connection.execute(queries["retire_data_keys"], parameters)
             begun_since = microseconds(ended_before - USE_PENDING)
             gone = connection.execute(queries["remove_data_keys"], {"begun_since": begun_since}).fetchall()
-            connection.execute(queries["remove_data_key_uses"], {"runs": as_json([run for (run,) in gone])})
+            for step in ("remove_data_key_uses", "remove_uploads"):
+                connection.execute(queries[step], {"runs": as_json([run for (run,) in gone])})
             return runs
 
         runs: list[RunId] = await self._commits.submit(remove)
@@ -239,6 +268,23 @@ class SqliteJournal:
         await self._change("erase_data_keys", {"runs": as_json(runs)})
         await self._commits.empty_log()
 
+    async def every_data_key(self, *, after: RunId | None = None, limit: int = 500) -> dict[RunId, bytes]:
+        return dict(await self._rows("every_data_key", after=after, limit=limit))
+
+    async def count_data_keys(self) -> int:
+        ((count,),) = await self._rows("count_data_keys")
+        return int(count)
+
+    async def rewrap_data_keys(self, changes: Sequence[Rewrapped]) -> int:
+        query = self._queries["rewrap_data_key"]
+
+        def rewrap(connection: sqlite3.Connection) -> int:
+            return sum(connection.execute(query, msgspec.structs.asdict(one)).rowcount for one in changes)
+
+        changed: int = await self._commits.submit(rewrap)
+        await self._commits.empty_log()
+        return changed
+
     async def use_data_keys(self, run: RunId, keys: Sequence[RunId], *, part: bool, now: datetime) -> list[RunId]:
         queries, told = self._queries, {"runs": as_json(keys)}
 
@@ -253,6 +299,61 @@ class SqliteJournal:
     async def data_key_uses(self, run: RunId) -> list[DataKeyUse]:
         rows = await self._rows("data_key_uses", run=run)
         return [DataKeyUse(key, by, bool(part)) for key, by, part in rows]
+
+    async def keep_upload(self, run: RunId, upload: Upload) -> None:
+        await self._change("keep_upload", {"run": run, **msgspec.structs.asdict(upload)})
+
+    async def upload(self, run: RunId, digest: Digest) -> Upload | None:
+        rows = await self._rows("upload", run=run, sha256=digest)
+        return Upload(*rows[0]) if rows else None
+
+    async def keep_lines(self, entries: Sequence[LogEntry]) -> None:
+        queries, told = self._queries, [log_entry_row(entry) for entry in entries]
+
+        def keep(connection: sqlite3.Connection) -> None:
+            for entry in told:
+                connection.execute(queries["keep_lines"], entry)
+                connection.execute(queries["keep_tally"], entry)
+
+        await self._commits.submit(keep)
+
+    async def tally(self, run: RunId, task: TaskId, attempt: int) -> Tally:
+        rows = await self._rows("tally", run=run, task=task, attempt=attempt)
+        return Tally(*rows[0]) if rows else Tally()
+
+    async def log_parts(
+        self,
+        run: RunId,
+        *,
+        task: TaskId | None = None,
+        attempt: int | None = None,
+        least: int = 0,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[LogPart]:
+        rows = await self._rows("log_parts", run=run, task=task, attempt=attempt, least=least, after=after, limit=limit)
+        return [log_part_of(row) for row in rows]
+
+    async def log_gaps(self, run: RunId, *, task: TaskId | None = None, attempt: int | None = None) -> list[LogGap]:
+        rows = await self._rows("log_gaps", run=run, task=task, attempt=attempt)
+        return [LogGap(task=of, attempt=number, missing=missing) for of, number, missing in rows]
+
+    async def erase_logs(self, runs: Sequence[RunId]) -> None:
+        queries, told = self._queries, {"runs": as_json(runs)}
+
+        def erase(connection: sqlite3.Connection) -> None:
+            for step in ("erase_log_parts", "erase_log_tallies"):
+                connection.execute(queries[step], told)
+
+        await self._commits.submit(erase)
+
+    async def _listed(self, name: str, query: RunQuery, **parameters: object) -> list[Any]:
+        filters, given = filters_of(query)
+        # What an agent has worked at is walked through by that, in the order in which it is wanted.
+        by_agent = query.agent is not None
+        source, order = ("run_agents CROSS JOIN runs ON run = of_run", "of_run") if by_agent else ("runs", "run")
+        sql = self._queries[name].format(source=source, filters=filters, order=order)
+        return await self._readers.fetch(sql, {**given, **parameters})
 
     async def _rows(self, query: str, **parameters: object) -> list[Any]:
         return await self._readers.fetch(self._queries[query], parameters)
@@ -301,31 +402,3 @@ class Readers:
                 return connection.execute(sql, parameters).fetchall()
         finally:
             self._idle.put(connection)
-
-
-def _filters(query: RunQuery) -> tuple[str, dict[str, object]]:
-    """The conditions of a query, and their parameters."""
-    words = {f"word{number}": word for number, word in enumerate(search_words(query.text))}
-    conditions: list[tuple[str, dict[str, object]]] = []
-    if query.states:
-        conditions.append(("state IN (SELECT value FROM json_each(:states))", {"states": as_json(query.states)}))
-    if query.template is not None:
-        same = "(template = :template OR substr(template, 1, length(:template) + 1) = :template || '@')"
-        conditions.append((same, {"template": query.template}))
-    if query.templates:
-        one_of = "template IN (SELECT value FROM json_each(:templates))"
-        conditions.append((one_of, {"templates": as_json(query.templates)}))
-    if query.since is not None:
-        conditions.append(("started_at >= :since", {"since": microseconds(query.since)}))
-    if query.updated_since is not None:
-        # The two halves have an index each: runs that have ended by time, the others by their state.
-        ended = "state IN ('completed', 'failed', 'cancelled') AND updated_at >= :updated"
-        open_ = "state IN ('running', 'paused', 'cancelling', 'rolling_back', 'failing') AND updated_at >= :updated"
-        conditions.append((f"({ended} OR {open_})", {"updated": microseconds(query.updated_since)}))
-    if query.parent is not None:
-        conditions.append(("parent = :parent", {"parent": query.parent}))
-    if query.after is not None:
-        conditions.append(("run < :after", {"after": query.after}))
-    conditions += [(f"instr(searched, :{name})", {name: word}) for name, word in words.items()]
-    parameters = {name: value for _, given in conditions for name, value in given.items()}
-    return " AND ".join(condition for condition, _ in conditions) or "TRUE", parameters

@@ -45,7 +45,7 @@ class _Data:
         return b"".join(self._held)
 
 
-def parameters(group: Group) -> tuple[str, str, str, bytes, str, str]:
+def parameters(group: Group) -> tuple[str, str, str, bytes, str, str, str]:
     """What the one statement that writes the group is given: the form of `sqlite_commit.sql`."""
     heads = [
         (stream, head.sequence, head.digest, group.ends[stream].sequence, group.ends[stream].digest)
@@ -60,6 +60,7 @@ def parameters(group: Group) -> tuple[str, str, str, bytes, str, str]:
         as_json(records),
         bytes(data),
         as_json([summary_row(summary) for summary in group.summaries.values()]),
+        as_json(group.agents),
         as_json(answers),
     )
 
@@ -72,7 +73,7 @@ class GroupCommit:
         self._connection = connect(path, writes=True)
         self._queries = named_queries("accord.store", "sqlite.sql")
         commit = named_queries("accord.store", "sqlite_commit.sql")
-        for part in ("view", "writing", "answering"):
+        for part in ("view", "writing", "working", "answering"):
             self._connection.execute(commit[part])
         self._insert = commit["commit"]
         self._loop = asyncio.get_running_loop()

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from accord.domain.ids import RunId
-from accord.ports import RunSummary
-from accord.store.search import searched_text, storable
+from accord.domain.event import Origin
+from accord.domain.ids import RunId, TaskId
+from accord.ports import LogEntry, LogPart, RunSummary
+from accord.store.search import kept_labels, searched_text, storable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,12 +50,39 @@ def summary_row(summary: RunSummary) -> tuple[str | int | None, ...]:
         summary.tasks_failed,
         summary.parent,
         searched_text(summary),
+        *_listed(summary),
     )
+
+
+def _listed(summary: RunSummary) -> tuple[str | int | None, ...]:
+    origin = summary.origin
+    return (
+        origin.run if origin is not None else None,
+        origin.sequence if origin is not None else None,
+        storable(summary.by) if summary.by is not None else None,
+        kept_labels(summary.labels),
+        summary.acknowledged,
+    )
+
+
+def relisted(summary: RunSummary) -> dict[str, object]:
+    """What an earlier version may have written otherwise, as parameters."""
+    origin, origin_sequence, started_by, labels, acknowledged = _listed(summary)
+    return {
+        "run": summary.run,
+        "tasks_done": summary.tasks_done,
+        "origin": origin,
+        "origin_sequence": origin_sequence,
+        "started_by": started_by,
+        "labels": labels,
+        "acknowledged": acknowledged,
+    }
 
 
 def summary_of(row: Sequence[Any]) -> RunSummary:
     """The summary in the columns of `runs`, all but `searched`."""
-    run, partition, template, title, state, started_at, updated_at, wake_at, total, done, failed, parent = row
+    run, partition, template, title, state, started_at, updated_at, wake_at, total, done, failed, parent, *rest = row
+    origin, origin_sequence, started_by, labels, acknowledged = rest
     return RunSummary(
         run=RunId(run),
         partition=partition,
@@ -68,4 +96,29 @@ def summary_of(row: Sequence[Any]) -> RunSummary:
         tasks_done=done,
         tasks_failed=failed,
         parent=parent,
+        origin=None if origin is None else Origin(origin, origin_sequence),
+        by=started_by,
+        labels=tuple(labels.split()),
+        acknowledged=bool(acknowledged),
+    )
+
+
+def log_entry_row(entry: LogEntry) -> dict[str, str | int | bytes]:
+    """The columns of `log_parts` and `log_tallies`, by their names."""
+    return {
+        "run": entry.run,
+        "task": entry.task,
+        "attempt": entry.attempt,
+        "worst": entry.worst,
+        "encrypted": entry.encrypted,
+        "data": entry.data,
+        **msgspec.structs.asdict(entry.tally),
+    }
+
+
+def log_part_of(row: Sequence[Any]) -> LogPart:
+    """The part in the columns that `log_parts` names."""
+    position, task, attempt, worst, data, encrypted = row
+    return LogPart(
+        position=position, task=TaskId(task), attempt=attempt, worst=worst, data=data, encrypted=bool(encrypted)
     )

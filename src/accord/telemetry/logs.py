@@ -26,6 +26,7 @@ class LogEvent(NamedTuple):
 
 
 _BUS, _CONNECTION, _GATEWAY, _WORKER = "accord.bus", "accord.connection", "accord.gateway", "accord.worker"
+_LOGBOOK = "accord.logbook"
 _NEIGHBOURS, _SIGNER = "accord.neighbourhood", "accord.signer"
 
 LOG_EVENTS: Final = (
@@ -72,6 +73,15 @@ LOG_EVENTS: Final = (
         "the document %s cannot be looked at now: %s",
         ("document", "error"),
     ),
+    LogEvent(
+        "classifier.trained",
+        "accord.learning",
+        "info",
+        "version %d of the classifier was trained and %s",
+        ("version", "used"),
+    ),
+    LogEvent("classifier.untrained", "accord.learning", "warning", "no new version of the classifier: %s", ("error",)),
+    LogEvent("example.lost", "accord.learning", "warning", "the planner could not keep an example: %s", ("error",)),
     LogEvent("snapshot.failed", "accord.ledger", "warning", "no snapshot of %s: %s", ("run", "error")),
     LogEvent("snapshot.fault", "accord.ledger", "error", "no snapshot of %s because of a fault of Accord's", ("run",)),
     LogEvent("inbox.failed", "accord.listener", "error", "%s cannot be read, trying again", ("subject",)),
@@ -227,6 +237,12 @@ LOG_EVENTS: Final = (
         "%s raised in attempt %d of task %s of %s",
         ("capability", "attempt", "task", "run"),
     ),
+    LogEvent(
+        "call.again", "accord.calls", "info", "a call of %s/%s has to be asked for again: %s", ("run", "task", "error")
+    ),
+    LogEvent("call.fault", "accord.calls", "error", "a call of %s/%s met a fault of Accord's", ("run", "task")),
+    LogEvent("lists.unread", "accord.lists", "error", "lists cannot tell more of %s: %s", ("run", "error")),
+    LogEvent("reply.unread", "accord.agent", "warning", "a reply that cannot be read: %s", ("error",)),
     LogEvent("program.ended", "accord.agent", "warning", "%s was ended: %s", ("program", "error")),
     LogEvent("connection.lost", _CONNECTION, "warning", "no connection to %s, trying again: %s", ("url", "error")),
     LogEvent("connection.refused", _CONNECTION, "error", "the server refused a message: %s", ("error",)),
@@ -247,6 +263,16 @@ LOG_EVENTS: Final = (
     LogEvent("answer.unsent", _WORKER, "error", "%s of %s cannot be sent: %s", ("kind", "statement", "error")),
     LogEvent("answer.rejected", _WORKER, "warning", "rejected, task %s: %s", ("task", "error")),
     LogEvent("worker.dropped", _WORKER, "warning", "dropped a message: %s", ("error",)),
+    LogEvent(
+        "log.away", _WORKER, "warning", "what the agent logs cannot be sent, and its work goes on: %s", ("error",)
+    ),
+    LogEvent("log.fault", "accord.agent", "error", "a line cannot be logged"),
+    LogEvent("log.refused", _GATEWAY, "info", "what %s has logged is not taken: %s", ("instance", "error")),
+    LogEvent("log.unheard", _LOGBOOK, "error", "what agents log cannot be heard, trying again"),
+    LogEvent("log.unkept", _LOGBOOK, "warning", "what %s has logged is not kept: %s", ("agent", "error")),
+    LogEvent("log.later", _LOGBOOK, "warning", "what agents log is kept later: %s", ("error",)),
+    LogEvent("log.lost", _LOGBOOK, "error", "what agents have logged is lost because of a fault of Accord's"),
+    LogEvent("log.ended", _LOGBOOK, "warning", "the last lines that agents have logged are lost: %s", ("error",)),
     # the signer
     LogEvent(
         "signer.barred",

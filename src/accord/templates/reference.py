@@ -23,8 +23,11 @@ _SECTIONS = (
     ("ConfidenceSpec", "`confidence`"),
     ("FallbackSpec", "`fallback`"),
     ("DeclassifySpec", "`declassify`"),
+    ("CallsSpec", "`calls`"),
+    ("ChoiceSpec", "`choices`"),
     ("Call", "`compensate`, and `aggregate` of the template"),
     ("LimitsSpec", "`limits`"),
+    ("SuggestedSpec", "`suggested`"),
 )
 _HEAD = """\
 # Templates

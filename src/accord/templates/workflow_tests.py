@@ -5,12 +5,10 @@ ACC591  a workflow test does not have the shape that it has to have
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
-from ruamel.yaml import YAML
 
 from accord.domain.agent import NAME_PATTERN
 from accord.domain.labels import MOST
@@ -21,6 +19,7 @@ from accord.domain.workflow_test import LANGUAGE, Happening, WorkflowTest
 from accord.errors import TemplateInvalid, in_order
 from accord.templates.documents import scan_document
 from accord.templates.nodes import Document
+from accord.templates.writing import yaml_text
 
 _ANY: Final = True
 _DECIMAL: Final = {
@@ -184,9 +183,4 @@ def workflow_test_document(test: WorkflowTest) -> dict[str, Any]:
 
 def workflow_test_text(test: WorkflowTest) -> str:
     """The test as YAML, which is read as the same test."""
-    yaml = YAML()
-    yaml.width = 120
-    yaml.allow_unicode = True
-    text = StringIO()
-    yaml.dump(workflow_test_document(test), text)
-    return text.getvalue()
+    return yaml_text(workflow_test_document(test))

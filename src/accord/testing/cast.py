@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 
 from accord.domain.document import INLINE_BYTES
-from accord.sdk import Agent, Context, Failure
+from accord.sdk import Agent, CallFailed, Context, Failure
 from accord.sdk.agent import Bound, Terms
 from accord.sdk.outcome import Output
 from accord.testing.weather import Weather
@@ -29,6 +29,9 @@ INTEGER: dict[str, Any] = {"type": "integer"}
 LARGE = b'"%b"' % (b"x" * INLINE_BYTES)
 """A document that has to be in the blob store."""
 
+GREED = 5
+"""So many calls the greedy agent makes, where it may."""
+
 Trace = tuple[str, str]
 """The idempotency key of an effect, and the capability that had it."""
 
@@ -36,8 +39,10 @@ Trace = tuple[str, str]
 class Cast:
     """Agents, and what all of them have done."""
 
-    def __init__(self, rng: random.Random, weather: Weather) -> None:
+    def __init__(self, rng: random.Random, weather: Weather, *, calls: bool = False) -> None:
         self._rng = rng
+        self._calls = calls
+        """Whether there are agents that ask others while they work."""
         self._weather = weather
         self.traces: dict[Trace, Any] = {}
         """The value of every effect."""
@@ -87,6 +92,9 @@ class Cast:
         self._offer(agent, "math.undo", MADE, lambda document: 0, version)
         self._offer(agent, "math.broken", PAIR, _refuse, version)
         self._offer(agent, "math.hang", PAIR, None, version)
+        if self._calls:
+            self._offer_asking(agent, "math.twice", self._ask_twice, version)
+            self._offer_asking(agent, "math.greedy", _ask_again_and_again, version)
 
     def _offer(
         self,
@@ -105,6 +113,27 @@ class Cast:
             return Output(orjson.dumps(value)) if agent.name in self._reliable else self._result(value)
 
         agent.offer(f"{capability}@{version}", Terms(), lambda: Bound(body, schema, INTEGER))
+
+    def _offer_asking(
+        self, agent: Agent, capability: str, compute: Callable[[Any, Context], Awaitable[int]], version: str
+    ) -> None:
+        async def body(document: bytes, context: Context) -> Output:
+            await self._delay(hangs=False)
+            value = await compute(orjson.loads(document), context)
+            self._trace(context, capability, value)
+            return self._result(value)
+
+        agent.offer(f"{capability}@{version}", Terms(), lambda: Bound(body, PAIR, INTEGER))
+
+    async def _ask_twice(self, document: Any, context: Context) -> int:
+        """Adds by asking for the capability, and adds once more by asking for it in words. What came to nothing may
+        come to something at the next attempt.
+        """
+        try:
+            once = await context.call("math.add@^1", document)
+            return int(await context.plan("add two numbers", {"a": once, "b": document["b"]}))
+        except CallFailed as error:
+            raise Failure("nobody", "nothing came of a call", retryable=True) from error
 
     async def _delay(self, *, hangs: bool) -> None:
         if hangs or self._rng.random() < self._weather.hang:
@@ -132,6 +161,13 @@ class Cast:
 
 def _sum(document: Any) -> int:
     return int(document["a"]) + int(document["b"])
+
+
+async def _ask_again_and_again(document: Any, context: Context) -> int:
+    """Asks for more than anybody may."""
+    for more in range(GREED):
+        await context.call("math.add@^1", {"a": document["a"], "b": more})
+    return 0
 
 
 def _refuse(document: Any) -> int:

@@ -1,4 +1,4 @@
-"""What every store of data keys must do; proved like `JournalSuite`."""
+"""What every store of data keys, and of what they encrypt beside events, must do; proved like `JournalSuite`."""
 # ruff: noqa: S101  # a suite is made of asserts
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from datetime import datetime
 
 import pytest
 
-from accord.domain.ids import RunId
-from accord.ports import USE_PENDING, DataKeyUse, Head, Journal
+from accord.domain.ids import Digest, RunId
+from accord.ports import USE_PENDING, DataKeyUse, Head, Journal, Rewrapped, Upload
 from accord.testing.journal_values import NOON, TTL, claimed, run_append, run_id, summary_of
 
 ONE, TWO = RunId("run-one"), RunId("run-two")
+DOCUMENT = Digest("d" * 64)
 
 
 class DataKeysSuite:
-    """The contract of `DataKeys`."""
+    """The contract of `DataKeys` and `Uploads`."""
 
     @pytest.fixture
     @abstractmethod
@@ -38,6 +39,38 @@ class DataKeysSuite:
             await journal.erase_data_keys([ONE, RunId("run-three")])
             assert await journal.data_keys([ONE, TWO, RunId("run-three")]) == {ONE: None, TWO: b"other"}
             assert await journal.keep_data_key(ONE, b"again") is None
+
+    async def test_every_key_is_told_page_by_page_but_those_that_are_erased(self, journal: Journal) -> None:
+        assert (await journal.every_data_key(), await journal.count_data_keys()) == ({}, 0)
+        names = [RunId(name) for name in ("", "Run-A", "example:1", "run-b", "run-é")]
+        for name in reversed(names):
+            await journal.keep_data_key(name, b"\0" + name.encode())
+        await journal.erase_data_keys([names[2]])
+        kept = [name for name in names if name != names[2]]
+        assert await journal.count_data_keys() == 4
+        found: list[RunId] = []
+        after: RunId | None = None
+        while page := await journal.every_data_key(after=after, limit=3):
+            assert all(wrapped == b"\0" + name.encode() for name, wrapped in page.items())
+            found += page
+            after = list(page)[-1]
+        assert found == kept
+
+    async def test_a_key_is_kept_as_it_is_wrapped_anew_unless_it_was_changed_meanwhile(self, journal: Journal) -> None:
+        gone = RunId("run-three")
+        for run in (ONE, TWO):
+            await journal.keep_data_key(run, b"first")
+        await journal.erase_data_keys([TWO])
+        anew = [Rewrapped(run, b"first", b"anew") for run in (ONE, TWO, gone)]
+        assert await journal.rewrap_data_keys(anew) == 1
+        assert await journal.data_keys([ONE, TWO, gone]) == {ONE: b"anew", TWO: None}
+        assert await journal.rewrap_data_keys(anew) == 0
+        assert await journal.rewrap_data_keys([Rewrapped(ONE, b"other", b"another")]) == 0
+        assert await journal.rewrap_data_keys([]) == 0
+        assert await journal.keep_data_key(ONE, b"again") == b"anew"
+        await journal.erase_data_keys([ONE])
+        assert await journal.rewrap_data_keys([Rewrapped(ONE, b"anew", b"back")]) == 0
+        assert await journal.data_keys([ONE]) == {ONE: None}
 
     async def test_a_key_goes_with_its_retired_run(self, journal: Journal) -> None:
         fence = await claimed(journal)
@@ -92,6 +125,31 @@ class DataKeysSuite:
         assert await journal.data_keys([run_id(1)]) == {run_id(1): b"key"}
         await journal.retire(ended_before=NOON + USE_PENDING + TTL)
         assert await journal.data_keys([run_id(1)]) == {}
+
+    async def test_an_upload_is_found_by_its_run_and_its_document(self, journal: Journal) -> None:
+        await journal.keep_data_key(ONE, b"first")
+        await journal.keep_data_key(TWO, b"other")
+        assert await journal.upload(ONE, DOCUMENT) is None
+        first, again = (Upload(DOCUMENT, 1 << 40, Digest(digit * 64)) for digit in "12")
+        for upload in (first, first, again):
+            await journal.keep_upload(ONE, upload)
+            assert await journal.upload(ONE, DOCUMENT) == upload
+        assert await journal.upload(TWO, DOCUMENT) is None
+        assert await journal.upload(ONE, Digest("e" * 64)) is None
+        await journal.keep_upload(RunId("run-three"), first)
+        assert await journal.upload(RunId("run-three"), DOCUMENT) is None, "it has no data key"
+
+    async def test_an_upload_goes_with_the_data_key(self, journal: Journal) -> None:
+        fork, upload = run_id(2), Upload(DOCUMENT, 7, Digest("1" * 64))
+        for ended, run in ((NOON, 1), (NOON + TTL, 2)):
+            await journal.keep_data_key(run_id(run), b"key")
+            await journal.keep_upload(run_id(run), upload)
+            await self._ended(journal, run, ended)
+        await journal.use_data_keys(fork, [run_id(1)], part=False, now=NOON)
+        await journal.retire(ended_before=NOON + TTL)
+        assert await journal.upload(run_id(1), DOCUMENT) == upload
+        await journal.retire(ended_before=NOON + 2 * TTL)
+        assert [await journal.upload(run_id(run), DOCUMENT) for run in (1, 2)] == [None, None]
 
     async def _ended(self, journal: Journal, number: int, at: datetime) -> None:
         fence = await claimed(journal)

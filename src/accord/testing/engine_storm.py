@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -22,7 +22,7 @@ from accord.errors import AccordError
 from accord.sdk import Agent
 from accord.service import Fork
 from accord.templates.reading import read_source
-from accord.testing.cast import Cast
+from accord.testing.cast import PAIR, Cast
 from accord.testing.forger import Forger
 from accord.testing.invariants.held import Hold
 from accord.testing.outcome import Told, mistakes
@@ -35,6 +35,20 @@ ENDS_WITHIN_S = 900
 LARGE = 10**16
 """A number that no double holds exactly, and LARGE_UP_TO tasks that may double it within 64 bits."""
 LARGE_UP_TO = 8
+
+ADDING: Final = read_source(
+    orjson.dumps(
+        {
+            "accord": "template/1",
+            "name": "adding",
+            "version": "1.0.0",
+            "input": PAIR,
+            "tasks": {"add": {"uses": "math.add@^1", "with": "${ input }"}},
+            "output": "${ tasks.add.output }",
+        }
+    ).decode()
+)
+"""What agents get that ask for it in words."""
 
 OVERDUE_S = 30
 """How long a wake-up may be overdue while it is calm: some sweeps."""
@@ -64,11 +78,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 class Storm:
     """One storm and what it was blown at."""
 
-    def __init__(self, world: World, *, replicas: bool = False) -> None:
+    def __init__(self, world: World, *, replicas: bool = False, calls: bool = False) -> None:
         rng = world.rng
+        self.calls = calls
         self.world = world
         self.rng = rng
-        self.cast = Cast(rng, world.weather)
+        self.cast = Cast(rng, world.weather, calls=calls)
         self.plan = Plan(
             rounds=rng.choice((8, 20, 50)),
             pause_s=rng.choice((0.2, 1, 3)),
@@ -123,6 +138,8 @@ class Storm:
         return self.world.watch.fingerprint()
 
     async def _prepare(self) -> None:
+        if self.calls:
+            self.world.planner = self._planned
         for name in self.plan.hosts:
             await self.world.start(name, claims=not self.plan.replicas and (name == "main" or self.rng.random() < 0.3))
         for agent in (*self.agents, self.late, self.cast.stranger()):
@@ -132,8 +149,11 @@ class Storm:
             await self.world.dismiss(self.late)
         for host in self.world.hosts.values():
             await host.parts.refresh()
-        child = Maker(self.rng).workflow("child", self.rng.randint(1, 4))
-        flows = [child, Maker(self.rng).workflow("main", self.rng.randint(2, 10), child=child)]
+        if self.calls:
+            await self.world.node.publish(ADDING.template, ADDING.data)
+        child = Maker(self.rng, calls=self.calls).workflow("child", self.rng.randint(1, 4))
+        main = Maker(self.rng, calls=self.calls).workflow("main", self.rng.randint(2, 10), child=child)
+        flows = [child, main]
         flows.append(Maker(self.rng, late=True).workflow("late", self.rng.randint(1, 4)))
         flows.append(Maker(self.rng).workflow("doomed", self.rng.randint(2, 6), child=child, doomed=True))
         for flow in flows:
@@ -141,6 +161,11 @@ class Storm:
             self.flows.append((flow, await self.world.node.publish(source.template, source.data)))
         for host in self.world.hosts.values():
             await host.parts.refresh()
+
+    async def _planned(self, objective: str, given: dict[str, Any], by: str) -> tuple[Digest, Any]:
+        """What the planner makes of every objective: the one thing that agents ask for in words."""
+        del objective, by
+        return ADDING.digest, given
 
     @property
     def node(self) -> Node:
@@ -258,7 +283,7 @@ class Storm:
             if waiting is None or waiting.for_ == "time":
                 continue
             if waiting.for_ == "signal":
-                payload = flow.signals().get(waiting.signal or "")
+                payload = (flow.signals() if flow is not None else {}).get(waiting.signal or "")
                 if payload is None:
                     continue
                 command = c.Signal(payload=document_of(b"%d" % payload), by="storm", name=waiting.signal or "")
@@ -266,9 +291,10 @@ class Storm:
                 command = c.Signal(payload=document_of(b'{"approved":true}'), by="storm", task=task)
             await self.node.control(run.id, command)
 
-    def _flow_of(self, run: Run) -> Workflow:
+    def _flow_of(self, run: Run) -> Workflow | None:
+        """The workflow that it is a run of; None of what an agent has asked for."""
         name = run.started.template.partition("@")[0]
-        return next(flow for flow, _ in self.flows if flow.name == name)
+        return next((flow for flow, _ in self.flows if flow.name == name), None)
 
     # -- what happens to processes -------------------------------------------------------------------------------
 
@@ -414,6 +440,11 @@ async def storm(world: World) -> str:
 async def replica_storm(world: World) -> str:
     """A storm over replicas; returns the fingerprint of its history."""
     return await Storm(world, replicas=True).play()
+
+
+async def calling_storm(world: World) -> str:
+    """A storm over runs whose agents ask others while they work; returns the fingerprint of its history."""
+    return await Storm(world, calls=True).play()
 
 
 async def encrypted_storm(world: World) -> str:

@@ -53,6 +53,8 @@ def summary_of(
         tasks_total=5,
         tasks_done=2,
         tasks_failed=1,
+        by="ada",
+        labels=("internal",),
     )
 
 

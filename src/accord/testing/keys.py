@@ -67,18 +67,42 @@ class MemoryKeyWrapper:
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._wrapped: dict[bytes, tuple[bytes, bytes]] = {}
+        self._wrapped: dict[bytes, tuple[bytes, bytes, int]] = {}
+        self._generation = 0
+        """How many wrapping keys there were before."""
 
     async def data_key(self, context: bytes) -> DataKey:
         """A new data key."""
         plain = sha256(b"%d" % next(self._numbers)).digest()
-        wrapped = sha256(context + plain).digest()
-        self._wrapped[wrapped] = (context, plain)
-        return DataKey(plain, wrapped)
+        return DataKey(plain, self._wrap(plain, context))
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key. Raises KeyUnusable."""
-        found, plain = self._wrapped.get(wrapped, (b"", b""))
+        return self._unwrapped(wrapped, context)[0]
+
+    async def new_wrapping_key(self) -> None:
+        """Make a key that wraps from now on. Raises KeyUnusable."""
+        if not self._wrapped:
+            raise KeyUnusable(fault("ACC884", "memory"))
+        self._generation += 1
+
+    async def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
+        """The same data key under the key that wraps now; None where it is. Raises KeyUnusable."""
+        plain, generation = self._unwrapped(wrapped, context)
+        return self._wrap(plain, context) if generation < self._generation else None
+
+    def forget_before(self) -> None:
+        """Throw away all wrapping keys but the last one."""
+        kept = {wrapped: one for wrapped, one in self._wrapped.items() if one[2] == self._generation}
+        self._wrapped = kept
+
+    def _wrap(self, plain: bytes, context: bytes) -> bytes:
+        wrapped = sha256(b"%d" % self._generation * (self._generation > 0) + context + plain).digest()
+        self._wrapped[wrapped] = (context, plain, self._generation)
+        return wrapped
+
+    def _unwrapped(self, wrapped: bytes, context: bytes) -> tuple[bytes, int]:
+        found, plain, generation = self._wrapped.get(wrapped, (b"", b"", 0))
         if not plain or found != context:
             raise KeyUnusable(fault("ACC876", "memory"))
-        return plain
+        return plain, generation

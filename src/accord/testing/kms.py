@@ -14,6 +14,7 @@ from botocore.loaders import create_loader
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto import mock_aws
+from moto.core.exceptions import JsonRESTError
 from moto.kms import models
 from moto.kms.utils import KeySpec, generate_private_key
 
@@ -46,8 +47,27 @@ class _Ed25519Key:
 def kms(folder: Path, *, has_ed25519: bool = True) -> Iterator[Custody]:
     """Where keys are that a KMS of this process holds, empty at the beginning; not every region's has Ed25519."""
     made = _ed25519() if has_ed25519 else nullcontext()
-    with mock_aws(), patch.dict(os.environ, _CREDENTIALS), patch("botocore.session.create_loader", _loader), made:
+    with (
+        mock_aws(),
+        patch.dict(os.environ, _CREDENTIALS),
+        patch("botocore.session.create_loader", _loader),
+        patch.object(models.KmsBackend, "decrypt", _decrypt),
+        made,
+    ):
         yield Custody(files=folder / "keys", passphrase=folder / "none", address=keys_address(URL))
+
+
+_moto_decrypts: Final = models.KmsBackend.decrypt
+
+
+def _decrypt(
+    backend: models.KmsBackend, ciphertext_blob: bytes, encryption_context: dict[str, str], key_id: str | None = None
+) -> tuple[bytes, str]:
+    """As moto does, but that another key than the one that is named is told as AWS tells it."""
+    plain, arn = _moto_decrypts(backend, ciphertext_blob, encryption_context)
+    if key_id is not None and backend.any_id_to_key_id(key_id) != arn.rpartition("/")[2]:
+        raise JsonRESTError("IncorrectKeyException", "It does not identify a CMK that can do it.")
+    return plain, arn
 
 
 @contextmanager

@@ -14,9 +14,12 @@ def leaks_of(name: str, node: Node) -> Iterator[str]:
     kept = {
         "the router holds": held,
         "the router has reserved": {run: held for run, held in parts.router._reserved.items() if held},
+        "the router has lent": sorted(parts.router._lent),
+        "calls": sorted(node.orchestrator.calls._under_way),
         "lanes": [f"{lane.wanted}: {dict(lane.runs())}" for lane in dispatcher.lanes()],
         "parked": dispatcher._parked,
         "back-offs": dispatcher._later,
+        "orders of tasks": list(dispatcher._waits),
         "payloads to be sent": sorted(parts.outgoing),
         "runs in memory": [f"{slot.run.id} {slot.run.phase}" for slot in parts.ledger.slots()],
         "timers": parts.timers._at,

@@ -15,6 +15,8 @@ from accord.domain.scope import DocumentMissing, output_of
 from accord.engine.node import Node
 from accord.ports import Head
 from accord.testing.cast import Trace
+from accord.testing.invariants.called import unasked
+from accord.testing.run_watch import numbered
 from accord.testing.watch import Watch
 from accord.testing.workflows import Workflow
 
@@ -36,6 +38,10 @@ async def mistakes(watch: Watch, node: Node, told: Mapping[RunId, Told], traces:
         found.extend(_trace_mistakes(run, traces, watch))
         if run.id in told:
             found.extend(await _fetched_run_mistakes(run, told[run.id], node))
+    called = watch.called
+    for run in watch.runs.values():
+        found.extend(numbered(8, called[run.id].left(run, watch.runs)))
+    found.extend(numbered(8, unasked(watch.runs, called)))
     owned = {f"{run}/" for run in watch.runs}
     found.extend(f"an agent worked for nobody: {key}" for key, _ in traces if f"{key.partition('/')[0]}/" not in owned)
     return found

@@ -10,11 +10,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from accord.domain.ids import StreamId
+from accord.domain.event import Origin
+from accord.domain.ids import AgentId, StreamId
 from accord.errors import SequenceConflict
 from accord.ports import (
+    GENESIS,
     Head,
     Journal,
+    RunKind,
     RunQuery,
     RunSummary,
     Snapshot,
@@ -30,6 +33,8 @@ from accord.testing.journal_values import (
     start,
     summary_of,
 )
+
+BOB, EVE = AgentId("spiffe://local/agent/bob"), AgentId("spiffe://local/agent/eve")
 
 
 class RunListSuite:
@@ -55,6 +60,10 @@ class RunListSuite:
             tasks_done=0,
             tasks_failed=0,
             parent=run_id(0),
+            origin=Origin(run_id(0), 17),
+            by="Größe@example",
+            labels=("confidential", "personal", "under-seal"),
+            acknowledged=True,
         )
         append = run_append(fence, first, Head(), b"started")
         await journal.append([append])
@@ -157,6 +166,84 @@ class RunListSuite:
         )  # fmt: skip
         await journal.append([run_append(fence, child, Head(), b"started")])
         assert await found(journal, RunQuery(parent=run_id(1))) == [2]
+
+    async def test_listing_by_agent(self, journal: Journal) -> None:
+        fence = await claimed(journal)
+        runs = [summary_of(number, template=f"part-{number % 2}@1.0.0") for number in range(4)]
+        appends = [run_append(fence, run, Head(), b"started") for run in runs]
+        await journal.append(
+            [replace(one, agents=(BOB,) if number else (BOB, EVE)) for number, one in enumerate(appends)]
+        )
+        assert await found(journal, RunQuery(agent=BOB)) == [3, 2, 1, 0]
+        assert await found(journal, RunQuery(agent=BOB, limit=2, after=run_id(3))) == [2, 1]
+        assert await found(journal, RunQuery(agent=BOB, template="part-1", text="part")) == [3, 1]
+        assert await found(journal, RunQuery(agent=EVE)) == [0]
+        more = run_append(fence, replace(runs[2], state="completed", wake_at=None), end(appends[2]), b"more")
+        await journal.append([replace(more, agents=(EVE, BOB))])
+        assert await found(journal, RunQuery(agent=EVE)) == [2, 0], "kept beside those that came before"
+        assert await journal.count_runs(RunQuery(agent=BOB)) == {"running": 3, "completed": 1}
+        assert await journal.retire(ended_before=NOON + TTL) == [run_id(2)]
+        assert await found(journal, RunQuery(agent=EVE)) == [0]
+        assert await found(journal, RunQuery(agent=AgentId("spiffe://local/agent/nobody"))) == []
+
+    async def test_listing_by_label_origin_and_acknowledgement(self, journal: Journal) -> None:
+        await start(
+            journal,
+            replace(summary_of(1), labels=("confidential", "personal")),
+            replace(summary_of(2), labels=("internal", "personal-data"), origin=Origin(run_id(1), 3)),
+            replace(summary_of(3, state="failed", wake_at=None), acknowledged=True),
+            replace(summary_of(4, state="failed", wake_at=None), origin=Origin(run_id(1), 9), labels=()),
+        )
+        assert await found(journal, RunQuery(label="personal")) == [1]
+        assert await found(journal, RunQuery(label="internal")) == [3, 2]
+        assert await found(journal, RunQuery(label="person")) == []
+        assert await found(journal, RunQuery(label="")) == []
+        assert await found(journal, RunQuery(origin=run_id(1))) == [4, 2]
+        assert await found(journal, RunQuery(origin=run_id(1), limit=1, after=run_id(4))) == [2]
+        assert await found(journal, RunQuery(states=("failed",), acknowledged=False)) == [4]
+        assert await found(journal, RunQuery(acknowledged=True)) == [3]
+
+    async def test_counting_by_kind(self, journal: Journal) -> None:
+        await start(
+            journal,
+            summary_of(1),
+            summary_of(2),
+            replace(summary_of(3), by="eve"),
+            replace(summary_of(4), labels=("confidential", "personal")),
+            replace(summary_of(5), by=None, labels=()),
+            summary_of(6, template="other@1.0.0"),
+        )
+        kinds = await journal.count_kinds(RunQuery(template="analysis", limit=1, after=run_id(2)))
+        assert sorted(kinds, key=str) == sorted(
+            [
+                RunKind("running", "analysis@1.0.0", "ada", ("internal",), 2),
+                RunKind("running", "analysis@1.0.0", "eve", ("internal",), 1),
+                RunKind("running", "analysis@1.0.0", "ada", ("confidential", "personal"), 1),
+                RunKind("running", "analysis@1.0.0", None, (), 1),
+            ],
+            key=str,
+        )
+        assert await journal.count_kinds(RunQuery(text="a\x00b")) == []
+
+    async def test_what_an_earlier_version_has_written_is_told_anew(self, journal: Journal) -> None:
+        """A summary without `by` stands for one of a version that did not know of it."""
+        fence = await claimed(journal)
+        old = [replace(summary_of(number), by=None, labels=()) for number in (1, 2)]
+        appends = [run_append(fence, one, Head(), b"started") for one in old]
+        await journal.append([*appends, run_append(fence, summary_of(3), Head(), b"started")])
+        assert await journal.unlisted() == [run_id(1), run_id(2)]
+        assert await journal.unlisted(limit=1) == [run_id(1)]
+        assert await journal.unlisted(after=run_id(1)) == [run_id(2)]
+        told = replace(summary_of(1), tasks_done=1, origin=Origin(run_id(0), 4), labels=("public",), acknowledged=True)
+        assert not await journal.relist(told, [BOB], at=Head(1, GENESIS)), "the stream does not end there"
+        assert await journal.relist(told, [BOB], at=end(appends[0]))
+        assert await journal.run(run_id(1)) == told
+        assert await found(journal, RunQuery(agent=BOB)) == [1]
+        assert not await journal.relist(replace(told, by="eve"), [EVE], at=end(appends[0])), "it lacks nothing"
+        assert await journal.run(run_id(1)) == told
+        assert await found(journal, RunQuery(agent=EVE)) == []
+        assert await journal.unlisted() == [run_id(2)]
+        assert not await journal.relist(summary_of(7), [], at=Head()), "there is no such run"
 
     async def test_overdue_runs(self, journal: Journal) -> None:
         late, very_late = NOON - timedelta(seconds=1), NOON - timedelta(days=1)

@@ -9,6 +9,7 @@ from accord.domain.run import Run
 from accord.domain.timing import next_wake
 from accord.testing.invariants.accepted import Acceptances
 from accord.testing.invariants.bounds import crowded
+from accord.testing.invariants.called import Called
 from accord.testing.invariants.folds import miscounts
 from accord.testing.invariants.held import forsaken, unheld
 from accord.testing.invariants.wakes import unwoken
@@ -19,12 +20,14 @@ class RunWatch:
 
     def __init__(self) -> None:
         self.acceptances = Acceptances()
+        self.called = Called()
 
     def event_problems(self, before: Run | None, event: e.Event, after: Run) -> Iterator[str]:
         """Which invariants the event breaks, with their numbers."""
         if before is not None:
             yield from numbered(1, self.acceptances.see(before, event, after))
             yield from numbered(7, unheld(before, event, after))
+            yield from numbered(8, self.called.see(before, event))
 
     def state_problems(self, run: Run) -> Iterator[str]:
         """Which invariants the state breaks, with their numbers."""

@@ -35,7 +35,7 @@ KINDS: Final = ("ecdsa-p256", "ed25519")
 ENCRYPTS: Final = "aes256-gcm96"
 
 _NAME: Final = re.compile(r"\w(([\w.-]+)?\w)?")
-_PATH: Final = re.compile(rf"/v1/{MOUNT}/(keys|sign|encrypt|decrypt)/?([^/]*)/?([^/]*)")
+_PATH: Final = re.compile(rf"/v1/{MOUNT}/(keys|sign|encrypt|decrypt|rewrap)/?([^/]*)/?([^/]*)")
 
 
 class Refusal(Exception):
@@ -86,48 +86,65 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Cipher(msgspec.Struct, frozen=True):
-    """A key that encrypts; where it is derived, with another key for each context. It has one version."""
+    """A key that encrypts; where it is derived, with another key for each context."""
 
-    secret: bytes
+    secrets: tuple[bytes, ...]
+    """Its versions."""
     derived: bool
+    oldest: int = 1
+    """The first version that decrypts."""
 
     def shown(self) -> dict[str, Any]:
         """As reading it shows it."""
         derivation = {"kdf": "hkdf_sha256"} if self.derived else {}
-        return {"type": ENCRYPTS, "derived": self.derived, **derivation, "exportable": False, "keys": {"1": 1792000000}}
+        last = len(self.secrets)
+        versions = {str(number): 1792000000 for number in range(self.oldest, last + 1)}
+        told = {"latest_version": last, "min_decryption_version": self.oldest, "exportable": False}
+        return {"type": ENCRYPTS, "derived": self.derived, **derivation, **told, "keys": versions}
+
+    def rotated(self) -> Cipher:
+        """With one more version."""
+        return msgspec.structs.replace(self, secrets=(*self.secrets, os.urandom(32)))
 
     def encrypted(self, body: dict[str, Any]) -> dict[str, Any]:
         """What is answered."""
-        nonce = os.urandom(12)
-        text = nonce + self._aead(body).encrypt(nonce, base64.b64decode(body["plaintext"], validate=True), None)
-        return {"data": {"ciphertext": f"vault:v1:{base64.b64encode(text).decode()}", "key_version": 1}}
+        nonce, last = os.urandom(12), len(self.secrets)
+        text = nonce + self._aead(last, body).encrypt(nonce, base64.b64decode(body["plaintext"], validate=True), None)
+        return {"data": {"ciphertext": f"vault:v{last}:{base64.b64encode(text).decode()}", "key_version": last}}
 
     def decrypted(self, body: dict[str, Any]) -> dict[str, Any]:
         """What is answered. Raises Refusal."""
         head, version, encoded = (*body["ciphertext"].split(":", 2), "", "")[:3]
         if head != "vault" or not version.startswith("v"):
             raise Refusal(400, "invalid ciphertext: no prefix")
-        if version != "v1":
-            raise Refusal(400, "invalid ciphertext: version is too new")
         try:
-            data = base64.b64decode(encoded, validate=True)
+            data, number = base64.b64decode(encoded, validate=True), int(version[1:])
         except ValueError:
             raise Refusal(400, "invalid ciphertext: could not decode base64") from None
+        if number > len(self.secrets):
+            raise Refusal(400, "invalid ciphertext: version is too new")
+        if number < self.oldest:
+            raise Refusal(400, "ciphertext or signature version is disallowed by policy (too old)")
         if len(data) < 12 + 16:
             raise Refusal(400, "invalid ciphertext length")
         try:
-            plain = self._aead(body).decrypt(data[:12], data[12:], None)
+            plain = self._aead(number, body).decrypt(data[:12], data[12:], None)
         except InvalidTag:
             raise Refusal(400, "cipher: message authentication failed") from None
         return {"data": {"plaintext": base64.b64encode(plain).decode()}}
 
-    def _aead(self, body: dict[str, Any]) -> AESGCM:
+    def rewrapped(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What is answered. Raises Refusal."""
+        return self.encrypted({**body, **self.decrypted(body)["data"]})
+
+    def _aead(self, version: int, body: dict[str, Any]) -> AESGCM:
+        secret = self.secrets[version - 1]
         if not self.derived:  # then Vault looks at no context
-            return AESGCM(self.secret)
+            return AESGCM(secret)
         if not body.get("context"):
             raise Refusal(400, "missing 'context' for key derivation; the key was created using a derived key")
         context = base64.b64decode(body["context"], validate=True)
-        return AESGCM(HKDF(SHA256(), 32, None, context).derive(self.secret))
+        return AESGCM(HKDF(SHA256(), 32, None, context).derive(secret))
 
 
 class Transit:
@@ -148,9 +165,9 @@ class Transit:
             raise Refusal(404, "unsupported path")
         with self._lock:
             if (method, what, more) == ("POST", "keys", "") and body.get("type", ENCRYPTS) == ENCRYPTS:
-                self._ciphers.setdefault(name, Cipher(os.urandom(32), bool(body.get("derived"))))
-            if name in self._ciphers or what in ("encrypt", "decrypt"):
-                return self._ciphered(method, what, name, body)
+                self._ciphers.setdefault(name, Cipher((os.urandom(32),), bool(body.get("derived"))))
+            if name in self._ciphers or what in ("encrypt", "decrypt", "rewrap"):
+                return self._ciphered(method, f"{what}/{more}" if more else what, name, body)
             if (method, what, name, more) == ("LIST", "keys", "", ""):
                 return self._list()
             if (method, what, more) == ("GET", "keys", ""):
@@ -167,13 +184,18 @@ class Transit:
         if name not in self._ciphers:
             raise Refusal(400, "encryption key not found")
         cipher = self._ciphers[name]
-        if what == "keys":
+        if what == "keys/rotate":
+            cipher = self._ciphers[name] = cipher.rotated()
+        elif what == "keys/config":
+            cipher = self._ciphers[name] = msgspec.structs.replace(cipher, oldest=body["min_decryption_version"])
+        if what.startswith("keys"):
             return {"data": {"name": name, **cipher.shown()}}
         if what == "sign":
             raise Refusal(400, f"key type {ENCRYPTS} does not support signing")
         if method != "POST":
             raise Refusal(405, "unsupported operation")
-        return cipher.encrypted(body) if what == "encrypt" else cipher.decrypted(body)
+        work = {"encrypt": cipher.encrypted, "decrypt": cipher.decrypted, "rewrap": cipher.rewrapped}
+        return work[what](body)
 
     def _list(self) -> dict[str, Any]:
         if not self._keys and not self._ciphers:

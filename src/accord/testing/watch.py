@@ -22,6 +22,7 @@ from accord.ports import Append, Clock, Fence, Head, Journal
 from accord.testing.invariants import Broken
 from accord.testing.invariants.accepted import lost_answers
 from accord.testing.invariants.bounds import misreserved, overdriven, overloaded
+from accord.testing.invariants.called import Called
 from accord.testing.invariants.folds import differences
 from accord.testing.invariants.held import Holds
 from accord.testing.invariants.owners import Epochs, strangers
@@ -60,6 +61,11 @@ class Watch:
     def completions(self, run: RunId) -> Counter[TaskId]:
         """How often each task was completed by agents, timers and people of its own run."""
         return self._watches[run].acceptances.completions
+
+    @property
+    def called(self) -> dict[RunId, Called]:
+        """What agents have asked for in each run."""
+        return {run: one.called for run, one in self._watches.items()}
 
     def check(self) -> None:
         """Raise Broken unless everything held."""
@@ -139,6 +145,19 @@ class Watch:
 
     def _found(self, where: str, problems: Iterator[str]) -> None:
         self.broken.extend(f"{where}: {problem}" for problem in problems)
+
+
+class Unwatched(Watch):
+    """Looks at nothing: where only the time that something takes is of interest."""
+
+    async def committed(self, appends: Sequence[Append], owner: str) -> None:
+        """Nothing."""
+
+    def acknowledged(self, message: Message, parts: Parts) -> None:
+        """Nothing."""
+
+    def turn_over(self, parts: Parts) -> None:
+        """Nothing."""
 
 
 class WatchedJournal:

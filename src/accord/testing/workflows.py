@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from accord.testing.cast import GREED
+
 Fate = Literal["completed", "skipped", "failed"]
 Value = Any
 
@@ -86,8 +88,9 @@ def _outcome(cell: Cell, n: int, ended: Mapping[str, Outcome]) -> Outcome:
 class Maker:
     """Makes workflows."""
 
-    def __init__(self, rng: Random, *, late: bool = False) -> None:
+    def __init__(self, rng: Random, *, late: bool = False, calls: bool = False) -> None:
         self._rng = rng
+        self._calls = calls
         self._add = "late.add@^1" if late else "math.add@^1"
         self._cells: list[Cell] = []
 
@@ -96,9 +99,12 @@ class Maker:
         self._cells = [self._first()]
         makers = [self._sum, self._sum, self._each, self._copies, self._unsure, self._fallback, self._signal]
         makers += [self._approval, self._sleep, self._may_fail, self._nobody, self._any, self._when, self._hang]
+        makers += [self._asking, self._asking, self._asking, self._greedy] * self._calls
         for index in range(1, size):
             make = self._rng.choice(makers)
-            if child is not None and self._rng.random() < 0.15:
+            if self._calls and index == 1:
+                self._cells.append(self._asking(f"t{index}"))
+            elif child is not None and self._rng.random() < 0.15:
                 self._cells.append(self._sub(f"t{index}", child))
             else:
                 self._cells.append(make(f"t{index}"))
@@ -222,6 +228,27 @@ class Maker:
     def _may_fail(self, name: str) -> Cell:
         need = self._number()
         spec = {"uses": "math.broken@^1", "with": {"a": _of(need), "b": 5}, "on_failure": "continue"}
+        return Cell(name=name, spec=spec, needs=(need.name,), fate="failed")
+
+    def _asking(self, name: str) -> Cell:
+        """Its agent asks others, twice at each attempt at most."""
+        left, right = self._number(), self._number()
+        calls = {"capabilities": ["math.add"], "objectives": True, "at_most": 1000}
+        spec = self._work(_of(left), _of(right)) | {"uses": "math.twice@^1", "calls": calls}
+        spec.pop("timeout", None)
+        return Cell(
+            name=name,
+            spec=spec,
+            needs=tuple(dict.fromkeys((left.name, right.name))),
+            sure=True,
+            value=lambda n, t: t[left.name].value + 2 * t[right.name].value,
+        )
+
+    def _greedy(self, name: str) -> Cell:
+        """Its agent wants more than it may ask for."""
+        need = self._number()
+        calls = {"capabilities": ["math.add"], "at_most": self._rng.randint(1, GREED - 1)}
+        spec = {"uses": "math.greedy@^1", "with": {"a": _of(need), "b": 5}, "calls": calls, "on_failure": "continue"}
         return Cell(name=name, spec=spec, needs=(need.name,), fate="failed")
 
     def _signal(self, name: str) -> Cell:

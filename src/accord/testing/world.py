@@ -20,12 +20,13 @@ from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.ids import PARTITIONS, AgentId, Digest, LeaseToken
 from accord.domain.shares import SHARED
 from accord.domain.signature import Algorithm, PublicKey
+from accord.engine.calls import Planner
 from accord.engine.node import Node
 from accord.engine.parts import Identity, Parts, Point, Ports, Tuning
 from accord.errors import StoreUnavailable
 from accord.keys.private import PrivateKey
 from accord.policy.live import shipped
-from accord.ports import StoredKey
+from accord.ports import Clock, StoredKey
 from accord.sdk import Agent
 from accord.sdk.worker import AgentKey, Worker, WorkerOptions
 from accord.store.memory import Fault, MemoryJournal
@@ -50,12 +51,14 @@ _ORDER = int("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551",
 """Of the group of P-256."""
 
 
-def simulated(seed: int, scenario: Callable[[World], Coroutine[Any, Any, T]]) -> T:
+def simulated(
+    seed: int, scenario: Callable[[World], Coroutine[Any, Any, T]], watch: Callable[[Clock], Watch] = Watch
+) -> T:
     """What the scenario gives in the world of this seed. Raises Broken, Deadlock, LeftOver, and what it does."""
     rng = random.Random(seed)  # noqa: S311 - a simulation, not a secret
 
     async def play(loop: SimulatedLoop) -> T:
-        async with World.open(rng, loop) as world:
+        async with World.open(rng, loop, watch) as world:
             result = await scenario(world)
             world.watch.check()
         world.watch.check()
@@ -172,7 +175,7 @@ class Instance:
 class World:
     """Everything outside of the orchestrators."""
 
-    def __init__(self, rng: random.Random, loop: SimulatedLoop) -> None:
+    def __init__(self, rng: random.Random, loop: SimulatedLoop, watch: Callable[[Clock], Watch] = Watch) -> None:
         self.rng = rng
         self.clock = SimulatedClock(loop)
         self.ids = SeededIds(rng)
@@ -181,7 +184,7 @@ class World:
         self.blobs = StormyBlobs(rng, self.weather)
         self.keys = SeededKeyStore(rng)
         self.wrapper = MemoryKeyWrapper()
-        self.watch = Watch(self.clock)
+        self.watch = watch(self.clock)
         self.disk = MemoryJournal(self._fault)
         self.tuning = Tuning(
             lease=timedelta(seconds=10),
@@ -189,15 +192,21 @@ class World:
             partition_ttl=timedelta(seconds=5),
             system_agents=frozenset((DIAGNOSTICIAN, agent_id("local", "quack"))),
         )
+        self.planner: Planner | None = None
+        """Of every orchestrator that is started."""
+        self.heartbeat = timedelta(seconds=2)
+        """How often an instance says that it is there."""
         self.hosts: dict[str, Host] = {}
         self.instances: dict[Seat, Instance] = {}
         self._started = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, rng: random.Random, loop: SimulatedLoop) -> AsyncIterator[World]:
+    async def open(
+        cls, rng: random.Random, loop: SimulatedLoop, watch: Callable[[Clock], Watch] = Watch
+    ) -> AsyncIterator[World]:
         """A world without an orchestrator yet."""
-        world = cls(rng, loop)
+        world = cls(rng, loop, watch)
         await world.keys.create("orchestrator")
         try:
             yield world
@@ -240,6 +249,7 @@ class World:
         line.acknowledged = lambda message: self.watch.acknowledged(message, parts)
         host = Host(Node(parts), journal, line)
         parts.reached = self._reached(host)
+        host.node.orchestrator.calls.planner = self.planner
         self.hosts[name] = host
         await self._persist(host.node.__aenter__)
         if claims:
@@ -327,7 +337,7 @@ class World:
         line = Line(self.bus, self.rng, self.weather)
         self._started += 1
         options = WorkerOptions(
-            heartbeat=timedelta(seconds=2),
+            heartbeat=self.heartbeat,
             drain_within=timedelta(milliseconds=500),
             instance=f"{self._started:016x}",
             refused=lambda refusal: None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from accord.domain.expression import Expression, Reference, Types
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import declared_names, schema_at
+from accord.domain.schema_union import schema_key
 from accord.errors import ContractViolation
 from accord.verifier.compatibility import covers
-from accord.verifier.schemas import schema_key
 
 
 class Absence:

@@ -11,6 +11,7 @@ from accord.domain.contract import Contract
 from accord.domain.expression import (
     Binding,
     Computed,
+    Expression,
     Types,
     expressions,
     schema_of,
@@ -18,14 +19,20 @@ from accord.domain.expression import (
     static_problems,
 )
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait, Work
+from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema, Schema, compile_schema
+from accord.domain.schema_union import schema_key
 from accord.errors import ContractViolation, Place, Problem
 from accord.verifier.absence import Absence, is_guarded
 from accord.verifier.compatibility import Verdict, covers
 from accord.verifier.known import Capabilities, Templates, missing
 from accord.verifier.outputs import Outputs
+from accord.verifier.readings import Suspicion
 from accord.verifier.report import Finding, Findings, Severity
-from accord.verifier.schemas import at_best, schema_key
+from accord.verifier.risks import risks_of, timer_message, timer_verdict
+from accord.verifier.schemas import at_best
+from accord.verifier.sizes import most_bytes, most_items
+from accord.verifier.trials import Trials
 
 
 class Handing(msgspec.Struct, frozen=True):
@@ -36,6 +43,8 @@ class Handing(msgspec.Struct, frozen=True):
     binding: Binding
     types: Types
     given: JsonSchema | None
+    when: Expression | None = None
+    """The condition that holds where it is made."""
 
 
 class BindingCheck:
@@ -44,9 +53,11 @@ class BindingCheck:
     def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, findings: Findings) -> None:
         self._graph, self._findings = graph, findings
         self._capabilities, self._templates = capabilities, templates
-        self._outputs = Outputs(graph, capabilities, templates)
-        self._absent = Absence()
+        self.outputs = Outputs(graph, capabilities, templates)
+        self._absent, self._trials = Absence(), Trials()
         self._known: dict[tuple[str, bytes], Verdict] = {}
+        self._checked = self._wrong = 0
+        self._inputs: dict[TaskId, JsonSchema | None] = {}
 
     def check(self) -> None:
         """Check every task, and the run's output."""
@@ -55,19 +66,34 @@ class BindingCheck:
             self._check_action(task)
             if task.compensate is not None and task.compensate.capability is not None:
                 at = f"{pointer_of_task(task)}/compensate"
-                types = self._outputs.of_compensation(task)
-                self._check_call(at, task.compensate.capability, task.compensate.binding, types)
-        self._check_expressions(self._graph.output, self._outputs.everywhere())
+                types = self.outputs.of_compensation(task)
+                self._check_call(at, task, task.compensate.capability, task.compensate.binding, types)
+        self._check_expressions(self._graph.output, self.outputs.everywhere())
+        suspicions, risks = self._findings.suspicions, self._findings.risks
+        suspected = len({one.key for one in suspicions}.union(one.key for one in risks))
+        self._findings.fact("expressions", "types", self._checked - suspected - self._wrong, suspected)
+        told = self._findings
+        told.fact("contracts", "counterexample", told.proven, told.edges - told.proven)
+
+    def sizes(self) -> tuple[dict[TaskId, int | None], dict[TaskId, int | None]]:
+        """The most items of each list that a task goes through, and the most bytes of each input; None where the
+        schemas say no most.
+        """
+        return {
+            task.id: most_items(schema_of_binding(task.for_each, self.outputs.everywhere()))
+            for task in self._graph.tasks.values()
+            if task.for_each is not None
+        }, {name: most_bytes(schema) for name, schema in self._inputs.items()}
 
     def _check_conditions(self, task: Task) -> None:
-        at, everywhere = pointer_of_task(task), self._outputs.everywhere()
+        at, everywhere = pointer_of_task(task), self.outputs.everywhere()
         if task.when is not None:
             self._check_expression(Computed(task.when, f"{at}/when"), everywhere, "bool")
         if task.for_each is not None:
             self._check_expressions(task.for_each, everywhere, expected="list")
 
     def _check_action(self, task: Task) -> None:
-        action, at, types = task.action, pointer_of_task(task), self._outputs.of(task)
+        action, at, types = task.action, pointer_of_task(task), self.outputs.of(task)
         match action:
             case Work():
                 self._check_work(task, action)
@@ -75,35 +101,49 @@ class BindingCheck:
                 self._check_expressions(title, types)
             case Sleep(until=until):
                 self._check_expressions(until, types, expected="string")
+                self._check_timer(until, types, f"{at}/sleep")
             case Subrun():
                 self._check_expressions(action.binding, types)
-                self._check_subrun(action, f"{at}/with", types)
+                self._check_subrun(task, action, f"{at}/with", types)
+
+    def _check_timer(self, until: Binding, types: Types, at: str) -> None:
+        """Say where what a timer is given may be no duration."""
+        verdict = timer_verdict(until, types)
+        if not verdict.proven:
+            message, hint = timer_message(until)
+            self._findings.warning("ACC173", message, at, hint, verdict.witness if verdict.refuted else msgspec.UNSET)
 
     def _check_work(self, task: Task, work: Work) -> None:
         at = pointer_of_task(task)
         for index, option in enumerate(work.options):
             here = f"{at}/fallback/{index - 1}" if index else at
-            types = self._outputs.of(task, error=index > 0)
+            types = self.outputs.of(task, error=index > 0)
             if option.capability is None:
                 self._check_expressions(option.binding, types)
             else:
-                self._check_call(here, option.capability, option.binding, types)
+                given = self._check_call(here, task, option.capability, option.binding, types)
+                self._inputs.setdefault(task.id, given)
 
-    def _check_call(self, at: str, wanted: CapabilityRange, binding: Binding, types: Types) -> None:
+    def _check_call(
+        self, at: str, task: Task, wanted: CapabilityRange, binding: Binding, types: Types
+    ) -> JsonSchema | None:
+        """Gives what is known of the input."""
         self._check_expressions(binding, types)
+        given = schema_of_binding(binding, types)
         contracts = self._capabilities.contracts(wanted)
         if not contracts:
             reason = missing(wanted, self._capabilities)
             self._findings.error(reason.code, reason.message, f"{at}/uses", reason.hint)
-            return
-        handing = Handing(f"{at}/with", binding, types, schema_of_binding(binding, types))
+            return given
+        handing = Handing(f"{at}/with", binding, types, given, task.when)
         for contract in contracts:
             self._check_contract(handing, contract)
+        return given
 
     def _check_contract(self, handing: Handing, contract: Contract) -> None:
         self._check_edge(handing, contract.input, f"`{contract.ref}`")
 
-    def _check_subrun(self, action: Subrun, at: str, types: Types) -> None:
+    def _check_subrun(self, task: Task, action: Subrun, at: str, types: Types) -> None:
         graph = self._templates.graph(action.template)
         if graph is None:
             return
@@ -112,19 +152,27 @@ class BindingCheck:
         except ContractViolation as error:
             self._findings.problems(error.problems)
             return
-        handing = Handing(at, action.binding, types, schema_of_binding(action.binding, types))
+        handing = Handing(at, action.binding, types, schema_of_binding(action.binding, types), task.when)
         self._check_edge(handing, wanted, f"the workflow `{graph.template}`")
 
     def _check_edge(self, handing: Handing, wanted: Schema, whose: str) -> None:
         verdict = self._verdict(wanted, handing.given)
         if verdict.proven:
             self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
-        elif verdict.refuted and self._even_at_best(handing, wanted).refuted:
-            self._refuse(handing, wanted, whose, self._even_at_best(handing, wanted).witness)
+        elif found := self._refused(handing, wanted, verdict):
+            self._refuse(handing, wanted, whose, found[0])
         else:
             hint = "; ".join(dict.fromkeys(self._unknown_parts(handing))) or None
             message = f"that the input fits {whose} is not proven: it is checked when the task runs"
             self._add(handing, "warning", "ACC823", message, hint)
+
+    def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict) -> tuple[object, ...]:
+        """An input that comes and is refused; nothing where none is certain."""
+        best = self._even_at_best(handing, wanted) if verdict.refuted else verdict
+        if best.refuted and not _is_asked_of(handing):
+            return (best.witness,)
+        witness = best.witness if best.refuted else verdict.witness
+        return self._trials.refused(handing.binding, handing.when, handing.types, wanted, witness)
 
     def _refuse(self, handing: Handing, wanted: Schema, whose: str, witness: object) -> None:
         """Tell all that is wrong with one value that comes through."""
@@ -156,7 +204,7 @@ class BindingCheck:
             if schema_of(computed.expression, handing.types) in (None, True):
                 yield f"nothing is known of `{source}`"
             elif computed.expression.path is None:
-                yield f"of `{source}` only its type is known, {computed.expression.result_type}"
+                yield f"`{source}` may give more than fits, as far as its parts tell"
 
     def _check_expressions(self, binding: Binding, types: Types, *, expected: str | None = None) -> None:
         wanted = expected if isinstance(binding, Computed) else None
@@ -166,9 +214,12 @@ class BindingCheck:
     def _check_expression(self, computed: Computed, types: Types, expected: str | None) -> None:
         expression, at = computed.expression, computed.pointer
         found = static_problems(expression, types, expected=expected, pointer=at)
+        self._checked += 1
+        self._wrong += bool(found)
         self._findings.problems(found)
         if any(problem.code == "ACC207" for problem in found):
             return
+        self._findings.risks.extend(risks_of(computed, types))
         for reference in sorted(expression.references):
             if is_guarded(reference, expression):
                 continue
@@ -177,7 +228,14 @@ class BindingCheck:
                 message = f"`{name}` may be absent, in `{expression.source}`"
                 before, _, last = name.rpartition(".")
                 hint = f"write `{before}.?{last}.orValue(...)`, or make it required in its schema"
-                self._findings.error("ACC831", message, at, hint)
+                self._findings.suspect(Suspicion("ACC831", message, at, expression.source, hint))
+
+
+def _is_asked_of(handing: Handing) -> bool:
+    """Whether the condition asks for anything that the input is made of, and so may keep away what does not fit."""
+    asked = () if handing.when is None else handing.when.references
+    read = handing.binding.references
+    return any(one.root == each.root and all(map(str.__eq__, one.path, each.path)) for one in asked for each in read)
 
 
 def _refuted(violation: Problem, said: str, witness: object) -> Finding:

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
-import jsonschema_rs
 import msgspec
 import orjson
-from jsonschema_rs import canonical
 
 from accord.domain.contract import Contract
-from accord.domain.schema import JsonSchema, compile_schema
+from accord.domain.schema import JsonSchema, canonical_form, compile_schema
 from accord.domain.schema_path import declared_names, schema_at
-from accord.errors import Place, Problem
-from accord.verifier.definitions import named_by_content
-from accord.verifier.witness import find_witness
+from accord.errors import ContractViolation, Place, Problem
+from accord.verifier.containment.decision import Side, decide
 
 __all__ = ["Verdict", "compatible_version", "covers", "declared_names", "schema_at"]
 
@@ -50,8 +47,9 @@ class Verdict(msgspec.Struct, frozen=True):
 def covers(consumer: JsonSchema, producer: JsonSchema) -> Verdict:
     """Whether every value that the producer's schema allows is allowed by the consumer's.
 
-    Proven only where subsumption of the canonical forms says yes and no witness contradicts it; refuted only with a
-    witness; otherwise unknown. Verdicts are cached by content.
+    Proven is it by a search for a counterexample that leaves nothing out, refuted by one that validators confirm (see
+    `accord.verifier.containment`); where neither is found within bounded work, it is unknown. Verdicts are cached by
+    content.
 
     Raises:
         ContractViolation: one of them is no schema (ACC240 to ACC244).
@@ -87,29 +85,17 @@ def _covers(consumer_form: bytes, producer_form: bytes) -> Verdict:
     producer = compile_schema(orjson.loads(producer_form))
     if consumer == producer:
         return Verdict("proven")
-    containment, difference = _subsumption(consumer.document, producer.document)
-    witness = find_witness(producer, consumer, hints=() if difference is None else (difference,))
-    if witness:
-        return Verdict("refuted", witness[0], consumer.violations(witness[0]))
-    return Verdict("proven" if containment == canonical.Containment.YES else "unknown")
+    decision = decide(Side(producer.document), Side(consumer.document), _can_be_sent)
+    violations = consumer.violations(decision.witness) if decision.outcome == "refuted" else ()
+    return Verdict(decision.outcome, decision.witness, violations)
 
 
-def _subsumption(consumer: JsonSchema, producer: JsonSchema) -> tuple[canonical.Containment, JsonSchema | None]:
-    """What the canonical forms say, and the schema of what the producer allows beyond the consumer."""
+def _can_be_sent(value: object) -> bool:
+    """Whether a value has a canonical form: no number is too large for every reader."""
     try:
-        wide, narrow = _canonical(consumer), _canonical(producer)
-        containment = wide.covers(narrow)
-    except ValueError:
-        return canonical.Containment.UNKNOWN, None
-    try:
-        difference: object = narrow.subtract(wide).to_json_schema()
-    except ValueError:
-        return containment, None
-    return containment, difference if isinstance(difference, dict | bool) else None
-
-
-def _canonical(schema: JsonSchema) -> jsonschema_rs.CanonicalSchema:
-    return jsonschema_rs.canonicalize(named_by_content(schema), validate_formats=True, offline=True)
+        return bool(canonical_form(value))
+    except ContractViolation:
+        return False
 
 
 def _promises(lower: Contract, higher: Contract) -> bool:

@@ -76,6 +76,10 @@ class ContractTable:
         return self._by_name.keys()
 
 
+START = "start an agent that offers it (`accord agents list` shows who is known)"
+"""What to do where nobody offers something."""
+
+
 class Missing(msgspec.Struct, frozen=True):
     """Why there is no contract in a range: the code, what to say, and the way out."""
 
@@ -96,5 +100,4 @@ def missing(wanted: CapabilityRange, capabilities: Capabilities) -> Missing:
     same_end = [name for name in names if name.rpartition(".")[2] == wanted.name.rpartition(".")[2]]
     near = list(dict.fromkeys([*close, *same_end]))[:3]
     nearest = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else None
-    start = "start an agent that offers it (`accord agents list` shows who is known)"
-    return Missing("ACC820", f"no known agent offers `{wanted.name}`", nearest or start)
+    return Missing("ACC820", f"no known agent offers `{wanted.name}`", nearest or START)

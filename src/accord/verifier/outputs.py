@@ -12,12 +12,14 @@ from accord.domain.expression import (
     TASK_RECORD,
     Types,
     schema_of_binding,
+    where,
 )
 from accord.domain.graph import Graph, Option, Sleep, Subrun, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema
+from accord.domain.schema_union import list_of, union
 from accord.verifier.known import Capabilities, Templates
-from accord.verifier.schemas import NULL, items_of, list_of, spelt_out, union
+from accord.verifier.schemas import NULL, items_of, spelt_out
 
 _INDEX: JsonSchema = {"type": "integer", "minimum": 0}
 _TASK: JsonSchema = {**cast("dict[str, object]", TASK_RECORD), "required": ["confidence", "status", "agent"]}
@@ -35,6 +37,7 @@ class Outputs:
     def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, depth: int = 0) -> None:
         self._capabilities, self._templates, self._depth = capabilities, templates, depth
         self._items: dict[TaskId, JsonSchema | None] = {}
+        self._where: dict[TaskId, Types] = {}
         self._types: dict[tuple[str, ...], JsonSchema] = {
             ("input",): schema_when_completed(graph.input_schema),
             ("run",): _RUN,
@@ -44,7 +47,7 @@ class Outputs:
         for name in graph.order:
             task = graph.tasks[name]
             if task.for_each is not None:
-                self._items[name] = items_of(task.for_each, self._types)
+                self._items[name] = items_of(task.for_each, self._begun(task))
             self._types[("tasks", name, "output")] = _known(self._output(task))
         self.result = schema_of_binding(graph.output, self._types)
 
@@ -53,12 +56,21 @@ class Outputs:
         return self._types
 
     def of(self, task: Task, *, error: bool = False) -> Types:
-        """What the expressions of a task's input can read; of a fallback with `error`."""
+        """What the expressions of a task's input can read, once its condition holds; of a fallback with `error`."""
         extra: dict[tuple[str, ...], JsonSchema] = {("error",): _ERROR} if error else {}
         if task.for_each is not None:
             extra[("item",)] = _known(self._items.get(task.id))
             extra[("index",)] = _INDEX
-        return ChainMap(extra, self._types) if extra else self._types
+        types = self._begun(task)
+        return ChainMap(extra, cast("dict[tuple[str, ...], JsonSchema]", types)) if extra else types
+
+    def _begun(self, task: Task) -> Types:
+        """What is known once a task begins."""
+        if task.when is None:
+            return self._types
+        if task.id not in self._where:
+            self._where[task.id] = where(task.when, self._types)
+        return self._where[task.id]
 
     def of_compensation(self, task: Task) -> Types:
         """What the expressions of a task's compensation can read."""

@@ -18,8 +18,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from accord.domain.ids import Digest
+from accord.domain.certificate import Check, Fact, Method
+from accord.domain.ids import Digest, TaskId
 from accord.errors import Place, PlaceOf, Problem, TemplateInvalid
+from accord.verifier.readings import Suspicion
+from accord.verifier.risks import Risk
 
 Severity = Literal["error", "warning", "proof"]
 
@@ -33,7 +36,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     place: Place
     hint: str | None = None
     example: Any = msgspec.UNSET
-    """A value that the edge lets through and that breaks the contract."""
+    """Of an edge a value that it lets through and that breaks the contract; of a path a run's `input`, the `outputs` of
+    tasks on it, and which tasks are skipped; of what the policy decides who may, and why others may not."""
 
     @property
     def problem(self) -> Problem:
@@ -45,6 +49,49 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Problem(self.code, self.message, self.place, hint)
 
 
+class Queue(msgspec.Struct, frozen=True, kw_only=True):
+    """A capability of which more may be wanted at once than its agents do at a time."""
+
+    capability: str
+    at_once: int
+    """So many tasks may be ready for it together at most."""
+    at_a_time: int
+    """So many its agents do."""
+    turns: int
+    """The last one of them is done in this turn, where all take equally long."""
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may take at most; None where nothing bounds it. Diagnoses, reviews and compensations come on top, and
+    so does what runs do that agents ask for.
+    """
+
+    attempts: int | None
+    """All attempts of all tasks and their fallbacks, copies included; None where a `for_each` or a sub-workflow makes
+    as many as it may.
+    """
+    cost: str | None
+    """What these cost at most by their contracts; the budget where that is less."""
+    time_s: float | None
+    """From the start to the end; the deadline where that is less."""
+    path: tuple[TaskId, ...]
+    """The critical path: the tasks that this time adds up along; up to the first that nothing bounds."""
+    least_s: float
+    """What a run that does all its tasks waits for timers at least."""
+    at_once: int
+    """So many tasks may be under way together: items and copies each, at most `limits.parallel`."""
+    items: dict[TaskId, int | None]
+    """Of each `for_each` the items that it may have, by the schema of its list and `limits.tasks`."""
+    message_bytes: int | None
+    """The largest input of a task, as JSON, by the schemas of what it is made of; None where one says no most."""
+    largest: TaskId | None
+    """The task that gets it, or the first whose input has no bound."""
+    calls: int
+    """So many runs its agents may ask for, those that agents of such runs ask for included."""
+    queues: tuple[Queue, ...] = ()
+    """Where tasks wait for their agents, by what those can take together now; none where that is not known."""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a graph: it may run only if `ok`."""
 
@@ -54,6 +101,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     edges: int
     """Inputs that were checked against contracts, each with each contract that may receive it."""
     proven: int
+    bounds: Bounds | None = None
+    """What a run may take; None where the structure does not hold."""
+    facts: tuple[Fact, ...] = ()
+    """What each check has proven, and by which method; what it could not decide is among the warnings."""
 
     @property
     def ok(self) -> bool:
@@ -87,14 +138,42 @@ class Findings:
         self._place_of = place_of
         self.all: list[Finding] = []
         self.edges = self.proven = 0
+        self.facts: list[Fact] = []
+        self.suspicions: list[Suspicion] = []
+        """What is to be proven or refuted by the conditions; `settle` makes errors of those that are left."""
+        self.risks: list[Risk] = []
+        """What may fail by itself, unless the conditions rule it out."""
 
-    def error(self, code: str, message: str, at: str, hint: str | None = None) -> None:
+    def error(self, code: str, message: str, at: str, hint: str | None = None, example: Any = msgspec.UNSET) -> None:
         """Add an error at a JSON pointer."""
-        self._add("error", code, message, at, hint)
+        self._add("error", code, message, at, hint, example)
 
-    def warning(self, code: str, message: str, at: str, hint: str | None = None) -> None:
+    def proof(self, code: str, message: str, at: str) -> None:
+        """Add something that is proven at a JSON pointer."""
+        self._add("proof", code, message, at, None)
+
+    def fact(self, check: Check, method: Method, proven: int, open_: int = 0) -> None:
+        """Say what a check has come to, where it was about anything."""
+        if proven or open_:
+            self.facts.append(Fact(check=check, method=method, proven=proven, open=open_))
+
+    def count(self, code: str) -> int:
+        """How many findings there are of a code."""
+        return sum(finding.code == code for finding in self.all)
+
+    def suspect(self, suspicion: Suspicion) -> None:
+        """Add a read that may fail unless the conditions rule it out."""
+        self.suspicions.append(suspicion)
+
+    def settle(self) -> None:
+        """Make errors of all suspicions."""
+        for one in self.suspicions:
+            self.error(one.code, one.message, one.pointer, one.hint)
+        self.suspicions.clear()
+
+    def warning(self, code: str, message: str, at: str, hint: str | None = None, evidence: Any = msgspec.UNSET) -> None:
         """Add a warning at a JSON pointer."""
-        self._add("warning", code, message, at, hint)
+        self._add("warning", code, message, at, hint, evidence)
 
     def problems(self, problems: Iterable[Problem]) -> None:
         """Add problems, whose places are JSON pointers, as errors."""
@@ -111,9 +190,12 @@ class Findings:
         """The place of a JSON pointer; with `key` that of the member's name."""
         return self._place_of(pointer, key=key)
 
-    def _add(self, severity: Severity, code: str, message: str, at: str, hint: str | None) -> None:
+    def _add(
+        self, severity: Severity, code: str, message: str, at: str, hint: str | None, example: Any = msgspec.UNSET
+    ) -> None:
         place = self._place_of(at)
-        self.all.append(Finding(severity=severity, code=code, message=message, place=place, hint=hint))
+        found = Finding(severity=severity, code=code, message=message, place=place, hint=hint, example=example)
+        self.all.append(found)
 
 
 def _shown(value: object, most: int = 300) -> str:

@@ -1,39 +1,13 @@
-"""Schemas put together: unions, lists and items of schemas that are self-contained."""
+"""Schemas of what bindings give: their items, and the best that may come where little is known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import orjson
-
 from accord.domain.expression import Binding, Computed, Entries, Items, Literal, Text, Types, schema_of_binding
-from accord.domain.schema import JsonSchema, subschemas
-from accord.domain.schema_path import joined, schema_at, types_of
+from accord.domain.schema import JsonSchema
+from accord.domain.schema_path import schema_at, types_of
+from accord.domain.schema_union import item_of, object_of, tuple_of, union
 
 NULL: JsonSchema = {"type": "null"}
-_FAR = 2**31
-
-
-def schema_key(schema: JsonSchema) -> bytes:
-    """The same bytes for schemas that say the same in the same words."""
-    return orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)
-
-
-def union(schemas: Iterable[JsonSchema | None]) -> JsonSchema | None:
-    """What values of any of the schemas have; None where one of them is unknown."""
-    distinct: dict[bytes, JsonSchema] = {}
-    for schema in schemas:
-        if schema is None or schema is True:
-            return None
-        if schema is not False:
-            distinct[schema_key(schema)] = schema
-    if len(distinct) < 2:
-        return next(iter(distinct.values()), False)
-    if not all(map(_can_be_moved, distinct.values())):
-        return None
-    parts, definitions = joined({str(index): each for index, each in enumerate(distinct.values())})
-    whole: dict[str, object] = {"anyOf": list(parts.values())}
-    return {**whole, "$defs": definitions} if definitions else whole
 
 
 def spelt_out(schema: JsonSchema) -> JsonSchema:
@@ -53,15 +27,6 @@ def spelt_out(schema: JsonSchema) -> JsonSchema:
     return {**schema, "prefixItems": [spelt_out(each) for each in first]} if isinstance(first, list) else schema
 
 
-def list_of(items: JsonSchema | None) -> JsonSchema:
-    """Lists with such items."""
-    if items is None or not _can_be_moved(items):
-        return {"type": "array"}
-    parts, definitions = joined({"items": items})
-    whole: dict[str, object] = {"type": "array", **parts}
-    return {**whole, "$defs": definitions} if definitions else whole
-
-
 def items_of(binding: Binding, types: Types) -> JsonSchema | None:
     """What the items of a list have that a binding gives; None where that is unknown."""
     match binding:
@@ -70,7 +35,7 @@ def items_of(binding: Binding, types: Types) -> JsonSchema | None:
         case Items(parts):
             return union(schema_of_binding(part, types) for part in parts)
     schema = schema_of_binding(binding, types)
-    return None if schema is None else union(schema_at(schema, (index,)) for index in _positions(schema))
+    return None if schema is None else item_of(schema)
 
 
 def at_best(binding: Binding, types: Types, wanted: JsonSchema, path: tuple[str | int, ...] = ()) -> JsonSchema:
@@ -81,17 +46,9 @@ def at_best(binding: Binding, types: Types, wanted: JsonSchema, path: tuple[str 
     """
     match binding:
         case Entries(members):
-            parts = {name: at_best(each, types, wanted, (*path, name)) for name, each in members}
-            schemas, definitions = joined(parts)
-            whole: dict[str, object] = {"type": "object", "properties": schemas, "required": list(parts)}
-            whole["additionalProperties"] = False
-            return {**whole, "$defs": definitions} if definitions else whole
+            return object_of({name: at_best(each, types, wanted, (*path, name)) for name, each in members})
         case Items(items):
-            found = [at_best(each, types, wanted, (*path, index)) for index, each in enumerate(items)]
-            schemas, definitions = joined({str(index): each for index, each in enumerate(found)})
-            whole = {"type": "array", "prefixItems": list(schemas.values())}
-            whole.update(minItems=len(found), maxItems=len(found))
-            return {**whole, "$defs": definitions} if definitions else whole
+            return tuple_of([at_best(each, types, wanted, (*path, index)) for index, each in enumerate(items)])
     given = schema_of_binding(binding, types)
     is_rough = isinstance(binding, Text) or (isinstance(binding, Computed) and binding.expression.path is None)
     if given is not None and given is not True and not is_rough:
@@ -100,16 +57,3 @@ def at_best(binding: Binding, types: Types, wanted: JsonSchema, path: tuple[str 
     if given is None or there is None:
         return True if there is None else there
     return given if types_of(given).isdisjoint(types_of(there)) else there
-
-
-def _positions(schema: JsonSchema) -> Sequence[int]:
-    """Positions in a list that may differ in schema, and one that stands for all others."""
-    first = [part.get("prefixItems") for _, part in subschemas(schema)]
-    longest = max((len(each) for each in first if isinstance(each, list)), default=0)
-    return (*range(longest), _FAR)
-
-
-def _can_be_moved(schema: JsonSchema) -> bool:
-    """Whether the schema refers to its own definitions only, so that it can stand inside another one."""
-    references = (part.get("$ref", "#/$defs/") for _, part in subschemas(schema))
-    return all(str(each).startswith(("#/$defs/", "#/definitions/")) for each in references)

@@ -10,7 +10,14 @@ from accord.domain.ids import TaskId
 from accord.domain.order import cycles, may_be_skipped
 from accord.domain.schema_path import may_hold
 from accord.verifier.absence import is_guarded
+from accord.verifier.readings import Suspicion, conditions_of, inputs_of
 from accord.verifier.report import Findings
+
+NEVER_TRUE = "change the condition, or take the task out"
+"""The way out where a condition is never true."""
+
+NEVER_MET = "change their conditions, or start it with `join: any` or `join: settled`"
+"""The way out where what a task needs does not come together."""
 
 _NEVER = frozenset({"false", "!true", "1 > 2"})
 
@@ -22,7 +29,7 @@ def check_structure(graph: Graph, findings: Findings) -> None:
     for task in graph.tasks.values():
         if task.id not in never and task.join.at_least is not None and task.join.at_least > len(task.needs):
             message = f"at least {task.join.at_least} of {len(task.needs)} needs: the task can never start"
-            findings.error("ACC830", message, f"/tasks/{task.id}/join")
+            findings.error("ACC830", message, f"/tasks/{task.id}/join", "ask for fewer, or name more in `needs`")
     Presence(graph, findings).check()
     _check_answers(graph, findings)
 
@@ -88,12 +95,14 @@ def _never_started(graph: Graph, findings: Findings) -> Iterator[TaskId]:
     for name in graph.order:
         task = graph.tasks[name]
         if task.when is not None and task.when.source.strip() in _NEVER:
-            findings.error("ACC830", "the task never starts: its `when` is never true", f"/tasks/{name}/when")
+            findings.error(
+                "ACC830", "the task never starts: its `when` is never true", f"/tasks/{name}/when", NEVER_TRUE
+            )
         elif not _starved(task, never):
             continue
         else:
             lost = ", ".join(f"`{need}`" for need in task.needs if need in never)
-            findings.error("ACC830", f"the task never starts: {lost} never does", f"/tasks/{name}")
+            findings.error("ACC830", f"the task never starts: {lost} never does", f"/tasks/{name}", NEVER_MET)
         never.add(name)
         yield name
 
@@ -113,12 +122,12 @@ class Presence:
         self._skippable = may_be_skipped(graph.tasks, graph.order)
 
     def check(self) -> None:
-        """Report every read of an output that may be absent, and is not asked for with has() or `.?`."""
+        """Suspect every read of an output that may be absent, and is not asked for with has() or `.?`."""
         for task in self._graph.tasks.values():
             absent = self._absent_for(task)
             if absent:
-                self._check_all(_conditions(task), absent, frozenset())
-                self._check_all(_inputs(task), absent, asked_for(task.when))
+                self._check_all(conditions_of(task), absent, frozenset())
+                self._check_all(inputs_of(task), absent, asked_for(task.when))
             if task.compensate is not None:
                 self._check_compensation(task, task.compensate.binding)
         ends = dict.fromkeys(self._skippable, "it may be skipped")
@@ -142,7 +151,8 @@ class Presence:
     def _report(self, computed: Computed, task: TaskId, why: str) -> None:
         message = f"`tasks.{task}.output` may be absent, in `{computed.expression.source}`: {why}"
         hint = f"write `tasks.{task}.?output.orValue(null)`, or ask with `has(tasks.{task}.output)`"
-        self._findings.error("ACC825", message, computed.pointer, hint)
+        source = computed.expression.source
+        self._findings.suspect(Suspicion("ACC825", message, computed.pointer, source, hint))
 
     def _check_compensation(self, task: Task, binding: Binding) -> None:
         mentions = [computed for computed in expressions(binding) if _reads(computed.expression) - {task.id}]
@@ -177,27 +187,6 @@ def asked_for(condition: Expression | None) -> frozenset[TaskId]:
         for task in _mentioned(condition.references)
         if {f"has(tasks.{task}.output)", f'tasks.{task}.status == "completed"'} & parts
     )
-
-
-def _conditions(task: Task) -> Iterator[Computed]:
-    if task.when is not None:
-        yield Computed(task.when, f"/tasks/{task.id}/when")
-
-
-def _inputs(task: Task) -> Iterator[Computed]:
-    if task.for_each is not None:
-        yield from expressions(task.for_each)
-    for binding in bindings_of(task):
-        yield from expressions(binding)
-
-
-def bindings_of(task: Task) -> Iterator[Binding]:
-    """The bindings of a task's action, fallbacks included."""
-    action = task.action
-    if isinstance(action, Work):
-        yield from (option.binding for option in action.options)
-    else:
-        yield next(getattr(action, name) for name in ("title", "until", "binding") if hasattr(action, name))
 
 
 def _reads(expression: Expression) -> frozenset[TaskId]:

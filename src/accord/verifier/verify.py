@@ -9,16 +9,20 @@ import msgspec
 from accord.domain.graph import Graph, Subrun
 from accord.domain.labels import NOTHING, Labels
 from accord.errors import PlaceOf, pointer_only
+from accord.verifier.authority import AuthorityCheck
 from accord.verifier.bindings import BindingCheck, pointer_of_task
+from accord.verifier.bounds import Known, bounds_of
+from accord.verifier.branches import BranchCheck
 from accord.verifier.flow import Clearance, ClearanceCheck, Flow, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
 from accord.verifier.report import Finding, Findings, Report
 from accord.verifier.structure import check_structure
+from accord.verifier.widths import Slots
 
 _NONE = NoTemplates()
 
 
-def verify(
+def verify(  # noqa: PLR0913 - what is known of the world, part by part
     graph: Graph,
     capabilities: Capabilities,
     templates: Templates = _NONE,
@@ -26,40 +30,76 @@ def verify(
     place_of: PlaceOf = pointer_only,
     clearance: Clearance | None = None,
     labels: Labels = NOTHING,
+    slots: Slots = lambda wanted: None,
 ) -> Report:
     """What can be proven of a graph with these capabilities and templates; nothing runs unless the report is `ok`.
 
     `place_of` gives JSON pointers of the template their places in a file, e.g. `Document.place`. With a `clearance` it
-    is checked that labels reach only those who may see them; `labels` is what all of the input has.
+    is checked that labels reach only those who may see them; `labels` is what all of the input has. `slots` says how
+    many tasks agents can do at a time, for the queues among the bounds.
     """
-    report = _Verification(capabilities, templates).report(graph, place_of, ())
-    if clearance is None or not report.ok or not (labels or is_labelled(graph, capabilities, templates)):
+    report = _Verification(capabilities, templates, slots).report(graph, place_of, ())
+    if clearance is None:
         return report
-    findings, given = Findings(place_of), dict.fromkeys(labels, ("what was said at the start",))
-    certain, possible = (Flow(graph, capabilities, templates, given, certain=one) for one in (True, False))
-    ClearanceCheck(clearance, findings).check(certain, possible)
-    return msgspec.structs.replace(report, findings=(*report.findings, *_distinct(findings.all)))
+    return cleared(report, graph, capabilities, templates, place_of=place_of, clearance=clearance, labels=labels)
+
+
+def cleared(  # noqa: PLR0913 - what is known of the world, part by part
+    report: Report,
+    graph: Graph,
+    capabilities: Capabilities,
+    templates: Templates = _NONE,
+    *,
+    place_of: PlaceOf = pointer_only,
+    clearance: Clearance,
+    labels: Labels = NOTHING,
+) -> Report:
+    """A report without a clearance, with what that holds against the graph; one that is not `ok` stays as it is."""
+    if not report.ok:
+        return report
+    findings = Findings(place_of)
+    AuthorityCheck(graph, clearance, findings).check()
+    if labels or is_labelled(graph, capabilities, templates):
+        given, before = dict.fromkeys(labels, ("what was said at the start",)), len(findings.all)
+        certain, possible = (Flow(graph, capabilities, templates, given, certain=one) for one in (True, False))
+        ClearanceCheck(clearance, findings).check(certain, possible)
+        if len(findings.all) == before:
+            findings.fact("labels", "policy", len(graph.tasks))
+    told, facts = (*report.findings, *_distinct(findings.all)), (*report.facts, *findings.facts)
+    return msgspec.structs.replace(report, findings=told, facts=facts)
 
 
 class _Verification:
     """One verification, sub-workflows included, each of them once."""
 
-    def __init__(self, capabilities: Capabilities, templates: Templates) -> None:
-        self._capabilities, self._templates = capabilities, templates
+    def __init__(self, capabilities: Capabilities, templates: Templates, slots: Slots) -> None:
+        self._capabilities, self._templates, self._slots = capabilities, templates, slots
         self._done: dict[str, Report] = {}
 
     def report(self, graph: Graph, place_of: PlaceOf, above: tuple[str, ...]) -> Report:
         findings = Findings(place_of)
+        bounds = None
         check_structure(graph, findings)
         self._check_subruns(graph, findings, (*above, _name(graph)))
+        if not findings.all:
+            findings.fact("structure", "search", len(graph.tasks))
         if not _is_broken(findings):
-            BindingCheck(graph, self._capabilities, self._templates, findings).check()
+            bindings = BindingCheck(graph, self._capabilities, self._templates, findings)
+            bindings.check()
+            BranchCheck(graph, bindings.outputs.everywhere(), findings).check()
+            known = Known(self._capabilities, *bindings.sizes(), self._slots)
+            bounds = bounds_of(graph, known, findings)
+            told = (bounds.attempts, bounds.cost, bounds.time_s, bounds.message_bytes, *bounds.items.values())
+            findings.fact("bounds", "arithmetic", len(told) - told.count(None), told.count(None))
+        findings.settle()
         return Report(
             template=graph.template,
             digest=graph.digest,
             findings=tuple(_distinct(findings.all)),
             edges=findings.edges,
             proven=findings.proven,
+            bounds=bounds,
+            facts=tuple(findings.facts),
         )
 
     def _check_subruns(self, graph: Graph, findings: Findings, path: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from accord.domain.contract import Contract, read_contract
 from accord.domain.delegation import Delegated
 from accord.domain.ids import AgentId, Digest, KeyId
 from accord.domain.signature import PublicKey
+from accord.domain.system import HoldPlaced
 from accord.ports import Sighting
 from accord.service import KnownAgent, KnownKey, Service, TakenOut, Work
 
@@ -62,6 +63,13 @@ class Room(msgspec.Struct, frozen=True):
     queue: int
 
 
+class InstanceDocument(Sighting, frozen=True, kw_only=True):
+    """An instance, and how many assignments it works on."""
+
+    running: int
+    """How many assignments it works on, of its `concurrency`."""
+
+
 class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An agent."""
 
@@ -70,12 +78,18 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     held: bool
     """Whether an agent's hold keeps it from being assigned anything."""
+    hold: HoldPlaced | None = None
+    """That hold: who has placed it, when, why, and whether it is a quarantine."""
     present: Room | None
     """None where no instance is present."""
     capabilities: tuple[str, ...]
     concurrency: int
     queue: int
-    instances: tuple[Sighting, ...] = ()
+    running: int = 0
+    """How many assignments its instances work on, of `present.concurrency`."""
+    queued: int = 0
+    """How many wait in their queues, of `present.queue`."""
+    instances: tuple[InstanceDocument, ...] = ()
     """Those that are present, in whatever process."""
     taken_out: tuple[TakenOut, ...] = ()
     """What it has failed at again and again, and gets nothing of for a while, in the process that was asked."""
@@ -168,19 +182,29 @@ def contract_document(contract: Contract) -> ContractDocument:
     return msgspec.convert({**contract.document(), "digest": contract.digest}, ContractDocument)
 
 
-def agent_document(known: KnownAgent, instances: Sequence[Sighting], *, held: bool, whole: bool) -> AgentDocument:
+def instance_document(seen: Sighting) -> InstanceDocument:
+    """The instance's document."""
+    return InstanceDocument(**msgspec.structs.asdict(seen), running=seen.running)
+
+
+def agent_document(
+    known: KnownAgent, instances: Sequence[Sighting], *, hold: HoldPlaced | None, whole: bool
+) -> AgentDocument:
     """The agent's document; with card, contracts and keys where `whole`."""
     card = known.card
     document = AgentDocument(
         agent=card.agent,
         organisation=card.organisation,
         description=card.description,
-        held=held,
+        held=hold is not None,
+        hold=hold,
         present=Room(known.capacity.concurrency, known.capacity.queue) if known.capacity is not None else None,
         capabilities=tuple(offer.capability for offer in card.capabilities),
         concurrency=card.capacity.concurrency,
         queue=card.capacity.queue,
-        instances=tuple(instances),
+        running=sum(one.running for one in instances),
+        queued=sum(one.queued for one in instances),
+        instances=tuple(map(instance_document, instances)),
         taken_out=known.taken_out,
         work=known.work,
     )
@@ -196,12 +220,12 @@ def agent_document(known: KnownAgent, instances: Sequence[Sighting], *, held: bo
 
 async def agent_documents(service: Service, agents: Sequence[KnownAgent], *, whole: bool) -> tuple[AgentDocument, ...]:
     """The documents of agents, with what is held back and who is present now."""
-    held = {hold.subject for hold in await service.holds() if hold.scope == "agent"}
+    held = {hold.subject: hold for hold in await service.holds() if hold.scope == "agent"}
     present: dict[AgentId, list[Sighting]] = {}
     for one in await service.sightings():
         present.setdefault(one.agent, []).append(one)
     return tuple(
-        agent_document(known, present.get(agent, ()), held=agent in held, whole=whole)
+        agent_document(known, present.get(agent, ()), hold=held.get(agent), whole=whole)
         for known in agents
         for agent in [known.card.agent]
     )

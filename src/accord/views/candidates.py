@@ -27,8 +27,8 @@ LISTED: Final = 20
 
 Why = Literal["free", "absent", "draining", "full", "held", "quarantined", "out", "barred", "not_wanted"]
 """Why an agent does not have it: it could, and gets it with the next look; no instance is present; all that are leave;
-it holds as much as it takes; somebody holds it back; it is suspected; it has failed again and again; the policy bars
-it; another one is wanted.
+it holds as much as it is given at a time; somebody holds it back; it is suspected; it has failed again and again; the
+policy bars it; another one is wanted.
 """
 
 
@@ -99,11 +99,20 @@ def _why(known: KnownAgent, want: Want, now: _Known, barred: dict[AgentId, str])
         return "draining", "leaves: it takes nothing new", None
     if out is not None:
         return "out", f"has failed at {out.capability} again and again, and is tried later", out.until
-    if serving and all(one.load >= 1 for one in serving):
-        return "full", "is full: it holds as much as it takes", None
+    held = max(sum(one.held for one in serving), known.work.held if known.work is not None else 0)
+    if serving and held >= _places(serving):
+        return "full", f"is full: it holds {held}, and is given no more at a time", None
     if want.agent not in (None, agent):
         return "not_wanted", "is not the one whose result is to be mended", None
     return "free", "is there, may have it, and says that it has room", None
+
+
+def _places(instances: Sequence[Sighting]) -> int:
+    """How much they are given at a time: the last places of a queue are left free, and one in which more waits than
+    that gets nothing.
+    """
+    marks = [(one.capacity, one.queued) for one in instances]
+    return sum(capacity.concurrency + capacity.mark for capacity, queued in marks if queued <= capacity.mark)
 
 
 async def _barred(

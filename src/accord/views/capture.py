@@ -6,24 +6,30 @@ What is labelled `confidential` or `personal` keeps its form and loses its conte
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from accord.codec import decode_event
 from accord.domain import event as e
+from accord.domain.capability import CapabilityRange
+from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.cost import shortest
 from accord.domain.flow import all_labels, input_labels, made_labels, run_labels
+from accord.domain.graph import capabilities_of
 from accord.domain.grounds import short_name
 from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.run import Run
 from accord.domain.state import Attempt
+from accord.domain.template import template_from_json
 from accord.domain.workflow_test import Answer, Expected, Said, ScriptedContract, ScriptedError, WorkflowTest
 from accord.errors import NotFound, TransitionRefused
 from accord.service import Look, Service
+from accord.verifier.known import ContractTable
+from accord.views.catalogue import PUBLISHED, Entry, all_entries
+from accord.views.histories import history
 from accord.views.result import value_of
 
 SECRET: Final = frozenset(("confidential", "personal"))
@@ -66,8 +72,7 @@ class _Recorder:
 
     async def take(self, run: Run, prefix: str) -> None:
         """Record a run, whose tasks are named behind this prefix."""
-        records = await self._service.records(run.id)
-        events = [decode_event(record) for record in records]
+        events = [event for _, event in await history(self._service, run.id)]
         retryable = {
             (event.task, event.attempt): event.retryable for event in events if isinstance(event, e.AttemptFailed)
         }
@@ -124,24 +129,44 @@ class _Recorder:
     async def made(self, run: Run) -> WorkflowTest:
         """The test of this run, with all that was recorded."""
         started = run.started
-        known = {one.digest: one for one in await self._service.contracts()}
+        contracts = await self._service.contracts()
+        known = {one.digest: one for one in contracts}
+        data = await self._service.template(started.graph)
+        entry = Entry(template=template_from_json(data), digest=started.graph, data=data, origin=PUBLISHED)
+        asked = [known[one] for one in self._contracts if one in known]
+        unused = await self._unused(run, entry, contracts)
+        used = {one.digest: one for one in (*asked, *filter(None, unused.values()))}
         given = await value_of(self._service, started.input)
         document = WorkflowTest(
             accord="test/1",
             name=f"captured from {run.id}",
-            template=msgspec.json.decode(await self._service.template(started.graph)),
+            template=msgspec.json.decode(data),
             digest=started.graph,
             input=self._shown_input(run, given, ()),
             labels=started.labels,
-            contracts={str(known[one].ref): _contract(known[one]) for one in self._contracts if one in known},
+            contracts={str(one.ref): _contract(one) for one in used.values()},
             agents={key: tuple(answers) for key, answers in self._agents.items()},
             said=tuple(self._said),
             expect=await self._expected(run),
         )
         hidden = f"; redacted: {', '.join(self.hidden)}" if self.hidden else ""
         missing = [one[:12] for one in self._contracts if one not in known]
+        missing += [str(wanted) for wanted, contract in unused.items() if contract is None]
         unknown = f"; contracts that are not known here: {', '.join(missing)}" if missing else ""
         return msgspec.structs.replace(document, description=f"{started.template}, {run.phase}{hidden}{unknown}"[:4000])
+
+    async def _unused(
+        self, run: Run, template: Entry, contracts: Sequence[Contract]
+    ) -> dict[CapabilityRange, Contract | None]:
+        """For each capability that the template may ask for and never did, in this run: its newest contract. Without it
+        the test's template could not be verified; None where no contract of it is known here.
+        """
+        known = ContractTable(contracts)
+        asked = ContractTable(one for one in contracts if one.digest in self._contracts)
+        below = (await all_entries(self._service)).below(template)
+        graphs = [run.graph, *(compile_graph(one.template, one.digest) for one in below)]
+        wanted = (one for graph in graphs for task in graph.tasks.values() for one in capabilities_of(task))
+        return {need: next(iter(known.contracts(need)), None) for need in wanted if not asked.contracts(need)}
 
     async def _expected(self, run: Run) -> Expected:
         output: Any = UNSET

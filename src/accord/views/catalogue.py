@@ -18,7 +18,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import Digest
 from accord.domain.template import Template, template_from_json
 from accord.errors import NotFound
-from accord.planner.plan import KnownTemplate
+from accord.planner.ways import KnownTemplate
 from accord.service import Service
 from accord.templates.reading import Source, read_source
 
@@ -26,6 +26,8 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 BUILT_IN = "built in"
 PUBLISHED = "published"
+MADE = "made for the objective"
+GIVEN = "given"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     digest: Digest
     data: bytes
     origin: str
-    """`built in`, `published`, or the file's name."""
+    """`built in`, `published`, `made for the objective`, `given` with a request, or the file's name."""
     published_at: datetime | None = None
 
     @property

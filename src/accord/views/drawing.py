@@ -37,6 +37,12 @@ class DrawnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Attempts that are under way."""
     agent: AgentId | None = None
     """Of the newest attempt."""
+    working: int = 0
+    """Of `live`, those whose agents have said that they have begun; the others may wait in the agents' queues."""
+    assigned_at: datetime | None = None
+    """When the newest attempt was given to its agent."""
+    began_at: datetime | None = None
+    """When that agent said that it had begun; left out where it has not, as for short work."""
     waits: str | None = None
     """What it waits for: `signal`, `approval`, `review` or `time`."""
     undo: TaskPhase | None = None
@@ -167,7 +173,7 @@ def run_graph(run: Run, sequence: tuple[int, int], placement: Placement, shown: 
         placement=placement.kind,
         width=placement.width,
         height=placement.height,
-        tasks=tuple(_drawn(graph, name, placement, shown) for name in graph.order),
+        tasks=tuple(drawn_task(graph, name, placement, shown) for name in graph.order),
         edges=tuple(DrawnEdge(*one, lines.get((one[0], one[1]), ())) for one in edges_of(graph)),
         states=tuple(drawn_state(run, name, counts.of(name)) for name in graph.order),
         items={
@@ -185,12 +191,13 @@ def template_graph(template: str, graph: Graph, placement: Placement) -> Templat
         placement=placement.kind,
         width=placement.width,
         height=placement.height,
-        tasks=tuple(_drawn(graph, name, placement, {}) for name in graph.order),
+        tasks=tuple(drawn_task(graph, name, placement, {}) for name in graph.order),
         edges=tuple(DrawnEdge(*one, placement.lines.get((one[0], one[1]), ())) for one in edges_of(graph)),
     )
 
 
-def _drawn(graph: Graph, name: TaskId, placement: Placement, shown: Mapping[TaskId, int]) -> DrawnTask:
+def drawn_task(graph: Graph, name: TaskId, placement: Placement, shown: Mapping[TaskId, int]) -> DrawnTask:
+    """A task of the graph in its place; `shown` says of open groups how many items they have."""
     task = graph.tasks[name]
     kind, what = _kind_of(task.action)
     return DrawnTask(
@@ -231,6 +238,9 @@ def drawn_state(run: Run, name: TaskId, items: Mapping[TaskPhase, int]) -> Drawn
         attempts=state.work,
         live=sum(attempt.live for attempt in attempts),
         agent=attempts[-1].agent if attempts else None,
+        working=sum(attempt.phase == "working" for attempt in attempts),
+        assigned_at=attempts[-1].assigned_at if attempts else None,
+        began_at=attempts[-1].began_at if attempts else None,
         waits=state.waiting.for_ if state.waiting is not None else None,
         undo=undo.phase if undo is not None and undo.phase != "pending" else None,
         item_count=state.item_count,
@@ -302,7 +312,7 @@ class Changes:
             sequence=sequence,
             state=state_of(run),
             at=run.updated_at,
-            tasks_done=run.settled,
+            tasks_done=run.tasks_done,
             tasks_failed=run.failed,
             attempts=run.live,
             states=tuple(drawn_state(run, name, self._items.of(name)) for name in sorted(nodes)),

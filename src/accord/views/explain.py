@@ -11,12 +11,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from accord.codec import decode_event
 from accord.domain import event as e
 from accord.domain.causes import Cause, causes_of, task_causes
 from accord.domain.cost import shortest
 from accord.domain.explanation import Blocker, BlockerKind, Timer, blockers, demands, next_timer, unmet
-from accord.domain.ids import AgentId, RunId, TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.run import Run
 from accord.domain.state import TaskState
@@ -26,6 +25,7 @@ from accord.errors import Forbidden, NotFound
 from accord.service import Look, Service, held
 from accord.views.advice import Advice, advice_for
 from accord.views.candidates import Could, could_do
+from accord.views.histories import history
 from accord.views.tasks import refuse_unknown
 from accord.views.timeline import StepDocument, timeline_at, timeline_page
 
@@ -41,21 +41,10 @@ was imported, and is only looked at.
 """
 
 
-class Waits(msgspec.Struct, frozen=True, kw_only=True):
+class Waits(Blocker, frozen=True, kw_only=True):
     """One thing that is waited for."""
 
-    kind: Kind
-    words: str
-    task: TaskId | None = None
-    """None where the whole run waits for it."""
-    since: datetime | None = None
-    until: datetime | None = None
-    """When it is over by itself, or too late."""
-    agent: AgentId | None = None
-    """Who is at work."""
-    attempt: int | None = None
-    run: RunId | None = None
-    """The other run that it waits for."""
+    kind: Kind  # type: ignore[assignment]  # also what is not in the run's events
     who: tuple[Could, ...] = ()
     """Where an agent is wanted: those that offer it, and why none of them has it."""
 
@@ -96,7 +85,7 @@ async def explanation(service: Service, run: RunId, task: str | None = None, loo
     state = await service.run(run)
     if task is not None:
         refuse_unknown(state, task)
-    events = [(record.sequence, decode_event(record)) for record in await service.records(run)]
+    events = await history(service, run)
     explained = _Explained(service, state, events, look)
     return await (explained.of_task(TaskId(task)) if task is not None else explained.of_run())
 
@@ -184,7 +173,7 @@ class _Explained:
                 if self._look is not None:
                     await self._look(one.run)
                 run = await self._service.run(one.run)
-                events = [(record.sequence, decode_event(record)) for record in await self._service.records(one.run)]
+                events = await history(self._service, one.run)
             except (NotFound, Forbidden):
                 continue
             inner = [_elsewhere(cause, run.id) for cause in causes_of(run, events)]
@@ -266,7 +255,8 @@ def _task_sentence(run: Run, task: TaskId, state: TaskState) -> Iterator[str]:
             yield f"{state.items_settled} of {state.item_count} items of {task} have settled"
             yield f", {state.items_failed} failed." if state.items_failed else "."
         case _:
-            yield f"{task} is {state.phase}: {_counted(state.work, 'attempt')} so far."
+            yield f"{task} is {state.phase}"
+            yield f": {_counted(state.work, 'attempt')} so far." if state.work else "."
 
 
 def _by(state: TaskState) -> str:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.domain.capability import Version, VersionRange
+from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.defaults import completed
+from accord.domain.experience import Try
 from accord.domain.ids import Digest
+from accord.domain.learning import Lesson
 from accord.domain.run import Run
-from accord.domain.schema import compile_schema
-from accord.errors import ContractViolation, PlaceOf, TemplateInvalid, in_order, pointer_only
-from accord.planner.plan import Plan, plan, plan_template
+from accord.domain.schema import canonical_form, compile_schema, digest_of
+from accord.domain.template import template_from_json
+from accord.errors import ContractViolation, PlaceOf, Problem, TemplateInvalid, in_order, pointer_only
+from accord.planner.by_name import Named
+from accord.planner.by_suggestion import Suggestion
+from accord.planner.classifier.examples import Example, examples_of
+from accord.planner.estimate import Estimate
+from accord.planner.plan import WAYS, Plan, plan, plan_template
+from accord.planner.suggestion.wording import plain
+from accord.planner.ways import Change, Judge, Objective, Way, nobody
 from accord.service import Service
+from accord.templates.reading import examine, read_source, source_of
 from accord.verifier.known import Capabilities, ContractTable
-from accord.views.catalogue import Catalogue, Entry, all_entries
+from accord.views.catalogue import GIVEN, MADE, Catalogue, Entry, all_entries, entry_of
+from accord.views.drawing import TemplateGraph
+from accord.views.estimating import Crew, crews_of, estimated
 from accord.views.result import value_of
-
-Change = Callable[[Any, Entry], Any]
-"""Makes an input of that which an objective says; it gives the same one where nothing is changed."""
 
 _REFERENCE: Final = re.compile(r"[a-z][a-z0-9]*([-.][a-z0-9]+)*(@\S*)?")
 
@@ -51,11 +62,47 @@ class Known(msgspec.Struct, frozen=True):
 
     templates: Catalogue
     capabilities: Capabilities
+    described: Mapping[str, str] = {}
+    """What agents that are here offer, `name@version`, each with what it is for."""
+    crews: tuple[Crew, ...] = ()
+    """These agents, with what they have to do."""
+    tries: Mapping[str, Sequence[Try]] = {}
+    """What is known of earlier attempts, by the name of the capability."""
+    suggestion: Suggestion | None = None
+    """A language model that is asked where no other way knows what an objective means."""
+    judge: Judge = nobody
+    """The classifier that has learnt from use."""
+    examples: tuple[Example, ...] = ()
+    """What it has learnt, where that is known here."""
 
 
-async def known_of(service: Service, hosted: Sequence[Contract] = ()) -> Known:
-    """What is known here, and the contracts of agents that are about to be here."""
-    return Known(await all_entries(service), ContractTable([*hosted, *await service.contracts()]))
+async def known_of(
+    service: Service,
+    hosted: Sequence[Contract] = (),
+    described: Mapping[str, str] | None = None,
+    crews: Iterable[Crew] = (),
+) -> Known:
+    """What is known here, and the contracts of agents that are about to be here, with what they say of them, and these
+    agents themselves.
+    """
+    agents = await service.agents()
+    present = {
+        offer.capability: offer.description
+        for agent in agents
+        if agent.capacity is not None
+        for offer in agent.card.capabilities
+    }
+    table = ContractTable([*hosted, *await service.contracts()])
+    there = (*crews_of(agents), *crews)
+    tries = (await service.experience()).capabilities
+    templates = await all_entries(service)
+    offered, examples = {**present, **(described or {})}, _learnt(await service.lessons(), templates)
+    return Known(templates, table, offered, there, tries, judge=service.judge, examples=examples)
+
+
+def _learnt(lessons: Sequence[Lesson], templates: Catalogue) -> tuple[Example, ...]:
+    newest = {entry.template.name: entry.template for entry in reversed(templates.entries())}
+    return tuple(examples_of(lessons, list(newest.values()))) if lessons else ()
 
 
 def by_template(entry: Entry, value: Any, known: Known, *, place_of: PlaceOf = pointer_only) -> Planned:
@@ -67,19 +114,44 @@ def by_template(entry: Entry, value: Any, known: Known, *, place_of: PlaceOf = p
     return Planned(entry, found, known.templates, place_of)
 
 
-def by_objective(objective: str, change: Change, known: Known) -> Planned:
-    """The plan for an objective in words; `change` may make another input of what the objective says.
+async def by_objective(objective: str, change: Change, known: Known, named: Entry | None = None) -> Planned:
+    """The plan for an objective in words, or for one that means the `named` template; `change` may make another input
+    of what the objective says.
 
     Raises:
         NotUnderstood: there is no confident plan for the objective.
         ContractViolation: the changed input breaks the template's schema.
     """
-    found = plan(objective, known.templates.known(), known.capabilities, known.templates)
-    entry = known.templates.of_digest(found.digest)
-    value = change(found.input, entry)
+    templates = known.templates
+    asked = Objective(
+        objective,
+        templates.known(),
+        known.capabilities,
+        templates,
+        change=change,
+        judge=known.judge,
+        examples=known.examples,
+        described=known.described,
+        tries=known.tries,
+    )
+    found = await plan(asked, _ways(known, named))
+    entry = named or (templates.of_digest(found.digest) if found.document is None else made_entry(found.document))
+    value = change(found.input, entry.template.input)
     if value is not found.input:
-        found = msgspec.structs.replace(found, input=valid(value, entry))
+        found = replace(found, input=valid(value, entry))
     return Planned(entry, found, known.templates)
+
+
+def _ways(known: Known, named: Entry | None) -> Sequence[Way]:
+    if named is not None:
+        return (Named(named.known),)
+    return WAYS if known.suggestion is None else (*WAYS, known.suggestion)
+
+
+def made_entry(document: dict[str, Any]) -> Entry:
+    """The entry of a template that was made for an objective."""
+    data = canonical_form(document)
+    return Entry(template=template_from_json(data), digest=digest_of(data), data=data, origin=MADE)
 
 
 def valid(value: Any, entry: Entry) -> Any:
@@ -99,7 +171,9 @@ def with_members(value: Any, given: Any) -> Any:
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """What somebody wants to have planned: one of objective, template and digest."""
+    """What somebody wants to have planned: one of objective, template, digest and document, or an objective with the
+    template, or the document, that it means.
+    """
 
     objective: str | None
     """In words."""
@@ -108,6 +182,8 @@ class Wanted(msgspec.Struct, frozen=True):
     digest: Digest | None
     given: Any
     """The input; beside an objective the members that say it otherwise."""
+    document: str | None = None
+    """The text of a template that is no known one: a plan that somebody has written, or changed."""
 
     @property
     def input(self) -> Any:
@@ -115,19 +191,36 @@ class Wanted(msgspec.Struct, frozen=True):
         return self.given if self.given is not None else {}
 
 
-def planned(wanted: Wanted, known: Known) -> Planned:
+async def planned(wanted: Wanted, known: Known) -> Planned:
     """The plan for an objective, or of running a template.
 
     Raises:
         NotUnderstood: there is no confident plan for the objective.
         NotFound: there is no such template.
+        TemplateInvalid: the document is none, with all that is wrong in it.
         ContractViolation: the input breaks the template's schema.
     """
-    if wanted.objective is not None:
-        return by_objective(wanted.objective, lambda value, _: with_members(value, wanted.given), known)
     templates = known.templates
+    if wanted.document is not None:
+        return await _by_document(wanted.document, wanted, known)
+    if wanted.objective is not None:
+        named = templates.find(wanted.template) if wanted.template is not None else None
+        return await _by_words(wanted.objective, wanted, known, named)
     entry = templates.of_digest(wanted.digest) if wanted.digest is not None else templates.find(wanted.template or "")
     return by_template(entry, valid(wanted.input, entry), known)
+
+
+async def _by_words(objective: str, wanted: Wanted, known: Known, named: Entry | None) -> Planned:
+    return await by_objective(objective, lambda value, _: with_members(value, wanted.given), known, named)
+
+
+async def _by_document(text: str, wanted: Wanted, known: Known) -> Planned:
+    found = examine(text)
+    entry = entry_of(source_of(found), GIVEN)
+    among = replace(known, templates=known.templates.with_entry(entry))
+    if wanted.objective is not None:
+        return replace(await _by_words(wanted.objective, wanted, among, entry), place_of=found.place)
+    return by_template(entry, valid(wanted.input, entry), among, place_of=found.place)
 
 
 async def is_of(service: Service, run: Run, wanted: Wanted, title: str) -> bool:
@@ -139,9 +232,17 @@ async def is_of(service: Service, run: Run, wanted: Wanted, title: str) -> bool:
         return False
     value = await value_of(service, started.input)
     if wanted.objective is not None:
-        return bool(with_members(value, wanted.given) == value)
-    same = wanted.digest == started.graph if wanted.digest is not None else admits(wanted.template or "", run)
+        means = wanted.template is not None or wanted.document is not None
+        same = not means or _same_template(wanted, run)
+        return same and bool(with_members(value, wanted.given) == value)
+    same = _same_template(wanted, run)
     return same and bool(completed(wanted.input, run.graph.input_schema) == value)
+
+
+def _same_template(wanted: Wanted, run: Run) -> bool:
+    if wanted.document is not None:
+        return read_source(wanted.document).digest == run.started.graph
+    return wanted.digest == run.started.graph if wanted.digest is not None else admits(wanted.template or "", run)
 
 
 def admits(reference: str, run: Run) -> bool:
@@ -161,12 +262,61 @@ async def made_ready(service: Service, entry: Entry, catalogue: Catalogue, *, by
     return entry.digest
 
 
+def planner_of(service: Service) -> Callable[[str, dict[str, Any], str], Awaitable[tuple[Digest, Any]]]:
+    """The planner for what agents ask for while they work: the graph and the input for an objective, some members of
+    the input, and by whom it is wanted; ready to be started.
+    """
+
+    async def plan_for(objective: str, given: dict[str, Any], by: str) -> tuple[Digest, Any]:
+        found = await planned(Wanted(objective, None, None, given or None), await known_of(service))
+        found.refuse()
+        return await made_ready(service, found.entry, found.catalogue, by=by), found.plan.input
+
+    return plan_for
+
+
+async def estimate_of(service: Service, found: Planned, known: Known) -> Estimate | None:
+    """How long the plan takes and what it costs, by the runs that have ended so far; None where it does not hold."""
+    if not found.plan.report.ok:
+        return None
+    graph = compile_graph(found.entry.template, found.entry.digest)
+    return await estimated(service, graph, found.plan.input, known.capabilities, known.crews)
+
+
+def with_defaults(document: dict[str, Any], value: Any) -> dict[str, Any]:
+    """The document of a template that was made for an objective, with what that says as the default of its input: so it
+    runs as it was planned, and can be run with something else.
+    """
+    schema = document["input"]
+    given = value if isinstance(value, dict) else {}
+    members = {
+        name: {**part, "default": given[name]} if isinstance(part, dict) and name in given else part
+        for name, part in schema["properties"].items()
+    }
+    return {**document, "input": {**schema, "properties": members}}
+
+
+def reasoned(found: Plan) -> Iterator[str]:
+    """Why a plan is as it is, and what else was weighed: what stands above its document."""
+    yield f"For: {plain(found.objective or '')}"
+    yield f"Found by {found.way}, {found.confidence:.0%} sure; {'it holds' if found.report.ok else 'it does not hold'}."
+    yield from (plain(each) for each in found.reasons)
+    for one in found.alternatives:
+        yield f"Not taken: {one.template} ({one.score:.0%}): {plain(one.why_not)}"
+
+
 class PlanDocument(Plan, frozen=True, kw_only=True):
     """A plan, and whether it holds."""
 
     ok: bool
+    warnings: tuple[Problem, ...] = ()
+    """What does not keep it from starting: tasks that nobody who is present could do (ACC497)."""
+    estimate: Estimate | None = None
+    """How long it takes and what it costs, by the runs that have ended so far; None where it does not hold."""
+    drawing: TemplateGraph | None = None
+    """How its graph is drawn, over HTTP and where it is no known template's."""
 
 
-def plan_document(found: Plan) -> PlanDocument:
+def plan_document(found: Plan, warnings: tuple[Problem, ...], estimate: Estimate | None) -> PlanDocument:
     """The plan as scripts get it."""
-    return PlanDocument(**msgspec.structs.asdict(found), ok=found.report.ok)
+    return PlanDocument(**msgspec.structs.asdict(found), ok=found.report.ok, warnings=warnings, estimate=estimate)

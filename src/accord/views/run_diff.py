@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
-from accord.codec import decode_event
 from accord.domain import event as e
 from accord.domain.causes import problem_words
 from accord.domain.cost import shortest
@@ -19,7 +19,9 @@ from accord.domain.grounds import short_name
 from accord.domain.ids import AgentId, Digest, RunId, TaskId
 from accord.domain.machine import event_name
 from accord.domain.run import Run
+from accord.domain.state import TaskState
 from accord.service import Service
+from accord.views.histories import history
 from accord.views.result import value_of
 from accord.views.tasks import amount, cost_of
 
@@ -31,6 +33,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two runs."""
 
     run: RunId
+    title: str
     template: str
     graph: Digest
     state: str
@@ -73,6 +76,10 @@ class TaskPair(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[int, int]
     took_s: tuple[float | None, float | None]
     cost: tuple[str | None, str | None]
+    input: tuple[Difference, ...]
+    """Where what the task was given last differs; some of the places."""
+    output: tuple[Difference, ...]
+    """Where what came of it differs; some of the places."""
     parted: Parting | None
     """None where both have done the same."""
 
@@ -90,12 +97,17 @@ class RunsDiff(msgspec.Struct, frozen=True, kw_only=True):
     """The tasks whose outputs the fork took over; all others it did anew."""
     given: tuple[Given, ...]
     tasks: tuple[TaskPair, ...]
-    """Those that parted, in the order of the events of the first run, then all others that either has begun."""
+    """Those that parted, by the first event that says so in either run, then all others that either has begun."""
 
     @property
     def same(self) -> bool:
         """Whether nothing is different but times and cost."""
         return not self.given and all(one.parted is None for one in self.tasks)
+
+
+def _when(pair: TaskPair) -> tuple[bool, int]:
+    numbers = () if pair.parted is None else (pair.parted.before, pair.parted.after)
+    return pair.parted is None, min((number for number in numbers if number is not None), default=0)
 
 
 Told = Sequence[tuple[int, e.Event]]
@@ -104,10 +116,10 @@ Told = Sequence[tuple[int, e.Event]]
 async def runs_diff(service: Service, before: RunId, after: RunId) -> RunsDiff:
     """Where two runs parted. Raises NotFound where there is no such run."""
     runs = await service.run(before), await service.run(after)
-    told = await _events(service, before), await _events(service, after)
+    told = await history(service, before), await history(service, after)
     fork = _fork(*runs)
     pairs = [await _pair(service, task, runs, told) for task in _tasks(*runs)]
-    pairs.sort(key=lambda one: (one.parted is None, one.parted.before or 0 if one.parted is not None else 0))
+    pairs.sort(key=_when)
     return RunsDiff(
         before=_side(runs[0], told[0]),
         after=_side(runs[1], told[1]),
@@ -119,13 +131,10 @@ async def runs_diff(service: Service, before: RunId, after: RunId) -> RunsDiff:
     )
 
 
-async def _events(service: Service, run: RunId) -> list[tuple[int, e.Event]]:
-    return [(record.sequence, decode_event(record)) for record in await service.records(run)]
-
-
 def _side(run: Run, told: Told) -> Side:
     return Side(
         run=run.id,
+        title=run.started.title,
         template=run.started.template,
         graph=run.started.graph,
         state="paused" if run.paused else run.phase,
@@ -169,7 +178,7 @@ async def _given(service: Service, runs: tuple[Run, Run], told: tuple[Told, Told
         yield Given(what="template", words=words, differences=_some(*values))
     if before.input.sha256 != after.input.sha256:
         values = [await value_of(service, one.input) for one in (before, after)]
-        yield Given(what="input", words="the input is another one", differences=_some(*values))
+        yield Given(what="input", words="the inputs differ", differences=_some(*values))
     if before.labels != after.labels:
         words = f"the input's labels are {_list(after.labels)} in place of {_list(before.labels)}"
         yield Given(what="labels", words=words)
@@ -217,8 +226,26 @@ async def _pair(service: Service, task: TaskId, runs: tuple[Run, Run], told: tup
         attempts=(states[0].work, states[1].work),
         took_s=tuple(_took(run, task) for run in runs),  # type: ignore[arg-type]  # two of them
         cost=tuple(amount(cost_of(run, task)) for run in runs),  # type: ignore[arg-type]  # two of them
+        input=await _apart(service, [_given_last(state) for state in states]),
+        output=await _apart(service, [state.output for state in states]),
         parted=await _parted(service, task, marks),
     )
+
+
+def _given_last(state: TaskState) -> Document | None:
+    work = [one for one in state.attempts if one.want.purpose == "work"]
+    return work[-1].want.input if work else state.subrun_input or state.items
+
+
+async def _apart(service: Service, documents: Sequence[Document | None]) -> tuple[Difference, ...]:
+    """Where the values of two documents differ: all of a value where there is no other."""
+    before, after = documents
+    if before is None or after is None:
+        found = [UNSET if one is None else await value_of(service, one) for one in documents]
+        return () if before is after else (Difference("", "added" if before is None else "removed", *found),)
+    if before.sha256 == after.sha256:
+        return ()
+    return _some(await value_of(service, before), await value_of(service, after))
 
 
 def _took(run: Run, task: TaskId) -> float | None:
@@ -302,9 +329,7 @@ async def _parted(service: Service, task: TaskId, marks: Sequence[Sequence[_Mark
 async def _between(service: Service, task: TaskId, one: _Mark, other: _Mark) -> Parting:
     what = _what(one, other)
     documents = [_document(mark.event) for mark in (one, other)]
-    found: tuple[Difference, ...] = ()
-    if documents[0] is not None and documents[1] is not None and documents[0].sha256 != documents[1].sha256:
-        found = _some(*[await value_of(service, document) for document in documents if document is not None])
+    found = await _apart(service, documents) if None not in documents else ()
     first, second = _event_words(one.event), _event_words(other.event)
     words = (
         f"{task}: {first}; in the second run {second}" if first != second else f"{task}: {first}, with another value"

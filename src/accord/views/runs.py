@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 
 from accord.domain import event as e
 from accord.domain.approval import waiting_tasks
+from accord.domain.certificate import Certificate
 from accord.domain.cost import shortest
 from accord.domain.fault import Fault
 from accord.domain.ids import RunId, TaskId
@@ -62,12 +63,18 @@ class RunDocument(Result, frozen=True, kw_only=True):
     input: Any
     input_labels: tuple[str, ...]
     """What was said of all of the input at the start, beside what the template says."""
+    suggested_by: str = ""
+    """The language model that has suggested the graph; empty where none has."""
     parent: e.Parent | None
     """The task of another run that this run does."""
     origin: e.Origin | None
     """The run that this one was forked from, and the last of its events that both share."""
+    certificate: Certificate | None = None
+    """What was proven of its graph before it began; None of runs that an earlier version has begun."""
     erased: e.RunErased | None
     """Who has had its documents made unreadable."""
+    acknowledged: e.RunAcknowledged | None = None
+    """Who knows that it has failed, since it did so last."""
     updated_at: datetime
     deadline_at: datetime | None
     epoch: int
@@ -109,6 +116,8 @@ class WatchedRun(msgspec.Struct, frozen=True, kw_only=True):
     tasks_done: int
     tasks_failed: int
     parent: RunId | None
+    origin: e.Origin | None = None
+    acknowledged: bool = False
 
 
 class RunNews(msgspec.Struct, frozen=True):
@@ -136,7 +145,11 @@ def listed(run: RunSummary, left: Mapping[RunId, datetime | None], exhibit: Exhi
 
 async def run_page(service: Service, query: RunQuery) -> RunPage:
     """A page of runs as scripts get it."""
-    runs = await service.runs(query)
+    return await page_of(service, query, await service.runs(query))
+
+
+async def page_of(service: Service, query: RunQuery, runs: Sequence[RunSummary]) -> RunPage:
+    """The same of runs that are at hand: those that the query finds, or of them those that somebody may see."""
     left = await service.left([run.run for run in runs if run.wake_at is not None])
     exhibit = await service.exhibit()
     return RunPage(
@@ -163,9 +176,12 @@ async def run_document(service: Service, run: Run, *, sealed: bool = True) -> Ru
         by=started.by,
         input=await value_of(service, started.input),
         input_labels=started.labels,
+        suggested_by=run.graph.suggested_by,
         parent=started.parent,
         origin=started.origin,
+        certificate=started.certificate.certificate if started.certificate is not None else None,
         erased=run.erased,
+        acknowledged=run.acknowledged,
         updated_at=run.updated_at,
         deadline_at=run.deadline_at,
         epoch=run.epoch,

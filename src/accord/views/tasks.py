@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,9 +19,10 @@ from accord.domain.graph import UNDO
 from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
 from accord.domain.machine import AttemptPhase, TaskPhase
-from accord.domain.state import Attempt, Run, TaskState, Waiting
+from accord.domain.state import Attempt, Call, Run, TaskState, Waiting
 from accord.errors import NotFound, Problem
 from accord.service import Service
+from accord.views.answers import Answered, answer_of
 from accord.views.reasons import Reasons, Refusal, reasons_of
 from accord.views.result import value_of
 
@@ -92,6 +93,8 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     chosen_because: str
     """In words; `chosen` has it as figures."""
     assigned_at: datetime
+    began_at: datetime | None
+    """When the agent said that it had begun; None where it has not, as for short work."""
     ended_at: datetime | None
     fault: Fault | None
     damaged: int
@@ -122,6 +125,32 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     ended_event: int | None = None
 
 
+class CallDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What the task's agent has asked for while it worked."""
+
+    attempt: int
+    wanted: str
+    """A capability, `name@version`, or an objective in words."""
+    run: RunId
+    """The run that does it, or did."""
+    state: Literal["running", "completed", "failed"]
+    made_at: datetime
+    ended_at: datetime | None
+    problem: Problem | None
+
+
+class AnswerDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody has answered to what the task asked or waited for."""
+
+    by: str
+    at: datetime
+    question: str
+    """In words; empty where a signal was waited for."""
+    value: Any
+    event: int
+    """The number of the event by which it came."""
+
+
 class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A task, or an item of one: its state, its items, and all attempts with their values."""
 
@@ -141,6 +170,22 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Waiting | None
     items: tuple[ListedItem, ...]
     attempts: tuple[AttemptDocument, ...]
+    calls: tuple[CallDocument, ...] = ()
+    answer: AnswerDocument | None = None
+    """The one that it took last; None where nobody had to give one, or has yet."""
+
+
+def _call(call: Call) -> CallDocument:
+    state: Literal["running", "failed", "completed"] = "failed" if call.problem is not None else "completed"
+    return CallDocument(
+        attempt=call.attempt,
+        wanted=call.wanted,
+        run=call.run,
+        state=state if call.ended_at is not None else "running",
+        made_at=call.made_at,
+        ended_at=call.ended_at,
+        problem=call.problem,
+    )
 
 
 def refuse_unknown(run: Run, task: str) -> None:
@@ -219,13 +264,17 @@ def amount(cost: Decimal | None) -> str | None:
 
 async def told_of(service: Service, run: Run, task: TaskId, until: int | None) -> dict[int, Reasons]:
     """What the journal says of the attempts of a task beside their state, by number."""
+    return reasons_of(await _told(service, run, until), task)
+
+
+async def _told(service: Service, run: Run, until: int | None) -> Sequence[tuple[int, e.Event]]:
     records = await service.records(run.id, limit=until)
-    return reasons_of(((record.sequence, decode_event(record)) for record in records), task)
+    return [(record.sequence, decode_event(record)) for record in records]
 
 
 async def task_document(service: Service, run: Run, task: TaskId, until: int | None) -> TaskDocument:
     """The task as it is, or was after the run's event number `until`."""
-    state = run.state(task)
+    state, told = run.state(task), await _told(service, run, until)
     return TaskDocument(
         run=run.id,
         task=task,
@@ -240,7 +289,9 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         output_document=_link(state.output),
         waiting=state.waiting,
         items=tuple(ListedItem(item, run.state(item).phase) for item in run.started_items(task)),
-        attempts=await attempt_documents(service, run, task, state.attempts, until),
+        attempts=await _attempt_documents(service, state, state.attempts, reasons_of(told, task)),
+        calls=tuple(map(_call, state.calls)),
+        answer=await _answer(service, answer_of(told, task)),
     )
 
 
@@ -248,7 +299,12 @@ async def attempt_documents(
     service: Service, run: Run, task: TaskId, attempts: Sequence[Attempt], until: int | None = None
 ) -> tuple[AttemptDocument, ...]:
     """These attempts of a task."""
-    told, state = await told_of(service, run, task, until), run.state(task)
+    return await _attempt_documents(service, run.state(task), attempts, await told_of(service, run, task, until))
+
+
+async def _attempt_documents(
+    service: Service, state: TaskState, attempts: Sequence[Attempt], told: Mapping[int, Reasons]
+) -> tuple[AttemptDocument, ...]:
     return tuple([await _attempt_document(service, state, one, told[one.number]) for one in attempts])
 
 
@@ -265,6 +321,7 @@ async def _attempt_document(service: Service, state: TaskState, attempt: Attempt
         wanted_because=told.wanted,
         chosen_because=told.chosen,
         assigned_at=attempt.assigned_at,
+        began_at=attempt.began_at,
         ended_at=told.ended,
         fault=attempt.fault,
         damaged=attempt.damaged,
@@ -283,6 +340,15 @@ async def _attempt_document(service: Service, state: TaskState, attempt: Attempt
         refused=told.refusal,
         assigned_event=told.assigned_event,
         ended_event=told.ended_event,
+    )
+
+
+async def _answer(service: Service, found: Answered | None) -> AnswerDocument | None:
+    if found is None:
+        return None
+    value = await value_of(service, found.signal.payload)
+    return AnswerDocument(
+        by=found.signal.by, at=found.signal.at, question=found.question, value=value, event=found.sequence
     )
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from accord.domain.compile import compile_graph
 from accord.domain.difference import Difference, differences
+from accord.domain.graph import capabilities_of
 from accord.domain.ids import Digest
 from accord.service import Published
+from accord.verifier.evolution import Evolution, Step, Surface, evolution
+from accord.verifier.flow import Flow
+from accord.verifier.known import Capabilities, Templates
+from accord.verifier.outputs import Outputs
+from accord.verifier.verify import verify
 from accord.views.catalogue import Entry
 
 
@@ -88,10 +96,12 @@ class TemplateDiff(msgspec.Struct, frozen=True):
     tasks: TaskChanges
     changes: tuple[Difference, ...]
     """By JSON pointer into the documents."""
+    evolution: Evolution
+    """Who the new one is safe for, and which version it deserves."""
 
 
-def template_diff(before: Entry, after: Entry) -> TemplateDiff:
-    """What is different in `after`."""
+def template_diff(before: Entry, after: Entry, capabilities: Capabilities, templates: Templates) -> TemplateDiff:
+    """What is different in `after`, by what these capabilities and templates give."""
     old, new = msgspec.json.decode(before.data), msgspec.json.decode(after.data)
     was, now = old["tasks"], new["tasks"]
     tasks = TaskChanges(
@@ -99,8 +109,30 @@ def template_diff(before: Entry, after: Entry) -> TemplateDiff:
         removed=tuple(name for name in was if name not in now),
         changed=tuple(name for name in now if name in was and any(differences(was[name], now[name]))),
     )
-    return TemplateDiff(_compared(before), _compared(after), tasks, tuple(differences(old, new)))
+    changes = tuple(differences(old, new))
+    was_seen, is_seen = (_surface(one, capabilities, templates) for one in (before, after))
+    effect = evolution(was_seen, is_seen, changed=_step(changes, tasks))
+    return TemplateDiff(compared(before), compared(after), tasks, changes, effect)
 
 
-def _compared(entry: Entry) -> Compared:
+def _step(changes: Iterable[Difference], tasks: TaskChanges) -> Step:
+    """How far a version has to rise by what has changed inside: tasks that come or go are new behaviour."""
+    if tasks.added or tasks.removed:
+        return "minor"
+    return "patch" if any(one.pointer != "/version" for one in changes) else "none"
+
+
+def _surface(entry: Entry, capabilities: Capabilities, templates: Templates) -> Surface:
+    graph = compile_graph(entry.template, entry.digest)
+    known = all(capabilities.contracts(one) for task in graph.tasks.values() for one in capabilities_of(task))
+    given = Outputs(graph, capabilities, templates).result if known else None
+    labels = frozenset(Flow(graph, capabilities, templates, {}, certain=False).of_output())
+    found = verify(graph, capabilities, templates) if known else None
+    doubts = () if found is None else (*found.errors, *found.warnings)
+    version, input_ = entry.template.version, entry.template.input
+    return Surface(version=version, input=input_, output=given, labels=labels, doubts=doubts)
+
+
+def compared(entry: Entry) -> Compared:
+    """Which template it is."""
     return Compared(entry.name, entry.digest)

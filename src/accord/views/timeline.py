@@ -73,6 +73,13 @@ class StepDocument(msgspec.Struct, frozen=True, kw_only=True):
         return sum(spent for kind, spent in self.kinds_s.items() if kind != "paused")
 
 
+class RestDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which nothing was done: the run was paused, or had ended before it was taken up again."""
+
+    from_s: float
+    until_s: float
+
+
 class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
     """What the tasks of a run did when, and what the run took as long for as it did."""
 
@@ -88,6 +95,8 @@ class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
     """The chain of tasks that the run took as long for as it did."""
     critical_s: dict[SpanKind, float]
     """What was done along it, and for how long."""
+    rests: tuple[RestDocument, ...]
+    """Those that are over, in order."""
     next: TaskId | None
     """The last task of the page, behind which the next one begins; None where there is none."""
 
@@ -130,6 +139,9 @@ def timeline_page(found: Timeline, sequence: int, group: str | None, after: str 
         tracks=tuple(_track(found, found.track(name)) for name in names[:limit]),
         critical=tuple(_step(one, zero) for one in critical),
         critical_s=_sums(critical),
+        rests=tuple(
+            RestDocument(from_s=seconds(zero, one.since), until_s=seconds(zero, one.until)) for one in found.rests
+        ),
         next=names[limit - 1] if more else None,
     )
 

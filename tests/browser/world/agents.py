@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accord import Agent
+from accord import Agent, Context
 
 weaver = Agent("weaver")
 grump = Agent("grump")
@@ -13,6 +13,19 @@ spare = Agent("spare")
 async def weave(name: str) -> dict[str, str]:
     """Weave something."""
     return {"woven": name}
+
+
+@weaver.capability("demo.tell@1.0.0")
+async def tell(name: str, context: Context) -> str:
+    """Tell what one does."""
+    context.log.debug("the warp is strung", extra={"threads": 1200, "colour": "blue"})
+    context.log.info("weaving %s", name)
+    context.log.warning("a thread of <b>%s</b> is thin\nand may tear", name)
+    try:
+        raise ValueError("the shuttle is stuck")
+    except ValueError:
+        context.log.exception("the loom has stopped, going on by hand")
+    return name
 
 
 @grump.capability("demo.fail@1.0.0")

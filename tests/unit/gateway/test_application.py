@@ -16,8 +16,9 @@ import pytest
 from fastapi import Request
 from prometheus_client.parser import text_string_to_metric_families
 
+from accord.client.answers import error_of
 from accord.domain.access import ROLES
-from accord.errors import BusUnavailable, Place, RateLimited, StoreUnavailable
+from accord.errors import BusUnavailable, InputRequired, Place, RateLimited, StoreUnavailable
 from accord.gateway.access.rates import CALLERS_MAX, Rates
 from accord.gateway.application import Options, openapi_document
 from accord.telemetry import METRICS
@@ -47,6 +48,41 @@ async def test_what_is_not_there_is_told_as_a_problem(asker: Any) -> None:
     assert wrong.headers["Allow"] == "GET"
 
 
+async def test_a_browser_that_looks_for_a_page_that_is_not_there_gets_the_console_which_says_so(
+    asker: Any, opened: Any
+) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = await asker.http.get("/nowhere", headers=browser)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert page.content == (await asker.http.get("/runs")).content
+    assert (page.headers["Cache-Control"], "Content-Security-Policy" in page.headers) == ("no-store", True)
+    for path in ("/v1", "/v1/nowhere"):
+        assert code_of(await asker.http.get(path, headers=browser), 404) == "ACC950"
+    assert code_of(await asker.http.post("/nowhere", headers=browser), 404) == "ACC950"
+    without = await opened(Options(console=False))
+    assert code_of(await without.http.get("/nowhere", headers=browser), 404) == "ACC950"
+
+
+async def test_what_an_objective_leaves_out_is_asked_for_and_may_be_given_beside_it(asker: Any) -> None:
+    await asker.show("operator")
+    lacking = await asker.http.post("/v1/plans", json={"objective": "audit"})
+    assert code_of(lacking, 422) == "ACC802"
+    told = lacking.json()
+    assert told["kind"] == "input_required"
+    assert told["wanting"]["template"] == "source-audit@1.0.0"
+    assert list(told["wanting"]["schema"]["properties"]) == told["wanting"]["schema"]["required"] == ["directory"]
+    error = error_of(lacking, lacking.url)
+    assert isinstance(error, InputRequired)
+    assert error.wanting is not None
+    assert error.wanting.schema == told["wanting"]["schema"]
+    body = {"objective": "audit", "input": {"directory": "."}}
+    plan = (await asker.http.post("/v1/plans", json=body)).json()
+    assert (plan["way"], plan["input"]["directory"]) == ("rules", ".")
+    unknown = (await asker.http.post("/v1/plans", json={"objective": "bake a cake"})).json()
+    assert unknown["kind"] == "not_understood"
+    assert "wanting" not in unknown
+
+
 async def test_a_body_that_is_no_json_is_told_with_its_place(asker: Any) -> None:
     await asker.show("admin")
     headers = {"Content-Type": "application/json"}
@@ -70,7 +106,10 @@ async def test_all_that_is_wrong_with_a_body_is_told_with_place_rule_and_way_out
     assert told == {
         '3 is not of type "string"': ({"pointer": "/title"}, f"{about}; rule /properties/title/type"),
         "there is no `templat` here": ({"pointer": "/templat"}, "did you mean `template`? rule /additionalProperties"),
-        "name exactly one of objective, template and digest": ({"pointer": ""}, ""),
+        "name one of objective, template, digest and document, or an objective and what it means": (
+            {"pointer": ""},
+            "",
+        ),
     }
     answer = await asker.http.post("/v1/webhooks", json={"urls": "https://example.org", "types": ["A"]})
     assert {one["message"] for one in answer.json()["problems"]} == {

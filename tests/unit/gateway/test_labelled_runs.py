@@ -17,10 +17,12 @@ from accord.domain.command import Pause, Resume
 from accord.domain.ids import RunId, TaskId
 from accord.domain.template import Template
 from accord.engine.node import Node
+from accord.engine.uploads import Uploads
 from accord.errors import Forbidden
 from accord.gateway.application import Gateway, create_application
 from accord.gateway.feeds.run import run_changes
 from accord.settings import Settings
+from accord.testing.blob_suite import chunks
 
 POLICIES = """
 @id("any") permit (principal, action, resource);
@@ -79,8 +81,20 @@ async def test_who_may_not_see_what_a_run_holds_may_not_look_at_it(node: Node) -
         kept = (await node.run(secret)).started.input
         body = msgspec.to_builtins(kept)
         assert body["encrypted"]["key"] == secret
-        assert (await officer.post("/v1/documents/decrypt", json=body)).json() == {"name": "Ann"}
+        shown = await officer.post("/v1/documents/decrypt", json=body)
+        assert shown.json() == {"name": "Ann"}
+        assert (shown.headers["Cache-Control"], "ETag" in shown.headers) == ("no-store", False)
         assert (await ann.post("/v1/documents/decrypt", json=body)).status_code == 403
+
+
+async def test_what_was_uploaded_is_decrypted_while_it_is_sent(node: Node) -> None:
+    run, data = await started(node), b"[" + b"1," * 100_000 + b"1]"
+    uploads = Uploads(node.parts.ports.journal, node.parts.ports.blobs, node.parts.data_keys)
+    body = msgspec.to_builtins(await uploads.keep(run, chunks(data)))
+    async with create_application(node) as gateway, await asking(node, gateway, "officer") as officer:
+        assert (await officer.post("/v1/documents/decrypt", json=body)).content == data
+        refused = await officer.post("/v1/documents/decrypt", json={**body, "len": 1})
+        assert (refused.status_code, refused.json()["problems"][0]["code"]) == (422, "ACC597")
 
 
 @pytest.mark.abuse(

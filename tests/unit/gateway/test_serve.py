@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from accord.cli import main
 from accord.gateway.server import FILES_MAX
 
 TEMPLATE = """
@@ -40,6 +42,9 @@ def place(place: Any) -> Any:
     return place
 
 
+get = partial(httpx.get, timeout=60)
+
+
 def shown(told: dict[str, Any]) -> dict[str, str]:
     return {"Authorization": f"Bearer {Path(told['credentials']).read_text().strip()}"}
 
@@ -50,28 +55,28 @@ def test_it_starts_with_nothing_configured_and_shows_the_first_key_once(place: A
     credentials = Path(told["credentials"])
     assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
     assert credentials.read_text().strip() == told["admin_key"]
-    assert httpx.get(f"{told['url']}/v1/health/ready").status_code == 200
-    assert httpx.get(f"{told['url']}/v1/access/keys").status_code == 401
-    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).json()["keys"][0]["name"] == "first"
+    assert get(f"{told['url']}/v1/health/ready").status_code == 200
+    assert get(f"{told['url']}/v1/access/keys").status_code == 401
+    assert get(f"{told['url']}/v1/access/keys", headers=shown(told)).json()["keys"][0]["name"] == "first"
 
     made = place.call("access", "keys", "new", "reader", "--role", "viewer")  # by another process, while it serves
     reader = {"Authorization": f"Bearer {made.stdout.strip()}"}
-    assert httpx.get(f"{told['url']}/metrics", headers=reader).status_code == 200
-    assert httpx.get(f"{told['url']}/v1/access/keys", headers=reader).status_code == 403
+    assert get(f"{told['url']}/metrics", headers=reader).status_code == 200
+    assert get(f"{told['url']}/v1/access/keys", headers=reader).status_code == 403
 
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "", "")
     again, told = place.serve()
     assert "admin_key" not in told
-    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).status_code == 200
+    assert get(f"{told['url']}/v1/access/keys", headers=shown(told)).status_code == 200
     again.send_signal(signal.SIGINT)
     again.communicate(timeout=60)
     assert again.returncode == 0
 
     assert place.call("access", "keys", "revoke", "first").returncode == 0
     _, told = place.serve()  # nobody could administer it
-    assert httpx.get(f"{told['url']}/v1/access/keys", headers=shown(told)).status_code == 200
+    assert get(f"{told['url']}/v1/access/keys", headers=shown(told)).status_code == 200
     assert told["admin_key"] == Path(told["credentials"]).read_text().strip()
 
 
@@ -105,7 +110,7 @@ def test_told_to_stop_it_lets_end_what_is_under_way(place: Any) -> None:
     process.communicate(timeout=60)
     assert process.returncode == 0
     with pytest.raises(httpx.ConnectError):
-        httpx.get(told["url"])
+        get(told["url"])
     shown = json.loads(place.call("runs", "show", run, "--json").stdout)
     assert (shown["state"], shown["output"]) == ("completed", "second")
 
@@ -158,37 +163,53 @@ def test_the_second_signal_leaves_at_once(place: Any) -> None:
 # -- what is refused to begin with -------------------------------------------------------------------------------
 
 
-def refused(place: Any, code: str, *arguments: str) -> str:
-    done = place.call("serve", "--json", *arguments)
-    assert done.returncode == 2, done.stderr
-    problems = json.loads(done.stderr)["problems"]
-    assert [problem["code"] for problem in problems] == [code]
-    assert problems[0]["hint"]
-    assert not (place.path / "home" / "journal.db").exists()  # nothing was touched
-    return str(problems[0]["message"])
+class Refusing:
+    """Command lines that are refused. None of them starts anything: they need no process of their own."""
+
+    def __init__(self, place: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        self.path: Path = place.path
+        self._capsys = capsys
+
+    def __call__(self, code: str, *arguments: str) -> str:
+        """What is said to it, under this code and no other."""
+        with pytest.raises(SystemExit) as ended:
+            main(["serve", "--json", "--home", str(self.path / "home"), *arguments])
+        said = self._capsys.readouterr().err
+        assert ended.value.code == 2, said
+        problems = json.loads(said)["problems"]
+        assert [problem["code"] for problem in problems] == [code]
+        assert problems[0]["hint"]
+        assert not (self.path / "home" / "journal.db").exists()  # nothing was touched
+        return str(problems[0]["message"])
 
 
-def test_a_port_that_is_in_use(place: Any) -> None:
+@pytest.fixture
+def refused(place: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    monkeypatch.chdir(place.path)
+    return Refusing(place, capsys)
+
+
+def test_a_port_that_is_in_use(refused: Refusing) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert "in use" in refused(place, "ACC960", "--port", port)
+        assert "in use" in refused("ACC960", "--port", port)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
-def test_an_address_of_another_machine(place: Any, host: str) -> None:
-    refused(place, "ACC960", "--host", host, "--insecure-http")
+def test_an_address_of_another_machine(refused: Refusing, host: str) -> None:
+    refused("ACC960", "--host", host, "--insecure-http")
 
 
-def test_other_machines_without_tls(place: Any) -> None:
-    assert "in the clear" in refused(place, "ACC961", "--host", "0.0.0.0")  # noqa: S104 - it is refused
+def test_other_machines_without_tls(refused: Refusing) -> None:
+    assert "in the clear" in refused("ACC961", "--host", "0.0.0.0")  # noqa: S104 - it is refused
 
 
-def test_a_certificate_that_is_none_or_alone(place: Any) -> None:
-    refused(place, "ACC963", "--tls-cert", "cert.pem")
-    refused(place, "ACC962", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
-    certificate, key = certified(place.path)
+def test_a_certificate_that_is_none_or_alone(refused: Refusing) -> None:
+    refused("ACC963", "--tls-cert", "cert.pem")
+    refused("ACC962", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+    certificate, key = certified(refused.path)
     key.write_bytes(certificate.read_bytes())
-    refused(place, "ACC962", "--tls-cert", str(certificate), "--tls-key", str(key))
+    refused("ACC962", "--tls-cert", str(certificate), "--tls-key", str(key))
 
 
 # -- other machines ----------------------------------------------------------------------------------------------
@@ -224,7 +245,7 @@ def test_with_a_certificate_it_serves_others_and_makes_no_key_by_itself(place: A
     assert "credentials" not in told
     port = told["url"].rpartition(":")[2]
     trusting = ssl.create_default_context(cafile=str(certificate))
-    with httpx.Client(verify=trusting, base_url=f"https://localhost:{port}") as http:
+    with httpx.Client(verify=trusting, base_url=f"https://localhost:{port}", timeout=60) as http:
         assert http.get("/v1/health/ready").status_code == 200
         assert http.get("/v1/access/keys").status_code == 401
         made = place.call("access", "keys", "new", "me", "--role", "admin")

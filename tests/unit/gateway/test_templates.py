@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from accord.app import host, open_node
+from accord.domain.experience import Experience
 from accord.domain.ids import RunId
+from accord.engine import hindsight
 from accord.engine.node import Node
 from accord.sdk import Agent
 from accord.settings import Settings
@@ -96,4 +100,78 @@ async def test_what_an_agent_has_done_is_told_of_it(asker: Asker) -> None:
     assert (work["held"], work["succeeded"]) == (0, 2)
     assert work["failed"] >= 1
     assert work["latency_ms"] > 0
+    assert work["failed_latency_ms"] > 0
     assert 0 < work["trust"]["text.greet"] < 1
+
+
+async def published(asker: Asker, *texts: str) -> None:
+    await asker.show("author")
+    for text in texts:
+        answer = await asker.http.post("/v1/templates", content=text, headers=YAML)
+        assert answer.is_success, answer.text
+
+
+async def test_two_versions_are_drawn_as_one(asker: Asker) -> None:
+    after = GREETS.replace("1.0.0", "1.1.0").replace("tasks.greet.output", "input.name") + "\n"
+    after = after.replace("tasks:\n", 'tasks:\n  new: {uses: text.greet@^1, needs: [again], with: {name: "x"}}\n')
+    await published(asker, GREETS, after)
+    path = "/v1/templates/diff/graph"
+    drawn = (await asker.http.get(path, params={"before": "greets@1.0.0", "after": "greets@1.1.0"})).json()
+    assert (drawn["before"]["template"], drawn["after"]["template"]) == ("greets@1.0.0", "greets@1.1.0")
+    tasks = {one["task"]: one for one in drawn["tasks"]}
+    assert {name: one.get("change") for name, one in tasks.items()} == {
+        "greet": None,
+        "again": "changed",
+        "new": "added",
+    }
+    assert [one["pointer"] for one in tasks["again"]["differences"]] == ["/with/name"]
+    edges = {(one["source"], one["target"]): one["change"] for one in drawn["edges"]}
+    assert edges == {("greet", "again"): "removed", ("again", "new"): "added"}
+
+
+async def test_an_edge_that_was_turned_round_is_drawn_both_ways(asker: Asker) -> None:
+    before = GREETS.replace("  again", "  third: {uses: text.greet@^1, needs: [again], with: {name: x}}\n  again")
+    turned = before.replace("1.0.0", "2.0.0").replace("tasks.greet.output", "input.name")
+    turned = turned.replace("  greet: {uses", "  greet: {needs: [again], uses")
+    await published(asker, before, turned)
+    path = "/v1/templates/diff/graph"
+    drawn = (await asker.http.get(path, params={"before": "greets@1.0.0", "after": "greets@2.0.0"})).json()
+    edges = {(one["source"], one["target"]): one for one in drawn["edges"]}
+    assert edges["greet", "again"]["change"] == "removed"
+    assert edges["again", "greet"]["change"] == "added"
+    assert "change" not in edges["again", "third"]
+    assert "points" not in edges["greet", "again"]  # it closes a cycle: it is straight
+    assert drawn["placement"] == "layered"
+
+
+async def test_a_parameter_that_there_is_not_is_refused_with_those_that_there_are(asker: Asker) -> None:
+    await asker.show("viewer")
+    refused = await asker.http.get("/v1/templates", params={"limt": 3, "other": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "ACC956")
+    problems = refused.json()["problems"]
+    assert [one["message"] for one in problems] == [
+        "GET /v1/templates has no parameter `limt`",
+        "GET /v1/templates has no parameter `other`",
+    ]
+    assert problems[0]["hint"] == "did you mean `limit`? it takes after, limit"
+    assert (await asker.http.get("/v1/templates", params={"limit": 3})).is_success
+
+
+async def test_a_plan_is_estimated_by_what_has_ended(asker: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hindsight, "FRESH", timedelta(0))
+    await asker.show("admin")
+    assert (await asker.http.post("/v1/templates", content=GREETS, headers=YAML)).status_code == 201
+    asked = {"template": "greets", "input": {"name": "Ada"}}
+    before = (await asker.http.post("/v1/plans", json=asked)).json()["estimate"]
+    assert before["unknown"] == ["greet", "again"]
+    assert "time_s" not in before
+    run = (await asker.http.post("/v1/runs", json=asked)).json()["run"]
+    async for _ in asker.gateway.node.follow(RunId(run)):
+        pass
+    after = (await asker.http.post("/v1/plans", json=asked)).json()["estimate"]
+    assert (after["runs"], [one["basis"] for one in after["tasks"]]) == (1, ["capability", "capability"])
+    assert 0 < after["time_s"]["p10"] <= after["time_s"]["p50"] <= after["time_s"]["p90"]
+    told = await asker.http.get("/v1/experience", params={"template": "greets@1.0.0"})
+    known = msgspec.json.decode(told.content, type=Experience)
+    assert known == await asker.gateway.node.experience("greets@1.0.0")
+    assert set(known.tasks) == {"greet", "again"}

@@ -21,10 +21,10 @@ from accord.domain.policy import (
     agent_facts,
 )
 from accord.errors import BadInput
+from accord.formulas import literal
 from accord.policy.analysis.questions import Questions
 from accord.policy.analysis.requests import Unknowns, kinds
 from accord.policy.analysis.translation import Translation, vocabulary_of
-from accord.policy.analysis.values import literal
 from accord.policy.cedar import CedarSet, checked
 from accord.policy.source import PolicyFile, PolicySource, shipped_source
 

@@ -14,16 +14,18 @@ from accord.cli.errors import DONE
 from accord.cli.finding import find_agent
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, between, moment, shortened
+from accord.cli.output import Screen, agent_name, between, counted, duration, moment, shortened
 from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
-from accord.domain.ids import InstanceId
+from accord.domain.grounds import short_name
+from accord.domain.ids import AgentId, InstanceId
+from accord.domain.system import HoldPlaced
 from accord.ports import Sighting
 from accord.sdk import Agent
-from accord.service import KnownAgent, KnownKey, Service, TakenOut
+from accord.service import KnownAgent, KnownKey, Service, TakenOut, Work
 from accord.views.agents import AgentDocument, agent_document
 
 
@@ -34,7 +36,7 @@ class Known(msgspec.Struct, frozen=True):
     enrolled: bool
     hosted: bool
     """Whether `accord run` with the same options hosts it."""
-    held: bool
+    hold: HoldPlaced | None
     instances: tuple[Sighting, ...] = ()
     """Those that are present, in whatever process."""
 
@@ -45,7 +47,7 @@ class Known(msgspec.Struct, frozen=True):
 
     def document(self, *, whole: bool) -> AgentDocument:
         """The agent as scripts get it; with card, contracts and keys where `whole`."""
-        document = agent_document(self.agent, self.instances, held=self.held, whole=whole)
+        document = agent_document(self.agent, self.instances, hold=self.hold, whole=whole)
         return msgspec.structs.replace(document, enrolled=self.enrolled, hosted=self.hosted)
 
 
@@ -72,7 +74,7 @@ async def all_agents(service: Service, shared: Shared) -> list[Known]:
     here = hosted_agents(shared.agents) if shared.server() is None else []
     hosted = {agent.id: agent for agent in here}
     known = {one.card.agent: one for one in await service.agents()}
-    held = {hold.subject for hold in await service.holds() if hold.scope == "agent"}
+    held = {hold.subject: hold for hold in await service.holds() if hold.scope == "agent"}
     both = {**{agent: KnownAgent(card=_card(one), keys=(), capacity=None) for agent, one in hosted.items()}, **known}
     sightings = await service.sightings()
     return [
@@ -80,7 +82,7 @@ async def all_agents(service: Service, shared: Shared) -> list[Known]:
             both[agent],
             enrolled=agent in known,
             hosted=agent in hosted,
-            held=agent in held,
+            hold=held.get(agent),
             instances=tuple(one for one in sightings if one.agent == agent),
         )
         for agent in sorted(both)
@@ -102,17 +104,18 @@ def _row(known: Known) -> tuple[str | Text, ...]:
 
 
 def _presence(known: Known) -> Text:
-    """How many instances are present, and how much of what they take together is taken."""
+    """How many instances are present, how much they work on of what they can, and what waits in their queues."""
     if not known.instances:
         return Text()
-    room = sum(one.concurrency + one.queue for one in known.instances)
-    taken = sum(one.load * (one.concurrency + one.queue) for one in known.instances)
-    return Text(f"● {len(known.instances)}, {taken / room:.0%} taken", "green")
+    running, slots = (sum(getattr(one, name) for one in known.instances) for name in ("running", "concurrency"))
+    queued = sum(one.queued for one in known.instances)
+    waiting = f", {queued} queued" if queued else ""
+    return Text(f"● {len(known.instances)}, {running} of {slots} at work{waiting}", "green")
 
 
 def _where(known: Known) -> Text:
-    if known.held:
-        return Text("‖ held back", "yellow")
+    if known.hold is not None:
+        return Text("⊘ quarantined", "red") if known.hold.quarantine else Text("‖ held back", "yellow")
     if known.agent.taken_out:
         return Text(f"✗ out of {', '.join(one.capability for one in known.agent.taken_out)}", "red")
     if known.hosted:
@@ -152,7 +155,9 @@ def _show(known: Known, screen: Screen) -> None:
             ("at a time", f"{card.capacity.concurrency}, and {card.capacity.queue} queued"),
         ]
     )
+    screen.facts([("hold", _hold_words(known.hold))] if known.hold is not None else [])
     screen.facts([("present", _instance_words(one)) for one in known.instances])
+    screen.facts([("work", work_words(known.agent.work))] if known.agent.work is not None else [])
     screen.facts([("out", _out_words(one)) for one in known.agent.taken_out])
     keys = known.agent.keys
     screen.facts([("key", f"{key.public.kid}  {key.public.algorithm}, {_key_words(key)}") for key in keys])
@@ -162,12 +167,35 @@ def _show(known: Known, screen: Screen) -> None:
 
 
 def _instance_words(one: Sighting) -> str:
-    """`in process 4711-ab12ef90, 25% of 2 and 16 queued taken, seen 2.1 s ago`."""
+    """`in process 4711-ab12ef90, 1 of 2 at work, 3 of 16 queued, seen 2.1 s ago`."""
     token = one.instance.partition("#")[2]
-    taken = f"{one.load:.0%} of {one.concurrency} and {one.queue} queued taken"
+    taken = f"{one.running} of {one.concurrency} at work, {one.queued} of {one.queue} queued"
     leaving = ", about to leave" if one.draining else ""
     seen = f"seen {between(one.seen_at, None)} ago{leaving}"
     return f"{token} in process {one.process}, {taken}, {seen}: {', '.join(one.capabilities)}"
+
+
+def _hold_words(hold: HoldPlaced) -> str:
+    """`quarantined by ann since 14:03:07: its key was lost; lift it: accord runs resume --agent editor`."""
+    what = "quarantined" if hold.quarantine else "held back"
+    why = f": {hold.reason}" if hold.reason else ""
+    lift = f"accord runs resume --agent {short_name(AgentId(hold.subject))}"
+    return f"{what} by {hold.by} since {moment(hold.at)}{why}; lift it: {lift}"
+
+
+def work_words(work: Work) -> str:
+    """`2 held, 10 results after 120 ms each, 1 error after 4 ms; trust 0.80 in text.count`."""
+    told = [f"{work.held} held", _after(counted(work.succeeded, "result"), work.latency_ms)]
+    told.append(_after(counted(work.failed, "error"), work.failed_latency_ms))
+    trust = ", ".join(f"{value:.2f} in {name}" for name, value in work.trust.items())
+    return ", ".join(told) + (f"; trust {trust}" if trust else "")
+
+
+def _after(what: str, latency_ms: float | None) -> str:
+    """How many there were, and how long they took: the last ones count most."""
+    if latency_ms is None:
+        return what
+    return f"{what} after {f'{latency_ms:.0f} ms' if latency_ms < 1000 else duration(latency_ms / 1000)}"
 
 
 def _out_words(one: TakenOut) -> str:

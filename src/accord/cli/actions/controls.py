@@ -110,6 +110,19 @@ def budget(shared: Shared, reference: str, amount: str) -> None:
     carry_out(shared, work)
 
 
+def acknowledge(shared: Shared, reference: str, note: str) -> None:
+    """Carry out `accord runs acknowledge`."""
+
+    async def work(screen: Screen) -> int:
+        async with opened(shared) as service:
+            run = await find_run(service, reference)
+            await service.control(run, c.Acknowledge(by=who(), note=note))
+            _say(screen, {"run": run, "acknowledged": True}, f"{run}: its failure is known to you")
+        return DONE
+
+    carry_out(shared, work)
+
+
 def resume(shared: Shared, which: Which, *, wait: bool) -> None:
     """Carry out `accord runs resume`."""
     which.check()

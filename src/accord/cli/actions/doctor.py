@@ -17,6 +17,7 @@ from accord.cli.doctor.machine import machine
 from accord.cli.doctor.policies import policies
 from accord.cli.doctor.server import server
 from accord.cli.doctor.store import store
+from accord.cli.doctor.suggestions import suggestions
 from accord.cli.errors import DONE, FAILED
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean
@@ -65,7 +66,7 @@ def examined(shared: Shared) -> Iterator[Finding]:
     file = settings.home / "settings.toml"
     yield Finding("settings", "ok", f"{file if file.exists() else 'the defaults'}, and the environment")
     found = []
-    for look in (home, keys, store, policies, bus):
+    for look in (home, keys, store, policies, bus, suggestions):
         for finding in look(settings):
             found.append(finding)
             yield finding

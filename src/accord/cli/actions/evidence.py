@@ -59,6 +59,7 @@ def export_run(shared: Shared, reference: str, output: Path | None, payloads: Pa
         else:
             screen.line(Text.assemble("✔ ", run_text(run), f" is in {file} ({size(length)})"))
             screen.note(f"accord journal verify {file} --trust KEY  examines it, without this home")
+            screen.note(f"accord journal import {file} --trust KEY --home ./exhibit  loads it, to be looked at")
         return DONE
 
     carry_out(shared, work)
@@ -149,18 +150,29 @@ def show_report(report: Report, screen: Screen) -> None:
     """Print what was found for people."""
     sign = ("✔ ", "green") if report.ok else ("✘ ", "red")
     screen.line(Text.assemble(sign, run_text(report.run), " holds" if report.ok else " does not hold"))
+    undone = f"; {report.undone} in doubt, of what was rolled back since" if report.undone else ""
+    signers = counted(len(report.signers), "agent")
     left_out = f"; {report.unproven} left out, of which there are the digests" if report.unproven else ""
     screen.facts(
         [
             ("chain", f"{counted(report.events, 'event')}, each bound to the one before; head {report.head[:16]}…"),
-            ("statements", f"{report.statements} verified under the keys of {counted(len(report.signers), 'agent')}"),
+            ("statements", f"{report.statements} verified under the keys of {signers}{undone}"),
             ("payloads", f"{report.payloads} read again; their bytes are those that were signed{left_out}"),
+            ("certified", _certified(report)),
             ("runs", f"{len(report.runs)} folded again from their events, and anchored"),
             ("signed by", f"{report.signed_by}, {report.key or 'with no key that is trusted'}"),
         ]
     )
     for problem in report.problems:
         show_problem(screen.out, problem)
+
+
+def _certified(report: Report) -> str:
+    """What was proven of the graph before it began."""
+    if report.certificate is None:
+        return "nothing: the run was begun by a version that certified no graphs" if report.ok else ""
+    others = f"; {report.certified} of {len(report.runs)} runs" if len(report.runs) > 1 else ""
+    return f"{report.certificate.words()}, by Accord {report.certificate.verifier}{others}"
 
 
 # -- checkpoints -------------------------------------------------------------------------------------------------

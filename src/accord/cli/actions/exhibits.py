@@ -21,6 +21,7 @@ from accord.domain.system import (
     ACCESS,
     CHECKPOINTS,
     CONTROL,
+    DELEGATIONS,
     INCIDENTS,
     POLICIES,
     REGISTRY,
@@ -45,6 +46,7 @@ _SYSTEM: Final = (
     WEBHOOKS,
     SESSIONS,
     SUCCESSIONS,
+    DELEGATIONS,
     CHECKPOINTS,
 )
 """Where agents, templates, people and all else that is no run are written down."""

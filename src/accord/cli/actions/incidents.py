@@ -14,8 +14,11 @@ from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, moment
 from accord.cli.session import carry_out, opened, who
 from accord.cli.tables import Column, without_year
+from accord.domain.agent import agent_id
+from accord.domain.ids import AgentId
 from accord.domain.incident import Filed, IncidentState, Severity, Sought
 from accord.domain.system import AgentQuarantined, AgentTakenOut, IncidentRecorded, IncidentsSuppressed
+from accord.errors import NotFound
 from accord.service import Service
 from accord.views.incidents import incident_document, incident_of, incident_page
 
@@ -39,11 +42,23 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
         """The same with ids. Raises NotFound for an agent or a run that nobody knows."""
         agent = run = None
         if self.agent is not None:
-            agent = find_agent([known.card for known in await service.agents()], self.agent)
+            agent = await _named_agent(service, self.agent)
         if self.run is not None:
             run = await find_run(service, self.run)
         code = self.code.upper() if self.code is not None else None
         return Sought(state=self.state, severity=self.severity, agent=agent, code=code, run=run)
+
+
+async def _named_agent(service: Service, text: str) -> AgentId:
+    """The agent of this name or id, also one that nobody knows and that messages claim to be from. Raises NotFound."""
+    try:
+        return find_agent([known.card for known in await service.agents()], text)
+    except NotFound:
+        organisation, _, name = text.rpartition("/")
+        claimed = AgentId(text) if "://" in text else agent_id(organisation or "local", name)
+        if not await service.incidents(1, sought=Sought(agent=claimed)):
+            raise
+        return claimed
 
 
 def list_incidents(shared: Shared, which: Which, limit: int, after: int | None) -> None:
@@ -93,9 +108,11 @@ def _about(one: Filed) -> Text:
     event = one.event
     if isinstance(event, AgentTakenOut | AgentQuarantined):
         return Text(agent_name(event.agent))
-    name = agent_name(event.claimed_agent) if event.claimed_agent else "unknown"
-    proven = event.authentic if isinstance(event, IncidentRecorded) else event.claimed_agent is not None
-    return Text(name) if proven else Text(f"{name} ?", "yellow")
+    signer = event.signer if isinstance(event, IncidentRecorded) else event.claimed_agent
+    about = event.claimed_agent or signer
+    proven = about == signer or (isinstance(event, IncidentRecorded) and event.authentic)
+    name = agent_name(about) if about else "unknown"
+    return Text(name) if proven and about else Text(f"{name} ?", "yellow")
 
 
 def show_incident(shared: Shared, number: int) -> None:

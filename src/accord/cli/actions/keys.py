@@ -10,7 +10,7 @@ import msgspec
 from rich.text import Text
 
 from accord.app import OWN_KEY
-from accord.cli.errors import DONE, usage
+from accord.cli.errors import DONE, FAILED, usage
 from accord.cli.finding import read_lifetime, read_moment
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, counted, moment
@@ -24,6 +24,7 @@ from accord.domain.impact import Affected, Impact, together
 from accord.domain.signature import Algorithm, PublicKey
 from accord.domain.system import HoldPlaced
 from accord.engine.node import Node, Rotated
+from accord.engine.rewrapping import Rewrapping
 from accord.errors import BadInput, NotFound
 from accord.keys.opening import open_keys
 from accord.ports import StoredKey
@@ -248,6 +249,45 @@ def _rotated_words(rotated: Rotated, custody: Custody) -> Iterator[str]:
         yield f"It stays in {custody}; nothing that starts anew signs with it."
 
 
+def rewrap_keys(shared: Shared, *, new_key: bool) -> None:
+    """Carry out `accord keys rewrap`."""
+
+    async def work(screen: Screen) -> int:
+        shared.here("keys rewrap")
+        so_far = Rewrapping(0)
+        async with at_home(shared) as node:
+            with screen.err.status("") as status:
+                try:
+                    async for so_far in node.rewrap(new_key=new_key):
+                        status.update(f"{so_far.done} of {counted(so_far.total, 'data key')}")
+                except BaseException:
+                    if so_far.total:
+                        screen.note(_broken_off(so_far), "yellow")
+                    raise
+        if screen.as_json:
+            screen.document({"new_key": new_key, **plain_value(so_far)})
+        else:
+            for line in _rewrapped_words(so_far):
+                screen.line(line)
+            for problem in so_far.problems:
+                screen.note(str(problem), "red")
+        return FAILED if so_far.failed else DONE
+
+    carry_out(shared, work)
+
+
+def _broken_off(so_far: Rewrapping) -> str:
+    return f"{so_far.done} of {counted(so_far.total, 'data key')} are done; go on with: accord keys rewrap"
+
+
+def _rewrapped_words(so_far: Rewrapping) -> Iterator[str]:
+    yield f"{counted(so_far.rewrapped, 'data key')} of {so_far.total} wrapped anew"
+    if so_far.failed:
+        yield f"{so_far.failed} cannot be unwrapped, and stay as they are: keep the wrapping keys before"
+    elif so_far.total:
+        yield "No data key needs a wrapping key before the present one"
+
+
 def revoke_key(shared: Shared, reference: str, reason: str, at: str | None) -> None:
     """Carry out `accord keys revoke`."""
     since = read_moment(at, "--at") if at is not None else None
@@ -347,7 +387,8 @@ def _show_impact(screen: Screen, impact: Impact, measures: Measures, reference: 
     else:
         screen.note(f"Nothing rests on it: {reference} of {agent}.")
     if not (measures.quarantine or measures.release or impact.doubted) and impact.runs:
-        screen.note(f"  → accord keys impact {reference} --quarantine", "hint")
+        since = f" --since {measures.since}" if measures.since is not None else ""
+        screen.note(f"  → accord keys impact {reference}{since} --quarantine", "hint")
 
 
 def _taken(impact: Impact, measures: Measures, before: HoldPlaced | None, marked: bool) -> Iterator[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from accord.cli import staffing
 from accord.cli.actions.capture import write_test
-from accord.cli.choosing import Asked, choose, prepared
+from accord.cli.actions.plan import show
+from accord.cli.choosing import Asked, choose_or_ask, prepared
 from accord.cli.driving import carried_on
 from accord.cli.options import Shared
 from accord.cli.output import Screen
@@ -24,16 +27,20 @@ from accord.cli.result import (
     written,
 )
 from accord.cli.session import carry_out, staffed, who
+from accord.cli.suggesting import confirm, may_suggest
 from accord.domain.compile import compile_graph
 from accord.domain.ids import RunId
 from accord.domain.labels import read_labels
+from accord.domain.learning import How, Lesson
 from accord.domain.state import Run
 from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
 from accord.errors import BadInput, Problem, Problems
 from accord.service import Service
 from accord.views.capture import capture
-from accord.views.planning import known_of, made_ready
+from accord.views.catalogue import BUILT_IN, PUBLISHED
+from accord.views.learning import kept
+from accord.views.planning import Planned, estimate_of, known_of, made_ready
 from accord.views.result import Result, result_of
 
 __all__ = ["Asked", "Job", "finish", "run"]
@@ -104,9 +111,19 @@ class _Running:
         return finish(result, state, self._job, self._shared, screen)
 
     async def _start(self, service: Service, screen: Screen) -> RunId:
-        known = await known_of(service)
-        chosen = choose(self._job.asked, known)
+        labelled = bool(self._job.labels)
+        known = may_suggest(await known_of(service), service, self._shared, labelled=labelled)
+        began = datetime.now(UTC)
+        chosen = await choose_or_ask(self._job.asked, known, screen)
+        planned = datetime.now(UTC)
         chosen.refuse()
+        for left_out in chosen.plan.left_out:
+            screen.note(left_out, "yellow")
+
+        async def shown() -> None:
+            show(chosen, await estimate_of(service, chosen, known), screen)
+
+        await confirm(chosen, self._shared, screen, shown)
         entries = (*chosen.catalogue.below(chosen.entry), chosen.entry)
         graphs = [compile_graph(entry.template, entry.digest) for entry in entries]
         staffing.refuse(await staffing.of_graphs(service, graphs), self._shared, screen)
@@ -118,7 +135,24 @@ class _Running:
         self._begun = True
         digest, labels = chosen.entry.digest, self._job.labels
         started = await service.start_run(digest, chosen.plan.input, title=title, by=who(), labels=labels)
+        if isinstance(service, Node):
+            calls = known.suggestion.calls if known.suggestion is not None else ()
+            service.parts.tracer.planned(started, began, planned, calls)
+        if chosen.plan.objective is not None and chosen.plan.way == "named":
+            await keep(service, chosen, started.id, self._shared, screen)
         return started.id
+
+
+async def keep(service: Service, chosen: Planned, run: RunId, shared: Shared, screen: Screen) -> None:
+    """Have the planner keep which template was named or chosen for words, where it learns from whoever asks; say so."""
+    template, is_file = chosen.entry.template.name, chosen.entry.origin not in (BUILT_IN, PUBLISHED)
+    how: How = "corrected" if is_file else "chosen"
+    lesson = Lesson(objective=chosen.plan.objective or "", template=template, how=how, run=run)
+    learnt = await kept(service, lesson, by=who())
+    if learnt is not None:
+        screen.note(f"The planner keeps `{learnt.words}` as an example of {template}. To take it back:")
+        bare = replace(shared, agents=(), waits=False)
+        screen.note(f"  {bare.command(f'planner forget {learnt.example}')}", "hint")
 
 
 def tell_how_to_resume(run: RunId, shared: Shared, screen: Screen) -> None:

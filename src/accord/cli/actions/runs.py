@@ -11,7 +11,7 @@ from rich.text import Text
 from accord.cli.barring import show_barred
 from accord.cli.driving import looked_on, told_when_left
 from accord.cli.errors import DONE, FAILED, usage
-from accord.cli.finding import find_run, read_moment
+from accord.cli.finding import find_agent, find_run, read_moment
 from accord.cli.options import Shared
 from accord.cli.output import (
     Screen,
@@ -32,10 +32,10 @@ from accord.cli.task_details import show_task
 from accord.cli.watching import hold_words, how_to_answer
 from accord.domain.approval import open_approvals, waiting_tasks
 from accord.domain.cost import shortest
-from accord.domain.event import RunErased
+from accord.domain.event import RunAcknowledged, RunErased
 from accord.domain.graph import UNDO, node_of
 from accord.domain.ids import RunId, TaskId
-from accord.domain.state import Run
+from accord.domain.state import Run, TaskState
 from accord.domain.system import HoldPlaced
 from accord.ports import RunQuery, RunState
 from accord.service import Exhibit, Service, held
@@ -48,6 +48,12 @@ LEFT = "(left)"
 
 IMPORTED = "(imported)"
 """Marks runs that are only looked at."""
+
+ACKNOWLEDGED = "(acknowledged)"
+"""Marks failed runs of which somebody knows."""
+
+FORKS_MOST = 20
+"""Forks of a run that `accord runs show` names."""
 
 _UNDOING: Mapping[str, str] = {
     "completed": "undone",
@@ -68,16 +74,25 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     template: str | None = None
     text: str | None = None
     since: str | None = None
+    agent: str | None = None
+    label: str | None = None
+    origin: str | None = None
+    acknowledged: bool | None = None
     limit: int = 20
     after: str | None = None
 
     async def query(self, service: Service) -> RunQuery:
         """The query for the journal. Raises BadInput, NotFound."""
+        known = await service.agents() if self.agent is not None else []
         return RunQuery(
             states=self.states,
             template=self.template,
             text=self.text,
             since=read_moment(self.since, "--since") if self.since is not None else None,
+            agent=find_agent([one.card for one in known], self.agent) if self.agent is not None else None,
+            label=self.label,
+            origin=await find_run(service, self.origin) if self.origin is not None else None,
+            acknowledged=self.acknowledged,
             limit=self.limit,
             after=await find_run(service, self.after) if self.after is not None else None,
         )
@@ -141,7 +156,12 @@ def _run_row(run: ListedRun) -> tuple[str | Text, ...]:
         state = Text.assemble(state, (f" {LEFT}", "yellow"))
     if run.imported:
         state = Text.assemble(state, (f" {IMPORTED}", "quiet"))
-    return run_text(run.run), state, tasks, started, until_end, f"{run.template}  {run.title}"
+    if run.acknowledged:
+        state = Text.assemble(state, (f" {ACKNOWLEDGED}", "quiet"))
+    what = run.template if run.title == run.template.partition("@")[0] else f"{run.template}  {run.title}"
+    if run.origin is not None:
+        what = f"fork of …{run.origin.run[-6:]}  {what}"
+    return run_text(run.run), state, tasks, started, until_end, what
 
 
 def _show_holds(holds: Sequence[HoldPlaced], screen: Screen) -> None:
@@ -182,6 +202,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
                 screen.document(await run_document(service, run))
             else:
                 _show_run(run, await service.left([run.id]), screen, await service.exhibit())
+                await _show_forks(service, run.id, screen)
                 if at is None:
                     show_barred(run, await service.barred(run), screen)
                 await _show_outcome(service, run, screen)
@@ -202,16 +223,19 @@ def _show_run(run: Run, left: Mapping[RunId, datetime | None], screen: Screen, e
             ("left", Text(left_words(left[run.id]), "yellow") if run.id in left else ""),
             ("imported", Text(exhibit.words(), "yellow") if exhibit is not None else ""),
             ("template", started.template),
+            ("suggested by", clean(run.graph.suggested_by)),
             ("started", f"{moment(started.at)} by {started.by}"),
             ("took" if run.ended else "for", worked(run)),
             ("part of", f"{started.parent.run}, task {started.parent.task}" if started.parent else ""),
             ("forked", f"from {started.origin.run} after event {started.origin.sequence}" if started.origin else ""),
             ("deadline", moment(run.deadline_at) if run.deadline_at and not run.ended else ""),
             ("erased", Text(_erased_words(run.erased), "yellow") if run.erased else ""),
+            ("acknowledged", _acknowledged_words(run.acknowledged) if run.acknowledged else ""),
             ("problem", Text(f"{run.problem.code} {clean(run.problem.message)}", "red") if run.problem else ""),
             ("fault", run.fault or ""),
             ("spent", spent_words(run)),
             ("labels", ", ".join(run.started.labels)),
+            ("proven", started.certificate.certificate.words() if started.certificate is not None else ""),
         ]
     )
     screen.line()
@@ -227,6 +251,21 @@ def _erased_words(erased: RunErased) -> str:
     """Who has had the documents made unreadable."""
     why = f": {clean(erased.reason)}" if erased.reason else ""
     return f"{moment(erased.at)} by {erased.by}{why}; its documents can be read no more"
+
+
+def _acknowledged_words(known: RunAcknowledged) -> str:
+    """Who knows that the run has failed."""
+    return f"{moment(known.at)} by {known.by}{f': {clean(known.note)}' if known.note else ''}"
+
+
+async def _show_forks(service: Service, run: RunId, screen: Screen) -> None:
+    """The runs that were forked from this one, the newest first."""
+    forks = await service.runs(RunQuery(origin=run, limit=FORKS_MOST))
+    if forks:
+        told = ", ".join(f"{one.run} ({one.state.replace('_', ' ')})" for one in forks)
+        screen.line(f"forks: {told}")
+        if len(forks) == FORKS_MOST:
+            screen.note(f"  → all of them: accord runs list --origin {run}", "hint")
 
 
 async def _show_outcome(service: Service, run: Run, screen: Screen) -> None:
@@ -293,12 +332,17 @@ def _remarks(run: Run, name: TaskId) -> Iterator[str]:
     if state.labels:
         yield " ".join((*state.labels, *(("declassified",) if state.declassified else ())))
     yield from _lost_attempts(run, name)
-    if state.subrun:
-        yield f"run {state.subrun}"
+    yield from _below(state)
     if state.waiting is not None:
         yield clean(f"{state.waiting.for_}: {state.waiting.title or state.waiting.signal or state.waiting.until}")
     if state.problem is not None:
         yield clean(f"{state.problem.code} {state.problem.message}")
+
+
+def _below(state: TaskState) -> Iterator[str]:
+    if state.subrun:
+        yield f"run {state.subrun}"
+    yield from (clean(f"called {call.wanted} (run {call.run})") for call in state.calls)
 
 
 def _lost_attempts(run: Run, name: TaskId) -> Iterator[str]:

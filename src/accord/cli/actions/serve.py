@@ -15,7 +15,7 @@ from shlex import quote
 import msgspec
 from rich.text import Text
 
-from accord.app import host, open_node, tuning_of
+from accord.app import host, open_node, suggestions_of, tuning_of
 from accord.cli.children import parent_gone
 from accord.cli.errors import DONE
 from accord.cli.hosting import hosted_agents
@@ -102,7 +102,9 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
                 drain_within = timedelta(seconds=settings.drain_within_s)
                 async with (
                     tokens_of(settings, node) as tokens,
-                    create_application(node, tokens, options_of(settings, address.host, worker)) as gateway,
+                    create_application(
+                        node, tokens, options_of(settings, address.host, worker), suggestions_of(settings)
+                    ) as gateway,
                     nullcontext() if telemetry is None else telemetry.metrics(gateway.metrics.families),
                     serving(gateway, address, taken, drain_within) as running,
                 ):

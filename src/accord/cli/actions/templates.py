@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Final
 
-import msgspec
-from msgspec import UNSET
 from rich.text import Text
 
 from accord.cli.actions.agents import schema_words
@@ -16,20 +13,17 @@ from accord.cli.errors import DONE
 from accord.cli.examining import MISSED_WORKFLOWS, WithDoubtful, verified
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, shortened
-from accord.cli.session import answered, carry_out, opened, staffed, who
+from accord.cli.session import carry_out, opened, staffed, who
 from accord.cli.tables import Column
 from accord.domain.compile import compile_graph
 from accord.errors import Problems
 from accord.planner.plan import planned_tasks
-from accord.service import Service
 from accord.templates.documents import is_file
 from accord.templates.reading import examine, source_of
 from accord.templates.schema import accord_template_schema
 from accord.verifier.known import Capabilities, ContractTable
 from accord.views.catalogue import Catalogue, Entry, all_entries, entry_of, read_entry
-from accord.views.templates import TemplateDiff, template_diff, template_document
-
-_SIGNS: Final = {"added": "+", "removed": "-", "changed": "~"}
+from accord.views.templates import template_document
 
 
 def list_templates(shared: Shared) -> None:
@@ -90,33 +84,6 @@ def _show(entry: Entry, screen: Screen) -> None:
     screen.line()
     rows = [(task.task, task.does.replace("`", ""), clean(task.why)) for task in tasks]
     screen.table(("task", "does", "why"), rows)
-
-
-def diff_templates(shared: Shared, before: str, after: str) -> None:
-    """Carry out `accord templates diff`."""
-
-    async def compare(service: Service) -> TemplateDiff:
-        catalogue = await all_entries(service)
-        return template_diff(_entry(before, catalogue), _entry(after, catalogue))
-
-    answered(shared, compare, _show_diff)
-
-
-def _show_diff(found: TemplateDiff, screen: Screen) -> None:
-    screen.line(Text.assemble((found.before.template, "head"), "  →  ", (found.after.template, "head")))
-    if not found.changes:
-        screen.note("Nothing is different.")
-        return
-    tasks = found.tasks
-    named = (("added", tasks.added), ("removed", tasks.removed), ("changed", tasks.changed))
-    screen.facts([(f"tasks {kind}", ", ".join(names)) for kind, names in named])
-    screen.heading("Places")
-    rows = [(_SIGNS[one.kind], one.pointer or "/", _value(one.before), _value(one.after)) for one in found.changes]
-    screen.table(("", "where", "before", "after"), rows)
-
-
-def _value(value: object) -> str:
-    return "" if value is UNSET else shortened(clean(msgspec.json.encode(value).decode()), 60)
 
 
 def print_schema() -> None:

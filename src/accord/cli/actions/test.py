@@ -194,8 +194,8 @@ def _write(told: Sequence[Rehearsed], asked: Asked) -> None:
     if asked.junit is not None:
         _written(asked.junit, document("accord test", [_case(one) for one in told]).encode(), "--junit")
     if asked.sarif is not None:
-        findings: list[Finding] = [("error", problem) for one in told for problem in _found(one)]
-        findings += [("warning", problem) for one in told for problem in one.warnings]
+        findings = [Finding("error", problem) for one in told for problem in _found(one)]
+        findings += [Finding("warning", problem) for one in told for problem in one.warnings]
         written_sarif(asked.sarif, findings)
 
 

@@ -90,8 +90,8 @@ def picture(seen: Seen, by: Order, lines: int | None = None) -> RenderableType:
     return Group(*parts, Text(" · ".join(rest), "quiet")) if rest else Group(*parts)
 
 
-def _key(one: AgentDocument, by: Order) -> tuple[float, str]:
-    return (-_taken(one) if by == "load" else 0.0, one.agent)
+def _key(one: AgentDocument, by: Order) -> tuple[float, int, str]:
+    return (-_taken(one), -one.queued, one.agent) if by == "load" else (0.0, 0, one.agent)
 
 
 def _head(seen: Seen) -> Iterator[RenderableType]:
@@ -127,21 +127,20 @@ def _what(member: Member) -> str:
 
 
 def _agents(agents: Sequence[AgentDocument]) -> Table:
-    grid = _table("agent", "instances", "holds", "of", "load", "")
+    grid = _table("agent", "instances", "at work", "of", "queued", "", "")
     for one in agents:
         assert one.present is not None  # noqa: S101 - those that are present are shown
-        takes = sum(each.concurrency + each.queue for each in one.instances)
-        holds = sum(round(each.load * (each.concurrency + each.queue)) for each in one.instances)
+        counts = (len(one.instances), one.running, one.present.concurrency, one.queued)
         name = Text(clean(agent_name(one.agent)), "name")
-        grid.add_row(name, str(len(one.instances)), str(holds), str(takes), _bar(_taken(one)), _said(one))
+        grid.add_row(name, *map(str, counts), _bar(_taken(one)), _said(one))
     if not agents:
-        grid.add_row(Text("none present", "quiet"), "", "", "", "", "")
+        grid.add_row(Text("none present", "quiet"), "", "", "", "", "", "")
     return grid
 
 
 def _said(one: AgentDocument) -> Text:
-    if one.held:
-        return Text("‖ held back", "yellow")
+    if one.hold is not None:
+        return Text("⊘ quarantined", "red") if one.hold.quarantine else Text("‖ held back", "yellow")
     if one.taken_out:
         return Text(f"✗ out of {', '.join(out.capability for out in one.taken_out)}", "red")
     leaving = sum(each.draining for each in one.instances)
@@ -149,9 +148,9 @@ def _said(one: AgentDocument) -> Text:
 
 
 def _taken(one: AgentDocument) -> float:
-    """What all instances hold, as a share of what they take."""
-    takes = sum(each.concurrency + each.queue for each in one.instances)
-    return sum(each.load * (each.concurrency + each.queue) for each in one.instances) / takes if takes else 0.0
+    """What all instances work on, as a share of what they can."""
+    slots = one.present.concurrency if one.present is not None else 0
+    return one.running / slots if slots else 0.0
 
 
 def _bar(share: float) -> ProgressBar:
@@ -161,6 +160,6 @@ def _bar(share: float) -> ProgressBar:
 def _table(*columns: str) -> Table:
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="quiet")
     for name in columns:
-        right = name in ("instances", "holds", "of", "partitions")
+        right = name in ("instances", "at work", "of", "queued", "partitions")
         grid.add_column(name, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
     return grid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ import msgspec
 from rich.text import Text
 
 from accord.builtin import agents as built_in
+from accord.cli.actions.plan import show_bounds
 from accord.cli.errors import BAD_INPUT, DONE, show_problem, usage
 from accord.cli.examining import MISSED_AGENTS, MISSED_WORKFLOWS, WithDoubtful, verified
 from accord.cli.hosting import agent_of_document, agents_of, contracts_of, offers_of, twice
 from accord.cli.options import Shared
 from accord.cli.output import Screen, clean, counted
 from accord.cli.result import unwritable_file
+from accord.cli.rules import rules
 from accord.cli.sarif import Finding, sarif
+from accord.domain.certificate import words_of
 from accord.domain.contract import Contract
 from accord.engine.authority import Authority
 from accord.engine.verification import Cleared
@@ -31,7 +34,7 @@ from accord.templates.nodes import Document
 from accord.templates.reading import Examined, examined, source_of
 from accord.templates.workflow_tests import workflow_test_of
 from accord.verifier.flow import Clearance
-from accord.verifier.known import ContractTable
+from accord.verifier.known import START, ContractTable
 from accord.verifier.report import Report
 from accord.views.catalogue import Catalogue, built_in_entries, entry_of
 
@@ -50,6 +53,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What keeps the file from being used."""
     warnings: tuple[Problem, ...] = ()
     report: Report | None = None
+    examples: Mapping[Problem, Any] = {}
+    """Of problems and warnings the counterexample, or the evidence, where there is one."""
     unsaid: bool = False
     """Whether something was not told, because it may follow from a file that could not be read."""
 
@@ -162,8 +167,9 @@ def verify_paths(shared: Shared, paths: Sequence[Path], ruled: Ruled | None, sar
 
 
 def _findings(verdict: Verdict) -> Iterator[Finding]:
-    yield from (("error", problem) for problem in verdict.problems)
-    yield from (("warning", problem) for problem in verdict.warnings)
+    examples = verdict.examples
+    yield from (Finding("error", one, examples.get(one, msgspec.UNSET)) for one in verdict.problems)
+    yield from (Finding("warning", one, examples.get(one, msgspec.UNSET)) for one in verdict.warnings)
 
 
 def written_sarif(path: Path, findings: Sequence[Finding]) -> None:
@@ -214,11 +220,20 @@ def _of_templates(files: Files, contracts: list[Contract], clearance: Clearance 
             file=file,
             kind="template",
             name=f"{found.template.name}@{found.template.version}" if found.template is not None else "",
-            problems=told.problems,
+            problems=tuple(map(_where_it_looks, told.problems)),
             warnings=told.warnings,
             report=told.report,
+            examples=told.examples,
             unsaid=told.unsaid,
         )
+
+
+def _where_it_looks(problem: Problem) -> Problem:
+    """The problem with a way out that helps here: agents of a server, or started ones, are not looked at."""
+    if problem.hint != START:
+        return problem
+    hint = "give the file of an agent that offers it: --agents FILE.py; agents of a server are not looked at"
+    return msgspec.structs.replace(problem, hint=hint)
 
 
 def _document(verdict: Verdict) -> dict[str, Any]:
@@ -228,11 +243,20 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "kind": verdict.kind or None,
         "name": verdict.name or None,
         "ok": not verdict.problems,
-        "problems": verdict.problems,
-        "warnings": verdict.warnings,
+        "problems": [_told(problem, verdict) for problem in verdict.problems],
+        "warnings": [_told(problem, verdict) for problem in verdict.warnings],
+        "proofs": [_told(finding.problem, verdict) for finding in report.proofs] if report is not None else [],
+        "facts": report.facts if report is not None else (),
+        "bounds": report.bounds if report is not None else None,
         "edges": report.edges if report is not None else None,
         "proven": report.proven if report is not None else None,
     }
+
+
+def _told(problem: Problem, verdict: Verdict) -> dict[str, Any]:
+    """A finding with what its code means, and its counterexample."""
+    told = {**msgspec.to_builtins(problem), "rule": rules().get(problem.code)}
+    return {**told, "example": verdict.examples[problem]} if problem in verdict.examples else told
 
 
 def _show(verdict: Verdict, screen: Screen) -> None:
@@ -242,6 +266,10 @@ def _show(verdict: Verdict, screen: Screen) -> None:
         told += f"  {report.proven} of {counted(report.edges, 'edge')} proven"
     sign = ("✘ ", "red") if verdict.problems else ("✔ ", "green")
     screen.line(Text.assemble(sign, (clean(verdict.file), "head"), (f"  {clean(told)}", "quiet")))
+    if report is not None and not verdict.problems:
+        screen.line(f"  proven: {words_of(report.facts)}", "quiet")
+        if report.bounds is not None:
+            show_bounds(report.bounds, screen)
     for problem in verdict.problems:
         show_problem(screen.out, problem)
     for problem in verdict.warnings:

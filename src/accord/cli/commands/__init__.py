@@ -18,6 +18,7 @@ from accord.cli.commands import (
     journal,
     keys,
     new,
+    planner,
     policy,
     runs,
     store,
@@ -27,6 +28,7 @@ from accord.cli.commands import (
 from accord.cli.commands.agent import agent
 from accord.cli.commands.conformance import conformance
 from accord.cli.commands.console import console
+from accord.cli.commands.diff import diff
 from accord.cli.commands.doctor import doctor, version
 from accord.cli.commands.plan import plan
 from accord.cli.commands.run import run
@@ -53,6 +55,7 @@ WORK, LOOK, WRITE = "Work", "Look", "Set up"
 app.command(rich_help_panel=WORK)(run)
 app.command(rich_help_panel=WORK)(plan)
 app.command(rich_help_panel=WORK)(verify)
+app.command(rich_help_panel=WORK)(diff)
 app.command("test", rich_help_panel=WORK)(workflow_tests)
 app.add_typer(runs.app, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(serve)
@@ -66,6 +69,7 @@ app.command(rich_help_panel=LOOK)(version)
 app.add_typer(approvals.app, rich_help_panel=LOOK)
 app.add_typer(agents.app, rich_help_panel=LOOK)
 app.add_typer(templates.app, rich_help_panel=LOOK)
+app.add_typer(planner.app, rich_help_panel=LOOK)
 app.add_typer(journal.app, rich_help_panel=LOOK)
 app.add_typer(incidents.app, rich_help_panel=LOOK)
 app.add_typer(new.app, rich_help_panel=WRITE)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.completion import complete_run
-from accord.cli.later import later
 from accord.cli.options import Shared, TemplateName, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import approvals as action

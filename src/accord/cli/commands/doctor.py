@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import typer
 
-from accord.cli.later import later
 from accord.cli.options import Json, Shared, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import doctor as action

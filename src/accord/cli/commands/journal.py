@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from accord.cli.completion import complete_run
-from accord.cli.later import later
 from accord.cli.options import RunName, Shared, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import backup as backups
@@ -69,7 +69,8 @@ def export(
 ) -> None:
     """Write a run into one file that proves itself: events, statements, payloads, keys, cards, templates, checkpoint.
 
-    It is a tar archive with the sub-runs, and what it was forked from. The same bytes while nothing happens.
+    It is a tar archive with the sub-runs, and what it was forked from, but without what agents have logged. The same
+    bytes while nothing happens.
 
     **Examples**
 

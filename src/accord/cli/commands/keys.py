@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.completion import complete_key
-from accord.cli.later import later
 from accord.cli.options import Shared, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import keys as action
@@ -99,6 +99,27 @@ def rotate(
     - `accord keys rotate agent.local.translator --overlap 7d --expires 90d`
     """
     action.rotate_key(shared, name, overlap, action.Kind(algorithm.value, expires))
+
+
+@app.command()
+@shares("home")
+def rewrap(
+    shared: Shared,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Make a new wrapping key first, in place of the one that wraps.")
+    ] = False,
+) -> None:
+    """Wrap the data keys of encrypted runs under the present wrapping key, or a new one; runs go on meanwhile.
+
+    Afterwards the wrapping keys before it are not needed any more. What was broken off goes on where it had come to:
+    call it again without --new-key. What has been wrapped anew already stays as it is.
+
+    **Examples**
+
+    - `accord keys rewrap --new-key`
+    - `accord keys rewrap --json`
+    """
+    action.rewrap_keys(shared, new_key=new_key)
 
 
 @app.command()

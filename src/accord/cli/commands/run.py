@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accord.cli.completion import complete_target
-from accord.cli.later import later
+from accord.cli.completion import complete_target, complete_template
 from accord.cli.options import Input, Set, Shared, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import run as action
@@ -26,6 +26,18 @@ Target = Annotated[
     ),
 ]
 
+Meant = Annotated[
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="NAME|FILE",
+        help="The template that the words mean. Where the planner learns from you (setting learn_from), a run of it"
+        " keeps them as an example, until they are forgotten.",
+        show_default=False,
+        autocompletion=complete_template,
+    ),
+]
+
 
 @shares("agents", "waits", "home")
 def run(  # noqa: PLR0913 - one parameter per option
@@ -33,6 +45,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     target: Target,
     given: Input = None,
     sets: Set = None,
+    meant: Meant = None,
     title: Annotated[
         str | None, typer.Option("--title", help="What the run is called in lists.", show_default=False)
     ] = None,
@@ -75,12 +88,13 @@ def run(  # noqa: PLR0913 - one parameter per option
     **Examples**
 
     - `accord run "compare typer and rich for a command line"`
+    - `accord run "look for weak spots in ./src" --template source-audit`
     - `accord run competitive-analysis --set products=typer,rich --json`
     - `accord run source-audit@^1 --set directory=. --output audit.md`
     - `accord run my.yaml --input input.json --agents my_agents.py`
     - `accord run my.yaml --agents my_agents.py --record tests/my.test.yaml`
     """
-    asked = action.Asked(target, given, tuple(sets or ()))
+    asked = action.Asked(target, given, tuple(sets or ()), meant)
     said = tuple(labels or ())
     job = action.Job(asked=asked, title=title, output=output, reports=reports, labels=said, record=record)
     action.run(shared, job)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accord.cli.completion import complete_agent, complete_run, complete_task
-from accord.cli.later import later
 from accord.cli.options import (
     Input,
     NoWait,
@@ -21,12 +20,14 @@ from accord.cli.options import (
     shares,
     task_option,
 )
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import capture as captures
     from accord.cli.actions import controls
     from accord.cli.actions import explain as explains
     from accord.cli.actions import lineage as lineages
+    from accord.cli.actions import logs as log
     from accord.cli.actions import runs as action
 else:
     action = later("accord.cli.actions.runs")
@@ -34,6 +35,7 @@ else:
     controls = later("accord.cli.actions.controls")
     explains = later("accord.cli.actions.explain")
     lineages = later("accord.cli.actions.lineage")
+    log = later("accord.cli.actions.logs")
 
 app = typer.Typer(name="runs", help="Look at runs, and intervene in them.", no_args_is_help=True)
 
@@ -49,6 +51,15 @@ class State(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Level(StrEnum):
+    """How much a line of a log matters, the least first."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 OneRun = Annotated[
@@ -92,6 +103,37 @@ def list_(  # noqa: PLR0913 - one parameter per option
         str | None,
         typer.Option("--since", metavar="TIME", help="Started since then: 30m, 2h, 7d, or a time.", show_default=False),
     ] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            "--agent",
+            metavar="NAME",
+            help="Only what this agent was given work of.",
+            show_default=False,
+            autocompletion=complete_agent,
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", help="Only what holds something with this label.", show_default=False)
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--origin",
+            metavar="RUN",
+            help="Only forks of this run.",
+            show_default=False,
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    acknowledged: Annotated[
+        bool | None,
+        typer.Option(
+            "--acknowledged/--unacknowledged",
+            help="Only runs whose failure somebody has acknowledged, or only all others.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 20,
     after: Annotated[
         str | None, typer.Option("--after", metavar="RUN", help="The page behind this run.", show_default=False)
@@ -104,12 +146,17 @@ def list_(  # noqa: PLR0913 - one parameter per option
 
     - `accord runs list --state failed --since 1d`
     - `accord runs list --text typer --json`
+    - `accord runs list --agent scribe --label personal`
     """
     wanted = action.Filter(
         states=tuple(one.value for one in state or ()),
         template=template,
         text=text,
         since=since,
+        agent=agent,
+        label=label,
+        origin=origin,
+        acknowledged=acknowledged,
         limit=limit,
         after=after,
     )
@@ -221,6 +268,42 @@ def lineage(
 
 @app.command()
 @shares("home")
+def logs(  # noqa: PLR0913 - one parameter per option
+    shared: Shared,
+    run: RunName,
+    named: OneTask = None,
+    task: TaskName = None,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", min=1, help="Only of attempts of this number.", show_default=False)
+    ] = None,
+    level: Annotated[Level, typer.Option("--level", help="Only lines of this level, or a worse one.")] = Level.DEBUG,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until the run has ended.")
+    ] = False,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            "--at", metavar="N", min=1, help="Only what was written by the time of event N.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Show what the agents of a run have logged: `context.log`, and what their programs write to stderr.
+
+    With `--follow --json`, each line is a JSON document of its own.
+
+    **Examples**
+
+    - `accord runs logs last`
+    - `accord runs logs last measures --level warning`
+    - `accord runs logs last --follow`
+    - `accord runs logs last --at 12`
+    """
+    wanted = log.Wanted(task=action.one_of(named, task), attempt=attempt, level=level.value, at=at)
+    log.show_logs(shared, run, wanted, follow=follow)
+
+
+@app.command()
+@shares("home")
 def watch(shared: Shared, run: RunName) -> None:
     """Watch a run that another process carries on, until it ends.
 
@@ -312,6 +395,23 @@ def cancel(  # noqa: PLR0913 - one parameter per option
     """
     which = controls.Which(run=run, everything=everything, template=template)
     controls.cancel(shared, which, reason, gives_up=give_up, wait=not no_wait)
+
+
+@app.command()
+@shares("home")
+def acknowledge(
+    shared: Shared,
+    run: RunName,
+    note: Annotated[str, typer.Option("--note", help="What is to be said of it; kept.", show_default=False)] = "",
+) -> None:
+    """Say that you know that a run has failed: nobody else need look at it, until it goes on or fails again.
+
+    **Examples**
+
+    - `accord runs acknowledge last --note "the supplier was closed"`
+    - `accord runs list --state failed --unacknowledged` shows what is left
+    """
+    controls.acknowledge(shared, run, note)
 
 
 @app.command()

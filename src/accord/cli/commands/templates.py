@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from accord.cli.completion import complete_target
-from accord.cli.later import later
 from accord.cli.options import Shared, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import templates as action
 else:
     action = later("accord.cli.actions.templates")
-
-Compared: TypeAlias = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|DIGEST|FILE",
-        help="A name, name@range, a digest, or a file.",
-        show_default=False,
-        autocompletion=complete_target,
-    ),
-]
 
 app = typer.Typer(name="templates", help="Which workflows there are, and what they do.", no_args_is_help=True)
 
@@ -63,19 +53,6 @@ def show(
     - `accord templates show source-audit@^1 --json`
     """
     action.show_template(shared, name)
-
-
-@app.command()
-@shares("home")
-def diff(shared: Shared, before: Compared, after: Compared) -> None:
-    """Show what is different between two templates: tasks, and every place of the documents.
-
-    **Examples**
-
-    - `accord templates diff source-audit@1.0.0 source-audit`
-    - `accord templates diff source-audit ./source-audit.yaml --json`
-    """
-    action.diff_templates(shared, before, after)
 
 
 @app.command()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from accord.cli.later import later
 from accord.cli.options import Shared, shares
+from accord.loading.later import later
 
 if TYPE_CHECKING:
     from accord.cli.actions import top as action

@@ -20,7 +20,7 @@ from accord.cli.output import counted, duration, moment, size
 from accord.codec import follow
 from accord.domain.ids import PARTITIONS, Digest, StreamId
 from accord.domain.shares import SHARED
-from accord.domain.system import ACCESS, CONTROL, INCIDENTS, POLICIES, REGISTRY, TEMPLATES
+from accord.domain.system import ACCESS, CONTROL, DELEGATIONS, INCIDENTS, POLICIES, REGISTRY, TEMPLATES
 from accord.errors import AccordError, Problem
 from accord.ports import BlobStore, Head, Journal, Owner, RunQuery, RunSummary
 from accord.settings import Settings
@@ -28,6 +28,8 @@ from accord.store.sqlite_file import migrations
 
 RUNS_LOOKED_AT: Final = 20
 """Of so many runs, the newest ones, the chain is followed and the blobs are read."""
+
+_SYSTEM: Final = (REGISTRY, DELEGATIONS, TEMPLATES, CONTROL, ACCESS, POLICIES, INCIDENTS)
 
 RESTORE: Final = "restore it from a copy that accord journal backup has made: docs/how-to/backup.md"
 
@@ -145,7 +147,7 @@ async def _chains(journal: Journal) -> list[Finding]:
     """Whether the newest runs, and what belongs to no run, are as they were written; and how the clock agrees."""
     problems: list[Problem] = []
     runs = await journal.runs(RunQuery(limit=RUNS_LOOKED_AT))
-    streams = [REGISTRY, TEMPLATES, CONTROL, ACCESS, POLICIES, INCIDENTS, *(StreamId(run.run) for run in runs)]
+    streams = [*_SYSTEM, *(StreamId(run.run) for run in runs)]
     for stream in streams:
         try:
             floor = await journal.floor(stream)

@@ -41,7 +41,7 @@ async function start() {
     if (await look()) problem = null;
     draw(problem);
   } catch (error) {
-    mount(failure(error, () => location.reload()), root);
+    mount(h("main.sign-in", h("div.sign-in-box", h("h1", "Accord is not reached"), failure(error, () => location.reload()))), root);
     return;
   }
   let stop = session.get() && startWatching();

@@ -29,16 +29,17 @@ from accord.domain.expression.binding import (
     part_of,
     unknown_at,
 )
-from accord.domain.expression.program import Expression, compile_expression
+from accord.domain.expression.inference import Inference, Types
+from accord.domain.expression.program import Expression, compile_expression, syntax_of
 from accord.domain.expression.reference import VARIABLES, Reference, Scope
 from accord.domain.expression.static import (
     ERROR_RECORD,
     RUN_RECORD,
     TASK_RECORD,
-    Types,
     schema_of,
     schema_of_binding,
     static_problems,
+    where,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Computed",
     "Entries",
     "Expression",
+    "Inference",
     "Items",
     "Literal",
     "Reference",
@@ -66,5 +68,7 @@ __all__ = [
     "schema_of",
     "schema_of_binding",
     "static_problems",
+    "syntax_of",
     "unknown_at",
+    "where",
 ]

@@ -74,6 +74,23 @@ def plain_value(value: cel.Value, source: str) -> object:
         raise _no_json("an optional", source, "end it with .orValue(...)") from None
 
 
+def refuse_optionals(value: cel.Value, source: str) -> None:
+    """Refuse an optional that is a member of an object, on which `plain_value` would end the process.
+
+    Raises:
+        ExpressionInvalid: ACC218.
+    """
+    stack = [value]
+    while stack:
+        inside = stack.pop().value()
+        if isinstance(inside, dict):
+            if any(each.type() == cel.Type.ERROR for each in inside.values()):  # so the runtime calls its optionals
+                raise _no_json("an optional", source, "end it with .orValue(...)")
+            stack.extend(inside.values())
+        elif isinstance(inside, list):
+            stack.extend(each for each in inside if isinstance(each, cel.Value))
+
+
 def as_json(value: object, source: str) -> object:
     """A plain value of CEL as JSON: timestamps as RFC 3339, durations as `1.5s`, bytes as base64, members sorted.
 

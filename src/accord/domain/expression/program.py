@@ -27,7 +27,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]  # as above
 )
 
 from accord.domain.expression.cost import Growth, check_cost, growth_of, size_of
-from accord.domain.expression.json_value import as_json, plain_value, weigh
+from accord.domain.expression.json_value import as_json, plain_value, refuse_optionals, weigh
 from accord.domain.expression.reference import (
     VARIABLES,
     Cut,
@@ -42,7 +42,18 @@ from accord.domain.expression.reference import (
     take,
     uses,
 )
-from accord.domain.expression.syntax import Node, UnreadableSyntaxError, quoted, read_syntax
+from accord.domain.expression.syntax import (
+    Call,
+    Constant,
+    Name,
+    Node,
+    Record,
+    Select,
+    UnreadableSyntaxError,
+    quoted,
+    read_syntax,
+    walked,
+)
 from accord.errors import ExpressionInvalid, Place, Problem
 
 MAX_SOURCE_BYTES = 4096
@@ -60,6 +71,7 @@ _RESERVED = frozenset(
     "void while".split()
 )
 
+_OPTIONAL = frozenset({"_?._", "_[?_]", "first", "last"})
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
@@ -129,6 +141,8 @@ class _Program(msgspec.Struct, frozen=True):
     cut: Cut
     leaves: tuple[tuple[str, ...], ...]
     growth: Growth
+    may_hold_optional: bool
+    """Whether an object that it gives may have an optional for a member."""
 
     def evaluate(self, scope: Scope) -> object:
         data = take(scope, self.cut)
@@ -140,10 +154,22 @@ class _Program(msgspec.Struct, frozen=True):
             value = self.compiled.eval(data=data)
         except RuntimeError as error:
             raise _failed(str(error), self.source) from None
+        if self.may_hold_optional:
+            refuse_optionals(value, self.source)
         found = plain_value(value, self.source)
         if value.type() == cel.Type.ERROR:
             raise _failed(str(found), self.source)
         return as_json(found, self.source)
+
+
+def syntax_of(expression: Expression) -> Node:
+    """The checked syntax tree of an expression that compiles."""
+    if expression.path is None:
+        return _program(expression.source).syntax
+    node: Node = Name(str(expression.path[0]))
+    for step in expression.path[1:]:
+        node = Select(node, step) if isinstance(step, str) else Call("_[_]", (node, Constant(step)))
+    return node
 
 
 def compile_expression(source: str) -> Expression:
@@ -174,7 +200,7 @@ def _compiled(source: str) -> Expression:
     program = _program(source)
     result = str(program.compiled.return_type())
     found = uses(program.syntax)
-    references = frozenset(use.reference for use in found)
+    references = frozenset(use.reference for use in found if not use.passed)
     guarded = frozenset(use.reference for use in found if use.guarded)
     ExpressionInvalid.raise_if([*_result_problems(result, source), *_reference_problems(references, source)])
     kind = _TYPE_NAMES.get(result.partition("<")[0], "dyn")
@@ -198,8 +224,13 @@ def _program(source: str) -> _Program:
         syntax = read_syntax(compiled.serialize())
     except UnreadableSyntaxError as error:
         raise ExpressionInvalid.of("ACC203", f"cannot read the syntax tree of {quoted(source)}: {error}") from None
-    cut = cut_of(uses(syntax))
-    return _Program(source, compiled, syntax, cut, leaves(cut), growth_of(syntax))
+    cut = cut_of(use for use in uses(syntax) if not use.passed)
+    may_hold = any(isinstance(node, Record) for node in walked(syntax)) and any(map(_gives_optional, walked(syntax)))
+    return _Program(source, compiled, syntax, cut, leaves(cut), growth_of(syntax), may_hold)
+
+
+def _gives_optional(node: Node) -> bool:
+    return isinstance(node, Call) and (node.function in _OPTIONAL or node.function.startswith("optional."))
 
 
 @cache

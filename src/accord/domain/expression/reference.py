@@ -7,7 +7,7 @@ members that are referenced are asked for, so that `tasks` need not be built for
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -62,6 +62,8 @@ class Use(msgspec.Struct, frozen=True):
     """Only its presence or size is read."""
     guarded: bool = False
     """It may be absent: has() or an optional step (`.?`) asks for it."""
+    passed: bool = False
+    """It is asked for on the way to what is read, and not read for itself."""
 
 
 def member(step: Step) -> str:
@@ -133,6 +135,7 @@ def _collect(node: Node, bound: frozenset[str], found: set[Use]) -> None:
     reference = _reference(node, bound)
     if reference is not None:
         found.add(Use(reference, guarded=_is_optional(node)))
+        found.update(_passed(node, bound))
         return
     match node:
         case Select(operand, field, test):
@@ -145,6 +148,17 @@ def _collect(node: Node, bound: frozenset[str], found: set[Use]) -> None:
             _collect_all((part for entry in entries for part in entry), bound, found)
         case Comprehension():
             _collect_fold(node, bound, found)
+
+
+def _passed(node: Node, bound: frozenset[str]) -> Iterator[Use]:
+    """What optional steps ask for on the way to where a path leads."""
+    match node:
+        case Select(operand) | Call(_, (operand, _)):
+            if _is_optional(operand):
+                reference = _reference(operand, bound)
+                if reference is not None and isinstance(operand, Call) and operand.function in ("_?._", "_[?_]"):
+                    yield Use(reference, guarded=True, passed=True)
+                yield from _passed(operand, bound)
 
 
 def _collect_all(nodes: Iterable[Node], bound: frozenset[str], found: set[Use]) -> None:

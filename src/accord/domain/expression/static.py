@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import TypeAlias
+from typing import cast
 
-from accord.domain.expression.binding import Binding, Computed, Entries, Items, Literal, Text
-from accord.domain.expression.program import Expression
+from accord.domain.expression.binding import UNKNOWN, Binding, Computed, Entries, Items, Literal, Text
+from accord.domain.expression.inference import Inference, Types
+from accord.domain.expression.program import Expression, syntax_of
 from accord.domain.expression.reference import Reference, Step, member
 from accord.domain.expression.syntax import quoted
 from accord.domain.schema import JsonSchema
-from accord.domain.schema_path import declared_names, joined, schema_at, types_of
+from accord.domain.schema_path import declared_names, schema_at, types_of
+from accord.domain.schema_range import lengths_of
+from accord.domain.schema_union import object_of, tuple_of
 from accord.errors import Place, Problem
-
-Types: TypeAlias = Mapping[tuple[str, ...], JsonSchema]
-"""Schemas by what they describe, a root and members of it: `("input",)`, `("tasks", "measure", "output")`. The
-longest one that fits a reference counts. `("tasks",)` may be a closed object with the names of all tasks."""
 
 TASK_RECORD: JsonSchema = {
     "type": "object",
@@ -49,6 +49,9 @@ ERROR_RECORD: JsonSchema = {
 }
 """What `error` is."""
 
+_PRINTED = {"null": 4, "boolean": 5, "integer": 25, "number": 25}
+"""How many characters a value of a type takes at most as JSON."""
+
 _JSON_TYPES = {
     "bool": frozenset({"boolean"}),
     "int": frozenset({"integer", "number"}),
@@ -58,15 +61,6 @@ _JSON_TYPES = {
     "map": frozenset({"object"}),
     "null": frozenset({"null"}),
 }
-_SCHEMAS: dict[str, JsonSchema] = {
-    "bool": {"type": "boolean"},
-    "int": {"type": "integer"},
-    "double": {"type": "number"},
-    "string": {"type": "string"},
-    "list": {"type": "array"},
-    "map": {"type": "object"},
-    "null": {"type": "null"},
-}
 
 
 def static_problems(
@@ -75,9 +69,13 @@ def static_problems(
     """All that is wrong with an expression by the schemas of what it reads.
 
     ACC207: a path that its schema rules out; or, where the schema is open, one that it does not declare, that looks
-    like a declared one, and that no has() or `.?` guards. ACC208: `expected` (a `result_type`) is not what it gives.
+    like a declared one, and that no has() or `.?` guards. ACC202: an operator in it is never used on what it is for.
+    ACC208: `expected` (a `result_type`) is not what it gives.
     """
     found = [*_path_problems(expression, types, pointer)]
+    if not found and _gives_nothing(expression, types):
+        message = f"{quoted(expression.source)} never gives anything: by the schemas, what it reads is of other types"
+        found.append(Problem("ACC202", message, Place(pointer=pointer), "convert with string(), int() or double()"))
     if expected is not None and not _may_give(expression, types, expected):
         given = _given(expression, types)
         message = f"{quoted(expression.source)} gives {given}, here {expected} is needed"
@@ -86,10 +84,22 @@ def static_problems(
 
 
 def schema_of(expression: Expression, types: Types) -> JsonSchema | None:
-    """The schema of what an expression gives: that of its path, or its type; None where nothing is known."""
-    if expression.path is None:
-        return _SCHEMAS.get(expression.result_type)
-    return _schema_of_path(expression.path, types)
+    """The schema of what an expression gives; None where nothing is known."""
+    if expression is UNKNOWN:
+        return None
+    if expression.path is not None:
+        return _schema_of_path(expression.path, types)
+    found = Inference(types).schema(syntax_of(expression))
+    return None if found is True else found
+
+
+def where(condition: Expression | None, types: Types) -> Types:
+    """What is known where a condition holds: the same, and more of the paths that it asks about."""
+    if condition is None or condition is UNKNOWN:
+        return types
+    facts = Inference(types).facts(syntax_of(condition), holds=True)
+    named = {path: schema for path, schema in facts.items() if all(isinstance(step, str) for step in path)}
+    return ChainMap(cast("dict[tuple[str, ...], JsonSchema]", named), cast("dict[tuple[str, ...], JsonSchema]", types))
 
 
 def schema_of_binding(binding: Binding, types: Types) -> JsonSchema | None:
@@ -99,26 +109,37 @@ def schema_of_binding(binding: Binding, types: Types) -> JsonSchema | None:
             return {"const": value}
         case Computed(expression):
             return schema_of(expression, types)
-        case Text():
-            return {"type": "string"}
+        case Text(parts):
+            return _text_schema(parts, types)
         case Entries(members):
-            return _object_schema({name: _known(schema_of_binding(entry, types)) for name, entry in members})
+            return object_of({name: _known(schema_of_binding(entry, types)) for name, entry in members})
         case Items(items):
-            return _list_schema([_known(schema_of_binding(item, types)) for item in items])
+            return tuple_of([_known(schema_of_binding(item, types)) for item in items])
 
 
-def _object_schema(members: dict[str, JsonSchema]) -> JsonSchema:
-    properties, definitions = joined(members)
-    schema: dict[str, object] = {"type": "object", "properties": properties, "required": list(members)}
-    schema["additionalProperties"] = False
-    return {**schema, "$defs": definitions} if definitions else schema
+def _text_schema(parts: tuple[str | Computed, ...], types: Types) -> JsonSchema:
+    """Texts as they stand, and the JSON of what is none."""
+    least, most = 0, 0
+    unbounded = False
+    for part in parts:
+        if isinstance(part, str):
+            shortest, longest = len(part), len(part)
+        else:
+            shortest, found = _printed(_known(schema_of(part.expression, types)))
+            unbounded, longest = unbounded or found is None, found or 0
+        least, most = least + shortest, most + longest
+    text: dict[str, object] = {"type": "string", "minLength": least}
+    return text if unbounded else text | {"maxLength": most}
 
 
-def _list_schema(items: list[JsonSchema]) -> JsonSchema:
-    parts, definitions = joined({str(index): item for index, item in enumerate(items)})
-    schema: dict[str, object] = {"type": "array", "prefixItems": list(parts.values())}
-    schema.update(minItems=len(items), maxItems=len(items))
-    return {**schema, "$defs": definitions} if definitions else schema
+def _printed(schema: JsonSchema) -> tuple[int, int | None]:
+    """How many characters a value takes in a text, at least and at most."""
+    types = types_of(schema)
+    if types == {"string"}:
+        return lengths_of(schema, "string")
+    longest = [_PRINTED.get(each) for each in types]
+    least = 0 if "string" in types else 1
+    return least, None if None in longest else max((each for each in longest if each is not None), default=0)
 
 
 def _known(schema: JsonSchema | None) -> JsonSchema:
@@ -176,17 +197,24 @@ def _schema_of_path(path: tuple[Step, ...], types: Types) -> JsonSchema | None:
     return None if anchor is None else schema_at(types[anchor], path[len(anchor) :])
 
 
+def _gives_nothing(expression: Expression, types: Types) -> bool:
+    """Whether an operator or function is never used on what it is for, although all that is read may be there."""
+    if expression is UNKNOWN or expression.path is not None or schema_of(expression, types) is not False:
+        return False
+    paths = ((reference.root, *reference.path) for reference in expression.references)
+    return not any(_schema_of_path(path, types) is False for path in paths)
+
+
 def _may_give(expression: Expression, types: Types, expected: str) -> bool:
-    if expression.result_type != "dyn":
-        return expression.result_type == expected
     schema = schema_of(expression, types)
-    # Where nothing can be there, ACC207 says so.
-    return schema is None or schema is False or not types_of(schema).isdisjoint(_JSON_TYPES[expected])
+    if schema is None or schema is False:  # where nothing can be there, ACC207 says so
+        return expression.result_type in ("dyn", expected)
+    return not types_of(schema).isdisjoint(_JSON_TYPES[expected])
 
 
 def _given(expression: Expression, known: Types) -> str:
     schema = schema_of(expression, known)
-    if expression.result_type != "dyn" or schema is None:
+    if schema is None or expression.result_type != "dyn":
         return expression.result_type
     types = types_of(schema)
     return " or ".join(sorted(types - {"integer"} if "number" in types else types))

@@ -7,6 +7,7 @@ read by a small strict reader of the wire format, so that no protobuf runtime is
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -65,12 +66,16 @@ class Sequence(msgspec.Struct, frozen=True):
     """A list literal."""
 
     elements: tuple[Node, ...]
+    optional: frozenset[int] = frozenset()
+    """Which of them are written with `?`: an optional, which may add nothing."""
 
 
 class Record(msgspec.Struct, frozen=True):
     """A map literal (or a message, which has field names for keys)."""
 
     entries: tuple[tuple[Node, Node], ...]
+    optional: frozenset[int] = frozenset()
+    """Which of them are written with `?`: an optional, which may add nothing."""
 
 
 class Comprehension(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +106,21 @@ def read_syntax(serialized: bytes) -> Node:
         return _node(_only(_fields(checked), _CHECKED_EXPR), MAX_DEPTH)
     except KeyError as missing:
         raise UnreadableSyntaxError(f"field {missing} is missing") from None
+
+
+def walked(node: Node) -> Iterator[Node]:
+    """A tree and all trees inside of it."""
+    yield node
+    match node:
+        case Select(operand):
+            yield from walked(operand)
+        case Call(_, children) | Sequence(children):
+            yield from itertools.chain.from_iterable(map(walked, children))
+        case Record(entries):
+            yield from itertools.chain.from_iterable(map(walked, itertools.chain.from_iterable(entries)))
+        case Comprehension():
+            parts = (node.over, node.start, node.condition, node.step, node.result)
+            yield from itertools.chain.from_iterable(map(walked, parts))
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -210,12 +230,27 @@ def _call(data: bytes, depth: int) -> Node:
 
 
 def _list(data: bytes, depth: int) -> Node:
-    # Field 2 holds the indices of optional elements, which do not matter for what is referenced.
-    return Sequence(tuple(_node(_bytes(value), depth) for number, value in _fields(data) if number == 1))
+    fields = list(_fields(data))
+    elements = tuple(_node(_bytes(value), depth) for number, value in fields if number == 1)
+    optional = frozenset(itertools.chain.from_iterable(_numbers(each) for number, each in fields if number == 2))
+    return Sequence(elements, optional)
+
+
+def _numbers(value: int | bytes) -> Iterator[int]:
+    """The integers of a repeated field, written one by one or packed."""
+    if isinstance(value, int):
+        yield value
+        return
+    at = 0
+    while at < len(value):
+        number, at = _varint(value, at)
+        yield number
 
 
 def _struct(data: bytes, depth: int) -> Node:
-    return Record(tuple(_entry(_bytes(value), depth) for number, value in _fields(data) if number == 2))
+    entries = [_bytes(value) for number, value in _fields(data) if number == 2]
+    optional = frozenset(position for position, entry in enumerate(entries) if dict(_fields(entry)).get(5))
+    return Record(tuple(_entry(entry, depth) for entry in entries), optional)
 
 
 def _entry(data: bytes, depth: int) -> tuple[Node, Node]:

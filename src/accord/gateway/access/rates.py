@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
 from accord.errors import Problem, RateLimited
+from accord.recent import Recent
 
 CALLERS_MAX: Final = 10_000
 """So many callers are remembered; of more, the one that was silent for the longest gets a full bucket."""
@@ -19,16 +19,14 @@ class Rates:
         self._per_second = per_second
         self._burst = burst
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: Recent[str, tuple[float, float]] = Recent(CALLERS_MAX)
 
     def take(self, caller: str) -> None:
         """Count one request. Raises RateLimited, with the time after which the next one will be served."""
         now = self._clock()
-        tokens, since = self._buckets.pop(caller, (float(self._burst), now))
+        tokens, since = self._buckets.get(caller, (float(self._burst), now))
         tokens = min(self._burst, tokens + (now - since) * self._per_second)
         self._buckets[caller] = (tokens - 1 if tokens >= 1 else tokens, now)
-        if len(self._buckets) > CALLERS_MAX:
-            self._buckets.popitem(last=False)
         if tokens < 1:
             error = RateLimited(
                 Problem("ACC952", f"more than {self._per_second:g} requests a second", hint="wait as Retry-After says")

@@ -59,17 +59,17 @@ class AgentsFeed:
 
     async def _gather(self) -> None:
         """Take over how agents are now; when an instance was heard last is no news."""
-        held = {hold.subject for hold in await self._node.holds() if hold.scope == "agent"}
+        held = {hold.subject: hold for hold in await self._node.holds() if hold.scope == "agent"}
         present: dict[AgentId, list[Sighting]] = defaultdict(list)
         for one in await self._node.sightings():
             present[one.agent].append(one)
         for known in await self._node.agents():
             agent, card = known.card.agent, known.card
             instances = present.get(agent, [])
-            now = (card, known.capacity, agent in held, known.taken_out, known.work, *map(_news, instances))
+            now = (card, known.capacity, held.get(agent), known.taken_out, known.work, *map(_news, instances))
             if self._known.get(agent) != now:
                 self._known[agent] = now
-                self._latest.put(agent, agent_document(known, instances, held=agent in held, whole=False))
+                self._latest.put(agent, agent_document(known, instances, hold=held.get(agent), whole=False))
 
 
 def _news(one: Sighting) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from accord.domain.access import Principal
 from accord.domain.ids import RunId
 from accord.domain.news import Happened, News
 from accord.engine.feed import Subscription
@@ -18,7 +19,7 @@ from accord.errors import StoreError
 from accord.gateway.feeds.latest import PAGE, Latest, Lookout, Told, pages
 from accord.ports import OPEN, RunQuery, RunState, RunSummary
 from accord.service import summary_of
-from accord.views.runs import RunNews, WatchedRun, watched
+from accord.views.runs import RunNews, watched
 
 logger = logging.getLogger("accord.gateway")
 
@@ -42,7 +43,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     parent: RunId | None = None
     """Only runs that this run has started."""
 
-    def admits(self, run: WatchedRun) -> bool:
+    def admits(self, run: RunSummary) -> bool:
         """Whether the watcher is told of the run."""
         return (
             (not self.states or run.state in self.states)
@@ -56,32 +57,36 @@ class RunsFeed:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._latest: Latest[RunId, WatchedRun] = Latest(RUNS)
+        self._latest: Latest[RunId, RunSummary] = Latest(RUNS)
         self._lookout = Lookout(self._look)
 
-    async def changes(self, wanted: RunFilter, after: datetime | None = None) -> AsyncGenerator[Told]:
-        """How runs are, as they change; the id of a message is a place to go on from.
+    async def changes(self, wanted: RunFilter, who: Principal, after: datetime | None = None) -> AsyncGenerator[Told]:
+        """How runs are, as they change, of those that this watcher may look at; the id of a message is a place to go on
+        from.
 
         From `after` (such a place) on: first all runs that have changed since, or a moment before; without it, all that
         have not ended. After those comes a message without runs. Raises Overloaded where the watcher was too slow.
         """
         with self._lookout.watched():
             number, place = self._latest.number, after or self._node.parts.ports.clock.now()
-            async for known in self._known(wanted, after):
+            async for known in self._known(wanted, who, after):
                 place = max([place, *(run.updated_at for run in known)]) if after is not None else place
-                yield Told("runs", RunNews(tuple(known), after))
+                yield Told("runs", RunNews(tuple(map(watched, known)), after))
             yield Told("runs", RunNews((), place), place.isoformat())
             async for found in self._latest.changes(number):
-                place = max([place, *(run.updated_at for run in found)])
-                admitted = [run for run in found if wanted.admits(run)]
+                admitted = await self._node.lists.seen([run for run in found if wanted.admits(run)], who)
                 if not admitted:
                     continue
-                *most, last = pages(admitted)
+                # Of others not even when something has happened in them is told.
+                place = max([place, *(run.updated_at for run in admitted)])
+                *most, last = pages([watched(run) for run in admitted])
                 for page in most:
                     yield Told("runs", RunNews(tuple(page), None))
                 yield Told("runs", RunNews(tuple(last), place), place.isoformat())
 
-    async def _known(self, wanted: RunFilter, after: datetime | None) -> AsyncGenerator[list[WatchedRun]]:
+    async def _known(
+        self, wanted: RunFilter, who: Principal, after: datetime | None
+    ) -> AsyncGenerator[list[RunSummary]]:
         states = wanted.states
         if after is None:
             states = tuple(state for state in OPEN if not states or state in states)
@@ -89,12 +94,12 @@ class RunsFeed:
                 return
         since = after - OVERLAP if after is not None else None
         query = RunQuery(states=states, template=wanted.template, parent=wanted.parent, updated_since=since)
-        async for page in self._pages(query):
-            yield [watched(summary) for summary in page]
+        async for page in self._pages(query, who):
+            yield page
 
-    async def _pages(self, query: RunQuery) -> AsyncGenerator[list[RunSummary]]:
+    async def _pages(self, query: RunQuery, who: Principal | None = None) -> AsyncGenerator[list[RunSummary]]:
         query = msgspec.structs.replace(query, limit=PAGE)
-        while page := await self._node.runs(query):
+        while page := await self._node.lists.page(query, who):
             yield page
             query = msgspec.structs.replace(query, after=page[-1].run)
 
@@ -116,7 +121,7 @@ class RunsFeed:
         try:
             async with asyncio.timeout_at(until):
                 while isinstance(item := await news.take(), Happened):
-                    self._put(watched(summary_of(item.run, None)))
+                    self._put(summary_of(item.run, None))
         except TimeoutError:
             return
 
@@ -125,13 +130,14 @@ class RunsFeed:
         try:
             async for page in self._pages(RunQuery(updated_since=since)):
                 for summary in page:
-                    self._put(watched(summary))
+                    self._put(summary)
         except StoreError as error:
             logger.warning("the feed of runs cannot ask the store: %s", error)
             return False
         return True
 
-    def _put(self, run: WatchedRun) -> None:
+    def _put(self, run: RunSummary) -> None:
+        run = msgspec.structs.replace(run, wake_at=None)  # nobody is told of it
         known = self._latest.get(run.run)
         if known is None or (known != run and known.updated_at <= run.updated_at):
             self._latest.put(run.run, run)

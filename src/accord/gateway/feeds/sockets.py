@@ -223,7 +223,7 @@ class RunSockets(Watchers):
     async def _watch(self, sid: str, asked: object) -> None:
         wanted = _asked({} if asked is None else asked, _Watch)
         after = wanted.after.isoformat() if wanted.after is not None else None
-        await self.feed(sid, ALL, self._gateway.feeds.runs.changes(wanted, wanted.after), after)
+        await self.feed(sid, ALL, self._gateway.feeds.runs.changes(wanted, self._who[sid], wanted.after), after)
 
     async def _answered(self, doing: Coroutine[Any, Any, None]) -> dict[str, Any]:
         try:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from anyio import CancelScope
 from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Send
@@ -96,11 +97,16 @@ async def _lines(
     except AccordError as error:
         logger.info("a stream ends: %s", error)
     finally:
-        for waiting in (*over, line):
-            if waiting is not None:
-                waiting.cancel()
-                await asyncio.wait([waiting])
-        await messages.aclose()
+        with CancelScope(shield=True):  # whoever has gone is cancelled again at each await
+            await _given_up([*over, line] if line else over)
+            await messages.aclose()
+
+
+async def _given_up(waiting: Sequence[asyncio.Future[Any]]) -> None:
+    """Nobody waits for these any more; what goes wrong with one of them meanwhile is no news."""
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def _next(messages: AsyncGenerator[Told]) -> Told | None:

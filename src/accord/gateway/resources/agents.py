@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from accord.domain.capability import CapabilityRange
+from accord.domain.experience import Experience
 from accord.domain.ids import AgentId, KeyId
 from accord.errors import NotFound
 from accord.gateway.asking import Administrator, Shown, TheGateway, TheNode, Viewer
@@ -71,6 +72,18 @@ async def show_agent(name: Annotated[str, Path(max_length=200)], node: TheNode, 
 async def list_instances(node: TheNode, principal: Viewer) -> Document:
     """Every instance of an agent that is present in any process on this store, by agent, with its load."""
     return Document(await node.sightings())
+
+
+@router.get("/experience", responses=answers(Experience), response_class=Document)
+async def show_experience(
+    node: TheNode,
+    principal: Viewer,
+    template: Annotated[
+        str | None, Query(max_length=200, description="Whose tasks are told as well: `name@version`.")
+    ] = None,
+) -> Document:
+    """What the runs tell that have ended last: attempts by capability, runs by template. Plans are estimated by it."""
+    return Document(await node.experience(template))
 
 
 @router.get("/capabilities", responses=answers(ContractPage), response_class=Page)

@@ -40,6 +40,14 @@ class Erase(BaseModel):
     reason: str = Field("", max_length=4000)
 
 
+class Acknowledgement(BaseModel):
+    """What is to be said of it."""
+
+    model_config = body({"note": "the supplier was closed; it is done again on Monday"})
+
+    note: str = Field("", max_length=4000)
+
+
 class Cancel(BaseModel):
     """Why, and whether compensations are left, too."""
 
@@ -118,6 +126,18 @@ async def cancel(
     """Stop the run, and undo what its template says is to be undone."""
     command = c.Cancel(by=principal.name, reason=asked.reason, gives_up=asked.gives_up)
     return await _done(node, run, command, principal, key)
+
+
+@router.post("/acknowledge", responses=STATE, response_class=Document)
+async def acknowledge(
+    run: Run,
+    node: TheNode,
+    principal: Controller,
+    asked: Annotated[Acknowledgement, Body()] = Acknowledgement(note=""),  # noqa: B008 - it is never changed
+    key: IdempotencyKey = None,
+) -> Document:
+    """Say that you know that the run has failed: nobody else need look at it, until it goes on or fails again."""
+    return await _done(node, run, c.Acknowledge(by=principal.name, note=asked.note), principal, key)
 
 
 @router.post("/retry", responses=STATE, response_class=Document)

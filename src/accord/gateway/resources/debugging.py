@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from accord.domain.ids import RunId
 from accord.domain.workflow_test import WorkflowTest
@@ -24,7 +25,16 @@ ROUTERS = (router, exhibits)
 TaskQuery = Annotated[str | None, Query(max_length=300, description="A task, or an item of one: `measure[3]`.")]
 
 
-@router.get("/explanation", responses=answers(Explanation), response_class=Document)
+async def _entered(node: TheNode) -> AsyncIterator[None]:
+    """Whole histories are decoded here, a few at once."""
+    async with node.room.entered():
+        yield
+
+
+HEAVY = [Depends(_entered)]
+
+
+@router.get("/explanation", dependencies=HEAVY, responses=answers(Explanation), response_class=Document)
 async def explain_run(run: Run, node: TheNode, principal: Viewer, task: TaskQuery = None) -> Document:
     """Why the run, or a task of it, is where it is: what it waits for, who could do it, what began a failure, and what
     to try.
@@ -44,7 +54,7 @@ async def show_difference(
     return Document(await state_difference(node, RunId(run), after, until))
 
 
-@router.get("/diff", responses=answers(RunsDiff), response_class=Document)
+@router.get("/diff", dependencies=HEAVY, responses=answers(RunsDiff), response_class=Document)
 async def diff_runs(
     run: Run,
     node: TheNode,
@@ -56,7 +66,7 @@ async def diff_runs(
     return Document(await runs_diff(node, RunId(run), RunId(other)))
 
 
-@router.get("/capture", responses=answers(WorkflowTest), response_class=Document)
+@router.get("/capture", dependencies=HEAVY, responses=answers(WorkflowTest), response_class=Document)
 async def capture_run(
     run: Run,
     node: TheNode,

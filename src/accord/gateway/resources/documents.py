@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
-from starlette.responses import Response
 
 from accord.domain.document import Document, Encrypted
 from accord.domain.ids import Digest, RunId
@@ -26,6 +25,7 @@ class EncryptedText(BaseModel):
     key: str = Field(min_length=1, max_length=200)
     data: str = ""
     digest: str | None = Field(None, pattern=DIGEST)
+    in_segments: bool = False
 
 
 class EncryptedDocument(BaseModel):
@@ -41,7 +41,8 @@ class EncryptedDocument(BaseModel):
         """The document."""
         text = self.encrypted
         digest = Digest(text.digest) if text.digest is not None else None
-        return Document(Digest(self.sha256), self.len, encrypted=Encrypted(RunId(text.key), text.data, digest))
+        encrypted = Encrypted(RunId(text.key), text.data, digest, text.in_segments)
+        return Document(Digest(self.sha256), self.len, encrypted=encrypted)
 
 
 @router.get("/{digest}", response_class=Bytes)
@@ -54,13 +55,12 @@ async def show_document(
     return await Bytes.begun(node.parts.ports.blobs.get_stream(Digest(digest)), Digest(digest))
 
 
-@router.post("/decrypt", response_class=Response)
-async def decrypt_document(asked: EncryptedDocument, node: TheNode, principal: Viewer) -> Response:
+@router.post("/decrypt", response_class=Bytes)
+async def decrypt_document(asked: EncryptedDocument, node: TheNode, principal: Viewer) -> Bytes:
     """The exact bytes of a document that an event of an encrypted run holds. 404 (ACC872) where the run was erased."""
     for run in await node.runs_that_hold(RunId(asked.encrypted.key)):
         await node.parts.permission.require(principal, "look", run)
     try:
-        data = await node.data(asked.document())
+        return await Bytes.begun(node.parts.documents.stream(asked.document()))
     except StoreCorrupt as error:
         raise BadInput(*error.problems) from error  # it is who asks that has brought it
-    return Response(data, media_type="application/octet-stream")

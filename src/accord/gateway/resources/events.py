@@ -35,4 +35,4 @@ async def watch_runs(  # noqa: PLR0913 - each is a parameter of the query
     `Last-Event-ID`) on, a run may be told again, and none is left out; without it, all open runs come first.
     """
     wanted = RunFilter(states=tuple(state or ()), template=template, parent=RunId(parent) if parent else None)
-    return EventStream(gateway, shown, gateway.feeds.runs.changes(wanted, last_event_id or after))
+    return EventStream(gateway, shown, gateway.feeds.runs.changes(wanted, principal, last_event_id or after))

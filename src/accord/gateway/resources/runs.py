@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 from msgspec.structs import replace
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.ids import AgentId, Digest, RunId, TaskId
 from accord.domain.labels import MOST, PATTERN, read_labels, told
+from accord.domain.learning import How, Lesson
+from accord.engine.node import Node
 from accord.engine.post import other_request
 from accord.errors import NotFound
-from accord.gateway.asking import Runner, Starter, TheNode, Traceparent, Viewer
+from accord.gateway.asking import Runner, Starter, TheGateway, TheNode, Traceparent, Viewer
 from accord.gateway.bodies import body
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.moments import Moment
@@ -20,10 +23,12 @@ from accord.gateway.once import IdempotencyKey, once
 from accord.ports import RunQuery, RunState, RunSummary
 from accord.service import Barred, Fork
 from accord.views import planning
+from accord.views.learning import kept
 from accord.views.past import run_at
-from accord.views.planning import is_of, known_of, made_ready, planned
+from accord.views.planning import is_of, made_ready, planned
 from accord.views.result import Result, result_of
-from accord.views.runs import ListedRun, RunCounts, RunDocument, RunPage, listed, run_document, run_page
+from accord.views.runs import ListedRun, RunCounts, RunDocument, RunPage, listed, page_of, run_document
+from accord.views.suggesting import refuse_unseen
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -32,28 +37,43 @@ At = Annotated[int | None, Query(ge=1, description="As it was after this event; 
 
 
 class Wanted(BaseModel):
-    """What is to be planned, or run: exactly one of objective, template and digest."""
+    """What is to be planned, or run: exactly one of objective, template, digest and document; or an objective with the
+    template, or the document, that it means.
+    """
 
-    model_config = body({"objective": "audit ./src"}, {"template": "source-audit@^1", "input": {"directory": "."}})
+    model_config = body(
+        {"objective": "audit ./src"},
+        {"template": "source-audit@^1", "input": {"directory": "."}},
+        {"objective": "look for weak spots in ./src", "template": "source-audit"},
+    )
 
     objective: str | None = Field(None, min_length=1, max_length=4000, description="In words.")
     template: str | None = Field(None, min_length=1, max_length=200, description="`name`, or `name@range`.")
     digest: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="A template's digest.")
+    document: dict[str, Any] | Annotated[str, StringConstraints(min_length=1, max_length=1 << 20)] | None = Field(
+        None,
+        description="A template that need not be published, such as a plan that was changed: its document, or its text "
+        "in YAML. To start it takes the right to publish it.",
+    )
     input: Any = Field(None, description="The template's input; beside an objective, members that say it otherwise.")
 
     @model_validator(mode="before")
     @classmethod
     def one_is_named(cls, asked: Any) -> Any:
         """Refuse what names more than one of them, or none: before the members are looked at, to be told with them."""
-        names = ("objective", "template", "digest")
-        if isinstance(asked, dict) and sum(asked.get(name) is not None for name in names) != 1:
-            raise ValueError("name exactly one of objective, template and digest")
+        names = ("objective", "template", "digest", "document")
+        if isinstance(asked, dict):
+            named = {name for name in names if asked.get(name) is not None}
+            if len(named) != 1 and named not in ({"objective", "template"}, {"objective", "document"}):
+                text = "name one of objective, template, digest and document, or an objective and what it means"
+                raise ValueError(text)
         return asked
 
     def wanted(self) -> planning.Wanted:
         """What is to be planned."""
         digest = Digest(self.digest) if self.digest is not None else None
-        return planning.Wanted(self.objective, self.template, digest, self.input)
+        text = self.document if isinstance(self.document, str | None) else msgspec.json.encode(self.document).decode()
+        return planning.Wanted(self.objective, self.template, digest, self.input, text)
 
 
 class NewRun(Wanted):
@@ -83,13 +103,19 @@ MADE = answers(RunSummary, status=201, located=True)
 class Sought:
     """Which runs are sought: each is a parameter of the query."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a parameter of the query
         self,
         state: Annotated[list[RunState] | None, Query()] = None,
         template: Annotated[str | None, Query(max_length=200)] = None,
         text: Annotated[str | None, Query(max_length=200)] = None,
         since: Annotated[Moment | None, Query()] = None,
-        parent: Annotated[str | None, Query(max_length=64)] = None,
+        parent: Annotated[str | None, Query(max_length=64, description="Only runs that this run has started.")] = None,
+        origin: Annotated[str | None, Query(max_length=64, description="Only forks of this run.")] = None,
+        agent: Annotated[
+            str | None, Query(max_length=200, description="An id or a name: only what it had work of.")
+        ] = None,
+        label: Annotated[str | None, Query(max_length=64, description="Only what holds something so labelled.")] = None,
+        acknowledged: Annotated[bool | None, Query(description="Failures that somebody knows; or not.")] = None,
     ) -> None:
         self.query = RunQuery(
             states=tuple(state or ()),
@@ -97,33 +123,60 @@ class Sought:
             text=text,
             since=since,
             parent=RunId(parent) if parent is not None else None,
+            origin=RunId(origin) if origin is not None else None,
+            agent=AgentId(agent) if agent is not None else None,
+            label=label,
+            acknowledged=acknowledged,
         )
+
+
+def _named(node: TheNode, agent: str) -> AgentId:
+    """The id of the agent of this id, or name; what is neither is left as it is, and no run is found."""
+    if "/" in agent:
+        return AgentId(agent)
+    ids = (known.card.agent for known in node.parts.registry.known())
+    return next((one for one in ids if one.rpartition("/")[2] == agent), AgentId(agent))
+
+
+async def _sought(node: TheNode, sought: Annotated[Sought, Depends()]) -> RunQuery:
+    query = sought.query
+    return query if query.agent is None else replace(query, agent=_named(node, query.agent))
+
+
+TheSought = Annotated[RunQuery, Depends(_sought)]
 
 
 @router.get("", responses=answers(RunPage), response_class=Page)
 async def list_runs(
     node: TheNode,
     principal: Viewer,
-    sought: Annotated[Sought, Depends()],
+    sought: TheSought,
     after: Annotated[str | None, Query(max_length=64)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Document:
-    """A page of runs, the newest first."""
-    page = replace(sought.query, limit=limit, after=RunId(after) if after is not None else None)
-    return Page(await run_page(node, page))
+    """A page of runs that who asks may look at, the newest first."""
+    query = replace(sought, limit=limit, after=RunId(after) if after is not None else None)
+    return Page(await page_of(node, query, await node.lists.page(query, principal)))
 
 
 @router.get("/counts", responses=answers(RunCounts), response_class=Document)
-async def count_runs(node: TheNode, principal: Viewer, sought: Annotated[Sought, Depends()]) -> Document:
-    """How many runs there are in each state, of those that are sought."""
-    return Document(RunCounts(await node.count_runs(sought.query)))
+async def count_runs(node: TheNode, principal: Viewer, sought: TheSought) -> Document:
+    """How many runs there are in each state, of those that are sought and that who asks may look at."""
+    return Document(RunCounts(await node.lists.count(sought, principal)))
 
 
 @router.post("", status_code=201, responses=MADE, response_class=Document)
 async def start_run(
-    asked: NewRun, node: TheNode, principal: Starter, key: IdempotencyKey = None, trace: Traceparent = ""
+    asked: NewRun, gateway: TheGateway, principal: Starter, key: IdempotencyKey = None, trace: Traceparent = ""
 ) -> Document:
-    """Plan, verify and start a run. Under a key that has started one, that one is given, and nothing is planned."""
+    """Plan, verify and start a run. Under a key that has started one, that one is given, and nothing is planned. What a
+    language model has suggested for an objective is not started (ACC156): it is planned, looked at, and started by the
+    digest of the plan, or as its document.
+
+    With an objective and what it means, the words are kept as an example of that, where the planner learns from who
+    asks (`learns_from_you` of `GET /v1/planner`); `DELETE /v1/planner/examples/{example}` takes it back.
+    """
+    node: Node = gateway.node
     name = once(principal, key)
     begun = await node.begun(name) if name is not None else None
     if name is not None and begun is not None:
@@ -135,17 +188,25 @@ async def start_run(
     if asked.objective is not None:  # among all templates, one is sought
         await node.parts.permission.require(principal, "run")
     began = node.parts.ports.clock.now()
-    found = planned(asked.wanted(), await known_of(node))
+    wanted = asked.wanted()
+    known = await gateway.known_to(principal, wanted, labelled=bool(asked.labels))
+    found = await planned(wanted, known)
     ended = node.parts.ports.clock.now()
     template = found.entry.template
-    node.parts.permission.require_template(principal, "run", template.name, template.version)
+    for right in ("run", "publish") if asked.document is not None else ("run",):
+        node.parts.permission.require_template(principal, right, template.name, template.version)
     found.refuse()
+    refuse_unseen(found, gateway.suggestions)
     digest = await made_ready(node, found.entry, found.catalogue, by=principal.name)
     title = asked.title or found.plan.objective or ""
     run = await node.start_run(
         digest, found.plan.input, title=title, by=principal.name, once=name, labels=asked.labels, trace=trace
     )
-    node.parts.tracer.planned(run, began, ended)
+    node.parts.tracer.planned(run, began, ended, known.suggestion.calls if known.suggestion is not None else ())
+    if asked.objective is not None and (asked.template is not None or asked.document is not None):
+        how: How = "chosen" if asked.document is None else "corrected"
+        lesson = Lesson(objective=asked.objective, template=template.name, how=how, run=run.id)
+        await kept(node, lesson, by=principal.name)
     return await _made(node, run.id)
 
 
@@ -153,10 +214,10 @@ async def start_run(
 async def list_left(
     node: TheNode, principal: Viewer, run: Annotated[list[Annotated[str, Path(max_length=64)]], Query(max_length=200)]
 ) -> Document:
-    """Those of these runs that no process works on."""
+    """Those of these runs that no process works on, and that who asks may look at."""
     left = await node.left([RunId(one) for one in run])
-    found = [await node.summary(one) for one in left]
-    return Document([listed(summary, left) for summary in found if summary is not None])
+    found = [summary for summary in [await node.summary(one) for one in left] if summary is not None]
+    return Document([listed(summary, left) for summary in await node.lists.seen(found, principal)])
 
 
 @router.get("/{run}", responses=answers(RunDocument), response_class=Document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
@@ -15,10 +16,12 @@ from accord.gateway.asking import Publisher, TheGateway, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.paging import Limit, paged
 from accord.templates.reading import Examined, examine, read_source
+from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
 from accord.views.catalogue import PUBLISHED, all_entries, entry_of
 from accord.views.drawing import TemplateGraph, template_graph
 from accord.views.judging import Judged, judged
+from accord.views.merging import MergedGraph, merged, merged_graph
 from accord.views.planning import made_ready
 from accord.views.templates import TemplateDiff, TemplateDocument, TemplatePage, template_diff, template_document
 
@@ -42,9 +45,23 @@ Compared = Annotated[str, Query(max_length=200, description="A digest, `name`, `
 
 @router.get("/diff", responses=answers(TemplateDiff), response_class=Document)
 async def diff(before: Compared, after: Compared, node: TheNode, principal: Viewer) -> Document:
-    """What is different between two templates: tasks, and every place of the documents, by JSON pointer."""
+    """What is different between two templates: tasks, and every place of the documents, by JSON pointer; who the new
+    one is safe for, and which version it deserves.
+    """
+    catalogue, known = await all_entries(node), ContractTable(await node.contracts())
+    old, new = catalogue.find(before), catalogue.find(after)
+    return Document(await to_thread(template_diff, old, new, known, catalogue))
+
+
+@router.get("/diff/graph", responses=answers(MergedGraph), response_class=Document)
+async def diff_graph(
+    before: Compared, after: Compared, node: TheNode, gateway: TheGateway, principal: Viewer
+) -> Document:
+    """Two templates in one drawing: tasks and edges in their places, each with what is different about it."""
     catalogue = await all_entries(node)
-    return Document(template_diff(catalogue.find(before), catalogue.find(after)))
+    found = await to_thread(merged, catalogue.find(before), catalogue.find(after))
+    placement = await gateway.layouts.of(found.graph, {})
+    return Document(await to_thread(merged_graph, found, placement))
 
 
 @router.get("/{name}/{version}", responses=answers(TemplateDocument), response_class=Document)

@@ -75,9 +75,8 @@ async def fetch(
     offset: Annotated[int, Header(alias="Accord-Offset", ge=0, description="How many bytes are left out.")] = 0,
 ) -> Bytes:
     """The bytes of a large document in the input of an attempt."""
-    parts = node.parts
-    now = parts.ports.clock.now()
-    chunks = await parts.permits.take(statement, Digest(digest), parts.ports.blobs, now)
+    now = node.parts.ports.clock.now()
+    chunks = await node.parts.permits.take(statement, Digest(digest), now)
     return await Bytes.begun(_behind(chunks, offset), Digest(digest))
 
 

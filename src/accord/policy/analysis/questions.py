@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from accord.domain.policy import Request
 from accord.errors import BadInput
+from accord.formulas import both, either, negated
 from accord.policy.analysis.examples import readable
 from accord.policy.analysis.requests import Kind, Unknowns, kinds
 from accord.policy.analysis.translation import Translation, vocabulary_of
-from accord.policy.analysis.values import Untranslatable, both, either, negated
+from accord.policy.analysis.values import Untranslatable
 from accord.policy.cedar import CedarSet, Rule, checked
 from accord.policy.proofs import Answer, Useless
 from accord.policy.source import PolicyFile, PolicySource

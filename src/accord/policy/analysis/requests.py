@@ -22,7 +22,8 @@ from accord.domain.policy import (
     Subject,
     TemplateFacts,
 )
-from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Truth, Universe, literal, python_text
+from accord.formulas import literal, python_text
+from accord.policy.analysis.values import Entity, RecordOf, Text, TextSet, Truth, Universe
 
 _RUN: Final = ("template", "version", "organisation", "tenant")
 _TEXTS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -8,6 +8,7 @@ from typing import Any, Final
 import z3
 
 from accord.domain.access import ROLES
+from accord.formulas import both, either, literal, negated
 from accord.policy.analysis.requests import Unknowns, Vocabulary
 from accord.policy.analysis.values import (
     Entity,
@@ -20,10 +21,6 @@ from accord.policy.analysis.values import (
     Truth,
     Untranslatable,
     Value,
-    both,
-    either,
-    literal,
-    negated,
 )
 from accord.policy.cedar import Rule
 

@@ -7,12 +7,12 @@ and where any sets satisfy a condition, such ones do.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import z3
+
+from accord.formulas import both, either, negated
 
 
 class Untranslatable(Exception):
@@ -70,40 +70,6 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 Value = Text | Truth | Number | Entity | Named | RecordOf | TextSet | Listed
-
-_PLAIN: Final = re.compile(r"[^ -\[\]-~]")
-_ESCAPED: Final = re.compile(r"\\u\{([0-9a-fA-F]+)\}")
-
-
-def literal(text: str) -> z3.SeqRef:
-    """The text as Z3 has it: whatever is not plain ASCII, and the backslash, in its escapes."""
-    return z3.StringVal(_PLAIN.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text))
-
-
-def python_text(term: z3.ExprRef) -> str:
-    """The inverse of `literal`, of a value in a model."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), term.as_string())
-
-
-def both(terms: Iterable[z3.BoolRef | bool]) -> z3.BoolRef | bool:
-    """Whether all of them hold; constants are worked out."""
-    left = [one for one in terms if one is not True]
-    if any(one is False for one in left):
-        return False
-    return z3.And(*left) if left else True
-
-
-def either(terms: Iterable[z3.BoolRef | bool]) -> z3.BoolRef | bool:
-    """Whether one of them holds; constants are worked out."""
-    left = [one for one in terms if one is not False]
-    if any(one is True for one in left):
-        return True
-    return z3.Or(*left) if left else False
-
-
-def negated(term: z3.BoolRef | bool) -> z3.BoolRef | bool:
-    """Whether it does not hold."""
-    return not term if isinstance(term, bool) else z3.Not(term)
 
 
 class Universe:

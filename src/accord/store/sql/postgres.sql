@@ -1,7 +1,7 @@
 -- name: append
-SELECT accord.append_1(
+SELECT accord.append_2(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-    $25, $26
+    $25, $26, $27, $28, $29, $30, $31, $32, $33
 );
 
 -- name: read
@@ -23,22 +23,32 @@ SELECT partition, epoch FROM accord.partitions WHERE partition = ANY ($1);
 -- name: run
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,
-    tasks_total, tasks_done, tasks_failed, parent
+    tasks_total, tasks_done, tasks_failed, parent, origin, origin_sequence, started_by, labels, acknowledged
 FROM accord.runs WHERE run = $1;
 
 -- name: runs
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,
-    tasks_total, tasks_done, tasks_failed, parent
+    tasks_total, tasks_done, tasks_failed, parent, origin, origin_sequence, started_by, labels, acknowledged
 FROM accord.runs WHERE {filters} ORDER BY run DESC LIMIT $1;
 
 -- name: count_runs
 SELECT state, count(*) FROM accord.runs WHERE {filters} GROUP BY state LIMIT $1;
 
+-- name: count_kinds
+SELECT state, template, started_by, labels, count(*) FROM accord.runs WHERE {filters}
+GROUP BY state, template, started_by, labels LIMIT $1;
+
+-- name: unlisted
+SELECT run FROM accord.runs WHERE started_by IS NULL AND run > $1 ORDER BY run LIMIT $2;
+
+-- name: relist
+SELECT accord.relist_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
 -- name: overdue
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,
-    tasks_total, tasks_done, tasks_failed, parent
+    tasks_total, tasks_done, tasks_failed, parent, origin, origin_sequence, started_by, labels, acknowledged
 FROM accord.runs
 WHERE ended_at IS NULL AND wake_at <= $1 AND partition = ANY ($2)
 ORDER BY wake_at, run LIMIT $3;
@@ -130,6 +140,22 @@ SELECT run, wrapped FROM accord.data_keys WHERE run = ANY ($1::text[]);
 -- name: erase_data_keys
 UPDATE accord.data_keys SET wrapped = NULL WHERE run = ANY ($1::text[]) AND wrapped IS NOT NULL;
 
+-- name: every_data_key
+SELECT run, wrapped FROM accord.data_keys WHERE wrapped IS NOT NULL AND ($1::text IS NULL OR run > $1)
+ORDER BY run LIMIT $2;
+
+-- name: count_data_keys
+SELECT count(*) FROM accord.data_keys WHERE wrapped IS NOT NULL;
+
+-- name: rewrap_data_keys
+WITH changed AS (
+    UPDATE accord.data_keys AS kept SET wrapped = change.after
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS change (run, before, after)
+    WHERE kept.run = change.run AND kept.wrapped = change.before
+    RETURNING kept.run
+)
+SELECT count(*) FROM changed;
+
 -- name: use_data_keys
 WITH there AS (SELECT run FROM accord.data_keys WHERE run = ANY ($2::text[]) ORDER BY run FOR KEY SHARE), used AS (
     INSERT INTO accord.data_key_uses (key, run, part, since) SELECT run, $1, $3, $4 FROM there
@@ -142,3 +168,55 @@ SELECT key, run, part FROM accord.data_key_uses WHERE key = $1
 UNION
 SELECT key, run, part FROM accord.data_key_uses WHERE run = $1
 ORDER BY key, run;
+
+-- name: keep_upload
+INSERT INTO accord.uploads (run, sha256, length_bytes, blob)
+SELECT run, $2, $3::bigint, $4 FROM accord.data_keys WHERE run = $1
+ON CONFLICT (run, sha256) DO UPDATE SET blob = excluded.blob;
+
+-- name: upload
+SELECT sha256, length_bytes, blob FROM accord.uploads WHERE run = $1 AND sha256 = $2;
+
+-- name: keep_lines
+WITH given AS (
+    SELECT * FROM unnest(
+        $1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::integer[], $8::boolean[],
+        $9::bytea[]
+    ) WITH ORDINALITY AS entry (run, task, attempt, said, kept, kept_bytes, worst, encrypted, data, number)
+), new AS (
+    INSERT INTO accord.log_tallies AS known (run, task, attempt, said, kept, kept_bytes)
+    SELECT run, task, attempt, said, kept, kept_bytes FROM given JOIN accord.runs USING (run)
+    ON CONFLICT (run, task, attempt) DO UPDATE SET
+        said = excluded.said, kept = excluded.kept, kept_bytes = excluded.kept_bytes
+    WHERE excluded.said > known.said
+    RETURNING run, task, attempt
+)
+INSERT INTO accord.log_parts (run, position, task, attempt, worst, encrypted, data)
+SELECT
+    run,
+    row_number() OVER (PARTITION BY run ORDER BY number)
+        + coalesce((SELECT max(position) FROM accord.log_parts AS kept WHERE kept.run = given.run), 0),
+    task, attempt, worst, encrypted, data
+FROM given JOIN new USING (run, task, attempt)
+WHERE length(data) > 0;
+
+-- name: tally
+SELECT said, kept, kept_bytes FROM accord.log_tallies WHERE run = $1 AND task = $2 AND attempt = $3;
+
+-- name: log_parts
+SELECT position, task, attempt, worst, data, encrypted FROM accord.log_parts
+WHERE run = $1 AND position > $5 AND worst >= $4
+    AND ($3::bigint IS NULL OR attempt = $3)
+    AND ($2::text IS NULL OR task = $2 OR left(task, length($2) + 1) = $2 || '[')
+ORDER BY position LIMIT $6;
+
+-- name: log_gaps
+SELECT task, attempt, said - kept FROM accord.log_tallies
+WHERE run = $1 AND said > kept
+    AND ($3::bigint IS NULL OR attempt = $3)
+    AND ($2::text IS NULL OR task = $2 OR left(task, length($2) + 1) = $2 || '[')
+ORDER BY task, attempt LIMIT 1000;
+
+-- name: erase_logs
+WITH parts AS (DELETE FROM accord.log_parts WHERE run = ANY ($1::text[]))
+DELETE FROM accord.log_tallies WHERE run = ANY ($1::text[]);

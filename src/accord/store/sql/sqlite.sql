@@ -18,22 +18,41 @@ SELECT partition, epoch FROM partitions;
 -- name: run
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,
-    tasks_total, tasks_done, tasks_failed, parent
+    tasks_total, tasks_done, tasks_failed, parent, origin, origin_sequence, started_by, labels, acknowledged
 FROM runs WHERE run = :run;
 
 -- name: runs
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,
-    tasks_total, tasks_done, tasks_failed, parent
-FROM runs WHERE {filters} ORDER BY run DESC LIMIT :limit;
+    tasks_total, tasks_done, tasks_failed, parent, origin, origin_sequence, started_by, labels, acknowledged
+FROM {source} WHERE {filters} ORDER BY {order} DESC LIMIT :limit;
 
 -- name: count_runs
-SELECT state, count(*) FROM runs WHERE {filters} GROUP BY state;
+SELECT state, count(*) FROM {source} WHERE {filters} GROUP BY state;
+
+-- name: count_kinds
+SELECT state, template, started_by, labels, count(*) FROM {source} WHERE {filters}
+GROUP BY state, template, started_by, labels;
+
+-- name: unlisted
+SELECT run FROM runs INDEXED BY runs_unlisted WHERE started_by IS NULL AND run > :after ORDER BY run LIMIT :limit;
+
+-- name: relist
+UPDATE runs SET
+    tasks_done = :tasks_done, origin = :origin, origin_sequence = :origin_sequence, started_by = :started_by,
+    labels = :labels, acknowledged = :acknowledged
+WHERE run = :run AND started_by IS NULL AND EXISTS (
+    SELECT 1 FROM streams WHERE stream = :run AND sequence = :sequence AND digest = :digest
+);
+
+-- name: relist_agents
+INSERT INTO run_agents (agent, of_run) SELECT value, :run FROM json_each(:agents) WHERE TRUE
+ON CONFLICT (agent, of_run) DO NOTHING;
 
 -- name: overdue
 SELECT
     run, partition, template, title, state, started_at, updated_at, wake_at,
-    tasks_total, tasks_done, tasks_failed, parent
+    tasks_total, tasks_done, tasks_failed, parent, origin, origin_sequence, started_by, labels, acknowledged
 FROM runs INDEXED BY runs_to_wake
 WHERE wake_at IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled')
     AND wake_at <= :now AND partition IN (SELECT value FROM json_each(:partitions))
@@ -153,6 +172,16 @@ SELECT run, wrapped FROM data_keys WHERE run IN (SELECT value FROM json_each(:ru
 -- name: erase_data_keys
 UPDATE data_keys SET wrapped = NULL WHERE run IN (SELECT value FROM json_each(:runs)) AND wrapped IS NOT NULL;
 
+-- name: every_data_key
+SELECT run, wrapped FROM data_keys WHERE wrapped IS NOT NULL AND (:after IS NULL OR run > :after)
+ORDER BY run LIMIT :limit;
+
+-- name: count_data_keys
+SELECT count(*) FROM data_keys WHERE wrapped IS NOT NULL;
+
+-- name: rewrap_data_key
+UPDATE data_keys SET wrapped = :after WHERE run = :run AND wrapped = :before;
+
 -- name: use_data_keys
 INSERT INTO data_key_uses (key, run, part, since)
 SELECT run, :run, :part, :since FROM data_keys WHERE run IN (SELECT value FROM json_each(:runs))
@@ -178,3 +207,53 @@ RETURNING run;
 
 -- name: remove_data_key_uses
 DELETE FROM data_key_uses WHERE key IN (SELECT value FROM json_each(:runs));
+
+-- name: keep_upload
+INSERT INTO uploads (run, sha256, length_bytes, blob)
+SELECT run, :sha256, :length_bytes, :blob FROM data_keys WHERE run = :run
+ON CONFLICT (run, sha256) DO UPDATE SET blob = excluded.blob;
+
+-- name: upload
+SELECT sha256, length_bytes, blob FROM uploads WHERE run = :run AND sha256 = :sha256;
+
+-- name: remove_uploads
+DELETE FROM uploads WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: keep_lines
+INSERT INTO log_parts (run, position, task, attempt, worst, encrypted, data)
+SELECT
+    run, (SELECT coalesce(max(position), 0) + 1 FROM log_parts WHERE run = :run), :task, :attempt, :worst, :encrypted,
+    :data
+FROM runs
+WHERE run = :run AND length(:data) > 0
+    AND coalesce((SELECT said FROM log_tallies WHERE run = :run AND task = :task AND attempt = :attempt), 0) < :said;
+
+-- name: keep_tally
+INSERT INTO log_tallies (run, task, attempt, said, kept, kept_bytes)
+SELECT run, :task, :attempt, :said, :kept, :kept_bytes FROM runs WHERE run = :run
+ON CONFLICT (run, task, attempt) DO UPDATE SET
+    said = excluded.said, kept = excluded.kept, kept_bytes = excluded.kept_bytes
+WHERE excluded.said > log_tallies.said;
+
+-- name: tally
+SELECT said, kept, kept_bytes FROM log_tallies WHERE run = :run AND task = :task AND attempt = :attempt;
+
+-- name: log_parts
+SELECT position, task, attempt, worst, data, encrypted FROM log_parts
+WHERE run = :run AND position > :after AND worst >= :least
+    AND (:attempt IS NULL OR attempt = :attempt)
+    AND (:task IS NULL OR task = :task OR substr(task, 1, length(:task) + 1) = :task || '[')
+ORDER BY position LIMIT :limit;
+
+-- name: log_gaps
+SELECT task, attempt, said - kept FROM log_tallies
+WHERE run = :run AND said > kept
+    AND (:attempt IS NULL OR attempt = :attempt)
+    AND (:task IS NULL OR task = :task OR substr(task, 1, length(:task) + 1) = :task || '[')
+ORDER BY task, attempt LIMIT 1000;
+
+-- name: erase_log_parts
+DELETE FROM log_parts WHERE run IN (SELECT value FROM json_each(:runs));
+
+-- name: erase_log_tallies
+DELETE FROM log_tallies WHERE run IN (SELECT value FROM json_each(:runs));

@@ -7,7 +7,9 @@
 
 -- name: view
 CREATE TEMP VIEW appending AS
-SELECT NULL AS heads, NULL AS fences, NULL AS records, NULL AS data, NULL AS summaries, NULL AS answers;
+SELECT
+    NULL AS heads, NULL AS fences, NULL AS records, NULL AS data, NULL AS summaries, NULL AS agents,
+    NULL AS answers;
 
 -- name: writing
 -- heads: [stream, expected sequence, expected digest, new sequence, new digest]; fences: [partition, epoch];
@@ -38,7 +40,8 @@ BEGIN
     INSERT INTO runs
     SELECT
         value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
+        value ->> 14, value ->> 15, value ->> 16, value ->> 17
     FROM json_each(NEW.summaries) WHERE TRUE
     ON CONFLICT (run) DO UPDATE SET
         updated_at = excluded.updated_at, wake_at = excluded.wake_at, tasks_total = excluded.tasks_total,
@@ -47,15 +50,28 @@ BEGIN
     INSERT INTO runs
     SELECT
         value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12
+        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
+        value ->> 14, value ->> 15, value ->> 16, value ->> 17
     FROM json_each(NEW.summaries) WHERE TRUE
     ON CONFLICT (run) DO UPDATE SET
         partition = excluded.partition, template = excluded.template, title = excluded.title,
         state = excluded.state, started_at = excluded.started_at, parent = excluded.parent,
-        searched = excluded.searched
+        searched = excluded.searched, origin = excluded.origin, origin_sequence = excluded.origin_sequence,
+        started_by = excluded.started_by, labels = excluded.labels, acknowledged = excluded.acknowledged
     WHERE state <> excluded.state OR title <> excluded.title OR template <> excluded.template
         OR partition <> excluded.partition OR started_at <> excluded.started_at
-        OR parent IS NOT excluded.parent;
+        OR parent IS NOT excluded.parent OR origin IS NOT excluded.origin
+        OR origin_sequence IS NOT excluded.origin_sequence OR started_by IS NOT excluded.started_by
+        OR labels <> excluded.labels OR acknowledged <> excluded.acknowledged;
+END;
+
+-- name: working
+-- Apart, as an agent is new to a run only once.
+-- agents: [agent, run].
+CREATE TEMP TRIGGER work INSTEAD OF INSERT ON appending WHEN NEW.agents <> '[]'
+BEGIN
+    INSERT INTO run_agents (agent, of_run) SELECT value ->> 0, value ->> 1 FROM json_each(NEW.agents) WHERE TRUE
+    ON CONFLICT (agent, of_run) DO NOTHING;
 END;
 
 -- name: answering
@@ -69,4 +85,4 @@ BEGIN
 END;
 
 -- name: commit
-INSERT INTO appending VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO appending VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from accord.domain.ids import AgentId, RunId, TaskId
-from accord.domain.run import Run
+from accord.domain.run import Attempt, Run
 from accord.engine.parts import Parts
 from accord.testing.weather import STALL_S
 
@@ -22,9 +22,10 @@ def overloaded(parts: Parts, runs: Mapping[RunId, Run], assigned: Sequence[Agent
     if not assigned:
         return
     held: Counter[AgentId] = Counter()
+    waits = parts.router._lent
     for slot in parts.ledger.slots():
         known = runs.get(slot.run.id, slot.run)
-        held.update(agent for _, _, agent in _live(known))
+        held.update(attempt.agent for _, attempt in _live(known) if attempt.lease not in waits)
     for card in parts.registry.agents():
         instances = max(_instances(parts, card.agent), 1)
         if card.agent in assigned and held[card.agent] > instances * card.capacity.total:
@@ -55,20 +56,20 @@ def crowded(run: Run) -> Iterator[str]:
 
 def misreserved(parts: Parts) -> Iterator[str]:
     """Between two turns: attempts under way that the router does not count, and others that it does."""
-    counted = Counter(held.agent for attempts in parts.router._reserved.values() for held in attempts.values())
+    router = parts.router
+    reserved = [held for attempts in router._reserved.values() for held in attempts.values()]
+    counted = Counter(held.agent for held in reserved if held.lease not in router._lent)
     for agent, load in parts.router._loads.items():
         if load.held != counted[agent]:
             yield f"{agent} holds {load.held} attempts, reserved are {counted[agent]}"
-    held = {(slot.run.id, task, number) for slot in parts.ledger.slots() for task, number, _ in _live(slot.run)}
-    reserved = {(run, *key) for run, attempts in parts.router._reserved.items() for key in attempts}
-    for run, task, number in sorted(held - reserved):
+    held = {(slot.run.id, task, one.number) for slot in parts.ledger.slots() for task, one in _live(slot.run)}
+    places = {(run, *key) for run, attempts in router._reserved.items() for key in attempts}
+    for run, task, number in sorted(held - places):
         yield f"{run}: the router does not know of attempt {number} of {task}"
-    for run, task, number in sorted(reserved - held):
+    for run, task, number in sorted(places - held):
         yield f"{run}: the router still counts attempt {number} of {task}"
 
 
-def _live(run: Run) -> Iterator[tuple[TaskId, int, AgentId]]:
+def _live(run: Run) -> Iterator[tuple[TaskId, Attempt]]:
     for task in run.busy:
-        for attempt in run.state(task).attempts:
-            if attempt.live:
-                yield task, attempt.number, attempt.agent
+        yield from ((task, attempt) for attempt in run.state(task).attempts if attempt.live)

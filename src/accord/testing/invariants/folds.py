@@ -40,7 +40,7 @@ def _counts(run: Run) -> Iterator[str]:
         "live": (run.live, live),
         "compensating": (run.compensating, sum(undone_id(task) is not None for task in _busy(run))),
     }
-    if not any(state.subrun for state in run.tasks.values()):  # what those have cost is in no attempt
+    if not any(state.subrun or state.calls for state in run.tasks.values()):  # what those have cost is in no attempt
         costs = total(attempt.cost for state in run.tasks.values() for attempt in state.attempts)
         counted["spent"] = (run.spent, costs)
     for name, (said, found) in counted.items():
@@ -60,6 +60,9 @@ def _indices(run: Run) -> Iterator[str]:
         yield "`listening` is wrong"
     if not set(run.subruns) <= {task for task in busy if run.state(task).subrun is not None}:
         yield "`subruns` is wrong"
+    calls = {call.run: task for task in busy for call in run.state(task).calls if call.ended_at is None}
+    if dict(run.called) != calls:
+        yield "`called` is wrong"
 
 
 def _busy(run: Run) -> set[TaskId]:

@@ -44,6 +44,7 @@ def strangers(parts: Parts) -> Iterator[str]:
         "in memory": [slot.run.id for slot in parts.ledger.slots()],
         "reserved": [run for run, held in parts.router._reserved.items() if held],
         "parked": list(parts.dispatcher._parked),
+        "in an order": list(parts.dispatcher._waits),
         "with a timer": list(parts.timers._at),
         "to be sent": [run for run, _, _ in parts.outgoing],
     }

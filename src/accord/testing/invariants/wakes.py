@@ -56,7 +56,9 @@ def unlooked(parts: Parts) -> Iterator[str]:
 
 def _offered(dispatcher: Dispatcher) -> Counter[tuple[RunId, TaskId]]:
     lanes = [(run, task) for lane in dispatcher.lanes() for run, tasks in lane.runs() for task in tasks]
-    parked = [(run, task) for run, aside in dispatcher._parked.items() for one in aside.values() for task in one.tasks]
+    parked = [
+        (run, entry.task) for run, aside in dispatcher._parked.items() for one in aside.values() for entry in one.tasks
+    ]
     return Counter([*lanes, *parked, *((run, task) for _, run, task in dispatcher._later)])
 
 

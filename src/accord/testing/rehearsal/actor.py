@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -29,8 +29,8 @@ from accord.testing.stage import Assignment, ScriptedAgent
 LEASE: Final = timedelta(seconds=30)
 """How long an agent of a rehearsal may be silent about an attempt."""
 
-BEAT_S: Final = 10.0
-"""How often it says that it works on it."""
+KEPT: Final = timedelta(seconds=20)
+"""How long its lease is kept at least, once it has ended its work: it was heard of in its last ten seconds."""
 
 AGAIN_S: Final = 5.0
 """After how long an answer that was lost is sent again."""
@@ -56,6 +56,10 @@ class Director(Protocol):
         """Whether an answer to this assignment is still waited for."""
         ...
 
+    def keep(self, lease: LeaseToken, until: datetime) -> None:
+        """An agent works on it until then, and is heard of."""
+        ...
+
     async def crash(self) -> None:
         """The orchestrator is gone, and another one takes over."""
         ...
@@ -67,7 +71,6 @@ class Actor:
     def __init__(self, agent: ScriptedAgent, director: Director) -> None:
         self.agent = agent
         self._director = director
-        self._held: dict[LeaseToken, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done with an error when something of it breaks."""
@@ -118,17 +121,10 @@ class Actor:
                 await self._say(assignment, turn.outcome)
 
     async def _take(self, time: timedelta, claims: Claims) -> None:
-        """Work for so long, and keep the lease."""
-        if not time or claims.lease is None:
-            return
-        self._held[claims.lease] = None
-        left = time.total_seconds()
-        while left > 0 and self._director.is_wanted(claims):
-            await asyncio.sleep(min(left, BEAT_S))
-            left -= BEAT_S
-            if left > 0:
-                await self.agent.heartbeat(*self._held)
-        del self._held[claims.lease]
+        """Work for so long. The lease is kept at one go: heartbeats would keep the clock from jumping."""
+        if time and claims.lease is not None:
+            self._director.keep(claims.lease, self.agent.stage.clock.now() + time + KEPT)
+            await asyncio.sleep(time.total_seconds())
 
     async def _say(self, assignment: Assignment, outcome: Output | Failure) -> None:
         digest = statement_digest(parse_statement(assignment.message.statement).claims)

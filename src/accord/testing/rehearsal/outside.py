@@ -21,6 +21,7 @@ from accord.sdk.answers import subject_of
 from accord.sdk.attempt import Attempt, context_of
 from accord.sdk.context import Link
 from accord.sdk.intake import Letter
+from accord.sdk.log_lane import Pen
 from accord.sdk.outcome import Failure, Output
 from accord.sdk.schema import input_refused
 
@@ -83,4 +84,4 @@ async def _performed(capability: Capability, claims: Claims, message: Message) -
     digest = statement_digest(parse_statement(message.statement).claims)
     subject = subject_of(Letter(Bare(message), claims, digest))
     context = context_of(subject, payload.context, "local", Link())
-    return await Attempt(subject, capability, bytes(payload.input), context).outcome()
+    return await Attempt(subject, capability, bytes(payload.input), context, Pen(subject)).outcome()

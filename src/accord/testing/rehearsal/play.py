@@ -19,7 +19,7 @@ import msgspec
 from accord.domain.contract import Contract
 from accord.domain.diagnosis import DIAGNOSTICIAN
 from accord.domain.graph import Graph
-from accord.domain.ids import RunId
+from accord.domain.ids import LeaseToken, RunId
 from accord.domain.message import Claims
 from accord.domain.news import Happened
 from accord.domain.run import Run
@@ -49,7 +49,7 @@ LONGEST: Final = timedelta(days=3_650)
 _SAY: Final = "give the answer under `agents`, or an agent with --agents"
 _WHY: Final = "an answer under `agents` or `said` is missing, or the template waits for what never comes"
 
-LOOK: Final = timedelta(hours=1)
+LOOK: Final = timedelta(days=1)
 """How often it is looked whether anything will happen still."""
 
 TUNING: Final = Tuning(
@@ -134,6 +134,8 @@ class _Play:
         self._renewed = asyncio.Event()
         """Another orchestrator has taken over."""
         self._paths: dict[RunId, str] = {}
+        self._kept: dict[LeaseToken, datetime] = {}
+        """Leases of agents that work, each until when."""
         self._stage: Stage
         self._people: People
 
@@ -288,6 +290,11 @@ class _Play:
         attempt = None if run is None else run.attempt(claims.task, claims.attempt or 0)
         return attempt is not None and attempt.live and attempt.lease == claims.lease
 
+    def keep(self, lease: LeaseToken, until: datetime) -> None:
+        """An agent works on it until then, and is heard of."""
+        self._kept[lease] = until
+        self._stage.parts.registry.extend(lease, until)
+
     async def crash(self) -> None:
         """The orchestrator is gone at once; another one reads the journal, and agents tell it that they are here."""
         gone = self._stage.node
@@ -296,6 +303,8 @@ class _Play:
         node = await node_on(self._stage.ports, TUNING, "main")
         self._stage.node, self._stage.parts = node, node.parts
         await node.__aenter__()
+        for lease, until in self._kept.items():
+            node.parts.registry.extend(lease, until)
         await node.parts.partitions.claim_some(fences)
         for actor in self._actors:
             await actor.agent.announce()

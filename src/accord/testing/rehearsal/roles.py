@@ -13,7 +13,7 @@ from accord.domain.capability import CapabilityRange, CapabilityRef
 from accord.domain.contract import Contract, Limits, compile_contract
 from accord.domain.diagnosis import DIAGNOSE, DIAGNOSTICIAN
 from accord.domain.duration import parse_duration
-from accord.domain.graph import Graph, Work
+from accord.domain.graph import Graph, capabilities_of
 from accord.domain.grounds import short_name
 from accord.domain.ids import TaskId
 from accord.domain.schema import pointer_of
@@ -103,10 +103,7 @@ class _Wanted:
         self._of_tasks: dict[TaskId, list[CapabilityRange]] = {}
         for graph in graphs:
             for name, task in graph.tasks.items():
-                undo = task.compensate.capability if task.compensate is not None else None
-                options = task.action.options if isinstance(task.action, Work) else ()
-                ranges = [one.capability for one in options if one.capability is not None]
-                self._of_tasks.setdefault(name, []).extend([*ranges, *([undo] if undo is not None else [])])
+                self._of_tasks.setdefault(name, []).extend(capabilities_of(task))
         everything = [DIAGNOSE, *(one for ranges in self._of_tasks.values() for one in ranges)]
         self.all = dict.fromkeys(ref for one in everything for ref in self._within(one))
 

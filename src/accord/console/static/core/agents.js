@@ -2,7 +2,7 @@
 
 import { at, post, remove } from "./api.js";
 import { feed } from "./feed.js";
-import { agentName } from "./format.js";
+import { agentName, duration } from "./format.js";
 
 // All agents, and how they are from now on; `onchange` is called when there is something new. Close it at the end.
 export class AgentList {
@@ -20,16 +20,17 @@ export class AgentList {
   get all() { return [...this.known.values()].sort((one, other) => agentName(one.agent).localeCompare(agentName(other.agent))); }
 }
 
-// present, draining, absent, held, or taken out of something: the state that matters most.
+// present, draining, absent, quarantined, held, or taken out of something: the state that matters most.
 export function stateOf(agent) {
-  if (agent.held) return "held";
+  if (agent.held) return agent.hold?.quarantine ? "quarantined" : "held";
   if (!agent.instances?.length) return "absent";
   if (agent.instances.every((one) => one.draining)) return "draining";
   return agent.taken_out?.length ? "tripped" : "present";
 }
 
-export const loadOf = (agent) => Math.max(0, ...(agent.instances ?? []).map((one) => one.load));
-export const queuedOf = (agent) => (agent.instances ?? []).reduce((sum, one) => sum + one.queued, 0);
+// What it works on, as a share of what it can at a time; what waits in its queue is no part of it.
+export const loadOf = (agent) => (agent.present?.concurrency ? agent.running / agent.present.concurrency : 0);
+export const workingWords = (agent) => `${agent.running} of ${agent.present?.concurrency ?? 0} at work, ${agent.queued} of ${agent.present?.queue ?? 0} queued`;
 export const heldOf = (agent) => agent.work?.held ?? 0;
 
 // How far its results are relied on: the least of its capabilities; null where nothing is known.
@@ -37,6 +38,9 @@ export const trustOf = (agent) => {
   const values = Object.values(agent.work?.trust ?? {});
   return values.length ? Math.min(...values) : null;
 };
+
+// How long it takes until it fails, in words; "" where it never did.
+export const failedAfter = (work) => (work?.failed_latency_ms != null ? `${duration(work.failed_latency_ms)} until it fails` : "");
 
 export const hold = (agent, reason) => post("/v1/holds", { scope: "agent", subject: agent, reason });
 export const lift = (agent) => remove("/v1/holds", { scope: "agent", subject: agent });

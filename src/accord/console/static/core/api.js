@@ -10,6 +10,8 @@ export class Failure extends Error {
     super(document.detail ?? document.title ?? `status ${status}`);
     this.status = status;
     this.code = document.code ?? "";
+    this.wanting = document.wanting ?? null;
+    this.several = document.several ?? [];
     this.problems = document.problems ?? [{ code: "", message: this.message }];
   }
 }

@@ -23,8 +23,17 @@ export function duration(ms) {
 }
 
 function two(ms, large, largeName, small, smallName) {
-  const rest = Math.floor((ms % large) / small);
-  return `${Math.floor(ms / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ""}`;
+  const seconds = Math.round(ms / SECOND) * SECOND, rest = Math.floor((seconds % large) / small);
+  return `${Math.floor(seconds / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ""}`;
+}
+
+// From one time to another, in milliseconds and parts of them: `Date` forgets what is less than one.
+export const elapsed = (from, until) => exact(until) - exact(from);
+
+function exact(time) {
+  if (typeof time !== "string") return Number(time);
+  const rest = /\.\d{3}(\d+)/.exec(time);
+  return Date.parse(time) + (rest ? Number(`0.${rest[1]}`) : 0);
 }
 
 // "just now", "3 min ago", "in 2 h"; a date where it is long ago.
@@ -32,9 +41,13 @@ export function ago(time, now = Date.now()) {
   const ms = now - new Date(time).getTime();
   if (Math.abs(ms) < 5 * SECOND) return "just now";
   if (Math.abs(ms) > 7 * DAY) return day(time, now);
-  const [value, unit] = Math.abs(ms) < MINUTE ? [SECOND, "s"] : Math.abs(ms) < HOUR ? [MINUTE, "min"] : Math.abs(ms) < DAY ? [HOUR, "h"] : [DAY, "d"];
-  const words = `${Math.floor(Math.abs(ms) / value)} ${unit}`;
-  return ms > 0 ? `${words} ago` : `in ${words}`;
+  return ms > 0 ? `${roughly(ms)} ago` : `in ${roughly(-ms)}`;
+}
+
+// A duration in one unit: "10 min"
+export function roughly(ms) {
+  const [value, unit] = ms < MINUTE ? [SECOND, "s"] : ms < HOUR ? [MINUTE, "min"] : ms < DAY ? [HOUR, "h"] : [DAY, "d"];
+  return `${Math.floor(ms / value)} ${unit}`;
 }
 
 const day = (time, now) => (now - new Date(time).getTime() > 300 * DAY ? dated : inYear).format(new Date(time));
@@ -54,6 +67,12 @@ export function agentName(id, own = "local") {
   return match[1] === own ? match[2] : `${match[1]}/${match[2]}`;
 }
 
+// The same in a text.
+export const named = (text) => text.replace(/spiffe:\/\/[^/\s]+\/agent\/[^\s:,;`'")]+/g, (id) => agentName(id));
+
+// What somebody is asked, as a sentence of its own; what is waited for where it is no question.
+export const questionOf = (one) => (one.kind === "signal" ? `Waits for the signal \`${one.signal}\`` : one.question || `Review of ${one.task}`);
+
 export const words = (name) => name.replaceAll("_", " ");
 
 export function bytes(value) {
@@ -62,3 +81,6 @@ export function bytes(value) {
   for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
+
+// What an agent's own code has raised, without saying that it was raised.
+export const plain = (text) => text.replace(/(^|: |ACC\d{3} )exception: /, "$1");

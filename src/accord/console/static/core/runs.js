@@ -85,9 +85,12 @@ export class RunList {
     }, 700);
   }
 
-  get isSimple() { return !this.query.text && !this.query.since; }
+  get isSimple() { return !["text", "since", "agent", "label", "origin"].some((name) => this.query[name]); }
 
-  admits(run) { return !this.query.state?.length || this.query.state.includes(run.state); }
+  admits(run) {
+    const { state, acknowledged } = this.query;
+    return (!state?.length || state.includes(run.state)) && (acknowledged === undefined || String(run.acknowledged) === acknowledged);
+  }
 
   // Ids sort by time of creation.
   sorted() {
@@ -109,6 +112,7 @@ export const CONTROLS = {
   resume: { title: "Resume", done: "Resumed", icon: "play", fits: (run) => run.state === "paused", act: (run) => post(at`/v1/runs/${run.run}/resume`) },
   cancel: { title: "Cancel", done: "Cancelled", icon: "stop", kind: "danger", asks: true, fits: (run) => OPEN.includes(run.state) && run.state !== "cancelling", act: (run) => post(at`/v1/runs/${run.run}/cancel`, {}) },
   retry: { title: "Retry", done: "Retried", icon: "retry", fits: (run) => run.tasks_failed > 0 || ["failed", "cancelled"].includes(run.state), act: retryFailed },
+  acknowledge: { title: "Acknowledge", done: "Acknowledged", icon: "hand", notes: true, fits: (run) => run.state === "failed" && !run.acknowledged, act: (run, note) => post(at`/v1/runs/${run.run}/acknowledge`, { note }) },
 };
 
 // Every task that has failed is tried again, and with it what was cancelled because of it; where none has failed, what was

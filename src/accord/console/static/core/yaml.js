@@ -18,6 +18,9 @@ export function yaml(value, indent = 0) {
   }).join("");
 }
 
+// The members of a template, in the order in which they are read.
+export const FIRST = ["accord", "name", "version", "description", "examples", "input", "labels", "tasks", "output"];
+
 export const document = (value, first = []) => {
   const names = [...first.filter((name) => name in value), ...Object.keys(value).filter((name) => !first.includes(name))];
   return yaml(Object.fromEntries(names.map((name) => [name, value[name]]))).replace(/^\n/, "");

@@ -1,16 +1,16 @@
 // One agent: what it offers, where it runs, how well it works, under which keys; and to hold it, or not to trust it.
 
-import { at, get } from "../core/api.js";
+import { address, at, get } from "../core/api.js";
 import { asked } from "../core/asked.js";
 import { hold, keyState, lift, quarantine, revoke, stateOf } from "../core/agents.js";
 import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { feed } from "../core/feed.js";
-import { agentName, ago, count, duration, number } from "../core/format.js";
+import { agentName, ago, count, duration, moment, number } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { may } from "../core/session.js";
 import { Ago, button, card, empty, facts, failure, link, loading, pill, sheet } from "../parts/basic.js";
-import { dialog } from "../parts/dialog.js";
+import { confirmed, dialog } from "../parts/dialog.js";
 import { icon } from "../parts/icon.js";
 import { json } from "../parts/json.js";
 import { schemaView } from "../parts/schema.js";
@@ -28,10 +28,11 @@ export default function Agent({ params }, self) {
 
   const done = (text) => (answer) => { toast(text); agent.look(); incidents.look(); return answer; };
   const acts = {
-    hold: { title: "Drain", icon: "pause", keys: "d", fits: () => !held(), run: () => withReason({ title: `Drain ${name()}?`, text: "It gets no new task until its hold is lifted. What it has under way goes on, and then it is idle.", yes: "Drain it", act: (reason) => hold(agent.value.agent, reason).then(done(`${name()} is held`)) }) },
-    quarantine: { title: "Quarantine", icon: "shield", kind: "danger", keys: "q", fits: () => !held(), run: () => withReason({ title: `Put ${name()} into quarantine?`, text: "It is suspected: it gets nothing more until its hold is lifted, and an incident is filed.", yes: "Quarantine it", kind: "danger", needed: true, act: (reason) => quarantine(agent.value.agent, reason).then(done(`${name()} is in quarantine`)) }) },
-    lift: { title: "Lift the hold", icon: "play", kind: "primary", keys: "l", fits: held, run: () => lift(agent.value.agent).then(done(`${name()} gets tasks again`), toastFailure) },
+    hold: { title: "Hold", icon: "pause", keys: "h", fits: () => !held(), run: () => withReason({ title: `Hold ${name()}?`, text: "It is drained: it gets no new task until its hold is lifted. What it has under way goes on, and then it is idle.", yes: "Hold it", act: (reason) => hold(agent.value.agent, reason).then(done(`${name()} is held`)) }) },
+    quarantine: { title: "Quarantine", icon: "shield", kind: "danger", keys: "q", fits: () => !agent.value?.hold?.quarantine, run: () => withReason({ title: `Put ${name()} into quarantine?`, text: "It is suspected: it gets nothing more until its hold is lifted, and an incident is filed.", yes: "Quarantine it", kind: "danger", needed: true, act: (reason) => quarantine(agent.value.agent, reason).then(done(`${name()} is in quarantine`)) }) },
+    lift: { title: "Lift the hold", icon: "play", kind: "primary", keys: "l", fits: held, run: async () => (await sure()) && lift(agent.value.agent).then(done(`${name()} gets tasks again`), toastFailure) },
   };
+  const sure = () => !agent.value.hold?.quarantine || confirmed({ title: `Lift the quarantine of ${name()}?`, text: "It gets tasks again at once. What was refused before counts no more.", yes: "Lift it" });
   const can = (one) => may("control") && agent.value && one.fits();
 
   self.onmount(() => {
@@ -50,16 +51,18 @@ export default function Agent({ params }, self) {
     const one = agent.value;
     const back = h("nav.crumbs", { "aria-label": "Where this is" }, link("/agents", "Agents"));
     if (!one) return h("div", back, sheet(agentName(params.agent)), agent.failed ? failure(agent.failed, agent.look) : loading(8));
-    const state = stateOf(one);
+    const isRevoked = one.keys.length > 0 && one.keys.every((each) => each.revoked_at), state = isRevoked ? "quarantined" : stateOf(one);
     return h("div", back,
       sheet(agentName(one.agent), {
-        under: h("span.line", badge(state, { text: state === "tripped" ? "taken out of something" : state }), h("code", one.agent), one.description && h("span", one.description)),
-        aside: Object.entries(acts).filter(([, act]) => can(act)).map(([id, act]) => button(act.title, act.run, { key: id, icon: act.icon, kind: act.kind, keys: act.keys })),
+        under: h("span.line", badge(state, { text: isRevoked ? "revoked" : state === "tripped" ? "taken out of something" : state }), h("code", one.agent), one.description && h("span", one.description)),
+        aside: Object.entries(acts).filter(([id, act]) => id !== "lift" && can(act)).map(([id, act]) => button(act.title, act.run, { key: id, icon: act.icon, kind: act.kind, keys: act.keys })),
       }),
       agent.failed && failure(agent.failed, agent.look),
+      isRevoked && h("section.judgement.tone-failed", { "aria-label": "Not believed" }, icon("shield", { size: 24 }), h("div", h("strong", "Its key is revoked"), h("p", "Nothing that it signs counts any more. A new key, once it is enrolled, lets it back in."))),
+      one.hold && heldBack(one.hold),
       h("div.two",
         h("div.pile",
-          card("How it does", {}, h("div.card-body.pile", work(one), (one.taken_out ?? []).map((out) => h("div.judgement.tone-failed", { key: out.capability }, icon("warning", { size: 22 }), h("div.pile", h("strong", `Taken out of ${out.capability}`), h("p", `It failed again and again. It is tried ${out.on_trial ? "now" : ago(out.until)}.`), out.problem && h("p.hint", out.problem.message)))))),
+          card("How it does", { aside: link(address("/runs", { agent: one.agent }), "Its runs") }, h("div.card-body.pile", work(one), (one.taken_out ?? []).map((out) => h("div.judgement.tone-failed", { key: out.capability }, icon("warning", { size: 22 }), h("div.pile", h("strong", `Taken out of ${out.capability}`), h("p", `It failed again and again. It is tried ${out.on_trial ? "now" : ago(out.until)}.`), out.problem && h("p.hint", out.problem.message)))))),
           h("h2.section", count(one.card.capabilities.length, "capability", "capabilities")),
           one.card.capabilities.map((offer) => offered(offer, one)),
           card("Incidents", { href: `/incidents?agent=${encodeURIComponent(one.agent)}` }, filed(incidents))),
@@ -67,6 +70,16 @@ export default function Agent({ params }, self) {
           card("Instances", { aside: h("span.hint.num", number(one.instances.length)) }, instances(one)),
           card("Keys", {}, h("ul.lines", [...one.keys].reverse().map((each) => keyLine(each, one)))))));
   };
+
+  // Why it gets nothing, since when and by whom, and what ends that.
+  function heldBack(held) {
+    return h("section.judgement.held-back", { "aria-label": "Its hold", class: held.quarantine ? "tone-failed" : "tone-paused" }, icon(held.quarantine ? "shield" : "pause", { size: 24 }),
+      h("div.pile", h("strong", held.quarantine ? "It is in quarantine" : "It is held back"),
+        h("p", held.quarantine ? "It is suspected, and gets no new task until somebody who has looked into it lifts the quarantine." : `It gets no new task until the hold is lifted. ${drained(agent.value)}`),
+        facts([["Why", held.reason || "nobody has said"], ["By", held.by], ["Since", [h(Ago, { time: held.at }), h("span.hint", `, ${moment(held.at)}`)]]]),
+        h("div.form-actions", may("control") ? button(held.quarantine ? "Lift the quarantine" : "Lift the hold", acts.lift.run, { icon: "play", kind: "primary", keys: "l", small: true }) : h("span.hint", "Whoever may control runs can lift it."),
+          held.quarantine && link(`/incidents?agent=${encodeURIComponent(agent.value.agent)}`, "What was refused of it"))));
+  }
 
   function keyLine(each, one) {
     const state = keyState(each);
@@ -90,6 +103,11 @@ function Impact({ kid }, self) {
   return () => h("p.hint", { role: "status" }, impact.value ? `${count(impact.value.runs?.length ?? 0, "run")} with results under it.` : impact.failed ? "What rests on it cannot be told." : "What rests on it is looked for …");
 }
 
+// How far the draining is.
+function drained({ running, queued }) {
+  return running + queued ? `What it has goes on: ${count(running, "task")} at work, ${number(queued)} queued.` : "It is drained: nothing is under way.";
+}
+
 function withReason({ title, text, yes, act, kind = "primary", needed = false, body }) {
   const close = dialog({
     title,
@@ -108,7 +126,7 @@ function work(one) {
   if (!one.work) return h("p.hint", "It has done nothing for this process since that began.");
   const { held, succeeded, failed, latency_ms: latency, trust } = one.work;
   return h("div.pile", facts([
-    ["under way", h("strong.num", number(held))], ["results", h("strong.num", number(succeeded))], ["errors", h("strong.num", { class: failed && "bad" }, number(failed))], ["latency", latency !== null && h("strong.num", duration(latency))],
+    ["under way", h("strong.num", number(held))], ["results", h("strong.num", number(succeeded))], ["errors", h("strong.num", { class: failed && "bad" }, number(failed))], ["latency", latency !== null && h("strong.num", duration(latency))], ["latency of errors", one.work.failed_latency_ms != null && h("strong.num", duration(one.work.failed_latency_ms))],
   ]), Object.keys(trust).length > 0 && h("div", h("h3", "Confidence in its results"), h("ul.trusts", Object.entries(trust).map(([name, value]) => h("li", { key: name }, h("code.grow.cut", name), meter(value, `${Math.round(value * 100)} %`), h("span.num", `${Math.round(value * 100)} %`))))));
 }
 
@@ -126,7 +144,7 @@ function instances(one) {
   const processes = [...new Set(one.instances.map((each) => each.process))].sort();
   return processes.map((process) => h("div.process-group", { key: process }, h("p.hint.cut", { title: process }, "at ", h("code", process)),
     h("ul.lines", one.instances.filter((each) => each.process === process).map((each) => h("li", { key: each.instance }, mark(each.draining ? "draining" : "present", { label: each.draining ? "draining" : "present" }),
-      h("span.grow", h("code.cut", { title: each.instance }, each.instance.split("#").at(-1)), h("span.hint", `room for ${each.concurrency}, and ${each.queue} in its queue; `, `${each.queued} queued`)), meter(each.load, `load ${Math.round(each.load * 100)} %`), each.draining && pill("draining"))))));
+      h("span.grow", h("code.cut", { title: each.instance }, each.instance.split("#").at(-1)), h("span.hint", `${number(each.running)} of ${number(each.concurrency)} at work, ${number(each.queued)} of ${number(each.queue)} queued`)), meter(each.running / Math.max(1, each.concurrency), `${each.running} of ${each.concurrency} at work`), each.draining && pill("draining"))))));
 }
 
 function filed(incidents) {

@@ -1,17 +1,17 @@
 // All agents, live: who is there, how much they have to do, how well they do it; as a table, and as a picture.
 
 import { asked } from "../core/asked.js";
-import { AgentList, heldOf, loadOf, queuedOf, stateOf, trustOf } from "../core/agents.js";
+import { AGENT_STATES } from "../core/choices.js";
+import { AgentList, failedAfter, heldOf, loadOf, stateOf, trustOf, workingWords } from "../core/agents.js";
 import { get } from "../core/api.js";
 import { h } from "../core/dom.js";
-import { agentName, count, duration, number } from "../core/format.js";
+import { agentName, count, duration, moment, number, roughly } from "../core/format.js";
 import { go, setQuery } from "../core/router.js";
 import { empty, link, loading, pill, sheet } from "../parts/basic.js";
 import { Filters } from "../parts/filters.js";
 import { badge, mark } from "../parts/state.js";
 import { Table } from "../parts/table.js";
 
-const STATES = ["present", "absent", "draining", "held", "tripped"];
 const MOST_LINES = 40;
 
 export default function Agents(props, self) {
@@ -29,7 +29,7 @@ export default function Agents(props, self) {
       sheet("Agents", { under: list?.complete ? headline(all) : " ", aside: h("div.choice-of", { role: "group", "aria-label": "How they are shown" }, [["table", "Table"], ["picture", "Picture"]].map(([name, title]) =>
         h("button.button.small", { key: name, type: "button", "aria-pressed": String(view === name), onclick: () => setQuery({ view: name === "table" ? undefined : name }) }, title))) }),
       h(Filters, { query, search: "text", placeholder: "Search name or capability", fields: [
-        { name: "state", title: "State", kind: "many", options: STATES, marked: true },
+        { name: "state", title: "State", kind: "many", options: AGENT_STATES, marked: true },
         { name: "capability", title: "Capability", kind: "text", list: [...new Set(all.flatMap((one) => one.capabilities))], placeholder: "name, or name@version" },
       ] }),
       !list?.complete ? loading(8) : !rows.length ? nothing(all) : view === "table"
@@ -72,22 +72,30 @@ const nothing = (all) => all.length
 export const meter = (value, label) => h("span.load", { role: "img", "aria-label": label, title: label }, h("span", { style: { width: `${Math.round(value * 100)}%` } }));
 
 const COLUMNS = [
-  { name: "state", title: "State", width: "6.5rem", draw: (one) => badge(stateOf(one), { text: stateOf(one) === "tripped" ? "taken out" : stateOf(one) }) },
+  { name: "state", title: "State", width: "7.5rem", draw: (one) => badge(stateOf(one), { text: stateOf(one) === "tripped" ? "taken out" : stateOf(one) }) },
   { name: "agent", title: "Agent", width: "minmax(7rem, 1.2fr)", draw: (one) => [link(hrefOf(one), agentName(one.agent), { title: one.agent }), one.instances?.length > 1 && pill(`×${one.instances.length}`, { title: `${one.instances.length} instances` })] },
   { name: "capabilities", title: "Capabilities", width: "minmax(7rem, 1.6fr)", draw: (one) => h("span.quiet", { title: one.capabilities.join(", ") }, one.capabilities.join(", ")) },
-  { name: "busy", title: "Load", width: "5.5rem", draw: (one) => (one.instances?.length ? h("span.with-meter", meter(loadOf(one), `load ${Math.round(loadOf(one) * 100)} %`), h("span.num.hint", `${Math.round(loadOf(one) * 100)} %`)) : "–") },
-  { name: "queued", title: "Queued", width: "3.5rem", end: true, draw: (one) => h("span.num", one.instances?.length ? number(queuedOf(one)) : "–") },
-  { name: "latency", title: "Latency", width: "4rem", end: true, draw: (one) => h("span.num", one.work?.latency_ms != null ? duration(one.work.latency_ms) : "–") },
+  { name: "busy", title: "At work", width: "5.5rem", draw: (one) => (one.instances?.length ? h("span.with-meter", meter(loadOf(one), workingWords(one)), h("span.num.hint", `${number(one.running)}/${number(one.present?.concurrency ?? 0)}`)) : "–") },
+  { name: "queued", title: "Queued", width: "3.5rem", end: true, draw: (one) => h("span.num", { title: one.present && `of ${number(one.present.queue)} that it takes` }, one.instances?.length ? number(one.queued) : "–") },
+  { name: "latency", title: "Latency", width: "5.5rem", end: true, draw: (one) => latency(one.work) },
   { name: "confidence", title: "Confidence", width: "5rem", end: true, draw: (one) => h("span.num", trustOf(one) === null ? "–" : `${Math.round(trustOf(one) * 100)} %`) },
   { name: "errors", title: "Errors", width: "3rem", end: true, draw: (one) => h("span.num", { class: one.work?.failed && "bad" }, one.work ? number(one.work.failed) : "–") },
-  { name: "key", title: "Key ends", width: "4.5rem", end: true, draw: (one) => keyEnd(one.key) },
+  { name: "key", title: "Key", width: "5.5rem", end: true, draw: (one) => keyAge(one.key) },
 ];
 
-function keyEnd(key) {
-  const ends = key?.retires_at ?? key?.expires_at;
-  if (!ends) return h("span.hint", "never");
-  const left = new Date(ends) - Date.now();
-  return h("span", { class: left < 14 * 86_400_000 && "bad", title: ends }, left <= 0 ? "has ended" : `in ${duration(left)}`);
+// Of results; where there is none, of failures, which is said: who fails fast is not quick.
+function latency(work) {
+  if (work?.latency_ms != null) return h("span.num", { title: failedAfter(work) }, duration(work.latency_ms));
+  return work?.failed_latency_ms != null ? h("span.hint.num", { title: `${failedAfter(work)}; it has brought no result` }, `${duration(work.failed_latency_ms)} to fail`) : h("span.num", "–");
+}
+
+// How old it is; when it ends, where that is soon.
+function keyAge(key) {
+  if (!key) return h("span.hint", "none");
+  const ends = key.retires_at ?? key.expires_at, left = ends && new Date(ends) - Date.now();
+  const title = `since ${moment(key.valid_from)}, ${ends ? `until ${moment(ends)}` : "without an end"}`;
+  if (ends && left < 14 * 86_400_000) return h("span.bad", { title }, left <= 0 ? "has ended" : `ends in ${roughly(left)}`);
+  return h("span.num", { title }, `${roughly(Date.now() - new Date(key.valid_from))} old`);
 }
 
 // -- the picture -------------------------------------------------------------------------------------------------
@@ -96,7 +104,7 @@ const ROW = 34, TOP = 30;
 const ROOMY = { left: 20, process: 210, right: 560, agent: 280, wide: 860, most: 22 };
 const NARROW = { left: 0, process: 118, right: 178, agent: 172, wide: 352, most: 12 };
 
-// Processes on the left, agents on the right, a line for each instance: as thick as its room, as dark as its load.
+// Processes on the left, agents on the right, a line for each instance: as thick as what it can do at a time, as dark as what it works on of that.
 function Topology(props, self) {
   const cluster = asked(self, () => get("/v1/cluster"), { every: 5000 });
   const narrow = matchMedia("(max-width: 700px)");
@@ -118,14 +126,14 @@ function Topology(props, self) {
         h("svg", { viewBox: `0 0 ${wide} ${high}`, role: "presentation" },
           h("text.head", { x: left, y: 18 }, "Processes"), h("text.head", { x: right, y: 18 }, "Agents"),
           shown.flatMap((agent, n) => agent.instances.map((one) => h("path.wire", {
-            key: one.instance, d: wire(left + processWide, yOf.get(one.process), right - 4, TOP + (n + 0.5) * ROW), class: one.load > 0 && "busy",
-            style: { "stroke-width": `${Math.min(5, 0.6 + 0.5 * Math.log2(1 + one.concurrency))}px`, opacity: String(0.35 + 0.65 * Math.min(1, one.load)) },
-          }, h("title", `${agentName(agent.agent)}: room for ${one.concurrency}, load ${Math.round(one.load * 100)} %, ${one.queued} queued`)))),
+            key: one.instance, d: wire(left + processWide, yOf.get(one.process), right - 4, TOP + (n + 0.5) * ROW), class: one.running > 0 && "busy",
+            style: { "stroke-width": `${Math.min(5, 0.6 + 0.5 * Math.log2(1 + one.concurrency))}px`, opacity: String(0.35 + 0.65 * (one.running / Math.max(1, one.concurrency))) },
+          }, h("title", `${agentName(agent.agent)}: ${one.running} of ${one.concurrency} at work, ${one.queued} of ${one.queue} queued`)))),
           processes.map((name) => h("g.process", { key: name, transform: `translate(${left} ${yOf.get(name) - 24})` }, h("rect", { width: processWide, height: 48, rx: 9 }), h("text.name", { x: 14, y: 21 }, cutName(name, most)), h("text.what", { x: 14, y: 37 }, count(counts.get(name), "agent")), h("title", name))),
           shown.map((agent, n) => h("g.agent", { key: agent.agent, role: "link", tabindex: "0", "aria-label": `${agentName(agent.agent)}, ${stateOf(agent)}`, onclick: () => go(hrefOf(agent)), onkeydown: (event) => event.key === "Enter" && go(hrefOf(agent)), transform: `translate(${right} ${TOP + n * ROW})` },
             h("rect", { width: agentWide, height: ROW - 6, y: 3, rx: 7 }), h("g", { transform: "translate(9 9)" }, mark(stateOf(agent))),
-            h("text.name", { x: 33, y: 22 }, cutName(agentName(agent.agent), most)), h("text.what", { x: agentWide - 12, y: 22, "text-anchor": "end" }, [agent.instances.length > 1 && `×${agent.instances.length}`, `${Math.round(loadOf(agent) * 100)} %`].filter(Boolean).join("  ")), h("title", agent.agent))))),
-      h("figcaption.hint", `A line is an instance: as thick as its room, as dark as its load.${here.length > shown.length ? ` The ${MOST_LINES} with the most load, of ${here.length}.` : ""}`));
+            h("text.name", { x: 33, y: 22 }, cutName(agentName(agent.agent), most)), h("text.what", { x: agentWide - 12, y: 22, "text-anchor": "end" }, [agent.instances.length > 1 && `×${agent.instances.length}`, `${agent.running}/${agent.present?.concurrency ?? 0}`].filter(Boolean).join("  ")), h("title", agent.agent))))),
+      h("figcaption.hint", `A line is an instance: as thick as its room, as dark as its load.${here.length > shown.length ? ` The ${MOST_LINES} that work most, of ${here.length}.` : ""}`));
   };
 }
 

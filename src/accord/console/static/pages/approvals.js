@@ -3,19 +3,20 @@
 import { at, get, post } from "../core/api.js";
 import { asked } from "../core/asked.js";
 import { h } from "../core/dom.js";
-import { count } from "../core/format.js";
+import { count, questionOf } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { setQuery } from "../core/router.js";
 import { may } from "../core/session.js";
-import { Ago, button, empty, failure, link, loading, pill, say, sheet } from "../parts/basic.js";
+import { Ago, button, coded, empty, failure, link, loading, pill, say, sheet } from "../parts/basic.js";
 import { Filters } from "../parts/filters.js";
 import { Form, FormState } from "../parts/form.js";
 import { icon } from "../parts/icon.js";
 import { json } from "../parts/json.js";
 import { mark } from "../parts/state.js";
 import { toast } from "../parts/toast.js";
+import { notThere } from "../parts/unknown.js";
 
-const WORDS = { approval: "approval", review: "review of a result", signal: "signal" };
+const WORDS = { approval: "Approval", review: "Review of a result", signal: "Signal" };
 const EVERY_MS = 3000;
 
 export default function Approvals({ query }, self) {
@@ -38,16 +39,17 @@ export default function Approvals({ query }, self) {
     if (filtered && filter !== filtered) open.look();
     filtered = filter;
     const all = open.value?.approvals ?? [];
-    const chosen = now.get("open");
+    const chosen = now.get("open"), isFiltered = now.has("kind") || now.has("template");
     return h("div",
-      sheet("Approvals", { under: open.value ? (all.length ? `${count(all.length, "question waits", "questions wait")}${open.value.next ? ", and more," : ""} for an answer` : "Nothing waits for an answer") : " " }),
+      open.value && !open.value.next && chosen && !all.some((one) => nameOf(one) === chosen) && notThere(["open"], "The question ", h("code", chosen), " is not among these: it was answered, or waits no longer. ", h("a", { href: `/runs/${chosen.split("/")[0]}` }, "Its run"), " tells what became of it."),
+      sheet("Approvals", { under: open.value ? (all.length ? `${count(all.length, "question waits", "questions wait")}${open.value.next ? ", and more," : ""} for an answer` : isFiltered ? "No question fits" : "Nothing waits for an answer") : " " }),
       h(Filters, { query: now, fields: [
         { name: "kind", title: "Kind", kind: "many", options: Object.entries(WORDS) },
         { name: "template", title: "Template", kind: "text", list: [...new Set(all.map((one) => one.template))], placeholder: "name, or name@version" },
       ] }),
       open.failed && failure(open.failed, open.look),
-      !open.value ? !open.failed && loading(5) : !all.length ? empty("Nobody is asked anything", { text: "As soon as a run waits for an approval, a review or a signal, it is here.", icon: "approvals" }) :
-        h("ul.asks-list", all.map((one) => h(Ask, { key: nameOf(one), one, isOpen: chosen === nameOf(one), toggle: () => setQuery({ open: chosen === nameOf(one) ? undefined : nameOf(one) }), answered: open.look }))));
+      !open.value ? !open.failed && loading(5) : !all.length ? isFiltered ? empty("No question fits", { text: "Nothing waits for an answer that fits all of these filters.", icon: "filter" }) : empty("Nobody is asked anything", { text: "As soon as a run waits for an approval, a review or a signal, it is here.", icon: "approvals" }) :
+        h("ul.asks-list", all.map((one) => h(Ask, { key: nameOf(one), one, isOpen: chosen === nameOf(one), toggle: () => setQuery({ open: chosen === nameOf(one) ? undefined : nameOf(one) }), answered: (taken) => { if (taken) setQuery({ open: undefined }); open.look(); } }))));
   };
 }
 
@@ -55,13 +57,14 @@ function Ask({ one }, self) {
   const form = new FormState(one.schema);
   let busy = false, failed = null, result;
   async function answer() {
-    const wrong = form.problems();
-    if (wrong.length) { failed = { problems: wrong.map((message) => ({ message })) }; self.update(); return; }
+    if (!form.check()) { failed = null; self.update(); return; }
     [busy, failed] = [true, null];
     self.update();
+    let taken = false;
     try {
       await post(at`/v1/runs/${one.run}/signals`, { task: one.task, value: form.value() });
-      toast(`Answered: ${titleOf(one)}`);
+      taken = true;
+      toast(one.kind === "signal" ? `Sent ${one.signal}` : `Answered: ${questionOf(one)}`);
       say("Answered");
     } catch (error) {
       form.refuse(error.problems);
@@ -69,7 +72,7 @@ function Ask({ one }, self) {
     }
     busy = false;
     self.update();
-    now.answered();
+    now.answered(taken);
   }
   // A result that is to be reviewed is shown with the question.
   async function show() {
@@ -87,8 +90,8 @@ function Ask({ one }, self) {
     return h("li.card.ask", { class: props.isOpen && "open" },
       h("button.ask-head", { type: "button", "aria-expanded": String(props.isOpen), "aria-controls": id, onclick: props.toggle },
         mark("waiting", { size: 20 }),
-        h("span.grow", h("strong", titleOf(one)), h("span.hint", `${WORDS[one.kind]} · task ${one.task} of ${one.title || one.template}`)),
-        h("span.ask-times", h("span.hint", "waits since ", h(Ago, { time: one.since })), one.until && h("span.hint", "too late ", h(Ago, { time: one.until }))),
+        h("span.grow", h("strong", coded(questionOf(one))), h("span.hint", `${WORDS[one.kind]} · task ${one.task} of ${one.title || one.template}`)),
+        h("span.ask-times", h("span.hint", "asked ", h(Ago, { time: one.since })), one.until && h("span.hint", "too late ", h(Ago, { time: one.until }))),
         icon(props.isOpen ? "down" : "chevron", { size: 18 })),
       props.isOpen && h("div.ask-body", { id },
         h("div.links", link(`/runs/${one.run}?task=${encodeURIComponent(one.task)}`, "See the run at this task"), h("span.hint", one.template), pill(`for ${one.role}s`)),
@@ -100,4 +103,3 @@ function Ask({ one }, self) {
   };
 }
 
-const titleOf = (one) => one.question || (one.signal ? `Signal ${one.signal}` : one.task);

@@ -7,7 +7,7 @@ import { h } from "../core/dom.js";
 import { agentName, bytes } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { may } from "../core/session.js";
-import { Ago, button, card, coded, empty, facts, failure, link, loading, sheet } from "../parts/basic.js";
+import { Ago, CONTROLLED, button, card, coded, empty, facts, failure, link, loading, sheet } from "../parts/basic.js";
 import { dialog } from "../parts/dialog.js";
 import { copy, json } from "../parts/json.js";
 import { badge, mark } from "../parts/state.js";
@@ -60,7 +60,7 @@ export default function Incident({ params }, self) {
         h("div.pile",
           card("What happened", {}, h("div.card-body.pile",
             h("p.lead", coded(messageOf(one))),
-            one.problem?.hint && h("p.hint", coded(one.problem.hint)),
+            one.problem?.hint && !CONTROLLED.test(one.problem.hint) && h("p.hint", coded(one.problem.hint)),
             facts([
               ["code", h("code", codeOf(one))],
               ["place", one.problem?.place?.pointer && h("code", one.problem.place.pointer)],

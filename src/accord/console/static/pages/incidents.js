@@ -1,15 +1,14 @@
 // Incidents: what was refused, how bad it is, and what has become of it.
 
 import { get } from "../core/api.js";
+import { INCIDENT_STATES, SEVERITIES } from "../core/choices.js";
 import { h } from "../core/dom.js";
-import { agentName, count } from "../core/format.js";
+import { agentName, count, named } from "../core/format.js";
 import { Ago, empty, failure, link, loading, sheet } from "../parts/basic.js";
 import { Filters } from "../parts/filters.js";
 import { badge } from "../parts/state.js";
 import { Table } from "../parts/table.js";
 
-const STATES = ["open", "acknowledged", "resolved"];
-export const SEVERITIES = ["critical", "high", "medium", "low"];
 const EVERY_MS = 4000;
 const PAGE = 100;
 
@@ -50,7 +49,7 @@ export default function Incidents(props, self) {
     return h("div",
       sheet("Incidents", { under: known ? `${count(found.length, "incident")}${next ? " or more" : ""}${[...query.keys()].length ? " that fit" : ""}` : " " }),
       h(Filters, { query, fields: [
-        { name: "state", title: "State", kind: "one", options: STATES },
+        { name: "state", title: "State", kind: "one", options: INCIDENT_STATES },
         { name: "severity", title: "Severity", kind: "one", options: SEVERITIES },
         { name: "agent", title: "Agent", kind: "text", list: [...new Set(found.map(agentOf).filter(Boolean))], placeholder: "spiffe://local/agent/…" },
         { name: "code", title: "Code", kind: "text", list: [...new Set(found.map(codeOf))], placeholder: "ACC312" },
@@ -69,8 +68,10 @@ const nothing = (query) => [...query.keys()].length
   : empty("No incident was recorded", { text: "A message that is refused for a reason that matters to security is kept here, with the evidence.", icon: "shield" });
 
 export const codeOf = (one) => one.problem?.code ?? one.code;
-export const agentOf = (one) => one.claimed_agent ?? one.agent ?? "";
-export const messageOf = (one) => one.problem?.message ?? `${count(one.count, "more message")} refused within a minute`;
+export const agentOf = (one) => one.claimed_agent ?? one.signer ?? one.agent ?? "";
+/** Whether nothing proves that it is from whom it says. */
+export const onlySaid = (one) => one.claimed_agent != null && one.authentic === false && one.signer !== one.claimed_agent;
+export const messageOf = (one) => named(one.problem?.message ?? `${count(one.count, "more message")} refused within a minute`);
 
 export const severity = (name) => h("span.severity", { class: `is-${name}` }, h("span.severity-bars", { "aria-hidden": "true" }, SEVERITIES.map((one, n) => h("i", { key: n, class: n >= SEVERITIES.indexOf(name) && "on" }))), name);
 
@@ -79,6 +80,6 @@ const COLUMNS = [
   { name: "severity", title: "Severity", width: "6.5rem", draw: (one) => severity(one.severity) },
   { name: "message", title: "What happened", width: "minmax(12rem, 3fr)", draw: (one) => link(`/incidents/${one.incident}`, messageOf(one), { title: messageOf(one) }) },
   { name: "code", title: "Code", width: "5rem", draw: (one) => h("code", codeOf(one)) },
-  { name: "agent", title: "Agent", width: "minmax(6rem, 1fr)", draw: (one) => h("span.quiet", { title: agentOf(one) }, agentOf(one) ? agentName(agentOf(one)) : "nobody proven") },
+  { name: "agent", title: "Agent", width: "minmax(6rem, 1fr)", draw: (one) => h("span.quiet", { title: onlySaid(one) ? `It says that it is from ${agentOf(one)}; nothing proves it` : agentOf(one) }, agentOf(one) ? `${agentName(agentOf(one))}${onlySaid(one) ? " ?" : ""}` : "nobody proven") },
   { name: "at", title: "When", width: "6.5rem", end: true, draw: (one) => h(Ago, { time: one.at }) },
 ];

@@ -74,9 +74,11 @@ export default function Journal(props, self) {
   };
 }
 
-function Prove(props, self) {
-  return ({ run, prove }) => h("form.inline", { onsubmit: (event) => { event.preventDefault(); prove(self.element.querySelector("input").value.trim()); } },
-    h("input", { type: "text", "aria-label": "The id of a run", placeholder: "run_…", value: run, autocomplete: "off", spellcheck: "false" }),
+// What is being typed stays when the page is drawn again, as it is when checkpoints come.
+function Prove() {
+  let draft = null;
+  return ({ run, prove }) => h("form.inline", { onsubmit: (event) => { event.preventDefault(); prove((draft ?? run).trim()); draft = null; } },
+    h("input", { type: "text", "aria-label": "The id of a run", placeholder: "run_…", value: draft ?? run, oninput: (event) => (draft = event.target.value), autocomplete: "off", spellcheck: "false" }),
     button("Prove it", null, { type: "submit", kind: "primary", icon: "shield" }));
 }
 

@@ -1,15 +1,19 @@
 // What is happening right now, and why: what is under way, what waits for people, what is wrong, who is there.
 
+import { loadOf, stateOf, workingWords } from "../core/agents.js";
 import { address, at, get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { feed } from "../core/feed.js";
-import { agentName, ago, count, duration, number } from "../core/format.js";
-import { OPEN, RunList, eachOf } from "../core/runs.js";
-import { Ago, Ticking, card, empty, failure, link, loading, pill, sheet } from "../parts/basic.js";
+import { agentName, ago, count, duration, named, number, plain, questionOf } from "../core/format.js";
+import { CONTROLS, OPEN, RunList, eachOf } from "../core/runs.js";
+import { may } from "../core/session.js";
+import { Ago, Ticking, button, card, coded, empty, failure, link, loading, pill, sheet } from "../parts/basic.js";
+import { noted } from "../parts/dialog.js";
 import { icon } from "../parts/icon.js";
 import { sparkline } from "../parts/sparkline.js";
 import { badge, mark } from "../parts/state.js";
-import { progress } from "./runs.js";
+import { toast, toastFailure } from "../parts/toast.js";
+import { KNOWING, progress } from "./runs.js";
 
 const EVERY_MS = 5000;
 const RATE_MS = 2000;
@@ -17,6 +21,7 @@ const RATES = 60;
 const SHOWN = 12;
 const OVERDUE_MS = 60_000;
 const MOST_TASKS = 500;
+const FAILED = 10;
 
 export default function Overview(props, self) {
   const update = () => self.update();
@@ -24,7 +29,7 @@ export default function Overview(props, self) {
   const agents = new Map();
   let waiting = null, incidents = null, failed = null, problem = null, agentsKnown = false;
   const rate = new Rate(update);
-  const reasons = new Map();
+  const reasons = new Map(), known = new Map();
 
   // Why each run that is shown is where it is: asked again as soon as something has happened in it.
   async function explain() {
@@ -37,21 +42,46 @@ export default function Overview(props, self) {
     if (due.length) update();
   }
 
+  // Of runs that have failed those that nobody has put right by a fork that completed, with the reason of each.
+  async function unanswered(runs) {
+    const shown = runs.slice(0, FAILED);
+    await eachOf(shown.filter((run) => known.get(run.run)?.at !== run.updated_at), async (run) => {
+      const { problem: found } = await get(at`/v1/runs/${run.run}/result`);
+      known.set(run.run, { at: run.updated_at, why: found && plain(found.message) });
+    });
+    await eachOf(shown.filter((run) => !known.get(run.run)?.mended), async (run) => {
+      const { runs: forks } = await get("/v1/runs", { origin: run.run, state: "completed", limit: 1 });
+      if (forks.length) known.set(run.run, { ...known.get(run.run), mended: true });
+    });
+    return runs.filter((run) => !known.get(run.run)?.mended).map((run) => ({ ...run, why: known.get(run.run)?.why }));
+  }
+
+  let timer, stopped = false;
+  async function look() {
+    clearTimeout(timer);
+    try {
+      const day = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 24 * 3_600_000).toISOString();
+      const [approvals, opened, ended] = await Promise.all([
+        get("/v1/approvals", { limit: 100 }), get("/v1/incidents", { state: "open", limit: 100 }), get("/v1/runs", { state: ["failed"], acknowledged: false, since: day, limit: 50 }),
+      ]);
+      const left = await unanswered(ended.runs);
+      [waiting, incidents, failed, problem] = [approvals, opened, left, null];
+      await explain();
+    } catch (error) { problem = error; }
+    if (stopped) return;
+    update();
+    timer = setTimeout(look, document.hidden ? 60_000 : EVERY_MS);
+  }
+
+  // Somebody knows that it has failed: it is put away.
+  async function acknowledge(run) {
+    const note = await noted({ title: `Acknowledge that ${run.title || run.template} has failed?`, text: KNOWING, asks: "What do you know so far?", yes: "Acknowledge" });
+    if (note === null) return;
+    await CONTROLS.acknowledge.act(run, note).then(() => toast("Acknowledged"), toastFailure);
+    look();
+  }
+
   self.onmount(() => {
-    let timer, stopped = false;
-    async function look() {
-      try {
-        const day = new Date(Math.floor(Date.now() / 60_000) * 60_000 - 24 * 3_600_000).toISOString();
-        const [approvals, opened, ended] = await Promise.all([
-          get("/v1/approvals", { limit: 100 }), get("/v1/incidents", { state: "open", limit: 100 }), get("/v1/runs", { state: ["failed"], since: day, limit: 50 }),
-        ]);
-        [waiting, incidents, failed, problem] = [approvals, opened, ended, null];
-        await explain();
-      } catch (error) { problem = error; }
-      if (stopped) return;
-      update();
-      timer = setTimeout(look, document.hidden ? 60_000 : EVERY_MS);
-    }
     look();
     const stopAgents = feed("/v1/agents/feed", {}, { agents: (messages) => {
       for (const one of messages) for (const agent of one.agents) agents.set(agent.agent, agent);
@@ -71,7 +101,7 @@ export default function Overview(props, self) {
       problem && failure(problem),
       h("div.overview",
         h("div.overview-main",
-          needs(waiting, incidents, failed, stuck),
+          needs(waiting, incidents, failed, stuck, acknowledge),
           card("Under way", { aside: link(address("/runs", { state: OPEN }), runs.length > SHOWN ? `All ${number(runs.length)}${open.hasMore ? "+" : ""}` : "All runs") }, underWay(runs, open, asks, reasons))),
         h("div.overview-side",
           card("Hand-offs", { aside: h("span.hint", "results accepted") },
@@ -101,27 +131,27 @@ function stuckWhy(run) {
   return overdue > OVERDUE_MS ? `it should have been looked at ${duration(overdue)} ago` : null;
 }
 
-function needs(waiting, incidents, failed, stuck) {
+function needs(waiting, incidents, failed, stuck, acknowledge) {
   if (!waiting) return card("Needs somebody", {}, h("div.card-body", loading(3)));
   const items = [
-    ...waiting.approvals.map((one) => need(`${one.run}/${one.task}`, "waiting", `/runs/${one.run}?task=${encodeURIComponent(one.task)}`, one.question || one.signal || one.task, `${WORDS[one.kind]} in ${one.title || one.template}`, one.since)),
-    ...incidents.incidents.slice(0, 20).map((one) => need(`i${one.incident}`, "open", `/incidents/${one.incident}`, one.problem?.message ?? one.code, `incident ${one.incident}, ${one.severity}`, one.at)),
+    ...waiting.approvals.map((one) => need(`${one.run}/${one.task}`, "waiting", `/runs/${one.run}?task=${encodeURIComponent(one.task)}`, questionOf(one), `${WORDS[one.kind]} in ${one.title || one.template}`, one.since)),
+    ...incidents.incidents.slice(0, 20).map((one) => need(`i${one.incident}`, "open", `/incidents/${one.incident}`, one.problem?.message ?? one.code, `Incident ${one.incident}, ${one.severity}`, one.at)),
     ...stuck.map((run) => need(`s${run.run}`, "waiting", `/runs/${run.run}`, run.title || run.template, stuckWhy(run), run.updated_at)),
-    ...failed.runs.slice(0, 10).map((run) => need(run.run, "failed", `/runs/${run.run}`, run.title || run.template, `failed, ${count(run.tasks_failed, "task")} of ${run.tasks_total}`, run.updated_at)),
+    ...failed.slice(0, FAILED).map((run) => need(run.run, "failed", `/runs/${run.run}`, run.title || run.template, run.why ?? `${count(run.tasks_failed, "task")} failed, ${number(run.tasks_done)} of ${number(run.tasks_total)} done`, run.updated_at, may("control") && button("Acknowledge", () => acknowledge(run), { icon: "hand", small: true, title: `Acknowledge that ${run.title || run.template} has failed` }))),
   ];
   return card("Needs somebody", { aside: items.length > 0 && pill(number(items.length)) },
-    items.length ? h("ul.needs", items) : empty("Nobody is needed", { text: "No question is open, no incident, and no run of the last day has failed.", icon: "check" }));
+    items.length ? h("ul.needs", items) : empty("Nobody is needed", { text: "No question is open, no incident, and no run of the last day has failed without somebody knowing it.", icon: "check" }));
 }
 
-const WORDS = { approval: "approval", review: "review of a result", signal: "signal" };
+const WORDS = { approval: "Approval", review: "Review of a result", signal: "Signal" };
 
-const need = (key, state, href, title, why, since) =>
-  h("li", { key }, h("a", { href }, mark(state, { size: 18 }), h("span.grow", h("strong.cut", title), h("span.hint.cut", why)), h("span.hint", h(Ago, { time: since }))));
+const need = (key, state, href, title, why, since, aside) =>
+  h("li", { key }, h("a", { href }, mark(state, { size: 18 }), h("span.grow", h("strong.cut", coded(named(title))), h("span.hint.cut", { title: why }, coded(named(why)))), h("span.hint", h(Ago, { time: since }))), aside);
 
 function underWay(runs, list, asks, reasons) {
   if (!runs.length && list.busy) return h("div.card-body", loading(4));
   if (list.failed) return h("div.card-body", failure(list.failed, () => list.page()));
-  if (!runs.length) return empty("Nothing is under way", { text: "Runs that are started are here as long as they go on.", icon: "runs" });
+  if (!runs.length) return empty("Nothing is under way", { text: "Runs are here from their start to their end.", icon: "runs", action: may("run") && h("a.button", { href: "/new" }, icon("plus", { size: 16 }), h("span", "New run")) });
   return h("ul.under-way", runs.slice(0, SHOWN).map((run) => h("li", { key: run.run },
     h("a", { href: `/runs/${run.run}` },
       badge(run.state), h("span.grow", h("strong.cut", run.title || run.template), h("span.hint.cut", { title: why(run, asks, reasons) }, why(run, asks, reasons))),
@@ -131,7 +161,7 @@ function underWay(runs, list, asks, reasons) {
 // What a run waits for, as far as it is known already.
 function why(run, asks, reasons) {
   const asked = asks.get(run.run);
-  if (asked) return `waits for ${WORDS[asked.kind]}: ${asked.question || asked.signal || asked.task}`;
+  if (asked) return asked.kind === "signal" ? `waits for the signal ${asked.signal}` : `waits for ${WORDS[asked.kind].toLowerCase()}: ${asked.question || asked.task}`;
   if (run.left) return "no process works on it";
   return reasons.get(run.run)?.summary ?? `${run.template}, last event ${ago(run.updated_at)}`;
 }
@@ -148,16 +178,16 @@ function agentList(agents, known) {
     ranked.length > 14 && h("li.hint", { key: "more" }, link("/agents", `and ${number(ranked.length - 14)} more`)));
 }
 
-const loadOf = (agent) => Math.max(0, ...(agent.instances ?? []).map((one) => one.load));
 const weight = (agent) => (agent.instances?.length ? 1 + loadOf(agent) : 0) + (agent.held ? 3 : 0);
 
 function agentLine(agent) {
   const here = agent.instances?.length ?? 0;
-  const state = agent.held ? "held" : here ? "present" : "absent";
+  const state = agent.held ? stateOf(agent) : here ? "present" : "absent";
   const load = loadOf(agent);
   return h("a", { href: `/agents/${encodeURIComponent(agent.agent)}` }, mark(state, { label: state }), h("span.grow.cut", { title: agent.agent }, agentName(agent.agent)),
     here > 1 && pill(`×${here}`),
-    here > 0 && h("span.load", { role: "img", "aria-label": `load ${Math.round(load * 100)} %`, title: `load ${Math.round(load * 100)} %` }, h("span", { style: { width: `${Math.round(load * 100)}%` } })));
+    agent.running > 0 && h("span.hint.num", { "aria-hidden": "true" }, `${number(agent.running)}/${number(agent.present?.concurrency ?? 0)}`),
+    here > 0 && h("span.load", { role: "img", "aria-label": workingWords(agent), title: workingWords(agent) }, h("span", { style: { width: `${Math.round(load * 100)}%` } })));
 }
 
 // -- how much ----------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { number } from "../core/format.js";
 import { go } from "../core/router.js";
 import { may } from "../core/session.js";
 import { button, card, empty, failure, link, sheet } from "../parts/basic.js";
+import { caretTo, editor, opener } from "../parts/editor.js";
 import { findings } from "../parts/findings.js";
 import { icon } from "../parts/icon.js";
 import { toast } from "../parts/toast.js";
@@ -36,8 +37,8 @@ export default function Publish(props, self) {
     } catch (error) { if (mine === number_) [judged, failed] = [null, error]; }
     if (mine === number_) self.update();
   }
-  function typed(event) {
-    text = event.target.value;
+  function typed(now) {
+    text = now;
     judged = null;
     clearTimeout(timer);
     timer = setTimeout(judge, WAIT_MS);
@@ -55,39 +56,18 @@ export default function Publish(props, self) {
     busy = false;
     self.update();
   }
-  async function open(event) {
-    const [file] = event.target.files;
-    if (!file) return;
-    text = await file.text();
-    self.element.querySelector("#template-text").value = text;
-    judge();
-  }
-  // The caret goes to where something is wrong.
-  function goTo(place) {
-    const area = self.element.querySelector("#template-text");
-    const lines = text.split("\n");
-    const start = lines.slice(0, place.line - 1).reduce((sum, one) => sum + one.length + 1, 0);
-    area.focus();
-    area.setSelectionRange(start + Math.max(0, (place.column ?? 1) - 1), start + (lines[place.line - 1]?.length ?? 0));
-    area.scrollTop = Math.max(0, (place.line - 6) * 20);
-    marked(area);
-  }
-  // Line numbers go along with the text.
-  const marked = (area) => { const gutter = self.element.querySelector(".gutter"); if (gutter) gutter.scrollTop = area.scrollTop; };
   self.onmount(() => () => clearTimeout(timer));
 
   return () => {
     if (!may("publish")) return h("div", sheet("Publish a template"), empty("Your role may not publish", { text: "Ask somebody who is an author, or more.", icon: "shield" }));
-    const wrong = new Set((judged?.problems ?? []).map((one) => one.place?.line).filter(Boolean));
     return h("div",
       h("nav.crumbs", { "aria-label": "Where this is" }, link("/templates", "Templates")),
       sheet("Publish a template", { under: "Nothing is published that does not hold: it is judged as you write.",
         aside: button(judged?.template && judged.ok ? `Publish ${judged.template}` : "Publish", publish, { kind: "primary", icon: "check", disabled: !judged?.ok || busy, busy: busy || null }) }),
       h("div.two.even",
-        card("Text", { aside: h("span.line", h("label.button.small", { for: "template-file" }, "Open a file", h("input.unseen", { id: "template-file", type: "file", accept: ".yaml,.yml,.json", onchange: open })), !text && button("An example", () => { text = FIRST; self.element.querySelector("#template-text").value = text; judge(); }, { small: true, kind: "quiet" })) },
-          h("div.editor", h("div.gutter", { "aria-hidden": "true" }, text.split("\n").map((_, n) => h("span", { key: n, class: wrong.has(n + 1) && "wrong" }, n + 1))),
-            h("textarea.code", { id: "template-text", "aria-label": "The template, in YAML", spellcheck: "false", wrap: "off", placeholder: "Paste YAML, or open a file", oninput: typed, onscroll: (event) => marked(event.target), rows: 26 }))),
-        card("What is said of it", {}, h("div.card-body.pile", { "aria-live": "polite" }, failed && failure(failed, judge), verdict(text, judged, failed, goTo)))));
+        card("Text", { aside: h("span.line", opener("template-file", "Open a file", typed), !text && button("An example", () => typed(FIRST), { small: true, kind: "quiet" })) },
+          editor({ id: "template-text", label: "The template, in YAML", text, problems: judged?.problems, placeholder: "Paste YAML, or open a file", oninput: typed })),
+        card("What is said of it", {}, h("div.card-body.pile", { "aria-live": "polite" }, failed && failure(failed, judge), verdict(text, judged, failed, (place) => caretTo(self.element.querySelector("#template-text"), place))))));
   };
 }
 

@@ -1,25 +1,28 @@
 // All runs: sought, filtered, followed, and many of them controlled at once.
 
-import { get } from "../core/api.js";
+import { address, get } from "../core/api.js";
 import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
-import { count, number, short } from "../core/format.js";
+import { agentName, count, number, short } from "../core/format.js";
 import { key } from "../core/keys.js";
-import { setQuery } from "../core/router.js";
+import { go, setQuery } from "../core/router.js";
 import { CONTROLS, RunList, STATES, eachOf } from "../core/runs.js";
 import { may } from "../core/session.js";
 import { Ago, bar, button, empty, failure, link, loading, say, sheet } from "../parts/basic.js";
-import { confirmed } from "../parts/dialog.js";
+import { confirmed, noted } from "../parts/dialog.js";
 import { Filters } from "../parts/filters.js";
+import { icon } from "../parts/icon.js";
 import { badge, mark } from "../parts/state.js";
 import { Table } from "../parts/table.js";
 import { toast, toastFailure } from "../parts/toast.js";
 
 const SINCE = [["1h", "in the last hour"], ["24h", "in the last day"], ["7d", "in the last week"], ["30d", "in the last month"]];
+const LABELS = ["public", "internal", "confidential", "personal"];
+const KNOWN = [["false", "nobody knows yet"], ["true", "somebody knows"]];
 const HOURS = { h: 1, d: 24 };
 
 export default function Runs(props, self) {
-  let list, asked = "", selected = new Set(), templates = [], counts = null, timer, working = null;
+  let list, asked = "", selected = new Set(), templates = [], agents = [], counts = null, timer, working = null;
 
   function look(query) {
     const wanted = queryOf(query);
@@ -43,13 +46,15 @@ export default function Runs(props, self) {
   }
 
   async function act(name) {
-    const { title, done, kind, asks, fits, act } = CONTROLS[name];
+    const { title, done, kind, asks, notes, fits, act } = CONTROLS[name];
     const chosen = list.runs.filter((run) => selected.has(run.run) && fits(run));
     if (!chosen.length || working) return;
     if (asks && !(await confirmed({ title: `${title} ${count(chosen.length, "run")}?`, text: "What is under way is stopped; what the template says is to be undone is undone.", yes: `${title} ${count(chosen.length, "run")}`, kind }))) return;
+    const note = notes ? await noted({ title: `${title} ${count(chosen.length, "failed run")}?`, text: KNOWING, asks: "What do you know so far?", yes: `${title} ${count(chosen.length, "run")}` }) : undefined;
+    if (note === null) return;
     working = { name, done: 0, total: chosen.length };
     self.update();
-    const failed = await eachOf(chosen, act, (n) => { working.done = n; self.update(); });
+    const failed = await eachOf(chosen, (run) => act(run, note), (n) => { working.done = n; self.update(); });
     working = null;
     if (failed.length < chosen.length) toast(`${done} ${count(chosen.length - failed.length, "run")}`);
     for (const [run, error] of failed.slice(0, 3)) toastFailure(error, short(run.run));
@@ -59,9 +64,10 @@ export default function Runs(props, self) {
   }
 
   self.onmount(() => {
+    get("/v1/agents", { limit: 1000 }).then((found) => { agents = found.agents.map((one) => agentName(one.agent)); self.update(); }, () => {});
     get("/v1/templates").then((found) => { templates = [...new Set((found.templates ?? found).map((one) => one.name))]; self.update(); }, () => {});
     const ends = [
-      ...Object.entries({ p: "pause", u: "resume", c: "cancel", y: "retry" }).map(([name, what]) =>
+      ...Object.entries({ p: "pause", u: "resume", c: "cancel", y: "retry", a: "acknowledge" }).map(([name, what]) =>
         key(name, `${CONTROLS[what].title} what is selected`, () => may("control") && act(what))),
       key("Escape", "Select nothing", () => { selected = new Set(); self.update(); }),
       ...Object.entries(CONTROLS).map(([name, one]) =>
@@ -74,13 +80,17 @@ export default function Runs(props, self) {
     look(query);
     const { runs } = list;
     return h("div",
-      sheet("Runs", { under: counts ? underTitle(counts) : " " }),
+      sheet("Runs", { under: counts ? underTitle(counts, filtered(query)) : " " }),
       h(Tally, { counts, chosen: query.getAll("state") }),
       h(Filters, { query, search: "text", placeholder: "Search title, template, id", fields: [
         { name: "state", title: "State", kind: "many", options: STATES, marked: true },
         { name: "template", title: "Template", kind: "text", list: templates, placeholder: "name, or name@version" },
+        { name: "agent", title: "Agent", kind: "text", list: agents, placeholder: "who was given work" },
+        { name: "label", title: "Label", kind: "text", list: LABELS, placeholder: "of something that it holds" },
         { name: "since", title: "Started", kind: "one", options: SINCE },
-      ] }),
+        (query.has("acknowledged") || query.getAll("state").includes("failed")) && { name: "acknowledged", title: "Failure", kind: "one", options: KNOWN },
+        ...["origin", "parent"].filter((name) => query.has(name)).map((name) => ({ name, title: { origin: "Forks of", parent: "Started by" }[name], kind: "text", options: [[query.get(name), short(query.get(name))]] })),
+      ].filter(Boolean) }),
       selected.size > 0 && h("div.bulk", { role: "toolbar", "aria-label": "What is selected" },
         h("strong.num", `${number(selected.size)} selected`),
         working && h("div.bulk-progress", bar([["running", working.done]], working.total, `${working.done} of ${working.total}`), h("span.num", `${working.done} of ${working.total}`)),
@@ -88,6 +98,7 @@ export default function Runs(props, self) {
           const fitting = runs.filter((run) => selected.has(run.run) && one.fits(run)).length;
           return button(`${one.title}${fitting && fitting < selected.size ? ` ${fitting}` : ""}`, () => act(name), { key: name, icon: one.icon, kind: one.kind ?? "", small: true, disabled: !fitting || !!working });
         }),
+        selected.size === 2 && button("Compare", () => { const [b, a] = runs.filter((run) => selected.has(run.run)).map((run) => run.run); go(address("/runs/compare", { a, b })); }, { icon: "compare", small: true }),
         button("Select nothing", () => { selected = new Set(); self.update(); }, { kind: "quiet", small: true })),
       list.failed && failure(list.failed, () => list.page()),
       !runs.length && list.busy ? loading(8) : !runs.length && !list.failed ? nothing(query) :
@@ -101,17 +112,23 @@ export default function Runs(props, self) {
 
 function queryOf(query) {
   const since = /^(\d+)([hd])$/.exec(query.get("since") ?? "");
-  const found = { state: query.getAll("state"), template: query.get("template"), text: query.get("text"), parent: query.get("parent") };
+  const found = { state: query.getAll("state"), template: query.get("template"), text: query.get("text") };
+  for (const name of ["agent", "label", "origin", "parent", "acknowledged"]) found[name] = query.get(name);
   // To the minute, so that the same filter is the same question.
   if (since) found.since = new Date(Math.floor(Date.now() / 60_000) * 60_000 - since[1] * HOURS[since[2]] * 3_600_000).toISOString();
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value && value.length));
 }
 
+export const KNOWING = "It is no longer among what needs somebody, until the run goes on or fails again. Who knows, and the note, are in the journal.";
+
 const titleOf = (run) => run.title || run.template;
 
-function underTitle(counts) {
+const FILTERS = ["template", "text", "agent", "label", "origin", "parent", "acknowledged", "since"];
+const filtered = (query) => FILTERS.some((name) => query.get(name));
+
+function underTitle(counts, isFiltered) {
   const under = STATES.slice(0, 5).reduce((sum, state) => sum + (counts[state] ?? 0), 0);
-  return `${count(under, "run")} under way, ${count(Object.values(counts).reduce((sum, one) => sum + one, 0), "run")} in all`;
+  return `${count(under, "run")} under way, ${count(Object.values(counts).reduce((sum, one) => sum + one, 0), "run")} ${isFiltered ? "fit" : "in all"}`;
 }
 
 // How many are in each state; each is a filter.
@@ -126,12 +143,14 @@ function Tally() {
 
 const nothing = (query) => [...query.keys()].length
   ? empty("No run fits", { text: "None is in the journal that fits all of these filters.", icon: "filter", action: button("Clear filters", () => setQuery(Object.fromEntries([...query.keys()].map((name) => [name, undefined])))) })
-  : empty("There are no runs yet", { text: "The first one can be started from the command line: accord run \"…\"", icon: "runs" });
+  : empty("There are no runs yet", { text: "A run does what you ask for in words, or what a template says. What it would do is shown before it starts.", icon: "runs", action: may("run") && h("a.button.primary", { href: "/new" }, icon("plus", { size: 16 }), h("span", "New run")) });
 
 const COLUMNS = [
   { name: "state", title: "State", width: "7.25rem", draw: (run) => badge(run.state) },
   { name: "run-title", title: "Run", width: "minmax(10rem, 5fr)", draw: (run) => [
     h("div.run-name", link(`/runs/${run.run}`, titleOf(run), { title: titleOf(run) }), h("code.run-end", { title: run.run }, short(run.run))),
+    run.origin && link(`/runs/${run.origin.run}`, "fork", { class: "pill", title: `forked from ${run.origin.run} after its event ${run.origin.sequence}` }),
+    run.acknowledged && h("span.pill", { title: "somebody knows that it has failed" }, "acknowledged"),
     run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
   ] },
   { name: "template", title: "Template", width: "minmax(7rem, 2fr)", draw: (run) => h("span.quiet", { title: run.template }, run.template) },
@@ -144,5 +163,5 @@ export function progress(run) {
   const { tasks_total: total, tasks_done: done, tasks_failed: failed } = run;
   const words = `${done} of ${total} tasks done${failed ? `, ${failed} failed` : ""}`;
   const tone = run.state === "cancelled" ? "off" : "done";
-  return h("div.progress", bar([[tone, Math.max(0, done - failed)], ["failed", failed]], total, words), h("span.num", `${number(done)}/${number(total)}`));
+  return h("div.progress", bar([[tone, done], ["failed", failed]], total, words), h("span.num", `${number(done)}/${number(total)}`));
 }

@@ -2,41 +2,47 @@
 
 import { get, post, remove } from "../core/api.js";
 import { asked } from "../core/asked.js";
+import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { agentName, count, moment, number } from "../core/format.js";
+import { setQuery } from "../core/router.js";
 import { may } from "../core/session.js";
 import { Ago, button, card, empty, facts, failure, link, loading, pill, sheet } from "../parts/basic.js";
 import { confirmed, dialog } from "../parts/dialog.js";
 import { icon } from "../parts/icon.js";
 import { badge } from "../parts/state.js";
 import { toast, toastFailure } from "../parts/toast.js";
+import { notThere } from "../parts/unknown.js";
+import { ApiKeys } from "./system/api-keys.js";
+import { Webhooks } from "./system/webhooks.js";
 
 const EVERY_MS = 2000;
 const OWNERS = 6;
 
 export default function System(props, self) {
-  let chosen = null;
   const cluster = asked(self, () => get("/v1/cluster"), { every: EVERY_MS });
   const ready = asked(self, () => get("/v1/health/ready"), { every: EVERY_MS });
   const holds = asked(self, () => get("/v1/holds"), { every: EVERY_MS });
-  const keys = asked(self, () => (may("administer") ? get("/v1/access/keys", { limit: 100 }) : { keys: [] }), { every: 15_000 });
-  const hooks = asked(self, () => (may("administer") ? get("/v1/webhooks", { limit: 100 }) : { webhooks: [] }), { every: 15_000 });
 
-  return () => {
-    const one = cluster.value;
+  const canHold = () => may("control") && holds.value && !holds.value.some((each) => each.scope === "everything");
+  self.onmount(() => command({ id: "hold-everything", title: "Hold everything", icon: "pause", run: holdAll, when: canHold }));
+
+  return ({ query }) => {
+    const one = cluster.value, chosen = query.get("partition");
     return h("div",
+      one && chosen && !one.partitions.some((each) => String(each.partition) === chosen) && notThere(["partition"], "There is no partition ", h("code", chosen), ": none is chosen."),
       sheet("System", { under: one ? h("span", `${one.organisation} · Accord ${one.release} · `, one.members.length === 1 ? "one process works on the store" : `${one.members.length} processes work on the store`) : " ",
         aside: may("control") && button("Hold everything", holdAll, { icon: "pause", kind: "danger", disabled: holds.value?.some((each) => each.scope === "everything") }) }),
       cluster.failed && failure(cluster.failed, cluster.look),
       !one ? !cluster.failed && loading(6) : h("div.pile",
         h("div.tiles", tile("Health", health(ready)), tile("Runs under way", number(one.runs)), tile("Waiting tasks", number(one.waiting)),
-          tile("On the bus", onBus(one)), tile("Store", one.store), tile("Bus", one.bus)),
+          tile("Bus messages", onBus(one)), tile("Store", one.store), tile("Bus", one.bus)),
         h("div.two",
-          card("Partitions", { aside: h("span.hint", owned(one)) }, h("div.card-body.pile", partitions(one, chosen, (next) => { chosen = next; self.update(); }))),
+          card("Partitions", { aside: h("span.hint", owned(one)) }, h("div.card-body.pile", partitions(one, chosen))),
           h("div.pile",
-            card("Processes", {}, h("ul.lines", one.members.map((member, n) => h("li", { key: member.name }, h("span.owner-mark", { class: `owner-${n % OWNERS}` }), h("span.grow.cut", { title: member.name }, member.name), member.here && pill("asked"), !member.serves && pill("a command"), h("span.num.hint", count(member.partitions, "partition")))))),
+            card("Processes", {}, h("ul.lines", one.members.map((member, n) => h("li", { key: member.name }, h("span.owner-mark", { class: `owner-${n % OWNERS}` }), h("span.grow.cut", { title: member.name }, member.name), member.here && pill("this one", { title: "the process that has answered this page" }), !member.serves && pill("a command"), h("span.num.hint", count(member.partitions, "partition")))))),
             card("Holds in force", {}, holdList(holds)))),
-        may("administer") && h("div.two.even", card("API keys", { aside: keys.value && h("span.hint.num", number(keys.value.keys.length)) }, keyList(keys)), card("Webhooks", {}, hookList(hooks)))));
+        may("administer") && h("div.two.even", h(ApiKeys), h(Webhooks))));
   };
 
   function holdAll() {
@@ -88,28 +94,16 @@ const owned = (one) => {
 };
 
 // A square for each partition, in the colour of its owner; one is chosen to read about it.
-function partitions(one, chosen, choose) {
+function partitions(one, chosen) {
   const places = new Map(one.members.map((member, n) => [member.name, n % OWNERS]));
-  const about = one.partitions.find((each) => each.partition === chosen);
+  const about = one.partitions.find((each) => String(each.partition) === chosen);
   return [
     h("div.partitions", { role: "group", "aria-label": "Partitions" }, one.partitions.map((each) => h("button.partition", {
-      key: each.partition, type: "button", "aria-pressed": String(each.partition === chosen), onclick: () => choose(each.partition === chosen ? null : each.partition),
+      key: each.partition, type: "button", "aria-pressed": String(each === about), onclick: () => setQuery({ partition: each === about ? undefined : String(each.partition) }),
       class: [each.owner ? `owner-${places.get(each.owner)}` : "free", each.reserved && "reserved", each.queued > 0 && "queued"],
       "aria-label": `Partition ${each.partition}, ${each.owner ? `owned by ${each.owner}` : "free"}${each.queued ? `, ${each.queued} waiting` : ""}${each.reserved ? ", for commands" : ""}`,
     }, each.queued > 0 ? number(each.queued) : ""))),
     about ? facts([["partition", h("strong.num", about.partition)], ["owner", about.owner ?? "nobody: it is free"], ["claimed", count(about.epoch, "time")], ["lease until", about.until && moment(about.until)], ["waiting on the bus", about.queued === null ? "the bus does not say" : number(about.queued)], ["reserved", about.reserved && "for commands that run beside servers"]])
       : h("p.hint", "Each square is a partition in the colour of its owner; a number is what waits on the bus for it. Dashed ones are for commands that run beside servers. Choose one to read about it."),
   ];
-}
-
-function keyList(keys) {
-  if (!keys.value) return h("div.card-body", keys.failed ? failure(keys.failed, keys.look) : loading(2));
-  return h("ul.lines", keys.value.keys.map((one) => h("li", { key: one.id }, icon("key", { size: 17 }), h("span.grow", h("strong.cut", one.name), h("span.hint", `${one.role}, issued `, h(Ago, { time: one.issued_at }), ` by ${one.issued_by}`)),
-    one.revoked_at ? pill("revoked") : one.expires_at ? h("span.hint", "until ", h(Ago, { time: one.expires_at })) : null)));
-}
-
-function hookList(hooks) {
-  if (!hooks.value) return h("div.card-body", hooks.failed ? failure(hooks.failed, hooks.look) : loading(2));
-  if (!hooks.value.webhooks.length) return empty("There is no webhook", { text: "accord webhooks add tells an endpoint of what happens.", icon: "signal" });
-  return h("ul.lines", hooks.value.webhooks.map((one) => h("li", { key: one.id }, icon("signal", { size: 17 }), h("span.grow.cut", one.url), one.given_up > 0 && pill(`${one.given_up} given up`))));
 }

@@ -4,22 +4,26 @@ import { address, at, get } from "../core/api.js";
 import { asked } from "../core/asked.js";
 import { h } from "../core/dom.js";
 import { count, number } from "../core/format.js";
-import { setQuery } from "../core/router.js";
+import { go, setQuery } from "../core/router.js";
 import { may } from "../core/session.js";
-import { document as asYaml } from "../core/yaml.js";
+import { document as asYaml, FIRST } from "../core/yaml.js";
 import { Ago, button, card, coded, empty, facts, failure, link, loading, pill, sheet } from "../parts/basic.js";
 import { Drawing } from "../parts/drawing.js";
 import { icon } from "../parts/icon.js";
 import { copy, json } from "../parts/json.js";
 import { schemaView } from "../parts/schema.js";
 import { mark } from "../parts/state.js";
+import { notThere } from "../parts/unknown.js";
 import { allTemplates, hrefOf } from "./templates.js";
 
-export const FIRST = ["accord", "name", "version", "description", "examples", "input", "labels", "tasks", "output"];
-
 export default function Template({ params }, self) {
-  const path = at`/v1/templates/${params.name}/${params.version}`;
-  const template = asked(self, () => get(path));
+  // Without a version it is the newest of all.
+  const path = at`/v1/templates/${params.name}/${params.version ?? "*"}`;
+  const template = asked(self, async () => {
+    const found = await get(path);
+    if (!params.version) go(hrefOf(found) + location.search, { replace: true });
+    return found;
+  });
   const graph = asked(self, () => get(`${path}/graph`));
   const versions = asked(self, async () => counted((await allTemplates()).filter((one) => one.name === params.name)), { every: 10_000 });
 
@@ -30,6 +34,7 @@ export default function Template({ params }, self) {
     const { document } = one;
     const chosen = query.get("task");
     return h("div", back,
+      chosen && !document.tasks[chosen] && notThere(["task"], h("code", one.template), " has no task ", h("code", chosen), ": none is chosen."),
       sheet(one.name, {
         under: h("span.line", pill(one.version), h("span", coded(one.description))),
         aside: may("run") && h("a.button.primary", { href: address("/new", { template: one.template }) }, icon("play", { size: 16 }), h("span", "Run it")),
@@ -52,7 +57,7 @@ export default function Template({ params }, self) {
 function taskOf(name, task, graph) {
   const before = graph?.edges.filter((one) => one.target === name) ?? [];
   return h("div.card-body.pile.task-of", h("h3", name), task.description && h("p", coded(task.description)),
-    before.length > 0 && h("ul.reasons", before.map((one) => h("li", { key: one.source }, "after ", h("strong", one.source), one.reason && h("span.hint", " ", one.reason === "needs" ? "it says so" : h("code", one.reason))))),
+    before.length > 0 && h("ul.reasons", before.map((one) => h("li", { key: one.source }, "after ", h("strong", one.source), one.reason && h("span.hint", " ", one.reason === "needs" ? "said by its needs" : h("code", one.reason))))),
     json(task, { label: `Task ${name}` }));
 }
 

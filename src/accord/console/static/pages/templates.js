@@ -2,6 +2,7 @@
 
 import { get, pages } from "../core/api.js";
 import { asked } from "../core/asked.js";
+import { ORIGINS } from "../core/choices.js";
 import { h } from "../core/dom.js";
 import { count, number } from "../core/format.js";
 import { may } from "../core/session.js";
@@ -27,7 +28,7 @@ export default function Templates(props, self) {
     const rows = byName(fitting);
     return h("div",
       sheet("Templates", { under: templates.value ? `${count(byName(all).length, "template")}, ${count(all.length, "version")}` : " ", aside: may("publish") && h("a.button.primary", { href: "/templates/publish" }, icon("plus", { size: 16 }), h("span", "Publish one")) }),
-      h(Filters, { query, search: "text", placeholder: "Search name, words, tasks", fields: [{ name: "origin", title: "From", kind: "one", options: ["built in", "published"] }] }),
+      h(Filters, { query, search: "text", placeholder: "Search name, words, tasks", fields: [{ name: "origin", title: "From", kind: "one", options: ORIGINS }] }),
       templates.failed && failure(templates.failed, templates.look),
       !templates.value ? !templates.failed && loading(6) : !rows.length ? empty(all.length ? "No template fits" : "There is no template", { icon: all.length ? "filter" : "templates" }) :
         h(Table, { label: "Templates", rows, columns: COLUMNS, keyOf: (one) => one.name, hrefOf }));

@@ -1,7 +1,7 @@
 // What every page is made of: buttons, times, facts, empty places, failures, skeletons.
 
 import { h } from "../core/dom.js";
-import { ago, moment } from "../core/format.js";
+import { ago, moment, plain } from "../core/format.js";
 import { store } from "../core/store.js";
 import { icon } from "./icon.js";
 
@@ -65,7 +65,10 @@ export const failure = (error, again) =>
 
 export const problems = (error) =>
   h("ul.problems", (error.problems ?? [{ message: error.message }]).map((one) =>
-    h("li", one.code && h("code", one.code), " ", h("span", coded(one.message)), one.place?.pointer && h("code", ` ${one.place.pointer}`), one.hint && h("p.hint", coded(one.hint)))));
+    h("li", one.code && h("code", one.code), " ", h("span", coded(plain(one.message))), one.place?.pointer && h("code", ` ${one.place.pointer}`), one.hint && !CONTROLLED.test(one.hint) && h("p.hint", coded(one.hint)))));
+
+// A way out that is a command although this console has a page or a control for it.
+export const CONTROLLED = /\b(GET|POST) \/v1\/|\baccord (runs (list|show|resume|pause|retry|cancel|fork|signal|rollback|explain)|agents (list|show)|access keys|incidents|webhooks|templates)\b/;
 
 // What is not there yet: lines of the height of what comes.
 export const skeleton = (lines = 3) =>

@@ -9,6 +9,7 @@ import { button, iconButton } from "./basic.js";
 
 const open = store(null);
 
+// `keeps`: neither Escape nor a click beside it closes it, only its own buttons: what it shows is shown once.
 export function dialog(asked) {
   open.get()?.onclose?.();
   open.set({ id: Math.random(), ...asked });
@@ -38,6 +39,18 @@ export function confirmed({ title, text, yes, kind = "primary", body }) {
   });
 }
 
+// A yes with a note, which may be empty; null where somebody thinks better of it.
+export function noted({ title, text, asks, yes }) {
+  let note = "", answer = false;
+  return new Promise((resolve) => dialog({
+    title,
+    body: () => h("form.pile", { id: "note-form", onsubmit: (event) => { event.preventDefault(); answer = true; close(); } }, h("p", text),
+      h("div.form-field", h("label", { for: "note" }, asks), h("textarea", { id: "note", rows: 3, maxlength: 4000, autofocus: true, oninput: (event) => { note = event.target.value; } }))),
+    actions: () => [button("Not now", close, { kind: "quiet" }), button(yes, null, { kind: "primary", type: "submit", form: "note-form" })],
+    onclose: () => resolve(answer ? note : null),
+  }));
+}
+
 export function Dialogs(props, self) {
   const current = open.use(self);
   return () => h("div", current() && h(Dialog, { key: current().id, asked: current() }));
@@ -48,16 +61,20 @@ function Dialog(props, self) {
     const before = document.activeElement;
     element.showModal();
     (element.querySelector("[autofocus]") ?? element.querySelector(".dialog-body :is(input, select, textarea, button)"))?.focus();
-    return () => before?.isConnected && before.focus();
+    // What is long is read from its beginning.
+    const focused = document.activeElement;
+    if (focused?.matches("textarea")) { focused.setSelectionRange(0, 0); focused.scrollTop = 0; }
+    // What had the focus may be gone, as a button that has done what it was for: then it is the page's.
+    return () => (before?.isConnected && before !== document.body ? before : document.getElementById("main"))?.focus();
   });
   return ({ asked }) =>
     h("dialog.dialog", {
       class: asked.wide && "wide", "aria-labelledby": "dialog-title",
-      oncancel: (event) => { event.preventDefault(); close(); },
-      onclick: (event) => event.target === self.element && close(),
+      oncancel: (event) => { event.preventDefault(); if (!asked.keeps) close(); },
+      onclick: (event) => event.target === self.element && !asked.keeps && close(),
     },
       h("div.dialog-inner",
-        h("header.dialog-head", h("h2", { id: "dialog-title" }, asked.title), iconButton("close", "Close", close)),
+        h("header.dialog-head", h("h2", { id: "dialog-title" }, asked.title), !asked.keeps && iconButton("close", "Close", close)),
         h("div.dialog-body", asked.body?.(close)),
         asked.actions && h("footer.dialog-foot", asked.actions(close))));
 }

@@ -1,12 +1,13 @@
 // A form made from a JSON Schema: for the input of a template, an approval, a signal.
 //
 //   const form = new FormState(schema, first)        form.value() is what is filled in, without what is empty
-//   h(Form, { form })                                 form.problems() is what a browser can tell to be wrong
+//   h(Form, { form })                                 form.check() tells what a browser can tell to be wrong at its
+//                                                   field, and is whether nothing is
 //   form.refuse(error.problems)                       puts the server's problems to the fields that they name
 //
 // What a schema says that no field can show is filled in as JSON, and judged by the server, as everything is.
 
-import { h } from "../core/dom.js";
+import { frame, h } from "../core/dom.js";
 import { store } from "../core/store.js";
 import { button, iconButton } from "./basic.js";
 
@@ -38,7 +39,10 @@ export class FormState {
   }
   // Problems that no field shows.
   others() { return this.refused.get().filter((one) => !one.place?.pointer); }
-  problems() { return [...this.broken.values(), ...missing(this.root, this.root, this.value(), [])]; }
+  check() {
+    this.refuse(missing(this.root, this.root, this.value(), []).map((path) => ({ message: `${path.join(".")} is needed`, place: { pointer: pointerOf(path) } })));
+    return !this.refused.get().length && !this.broken.size;
+  }
 }
 
 const pointerOf = (path) => path.map((name) => `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
@@ -92,16 +96,19 @@ function initial(schema, root) {
     .map(([name, one]) => [name, required.has(name) || resolved(one, root).default !== undefined ? initial(one, root) : undefined]));
 }
 
+// The paths of what is needed and not there.
 function missing(schema, root, value, path) {
   const found = resolved(schema, root);
   if (kindOf(found) !== "object" || typeof value !== "object" || value === null) return [];
-  const required = (found.required ?? []).filter((name) => value[name] === undefined).map((name) => `${[...path, name].join(".")} is needed`);
+  const required = (found.required ?? []).filter((name) => value[name] === undefined).map((name) => [...path, name]);
   return [...required, ...Object.entries(found.properties).flatMap(([name, one]) => missing(one, root, value[name], [...path, name]))];
 }
 
 export function Form(props, self) {
-  self.onmount(() => {
-    const ends = [props.form.changed.watch(self.update), props.form.refused.watch(self.update)];
+  self.onmount((element) => {
+    const first = () => element.querySelector(".wrong :is(input, select, textarea, button)")?.focus();
+    const refused = (problems) => { self.update(); if (problems.length) frame(first); };
+    const ends = [props.form.changed.watch(self.update), props.form.refused.watch(refused)];
     return () => ends.forEach((end) => end());
   });
   return ({ form }) => h("div.form", field(form, form.root, [], { top: true }),
@@ -125,12 +132,27 @@ function labelled(told, control, { aside } = {}) {
     h("div.form-label", h("label", { for: told.id }, told.title || "Value", told.required && h("span.needed", { title: "needed" }, " *")), aside),
     description && h("p.hint", { id: `${told.id}-hint` }, description),
     control,
-    wrong.length > 0 && h("p.field-problem", { id: `${told.id}-problem`, role: "alert" }, wrong.join("; ")));
+    wrongOf(told));
 }
 
+function wrongOf(told) {
+  const wrong = told.form.problemsAt(told.path);
+  return wrong.length > 0 && h("p.field-problem", { id: `${told.id}-problem`, role: "alert" }, wrong.join("; "));
+}
+
+// What a field is described by: what it is for, and what is wrong with it.
+function describedBy(told) {
+  const ids = [told.schema.description && `${told.id}-hint`, told.form.problemsAt(told.path).length && `${told.id}-problem`];
+  return ids.filter(Boolean).join(" ") || null;
+}
+
+// The same of fields that belong together.
+const fieldset = (told, kind, title, ...inner) =>
+  h(`fieldset.form-group${kind}`, { key: pointerOf(told.path), class: told.form.problemsAt(told.path).length && "wrong", "aria-describedby": describedBy(told) },
+    h("legend", title), told.schema.description && h("p.hint", { id: `${told.id}-hint` }, told.schema.description), inner, wrongOf(told));
+
 function attributes(told, more = {}) {
-  const described = [told.schema.description && `${told.id}-hint`, told.form.problemsAt(told.path).length && `${told.id}-problem`].filter(Boolean).join(" ");
-  return { id: told.id, required: told.required, "aria-describedby": described || null, "aria-invalid": told.form.problemsAt(told.path).length ? "true" : null, ...more };
+  return { id: told.id, required: told.required, "aria-describedby": describedBy(told), "aria-invalid": told.form.problemsAt(told.path).length ? "true" : null, ...more };
 }
 
 function group(told) {
@@ -138,15 +160,14 @@ function group(told) {
   const required = new Set(schema.required ?? []);
   const inner = Object.entries(schema.properties).map(([name, one]) => field(form, one, [...path, name], { name, required: required.has(name) }));
   if (top) return h("div.form-group", inner.length ? inner : h("p.hint", "Nothing is to be filled in."));
-  return h("fieldset.form-group", { key: pointerOf(path) }, h("legend", title), schema.description && h("p.hint", schema.description), inner);
+  return fieldset(told, "", title, inner);
 }
 
 function list(told) {
   const { form, schema, path, title } = told;
   const items = form.get(path) ?? [];
   const put = (value) => form.set(path, value);
-  return h("fieldset.form-group.form-list", { key: pointerOf(path) }, h("legend", title, told.required && h("span.needed", " *")),
-    schema.description && h("p.hint", schema.description),
+  return fieldset(told, ".form-list", [title, told.required && h("span.needed", " *")],
     items.map((_, n) => h("div.form-item", { key: n }, field(form, schema.items, [...path, n], { name: `${n + 1}`, required: true }),
       iconButton("close", `Remove ${title} ${n + 1}`, () => put(items.filter((_, other) => other !== n))))),
     button("Add", () => put([...items, initial(schema.items, form.root) || undefined]), { icon: "plus", small: true }));
@@ -173,10 +194,9 @@ function check(told) {
 
 // Yes or no has to be said: what nobody has touched is no answer.
 function either(told) {
-  const { form, path, title, schema, id } = told;
+  const { form, path, title, id } = told;
   const one = (value, words) => h("label.form-check", h("input", { type: "radio", name: id, checked: form.get(path) === value, onchange: () => form.set(path, value) }), words);
-  return h("fieldset.form-group.form-either", { key: pointerOf(path) }, h("legend", title || "Yes or no", h("span.needed", { title: "needed" }, " *")),
-    schema.description && h("p.hint", schema.description), h("div.form-choices", one(true, "Yes"), one(false, "No")));
+  return fieldset(told, ".form-either", [title || "Yes or no", h("span.needed", { title: "needed" }, " *")], h("div.form-choices", one(true, "Yes"), one(false, "No")));
 }
 
 const INPUTS = { date: "date", email: "email", uri: "url", password: "password" };

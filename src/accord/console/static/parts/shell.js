@@ -1,6 +1,7 @@
 // The shell: where one can go, who one is, whether all this is live; and in the middle the page.
 
 import { reached } from "../core/api.js";
+import { readQuery } from "../core/choices.js";
 import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { live } from "../core/feed.js";
@@ -13,6 +14,7 @@ import { Dialogs } from "./dialog.js";
 import { icon } from "./icon.js";
 import { keys, openHelp, openPalette } from "./palette.js";
 import { Toasts } from "./toast.js";
+import { unknownNames, unknownValues } from "./unknown.js";
 
 // Numbers beside places, by their names in NAV: what waits for somebody.
 export const marks = store({});
@@ -103,6 +105,7 @@ function Page(props, self) {
     if (!page) return h("div.page", empty("There is nothing here", { text: `Nothing of the console is at ${at.path}.`, action: link("/", "To the overview") }));
     if (failed) return h("div.page", failure({ message: "The page cannot be loaded." }, load));
     if (!component) return h("div.page", loading(6));
-    return h("div.page", { class: `page-${page.name}` }, h(component, { key: at.path, params: at.params, query: at.query, hash: at.hash }));
+    const { query, names, values } = readQuery(at.query, page.query);
+    return h("div.page", { class: `page-${page.name}` }, unknownNames([...names], Object.keys(page.query ?? {})), unknownValues(values), h(component, { key: at.path, params: at.params, query, hash: at.hash }));
   };
 }

@@ -32,5 +32,5 @@ export function SignIn(props, self) {
       failed && h("div", { id: "sign-in-problem", role: "alert" }, problems(failed)),
       h("button.button.primary.large", { type: "submit", disabled: busy, "aria-busy": busy || null }, busy ? "Signing in …" : "Sign in"),
       h("div.sign-in-hint", icon("info", { size: 18 }),
-        h("div", h("p", "On the machine of the server, no key has to be typed:"), h("pre", "accord console"), h("p", "An admin makes a key for others:"), h("pre", "accord access keys new NAME --role viewer")))));
+        h("div", h("p", "On the machine of the server, no key has to be typed:"), h("pre", "accord console"), h("p", "An admin makes keys for others, on the page System.")))));
 }

@@ -21,7 +21,7 @@ const STATES = {
   expanded: { tone: "running", shape: "ring" },
   ready: { tone: "queued", shape: "dot" },
   queued: { tone: "queued", shape: "dot" },
-  assigned: { tone: "queued", shape: "half" },
+  assigned: { tone: "running", shape: "half" },
   waiting: { tone: "waiting", shape: "hand" },
   succeeded: { tone: "done", shape: "check" },
   rejected: { tone: "failed", shape: "slash" },

@@ -6,6 +6,10 @@ CREATE INDEX letters_answered ON letters (posted_at) WHERE answer IS NOT NULL;
 
 CREATE INDEX letters_waiting ON letters (partition, position) WHERE answer IS NULL;
 
+CREATE INDEX run_agents_by_run ON run_agents (of_run);
+
+CREATE INDEX runs_by_origin ON runs (origin, run) WHERE origin IS NOT NULL;
+
 CREATE INDEX runs_by_parent ON runs (parent, run) WHERE parent IS NOT NULL;
 
 CREATE INDEX runs_by_state ON runs (state, run);
@@ -15,6 +19,8 @@ WHERE state IN ('completed', 'failed', 'cancelled');
 
 CREATE INDEX runs_to_wake ON runs (wake_at, partition)
 WHERE wake_at IS NOT NULL AND state NOT IN ('completed', 'failed', 'cancelled');
+
+CREATE INDEX runs_unlisted ON runs (run) WHERE started_by IS NULL;
 
 CREATE TABLE data_key_uses (
     key TEXT NOT NULL, -- the run whose key it is
@@ -47,6 +53,27 @@ CREATE TABLE letters (
     answer BLOB -- NULL while there is none
 ) STRICT;
 
+CREATE TABLE log_parts (
+    run TEXT NOT NULL,
+    position INTEGER NOT NULL, -- in the order in which they came
+    task TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    worst INTEGER NOT NULL, -- the rank of the level that matters most of these lines
+    encrypted INTEGER NOT NULL,
+    data BLOB NOT NULL, -- the lines, as JSON
+    PRIMARY KEY (run, position)
+) STRICT;
+
+CREATE TABLE log_tallies (
+    run TEXT NOT NULL,
+    task TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    said INTEGER NOT NULL, -- the number of the last line that the agent has told of
+    kept INTEGER NOT NULL, -- how many of them are there
+    kept_bytes INTEGER NOT NULL,
+    PRIMARY KEY (run, task, attempt)
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT
 ;
 
@@ -62,6 +89,12 @@ CREATE TABLE replicas (
     until INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE run_agents (
+    agent TEXT NOT NULL, -- who was given work
+    of_run TEXT NOT NULL,
+    PRIMARY KEY (agent, of_run)
+) WITHOUT ROWID, STRICT;
+
 CREATE TABLE runs (
     run TEXT PRIMARY KEY,
     partition INTEGER NOT NULL,
@@ -76,7 +109,7 @@ CREATE TABLE runs (
     tasks_failed INTEGER NOT NULL,
     parent TEXT,
     searched TEXT NOT NULL -- title, template and run id with their case folded as Unicode says
-) WITHOUT ROWID, STRICT;
+, origin TEXT, origin_sequence INTEGER, started_by TEXT, labels TEXT NOT NULL DEFAULT '', acknowledged INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID, STRICT;
 
 CREATE TABLE sightings (
     process TEXT PRIMARY KEY,
@@ -98,10 +131,23 @@ CREATE TABLE streams (
 , floor INTEGER NOT NULL DEFAULT 0, floor_digest TEXT NOT NULL
 DEFAULT '0000000000000000000000000000000000000000000000000000000000000000') WITHOUT ROWID, STRICT;
 
-CREATE TRIGGER data_keys_are_never_changed BEFORE UPDATE ON data_keys
-WHEN NEW.run <> OLD.run OR NEW.wrapped IS NOT NULL AND NEW.wrapped IS NOT OLD.wrapped OR NEW.retired < OLD.retired
+CREATE TABLE uploads (
+    run TEXT NOT NULL,
+    sha256 TEXT NOT NULL, -- of the document
+    length_bytes INTEGER NOT NULL, -- of the document
+    blob TEXT NOT NULL, -- the SHA-256 of its text
+    PRIMARY KEY (run, sha256)
+) WITHOUT ROWID, STRICT;
+
+CREATE TRIGGER agents_go_with_their_runs AFTER DELETE ON runs
 BEGIN
-    SELECT RAISE(ABORT, 'a data key is never changed, and never comes back once it is erased');
+    DELETE FROM run_agents WHERE of_run = OLD.run;
+END;
+
+CREATE TRIGGER data_keys_never_come_back BEFORE UPDATE ON data_keys
+WHEN NEW.run <> OLD.run OR OLD.wrapped IS NULL AND NEW.wrapped IS NOT NULL OR NEW.retired < OLD.retired
+BEGIN
+    SELECT RAISE(ABORT, 'a data key never comes back once it is erased');
 END;
 
 CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
@@ -129,6 +175,12 @@ CREATE TRIGGER floors_only_rise BEFORE UPDATE ON streams
 WHEN NEW.floor < OLD.floor OR NEW.floor > NEW.sequence
 BEGIN
     SELECT RAISE(ABORT, 'a floor only rises, up to the head');
+END;
+
+CREATE TRIGGER logs_go_with_their_runs AFTER DELETE ON runs
+BEGIN
+    DELETE FROM log_tallies WHERE run = OLD.run;
+    DELETE FROM log_parts WHERE run = OLD.run;
 END;
 
 CREATE TRIGGER streams_only_grow BEFORE UPDATE ON streams

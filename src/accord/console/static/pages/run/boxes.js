@@ -1,10 +1,10 @@
 // Boxes: the tasks of a graph that is not a map, and their edges, as SVG.
 
 import { h } from "../../core/dom.js";
-import { agentName, duration, number } from "../../core/format.js";
+import { agentName, duration, elapsed, number, plain } from "../../core/format.js";
 import { mark, toneOf } from "../../parts/state.js";
 import { TONES, itemState, shownState } from "./model.js";
-import { cut } from "./words.js";
+import { cut } from "../../parts/words.js";
 
 const KINDS = { approval: "asks a person", signal: "waits for a signal", timer: "waits for a time", run: "another run" };
 
@@ -22,7 +22,7 @@ export function boxes(model, { selected, critical, onselect, onfold, now }) {
 function edge(one, model, near, critical) {
   const source = model.states.get(one.source), target = model.states.get(one.target);
   const name = `${one.source} ${one.target}`;
-  const classes = [near.has(name) && "near", critical.has(one.source) && critical.has(one.target) && "critical", source?.state === "completed" && "over", target && shownState(target) === "running" && source?.state === "completed" && "flows"];
+  const classes = [near.has(name) && "near", critical.has(one.source) && critical.has(one.target) && "critical", source?.state === "completed" && "over", target && ["running", "assigned"].includes(shownState(target)) && source?.state === "completed" && "flows"];
   return h("path.edge", { key: name, d: curve(one.points, model, one), class: classes, "marker-end": near.has(name) ? "url(#arrow-near)" : "url(#arrow)" }, h("title", `${one.source} → ${one.target}: ${one.reason}`));
 }
 
@@ -56,9 +56,9 @@ function box(one, model, { selected, critical, onselect, now }) {
     one.for_each && !open && h("rect.behind", { x: 4, y: 4, width, height, rx: 9 }),
     h("rect.plate", { width, height, rx: 9 }),
     h("rect.edge-of", { width: 4, height: height - 16, x: 0, y: 8, rx: 2 }),
-    h("g", { transform: "translate(13 10)" }, mark(shown, { size: 17 })),
+    h("g.node-mark", mark(shown, { size: 17 })),
     h("text.name", { x: 37, y: 23 }, cut(one.task, tags.left - 42, "name")),
-    h("text.name-far", { x: 37, y: 36 }, cut(one.task, width - 43, "far")),
+    h("text.name-far", { x: 43, y: 35 }, cut(one.task, width - 49 - (width - tags.left > 14 ? 42 : 0), "far")),
     h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, now), width - 47, "what")),
     tags.drawn,
     one.for_each && !open && state?.item_count > 0 && meter(state, width, height),
@@ -74,17 +74,21 @@ function fold({ task, box, columns }, onfold) {
   }, h("rect", { width: 22, height: 22, rx: 6 }), h("path", { d: open ? "M6 13l5-5 5 5" : "M6 9l5 5 5-5" }));
 }
 
+// The agent is credited with the time since it had begun, or, where it never said so, since it had the task.
+const since = (from, until, now) => duration(elapsed(from, until ?? now));
+
 // What stands under the name: what matters most about the task now.
 function line(one, state, shown, now) {
-  if (state?.problem) return state.problem.message.replace(/^exception: /, "");
+  if (state?.problem) return plain(state.problem.message);
   if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
   if (state?.item_count) {
     const done = (state.items?.completed ?? 0);
     return `${number(done)} of ${number(state.item_count)} items`;
   }
-  const took = state?.started_at ? duration((state.ended_at ? new Date(state.ended_at) : now) - new Date(state.started_at)) : "";
   if (state?.adopted) return "taken over from before";
-  if (state?.agent) return `${agentName(state.agent)}${took ? ` · ${took}` : ""}`;
+  if (shown === "queued") return state.attempts ? "waits for its next attempt" : `no agent yet · ${since(state.started_at, null, now)}`;
+  if (shown === "assigned") return `${agentName(state.agent)} has it · ${since(state.assigned_at, null, now)}`;
+  if (state?.agent) return `${agentName(state.agent)} · ${since(state.ended_at ? state.started_at : (state.began_at ?? state.assigned_at), state.ended_at, now)}`;
   return KINDS[one.kind] ? (one.what || KINDS[one.kind]) : one.what;
 }
 
@@ -97,7 +101,7 @@ function badges(one, state, width) {
   const drawn = told.map(([text, title, kind]) => {
     const wide = 10 + text.length * 6.2;
     left -= wide + 3;
-    return h("g.tag", { key: kind, class: kind, transform: `translate(${left} 10)` }, h("rect", { width: wide, height: 17, rx: 8.5 }), h("text", { x: wide / 2, y: 12.2 }, text), h("title", title));
+    return h("g.tag", { key: kind, class: kind, transform: `translate(${left} 10)` }, h("g.tag-in", h("rect", { width: wide, height: 17, rx: 8.5 }), h("text", { x: wide / 2, y: 12.2 }, text)), h("title", title));
   });
   return { left, drawn };
 }

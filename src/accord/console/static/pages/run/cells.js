@@ -9,7 +9,10 @@ export class Cells {
   constructor(canvas) {
     this.canvas = canvas;
     this.cells = [];
+    this.places = new Map();
     this.colours = {};
+    this.touched = new Set();
+    this.drawn = "";
   }
 
   // All cells of a run: { task, x, y, size, tone }, and what leads from one to another on a map.
@@ -30,15 +33,22 @@ export class Cells {
     }
     this.edges = this.isMap ? graph.edges : [];
     this.grid = null;
+    this.drawn = "";
   }
 
   update(model, touched) {
     for (const task of touched) {
       const place = this.places.get(task);
-      if (place !== undefined) this.cells[place].state = shownState(model.states.get(task));
+      if (place !== undefined) this.now(this.cells[place], shownState(model.states.get(task)));
       const states = model.items.get(task);
-      states?.forEach((state, n) => { const at = this.places.get(`${task}[${n}]`); if (at !== undefined) this.cells[at].state = itemState(state); });
+      states?.forEach((state, n) => { const at = this.places.get(`${task}[${n}]`); if (at !== undefined) this.now(this.cells[at], itemState(state)); });
     }
+  }
+
+  now(cell, state) {
+    if (cell.state === state) return;
+    cell.state = state;
+    this.touched.add(cell);
   }
 
   // The cell at a point of the drawing.
@@ -59,6 +69,7 @@ export class Cells {
   }
 
   look() {
+    this.drawn = "";
     const style = getComputedStyle(this.canvas);
     for (const tone of new Set(Object.values(TONES))) this.colours[tone] = [style.getPropertyValue(`--${tone}`).trim(), style.getPropertyValue(`--${tone}-soft`).trim()];
     this.colours.line = style.getPropertyValue("--line-strong").trim();
@@ -74,19 +85,40 @@ export class Cells {
     if (canvas.width !== wide || canvas.height !== high) [canvas.width, canvas.height] = [wide, high];
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const touched = this.touched;
+    this.touched = new Set();
+    // Where nothing lies below cells and nothing above, only those that have changed are drawn again.
+    const plain = this.isMap && this.edges.length > EDGES_MOST && !selected && !matched;
+    const drawn = plain ? [view.x, view.y, view.k, wide, high].join() : "";
+    if (plain && drawn === this.drawn) { this.again(pen, view, touched); return; }
+    this.drawn = drawn;
     pen.clearRect(0, 0, view.width, view.height);
     if (!this.cells.length) return;
     this.lines(pen, view, selected);
-    const groups = new Map();
-    const low = view.inside(-4, -4), far = view.inside(view.width + 4, view.height + 4);
-    for (const one of this.cells) {
-      if (one.x > far.x || one.y > far.y || one.x + one.size < low.x || one.y + one.size < low.y) continue;
-      groups.has(one.state) ? groups.get(one.state).push(one) : groups.set(one.state, [one]);
-    }
+    const groups = this.seen(view, this.cells);
     for (const [state, cells] of groups) this.group(pen, view, state, cells, matched);
     const chosen = this.cells[this.places.get(selected)];
     if (chosen) ring(pen, view, chosen, this.colours.accent);
     if (view.k > 2.2 && this.isMap) this.names(pen, view, groups);
+  }
+
+  // Those of these cells that are in sight, by their states.
+  seen(view, cells) {
+    const groups = new Map();
+    const low = view.inside(-4, -4), far = view.inside(view.width + 4, view.height + 4);
+    for (const one of cells) {
+      if (one.x > far.x || one.y > far.y || one.x + one.size < low.x || one.y + one.size < low.y) continue;
+      groups.has(one.state) ? groups.get(one.state).push(one) : groups.set(one.state, [one]);
+    }
+    return groups;
+  }
+
+  again(pen, view, touched) {
+    for (const [state, cells] of this.seen(view, touched)) {
+      const size = Math.max(1.6, cells[0].size * view.k);
+      for (const one of cells) pen.clearRect(one.x * view.k + view.x, one.y * view.k + view.y, size, size);
+      this.group(pen, view, state, cells);
+    }
   }
 
   // Cells of one state are drawn together. Large ones have a shape as well: a colour alone does not tell.
@@ -116,7 +148,7 @@ export class Cells {
   }
 
   shapes(pen, state, cells, box, size, colour) {
-    const strokes = { completed: [[0.28, 0.52, 0.44, 0.68], [0.44, 0.68, 0.74, 0.34]], failed: [[0.3, 0.3, 0.7, 0.7], [0.7, 0.3, 0.3, 0.7]], running: [[0.38, 0.28, 0.7, 0.5], [0.7, 0.5, 0.38, 0.72]], waiting: [[0.5, 0.25, 0.5, 0.55], [0.5, 0.55, 0.68, 0.65]], skipped: [[0.3, 0.5, 0.7, 0.5]], cancelled: [[0.32, 0.68, 0.68, 0.32]], queued: [[0.5, 0.46, 0.5, 0.54]] }[state];
+    const strokes = { completed: [[0.28, 0.52, 0.44, 0.68], [0.44, 0.68, 0.74, 0.34]], failed: [[0.3, 0.3, 0.7, 0.7], [0.7, 0.3, 0.3, 0.7]], running: [[0.38, 0.28, 0.7, 0.5], [0.7, 0.5, 0.38, 0.72]], waiting: [[0.5, 0.25, 0.5, 0.55], [0.5, 0.55, 0.68, 0.65]], skipped: [[0.3, 0.5, 0.7, 0.5]], cancelled: [[0.32, 0.68, 0.68, 0.32]], queued: [[0.5, 0.46, 0.5, 0.54]], assigned: [[0.36, 0.5, 0.64, 0.5]] }[state];
     if (!strokes) return;
     pen.strokeStyle = colour;
     pen.lineWidth = Math.max(1.2, size / 9);

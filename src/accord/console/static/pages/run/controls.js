@@ -6,9 +6,10 @@ import { go } from "../../core/router.js";
 import { CONTROLS } from "../../core/runs.js";
 import { may } from "../../core/session.js";
 import { button, problems } from "../../parts/basic.js";
-import { closeDialog, confirmed, dialog } from "../../parts/dialog.js";
+import { closeDialog, confirmed, dialog, noted } from "../../parts/dialog.js";
 import { Form, FormState } from "../../parts/form.js";
 import { toast, toastFailure } from "../../parts/toast.js";
+import { KNOWING } from "../runs.js";
 
 async function done(what, asked) {
   try {
@@ -21,14 +22,16 @@ async function done(what, asked) {
   }
 }
 
-// What lists of runs can have done with one: pause, resume, cancel, retry.
+// What lists of runs can have done with one: pause, resume, cancel, retry, acknowledge.
 export const can = (model, name) => may("control") && model.live && CONTROLS[name].fits(model.summary);
 
 export async function control(model, name) {
-  const { title, done: told, act, asks } = CONTROLS[name];
+  const { title, done: told, act, asks, notes } = CONTROLS[name];
   if (!can(model, name)) return;
   if (asks && !(await confirmed({ title: `${title} this run?`, text: "What is under way is stopped; what its template says is to be undone is undone.", yes: `${title} the run`, kind: "danger" }))) return;
-  if (await done(told, () => act(model.summary)) && model.ended) model.load();
+  const note = notes ? await noted({ title: `${title} that this run has failed?`, text: KNOWING, asks: "What do you know so far?", yes: title }) : undefined;
+  if (note === null) return;
+  if (await done(told, () => act(model.summary, note)) && model.ended) model.load();
 }
 
 export const retryTask = (model, task) => done(`Trying ${task} again`, async () => { await post(`${model.path}/retry`, { task }); model.load(); });
@@ -48,8 +51,7 @@ function asking({ title, intro, form, yes, send, wide = false }) {
   }
   let body;
   const submit = async () => {
-    const wrong = form.problems();
-    if (wrong.length) { refused = { problems: wrong.map((message) => ({ message })) }; body.update(); return; }
+    if (!form.check()) { refused = null; body.update(); return; }
     if (busy) return;
     busy = true;
     try {
@@ -93,7 +95,7 @@ export function forkFrom(model, task = null) {
   function Body(props, self) {
     self_ = self;
     return () => h("div.stack",
-      h("p", task ? `A new run shares all that this one has done before ${task}; from there on everything is done anew.` : "A new run shares all that this one has done. What reads a changed part of the input is done anew.", !model.live && ` Only what had happened up to event ${model.at} is shared.`),
+      h("p", task ? `A new run shares all that this one has done before ${task}; from there on everything is done anew, and so is what reads a changed part of the input.` : "A new run shares all that this one has done. What reads a changed part of the input is done anew.", !model.live && ` Only what had happened up to event ${model.at} is shared.`),
       h("div.form-field", h("label", { for: "fork-input" }, "Input"), h("p.hint", { id: "fork-hint" }, "Change what is to be different in the new run."),
         h("textarea.code", { id: "fork-input", rows: Math.min(18, text.split("\n").length + 1), spellcheck: "false", "aria-describedby": "fork-hint", value: text, oninput: (event) => { text = event.target.value; } })),
       refused && h("div.failure", { role: "alert" }, problems(refused)));

@@ -1,15 +1,17 @@
 // The events of the journal, page by page; an event leads to the run as it was then.
 
 import { get } from "../../core/api.js";
+import { EVENT_KINDS } from "../../core/choices.js";
 import { h } from "../../core/dom.js";
-import { duration, number } from "../../core/format.js";
+import { duration, number, plain } from "../../core/format.js";
+import { setQuery } from "../../core/router.js";
 import { button, failure, loading } from "../../parts/basic.js";
 import { json } from "../../parts/json.js";
 
 const PAGE = 100;
 
 export function Events({ model, bind }, self) {
-  let events = [], first = null, failed = null, busy = false, kind = "", open = new Set(), timer = null;
+  let events = [], first = null, failed = null, busy = false, open = new Set(), timer = null;
 
   // The newest first: pages are read from the end on.
   async function before() {
@@ -40,22 +42,22 @@ export function Events({ model, bind }, self) {
   bind({ changed: () => { timer ??= setTimeout(() => { timer = null; newer(); }, 500); } });
   self.onmount(() => { before(); return () => clearTimeout(timer); });
 
-  return ({ onselect, onevent }) => {
+  return ({ query, onselect, onevent }) => {
+    const kind = query.get("kind") ?? "";
     const zero = new Date(model.doc.started_at).getTime();
     const shown = events.filter((one) => !kind || one.event.startsWith(kind));
     return h("div.events",
-      h("label.events-kind", h("span.unseen", "Kind of event"), h("select", { value: kind, onchange: (event) => { kind = event.target.value; self.update(); } },
-        h("option", { value: "" }, "All kinds"), ["run.", "task.", "attempt.", "signal."].map((one) => h("option", { key: one, value: one }, `${one}*`)))),
+      h("label.events-kind", h("span.unseen", "Kind of event"), h("select", { value: kind, onchange: (event) => setQuery({ kind: event.target.value || undefined }) },
+        h("option", { value: "" }, "All kinds"), EVENT_KINDS.map((one) => h("option", { key: one, value: one }, `${one}*`)))),
       failed && failure(failed, before),
       !events.length && !failed ? loading(6) : h("ol.event-list", { reversed: true }, shown.map((one) => h("li", { key: one.sequence, class: one.sequence === model.at && "on", dataset: { event: one.sequence } },
         h("div.event-row",
           h("button.event-link.num", { type: "button", onclick: () => onevent(one.sequence), title: "Show the run as it was then" }, `#${one.sequence}`),
+          h("code.grow", one.event.replace(/@\d+$/, "")),
           h("span.num.quiet.event-time", duration(new Date(one.at) - zero)),
-          h("code", one.event.replace(/@\d+$/, "")),
-          one.task && h("button.event-link.cut", { type: "button", onclick: () => onselect(one.task) }, one.task),
-          h("span.grow"),
-          h("button.event-link", { type: "button", "aria-expanded": String(open.has(one.sequence)), "aria-label": `Members of event ${one.sequence}`, onclick: () => { open.has(one.sequence) ? open.delete(one.sequence) : open.add(one.sequence); self.update(); } }, open.has(one.sequence) ? "less" : "more")),
-        one.problem?.message && h("p.event-problem", `${one.problem.code} ${one.problem.message}`),
+          h("button.event-link", { type: "button", "aria-expanded": String(open.has(one.sequence)), "aria-label": `Members of event ${one.sequence}`, onclick: () => { open.has(one.sequence) ? open.delete(one.sequence) : open.add(one.sequence); self.update(); } }, open.has(one.sequence) ? "less" : "more"),
+          one.task && h("button.event-link.event-task.cut", { type: "button", title: one.task, onclick: () => onselect(one.task) }, one.task)),
+        one.problem?.message && h("p.event-problem", `${one.problem.code} ${plain(one.problem.message)}`),
         open.has(one.sequence) && json(one, { label: `Event ${one.sequence}` })))),
       first > 0 && button(`${number(first)} earlier events`, before, { kind: "quiet", small: true, busy }));
   };

@@ -12,8 +12,9 @@ import { Minimap } from "./minimap.js";
 import { shownState } from "./model.js";
 import { View, moved } from "./view.js";
 
-const READABLE = 0.5, LEAST = 0.4, UNDER_MAP = 140;
-const LEGEND = ["pending", "queued", "running", "waiting", "completed", "failed", "skipped", "cancelled"];
+const READABLE = 0.62, LEAST = 0.42, UNDER_MAP = 140;
+const LEGEND = ["pending", "queued", "assigned", "running", "waiting", "completed", "failed", "skipped", "cancelled"];
+const MEANS = { queued: "no agent has it yet", assigned: "an agent has it, and has not said that it has begun", running: "at work", waiting: "waits for somebody, or for a time" };
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
 export function Graph({ model, bind }, self) {
@@ -49,7 +50,7 @@ export function Graph({ model, bind }, self) {
     fit();
     const states = [...model.states.values()];
     paint();
-    const first = given.selected ?? (states.find((one) => one.state === "failed") ?? states.find((one) => ["running", "waiting"].includes(shownState(one))))?.task;
+    const first = given.selected ?? (states.find((one) => one.state === "failed") ?? states.find((one) => ["running", "assigned", "waiting"].includes(shownState(one))))?.task;
     reveal(first);
   }
 
@@ -194,7 +195,7 @@ export function Graph({ model, bind }, self) {
         hovered && h("div.hover", { style: { left: `${hovered.left + 14}px`, top: `${hovered.top + 10}px` } }, mark(hovered.state, { size: 14 }), h("strong", hovered.task), h("span", hovered.state)),
         h("canvas.minimap", { width: 176, height: 110, "aria-hidden": "true" })),
       h("div.legend", { "aria-label": "What the shapes mean", role: "group" }, legend(model).map(([state, many]) =>
-        h("span.legend-part", { key: state }, mark(state, { size: 14 }), state, h("span.num", number(many))))));
+        h("span.legend-part", { key: state, title: MEANS[state] }, mark(state, { size: 14 }), state, h("span.num", number(many))))));
   };
 }
 

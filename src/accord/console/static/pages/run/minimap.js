@@ -7,6 +7,8 @@ export class Minimap {
     this.canvas = canvas;
     this.view = view;
     this.tasks = [];
+    this.places = new Map();
+    this.changed = new Set();
     const go = (event) => {
       event.stopPropagation();
       if (event.type === "pointermove" && !event.buttons) return;
@@ -19,12 +21,19 @@ export class Minimap {
   read(model) {
     this.bounds = model.graph;
     this.tasks = model.graph.tasks.map((one) => ({ task: one.task, box: one.box, tone: TONES[shownState(model.states.get(one.task))] ?? "off" }));
+    this.places = new Map(this.tasks.map((one) => [one.task, one]));
     this.picture = null;
   }
 
   update(model, touched) {
     if (touched === "all") return;
-    for (const one of this.tasks) if (touched.has(one.task)) { one.tone = TONES[shownState(model.states.get(one.task))] ?? "off"; this.picture = null; }
+    for (const task of touched) {
+      const one = this.places.get(task);
+      const tone = TONES[shownState(model.states.get(task))] ?? "off";
+      if (!one || one.tone === tone) continue;
+      one.tone = tone;
+      this.changed.add(one);
+    }
   }
 
   look() {
@@ -49,7 +58,9 @@ export class Minimap {
     const pen = canvas.getContext("2d");
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
-    this.picture ??= this.painted(ratio);
+    if (this.picture) this.paint(this.picture.getContext("2d"), this.changed);
+    else this.picture = this.painted(ratio);
+    this.changed.clear();
     pen.drawImage(this.picture, 0, 0);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     const low = view.inside(0, 0), far = view.inside(view.width, view.height);
@@ -60,16 +71,20 @@ export class Minimap {
     pen.strokeRect(a, b, c - a, d - b);
   }
 
-  // The tasks are painted when one of them has changed, and not for every movement.
+  // The tasks are painted once, and each again when it has changed; not for every movement.
   painted(ratio) {
     const picture = new OffscreenCanvas(176 * ratio, 110 * ratio);
     const pen = picture.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    for (const { box, tone } of this.tasks) {
+    this.paint(pen, this.tasks);
+    return picture;
+  }
+
+  paint(pen, tasks) {
+    for (const { box, tone } of tasks) {
       pen.fillStyle = this.colours[tone];
       pen.globalAlpha = tone === "off" ? 0.4 : 0.9;
       pen.fillRect(box.x * this.k + this.x, box.y * this.k + this.y, Math.max(1, box.width * this.k), Math.max(1, box.height * this.k));
     }
-    return picture;
   }
 }

@@ -14,6 +14,8 @@ export class RunModel {
     this.run = run;
     this.onchange = onchange;
     this.at = null;
+    // An event that was asked for, and that the run has not.
+    this.missed = null;
     this.open = [];
     this.doc = this.graph = this.failed = null;
     this.last = 0;
@@ -30,7 +32,7 @@ export class RunModel {
   get ended() { return ENDED.includes(this.state); }
   get state() { return this.now?.state ?? this.graph?.state; }
   // As lists have it, for what can be done with it.
-  get summary() { return { run: this.run, state: this.state, tasks_failed: this.now?.failed ?? 0 }; }
+  get summary() { return { run: this.run, state: this.state, tasks_failed: this.now?.failed ?? 0, acknowledged: !!this.doc?.acknowledged }; }
 
   // What the address says: which groups are open, and as of which event.
   show({ at: event, open }) {
@@ -38,6 +40,7 @@ export class RunModel {
     if (asked === this.asked || this.closed) return;
     this.asked = asked;
     this.at = event;
+    this.missed = null;
     this.open = open;
     this.load();
   }
@@ -56,7 +59,9 @@ export class RunModel {
       if (this.closed) return;
       this.take(graph, doc);
     } catch (error) {
-      this.failed = error;
+      // What was asked for is not there: it is shown as it is now.
+      if (error.status === 404 && this.at !== null) [this.missed, this.at, this.again] = [this.at, null, true];
+      else this.failed = error;
       this.playing = false;
     }
     this.loading = false;
@@ -70,7 +75,7 @@ export class RunModel {
     this.failed = null;
     this.graph = graph;
     this.doc = doc;
-    this.now = { state: graph.state, at: doc.updated_at, done: doc.tasks.filter((one) => settled(one.state)).length, failed: doc.tasks.filter((one) => one.state === "failed").length };
+    this.now = { state: graph.state, at: doc.updated_at, done: doc.tasks.filter((one) => ["completed", "skipped"].includes(one.state)).length, failed: doc.tasks.filter((one) => one.state === "failed").length };
     this.sequence = graph.sequence;
     this.last = Math.max(this.last, graph.last);
     this.states = new Map(graph.states.map((one) => [one.task, one]));
@@ -154,19 +159,19 @@ export class RunModel {
   }
 }
 
-const settled = (state) => ["completed", "failed", "skipped", "cancelled"].includes(state);
 
-// How a task is shown: one that is active is at work, or waits for an agent.
+// How a task is shown: one that is active is at work, or waits in the queue of its agent, or for an agent.
 export function shownState(one) {
   if (!one) return "pending";
   if (one.state === "expanded") return "running";
   if (one.state !== "active") return one.state;
-  return one.live || one.subrun ? "running" : "queued";
+  if (one.subrun || one.working) return "running";
+  return one.live ? "assigned" : "queued";
 }
 
 // An item says less.
 export const itemState = (state) => (state === "active" ? "running" : state ?? "pending");
 
 export const TONES = {
-  pending: "off", queued: "queued", running: "running", waiting: "waiting", completed: "done", failed: "failed", skipped: "off", cancelled: "off",
+  pending: "off", queued: "queued", assigned: "running", running: "running", waiting: "waiting", completed: "done", failed: "failed", skipped: "off", cancelled: "off",
 };

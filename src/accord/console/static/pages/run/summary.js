@@ -1,11 +1,14 @@
 // The panel of the run itself: what came of it, its input, its events, and whether its journal holds.
 
-import { get } from "../../core/api.js";
+import { address, get } from "../../core/api.js";
+import { asked } from "../../core/asked.js";
 import { h } from "../../core/dom.js";
-import { agentName, count, duration, moment, number } from "../../core/format.js";
+import { agentName, count, duration, moment, number, plain, short } from "../../core/format.js";
 import { setQuery } from "../../core/router.js";
 import { button, facts, failure, link, problems } from "../../parts/basic.js";
 import { icon } from "../../parts/icon.js";
+import { proven } from "../../parts/proven.js";
+import { badge } from "../../parts/state.js";
 import { Events } from "./events.js";
 import { Explained } from "./explained.js";
 import { markdown } from "./markdown.js";
@@ -13,32 +16,49 @@ import { tabs } from "./tabs.js";
 import { time } from "./time.js";
 import { looksWritten, value } from "./values.js";
 
+const FORKS = 10;
+
 export function RunPanel({ model, bind }, self) {
+  const forks = asked(self, () => get("/v1/runs", { origin: model.run, limit: FORKS }), { every: 10_000 });
   return ({ query, onselect, onevent }) => {
     const { doc } = model;
     const open = query.get("view") ?? "result";
     return h("section.panel", { "aria-label": "The run" },
-      tabs([["result", "Result"], ["input", "Input"], ["events", "Events", number(model.last)], ["proof", "Proof"]], open, (name) => setQuery({ view: name === "result" ? undefined : name }), "What is shown of the run"),
+      tabs([["result", "Result"], ["input", "Input"], ["events", "Events", number(model.last)], ["proof", "Proof"]], open, (name) => setQuery({ view: name === "result" ? undefined : name, kind: undefined }), "What is shown of the run"),
       h("div.panel-body", { key: open, role: "tabpanel" },
-        { result: () => result(model, doc, onselect), input: () => h("div.stack", value(doc.input, { label: "Input", name: `${model.run}-input` }), doc.input_labels.length > 0 && facts([["Labels", doc.input_labels.join(", ")]])), events: () => h(Events, { key: `events ${model.run}`, model, bind, onselect, onevent }), proof: () => h(Proof, { key: model.run, model }) }[open]?.() ?? result(model, doc, onselect)));
+        { result: () => result(model, doc, onselect, forks), input: () => h("div.stack", value(doc.input, { label: "Input", name: `${model.run}-input` }), doc.input_labels.length > 0 && facts([["Labels", doc.input_labels.join(", ")]])), events: () => h(Events, { key: `events ${model.run}`, model, query, bind, onselect, onevent }), proof: () => h(Proof, { key: model.run, model }) }[open]()));
   };
 }
 
-function result(model, doc, onselect) {
+function result(model, doc, onselect, forks) {
   const failed = [...model.states.values()].filter((one) => one.state === "failed");
+  const isOne = failed.length === 1 && doc.problem && failed[0].problem && isToldBy(doc.problem, failed[0].problem);
+  const toTask = (name) => h("button.event-link", { type: "button", onclick: () => onselect(name) }, name);
   return h("div.stack",
     model.live && !model.ended && h(Explained, { key: "why", model }),
-    doc.problem && h("div.failure", h("div", h("h4", "Why it failed"), problems({ problems: [doc.problem] }))),
-    failed.length > 0 && h("ul.failed-tasks", failed.slice(0, 12).map((one) => h("li", { key: one.task }, h("button.event-link", { type: "button", onclick: () => onselect(one.task) }, one.task), one.problem && h("span.hint", ` ${one.problem.message}`)))),
+    doc.problem && h("div.failure", h("div", h("h4", "Why it failed"), problems({ problems: [doc.problem] }), isOne && h("p", "It failed at ", h("span.failed-tasks", toTask(failed[0].task)), "."))),
+    failed.length > 0 && !isOne && h("ul.failed-tasks", failed.slice(0, 12).map((one) => h("li", { key: one.task }, toTask(one.task), one.problem && !isToldBy(doc.problem, one.problem) && h("span.hint", ` ${plain(one.problem.message)}`)))),
+    forked(model, forks.value),
     doc.output !== undefined ? written(doc.output, model.run) : !doc.problem && h("p.hint", model.ended ? "It has no output." : "Its output is here once it has completed."),
     doc.repaired.length > 0 && h("div", h("h4", "Repaired results"), h("ul", doc.repaired.map((one) => h("li", { key: one.task }, h("button.event-link", { type: "button", onclick: () => onselect(one.task) }, one.task), h("span.hint", ` by ${agentName(one.by)}, ${count(one.changes.length, "change")}`))))),
     facts([
-      ["Template", doc.template], ["Started by", doc.by], ["Started", moment(doc.started_at)], ["Last event", time(model.now.at)],
-      ["Took", model.ended && duration(doc.took_s * 1000)], ["Paused for", doc.paused_s > 0 && duration(doc.paused_s * 1000)],
+      ["Template", doc.template], ["Suggested by", doc.suggested_by], ["Started by", doc.by], ["Started", moment(doc.started_at)], ["Last event", time(model.now.at)],
+      ["Took", model.ended && duration(doc.took_s * 1000)], ["Rested for", doc.paused_s > 0 && duration(doc.paused_s * 1000)],
       ["Cost", Number(doc.spent) > 0 && `${doc.spent}${doc.max_cost ? ` of ${doc.max_cost}` : ""}`], ["Deadline", doc.deadline_at && moment(doc.deadline_at)],
       ["Part of", doc.parent && link(`/runs/${doc.parent.run}?task=${doc.parent.task}`, doc.parent.run)], ["Forked from", doc.origin && link(`/runs/${doc.origin.run}?at=${doc.origin.sequence}`, doc.origin.run)],
-      ["Labels", doc.labels.join(", ")], ["Signed by", doc.signed_by], ["Rolled back", doc.epoch > 0 && `${doc.epoch}×`],
+      ["Acknowledged", doc.acknowledged && `${moment(doc.acknowledged.at)} by ${doc.acknowledged.by}${doc.acknowledged.note ? `: ${doc.acknowledged.note}` : ""}`],
+      ["Labels", doc.labels.join(", ")], ["Signed by", doc.signed_by], ["Done anew", doc.epoch > 0 && `${doc.epoch}×`],
     ]));
+}
+
+// The reason of the run is that of the task that it failed by: it is said once.
+const isToldBy = (reason, one) => reason?.code === one.code && reason.message.includes(one.message);
+
+// What became of it elsewhere: the runs that were forked from it, the newest first.
+function forked(model, found) {
+  if (!found?.runs.length) return null;
+  return h("div", h("h4", found.next ? link(address("/runs", { origin: model.run }), "Forks") : "Forks"),
+    h("ul.forks", found.runs.map((one) => h("li", { key: one.run }, badge(one.state), link(`/runs/${one.run}`, one.title || one.template, { class: "cut grow", title: one.run }), h("code.hint", short(one.run)), h("span.hint", `after event ${number(one.origin.sequence)}`), link(address("/runs/compare", { a: model.run, b: one.run }), "compare", { "aria-label": `Compare with the fork ${short(one.run)}` })))));
 }
 
 // A report among the members of the output is read as what it is; the rest is a tree.
@@ -72,5 +92,13 @@ function Proof({ model }, self) {
     found && h("div.verdict", { class: found.holds ? "holds" : "broken", role: "status" }, icon(found.holds ? "shield" : "warning", { size: 26 }), h("div", h("strong", found.holds ? "Everything holds" : count(found.problems.length, "fault")),
       h("p", `${count(found.events, "event")}, ${count(found.statements, "signed statement")}, ${count(found.payloads, "payload")}${found.unproven ? `, ${number(found.unproven)} left out` : ""}`))),
     found && !found.holds && problems(found),
-    found && facts([["Head of the chain", h("code", found.head)], ["Key", found.key && h("code", found.key)], ["Signers", found.signers.map((one) => agentName(one)).join(", ")], ["Runs", number(found.runs.length)]]));
+    found && facts([["Head of the chain", h("code.digest", found.head)], ["Key", found.key && h("code.digest", found.key)], ["Signers", found.signers.map((one) => agentName(one)).join(", ")], ["Runs", number(found.runs.length)]]),
+    found && certificate(found.certificate));
 }
+
+/** What was proven of the graph before the run began, check by check. */
+const certificate = (one) => one === null
+  ? h("p.hint", "No certificate: an earlier version has begun the run.")
+  : h("div.stack.certificate", h("h3", "Proven before it began"),
+    proven(one.facts),
+    facts([["Graph", h("code.digest", one.graph)], ["Policies", h("code.digest", one.policy)], ["Contracts", number(one.contracts.length)], ["Verified by", `Accord ${one.verifier}`]]));

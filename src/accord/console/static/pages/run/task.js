@@ -1,23 +1,28 @@
 // The panel of a task: how it is and why, its attempts, its values, its items, what stands behind it.
 
 import { at, get } from "../../core/api.js";
+import { command } from "../../core/commands.js";
 import { h } from "../../core/dom.js";
-import { count, duration, number } from "../../core/format.js";
+import { count, duration, elapsed, number, questionOf } from "../../core/format.js";
+import { key } from "../../core/keys.js";
 import { setQuery } from "../../core/router.js";
 import { may } from "../../core/session.js";
-import { button, facts, failure, iconButton, link, loading, pill, problems } from "../../parts/basic.js";
+import { button, coded, facts, failure, iconButton, link, loading, pill, problems } from "../../parts/basic.js";
 import { badge, mark } from "../../parts/state.js";
+import { notThere } from "../../parts/unknown.js";
 import { LineageOf, attempt } from "./attempts.js";
 import { tally } from "./boxes.js";
 import { answer, forkFrom, retryTask, rollBack } from "./controls.js";
 import { Explained } from "./explained.js";
+import { logOf } from "./log.js";
 import { itemState, shownState } from "./model.js";
 import { tabs } from "./tabs.js";
 import { time } from "./time.js";
 import { value } from "./values.js";
 
+const TABS = [["why", "Why"], ["values", "Values"], ["items", "Items"], ["log", "Logs"], ["lineage", "Lineage"]];
 const SETTLED = ["completed", "failed", "skipped", "cancelled"];
-const ITEMS_MOST = 400, AT_LEAST_MS = 600;
+const ITEMS_MOST = 400, AT_LEAST_MS = 600, LONG_MS = 1000;
 
 export function TaskPanel({ model, task, bind }, self) {
   let found = null, failed = null, timer = null, asked = 0;
@@ -36,25 +41,34 @@ export function TaskPanel({ model, task, bind }, self) {
     self.update();
   }
   const soon = () => { timer ??= setTimeout(() => { timer = null; look(); }, AT_LEAST_MS); };
-  bind({ changed: (what) => (what === "all" ? look() : what.has(task.replace(/\[\d+\]$/, "")) && soon()) });
-  self.onmount(() => { look(); return () => { clearTimeout(timer); asked++; }; });
+  bind({ changed: (what) => (what === "all" ? look() : what.has(nodeOf(task)) && soon()) });
+  self.onmount(() => {
+    look();
+    const ends = Object.entries(ACTS).flatMap(([name, one]) => [
+      key(one.keys, `${one.title}: this task`, () => one.fits(model, found) && one.act(model, task), { group: "Task" }),
+      command({ id: `task-${name}`, title: `${one.title}: this task`, icon: one.icon, keys: one.keys, run: () => one.act(model, task), when: () => one.fits(model, found) }),
+    ]);
+    return () => { clearTimeout(timer); asked++; ends.forEach((end) => end()); };
+  });
 
   return ({ query, onselect, onevent, approvals }) => {
-    const node = task.replace(/\[\d+\]$/, "");
+    const node = nodeOf(task);
     const drawn = model.tasks.get(node), state = model.states.get(node);
     const shown = found ? (task === node ? shownState(state) : itemState(found.state)) : "pending";
     const asks = approvals.find((one) => one.task === task);
-    const open = query.get("tab") ?? "why";
+    const names = found?.items.length > 0 ? TABS : TABS.filter(([name]) => name !== "items");
+    const wanted = query.get("tab") ?? "why", open = names.some(([name]) => name === wanted) ? wanted : "why";
     return h("section.panel", { "aria-label": `Task ${task}` },
       h("header.panel-head", h("div.grow", h("p.hint", task === node ? kindOf(drawn) : link(`?${with_(query, "task", node)}`, node)), h("h2", task), drawn?.description && task === node && h("p.quiet", drawn.description)),
         iconButton("close", "Close the task", () => onselect(null))),
       h("div.panel-state", badge(shown), state && task === node && took(state, model.time), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
-      asks && h("div.asks", h("div.grow", h("strong", asks.question || `It waits for the signal ${asks.signal}`)), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
+      asks && h("div.asks", h("div.grow", h("strong", coded(questionOf(asks)))), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
       found?.problem && h("div.failure", h("div", problems({ problems: [found.problem] }))),
-      h("div.panel-actions", actions(model, task, found, shown)),
-      tabs([["why", "Why"], ["values", "Values"], found?.items.length > 0 && ["items", `Items`], ["lineage", "Lineage"]], open, (name) => setQuery({ tab: name === "why" ? undefined : name }), "What is shown of the task"),
+      h("div.panel-actions", actions(model, task, found)),
+      found && wanted !== open && notThere(["tab"], `${task} has no items: why it is as it is is shown.`),
+      tabs(names, open, (name) => setQuery({ tab: name === "why" ? undefined : name, level: undefined, attempt: undefined }), "What is shown of the task"),
       failed ? failure(failed, look) : !found ? loading(4) : h("div.panel-body", { key: open, role: "tabpanel" },
-        { why: () => whyTab(found, { model, node, drawn, state, onselect, onevent, task }), values: () => valuesTab(found, task), items: () => itemsTab(found, onselect), lineage: () => h(LineageOf, { key: `${task} ${model.sequence}`, model, task, onselect }) }[open]?.() ?? whyTab(found, { model, node, drawn, state, onselect, onevent, task })));
+        { why: () => whyTab(found, { model, node, drawn, state, onselect, onevent, task }), values: () => valuesTab(found, task), items: () => itemsTab(found, onselect), log: () => logOf({ model, task, attempts: found.attempts, query }), lineage: () => h(LineageOf, { key: `${task} ${model.sequence}`, model, task, onselect }) }[open]()));
   };
 }
 
@@ -65,20 +79,21 @@ const kindOf = (drawn) => drawn && `${KINDS[drawn.kind]}${drawn.what ? ` · ${dr
 
 function took(state, now) {
   if (!state.started_at) return h("span.quiet", "has not begun");
-  const end = state.ended_at ? new Date(state.ended_at) : now;
-  return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(end - new Date(state.started_at))}`);
+  const end = state.ended_at ?? now;
+  const before = elapsed(state.started_at, state.assigned_at ? (state.began_at ?? state.assigned_at) : end);
+  const waited = state.agent && before > LONG_MS && !state.waits ? `, ${duration(before)} until ${state.began_at ? "it was begun" : "an agent had it"}` : "";
+  return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(elapsed(state.started_at, end))}${waited}`);
 }
 
-function actions(model, task, found, shown) {
-  if (!found || !model.live) return null;
-  const begun = found.state !== "pending";
-  const name = task.replace(/\[\d+\]$/, "");
-  return [
-    may("control") && ["failed", "cancelled"].includes(found.state) && button("Retry", () => retryTask(model, task), { key: "retry", icon: "retry", small: true }),
-    may("control") && begun && button("Roll back here", () => rollBack(model, task), { key: "rollback", icon: "undo", small: true }),
-    may("run") && button("Fork from here", () => forkFrom(model, name), { key: "fork", icon: "fork", small: true }),
-  ];
-}
+// What can be done with a task, by whom and when.
+const ACTS = {
+  retry: { title: "Retry", icon: "retry", keys: "y", fits: (model, found) => may("control") && model.live && ["failed", "cancelled"].includes(found?.state), act: retryTask },
+  rollback: { title: "Roll back here", icon: "undo", keys: "b", fits: (model, found) => may("control") && model.live && found && found.state !== "pending", act: rollBack },
+  fork: { title: "Fork from here", icon: "fork", keys: "e", fits: (model, found) => may("run") && model.live && found, act: (model, task) => forkFrom(model, nodeOf(task)) },
+};
+const nodeOf = (task) => task.replace(/\[\d+\]$/, "");
+const actions = (model, task, found) => Object.entries(ACTS).filter(([, one]) => one.fits(model, found)).map(([name, one]) =>
+  button(one.title, () => one.act(model, task), { key: name, icon: one.icon, keys: one.keys, small: true }));
 
 function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
   const before = model.graph.edges.filter((one) => one.target === node), after = model.graph.edges.filter((one) => one.source === node);
@@ -87,15 +102,27 @@ function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
   return h("div.stack",
     found.misfits.length > 0 && h("div.failure", h("div", h("h4", "Inputs that broke a contract"), problems({ problems: found.misfits }))),
     state?.item_count > 0 && task === node && h("p", tally(state).map(([name, many]) => h("span.legend-part", { key: name }, mark(name, { size: 14 }), name, h("span.num", number(many)))), h("span.hint", ` of ${count(state.item_count, "item")}`)),
-    attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, progress: model.progress.get(task), now: model.time, onevent })) :
+    attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, problem: found.problem, progress: model.progress.get(task), now: model.time, onevent })) :
       found.items.length ? null : h("p.hint", drawn?.kind === "agent" && "It was given to no agent yet."),
     model.live && !SETTLED.includes(found.state) && h(Explained, { key: `why ${task}`, model, task }),
+    found.answer && answered(found.answer, onevent),
     found.waiting && facts([["Waits for", found.waiting.for_ ?? found.waiting.for], ["Since", found.waiting.since && time(found.waiting.since)], ["Until", found.waiting.until && time(found.waiting.until)]]),
+    found.calls.length > 0 && calls(found.calls),
     state?.subrun && task === node && h("p", "Done by ", link(`/runs/${state.subrun}`, state.subrun)),
-    (before.length > 0 || after.length > 0) && h("div.needs", before.length > 0 && h("div", h("h4", "Behind"), h("ul", before.map((one) => h("li", { key: one.source }, named(one.source), h("span.hint", ` ${one.reason}`))))),
-      after.length > 0 && h("div", h("h4", "Before"), h("ul", after.map((one) => h("li", { key: one.target }, named(one.target)))))),
+    (before.length > 0 || after.length > 0) && h("div.needs", before.length > 0 && h("div", h("h4", "Comes after"), h("ul", before.map((one) => h("li", { key: one.source }, named(one.source), h("span.hint", ` ${one.reason}`))))),
+      after.length > 0 && h("div", h("h4", "Comes before"), h("ul", after.map((one) => h("li", { key: one.target }, named(one.target)))))),
     facts([["Started", state?.started_at && task === node && time(state.started_at)], ["Ended", state?.ended_at && task === node && time(state.ended_at)], ["Confidence", found.confidence !== null && found.confidence.toFixed(2)], ["Fault", found.fault], ["Labels", found.labels.join(", ")], ["Compensation", state?.undo && task === node && state.undo]]));
 }
+
+// Who has answered what it asked, and what.
+const answered = (one, onevent) => h("div.answered", h("h4", one.question ? "What was answered" : "What it was sent"), one.question && h("p.question", coded(one.question)),
+  h("p", h("strong", one.by), typeof one.value?.approved === "boolean" ? (one.value.approved ? " approved" : " rejected it") : one.question ? " answered" : " sent it", " ", time(one.at), " ", h("button.event-link", { type: "button", onclick: () => onevent(one.event), title: "Show the run as it was then" }, `#${one.event}`)),
+  value(one.value, { label: "Answer", name: "answer" }));
+
+// What its agents have asked for while they worked.
+const calls = (made) => h("div", h("h4", "Asked for while it worked"), h("ul.calls", made.map((one) => h("li", { key: one.run },
+  mark(one.state === "running" ? "running" : one.state, { size: 13 }), " ", h("span", one.wanted), " ", link(`/runs/${one.run}`, one.run.slice(-6)),
+  one.problem && h("span.hint", ` ${one.problem.message}`)))));
 
 function valuesTab(found, task) {
   const last = found.attempts.at(-1);

@@ -1,6 +1,7 @@
 // Values: JSON as a tree, and words as words; what is long is cut, and can be had whole.
 
 import { h } from "../../core/dom.js";
+import { keep } from "../../core/files.js";
 import { bytes } from "../../core/format.js";
 import { button, link } from "../../parts/basic.js";
 import { json } from "../../parts/json.js";
@@ -47,11 +48,6 @@ function shortened(found) {
 }
 
 function save(found, name) {
-  const text = typeof found === "string" ? found : JSON.stringify(found, null, 2);
-  const url = URL.createObjectURL(new Blob([text], { type: typeof found === "string" ? "text/plain" : "application/json" }));
-  const anchor = document.createElement("a");
-  anchor.href = url;
-  anchor.download = `${name}.${typeof found === "string" ? "md" : "json"}`;
-  anchor.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  if (typeof found === "string") keep(found, `${name}.md`);
+  else keep(JSON.stringify(found, null, 2), `${name}.json`, "application/json");
 }

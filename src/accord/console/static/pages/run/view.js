@@ -1,6 +1,7 @@
 // What of a drawing is seen: moved by dragging, made larger by the wheel or two fingers, and by keys.
 
 const LEAST = 0.02, MOST = 4;
+const PAD = 28, NARROW = 10, TIGHT = 0.9;
 
 export class View {
   constructor(onchange) {
@@ -11,11 +12,13 @@ export class View {
     this.bounds = { width: 1, height: 1 };
   }
 
-  // All of it, and never larger than it was drawn.
+  // All of it, and never larger than it was drawn. What would be too small is as small as is allowed, and begins at its
+  // beginning; unless a narrow margin, and a little less, let it be seen whole.
   fit({ most = 1, least = LEAST } = {}) {
-    const pad = 28;
-    const k = Math.min(most, (this.width - 2 * pad) / this.bounds.width, (this.height - 2 * pad) / this.bounds.height);
-    this.k = clamp(k, least, MOST);
+    const within = (pad) => Math.min(most, (this.width - 2 * pad) / this.bounds.width, (this.height - 2 * pad) / this.bounds.height);
+    const isTight = within(PAD) < least && within(NARROW) >= TIGHT * least;
+    const pad = isTight ? NARROW : PAD;
+    this.k = clamp(within(pad), isTight ? TIGHT * least : least, MOST);
     this.x = Math.max(pad, (this.width - this.bounds.width * this.k) / 2);
     this.y = (this.height - this.bounds.height * this.k) / 2;
     if (this.bounds.height * this.k > this.height) this.y = pad;
@@ -36,7 +39,7 @@ export class View {
   reveal(box, { pad = 40, under = pad } = {}) {
     const left = box.x * this.k + this.x, top = box.y * this.k + this.y;
     const right = left + box.width * this.k, bottom = top + box.height * this.k;
-    const x = left < pad ? pad - left : right > this.width - pad ? this.width - pad - right : 0;
+    const x = left < NARROW - 1 ? pad - left : right > this.width - NARROW + 1 ? this.width - pad - right : 0;
     const y = top < pad ? pad - top : bottom > this.height - under ? this.height - under - bottom : 0;
     if (x || y) this.move(x, y);
   }

@@ -1,0 +1,226 @@
+"""Experience: what the last runs tell of how long things take, what they cost, and how often they fail.
+
+It is read from the events of runs that have ended, and kept nowhere else: whoever reads the same runs knows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from accord.domain import event as e
+from accord.domain.cost import NOTHING
+from accord.domain.graph import node_of, undone_id
+from accord.domain.ids import AgentId, Digest, TaskId
+
+
+class Try(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An attempt that has ended by itself: nobody has taken it back."""
+
+    took_s: float
+    """From its assignment to its end, the wait at the agent included."""
+    waited_s: float = 0.0
+    """From when it could have been assigned to its assignment."""
+    ok: bool = True
+    """Whether its result was accepted."""
+    expired: bool = False
+    """Whether its time ran out, or the agent was gone."""
+    cost: Decimal | None = None
+    """What the agent says that it has cost."""
+    confidence: float | None = None
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A task that has completed, or a whole run that has."""
+
+    took_s: float
+    """With everything that it waited for; pauses of the run are not in it."""
+    cost: Decimal | None = None
+    """None where nobody has said one."""
+
+
+class TaskExperience(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of one task of a template."""
+
+    tries: tuple[Try, ...] = ()
+    """Attempts at it or its items, the newest last."""
+    done: tuple[Done, ...] = ()
+    """How it has completed, the newest last."""
+
+
+class Experience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of capabilities, of templates, and of one template's tasks."""
+
+    runs: int = 0
+    """From so many runs, of whatever template."""
+    waiting: Mapping[str, int] = {}
+    """How many tasks wait for an agent now, by the name of the capability, at the process that is asked."""
+    capabilities: Mapping[str, tuple[Try, ...]] = {}
+    """Attempts by the name of the capability, the newest last."""
+    templates: Mapping[str, tuple[Done, ...]] = {}
+    """Completed runs by the name of the template, the newest last."""
+    tasks: Mapping[TaskId, TaskExperience] = {}
+    """Of the template that was asked for."""
+    skipped: tuple[tuple[TaskId, ...], ...] = ()
+    """Of each of its runs that has completed, which tasks were skipped; the newest last."""
+
+
+class Observed(msgspec.Struct):
+    """What one run tells."""
+
+    template: str
+    """`name@version`."""
+    graph: Digest
+    tries: list[tuple[TaskId, str, AgentId, Try]]
+    """The task, the capability's name and the agent of each attempt that has ended."""
+    done: dict[TaskId, Done]
+    """Nodes of the graph that have completed."""
+    skipped: tuple[TaskId, ...] = ()
+    whole: Done | None = None
+    """The run, where it has completed."""
+
+
+def observed(events: Iterable[e.Event]) -> Observed | None:
+    """What a run's events tell, in their order; None where its first one is not among them."""
+    story: _Story | None = None
+    for event in events:
+        if isinstance(event, e.RunStarted):
+            story = _Story(event)
+        elif story is not None and (tell := _TELLS.get(type(event))) is not None:
+            tell(story, event)
+    return story.told() if story is not None else None
+
+
+class _Assigned(msgspec.Struct, gc=False):
+    capability: str
+    agent: AgentId
+    at: datetime
+    waited_s: float
+
+
+class _Story:
+    """A run as it is being read."""
+
+    def __init__(self, started: e.RunStarted) -> None:
+        self.started = started
+        self.wanted: dict[TaskId, datetime] = {}
+        """From when on each task could be assigned."""
+        self.assigned: dict[tuple[TaskId, int], _Assigned] = {}
+        self.begun: dict[TaskId, datetime] = {}
+        self.costs: dict[TaskId, Decimal] = {}
+        self.done: dict[TaskId, Done] = {}
+        self.skipped: set[TaskId] = set()
+        self.tries: list[tuple[TaskId, str, AgentId, Try]] = []
+        self.paused_at: datetime | None = None
+        self.paused = timedelta()
+        self.whole: Done | None = None
+
+    def told(self) -> Observed:
+        """What was read so far."""
+        skipped = tuple(sorted(self.skipped)) if self.whole is not None else ()
+        return Observed(self.started.template, self.started.graph, self.tries, self.done, skipped, self.whole)
+
+    def begin(self, event: Any) -> None:
+        """The task is under way."""
+        self.begun.setdefault(node_of(event.task), event.at)
+
+    def want(self, event: e.AttemptWanted) -> None:
+        """The task could be assigned."""
+        self.wanted[event.task] = max(event.at, event.not_before or event.at)
+        if undone_id(event.task) is None:
+            self.begin(event)
+
+    def assign(self, event: e.AttemptAssigned) -> None:
+        """An attempt has begun; diagnoses and reviews are no tries at the work."""
+        if event.purpose != "work":
+            return
+        waited = event.at - self.wanted.get(event.task, event.at)
+        name = event.capability.partition("@")[0]
+        self.assigned[event.task, event.attempt] = _Assigned(name, event.agent, event.at, _seconds(waited))
+
+    def end(self, event: Any) -> None:
+        """An attempt has ended by itself."""
+        cost: Decimal | None = getattr(event, "cost", None)
+        if cost is not None:
+            node = node_of(event.task)
+            self.costs[node] = self.costs.get(node, NOTHING) + cost
+        begun = self.assigned.pop((event.task, event.attempt), None)
+        if begun is None:
+            return
+        one = Try(
+            took_s=_seconds(event.at - begun.at),
+            waited_s=begun.waited_s,
+            ok=isinstance(event, e.AttemptSucceeded),
+            expired=isinstance(event, e.AttemptExpired),
+            cost=cost,
+            confidence=getattr(event, "confidence", None),
+        )
+        self.tries.append((event.task, begun.capability, begun.agent, one))
+
+    def below(self, event: e.SubrunEnded) -> None:
+        """The run that did a task is over."""
+        if event.cost is not None:
+            self.costs[event.task] = self.costs.get(event.task, NOTHING) + event.cost
+
+    def complete(self, event: e.TaskCompleted) -> None:
+        """A task has its output: of items, their node counts."""
+        if node_of(event.task) == event.task:
+            took = event.at - self.begun.get(event.task, event.at)
+            self.done[event.task] = Done(took_s=_seconds(took), cost=self.costs.get(event.task))
+
+    def skip(self, event: e.TaskSkipped) -> None:
+        """A task is left out; of items, nothing is told."""
+        if node_of(event.task) == event.task:
+            self.skipped.add(event.task)
+
+    def again(self, event: e.RollbackFinished) -> None:
+        """These tasks are as if they had never started."""
+        for task in map(node_of, event.tasks):
+            for known in (self.begun, self.done, self.costs):
+                known.pop(task, None)
+            self.skipped.discard(task)
+
+    def pause(self, event: e.RunPaused) -> None:
+        """Nothing goes on."""
+        self.paused_at = event.at
+
+    def resume(self, event: e.RunResumed) -> None:
+        """It goes on."""
+        if self.paused_at is not None:
+            self.paused += event.at - self.paused_at
+            self.paused_at = None
+
+    def finish(self, event: e.RunCompleted) -> None:
+        """The run has completed; a fork has not done all of it."""
+        if self.started.origin is None:
+            cost = sum(self.costs.values(), NOTHING) if self.costs else None
+            self.whole = Done(took_s=_seconds(event.at - self.started.at - self.paused), cost=cost)
+
+
+_TELLS: Final[Mapping[type[Any], Callable[[_Story, Any], None]]] = {
+    e.AttemptWanted: _Story.want,
+    e.TaskExpanded: _Story.begin,
+    e.TaskWaiting: _Story.begin,
+    e.SubrunStarted: _Story.begin,
+    e.SubrunEnded: _Story.below,
+    e.AttemptAssigned: _Story.assign,
+    e.AttemptSucceeded: _Story.end,
+    e.AttemptRejected: _Story.end,
+    e.AttemptFailed: _Story.end,
+    e.AttemptExpired: _Story.end,
+    e.TaskCompleted: _Story.complete,
+    e.TaskSkipped: _Story.skip,
+    e.RollbackFinished: _Story.again,
+    e.RunPaused: _Story.pause,
+    e.RunResumed: _Story.resume,
+    e.RunCompleted: _Story.finish,
+}
+
+
+def _seconds(took: timedelta) -> float:
+    """Never less than nothing: clocks of several processes differ."""
+    return max(took.total_seconds(), 0.0)

@@ -1,0 +1,95 @@
+"""Narrowing: what a condition says of the values that it asks about, where it is true and where it is false."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from accord.domain.expression.syntax import Call, Constant, Name, Node, Select, Sequence
+from accord.domain.schema_path import JSON_TYPES
+from accord.domain.schema_range import EXACT
+
+Fact: TypeAlias = tuple[Node, Mapping[str, object]]
+"""A part of an expression, and keywords of a schema that hold for it."""
+
+_MIRRORED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
+_DENIED: Final = {"_<_": "_>=_", "_<=_": "_>_", "_>_": "_<=_", "_>=_": "_<_", "_==_": "_!=_", "_!=_": "_==_"}
+_BOUNDS: Final = {"_<_": "exclusiveMaximum", "_<=_": "maximum", "_>_": "exclusiveMinimum", "_>=_": "minimum"}
+_TYPES: Final = {
+    "string": "string",
+    "bool": "boolean",
+    "list": "array",
+    "map": "object",
+    "null_type": "null",
+    "int": "integer",
+    "double": "number",
+}
+_INEXACT: Final = frozenset({"int", "double"})
+"""Types of CEL that values of JSON do not tell apart: `1.0` is an integer to a schema, and a double to CEL."""
+
+
+def facts_of(condition: Node, *, holds: bool) -> Iterator[Fact]:
+    """What is known of parts of a condition where it is true (`holds`), or where it is false."""
+    match condition:
+        case Call("!_", (operand,)):
+            yield from facts_of(operand, holds=not holds)
+        case Call(("_&&_" | "_||_") as function, (one, other)):
+            if (function == "_&&_") == holds:
+                yield from facts_of(one, holds=holds)
+                yield from facts_of(other, holds=holds)
+        case Call(function, (one, other)) if function in _DENIED:
+            yield from _compared(function if holds else _DENIED[function], one, other)
+        case Call("@in", (one, Sequence(elements, optional))) if not optional and all(map(_is_exact, elements)):
+            values = [each.value for each in elements if isinstance(each, Constant)]
+            if values:
+                yield one, {"enum": values} if holds else {"not": {"enum": values}}
+        case Select(_, _, False) | Name() | Call("_[_]"):
+            yield condition, {"const": holds}
+
+
+def _compared(function: str, one: Node, other: Node) -> Iterator[Fact]:
+    if isinstance(one, Constant):
+        one, other, function = other, one, _MIRRORED.get(function, function)
+    match one, other:
+        case Call("type", (operand,)), Name(name) if name.removeprefix(".") in _TYPES:
+            yield from _typed(function, operand, name.removeprefix("."))
+        case Call("size", (operand,)), Constant(int() as count) if not isinstance(count, bool):
+            yield from _sized(function, operand, count)
+        case _, Constant(value) if _is_exact(other):
+            yield from _valued(function, one, value)
+
+
+def _valued(function: str, node: Node, value: Any) -> Iterator[Fact]:
+    if function == "_==_":
+        yield node, {"type": "null"} if value is None else {"const": value}
+    elif function == "_!=_":
+        yield node, {"type": sorted(JSON_TYPES - {"null"})} if value is None else {"not": {"const": value}}
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield node, {"type": "number", _BOUNDS[function]: value}
+
+
+def _typed(function: str, node: Node, name: str) -> Iterator[Fact]:
+    if function == "_==_":
+        yield node, {"type": _TYPES[name]}
+    elif function == "_!=_" and name not in _INEXACT:
+        yield node, {"type": sorted(JSON_TYPES - {_TYPES[name]})}
+
+
+def _sized(function: str, node: Node, count: int) -> Iterator[Fact]:
+    least = {"_>_": count + 1, "_>=_": count, "_==_": count}.get(function)
+    if function == "_!=_" and count == 0:
+        least = 1
+    most = {"_<_": count - 1, "_<=_": count, "_==_": count}.get(function)
+    kinds = ("Items", "Length", "Properties")
+    if least is not None and least > 0:
+        yield node, {f"min{kind}": least for kind in kinds}
+    if most is not None and most >= 0:
+        yield node, {f"max{kind}": most for kind in kinds}
+
+
+def _is_exact(node: Node) -> bool:
+    """Whether it is a constant that JSON Schema tells from all others as CEL does."""
+    if not isinstance(node, Constant) or isinstance(node.value, bytes):
+        return False
+    number = node.value if isinstance(node.value, int | float) and not isinstance(node.value, bool) else 0
+    return abs(number) <= EXACT

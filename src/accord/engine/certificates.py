@@ -1,0 +1,125 @@
+"""Certificates of runs: what the verifier has proven of a graph is signed before a run of it begins, and checked
+whenever one begins or goes on. A delegated key signs them where there is one: so runs begin while a slow key store is
+away, and its delegation is kept beside what it has signed.
+
+    ACC837  a run does not begin, or go on, because its certificate is not about it, or is not signed by us
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+
+from msgspec.structs import replace
+
+from accord.domain import command as c
+from accord.domain.certificate import Certificate, Certified, certificate_claims
+from accord.domain.event import RunStarted
+from accord.domain.graph import Graph, capabilities_of
+from accord.domain.ids import Digest, KeyId, RunId
+from accord.domain.ingress import CLOCK_SKEW
+from accord.domain.message import Message
+from accord.domain.signature import PublicKey, parse_statement
+from accord.engine.assignments import Secretary
+from accord.engine.delegates import Delegates
+from accord.engine.verdicts import Suspect
+from accord.engine.verification import Verification
+from accord.errors import MessageRefused, Problem, StoreCorrupt, TransitionRefused
+from accord.ports import Bare, Clock
+from accord.verifier.report import Report
+
+_WAY_OUT = "it is not touched; fork it from an event that is right (accord runs fork): that verifies and certifies anew"
+
+
+class Certificates:
+    """Makes certificates, and checks them. What does not hold becomes an incident, once."""
+
+    def __init__(
+        self,
+        verification: Verification,
+        secretary: Secretary,
+        delegates: Delegates,
+        keys: Callable[[], dict[KeyId, PublicKey]],
+        clock: Clock,
+        noticed: list[Suspect],
+    ) -> None:
+        self._verification, self._secretary, self._clock = verification, secretary, clock
+        self._delegates, self._keys = delegates, keys
+        self._noticed = noticed
+        self._told: set[RunId] = set()
+
+    async def issue(self, run: RunId, graph: Graph, report: Report) -> Certified:
+        """The certificate of a run of a graph that was verified; one signature. Raises TemplateInvalid where it may not
+        run, KeysUnavailable where no delegated key may sign.
+        """
+        report.refuse()
+        certificate = Certificate(
+            run=run,
+            template=graph.template,
+            graph=graph.digest,
+            verifier=version("accord-orchestrator"),
+            policy=self._verification.policy,
+            contracts=self._contracts(graph),
+            facts=report.facts,
+        )
+        claims = certificate_claims(self._secretary.identity, certificate, int(self._clock.now().timestamp()))
+        introduction = self._delegates.introduction  # before anything is awaited: of the key that signs
+        [message] = await self._secretary.sign([(claims, certificate.encoded())])
+        own = introduction is None or parse_statement(message.statement).kid == self._secretary.key.kid
+        return Certified(
+            certificate=certificate,
+            statement=message.statement.decode("ascii"),
+            delegation=None if own or introduction is None else introduction.statement.decode("ascii"),
+        )
+
+    async def begun(self, start: c.Start, graph: Graph) -> c.Start:
+        """The start with a certificate that covers it. One that comes without, from a process of an earlier version, or
+        under a delegated key that has ended on the way, is verified now. Raises TransitionRefused ACC837,
+        TemplateInvalid, KeysUnavailable.
+        """
+        if start.certificate is not None:
+            at = self._clock.now() + CLOCK_SKEW  # what holds now without any grace, holds later with it
+            problem = self._problem(start.certificate, start.run, graph.digest, at)
+            if problem is None:
+                return start
+            if problem.code != "ACC358":
+                raise TransitionRefused(self._told_of(start.run, start.certificate, problem))
+        report = await self._verification.report(graph, by=start.by, labels=start.labels)
+        return replace(start, certificate=await self.issue(start.run, graph, report))
+
+    def check(self, started: RunStarted) -> None:
+        """Raise StoreCorrupt ACC837 where a run has a certificate that does not cover it. Runs of earlier versions have
+        none, and go on.
+        """
+        if started.certificate is None:
+            return
+        problem = self._problem(started.certificate, started.run, started.graph, started.at)
+        if problem is not None:
+            raise StoreCorrupt(self._told_of(started.run, started.certificate, problem))
+
+    def _problem(self, certified: Certified, run: RunId, graph: Digest, at: datetime) -> Problem | None:
+        try:
+            kid = certified.parsed().kid
+            key = self._keys().get(kid)
+            if key is None:
+                return Problem("ACC837", "it is signed with a key that is none of the orchestrator's")
+            certified.check(key, run, graph, at)
+            self._delegates.refuse_ended(certified.kid, at)
+        except MessageRefused as error:
+            return error.problems[0]
+        return None
+
+    def _contracts(self, graph: Graph) -> tuple[Digest, ...]:
+        wanted = {str(one): one for task in graph.tasks.values() for one in capabilities_of(task)}
+        return tuple(sorted({digest for one in wanted.values() for digest in self._verification.contracts(one)}))
+
+    def _told_of(self, run: RunId, certified: Certified, why: Problem) -> Problem:
+        """The problem that a run's certificate does not hold, with an incident that has it as evidence: once a run."""
+        text = f"the certificate of {run} does not hold: {why.message}"
+        problem = Problem("ACC837", text, hint=_WAY_OUT)
+        if run not in self._told:
+            self._told.add(run)
+            message = Message(certified.statement.encode("utf-8", "backslashreplace"), certified.certificate.encoded())
+            self._noticed.append(Suspect(Bare(message), problem))
+        return problem

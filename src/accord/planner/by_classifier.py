@@ -1,0 +1,116 @@
+"""The second way: a template is meant in other words than those of its phrases, and its input is found among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from accord.domain.learning import Meant
+from accord.domain.template import Template
+from accord.errors import Place, Problem
+from accord.planner.classifier.examples import phrases_of
+from accord.planner.classifier.models import Models, is_installed, learnable
+from accord.planner.rules import example_of
+from accord.planner.spans import Filled, fill, wanted_of
+from accord.planner.ways import Answer, Candidate, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
+
+NOT_INSTALLED = Problem(
+    "ACC806",
+    "other words than those of phrases are understood with scikit-learn, which is not installed",
+    hint="pip install 'accord-orchestrator[planner]'",
+)
+
+INSIDE = 0.5
+"""From this likelihood on that any template is meant, it is asked which one."""
+
+ALIKE = 0.5
+"""Templates are about equally likely whose share is at least so much of the likeliest one's."""
+
+MOST_ASKED = 4
+"""So many templates are asked about at most."""
+
+
+class Classifier:
+    """Asks who has learnt from use; where nobody has, it learns from the phrases of templates, once."""
+
+    name: WayName = "classifier"
+
+    def __init__(self) -> None:
+        self._models = Models()
+
+    async def find(self, objective: Objective) -> Answer:
+        """The template that examples like the objective mean, or why none is sure (ACC802, ACC806, ACC807)."""
+        judged = await objective.judge(objective.text)
+        if judged is None:
+            examples = learnable(list(phrases_of(objective.phrased)))
+            if not examples:
+                return Unsure()
+            if not is_installed():
+                return Unsure((NOT_INSTALLED,))
+            judged = (await self._models.of(examples)).judged(objective.text)
+        known = objective.newest.get(judged.label) if judged.label is not None else None
+        if known is None:
+            return Unsure(tuple(_nearest(judged, objective)), _several(judged, objective))
+        if judged.negation is not None:
+            message = f"`{judged.negation}` is not said in any example of `{judged.label}`"
+            return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(known.template)}"),))
+        return _answer(objective, known, judged)
+
+
+def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer:
+    template = known.template
+    given = objective.given(template)
+    filled = fill(objective.text, template, given)
+    missing = wanted_of(template, {**filled.input, **given})
+    if missing:
+        return Incomplete.of(known, filled.input, missing, example_of(template))
+    return Found(
+        known=known,
+        input=filled.input,
+        confidence=round(judged.confidence, 2),
+        reasons=tuple(_reasons(known, judged, filled)),
+        slots=filled.words,
+        alternatives=tuple(_others(objective, judged)),
+        version=judged.version,
+    )
+
+
+def _reasons(known: KnownTemplate, judged: Meant, filled: Filled) -> Iterator[str]:
+    share = judged.best[0][1]
+    yield f"of all examples, it is most like those that mean `{known.name}`: {share:.0%} of the likelihood"
+    for name, said in filled.words.items():
+        yield f"`{said}` is its `{name}`"
+
+
+def _others(objective: Objective, judged: Meant) -> Iterator[Candidate]:
+    for label, share in judged.best[1:4]:
+        if share >= 0.01 and label in objective.newest:
+            template = objective.newest[label].template
+            why = f"less like what means it: {share:.0%} of the likelihood"
+            yield Candidate(
+                template=objective.newest[label].name,
+                phrase=_phrase(template),
+                score=round(share, 2),
+                why_not=why,
+            )
+
+
+def _phrase(template: Template) -> str:
+    return template.examples[0] if template.examples else template.name
+
+
+def _several(judged: Meant, objective: Objective) -> tuple[str, ...]:
+    """The templates between which it cannot decide, where it is likelier than not that one of them is meant."""
+    likely = [(label, share) for label, share in judged.best if label in objective.newest]
+    if not likely or judged.confidence < INSIDE * likely[0][1]:
+        return ()
+    names = tuple(label for label, share in likely[:MOST_ASKED] if share >= ALIKE * likely[0][1])
+    return names if len(names) > 1 else ()
+
+
+def _nearest(judged: Meant, objective: Objective) -> Iterator[Problem]:
+    """That it is like nothing known, and what is nearest."""
+    near = [objective.newest[label].template for label, _ in judged.best[:3] if label in objective.newest]
+    if near:
+        names = ", ".join(f"`{template.name}` ({example_of(template)})" for template in near)
+        message = f"it is too unlike all examples: {judged.confidence:.0%} sure of `{judged.best[0][0]}`"
+        yield Problem("ACC807", message, Place(), f"the nearest: {names}")

@@ -1,0 +1,334 @@
+"""A way to plans that no template has: a new graph is composed of the capabilities that agents offer.
+
+ACC810  nothing that agents offer is clearly asked for
+ACC811  the objective does not say an input that is needed
+ACC812  only a part of what is said is something that agents do
+ACC813  something is to be done for each of several, and there is no list, or it is not clear for which of them
+ACC814  a condition that nothing decides, or a wait for something that nothing waits for
+ACC815  something is said not to be done, and is what would be done
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from accord.domain.capability import CapabilityRange
+from accord.domain.contract import Contract
+from accord.domain.schema import canonical_form, digest_of
+from accord.domain.template import template_from_json
+from accord.errors import Place, Problem
+from accord.planner.composition.ability import ANY, Ability, Member, ability_of
+from accord.planner.composition.account import UNDERSTOOD, Account
+from accord.planner.composition.clauses import clauses
+from accord.planner.composition.composer import Composer, Composition, Weighed
+from accord.planner.composition.conditions import Conditions, conditions
+from accord.planner.composition.drafting import Draft, Missing, draft
+from accord.planner.composition.evidence import Edge
+from accord.planner.composition.index import Index
+from accord.planner.composition.linking import same_kind
+from accord.planner.composition.lists import with_items
+from accord.planner.composition.literals import ADDRESS
+from accord.planner.composition.restrictions import guard_alone, restrictions
+from accord.planner.composition.school import School
+from accord.planner.composition.wording import content, overlap, percent, trigrams, two_places
+from accord.planner.lessons import Lessons
+from accord.planner.track_record import by_record
+from accord.planner.ways import (
+    Answer,
+    Candidate,
+    Found,
+    Incomplete,
+    KnownTemplate,
+    Objective,
+    Unsure,
+    WayName,
+    wanting_of,
+)
+from accord.verifier.compatibility import covers
+
+SURE = 0.5
+"""The least probability of a capability that is used."""
+
+MANY = 1000
+"""With more capabilities it takes up to tenths of a second, in which others go on."""
+
+NEAREST = 3
+SPELT_LIKE = 0.3
+"""The least share of groups of three letters that two words that are spelt alike have in common."""
+
+MOST_FORMS = 2
+"""Ways to say for which of several something is done that a hint has at most."""
+
+MOST_OPTIONS = 10
+"""Options of an enumeration that a question names at most."""
+
+CACHED_CATALOGUES = 8
+_EACH = re.compile(r"\b(?:for (?:each|every)|each of|every one of)\b", re.IGNORECASE)
+_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+_ADDRESS = re.compile(ADDRESS)
+_DO_NOT = r"(?:do not|don['\u2019]?t)"
+_NOT_DONE = re.compile(
+    rf"(?:^|\b(?:and|but|or|so|then|please|also)\s+)(?:{_DO_NOT}(?!\s+(?:forget|hesitate|fail)\b)|never|not to)\b"
+    rf"|\b(?:must|should|shall|may) not\b|\b{_DO_NOT} want\b|\bwithout\b|\binstead of\b|\brather than\b",
+    re.IGNORECASE,
+)
+"""What stands before words that say what is not to be done."""
+
+_NONE_OF = re.compile(
+    r"^\W*(?:(?:and|but|or|so|then|please|also)\s+)*(?!there\b|it\b|this\b|that\b)(?:\w+\s+){0,2}?"
+    r"no\s+(?!more\b|less\b|fewer\b|later\b|sooner\b|earlier\b|longer\b|matter\b|doubt\b|problem\b)",
+    re.IGNORECASE,
+)
+"""`send no alarm`, `give him no answer`."""
+
+_NEVER_ENDS = re.compile(rf"\b(?:never(?: ever)?|(?:must|should|shall|may|do) not|{_DO_NOT})\W*$", re.IGNORECASE)
+"""What is said before a comma of what comes after it: `never, under any circumstances, ...`."""
+
+
+class Composed:
+    """New graphs of what agents offer, as examples have it where there are enough; none where it is not clear what is
+    meant, or a part of it was not said.
+    """
+
+    name: WayName = "composition"
+
+    def __init__(self) -> None:
+        self._lessons, self.school = Lessons(), School()
+
+    async def find(self, objective: Objective) -> Answer:
+        """The graph that is composed, or why there is none (ACC810 to ACC815) and which capabilities are nearest."""
+        index = index_of(tuple(offered(objective)))
+        taught = await self.school.taught(self._lessons.of(objective), index.abilities)
+        composer = Composer(index, _fits, taught.teacher, by_record(objective.tries), unquoted)
+        if len(index.abilities) > MANY:
+            found = await asyncio.to_thread(composer.compose, objective.text, SURE)
+        else:
+            found = composer.compose(objective.text, SURE)
+        if not found.chosen:
+            return Unsure(tuple(_nearest(found, index)))
+        said = conditions(found)
+        made = draft(found, said)
+        value = objective.change(made.input, made.document["input"])
+        account = Account(found, made.slots, said, taught)
+        if account.share < UNDERSTOOD:
+            return Unsure((_half_understood(found, account.share),))
+        unclear = tuple(_unclear(found, said)) or tuple(_restricted(account))
+        if unclear:
+            return Unsure(unclear)
+        missing = [name for name in made.missing if name not in value]
+        return _incomplete(made, value, missing) if missing else _found(account, made, value)
+
+
+def offered(objective: Objective) -> Iterator[tuple[Contract, str]]:
+    """What agents that are there offer: of each capability the newest version."""
+    for name in sorted(objective.capabilities.names()):
+        contracts = objective.capabilities.contracts(CapabilityRange.parse(name))
+        newest = next((one for one in contracts if str(one.ref) in objective.described), None)
+        if newest is not None:
+            yield newest, objective.described[str(newest.ref)]
+
+
+@lru_cache(maxsize=CACHED_CATALOGUES)
+def index_of(offered: tuple[tuple[Contract, str], ...]) -> Index:
+    """The index of a set of contracts; contracts are equal where their digests are."""
+    return Index(_ability(contract, words) for contract, words in offered)
+
+
+def unquoted(objective: str) -> str:
+    """The objective with one word that says nothing for all that is in quotation marks, and for each address: that is
+    data, and asks for nothing.
+    """
+    return _ADDRESS.sub('"x"', _QUOTED.sub('"x"', objective))
+
+
+def _ability(contract: Contract, words: str) -> Ability:
+    found = ability_of(str(contract.ref), words, contract.input.document, contract.output.document)
+    return msgspec.structs.replace(found, outputs=with_items(found.outputs))
+
+
+def _fits(edge: Edge) -> bool:
+    """Whether the input's schema covers the output's, as far as anybody can tell; what takes anything takes no list
+    item by item.
+    """
+    if edge.output.each is not None and edge.input.kind == ANY:
+        return False
+    return same_kind(edge) and not covers(edge.input.schema, edge.output.schema).refuted
+
+
+def _nearest(found: Composition, index: Index) -> Iterator[Problem]:
+    """What could have been meant: by words, or else by letters; nothing where no agent is there."""
+    if found.near:
+        hint = f"the nearest capabilities: {_near(found.near)}"
+        yield Problem("ACC810", "no capability is clearly asked for", Place(), hint)
+    elif index.abilities:
+        alike = ", ".join(f"`{one.title}`" for one in _spelt_like(found.reading.objective, index.abilities))
+        hint = f"spelt alike: {alike}" if alike else "none is near: accord agents list shows what agents offer"
+        yield Problem("ACC810", "no capability has a word of the objective", Place(), hint)
+
+
+def _spelt_like(objective: str, abilities: Sequence[Ability]) -> list[Ability]:
+    """The abilities that have a word in their names that is written about like one that is said, the likest first."""
+    said = [trigrams(word) for word in frozenset(content(objective))]
+    alike = {word: max((overlap(trigrams(word), one) for one in said), default=0.0) for word in _names(abilities)}
+    told = [(max((alike[word] for word in one.named), default=0.0), one) for one in abilities]
+    close = sorted((each for each in told if each[0] >= SPELT_LIKE), key=lambda each: -each[0])
+    return [one for _, one in close[:NEAREST]]
+
+
+def _names(abilities: Sequence[Ability]) -> frozenset[str]:
+    return frozenset(word for one in abilities for word in one.named)
+
+
+def _half_understood(found: Composition, share: float) -> Problem:
+    message = f"only {share:.0%} of the words are about what agents offer"
+    return Problem("ACC812", message, Place(), f"the nearest capabilities: {_near(found.chosen)}")
+
+
+def _unclear(found: Composition, said: Conditions) -> Iterator[Problem]:
+    """What is said of lists and conditions, and nothing that agents do decides; and what is not to be done."""
+    yield from _unwanted(found, said)
+    each = _EACH.search(_QUOTED.sub(" ", found.reading.objective))
+    if each is not None and not found.repeated:
+        hint = "nothing that is asked for takes what is in a list of another one"
+        yield Problem("ACC813", f"`{each[0]}` is said, and there is no list to go through", Place(), hint)
+    for text in said.unclear:
+        told = ", ".join(f"`{one.name}` of `{ability.title}`" for ability, one in _deciding(found))
+        hint = f"these could: {told}" if told else "nothing that is asked for gives a yes or no, a number or an option"
+        yield Problem("ACC814", f"nothing decides the condition `{text}`", Place(), hint)
+
+
+def _restricted(account: Account) -> Iterator[Problem]:
+    """What is said to be done for some only, or not in any case, where the graph would do it all the same."""
+    for one in restrictions(account):
+        message = f"`{one.said}` may say for which of several `{one.ability.title}` is done, and is not understood"
+        yield Problem("ACC813", message, Place(), _said_as(one.deciding))
+    said = guard_alone(account)
+    if said is not None:
+        hint = "say `if`, `unless` or `otherwise` with what a task finds out; for an approval, use a template"
+        yield Problem("ACC814", f"nothing of the plan waits for, or decides, `{said}`", Place(), hint)
+
+
+def _said_as(deciding: Sequence[Member]) -> str:
+    """How to say for which of several something is done, by what each of them has."""
+    forms = [f"`each … {_as_condition(one)}`" for one in deciding[:MOST_FORMS]]
+    if not forms:
+        return "nothing that each of them has decides that: say `each …` where all are meant"
+    return f"say it as {' or '.join(forms)}, or `each …` where all are meant"
+
+
+def _as_condition(one: Member) -> str:
+    name = " ".join(one.name.split("_"))
+    if one.kind == "boolean":
+        return f"that is {name}"
+    return f"whose {name} is {one.options[0] if one.options else 'over 5'}"
+
+
+def _unwanted(found: Composition, said: Conditions) -> Iterator[Problem]:
+    """What is asked for only by words that say that it is not to be done; a condition may say `not`."""
+    for index, one in enumerate(found.chosen):
+        text = _QUOTED.sub(" ", _with_never(found, one.clause))
+        for condition in (*(guard.said for guard in said.guards), *said.unclear):
+            text = text.replace(condition, " ")
+        negated = _NOT_DONE.search(text) or _NONE_OF.search(text)
+        if negated is not None and not one.ability.described.isdisjoint(content(text[negated.end() :])):
+            message = f"`{found.clause_of(index)}` says what is not to be done; a plan has only what is done"
+            hint = f"say only what is to be done: `{one.ability.title}` is what these words are about"
+            yield Problem("ACC815", message, Place(), hint)
+
+
+def _with_never(found: Composition, clause: int) -> str:
+    """The words of a clause, after a `never` that a comma parts from it, if nothing between is asked for."""
+    parts, asked = [part.text for part in clauses(found.reading.objective)], {one.clause for one in found.chosen}
+    if not parts:
+        return found.reading.objective
+    for at in range(clause - 1, -1, -1):
+        if at in asked or parts[at].rstrip().endswith((".", ";", "!", "?")):
+            break
+        never = _NEVER_ENDS.search(parts[at])
+        if never is not None:
+            return f"{never[0].strip(' ,')} {parts[clause]}"
+    return parts[clause]
+
+
+def _deciding(found: Composition) -> Iterator[tuple[Ability, Member]]:
+    """The outputs over which there can be a condition."""
+    for ability in found.reading.abilities:
+        for one in ability.outputs:
+            if one.decides:
+                yield ability, one
+
+
+def _incomplete(made: Draft, said: dict[str, Any], missing: Sequence[str]) -> Incomplete:
+    """It is clear which capabilities are meant, and not with what: it asks for these parts of the input."""
+    problems = tuple(_unsaid(name, made.missing[name]) for name in missing)
+    return Incomplete(problems, wanting_of(_known(made), said, missing))
+
+
+def _unsaid(name: str, one: Missing) -> Problem:
+    what = f" ({one.member.description})" if one.member.description else ""
+    message = f"for `{one.ability.title}` the objective does not say `{one.member.name}`{what}"
+    options = one.member.schema.get("enum") if isinstance(one.member.schema, dict) else None
+    say = "say it, in quotation marks where it is more than a word"
+    if isinstance(options, list) and 0 < len(options) <= MOST_OPTIONS:
+        say = f"say one of {', '.join(map(str, options))}"
+    hint = f"{say}; or give `{name}` of the input"
+    return Problem("ACC811", message, Place(pointer=f"/{name}"), hint)
+
+
+def _known(made: Draft) -> KnownTemplate:
+    data = canonical_form(made.document)
+    return KnownTemplate(template_from_json(data), digest_of(data))
+
+
+def _near(several: tuple[Weighed, ...]) -> str:
+    return ", ".join(f"`{one.ability.title}`" for one in several[:NEAREST])
+
+
+def _found(account: Account, made: Draft, value: Any) -> Found:
+    """The plan; it is as sure as what is chosen, less by the share of the words that are not known."""
+    found, note = account.found, account.taught.note
+    left_out = tuple(account.left_out())
+    return Found(
+        known=_known(made),
+        input=value,
+        confidence=two_places(found.confidence * account.share),
+        reasons=(*made.reasons, *left_out, *_compared(found), *([note] if note is not None else [])),
+        left_out=left_out,
+        slots=made.slots,
+        whys=made.whys,
+        alternatives=tuple(
+            Candidate(
+                template=one.ability.name,
+                phrase=one.ability.description,
+                score=round(one.probability, 2),
+                why_not=_why_not(found, one),
+            )
+            for one in _alternatives(found)
+        ),
+        document=made.document,
+    )
+
+
+def _compared(found: Composition) -> Iterator[str]:
+    """Why one of several that would have done is used."""
+    for one in found.preferred:
+        yield f"`{one.ability.title}` was chosen over `{one.instead_of.title}`, which fits as well: {one.why}"
+
+
+def _alternatives(found: Composition) -> list[Weighed]:
+    """The nearest that are not used: first those that would have done."""
+    able = {one.instead_of.called for one in found.preferred}
+    return sorted(found.near, key=lambda one: one.ability.called not in able)[:NEAREST]
+
+
+def _why_not(found: Composition, one: Weighed) -> str:
+    for other in found.preferred:
+        if other.instead_of.called == one.ability.called:
+            return f"it fits as well, and `{other.ability.title}` is expected to do better: {other.why}"
+    return f"a capability that is asked for with {percent(one.probability)} only"

@@ -1,0 +1,40 @@
+"""A template is named for an objective: what is meant is known, and its input is found among the words."""
+
+from __future__ import annotations
+
+from accord.planner.rules import bound_words, confident, example_of, matches
+from accord.planner.spans import Filled, fill, wanted_of
+from accord.planner.ways import Answer, Found, Incomplete, KnownTemplate, Objective, WayName
+
+
+class Named:
+    """Reads an objective as one that means this template."""
+
+    name: WayName = "named"
+
+    def __init__(self, known: KnownTemplate) -> None:
+        self._known = known
+
+    async def find(self, objective: Objective) -> Answer:
+        """The template with what the words say of its input, or what they do not say of it (ACC802)."""
+        template, given = self._known.template, objective.given(self._known.template)
+        filled = said(objective, self._known)
+        missing = wanted_of(template, {**filled.input, **given})
+        if missing:
+            return Incomplete.of(self._known, filled.input, missing, example_of(template))
+        read = (f"`{words}` is its `{name}`" for name, words in filled.words.items())
+        return Found(
+            known=self._known,
+            input=filled.input,
+            confidence=1.0,
+            reasons=("the template was named", *read),
+            slots=filled.words,
+        )
+
+
+def said(objective: Objective, known: KnownTemplate) -> Filled:
+    """What an objective says of the template's input: as a phrase has it that it is, else as its schema asks for it."""
+    match = confident(matches(objective.text, [known.template]))
+    if match is not None:
+        return Filled(match.input, bound_words(match, objective.text))
+    return fill(objective.text, known.template, objective.given(known.template))

@@ -1,0 +1,1 @@
+"""The second way: what other words than a template's phrases mean, learnt from examples."""

@@ -1,0 +1,288 @@
+"""Conditions: what is done only if something that another task finds out is so, or only for those items of a list of
+which it is so.
+
+They are over outputs that are true or false, numbers that are compared, and one of several options. Whatever else is
+said there is told as not understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import takewhile
+
+import msgspec
+
+from accord.planner.composition.ability import Member
+from accord.planner.composition.composer import Composition
+from accord.planner.composition.condition_words import (
+    COMPARED,
+    Joined,
+    SaidCondition,
+    is_negated,
+    parts_of,
+    said_conditions,
+)
+from accord.planner.composition.wording import content, stems, total
+
+_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
+_SAYS_NOTHING = frozenset(
+    stems(
+        "it he she they so yes true there any case only if unless when then is are was were has have not no isn aren "
+        "wasn weren doesn don t that which who whose"
+    )
+)
+_HARMLESS = frozenset(
+    stems("yet already still now currently really actually also both either indeed all at longer anymore")
+)
+"""Words beside a condition that change nothing of it."""
+
+NEAR = 0.5
+"""The least weighted share of a condition's words that an output and its task account for."""
+
+PREFIX = 5
+"""Words with so many first letters in common are one: `available`, `availability`."""
+
+
+class Test(msgspec.Struct, frozen=True):
+    """An output of an ability, or of an item of its list, is so; abilities are indices of the reading."""
+
+    source: int
+    output: Member
+    holds: str
+    """What follows the output in CEL: `> 3`, `== "spam"`; empty where it is true or false itself."""
+    negated: bool
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """An ability is done only if this is so; where it is about items of its list, only for those of which it is."""
+
+    target: int
+    tests: tuple[Test, ...]
+    joined: Joined
+    negated: bool
+    said: str
+    """The words, up to the end of the clause."""
+    condition: str
+    """Of them the condition, without what is to be done that comes after it without a comma."""
+
+    @property
+    def compared(self) -> str:
+        """The words up to the last value that something is compared with; none where it is with no value."""
+        values = [one.holds.partition(" ")[2].strip('"') for one in self.tests if one.holds]
+        found = (one for value in values for one in re.finditer(re.escape(value), self.condition, re.IGNORECASE))
+        return self.condition[: max((one.end() for one in found), default=0)]
+
+    @property
+    def of_items(self) -> bool:
+        """Whether it is about the items of the list that the ability goes through."""
+        return any(one.output.each is not None for one in self.tests)
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """What a graph's objective says of conditions."""
+
+    guards: tuple[Guard, ...] = ()
+    """One for each ability at most, in their order; together they close no circle with what is handed over."""
+    unclear: tuple[str, ...] = ()
+    """Conditions that are said, and that nothing decides; or that decide nothing."""
+
+
+NO_CONDITIONS = Conditions()
+
+
+def conditions(found: Composition) -> Conditions:
+    """The conditions of a composed graph."""
+    guards: dict[int, Guard] = {}
+    unclear: list[str] = []
+    for said in said_conditions(found.reading.objective, frozenset(one.clause for one in found.chosen)):
+        made = {guard.target: guard for guard in _guards(found, said, guards)}
+        if made and guards.keys().isdisjoint(made):
+            guards |= made
+        elif not said.loose:
+            unclear.append(said.text)
+    return Conditions(tuple(guards[index] for index in sorted(guards)), tuple(unclear))
+
+
+def _guards(found: Composition, said: SaidCondition, before: Mapping[int, Guard]) -> Iterator[Guard]:
+    """The guard of each ability that the condition is about; none where a part of it is decided by nothing."""
+    parts = parts_of(said.text)
+    if parts is None:
+        return
+    texts, joined = parts
+    targets = [index for index, one in enumerate(found.chosen) if one.clause in said.clauses]
+    of_items = [(target, tests) for target in targets if (tests := _of_items(found, said, texts, target))]
+    if of_items:
+        source = of_items[0][1][0].source
+        several = {target: tests for target, tests in of_items if tests[0].source == source}
+        if said.of_each or _each_of(found, source, several).issuperset(targets):
+            for target, tests in several.items():
+                yield Guard(target, tests, joined, said.negated, said.text, _condition(found, said, tests, targets))
+        return
+    tests = () if said.of_each else _tests(found, said, texts, _everywhere(found, said))
+    first = frozenset(index for one in tests for index in _ancestors(found, one.source, before))
+    for target in targets:
+        if tests and target not in first:
+            yield Guard(target, tests, joined, said.negated, said.text, _condition(found, said, tests, targets))
+
+
+def _each_of(found: Composition, source: int, several: Collection[int]) -> frozenset[int]:
+    """What gives a list, what is done for its items, and all that takes something from those."""
+    seen = {source, *several}
+    for _ in found.chosen:
+        seen |= {link.edge.target for link in found.links if link.edge.source in seen - {source}}
+    return frozenset(seen)
+
+
+def _condition(found: Composition, said: SaidCondition, tests: Sequence[Test], targets: Sequence[int]) -> str:
+    """The words up to the first that names what is to be done, and nothing by which it is decided."""
+    abilities = found.reading.abilities
+    decided = [abilities[one.source] for one in tests]
+    known = {word for one in decided for word in one.described | one.input_words | one.output_words}
+    acts = {word for target in targets for word in abilities[target].named} - known
+    words = re.finditer(r"\w+", _QUOTED.sub(lambda one: " " * len(one[0]), said.text))
+    end = next((word.start() for word in words if not acts.isdisjoint(content(word[0]))), len(said.text))
+    return said.text[:end].strip(" ,")
+
+
+_Candidates = Sequence[tuple[int, Member]]
+
+
+def _of_items(found: Composition, said: SaidCondition, texts: Sequence[str], target: int) -> tuple[Test, ...]:
+    """The tests over the items of the list that the target goes through; none where it goes through none, or something
+    else decides a part.
+    """
+    link = next((one for one in found.links if one.edge.target == target and one.edge.output.each is not None), None)
+    if link is None:
+        return ()
+    source, each = link.edge.source, link.edge.output.each
+    items = [(source, one) for one in found.reading.abilities[source].outputs if one.each == each]
+    return _tests(found, said, texts, items)
+
+
+def _everywhere(found: Composition, said: SaidCondition) -> _Candidates:
+    """The outputs of all that is done once and spoken of by then."""
+    return [
+        (index, output)
+        for index, ability in enumerate(found.reading.abilities)
+        if found.chosen[index].clause <= said.own and index not in found.repeated
+        for output in ability.outputs
+        if output.each is None
+    ]
+
+
+def _tests(found: Composition, said: SaidCondition, texts: Sequence[str], candidates: _Candidates) -> tuple[Test, ...]:
+    """What decides each part; nothing where one of them is not decided. A part that only compares is about what the one
+    before it is about.
+    """
+    tests: list[Test] = []
+    for text in texts:
+        bare = bool(tests) and not _own_words(text)
+        decided = _decided(found, said, text, [(tests[-1].source, tests[-1].output)] if bare else candidates)
+        if decided is None:
+            return ()
+        source, output, holds = decided
+        tests.append(Test(source, output, holds, is_negated(text)))
+    return tuple(tests)
+
+
+def _decided(
+    found: Composition, said: SaidCondition, text: str, candidates: _Candidates
+) -> tuple[int, Member, str] | None:
+    """The output that decides a part best, and how; of equal ones that of the ability spoken of last."""
+    best: tuple[float, int, Member, str] | None = None
+    for index, output in candidates:
+        holds = _holds(output, text)
+        if holds is None:
+            continue
+        known = _known(found, index, output, holds)
+        likeness = _likeness(known, output, text, holds, _named(found, said, index))
+        if likeness >= NEAR and (best is None or likeness >= best[0]):
+            best = likeness, index, output, holds
+    return best[1:] if best is not None else None
+
+
+def _named(found: Composition, said: SaidCondition, besides: int) -> frozenset[str]:
+    """The words of other abilities that are spoken of where the condition counts."""
+    return frozenset(
+        word
+        for index, one in enumerate(found.chosen)
+        if index != besides and one.clause in said.clauses
+        for word in one.ability.described | one.ability.input_words
+    )
+
+
+def _holds(output: Member, words: str) -> str | None:
+    """What is to be so of an output, in CEL; None where the words say nothing of one of its kind."""
+    if output.kind == "boolean":
+        return None if _NUMBER.search(words) else ""
+    if output.is_number:
+        return _comparison(words)
+    said = [one for one in output.options if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", words, re.IGNORECASE)]
+    return f"== {msgspec.json.encode(said[0]).decode()}" if len(said) == 1 else None
+
+
+def _comparison(words: str) -> str | None:
+    numbers = _NUMBER.findall(words)
+    if len(numbers) != 1:
+        return None
+    return next((f"{sign} {numbers[0]}" for pattern, sign in COMPARED if _has(pattern, words)), None)
+
+
+def _has(pattern: str, words: str) -> bool:
+    return re.search(rf"\b(?:{pattern})\b", words, re.IGNORECASE) is not None
+
+
+def _own_words(text: str) -> list[str]:
+    """The words of a part that are about something: what compares, and to what, is not."""
+    text = _NUMBER.sub(" ", _QUOTED.sub(" ", text))
+    for pattern, _ in COMPARED:
+        text = re.sub(rf"\b(?:{pattern})\b", " ", text, flags=re.IGNORECASE)
+    return [word for word in content(text) if word not in _SAYS_NOTHING]
+
+
+def _known(found: Composition, index: int, output: Member, holds: str) -> frozenset[str]:
+    """The words that may stand in a condition over an output: its own, those of its ability, and what is quoted."""
+    ability, quoted = found.reading.abilities[index], _QUOTED.findall(found.reading.objective)
+    values = frozenset(word for one in quoted for word in content(one))
+    return output.words | frozenset(content(holds)) | ability.described | ability.input_words | values
+
+
+def _likeness(known: frozenset[str], output: Member, words: str, holds: str, others: frozenset[str]) -> float:
+    """Which weighted share of the words is known, but for those by which others are called; all, where they only point
+    back, and nothing where a part of the condition would be passed over.
+    """
+    own = output.words | frozenset(content(holds))
+    every = _own_words(words)
+    said = [word for word in every if word in own or word not in others]
+    if not said:
+        return 1.0
+    near = [word for word in said if _is_in(word, own)]
+    if not near:
+        return 0.0
+    condition = takewhile(lambda word: word in known or word not in others, every)
+    if any(not _is_in(word, known | _HARMLESS) for word in condition):
+        return 0.0
+    return total(word for word in said if _is_in(word, known)) / total(said)
+
+
+def _is_in(word: str, words: frozenset[str]) -> bool:
+    """Whether a word is among others, or has the beginning of one."""
+    return word in words or (len(word) >= PREFIX and any(one[:PREFIX] == word[:PREFIX] for one in words))
+
+
+def _ancestors(found: Composition, index: int, guards: Mapping[int, Guard]) -> frozenset[int]:
+    """An ability, and all that it takes something from, or waits for, directly or not."""
+    seen, left = {index}, [index]
+    arrows = [
+        *((one.edge.source, one.edge.target) for one in found.links),
+        *((one.source, one.target) for one in found.orders),
+        *((test.source, one.target) for one in guards.values() for test in one.tests),
+    ]
+    while left:
+        at = left.pop()
+        new = {source for source, target in arrows if target == at} - seen
+        seen |= new
+        left.extend(new)
+    return frozenset(seen)

@@ -1,0 +1,283 @@
+"""Drafts: a composed graph as a template's document, with the input that the objective's words give it.
+
+The document is what a person would write: tasks by name, inputs mapped by expressions, reasons as descriptions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from accord.domain.capability import CapabilityRef
+from accord.domain.schema_path import joined
+from accord.planner.composition.ability import Ability, Member
+from accord.planner.composition.composer import Composition
+from accord.planner.composition.conditions import NO_CONDITIONS, Conditions, Guard, Test
+from accord.planner.composition.linking import Link, Order
+from accord.planner.composition.lists import WHOLE
+from accord.planner.composition.literals import Key
+from accord.planner.composition.topics import topic_said
+from accord.planner.composition.values import value_said
+from accord.planner.composition.wording import percent
+from accord.planner.documents import expression, free_name, input_schema, made_template, path
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """An input that is needed, and that neither words nor outputs fill."""
+
+    ability: Ability
+    member: Member
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A template's document, and the input for this objective."""
+
+    document: dict[str, Any]
+    input: dict[str, Any]
+    slots: dict[str, str]
+    """The words that went into each part of the input."""
+    missing: dict[str, Missing]
+    """The parts of the input that are needed, and that nothing was said about."""
+    reasons: tuple[str, ...]
+    """Why each task and each edge is there."""
+    whys: dict[str, str]
+    """The same by task, in the words of the objective; the document has none of those."""
+
+
+def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
+    """The document of a graph, and what its words give it. Equal graphs give equal documents."""
+    abilities = found.reading.abilities
+    tasks = _task_names(abilities)
+    values = _values(found, said)
+    lacking = _missing(found, values)
+    shared = {key: donor for key in lacking if (donor := _donor(abilities, key, values)) is not None}
+    lacking = {key: one for key, one in lacking.items() if key not in shared}
+    names = _input_names([*values, *lacking], tasks)
+    names |= {key: names[donor] for key, donor in shared.items()}
+    schemas, definitions = joined({names[key]: _member(abilities, key).schema for key in (*values, *lacking)})
+    given = input_schema(schemas, definitions)
+    made = {name: _task(found, index, tasks, names, said) for index, name in enumerate(tasks)}
+    document = made_template("composed", [one.title for one in abilities], given, made)
+    return Draft(
+        document=document,
+        input={names[key]: value for key, (value, _) in values.items()},
+        slots={names[key]: said for key, (_, said) in values.items()},
+        missing={names[key]: one for key, one in lacking.items()},
+        reasons=(*_reasons(found, tasks, said), *_shared(shared, tasks)),
+        whys={name: " ".join(_why(found, index, tasks, said)) for index, name in enumerate(tasks)},
+    )
+
+
+def _missing(found: Composition, values: Mapping[Key, object]) -> dict[Key, Missing]:
+    """The inputs that are needed and that nothing fills, in the order of the tasks."""
+    filled = {*values, *(link.edge.key for link in found.links)}
+    return {
+        (index, member.name): Missing(ability, member)
+        for index, ability in enumerate(found.reading.abilities)
+        for member in ability.inputs
+        if member.required and (index, member.name) not in filled
+    }
+
+
+def _donor(abilities: Sequence[Ability], key: Key, values: Mapping[Key, object]) -> Key | None:
+    """The one parameter of the same name and schema of which a value is said: then it is said of both."""
+    wanted = _member(abilities, key)
+    found = [one for one in values if one[1] == key[1] and _member(abilities, one).schema == wanted.schema]
+    return found[0] if len(found) == 1 else None
+
+
+def _shared(shared: Mapping[Key, Key], tasks: Sequence[str]) -> Iterator[str]:
+    for (index, name), (donor, _) in shared.items():
+        yield f"`{name}` of `{tasks[index]}` is that of `{tasks[donor]}`: nothing else is said of it"
+
+
+def _values(found: Composition, said: Conditions) -> dict[Key, tuple[Any, str]]:
+    """The value of each input that words give, and the words."""
+    given: dict[Key, tuple[Any, str]] = {}
+    fed, conditions = (
+        frozenset(link.edge.key for link in found.links),
+        [guard.compared for guard in said.guards if guard.compared],
+    )
+    for key, filling in found.reading.given(fed, conditions).items():
+        value = value_said(found.reading, key, filling, _member(found.reading.abilities, key))
+        if value is not None:
+            given[key] = value
+    for index, name in _missing(found, given):
+        member = _member(found.reading.abilities, (index, name))
+        topic = topic_said(found.reading, index, member, [words for _, words in given.values()])
+        if topic is not None:
+            given[index, name] = topic, topic
+    return given
+
+
+def _member(abilities: Sequence[Ability], key: Key) -> Member:
+    index, name = key
+    return next(member for member in abilities[index].inputs if member.name == name)
+
+
+def _task_names(abilities: Sequence[Ability]) -> list[str]:
+    """A name for each task: the last word of its capability, numbered where two would have the same."""
+    names: list[str] = []
+    for ability in abilities:
+        names.append(free_name(ability.title.rpartition(".")[2], names))
+    return names
+
+
+def _input_names(values: Sequence[Key], tasks: Sequence[str]) -> dict[Key, str]:
+    """What each given value is called in the run's input: like the parameter, with the task's name before it where
+    two parameters have the same.
+    """
+    names: dict[Key, str] = {}
+    for index, member in values:
+        several = sum(name == member for _, name in values) > 1
+        names[index, member] = f"{tasks[index]}_{member}" if several else member
+    return names
+
+
+def _task(
+    found: Composition, index: int, tasks: Sequence[str], names: Mapping[Key, str], said: Conditions
+) -> dict[str, Any]:
+    ability = found.reading.abilities[index]
+    mapped: dict[str, str] = {}
+    for member in ability.inputs:
+        source = next((link for link in found.links if link.edge.key == (index, member.name)), None)
+        if source is not None:
+            mapped[member.name] = expression(_output(tasks[source.edge.source], source.edge.output))
+        elif (index, member.name) in names:
+            mapped[member.name] = expression(path("input", names[index, member.name]))
+    reference = CapabilityRef.parse(ability.name)
+    task: dict[str, Any] = {
+        "uses": f"{reference.name}@^{reference.version}",
+        "with": mapped,
+    }
+    if does := " ".join(_does(found, index, tasks, said)):
+        task["description"] = does
+    task |= dict((*_conditional(said, index, tasks), *_for_each(found, index, tasks, said)))
+    needs = [tasks[order.source] for order in found.orders if order.target == index]
+    return task | {"needs": needs} if needs else task
+
+
+def _conditional(said: Conditions, index: int, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The condition of the task, if there is one."""
+    for guard in said.guards:
+        if guard.target == index and not guard.of_items:
+            yield "when", expression(_when(guard, tasks, "item"))
+
+
+def _for_each(found: Composition, index: int, tasks: Sequence[str], said: Conditions) -> Iterator[tuple[str, str]]:
+    """The list for each item of which the task is done, if there is one; its links agree on it. A condition on items
+    leaves the others out.
+    """
+    wanted = [
+        f".filter(one, {_when(one, tasks, 'one')})" for one in said.guards if one.target == index and one.of_items
+    ]
+    for link in found.links:
+        each = link.edge.output.each
+        if link.edge.target == index and each is not None:
+            yield "for_each", expression(_list(tasks[link.edge.source], each) + "".join(wanted))
+
+
+def _output(task: str, output: Member, item: str = "item") -> str:
+    """The expression that gives an output; of an item of a list, which is called `item`."""
+    whole = f"tasks.{task}.output"
+    if output.gathered:
+        return f"{whole}.map(one, {path('one', output.name)})"
+    base = item if output.each is not None else whole
+    return base if output.whole else path(base, output.name)
+
+
+def _list(task: str, each: str) -> str:
+    """The expression of the list of whose items one is taken."""
+    whole = f"tasks.{task}.output"
+    return whole if each == WHOLE else path(whole, each)
+
+
+def _does(found: Composition, index: int, tasks: Sequence[str], said: Conditions) -> Iterator[str]:
+    """What feeds a task, and when it is done: the same whatever words have asked for it."""
+    for link in found.links:
+        if link.edge.target == index:
+            yield f"{_fed(link, tasks)}."
+    for order in found.orders:
+        if order.target == index:
+            yield f"It comes after `{tasks[order.source]}`."
+    for guard in said.guards:
+        if guard.target == index:
+            yield f"It is done {_guarded(guard, tasks)}."
+
+
+def _why(found: Composition, index: int, tasks: Sequence[str], said: Conditions) -> Iterator[str]:
+    one = found.chosen[index]
+    yield f"Asked for by `{found.clause_of(index)}` ({percent(one.probability)})."
+    for link in found.links:
+        if link.edge.target == index:
+            yield f"{_linked(link, tasks)}."
+    for order in found.orders:
+        if order.target == index:
+            yield f"{_ordered(order, tasks)}."
+    for guard in said.guards:
+        if guard.target == index:
+            yield f"It is done {_guarded(guard, tasks)}, for `{guard.said}`."
+
+
+def _fed(link: Link, tasks: Sequence[str]) -> str:
+    return f"`{link.edge.input.name}` is {_what(link.edge.output)} of `{tasks[link.edge.source]}`"
+
+
+def _linked(link: Link, tasks: Sequence[str]) -> str:
+    why = f": {', '.join(each.replace('_', ' ') for each in link.why)}" if link.why else ""
+    return f"{_fed(link, tasks)} ({percent(link.probability)}{why})"
+
+
+def _when(guard: Guard, tasks: Sequence[str], item: str) -> str:
+    """The condition in CEL."""
+    if len(guard.tests) == 1:
+        (test,) = guard.tests
+        return _tested(test, tasks, item, negated=guard.negated != test.negated)
+    joint = " && " if guard.joined == "and" else " || "
+    whole = joint.join(_tested(test, tasks, item, negated=test.negated) for test in guard.tests)
+    return f"!({whole})" if guard.negated else whole
+
+
+def _tested(test: Test, tasks: Sequence[str], item: str, *, negated: bool) -> str:
+    holds = f"{_output(tasks[test.source], test.output, item)} {test.holds}".strip()
+    if not negated:
+        return holds
+    return f"!({holds})" if test.holds else f"!{holds}"
+
+
+def _guarded(guard: Guard, tasks: Sequence[str]) -> str:
+    parts = []
+    for test in guard.tests:
+        holds = test.holds or "is true"
+        negated = "not " if test.negated else ""
+        parts.append(f"{negated}{_what(test.output)} of `{tasks[test.source]}` {holds}")
+    only = "only for items of which" if guard.of_items else "only if"
+    return f"{only}{' not' if guard.negated else ''} {f' {guard.joined} '.join(parts)}"
+
+
+def _what(output: Member) -> str:
+    """An output in words."""
+    if output.gathered:
+        return f"`{output.name}` of each output"
+    if output.each is None:
+        return "the output" if output.whole else f"`{output.name}`"
+    listed = f"`{output.each}`" if output.each != WHOLE else "the output"
+    return f"each item of {listed}" if output.whole else f"`{output.name}` of each item of {listed}"
+
+
+def _ordered(order: Order, tasks: Sequence[str]) -> str:
+    return f"It comes after `{tasks[order.source]}`, as in examples ({percent(order.probability)})"
+
+
+def _reasons(found: Composition, tasks: Sequence[str], said: Conditions) -> Iterator[str]:
+    for index, task in enumerate(tasks):
+        yield f"`{task}` is asked for by `{found.clause_of(index)}` ({percent(found.chosen[index].probability)})"
+    for link in found.links:
+        yield f"for `{tasks[link.edge.target]}`, {_linked(link, tasks)}"
+    for order in found.orders:
+        chance = percent(order.probability)
+        yield f"`{tasks[order.target]}` comes after `{tasks[order.source]}`, as in examples ({chance})"
+    for guard in said.guards:
+        yield f"`{tasks[guard.target]}` is done {_guarded(guard, tasks)}, for `{guard.said}`"

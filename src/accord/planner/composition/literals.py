@@ -1,0 +1,246 @@
+"""Literals of an objective (numbers, dates, quotations, names, paths), and which parameter each of them may fill."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from accord.planner.composition.ability import Ability, Member
+from accord.planner.composition.clauses import Clause
+from accord.planner.composition.wording import content, share_in
+
+Sort: TypeAlias = Literal["quoted", "date", "number", "name", "word", "path"]
+
+_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+_NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty"
+ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u201c\u201d.,;:!?)]"
+"""What is written like `https://example.org/page`, without what ends a sentence."""
+
+_LITERAL: Final = re.compile(
+    r"\"(?P<double>[^\"]+)\"|\u201c(?P<curly>[^\u201d]+)\u201d|(?<!\w)'(?P<single>[^']{2,}?)'(?!\w)"
+    rf"|(?P<url>{ADDRESS})"
+    rf"|(?P<date>(?:{_MONTHS})\b(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d|\d+/\d+/\d{{2,4}}"
+    r"|\b\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b|\d\d:\d\d)"
+    r"|(?P<number>(?<![\w.])[$\u20ac\u00a3]?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
+    r"|(?P<name>\b[A-Z][\w.-]*(?:\s+(?:of |the )?[A-Z0-9][\w-]*)*)"
+    rf"|(?P<word>\b(?:{_NUMBER_WORDS})\b)"
+    r"|(?P<path>[\w/]+[/@][\w./-]+|\b\w+\d\w*\b)"
+)
+_LAST_WORD = re.compile(r"(\w+)\s+$")
+_MONEY = frozenset(
+    content("dollar price cost budget amount fee income revenue investment salary payment value premium usd euro")
+)
+_SHARE = frozenset(content("percent percentage rate ratio share"))
+_NUMBERED = frozenset(content("id number code identifier year"))
+_BECOMES = frozenset(content("language tongue format currency unit encoding"))
+_TONGUE = re.compile(
+    r"[A-Z][a-z]+(?:ish|ese|ian|an|ic|ch)|Hindi|Urdu|Bengali|Punjabi|Tamil|Telugu|Thai|Greek|Hebrew|Latin|Farsi|Swahili"
+)
+BECOMES: Final = 1.0
+"""What it is worth that `into` says that something becomes what the literal names."""
+
+_FREE: Final = 0.6
+"""What it is worth to leave a parameter without a literal."""
+
+_SORTS: Final[dict[str, Sort]] = {
+    **dict.fromkeys(("double", "curly", "single"), "quoted"),
+    "date": "date",
+    "number": "number",
+    "name": "name",
+    "word": "word",
+    **dict.fromkeys(("url", "path"), "path"),
+}
+_OF_SORT: Final[dict[Sort, float]] = {"quoted": 1.2, "name": 0.8, "path": 0.7, "word": -1.0}
+
+
+class Said(msgspec.Struct, frozen=True):
+    """A literal, and the words around it."""
+
+    sort: Sort
+    text: str
+    """Without quotation marks."""
+    owner: int
+    """The index of the ability that its clause speaks of."""
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    leads: str = ""
+    """The word before it, in small letters."""
+
+    @property
+    def becomes(self) -> bool:
+        """Whether it names what something becomes: `into German`, `to French`."""
+        if self.sort not in ("quoted", "name"):
+            return False
+        return self.leads == "into" or (self.leads in ("in", "to") and _TONGUE.fullmatch(self.text) is not None)
+
+
+class Filling(msgspec.Struct, frozen=True):
+    """What the literals say of one parameter."""
+
+    said: Said | None
+    """The literal that fills it when each literal fills at most one."""
+    score: float
+    best: float
+    """The score of the literal that fits it best, wanted by others or not; 0 where none does."""
+
+
+Key: TypeAlias = tuple[int, str]
+"""A parameter: the index of its ability, and its name."""
+
+
+def literals(parts: Sequence[Clause], owners: Sequence[int]) -> tuple[Said, ...]:
+    """The literals in order."""
+    return tuple(said for part, owner in zip(parts, owners, strict=True) for said in _literals(part.text, owner))
+
+
+def _literals(text: str, owner: int) -> Iterator[Said]:
+    for found in _LITERAL.finditer(text):
+        group = found.lastgroup or "name"
+        sort: Sort = _SORTS[group]
+        if sort == "name" and (found[0] == "I" or (found.start() == 0 and len(found[0].split()) < 2)):
+            continue
+        before = content(text[max(0, found.start() - 40) : found.start()])[-5:]
+        after = content(text[found.end() : found.end() + 30])[:3]
+        leads = _LAST_WORD.search(text[: found.start()])
+        yield Said(sort, found[group], owner, before, after, leads[1].lower() if leads is not None else "")
+
+
+def fillings(abilities: Sequence[Ability], said: Sequence[Said], several: frozenset[Key]) -> dict[Key, Filling]:
+    """Which literal fills which parameter, each at most one: an assignment of the greatest sum, found by augmenting.
+    The parameters of `several` have a value for each of several things: no literal elsewhere is one.
+    """
+    keys = [(index, member) for index, ability in enumerate(abilities) for member in ability.inputs]
+    scores = [
+        [
+            None
+            if one.owner != index and (index, member.name) in several
+            else _in_place(abilities[index], member, index, one)
+            for one in said
+        ]
+        for index, member in keys
+    ]
+    given = _assigned(scores, len(said))
+    found: dict[Key, Filling] = {}
+    for row, (index, member) in enumerate(keys):
+        literal = given[row]
+        score = 0.0 if literal is None else scores[row][literal] or 0.0
+        best = max((each for each in scores[row] if each is not None), default=0.0)
+        found[index, member.name] = Filling(None if literal is None else said[literal], score, max(best, 0.0))
+    return found
+
+
+def becoming(ability: Ability) -> frozenset[str]:
+    """The parameters that say what something becomes."""
+    texts = [one for one in ability.inputs if one.is_text]
+    named = [one for one in texts if not _BECOMES.isdisjoint(one.named)]
+    return frozenset(one.name for one in named or texts if not _BECOMES.isdisjoint(one.words))
+
+
+def _in_place(ability: Ability, member: Member, index: int, said: Said) -> float | None:
+    """How well a literal fits a parameter; what something becomes fits only where the ability's input says that, if it
+    does.
+    """
+    score = _score(member, index, said)
+    into = becoming(ability) if said.owner == index and said.becomes else frozenset()
+    if score is None or not into:
+        return score
+    return score + BECOMES if member.name in into else None
+
+
+def _score(member: Member, index: int, said: Said) -> float | None:
+    """How well a literal fits a parameter; None where it cannot be one."""
+    base = _of_number(member, said) if member.is_number else _of_text(member, said)
+    if base is None:
+        return None
+    around = (*said.before, *said.after)
+    base += 0.8 if said.owner == index else (-0.3 if abs(said.owner - index) > 1 else 0.0)
+    base += 1.2 * share_in(member.named, around) + 0.6 * share_in(member.words, around)
+    if said.before and member.named:
+        last = said.before[-1]
+        base += 0.4 * (last in member.named) + 0.4 * (last == member.named[-1])
+    return base
+
+
+def _of_number(member: Member, said: Said) -> float | None:
+    if said.sort not in ("number", "word"):
+        return None
+    score = 1.0
+    if said.text[0] in "$\u20ac\u00a3":
+        score += -0.5 if _MONEY.isdisjoint(member.words) else 0.8
+    if said.text.endswith("%"):
+        score += -0.3 if _SHARE.isdisjoint(member.words) else 0.6
+    return score
+
+
+def _of_text(member: Member, said: Said) -> float | None:
+    if not member.is_text and member.kind != "object":
+        return None
+    if said.sort == "date":
+        return 0.9 if member.is_time else -0.5
+    if said.sort == "number":
+        return 0.1 if member.kind == "array" or member.is_time or not _NUMBERED.isdisjoint(member.words) else -0.8
+    away = member.is_time and said.sort != "quoted"
+    return _OF_SORT[said.sort] - (1.0 if away else 0.0)
+
+
+def _assigned(scores: Sequence[Sequence[float | None]], columns: int) -> list[int | None]:
+    """For each row its column, so that the sum is greatest; a row may stay without one for `_FREE`.
+
+    The Hungarian method with potentials, rows by rows, O(rows² · columns).
+    """
+    rows = len(scores)
+    width = columns + rows
+    costs = [[1e6 if score is None else -score for score in row] + [-_FREE] * rows for row in scores]
+    return [None if column is None or column >= columns else column for column in _hungarian(costs, width)]
+
+
+def _hungarian(costs: Sequence[Sequence[float]], width: int) -> list[int | None]:
+    """For each row its column of the least sum; there are at least as many columns as rows."""
+    matching = _Matching(costs, width)
+    for row in range(1, len(costs) + 1):
+        matching.add(row)
+    found: list[int | None] = [None] * len(costs)
+    for column in range(1, width + 1):
+        if matching.owner[column]:
+            found[matching.owner[column] - 1] = column - 1
+    return found
+
+
+class _Matching:
+    """Rows matched to columns at least cost, with the potentials that prove it; 0 is no row and no column."""
+
+    def __init__(self, costs: Sequence[Sequence[float]], width: int) -> None:
+        self._costs, self._width = costs, width
+        self._of_row, self._of_column = [0.0] * (len(costs) + 1), [0.0] * (width + 1)
+        self.owner = [0] * (width + 1)
+
+    def add(self, row: int) -> None:
+        """Match one more row: along the cheapest way on which others change their columns."""
+        self.owner[0], at = row, 0
+        came = [0] * (self._width + 1)
+        least, used = [float("inf")] * (self._width + 1), [False] * (self._width + 1)
+        while self.owner[at] != 0:
+            used[at] = True
+            at = self._step(at, came, least, used)
+        while at:
+            self.owner[at], at = self.owner[came[at]], came[at]
+
+    def _step(self, at: int, came: list[int], least: list[float], used: list[bool]) -> int:
+        """Reach one more column, and keep the potentials right."""
+        row = self.owner[at]
+        for column in range(1, self._width + 1):
+            reduced = self._costs[row - 1][column - 1] - self._of_row[row] - self._of_column[column]
+            if not used[column] and reduced < least[column]:
+                least[column], came[column] = reduced, at
+        following = min((each for each in range(1, self._width + 1) if not used[each]), key=least.__getitem__)
+        delta = least[following]
+        for column in range(self._width + 1):
+            if used[column]:
+                self._of_row[self.owner[column]] += delta
+                self._of_column[column] -= delta
+            else:
+                least[column] -= delta
+        return following

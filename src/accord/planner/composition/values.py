@@ -1,0 +1,65 @@
+"""Values: what the words of an objective give an input, as its schema wants it; or nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from accord.domain.schema import compile_schema
+from accord.planner.composition.ability import ANY, Member
+from accord.planner.composition.evidence import Reading
+from accord.planner.composition.literals import Filling, Key
+from accord.planner.composition.wording import content
+
+SURE = 1.2
+"""The least score of a literal that is taken for the value; one in its own clause that fits has it."""
+
+SURE_ELSEWHERE = 1.5
+"""The same of a literal in a clause that speaks of something else."""
+
+_SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30}
+
+
+def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> tuple[Any, str] | None:
+    """The value and the words that it is read from; None where nothing that was said is good for the schema."""
+    option = _option(reading.segments[key[0]], member)
+    if option is not None:
+        return option
+    said = filling.said
+    if said is None or filling.score < (SURE if said.owner == key[0] else SURE_ELSEWHERE):
+        return None
+    if said.sort != "quoted" and any(
+        (ability.described | ability.input_words).issuperset(content(said.text)) for ability in reading.abilities
+    ):
+        return None  # it names what is done or asked for, and no value
+    for value in _readings(said.text, member):
+        if compile_schema(member.schema).is_valid(value):
+            return value, said.text
+    return None
+
+
+def _option(segment: str, member: Member) -> tuple[Any, str] | None:
+    """The one option of an enumeration that is said."""
+    options = member.schema.get("enum") if isinstance(member.schema, dict) else None
+    texts = [each for each in options if isinstance(each, str)] if isinstance(options, list) else []
+    said = [each for each in texts if re.search(rf"(?<!\w){re.escape(each)}(?!\w)", segment, re.IGNORECASE)]
+    return (said[0], said[0]) if len(said) == 1 else None
+
+
+def _readings(text: str, member: Member) -> list[Any]:
+    """What the words may be, the likeliest first."""
+    if member.is_number:
+        return _numbers(text)
+    if member.kind == "array":
+        return [[text], *([number] for number in _numbers(text))]
+    return [text] if member.kind in ("string", ANY) else []
+
+
+def _numbers(text: str) -> list[Any]:
+    plain = re.sub(r"[$\u20ac\u00a3,%\s]", "", text.lower())
+    if plain in _NUMBERS:
+        return [_NUMBERS[plain]]
+    if re.fullmatch(r"-?\d{1,15}", plain):
+        return [int(plain)]
+    return [float(plain)] if re.fullmatch(r"-?\d{1,15}\.\d{1,15}", plain) else []

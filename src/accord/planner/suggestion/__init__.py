@@ -1,0 +1,1 @@
+"""Graphs that a language model suggests: only suggestions, which the verifier judges and a person confirms."""

@@ -1,0 +1,381 @@
+"""Translation: the checked syntax tree of an expression becomes a term of Z3.
+
+What has no term here is opaque: it may give anything or fail, but twice the same where it is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+import z3
+
+from accord.domain.expression import UNKNOWN, Expression, syntax_of
+from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
+from accord.formulas import Formula, both, either, negated
+from accord.verifier.paths.places import Place, as_term
+from accord.verifier.paths.terms import (
+    KINDS,
+    Case,
+    Kind,
+    Term,
+    as_numbers,
+    choice,
+    conjunction,
+    constant,
+    disjunction,
+    guarded,
+    is_number,
+    negation,
+    truth,
+)
+
+_OPTIONAL: Final = frozenset({"_?._", "_[?_]"})
+_SORTS: Final[dict[Kind, Any]] = {
+    "bool": z3.Bool,
+    "int": z3.Int,
+    "double": z3.Real,
+    "string": z3.String,
+    "list": z3.Int,
+}
+_ORDER: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "_<_": lambda one, other: one < other,
+    "_<=_": lambda one, other: one <= other,
+    "_>_": lambda one, other: one > other,
+    "_>=_": lambda one, other: one >= other,
+}
+_TEXTS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "startsWith": lambda text, part: z3.PrefixOf(part, text),
+    "endsWith": lambda text, part: z3.SuffixOf(part, text),
+    "contains": z3.Contains,
+}
+
+
+class Reader(Protocol):
+    """Whose expression it is: what it sees."""
+
+    @property
+    def name(self) -> str:
+        """Tells readers apart that may see different things of the same tasks; empty for all that see the same."""
+        ...
+
+    def place(self, path: tuple[str, ...]) -> tuple[Place, Formula] | None:
+        """The place that the beginning of a path leads to, and whether there is something; None where nothing is
+        known of it.
+        """
+        ...
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A place that an expression comes to: whether it is there, and whether coming there fails."""
+
+    place: Place
+    present: Formula
+    wrong: Formula = False
+    doubt: Formula = False
+
+
+class Translation:
+    """Translates the expressions of one graph; the same opaque part has the same term everywhere."""
+
+    def __init__(self, solver: z3.Solver) -> None:
+        self._solver = solver
+        self._opaque: dict[tuple[str, str], Term] = {}
+        self._made_anew = 0
+
+    def of(self, expression: Expression, reader: Reader) -> Term:
+        """What an expression gives, for whom."""
+        if expression is UNKNOWN:
+            return self._anew()
+        return self.term(syntax_of(expression), reader)
+
+    def term(self, node: Node, reader: Reader) -> Term:
+        """What the tree gives, for whom."""
+        found = self._read(node, reader)
+        if found is not None:
+            return _required(found)
+        match node:
+            case Constant(value) if not isinstance(value, bytes):
+                return constant(value) or self._unknown(node, reader)
+            case Select(operand, field, True):
+                return self._has(operand, field, node, reader)
+            case Call(function, arguments):
+                return self._call(function, arguments, node, reader)
+        return self._unknown(node, reader)
+
+    # -- places --------------------------------------------------------------------------------------------------
+
+    def _read(self, node: Node, reader: Reader) -> Read | None:
+        """The place that a path of constant names leads to, which must be there all the way; None where it is none."""
+        names = _names(node)
+        if names is None:
+            return None
+        for length in range(len(names), 0, -1):
+            root = reader.place(names[:length])
+            if root is not None:
+                found = Read(*root)
+                for name in names[length:]:
+                    found = _step(found, name)
+                return found
+        return None
+
+    def _has(self, operand: Node, field: str, node: Node, reader: Reader) -> Term:
+        whole = self._read(Select(operand, field), reader)
+        if whole is None:
+            return self._unknown(node, reader)
+        return truth(whole.present, whole.wrong, whole.doubt)
+
+    def _maybe(self, node: Node, reader: Reader) -> Read | None:
+        """The place that a path with `.?` in it leads to; from there on nothing need be there."""
+        match node:
+            case Call(function, (operand, Constant(str() as name))) if function in _OPTIONAL:
+                root = self._root(operand, name, reader)
+                if root is not None:
+                    return root
+                before = self._maybe(operand, reader)
+                if before is None:
+                    outer = self._read(operand, reader)
+                    before = None if outer is None else _required_read(outer)
+            case Select(operand, name, False):
+                before = self._maybe(operand, reader)
+            case _:
+                return None
+        return None if before is None else _optional_step(before, name)
+
+    def _root(self, operand: Node, name: str, reader: Reader) -> Read | None:
+        """The place, where something of its own is there under this name: the output of a task."""
+        names = _names(operand)
+        found = None if names is None else reader.place((*names, name))
+        return None if found is None else Read(*found)
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def _call(self, function: str, arguments: tuple[Node, ...], node: Node, reader: Reader) -> Term:
+        match function, arguments:
+            case "_&&_", (left, right):
+                return conjunction(self.term(left, reader), self.term(right, reader))
+            case "_||_", (left, right):
+                return disjunction(self.term(left, reader), self.term(right, reader))
+            case "!_", (operand,):
+                return negation(self.term(operand, reader))
+            case "_?_:_", (condition, left, right):
+                return choice(*(self.term(each, reader) for each in (condition, left, right)))
+            case "@in", (item, Sequence(elements)):
+                return self._among(item, elements, node, reader)
+            case "size", (operand,):
+                return self._size(self.term(operand, reader), node, reader)
+            case (("orValue" | "hasValue"), (operand, *rest)):
+                return self._optional(operand, rest, node, reader)
+            case _, (left, right) if function in _BINARY or function in _ORDER or function in _TEXTS:
+                return self._binary(function, self.term(left, reader), self.term(right, reader), node, reader)
+        return self._unknown(node, reader)
+
+    def _optional(self, operand: Node, rest: list[Node], node: Node, reader: Reader) -> Term:
+        found = self._maybe(operand, reader)
+        if found is None:
+            return self._unknown(node, reader)
+        if not rest:
+            return truth(found.present, found.wrong, found.doubt)
+        there, absent = as_term(found.place, False, False), self.term(rest[0], reader)
+        missing = negated(found.present)
+        return Term(
+            (*guarded(there, found.present), *guarded(absent, missing)),
+            either((found.wrong, both((missing, absent.wrong)))),
+            either((found.doubt, absent.doubt, both((found.present, absent.wrong)))),
+            found.place.stated and absent.stated,
+        )
+
+    def _binary(self, function: str, one: Term, other: Term, node: Node, reader: Reader) -> Term:
+        if function in _BINARY:
+            same = self._equal(one, other, node, reader)
+            holds = same if function == "_==_" else negated(same)
+            return truth(holds, either((one.wrong, other.wrong)), either((one.doubt, other.doubt)))
+        if function in _TEXTS:
+            one, other = one.among("string"), other.among("string")
+            pairs = ((a, b, _TEXTS[function](a.value, b.value)) for a in one.cases for b in other.cases)
+            holds = either(both((a.guard, b.guard, formula)) for a, b, formula in pairs)
+            return truth(holds, either((one.wrong, other.wrong)), either((one.doubt, other.doubt)))
+        return self._ordered(function, one, other, node, reader)
+
+    def _equal(self, one: Term, other: Term, node: Node, reader: Reader) -> Formula:
+        found = []
+        for a in one.cases:
+            for b in other.cases:
+                same = self._same(a, b, node, reader)
+                if same is not False:
+                    found.append(both((a.guard, b.guard, same)))
+        return either(found)
+
+    def _same(self, a: Case, b: Case, node: Node, reader: Reader) -> Formula:
+        if is_number(a) and is_number(b):
+            pair = as_numbers(a, b)
+            return self._bool(node, reader) if pair is None else pair[0] == pair[1]
+        if a.kind != b.kind:
+            return False
+        if a.kind in ("list", "map"):
+            return self._bool(node, reader)
+        if isinstance(a.value, bool) or isinstance(b.value, bool):
+            return _same_truth(a.value, b.value)
+        return True if a.kind == "null" else a.value == b.value
+
+    def _among(self, item: Node, elements: tuple[Node, ...], node: Node, reader: Reader) -> Term:
+        one, others = self.term(item, reader), [self.term(each, reader) for each in elements]
+        pairs = zip(others, elements, strict=True)
+        holds = either(self._equal(one, other, Sequence((node, each)), reader) for other, each in pairs)
+        wrong, doubt = either(each.wrong for each in (one, *others)), either(each.doubt for each in (one, *others))
+        return truth(holds, wrong, doubt)
+
+    def _ordered(self, function: str, one: Term, other: Term, node: Node, reader: Reader) -> Term:
+        found, other_types = [], []
+        for a in one.cases:
+            for b in other.cases:
+                together = both((a.guard, b.guard))
+                pair = as_numbers(a, b) if is_number(a) and is_number(b) else None
+                if pair is not None:
+                    found.append(both((together, _ORDER[function](*pair))))
+                elif (is_number(a) and is_number(b)) or (a.kind == b.kind and a.kind in ("string", "bool")):
+                    found.append(both((together, self._bool(node, reader))))
+                else:
+                    other_types.append(together)
+        mixed = either(other_types)
+        wrong, doubt = (one.wrong, other.wrong), (one.doubt, other.doubt)
+        if one.stated and other.stated:
+            return truth(either(found), either((*wrong, mixed)), either(doubt))
+        return truth(either(found), either(wrong), either((*doubt, mixed)))
+
+    def _size(self, one: Term, node: Node, reader: Reader) -> Term:
+        one = one.among("string", "list", "map")
+        cases = []
+        for case in one.cases:
+            length = z3.Length(case.value) if case.kind == "string" else case.value
+            if case.kind == "map":
+                length = z3.Int(f"{reader.name} {node} members")
+                self._solver.add(length >= 0)
+            cases.append(Case(case.guard, "int", length))
+        return Term(tuple(cases), one.wrong, one.doubt, one.stated)
+
+    # -- what has no term ----------------------------------------------------------------------------------------
+
+    def _unknown(self, node: Node, reader: Reader) -> Term:
+        key = (reader.name, f"{node}")
+        if not _is_stable(node):
+            return self._after(node, reader, self._anew())
+        if key not in self._opaque:
+            self._opaque[key] = self._anything(f"opaque {key}")
+        return self._after(node, reader, self._opaque[key])
+
+    def _after(self, node: Node, reader: Reader, opaque: Term) -> Term:
+        """An opaque part, which fails where a part of it does that is evaluated first in any case."""
+        before = [self.term(each, reader) for each in _evaluated_first(node)]
+        wrong = either(each.wrong for each in before)
+        return Term(opaque.cases, wrong, either((opaque.doubt, *(each.doubt for each in before))), stated=False)
+
+    def _anew(self) -> Term:
+        """Anything, and nothing that is anywhere else."""
+        self._made_anew += 1
+        return self._anything(f"opaque {self._made_anew}")
+
+    def _anything(self, name: str) -> Term:
+        selector = z3.Int(f"{name} type")
+        self._solver.add(selector >= 0, selector < len(KINDS))
+        cases = (
+            Case(selector == number, kind, _SORTS[kind](f"{name} {kind}") if kind in _SORTS else None)
+            for number, kind in enumerate(KINDS)
+        )
+        self._solver.add(z3.Int(f"{name} list") >= 0)
+        return Term(tuple(cases), False, z3.Bool(f"{name} fails"), stated=False)
+
+    def _bool(self, node: Node, reader: Reader) -> Formula:
+        return z3.Bool(f"{reader.name} {node} holds")
+
+
+_BINARY: Final = frozenset({"_==_", "_!=_"})
+
+
+def _required(found: Read) -> Term:
+    absent = negated(found.present)
+    return as_term(found.place, *_missing(found, absent))
+
+
+def _required_read(found: Read) -> Read:
+    """The place, where it has to be there."""
+    wrong, doubt = _missing(found, negated(found.present))
+    return Read(found.place, True, wrong, doubt)
+
+
+def _missing(found: Read, absent: Formula) -> tuple[Formula, Formula]:
+    """Why reading fails: for certain, and perhaps; a member that no schema speaks of is there perhaps."""
+    if found.place.declared:
+        return either((found.wrong, absent)), found.doubt
+    return found.wrong, either((found.doubt, absent))
+
+
+def _step(found: Read, name: str) -> Read:
+    """To a member of what has to be there."""
+    wrong, doubt = _missing(found, negated(found.present))
+    no_object = negated(found.place.is_a("map"))
+    if found.place.stated:
+        wrong = either((wrong, no_object))
+    else:
+        doubt = either((doubt, no_object))
+    member = found.place.member(name)
+    return Read(member, member.present, wrong, doubt)
+
+
+def _optional_step(before: Read, name: str) -> Read:
+    """To a member of what need not be there."""
+    no_object = both((before.present, negated(before.place.is_a("map"))))
+    wrong, doubt = before.wrong, before.doubt
+    if before.place.stated:
+        wrong = either((wrong, no_object))
+    else:
+        doubt = either((doubt, no_object))
+    member = before.place.member(name)
+    return Read(member, both((before.present, member.present)), wrong, doubt)
+
+
+def _same_truth(one: Any, other: Any) -> Formula:
+    if isinstance(one, bool):
+        one, other = other, one
+    if isinstance(one, bool):
+        return bool(one == other)
+    return one if other is True else negated(one) if other is False else one == other
+
+
+def _names(node: Node) -> tuple[str, ...] | None:
+    """The root and the names of a path that has to be there."""
+    match node:
+        case Name(name):
+            return (name.removeprefix("."),)
+        case Select(operand, field, False) | Call("_[_]", (operand, Constant(str() as field))):
+            before = _names(operand)
+            return None if before is None else (*before, field)
+    return None
+
+
+def _evaluated_first(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Select(operand):
+            return (operand,)
+        case Call(_, children) | Sequence(children):
+            return children
+        case Record(entries):
+            return tuple(part for entry in entries for part in entry)
+        case Comprehension(over=over, start=start):
+            return (over, start)
+    return ()
+
+
+def _is_stable(node: Node) -> bool:
+    """Whether it gives the same wherever it is evaluated. The members of an object come in no certain order."""
+    match node:
+        case Comprehension():
+            return False
+        case Select(operand):
+            return _is_stable(operand)
+        case Call(_, children) | Sequence(children):
+            return all(map(_is_stable, children))
+        case Record(entries):
+            return all(_is_stable(part) for entry in entries for part in entry)
+    return True

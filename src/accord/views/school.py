@@ -1,0 +1,121 @@
+"""The planner at school: what people have said becomes examples, and examples become versions of its classifier."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+
+from accord.domain.ids import Digest
+from accord.domain.learning import ClassifierVersion, Lesson, Meant
+from accord.domain.template import Template
+from accord.engine.learning import Trained
+from accord.engine.node import Node
+from accord.errors import NotUnderstood, Refused
+from accord.planner.by_classifier import NOT_INSTALLED
+from accord.planner.by_name import said
+from accord.planner.classifier.examples import Example, digest_of_examples, examples_of, phrase_of, phrases_of
+from accord.planner.classifier.models import Models, Taught, is_installed, learnable
+from accord.planner.classifier.trial import Request, compared
+from accord.planner.plan import check_objective
+from accord.planner.ways import Objective
+from accord.verifier.known import ContractTable
+from accord.views.catalogue import Catalogue, all_entries
+
+
+class School:
+    """The teacher of a node (`engine.learning.Teacher`)."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._learning = node.parts.learning
+        self._learning.forgot.append(self._forget)
+        self._models = Models()
+        self._training = asyncio.Lock()
+        self._of: tuple[int, int, int] | None = None
+        self._taught: Taught | None = None
+
+    async def judge(self, objective: str) -> Meant | None:
+        """What the version in use makes of an objective."""
+        version = self._learning.version
+        taught = await self._in_use()
+        return taught.judged(objective, version) if taught is not None else None
+
+    async def prepare(self) -> None:
+        """Train the version in use, where this process has not yet."""
+        await self._in_use()
+
+    async def phrase_of(self, lesson: Lesson) -> str:
+        """The words of a lesson without what goes into the template's input. Raises NotFound, NotUnderstood."""
+        catalogue = await all_entries(self._node)
+        objective = Objective(lesson.objective, catalogue.known(), ContractTable([]), catalogue)
+        check_objective(objective)
+        if lesson.template is None:
+            return phrase_of(lesson.objective, {})
+        filled = said(objective, catalogue.find(lesson.template).known)
+        return phrase_of(lesson.objective, filled.words)
+
+    async def train(self, *, by: str) -> ClassifierVersion:
+        """A new version, compared with the one in use. It goes on where whoever has asked is gone."""
+        return await asyncio.shield(asyncio.ensure_future(self._train(by)))
+
+    async def _train(self, by: str) -> ClassifierVersion:
+        if not is_installed():
+            raise NotUnderstood(NOT_INSTALLED)
+        async with self._training:
+            learning = self._learning
+            await learning.stream.refresh()
+            until, version, names = learning.until, learning.version, learning.ids(learning.until)
+            templates = await self._phrased()
+            phrases = list(phrases_of(templates))
+            after = await self._examples(until, templates)
+            if not after or not learnable([*phrases, *after]):
+                hint = (
+                    "templates with four examples each, three at least, and what people have said: docs/how-to/learn.md"
+                )
+                raise Refused.of("ACC144", "there is too little to train a classifier on", hint=hint)
+            before = await self._examples(learning.until_of(version), templates)
+            trial = await compared(Request(phrases, before, after))
+            trained = Trained(
+                until=until,
+                learnt=len(names),
+                digest=_digest(phrases, names),
+                trial=trial,
+                compared_with=version,
+            )
+            return await learning.add(trained, by=by)
+
+    async def _in_use(self) -> Taught | None:
+        """What the version in use has taught, with the templates that there are now."""
+        if not is_installed():
+            return None
+        now = (*self._learning.mark, self._node.parts.library.generation)
+        if now != self._of:
+            templates = await self._phrased()
+            learnt = await self._examples(self._learning.until_of(self._learning.version), templates)
+            examples = learnable([*phrases_of(templates), *learnt])
+            self._taught = await self._models.of(examples) if examples else None
+            self._of = now
+            if self._learning.mark != now[:2]:  # something was forgotten meanwhile, or another version is used
+                self._forget()
+                return await self._in_use()
+        return self._taught
+
+    async def _examples(self, until: int, templates: list[Template]) -> list[Example]:
+        return list(examples_of(await self._learning.lessons(until), templates))
+
+    async def _phrased(self) -> list[Template]:
+        return _newest(await all_entries(self._node))
+
+    def _forget(self) -> None:
+        self._models.forget()
+        self._of = self._taught = None
+
+
+def _newest(catalogue: Catalogue) -> list[Template]:
+    return [known.template for known in Objective("", catalogue.known(), ContractTable([])).newest.values()]
+
+
+def _digest(phrases: list[Example], names: list[str]) -> Digest:
+    """What a version was trained on: phrases, and examples by their ids: nothing of it tells forgotten words."""
+    text = "\n".join([digest_of_examples(phrases), *sorted(names)])
+    return Digest(sha256(text.encode()).hexdigest())

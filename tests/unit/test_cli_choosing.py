@@ -1,0 +1,89 @@
+"""Words that several templates may mean: who is at the terminal is asked which one; that is learnt with consent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from accord.cli import choosing, main
+from accord.cli.asking import NoAnswer
+
+TEMPLATE = """accord: template/1
+name: {name}
+version: 1.0.0
+description: A summary of a {what}.
+input: {{type: object, properties: {{{what}: {{type: string}}}}, required: [{what}]}}
+examples: ["summarize {{{what}}}"]
+tasks:
+  nap: {{sleep: 1ms}}
+output: "${{ input.{what} }}"
+"""
+WORDS = "summarize moby-dick"
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """The command line over two templates with the same phrase."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "settings.toml").write_text('learn_from = ["*"]\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ACCORD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "150")
+
+    def run(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), told.out, told.err)
+
+    for name, what in (("book-summary", "book"), ("page-summary", "page")):
+        (tmp_path / f"{name}.yaml").write_text(TEMPLATE.format(name=name, what=what))
+        assert run("templates", "publish", f"{name}.yaml").code == 0
+    return run
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What somebody types at a terminal, line by line; then they close it."""
+    lines: list[str] = []
+
+    async def read_line() -> str:
+        if not lines:
+            raise NoAnswer
+        return lines.pop(0)
+
+    monkeypatch.setattr(choosing, "can_ask", lambda screen: not screen.as_json)
+    monkeypatch.setattr("accord.cli.asking.read_line", read_line)
+    return lines
+
+
+def test_who_is_asked_chooses_by_number_and_that_is_learnt(call: Any, typed: list[str]) -> None:
+    typed += ["7", "2"]
+    ended = call("run", WORDS)
+    assert ended.code == 0, ended.err
+    first, second = [line for line in ended.err.splitlines() if line.startswith(("  1  ", "  2  "))]
+    assert ("book-summary" in first, "page-summary" in second) == (True, True)
+    assert "keeps `summarize {page}` as an example of page-summary" in ended.err
+    (run,) = json.loads(call("runs", "list", "--json").out)["runs"]
+    assert run["template"] == "page-summary@1.0.0"
+    examples = json.loads(call("planner", "examples", "--json").out)
+    assert [(one["template"], one["how"]) for one in examples] == [("page-summary", "chosen")]
+
+
+def test_who_means_none_of_them_and_who_is_not_asked_get_the_refusal(call: Any, typed: list[str]) -> None:
+    typed.append("0")
+    for arguments in ((), (), ("--json",)):  # none of them; the input is closed; nobody is asked
+        ended = call("run", WORDS, *arguments)
+        assert (ended.code, "ACC801" in ended.out + ended.err) == (2, True)
+    assert "--template NAME" in ended.out + ended.err
+    assert json.loads(call("runs", "list", "--json").out)["runs"] == []

@@ -1,0 +1,161 @@
+"""Bounds: what a run may take at most, and limits that no run can keep."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import orjson
+import pytest
+
+from accord.domain.contract import Limits, compile_contract
+from accord.domain.schema import compile_schema
+from accord.errors import pointer_only
+from accord.testing.graphs import graph_of
+from accord.verifier.bounds import Bounds, Known, bounds_of
+from accord.verifier.known import ContractTable
+from accord.verifier.report import Findings
+from accord.verifier.sizes import most_bytes
+from accord.verifier.verify import verify
+
+KNOWN = ContractTable(
+    [
+        compile_contract(
+            capability="test.work",
+            version="1.0.0",
+            input_schema=True,
+            output_schema=True,
+            limits=Limits(max_cost=Decimal("0.5")),
+        )
+    ]
+)
+
+
+def bounds(tasks: dict[str, Any], **fields: Any) -> Bounds:
+    return bounds_of(graph_of(tasks, **fields), Known(KNOWN), Findings(pointer_only))
+
+
+def test_attempts_and_cost_count_retries_fallbacks_and_copies() -> None:
+    found = bounds(
+        {
+            "a": {"retry": {"attempts": 3}, "fallback": [{"uses": "test.work@^1"}, {"value": 1}]},
+            "b": {"redundancy": {"copies": 2, "agree": 2}},
+        }
+    )
+    assert (found.attempts, found.cost) == (3 * 2 + 2 * 2, "5")
+    assert bounds({"a": {}}, limits={"max_cost": "0.7"}).cost == "0.7"
+    assert bounds({"a": {"for_each": "${ input }"}}).attempts is None
+
+
+def test_time_adds_up_along_the_critical_path() -> None:
+    tasks = {
+        "a": {"timeout": "10s", "retry": {"attempts": 3, "backoff": {"first": "1s", "factor": 2, "cap": "1m"}}},
+        "b": {"sleep": "5s"},
+        "c": {"needs": ["a", "b"], "timeout": "1s", "retry": {"attempts": 1}},
+    }
+    found = bounds(tasks)
+    assert (found.time_s, found.path) == (3 * 10 + 1 + 2 + 1, ("a", "c"))
+    assert bounds(tasks, limits={"deadline": "20s"}).time_s == 20
+
+
+def test_what_nothing_bounds_is_unknown() -> None:
+    tasks = {"a": {"signal": {"name": "go"}}, "b": {"needs": ["a"], "sleep": "5s"}}
+    found = bounds(tasks)
+    assert (found.time_s, found.path[0], found.least_s) == (None, "a", 5)
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [({}, True), ({"when": "${ input == 1 }"}, False), ({"join": "any"}, False), ({"sleep": "3s"}, False)],
+)
+def test_a_deadline_that_no_run_can_keep(more: dict[str, Any], refused: bool) -> None:
+    tasks = {"a": {"sleep": "6s"}, "b": {"needs": ["a"], "sleep": "6s", **more}}
+    report = verify(graph_of(tasks, limits={"deadline": "10s"}), KNOWN)
+    assert [error.code for error in report.errors] == ["ACC838"] * refused
+    assert report.bounds is not None
+
+
+def record(**members: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "largest"),
+    [
+        ({"enum": [1, "four", None]}, "four"),
+        ({"type": "string", "maxLength": 3}, "\u001f" * 3),
+        ({"type": "boolean"}, False),
+        (record(a={"const": "é"}, b={"type": "null"}), {"a": "é", "b": None}),
+        ({"type": "array", "items": {"type": "boolean"}, "maxItems": 3}, [False] * 3),
+        ({"type": "array", "prefixItems": [{"const": 1}], "items": {"const": True}, "maxItems": 3}, [1, True, True]),
+        ({"type": "array", "prefixItems": [{"const": 1}], "items": False}, [1]),
+        ({"anyOf": [{"const": 1}, {"const": 123}]}, 123),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"const": 12}}}, 12),
+        ({"allOf": [{"type": "string"}, {"maxLength": 2, "type": "string"}]}, "\u001f" * 2),
+    ],
+)
+def test_a_schema_says_how_long_a_value_may_get(schema: Any, largest: Any) -> None:
+    size, real = most_bytes(schema), len(orjson.dumps(largest))
+    assert compile_schema(schema).is_valid(largest)
+    assert size is not None
+    assert real <= size <= real + 2 * len(str(largest))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        True,
+        {"type": "string"},
+        {"type": "object", "properties": {"a": {"type": "null"}}},
+        record(a={"type": "string"}),
+        {"type": "array", "items": {"type": "null"}},
+        {"type": "array", "maxItems": 4},
+        {"type": ["null", "string"]},
+        {"$ref": "#/$defs/a", "$defs": {"a": record(b={"$ref": "#/$defs/a"})}},
+        {"maxLength": 4},
+    ],
+)
+def test_a_schema_without_a_most_says_nothing(schema: Any) -> None:
+    assert most_bytes(schema) is None
+
+
+def test_a_list_with_a_most_bounds_attempts_cost_time_and_width() -> None:
+    given = {"type": "array", "items": {"type": "string", "maxLength": 10}, "maxItems": 20}
+    tasks = {
+        "each": {
+            "for_each": "${ input }",
+            "parallel": 6,
+            "with": {"text": "${ item }"},
+            "timeout": "10s",
+            "retry": {"attempts": 2, "backoff": {"first": "1s"}},
+        }
+    }
+    found = verify(graph_of(tasks, input=given), KNOWN).bounds
+    assert found is not None
+    assert (found.items, found.attempts, found.cost) == ({"each": 20}, 40, "20")
+    assert found.time_s == 4 * (2 * 10 + 1), "four turns of six"
+    assert (found.at_once, found.message_bytes, found.largest) == (6, 2 + len('"text":') + 62 + 1, "each")
+
+
+def test_calls_are_as_many_again_below_each() -> None:
+    calls = {"at_most": 3, "capabilities": ["test.work"], "depth": 2}
+    assert bounds({"a": {"calls": calls}, "b": {}}).calls == 3 + 9
+
+
+def test_tasks_behind_each_other_are_never_at_once() -> None:
+    chain = {f"t{n}": {"needs": [f"t{n - 1}"] if n else []} for n in range(5)}
+    assert bounds(chain).at_once == 1
+    diamond = {"a": {}, "b": {"needs": ["a"]}, "c": {"needs": ["a"]}, "d": {"needs": ["b", "c"]}}
+    assert bounds(diamond).at_once == 2
+    wide = {**chain, **{f"w{n}": {} for n in range(7)}}
+    assert bounds(wide).at_once == 8
+    assert bounds(wide, limits={"parallel": 3}).at_once == 3
+    assert bounds({"a": {"redundancy": {"copies": 3, "agree": 2}}, "b": {}}).at_once == 4
+
+
+@pytest.mark.parametrize(("slots", "turns"), [(1, [7]), (2, [4]), (6, [2]), (7, []), (None, [])])
+def test_what_agents_cannot_do_at_once_waits_for_turns(slots: int | None, turns: list[int]) -> None:
+    graph = graph_of({f"w{n}": {} for n in range(7)})
+    found = verify(graph, KNOWN, slots=lambda wanted: slots).bounds
+    assert found is not None
+    assert [queue.turns for queue in found.queues] == turns

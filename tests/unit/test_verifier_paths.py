@@ -1,0 +1,341 @@
+"""Paths: what Z3 says of all runs at once agrees with what CEL and the engine do, run by run."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accord.domain.contract import compile_contract
+from accord.domain.defaults import completed
+from accord.domain.graph import Graph
+from accord.domain.ids import TaskId
+from accord.domain.schema import compile_schema
+from accord.errors import TemplateInvalid
+from accord.testing.graphs import graph_of
+from accord.testing.player import Done, Player
+from accord.verifier import branches
+from accord.verifier.known import ContractTable
+from accord.verifier.paths.search import Paths
+from accord.verifier.report import Finding, Report
+from accord.verifier.verify import verify
+
+GIVEN = {
+    "type": "object",
+    "properties": {
+        "mode": {"enum": ["fast", "slow", None]},
+        "count": {"type": "integer", "minimum": 0, "maximum": 2},
+        "flag": {"type": "boolean"},
+    },
+    "required": ["mode", "flag"],
+    "additionalProperties": False,
+}
+INPUTS = [
+    {"mode": mode, "flag": flag, **({} if count is None else {"count": count})}
+    for mode, flag, count in itertools.product(("fast", "slow", None), (True, False), (None, 0, 1, 2))
+]
+KNOWN = ContractTable(
+    [compile_contract(capability="test.work", version="1.0.0", input_schema=True, output_schema=True)]
+)
+
+
+def told(tasks: dict[str, Any], **fields: Any) -> tuple[Graph, Report]:
+    graph = graph_of(tasks, **{"input": GIVEN, **fields})
+    return graph, verify(graph, KNOWN)
+
+
+def of(report: Report, code: str) -> list[Finding]:
+    return [finding for finding in report.findings if finding.code == code]
+
+
+def play(graph: Graph, example: Any) -> Player:
+    """The run that an example tells of, by the engine itself."""
+    outputs = example.get("outputs", {})
+    player = Player(graph, {name: Done(outputs.get(name)) for name in graph.tasks}, given=example["input"])
+    player.play()
+    return player
+
+
+READS = {
+    "a": {"when": "${ input.mode == 'fast' }"},
+    "b": {"join": "settled", "with": {"x": "${ tasks.a.output }"}, "when": "CONDITION"},
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "proven"),
+    [
+        ("input.mode == 'fast'", True),
+        ("input.mode in ['fast', 'faster']", True),
+        ("input.mode == 'slow'", False),
+        ("input.mode != 'slow'", False),
+        ("input.mode != 'slow' && input.mode != null", True),
+        ("!(input.mode == null || input.mode == 'slow')", True),
+        ("tasks.a.status == 'completed'", True),
+        ("tasks.a.status != 'skipped'", True),
+        ("tasks.a.status == 'skipped'", False),
+        ("input.flag ? input.mode == 'fast' : false", True),
+        ("input.flag ? input.mode == 'fast' : true", False),
+        ("input.mode == 'fast' && input.mode.matches('x?')", True),
+        ("input.mode != null && size(input.mode) == 4 && input.mode.startsWith('f')", True),
+        ("input.mode != null && input.mode.startsWith('s')", False),
+        ("input.?count.orValue(0) > 5 || input.mode == 'fast'", True),
+    ],
+)
+def test_a_read_behind_conditions(condition: str, proven: bool) -> None:
+    tasks = {**READS, "b": {**READS["b"], "when": f"${{ {condition} }}"}}
+    graph, report = told(tasks, output=None)
+    assert report.ok is proven, report.findings
+    if proven:
+        assert "/tasks/b/with/x" in [finding.place.pointer for finding in of(report, "ACC833")]
+        return
+    (error,) = report.errors
+    assert error.code == "ACC825"
+    assert compile_schema(GIVEN).is_valid(error.example["input"])
+    player = play(graph, error.example)
+    assert player.run.phase == "failed"
+    assert player.run.problem is not None
+    assert player.run.problem.code == "ACC211"
+
+
+def test_a_member_of_the_input_behind_has() -> None:
+    guarded = {"a": {"when": "${ has(input.count) && input.count > 1 }", "with": {"x": "${ input.count }"}}}
+    assert told(guarded, output=None)[1].ok
+    graph, report = told({"a": {"when": "${ !has(input.count) }", "with": {"x": "${ input.count }"}}}, output=None)
+    (error,) = report.errors
+    assert (error.code, play(graph, error.example).run.phase) == ("ACC831", "failed")
+
+
+@pytest.mark.parametrize(
+    ("condition", "fails"),
+    [
+        ("has(input.count) || input.count > 1", True),
+        ("has(input.count) && input.count > 1", False),
+        ("input.count > 1 && has(input.count)", False),
+        ("input.mode > 'a'", True),
+        ("input.mode != null && input.mode > 'a'", False),
+        ("has(input.count) ? input.count > 1 : input.flag", False),
+        ("has(input.count) ? input.flag : input.count > 1", True),
+        ("input.?count.orValue('x') > 1", True),
+        ("input.mode.startsWith('f')", True),
+    ],
+)
+def test_conditions_that_fail(condition: str, fails: bool) -> None:
+    graph, report = told({"a": {"when": f"${{ {condition} }}"}}, output=None)
+    assert [error.code for error in report.errors] == ["ACC834"] * fails
+    for error in report.errors:
+        assert play(graph, error.example).run.phase == "failed"
+
+
+@pytest.mark.parametrize(
+    ("join", "condition", "ok"),
+    [
+        ("any", "has(tasks.a.output)", True),
+        ("any", "input.mode == 'fast'", False),
+        ({"at_least": 1}, "tasks.a.?output.hasValue()", True),
+    ],
+)
+def test_a_task_that_does_not_wait_for_all(join: Any, condition: str, ok: bool) -> None:
+    tasks: dict[str, Any] = {"a": {"when": "${ input.mode == 'fast' }"}, "c": {}}
+    tasks["b"] = {
+        "needs": ["a", "c"],
+        "join": join,
+        "with": {"x": "${ tasks.a.output }"},
+        "when": f"${{ {condition} }}",
+    }
+    assert told(tasks, output=None)[1].ok is ok
+
+
+def test_what_never_comes_together_never_begins() -> None:
+    tasks = {
+        "a": {"when": "${ input.mode == 'fast' }"},
+        "b": {"when": "${ input.mode == 'slow' }"},
+        "c": {"needs": ["a", "b"]},
+        "d": {"needs": ["c"]},
+        "e": {"when": "${ input.count > 2 && has(input.count) }"},
+    }
+    found = {finding.place.pointer for finding in of(told(tasks, output=None)[1], "ACC830")}
+    assert found == {"/tasks/c", "/tasks/d", "/tasks/e/when"}
+
+
+def test_a_sound_graph_is_told_so() -> None:
+    tasks = {"a": {"when": "${ input.flag }"}, "wait": {"signal": {"name": "go"}, "needs": ["a"]}}
+    report = told(tasks, output=None)[1]
+    (proof,) = [one for one in of(report, "ACC833") if not one.place.pointer]
+    assert "each of the 2 tasks begins" in proof.message
+    assert "1 waits without a timeout" in proof.message
+
+
+def test_an_approval_that_completes_was_not_rejected() -> None:
+    def codes(on_reject: str) -> list[str]:
+        ask = {"approval": {"title": "?", "on_reject": on_reject}}
+        return [one.code for one in told({"ask": ask, "b": {"when": "${ !tasks.ask.output.approved }"}})[1].errors]
+
+    assert codes("fail") == ["ACC830"]
+    assert codes("continue") == []
+
+
+def test_where_a_task_may_fail_its_output_may_be_null() -> None:
+    tasks = {
+        "a": {"on_failure": "continue"},
+        "b": {"when": "${ tasks.a.status == 'failed' }", "with": {"x": "${ tasks.a.output == null }"}},
+    }
+    assert told(tasks, output=None)[1].ok
+    never = {**tasks, "b": {"when": "${ tasks.a.status == 'failed' && tasks.a.output != null }"}}
+    assert [one.code for one in told(never, output=None)[1].errors] == ["ACC830"]
+
+
+CHOICES = [
+    ("input.mode == 'fast'", "input.mode == 'slow'", "at_most_one", True),
+    ("input.mode == 'fast'", "input.mode == 'slow'", "at_least_one", False),
+    ("input.mode == 'fast'", "input.mode != 'fast'", "exactly_one", True),
+    ("input.mode == 'fast'", "input.mode != null", "exactly_one", False),
+    ("input.?count.orValue(1) > 1", "input.?count.orValue(1) <= 1", "exactly_one", True),
+    ("input.?count.orValue(2) > 1", "input.?count.orValue(1) <= 1", "exactly_one", False),
+    ("input.flag", "!input.flag", "exactly_one", True),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "takes", "holds"), CHOICES)
+def test_choices(one: str, other: str, takes: str, holds: bool) -> None:
+    tasks = {"a": {"when": f"${{ {one} }}"}, "b": {"when": f"${{ {other} }}"}}
+    graph, report = told(tasks, choices=[{"between": ["a", "b"], "takes": takes}], output=None)
+    assert report.ok is holds
+    for error in report.errors:
+        assert error.code == "ACC836"
+        begun = [play(graph, error.example).phase(name) == "completed" for name in "ab"]
+        assert begun in ([True, True], [False, False])
+
+
+@pytest.mark.parametrize(("between", "code"), [(["a", "x"], "ACC130"), (["a", "a"], "ACC127"), (["a", "c"], "ACC139")])
+def test_a_choice_that_is_none(between: list[str], code: str) -> None:
+    tasks: dict[str, Any] = {"a": {"when": "${ input.flag }"}, "c": {}}
+    with pytest.raises(TemplateInvalid) as raised:
+        graph_of(tasks, input=GIVEN, choices=[{"between": between}])
+    assert [problem.code for problem in raised.value.problems] == [code]
+
+
+def test_what_is_not_translated_is_not_proven() -> None:
+    """`matches` has no formula: the suspicion of the read stays, and a warning tells of the task."""
+    tasks = {
+        "a": {"when": "${ input.mode != null && input.mode.matches('fast') }"},
+        "b": {"join": "settled", "when": "${ input.mode == 'fast' }", "with": {"x": "${ tasks.a.output }"}},
+    }
+    report = told(tasks, output=None)[1]
+    assert [error.code for error in report.errors] == ["ACC825"]
+    assert report.errors[0].example is msgspec.UNSET
+    never = {**tasks, "d": {"when": "${ input.mode != null && input.mode.matches('never') }"}}
+    assert "ACC835" in [warning.code for warning in told(never, output=None)[1].warnings]
+    same = {**tasks, "b": {**tasks["b"], "when": tasks["a"]["when"]}}
+    assert told(same, output=None)[1].ok, "what is written twice gives the same twice"
+
+
+@pytest.mark.parametrize(
+    ("condition", "code"),
+    [
+        ("tasks.a.output.matches('x') || tasks.a.output == 1", "ACC825"),
+        ("tasks.a.output.matches('x') && input.flag", "ACC825"),
+        ("[1, 2].exists(x, tasks.a.output == x)", "ACC825"),
+        ("input.flag || true || input.count > 1", None),
+        ("size([1].map(x, tasks.a.?output.orValue(1))) > 0", None),
+    ],
+)
+def test_a_suspicious_read_inside_of_what_is_not_translated(condition: str, code: str | None) -> None:
+    tasks = {"a": {"when": "${ input.mode == 'fast' }"}, "b": {"join": "settled", "needs": ["a"]}}
+    graph, report = told({**tasks, "b": {**tasks["b"], "when": f"${{ {condition} }}"}}, output=None)
+    assert [error.code for error in report.errors] == ([code] if code else [])
+    runs = [play(graph, {"input": value}).run.phase for value in INPUTS]
+    assert ("failed" in runs) is (code is not None)
+
+
+def test_without_the_extra_suspicions_stay_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branches, "find_spec", lambda name: None)
+    tasks = {**READS, "b": {**READS["b"], "when": "${ input.mode == 'fast' }"}}
+    report = told(tasks, output=None)[1]
+    assert [error.code for error in report.errors] == ["ACC825"]
+    (warning,) = report.warnings
+    assert (warning.code, warning.hint) == ("ACC835", "pip install 'accord-orchestrator[proofs]'")
+
+
+# -- conditions at random ----------------------------------------------------------------------------------------
+
+_ATOMS = st.sampled_from(
+    [
+        "input.flag",
+        "input.mode == 'fast'",
+        "input.mode != 'slow'",
+        "input.mode == null",
+        "input.mode in ['slow', 'x']",
+        "has(input.count)",
+        "input.count > 1",
+        "input.count == 0",
+        "input.?count.orValue(1) >= 1",
+        "input.mode.startsWith('f')",
+        "size(input.mode) > 3",
+        "true",
+        "false",
+    ]
+)
+_CONDITIONS = st.recursive(
+    _ATOMS,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["&&", "||"]), inner).map(lambda parts: f"({' '.join(parts)})"),
+        inner.map(lambda one: f"!({one})"),
+        st.tuples(inner, inner, inner).map(lambda parts: f"({parts[0]} ? {parts[1]} : {parts[2]})"),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(first=_CONDITIONS, second=_CONDITIONS, join=st.sampled_from(["all", "settled"]))
+def test_the_verdicts_are_those_of_all_runs(first: str, second: str, join: str) -> None:
+    """The domain is small enough to run every input through the engine."""
+    tasks = {
+        "a": {"when": f"${{ {first} }}"},
+        "b": {"when": f"${{ {second} }}", "needs": ["a"], "join": join},
+        "c": {"when": f"${{ {second} }}"},
+    }
+    choices = [{"between": ["a", "c"], "takes": "at_most_one"}, {"between": ["a", "c"], "takes": "at_least_one"}]
+    graph, report = told(tasks, choices=choices, output=None)
+    assert not of(report, "ACC835")
+    runs = [play(graph, {"input": completed(value, GIVEN)}) for value in INPUTS]
+    clean = [run for run in runs if run.run.phase == "completed"]
+    begun = {name for run in runs for name in "abc" if run.run.state(name).attempts}  # type: ignore[arg-type]  # ids
+    dead = {pointer.split("/")[2] for one in of(report, "ACC830") if (pointer := one.place.pointer)}
+    failing = {one.place.pointer for one in report.errors if one.code in ("ACC831", "ACC834")}
+    assert dead.isdisjoint(begun)
+    if not failing:
+        assert dead == set("abc") - begun
+    assert bool(failing) is any(run.run.phase == "failed" for run in runs)
+    both = any(run.phase("a") == run.phase("c") == "completed" for run in clean)
+    none = any(run.phase("a") == run.phase("c") == "skipped" for run in clean)
+    refuted = {one.place.pointer for one in of(report, "ACC836")}
+    if not failing:
+        assert refuted == {f"/choices/{number}" for number, bad in enumerate((both, none)) if bad}
+
+
+def test_branches_that_exclude_each_other_begin_in_few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(paths: Paths, names: list[TaskId], others: list[TaskId]) -> Any:
+        asked.append(len(names))
+        return begin(paths, names, others)
+
+    begin = Paths._begin
+    monkeypatch.setattr(Paths, "_begin", counted)
+    tasks = {
+        name: {"when": f"${{ input.level {sign} {number} }}"}
+        for number in range(1, 20)
+        for name, sign in ((f"low{number}", "<"), (f"high{number}", ">="))
+    }
+    _, report = told(
+        tasks, input={"type": "object", "properties": {"level": {"type": "integer"}}, "required": ["level"]}
+    )
+    assert report.ok
+    assert not report.warnings
+    assert len(asked) < 8
