@@ -12,7 +12,7 @@ from .server import Server
 
 
 def row(page: Any, title: str) -> Any:
-    """The row of a run. The list draws what the window shows, and the newest comes first: a test that looks for a run in
+    """The row of a run. The list draws what the window shows, the newest first: a test that looks for a run in
     the whole list starts one of its own, for the tests before it have started many.
     """
     return page.locator(".table-body .row", has_text=title)
