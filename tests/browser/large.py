@@ -105,7 +105,7 @@ def _document(run: Run) -> RunDocument:
 
 def changes(sequence: int, tasks: Sequence[str], done: int) -> Any:
     """A message of the feed: these tasks are completed now."""
-    states = tuple(DrawnState(task=name, state="completed", attempts=1) for name in tasks)  # type: ignore[arg-type]
+    states = tuple(DrawnState(task=name, state="completed", standing="completed", attempts=1) for name in tasks)  # type: ignore[arg-type]
     told = RunChanges(
         sequence=sequence,
         state="running",

@@ -35,6 +35,7 @@ from accord.domain.forecast import Forecast, Usual, forecast
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.news import News
+from accord.domain.standing import open_items
 from accord.domain.state import Run, TaskState
 from accord.views.waiting import is_idle
 
@@ -205,7 +206,7 @@ def _detail(watched: Watched, run: Run, node: TaskId, columns: int) -> Renderabl
     if state.phase == "failed" and state.problem is not None:
         return Text(shortened(clean(state.problem.message), 60), "red")
     if state.item_count:
-        return _with_bar(_items(state), watched.fraction(node), state, columns)
+        return _with_bar(_items(run, node), watched.fraction(node), state, columns)
     if state.waiting is not None:
         return Text(_waiting(state), "yellow")
     if state.phase == "active":
@@ -214,10 +215,14 @@ def _detail(watched: Watched, run: Run, node: TaskId, columns: int) -> Renderabl
     return Text(f"{again + 1} attempts" if again else "", "yellow")
 
 
-def _items(state: TaskState) -> Text:
-    text = Text(f"{state.items_settled}/{state.item_count}")
+def _items(run: Run, node: TaskId) -> Text:
+    """Those that are done of all, and how the others are; only those under way are gone through for it."""
+    state = run.state(node)
+    open_ = open_items(run, node) if state.phase == "expanded" else {}
+    text = Text(f"{state.items_settled - state.items_failed}/{state.item_count}")
     if state.items_failed:
         text.append(f" · {state.items_failed} failed", "red")
+    text.append("".join(f" · {count} {name}" for name, count in sorted(open_.items())), "quiet")
     return text
 
 

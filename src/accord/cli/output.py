@@ -27,6 +27,7 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "pending": ("·", "dim"),
     "running": ("●", "cyan"),
     "active": ("●", "cyan"),
+    "queued": ("◌", "yellow"),
     "assigned": ("●", "cyan"),
     "working": ("●", "cyan"),
     "expanded": ("●", "cyan"),

@@ -8,6 +8,7 @@ import msgspec
 from rich.text import Text
 
 from accord.cli.errors import show_problem
+from accord.cli.item_words import items_words
 from accord.cli.output import (
     Screen,
     agent_name,
@@ -24,6 +25,7 @@ from accord.cli.tables import Column
 from accord.domain.cost import shortest
 from accord.domain.document import Document
 from accord.domain.ids import TaskId
+from accord.domain.standing import all_items, standing
 from accord.domain.state import Attempt, Run
 from accord.service import Service
 from accord.views.reasons import Reasons
@@ -36,7 +38,7 @@ ITEMS_SHOWN = 100
 async def show_task(service: Service, run: Run, task: TaskId, until: int | None, screen: Screen) -> None:
     """Print the task for people."""
     state, spec = run.state(task), run.graph.task(task)
-    screen.line(Text.assemble((task, "head"), "  ", state_text(state.phase)))
+    screen.line(Text.assemble((task, "head"), "  ", state_text(standing(run, task))))
     if spec.description:
         screen.line(spec.description, "quiet")
     screen.line()
@@ -68,6 +70,7 @@ def _show_items(run: Run, task: TaskId, screen: Screen) -> None:
     items = list(run.started_items(task))
     rows = [tuple(_item_row(run, item)) for item in items[:ITEMS_SHOWN]]
     screen.line()
+    screen.line(items_words(all_items(run, task)), "quiet")
     screen.table(("item", "state", "agent", Column("attempts", spare=1), "took"), rows)
     if len(items) > ITEMS_SHOWN:
         screen.note(f"… {len(items) - ITEMS_SHOWN} more; all of them with --json")
@@ -76,7 +79,7 @@ def _show_items(run: Run, task: TaskId, screen: Screen) -> None:
 def _item_row(run: Run, item: TaskId) -> Iterator[str | Text]:
     state = run.state(item)
     yield item
-    yield state_text(state.phase)
+    yield state_text(standing(run, item))
     yield ", ".join(sorted({agent_name(attempt.agent) for attempt in state.attempts}))
     yield str(state.work or "")
     yield between(state.started_at, state.ended_at) if state.started_at else ""

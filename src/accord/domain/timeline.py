@@ -15,6 +15,7 @@ from accord.domain.graph import Graph, undo_id
 from accord.domain.ids import AgentId, TaskId, split_item
 from accord.domain.machine import SETTLED, AttemptPhase
 from accord.domain.run import begin, evolve
+from accord.domain.standing import again_at
 from accord.domain.state import Run, TaskState
 
 SpanKind = Literal["waiting", "queued", "retry_wait", "running", "paused", "answer", "timer", "items"]
@@ -158,7 +159,7 @@ class Timeline:
         state = self.run.state(task)
         kind = _kind(self.run, task, state, at)
         known = self._open.get(task)
-        back = _back_at(state) if kind == "retry_wait" else None
+        back = again_at(state) if kind == "retry_wait" else None
         if known is not None and (known[0], known[2]) == (kind, back):
             return
         if known is not None:
@@ -246,11 +247,5 @@ def _kind(run: Run, task: TaskId, state: TaskState, at: datetime) -> SpanKind | 
         return "timer" if state.waiting.for_ == "time" else "answer"
     if run.paused:
         return "paused"
-    back = _back_at(state)
+    back = again_at(state)
     return "retry_wait" if back is not None and back > at else "queued"
-
-
-def _back_at(state: TaskState) -> datetime | None:
-    """When the first of the attempts that are wanted may begin; None where one may at once."""
-    times = [want.not_before for want in state.wants]
-    return min((at for at in times if at is not None), default=None) if times and None not in times else None

@@ -11,8 +11,9 @@ import msgspec
 
 from accord.domain import event as e
 from accord.domain.graph import Graph, Sleep, Subrun, Wait, Work, node_of, undo_id, undone_id
-from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
+from accord.domain.ids import AgentId, Digest, RunId, TaskId, item_id, split_item
 from accord.domain.machine import TaskPhase
+from accord.domain.standing import Standing, again_at, of_items, standing
 from accord.domain.state import Run
 from accord.errors import Problem
 from accord.ports import RunState
@@ -31,6 +32,8 @@ class DrawnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     task: TaskId
     state: TaskPhase
+    standing: Standing
+    """The same, told further apart: whether it is at work, has an agent that has not begun, or waits for one."""
     attempts: int = 0
     """Of its own, and not of its items; diagnoses are not counted."""
     live: int = 0
@@ -47,9 +50,11 @@ class DrawnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it waits for: `signal`, `approval`, `review` or `time`."""
     undo: TaskPhase | None = None
     """The state of its compensation."""
+    again_at: datetime | None = None
+    """Until when it waits before it is tried again; where that is over it waits for an agent."""
     item_count: int = 0
-    items: Mapping[TaskPhase, int] = {}
-    """How many of its items are in which state; those that are not here have not begun."""
+    items: Mapping[Standing, int] = {}
+    """How many of its items stand how; those that are not here have not begun."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     subrun: RunId | None = None
@@ -114,8 +119,8 @@ class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
     edges: tuple[DrawnEdge, ...]
     states: tuple[DrawnState, ...]
     """Of all tasks, in their order."""
-    items: Mapping[TaskId, tuple[TaskPhase, ...]]
-    """The states of the items of open groups."""
+    items: Mapping[TaskId, tuple[Standing, ...]]
+    """How the items of open groups stand."""
     cells: Cells = Cells()
 
 
@@ -145,7 +150,7 @@ class RunChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Under way."""
     states: tuple[DrawnState, ...]
     """Of the tasks that have changed, themselves or in one of their items."""
-    items: Mapping[TaskId, TaskPhase]
+    items: Mapping[TaskId, Standing]
     """Of those items of open groups that have changed."""
 
 
@@ -177,8 +182,7 @@ def run_graph(run: Run, sequence: tuple[int, int], placement: Placement, shown: 
         edges=tuple(DrawnEdge(*one, lines.get((one[0], one[1]), ())) for one in edges_of(graph)),
         states=tuple(drawn_state(run, name, counts.of(name)) for name in graph.order),
         items={
-            name: tuple(run.state(TaskId(f"{name}[{index}]")).phase for index in range(count))
-            for name, count in shown.items()
+            name: tuple(standing(run, item_id(name, index)) for index in range(count)) for name, count in shown.items()
         },
     )
 
@@ -227,7 +231,7 @@ def _kind_of(action: Work | Wait | Sleep | Subrun) -> tuple[TaskKind, str]:
             return "run", template
 
 
-def drawn_state(run: Run, name: TaskId, items: Mapping[TaskPhase, int]) -> DrawnState:
+def drawn_state(run: Run, name: TaskId, items: Mapping[Standing, int]) -> DrawnState:
     """How a task of the graph is."""
     state = run.state(name)
     undo = run.tasks.get(undo_id(name))
@@ -235,6 +239,7 @@ def drawn_state(run: Run, name: TaskId, items: Mapping[TaskPhase, int]) -> Drawn
     return DrawnState(
         task=name,
         state=state.phase,
+        standing=of_items(items) if state.phase == "expanded" else standing(run, name),
         attempts=state.work,
         live=sum(attempt.live for attempt in attempts),
         agent=attempts[-1].agent if attempts else None,
@@ -243,6 +248,7 @@ def drawn_state(run: Run, name: TaskId, items: Mapping[TaskPhase, int]) -> Drawn
         began_at=attempts[-1].began_at if attempts else None,
         waits=state.waiting.for_ if state.waiting is not None else None,
         undo=undo.phase if undo is not None and undo.phase != "pending" else None,
+        again_at=again_at(state),
         item_count=state.item_count,
         items=dict(items),
         started_at=state.started_at,
@@ -258,29 +264,29 @@ def drawn_state(run: Run, name: TaskId, items: Mapping[TaskPhase, int]) -> Drawn
 
 
 class Items:
-    """How many items of each task are in which state, kept up to date item by item."""
+    """How many items of each task stand how, kept up to date item by item."""
 
     def __init__(self, run: Run) -> None:
-        self._phases: dict[TaskId, TaskPhase] = {}
-        self._counts: dict[TaskId, Counter[TaskPhase]] = {}
+        self._known: dict[TaskId, Standing] = {}
+        self._counts: dict[TaskId, Counter[Standing]] = {}
         for name, task in run.graph.tasks.items():
             if task.for_each is not None:
                 for item in run.started_items(name):
-                    self.note(item, run.state(item).phase)
+                    self.note(item, standing(run, item))
 
-    def of(self, name: TaskId) -> Mapping[TaskPhase, int]:
+    def of(self, name: TaskId) -> Mapping[Standing, int]:
         """The counts of a task; none are 0."""
         return +self._counts.get(name, Counter())
 
-    def note(self, item: TaskId, phase: TaskPhase) -> None:
-        """The item is in this state now."""
+    def note(self, item: TaskId, now: Standing) -> None:
+        """The item stands like this now."""
         counts = self._counts.setdefault(node_of(item), Counter())
-        before = self._phases.pop(item, None)
+        before = self._known.pop(item, None)
         if before is not None:
             counts[before] -= 1
-        if phase != "pending":  # one that was undone is as if it had never begun
-            self._phases[item] = phase
-            counts[phase] += 1
+        if now != "pending":  # one that was undone is as if it had never begun
+            self._known[item] = now
+            counts[now] += 1
 
 
 class Changes:
@@ -301,7 +307,7 @@ class Changes:
         self._run = run
         for task in self._touched:
             if split_item(task)[1] is not None and undone_id(task) is None:
-                self._items.note(task, run.state(task).phase)
+                self._items.note(task, standing(run, task))
 
     def take(self, sequence: int) -> RunChanges:
         """All that has changed since the last time."""
@@ -316,7 +322,7 @@ class Changes:
             tasks_failed=run.failed,
             attempts=run.live,
             states=tuple(drawn_state(run, name, self._items.of(name)) for name in sorted(nodes)),
-            items={item: run.state(item).phase for item in sorted(items) if node_of(item) in self._opened},
+            items={item: standing(run, item) for item in sorted(items) if node_of(item) in self._opened},
         )
 
 

@@ -19,6 +19,7 @@ from accord.domain.graph import UNDO
 from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
 from accord.domain.machine import AttemptPhase, TaskPhase
+from accord.domain.standing import Standing, again_at, all_items, of_items, standing
 from accord.domain.state import Attempt, Call, Run, TaskState, Waiting
 from accord.errors import NotFound, Problem
 from accord.service import Service
@@ -32,6 +33,10 @@ class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
 
     task: TaskId
     state: TaskPhase
+    standing: Standing
+    """The same, told further apart: whether it is at work, has an agent that has not begun, or waits for one."""
+    again_at: datetime | None
+    """Until when it waits before it is tried again; where that is over it waits for an agent."""
     agents: tuple[AgentId, ...]
     attempts: int
     diagnoses: int
@@ -39,6 +44,8 @@ class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
     items: int | None
     items_settled: int | None
     items_failed: int | None
+    item_standings: Mapping[Standing, int]
+    """How many of its items stand how; together they are all of `items`."""
     confidence: float | None
     started_at: datetime | None
     ended_at: datetime | None
@@ -62,10 +69,12 @@ class TaskPage(msgspec.Struct, frozen=True):
 
 
 class ListedItem(msgspec.Struct, frozen=True):
-    """An item of a `for_each` task."""
+    """An item of a `for_each` task that has begun."""
 
     task: TaskId
     state: TaskPhase
+    standing: Standing
+    again_at: datetime | None
 
 
 class DocumentLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +166,10 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     run: RunId
     task: TaskId
     state: TaskPhase
+    standing: Standing
+    """The same, told further apart: whether it is at work, has an agent that has not begun, or waits for one."""
+    again_at: datetime | None
+    """Until when it waits before it is tried again; where that is over it waits for an agent."""
     epoch: int
     confidence: float | None
     problem: Problem | None
@@ -169,10 +182,17 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     output_document: DocumentLink | None
     waiting: Waiting | None
     items: tuple[ListedItem, ...]
+    item_standings: Mapping[Standing, int]
+    """How many of all its items stand how, those that have not begun among them."""
     attempts: tuple[AttemptDocument, ...]
     calls: tuple[CallDocument, ...] = ()
     answer: AnswerDocument | None = None
     """The one that it took last; None where nobody had to give one, or has yet."""
+
+
+def _listed_item(run: Run, item: TaskId) -> ListedItem:
+    state = run.state(item)
+    return ListedItem(item, state.phase, standing(run, item), again_at(state))
 
 
 def _call(call: Call) -> CallDocument:
@@ -206,16 +226,19 @@ def refuse_unknown(run: Run, task: str) -> None:
 def listed_task(run: Run, name: TaskId) -> ListedTask:
     """The task as lists show it."""
     state = run.state(name)
-    parts = [run.state(part) for part in run.instances(name)]
+    parts, items = [run.state(part) for part in run.instances(name)], all_items(run, name)
     return ListedTask(
         task=name,
         state=state.phase,
+        standing=of_items(items) if state.phase == "expanded" else standing(run, name),
+        again_at=again_at(state),
         agents=tuple(sorted({attempt.agent for part in parts for attempt in part.attempts})),
         attempts=sum(part.work for part in parts),
         diagnoses=sum(len(part.attempts) - part.work for part in parts),
         items=state.item_count or None,
         items_settled=state.items_settled if state.item_count else None,
         items_failed=state.items_failed if state.item_count else None,
+        item_standings=dict(items),
         confidence=state.confidence,
         started_at=state.started_at,
         ended_at=state.ended_at,
@@ -279,6 +302,8 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         run=run.id,
         task=task,
         state=state.phase,
+        standing=standing(run, task),
+        again_at=again_at(state),
         epoch=state.epoch,
         confidence=state.confidence,
         problem=state.problem,
@@ -288,7 +313,8 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         output=await _value(service, state.output),
         output_document=_link(state.output),
         waiting=state.waiting,
-        items=tuple(ListedItem(item, run.state(item).phase) for item in run.started_items(task)),
+        items=tuple(_listed_item(run, item) for item in run.started_items(task)),
+        item_standings=dict(all_items(run, task)),
         attempts=await _attempt_documents(service, state, state.attempts, reasons_of(told, task)),
         calls=tuple(map(_call, state.calls)),
         answer=await _answer(service, answer_of(told, task)),

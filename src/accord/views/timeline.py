@@ -14,6 +14,7 @@ from accord.domain import event as e
 from accord.domain.graph import Graph, node_of
 from accord.domain.ids import AgentId, RunId, TaskId, split_item
 from accord.domain.machine import AttemptPhase, TaskPhase
+from accord.domain.standing import Standing, standing
 from accord.domain.timeline import AttemptSpan, Span, SpanKind, Step, Timeline, Track
 from accord.errors import NotFound, StoreCorrupt
 from accord.ports import Record, RunState
@@ -48,6 +49,7 @@ class TrackDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     task: TaskId
     state: TaskPhase
+    standing: Standing
     items: int | None
     """How many items it has; each has a track of its own, which is told where they are asked for."""
     spans: tuple[SpanDocument, ...]
@@ -175,6 +177,7 @@ def _track(found: Timeline, track: Track) -> TrackDocument:
     return TrackDocument(
         task=track.task,
         state=state.phase,
+        standing=standing(found.run, track.task),
         items=state.item_count or None,
         spans=tuple(_span(one, zero) for one in track.spans),
         attempts=tuple(_attempt(one, zero) for one in track.attempts),

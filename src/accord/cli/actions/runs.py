@@ -12,6 +12,7 @@ from accord.cli.barring import show_barred
 from accord.cli.driving import looked_on, told_when_left
 from accord.cli.errors import DONE, FAILED, usage
 from accord.cli.finding import find_agent, find_run, read_moment
+from accord.cli.item_words import items_words
 from accord.cli.options import Shared
 from accord.cli.output import (
     Screen,
@@ -35,6 +36,7 @@ from accord.domain.cost import shortest
 from accord.domain.event import RunAcknowledged, RunErased
 from accord.domain.graph import UNDO, node_of
 from accord.domain.ids import RunId, TaskId
+from accord.domain.standing import all_items, standing
 from accord.domain.state import Run, TaskState
 from accord.domain.system import HoldPlaced
 from accord.ports import RunQuery, RunState
@@ -313,15 +315,14 @@ def _task_row(run: Run, name: TaskId) -> tuple[str | Text, ...]:
     agents = sorted({agent_name(attempt.agent) for each in states for attempt in each.attempts})
     took = between(state.started_at, state.ended_at) if state.phase != "pending" else ""
     count = str(sum(each.work for each in states) or "")
-    return name, state_text(state.phase), ", ".join(agents), count, took, Text("; ".join(_remarks(run, name)), "quiet")
+    remarks = Text("; ".join(_remarks(run, name)), "quiet")
+    return name, state_text(standing(run, name)), ", ".join(agents), count, took, remarks
 
 
 def _remarks(run: Run, name: TaskId) -> Iterator[str]:
     state = run.state(name)
     if state.item_count:
-        yield f"{state.items_settled}/{state.item_count} items"
-    if state.items_failed:
-        yield f"{state.items_failed} failed"
+        yield items_words(all_items(run, name))
     if state.adopted:
         yield "taken over"
     cost = cost_of(run, name)

@@ -3,9 +3,10 @@
 import { h } from "../../core/dom.js";
 import { agentName, duration, elapsed, number, plain } from "../../core/format.js";
 import { mark, toneOf } from "../../parts/state.js";
-import { TONES, itemState, shownState } from "./model.js";
+import { TONES, shownState } from "./model.js";
 import { cut } from "../../parts/words.js";
 
+const ENDS = ["completed", "failed", "cancelled", "skipped"];
 const KINDS = { approval: "asks a person", signal: "waits for a signal", timer: "waits for a time", run: "another run" };
 
 // All edges, then all boxes. `critical` is a set of tasks.
@@ -81,15 +82,20 @@ const since = (from, until, now) => duration(elapsed(from, until ?? now));
 function line(one, state, shown, now) {
   if (state?.problem) return plain(state.problem.message);
   if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
-  if (state?.item_count) {
-    const done = (state.items?.completed ?? 0);
-    return `${number(done)} of ${number(state.item_count)} items`;
-  }
+  if (state?.item_count) return itemsLine(state);
   if (state?.adopted) return "taken over from before";
-  if (shown === "queued") return state.attempts ? "waits for its next attempt" : `no agent yet · ${since(state.started_at, null, now)}`;
+  if (shown === "queued" && state.again_at && elapsed(now, state.again_at) > 0) return `tried again in ${duration(elapsed(now, state.again_at))}`;
+  if (shown === "queued") return state.attempts ? "no agent yet for its next attempt" : `no agent yet · ${since(state.started_at, null, now)}`;
   if (shown === "assigned") return `${agentName(state.agent)} has it · ${since(state.assigned_at, null, now)}`;
   if (state?.agent) return `${agentName(state.agent)} · ${since(state.ended_at ? state.started_at : (state.began_at ?? state.assigned_at), state.ended_at, now)}`;
   return KINDS[one.kind] ? (one.what || KINDS[one.kind]) : one.what;
+}
+
+// "3 of 8 items, 1 failed, 2 running, 2 queued": those that are done are counted as tasks are.
+function itemsLine(state) {
+  const counts = new Map(tally(state));
+  const done = (counts.get("completed") ?? 0) + (counts.get("skipped") ?? 0);
+  return [`${number(done)} of ${number(state.item_count)} items`, ...["failed", "running", "assigned", "waiting", "queued"].filter((name) => counts.get(name)).map((name) => `${number(counts.get(name))} ${name}`)].join(", ");
 }
 
 // What stands at the right of the name, and where that begins.
@@ -106,9 +112,9 @@ function badges(one, state, width) {
   return { left, drawn };
 }
 
-// How many items are in which state, as parts of a line.
+// How many items have ended how, as parts of a line: what is under way, or waits, leaves it empty.
 function meter(state, width, height) {
-  const counts = tally(state);
+  const counts = tally(state).filter(([name]) => ENDS.includes(name));
   const room = width - 26;
   let x = 13;
   return h("g.meter", h("rect.room", { x: 13, y: height - 17, width: room, height: 6, rx: 3 }),
@@ -120,11 +126,11 @@ function meter(state, width, height) {
     }));
 }
 
-// Counts by state as they are shown, those that have not begun left out.
-export function tally(state) {
-  const counts = new Map();
-  for (const [name, count] of Object.entries(state.items ?? {})) counts.set(itemState(name), (counts.get(itemState(name)) ?? 0) + count);
-  return ["completed", "failed", "cancelled", "skipped", "running", "waiting"].filter((name) => counts.get(name)).map((name) => [name, counts.get(name)]);
+// How many of all items stand how.
+export function tally({ items = {}, item_count }) {
+  const pending = item_count - Object.values(items).reduce((sum, one) => sum + one, 0);
+  const counts = { ...items, pending };
+  return [...ENDS, "running", "assigned", "waiting", "queued", "pending"].filter((name) => counts[name]).map((name) => [name, counts[name]]);
 }
 
 function spoken(one, state, shown) {

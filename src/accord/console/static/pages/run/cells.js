@@ -1,7 +1,7 @@
 // Cells: the tasks of a map and the items of open groups, drawn on a canvas, ten thousand as well as ten. What has changed
 // is drawn once in a frame.
 
-import { TONES, itemState, shownState } from "./model.js";
+import { TONES, shownState } from "./model.js";
 
 const EDGES_MOST = 3000;
 
@@ -28,7 +28,7 @@ export class Cells {
       for (const one of graph.tasks) {
         const states = items.get(one.task);
         if (!states || !one.columns) continue;
-        states.forEach((state, n) => add(`${one.task}[${n}]`, one.box.x + pad + (n % one.columns) * (cell + gap), one.box.y + head + Math.floor(n / one.columns) * (cell + gap), cell, itemState(state)));
+        states.forEach((state, n) => add(`${one.task}[${n}]`, one.box.x + pad + (n % one.columns) * (cell + gap), one.box.y + head + Math.floor(n / one.columns) * (cell + gap), cell, state));
       }
     }
     this.edges = this.isMap ? graph.edges : [];
@@ -41,7 +41,7 @@ export class Cells {
       const place = this.places.get(task);
       if (place !== undefined) this.now(this.cells[place], shownState(model.states.get(task)));
       const states = model.items.get(task);
-      states?.forEach((state, n) => { const at = this.places.get(`${task}[${n}]`); if (at !== undefined) this.now(this.cells[at], itemState(state)); });
+      states?.forEach((state, n) => { const at = this.places.get(`${task}[${n}]`); if (at !== undefined) this.now(this.cells[at], state); });
     }
   }
 

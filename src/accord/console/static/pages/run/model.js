@@ -159,18 +159,8 @@ export class RunModel {
   }
 }
 
-
-// How a task is shown: one that is active is at work, or waits in the queue of its agent, or for an agent.
-export function shownState(one) {
-  if (!one) return "pending";
-  if (one.state === "expanded") return "running";
-  if (one.state !== "active") return one.state;
-  if (one.subrun || one.working) return "running";
-  return one.live ? "assigned" : "queued";
-}
-
-// An item says less.
-export const itemState = (state) => (state === "active" ? "running" : state ?? "pending");
+// How a task, or an item, is shown: as the server says that it stands.
+export const shownState = (one) => one?.standing ?? "pending";
 
 export const TONES = {
   pending: "off", queued: "queued", assigned: "running", running: "running", waiting: "waiting", completed: "done", failed: "failed", skipped: "off", cancelled: "off",

@@ -15,7 +15,7 @@ import { tally } from "./boxes.js";
 import { answer, forkFrom, retryTask, rollBack } from "./controls.js";
 import { Explained } from "./explained.js";
 import { logOf } from "./log.js";
-import { itemState, shownState } from "./model.js";
+import { shownState } from "./model.js";
 import { tabs } from "./tabs.js";
 import { time } from "./time.js";
 import { value } from "./values.js";
@@ -54,7 +54,7 @@ export function TaskPanel({ model, task, bind }, self) {
   return ({ query, onselect, onevent, approvals }) => {
     const node = nodeOf(task);
     const drawn = model.tasks.get(node), state = model.states.get(node);
-    const shown = found ? (task === node ? shownState(state) : itemState(found.state)) : "pending";
+    const shown = shownState(task === node ? state : found);
     const asks = approvals.find((one) => one.task === task);
     const names = found?.items.length > 0 ? TABS : TABS.filter(([name]) => name !== "items");
     const wanted = query.get("tab") ?? "why", open = names.some(([name]) => name === wanted) ? wanted : "why";
@@ -134,9 +134,9 @@ function valuesTab(found, task) {
 }
 
 function itemsTab(found, onselect) {
-  const order = { failed: 0, active: 1, waiting: 2 };
-  const items = [...found.items].sort((one, other) => (order[one.state] ?? 9) - (order[other.state] ?? 9));
+  const order = { failed: 0, running: 1, assigned: 2, waiting: 3, queued: 4 };
+  const items = [...found.items].sort((one, other) => (order[one.standing] ?? 9) - (order[other.standing] ?? 9));
   return h("div.stack",
-    h("div.items", items.slice(0, ITEMS_MOST).map((one) => h("button.item", { key: one.task, type: "button", onclick: () => onselect(one.task), title: `${one.task}: ${one.state}`, "aria-label": `${one.task}, ${one.state}` }, mark(itemState(one.state), { size: 15 }), h("span.num", one.task.slice(one.task.lastIndexOf("[") + 1, -1))))),
+    h("div.items", items.slice(0, ITEMS_MOST).map((one) => h("button.item", { key: one.task, type: "button", onclick: () => onselect(one.task), title: `${one.task}: ${one.standing}`, "aria-label": `${one.task}, ${one.standing}` }, mark(one.standing, { size: 15 }), h("span.num", one.task.slice(one.task.lastIndexOf("[") + 1, -1))))),
     items.length > ITEMS_MOST && h("p.hint", `${number(items.length - ITEMS_MOST)} more: those that failed, or are under way, come first.`));
 }

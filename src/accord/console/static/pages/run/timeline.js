@@ -115,7 +115,7 @@ export function Timeline({ model, bind }, self) {
 
 function row(track, { page, until, scale, props, place, model }) {
   const { selected, onselect, critical } = props;
-  const state = track.inner || track.task.startsWith("undo:") ? (track.state === "active" ? "running" : track.state) : shownState(model.states.get(track.task));
+  const state = shownState(model.states.get(track.task) ?? track);
   const step = page.critical.find((one) => one.task === track.task || one.item === track.task);
   const place_ = (from, to) => ({ left: `${100 * scale.at(from)}%`, width: `max(2px, ${100 * Math.max(0, scale.at(to ?? until) - scale.at(from))}%)` });
   return h("div.track", { key: track.task, class: [selected === track.task && "selected", critical.has(track.task) && "critical", track.inner && "inner"], style: { top: `${place * ROW + 26}px` }, dataset: { task: track.task } },
