@@ -26,6 +26,8 @@ agent = Agent("hello")
 
 @agent.capability("text.greet@1.0.0")
 async def greet(name: str) -> dict[str, str]:
+    if not name:
+        raise LookupError("a name with no letters")
     return {"greeting": f"Hello {name}", "process": str(os.getpid())}
 """
 
@@ -34,11 +36,13 @@ async def greet(name: str) -> dict[str, str]:
 async def pair(site: Site, tmp_path: Path) -> AsyncIterator[Process]:
     """The process that keeps two instances running; both are there."""
     (tmp_path / "hello.py").write_text(SOURCE)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "accord", "agent", "hello.py", "--connect", site.url, "--instances", "2",
-        "--token", await site.token("hello"), "--home", str(tmp_path / "agent"),
-        stdin=DEVNULL, stdout=DEVNULL, cwd=tmp_path, env={**os.environ, "ACCORD_HOME": str(tmp_path / "agent")},
-    )  # fmt: skip
+    with (tmp_path / "stderr").open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "accord", "agent", "hello.py", "--connect", site.url, "--instances", "2",
+            "--token", await site.token("hello"), "--home", str(tmp_path / "agent"),
+            stdin=DEVNULL, stdout=DEVNULL, stderr=stderr,
+            cwd=tmp_path, env={**os.environ, "ACCORD_HOME": str(tmp_path / "agent")},
+        )  # fmt: skip
     try:
         await instances(site, lambda found: len(found) == 2)
         yield process
@@ -82,3 +86,17 @@ async def test_one_that_dies_is_replaced(site: Site, pair: Process, greet: Path)
     assert run.output.data is not None
     os.kill(int(json.loads(run.output.data)["process"]), signal.SIGKILL)
     await instances(site, lambda found: len(found - before) == 1)
+
+
+async def test_what_it_raises_is_told_at_its_own_terminal_and_stays_there(
+    site: Site, pair: Process, greet: Path, tmp_path: Path
+) -> None:
+    run = await site.run(greet, {"name": ""})
+    told = (tmp_path / "stderr").read_text()
+    assert f"text.greet@1.0.0 raised in attempt 1 of task greet of {run.id}:" in told
+    assert 'hello.py", line 10, in greet\n' in told
+    assert "  LookupError: a name with no letters\n" in told
+    assert "accord/sdk" not in told
+    problem = str(run.problem)
+    assert "a name with no letters" in problem
+    assert "hello.py" not in problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,14 @@ import pytest
 from accord.cli import main
 from accord.cli.actions.run import tell_how_to_resume
 from accord.cli.actions.serve import Asked, serve
-from accord.cli.logs import logging_to_stderr
+from accord.cli.logs import logging_as, logging_to_stderr
 from accord.cli.options import Shared
 from accord.cli.output import Screen
 from accord.cli.server import connected
 from accord.credentials import keep_credential
 from accord.domain.ids import RunId
 from accord.errors import BadInput, Unauthenticated
-from accord.settings import read_settings
+from accord.settings import Settings, read_settings
 
 HERE, FAR = "http://127.0.0.1:8421", "https://accord.example.org"
 
@@ -88,6 +89,33 @@ def test_a_server_warns_without_being_asked_for_more_words(
     monkeypatch.setattr("accord.cli.actions.serve.carry_out", lambda *_, warns=False: seen.append(warns))
     serve(Shared(), Asked())
     assert seen == [True]
+
+
+def raised(number: int) -> ValueError:
+    try:
+        raise ValueError(f"no {number}\x1b[2J")
+    except ValueError as error:
+        return error
+
+
+def test_what_an_agent_raises_is_told_at_its_own_terminal_once(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for warns, level in ((False, None), (True, None), (False, "warning")):
+        settings = Settings(home=home, log_level=level)
+        with logging_to_stderr(warns=warns, raises=True), logging_as(settings):
+            logging.getLogger("accord.agent").error("x raised in attempt %d", 1, exc_info=raised(7))
+            logging.getLogger("accord.agent").warning("nothing to see")
+        told.append(capsys.readouterr().err)
+    short, *whole = told
+    assert short.splitlines()[0] == "x raised in attempt 1:"
+    assert re.search(r'\n    File ".*test_cli_server.py", line \d+, in raised\n', short)
+    assert short.splitlines()[-1] == "  ValueError: no 7\N{REPLACEMENT CHARACTER}[2J"
+    assert "Traceback" not in short
+    assert "nothing to see" not in short
+    for one in whole:
+        assert (one.count("Traceback"), one.count("x raised in attempt 1"), one.count("\x1b")) == (1, 1, 0)
 
 
 def test_a_flag_is_forgotten_with_its_command(home: Path) -> None:

@@ -65,7 +65,7 @@ def said(lines: list[LoggedLine]) -> list[tuple[str, int, int, str, str]]:
 
 async def speak(number: int, context: Context) -> int:
     """Logs a little, and fails the first time."""
-    context.log.debug("got %d", number)
+    context.log("got %d", number, extra={"number": number})
     logging.getLogger("library").warning("careful", extra={"share": 0.5})
     if context.task == "first" and context.attempt == 1:
         context.log.error("no luck", extra={"reason": "chance"})
@@ -79,14 +79,15 @@ def test_lines_come_to_the_run_with_their_levels_and_fields() -> None:
         assert run.phase == "completed"
         lines = await all_lines(node, run)
         assert said(lines) == [
-            ("first", 1, 1, "debug", "got 1"),
+            ("first", 1, 1, "info", "got 1"),
             ("first", 1, 2, "warning", "careful"),
             ("first", 1, 3, "error", "no luck"),
-            ("first", 2, 1, "debug", "got 1"),
+            ("first", 2, 1, "info", "got 1"),
             ("first", 2, 2, "warning", "careful"),
-            ("second", 1, 1, "debug", "got 2"),
+            ("second", 1, 1, "info", "got 2"),
             ("second", 1, 2, "warning", "careful"),
         ]
+        assert lines[0].fields == {"number": 1}
         assert lines[1].fields == {"logger": "library", "share": 0.5}
         assert lines[2].fields == {"reason": "chance"}
 
@@ -255,7 +256,7 @@ def test_a_fork_has_the_lines_of_the_attempts_that_it_shares() -> None:
         assert ended.phase == "completed"
         lines = await all_lines(node, ended)
         assert lines[:5] == original[:5], "of the first task, which was not done again"
-        assert said(lines[5:]) == [("second", 1, 1, "debug", "got 2"), ("second", 1, 2, "warning", "careful")]
+        assert said(lines[5:]) == [("second", 1, 1, "info", "got 2"), ("second", 1, 2, "warning", "careful")]
         found, wanted = [], LogQuery(limit=2)
         while (page := await node.logs(ended.id, wanted)).lines:
             found += page.lines

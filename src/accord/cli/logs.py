@@ -9,9 +9,10 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from textwrap import indent
 from typing import Final
 
-from accord.cli.output import counted
+from accord.cli.output import clean, counted
 from accord.domain.ids import TaskId
 from accord.domain.state import Run
 from accord.errors import BusUnavailable, KeysUnavailable, StoreUnavailable
@@ -80,12 +81,23 @@ class Words(logging.Formatter):
         return f"{super().format(plain)}: {error}"
 
 
+class ToAuthors(logging.Formatter):
+    """What an agent has raised, for its author: their innermost calls, without what only a debugger wants."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record."""
+        error, said = record.exc_info[1] if record.exc_info else None, record.getMessage()
+        if error is None:
+            return said
+        return f"{said}:\n{indent(_shortened(traceback.TracebackException.from_exception(error)), '  ')}"
+
+
 class Stderr(logging.Handler):
-    """Writes to what stderr is now: above the table, while one is drawn."""
+    """Writes to what stderr is now: above the table, while one is drawn. What others have said steers no terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
-        sys.stderr.write(self.format(record) + "\n")
+        sys.stderr.write(clean(self.format(record)) + "\n")
 
 
 @contextmanager
@@ -101,7 +113,7 @@ def logging_as(settings: Settings) -> Iterator[int]:
     if settings.log_format == "json" or settings.log_level is not None:
         json = settings.log_format == "json"
         handler.setFormatter(JsonLines() if json else Words("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        loggers = (logging.getLogger(), logging.getLogger("accord.hosting"))
+        loggers = (logging.getLogger(), logging.getLogger("accord.hosting"), logging.getLogger("accord.agent"))
         replaced = [(one, held) for one in loggers for held in one.handlers if isinstance(held, Stderr)]
         for one, held in replaced:
             one.removeHandler(held)
@@ -116,15 +128,19 @@ def logging_as(settings: Settings) -> Iterator[int]:
 
 
 @contextmanager
-def logging_to_stderr(*, warns: bool) -> Iterator[Raised]:
-    """Log warnings to stderr where somebody wants them, else faults and who is left out; gives what agents of this
-    process raise meanwhile.
+def logging_to_stderr(*, warns: bool, raises: bool = False) -> Iterator[Raised]:
+    """Log warnings to stderr where somebody wants them, else faults, who is left out, and (`raises`) what agents of this
+    process raise; gives what they raise meanwhile.
     """
     stderr, raised = Stderr(logging.WARNING if warns else logging.CRITICAL), Raised()
     stderr.setFormatter(Words("%(name)s: %(message)s"))
     handlers = [(logging.getLogger(), stderr), (logging.getLogger("accord.agent"), raised)]
     if not warns:
         handlers.append((logging.getLogger("accord.hosting"), Stderr(logging.WARNING)))
+    if raises and not warns:
+        authors = Stderr(logging.ERROR)
+        authors.setFormatter(ToAuthors())
+        handlers.append((logging.getLogger("accord.agent"), authors))
     for logger, handler in handlers:
         logger.addHandler(handler)
     try:

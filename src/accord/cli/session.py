@@ -33,14 +33,14 @@ T = TypeVar("T")
 Work = Callable[[Screen], Awaitable[int]]
 
 
-def carry_out(shared: Shared, work: Work, *, warns: bool = False) -> None:
+def carry_out(shared: Shared, work: Work, *, warns: bool = False, raises: bool = False) -> None:
     """Do the work of a command in an event loop of its own, and exit with the code that it gives. It `warns` also where
-    nobody asked for more words.
+    nobody asked for more words; `raises` tells what agents of this process raise as soon as they do.
 
     The first Ctrl-C cancels the work, so that everything is closed in order; the second one leaves at once.
     """
     settle_memory()
-    logs = logging_to_stderr(warns=warns or shared.verbose)
+    logs = logging_to_stderr(warns=warns or shared.verbose, raises=raises)
     with logs as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         screen = Screen(as_json=shared.as_json, raised=raised)
         with redirect_stdout(sys.stderr):  # the result alone goes to stdout, whatever agents of this process print

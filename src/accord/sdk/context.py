@@ -156,11 +156,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return await self.link.ask(wanted)
 
     @property
-    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+    def log(self) -> Log:
         """A logger whose records go to the run, where people read them with the task, whatever their level; `extra`
         goes with them. Here they are logged as well, as `accord.agent`, with run, task and attempt.
+        `context.log("…")` is `context.log.info("…")`.
         """
-        return _Log(logger, self.facts, self.link)
+        return Log(logger, self.facts, self.link)
 
     @property
     def facts(self) -> dict[str, object]:
@@ -179,10 +180,16 @@ def _plain(value: Any) -> Any:
     return dump(mode="json") if dump is not None else msgspec.to_builtins(value)
 
 
-class _Log(logging.LoggerAdapter[logging.Logger]):
+class Log(logging.LoggerAdapter[logging.Logger]):
+    """The logger of one attempt. Called as it is, it logs with level `info`."""
+
     def __init__(self, to: logging.Logger, facts: Mapping[str, object], link: Link) -> None:
         super().__init__(to, facts)
         self._link = link
+
+    def __call__(self, msg: object, *args: object, **kwargs: Any) -> None:
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
+        self.log(logging.INFO, msg, *args, **kwargs)
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - as in `logging`
         return self._link.say is not None or super().isEnabledFor(level)

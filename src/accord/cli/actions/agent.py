@@ -53,7 +53,7 @@ def agent(shared: Shared, asked: Asked, instances: int) -> None:
     async def work(screen: Screen) -> int:
         return await (_one(shared, asked, screen) if instances == 1 else _many(shared, asked, instances, screen))
 
-    carry_out(shared, work)
+    carry_out(shared, work, raises=True)
 
 
 async def _one(shared: Shared, asked: Asked, screen: Screen) -> int:
