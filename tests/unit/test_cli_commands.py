@@ -190,6 +190,19 @@ def test_an_objective_in_words_is_planned_and_run(call: Call) -> None:
     assert known.document["output"]["doubled"] == [2]
 
 
+def test_a_version_that_is_too_low_is_published_only_as_written(call: Call, here: Path) -> None:
+    assert with_agents(call, "templates", "publish", "sum.yaml").code == 0
+    low = SUM.replace("1.0.0", "1.0.1", 1).replace("type: object", "type: object\n  minProperties: 1", 1)
+    (here / "sum.yaml").write_text(low)
+    for command in (("templates", "publish"), ("run",)):
+        refused = with_agents(call, *command, "sum.yaml")
+        assert refused.code != 0
+        assert "ACC267" in refused.err
+        assert "deserves 2.0.0" in refused.err
+    assert with_agents(call, "templates", "publish", "sum.yaml", "--version-as-written").code == 0
+    assert call("templates", "show", "tiny.sum@1.0.1").code == 0
+
+
 def test_a_report_is_written_with_its_charts_and_statement(call: Call, here: Path) -> None:
     for name in ("a", "b"):
         package = here / name

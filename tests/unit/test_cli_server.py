@@ -98,9 +98,7 @@ def raised(number: int) -> ValueError:
         return error
 
 
-def test_what_an_agent_raises_is_told_at_its_own_terminal_once(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_an_agent_raises_is_told_at_its_own_terminal_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = []
     for warns, level in ((False, None), (True, None), (False, "warning")):
         settings = Settings(home=home, log_level=level)

@@ -13,8 +13,9 @@ from accord.domain.contract import compile_contract
 from accord.domain.difference import Difference, differences
 from accord.templates.reading import read_source
 from accord.verifier.known import ContractTable, NoTemplates
+from accord.verifier.revisions import TaskChanges
 from accord.views.catalogue import entry_of
-from accord.views.templates import TaskChanges, template_diff
+from accord.views.templates import template_diff
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text("a/~", max_size=2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,41 @@ async def test_a_node_that_starts_later_knows_all_versions(stage: Stage) -> None
         await stage.publish(SLEEP, version="1.1.0")
         await second.parts.refresh()
         assert second.parts.library.find("play").version == "1.1.0"
+
+
+HARDER = {"type": "object", "required": ["word"]}
+
+
+async def test_a_version_that_is_too_low_for_what_has_changed_is_refused(stage: Stage) -> None:
+    longer = SLEEP | {"more": {"sleep": "1s"}}
+    await stage.publish(SLEEP, version="1.2.0", output=1)
+    before = stage.parts.template_stream.sequence
+    refusals: list[tuple[str, dict[str, Any], str]] = [("1.2.1", {}, "1.3.0"), ("1.3.0", {"input": HARDER}, "2.0.0")]
+    for version, more, deserved in refusals:
+        with pytest.raises(Refused, match=rf"ACC267 play@{version} .*1\.2\.0: it deserves {deserved} ") as refused:
+            await stage.publish(longer, version=version, output=1, **more)
+        assert "--version-as-written" in str(refused.value.problems[0].hint)
+    assert stage.parts.template_stream.sequence == before
+    await stage.publish(longer, version="1.3.0", output=1)
+
+
+async def test_a_version_follows_the_highest_one_below_it(stage: Stage) -> None:
+    for version, input_ in (("1.0.0", True), ("2.0.0", HARDER)):
+        await stage.publish(SLEEP, version=version, input=input_)
+    await stage.publish({"rest": {"sleep": "2s"}}, version="1.0.1")
+    await stage.publish({"rest": {"sleep": "2s"}}, version="0.9.0", input=False)
+    for version in ("2.0.1", "1.0.2"):
+        with pytest.raises(Refused, match="ACC267"):
+            await stage.publish(SLEEP, version=version, input=False)
+
+
+async def test_drafts_say_nothing_of_what_has_changed(stage: Stage) -> None:
+    await stage.publish(SLEEP)
+    await stage.publish({"other": {"sleep": "1s"}}, version="1.0.1-draft", input=False)
+    await stage.publish({"rest": {"sleep": "2s"}}, version="1.0.1")
+
+
+async def test_a_version_is_taken_as_written_where_somebody_says_so(stage: Stage) -> None:
+    await stage.publish(SLEEP)
+    digest = await stage.publish(SLEEP, version="1.0.1", input=False, as_written=True)
+    assert await stage.publish(SLEEP, version="1.0.1", input=False) == digest, "it is published: again is no error"

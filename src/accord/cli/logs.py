@@ -129,8 +129,8 @@ def logging_as(settings: Settings) -> Iterator[int]:
 
 @contextmanager
 def logging_to_stderr(*, warns: bool, raises: bool = False) -> Iterator[Raised]:
-    """Log warnings to stderr where somebody wants them, else faults, who is left out, and (`raises`) what agents of this
-    process raise; gives what they raise meanwhile.
+    """Log warnings to stderr where somebody wants them, else faults, who is left out, and (`raises`) what agents of
+    this process raise; gives what they raise meanwhile.
     """
     stderr, raised = Stderr(logging.WARNING if warns else logging.CRITICAL), Raised()
     stderr.setFormatter(Words("%(name)s: %(message)s"))

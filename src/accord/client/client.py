@@ -18,7 +18,7 @@ from accord.client.connection import Connection
 from accord.client.events import Happening, Progress, RunEvent, read_happening
 from accord.client.pages import pages
 from accord.client.patience import PATIENT, Patience
-from accord.client.remote import Remote, labelled
+from accord.client.remote import Remote, labelled, publishing
 from accord.domain.approval import ApprovalKind
 from accord.domain.ids import AgentId, KeyId, RunId, TaskId
 from accord.domain.impact import Impact
@@ -325,10 +325,12 @@ class Client:
         """The templates that can be run, by name, the newest version first."""
         return [one async for one in pages(self._connection, "/v1/templates", "templates", TemplateDocument)]
 
-    async def publish(self, template: str | Mapping[str, Any]) -> TemplateDocument:
-        """Publish a template: its text in YAML or JSON, or its value. Again is no error."""
+    async def publish(self, template: str | Mapping[str, Any], *, as_written: bool = False) -> TemplateDocument:
+        """Publish a template: its text in YAML or JSON, or its value. Again is no error. A version that is lower than
+        what has changed deserves is refused, unless it is to be taken `as_written`.
+        """
         body = template.encode() if isinstance(template, str) else template
-        return await self._connection.post("/v1/templates", body, TemplateDocument)
+        return await self._connection.post(publishing(as_written), body, TemplateDocument)
 
     async def diff(self, before: str, after: str) -> TemplateDiff:
         """What is different between two templates, each a digest, `name`, `name@version` or `name@range`."""

@@ -99,12 +99,14 @@ class Remote:
             self._graphs[digest] = compile_graph(template_from_json(await self.template(digest)), digest)
         return self._graphs[digest]
 
-    async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
+    async def publish(
+        self, template: Template, document: bytes, *, by: str = "local", as_written: bool = False
+    ) -> Digest:
         """Publish a template, once it is verified; one that the server can run already takes no right to publish."""
         digest = Digest(sha256(document).hexdigest())
         if any(one.digest == digest for one in await self._listed()):
             return digest
-        published = await self._connection.post("/v1/templates", document, TemplateDocument)
+        published = await self._connection.post(publishing(as_written), document, TemplateDocument)
         if published.digest != digest:
             raise StoreCorrupt.of(
                 "ACC975",
@@ -539,6 +541,11 @@ def _request_of(command: RunCommand) -> tuple[str, dict[str, Any]]:
             return "rollback", {"task": command.to}
         case c.Acknowledge():
             return "acknowledge", {"note": command.note}
+
+
+def publishing(as_written: bool) -> str:
+    """The path of publishing a template."""
+    return "/v1/templates?as_written=true" if as_written else "/v1/templates"
 
 
 def labelled(labels: Sequence[str]) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from accord.engine.streams import SystemStream
 from accord.errors import Place, Refused
 from accord.ports import BlobStore
 from accord.service import Published, newest
+from accord.verifier.revisions import predecessor
 
 
 class Library:
@@ -101,6 +102,12 @@ class Library:
         """The newest version that `name@range`, `name@version` or `name` admits. Raises NotFound."""
         name = reference.partition("@")[0]
         return newest(list(self._published.get(name, {}).values()) or self.published(), reference)
+
+    def before(self, template: Template) -> Published | None:
+        """The version that a new one of this template follows; None where there is none, or it is published already."""
+        known = self._published.get(template.name, {})
+        earlier = predecessor(template.version, known) if template.version not in known else None
+        return known[earlier] if earlier is not None else None
 
     def published(self) -> list[Published]:
         """All versions of all templates, by name, the newest first."""

@@ -190,9 +190,14 @@ class Node:
         """The graph of a published template."""
         return await self.parts.library.graph(digest)
 
-    async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
-        """Publish a template, once it is verified."""
+    async def publish(
+        self, template: Template, document: bytes, *, by: str = "local", as_written: bool = False
+    ) -> Digest:
+        """Publish a template, once it is verified and its version says what has changed."""
         (await self.parts.verification.report(self.parts.library.compiled(document), by=by)).refuse()
+        if not as_written:
+            await self.parts.template_stream.refresh()
+            Refused.raise_if(await self.parts.verification.version(template, document))
         now, stream = self.parts.ports.clock.now(), self.parts.template_stream
         return await self.parts.library.publish(template, document, stream, by, now)
 

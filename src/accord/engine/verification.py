@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from typing import TypeAlias
+
+import msgspec
 
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange, CapabilityRef
@@ -11,14 +14,23 @@ from accord.domain.graph import Graph, Subrun
 from accord.domain.ids import AgentId, Digest
 from accord.domain.labels import Labels
 from accord.domain.policy import AgentAction, Decision
+from accord.domain.template import Template
 from accord.engine.authority import Authority
 from accord.engine.library import Library
 from accord.engine.registry import Registry
-from accord.errors import NotFound, PlaceOf, pointer_only
+from accord.errors import NotFound, PlaceOf, Problem, pointer_only
 from accord.verifier.clearance import Offer, Offers
 from accord.verifier.known import Templates
 from accord.verifier.report import Report
+from accord.verifier.revisions import revision, too_low
 from accord.verifier.verify import verify
+
+
+class _Edition(msgspec.Struct, frozen=True):
+    template: Template
+    digest: Digest
+    data: bytes
+
 
 _Known: TypeAlias = tuple[int, int, Digest, str, frozenset[str]]
 
@@ -64,6 +76,17 @@ class Verification:
             self._reports[graph.digest] = (known, report)
         return report
 
+    async def version(self, template: Template, document: bytes) -> tuple[Problem, ...]:
+        """What is wrong with the version that a new document has, by what has changed since the one before."""
+        earlier = self._library.before(template)
+        if earlier is None:
+            return ()
+        old = await self._library.template(earlier.digest), earlier.digest, await self._library.document(earlier.digest)
+        new = template, Digest(sha256(document).hexdigest()), document
+        graphs = await self._library.graph(earlier.digest), self._library.compiled(document)
+        found = revision(_Edition(*old), _Edition(*new), self._registry, await self._templates(*graphs))
+        return too_low(template.name, earlier.version, found.evolution)
+
     def _slots(self, wanted: CapabilityRange) -> int | None:
         """How many tasks the agents that are present here can do at a time; None where nobody is."""
         agents = {card.agent for card in self._registry.agents() if any(map(wanted.matches, _refs(card)))}
@@ -79,9 +102,9 @@ class Verification:
         """The contracts of known agents that are in a range."""
         return (contract.digest for contract in self._registry.contracts(wanted))
 
-    async def _templates(self, graph: Graph) -> _Templates:
+    async def _templates(self, *graphs: Graph) -> _Templates:
         found: dict[str, Graph] = {}
-        open_ = [graph]
+        open_ = [*graphs]
         while open_:
             for wanted in _subruns(open_.pop()):
                 if wanted not in found:

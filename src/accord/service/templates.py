@@ -40,12 +40,15 @@ class Templates(Protocol):
         """The graph that a published template compiles to. Raises NotFound."""
         ...
 
-    async def publish(self, template: Template, document: bytes, *, by: str = "local") -> Digest:
+    async def publish(
+        self, template: Template, document: bytes, *, by: str = "local", as_written: bool = False
+    ) -> Digest:
         """Publish a template under the digest of its canonical document, once it is verified; again is no error.
 
         Raises:
             TemplateInvalid: the graph does not hold; with everything that the verifier found.
-            Refused: this version stands for another document already.
+            Refused: this version stands for another document already; or it is lower than what has changed since the
+                version before deserves, and is not to be taken `as_written`.
         """
         ...
 

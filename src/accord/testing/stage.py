@@ -329,7 +329,7 @@ class Stage:
             await scripted.announce()
         return scripted
 
-    async def publish(self, tasks: Mapping[str, Any], **fields: Any) -> Digest:
+    async def publish(self, tasks: Mapping[str, Any], *, as_written: bool = False, **fields: Any) -> Digest:
         """Publish a template with these tasks; it takes any input."""
         document = {
             "accord": "template/1",
@@ -340,7 +340,8 @@ class Stage:
             **fields,
             "tasks": tasks,
         }
-        return await self.node.publish(msgspec.convert(document, Template), orjson.dumps(document))
+        template, data = msgspec.convert(document, Template), orjson.dumps(document)
+        return await self.node.publish(template, data, as_written=as_written)
 
     async def start(self, tasks: Mapping[str, Any], value: Any = None, **fields: Any) -> Run:
         """Start a run of a template with these tasks."""

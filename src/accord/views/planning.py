@@ -30,7 +30,7 @@ from accord.planner.ways import Change, Judge, Objective, Way, nobody
 from accord.service import Service
 from accord.templates.reading import examine, read_source, source_of
 from accord.verifier.known import Capabilities, ContractTable
-from accord.views.catalogue import GIVEN, MADE, Catalogue, Entry, all_entries, entry_of
+from accord.views.catalogue import BUILT_IN, GIVEN, MADE, Catalogue, Entry, all_entries, entry_of
 from accord.views.drawing import TemplateGraph
 from accord.views.estimating import Crew, crews_of, estimated
 from accord.views.result import value_of
@@ -252,13 +252,17 @@ def admits(reference: str, run: Run) -> bool:
     return name == of and VersionRange.parse(text or "*").matches(Version.parse(version))
 
 
-async def made_ready(service: Service, entry: Entry, catalogue: Catalogue, *, by: str) -> Digest:
-    """Publish a template, and before it those that it runs as sub-workflows, so that a run of it can start.
+async def made_ready(
+    service: Service, entry: Entry, catalogue: Catalogue, *, by: str, as_written: bool = False
+) -> Digest:
+    """Publish a template, and before it those that it runs as sub-workflows, so that a run of it can start. What comes
+    with Accord has the version that it has: whoever runs it cannot give it another.
 
     Raises what `Service.publish` raises.
     """
     for one in (*catalogue.below(entry), entry):
-        await service.publish(one.template, one.data, by=by)
+        ours = one.origin == BUILT_IN or (as_written and one is entry)
+        await service.publish(one.template, one.data, by=by, as_written=ours)
     return entry.digest
 
 

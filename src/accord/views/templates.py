@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from accord.domain.compile import compile_graph
-from accord.domain.difference import Difference, differences
-from accord.domain.graph import capabilities_of
+from accord.domain.difference import Difference
 from accord.domain.ids import Digest
 from accord.service import Published
-from accord.verifier.evolution import Evolution, Step, Surface, evolution
-from accord.verifier.flow import Flow
+from accord.verifier.evolution import Evolution
 from accord.verifier.known import Capabilities, Templates
-from accord.verifier.outputs import Outputs
-from accord.verifier.verify import verify
+from accord.verifier.revisions import TaskChanges, revision
 from accord.views.catalogue import Entry
 
 
@@ -80,14 +75,6 @@ class Compared(msgspec.Struct, frozen=True):
     digest: Digest
 
 
-class TaskChanges(msgspec.Struct, frozen=True):
-    """Tasks that differ, each in the order of its template."""
-
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    changed: tuple[str, ...]
-
-
 class TemplateDiff(msgspec.Struct, frozen=True):
     """What is different between two templates."""
 
@@ -102,35 +89,8 @@ class TemplateDiff(msgspec.Struct, frozen=True):
 
 def template_diff(before: Entry, after: Entry, capabilities: Capabilities, templates: Templates) -> TemplateDiff:
     """What is different in `after`, by what these capabilities and templates give."""
-    old, new = msgspec.json.decode(before.data), msgspec.json.decode(after.data)
-    was, now = old["tasks"], new["tasks"]
-    tasks = TaskChanges(
-        added=tuple(name for name in now if name not in was),
-        removed=tuple(name for name in was if name not in now),
-        changed=tuple(name for name in now if name in was and any(differences(was[name], now[name]))),
-    )
-    changes = tuple(differences(old, new))
-    was_seen, is_seen = (_surface(one, capabilities, templates) for one in (before, after))
-    effect = evolution(was_seen, is_seen, changed=_step(changes, tasks))
-    return TemplateDiff(compared(before), compared(after), tasks, changes, effect)
-
-
-def _step(changes: Iterable[Difference], tasks: TaskChanges) -> Step:
-    """How far a version has to rise by what has changed inside: tasks that come or go are new behaviour."""
-    if tasks.added or tasks.removed:
-        return "minor"
-    return "patch" if any(one.pointer != "/version" for one in changes) else "none"
-
-
-def _surface(entry: Entry, capabilities: Capabilities, templates: Templates) -> Surface:
-    graph = compile_graph(entry.template, entry.digest)
-    known = all(capabilities.contracts(one) for task in graph.tasks.values() for one in capabilities_of(task))
-    given = Outputs(graph, capabilities, templates).result if known else None
-    labels = frozenset(Flow(graph, capabilities, templates, {}, certain=False).of_output())
-    found = verify(graph, capabilities, templates) if known else None
-    doubts = () if found is None else (*found.errors, *found.warnings)
-    version, input_ = entry.template.version, entry.template.input
-    return Surface(version=version, input=input_, output=given, labels=labels, doubts=doubts)
+    found = revision(before, after, capabilities, templates)
+    return TemplateDiff(compared(before), compared(after), found.tasks, found.changes, found.evolution)
 
 
 def compared(entry: Entry) -> Compared:

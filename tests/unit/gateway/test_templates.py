@@ -64,6 +64,22 @@ async def test_all_that_is_wrong_is_told_with_its_line(asker: Asker) -> None:
     assert broken["problems"][0]["place"]["line"] == 1
 
 
+async def test_a_version_that_is_too_low_is_told_before_and_refused_but_as_written(asker: Asker) -> None:
+    await published(asker, GREETS)
+    text = GREETS.replace("1.0.0", "1.0.1").replace("required: [name]", "required: [name, more]")
+    judged = (await asker.http.post("/v1/templates/judgements", content=text, headers=YAML)).json()
+    (low,) = judged["problems"]
+    assert (judged["ok"], low["code"], low["place"]["line"]) == (False, "ACC267", 3)
+    assert "deserves 2.0.0 (an input that was taken is refused" in low["message"]
+    refused = await asker.http.post("/v1/templates", content=text, headers=YAML)
+    assert (refused.status_code, refused.json()["code"]) == (409, "ACC267")
+    assert (await asker.http.get("/v1/templates/greets/1.0.1")).status_code == 404
+    taken = await asker.http.post("/v1/templates?as_written=true", content=text, headers=YAML)
+    assert (taken.status_code, taken.json()["version"]) == (201, "1.0.1")
+    judged = (await asker.http.post("/v1/templates/judgements", content=text, headers=YAML)).json()
+    assert judged["ok"]
+
+
 async def test_a_template_that_comes_with_accord_counts_before_it_is_published(asker: Asker) -> None:
     await asker.show("author")
     text = GREETS.partition("tasks:")[0] + 'tasks:\n  audit: {workflow: source-audit@^1, with: {directory: "."}}\n'

@@ -91,7 +91,7 @@ def print_schema() -> None:
     Screen(as_json=True).document(accord_template_schema())
 
 
-def publish(shared: Shared, paths: list[Path]) -> None:
+def publish(shared: Shared, paths: list[Path], *, as_written: bool = False) -> None:
     """Carry out `accord templates publish`: all of the files, or none where one of them is wrong."""
 
     async def work(screen: Screen) -> int:
@@ -99,7 +99,7 @@ def publish(shared: Shared, paths: list[Path]) -> None:
             known = ContractTable(await service.contracts())
             entries = _verified(paths, await all_entries(service), known)
             for entry in entries:
-                await service.publish(entry.template, entry.data, by=who())
+                await service.publish(entry.template, entry.data, by=who(), as_written=as_written)
         if screen.as_json:
             screen.document([template_document(entry, whole=False) for entry in entries])
         else:

@@ -71,11 +71,15 @@ def schema() -> None:
 def publish(
     shared: Shared,
     paths: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Template files.", show_default=False)],
+    as_written: Annotated[
+        bool, typer.Option("--version-as-written", help="Also where a version is too low for what has changed.")
+    ] = False,
 ) -> None:
-    """Verify templates and publish them: by name they can be run, and be part of other workflows.
+    """Verify templates and publish them: by name they can be run, and be part of other workflows. A version that is
+    lower than what has changed since the one before deserves, by `accord diff`, is refused.
 
     **Example**
 
     - `accord templates publish steps/*.yaml --agents my_agents.py`
     """
-    action.publish(shared, paths)
+    action.publish(shared, paths, as_written=as_written)

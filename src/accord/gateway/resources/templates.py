@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import to_thread
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Path, Query, Request
 
 from accord.domain.access import Principal
@@ -15,7 +16,7 @@ from accord.errors import PlaceOf, TemplateInvalid
 from accord.gateway.asking import Publisher, TheGateway, TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.paging import Limit, paged
-from accord.templates.reading import Examined, examine, read_source
+from accord.templates.reading import Examined, examine, read_source, source_of
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
 from accord.views.catalogue import PUBLISHED, all_entries, entry_of
@@ -111,7 +112,15 @@ async def _judged(found: Examined, node: Node, principal: Principal) -> Judged:
     async def verifying(graph: Graph, place_of: PlaceOf) -> Report:
         return await node.parts.verification.report(graph, by=principal.name, place_of=place_of, among=catalogue)
 
-    return await judged(found, verifying)
+    said = await judged(found, verifying)
+    return await _with_version(said, found, node) if said.ok else said
+
+
+async def _with_version(said: Judged, found: Examined, node: Node) -> Judged:
+    source = source_of(found)
+    low = await node.parts.verification.version(source.template, source.data)
+    placed = tuple(msgspec.structs.replace(one, place=found.place(one.place.pointer or "")) for one in low)
+    return msgspec.structs.replace(said, ok=not placed, problems=placed)
 
 
 @router.post(
@@ -121,13 +130,20 @@ async def _judged(found: Examined, node: Node, principal: Principal) -> Judged:
     response_class=Document,
     openapi_extra=_TEXT,
 )
-async def publish(request: Request, node: TheNode, principal: Publisher) -> Document:
-    """Publish a template, in YAML or JSON, once it is verified; again is no error."""
+async def publish(
+    request: Request,
+    node: TheNode,
+    principal: Publisher,
+    as_written: Annotated[bool, Query(description="Also where the version is too low for what has changed.")] = False,
+) -> Document:
+    """Publish a template, in YAML or JSON, once it is verified and its version says what has changed since the one
+    before; again is no error.
+    """
     text = (await request.body()).decode("utf-8", "replace")
     entry = entry_of(read_source(text), PUBLISHED)
     node.parts.permission.require_template(principal, "publish", entry.template.name, entry.template.version)
     catalogue = (await all_entries(node)).with_entry(entry)
-    await made_ready(node, entry, catalogue, by=principal.name)
+    await made_ready(node, entry, catalogue, by=principal.name, as_written=as_written)
     published = (await all_entries(node)).of_digest(entry.digest)
     headers = {"Location": f"{router.prefix}/{entry.template.name}/{entry.template.version}"}
     return Document(template_document(published, whole=False), 201, headers)
