@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import pty
+import signal
+import termios
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
+import pytest
 from rich.console import Console
 
 from accord.cli import output
+from accord.cli.actions import top
 from accord.cli.actions.top import Order, Seen, picture
+from accord.cli.output import Screen
+from accord.cli.session import _interruptible
 from accord.domain.agent import agent_id
 from accord.domain.cluster import Cluster, Member, PartitionStanding
 from accord.domain.ids import InstanceId
@@ -116,3 +127,50 @@ def test_what_is_not_known_is_not_made_up() -> None:
     assert "not told by the bus" in lines[2]
     assert lines[-1].split() == ["none", "present"]
     assert drawn(seen(agent("leaves", 0.1, draining=True)))[-1].endswith("1 about to leave")
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """Both ends of the terminal that stdin is: where somebody types, and what reads it."""
+    types, reads = pty.openpty()
+    with os.fdopen(reads) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        yield types, reads
+    os.close(types)
+
+
+def watching(shows: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What stands in the terminal once `accord top` has ended; `shows` is called when it has looked."""
+    screen, paper = Screen(), io.StringIO()
+    screen.out = Console(file=paper, width=100, height=30, theme=output.THEME, color_system=None, force_terminal=True)
+
+    async def look(_: Any) -> Seen:
+        asyncio.get_running_loop().call_soon(shows)
+        return seen(agent("idle", 0.0))
+
+    async def work(screen: Screen) -> int:
+        await top._watch(None, screen, "load", 3600)  # type: ignore[arg-type]  # it is asked nothing
+        return 0
+
+    monkeypatch.setattr(top, "look", look)
+    assert asyncio.run(_interruptible(work, screen)) == 0
+    return paper.getvalue()
+
+
+def test_q_ends_it_and_it_says_so(keyboard: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    types, reads = keyboard
+    before = termios.tcgetattr(reads)
+    told = watching(lambda: os.write(types, b"xq"), monkeypatch)
+    assert "q or Ctrl-C ends it" in told
+    assert termios.tcgetattr(reads) == before
+
+
+def test_ctrl_c_ends_it_where_no_key_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    told = watching(lambda: signal.raise_signal(signal.SIGINT), monkeypatch)
+    assert "Ctrl-C ends it" in told
+    assert "q or" not in told
+
+
+def test_what_is_piped_says_nothing_of_keys() -> None:
+    assert not [line for line in drawn(seen(agent("idle", 0.0))) if "ends it" in line]

@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from accord.cli.errors import DONE
+from accord.cli.keypress import hears_keys, pressed
 from accord.cli.options import Shared
 from accord.cli.output import Screen, agent_name, clean, counted, moment, state_text
-from accord.cli.session import carry_out, opened
+from accord.cli.session import carry_out, ended_or_interrupted, opened
 from accord.domain.cluster import Cluster, Member
 from accord.ports import OPEN, RunQuery
 from accord.service import Service
@@ -70,14 +71,24 @@ async def look(service: Service) -> Seen:
 
 
 async def _watch(service: Service, screen: Screen, by: Order, every_s: float) -> None:
-    """Look until the command is interrupted."""
-    with Live(console=screen.out, screen=True, auto_refresh=False) as live:
+    """Look until the command is interrupted, or `q` is pressed."""
+    footer = f"{'q or Ctrl-C' if hears_keys() else 'Ctrl-C'} ends it"
+
+    async def look_on(live: Live) -> None:
         while True:
-            live.update(picture(await look(service), by, screen.out.size.height), refresh=True)
+            live.update(picture(await look(service), by, screen.out.size.height, footer), refresh=True)
             await asyncio.sleep(every_s)
 
+    with Live(console=screen.out, screen=True, auto_refresh=False) as live, pressed("q") as told_to_end:
+        looking = asyncio.create_task(look_on(live))
+        try:
+            await ended_or_interrupted(told_to_end, looking)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
 
-def picture(seen: Seen, by: Order, lines: int | None = None) -> RenderableType:
+
+def picture(seen: Seen, by: Order, lines: int | None = None, footer: str = "") -> RenderableType:
     """What was seen, in so many lines of a terminal; in as many as it takes where None."""
     cluster = seen.cluster
     members = _members(cluster)
@@ -87,6 +98,7 @@ def picture(seen: Seen, by: Order, lines: int | None = None) -> RenderableType:
     absent = len(seen.agents) - len(present)
     beyond = [f"{len(present) - room} more present"] if len(present) > room else []
     rest = [*beyond, f"{counted(absent, 'agent')} known and not present"] if absent else beyond
+    rest += [footer] if footer else []
     return Group(*parts, Text(" · ".join(rest), "quiet")) if rest else Group(*parts)
 
 

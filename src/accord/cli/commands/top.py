@@ -32,7 +32,7 @@ def top(
 ) -> None:
     """Watch who works and what waits: processes and their partitions, queues, agents and their load.
 
-    It goes on until Ctrl-C in a terminal; elsewhere, and with --json, it looks once.
+    It goes on until `q` or Ctrl-C in a terminal; elsewhere, and with --json, it looks once.
 
     **Examples**
 
