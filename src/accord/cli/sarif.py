@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -12,6 +11,7 @@ import msgspec
 
 from accord.cli.rules import rules
 from accord.errors import Problem
+from accord.release import release
 
 Level = Literal["error", "warning"]
 
@@ -34,7 +34,7 @@ def sarif(findings: Iterable[Finding]) -> bytes:
     levels = {one.problem.code: one.level for one in told}
     driver = {
         "name": "Accord",
-        "version": version("accord-orchestrator"),
+        "version": release(),
         "rules": [_rule(code, levels[code]) for code in codes],
     }
     run = {

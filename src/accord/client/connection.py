@@ -14,7 +14,6 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
-from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
@@ -25,6 +24,7 @@ from accord.client.answers import AGAIN, error_of, is_refused, not_understood, r
 from accord.client.patience import PATIENT, Patience
 from accord.errors import BadInput, Unauthenticated
 from accord.loading.http import httpx, httpx_sse
+from accord.release import release
 from accord.tls import SYSTEM, TlsFiles
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ _NO_PROXIES: Final = {"all://": None, "http://": None, "https://": None}
 TOLD_AFTER_S: Final = 1.0
 """How long nobody is told that a request waits."""
 
-AGENT: Final = f"accord-client/{version('accord-orchestrator')}"
+AGENT: Final = f"accord-client/{release()}"
 
 
 class _Tries:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from importlib.metadata import version
 
 from msgspec.structs import replace
 
@@ -27,6 +26,7 @@ from accord.engine.verdicts import Suspect
 from accord.engine.verification import Verification
 from accord.errors import MessageRefused, Problem, StoreCorrupt, TransitionRefused
 from accord.ports import Bare, Clock
+from accord.release import release
 from accord.verifier.report import Report
 
 _WAY_OUT = "it is not touched; fork it from an event that is right (accord runs fork): that verifies and certifies anew"
@@ -58,7 +58,7 @@ class Certificates:
             run=run,
             template=graph.template,
             graph=graph.digest,
-            verifier=version("accord-orchestrator"),
+            verifier=release(),
             policy=self._verification.policy,
             contracts=self._contracts(graph),
             facts=report.facts,

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Final
 
 from accord.domain.cluster import Cluster, Member, PartitionStanding
@@ -15,6 +14,7 @@ from accord.domain.shares import RESERVED
 from accord.engine.parts import Parts
 from accord.errors import BusUnavailable
 from accord.ports import Bus, Owner, partition_subject
+from accord.release import release
 
 BUS_WITHIN_S: Final = 1.0
 """A bus that takes longer to tell its depths is not waited for."""
@@ -30,7 +30,7 @@ async def cluster_seen(parts: Parts) -> Cluster:
     return Cluster(
         at=now,
         organisation=parts.identity.organisation,
-        release=version("accord-orchestrator"),
+        release=release(),
         store=parts.identity.store,
         bus=parts.identity.bus,
         members=tuple(_members(replicas, held.values(), parts.identity.owner)),

@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
-from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -72,6 +71,7 @@ from accord.gateway.resources import (
 from accord.gateway.webhooks.deliverer import deliveries
 from accord.loading.sockets import socketio
 from accord.planner.by_suggestion import Suggestions
+from accord.release import release
 from accord.views.planning import Known, Wanted, known_of
 from accord.views.suggesting import allowed_for, with_suggestion
 
@@ -306,7 +306,7 @@ class _Api(FastAPI):
 def _api(options: Options) -> FastAPI:
     api = _Api(
         title="Accord",
-        version=version("accord-orchestrator"),
+        version=release(),
         description=DESCRIPTION,
         openapi_url="/v1/openapi.json",
         docs_url=None,  # the pages of both come from other hosts

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
-from importlib.metadata import version
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -34,6 +33,7 @@ from accord.otel.logs import OtlpHandler
 from accord.otel.metrics import Families, MetricsSender
 from accord.otel.outbound import Outbound
 from accord.otel.spans import Ended, SpanQueue, readable
+from accord.release import release
 from accord.telemetry.exports import Exports, Signal
 
 
@@ -124,5 +124,5 @@ def _shut(exporter: Any, _: float) -> None:
 
 def _resource(service: str) -> Resource:
     """This process; what the standard variables say of it beats what we do."""
-    own = {SERVICE_NAME: service, SERVICE_VERSION: version("accord-orchestrator"), SERVICE_INSTANCE_ID: str(uuid4())}
+    own = {SERVICE_NAME: service, SERVICE_VERSION: release(), SERVICE_INSTANCE_ID: str(uuid4())}
     return Resource.create({**own, **OTELResourceDetector().detect().attributes})

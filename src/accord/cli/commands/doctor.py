@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +10,7 @@ import typer
 
 from accord.cli.options import Json, Shared, shares
 from accord.loading.later import later
+from accord.release import release
 
 if TYPE_CHECKING:
     from accord.cli.actions import doctor as action
@@ -41,7 +41,7 @@ def version(as_json: Json = False) -> None:
 
     - `accord version --json`
     """
-    number = version_of("accord-orchestrator")
+    number = release()
     if as_json:
         facts = {"accord": number, "python": platform.python_version(), "platform": platform.platform()}
         typer.echo(msgspec.json.encode(facts).decode())

@@ -13,6 +13,7 @@ from typing import Final
 from accord.cli.doctor.finding import Finding, made
 from accord.domain.expression import compile_expression
 from accord.domain.schema import compile_schema
+from accord.release import release
 from accord.store.sqlite_file import OLDEST_SQLITE
 
 EARLIEST: Final = datetime(2025, 1, 1, tzinfo=UTC)
@@ -26,7 +27,7 @@ def machine() -> Iterator[Finding]:
 
 
 def _python() -> Finding:
-    return Finding("python", "ok", f"{platform.python_version()}, Accord {version('accord-orchestrator')}")
+    return Finding("python", "ok", f"{platform.python_version()}, Accord {release()}")
 
 
 def _sqlite() -> Finding:
