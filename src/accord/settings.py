@@ -384,6 +384,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def default_home() -> Path:
+    """The home where none is named."""
+    return platformdirs.user_data_path("accord")
+
+
 def read_settings(
     environment: Mapping[str, str] | None = None,
     *,
@@ -398,7 +403,7 @@ def read_settings(
             ACC861 a way without TLS where `require_tls` is on; all problems at once.
     """
     given = os.environ if environment is None else environment
-    where = home or (Path(given["ACCORD_HOME"]) if given.get("ACCORD_HOME") else platformdirs.user_data_path("accord"))
+    where = home or (Path(given["ACCORD_HOME"]) if given.get("ACCORD_HOME") else default_home())
     from_file, problems = _read_file(where / "settings.toml")
     from_environment, more = _read_environment(given)
     BadInput.raise_if([*problems, *more, *_incomplete({**from_file, **from_environment})])

@@ -118,6 +118,11 @@ def meaning(error: BaseException) -> str:
     return f"{found} ({said})" if found else said
 
 
+def is_unbelieved(error: BaseException | None) -> bool:
+    """Whether a connection has failed because the other side's certificate is not believed: that lasts."""
+    return error is not None and isinstance(_of_tls(error), ssl.SSLCertVerificationError)
+
+
 def _of_tls(error: BaseException) -> BaseException:
     """The error of TLS that has caused this one, else this one."""
     cause: BaseException | None = error

@@ -195,7 +195,8 @@ def test_a_question_ends_when_somebody_else_has_answered(place: Any) -> None:
     (place.path / "second").touch()
     terminal = Terminal(place, "run", "gated.yaml", "--agents", "gate.py")
     terminal.until(lambda text: "approved" in text)
-    assert "or from elsewhere: accord runs signal run_" in terminal.text
+    plain = terminal.text.replace("\r\n", "\n")
+    assert re.search(rf"or from elsewhere: accord runs signal run_\w+ --task ask --approve --home {place.path}", plain)
     answered = place.call("runs", "signal", "last", "--task", "ask", "--approve", "--no-wait")
     assert answered.returncode == 0, answered.stderr
     told = terminal.end()

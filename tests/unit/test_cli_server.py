@@ -116,6 +116,29 @@ def test_what_an_agent_raises_is_told_at_its_own_terminal_once(home: Path, capsy
         assert (one.count("Traceback"), one.count("x raised in attempt 1"), one.count("\x1b")) == (1, 1, 0)
 
 
+def test_what_is_told_for_another_terminal_names_the_home_and_the_server(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for named in (Shared(), Shared(home=home)):
+        assert named.elsewhere("runs list") == f"accord runs list --home {tmp_path}"
+    monkeypatch.setenv("ACCORD_HOME", "my home")
+    assert Shared(named_server=HERE).elsewhere("top") == f"accord --server {HERE} top --home '{tmp_path}/my home'"
+    monkeypatch.delenv("ACCORD_HOME")
+    monkeypatch.setattr("accord.cli.options.default_home", lambda: tmp_path / "default")
+    monkeypatch.setattr("accord.settings.default_home", lambda: tmp_path / "default")
+    assert Shared().elsewhere("runs list") == "accord runs list"
+
+
+def test_every_command_that_asks_a_server_waits_as_the_settings_say_and_says_so(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connection = connected(HERE, Settings(home=home, api_key="accord_mine", server_within_s=7.0))
+    assert connection.patience.refused_s == 7.0
+    connection._tell("Nobody listens")
+    assert capsys.readouterr().err == "Nobody listens\n"
+
+
 def test_a_flag_is_forgotten_with_its_command(home: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--server", HERE, "keys", "new", "k"])

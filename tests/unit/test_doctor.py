@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from accord.app import open_node, open_stores
-from accord.cli.actions.doctor import examined
+from accord.cli.actions.doctor import doctor, examined
 from accord.cli.doctor import store
 from accord.cli.doctor.finding import Finding
 from accord.cli.options import Shared
@@ -161,6 +161,17 @@ def test_what_nobody_deals_with(home: Path) -> None:
     told = found(home)
     assert set(told) == {"left runs", "commands"}
     assert "accord runs resume run_" in told["left runs"][0].hint
+
+
+def test_commands_that_are_told_find_this_home(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def work(journal: Journal, _: BlobStore) -> None:
+        await a_run(journal, b"{}")
+
+    doctor(Shared(home))
+    assert "these commands need" not in capsys.readouterr().err, "none was told"
+    in_store(home, work)
+    doctor(Shared(home))
+    assert f"these commands need --home {home}." in capsys.readouterr().err
 
 
 def test_an_owner_that_lets_its_runs_wait(home: Path) -> None:

@@ -53,7 +53,7 @@ async def answer_in_terminal(service: Service, run: Run, task: TaskId, screen: S
             raise
         screen.note(f"  {told}", "yellow")
     except NoAnswer:
-        hint = f"answer later: accord runs signal {run.id} --task {task}"
+        hint = f"answer later: {screen.elsewhere(f'runs signal {run.id} --task {task}')}"
         raise usage("ACC917", f"nobody has answered task {task}", hint) from None
 
 
@@ -67,7 +67,8 @@ async def _introduce(service: Service, run: Run, task: TaskId, screen: Screen) -
         screen.note(f"  the result: {shortened(msgspec.json.encode(value).decode(), 400)}")
     how = " --approve" if waiting.for_ == "approval" else ""
     screen.note(f"  run {run.id}")
-    screen.note(f"  or from elsewhere: accord runs signal {run.id} --task {task}{how}", "hint")
+    command = screen.elsewhere(f"runs signal {run.id} --task {task}{how}")
+    screen.note(f"  or from elsewhere: {command}", "hint")
 
 
 async def _unless_decided(service: Service, run: Run, task: TaskId, answer: Coroutine[Any, Any, Any]) -> Any:

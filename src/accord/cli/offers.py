@@ -108,7 +108,8 @@ class There:
         """The answer; None where there is none soon, whatever the reason."""
 
         async def asked() -> T:
-            async with asyncio.timeout(WITHIN_S), connected(self._url, self._settings, SOON) as server:
+            asked = connected(self._url, self._settings, SOON, tell=lambda _: None)
+            async with asyncio.timeout(WITHIN_S), asked as server:
                 return await ask(server)
 
         try:

@@ -17,7 +17,7 @@ from accord.addresses import BusAddress, bus_address
 from accord.cli.completion import complete_run, complete_task, complete_template
 from accord.errors import BadInput
 from accord.postgres.address import StoreAddress, store_address
-from accord.settings import Settings, read_settings
+from accord.settings import Settings, default_home, read_settings
 
 SHARED_PANEL = "Everywhere"
 
@@ -206,12 +206,26 @@ class Shared(msgspec.Struct, frozen=True):
         server = f" --server {quote(self.named_server)}" if self.named_server else ""
         return f"accord{_ca_again()}{server} {words}{self.again}"
 
+    def elsewhere(self, words: str) -> str:
+        """A command about the same for another terminal, in which neither this one's environment nor its folder holds.
+        Raises BadInput.
+        """
+        settings, server = self.settings(), self.server()
+        there = f" --server {quote(server)}" if server else ""
+        return f"accord{_ca_again()}{there} {words}{home_option(settings)}"
+
     @property
     def again(self) -> str:
         """The options that a later command about the same run needs as well."""
         home = f" --home {quote(str(self.home))}" if self.home else ""
         agents = "".join(f" --agents {quote(target)}" for target in self.agents)
         return home + agents + (" --wait" if self.waits else "")
+
+
+def home_option(settings: Settings) -> str:
+    """The option that names this home, wherever it is given; nothing where it is the one that holds without."""
+    home = settings.home.absolute()
+    return "" if home == default_home() else f" --home {quote(str(home))}"
 
 
 def _ca_again() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -98,8 +98,16 @@ def console(stream: IO[str] | None = None) -> Console:
 class Screen:
     """Where a command prints: `out` for its result, `err` for everything on the way."""
 
-    def __init__(self, *, as_json: bool = False, raised: Raised | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        raised: Raised | None = None,
+        elsewhere: Callable[[str], str] = "accord {}".format,
+    ) -> None:
         self.as_json = as_json
+        self.elsewhere = elsewhere
+        """A command about the same, as it is given in another terminal."""
         self.raised = raised
         """What agents of this process have raised."""
         self.out = console(sys.stdout)

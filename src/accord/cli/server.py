@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from accord.cli.errors import usage
 from accord.cli.options import Shared
-from accord.client.connection import Connection, checked_url, is_loopback, logger
-from accord.client.patience import PATIENT, Patience
+from accord.client.connection import Connection, checked_url, is_loopback
+from accord.client.patience import Patience
 from accord.client.remote import Remote
 from accord.credentials import read_credential
 from accord.errors import BadInput, Unauthenticated
@@ -25,23 +25,26 @@ async def asked_server(url: str, shared: Shared) -> AsyncIterator[Service]:
         hint = "start them beside the server, or leave --server and ACCORD_SERVER out to run them here"
         raise usage("ACC913", "--agents are run by this process, and a server has agents of its own", hint)
     settings = shared.settings()
-    async with connected(url, settings, Patience(refused_s=settings.server_within_s), _tell) as connection:
+    async with connected(url, settings) as connection:
         yield Remote(connection)
-
-
-def connected(
-    url: str, settings: Settings, patience: Patience = PATIENT, tell: Callable[[str], None] = logger.info
-) -> Connection:
-    """The connection to a server, to be opened; `tell` is as there. Raises BadInput, Unauthenticated, KeyUnusable."""
-    if settings.require_tls and not is_encrypted_or_here(url):
-        raise BadInput(wanted(f"the server {url}", "use its https URL"))
-    key, plain = _key(url, settings), settings.insecure_http
-    return Connection(url, key, patience=patience, insecure_http=plain, tls=settings.tls, tell=tell)
 
 
 def _tell(words: str) -> None:
     """Say on stderr what is waited for: above the table, while one is drawn."""
     sys.stderr.write(words + "\n")
+
+
+def connected(
+    url: str, settings: Settings, patience: Patience | None = None, tell: Callable[[str], None] = _tell
+) -> Connection:
+    """The connection to a server, to be opened: as patient as the settings say, where nothing else is said; `tell` is
+    as there. Raises BadInput, Unauthenticated, KeyUnusable.
+    """
+    patience = patience or Patience(refused_s=settings.server_within_s)
+    if settings.require_tls and not is_encrypted_or_here(url):
+        raise BadInput(wanted(f"the server {url}", "use its https URL"))
+    key, plain = _key(url, settings), settings.insecure_http
+    return Connection(url, key, patience=patience, insecure_http=plain, tls=settings.tls, tell=tell)
 
 
 def _key(url: str, settings: Settings) -> str:

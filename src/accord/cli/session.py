@@ -42,7 +42,7 @@ def carry_out(shared: Shared, work: Work, *, warns: bool = False, raises: bool =
     settle_memory()
     logs = logging_to_stderr(warns=warns or shared.verbose, raises=raises)
     with logs as raised, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        screen = Screen(as_json=shared.as_json, raised=raised)
+        screen = Screen(as_json=shared.as_json, raised=raised, elsewhere=shared.elsewhere)
         with redirect_stdout(sys.stderr):  # the result alone goes to stdout, whatever agents of this process print
             code = runner.run(_interruptible(work, screen))
         raise typer.Exit(code)

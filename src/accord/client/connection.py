@@ -25,7 +25,7 @@ from accord.client.patience import PATIENT, Patience
 from accord.errors import BadInput, Unauthenticated
 from accord.loading.http import httpx, httpx_sse
 from accord.release import release
-from accord.tls import SYSTEM, TlsFiles
+from accord.tls import SYSTEM, TlsFiles, is_unbelieved
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
@@ -53,7 +53,7 @@ class _Tries:
     def are_up(self, patience: Patience, rest_s: float) -> bool:
         """Whether it is not tried again after the last failure; else it rests so long now."""
         if not is_refused(self.last):
-            return self.failures >= patience.attempts
+            return self.failures >= patience.attempts or is_unbelieved(self.last)
         self.rested_s += rest_s
         return self.rested_s > patience.refused_s
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -137,6 +138,15 @@ async def test_where_nobody_listens_it_is_given_up_sooner_than_where_somebody_is
     assert 9 <= sum(wire.rested) <= 10
     async with wired(*[not_there()] * 9, ok(1), refused_s=10.0, **told) as (connection, wire):
         assert await connection.get("/a", int) == 1
+
+
+async def test_a_certificate_that_is_not_believed_is_looked_at_once() -> None:
+    error = httpx.ConnectError("certificate verify failed")
+    error.__cause__ = ssl.SSLCertVerificationError("certificate verify failed: self-signed certificate")
+    async with wired(error) as (connection, wire):
+        with pytest.raises(StoreUnavailable, match="ACC970"):
+            await connection.get("/a", int)
+    assert (len(wire.asked), wire.rested) == (1, [])
 
 
 class Held(httpx.AsyncBaseTransport):

@@ -90,13 +90,16 @@ def test_it_may_hold_as_many_connections_as_the_system_lets_it(place: Any) -> No
 def test_people_are_told_in_words_that_can_be_copied(place: Any) -> None:
     process = place.start("serve", "--port", "0")
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(5)]
+    lines = [process.stdout.readline() for _ in range(7)]
     text = "".join(lines)
     [url] = re.findall(r"listens on (http://127\.0\.0\.1:\d+)$", text, re.MULTILINE)
     [key] = re.findall(r"^admin key +(accord_\w+)$", text, re.MULTILINE)
     [command] = re.findall(r"^try +(curl .*)$", text, re.MULTILINE)
     assert url in command
     assert key not in command
+    home = re.escape(str(place.path / "home"))  # another terminal does not know it
+    assert re.search(rf"^a command +accord --server {url} runs list --home {home}$", text, re.MULTILINE)
+    assert re.search(rf"^an agent +accord agent FILE.py --connect {url} --home {home}$", text, re.MULTILINE)
     assert json.loads(subprocess.run(command, shell=True, capture_output=True, check=True).stdout)  # noqa: S602 - as told
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.text import Text
@@ -19,7 +19,7 @@ from accord.cli.doctor.server import server
 from accord.cli.doctor.store import store
 from accord.cli.doctor.suggestions import suggestions
 from accord.cli.errors import DONE, FAILED
-from accord.cli.options import Shared
+from accord.cli.options import Shared, home_option
 from accord.cli.output import Screen, clean
 from accord.errors import AccordError
 
@@ -37,6 +37,8 @@ def doctor(shared: Shared) -> int:
     else:
         for finding in findings:
             _show(finding, screen)
+        if url is None:
+            _tell_home(shared, findings, screen)
     return FAILED if failed else DONE
 
 
@@ -53,6 +55,16 @@ def _show(finding: Finding, screen: Screen) -> None:
     screen.line(Text.assemble((f"{sign} {finding.grade:<4} ", style), f"{finding.what:<18} ", clean(finding.told)))
     if finding.hint:
         screen.line(f"         → {finding.hint}", "hint")
+
+
+def _tell_home(shared: Shared, findings: Sequence[Finding], screen: Screen) -> None:
+    """Say how the commands of hints find this home, where it is not the one that holds by itself."""
+    try:
+        home = home_option(shared.settings())
+    except AccordError:
+        return
+    if home and any("accord " in finding.hint for finding in findings):
+        screen.note(f"Here and in every other terminal, these commands need{home}.")
 
 
 def examined(shared: Shared) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from accord.cli.children import parent_gone
 from accord.cli.errors import DONE
 from accord.cli.hosting import hosted_agents
 from accord.cli.logs import logging_as
-from accord.cli.options import Shared
+from accord.cli.options import Shared, home_option
 from accord.cli.output import Screen
 from accord.cli.session import carry_out, ended_or_interrupted, tell_draining, who
 from accord.credentials import keep_credential, read_credential
@@ -109,7 +109,7 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
                     serving(gateway, address, taken, drain_within) as running,
                 ):
                     started = await _started(node, settings, address, url_of(address, taken), new)
-                    tell(screen, started, for_program=worker is not None)
+                    tell(screen, started, home_option(settings), for_program=worker is not None)
                     ends = [running] if worker is None else [running, asyncio.create_task(parent_gone())]
                     await ended_or_interrupted(*ends)
                     if worker is None:
@@ -187,7 +187,7 @@ async def _has_admin(node: Node) -> bool:
 
 async def _started(node: Node, settings: Settings, address: Address, url: str, new: str | None) -> Started:
     bearer = await _bearer(node, settings.credentials)
-    kept = str(settings.credentials) if bearer is not None else None
+    kept = str(settings.credentials.absolute()) if bearer is not None else None
     console = await _console(node, url, bearer if address.loopback else None) if settings.console else None
     kid = node.parts.identity.key.kid
     return Started(url=url, pid=os.getpid(), key=kid, credentials=kept, admin_key=new, console=console)
@@ -212,8 +212,10 @@ async def _console(node: Node, url: str, bearer: Principal | None) -> str:
     return link_at(url, link)
 
 
-def tell(screen: Screen, started: Started, *, for_program: bool = False) -> None:
-    """Say where the server listens, and how to go on; one line of JSON for a program."""
+def tell(screen: Screen, started: Started, home: str, *, for_program: bool = False) -> None:
+    """Say where the server listens, and how to go on in another terminal, by the option that names the `home`; one line
+    of JSON for a program.
+    """
     if screen.as_json or for_program:
         screen.write(msgspec.json.encode(started).decode() + "\n")
         return
@@ -226,13 +228,13 @@ def tell(screen: Screen, started: Started, *, for_program: bool = False) -> None
         ]
     )
     if started.credentials is None:
-        screen.line("No key is kept here. Make one with: accord access keys new NAME --role admin")
+        screen.line(f"No key is kept here. Make one with: accord access keys new NAME --role admin{home}")
     key = (
         f'"Authorization: Bearer $(cat {quote(started.credentials)})"'
         if started.credentials
         else '"Authorization: Bearer KEY"'
     )
     screen.facts([("try", f"curl -H {key} {started.url}/v1/access/keys")])
-    screen.facts([("a command", f"accord --server {started.url} runs list")])
-    screen.facts([("an agent", f"accord agent FILE.py --connect {started.url}"), ("its trust", started.key)])
+    screen.facts([("a command", f"accord --server {started.url} runs list{home}")])
+    screen.facts([("an agent", f"accord agent FILE.py --connect {started.url}{home}"), ("its trust", started.key)])
     screen.note("Ctrl-C stops it.")

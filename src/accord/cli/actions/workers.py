@@ -13,7 +13,7 @@ import msgspec
 from accord.cli.actions.serve import Asked, Started, Worker, address_of, tell
 from accord.cli.children import Child, kept_running, until_stopped
 from accord.cli.errors import usage
-from accord.cli.options import Shared
+from accord.cli.options import Shared, home_option
 from accord.cli.output import Screen
 from accord.cli.session import carry_out
 from accord.gateway.server import bound
@@ -38,7 +38,7 @@ def serve_by_workers(shared: Shared, asked: Asked, count: int) -> None:
         def heard(line: bytes) -> None:
             if not first_is_there.is_set():
                 started = msgspec.json.decode(line, type=Started)
-                tell(screen, msgspec.structs.replace(started, pid=os.getpid()))
+                tell(screen, msgspec.structs.replace(started, pid=os.getpid()), home_option(settings))
             first_is_there.set()
 
         with bound(address) as taken, TemporaryDirectory(prefix="accord-") as folder:
