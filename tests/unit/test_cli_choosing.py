@@ -22,6 +22,16 @@ tasks:
   nap: {{sleep: 1ms}}
 output: "${{ input.{what} }}"
 """
+FETCHES = """
+from accord import Agent
+
+agent = Agent("web")
+
+@agent.capability("page.fetch@1.0.0")
+async def fetch(url: str) -> str:
+    '''Fetch the page at a URL.'''
+    return url
+"""
 WORDS = "summarize moby-dick"
 
 
@@ -65,6 +75,22 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(choosing, "can_ask", lambda screen: not screen.as_json)
     monkeypatch.setattr("accord.cli.asking.read_line", read_line)
     return lines
+
+
+def test_scripts_are_told_what_is_to_be_said_yet(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "page.py").write_text(FETCHES)
+    lacking = call("plan", "fetch the page of the URL", "--agents", "page.py", "--json")
+    told = json.loads(lacking.err)
+    assert (lacking.code, told["kind"], [one["code"] for one in told["problems"]]) == (2, "input_required", ["ACC811"])
+    assert told["wanting"]["schema"]["required"] == ["url"]
+    assert told["wanting"]["template"].startswith("composed-")
+    several = json.loads(call("plan", WORDS, "--json").err)
+    assert several["kind"] == "not_understood"
+    assert {name.partition("@")[0] for name in several["several"]} == {"book-summary", "page-summary"}
+    assert "wanting" not in several
+    unknown = json.loads(call("runs", "show", "run_0000", "--json").err)
+    assert set(unknown) == {"kind", "problems"}
+    assert unknown["kind"] == "not_found"
 
 
 def test_who_is_asked_chooses_by_number_and_that_is_learnt(call: Any, typed: list[str]) -> None:

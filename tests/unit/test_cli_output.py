@@ -168,7 +168,7 @@ def test_problems_are_told_with_place_code_and_way_out(capsys: pytest.CaptureFix
         Problem("ACC111", "`x` is \x1b[2Jmissing", Place("a.yaml", 3, 5, "/tasks/x"), "add it"),
         Problem("ACC112", "no place, no hint"),
     ]
-    errors.tell(problems, as_json=False)
+    errors.tell(BadInput(*problems), as_json=False)
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines() == [
@@ -179,7 +179,7 @@ def test_problems_are_told_with_place_code_and_way_out(capsys: pytest.CaptureFix
 
 
 def test_problems_are_one_json_document_where_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    errors.tell([Problem("ACC111", "wrong", Place("a.yaml", 3), "add it")], as_json=True)
+    errors.tell(BadInput(Problem("ACC111", "wrong", Place("a.yaml", 3), "add it")), as_json=True)
     [problem] = json.loads(capsys.readouterr().err)["problems"]
     assert problem == {"code": "ACC111", "message": "wrong", "place": {"file": "a.yaml", "line": 3}, "hint": "add it"}
 

@@ -61,7 +61,7 @@ async def choose_or_ask(asked: Asked, known: Known, screen: Screen) -> Planned:
         if not error.several:
             raise
         if not can_ask(screen):
-            raise NotUnderstood(*(_or_by(problem, "--template NAME") for problem in error.problems)) from error
+            raise _or_by(error, "--template NAME") from error
         meant = await _which(error, known, screen)
         return await choose_or_ask(replace(asked, meant=meant), known, screen)
 
@@ -70,7 +70,7 @@ async def _completed(asked: Asked, error: InputRequired, wanting: Wanting, scree
     """What is asked, with what somebody at the terminal says of what is missing."""
     options = " ".join(f"--set {name}=…" for name in wanting.schema["required"])
     if not can_ask(screen):
-        raise InputRequired(*(_or_by(problem, options) for problem in error.problems)) from error
+        raise _or_by(error, options) from error
     for problem in error.problems:
         show_problem(screen.err, problem, "warn")
     try:
@@ -101,7 +101,16 @@ async def _which(error: NotUnderstood, known: Known, screen: Screen) -> str:
     return error.several[answer - 1]
 
 
-def _or_by(problem: Problem, options: str) -> Problem:
+def _or_by(error: NotUnderstood, options: str) -> NotUnderstood:
+    """The same error, whose hints name the options too."""
+    told = type(error)(*(_hinted(problem, options) for problem in error.problems))
+    told.several = error.several
+    if isinstance(error, InputRequired) and isinstance(told, InputRequired):
+        told.wanting = error.wanting
+    return told
+
+
+def _hinted(problem: Problem, options: str) -> Problem:
     hint = f"{problem.hint}, or give it with {options}" if problem.hint else f"give it with {options}"
     return replace(problem, hint=hint)
 

@@ -15,7 +15,7 @@ import typer
 from accord.cli import errors
 from accord.cli.commands import app
 from accord.cli.usage import UsageError, unreadable, usage_problems, with_key_ids
-from accord.errors import AccordError, Problem
+from accord.errors import AccordError, BadInput
 from accord.loading.later import later
 
 if TYPE_CHECKING:
@@ -42,16 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(given: list[str]) -> int:
     as_json, verbose = "--json" in given, not {"--verbose", "-v"}.isdisjoint(given)
     if problems := unreadable(given):
-        errors.tell(problems, as_json=as_json)
+        errors.tell(BadInput(*problems), as_json=as_json)
         return errors.BAD_INPUT
     try:
         return copy_context().run(_called, given)  # what options in front of the command say ends with it
     except UsageError as error:
         if error.format_message():  # there is none where nothing was given: the help has been printed then
-            errors.tell(usage_problems(error, _command_line(), given), as_json=as_json)
+            errors.tell(BadInput(*usage_problems(error, _command_line(), given)), as_json=as_json)
         return errors.BAD_INPUT
     except AccordError as error:
-        errors.tell(error.problems, as_json=as_json)
+        errors.tell(error, as_json=as_json)
         return errors.exit_code(error)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("Interrupted.\n")
@@ -65,7 +65,8 @@ def _run(given: list[str]) -> int:
             return errors.FAULT
         _let_go()
         hint = "what was done is in the journal: accord runs list"
-        errors.tell([Problem("ACC914", f"stdout cannot be written: {error.strerror}", hint=hint)], as_json=as_json)
+        unwritten = AccordError.of("ACC914", f"stdout cannot be written: {error.strerror}", hint=hint)
+        errors.tell(unwritten, as_json=as_json)
         return errors.FAILED
     except Exception as error:
         errors.tell_fault(error, verbose=verbose)

@@ -19,12 +19,23 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from accord.errors import AccordError, BadInput, KeyUnusable, NotFound, Problem, Refused, StoreError
+from accord.errors import (
+    AccordError,
+    BadInput,
+    InputRequired,
+    KeyUnusable,
+    NotFound,
+    NotUnderstood,
+    Problem,
+    Refused,
+    StoreError,
+    Wanting,
+    kind_of,
+)
 from accord.loading.later import later
 
 if TYPE_CHECKING:
@@ -64,15 +75,28 @@ def usage(code: str, message: str, hint: str | None = None) -> BadInput:
     return BadInput.of(code, message, hint=hint)
 
 
-def tell(problems: Iterable[Problem], *, as_json: bool) -> None:
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as scripts get it, with the names that problem details over HTTP have."""
+
+    kind: str
+    problems: tuple[Problem, ...]
+    wanting: Wanting | msgspec.UnsetType = msgspec.UNSET
+    several: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+def tell(error: AccordError, *, as_json: bool) -> None:
     """Write the problems to stderr, each with its place, code and way out; as one JSON document where asked for."""
-    problems = tuple(problems)
     if as_json:
-        document = msgspec.json.format(msgspec.json.encode({"problems": problems}), indent=2)
-        sys.stderr.write(document.decode() + "\n")
+        told = _Told(
+            kind=kind_of(error),
+            problems=error.problems,
+            wanting=(error.wanting if isinstance(error, InputRequired) else None) or msgspec.UNSET,
+            several=(error.several if isinstance(error, NotUnderstood) else ()) or msgspec.UNSET,
+        )
+        sys.stderr.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
         return
     shown = output.console(sys.stderr)
-    for problem in problems:
+    for problem in error.problems:
         show_problem(shown, problem)
 
 

@@ -231,7 +231,7 @@ def _alarmed(error: AccordError, screen: Screen) -> int:
     """The exit code where the journal is not what it was, which is told; anything else is raised again."""
     if _ALARMS.isdisjoint(problem.code for problem in error.problems):
         raise error
-    tell(error.problems, as_json=screen.as_json)
+    tell(error, as_json=screen.as_json)
     return FAILED
 
 
