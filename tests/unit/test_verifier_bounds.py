@@ -47,6 +47,55 @@ def test_attempts_and_cost_count_retries_fallbacks_and_copies() -> None:
     assert bounds({"a": {"for_each": "${ input }"}}).attempts is None
 
 
+def dear(tasks: dict[str, Any], budget: str, **fields: Any) -> list[Any]:
+    """What is told of the budget."""
+    found = verify(graph_of(tasks, limits={"max_cost": budget}, **fields), KNOWN).warnings
+    return [one for one in found if one.code == "ACC174"]
+
+
+def test_attempts_that_may_cost_more_than_the_budget_are_told_with_their_sum() -> None:
+    tasks = {
+        "a": {"retry": {"attempts": 3}, "fallback": [{"uses": "test.work@^1"}, {"value": 1}]},
+        "b": {"redundancy": {"copies": 2, "agree": 2}, "retry": {"attempts": 1}},
+        "c": {"when": "${ input == 1 }", "retry": {"attempts": 1}},
+    }
+    (told,) = dear(tasks, "3.9")
+    assert (told.severity, told.place.pointer) == ("warning", "/limits/max_cost")
+    assert told.example == {
+        "cost": "4",
+        "max_cost": "3.9",
+        "attempts": [
+            {"task": "a", "uses": "test.work@^1", "cost": "3 * 0.5 = 1.5"},
+            {"task": "a", "uses": "test.work@^1", "cost": "3 * 0.5 = 1.5"},
+            {"task": "b", "uses": "test.work@^1", "cost": "2 * 0.5 = 1"},
+        ],
+    }
+    assert "raise `max_cost` to 4," in told.hint
+    assert "branches" not in told.message
+    (told,) = dear(tasks, "4")
+    assert (told.example["cost"], "takes all of its branches" in told.message) == ("4.5", True)
+    assert dear(tasks, "4.5") == []
+
+
+def test_of_branches_that_exclude_each_other_the_dearest_counts() -> None:
+    tasks = {
+        "a": {"when": "${ input == 1 }", "retry": {"attempts": 1}},
+        "b": {"when": "${ input != 1 }", "retry": {"attempts": 2}},
+    }
+    assert dear(tasks, "1")[0].example["cost"] == "1.5"
+    choice = {"choices": [{"between": ["a", "b"], "takes": "at_most_one"}]}
+    assert dear(tasks, "1", **choice) == []
+    assert dear(tasks, "0.9", **choice)[0].example["cost"] == "1"
+    tasks["b"]["when"] = "${ input != 2 }"
+    assert dear(tasks, "1", **choice)[0].example["cost"] == "1.5", "it is declared, and not so"
+
+
+def test_what_nothing_bounds_is_left_out_of_what_is_too_dear() -> None:
+    tasks = {"a": {"for_each": "${ input }"}, "b": {"uses": "other.work@^1"}, "c": {"retry": {"attempts": 2}}}
+    assert dear(tasks, "1") == []
+    assert dear(tasks, "0.9")[0].example["cost"] == "1"
+
+
 def test_time_adds_up_along_the_critical_path() -> None:
     tasks = {
         "a": {"timeout": "10s", "retry": {"attempts": 3, "backoff": {"first": "1s", "factor": 2, "cap": "1m"}}},

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from decimal import Decimal
 
 import msgspec
 
@@ -20,6 +19,7 @@ from accord.domain.expression import Literal
 from accord.domain.graph import Graph, Retry, Sleep, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.order import may_be_skipped
+from accord.verifier.costs import Costs, attempts_of
 from accord.verifier.known import Capabilities
 from accord.verifier.report import Bounds, Findings
 from accord.verifier.widths import Slots, Widths, queues_of
@@ -46,7 +46,9 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     skippable = may_be_skipped(graph.tasks, graph.order)
     least = _critical(graph, {name: _least(graph.tasks[name], name in skippable) for name in graph.tasks}, certain=True)
     _check_deadline(graph, least, findings)
-    attempts = [_attempts(task, items.get(name)) for name, task in graph.tasks.items()]
+    costs = Costs(graph, known.capabilities, items)
+    costs.check(findings)
+    attempts = [attempts_of(task, items.get(name)) for name, task in graph.tasks.items()]
     counted = [each for each in attempts if each is not None]
     largest = next((name for name, size in known.inputs.items() if size is None), None)
     largest = largest or max(known.inputs, key=lambda name: known.inputs[name] or 0, default=None)
@@ -54,7 +56,7 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     time = graph.deadline if time is None or (graph.deadline is not None and graph.deadline < time) else time
     return Bounds(
         attempts=sum(counted) if len(counted) == len(attempts) else None,
-        cost=_cost(graph, known.capabilities, items),
+        cost=costs.most,
         time_s=None if time is None else time.total_seconds(),
         path=path,
         least_s=(least[1] or _NONE).total_seconds(),
@@ -173,38 +175,3 @@ def _backed_off(retry: Retry) -> timedelta:
     taken = [each for each, _ in zip(whole, range(retry.attempts - 1), strict=False)]
     further = max(retry.attempts - 1 - len(taken), 0) * backoff.cap.total_seconds()
     return timedelta(seconds=sum(taken) + further)
-
-
-def _attempts(task: Task, items: int | None) -> int | None:
-    """How many attempts a task may have; None where nothing but `limits.tasks` bounds it."""
-    action = task.action
-    if isinstance(action, Wait | Sleep):
-        return 0
-    if not isinstance(action, Work) or (task.for_each is not None and items is None):
-        return None
-    many = 1 if items is None else items
-    copies = action.redundancy.copies if action.redundancy is not None else 1
-    options = sum(option.capability is not None for option in action.options)
-    return options * action.retry.attempts * copies * many
-
-
-def _cost(graph: Graph, capabilities: Capabilities, items: Mapping[TaskId, int | None]) -> str | None:
-    """What all attempts cost at most, or the run's budget."""
-    found = Decimal(0)
-    for task in graph.tasks.values():
-        attempts = _attempts(task, items.get(task.id))
-        if attempts is None:
-            return _text(graph.max_cost)
-        if not isinstance(task.action, Work):
-            continue
-        options = [option.capability for option in task.action.options if option.capability is not None]
-        for wanted in options:
-            costs = [one.limits.max_cost for one in capabilities.contracts(wanted)]
-            if not costs or None in costs:
-                return _text(graph.max_cost)
-            found += max(each for each in costs if each is not None) * (attempts // len(options))
-    return _text(found if graph.max_cost is None else min(found, graph.max_cost))
-
-
-def _text(cost: Decimal | None) -> str | None:
-    return None if cost is None else format(cost.normalize(), "f")
