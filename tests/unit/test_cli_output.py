@@ -14,6 +14,7 @@ from rich.console import Console
 from accord.cli import errors, output
 from accord.cli.output import Screen, clean
 from accord.cli.tables import Column, end_of_id, fitted, without_year
+from accord.domain.duration import duration_words
 from accord.errors import (
     AccordError,
     BadInput,
@@ -45,16 +46,18 @@ def test_cleaning_leaves_words_alone() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.004, "0.00 s"),
-        (0.24, "0.24 s"),
+        (0.0036, "4 ms"),
+        (0.24, "240 ms"),
+        (0.9996, "1.0 s"),
         (12.34, "12.3 s"),
+        (59.96, "1 min"),
         (200, "3 min 20 s"),
         (7500, "2 h 5 min"),
         (273_600, "3 d 4 h"),
     ],
 )
 def test_durations_are_words(seconds: float, words: str) -> None:
-    assert output.duration(seconds) == words
+    assert duration_words(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -74,7 +77,7 @@ def test_names_of_agents_are_short_at_home_only() -> None:
 def test_between_counts_up_to_now_and_never_below_nothing() -> None:
     now = datetime.now(UTC)
     assert output.between(None, now) == ""
-    assert output.between(now, now - timedelta(seconds=5)) == "0.00 s"
+    assert output.between(now, now - timedelta(seconds=5)) == "0 ms"
     assert output.between(now - timedelta(hours=2), None).startswith("2 h")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -112,7 +111,7 @@ def test_a_failure_is_acknowledged_until_the_run_goes_on() -> None:
     assert (player.run.tasks_done, player.run.failed, player.run.cancelled) == (1, 1, 1)
     ended_at = player.run.updated_at
     player.do(c.Acknowledge(by=BY, note="known"))
-    assert (player.run.updated_at, player.run.rested) == (ended_at, timedelta()), "that somebody knows is no work"
+    assert (player.run.updated_at, player.run.rests) == (ended_at, ()), "that somebody knows is no work"
     assert player.run.acknowledged is not None
     assert (player.run.acknowledged.by, player.run.acknowledged.note) == (BY, "known")
     events = len(player.events)

@@ -186,7 +186,7 @@ def test_a_rest_before_a_retry_and_a_pause_are_not_what_a_task_took() -> None:
     (step,) = page.critical
     assert [(one.from_s, one.until_s) for one in page.rests] == [(2, 102), (102, 132)]
     run = player.run
-    assert (step.until_s, step.took_s) == (135, 5)
+    assert (step.until_s, step.of_run_s) == (135, 5)
     assert run.updated_at - run.started.at - run.rest(run.updated_at) == timedelta(seconds=5)
 
 

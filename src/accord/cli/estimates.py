@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from accord.cli.output import clean, counted, duration
+from accord.cli.output import clean, counted
 from accord.domain.cost import shortest
+from accord.domain.duration import duration_words
 from accord.planner.estimate import CostInterval, Estimate, Interval, TaskEstimate
 
 NAMED: Final = 5
@@ -35,7 +36,7 @@ def expected_task(one: TaskEstimate) -> str:
     if one.basis == "none":
         return "(no history)"
     if one.basis == "declared" and one.time_s is not None:
-        return f"({duration(one.time_s.p50)}, declared)"
+        return f"({duration_words(one.time_s.p50)}, declared)"
     took = one.time_s or one.each_s
     if took is None:
         return ""
@@ -65,8 +66,8 @@ def _named(expected: Estimate) -> str:
 
 
 def _time(of: Interval) -> str:
-    low, high = duration(of.p10), duration(of.p90)
-    return f"about {duration(of.p50)}" + (f", {low} to {high} in four of five" if low != high else "")
+    low, high = duration_words(of.p10), duration_words(of.p90)
+    return f"about {duration_words(of.p50)}" + (f", {low} to {high} in four of five" if low != high else "")
 
 
 def _cost(of: CostInterval) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final
 
-from accord.cli.output import Screen, agent_name, attempt_words, between, counted
+from accord.cli.output import Screen, agent_name, attempt_words, counted, took
 from accord.cli.watching import Watched
 from accord.domain import event as e
 from accord.domain.approval import waiting_tasks
@@ -80,10 +80,9 @@ class Lines(AbstractAsyncContextManager["Lines"]):
     def _completed(self, run: Run, event: e.TaskCompleted) -> str:
         if split_item(event.task)[1] is not None:
             return self._item_completed(run, node_of(event.task))
-        state = run.state(event.task)
-        took = between(state.started_at, state.ended_at) if state.started_at else ""
+        words = took(run, event.task)
         by = agent_name(event.by) if event.by else self._watched.by(event.task)
-        return f"{event.task} completed{f' by {by}' if by else ''}{f' in {took}' if took else ''}"
+        return f"{event.task} completed{f' by {by}' if by else ''}{f' in {words}' if words else ''}"
 
     def _item_completed(self, run: Run, node: TaskId) -> str:
         """One line for every tenth of the items."""

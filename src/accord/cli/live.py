@@ -17,20 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from accord.cli.lines import Lines
-from accord.cli.output import (
-    STATES,
-    Screen,
-    attempt_words,
-    between,
-    clean,
-    counted,
-    duration,
-    run_text,
-    shortened,
-    worked,
-)
+from accord.cli.output import STATES, Screen, attempt_words, clean, counted, run_text, shortened, took, worked
 from accord.cli.watching import Watched, unmet
 from accord.domain.approval import waiting_tasks
+from accord.domain.duration import duration_words
 from accord.domain.forecast import Forecast, Usual, forecast
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
@@ -187,13 +177,12 @@ def _row(watched: Watched, run: Run, node: TaskId, columns: int) -> tuple[Render
     if state.phase in ("active", "expanded") and not run.paused:
         sign = SPINNER[int(time.monotonic() * 10) % len(SPINNER)]
     name_style = "quiet" if state.phase in ("pending", "skipped") else ""
-    took = between(state.started_at, state.ended_at) if state.started_at and state.phase != "pending" else ""
     return (
         Text(sign, style),
         Text(node, name_style),
         _detail(watched, run, node, columns),
         Text(clean(watched.by(node))),
-        Text(took),
+        Text(took(run, node)),
     )
 
 
@@ -241,7 +230,7 @@ def _waiting(state: TaskState) -> str:
         return ""
     if waiting.for_ == "time":
         left = (waiting.until - datetime.now(UTC)).total_seconds() if waiting.until else 0
-        return f"sleeps, {duration(max(left, 0))} left"
+        return f"sleeps, {duration_words(max(left, 0))} left"
     return shortened(clean(f"{waiting.for_}: {waiting.title or waiting.signal}"), 60)
 
 
@@ -264,7 +253,7 @@ def _wanted(state: TaskState) -> str:
     later = [want.not_before for want in state.wants if want.not_before is not None]
     left = (min(later) - datetime.now(UTC)).total_seconds() if later else 0
     if left > 0:
-        return f"again in {duration(left)}"
+        return f"again in {duration_words(left)}"
     return "waits for an agent"
 
 
@@ -280,7 +269,7 @@ def _foot(run: Run, columns: int, ahead: Forecast | None) -> RenderableType:
     words.append(worked(run))
     if ahead is not None:
         seconds = ahead.left.total_seconds()
-        words.append(f"about {duration(seconds)} left" if seconds else "longer than usual")
+        words.append(f"about {duration_words(seconds)} left" if seconds else "longer than usual")
     bar = ProgressBar(total=max(total, 1), completed=run.settled, width=min(columns // 4, 30))
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_row(Text(f"{sign} {state.replace('_', ' ')}", style), bar, Text(" · ".join(words), "quiet"))

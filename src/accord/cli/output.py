@@ -18,9 +18,11 @@ from rich.text import Text
 from rich.theme import Theme
 
 from accord.cli.tables import Column, fitted
+from accord.domain.duration import duration_words
 
 if TYPE_CHECKING:
     from accord.cli.logs import Raised
+    from accord.domain.ids import TaskId
     from accord.domain.state import Run, TaskState
 
 STATES: Final[Mapping[str, tuple[str, str]]] = {
@@ -200,34 +202,29 @@ def agent_name(agent: str) -> str:
     return name if organisation == "local" else f"{organisation}/{name}"
 
 
-def duration(seconds: float) -> str:
-    """`0.24 s`, `12.3 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`."""
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
-
-
 def between(begin: datetime | None, end: datetime | None) -> str:
-    """How long it took; nothing where it has not begun, up to now where it has not ended."""
+    """How long it is from one time to another; nothing where it has not begun, up to now where it has not ended."""
     if begin is None:
         return ""
-    return duration(max(((end or datetime.now(UTC)) - begin).total_seconds(), 0))
+    return duration_words(max(((end or datetime.now(UTC)) - begin).total_seconds(), 0))
 
 
 def worked(run: Run) -> str:
-    """How long a run took, or has been at it; what it was paused is told apart: `4.1 s, paused 2 min 0 s`. Of one that
-    was erased it is not: up to the erasure it only rested, as one that has ended.
+    """How long a run took, or has been at it; what it was paused is told apart: `4.1 s, paused 2 min`. Of one that was
+    erased it is not: up to the erasure it only rested, as one that has ended.
     """
     now = run.updated_at if run.ended else datetime.now(UTC)
-    rest = run.rest(now).total_seconds()
-    took = duration(max((now - run.started.at).total_seconds() - rest, 0))
-    return f"{took}, paused {duration(rest)}" if rest > 0 and run.erased is None else took
+    took, rest = run.worked(run.started.at, now), run.rest(now)
+    words = duration_words(took.total_seconds())
+    return f"{words}, paused {duration_words(rest.total_seconds())}" if rest and run.erased is None else words
+
+
+def took(run: Run, task: TaskId) -> str:
+    """How long a task took since it began last, or has been at it, without the run's pauses; nothing where it has not
+    begun.
+    """
+    found = run.took(task, datetime.now(UTC))
+    return "" if found is None else duration_words(found.total_seconds())
 
 
 def attempt_words(state: TaskState, number: int) -> str:

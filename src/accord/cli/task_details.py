@@ -20,17 +20,19 @@ from accord.cli.output import (
     shortened,
     size,
     state_text,
+    took,
 )
 from accord.cli.tables import Column
 from accord.domain.cost import shortest
 from accord.domain.document import Document
+from accord.domain.duration import duration_words
 from accord.domain.ids import TaskId
 from accord.domain.standing import all_items, standing
 from accord.domain.state import Attempt, Run
 from accord.service import Service
 from accord.views.reasons import Reasons
 from accord.views.result import value_of
-from accord.views.tasks import told_of
+from accord.views.tasks import told_of, waits
 
 ITEMS_SHOWN = 100
 
@@ -45,7 +47,7 @@ async def show_task(service: Service, run: Run, task: TaskId, until: int | None,
     screen.facts(
         [
             ("after", ", ".join(spec.needs)),
-            ("took", between(state.started_at, state.ended_at) if state.phase != "pending" else ""),
+            ("took", took(run, task)),
             ("epoch", str(state.epoch) if state.epoch else ""),
             ("confidence", f"{state.confidence:g}" if state.confidence is not None else ""),
             ("output", await _preview(service, state.output, screen)),
@@ -63,7 +65,7 @@ async def show_task(service: Service, run: Run, task: TaskId, until: int | None,
         screen.line()
         words = attempt_words(state, attempt.number)
         screen.line(Text.assemble((words, "head"), "  ", state_text(attempt.phase)))
-        await _show_attempt(service, attempt, told[attempt.number], screen)
+        await _show_attempt(service, run, attempt, told[attempt.number], screen)
 
 
 def _show_items(run: Run, task: TaskId, screen: Screen) -> None:
@@ -82,16 +84,17 @@ def _item_row(run: Run, item: TaskId) -> Iterator[str | Text]:
     yield state_text(standing(run, item))
     yield ", ".join(sorted({agent_name(attempt.agent) for attempt in state.attempts}))
     yield str(state.work or "")
-    yield between(state.started_at, state.ended_at) if state.started_at else ""
+    yield took(run, item)
 
 
-async def _show_attempt(service: Service, attempt: Attempt, told: Reasons, screen: Screen) -> None:
+async def _show_attempt(service: Service, run: Run, attempt: Attempt, told: Reasons, screen: Screen) -> None:
     screen.facts(
         [
             ("agent", agent_name(attempt.agent)),
             ("capability", attempt.capability),
             ("why wanted", told.wanted),
             ("why this agent", told.chosen),
+            ("waited", _waited(run, attempt)),
             ("assigned", moment(attempt.assigned_at)),
             ("took", between(attempt.assigned_at, told.ended) if told.ended else ""),
             ("confidence", f"{attempt.confidence:g}" if attempt.confidence is not None else ""),
@@ -109,6 +112,13 @@ async def _show_attempt(service: Service, attempt: Attempt, told: Reasons, scree
     )
     for problem in attempt.problems:
         show_problem(screen.out, problem)
+
+
+def _waited(run: Run, attempt: Attempt) -> str:
+    """`1.0 s before it was tried again, 20 ms for an agent`."""
+    backoff, queued = (one.total_seconds() for one in waits(run, attempt))
+    before = [f"{duration_words(backoff)} before it was tried again"] if backoff else []
+    return ", ".join([*before, f"{duration_words(queued)} for an agent"])
 
 
 async def _preview(service: Service, document: Document | None, screen: Screen) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -16,7 +16,7 @@ from accord.domain.graph import Graph
 from accord.domain.ids import RunId, TaskId
 from accord.domain.index import put
 from accord.domain.machine import RunPhase
-from accord.domain.state import Run, TaskState
+from accord.domain.state import Rest, Run, TaskState
 from accord.errors import Problem
 
 
@@ -33,7 +33,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paused: bool = False
     paused_by: str = ""
     paused_at: datetime | None = None
-    rested: timedelta = timedelta()
+    rests: tuple[Rest, ...] = ()
     deadline_at: datetime | None = None
     epoch: int = 0
     live: int = 0

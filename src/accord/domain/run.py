@@ -18,7 +18,7 @@ from accord.domain.ids import TaskId, item_id, split_item
 from accord.domain.index import count_begin, count_settled, done, put
 from accord.domain.labels import join, told
 from accord.domain.machine import SETTLED, next_attempt, next_run, next_task
-from accord.domain.state import Attempt, Call, Run, TaskState, Waiting, Want
+from accord.domain.state import Attempt, Call, Rest, Run, TaskState, Waiting, Want
 from accord.errors import TransitionRefused
 
 __all__ = ["NEVER_WOKEN", "Attempt", "Run", "TaskState", "Waiting", "Want", "begin", "done", "evolve", "want_for"]
@@ -50,7 +50,11 @@ def evolve(run: Run, event: e.Event) -> Run:
 
 def _taken_up(run: Run, at: datetime) -> Run:
     """What happens to a run that has ended comes after a rest: nobody has worked on it since."""
-    return run if run.paused else replace(run, rested=run.rested + max(at - run.updated_at, timedelta()))
+    return run if run.paused else replace(run, rests=_rested(run, run.updated_at, at))
+
+
+def _rested(run: Run, since: datetime, until: datetime) -> tuple[Rest, ...]:
+    return (*run.rests, Rest(since, until)) if since < until else run.rests
 
 
 # -- run ---------------------------------------------------------------------------------------------------------
@@ -73,7 +77,8 @@ def _resume(run: Run, event: e.RunResumed) -> Run:
 
 
 def _unpaused(run: Run, event: e.Event) -> Run:
-    return replace(run, paused=False, paused_by="", paused_at=None, rested=run.rest(event.at))
+    rests = run.rests if run.paused_at is None else _rested(run, run.paused_at, event.at)
+    return replace(run, paused=False, paused_by="", paused_at=None, rests=rests)
 
 
 def _erased(run: Run, event: e.RunErased) -> Run:

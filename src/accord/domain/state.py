@@ -193,6 +193,13 @@ class TaskState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
 PENDING = TaskState()
 
 
+class Rest(msgspec.Struct, frozen=True, gc=False):
+    """A time in which nothing was done: the run was paused, or had ended before it was taken up again."""
+
+    since: datetime
+    until: datetime
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution of a graph, after some number of events."""
 
@@ -202,8 +209,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     paused: bool = False
     paused_by: str = ""
     paused_at: datetime | None = None
-    rested: timedelta = timedelta()
-    """How long it was paused, or had ended before it was taken up again; the pause that goes on is not in it."""
+    rests: tuple[Rest, ...] = ()
+    """Those that are over, in order; the pause that goes on is not among them."""
     deadline_at: datetime | None = None
     tasks: Map[TaskId, TaskState] = Map()
     """Only tasks to which something has happened."""
@@ -289,9 +296,24 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         budget = self.budget
         return budget is not None and self.spent >= budget
 
-    def rest(self, now: datetime) -> timedelta:
-        """How long it was paused, or had ended before it was taken up again, up to now."""
-        return self.rested if self.paused_at is None else self.rested + max(now - self.paused_at, timedelta())
+    def rest(self, until: datetime, since: datetime | None = None) -> timedelta:
+        """How long it was paused, or had ended before it was taken up again, between two times: up to the first one
+        since its start, where there is no other.
+        """
+        found = [*self.rests, *([Rest(self.paused_at, until)] if self.paused_at is not None else ())]
+        shared = (min(one.until, until) - (one.since if since is None else max(one.since, since)) for one in found)
+        return sum((one for one in shared if one > timedelta()), timedelta())
+
+    def worked(self, since: datetime, until: datetime) -> timedelta:
+        """How long it went on between two times: what a run, or a task of it, took is told without rests."""
+        return max(until - since - self.rest(until, since), timedelta())
+
+    def took(self, task: TaskId, now: datetime) -> timedelta | None:
+        """What a task, an item or a compensation took from when it began last to its end, or up to now; None where it
+        has not begun, or was taken over.
+        """
+        state = self.state(task)
+        return None if state.started_at is None else self.worked(state.started_at, state.ended_at or now)
 
     def state(self, task: TaskId) -> TaskState:
         """The task's state; that of a task to which nothing has happened is pending."""

@@ -75,15 +75,10 @@ class Step(msgspec.Struct, frozen=True):
     """Of an expansion, the item that ended last."""
     since: datetime
     until: datetime | None
+    took: timedelta | None
+    """How much of what the run took it is, rests left out; None where it is under way."""
     kinds: dict[SpanKind, timedelta]
-    """What it, or the item, did in this time, and for how long."""
-
-
-class Rest(msgspec.Struct, frozen=True):
-    """A time in which nothing was done: the run was paused, or had ended before it was taken up again."""
-
-    since: datetime
-    until: datetime
+    """What it, or the item, did in this time, and for how long: rests are told as pauses, and as nothing else."""
 
 
 class Timeline:
@@ -95,17 +90,12 @@ class Timeline:
         self._spans: dict[TaskId, list[Span]] = {}
         self._accepted: dict[tuple[TaskId, int], datetime] = {}
         self._ended: dict[tuple[TaskId, int], datetime] = {}
-        self.rests: list[Rest] = []
-        """Those that are over, in order."""
         for task in graph.order:
             self._note(task, started.at)
 
     def add(self, event: e.Event) -> None:
         """One more event has happened. Raises TransitionRefused for one that cannot follow."""
-        before, self.run = self.run, evolve(self.run, event)
-        rested = self.run.rested - before.rested
-        if rested:
-            self.rests.append(Rest(event.at - rested, event.at))
+        self.run = evolve(self.run, event)
         if isinstance(event, e.AttemptAccepted):
             self._accepted[event.task, event.attempt] = event.at
         elif isinstance(event, _ENDS):
@@ -223,10 +213,12 @@ class Timeline:
         found: dict[SpanKind, timedelta] = {}
         for span in self.track(item or task).spans:
             until = min(span.until or self.run.updated_at, state.ended_at or self.run.updated_at)
-            length = until - max(span.since, since)
+            begun = max(span.since, since)
+            length = until - begun if span.kind == "paused" else self.run.worked(begun, until)
             if length > timedelta():
                 found[span.kind] = found.get(span.kind, timedelta()) + length
-        return Step(task, item, since, state.ended_at, found)
+        took = None if state.ended_at is None else self.run.worked(since, state.ended_at)
+        return Step(task, item, since, state.ended_at, took, found)
 
     def _last_item(self, task: TaskId) -> TaskId | None:
         ended = [(at, item) for item in self.run.started_items(task) if (at := self.run.state(item).ended_at)]

@@ -101,6 +101,14 @@ class Cells(msgspec.Struct, frozen=True):
     """What is left of them."""
 
 
+class DrawnRest(msgspec.Struct, frozen=True):
+    """A time in which nothing was done: the run was paused, or had ended before it was taken up again."""
+
+    since: datetime
+    until: datetime | None
+    """None while it goes on."""
+
+
 class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
     """A run as it is drawn."""
 
@@ -121,6 +129,8 @@ class RunGraph(msgspec.Struct, frozen=True, kw_only=True):
     """Of all tasks, in their order."""
     items: Mapping[TaskId, tuple[Standing, ...]]
     """How the items of open groups stand."""
+    rests: tuple[DrawnRest, ...] = ()
+    """In order: they are not in what the run, or a task of it, took."""
     cells: Cells = Cells()
 
 
@@ -152,6 +162,8 @@ class RunChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Of the tasks that have changed, themselves or in one of their items."""
     items: Mapping[TaskId, Standing]
     """Of those items of open groups that have changed."""
+    rests: tuple[DrawnRest, ...] = ()
+    """All of them, in order."""
 
 
 # -- the whole ---------------------------------------------------------------------------------------------------
@@ -184,7 +196,14 @@ def run_graph(run: Run, sequence: tuple[int, int], placement: Placement, shown: 
         items={
             name: tuple(standing(run, item_id(name, index)) for index in range(count)) for name, count in shown.items()
         },
+        rests=drawn_rests(run),
     )
+
+
+def drawn_rests(run: Run) -> tuple[DrawnRest, ...]:
+    """When the run rested, and since when it does."""
+    over = tuple(DrawnRest(one.since, one.until) for one in run.rests)
+    return over if run.paused_at is None else (*over, DrawnRest(run.paused_at, None))
 
 
 def template_graph(template: str, graph: Graph, placement: Placement) -> TemplateGraph:
@@ -323,6 +342,7 @@ class Changes:
             attempts=run.live,
             states=tuple(drawn_state(run, name, self._items.of(name)) for name in sorted(nodes)),
             items={item: standing(run, item) for item in sorted(items) if node_of(item) in self._opened},
+            rests=drawn_rests(run),
         )
 
 

@@ -14,6 +14,7 @@ import msgspec
 from accord.domain import event as e
 from accord.domain.causes import Cause, causes_of, task_causes
 from accord.domain.cost import shortest
+from accord.domain.duration import duration_words
 from accord.domain.explanation import Blocker, BlockerKind, Timer, blockers, demands, next_timer, unmet
 from accord.domain.ids import RunId, TaskId
 from accord.domain.machine import SETTLED
@@ -220,13 +221,13 @@ def _run_words(run: Run, found: Sequence[Waits]) -> str:
         return f"It is {state}: {run.settled} of {total} tasks have settled{first}{more}."
     attempts = [one for part in run.tasks.values() for one in part.attempts]
     vain = sum(one.phase in ("failed", "rejected", "expired") for one in attempts)
-    seconds = (run.updated_at - run.started.at - run.rest(run.updated_at)).total_seconds()
+    took = duration_words(run.worked(run.started.at, run.updated_at).total_seconds())
     cost = f" It has cost {shortest(run.spent)}." if run.spent else ""
     done = (
         f"{run.completed} of {total} tasks completed, in {_counted(len(attempts), 'attempt')}, {vain} of them in vain"
     )
     why = f" {run.problem.code} {run.problem.message}." if run.problem is not None else ""
-    return f"It {_ENDED[run.phase]} after {seconds:.3g} s: {done}.{why}{cost}"
+    return f"It {_ENDED[run.phase]} after {took}: {done}.{why}{cost}"
 
 
 _ENDED: Final = {"completed": "completed", "failed": "failed", "cancelled": "was cancelled"}

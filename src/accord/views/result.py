@@ -76,15 +76,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 async def result_of(service: Service, run: Run, *, sealed: bool = True) -> Result:
     """The run's result; that of a completed one is signed by the orchestrator, unless nobody wants it `sealed`."""
-    rest = run.rest(run.updated_at)
     plain = Result(
         run=run.id,
         state="paused" if run.paused else run.phase,
         template=run.started.template,
         title=run.started.title,
         started_at=run.started.at.isoformat(),
-        took_s=round((run.updated_at - run.started.at - rest).total_seconds(), 3),
-        paused_s=round(rest.total_seconds(), 3),
+        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 3),
+        paused_s=round(run.rest(run.updated_at).total_seconds(), 3),
         problem=run.problem if run.problem is not None else msgspec.UNSET,
         repaired=await repairs_of(service, run),
     )

@@ -138,7 +138,7 @@ def _side(run: Run, told: Told) -> Side:
         template=run.started.template,
         graph=run.started.graph,
         state="paused" if run.paused else run.phase,
-        took_s=round((run.updated_at - run.started.at - run.rest(run.updated_at)).total_seconds(), 3),
+        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 3),
         attempts=sum(state.work for state in run.tasks.values()),
         cost=shortest(run.spent),
         events=told[-1][0],
@@ -250,9 +250,8 @@ async def _apart(service: Service, documents: Sequence[Document | None]) -> tupl
 
 def _took(run: Run, task: TaskId) -> float | None:
     state = run.state(task)
-    if state.started_at is None or state.ended_at is None:
-        return None
-    return round((state.ended_at - state.started_at).total_seconds(), 3)
+    took = run.took(task, run.updated_at)
+    return None if state.ended_at is None or took is None else round(took.total_seconds(), 3)
 
 
 class _Mark(msgspec.Struct, frozen=True):

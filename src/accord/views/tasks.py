@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from accord.domain.grounds import Grounds
 from accord.domain.ids import AgentId, Digest, RunId, TaskId, split_item
 from accord.domain.machine import AttemptPhase, TaskPhase
 from accord.domain.standing import Standing, again_at, all_items, of_items, standing
-from accord.domain.state import Attempt, Call, Run, TaskState, Waiting
+from accord.domain.state import Attempt, Call, Run, Waiting
 from accord.errors import NotFound, Problem
 from accord.service import Service
 from accord.views.answers import Answered, answer_of
@@ -49,6 +49,8 @@ class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float | None
     started_at: datetime | None
     ended_at: datetime | None
+    took_s: float | None
+    """From when it began last to its end, or to the run's last event, rests of the run left out."""
     subrun: RunId | None
     problem: Problem | None
     fault: Fault | None
@@ -105,6 +107,12 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     began_at: datetime | None
     """When the agent said that it had begun; None where it has not, as for short work."""
     ended_at: datetime | None
+    backoff_s: float
+    """How long it had to wait before it could be tried again."""
+    queued_s: float
+    """How long it waited for an agent after that, rests of the run left out."""
+    took_s: float | None
+    """From the assignment to the end; None while it is under way."""
     fault: Fault | None
     damaged: int
     """How often an answer was damaged on the way."""
@@ -242,6 +250,7 @@ def listed_task(run: Run, name: TaskId) -> ListedTask:
         confidence=state.confidence,
         started_at=state.started_at,
         ended_at=state.ended_at,
+        took_s=_seconds(run.took(name, run.updated_at)),
         subrun=state.subrun,
         problem=state.problem,
         fault=state.fault,
@@ -298,6 +307,8 @@ async def _told(service: Service, run: Run, until: int | None) -> Sequence[tuple
 async def task_document(service: Service, run: Run, task: TaskId, until: int | None) -> TaskDocument:
     """The task as it is, or was after the run's event number `until`."""
     state, told = run.state(task), await _told(service, run, until)
+    reasons = reasons_of(told, task)
+    attempts = [await _attempt_document(service, run, task, one, reasons[one.number]) for one in state.attempts]
     return TaskDocument(
         run=run.id,
         task=task,
@@ -315,7 +326,7 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         waiting=state.waiting,
         items=tuple(_listed_item(run, item) for item in run.started_items(task)),
         item_standings=dict(all_items(run, task)),
-        attempts=await _attempt_documents(service, state, state.attempts, reasons_of(told, task)),
+        attempts=tuple(attempts),
         calls=tuple(map(_call, state.calls)),
         answer=await _answer(service, answer_of(told, task)),
     )
@@ -325,19 +336,17 @@ async def attempt_documents(
     service: Service, run: Run, task: TaskId, attempts: Sequence[Attempt], until: int | None = None
 ) -> tuple[AttemptDocument, ...]:
     """These attempts of a task."""
-    return await _attempt_documents(service, run.state(task), attempts, await told_of(service, run, task, until))
+    told = await told_of(service, run, task, until)
+    return tuple([await _attempt_document(service, run, task, one, told[one.number]) for one in attempts])
 
 
-async def _attempt_documents(
-    service: Service, state: TaskState, attempts: Sequence[Attempt], told: Mapping[int, Reasons]
-) -> tuple[AttemptDocument, ...]:
-    return tuple([await _attempt_document(service, state, one, told[one.number]) for one in attempts])
-
-
-async def _attempt_document(service: Service, state: TaskState, attempt: Attempt, told: Reasons) -> AttemptDocument:
+async def _attempt_document(
+    service: Service, run: Run, task: TaskId, attempt: Attempt, told: Reasons
+) -> AttemptDocument:
+    backoff, queued = waits(run, attempt)
     return AttemptDocument(
         attempt=attempt.number,
-        ordinal=state.ordinal(attempt.number),
+        ordinal=run.state(task).ordinal(attempt.number),
         state=attempt.phase,
         purpose=attempt.want.purpose,
         agent=attempt.agent,
@@ -349,6 +358,9 @@ async def _attempt_document(service: Service, state: TaskState, attempt: Attempt
         assigned_at=attempt.assigned_at,
         began_at=attempt.began_at,
         ended_at=told.ended,
+        backoff_s=round(backoff.total_seconds(), 6),
+        queued_s=round(queued.total_seconds(), 6),
+        took_s=_seconds(told.ended - attempt.assigned_at if told.ended else None),
         fault=attempt.fault,
         damaged=attempt.damaged,
         cost=amount(attempt.cost),
@@ -367,6 +379,17 @@ async def _attempt_document(service: Service, state: TaskState, attempt: Attempt
         assigned_event=told.assigned_event,
         ended_event=told.ended_event,
     )
+
+
+def waits(run: Run, attempt: Attempt) -> tuple[timedelta, timedelta]:
+    """How long an attempt had to wait before it could be tried again, and then for an agent, rests left out."""
+    since = attempt.want.since
+    due = max(since, attempt.want.not_before or since)
+    return due - since, run.worked(due, attempt.assigned_at)
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else round(length.total_seconds(), 6)
 
 
 async def _answer(service: Service, found: Answered | None) -> AnswerDocument | None:

@@ -64,15 +64,12 @@ class StepDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Of an expansion, the item that ended last."""
     from_s: float
     until_s: float | None
+    of_run_s: float | None
+    """How much it is of what the run took, which is the sum of all; None where it is under way. What came before it had
+    ended when this begins: so it may be more than what the task took since it began last.
+    """
     kinds_s: dict[SpanKind, float]
-    """What it, or the item, did in this time, and for how long."""
-
-    @property
-    def took_s(self) -> float | None:
-        """How long it took, but for pauses and for the time in which the run had ended; None where it is under way."""
-        if self.until_s is None:
-            return None
-        return sum(spent for kind, spent in self.kinds_s.items() if kind != "paused")
+    """What it, or the item, did in this time, and for how long; rests are told as pauses, and as nothing else."""
 
 
 class RestDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +139,7 @@ def timeline_page(found: Timeline, sequence: int, group: str | None, after: str 
         critical=tuple(_step(one, zero) for one in critical),
         critical_s=_sums(critical),
         rests=tuple(
-            RestDocument(from_s=seconds(zero, one.since), until_s=seconds(zero, one.until)) for one in found.rests
+            RestDocument(from_s=seconds(zero, one.since), until_s=seconds(zero, one.until)) for one in found.run.rests
         ),
         next=names[limit - 1] if more else None,
     )
@@ -206,6 +203,7 @@ def _step(step: Step, zero: datetime) -> StepDocument:
         item=step.item,
         from_s=seconds(zero, step.since),
         until_s=_or_none(zero, step.until),
+        of_run_s=None if step.took is None else round(step.took.total_seconds(), 6),
         kinds_s={kind: round(length.total_seconds(), 6) for kind, length in step.kinds.items()},
     )
 

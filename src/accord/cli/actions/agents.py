@@ -14,12 +14,13 @@ from accord.cli.errors import DONE
 from accord.cli.finding import find_agent
 from accord.cli.hosting import hosted_agents
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, between, counted, duration, moment, shortened
+from accord.cli.output import Screen, agent_name, between, counted, moment, shortened
 from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
+from accord.domain.duration import duration_words
 from accord.domain.grounds import short_name
 from accord.domain.ids import AgentId, InstanceId
 from accord.domain.system import HoldPlaced
@@ -195,7 +196,7 @@ def _after(what: str, latency_ms: float | None) -> str:
     """How many there were, and how long they took: the last ones count most."""
     if latency_ms is None:
         return what
-    return f"{what} after {f'{latency_ms:.0f} ms' if latency_ms < 1000 else duration(latency_ms / 1000)}"
+    return f"{what} after {duration_words(latency_ms / 1000)}"
 
 
 def _out_words(one: TakenOut) -> str:

@@ -10,11 +10,12 @@ from rich.text import Text
 
 from accord.cli.finding import find_run
 from accord.cli.options import Shared
-from accord.cli.output import Screen, agent_name, between, clean, duration, moment, run_text, shortened, state_text
+from accord.cli.output import Screen, agent_name, between, clean, moment, run_text, shortened, state_text
 from accord.cli.session import answered
 from accord.cli.tables import Column
 from accord.domain.causes import Cause
 from accord.domain.difference import Difference
+from accord.domain.duration import duration_words
 from accord.service import Service
 from accord.views.explain import Explanation, Waits, explanation
 from accord.views.run_diff import RunsDiff, Side, TaskPair, runs_diff
@@ -49,9 +50,9 @@ def _show(found: Explanation, screen: Screen) -> None:
     if found.critical:
         screen.heading("where the time went")
         spent = sorted(found.critical_s.items(), key=lambda one: -one[1])
-        screen.line("  " + ", ".join(f"{kind.replace('_', ' ')} {duration(took)}" for kind, took in spent))
+        screen.line("  " + ", ".join(f"{kind.replace('_', ' ')} {duration_words(took)}" for kind, took in spent))
         rows = [_step_row(one) for one in found.critical]
-        screen.table(("critical path", Column("from", spare=1), "took", "with"), rows)
+        screen.table(("critical path", Column("from", spare=1), "of the run", "with"), rows)
     if found.next is not None:
         screen.line()
         screen.line(clean(f"next by itself: {found.next.words}, at {moment(found.next.at)}"))
@@ -76,9 +77,9 @@ def _show_cause(cause: Cause, screen: Screen) -> None:
 
 
 def _step_row(one: StepDocument) -> tuple[str, ...]:
-    took = duration(one.took_s) if one.took_s is not None else ""
-    kinds = ", ".join(f"{kind.replace('_', ' ')} {duration(spent)}" for kind, spent in one.kinds_s.items())
-    return str(one.item or one.task), f"+{duration(one.from_s)}", took, kinds
+    of_run = duration_words(one.of_run_s) if one.of_run_s is not None else ""
+    kinds = ", ".join(f"{kind.replace('_', ' ')} {duration_words(spent)}" for kind, spent in one.kinds_s.items())
+    return str(one.item or one.task), f"+{duration_words(one.from_s)}", of_run, kinds
 
 
 def _show_wait(one: Waits, screen: Screen) -> None:
@@ -134,7 +135,7 @@ def _fork_words(found: RunsDiff) -> str:
 
 
 def _side_row(name: str, side: Side) -> tuple[str | Text, ...]:
-    state, took = state_text(side.state), duration(side.took_s)
+    state, took = state_text(side.state), duration_words(side.took_s)
     return name, run_text(side.run), state, side.template, took, str(side.attempts), side.cost
 
 
@@ -179,4 +180,4 @@ def _names(agents: tuple[Any, ...]) -> str:
 
 
 def _seconds(took: float | None) -> str:
-    return "" if took is None else duration(took)
+    return "" if took is None else duration_words(took)

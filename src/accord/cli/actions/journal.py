@@ -14,20 +14,11 @@ from accord.app import open_retention
 from accord.cli.errors import DONE, FAILED, usage
 from accord.cli.finding import find_run, read_moment
 from accord.cli.options import Shared
-from accord.cli.output import (
-    Screen,
-    agent_name,
-    clean,
-    counted,
-    duration,
-    moment,
-    shortened,
-    size,
-    state_text,
-)
+from accord.cli.output import Screen, agent_name, clean, counted, moment, shortened, size, state_text
 from accord.cli.session import carry_out, opened
 from accord.cli.tables import Column
 from accord.codec import decode_event, follow
+from accord.domain.duration import duration_words
 from accord.domain.event import Event
 from accord.domain.ids import RunId
 from accord.domain.machine import event_name
@@ -103,7 +94,9 @@ def prune_journal(shared: Shared, *, dry_run: bool, wait: bool) -> None:
             removed = await (retention.would_remove() if dry_run else retention.remove(at_once=True))
             while wait and removed.search_at is not None:
                 left = removed.search_at - datetime.now(UTC)
-                screen.note(f"Blobs may go in {duration(left.total_seconds())}; Ctrl-C leaves them to who comes next.")
+                screen.note(
+                    f"Blobs may go in {duration_words(left.total_seconds())}; Ctrl-C leaves them to who comes next."
+                )
                 await asyncio.sleep(max(left.total_seconds(), 0))
                 removed.add(await retention.remove())
         if screen.as_json:

@@ -24,6 +24,7 @@ from accord.cli.output import (
     run_text,
     shortened,
     state_text,
+    took,
     worked,
 )
 from accord.cli.repairs import words_of
@@ -310,13 +311,11 @@ def _undoing(run: Run) -> Iterator[str]:
 
 
 def _task_row(run: Run, name: TaskId) -> tuple[str | Text, ...]:
-    state = run.state(name)
     states = [run.state(part) for part in run.instances(name)]
     agents = sorted({agent_name(attempt.agent) for each in states for attempt in each.attempts})
-    took = between(state.started_at, state.ended_at) if state.phase != "pending" else ""
     count = str(sum(each.work for each in states) or "")
     remarks = Text("; ".join(_remarks(run, name)), "quiet")
-    return name, state_text(standing(run, name)), ", ".join(agents), count, took, remarks
+    return name, state_text(standing(run, name)), ", ".join(agents), count, took(run, name), remarks
 
 
 def _remarks(run: Run, name: TaskId) -> Iterator[str]:

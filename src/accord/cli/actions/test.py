@@ -19,13 +19,14 @@ from accord.cli.actions.verify import written_sarif
 from accord.cli.errors import BAD_INPUT, DONE, FAILED, show_problem, usage
 from accord.cli.hosting import staff_of
 from accord.cli.options import Shared
-from accord.cli.output import Screen, clean, counted, duration
+from accord.cli.output import Screen, clean, counted
 from accord.cli.rehearsing import DOCUMENTS, Rehearsed, Setting, is_path, read_test, rehearsed
 from accord.cli.result import unwritable_file
 from accord.cli.rewriting import rewrite
 from accord.cli.sarif import Finding
 from accord.cli.session import at_home
 from accord.conformance.junit import Case, document
+from accord.domain.duration import duration_words
 from accord.errors import AccordError, Problem, Problems
 from accord.policy.cedar import checked
 from accord.policy.source import read_source as read_policies
@@ -187,7 +188,7 @@ def _show(one: Rehearsed, screen: Screen) -> None:
 
 def _facts(one: Rehearsed) -> str:
     seen = one.seen
-    return "" if seen is None else f"{seen.state} after {duration(seen.duration_s)}, cost {seen.cost}"
+    return "" if seen is None else f"{seen.state} after {duration_words(seen.duration_s)}, cost {seen.cost}"
 
 
 def _write(told: Sequence[Rehearsed], asked: Asked) -> None:

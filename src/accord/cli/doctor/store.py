@@ -16,8 +16,9 @@ from typing import Final
 
 from accord.app import open_stores
 from accord.cli.doctor.finding import Finding, failures, made
-from accord.cli.output import counted, duration, moment, size
+from accord.cli.output import counted, moment, size
 from accord.codec import follow
+from accord.domain.duration import duration_words
 from accord.domain.ids import PARTITIONS, Digest, StreamId
 from accord.domain.shares import SHARED
 from accord.domain.system import ACCESS, CONTROL, DELEGATIONS, INCIDENTS, POLICIES, REGISTRY, TEMPLATES
@@ -112,7 +113,7 @@ def _writable(path: Path) -> Finding:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 hint = "which process holds it? lsof tells: a copy or a query that never ends"
-                return Finding("writing", "fail", f"nobody could write for {duration(WRITER_WAITS_S)}", hint)
+                return Finding("writing", "fail", f"nobody could write for {duration_words(WRITER_WAITS_S)}", hint)
             return Finding(
                 "writing", "fail", f"{path}: {error}", "whose is it? Accord has to own it, and its directory"
             )

@@ -102,7 +102,7 @@ async def _seen(expect: Expected, node: Node, run: Run) -> Seen:
         tasks={task: states[task][0] for task in expect.tasks},
         attempts={task: states[task][1] for task in expect.attempts},
         cost=shortest(run.spent) if run.spent else "0",
-        duration_s=max(run.updated_at - run.started.at, timedelta()).total_seconds(),
+        duration_s=run.worked(run.started.at, run.updated_at).total_seconds(),
         order=tuple(dict.fromkeys(event.task for event in events if isinstance(event, _SETTLES))),
     )
 

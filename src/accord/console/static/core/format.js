@@ -11,24 +11,31 @@ export const number = (value) => counted.format(value);
 // "1 run", "12 runs"
 export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 
-// "850 ms", "12.4 s", "3 min 20 s", "2 h 5 min", "4 d 2 h"
+// "850 ms", "12.4 s", "3 min 20 s", "2 h 5 min", "4 d 2 h": the same as commands print.
 export function duration(ms) {
   if (ms === null || ms === undefined || Number.isNaN(ms)) return "–";
-  if (ms < SECOND) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
-  if (ms < MINUTE) return `${Math.round(ms / SECOND)} s`;
-  if (ms < HOUR) return two(ms, MINUTE, "min", SECOND, "s");
-  if (ms < DAY) return two(ms, HOUR, "h", MINUTE, "min");
-  return two(ms, DAY, "d", HOUR, "h");
+  if (rounded(ms) < SECOND) return `${Math.max(0, rounded(ms))} ms`;
+  if (rounded(ms / 100) < 600) return `${(rounded(ms / 100) / 10).toFixed(1)} s`;
+  const whole = rounded(ms / SECOND) * SECOND;
+  if (whole < HOUR) return two(whole, MINUTE, "min", SECOND, "s");
+  return whole < DAY ? two(whole, HOUR, "h", MINUTE, "min") : two(whole, DAY, "d", HOUR, "h");
 }
 
+// Halves are rounded up.
+const rounded = (value) => Math.floor(value + 0.5);
+
 function two(ms, large, largeName, small, smallName) {
-  const seconds = Math.round(ms / SECOND) * SECOND, rest = Math.floor((seconds % large) / small);
-  return `${Math.floor(seconds / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ""}`;
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)} ${largeName}${rest ? ` ${rest} ${smallName}` : ""}`;
 }
 
 // From one time to another, in milliseconds and parts of them: `Date` forgets what is less than one.
 export const elapsed = (from, until) => exact(until) - exact(from);
+
+// How much of it a run went on: its `rests`, as the graph tells them, are left out; one that goes on has no end yet.
+export const worked = (from, until, rests) => Math.max(0, elapsed(from, until) - rested(from, until, rests));
+
+export const rested = (from, until, rests) => rests.reduce((sum, one) => sum + Math.max(0, Math.min(exact(one.until ?? until), exact(until)) - Math.max(exact(one.since), exact(from))), 0);
 
 function exact(time) {
   if (typeof time !== "string") return Number(time);

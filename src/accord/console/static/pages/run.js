@@ -3,7 +3,7 @@
 import { address, get } from "../core/api.js";
 import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
-import { count, duration, number, questionOf, short } from "../core/format.js";
+import { count, duration, elapsed, number, questionOf, rested, short, worked } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { go, setQuery } from "../core/router.js";
 import { CONTROLS } from "../core/runs.js";
@@ -140,10 +140,10 @@ function head(model) {
 }
 
 function took(model, time) {
-  const { doc } = model;
-  if (!model.live) return `${duration(1000 * doc.took_s)} after the start`;
-  if (model.ended) return `took ${duration(1000 * doc.took_s)}`;
-  return `for ${duration(time - new Date(doc.started_at))}`;
+  const { doc, rests } = model, until = model.live && !model.ended ? time : model.now.at;
+  if (!model.live) return `${duration(elapsed(doc.started_at, until))} after the start`;
+  const paused = rested(doc.started_at, until, rests);
+  return `${model.ended ? "took" : "for"} ${duration(worked(doc.started_at, until, rests))}${paused ? `, paused ${duration(paused)}` : ""}`;
 }
 
 const canSignal = (model) => may("approve") && model.live && !model.ended && [...(model.tasks?.values() ?? [])].some((one) => one.kind === "signal");

@@ -1,7 +1,7 @@
 // Boxes: the tasks of a graph that is not a map, and their edges, as SVG.
 
 import { h } from "../../core/dom.js";
-import { agentName, duration, elapsed, number, plain } from "../../core/format.js";
+import { agentName, duration, elapsed, number, plain, worked } from "../../core/format.js";
 import { mark, toneOf } from "../../parts/state.js";
 import { TONES, shownState } from "./model.js";
 import { cut } from "../../parts/words.js";
@@ -60,7 +60,7 @@ function box(one, model, { selected, critical, onselect, now }) {
     h("g.node-mark", mark(shown, { size: 17 })),
     h("text.name", { x: 37, y: 23 }, cut(one.task, tags.left - 42, "name")),
     h("text.name-far", { x: 43, y: 35 }, cut(one.task, width - 49 - (width - tags.left > 14 ? 42 : 0), "far")),
-    h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, now), width - 47, "what")),
+    h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, { now, rests: model.rests }), width - 47, "what")),
     tags.drawn,
     one.for_each && !open && state?.item_count > 0 && meter(state, width, height),
     h("title", one.description || one.task));
@@ -75,11 +75,13 @@ function fold({ task, box, columns }, onfold) {
   }, h("rect", { width: 22, height: 22, rx: 6 }), h("path", { d: open ? "M6 13l5-5 5 5" : "M6 9l5 5 5-5" }));
 }
 
-// The agent is credited with the time since it had begun, or, where it never said so, since it had the task.
+// What has ended took as long as the panel and commands say; an agent at work has been so since it had begun, or, where it
+// never said so, since it had the task.
 const since = (from, until, now) => duration(elapsed(from, until ?? now));
+const byAgent = (state, rests, now) => (state.ended_at ? duration(worked(state.started_at, state.ended_at, rests)) : since(state.began_at ?? state.assigned_at, null, now));
 
 // What stands under the name: what matters most about the task now.
-function line(one, state, shown, now) {
+function line(one, state, shown, { now, rests }) {
   if (state?.problem) return plain(state.problem.message);
   if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
   if (state?.item_count) return itemsLine(state);
@@ -87,7 +89,7 @@ function line(one, state, shown, now) {
   if (shown === "queued" && state.again_at && elapsed(now, state.again_at) > 0) return `tried again in ${duration(elapsed(now, state.again_at))}`;
   if (shown === "queued") return state.attempts ? "no agent yet for its next attempt" : `no agent yet · ${since(state.started_at, null, now)}`;
   if (shown === "assigned") return `${agentName(state.agent)} has it · ${since(state.assigned_at, null, now)}`;
-  if (state?.agent) return `${agentName(state.agent)} · ${since(state.ended_at ? state.started_at : (state.began_at ?? state.assigned_at), state.ended_at, now)}`;
+  if (state?.agent) return `${agentName(state.agent)} · ${byAgent(state, rests, now)}`;
   return KINDS[one.kind] ? (one.what || KINDS[one.kind]) : one.what;
 }
 

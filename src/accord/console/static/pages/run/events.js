@@ -3,7 +3,7 @@
 import { get } from "../../core/api.js";
 import { EVENT_KINDS } from "../../core/choices.js";
 import { h } from "../../core/dom.js";
-import { duration, number, plain } from "../../core/format.js";
+import { duration, elapsed, number, plain } from "../../core/format.js";
 import { setQuery } from "../../core/router.js";
 import { button, failure, loading } from "../../parts/basic.js";
 import { json } from "../../parts/json.js";
@@ -44,7 +44,7 @@ export function Events({ model, bind }, self) {
 
   return ({ query, onselect, onevent }) => {
     const kind = query.get("kind") ?? "";
-    const zero = new Date(model.doc.started_at).getTime();
+    const zero = model.doc.started_at;
     const shown = events.filter((one) => !kind || one.event.startsWith(kind));
     return h("div.events",
       h("label.events-kind", h("span.unseen", "Kind of event"), h("select", { value: kind, onchange: (event) => setQuery({ kind: event.target.value || undefined }) },
@@ -54,7 +54,7 @@ export function Events({ model, bind }, self) {
         h("div.event-row",
           h("button.event-link.num", { type: "button", onclick: () => onevent(one.sequence), title: "Show the run as it was then" }, `#${one.sequence}`),
           h("code.grow", one.event.replace(/@\d+$/, "")),
-          h("span.num.quiet.event-time", duration(new Date(one.at) - zero)),
+          h("span.num.quiet.event-time", duration(elapsed(zero, one.at))),
           h("button.event-link", { type: "button", "aria-expanded": String(open.has(one.sequence)), "aria-label": `Members of event ${one.sequence}`, onclick: () => { open.has(one.sequence) ? open.delete(one.sequence) : open.add(one.sequence); self.update(); } }, open.has(one.sequence) ? "less" : "more"),
           one.task && h("button.event-link.event-task.cut", { type: "button", title: one.task, onclick: () => onselect(one.task) }, one.task)),
         one.problem?.message && h("p.event-problem", `${one.problem.code} ${plain(one.problem.message)}`),

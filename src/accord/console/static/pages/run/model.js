@@ -18,6 +18,8 @@ export class RunModel {
     this.missed = null;
     this.open = [];
     this.doc = this.graph = this.failed = null;
+    // When the run rested, as the server tells it.
+    this.rests = [];
     this.last = 0;
     this.states = new Map();
     this.items = new Map();
@@ -76,6 +78,7 @@ export class RunModel {
     this.graph = graph;
     this.doc = doc;
     this.now = { state: graph.state, at: doc.updated_at, done: doc.tasks.filter((one) => ["completed", "skipped"].includes(one.state)).length, failed: doc.tasks.filter((one) => one.state === "failed").length };
+    this.rests = graph.rests;
     this.sequence = graph.sequence;
     this.last = Math.max(this.last, graph.last);
     this.states = new Map(graph.states.map((one) => [one.task, one]));
@@ -102,6 +105,7 @@ export class RunModel {
       if (one.sequence <= this.sequence) continue;
       this.sequence = one.sequence;
       this.now = { state: one.state, at: one.at, done: one.tasks_done, failed: one.tasks_failed };
+      this.rests = one.rests;
       for (const state of one.states) {
         const before = this.states.get(state.task);
         this.states.set(state.task, state);

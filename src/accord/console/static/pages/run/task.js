@@ -3,7 +3,7 @@
 import { at, get } from "../../core/api.js";
 import { command } from "../../core/commands.js";
 import { h } from "../../core/dom.js";
-import { count, duration, elapsed, number, questionOf } from "../../core/format.js";
+import { count, duration, elapsed, number, questionOf, worked } from "../../core/format.js";
 import { key } from "../../core/keys.js";
 import { setQuery } from "../../core/router.js";
 import { may } from "../../core/session.js";
@@ -61,7 +61,7 @@ export function TaskPanel({ model, task, bind }, self) {
     return h("section.panel", { "aria-label": `Task ${task}` },
       h("header.panel-head", h("div.grow", h("p.hint", task === node ? kindOf(drawn) : link(`?${with_(query, "task", node)}`, node)), h("h2", task), drawn?.description && task === node && h("p.quiet", drawn.description)),
         iconButton("close", "Close the task", () => onselect(null))),
-      h("div.panel-state", badge(shown), state && task === node && took(state, model.time), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
+      h("div.panel-state", badge(shown), state && task === node && took(state, model, found), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
       asks && h("div.asks", h("div.grow", h("strong", coded(questionOf(asks)))), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
       found?.problem && h("div.failure", h("div", problems({ problems: [found.problem] }))),
       h("div.panel-actions", actions(model, task, found)),
@@ -77,12 +77,12 @@ const with_ = (query, name, given) => { const next = new URLSearchParams(query);
 const KINDS = { agent: "Done by an agent", approval: "Asks a person", signal: "Waits for a signal", timer: "Waits for a time", run: "Done by another run" };
 const kindOf = (drawn) => drawn && `${KINDS[drawn.kind]}${drawn.what ? ` · ${drawn.what}` : ""}`;
 
-function took(state, now) {
+function took(state, model, found) {
   if (!state.started_at) return h("span.quiet", "has not begun");
-  const end = state.ended_at ?? now;
-  const before = elapsed(state.started_at, state.assigned_at ? (state.began_at ?? state.assigned_at) : end);
-  const waited = state.agent && before > LONG_MS && !state.waits ? `, ${duration(before)} until ${state.began_at ? "it was begun" : "an agent had it"}` : "";
-  return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(elapsed(state.started_at, end))}${waited}`);
+  const mine = found?.attempts.filter((one) => elapsed(state.started_at, one.assigned_at) >= 0) ?? [];
+  const waits = [["backoff_s", "before it was tried again"], ["queued_s", "for an agent"]].map(([name, words]) => [1000 * mine.reduce((sum, one) => sum + one[name], 0), words]).filter(([ms]) => ms > LONG_MS);
+  const waited = waits.map(([ms, words]) => `, ${duration(ms)} ${words}`).join("");
+  return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(worked(state.started_at, state.ended_at ?? model.time, model.rests))}${waited}`);
 }
 
 // What can be done with a task, by whom and when.

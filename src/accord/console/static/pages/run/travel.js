@@ -2,7 +2,7 @@
 
 import { get } from "../../core/api.js";
 import { h } from "../../core/dom.js";
-import { duration, number } from "../../core/format.js";
+import { duration, elapsed, number } from "../../core/format.js";
 import { key } from "../../core/keys.js";
 import { button, iconButton } from "../../parts/basic.js";
 
@@ -35,14 +35,14 @@ export function Travel({ model, go }, self) {
     look();
     const { last, at } = model;
     const now = at ?? last;
-    const zero = model.doc && new Date(model.doc.started_at).getTime();
+    const zero = model.doc?.started_at;
     return h("div.travel", { class: at !== null && "past", role: "group", "aria-label": "Time travel" },
       iconButton(model.playing ? "pause" : "play", model.playing ? "Stop" : "Play the run from its events", () => model.play(go)),
       iconButton("back", "The event before", () => step(-1), { disabled: now <= 1 }),
       h("input.slider", { type: "range", min: 1, max: Math.max(1, last), step: 1, value: String(now), "aria-label": "Event of the journal", "aria-valuetext": `event ${now} of ${last}`, oninput: (input) => { model.playing = false; go(Number(input.target.value)); }, style: { "--part": `${last > 1 ? (100 * (now - 1)) / (last - 1) : 100}%` } }),
       iconButton("chevron", "The event after", () => step(1), { disabled: now >= last }),
       h("span.travel-at.num", at === null ? h("span", h("strong", `${number(last)}`), h("span.hint", " events")) : h("span", h("strong", `${number(at)}`), h("span.hint", ` of ${number(last)}`))),
-      at !== null && h("span.travel-event.cut", event && [h("code", event.event.replace(/@\d+$/, "")), event.task && h("span", ` ${event.task}`), h("span.hint.num", ` ${duration(new Date(event.at) - zero)} after the start`)]),
+      at !== null && h("span.travel-event.cut", event && [h("code", event.event.replace(/@\d+$/, "")), event.task && h("span", ` ${event.task}`), h("span.hint.num", ` ${duration(elapsed(zero, event.at))} after the start`)]),
       at !== null && button(model.ended && at === last ? "The end" : "Now", () => go(null), { kind: "primary", small: true, icon: "clock" }));
   };
 }
