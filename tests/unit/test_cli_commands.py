@@ -1009,6 +1009,10 @@ def test_an_agent_whose_key_is_revoked_stops_nobody_else(call: Call) -> None:
     assert "grader is left out: its key is revoked. A new one: accord keys rotate agent.local.grader" in ran.err
     findings = {one["what"]: one for one in call("doctor", "--json").document["findings"]}
     assert findings["revoked keys"]["hint"] == "accord keys rotate agent.local.grader"
+    (listed,) = (line for line in call("agents", "list").out.splitlines() if line.startswith("grader "))
+    assert "revoked" in listed
+    shown = call("agents", "show", "grader", "--json").document
+    assert shown["revoked"]
     assert call("keys", "rotate", "agent.local.grader").code == 0
     assert "left out" not in with_agents(call, "run", "sum.yaml").err
     assert "is revoked" not in call("doctor").out

@@ -244,7 +244,7 @@ def test_a_new_run_says_that_it_has_started_however_late_it_is_seen(capsys: pyte
     for began in (True, False):
         Lines(Screen(), began=began).show(Happened(run, 5, (first, *EXPANDED[:4])))
     told = [line[10:] for line in capsys.readouterr().err.splitlines()]
-    goes_on = f"{RUN} goes on: 1 of {len(run.graph.order)} tasks"
+    goes_on = f"{RUN} goes on: 1 of {len(run.graph.order)} tasks done"
     assert told == [f"{RUN} of small@1.0.0 started", "fetch completed by reader in 2.0 s", goes_on]
 
 

@@ -6,13 +6,14 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accord.domain.experience import Done, Experience, TaskExperience, Try
 from accord.domain.graph import Graph
-from accord.domain.ids import TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.planner.estimate import CostInterval, Estimate, Given, Interval, Pool, estimate
 from accord.testing.graphs import graph_of
 
@@ -261,3 +262,13 @@ def test_four_of_five_runs_end_within_their_interval(seen: int, shape: str) -> N
 def test_a_large_graph_is_played_less_often() -> None:
     graph: Graph = graph_of({f"t{at}": work() for at in range(600)})
     assert estimate(graph, known_of(work=exact(1)[:8])).draws == 30
+
+
+def test_runs_are_those_that_the_figures_rest_on() -> None:
+    here = [RunId(f"run_{number}") for number in range(4)]
+    tries = tuple(Try(took_s=1, run=here[number % 2]) for number in range(10))
+    known = msgspec.structs.replace(known_of(work=tries, other=(Try(took_s=1, run=here[2]),)), runs=4)
+    found = estimate(graph_of({"a": work(), "b": work("a")}), known)
+    assert (found.runs, [one.known for one in found.tasks]) == (2, [10, 10])
+    assert estimate(graph_of({"a": work(), "b": work("a", uses="test.other")}), known).runs == 3
+    assert estimate(graph_of({"a": work(uses="test.none")}), known).runs == 0

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from accord.codec import decode_event
-from accord.domain.command import Cancel
+from accord.domain.command import Cancel, RetryTask
 from accord.domain.experience import Observed, observed
 from accord.domain.ids import StreamId, TaskId
 from accord.domain.run import Run
@@ -151,3 +151,30 @@ def test_a_run_that_was_cancelled_tells_of_its_attempts_alone() -> None:
     assert found.whole is None
     assert found.skipped == ()
     assert [(task, one.ok) for task, _, _, one in found.tries] == [(AGAIN, False)]
+
+
+def test_what_a_run_does_after_it_was_taken_up_again_is_learned_too_and_its_rest_is_not() -> None:
+    once = {**TEMPLATE["tasks"]["again"], "retry": {"attempts": 1}}
+    document = {**TEMPLATE, "tasks": {**TEMPLATE["tasks"], "again": once}}
+
+    async def play(world: World) -> None:
+        node, agent = await world.start(), worker()
+        await world.hire(agent)
+        await node.present(agent.id)
+        source = read_source(msgspec.json.encode(document).decode())
+        run = await node.start_run(await node.publish(source.template, source.data), {})
+        assert (await node.ended(run.id)).phase == "failed"
+        before = await node.experience("told@1.0.0")
+        assert (before.runs, len(before.capabilities["test.twice"]), before.templates) == (1, 1, {})
+        await asyncio.sleep(3600)
+        await node.control(run.id, RetryTask(task=AGAIN, by="me"))
+        ended = await node.ended(run.id)
+        assert ended.phase == "completed"
+        await asyncio.sleep(hindsight.FRESH.total_seconds() + 1)
+        known = await node.experience("told@1.0.0")
+        assigned = [one for state in ended.tasks.values() for one in state.attempts if one.phase != "cancelled"]
+        assert (known.runs, sum(map(len, known.capabilities.values()))) == (1, len(assigned))
+        (whole,) = known.templates["told"]
+        assert whole.took_s == pytest.approx(ended.worked(ended.started.at, ended.updated_at).total_seconds())
+
+    simulated(5, play)

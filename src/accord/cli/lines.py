@@ -56,7 +56,7 @@ class Lines(AbstractAsyncContextManager["Lines"]):
     def _go_on(self, run: Run) -> None:
         now = datetime.now(UTC)
         if run.settled or run.epoch:
-            self._note(now, f"{run.id} goes on: {run.settled} of {counted(len(run.graph.order), 'task')}")
+            self._note(now, f"{run.id} goes on: {run.tasks_done} of {counted(len(run.graph.order), 'task')} done")
         for task in waiting_tasks(run):
             waiting = run.state(task).waiting
             if waiting is not None:

@@ -263,14 +263,14 @@ def _foot(run: Run, columns: int, ahead: Forecast | None) -> RenderableType:
     if run.phase == "running" and not run.paused and waiting_tasks(run) and is_idle(run):
         state = "waiting"
     sign, style = STATES[state]
-    words = [f"{run.settled} of {counted(total, 'task')}"]
+    words = [f"{run.tasks_done} of {counted(total, 'task')} done"]
     words += [f"{run.live} under way"] if run.live else []
     words += [f"{run.failed} failed"] if run.failed else []
     words.append(worked(run))
     if ahead is not None:
         seconds = ahead.left.total_seconds()
         words.append(f"about {duration_words(seconds)} left" if seconds else "longer than usual")
-    bar = ProgressBar(total=max(total, 1), completed=run.settled, width=min(columns // 4, 30))
+    bar = ProgressBar(total=max(total, 1), completed=run.tasks_done, width=min(columns // 4, 30))
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_row(Text(f"{sign} {state.replace('_', ' ')}", style), bar, Text(" · ".join(words), "quiet"))
     return line

@@ -170,8 +170,8 @@ def _without_pictures(markdown: str) -> str:
 
 def _show_end(result: Result, run: Run, screen: Screen) -> None:
     took = worked(run)
-    attempts = sum(len(state.attempts) for state in run.tasks.values())
-    detail = f"  {took} · {counted(attempts, 'signed hand-off')}" if run.phase == "completed" else f"  {took}"
+    taken = sum(one.phase == "succeeded" for state in run.tasks.values() for one in state.attempts)
+    detail = f"  {took} · {counted(taken, 'signed hand-off')}" if run.phase == "completed" else f"  {took}"
     screen.note(Text.assemble(state_text(result.state), "  ", run_text(run.id), (detail, "quiet")))
     summary = result.output.get("summary") if isinstance(result.output, dict) else None
     if isinstance(summary, str) and screen.watched:

@@ -15,7 +15,7 @@ import msgspec
 from accord.domain import event as e
 from accord.domain.cost import NOTHING
 from accord.domain.graph import node_of, undone_id
-from accord.domain.ids import AgentId, Digest, TaskId
+from accord.domain.ids import AgentId, Digest, RunId, TaskId
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -32,15 +32,19 @@ class Try(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     cost: Decimal | None = None
     """What the agent says that it has cost."""
     confidence: float | None = None
+    run: RunId | None = None
+    """Of which run it was."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A task that has completed, or a whole run that has."""
 
     took_s: float
-    """With everything that it waited for; pauses of the run are not in it."""
+    """With everything that it waited for; rests of the run are not in it."""
     cost: Decimal | None = None
     """None where nobody has said one."""
+    run: RunId | None = None
+    """Of which run it was, or which run."""
 
 
 class TaskExperience(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,6 +87,17 @@ class Observed(msgspec.Struct):
     whole: Done | None = None
     """The run, where it has completed."""
 
+    def since(self, before: Observed) -> Observed:
+        """What it tells that it did not when it had ended `before`: meanwhile it was taken up again."""
+        return Observed(
+            self.template,
+            self.graph,
+            self.tries[len(before.tries) :],
+            {task: one for task, one in self.done.items() if before.done.get(task) != one},
+            self.skipped if self.whole != before.whole else (),
+            self.whole if self.whole != before.whole else None,
+        )
+
 
 def observed(events: Iterable[e.Event]) -> Observed | None:
     """What a run's events tell, in their order; None where its first one is not among them."""
@@ -110,13 +125,14 @@ class _Story:
         self.wanted: dict[TaskId, datetime] = {}
         """From when on each task could be assigned."""
         self.assigned: dict[tuple[TaskId, int], _Assigned] = {}
-        self.begun: dict[TaskId, datetime] = {}
+        self.begun: dict[TaskId, tuple[datetime, timedelta]] = {}
+        """When each task began, and how long the run had rested by then."""
         self.costs: dict[TaskId, Decimal] = {}
         self.done: dict[TaskId, Done] = {}
         self.skipped: set[TaskId] = set()
         self.tries: list[tuple[TaskId, str, AgentId, Try]] = []
-        self.paused_at: datetime | None = None
-        self.paused = timedelta()
+        self.rests_since: datetime | None = None
+        self.rested = timedelta()
         self.whole: Done | None = None
 
     def told(self) -> Observed:
@@ -126,7 +142,7 @@ class _Story:
 
     def begin(self, event: Any) -> None:
         """The task is under way."""
-        self.begun.setdefault(node_of(event.task), event.at)
+        self.begun.setdefault(node_of(event.task), (event.at, self._rest(event.at)))
 
     def want(self, event: e.AttemptWanted) -> None:
         """The task could be assigned."""
@@ -158,6 +174,7 @@ class _Story:
             expired=isinstance(event, e.AttemptExpired),
             cost=cost,
             confidence=getattr(event, "confidence", None),
+            run=self.started.run,
         )
         self.tries.append((event.task, begun.capability, begun.agent, one))
 
@@ -169,8 +186,9 @@ class _Story:
     def complete(self, event: e.TaskCompleted) -> None:
         """A task has its output: of items, their node counts."""
         if node_of(event.task) == event.task:
-            took = event.at - self.begun.get(event.task, event.at)
-            self.done[event.task] = Done(took_s=_seconds(took), cost=self.costs.get(event.task))
+            began, rested = self.begun.get(event.task, (event.at, self._rest(event.at)))
+            took = event.at - began - (self._rest(event.at) - rested)
+            self.done[event.task] = Done(took_s=_seconds(took), cost=self.costs.get(event.task), run=self.started.run)
 
     def skip(self, event: e.TaskSkipped) -> None:
         """A task is left out; of items, nothing is told."""
@@ -184,21 +202,25 @@ class _Story:
                 known.pop(task, None)
             self.skipped.discard(task)
 
-    def pause(self, event: e.RunPaused) -> None:
-        """Nothing goes on."""
-        self.paused_at = event.at
+    def rest(self, event: Any) -> None:
+        """Nothing goes on: it is paused, or has ended."""
+        self.go_on(event)
+        self.rests_since = event.at
 
-    def resume(self, event: e.RunResumed) -> None:
+    def go_on(self, event: Any) -> None:
         """It goes on."""
-        if self.paused_at is not None:
-            self.paused += event.at - self.paused_at
-            self.paused_at = None
+        self.rested, self.rests_since = self._rest(event.at), None
+
+    def _rest(self, at: datetime) -> timedelta:
+        return self.rested + (at - self.rests_since if self.rests_since is not None else timedelta())
 
     def finish(self, event: e.RunCompleted) -> None:
         """The run has completed; a fork has not done all of it."""
         if self.started.origin is None:
             cost = sum(self.costs.values(), NOTHING) if self.costs else None
-            self.whole = Done(took_s=_seconds(event.at - self.started.at - self.paused), cost=cost)
+            took = event.at - self.started.at - self._rest(event.at)
+            self.whole = Done(took_s=_seconds(took), cost=cost, run=self.started.run)
+        self.rest(event)
 
 
 _TELLS: Final[Mapping[type[Any], Callable[[_Story, Any], None]]] = {
@@ -215,9 +237,12 @@ _TELLS: Final[Mapping[type[Any], Callable[[_Story, Any], None]]] = {
     e.TaskCompleted: _Story.complete,
     e.TaskSkipped: _Story.skip,
     e.RollbackFinished: _Story.again,
-    e.RunPaused: _Story.pause,
-    e.RunResumed: _Story.resume,
+    e.RollbackStarted: _Story.go_on,
+    e.RunPaused: _Story.rest,
+    e.RunResumed: _Story.go_on,
     e.RunCompleted: _Story.finish,
+    e.RunFailed: _Story.rest,
+    e.RunCancelled: _Story.rest,
 }
 
 

@@ -15,7 +15,7 @@ from accord.domain.agenda import Agenda
 from accord.domain.cost import NOTHING
 from accord.domain.document import Document
 from accord.domain.fault import Fault
-from accord.domain.graph import Graph
+from accord.domain.graph import Graph, undone_id
 from accord.domain.ids import AgentId, Digest, LeaseToken, RunId, TaskId, item_id
 from accord.domain.machine import BUSY, ENDED, LIVE, AttemptPhase, RunPhase, TaskPhase
 from accord.errors import Problem
@@ -284,6 +284,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def tasks_done(self) -> int:
         """Nodes of the graph that have completed, or were skipped."""
         return self.settled - self.failed - self.cancelled
+
+    def work(self) -> Iterator[Attempt]:
+        """The attempts at the work of all its tasks and items: diagnoses and compensations are none."""
+        parts = (state for task, state in self.tasks.items() if undone_id(task) is None)
+        return (one for state in parts for one in state.attempts if one.want.purpose == "work")
 
     @property
     def budget(self) -> Decimal | None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from accord.codec import decode_event
 from accord.domain.experience import Done, Experience, Observed, TaskExperience, Try, observed
 from accord.domain.graph import node_of, undone_id
@@ -64,8 +66,16 @@ class _Template:
         return {one: TaskExperience(tuple(self.tries.get(one, ())), tuple(self.done.get(one, ()))) for one in named}
 
 
+class _Read(msgspec.Struct, frozen=True):
+    """A run that was read."""
+
+    updated_at: datetime
+    """Its last event then: one that was taken up again has a later one when it ends."""
+    told: Observed | None
+
+
 class Hindsight:
-    """A round, and who is asked for experience. What it has read of a run is never read again."""
+    """A round, and who is asked for experience. What it has learned from a run it learns only once."""
 
     every = timedelta(seconds=60)
 
@@ -74,7 +84,7 @@ class Hindsight:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._looked_at: datetime | None = None
-        self._read: Recent[RunId, None] = Recent(16 * RUNS)
+        self._read: Recent[RunId, _Read] = Recent(16 * RUNS)
         self._asked: Recent[str, None] = Recent(TEMPLATES)
         self._capabilities: Recent[str, deque[Try]] = Recent(CAPABILITIES)
         self._agents: Recent[tuple[AgentId, str], deque[Try]] = Recent(PAIRS)
@@ -124,23 +134,27 @@ class Hindsight:
         self._looked_at = now
 
     async def _read_all(self, query: RunQuery) -> None:
-        """Read the runs of a query that have ended and were not read yet, the newest last: it counts most."""
+        """Read the runs of a query that have ended, and were not read yet or have gone on since, the newest last: it
+        counts most.
+        """
         found: list[tuple[RunSummary, Observed]] = []
         events = 0
         for summary in await self._journal.runs(query):
-            if summary.state not in _ENDED or summary.run in self._read:
+            before = self._read.get(summary.run)
+            if summary.state not in _ENDED or (before is not None and before.updated_at >= summary.updated_at):
                 continue
             if len(found) >= RUNS or events > EVENTS_AT_A_TIME:
                 break
-            self._read[summary.run] = None
             records = await self._journal.read(StreamId(summary.run), limit=EVENTS + 1)
             events += len(records)
             run = _told(records) if len(records) <= EVENTS else None
+            self._read[summary.run] = _Read(summary.updated_at, run)
             if run is not None:
-                found.append((summary, run))
+                known = before.told if before is not None else None
+                self._runs += known is None
+                found.append((summary, run.since(known) if known is not None else run))
             await asyncio.sleep(0)  # others go on between
         for summary, run in reversed(found):
-            self._runs += 1
             self._take(run)
             self.heard(summary, run)
 

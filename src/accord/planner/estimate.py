@@ -19,7 +19,7 @@ import msgspec
 from accord.domain.cost import shortest
 from accord.domain.experience import Experience
 from accord.domain.graph import Graph, Task
-from accord.domain.ids import TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.planner.lots import Basis, Lots
 
 DRAWS: Final = 200
@@ -103,7 +103,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tasks: tuple[TaskEstimate, ...] = ()
     """In the order of the graph."""
     runs: int = 0
-    """So many earlier runs are known, of whatever template."""
+    """So many earlier runs the times and costs of all tasks rest on together."""
     draws: int = 0
     """So many runs were played."""
 
@@ -118,7 +118,7 @@ def estimate(graph: Graph, known: Experience, given: Given = _NOTHING_GIVEN, *, 
     game = _Game(graph, known, given, seed, draws)
     for draw in range(draws):
         game.play(draw)
-    return game.told(known.runs)
+    return game.told()
 
 
 class _Column(msgspec.Struct):
@@ -189,7 +189,7 @@ class _Game:
         column.cost.append(cost)
         return end, cost, ok
 
-    def told(self, runs: int) -> Estimate:
+    def told(self) -> Estimate:
         """What all the runs say."""
         lots = self._lots
         timed = any(lot.told and lot.width is not None for lot in lots.values())
@@ -200,7 +200,7 @@ class _Game:
             completes=round(self._completed / len(self._time_s), 3) if played else None,
             unknown=tuple(name for name in self._graph.order if not lots[name].told or lots[name].width is None),
             tasks=tuple(self._of_task(name) for name in self._graph.order),
-            runs=runs,
+            runs=len(frozenset[RunId]().union(*(lot.runs for lot in lots.values()))),
             draws=len(self._time_s),
         )
 

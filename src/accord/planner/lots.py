@@ -20,7 +20,7 @@ from accord.domain.duration import parse_duration
 from accord.domain.experience import Done, Experience, Try
 from accord.domain.expression import Literal as Constant
 from accord.domain.graph import Graph, Retry, Sleep, Subrun, Task, Work
-from accord.domain.ids import TaskId
+from accord.domain.ids import RunId, TaskId
 from accord.domain.retry import DEFAULT_RETRY
 
 OWN: Final = 5
@@ -54,6 +54,7 @@ class Source:
 
     def __init__(self, name: str, tries: Sequence[Try], price: Decimal | None, seed: str, draws: int) -> None:
         self.known = len(tries)
+        self.runs = frozenset(one.run for one in tries if one.run is not None)
         self.costs = price is not None or any(one.cost is not None for one in tries)
         self.declared = price is not None and all(one.cost is None for one in tries)
         otherwise = float(price) if price is not None and self.declared else 0.0
@@ -103,6 +104,11 @@ class Lot(msgspec.Struct):
     def known(self) -> int:
         """How many attempts, or runs, it rests on."""
         return max((source.known for source, _ in self.options if source is not None), default=0)
+
+    @property
+    def runs(self) -> frozenset[RunId]:
+        """The runs that it rests on."""
+        return frozenset[RunId]().union(*(source.runs for source, _ in self.options if source is not None))
 
     @property
     def costs(self) -> bool:
@@ -176,7 +182,7 @@ class Lots:
     def _of_runs(self, name: str, done: Sequence[Done]) -> Lot | None:
         if not done:
             return None
-        source = self._source(name, [Try(took_s=one.took_s, cost=one.cost) for one in done])
+        source = self._source(name, [Try(took_s=one.took_s, cost=one.cost, run=one.run) for one in done])
         return Lot("runs", options=((source, _ONCE),))
 
     def _work(self, task: Task, action: Work, pools: Mapping[str, int], widths: Mapping[TaskId, int]) -> Lot:

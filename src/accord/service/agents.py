@@ -79,6 +79,11 @@ class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
     work: Work | None = None
     """What it has done there; None where it has done nothing."""
 
+    @property
+    def revoked(self) -> bool:
+        """Whether all keys that it has had are revoked: it cannot come back without a new one."""
+        return bool(self.keys) and all(key.revoked_at is not None for key in self.keys)
+
 
 class Agents(Protocol):
     """What may be asked of agents, and of the policy about them."""

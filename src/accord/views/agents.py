@@ -80,6 +80,8 @@ class AgentDocument(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an agent's hold keeps it from being assigned anything."""
     hold: HoldPlaced | None = None
     """That hold: who has placed it, when, why, and whether it is a quarantine."""
+    revoked: bool = False
+    """Whether all keys that it has had are revoked."""
     present: Room | None
     """None where no instance is present."""
     capabilities: tuple[str, ...]
@@ -198,6 +200,7 @@ def agent_document(
         description=card.description,
         held=hold is not None,
         hold=hold,
+        revoked=known.revoked,
         present=Room(known.capacity.concurrency, known.capacity.queue) if known.capacity is not None else None,
         capabilities=tuple(offer.capability for offer in card.capabilities),
         concurrency=card.capacity.concurrency,

@@ -218,14 +218,14 @@ def _run_words(run: Run, found: Sequence[Waits]) -> str:
     if not run.ended:
         first = f"; {found[0].words}" if found else ""
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-        return f"It is {state}: {run.settled} of {total} tasks have settled{first}{more}."
-    attempts = [one for part in run.tasks.values() for one in part.attempts]
+        failed = f", {run.failed} failed" if run.failed else ""
+        return f"It is {state}: {run.tasks_done} of {_counted(total, 'task')} done{failed}{first}{more}."
+    attempts = list(run.work())
     vain = sum(one.phase in ("failed", "rejected", "expired") for one in attempts)
     took = duration_words(run.worked(run.started.at, run.updated_at).total_seconds())
     cost = f" It has cost {shortest(run.spent)}." if run.spent else ""
-    done = (
-        f"{run.completed} of {total} tasks completed, in {_counted(len(attempts), 'attempt')}, {vain} of them in vain"
-    )
+    tried = f"in {_counted(len(attempts), 'attempt')}, {vain} of them in vain"
+    done = f"{run.tasks_done} of {_counted(total, 'task')} done, {tried}"
     why = f" {run.problem.code} {run.problem.message}." if run.problem is not None else ""
     return f"It {_ENDED[run.phase]} after {took}: {done}.{why}{cost}"
 

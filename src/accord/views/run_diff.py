@@ -139,7 +139,7 @@ def _side(run: Run, told: Told) -> Side:
         graph=run.started.graph,
         state="paused" if run.paused else run.phase,
         took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 3),
-        attempts=sum(state.work for state in run.tasks.values()),
+        attempts=sum(1 for _ in run.work()),
         cost=shortest(run.spent),
         events=told[-1][0],
     )
@@ -217,13 +217,14 @@ def _list(texts: Sequence[str]) -> str:
 
 async def _pair(service: Service, task: TaskId, runs: tuple[Run, Run], told: tuple[Told, Told]) -> TaskPair:
     states = [run.state(task) for run in runs]
+    parts = [[run.state(part) for part in run.instances(task)] for run in runs]
     adopted = any(state.adopted for state in states)
     marks = [list(_marks(of, task, outcome_only=adopted)) for of in told]
     return TaskPair(
         task=task,
         states=(states[0].phase, states[1].phase),
-        agents=tuple(tuple(dict.fromkeys(one.agent for one in state.attempts)) for state in states),  # type: ignore[arg-type]  # two of them
-        attempts=(states[0].work, states[1].work),
+        agents=tuple(tuple(dict.fromkeys(one.agent for part in all_ for one in part.attempts)) for all_ in parts),  # type: ignore[arg-type]  # two of them
+        attempts=(sum(part.work for part in parts[0]), sum(part.work for part in parts[1])),
         took_s=tuple(_took(run, task) for run in runs),  # type: ignore[arg-type]  # two of them
         cost=tuple(amount(cost_of(run, task)) for run in runs),  # type: ignore[arg-type]  # two of them
         input=await _apart(service, [_given_last(state) for state in states]),

@@ -115,6 +115,8 @@ def _presence(known: Known) -> Text:
 
 
 def _where(known: Known) -> Text:
+    if known.agent.revoked:
+        return Text("⊘ revoked", "red")
     if known.hold is not None:
         return Text("⊘ quarantined", "red") if known.hold.quarantine else Text("‖ held back", "yellow")
     if known.agent.taken_out:

@@ -391,7 +391,7 @@ def watch_run(shared: Shared, reference: str) -> None:
         if screen.as_json:
             screen.document(result)
         else:
-            attempts = sum(state.work for state in run.tasks.values())
+            attempts = sum(1 for _ in run.work())
             told = f"  {worked(run)} · {counted(attempts, 'attempt')}"
             screen.line(Text.assemble(state_text(run.phase), "  ", run_text(run.id), (told, "quiet")))
         return DONE if run.phase == "completed" else FAILED

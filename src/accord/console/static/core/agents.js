@@ -20,8 +20,9 @@ export class AgentList {
   get all() { return [...this.known.values()].sort((one, other) => agentName(one.agent).localeCompare(agentName(other.agent))); }
 }
 
-// present, draining, absent, quarantined, held, or taken out of something: the state that matters most.
+// revoked, present, draining, absent, quarantined, held, or taken out of something: the state that matters most.
 export function stateOf(agent) {
+  if (agent.revoked) return "revoked";
   if (agent.held) return agent.hold?.quarantine ? "quarantined" : "held";
   if (!agent.instances?.length) return "absent";
   if (agent.instances.every((one) => one.draining)) return "draining";

@@ -1,6 +1,6 @@
 // What may be chosen where there is a fixed choice: filters, and what an address says; `places.js` has the parameters.
 
-export const AGENT_STATES = ["present", "absent", "draining", "quarantined", "held", "tripped"];
+export const AGENT_STATES = ["present", "absent", "draining", "quarantined", "held", "tripped", "revoked"];
 export const INCIDENT_STATES = ["open", "acknowledged", "resolved"];
 export const SEVERITIES = ["critical", "high", "medium", "low"];
 export const ORIGINS = ["built in", "published"];

@@ -51,10 +51,10 @@ export default function Agent({ params }, self) {
     const one = agent.value;
     const back = h("nav.crumbs", { "aria-label": "Where this is" }, link("/agents", "Agents"));
     if (!one) return h("div", back, sheet(agentName(params.agent)), agent.failed ? failure(agent.failed, agent.look) : loading(8));
-    const isRevoked = one.keys.length > 0 && one.keys.every((each) => each.revoked_at), state = isRevoked ? "quarantined" : stateOf(one);
+    const isRevoked = one.revoked, state = stateOf(one);
     return h("div", back,
       sheet(agentName(one.agent), {
-        under: h("span.line", badge(state, { text: isRevoked ? "revoked" : state === "tripped" ? "taken out of something" : state }), h("code", one.agent), one.description && h("span", one.description)),
+        under: h("span.line", badge(state, { text: state === "tripped" ? "taken out of something" : state }), h("code", one.agent), one.description && h("span", one.description)),
         aside: Object.entries(acts).filter(([id, act]) => id !== "lift" && can(act)).map(([id, act]) => button(act.title, act.run, { key: id, icon: act.icon, kind: act.kind, keys: act.keys })),
       }),
       agent.failed && failure(agent.failed, agent.look),

@@ -182,7 +182,7 @@ const weight = (agent) => (agent.instances?.length ? 1 + loadOf(agent) : 0) + (a
 
 function agentLine(agent) {
   const here = agent.instances?.length ?? 0;
-  const state = agent.held ? stateOf(agent) : here ? "present" : "absent";
+  const state = agent.held || agent.revoked ? stateOf(agent) : here ? "present" : "absent";
   const load = loadOf(agent);
   return h("a", { href: `/agents/${encodeURIComponent(agent.agent)}` }, mark(state, { label: state }), h("span.grow.cut", { title: agent.agent }, agentName(agent.agent)),
     here > 1 && pill(`×${here}`),

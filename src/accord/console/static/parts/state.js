@@ -34,6 +34,7 @@ const STATES = {
   draining: { tone: "waiting", shape: "half" },
   quarantined: { tone: "failed", shape: "slash" },
   held: { tone: "paused", shape: "pause" },
+  revoked: { tone: "failed", shape: "cross" },
   tripped: { tone: "stopping", shape: "warn" },
   // incidents
   open: { tone: "failed", shape: "warn" },
