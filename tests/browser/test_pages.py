@@ -213,13 +213,22 @@ def test_a_template_that_cannot_run_says_why_and_is_not_started(open_: Any, serv
 # -- people ------------------------------------------------------------------------------------------------------
 
 
-def test_a_question_is_answered_with_its_form(open_: Any, runs: Any, server: Server) -> None:
+def test_a_question_is_answered_with_its_form(open_: Any, look: Any, runs: Any, server: Server) -> None:
     run = server.start("cloth", "velvet")
     server.until(run, waits=True)
     page = open_("/approvals")
     question = page.locator(".ask", has_text="Is velvet good?")
     question.get_by_role("button").click()
     assert f"open={run}" in page.url.replace("%2F", "/")
+    for task in ("warp", "weft"):
+        told = question.locator(".before", has_text=task)
+        expect(told).to_contain_text("by weaver")
+        expect(told.get_by_role("group", name=f"Output of {task}")).to_contain_text("wovenvelvet")
+        expect(told.get_by_role("link", name=f"Open {task}")).to_have_attribute("href", f"/runs/{run}?task={task}")
+    question.get_by_text("What the run was given").click()
+    expect(question.get_by_role("group", name="Input")).to_contain_text("namevelvet")
+    expect(question.get_by_role("link", name="cloth@1.0.0")).to_have_attribute("href", "/templates/cloth/1.0.0?task=good")
+    look(page, "approvals-open-wide-light")
     question.get_by_label("comment").fill("very")
     question.get_by_role("button", name="Answer").click()
     group = question.get_by_role("group", name="It is good")

@@ -38,6 +38,7 @@ tasks:
   window: {needs: [build], signal: {name: go}}
   approve:
     needs: [build]
+    description: Whether customers get it.
     approval:
       title: "Release ${ input.version }?"
       form:
@@ -58,6 +59,16 @@ output:
   charts: [{name: sales, svg: '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"/>'}]
   rest: "${ tasks.deploy.output }"
 """
+
+
+KNITTED = """
+accord: template/1
+name: knitted
+version: 1.0.0
+tasks:
+{first}
+  last: {{uses: demo.knit@^1, with: {{name: x}}}}
+""".format(first="\n".join(f"  first_{n}: {{sleep: 1d}}" for n in range(24)))
 
 
 MOODY = """
@@ -206,6 +217,51 @@ def test_the_timeline_tells_waiting_queueing_attempts_and_retries_apart(open_: A
     for words in ("Waiting", "Queued", "Before a retry", "Failed"):
         expect(legend).to_contain_text(words)
     expect(legend).not_to_contain_text("Running")  # nothing of that is drawn any more
+
+
+def test_how_far_an_agent_says_to_be_is_seen_wherever_its_task_is(open_: Any, look: Any, server: Server) -> None:
+    publish(server, KNITTED)
+    run = started(server, "knitted", {}, "Knitted")
+    page = open_(f"/runs/{run}?task=last")
+    panel, track = page.get_by_role("region", name="Task last"), page.locator(".track[data-task=last]")
+    try:
+        expect(panel.locator(".told")).to_have_text("50 %row 5 of 10")
+        expect(node(page, "last").locator(".what")).to_contain_text("50 % · row 5")
+        expect(node(page, "last").locator(".far rect")).to_have_count(2)
+        expect(track).to_contain_text("50 %")
+        page.reload()  # what was said before somebody looks is known, too
+        expect(panel.locator(".told")).to_have_text("50 %row 5 of 10")
+        look(page, "run-progress")
+        page.keyboard.press("[")
+        expect(page.locator(".past-pill")).to_be_visible()
+        expect(panel.locator(".told")).to_have_count(0)
+    finally:
+        server.post(f"/v1/runs/{run}/cancel", {})
+    page.goto(f"/runs/{run}?task=last")
+    expect(panel).to_contain_text("cancelled")
+    expect(panel.locator(".told")).to_have_count(0)
+
+
+def test_what_runs_now_can_stand_first_in_the_timeline(open_: Any, server: Server) -> None:
+    publish(server, KNITTED)
+    run = started(server, "knitted", {}, "Knitted, too")
+    page = open_("/")
+    page.set_viewport_size({"width": 1280, "height": 1600})
+    page.goto(f"/runs/{run}")
+    name = page.locator(".track .track-name")
+    try:
+        expect(page.locator(".track[data-task=last]")).to_be_in_viewport()  # it is scrolled to what is at work
+        expect(name.first).not_to_contain_text("last")
+        page.get_by_role("button", name="What runs now first").focus()
+        page.keyboard.press("Enter")
+        expect(name.first).to_contain_text("last")
+        assert "order=now" in page.url
+        page.reload()
+        expect(name.first).to_contain_text("last")
+        page.get_by_role("button", name="What runs now first").click()
+        expect(name.first).to_contain_text("first_0")
+    finally:
+        server.post(f"/v1/runs/{run}/cancel", {})
 
 
 def test_words_end_where_their_box_does(open_: Any, failed: str) -> None:
@@ -366,6 +422,8 @@ def test_it_is_answered_and_ends_without_a_reload(open_: Any, look: Any, release
     expect(waits).to_contain_text("Release 4.2?")
     waits.get_by_role("button", name="Answer").click()
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Whether customers get it.")
+    expect(dialog.get_by_role("group", name="Output of build")).to_contain_text("woven4.2")
     dialog.get_by_role("group", name="It goes out").get_by_label("Yes").check()
     dialog.get_by_label("comment").fill("all is well")
     look(page, "run-answer")
@@ -378,7 +436,9 @@ def test_it_is_answered_and_ends_without_a_reload(open_: Any, look: Any, release
     expect(page.locator(".run-head .badge")).to_have_text("completed")
     expect(node(page, "deploy")).to_have_attribute("data-state", "completed")
     report = page.get_by_role("article", name="report")
-    expect(report.get_by_role("heading", name="Released")).to_be_visible()
+    expect(report.get_by_role("heading", name="Released")).to_be_in_viewport()
+    assert report.bounding_box()["y"] < page.locator(".graph-card").bounding_box()["y"], "it is what is seen first"
+    expect(page.get_by_role("group", name="Output")).not_to_contain_text("Released")  # it is said once
     expect(report).to_contain_text("<b>nothing</b> else >1")
     expect(report).to_contain_text("Elsewhere")
     chart = report.get_by_role("img")

@@ -130,6 +130,36 @@ def test_what_happens_is_seen_without_a_reload(open_: Any, runs: Any, server: Se
     expect(row(page, "seen live")).to_contain_text("cancelled")
 
 
+def test_runs_that_are_called_the_same_are_told_apart(open_: Any, runs: Any, server: Server) -> None:
+    done = server.start("plain", "twin of cord")
+    server.until(done, "completed")
+    asks = server.start("cloth", "twin of cord")
+    server.until(asks, waits=True)
+    page = open_("/runs?text=twin+of+cord")
+    waiting, ended_ = page.locator(f".row[data-key='{asks}']"), page.locator(f".row[data-key='{done}']")
+    summary = server.get(f"/v1/runs/{done}/summary")
+    main = page.locator("script[type=module]").first.get_attribute("src")
+    took = page.evaluate(TOOK, [main.replace("main.js", "core/format.js"), summary])
+    expect(ended_.locator(".cell.took")).to_have_text(took)
+    expect(ended_.locator(".waits")).to_have_count(0)
+    mark = waiting.get_by_role("link", name="waits for an approval")
+    expect(mark).to_have_attribute("title", "Is twin of cord good?")
+    mark.click()
+    question = page.locator(".ask.open")
+    expect(question).to_contain_text("Is twin of cord good?")
+    server.post(f"/v1/runs/{asks}/signals", {"task": "good", "value": {"approved": True}})
+    page.goto("/runs?text=twin+of+cord")
+    server.until(asks, "completed")
+    expect(waiting).to_contain_text("completed")
+    expect(waiting.locator(".waits")).to_have_count(0)
+
+
+TOOK = """async ([module, { started_at, updated_at }]) => {
+  const { duration, elapsed } = await import(module);
+  return duration(elapsed(started_at, updated_at));
+}"""
+
+
 def test_many_are_paused_resumed_and_cancelled_at_once(open_: Any, runs: Any, server: Server) -> None:
     mine = [server.start("sleepy", f"bulk {number}") for number in range(5)]
     page = open_("/runs?text=bulk")

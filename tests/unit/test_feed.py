@@ -1,8 +1,17 @@
 """The live feed: who hears what."""
 
-from accord.domain.ids import RunId, TaskId
-from accord.domain.news import News, Progressed
+from datetime import UTC, datetime
+
+import pytest
+
+from accord.domain import event as e
+from accord.domain.document import document_of
+from accord.domain.ids import Digest, RunId, TaskId
+from accord.domain.news import Happened, News, Progressed
+from accord.domain.run import begin
+from accord.domain.state import Run
 from accord.engine.feed import Feed
+from accord.testing.graphs import graph_of
 
 ONE, OTHER = RunId("run_one"), RunId("run_other")
 
@@ -34,3 +43,33 @@ async def test_a_watcher_is_not_woken_for_what_it_does_not_want() -> None:
         feed.publish(ONE, progress(ONE, 1))
         assert news.waiting
         assert await news.take() == progress(ONE, 1)
+
+
+def begun() -> Run:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    started = e.RunStarted(
+        at=at, run=ONE, template="play@1.0.0", graph=Digest("0" * 64), input=document_of(b"1"), title="t", by="me"
+    )
+    return begin(graph_of({"work": {"sleep": "1h"}}), started)
+
+
+async def heard(feed: Feed) -> list[News | None]:
+    with feed.subscribe(ONE) as news:
+        return [await news.take() for _ in range(2) if news.waiting]
+
+
+@pytest.mark.parametrize(
+    ("event", "still"),
+    [
+        (e.AttemptAccepted(at=datetime(2026, 1, 1, tzinfo=UTC), task=TaskId("work"), attempt=1), True),
+        (e.AttemptCancelled(at=datetime(2026, 1, 1, tzinfo=UTC), task=TaskId("work"), attempt=1, reason=""), False),
+        (e.AttemptCancelled(at=datetime(2026, 1, 1, tzinfo=UTC), task=TaskId("rest"), attempt=1, reason=""), True),
+    ],
+)
+async def test_who_comes_late_hears_how_far_those_are_that_are_at_work(event: e.Event, still: bool) -> None:
+    feed, said = Feed(), [progress(ONE, 0.25), progress(ONE, 0.5)]
+    for news in (*said, progress(OTHER, 0.75)):
+        feed.publish(news.run, news)
+    assert await heard(feed) == said[1:]
+    feed.publish(ONE, Happened(begun(), 2, (event,)))
+    assert await heard(feed) == (said[1:] if still else [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from accord import Agent, Context
 
 weaver = Agent("weaver")
@@ -26,6 +28,14 @@ async def tell(name: str, context: Context) -> str:
     except ValueError:
         context.log.exception("the loom has stopped, going on by hand")
     return name
+
+
+@weaver.capability("demo.knit@1.0.0")
+async def knit(name: str, context: Context) -> dict[str, str]:
+    """Knit half of something, say so, and go on until it is stopped."""
+    await context.progress(0.5, "row 5 of 10")
+    await asyncio.Event().wait()
+    return {"knitted": name}
 
 
 @grump.capability("demo.fail@1.0.0")

@@ -8,8 +8,10 @@ import pytest
 
 from accord.app import host
 from accord.domain.ids import TaskId
+from accord.domain.news import Happened
 from accord.sdk import Agent, Failure
 from accord.templates.reading import read_source
+from accord.views import basis
 
 TEMPLATE = """
 accord: template/1
@@ -107,3 +109,49 @@ async def test_what_is_not_there(asker: Any, run: Any, path: str) -> None:
     missing = await asker.http.get(f"/v1/runs/{run.id}/tasks/{path}")
     assert (missing.status_code, missing.json()["code"]) == (404, "ACC434")
     assert missing.json()["problems"][0]["hint"]
+
+
+DECIDED = """
+accord: template/1
+name: decided
+version: 1.0.0
+input:
+  type: object
+  required: [n, words]
+  properties: {n: {type: integer}, words: {type: array, items: {type: integer}}}
+tasks:
+  many: {for_each: "${ input.words }", uses: number.next@^1, with: {n: "${ item }"}}
+  first: {uses: number.next@^1, with: {n: "${ input.n }"}, description: Counts on.}
+  each:
+    needs: [first, many]
+    for_each: "${ input.words }"
+    approval: {title: "Is ${ item } right?"}
+    description: Whether the counting was right.
+"""
+
+
+async def test_whoever_is_asked_learns_what_it_rests_on(asker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = asker.gateway.node
+    await asker.show("viewer")
+    source = read_source(DECIDED)
+    async with host(node, [counting()]):
+        digest = await node.publish(source.template, source.data)
+        run = await node.start_run(digest, {"n": 1, "words": [7, 8]})
+        async for news in node.follow(run.id):
+            if isinstance(news, Happened) and news.run.state(TaskId("each[1]")).waiting:
+                break
+    path = f"/v1/runs/{run.id}/tasks/each[1]/basis"
+    told = (await asker.http.get(path)).json()
+    assert (told["description"], told["item"]) == ("Whether the counting was right.", 8)
+    assert (told["input"], told["more"]) == ({"n": 1, "words": [7, 8]}, 0)
+    first, many = told["before"]
+    assert (first["task"], first["description"], first["state"]) == ("first", "Counts on.", "completed")
+    assert (first["agent"], first["output"]) == ("spiffe://local/agent/counter", 2)
+    assert (many["task"], many["items"], many["output"]) == ("many", 2, [8, 9])
+
+    monkeypatch.setattr(basis, "MOST_BEFORE", 1)
+    monkeypatch.setattr(basis, "MOST_BYTES", 0)
+    told = (await asker.http.get(path)).json()
+    assert ([one["task"] for one in told["before"]], told["more"]) == (["first"], 1)
+    assert {"input", "item", "output"}.isdisjoint({*told, *told["before"][0]})
+    assert (await asker.http.get(f"/v1/runs/{run.id}/tasks/nobody/basis")).status_code == 404

@@ -3,7 +3,7 @@
 // is said that the page knows it not, and the page never sees it.
 
 import { get } from "./core/api.js";
-import { AGENT_STATES, ASKS, EVENT_KINDS, INCIDENT_STATES, LEVELS, NUMBER, ORIGINS, RUN_TABS, SEVERITIES, SINCE, TASK_TABS, TEXT, YES_OR_NO } from "./core/choices.js";
+import { AGENT_STATES, ASKS, EVENT_KINDS, INCIDENT_STATES, LEVELS, NUMBER, ORDERS, ORIGINS, RUN_TABS, SEVERITIES, SINCE, TASK_TABS, TEXT, YES_OR_NO } from "./core/choices.js";
 import { searches } from "./core/commands.js";
 import { agentName } from "./core/format.js";
 import { go, page } from "./core/router.js";
@@ -14,7 +14,7 @@ export function startPlaces() {
   page("/", () => import("./pages/overview.js"), { title: "Overview", nav: "overview", name: "overview" });
   page("/runs", () => import("./pages/runs.js"), { title: "Runs", nav: "runs", name: "runs", query: { state: STATES, template: TEXT, text: TEXT, agent: TEXT, label: TEXT, origin: TEXT, parent: TEXT, acknowledged: YES_OR_NO, since: SINCE } });
   page("/runs/compare", () => import("./pages/compare-runs.js"), { title: "Compare runs", nav: "runs", name: "compare-runs", query: { a: TEXT, b: TEXT, task: TEXT, all: YES_OR_NO } });
-  page("/runs/:run", () => import("./pages/run.js"), { title: "Run", nav: "runs", name: "run", query: { task: TEXT, tab: TASK_TABS, view: RUN_TABS, at: NUMBER, open: TEXT, level: LEVELS, attempt: NUMBER, kind: EVENT_KINDS } });
+  page("/runs/:run", () => import("./pages/run.js"), { title: "Run", nav: "runs", name: "run", query: { task: TEXT, tab: TASK_TABS, view: RUN_TABS, at: NUMBER, open: TEXT, level: LEVELS, attempt: NUMBER, kind: EVENT_KINDS, order: ORDERS } });
   page("/new", () => import("./pages/new.js"), { title: "New run", nav: "new", name: "new", query: { objective: TEXT, by: ["words", "template"], template: TEXT } });
   page("/approvals", () => import("./pages/approvals.js"), { title: "Approvals", nav: "approvals", name: "approvals", query: { kind: ASKS, template: TEXT, open: TEXT } });
   page("/agents", () => import("./pages/agents.js"), { title: "Agents", nav: "agents", name: "agents", query: { text: TEXT, state: AGENT_STATES, capability: TEXT, view: ["table", "picture"] } });

@@ -14,6 +14,7 @@ from accord.errors import NotFound
 from accord.gateway.asking import TheNode, Viewer
 from accord.gateway.documents import Document, Page, answers
 from accord.gateway.resources.runs import At, Run
+from accord.views.basis import Basis, basis_of
 from accord.views.lineage import LineageDocument, task_lineage
 from accord.views.past import run_at
 from accord.views.tasks import (
@@ -49,6 +50,12 @@ async def list_tasks(  # noqa: PLR0913 - each is a parameter of the query
 async def show_task(run: Run, task: Task, node: TheNode, principal: Viewer, at: At = None) -> Document:
     """A task, or an item of one: its state, its items, and all attempts with their values."""
     return Document(await task_document(node, await _with(node, run, task, at), TaskId(task), at))
+
+
+@router.get("/{task}/basis", responses=answers(Basis), response_class=Document)
+async def show_basis(run: Run, task: Task, node: TheNode, principal: Viewer) -> Document:
+    """What whoever is asked decides on: what the task is for, the run's input, and what came right before it."""
+    return Document(await basis_of(node, await _with(node, run, task), TaskId(task)))
 
 
 @router.get("/{task}/attempts", responses=answers(list[AttemptDocument]), response_class=Document)

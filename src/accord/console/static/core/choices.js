@@ -10,6 +10,7 @@ export const YES_OR_NO = ["true", "false"];
 export const LEVELS = ["debug", "info", "warning", "error"];
 export const EVENT_KINDS = ["run.", "task.", "attempt.", "signal."];
 export const RUN_TABS = ["result", "input", "events", "proof"];
+export const ORDERS = ["now"];
 export const TASK_TABS = ["why", "values", "items", "log", "lineage"];
 
 // A whole number from 1 on, and any text.

@@ -19,7 +19,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const SVG_TAGS = new Set(
   "svg g path circle ellipse rect line polyline polygon text tspan defs marker title use clipPath linearGradient stop pattern".split(" "),
 );
-const PROPERTIES = new Set(["value", "checked", "indeterminate", "selected", "scrollTop", "scrollLeft", "open"]);
+const PROPERTIES = new Set(["value", "checked", "indeterminate", "selected", "scrollTop", "scrollLeft"]);
 const TEXT = Symbol("text");
 
 export function h(tag, props, ...children) {

@@ -1,11 +1,12 @@
 // What runs wait for from people: each with its question and a form made from the schema of its answer.
 
-import { at, get, post } from "../core/api.js";
+import { address, at, get, post } from "../core/api.js";
 import { asked } from "../core/asked.js";
 import { h } from "../core/dom.js";
 import { count, questionOf } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { setQuery } from "../core/router.js";
+import { OPEN } from "../core/runs.js";
 import { may } from "../core/session.js";
 import { Ago, button, coded, empty, failure, link, loading, pill, say, sheet } from "../parts/basic.js";
 import { Filters } from "../parts/filters.js";
@@ -15,6 +16,7 @@ import { json } from "../parts/json.js";
 import { mark } from "../parts/state.js";
 import { toast } from "../parts/toast.js";
 import { notThere } from "../parts/unknown.js";
+import { Basis } from "./run/basis.js";
 
 const WORDS = { approval: "Approval", review: "Review of a result", signal: "Signal" };
 const EVERY_MS = 3000;
@@ -48,7 +50,7 @@ export default function Approvals({ query }, self) {
         { name: "template", title: "Template", kind: "text", list: [...new Set(all.map((one) => one.template))], placeholder: "name, or name@version" },
       ] }),
       open.failed && failure(open.failed, open.look),
-      !open.value ? !open.failed && loading(5) : !all.length ? isFiltered ? empty("No question fits", { text: "Nothing waits for an answer that fits all of these filters.", icon: "filter" }) : empty("Nobody is asked anything", { text: "As soon as a run waits for an approval, a review or a signal, it is here.", icon: "approvals" }) :
+      !open.value ? !open.failed && loading(5) : !all.length ? isFiltered ? empty("No question fits", { text: "Nothing waits for an answer that fits all of these filters.", icon: "filter" }) : empty("Nobody is asked anything", { text: "As soon as a run waits for an approval, a review or a signal, it is here.", icon: "approvals", action: h("a.button", { href: address("/runs", { state: OPEN }) }, "What is under way") }) :
         h("ul.asks-list", all.map((one) => h(Ask, { key: nameOf(one), one, isOpen: chosen === nameOf(one), toggle: () => setQuery({ open: chosen === nameOf(one) ? undefined : nameOf(one) }), answered: (taken) => { if (taken) setQuery({ open: undefined }); open.look(); } }))));
   };
 }
@@ -94,7 +96,8 @@ function Ask({ one }, self) {
         h("span.ask-times", h("span.hint", "asked ", h(Ago, { time: one.since })), one.until && h("span.hint", "too late ", h(Ago, { time: one.until }))),
         icon(props.isOpen ? "down" : "chevron", { size: 18 })),
       props.isOpen && h("div.ask-body", { id },
-        h("div.links", link(`/runs/${one.run}?task=${encodeURIComponent(one.task)}`, "See the run at this task"), h("span.hint", one.template), pill(`for ${one.role}s`)),
+        h("div.links", link(`/runs/${one.run}?task=${encodeURIComponent(one.task)}`, "See the run at this task"), link(`/templates/${one.template.replace("@", "/")}?task=${encodeURIComponent(one.task.replace(/\[\d+\]$/, ""))}`, one.template), pill(`for ${one.role}s`)),
+        h(Basis, { run: one.run, task: one.task }),
         result !== undefined && result !== null && h("div", h("h3", "The result"), json(result, { label: "Result" })),
         may("approve") ? h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); answer(); } },
           h(Form, { form }), failed && failure(failed),

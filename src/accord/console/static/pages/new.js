@@ -129,7 +129,7 @@ export default function New({ query }, self) {
     return h("form.pile", { onsubmit: (event) => { event.preventDefault(); planWords(); } },
       h("div.form-field", h("label", { for: "objective" }, "What is to be done?"),
         h("textarea", { id: "objective", rows: 2, value: words, maxlength: 4000, autofocus: true, placeholder: phrases[0] ?? "", oninput: (event) => { words = event.target.value; if (plan || failed) changed(); } })),
-      phrases.length > 0 && h("div.phrases", h("span.hint", "It is understood like this:"), phrases.map((phrase) => h("button.button.small.quiet", { key: phrase, type: "button", onclick: () => take(phrase) }, phrase))),
+      phrases.length > 0 && !plan && !failed && h("div.phrases", h("span.hint", "It is understood like this:"), phrases.map((phrase) => h("button.button.small.quiet", { key: phrase, type: "button", onclick: () => take(phrase) }, phrase))),
       h("div.form-actions", button("Show the plan", null, { type: "submit", kind: "primary", icon: "graph", busy: busy === "plan" }), h("span.hint", h("kbd", "Ctrl"), " ", h("kbd", "Enter"))));
   }
 

@@ -14,7 +14,7 @@ import { notThere } from "../parts/unknown.js";
 import { answer, can, control, forkFrom, signal } from "./run/controls.js";
 import { Graph } from "./run/graph.js";
 import { RunModel } from "./run/model.js";
-import { RunPanel } from "./run/summary.js";
+import { RunPanel, reports } from "./run/summary.js";
 import { TaskPanel } from "./run/task.js";
 import { Timeline } from "./run/timeline.js";
 import { Travel } from "./run/travel.js";
@@ -30,7 +30,7 @@ function Run({ run }, self) {
     if (what !== "all") approvalsSoon();
     else approvalsNow();
     self.update();
-  });
+  }, self.update);
   let approvals = [], critical = new Set(), timer = null, query = new URLSearchParams(), before = null, graph = null;
 
   // A part of the page that is told of changes, for as long as it is there.
@@ -103,7 +103,7 @@ function Run({ run }, self) {
     const known = selected && model.tasks.has(selected.replace(/\[\d+\]$/, ""));
     const shared = { model, selected, critical, onselect: select };
     const closed = model.open.filter((name) => !model.tasks.get(name)?.for_each);
-    return h("div.run", { class: [known && "with-task", !model.live && "in-past"] },
+    return h("div.run", { class: [known && "with-task", model.live && model.state === "completed" && "is-done", !model.live && "in-past"] },
       selected && !known && notThere(["task", "tab"], "The run has no task ", h("code", selected), ": the run itself is shown."),
       closed.length > 0 && notThere(["open"], "There is nothing to open in ", h("code", closed.join(", ")), ": it is no task with items."),
       model.missed !== null && notThere(["at"], `The run has ${count(model.last, "event")}, and no event ${number(model.missed)}: it is shown as it is now.`),
@@ -112,10 +112,11 @@ function Run({ run }, self) {
       approvals.length > 0 && h("div.waiting-for", { role: "group", "aria-label": "It waits for somebody" }, approvals.slice(0, 5).map((one) => h("div.asks", { key: one.task },
         h("div.grow", h("strong", coded(questionOf(one))), h("p.hint", h("button.event-link", { type: "button", onclick: () => select(one.task) }, one.task), ` · ${one.kind}`)),
         may("approve") && button(one.kind === "signal" ? "Send" : "Answer", () => answer(model, one), { kind: "primary", small: true })))),
+      model.live && !known && reports(model),
       h("div.run-body",
         h("div.run-main",
           h("section.card.graph-card", { "aria-label": "Graph" }, h(Graph, { ...shared, key: "graph", bind: bindGraph, onfold: fold }), h(Travel, { key: "travel", model, go: travel })),
-          h("div.card.timeline-card", h(Timeline, { ...shared, key: "timeline", bind: bindTimeline, onread: (page) => { critical = new Set(page.critical.map((one) => one.task)); self.update(); } }))),
+          h("div.card.timeline-card", h(Timeline, { ...shared, key: "timeline", byState: query.get("order") === "now", bind: bindTimeline, onread: (page) => { critical = new Set(page.critical.map((one) => one.task)); self.update(); } }))),
         h("aside.card.run-side", { "aria-label": "Details" },
           known ? h(TaskPanel, { key: `task ${selected}`, model, task: selected, query, bind: bindPanel, approvals, onselect: select, onevent }) :
             h(RunPanel, { key: "run", model, query, bind: bindEvents, onselect: select, onevent }))));

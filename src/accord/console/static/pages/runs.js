@@ -1,14 +1,15 @@
 // All runs: sought, filtered, followed, and many of them controlled at once.
 
 import { address, get } from "../core/api.js";
+import { asked as asking } from "../core/asked.js";
 import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
-import { agentName, count, number, short } from "../core/format.js";
+import { agentName, count, duration, elapsed, number, questionOf, short } from "../core/format.js";
 import { key } from "../core/keys.js";
 import { go, setQuery } from "../core/router.js";
-import { CONTROLS, RunList, STATES, eachOf } from "../core/runs.js";
+import { CONTROLS, ENDED, RunList, STATES, eachOf } from "../core/runs.js";
 import { may } from "../core/session.js";
-import { Ago, bar, button, empty, failure, link, loading, say, sheet } from "../parts/basic.js";
+import { Ago, Ticking, bar, button, empty, failure, link, loading, say, sheet } from "../parts/basic.js";
 import { confirmed, noted } from "../parts/dialog.js";
 import { Filters } from "../parts/filters.js";
 import { icon } from "../parts/icon.js";
@@ -20,9 +21,11 @@ const SINCE = [["1h", "in the last hour"], ["24h", "in the last day"], ["7d", "i
 const LABELS = ["public", "internal", "confidential", "personal"];
 const KNOWN = [["false", "nobody knows yet"], ["true", "somebody knows"]];
 const HOURS = { h: 1, d: 24 };
+const QUESTIONS = 1000, QUESTIONS_EVERY_MS = 3000;
 
 export default function Runs(props, self) {
   let list, asked = "", selected = new Set(), templates = [], agents = [], counts = null, timer, working = null;
+  const open = asking(self, () => get("/v1/approvals", { limit: QUESTIONS }), { every: QUESTIONS_EVERY_MS });
 
   function look(query) {
     const wanted = queryOf(query);
@@ -103,7 +106,7 @@ export default function Runs(props, self) {
       list.failed && failure(list.failed, () => list.page()),
       !runs.length && list.busy ? loading(8) : !runs.length && !list.failed ? nothing(query) :
         h(Table, {
-          label: "Runs", rows: runs, columns: COLUMNS, keyOf: (run) => run.run, hrefOf: (run) => `/runs/${run.run}`, nameOf: titleOf,
+          label: "Runs", rows: runs, columns: columns(byRun(open.value?.approvals ?? [])), keyOf: (run) => run.run, hrefOf: (run) => `/runs/${run.run}`, nameOf: titleOf,
           selected, onselect: may("control") ? (next) => { selected = next; self.update(); } : null,
           more: list.hasMore ? () => list.page() : null, busy: list.busy,
         }));
@@ -145,19 +148,37 @@ const nothing = (query) => [...query.keys()].length
   ? empty("No run fits", { text: "None is in the journal that fits all of these filters.", icon: "filter", action: button("Clear filters", () => setQuery(Object.fromEntries([...query.keys()].map((name) => [name, undefined])))) })
   : empty("There are no runs yet", { text: "A run does what you ask for in words, or what a template says. What it would do is shown before it starts.", icon: "runs", action: may("run") && h("a.button.primary", { href: "/new" }, icon("plus", { size: 16 }), h("span", "New run")) });
 
-const COLUMNS = [
+// What each run asks.
+const byRun = (all) => all.reduce((found, one) => found.set(one.run, [...(found.get(one.run) ?? []), one]), new Map());
+
+const columns = (questions) => [
   { name: "state", title: "State", width: "7.25rem", draw: (run) => badge(run.state) },
   { name: "run-title", title: "Run", width: "minmax(10rem, 5fr)", draw: (run) => [
-    h("div.run-name", link(`/runs/${run.run}`, titleOf(run), { title: titleOf(run) }), h("code.run-end", { title: run.run }, short(run.run))),
+    h("div.run-name", link(`/runs/${run.run}`, titleOf(run), { title: titleOf(run) }), h("div.run-under", h("code.run-end", { title: run.run }, short(run.run)), waits(run, questions.get(run.run)))),
     run.origin && link(`/runs/${run.origin.run}`, "fork", { class: "pill", title: `forked from ${run.origin.run} after its event ${run.origin.sequence}` }),
     run.acknowledged && h("span.pill", { title: "somebody knows that it has failed" }, "acknowledged"),
     run.parent && h("span.pill", { title: `a task of ${run.parent}` }, "sub-run"), run.left && h("span.pill.left", { title: "no process works on it" }, "left"),
   ] },
   { name: "template", title: "Template", width: "minmax(7rem, 2fr)", draw: (run) => h("span.quiet", { title: run.template }, run.template) },
   { name: "tasks", title: "Tasks", width: "minmax(7rem, 1.2fr)", draw: (run) => progress(run) },
+  { name: "took", title: "Duration", width: "5.25rem", end: true, draw: (run) => took(run) },
   { name: "updated", title: "Last event", width: "5.25rem", end: true, draw: (run) => h(Ago, { time: run.updated_at }) },
   { name: "started", title: "Started", width: "5.25rem", end: true, draw: (run) => h(Ago, { time: run.started_at }) },
 ];
+
+// That it waits for somebody; the way to the answer.
+function waits(run, questions) {
+  if (!questions || ENDED.includes(run.state)) return null;
+  const [first, ...others] = questions;
+  const told = others.length ? `waits for ${number(questions.length)} answers` : WAITS[first.kind];
+  return h("a.waits", { href: others.length ? `/runs/${run.run}` : address("/approvals", { open: `${run.run}/${first.task}` }), title: questions.map(questionOf).join("\n") }, mark("waiting", { size: 13 }), told);
+}
+
+const WAITS = { approval: "waits for an approval", review: "waits for a review", signal: "waits for a signal" };
+
+// From its start to its end, or to now; the page of a run tells how long of that it rested.
+const took = (run) => ENDED.includes(run.state) ? h("span.num", { title: "From its start to its end" }, duration(elapsed(run.started_at, run.updated_at))) :
+  h(Ticking, { draw: (now) => h("span.num", { title: "Since its start" }, duration(elapsed(run.started_at, now))) });
 
 export function progress(run) {
   const { tasks_total: total, tasks_done: done, tasks_failed: failed } = run;

@@ -19,6 +19,17 @@ export function cut(text = "", room, font) {
   return found;
 }
 
+// The same on two lines, which part behind a `_`, `-` or `.` where they can.
+export function inLines(text, room, font) {
+  if (cut(text, room, font) === text) return [text];
+  const fits = (length) => cut(text.slice(0, length), room, font) === text.slice(0, length);
+  let most = 1;
+  while (most < text.length && fits(most + 1)) most++;
+  const parts = [...text.slice(0, most).matchAll(/[_.-]/g)];
+  const length = parts.length ? parts.at(-1).index + 1 : most;
+  return [text.slice(0, length), cut(text.slice(length), room, font)];
+}
+
 function measured(text, room, font) {
   pen ??= document.createElement("canvas").getContext("2d");
   family ||= getComputedStyle(document.body).fontFamily;

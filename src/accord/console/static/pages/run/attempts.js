@@ -13,12 +13,11 @@ const PASSED = { full: "without room", barred: "barred by policy", out: "out aft
 const DECIDED = { wanted: "The result goes back to the agent that made it", only: "Nobody else could have it", load: "It has less to do", speed: "It is faster", trust: "Its results can be relied on more", drawn: "Others are as good, and one was drawn" };
 
 // A reason that stands above it, as `problem` of the task, is not said again.
-export function attempt(one, { task, last, problem, progress, now, onevent }) {
+export function attempt(one, { task, last, problem, now, onevent }) {
   const took = elapsed(one.assigned_at, one.ended_at ?? now);
   return h("details.attempt-card", { key: one.attempt, open: last, dataset: { attempt: one.attempt } },
     h("summary", h("strong.num", `Attempt ${one.attempt}`), badge(one.state === "working" ? "running" : one.state, { text: one.state }), one.purpose === "diagnose" && pill("diagnosis"), h("span.grow"), h("span.quiet", agentName(one.agent)), h("span.num.quiet", duration(took))),
     h("div.attempt-body",
-      progress && !one.ended_at && h("div.told", h("progress", { value: progress.fraction, max: 1, "aria-label": "How far the agent says it is" }), h("span.num", `${Math.round(progress.fraction * 100)} %`), progress.message && h("span", progress.message)),
       why("Why it was wanted", one.wanted_because && h("p", plain(one.wanted_because))),
       why("Why this agent", grounds(one)),
       refused(one, last ? problem : null),

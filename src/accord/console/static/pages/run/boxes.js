@@ -3,8 +3,8 @@
 import { h } from "../../core/dom.js";
 import { agentName, duration, elapsed, number, plain, worked } from "../../core/format.js";
 import { mark, toneOf } from "../../parts/state.js";
-import { TONES, shownState } from "./model.js";
-import { cut } from "../../parts/words.js";
+import { TONES, percent, shownState } from "./model.js";
+import { cut, inLines } from "../../parts/words.js";
 
 const ENDS = ["completed", "failed", "cancelled", "skipped"];
 const KINDS = { approval: "asks a person", signal: "waits for a signal", timer: "waits for a time", run: "another run" };
@@ -47,24 +47,28 @@ function box(one, model, { selected, critical, onselect, now }) {
   const shown = shownState(state);
   const { x, y, width, height } = one.box;
   const open = one.columns > 0;
-  const tags = badges(one, state, width);
+  const tags = badges(one, state, width), progress = model.progressOf(one.task);
   const on = selected === one.task || (open && selected?.startsWith(`${one.task}[`));
   return h("g.node", {
     key: one.task, transform: `translate(${x} ${y})`, class: [`tone-${toneOf(shown)}`, `is-${shown}`, on && "selected", critical.has(one.task) && "critical", one.for_each && "group"],
     dataset: { task: one.task, state: state?.state ?? "pending" }, role: "button", tabindex: on || (!selected && one === model.graph.tasks[0]) ? "0" : "-1",
-    "aria-label": spoken(one, state, shown), "aria-pressed": String(!!on), onclick: (event) => !event.detail && onselect(one.task),
+    "aria-label": spoken(one, state, shown, progress), "aria-pressed": String(!!on), onclick: (event) => !event.detail && onselect(one.task),
   },
     one.for_each && !open && h("rect.behind", { x: 4, y: 4, width, height, rx: 9 }),
     h("rect.plate", { width, height, rx: 9 }),
     h("rect.edge-of", { width: 4, height: height - 16, x: 0, y: 8, rx: 2 }),
     h("g.node-mark", mark(shown, { size: 17 })),
     h("text.name", { x: 37, y: 23 }, cut(one.task, tags.left - 42, "name")),
-    h("text.name-far", { x: 43, y: 35 }, cut(one.task, width - 49 - (width - tags.left > 14 ? 42 : 0), "far")),
-    h("text.what", { x: 37, y: 40 }, cut(line(one, state, shown, { now, rests: model.rests }), width - 47, "what")),
+    farName(one.task, width - 49 - (width - tags.left > 14 ? 42 : 0)),
+    h("text.what", { x: 37, y: 40 }, cut(progress ? said(progress) : line(one, state, shown, { now, rests: model.rests }), width - 47, "what")),
     tags.drawn,
     one.for_each && !open && state?.item_count > 0 && meter(state, width, height),
-    h("title", one.description || one.task));
+    progress && !state.item_count && far(progress, width, height),
+    h("title", progress ? `${agentName(state.agent)}: ${said(progress)}` : one.description || one.task));
 }
+
+// From afar the name is all that there is, on two lines where it has to.
+const farName = (name, room) => inLines(name, room, "far").map((line, n, all) => h("text.name-far", { key: n, class: all.length > 1 && "two", x: 43, y: all.length > 1 ? 22 + 23 * n : 35 }, line));
 
 // What opens a group, and folds it.
 function fold({ task, box, columns }, onfold) {
@@ -99,6 +103,12 @@ function itemsLine(state) {
   const done = (counts.get("completed") ?? 0) + (counts.get("skipped") ?? 0);
   return [`${number(done)} of ${number(state.item_count)} items`, ...["failed", "running", "assigned", "waiting", "queued"].filter((name) => counts.get(name)).map((name) => `${number(counts.get(name))} ${name}`)].join(", ");
 }
+
+// How far its agent says it is, and in its words.
+const said = (progress) => [percent(progress), progress.message].filter(Boolean).join(" · ");
+
+const far = ({ fraction }, width, height) => h("g.far", h("rect.room", { x: 13, y: height - 8, width: width - 26, height: 3, rx: 1.5 }),
+  h("rect", { x: 13, y: height - 8, width: Math.max(1, (width - 26) * Math.min(1, fraction)), height: 3, rx: 1.5 }));
 
 // What stands at the right of the name, and where that begins.
 function badges(one, state, width) {
@@ -135,7 +145,7 @@ export function tally({ items = {}, item_count }) {
   return [...ENDS, "running", "assigned", "waiting", "queued", "pending"].filter((name) => counts[name]).map((name) => [name, counts[name]]);
 }
 
-function spoken(one, state, shown) {
+function spoken(one, state, shown, progress) {
   const items = state?.item_count ? `, ${state.item_count} items: ${tally(state).map(([name, count]) => `${count} ${name}`).join(", ")}` : "";
-  return `${one.task}, ${shown}${state?.attempts > 1 ? `, ${state.attempts} attempts` : ""}${items}`;
+  return `${one.task}, ${shown}${state?.attempts > 1 ? `, ${state.attempts} attempts` : ""}${progress ? `, ${said(progress)}` : ""}${items}`;
 }

@@ -5,11 +5,12 @@ import { h } from "../../core/dom.js";
 import { go } from "../../core/router.js";
 import { CONTROLS } from "../../core/runs.js";
 import { may } from "../../core/session.js";
-import { button, problems } from "../../parts/basic.js";
+import { button, coded, problems } from "../../parts/basic.js";
 import { closeDialog, confirmed, dialog, noted } from "../../parts/dialog.js";
 import { Form, FormState } from "../../parts/form.js";
 import { toast, toastFailure } from "../../parts/toast.js";
 import { KNOWING } from "../runs.js";
+import { Basis } from "./basis.js";
 
 async function done(what, asked) {
   try {
@@ -72,7 +73,7 @@ export function answer(model, asked) {
   const form = new FormState(asked.schema);
   asking({
     title: asked.kind === "signal" ? `Send ${asked.signal}` : asked.kind === "review" ? `Review ${asked.task}` : `Answer ${asked.task}`,
-    intro: asked.question && h("p.question", asked.question),
+    intro: [asked.question && h("p.question", coded(asked.question)), h(Basis, { run: asked.run, task: asked.task })], wide: true,
     form, yes: asked.kind === "signal" ? "Send" : "Answer",
     send: async (value) => { await post(`${model.path}/signals`, { task: asked.task, value: value ?? null }); toast(`Answered ${asked.task}`); model.load(); },
   });

@@ -9,10 +9,12 @@ const PLAY_STEPS = 150, PLAY_EVERY_MS = 120;
 const ENDED = ["completed", "failed", "cancelled"];
 
 export class RunModel {
-  // `onchange(what)` is called with "all", or a set of the tasks that have changed.
-  constructor(run, onchange) {
+  // `onchange(what)` is called with "all", or a set of the tasks that have changed; `onprogress()` when an agent has said
+  // how far it is.
+  constructor(run, onchange, onprogress) {
     this.run = run;
     this.onchange = onchange;
+    this.onprogress = onprogress;
     this.at = null;
     // An event that was asked for, and that the run has not.
     this.missed = null;
@@ -94,7 +96,7 @@ export class RunModel {
     if (this.ended) { this.lookAgain(); return; }
     this.stop = feed(`${this.path}/changes`, { after: this.sequence, open: this.open }, {
       changes: (all) => this.changed(all),
-      progress: (all) => { for (const one of all) this.progress.set(one.task, one); this.onchange(new Set(all.map((one) => one.task.replace(/\[\d+\]$/, "")))); },
+      progress: (all) => { for (const one of all) this.progress.set(one.task, one); this.onprogress(); },
       end: () => this.load(),
     });
   }
@@ -109,6 +111,7 @@ export class RunModel {
       for (const state of one.states) {
         const before = this.states.get(state.task);
         this.states.set(state.task, state);
+        if (before?.assigned_at !== state.assigned_at) this.progress.delete(state.task);
         touched.add(state.task);
         if (this.open.includes(state.task) && before?.item_count !== state.item_count) this.stale = true;
       }
@@ -117,6 +120,12 @@ export class RunModel {
     this.last = Math.max(this.last, this.sequence);
     if (this.stale) { this.stale = false; this.load(); }
     else this.onchange(touched);
+  }
+
+  // How far the agent says it is that works on a task, or on an item of one: { fraction, message }; nothing of the past.
+  progressOf(task) {
+    const one = this.live && !this.ended ? this.progress.get(task) : null;
+    return one && (!this.states.has(task) || this.states.get(task).live > 0) ? one : null;
   }
 
   setItem(item, state) {
@@ -165,6 +174,12 @@ export class RunModel {
 
 // How a task, or an item, is shown: as the server says that it stands.
 export const shownState = (one) => one?.standing ?? "pending";
+
+export const percent = ({ fraction }) => `${Math.round(100 * fraction)} %`;
+
+// What goes on comes first, then what somebody may have to look at, what goes on next, and at last what is over.
+const BY_STATE = ["running", "assigned", "waiting", "failed", "queued", "pending", "completed", "cancelled", "skipped"];
+export const rankOf = (shown) => BY_STATE.indexOf(shown);
 
 export const TONES = {
   pending: "off", queued: "queued", assigned: "running", running: "running", waiting: "waiting", completed: "done", failed: "failed", skipped: "off", cancelled: "off",

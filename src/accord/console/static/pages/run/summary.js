@@ -3,7 +3,7 @@
 import { address, get } from "../../core/api.js";
 import { asked } from "../../core/asked.js";
 import { h } from "../../core/dom.js";
-import { agentName, count, duration, moment, number, plain, short } from "../../core/format.js";
+import { agentName, clock, count, duration, moment, number, plain, short, words } from "../../core/format.js";
 import { setQuery } from "../../core/router.js";
 import { button, facts, failure, link, problems } from "../../parts/basic.js";
 import { icon } from "../../parts/icon.js";
@@ -39,10 +39,10 @@ function result(model, doc, onselect, forks) {
     doc.problem && h("div.failure", h("div", h("h4", "Why it failed"), problems({ problems: [doc.problem] }), isOne && h("p", "It failed at ", h("span.failed-tasks", toTask(failed[0].task)), "."))),
     failed.length > 0 && !isOne && h("ul.failed-tasks", failed.slice(0, 12).map((one) => h("li", { key: one.task }, toTask(one.task), one.problem && !isToldBy(doc.problem, one.problem) && h("span.hint", ` ${plain(one.problem.message)}`)))),
     forked(model, forks.value),
-    doc.output !== undefined ? written(doc.output, model.run) : !doc.problem && h("p.hint", model.ended ? "It has no output." : "Its output is here once it has completed."),
+    doc.output !== undefined ? rest(model) : !doc.problem && h("p.hint", model.ended ? "It has no output." : "Its output is here once it has completed."),
     doc.repaired.length > 0 && h("div", h("h4", "Repaired results"), h("ul", doc.repaired.map((one) => h("li", { key: one.task }, h("button.event-link", { type: "button", onclick: () => onselect(one.task) }, one.task), h("span.hint", ` by ${agentName(one.by)}, ${count(one.changes.length, "change")}`))))),
     facts([
-      ["Template", doc.template], ["Suggested by", doc.suggested_by], ["Started by", doc.by], ["Started", moment(doc.started_at)], ["Last event", time(model.now.at)],
+      ["Template", doc.template], ["Suggested by", doc.suggested_by], ["Started by", doc.by], ["Started", h("time", { datetime: doc.started_at, title: moment(doc.started_at) }, clock(doc.started_at))], ["Last event", time(model.now.at)],
       ["Took", model.ended && duration(doc.took_s * 1000)], ["Rested for", doc.paused_s > 0 && duration(doc.paused_s * 1000)],
       ["Cost", Number(doc.spent) > 0 && `${doc.spent}${doc.max_cost ? ` of ${doc.max_cost}` : ""}`], ["Deadline", doc.deadline_at && moment(doc.deadline_at)],
       ["Part of", doc.parent && link(`/runs/${doc.parent.run}?task=${doc.parent.task}`, doc.parent.run)], ["Forked from", doc.origin && link(`/runs/${doc.origin.run}?at=${doc.origin.sequence}`, doc.origin.run)],
@@ -61,11 +61,25 @@ function forked(model, found) {
     h("ul.forks", found.runs.map((one) => h("li", { key: one.run }, badge(one.state), link(`/runs/${one.run}`, one.title || one.template, { class: "cut grow", title: one.run }), h("code.hint", short(one.run)), h("span.hint", `after event ${number(one.origin.sequence)}`), link(address("/runs/compare", { a: model.run, b: one.run }), "compare", { "aria-label": `Compare with the fork ${short(one.run)}` })))));
 }
 
-// A report among the members of the output is read as what it is; the rest is a tree.
-function written(output, run) {
-  if (typeof output !== "object" || output === null || Array.isArray(output)) return value(output, { label: "Output", name: `${run}-output` });
-  const texts = Object.entries(output).filter(([, one]) => typeof one === "string" && looksWritten(one));
-  return [texts.map(([name, text]) => h("article.report", { key: name, "aria-label": name }, h("h4", name), h("div.prose", markdown(text.slice(0, 100_000), pictures(output))))), value(output, { label: "Output", name: `${run}-output` })];
+// What somebody is to read in an output: its texts with headings or lists, by their names.
+function textsOf(output) {
+  if (typeof output !== "object" || output === null || Array.isArray(output)) return [];
+  return Object.entries(output).filter(([, one]) => typeof one === "string" && looksWritten(one));
+}
+
+// The reports of a run that has completed, to be read before anything else.
+export function reports(model) {
+  const { output } = model.doc;
+  const texts = textsOf(output);
+  return texts.length > 0 && h("section.card.reports", { "aria-label": "What it says" },
+    texts.map(([name, text]) => h("article.report", { key: name, "aria-label": name, tabindex: "0" }, h("h2", words(name)), h("div.prose", markdown(text.slice(0, 100_000), pictures(output))))));
+}
+
+// The output, but for the reports, which are above.
+function rest({ doc: { output }, run }) {
+  const read = textsOf(output).map(([name]) => name);
+  const others = read.length ? Object.fromEntries(Object.entries(output).filter(([name]) => !read.includes(name))) : output;
+  return h("div.stack", read.length > 0 && h("p.hint", `${read.map(words).join(" and ")} ${read.length > 1 ? "are" : "is"} above; this is the rest.`), value(others, { label: "Output", name: `${run}-output`, whole: output }));
 }
 
 // The charts that came with a report: `{name, svg}` in a list of the output. As an image an SVG runs nothing and fetches

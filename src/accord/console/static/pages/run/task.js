@@ -15,7 +15,7 @@ import { tally } from "./boxes.js";
 import { answer, forkFrom, retryTask, rollBack } from "./controls.js";
 import { Explained } from "./explained.js";
 import { logOf } from "./log.js";
-import { shownState } from "./model.js";
+import { percent, shownState } from "./model.js";
 import { tabs } from "./tabs.js";
 import { time } from "./time.js";
 import { value } from "./values.js";
@@ -62,6 +62,7 @@ export function TaskPanel({ model, task, bind }, self) {
       h("header.panel-head", h("div.grow", h("p.hint", task === node ? kindOf(drawn) : link(`?${with_(query, "task", node)}`, node)), h("h2", task), drawn?.description && task === node && h("p.quiet", drawn.description)),
         iconButton("close", "Close the task", () => onselect(null))),
       h("div.panel-state", badge(shown), state && task === node && took(state, model, found), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
+      SETTLED.includes(found?.state) ? null : told(model.progressOf(task)),
       asks && h("div.asks", h("div.grow", h("strong", coded(questionOf(asks)))), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
       found?.problem && h("div.failure", h("div", problems({ problems: [found.problem] }))),
       h("div.panel-actions", actions(model, task, found)),
@@ -76,6 +77,9 @@ const with_ = (query, name, given) => { const next = new URLSearchParams(query);
 
 const KINDS = { agent: "Done by an agent", approval: "Asks a person", signal: "Waits for a signal", timer: "Waits for a time", run: "Done by another run" };
 const kindOf = (drawn) => drawn && `${KINDS[drawn.kind]}${drawn.what ? ` · ${drawn.what}` : ""}`;
+
+// How far its agent says it is.
+const told = (progress) => progress && h("div.told", h("progress", { value: progress.fraction, max: 1, "aria-label": "How far the agent says it is" }), h("strong.num", percent(progress)), progress.message && h("span", progress.message));
 
 function took(state, model, found) {
   if (!state.started_at) return h("span.quiet", "has not begun");
@@ -102,7 +106,7 @@ function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
   return h("div.stack",
     found.misfits.length > 0 && h("div.failure", h("div", h("h4", "Inputs that broke a contract"), problems({ problems: found.misfits }))),
     state?.item_count > 0 && task === node && h("p", tally(state).map(([name, many]) => h("span.legend-part", { key: name }, mark(name, { size: 14 }), name, h("span.num", number(many)))), h("span.hint", ` of ${count(state.item_count, "item")}`)),
-    attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, problem: found.problem, progress: model.progress.get(task), now: model.time, onevent })) :
+    attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, problem: found.problem, now: model.time, onevent })) :
       found.items.length ? null : h("p.hint", drawn?.kind === "agent" && "It was given to no agent yet."),
     model.live && !SETTLED.includes(found.state) && h(Explained, { key: `why ${task}`, model, task }),
     found.answer && answered(found.answer, onevent),
@@ -130,7 +134,7 @@ function valuesTab(found, task) {
     last && h("h4", "Input"), last && value(last.input, { label: "Input", document: last.input_document, name: `${task}-input` }),
     h("h4", "Output"),
     found.output_document ? value(found.output, { label: "Output", document: found.output_document, name: `${task}-output` }) :
-      found.items.length ? h("p.hint", "Its output is the list of its items' outputs.") : h("p.hint", "It has no output."));
+      found.items.length ? h("p.hint", "Its output is the list of its items' outputs: ", h("button.event-link", { type: "button", onclick: () => setQuery({ tab: "items" }) }, "its items"), ".") : h("p.hint", "It has no output."));
 }
 
 function itemsTab(found, onselect) {

@@ -3,11 +3,14 @@
 import { get } from "../../core/api.js";
 import { frame, h } from "../../core/dom.js";
 import { agentName, duration } from "../../core/format.js";
+import { setQuery } from "../../core/router.js";
 import { step, told } from "../../core/ticks.js";
-import { failure, iconButton, loading } from "../../parts/basic.js";
+import { button, failure, iconButton, loading } from "../../parts/basic.js";
 import { mark } from "../../parts/state.js";
-import { shownState } from "./model.js";
+import { percent, rankOf, shownState } from "./model.js";
 
+const FEW = 8;
+const AT_WORK = ["running", "assigned"];
 const ROW = 26, SPARE = 6, AT_LEAST_MS = 900, FOLDED = 0.08, TICK = 72;
 const WORDS = {
   waiting: "waits for what comes before it", queued: "queued: no agent yet", assigned: "an agent has it, and has not begun, or has not said so", retry_wait: "waits before the next attempt", running: "at work", paused: "held by a pause",
@@ -17,7 +20,7 @@ const LEGEND = [["waiting", "Waiting"], ["queued", "Queued"], ["assigned", "At t
 const IN_VAIN = ["failed", "rejected", "expired"];
 
 export function Timeline({ model, bind }, self) {
-  let page = null, failed = null, busy = false, again = false, zoom = 1, top = 0, high = 400, wide = 0, took = 0, timer, given = null, revealed = null;
+  let page = null, failed = null, busy = false, again = false, zoom = 1, top = 0, high = 400, wide = 0, took = 0, timer, given = null, revealed;
   let groups = new Map();
 
   async function load() {
@@ -72,16 +75,26 @@ export function Timeline({ model, bind }, self) {
     return () => { clearTimeout(timer); clearInterval(tick); seen.disconnect(); };
   });
 
-  const rows = () => page.tracks.flatMap((track) => [track, ...(groups.get(track.task)?.tracks ?? []).map((one) => ({ ...one, inner: true }))]);
+  const shownOf = (track) => shownState(model.states.get(track.task) ?? track);
+  const ordered = (tracks) => (given.byState ? [...tracks].sort((one, other) => rankOf(shownOf(one)) - rankOf(shownOf(other))) : tracks);
+  const rows = () => ordered(page.tracks).flatMap((track) => [track, ...(groups.get(track.task)?.tracks ?? []).map((one) => ({ ...one, inner: true }))]);
 
-  // The row of what is selected comes into sight.
+  function sort(byState) {
+    self.element.querySelector(".tracks").scrollTop = 0;
+    setQuery({ order: byState ? "now" : undefined });
+  }
+
+  // The row of what is selected comes into sight; at first, where nothing is, that of what is at work.
   function reveal() {
-    const place = rows().findIndex((one) => one.task === given.selected);
     const body = self.element?.querySelector(".tracks");
-    if (place < 0 || !body) return;
-    const at = place * ROW;
-    if (at < body.scrollTop || at + 2 * ROW > body.scrollTop + body.clientHeight) body.scrollTop = Math.max(0, at - body.clientHeight / 2);
+    if (!body) return;
+    const first = !given.selected && revealed === undefined && model.live && !model.ended && !body.scrollTop;
+    const place = rows().findIndex((one) => (first ? AT_WORK.includes(shownOf(one)) : one.task === given.selected));
+    if (place < 0 && (first || given.selected)) return;
     revealed = given.selected;
+    if (place < 0) return;
+    const at = place * ROW;
+    if (at < body.scrollTop || at + 2 * ROW > body.scrollTop + body.clientHeight) body.scrollTop = Math.max(0, at - ROW * Math.floor(body.clientHeight / 2 / ROW));
   }
 
   return (props) => {
@@ -99,7 +112,7 @@ export function Timeline({ model, bind }, self) {
         h("div.legend", LEGEND.filter(([kind]) => tracks.some((one) => isDrawn(kind, one))).map(([kind, word]) =>
           h("span.legend-part", { key: kind, title: WORDS[kind] }, h("span.swatch", { class: `span-${kind} attempt-${kind}` }), word)),
           page?.critical.length > 0 && h("span.legend-part", { key: "critical", title: "The chain of tasks that the run took as long for as it did" }, h("span.swatch.critical"), "Critical path", model.ended && h("span.hint.num", along(page)))),
-        h("span.grow"),
+        tracks.length > FEW && button("What runs now first", () => sort(!props.byState), { kind: "quiet", small: true, "aria-pressed": String(props.byState), title: "Else they are in the order of the graph" }),
         iconButton("minus", "Less of the time line", () => { zoom = Math.max(1, zoom / 1.6); self.update(); }, { disabled: zoom <= 1 }),
         iconButton("plus", "More of the time line", () => { zoom = Math.min(200, zoom * 1.6); self.update(); })),
       failed && failure(failed, load),
@@ -116,11 +129,12 @@ export function Timeline({ model, bind }, self) {
 function row(track, { page, until, scale, props, place, model }) {
   const { selected, onselect, critical } = props;
   const state = shownState(model.states.get(track.task) ?? track);
+  const progress = model.progressOf(track.task);
   const step = page.critical.find((one) => one.task === track.task || one.item === track.task);
   const place_ = (from, to) => ({ left: `${100 * scale.at(from)}%`, width: `max(2px, ${100 * Math.max(0, scale.at(to ?? until) - scale.at(from))}%)` });
   return h("div.track", { key: track.task, class: [selected === track.task && "selected", critical.has(track.task) && "critical", track.inner && "inner"], style: { top: `${place * ROW + 26}px` }, dataset: { task: track.task } },
     h("button.track-name", { type: "button", onclick: () => onselect(track.task), title: track.task, "aria-label": `${track.task}, ${state}${critical.has(track.task) ? ", on the critical path" : ""}` },
-      mark(state, { size: 14 }), h("span.cut", track.inner ? track.task.slice(track.task.lastIndexOf("[")) : track.task), track.items && h("span.hint.num", track.items)),
+      mark(state, { size: 14 }), h("span.cut", track.inner ? track.task.slice(track.task.lastIndexOf("[")) : track.task), track.items && h("span.hint.num", track.items), progress && h("span.hint.num.percent", percent(progress))),
     h("div.track-line", { onclick: () => onselect(track.task) },
       step && h("span.step", { style: place_(step.from_s, step.until_s) }),
       track.spans.map((span, n) => span.kind === "running" && track.attempts.length ? null :
@@ -128,7 +142,7 @@ function row(track, { page, until, scale, props, place, model }) {
       track.attempts.filter(began).map((one) => h("span.span.span-assigned", { key: `has ${one.attempt}`, style: place_(one.from_s, one.accepted_s ?? one.until_s), title: `${WORDS.assigned}: ${agentName(one.agent)}, ${length({ from_s: one.from_s, until_s: one.accepted_s ?? one.until_s }, until)}` })),
       track.attempts.filter((one) => one.accepted_s !== null || !began(one)).map((one) => h("span.span.attempt", {
         key: one.attempt, class: [`attempt-${one.state}`, one.purpose === "diagnose" && "diagnosis"], style: place_(one.accepted_s ?? one.from_s, one.until_s),
-        title: `attempt ${one.attempt}${one.purpose === "diagnose" ? ", a diagnosis" : ""}: ${one.state}, ${agentName(one.agent)}, ${length({ ...one, from_s: one.accepted_s ?? one.from_s }, until)}`,
+        title: `attempt ${one.attempt}${one.purpose === "diagnose" ? ", a diagnosis" : ""}: ${one.state}, ${agentName(one.agent)}, ${length({ ...one, from_s: one.accepted_s ?? one.from_s }, until)}${one.until_s === null && progress?.message ? `, ${progress.message}` : ""}`,
       }, track.attempts.length > 1 && h("span.attempt-number", one.attempt)))));
 }
 

@@ -9,8 +9,9 @@ import { markdown } from "./markdown.js";
 
 const MOST_CHARS = 20_000, MOST_MEMBERS = 400;
 
-// value(found, { label, document }): `document` is where the exact bytes are, as the API says it.
-export function value(found, { label, document: where, name = "value" } = {}) {
+// value(found, { label, document }): `document` is where the exact bytes are, as the API says it; `whole` is what can be
+// had of it, where that is more than is shown.
+export function value(found, { label, document: where, name = "value", whole = found } = {}) {
   if (found?.$erased) return h("p.hint", `Erased: ${bytes(found.$erased.len)}, SHA-256 ${found.$erased.sha256.slice(0, 12)}…`);
   const { shown, cut } = shortened(found);
   const large = where?.length_bytes > MOST_CHARS;
@@ -19,7 +20,7 @@ export function value(found, { label, document: where, name = "value" } = {}) {
     (cut || large) && h("p.hint", "Not all of it is shown. "),
     h("div.value-foot",
       where && h("span.hint.num", { title: `SHA-256 ${where.sha256}` }, `${bytes(where.length_bytes)} · ${where.sha256.slice(0, 12)}…`),
-      button("Download", () => save(found, name), { icon: "download", kind: "quiet", small: true }),
+      button("Download", () => save(whole, name), { icon: "download", kind: "quiet", small: true }),
       where?.href && link(where.href, "Exact bytes", { download: `${where.sha256}.json` })));
 }
 
