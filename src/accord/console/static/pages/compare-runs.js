@@ -45,6 +45,13 @@ export default function CompareRuns(props, self) {
   };
 }
 
+// Tasks in the order in which they began, the items of one behind it and one after another.
+function together(tasks) {
+  const nodeOf = (one) => one.task.replace(/\[\d+\]$/, ""), itemOf = (one) => Number(/\[(\d+)\]$/.exec(one.task)?.[1] ?? -1);
+  const place = new Map([...new Set(tasks.map(nodeOf))].map((name, n) => [name, n]));
+  return [...tasks].sort((one, other) => place.get(nodeOf(one)) - place.get(nodeOf(other)) || itemOf(one) - itemOf(other));
+}
+
 // Runs that somebody may want to compare this one with: its origin, its forks, and others of its template.
 async function nearTo(run) {
   const one = await get(at`/v1/runs/${run}/summary`);
@@ -79,7 +86,8 @@ function body(found, query) {
   const parted = found.tasks.filter((one) => one.parted);
   const chosen = found.tasks.find((one) => one.task === query.get("task"));
   const all = query.get("all") === "true";
-  const rows = all ? found.tasks : found.tasks.filter((one) => different(one) || one.agents[0].join() !== one.agents[1].join() || one.states[0] !== one.states[1]);
+  const tasks = together(found.tasks);
+  const rows = all ? tasks : tasks.filter((one) => different(one) || one.agents[0].join() !== one.agents[1].join() || one.states[0] !== one.states[1]);
   return h("div.pile",
     query.get("task") && !chosen && notThere(["task"], "Neither run has a task ", h("code", query.get("task")), ": none is chosen."),
     h("div.run-sides", side("First", found.before, found), h("div.swap", iconButton("swap", "Change sides", () => setQuery({ a: found.after.run, b: found.before.run }))), side("Second", found.after, found)),

@@ -10,7 +10,7 @@ import { may } from "../core/session.js";
 import { Ago, button, card, empty, facts, failure, link, loading, pill, sheet } from "../parts/basic.js";
 import { confirmed, dialog } from "../parts/dialog.js";
 import { icon } from "../parts/icon.js";
-import { badge } from "../parts/state.js";
+import { mark } from "../parts/state.js";
 import { toast, toastFailure } from "../parts/toast.js";
 import { notThere } from "../parts/unknown.js";
 import { ApiKeys } from "./system/api-keys.js";
@@ -68,8 +68,8 @@ export default function System(props, self) {
   function holdList(holds) {
     if (!holds.value) return h("div.card-body", holds.failed ? failure(holds.failed, holds.look) : loading(2));
     if (!holds.value.length) return empty("Nothing is held", { text: "All tasks are assigned as agents have room.", icon: "play" });
-    return h("ul.lines", holds.value.map((one) => h("li", { key: `${one.scope} ${one.subject ?? ""}` }, badge(one.quarantine ? "quarantined" : "held"),
-      h("span.grow", h("strong.cut", { title: one.subject ?? "" }, one.scope === "agent" ? link(`/agents/${encodeURIComponent(one.subject)}`, subjectOf(one)) : subjectOf(one)), h("span.hint", `by ${one.by}, `, h(Ago, { time: one.at }), one.reason && `: ${one.reason}`)),
+    return h("ul.lines", holds.value.map((one) => h("li", { key: `${one.scope} ${one.subject ?? ""}` }, mark(one.quarantine ? "quarantined" : "held"),
+      h("span.grow", h("strong.cut", { title: one.subject ?? "" }, one.scope === "agent" ? link(`/agents/${encodeURIComponent(one.subject)}`, subjectOf(one)) : subjectOf(one)), h("span.hint", `${one.quarantine ? "quarantined" : "held"} by ${one.by}, `, h(Ago, { time: one.at }), one.reason && `: ${one.reason}`)),
       may("control") && button("Lift", () => lift(one), { small: true, title: `Lift the hold of ${subjectOf(one)}` }))));
   }
 }
