@@ -227,7 +227,9 @@ def test_a_question_is_answered_with_its_form(open_: Any, look: Any, runs: Any, 
         expect(told.get_by_role("link", name=f"Open {task}")).to_have_attribute("href", f"/runs/{run}?task={task}")
     question.get_by_text("What the run was given").click()
     expect(question.get_by_role("group", name="Input")).to_contain_text("namevelvet")
-    expect(question.get_by_role("link", name="cloth@1.0.0")).to_have_attribute("href", "/templates/cloth/1.0.0?task=good")
+    expect(question.get_by_role("link", name="cloth@1.0.0")).to_have_attribute(
+        "href", "/templates/cloth/1.0.0?task=good"
+    )
     look(page, "approvals-open-wide-light")
     question.get_by_label("comment").fill("very")
     question.get_by_role("button", name="Answer").click()
