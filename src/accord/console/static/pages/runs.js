@@ -177,8 +177,8 @@ function waits(run, questions) {
 const WAITS = { approval: "waits for an approval", review: "waits for a review", signal: "waits for a signal" };
 
 // From its start to its end, or to now; the page of a run tells how long of that it rested.
-const took = (run) => ENDED.includes(run.state) ? h("span.num", { title: "From its start to its end" }, duration(elapsed(run.started_at, run.updated_at))) :
-  h(Ticking, { draw: (now) => h("span.num", { title: "Since its start" }, duration(elapsed(run.started_at, now))) });
+const took = (run) => ENDED.includes(run.state) ? h("span.num", { title: "From its start to its end, pauses included" }, duration(elapsed(run.started_at, run.updated_at))) :
+  h(Ticking, { draw: (now) => h("span.num", { title: "Since its start, pauses included" }, duration(elapsed(run.started_at, now))) });
 
 export function progress(run) {
   const { tasks_total: total, tasks_done: done, tasks_failed: failed } = run;
