@@ -8,18 +8,20 @@ whoever may not see it.
     ACC220  so it is by labels that the input may have (warning)
     ACC221  nobody who offers the capability may declassify what the task is to declassify
     ACC222  a part of the context is shown to nobody who offers the capability (warning)
+    ACC223  that a task is done at all tells somebody of data that they may not see (warning)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.expression import Binding, Reference
 from accord.domain.flow import binding_of, tasks_before
-from accord.domain.graph import Graph, Subrun, Task, Work
+from accord.domain.graph import Graph, Option, Subrun, Task, Work
 from accord.domain.ids import AgentId, TaskId
 from accord.domain.labels import LEVELS, UNLABELLED, Labels, labels_at, level_of, told
 from accord.domain.policy import AgentAction, Decision
@@ -32,6 +34,9 @@ Way: TypeAlias = tuple[str, ...]
 
 Traced: TypeAlias = Mapping[str, Way]
 """Labels, and how each has come."""
+
+
+_NOTHING: Traced = MappingProxyType({})
 
 
 class Clearance(Protocol):
@@ -61,17 +66,31 @@ def _adds(task: Task, capabilities: Capabilities, templates: Templates) -> bool:
 
 
 class Flow:
-    """The labels of one graph's tasks; `given` is what all of its input has beside what the template says."""
+    """The labels of one graph's tasks; `given` is what all of its input has beside what the template says, `decided` of
+    what has decided that the graph is run at all.
+    """
 
     def __init__(
-        self, graph: Graph, capabilities: Capabilities, templates: Templates, given: Traced, *, certain: bool
+        self,
+        graph: Graph,
+        capabilities: Capabilities,
+        templates: Templates,
+        given: Traced,
+        *,
+        certain: bool,
+        decided: Traced = _NOTHING,
     ) -> None:
         self.graph = graph
         self._capabilities, self._templates, self._given = capabilities, templates, given
         self._certain = certain
         self.results: dict[TaskId, Traced] = {}
         """Of the output of each task."""
+        self.decided: dict[TaskId, Traced] = {}
+        """Of what decides whether each task is done, and how often: its condition and its list, and what has decided of
+        those before it.
+        """
         for name in graph.order:
+            self.decided[name] = joined((*self._deciding(graph.tasks[name]), decided))
             self.results[name] = self._result(graph.tasks[name])
 
     def of_binding(self, task: Task | None, binding: Binding) -> Traced:
@@ -93,7 +112,8 @@ class Flow:
         if graph is None:
             return None
         given = _through(self.of_binding(task, action.binding), task.id)
-        return Flow(graph, self._capabilities, self._templates, given, certain=self._certain)
+        decided = _through(self.decided[task.id], task.id)
+        return Flow(graph, self._capabilities, self._templates, given, certain=self._certain, decided=decided)
 
     def context(self, task: Task) -> Iterator[tuple[str, Traced]]:
         """The parts of what a task's agent sees of the run beside its input."""
@@ -139,6 +159,13 @@ class Flow:
             yield inner.of_output()
         else:
             yield self.of_binding(task, binding_of(task))
+
+    def _deciding(self, task: Task) -> Iterator[Traced]:
+        if task.when is not None:
+            yield from (self._of_reference(task, each) for each in sorted(task.when.references))
+        if task.for_each is not None:
+            yield self.of_binding(None, task.for_each)
+        yield from (_through(self.decided[need], need) for need in task.needs)
 
     def _added(self, wanted: CapabilityRange) -> Traced:
         """What the contracts of a capability say of its results: all of them, or one."""
@@ -189,6 +216,8 @@ class ClearanceCheck:
             least, most = (flow.of_binding(task, option.binding) for flow in flows)
             if not self._refused("ACC219", task, option.capability, least, template, at, within):
                 self._refused("ACC220", task, option.capability, most, template, at, within)
+            if option is not task.compensate:
+                self._check_decided(task, option, flows[0], at)
             if task.declassify is not None and option is not task.compensate:
                 self._check_declassify(task, option.capability, least, template, at)
         wanted = work.options[0].capability
@@ -230,6 +259,25 @@ class ClearanceCheck:
                 message = f"`{name}` is shown to nobody who offers `{wanted}`: {', '.join(told(labels))}"
                 self._findings.warning("ACC222", message, f"{at}/context", f"{_ways(labels, task.id)}; {why}")
 
+    def _check_decided(self, task: Task, option: Option, flow: Flow, at: str) -> None:
+        """Tell of who may be given the task, and may not see what has decided that it is done."""
+        given, decided = frozenset(flow.of_binding(task, option.binding)), flow.decided[task.id]
+        seen = frozenset(joined((dict.fromkeys(given, ()), decided)))
+        if option.capability is None or seen <= UNLABELLED or seen == given:
+            return
+        learns: list[str] = []
+        for agent, contract in self._clearance.offers(option.capability):
+            capability, template = str(contract.ref), flow.graph.template
+            if given <= UNLABELLED or self._clearance.decide("see", agent, capability, template, given).allowed:
+                all_of_it = self._clearance.decide("see", agent, capability, template, seen)
+                learns += [] if all_of_it.allowed else [f"{agent}: {all_of_it.words()}"]
+        if learns:
+            message = (
+                f"that `{task.id}` is done tells who does it of data that they may not see: {', '.join(told(decided))}"
+            )
+            hint = f"{_ways(decided, task.id)}; {_some(learns)}; decide over a declassified result, or accept it"
+            self._findings.warning("ACC223", message, at, hint)
+
     def _nobody(
         self,
         actions: Sequence[AgentAction],
@@ -250,8 +298,12 @@ class ClearanceCheck:
             if refused is None:
                 return None
             reasons.append(f"{agent}: {refused.words()}")
-        more = f" and {len(reasons) - 2} more" if len(reasons) > 2 else ""
-        return "; ".join(reasons[:2]) + more if reasons else None
+        return _some(reasons) if reasons else None
+
+
+def _some(reasons: Sequence[str]) -> str:
+    more = f" and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+    return "; ".join(reasons[:2]) + more
 
 
 def _ways(labels: Traced, to: TaskId) -> str:

@@ -338,6 +338,51 @@ async def test_no_edge_leaks_and_if_one_would_its_way_is_told(tmp_path: Path) ->
         assert await findings_of(stage, context, **INPUT) == [("ACC222", "/tasks/b/context")]
 
 
+@pytest.mark.abuse(
+    "ASI01",
+    "ASI06",
+    at="template",
+    stride="information disclosure",
+    case="a condition on data that its agent may not see",
+)
+async def test_who_learns_by_being_asked_what_they_may_not_see_is_told_before(tmp_path: Path) -> None:
+    asks = {"when": "${ input.name == 'Ann' }"}
+    known = {"a": task("test.high", **reads("input.name"))}
+    low = task("test.low", **reads("input.order"))
+    async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE, ONLY_HIGH) as stage:
+        await stage.enlist(working("high", "test.high"))
+        await stage.enlist(working("low", "test.low"))
+        assert await findings_of(stage, {"b": {**low, **asks}}, **INPUT) == [("ACC223", "/tasks/b")]
+        behind = {"a": {**known["a"], **asks}, "b": {**low, "needs": ["a"]}}
+        assert await findings_of(stage, behind, **INPUT) == [("ACC223", "/tasks/b")]
+        over_it = {**known, "b": {**low, "when": "${ tasks.a.output == 1 }"}}
+        assert await findings_of(stage, over_it, **INPUT) == [("ACC223", "/tasks/b")]
+        lowered = {**over_it, "a": {**known["a"], "declassify": DECLASSIFY}}
+        assert await findings_of(stage, lowered, **INPUT) == []
+        assert await findings_of(stage, {"b": {**low, "when": "${ input.order > 1 }"}}, **INPUT) == []
+        may_see = {"b": task("test.high", **reads("input.order")) | asks}
+        assert await findings_of(stage, may_see, **INPUT) == []
+
+
+async def test_how_often_a_task_is_done_tells_of_its_list(tmp_path: Path) -> None:
+    listed = {"input": {"type": "object", "properties": {"names": {"type": "array"}}, "required": ["names"]}}
+    each = task("test.low", for_each="${ input.names }", **{"with": {"v": 1}})
+    async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE) as stage:
+        await stage.enlist(working("low", "test.low"))
+        found = await findings_of(stage, {"b": each}, **listed, labels={"/names": list(SECRET)})
+        assert found == [("ACC223", "/tasks/b")]
+
+
+async def test_what_decides_about_a_workflow_decides_about_its_tasks(tmp_path: Path) -> None:
+    inner = {"b": task("test.low", **{"with": {"v": 1}})}
+    outer = {"sub": {"workflow": "inner@^1", "with": {}, "when": "${ input.name == 'Ann' }"}}
+    async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE) as stage:
+        await stage.enlist(working("low", "test.low"))
+        await stage.publish(inner, name="inner")
+        assert await findings_of(stage, outer, **INPUT) == [("ACC223", "/tasks/sub")]
+        assert await findings_of(stage, {"sub": {**outer["sub"], "when": "${ input.order > 1 }"}}, **INPUT) == []
+
+
 async def test_what_only_one_of_the_contracts_adds_is_a_warning(tmp_path: Path) -> None:
     tasks = {"a": task("test.high"), "b": task("test.low", **reads("tasks.a.output"))}
     async with ruled(tmp_path / "p.cedar", ANY, LOW_SEES_LITTLE) as stage:
