@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from accord.domain import certificate
 from accord.domain import command as c
 from accord.domain.certificate import Certified
 from accord.domain.delegation import LIFETIME, OF_ORCHESTRATORS
@@ -17,7 +18,7 @@ from accord.domain.ids import Digest, KeyId, StreamId
 from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Grant, decode_claims, encode_claims
 from accord.domain.run import Run
-from accord.domain.signature import PublicKey, parse_statement
+from accord.domain.signature import Parsed, PublicKey, parse_statement
 from accord.engine.rounds import Delegation
 from accord.errors import StoreCorrupt, TransitionRefused
 from accord.evidence.examine import examine
@@ -56,6 +57,20 @@ async def test_a_run_begins_with_what_was_proven_of_its_graph(stage: Stage) -> N
     }
     assert certified(run).delegation is None
     certified(run).check(stage.parts.identity.key, run.id, run.graph.digest, run.started.at)
+
+
+async def test_a_statement_is_taken_apart_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await stage.start(ASKED)
+    taken: list[bytes] = []
+
+    def counted(statement: bytes) -> Parsed:
+        taken.append(statement)
+        return parse_statement(statement)
+
+    monkeypatch.setattr("accord.domain.certificate.parse_statement", counted)
+    certificate._parsed.cache_clear()
+    stage.parts.certificates.check(run.started)
+    assert taken == [certified(run).statement.encode()]
 
 
 async def test_what_is_forked_has_a_certificate_of_its_own(stage: Stage) -> None:

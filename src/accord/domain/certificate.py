@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -124,6 +125,7 @@ class Certified(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unkn
             raise refusal("ACC314", f"it certifies {told.run} of the graph {told.graph}", pointer="/run")
 
 
+@lru_cache(maxsize=2)  # who looks at a certificate asks for its root, its claims and its key, one behind the other
 def _parsed(statement: str) -> Parsed:
     return parse_statement(statement.encode("utf-8", "surrogatepass"))
 

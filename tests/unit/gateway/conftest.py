@@ -10,11 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from accord.app import open_node
+from accord.app import host, open_node
 from accord.domain.access import Role
 from accord.engine.node import Node
 from accord.gateway.application import Gateway, Options, create_application
+from accord.sdk import Agent, Failure
 from accord.settings import Settings
+from accord.templates.reading import read_source
 
 
 @pytest.fixture
@@ -39,6 +41,30 @@ class Asker:
     async def show(self, role: Role) -> None:
         """Show a new key of this role from now on."""
         self.http.headers["Authorization"] = f"Bearer {await self.key(role, f'shown-{role}')}"
+
+
+def counting() -> Agent:
+    """Counts on; or fails, where it is to."""
+    agent = Agent("counter")
+
+    @agent.capability("number.next@1.0.0")
+    async def following(n: int) -> int:
+        return n + 1
+
+    @agent.capability("number.wrong@1.0.0")
+    async def wrong(n: int) -> int:
+        raise Failure("broken", "it never works", retryable=False)
+
+    return agent
+
+
+async def counted(asker: Asker, template: str, value: Any) -> Any:
+    """A run of a template that `counting` does, once it has ended."""
+    node, source = asker.gateway.node, read_source(template)
+    async with host(node, [counting()]):
+        digest = await node.publish(source.template, source.data)
+        started = await node.start_run(digest, value)
+        return await node.ended(started.id)
 
 
 Opened = Callable[..., Any]

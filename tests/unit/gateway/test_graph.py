@@ -14,9 +14,11 @@ from accord.domain.access import Principal
 from accord.engine import ledger
 from accord.gateway.feeds.graph import graph_changes
 from accord.gateway.layouts import Layouts
-from accord.sdk import Agent, Failure
+from accord.sdk import Agent
 from accord.templates.reading import read_source
 from accord.views.placing import MOST_BOXES
+
+from .conftest import counted
 
 VIEWER = Principal(name="ann", role="viewer", organisation="local", credential="")
 
@@ -37,30 +39,11 @@ output: "${ tasks.first.output }"
 """
 
 
-def counting() -> Agent:
-    agent = Agent("counter")
-
-    @agent.capability("number.next@1.0.0")
-    async def following(n: int) -> int:
-        return n + 1
-
-    @agent.capability("number.wrong@1.0.0")
-    async def wrong(n: int) -> int:
-        raise Failure("broken", "it never works", retryable=False)
-
-    return agent
-
-
 @pytest.fixture
 async def run(asker: Any) -> Any:
     """A run that has failed in `wrong`."""
-    node = asker.gateway.node
     await asker.show("viewer")
-    source = read_source(TEMPLATE)
-    async with host(node, [counting()]):
-        digest = await node.publish(source.template, source.data)
-        started = await node.start_run(digest, {"words": [1, 2, 3]})
-        return await node.ended(started.id)
+    return await counted(asker, TEMPLATE, {"words": [1, 2, 3]})
 
 
 async def asked(asker: Any, path: str, **query: Any) -> Any:
@@ -247,14 +230,9 @@ async def test_a_layout_that_is_there_does_not_wait_for_one_that_is_made(
 
 
 async def test_a_large_graph_is_a_map(asker: Any) -> None:
-    node = asker.gateway.node
     await asker.show("viewer")
     tasks = {f"t{number}": {"uses": "number.next@^1", "with": {"n": 1}} for number in range(MOST_BOXES + 1)}
     document = {"accord": "template/1", "name": "wide", "version": "1.0.0", "tasks": tasks, "output": 1}
-    source = read_source(json.dumps(document))
-    async with host(node, [counting()]):
-        digest = await node.publish(source.template, source.data)
-        started = await node.start_run(digest, {})
-        await node.ended(started.id)
+    started = await counted(asker, json.dumps(document), {})
     drawn = await asked(asker, f"/v1/runs/{started.id}/graph")
     assert (drawn["placement"], len(drawn["tasks"])) == ("map", MOST_BOXES + 1)

@@ -9,9 +9,10 @@ import pytest
 from accord.app import host
 from accord.domain.ids import TaskId
 from accord.domain.news import Happened
-from accord.sdk import Agent, Failure
 from accord.templates.reading import read_source
 from accord.views import basis
+
+from .conftest import counted, counting
 
 TEMPLATE = """
 accord: template/1
@@ -30,30 +31,11 @@ output: "${ tasks.first.output }"
 """
 
 
-def counting() -> Agent:
-    agent = Agent("counter")
-
-    @agent.capability("number.next@1.0.0")
-    async def following(n: int) -> int:
-        return n + 1
-
-    @agent.capability("number.wrong@1.0.0")
-    async def wrong(n: int) -> int:
-        raise Failure("broken", "it never works", retryable=False)
-
-    return agent
-
-
 @pytest.fixture
 async def run(asker: Any) -> Any:
     """A run that has failed in `wrong`."""
-    node = asker.gateway.node
     await asker.show("viewer")
-    source = read_source(TEMPLATE)
-    async with host(node, [counting()]):
-        digest = await node.publish(source.template, source.data)
-        started = await node.start_run(digest, {"n": 1, "words": [1, 2, 3]})
-        return await node.ended(started.id)
+    return await counted(asker, TEMPLATE, {"n": 1, "words": [1, 2, 3]})
 
 
 async def test_tasks_come_in_pages_and_by_state(asker: Any, run: Any) -> None:
