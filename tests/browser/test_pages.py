@@ -109,7 +109,7 @@ def test_an_objective_becomes_a_plan_and_then_a_run(open_: Any, look: Any, serve
     expect(plan).to_contain_text("is its directory")
     expect(plan).to_contain_text("6 of 6 inputs are proven to fit")
     expected = page.get_by_role("region", name="What to expect")
-    expect(expected).to_contain_text(re.compile(r"Time.about.*Cost.*by \d+ attempt|Nobody has done", re.DOTALL))
+    expect(expected).to_contain_text(re.compile(r"Time\s*about.*Cost.*by \d+ attempt|Nobody has done", re.DOTALL))
     plan.get_by_role("button", name="inventory").click()
     expect(plan.locator("li.selected")).to_contain_text("List the text files")
     look(page, "plan-wide-light")

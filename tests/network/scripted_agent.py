@@ -16,14 +16,13 @@ import sys
 import time
 from typing import Any
 
-import httpx
-import socketio
-
 from accord.domain.ids import AgentId
 from accord.domain.message import Claims, PayloadRef, decode_claims, encode_claims, payload_ref
 from accord.domain.signature import Parsed, PublicKey, attach, parse_statement, signing_input, statement_digest, verify
 from accord.errors import AccordError
 from accord.keys.private import PrivateKey
+from accord.loading.http import httpx
+from accord.loading.sockets import socketio
 
 AGENT = AgentId("spiffe://local/agent/scripted")
 INSTANCE = f"{AGENT}#one"

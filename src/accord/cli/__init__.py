@@ -33,7 +33,7 @@ def _spare_the_collector() -> None:
     """Have the garbage collector neither look at what is loaded, again and again, nor free it piece by piece when the
     process ends: both together take longer than most commands.
     """
-    gc.set_threshold(100_000)
+    gc.set_threshold(500_000)
     atexit.register(gc.freeze)
 
 

@@ -28,8 +28,7 @@ from accord.domain.access import Principal
 from accord.engine.node import Node
 from accord.engine.sessions import Credential
 from accord.errors import Unauthenticated
-from accord.gateway.access.jwks import Jwks
-from accord.gateway.access.tokens import Issuer, IssuerTokens
+from accord.gateway.access.guard import Tokens
 from accord.gateway.application import Options, create_application
 from accord.gateway.colleagues import Place
 from accord.gateway.server import Address, bound, lift_file_limit, serving, url_of
@@ -120,11 +119,14 @@ def serve(shared: Shared, asked: Asked, worker: Worker | None = None) -> None:
 
 
 @asynccontextmanager
-async def tokens_of(settings: Settings, node: Node) -> AsyncIterator[IssuerTokens | None]:
+async def tokens_of(settings: Settings, node: Node) -> AsyncIterator[Tokens | None]:
     """Who tells the principals of the tokens of the issuer that the settings name; None where they name none."""
     if settings.oidc_issuer is None or settings.oidc_audience is None or settings.oidc_jwks is None:
         yield None
         return
+    from accord.gateway.access.jwks import Jwks  # noqa: PLC0415 - JOSE's other algorithms, which few servers need
+    from accord.gateway.access.tokens import Issuer, IssuerTokens  # noqa: PLC0415 - as above
+
     issuer = Issuer(
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience,
