@@ -29,11 +29,13 @@ const OPEN = 3;
 const part = (title, body) => h("div.basis-part", h("h3", title), body);
 
 // One of them; where there are many, each is opened for itself.
-const Before = () => ({ run, one, open }) => h("details.before", { open },
-  h("summary", mark(one.state === "active" ? "running" : one.state, { size: 15 }), h("strong", one.task), h("span.hint", madeBy(one))),
-  one.description && h("p.hint", one.description),
-  one.output === undefined ? h("p.hint", one.state === "completed" ? "Its output is long: its own page has it." : `It has no output: it is ${one.state}.`) : value(one.output, { label: `Output of ${one.task}`, name: `${one.task}-output` }),
-  h("p", link(`/runs/${run}?task=${encodeURIComponent(one.task)}`, `Open ${one.task}`, { onclick: closeDialog })));
+const Before = () => ({ run, one, open }) => {
+  const leads = link(`/runs/${run}?task=${encodeURIComponent(one.task)}`, `Open ${one.task}`, { onclick: closeDialog });
+  return h("details.before", { open },
+    h("summary", mark(one.state === "active" ? "running" : one.state, { size: 15 }), h("strong", one.task), h("span.hint", madeBy(one))),
+    one.description && h("p.hint", one.description),
+    one.output === undefined ? h("p.hint", one.state === "completed" ? "Its output is long: its own page has it. " : `It has no output: it is ${one.state}. `, leads) : value(one.output, { label: `Output of ${one.task}`, name: `${one.task}-output`, leads }));
+};
 
 const madeBy = ({ agent, confidence, items, output, state }) => [
   state !== "completed" && state, agent && `by ${agentName(agent)}`, confidence !== null && `confidence ${confidence.toFixed(2)}`,

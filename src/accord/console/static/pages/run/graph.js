@@ -45,6 +45,14 @@ export function Graph({ model, bind }, self) {
     view.fit({ most: isMap ? 3 : 1.1, least: isMap ? 0.02 : LEAST });
   }
 
+  // What is selected stays where it is, as far as it is seen.
+  function zoom(factor) {
+    const box = boxOf(given.selected);
+    const [x, y] = box ? [(box.x + box.width / 2) * view.k + view.x, (box.y + box.height / 2) * view.k + view.y] : [];
+    if (x > 0 && x < view.width && y > 0 && y < view.height) view.zoom(factor, x, y);
+    else view.zoom(factor);
+  }
+
   // At first what matters is seen: what is selected, else what has failed, else what is at work.
   function begin() {
     fit();
@@ -166,8 +174,8 @@ export function Graph({ model, bind }, self) {
     const ends = [
       moved(surface, view, pick),
       key("f", "All of the graph", fit, { group: "Graph" }),
-      key("+", "Larger", () => view.zoom(1.3), { group: "Graph" }),
-      key("-", "Smaller", () => view.zoom(1 / 1.3), { group: "Graph" }),
+      key("+", "Larger", () => zoom(1.3), { group: "Graph" }),
+      key("-", "Smaller", () => zoom(1 / 1.3), { group: "Graph" }),
       key("/", "Find a task", () => element.querySelector(".graph-find input")?.focus(), { group: "Graph" }),
     ];
     soon();
@@ -187,7 +195,7 @@ export function Graph({ model, bind }, self) {
           h("input", { type: "search", "aria-label": "Find a task", placeholder: "Find a task", oninput: (event) => find(event.target.value) }),
           matched && h("span.hint.num", { role: "status" }, count(names, "task"))),
         h("span.grow"),
-        iconButton("minus", "Smaller", () => view.zoom(1 / 1.3)), iconButton("plus", "Larger", () => view.zoom(1.3)), iconButton("fit", "All of the graph", fit)),
+        iconButton("minus", "Smaller", () => zoom(1 / 1.3)), iconButton("plus", "Larger", () => zoom(1.3)), iconButton("fit", "All of the graph", fit)),
       h("div.drawing", { onpointermove: hover, onpointerleave: () => { hovered = null; self.update(); }, class: isMap && "is-map", dataset: { placement: graph.placement }, style: { "--need": isMap ? "100vh" : `${Math.round(graph.height + 90)}px` } },
         h("canvas.cells", { role: "img", "aria-label": isMap ? `A map of ${count(graph.tasks.length, "task")}` : "Items of open groups", tabindex: isMap ? "0" : null }),
         h("svg.boxes-layer", { role: "group", "aria-label": "The tasks of the run", class: matched && "searching" }, h("defs", arrow("arrow"), arrow("arrow-near")),

@@ -10,8 +10,8 @@ import { markdown } from "./markdown.js";
 const MOST_CHARS = 20_000, MOST_MEMBERS = 400;
 
 // value(found, { label, document }): `document` is where the exact bytes are, as the API says it; `whole` is what can be
-// had of it, where that is more than is shown.
-export function value(found, { label, document: where, name = "value", whole = found } = {}) {
+// had of it, where that is more than is shown; `leads` is a link that stands below.
+export function value(found, { label, document: where, name = "value", whole = found, leads } = {}) {
   if (found?.$erased) return h("p.hint", `Erased: ${bytes(found.$erased.len)}, SHA-256 ${found.$erased.sha256.slice(0, 12)}…`);
   const { shown, cut } = shortened(found);
   const large = where?.length_bytes > MOST_CHARS;
@@ -21,7 +21,7 @@ export function value(found, { label, document: where, name = "value", whole = f
     h("div.value-foot",
       where && h("span.hint.num", { title: `SHA-256 ${where.sha256}` }, `${bytes(where.length_bytes)} · ${where.sha256.slice(0, 12)}…`),
       button("Download", () => save(whole, name), { icon: "download", kind: "quiet", small: true }),
-      where?.href && link(where.href, "Exact bytes", { download: `${where.sha256}.json` })));
+      where?.href && link(where.href, "Exact bytes", { download: `${where.sha256}.json` }), leads));
 }
 
 // A text of several lines with headings or lists is read as Markdown.
