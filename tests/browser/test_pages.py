@@ -38,6 +38,8 @@ output: "${tasks.mend.output}"
 }
 
 SPARE = "spiffe://local/agent/spare"
+"""Its key is revoked by a test, and stays so."""
+DARNER = "spiffe://local/agent/darner"
 
 
 def published(server: Server) -> None:
@@ -255,22 +257,22 @@ def test_agents_are_found_and_held_and_lifted(open_: Any, runs: Any, server: Ser
     row = page.locator(".table-body .row")
     expect(row.first).to_be_visible()
     page.keyboard.press("/")
-    page.keyboard.type("demo.mend")
+    page.keyboard.type("demo.darn")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("present")
-    row.get_by_role("link", name="spare").click()
+    row.get_by_role("link", name="darner").click()
     expect(page.locator(".schema").first).to_contain_text("needed")
     page.keyboard.press("h")
     page.get_by_label("Why").fill("its loom is oiled")
     page.get_by_role("button", name="Hold it").click()
     expect(page.locator("main .badge").first).to_have_text("held")
-    (hold,) = [one for one in server.get("/v1/holds") if one.get("subject") == SPARE]
+    (hold,) = [one for one in server.get("/v1/holds") if one.get("subject") == DARNER]
     assert hold["reason"] == "its loom is oiled"
     expect(page.get_by_role("region", name="Its hold")).to_contain_text("It is drained: nothing is under way.")
     expect(page.get_by_role("button", name="Quarantine")).to_be_visible()
     page.get_by_role("button", name="Lift the hold").click()
     expect(page.locator("main .badge").first).to_have_text("present")
-    assert not [one for one in server.get("/v1/holds") if one.get("subject") == SPARE]
+    assert not [one for one in server.get("/v1/holds") if one.get("subject") == DARNER]
 
 
 def test_what_an_agent_has_done_is_what_the_api_says(open_: Any, runs: Any, server: Server) -> None:

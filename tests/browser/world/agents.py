@@ -9,6 +9,7 @@ from accord import Agent, Context
 weaver = Agent("weaver")
 grump = Agent("grump")
 spare = Agent("spare")
+darner = Agent("darner")
 
 
 @weaver.capability("demo.weave@1.0.0")
@@ -48,3 +49,9 @@ async def fail(name: str) -> dict[str, str]:
 async def mend(name: str) -> dict[str, str]:
     """Mend what was woven."""
     return {"mended": name}
+
+
+@darner.capability("demo.darn@1.0.0")
+async def darn(name: str) -> dict[str, str]:
+    """Darn what is worn."""
+    return {"darned": name}
