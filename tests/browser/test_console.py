@@ -158,3 +158,24 @@ def test_text_is_text_whatever_somebody_has_written(open_: Any, runs: Any, serve
     page = open_("/runs?text=onerror")
     expect(page.locator(".table-body .row")).to_contain_text(title)
     server.post(f"/v1/runs/{run}/cancel", {})
+
+
+TOGGLED = """async (place) => {
+  const { h, mount } = await import(place);
+  const box = document.createElement("div");
+  document.body.append(box);
+  let one;
+  mount(h((props, self) => { one = self; return () => h("details", { open: true }, h("summary", "it")); }), box);
+  const details = box.querySelector("details");
+  const seen = [details.open];
+  details.open = false;
+  one.update();
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return [...seen, details.open];
+}"""
+
+
+def test_what_somebody_has_folded_stays_so_when_it_is_drawn_again(open_: Any) -> None:
+    page = open_("/proposals")
+    place = page.evaluate("document.querySelector('script[type=module]').src").replace("main.js", "core/dom.js")
+    assert page.evaluate(TOGGLED, place) == [True, False]

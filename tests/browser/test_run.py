@@ -320,6 +320,13 @@ def test_tasks_are_gone_through_by_keys_and_what_is_selected_is_in_the_address(o
     assert "task=each" in page.url
     page.reload()
     expect(page.get_by_role("region", name="Task each")).to_be_visible()
+    where = "(one) => { const box = one.getBoundingClientRect(); return Math.round(box.x + box.width / 2); }"
+    plate = node(page, "each").locator(".plate")
+    before, wide = plate.evaluate(where), plate.bounding_box()["width"]
+    page.keyboard.press("+")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert abs(plate.evaluate(where) - before) <= 1, "what is selected stays where it is"
+    assert plate.bounding_box()["width"] > wide
     page.keyboard.press("Escape")
     expect(page.get_by_role("region", name="The run")).to_be_visible()
     page.keyboard.press("/")

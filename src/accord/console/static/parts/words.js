@@ -9,39 +9,48 @@ const kept = new Map();
 
 // As much of a text as there is room for, in units of the drawing; what is left out is told by three dots. Names keep
 // both their ends: often it is the last letters that tell one from its neighbours.
-export function cut(text = "", room, font) {
-  const name = `${font} ${Math.round(room)} ${text}`;
+export const cut = (text = "", room, font) => remembered(`${font} ${Math.round(room)} ${text}`, () => shortened(text, room, font));
+
+// The same on two lines, which part behind a `_`, `-` or `.` where they can.
+export const inLines = (text, room, font) => remembered(`lines ${font} ${Math.round(room)} ${text}`, () => parted(text, room, font));
+
+function remembered(name, make) {
   let found = kept.get(name);
   if (found === undefined) {
     if (kept.size >= MOST_KEPT) kept.clear();
-    kept.set(name, (found = measured(text, room, font)));
+    kept.set(name, (found = make()));
   }
   return found;
 }
 
-// The same on two lines, which part behind a `_`, `-` or `.` where they can.
-export function inLines(text, room, font) {
-  if (cut(text, room, font) === text) return [text];
-  const fits = (length) => cut(text.slice(0, length), room, font) === text.slice(0, length);
-  let most = 1;
-  while (most < text.length && fits(most + 1)) most++;
-  const parts = [...text.slice(0, most).matchAll(/[_.-]/g)];
-  const length = parts.length ? parts.at(-1).index + 1 : most;
-  return [text.slice(0, length), cut(text.slice(length), room, font)];
-}
-
-function measured(text, room, font) {
+function width(text, font) {
   pen ??= document.createElement("canvas").getContext("2d");
   family ||= getComputedStyle(document.body).fontFamily;
   pen.font = `${FONTS[font]} ${family}`;
-  const shortened = (length) => (NAMES.includes(font) ? `${text.slice(0, Math.ceil(length / 3))}…${text.slice(text.length - Math.floor((2 * length) / 3))}` : `${text.slice(0, length).trimEnd()}…`);
-  const wide = (length) => pen.measureText(length < text.length ? shortened(length) : text).width;
-  if (wide(text.length) <= room) return text;
-  let fits = 0, over = Math.min(text.length, 200);
-  while (over - fits > 1) {
-    const middle = (fits + over) >> 1;
-    if (wide(middle) <= room) fits = middle;
+  return pen.measureText(text).width;
+}
+
+// The largest number up to `most` that fits; 0 where none does.
+function largest(most, fits) {
+  let some = 0, over = most + 1;
+  while (over - some > 1) {
+    const middle = (some + over) >> 1;
+    if (fits(middle)) some = middle;
     else over = middle;
   }
-  return shortened(fits);
+  return some;
+}
+
+function shortened(text, room, font) {
+  if (width(text, font) <= room) return text;
+  const short = (length) => (NAMES.includes(font) ? `${text.slice(0, Math.ceil(length / 3))}…${text.slice(text.length - Math.floor((2 * length) / 3))}` : `${text.slice(0, length).trimEnd()}…`);
+  return short(largest(Math.min(text.length, 200) - 1, (length) => width(short(length), font) <= room));
+}
+
+function parted(text, room, font) {
+  if (width(text, font) <= room) return [text];
+  const most = largest(Math.min(text.length, 200), (length) => width(text.slice(0, length), font) <= room);
+  const parts = [...text.slice(0, most).matchAll(/[_.-]/g)];
+  const length = parts.length ? parts.at(-1).index + 1 : Math.max(1, most);
+  return [text.slice(0, length), shortened(text.slice(length), room, font)];
 }
