@@ -29,7 +29,7 @@ from accord.planner.composition import linking, weights  # noqa: E402
 from accord.planner.composition.choice import beside, look  # noqa: E402
 from accord.planner.composition.evidence import Reading, evidence  # noqa: E402
 from accord.planner.composition.index import Index  # noqa: E402
-from accord.planner.composition.weights import Linear, Weights  # noqa: E402
+from accord.planner.composition.weights import Choosing, Linear, Weights  # noqa: E402
 
 TARGET = ROOT / "src/accord/planner/composition/weights.json"
 FOLDS = 5
@@ -43,12 +43,14 @@ NOTHING = Linear(0.0, {})
 
 def main() -> None:
     requests = list(read_set(Path(sys.argv[1])).requests)
-    found = Weights(rarity(requests), NOTHING, NOTHING, 0.45, NOTHING, NOTHING, 0.4)
+    nobody = Choosing(NOTHING, NOTHING)
+    found = Weights(rarity(requests), NOTHING, NOTHING, 0.45, nobody, nobody, 0.4)
     write(found)
     found = fit_links(requests, found)
     write(found)
     catalogues = [read_set(Path(name)) for name in sys.argv[2:]]
-    write(fit_choice(requests, catalogues, found))
+    by_words, by_meaning = (fit_choice(requests, catalogues, by_meaning=one) for one in (False, True))
+    write(msgspec.structs.replace(found, by_words=by_words, by_meaning=by_meaning))
 
 
 def write(found: Weights) -> None:
@@ -202,24 +204,24 @@ class Choices:
         return round(2 * float((told * self.right).sum()) / (told.sum() + sum(self.wanted)), 4)
 
 
-def mixed(requests: list[Request], found: Choices) -> None:
+def mixed(requests: list[Request], found: Choices, *, by_meaning: bool) -> None:
     """Catalogues that are made of the tools of several requests."""
     for size in (13, 100):
         order = np.random.default_rng(size).permutation(len(requests))
         for start in range(0, len(order), size):
             several = [int(at) for at in order[start : start + size]]
             tools = {tool.name: ability_of(tool) for at in several for tool in requests[at].tools or ()}
-            index, names = Index(tools.values()), list(tools)
+            index, names = Index(tools.values(), by_meaning=by_meaning), list(tools)
             for at in several:
                 found.add(requests[at], index, names, at)
 
 
-def fit_choice(requests: list[Request], catalogues: list[RequestSet], found: Weights) -> Weights:
+def fit_choice(requests: list[Request], catalogues: list[RequestSet], *, by_meaning: bool) -> Choosing:
     examples = Choices()
-    mixed(requests, examples)
+    mixed(requests, examples, by_meaning=by_meaning)
     group = len(requests)
     for one in catalogues:
-        index = Index(map(ability_of, one.catalogue))
+        index = Index(map(ability_of, one.catalogue), by_meaning=by_meaning)
         for request in one.requests:
             group += 1
             examples.add(request, index, [ability.name for ability in index.abilities], group)
@@ -228,12 +230,18 @@ def fit_choice(requests: list[Request], catalogues: list[RequestSet], found: Wei
     both = examples.beside(first)
     second = out_of_fold(both, examples)
     for threshold in (0.3, 0.35, 0.4, 0.45, 0.5):
-        print("choice, threshold", threshold, examples.figure(first, threshold), examples.figure(second, threshold))
+        print(
+            "choice",
+            "by meaning" if by_meaning else "by words",
+            "threshold",
+            threshold,
+            examples.figure(first, threshold),
+            examples.figure(second, threshold),
+        )
     names = common_names(examples.pieces, examples.group)
-    choice = fit(matrix(examples.pieces, names), examples.right, names)
+    alone = fit(matrix(examples.pieces, names), examples.right, names)
     names = common_names(both, examples.group)
-    chosen = fit(matrix(both, names), examples.right, names)
-    return msgspec.structs.replace(found, choice=choice, chosen=chosen, choice_threshold=0.4)
+    return Choosing(alone, fit(matrix(both, names), examples.right, names))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -16,12 +17,14 @@ from accord.domain.experience import Try
 from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import template_from_json
 from accord.errors import NotUnderstood
-from accord.planner.by_composition import Composed
+from accord.planner.by_composition import Composed, index_of
 from accord.planner.classifier.examples import Example as Said
 from accord.planner.composition import school
 from accord.planner.composition.ability import ability_of
 from accord.planner.composition.examples import Example
+from accord.planner.composition.synonyms import stand_ins
 from accord.planner.lessons import Lessons
+from accord.planner.meaning import meanings
 from accord.planner.plan import plan
 from accord.planner.ways import Found, Incomplete, KnownTemplate, Objective, Unsure
 from accord.templates.reading import read_source
@@ -739,6 +742,21 @@ def test_words_that_nobody_knows_make_a_plan_less_sure() -> None:
         assert done(words).confidence < 0.7, words
 
 
+@pytest.fixture
+def words_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is not known what words mean, as without the extra `meaning`."""
+
+    def forget() -> None:
+        for one in (meanings, stand_ins, index_of):
+            one.cache_clear()
+
+    forget()
+    monkeypatch.setattr("accord.planner.meaning.find_spec", lambda name: None)
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(
     ("words", "told"),
     [("pakc the umbrela", "spelt alike: `umbrella.pack`"), ("frobnicate the gizmo", "none is near")],
@@ -752,6 +770,35 @@ def test_where_no_word_is_known_it_is_told_what_is_near(words: str, told: str) -
     assert problem.code == "ACC810"
     assert told in str(problem.hint)
     assert asyncio.run(Composed().find(Objective(words, (), ContractTable([])))) == Unsure()
+
+
+MEANT = 'Examine the stock of the item "bolt"'
+
+
+def at_work(text: str) -> Any:
+    return asyncio.run(Composed().find(Objective(text, (), ContractTable(WORK), described=_described(WORK))))
+
+
+def test_a_plan_says_which_words_mean_nearly_the_same() -> None:
+    if meanings() is None:
+        pytest.skip("WordLlama is not installed: pip install 'accord-orchestrator[meaning]'")
+    found = at_work(MEANT)
+    assert isinstance(found, Found)
+    assert found.reasons[0].endswith("; `examine` means nearly the same as `check`")
+    assert found.left_out == ()
+    assert not any("means" in one for one in at_work('Check the stock of the item "bolt"').reasons)
+
+
+@pytest.mark.usefixtures("words_alone")
+def test_without_knowing_what_words_mean_they_are_not_understood() -> None:
+    assert at_work(MEANT).left_out == ("not understood: `Examine`",)
+
+
+@pytest.mark.parametrize("words", ["make me a sandwich", "who won the election", "book me a flight to Rome"])
+def test_what_nobody_offers_is_near_nothing(words: str) -> None:
+    found = at_work(words)
+    assert isinstance(found, Unsure)
+    assert [(one.code, str(one.hint).partition(":")[0]) for one in found.problems] == [("ACC810", "none is near")]
 
 
 SPOKEN = sorted({word for words in WORK.values() for word in words.lower().rstrip(".").split()} | {'"x"', "7"})

@@ -13,6 +13,7 @@ from accord.planner.composition.dataflow import Circle, DataTask, data_flow
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.index import Index
 from accord.planner.composition.linking import Link, links, same_kind
+from accord.planner.meaning import meanings
 
 
 def tool(name: str, description: str, takes: dict[str, str], gives: dict[str, str]) -> Ability:
@@ -137,6 +138,43 @@ def test_nothing_is_invented_and_no_link_closes_a_circle_or_breaks_a_kind(words:
         for at, name in enumerate(names)
     ]
     assert len(data_flow(data)) == len(tasks)
+
+
+SHOP = (
+    tool("order.find", "Find all orders of a customer.", {"customer": "str: who"}, {"numbers": "list: of the orders"}),
+    tool("order.cancel", "Cancel an order.", {"number": "str: of the order"}, {"cancelled": "bool: whether it is"}),
+    tool("item.order", "Order an item from the supplier.", {"item": "str: which"}, {"number": "str: of the order"}),
+    tool("goods.order", "Order an item from the supplier.", {"item": "str: which"}, {"number": "str: of the order"}),
+)
+
+
+def in_shop(objective: str, *, by_meaning: bool) -> list[str]:
+    index = Index(SHOP, by_meaning=by_meaning)
+    return [one.ability.name for one in Composer(index, same_kind).compose(objective, 0.5).chosen]
+
+
+@pytest.mark.parametrize("by_meaning", [False, True])
+@pytest.mark.parametrize(
+    ("objective", "chosen"),
+    [
+        ('Remove the order "7"', ["order.cancel"]),
+        ('Order the item "bolt" from the supplier', ["item.order"]),
+        ('Find all orders of the customer "M"', ["order.find"]),
+    ],
+)
+def test_what_does_nearly_the_same_is_not_chosen_beside_what_is_asked_for(
+    objective: str, chosen: list[str], by_meaning: bool
+) -> None:
+    assert in_shop(objective, by_meaning=by_meaning) == chosen
+
+
+def test_what_has_none_of_the_words_is_chosen_for_what_it_means() -> None:
+    if meanings() is None:
+        pytest.skip("WordLlama is not installed: pip install 'accord-orchestrator[meaning]'")
+    words = 'Get me on a plane to "Rome"'
+    (found,) = Composer(Index(KITCHEN), same_kind).compose(words).chosen
+    assert found.ability.name == "book_flight"
+    assert not Composer(Index(KITCHEN, by_meaning=False), same_kind).compose(words).chosen
 
 
 def test_the_same_words_give_the_same_graph() -> None:

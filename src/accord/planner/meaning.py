@@ -7,16 +7,43 @@ ten microseconds.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
+
+from accord.planner.words import stem
+
+ALIKE = 0.55
+"""Two words mean nearly the same whose vectors are so much alike. It is more than for words that mean the opposite, as
+`encode` and `decode` (0.54), `send` and `receive`, `buy` and `sell`.
+"""
+
+OPPOSITES: Final = {one: frozenset({other}) for one, other in (("import", "export"), ("export", "import"))}
+"""Those that are as much alike all the same."""
 
 SIZE = 128
 """The length of a vector. WordLlama's are twice as long, and trained so that the first half stands by itself; the
 second one made no difference that could be measured.
 """
+
+
+_BEGINS = "\u2581"
+"""What a piece begins with that begins a word."""
+
+_LEAST = 3
+"""Words of fewer letters have no meaning of their own: `us`, `am`."""
+
+
+class _Words(NamedTuple):
+    """Words that have a vector of their own."""
+
+    stems: list[str]
+    rows: dict[str, list[int]]
+    """By stem: its words may be several."""
+    vectors: Any
 
 
 class Meanings:
@@ -39,6 +66,32 @@ class Meanings:
             pieces = self._pieces.encode(text, add_special_tokens=False).ids
             if pieces:
                 row[:] = self._vectors[pieces].astype(self._numpy.float32).sum(axis=0)
+        return self._at_length_1(rows)
+
+    def near(self, word: str) -> frozenset[str]:
+        """The stems of words that mean nearly the same as words of this stem; none for most."""
+        known = self._words
+        rows = known.rows.get(word)
+        if rows is None:
+            return frozenset()
+        alike = (known.vectors @ known.vectors[rows].T >= ALIKE).any(axis=1).nonzero()[0]
+        return frozenset(known.stems[int(row)] for row in alike) - {word} - OPPOSITES.get(word, frozenset())
+
+    @cached_property
+    def _words(self) -> _Words:
+        """Those that are one piece. What is put together of pieces is like whatever else has them, as `invoice` is like
+        `voice`.
+        """
+        pieces = sorted((piece[1:], at) for piece, at in self._pieces.get_vocab().items() if piece[0] == _BEGINS)
+        whole = [(word, at) for word, at in pieces if len(word) >= _LEAST and word.islower() and word.isascii()]
+        vectors = self._vectors[[at for _, at in whole]].astype(self._numpy.float32)
+        stems = [stem(word) for word, _ in whole]
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, name in enumerate(stems):
+            rows[name].append(row)
+        return _Words(stems, rows, self._at_length_1(vectors))
+
+    def _at_length_1(self, rows: Any) -> Any:
         lengths = self._numpy.linalg.norm(rows, axis=1, keepdims=True)
         return rows / self._numpy.maximum(lengths, 1e-9)
 

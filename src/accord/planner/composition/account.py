@@ -18,7 +18,7 @@ from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.conditions import Conditions
 from accord.planner.composition.school import Taught
-from accord.planner.composition.synonyms import synonyms
+from accord.planner.composition.synonyms import stand_ins
 from accord.planner.composition.wording import content, share_in, stems
 from accord.planner.words import FILLERS, PREPOSITIONS
 
@@ -109,7 +109,7 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         return share_in(said, {word for word in said if self._is_known(word)})
 
     def _is_known(self, word: str) -> bool:
-        return word in self.known or not synonyms(word).isdisjoint(self.known)
+        return word in self.known or not stand_ins(word).isdisjoint(self.known)
 
     def strange(self, text: str) -> Iterator[str]:
         """The words of a clause that are not used, those that stand together as one, with what leads them in."""

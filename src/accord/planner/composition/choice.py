@@ -10,18 +10,41 @@ import msgspec
 
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.clauses import clauses
-from accord.planner.composition.index import Index, said_words
-from accord.planner.composition.weights import Weights
+from accord.planner.composition.index import SYNONYM, Index
+from accord.planner.composition.meant import Meant, pieces_of
+from accord.planner.composition.weights import Choosing, Weights
 from accord.planner.composition.wording import content, stems
 
 SHORT_LIST = 24
 """So many abilities are looked at closely for the whole, and half as many for each clause."""
 
+MEANT = 6
+"""So many abilities are looked at closely for what a clause means, whatever its words are."""
+
+MEANING = 0.5
+"""What it counts to mean what a clause does, beside having its words, where it is asked which clause speaks of an
+ability.
+"""
+
+NEAR = 0.25
+"""From this cosine on a clause and an ability have something in common, even if it is no word."""
+
 EXPLAINED = 2.5
-"""Log-odds that an ability loses all of whose words likelier ones explain."""
+"""Log-odds that an ability loses all of whose words likelier ones explain, or that has none."""
+
+EXPLAINED_YET_MEANT = 8.0
+"""What it loses where it is known what words mean, if it has words: what does nearly the same as a likelier one means
+what is said as well, and is not wanted beside it.
+"""
+
+EXPLAINED_ELSEWHERE = 0.5
+"""Log-odds that it loses then, if they explain its words in other clauses."""
 
 EXPLAINS = -1.5
 """From these log-odds on an ability explains the words that it has."""
+
+ABOUT = 2.0
+"""Two abilities are about as likely whose log-odds differ by no more."""
 
 _NOTHING: Mapping[int, float] = {}
 
@@ -40,23 +63,56 @@ class Looked(msgspec.Struct, frozen=True):
     log_odds: float = 0.0
     """How likely it is wanted."""
 
+    @property
+    def is_meant(self) -> bool:
+        """Whether it is known how much it means what is said."""
+        return "means" in self.pieces
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it has anything in common with what is said."""
+        return self.pieces["like"] > 0 or self.pieces.get("means_here", 0.0) >= NEAR
+
 
 class _Said(msgspec.Struct, frozen=True):
-    """A text, its words with those that stand for them, and how like each ability it is."""
+    """A text, its words with those that stand for them, and how like each ability it is, in words and in meaning."""
 
     words: dict[str, float]
+    """How much each counts."""
+    said: dict[str, str]
+    """What was said of which each is, or stands for it."""
     likeness: Mapping[int, float]
     best: float
     order: dict[int, int]
     """The places of the best abilities."""
+    meant: Meant | None
 
     @classmethod
     def of(cls, text: str, index: Index) -> _Said:
-        words = said_words(text)
+        said = index.said_words(text)
+        words = {word: 1.0 if word == of else SYNONYM for word, of in said.items()}
         likeness = index.likeness(words)
         ranked = sorted(likeness, key=lambda at: (-likeness[at], at))[:SHORT_LIST]
         best = likeness[ranked[0]] if ranked else 0.0
-        return cls(words, likeness, best, {at: place for place, at in enumerate(ranked)})
+        return cls(words, said, likeness, best, {at: place for place, at in enumerate(ranked)}, index.meant(text))
+
+    def matched(self, ability: Ability, index: Index) -> dict[str, float]:
+        """The words that were said and that an ability has, itself or another one for it, and what each says here."""
+        found: dict[str, float] = defaultdict(float)
+        for word in self.words.keys() & ability.described:
+            found[self.said[word]] = max(found[self.said[word]], self.words[word] * index.rarity(word) ** 2)
+        return dict(found)
+
+    @property
+    def closest(self) -> list[int]:
+        """The abilities that are looked at for it."""
+        by_words = list(self.order)[: SHORT_LIST // 2]
+        return by_words if self.meant is None else [*by_words, *self.meant.first(MEANT)]
+
+    def speaks_of(self, at: int) -> float:
+        """How much it speaks of an ability."""
+        by_meaning = MEANING * float(self.meant.of_all[at]) if self.meant is not None else 0.0
+        return self.likeness.get(at, 0.0) + by_meaning
 
 
 def look(objective: str, index: Index, also: Collection[int] = ()) -> list[Looked]:
@@ -68,14 +124,14 @@ def look(objective: str, index: Index, also: Collection[int] = ()) -> list[Looke
     several = [_Said.of(part.text, index) for part in parts] or [whole]
     near = {*whole.order, *also}
     for said in several:
-        near.update(at for at, place in said.order.items() if place < SHORT_LIST // 2)
+        near.update(said.closest)
     lowered = " ".join(stems(objective))
     return [_looked(at, index, whole, several, lowered) for at in sorted(near)]
 
 
 def _looked(at: int, index: Index, whole: _Said, several: Sequence[_Said], objective: str) -> Looked:
     ability = index.abilities[at]
-    clause = max(range(len(several)), key=lambda one: (several[one].likeness.get(at, 0.0), -one))
+    clause = max(range(len(several)), key=lambda one: (several[one].speaks_of(at), -one))
     here = several[clause]
     pieces = {
         "like": whole.likeness.get(at, 0.0),
@@ -93,8 +149,9 @@ def _looked(at: int, index: Index, whole: _Said, several: Sequence[_Said], objec
     pieces["name_said"] = float(bool(name) and f" {name} " in f" {objective} ")
     pieces["verb_here"] = here.words.get(ability.verb, 0.0)
     pieces["firsts"] = min(sum(said.order.get(at) == 0 for said in several), 3) / 3
-    matched = {word: count * index.rarity(word) ** 2 for word, count in here.words.items() if word in ability.described}
-    return Looked(at, pieces, clause, matched)
+    if whole.meant is not None and here.meant is not None:
+        pieces |= pieces_of(at, whole.meant, here.meant)
+    return Looked(at, pieces, clause, here.matched(ability, index))
 
 
 def weighed(several: Sequence[Looked], known: Weights, taught: Mapping[int, float] = _NOTHING) -> list[Looked]:
@@ -102,16 +159,25 @@ def weighed(several: Sequence[Looked], known: Weights, taught: Mapping[int, floa
 
     What examples teach of abilities, as log-odds by their places, stands for what their words say.
     """
-    alone = [taught.get(one.at, _bounded(known.choice.log_odds(one.pieces))) for one in several]
+    by = known.choosing(with_meaning=any(one.is_meant for one in several))
+    alone = [taught.get(one.at, _bounded(by.alone.log_odds(one.pieces))) for one in several]
     return [
-        msgspec.structs.replace(one, pieces=pieces, log_odds=taught.get(one.at, _settled(pieces, known)))
+        msgspec.structs.replace(one, pieces=pieces, log_odds=taught.get(one.at, _settled(pieces, by)))
         for one, pieces in zip(several, beside(several, alone), strict=True)
     ]
 
 
-def _settled(pieces: dict[str, float], known: Weights) -> float:
-    log_odds = _bounded(known.chosen.log_odds(pieces))
-    return log_odds if pieces["own"] else log_odds - EXPLAINED
+def _settled(pieces: dict[str, float], by: Choosing) -> float:
+    return _bounded(by.settled.log_odds(pieces)) - _explained(pieces)
+
+
+def _explained(pieces: dict[str, float]) -> float:
+    """What it costs that likelier abilities explain its words; what has none is no likelier for it."""
+    if "means" not in pieces:
+        return 0.0 if pieces["own"] else EXPLAINED
+    if pieces["own"]:
+        return 0.0 if pieces["new_share"] else EXPLAINED_ELSEWHERE
+    return EXPLAINED_YET_MEANT if pieces["matched"] else EXPLAINED
 
 
 def beside(several: Sequence[Looked], alone: Sequence[float]) -> list[dict[str, float]]:
@@ -124,7 +190,8 @@ def beside(several: Sequence[Looked], alone: Sequence[float]) -> list[dict[str, 
     for rank, at in enumerate(ranked):
         one = several[at]
         every = math.fsum(one.matched.values())
-        own = math.fsum(value for word, value in one.matched.items() if word not in explained[one.clause])
+        here = one.matched if _says_less(one, alone[at], several, alone) else explained[one.clause]
+        own = math.fsum(value for word, value in one.matched.items() if word not in here)
         said = set().union(*explained.values())
         new = math.fsum(value for word, value in one.matched.items() if word not in said)
         best.setdefault(one.clause, alone[at])
@@ -133,6 +200,7 @@ def beside(several: Sequence[Looked], alone: Sequence[float]) -> list[dict[str, 
             "rank": min(rank, 12) / 12,
             "rank_here": min(counted[one.clause], 6) / 6,
             "behind_here": max(alone[at] - best[one.clause], -8.0),
+            "matched": float(bool(every)),
             "own_share": own / every if every else 0.0,
             "own": min(own, 40.0) / 10,
             "new_share": new / every if every else 0.0,
@@ -141,6 +209,17 @@ def beside(several: Sequence[Looked], alone: Sequence[float]) -> list[dict[str, 
         if alone[at] > EXPLAINS:
             explained[one.clause] |= one.matched.keys()
     return found
+
+
+def _says_less(one: Looked, likely: float, several: Sequence[Looked], alone: Sequence[float]) -> bool:
+    """Whether another ability that is about as likely has all of its words in the clause, and more: in `remove the
+    order` that which orders has less than that which cancels orders. By words alone the latter is likelier anyway.
+    """
+    least = max(EXPLAINS, likely - ABOUT)
+    return one.is_meant and any(
+        chance > least and other.clause == one.clause and one.matched.keys() < other.matched.keys()
+        for other, chance in zip(several, alone, strict=True)
+    )
 
 
 def _bounded(log_odds: float) -> float:

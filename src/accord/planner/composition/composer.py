@@ -6,12 +6,13 @@ the words ask for it; each input is filled by words, by another ability's output
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
 from accord.planner.composition.ability import Ability
+from accord.planner.composition.alike import alike
 from accord.planner.composition.choice import Looked, look, order_of_mention, weighed
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.evidence import Reading
@@ -68,6 +69,12 @@ class Composition(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         parts = clauses(self.reading.objective)
         return parts[self.chosen[index].clause].text.strip(" .,;!?") if parts else self.reading.objective
 
+    def alike(self, index: int) -> Iterator[str]:
+        """What has to be known of words to see that they ask for the ability at this place, if not examples say it."""
+        if not self.chosen[index].taught:
+            for word, other in alike(self.clause_of(index), self.chosen[index].ability):
+                yield f"`{word}` means nearly the same as `{other}`"
+
 
 class Composer:
     """Composes graphs of the abilities of an index, and of no others; with a teacher as its examples have it. `prefer`
@@ -105,7 +112,7 @@ class Composer:
             chosen=self._weighed(chosen, likely, taught),
             links=found.links,
             orders=found.orders,
-            near=self._weighed([looked for _, looked in told if looked.at not in taken], likely, taught),
+            near=self._weighed([one for _, one in told if one.at not in taken and one.is_near], likely, taught),
             preferred=better,
         )
 

@@ -273,7 +273,9 @@ def _ordered(order: Order, tasks: Sequence[str]) -> str:
 
 def _reasons(found: Composition, tasks: Sequence[str], said: Conditions) -> Iterator[str]:
     for index, task in enumerate(tasks):
-        yield f"`{task}` is asked for by `{found.clause_of(index)}` ({percent(found.chosen[index].probability)})"
+        chance = percent(found.chosen[index].probability)
+        told = "".join(f"; {one}" for one in found.alike(index))
+        yield f"`{task}` is asked for by `{found.clause_of(index)}` ({chance}){told}"
     for link in found.links:
         yield f"for `{tasks[link.edge.target]}`, {_linked(link, tasks)}"
     for order in found.orders:

@@ -8,8 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from accord.planner.composition.ability import Ability
-from accord.planner.composition.synonyms import synonyms
+from accord.planner.composition.meant import Meant, MeantAbilities
+from accord.planner.composition.synonyms import stand_ins, synonyms
 from accord.planner.composition.wording import content
+from accord.planner.meaning import meanings
 
 NAME, DESCRIPTION, MEMBER, KIND = 3.0, 1.5, 0.6, 0.6
 """What a word counts by where it stands."""
@@ -32,8 +34,12 @@ COMMON = 0.4
 class Index:
     """Abilities by their words; it is made once for a catalogue, and never changed."""
 
-    def __init__(self, abilities: Iterable[Ability]) -> None:
+    def __init__(self, abilities: Iterable[Ability], *, by_meaning: bool = True) -> None:
+        """By words alone where `by_meaning` is off, or it is not known what words mean."""
         self.abilities: Sequence[Ability] = tuple(abilities)
+        known = meanings() if by_meaning else None
+        self._meant = MeantAbilities(self.abilities, known) if known is not None and self.abilities else None
+        self._stand_ins = stand_ins if self._meant is not None else synonyms
         weighed = [_words(ability) for ability in self.abilities]
         counted: Counter[str] = Counter(word for words in weighed for word in words)
         size = len(self.abilities)
@@ -55,6 +61,22 @@ class Index:
         """Whether any ability has the word."""
         return word in self._rarity
 
+    def meant(self, text: str) -> Meant | None:
+        """How much a text means what each ability does; None where it is not known what words mean."""
+        return self._meant.by(text) if self._meant is not None else None
+
+    def said_words(self, text: str) -> dict[str, str]:
+        """The stems of a text, what kinds its files are of, and what stands for them: each with the stem that was said,
+        or the kind.
+        """
+        found = {word: word for word in content(text)}
+        for kind in kinds_of_files(text):
+            found.setdefault(kind, f".{kind}")
+        for word in content(text):
+            for other in sorted(self._stand_ins(word)):
+                found.setdefault(other, word)
+        return found
+
     def likeness(self, said: Mapping[str, float]) -> dict[int, float]:
         """The cosine of a text's words with each ability that has any of them."""
         found: dict[int, float] = defaultdict(float)
@@ -67,17 +89,6 @@ class Index:
                     found[at] += amount * weight
         scale = 1 / math.sqrt(norm) if norm else 0.0
         return {at: score * scale for at, score in found.items()}
-
-
-def said_words(text: str) -> dict[str, float]:
-    """The stems of a text, what kinds its files are of, and what stands for them: each with how much it counts."""
-    found = dict.fromkeys(content(text), 1.0)
-    for kind in kinds_of_files(text):
-        found.setdefault(kind, SYNONYM)
-    for word in content(text):
-        for other in sorted(synonyms(word)):
-            found.setdefault(other, SYNONYM)
-    return found
 
 
 def kinds_of_files(text: str) -> Iterator[str]:

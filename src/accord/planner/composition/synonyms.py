@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
+from accord.planner.meaning import meanings
 from accord.planner.words import stem
 
 _GROUPS = """
@@ -101,3 +102,10 @@ def _by_stem() -> dict[str, frozenset[str]]:
 def synonyms(word: str) -> frozenset[str]:
     """The stems that stand for a stem; none for most."""
     return _by_stem().get(word, frozenset())
+
+
+@lru_cache(maxsize=65536)
+def stand_ins(word: str) -> frozenset[str]:
+    """The same, and those that mean nearly the same, where it is known what words mean."""
+    known = meanings()
+    return synonyms(word) | known.near(word) if known is not None else synonyms(word)

@@ -23,6 +23,15 @@ class Linear(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.bias + sum(known[name] * value for name, value in evidence.items() if name in known)
 
 
+class Choosing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What abilities are chosen by."""
+
+    alone: Linear
+    """Whether an ability is wanted."""
+    settled: Linear
+    """The same, knowing what likelier ones explain."""
+
+
 class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of them."""
 
@@ -34,12 +43,16 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same, knowing how well the others would."""
     link_threshold: float
     """The least probability of a link."""
-    choice: Linear
-    """Whether an ability is wanted."""
-    chosen: Linear
-    """The same, knowing what likelier ones explain."""
+    by_words: Choosing
+    """By words alone."""
+    by_meaning: Choosing
+    """By words, and by what they mean."""
     choice_threshold: float
     """The least probability of an ability that is chosen."""
+
+    def choosing(self, *, with_meaning: bool) -> Choosing:
+        """What abilities are chosen by, as it is known what words mean, or not."""
+        return self.by_meaning if with_meaning else self.by_words
 
 
 @cache

@@ -25,8 +25,13 @@ _STOP = frozenset(
 
 @lru_cache(maxsize=65536)
 def stems(text: str) -> tuple[str, ...]:
-    """The stems of a text in order; `snake_case` and `camelCase` are several words."""
-    return tuple(stem(piece.lower()) for piece in _PIECE.findall(text))
+    """The stems of a text in order."""
+    return tuple(map(stem, parts(text)))
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """The words of a text in order, without case; `snake_case` and `camelCase` are two each."""
+    return tuple(piece.lower() for piece in _PIECE.findall(text))
 
 
 @lru_cache(maxsize=65536)
