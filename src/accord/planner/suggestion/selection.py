@@ -44,7 +44,7 @@ def nearest(objective: Objective, most: int) -> list[Shown]:
     catalogue = tuple(offered(objective))
     index = index_of(catalogue)
     ranked = sorted(weighed(look(objective.text, index), weights()), key=lambda one: (-one.log_odds, one.at))
-    places = [one.at for one in ranked]
+    places = [one.at for one in ranked if one.is_near]
     if len(catalogue) <= most:
         places += sorted(set(range(len(catalogue))).difference(places))
     return [_shown(index.abilities[at], catalogue[at][0]) for at in places[:most]]
