@@ -20,7 +20,9 @@ SHORT = (sys.executable, str(HERE / "serving.py"))
 """`accord`, whose server misses what is lost sooner."""
 
 NOISE = ("fault of Accord's", "Traceback", "was never awaited", "never retrieved")
-"""What no process may say, whatever is done to the others."""
+"""What no process may say, whatever is done to the others. What an agent's own code raises is told by `accord agent` as
+the author's calls, without this heading: a traceback that has it is a fault of ours.
+"""
 
 CONTEXT = 40
 """So many lines from there on are told: the traceback that explains it."""
