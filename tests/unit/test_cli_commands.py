@@ -194,11 +194,14 @@ def test_a_version_that_is_too_low_is_published_only_as_written(call: Call, here
     assert with_agents(call, "templates", "publish", "sum.yaml").code == 0
     low = SUM.replace("1.0.0", "1.0.1", 1).replace("type: object", "type: object\n  minProperties: 1", 1)
     (here / "sum.yaml").write_text(low)
-    for command in (("templates", "publish"), ("run",)):
+    (here / "other.yaml").write_text(SUM.replace("tiny.sum", "tiny.other"))
+    for command in (("templates", "publish", "other.yaml"), ("run",)):
         refused = with_agents(call, *command, "sum.yaml")
-        assert refused.code != 0
+        assert refused.code == 3
         assert "ACC267" in refused.err
         assert "deserves 2.0.0" in refused.err
+    assert "sum.yaml:4:10 /version: ACC267" in with_agents(call, "templates", "publish", "sum.yaml").err
+    assert "tiny.other" not in call("templates", "list").out, "all of them, or none"
     assert with_agents(call, "templates", "publish", "sum.yaml", "--version-as-written").code == 0
     assert call("templates", "show", "tiny.sum@1.0.1").code == 0
 

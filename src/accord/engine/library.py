@@ -106,7 +106,7 @@ class Library:
     def before(self, template: Template) -> Published | None:
         """The version that a new one of this template follows; None where there is none, or it is published already."""
         known = self._published.get(template.name, {})
-        earlier = predecessor(template.version, known) if template.version not in known else None
+        earlier = predecessor(template.version, known)
         return known[earlier] if earlier is not None else None
 
     def published(self) -> list[Published]:

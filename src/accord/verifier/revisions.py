@@ -78,12 +78,12 @@ def revision(before: Edition, after: Edition, capabilities: Capabilities, templa
 
 
 def predecessor(version: str, known: Iterable[str]) -> str | None:
-    """Of these versions the one that a version is measured against: the highest one below it. None where there is none;
-    drafts are measured against nothing, and nothing is against them.
+    """Of these versions the one that a new version is measured against: the highest one below it. None where there is
+    none, or it is among them; drafts are measured against nothing, and nothing is against them.
     """
     new, versions = Version.parse(version), {text: Version.parse(text) for text in known}
     below = [text for text, one in versions.items() if not one.prerelease and one.precedence < new.precedence]
-    return None if new.prerelease else max(below, key=versions.__getitem__, default=None)
+    return None if new.prerelease or version in versions else max(below, key=versions.__getitem__, default=None)
 
 
 def too_low(name: str, before: str, found: Evolution) -> tuple[Problem, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from rich.text import Text
 
 from accord.cli.actions.agents import schema_words
@@ -16,12 +18,13 @@ from accord.cli.output import Screen, clean, shortened
 from accord.cli.session import carry_out, opened, staffed, who
 from accord.cli.tables import Column
 from accord.domain.compile import compile_graph
-from accord.errors import Problems
+from accord.errors import Problem, Problems, Refused
 from accord.planner.plan import planned_tasks
 from accord.templates.documents import is_file
-from accord.templates.reading import examine, source_of
+from accord.templates.reading import Examined, examine, source_of
 from accord.templates.schema import accord_template_schema
-from accord.verifier.known import Capabilities, ContractTable
+from accord.verifier.known import Capabilities, ContractTable, Templates
+from accord.verifier.revisions import predecessor, revision, too_low
 from accord.views.catalogue import Catalogue, Entry, all_entries, entry_of, read_entry
 from accord.views.templates import template_document
 
@@ -96,8 +99,8 @@ def publish(shared: Shared, paths: list[Path], *, as_written: bool = False) -> N
 
     async def work(screen: Screen) -> int:
         async with staffed(shared) as service:
-            known = ContractTable(await service.contracts())
-            entries = _verified(paths, await all_entries(service), known)
+            known, catalogue = ContractTable(await service.contracts()), await all_entries(service)
+            entries = _verified(paths, catalogue, known, as_written=as_written)
             for entry in entries:
                 await service.publish(entry.template, entry.data, by=who(), as_written=as_written)
         if screen.as_json:
@@ -110,8 +113,14 @@ def publish(shared: Shared, paths: list[Path], *, as_written: bool = False) -> N
     carry_out(shared, work)
 
 
-def _verified(paths: list[Path], catalogue: Catalogue, capabilities: Capabilities) -> list[Entry]:
-    """The templates in these files, those that others run first in front. Raises BadInput with all that is wrong."""
+def _verified(paths: list[Path], there: Catalogue, capabilities: Capabilities, *, as_written: bool) -> list[Entry]:
+    """The templates in these files, those that others run first in front.
+
+    Raises:
+        BadInput: all that is wrong with them.
+        Refused: all versions that are too low.
+    """
+    catalogue = there
     problems = Problems()
     found = {path: examined for path in paths if (examined := problems.attempt(partial(examine, path))) is not None}
     entries = [entry_of(source_of(one), str(path)) for path, one in found.items() if not one.problems]
@@ -122,6 +131,24 @@ def _verified(paths: list[Path], catalogue: Catalogue, capabilities: Capabilitie
     for one in found.values():
         problems.found.extend(verified(one, capabilities, known, passed_over).problems)
     problems.refuse()
+    if not as_written:
+        low = (_too_low(entry, found[Path(entry.origin)], there, capabilities, catalogue) for entry in entries)
+        Refused.raise_if(problem for several in low for problem in several)
     given = {entry.digest: entry for entry in entries}
     ordered = {one.digest: one for entry in entries for one in (*catalogue.below(entry), entry)}
     return [entry for digest, entry in ordered.items() if digest in given]
+
+
+def _too_low(
+    entry: Entry, one: Examined, there: Catalogue, capabilities: Capabilities, templates: Templates
+) -> Iterator[Problem]:
+    """What is wrong with its version, after those that are published there, at its place in the file."""
+    name = entry.template.name
+    known = {
+        each.template.version: each for each in there.entries() if each.template.name == name and each.published_at
+    }
+    earlier = predecessor(entry.template.version, known)
+    if earlier is not None:
+        found = revision(known[earlier], entry, capabilities, templates).evolution
+        for problem in too_low(name, earlier, found):
+            yield msgspec.structs.replace(problem, place=one.place(problem.place.pointer or ""))
