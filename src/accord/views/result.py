@@ -82,8 +82,8 @@ async def result_of(service: Service, run: Run, *, sealed: bool = True) -> Resul
         template=run.started.template,
         title=run.started.title,
         started_at=run.started.at.isoformat(),
-        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 3),
-        paused_s=round(run.rest(run.updated_at).total_seconds(), 3),
+        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 6),
+        paused_s=round(run.rest(run.updated_at).total_seconds(), 6),
         problem=run.problem if run.problem is not None else msgspec.UNSET,
         repaired=await repairs_of(service, run),
     )

@@ -38,7 +38,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     graph: Digest
     state: str
     took_s: float
-    """From start to end or up to now, but for pauses."""
+    """From start to end, or up to its last event, but for rests."""
     attempts: int
     cost: str
     events: int
@@ -138,7 +138,7 @@ def _side(run: Run, told: Told) -> Side:
         template=run.started.template,
         graph=run.started.graph,
         state="paused" if run.paused else run.phase,
-        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 3),
+        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 6),
         attempts=sum(1 for _ in run.work()),
         cost=shortest(run.spent),
         events=told[-1][0],
@@ -252,7 +252,7 @@ async def _apart(service: Service, documents: Sequence[Document | None]) -> tupl
 def _took(run: Run, task: TaskId) -> float | None:
     state = run.state(task)
     took = run.took(task, run.updated_at)
-    return None if state.ended_at is None or took is None else round(took.total_seconds(), 3)
+    return None if state.ended_at is None or took is None else round(took.total_seconds(), 6)
 
 
 class _Mark(msgspec.Struct, frozen=True):

@@ -1,15 +1,16 @@
-"""Agents of the console's tests: one that works, one that never does, one that nobody needs."""
+"""Agents of the console's tests: one that works, one that never does, one that nobody needs, one that never ends."""
 
 from __future__ import annotations
 
 import asyncio
 
-from accord import Agent, Context
+from accord import Agent, Context, Failure
 
 weaver = Agent("weaver")
 grump = Agent("grump")
 spare = Agent("spare")
 darner = Agent("darner")
+keeper = Agent("keeper", concurrency=2)
 
 
 @weaver.capability("demo.weave@1.0.0")
@@ -55,3 +56,15 @@ async def mend(name: str) -> dict[str, str]:
 async def darn(name: str) -> dict[str, str]:
     """Darn what is worn."""
     return {"darned": name}
+
+
+@keeper.capability("demo.keep@1.0.0")
+async def keep(name: str) -> str:
+    """Keep what is to be kept until somebody takes it away; of other things, some are refused at once."""
+    if name == "late":
+        raise RuntimeError("not today")
+    if name == "broken":
+        raise Failure("broken", "it fell apart", retryable=False)
+    if name.startswith("kept"):
+        await asyncio.Event().wait()
+    return name

@@ -5,6 +5,7 @@ import { address, at, get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { agentName, count, duration, number, short, words } from "../core/format.js";
 import { setQuery } from "../core/router.js";
+import { ENDED } from "../core/runs.js";
 import { Ago, button, card, empty, facts, failure, iconButton, link, loading, pill, sheet } from "../parts/basic.js";
 import { places } from "../parts/differences.js";
 import { icon } from "../parts/icon.js";
@@ -110,7 +111,7 @@ function side(which, one, found) {
     h("div.card-body",
       h("p.line", h("span.hint", which), h("code.hint", { title: one.run }, short(one.run)), fork && pill("fork", { title: `of ${found.origin}, after its event ${found.shared}` })),
       fork && h("p.hint", found.taken_over.length ? `Forked after event ${number(found.shared)} of the other; it took over ${count(found.taken_over.length, "task")}.` : `Forked after event ${number(found.shared)} of the other; it took over nothing.`),
-      facts([["Template", one.template], ["Took", duration(1000 * one.took_s)], ["Attempts", number(one.attempts)], ["Cost", Number(one.cost) > 0 && one.cost], ["Events", number(one.events)]])));
+      facts([["Template", one.template], [ENDED.includes(one.state) ? "Took" : "So far", duration(1000 * one.took_s)], ["Attempts", number(one.attempts)], ["Cost", Number(one.cost) > 0 && one.cost], ["Events", number(one.events)]])));
 }
 
 // Where the two went different ways in a task; the events lead to the runs as they were then.

@@ -7,7 +7,7 @@ import { feed } from "../core/feed.js";
 import { agentName, ago, count, duration, named, number, plain, questionOf } from "../core/format.js";
 import { CONTROLS, OPEN, RunList, eachOf } from "../core/runs.js";
 import { may } from "../core/session.js";
-import { Ago, Ticking, button, card, coded, empty, failure, link, loading, pill, sheet } from "../parts/basic.js";
+import { Ago, button, card, coded, empty, failure, link, loading, pill, sheet } from "../parts/basic.js";
 import { noted } from "../parts/dialog.js";
 import { icon } from "../parts/icon.js";
 import { sparkline } from "../parts/sparkline.js";
@@ -22,6 +22,7 @@ const SHOWN = 12;
 const OVERDUE_MS = 60_000;
 const MOST_TASKS = 500;
 const FAILED = 10;
+const INCIDENTS = 20;
 
 export default function Overview(props, self) {
   const update = () => self.update();
@@ -117,8 +118,8 @@ function headline(runs, list, waiting, incidents, stuck) {
   if (list.busy && !runs.length) return " ";
   const parts = [
     runs.length ? `${count(runs.length, "run")}${list.hasMore ? " or more" : ""} under way` : "Nothing is under way",
-    waiting?.approvals.length && `${count(waiting.approvals.length, "answer")} awaited from people`,
-    incidents?.incidents.length && `${count(incidents.incidents.length, "incident")} open`,
+    waiting?.approvals.length && `${count(waiting.approvals.length, "answer")}${waiting.next ? " or more" : ""} awaited from people`,
+    incidents?.incidents.length && `${count(incidents.incidents.length, "incident")}${incidents.next ? " or more" : ""} open`,
     stuck.length && `${number(stuck.length)} may be stuck`,
   ].filter(Boolean);
   return `${parts.join(", ")}.`;
@@ -135,11 +136,12 @@ function needs(waiting, incidents, failed, stuck, acknowledge) {
   if (!waiting) return card("Needs somebody", {}, h("div.card-body", loading(3)));
   const items = [
     ...waiting.approvals.map((one) => need(`${one.run}/${one.task}`, "waiting", `/runs/${one.run}?task=${encodeURIComponent(one.task)}`, questionOf(one), `${WORDS[one.kind]} in ${one.title || one.template}`, one.since)),
-    ...incidents.incidents.slice(0, 20).map((one) => need(`i${one.incident}`, "open", `/incidents/${one.incident}`, one.problem?.message ?? one.code, `Incident ${one.incident}, ${one.severity}`, one.at)),
+    ...incidents.incidents.slice(0, INCIDENTS).map((one) => need(`i${one.incident}`, "open", `/incidents/${one.incident}`, one.problem?.message ?? one.code, `Incident ${one.incident}, ${one.severity}`, one.at)),
     ...stuck.map((run) => need(`s${run.run}`, "waiting", `/runs/${run.run}`, run.title || run.template, stuckWhy(run), run.updated_at)),
     ...failed.slice(0, FAILED).map((run) => need(run.run, "failed", `/runs/${run.run}`, run.title || run.template, run.why ?? `${count(run.tasks_failed, "task")} failed, ${number(run.tasks_done)} of ${number(run.tasks_total)} done`, run.updated_at, may("control") && button("Acknowledge", () => acknowledge(run), { icon: "hand", small: true, title: `Acknowledge that ${run.title || run.template} has failed` }))),
   ];
-  return card("Needs somebody", { aside: items.length > 0 && pill(number(items.length)) },
+  const more = waiting.next || incidents.next || incidents.incidents.length > INCIDENTS || failed.length > FAILED;
+  return card("Needs somebody", { aside: items.length > 0 && pill(`${number(items.length)}${more ? " or more" : ""}`) },
     items.length ? h("ul.needs", items) : empty("Nobody is needed", { text: "No question is open, no incident, and no run of the last day has failed without somebody knowing it.", icon: "check" }));
 }
 
@@ -155,7 +157,7 @@ function underWay(runs, list, asks, reasons) {
   return h("ul.under-way", runs.slice(0, SHOWN).map((run) => h("li", { key: run.run },
     h("a", { href: `/runs/${run.run}` },
       badge(run.state), h("span.grow", h("strong.cut", run.title || run.template), h("span.hint.cut", { title: why(run, asks, reasons) }, why(run, asks, reasons))),
-      progress(run), h("span.hint.num.since", h(Ticking, { draw: (now) => h("span", duration(now - new Date(run.started_at))) }))))));
+      progress(run), h("span.hint.num.since", { title: "when it was started" }, h(Ago, { time: run.started_at }))))));
 }
 
 // What a run waits for, as far as it is known already.
