@@ -14,7 +14,7 @@ import { View, moved } from "./view.js";
 
 const READABLE = 0.62, LEAST = 0.42, UNDER_MAP = 140;
 const LEGEND = ["pending", "queued", "assigned", "running", "waiting", "completed", "failed", "skipped", "cancelled"];
-const MEANS = { queued: "no agent has it yet", assigned: "an agent has it, and has not said that it has begun", running: "at work", waiting: "waits for somebody, or for a time" };
+const MEANS = { queued: "no agent has it yet, or it waits before it is tried again", assigned: "an agent has it, and has not said that it has begun", running: "at work", waiting: "waits for somebody, or for a time" };
 const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
 export function Graph({ model, bind }, self) {
