@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from . import large
+from .conftest import PHONE
 from .server import HEADERS, Server
 
 INVOICES = """
@@ -191,6 +192,16 @@ def test_why_a_run_has_failed_is_said_once(open_: Any, failed: str) -> None:
     panel = page.get_by_role("region", name="The run")
     expect(panel.locator(".failed-tasks")).to_have_text("sum")
     assert panel.inner_text().count("the loom of monday is broken") == 1
+    page.set_viewport_size(PHONE)
+    assert panel.bounding_box()["y"] < page.locator(".graph-card").bounding_box()["y"], "and before the graph"
+
+
+def test_what_has_failed_can_stand_first_in_the_timeline(open_: Any, failed: str) -> None:
+    page = open_(f"/runs/{failed}?open=each")
+    name = page.locator(".track .track-name")
+    expect(name.first).to_contain_text("fetch")
+    page.get_by_role("button", name="What failed first").click()
+    expect(name.first).to_contain_text("sum")
 
 
 def test_the_timeline_tells_waiting_queueing_attempts_and_retries_apart(open_: Any, runs: Any, server: Server) -> None:

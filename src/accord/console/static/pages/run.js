@@ -22,6 +22,8 @@ import { Travel } from "./run/travel.js";
 export default () => ({ params, query }) => h(Run, { key: params.run, run: params.run, query });
 
 const APPROVALS_EVERY_MS = 1500;
+// What came of it, or why it failed, is seen before the graph where there is no room beside it.
+const OVER = ["completed", "failed"];
 
 function Run({ run }, self) {
   const watchers = new Set();
@@ -103,7 +105,7 @@ function Run({ run }, self) {
     const known = selected && model.tasks.has(selected.replace(/\[\d+\]$/, ""));
     const shared = { model, selected, critical, onselect: select };
     const closed = model.open.filter((name) => !model.tasks.get(name)?.for_each);
-    return h("div.run", { class: [known && "with-task", model.live && model.state === "completed" && "is-done", !model.live && "in-past"] },
+    return h("div.run", { class: [known && "with-task", model.live && OVER.includes(model.state) && "is-over", !model.live && "in-past"] },
       selected && !known && notThere(["task", "tab"], "The run has no task ", h("code", selected), ": the run itself is shown."),
       closed.length > 0 && notThere(["open"], "There is nothing to open in ", h("code", closed.join(", ")), ": it is no task with items."),
       model.missed !== null && notThere(["at"], `The run has ${count(model.last, "event")}, and no event ${number(model.missed)}: it is shown as it is now.`),

@@ -58,6 +58,9 @@ export function Graph({ model, bind }, self) {
     fit();
     const states = [...model.states.values()];
     paint();
+    // The first task is in the middle of what is as high as it is; whoever looks for no other sees it.
+    const { box } = model.graph.tasks[0];
+    if (view.bounds.height * view.k > view.height) view.move(0, view.height / 2 - ((box.y + box.height / 2) * view.k + view.y));
     const first = given.selected ?? (states.find((one) => one.state === "failed") ?? states.find((one) => ["running", "assigned", "waiting"].includes(shownState(one))))?.task;
     reveal(first);
   }

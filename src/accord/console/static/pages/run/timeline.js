@@ -84,6 +84,12 @@ export function Timeline({ model, bind }, self) {
     setQuery({ order: byState ? "now" : undefined });
   }
 
+  // Of a run that has ended, what failed comes first; where nothing has, there is nothing to sort.
+  function sorting() {
+    const failed = [...model.states.values()].some((one) => one.state === "failed");
+    return (given.byState || failed || !model.ended) && button(model.ended ? "What failed first" : "What runs now first", () => sort(!given.byState), { kind: "quiet", small: true, "aria-pressed": String(given.byState), title: "Else they are in the order of the graph" });
+  }
+
   // The row of what is selected comes into sight; at first, where nothing is, that of what is at work.
   function reveal() {
     const body = self.element?.querySelector(".tracks");
@@ -112,9 +118,9 @@ export function Timeline({ model, bind }, self) {
         h("div.legend", LEGEND.filter(([kind]) => tracks.some((one) => isDrawn(kind, one))).map(([kind, word]) =>
           h("span.legend-part", { key: kind, title: WORDS[kind] }, h("span.swatch", { class: `span-${kind} attempt-${kind}` }), word)),
           page?.critical.length > 0 && h("span.legend-part", { key: "critical", title: "The chain of tasks that the run took as long for as it did" }, h("span.swatch.critical"), "Critical path", model.ended && h("span.hint.num", along(page)))),
-        tracks.length > FEW && button("What runs now first", () => sort(!props.byState), { kind: "quiet", small: true, "aria-pressed": String(props.byState), title: "Else they are in the order of the graph" }),
-        iconButton("minus", "Less of the time line", () => { zoom = Math.max(1, zoom / 1.6); self.update(); }, { disabled: zoom <= 1 }),
-        iconButton("plus", "More of the time line", () => { zoom = Math.min(200, zoom * 1.6); self.update(); })),
+        h("div.timeline-controls", tracks.length > FEW && sorting(),
+          iconButton("minus", "Less of the time line", () => { zoom = Math.max(1, zoom / 1.6); self.update(); }, { disabled: zoom <= 1 }),
+          iconButton("plus", "More of the time line", () => { zoom = Math.min(200, zoom * 1.6); self.update(); }))),
       failed && failure(failed, load),
       h("div.tracks", { tabindex: "0", role: "region", "aria-label": "What each task did when" },
         !page && !failed ? loading(5) :
