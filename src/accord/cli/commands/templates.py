@@ -76,7 +76,7 @@ def publish(
     ] = False,
 ) -> None:
     """Verify templates and publish them: by name they can be run, and be part of other workflows. A version that is
-    lower than what has changed since the one before deserves, by `accord diff`, is refused.
+    lower than what has changed since the one before deserves is refused.
 
     **Example**
 
