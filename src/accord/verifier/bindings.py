@@ -23,13 +23,11 @@ from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema, Schema, compile_schema
 from accord.domain.schema_union import schema_key
 from accord.errors import ContractViolation, Place, Problem
-from accord.verifier.absence import Absence, is_guarded
 from accord.verifier.compatibility import Verdict, covers
 from accord.verifier.known import Capabilities, Templates, missing
 from accord.verifier.outputs import Outputs
-from accord.verifier.readings import Suspicion
 from accord.verifier.report import Finding, Findings, Severity
-from accord.verifier.risks import risks_of, timer_message, timer_verdict
+from accord.verifier.risks import Doubts, timer_message, timer_verdict
 from accord.verifier.schemas import at_best
 from accord.verifier.sizes import most_bytes, most_items
 from accord.verifier.trials import Trials
@@ -54,7 +52,7 @@ class BindingCheck:
         self._graph, self._findings = graph, findings
         self._capabilities, self._templates = capabilities, templates
         self.outputs = Outputs(graph, capabilities, templates)
-        self._absent, self._trials = Absence(), Trials()
+        self._doubts, self._trials = Doubts(), Trials()
         self._known: dict[tuple[str, bytes], Verdict] = {}
         self._checked = self._wrong = 0
         self._inputs: dict[TaskId, JsonSchema | None] = {}
@@ -217,18 +215,13 @@ class BindingCheck:
         self._checked += 1
         self._wrong += bool(found)
         self._findings.problems(found)
-        if any(problem.code == "ACC207" for problem in found):
+        if found:
             return
-        self._findings.risks.extend(risks_of(computed, types))
-        for reference in sorted(expression.references):
-            if is_guarded(reference, expression):
-                continue
-            name = self._absent.first(reference, types)
-            if name is not None:
-                message = f"`{name}` may be absent, in `{expression.source}`"
-                before, _, last = name.rpartition(".")
-                hint = f"write `{before}.?{last}.orValue(...)`, or make it required in its schema"
-                self._findings.suspect(Suspicion("ACC831", message, at, expression.source, hint))
+        reads, risks = self._doubts.of(computed, types, expected)
+        self._findings.risks.extend(risks)
+        for each in reads:
+            self._findings.suspect(each)
+            self._findings.seen[each.key] = types, computed
 
 
 def _is_asked_of(handing: Handing) -> bool:

@@ -6,24 +6,25 @@
     ACC835  not proven of the paths, and why (warning)
     ACC836  branches that are not what the template declares of them
 
-Needs the extra `proofs`; without it what is suspect stays an error, and what is not known is said.
+Needs the extra `proofs` for all paths at once; without it values are tried, a read that may be absent stays an error,
+and what is not known is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import UNSET
 
 from accord.domain.certificate import Method
-from accord.domain.expression import UNKNOWN, Inference, Types, syntax_of
+from accord.domain.expression import Types
 from accord.domain.graph import Graph, Task, Wait
 from accord.domain.ids import TaskId
+from accord.verifier.hunting import Found, Hunt
 from accord.verifier.readings import Reading, Suspicion, all_readings_of, readings_of
 from accord.verifier.report import Findings
-from accord.verifier.risks import Risk
 from accord.verifier.structure import NEVER_MET, NEVER_TRUE
 
 if TYPE_CHECKING:
@@ -33,14 +34,28 @@ _INSTALL: Final = "pip install 'accord-orchestrator[proofs]'"
 _ABSENT: Final = "the conditions of the graph were not looked at: that needs z3-solver, which is not installed"
 _BEYOND: Final = "what its conditions or expressions say goes beyond what is translated, or no value was found for it"
 
+_ABSENT_ONES: Final = frozenset({"ACC825", "ACC831"})
+"""Suspicions that something is absent."""
+
+_ABSENT_CODES: Final = frozenset({"ACC210", "ACC211"})
+"""What CEL says then."""
+
+_TYPE_CODES: Final = frozenset({"ACC208", "ACC212", "ACC214", "ACC215"})
+"""What it says where something is of another type than it is used as."""
+
+Key: TypeAlias = tuple[str, str]
+"""Of an expression: where it stands, and its source."""
+
 
 class BranchCheck:
     """Checks all paths through one graph, once its structure and bindings have been looked at."""
 
     def __init__(self, graph: Graph, types: Types, findings: Findings) -> None:
         self._graph, self._types, self._findings = graph, types, findings
-        self._inference = Inference(types)
+        self._hunt = Hunt(graph, types)
         self._suspected: dict[tuple[str, str], list[Suspicion]] = {}
+        for one in findings.suspicions:
+            self._suspected.setdefault(one.key, []).append(one)
         self._never = {finding.place.pointer for finding in findings.all if finding.code == "ACC830"}
 
     def check(self) -> None:
@@ -50,84 +65,101 @@ class BranchCheck:
 
     def _settled(self) -> Method:
         """Checks, and gives by which method."""
-        asked = [reading for reading in readings_of(self._graph) if self._is_asked(reading)]
         conditional = [task for task in self._graph.tasks.values() if task.when is not None]
-        if not (asked or conditional or self._graph.choices or self._findings.risks):
-            self._findings.settle()
+        readings = {reading.key: reading for reading in all_readings_of(self._graph)} if self._is_doubtful() else {}
+        if not (self._is_doubtful() or conditional or self._graph.choices):
             self._prove_sound(0)
             return "search"
         if find_spec("z3") is None:
-            self._findings.settle()
             self._findings.warning("ACC835", _ABSENT, "", _INSTALL)
-            for risk in self._findings.risks:
-                self._tell_risk(risk)
+            self._check_readings({}, readings, sure=True)
+            self._check_risks(None, readings)
             return "search"
         from accord.verifier.paths.search import Paths  # noqa: PLC0415 - it needs Z3, which is an extra
 
-        self._check_paths(Paths(self._graph, self._types), asked, conditional)
+        self._check_paths(Paths(self._graph, self._types), readings, conditional)
         return "solver"
 
-    def _is_asked(self, reading: Reading) -> bool:
-        """Whether the schemas and joins alone leave open that it fails."""
-        if not self._suspected and self._findings.suspicions:
-            for one in self._findings.suspicions:
-                self._suspected.setdefault(one.key, []).append(one)
-        if _key(reading) in self._suspected:
-            return True
-        expression = reading.computed.expression
-        if expression.path is not None or expression is UNKNOWN:
-            return expression is UNKNOWN
-        return not self._inference.is_well_typed(syntax_of(expression), expression.guarded)
+    def _is_doubtful(self) -> bool:
+        return bool(self._suspected or self._findings.risks)
 
-    def _check_paths(self, paths: Paths, asked: list[Reading], conditional: list[Task]) -> None:
+    def _check_paths(self, paths: Paths, readings: Mapping[tuple[str, str], Reading], conditional: list[Task]) -> None:
         begun = paths.dead(self._doubtful())  # first: there is least to be known then
-        suspected = [reading for reading in asked if _key(reading) in self._suspected]
-        for reading, answer in zip(asked, paths.fails(asked, suspected), strict=True):
-            self._check_reading(reading, answer)
-        self._findings.settle()
-        self._check_risks(paths)
+        shared = [each for each in readings_of(self._graph) if each.key in self._suspected]
+        answers = zip(shared, paths.fails(shared, shared), strict=True)
+        self._check_readings({each.key: answer for each, answer in answers if answer is not None}, readings, sure=False)
+        self._check_risks(paths, readings)
         self._check_dead(begun, conditional)
         self._check_choices(paths)
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
-    def _check_reading(self, reading: Reading, answer: Answer | None) -> None:
-        suspicions = self._suspected.get(_key(reading), [])
-        if answer is None or answer.verdict == "unknown":
-            if answer is not None and not suspicions:
-                self._doubt(f"that `{reading.computed.expression.source}` never fails", reading.computed.pointer)
-            return
+    def _check_readings(self, answers: Mapping[Key, Answer], readings: Mapping[Key, Reading], *, sure: bool) -> None:
+        """Settle what is suspect: proven of all paths, or refuted by a run, or else not decided. What may be absent
+        as far as joins and schemas say is held to be so where nobody could look at the paths (`sure`).
+        """
+        for key, suspicions in self._suspected.items():
+            answer = answers.get(key)
+            if answer is not None and answer.verdict == "never":
+                message = f"`{key[1]}` never fails: what it reads is there on every path"
+                self._findings.proof("ACC833", message, key[0])
+            elif answer is not None and answer.verdict == "sometimes":
+                self._refute(suspicions, answer.example, answer.codes)
+            elif found := self._hunted(key, suspicions, readings.get(key)):
+                self._refute(suspicions, found[0], {found[1]})
+            else:
+                self._leave(suspicions, sure=sure)
+
+    def _hunted(self, key: Key, suspicions: list[Suspicion], reading: Reading | None) -> Found | None:
+        """An example that shows one of the suspicions, if one is found by trying."""
+        shown = [one for one in suspicions if not one.open]
+        for codes in dict.fromkeys(_ABSENT_CODES if one.code in _ABSENT_ONES else _TYPE_CODES for one in shown):
+            found = self._tried(key, reading, codes)
+            if found is not None:
+                return found
+        return None
+
+    def _tried(self, key: Key, reading: Reading | None, codes: frozenset[str]) -> Found | None:
+        if reading is not None:
+            return self._hunt.of(reading, codes)
+        types, computed = self._findings.seen[key]
+        return self._hunt.alone(computed, types, codes)
+
+    def _refute(self, suspicions: list[Suspicion], example: object, codes: Collection[str]) -> None:
+        """Tell what an example shows: of several suspicions those that are about what CEL says."""
+        absent = not _ABSENT_CODES.isdisjoint(codes)
+        shown = [one for one in suspicions if (one.code in _ABSENT_ONES) == absent] or suspicions
+        for one in shown:
+            self._findings.error(one.code, one.message, one.pointer, one.hint, example)
+
+    def _leave(self, suspicions: list[Suspicion], *, sure: bool) -> None:
+        """Say what is not decided."""
         for one in suspicions:
-            if one in self._findings.suspicions:
-                self._findings.suspicions.remove(one)
-        if answer.verdict == "never":
-            message = f"`{reading.computed.expression.source}` never fails: what it reads is there on every path"
-            self._findings.proof("ACC833", message, reading.computed.pointer)
-            return
-        for one in suspicions:
-            self._findings.error(one.code, one.message, one.pointer, one.hint, answer.example)
-        if not suspicions:
-            source = reading.computed.expression.source
-            message = f"`{source}` fails in some runs: what it reads is absent there, or of another type"
-            hint = "ask for it with has() or `.?`, or test its type"
-            self._findings.error("ACC834", message, reading.computed.pointer, hint, answer.example)
+            if sure and one.code in _ABSENT_ONES:
+                self._findings.error(one.code, one.message, one.pointer, one.hint)
+            else:
+                reason = one.message.partition(" in some runs: ")[2] or one.message
+                message = f"not proven: that `{one.source}` never fails: {reason}"
+                self._findings.warning("ACC835", message, one.pointer, one.hint)
 
     # -- what fails by itself --------------------------------------------------------------------------------------
 
-    def _check_risks(self, paths: Paths) -> None:
+    def _check_risks(self, paths: Paths | None, readings: Mapping[Key, Reading]) -> None:
         """Settle what may fail by itself: ruled out by conditions, or not proven, with an example if there is one."""
-        readings = {_key(reading): reading for reading in all_readings_of(self._graph)} if self._findings.risks else {}
         for risk in self._findings.risks:
             reading = readings.get(risk.key)
-            answer = paths.strikes(reading, risk) if reading is not None and risk.free else None
+            asked = paths is not None and reading is not None and risk.free
+            answer = paths.strikes(reading, risk) if asked else None  # type: ignore[union-attr, arg-type]  # as asked
             if answer is not None and answer.verdict == "never":
                 message = f"no {risk.kind} in `{risk.expression.source}` fails: the conditions rule it out"
                 self._findings.proof("ACC833", message, risk.pointer)
-            else:
-                self._tell_risk(risk, UNSET if answer is None else answer.example)
-
-    def _tell_risk(self, risk: Risk, example: object = UNSET) -> None:
-        self._findings.warning("ACC172", risk.message, risk.pointer, risk.hint, UNSET if example is None else example)
+                continue
+            example = None if answer is None else answer.example
+            if example is None and reading is not None:
+                found = self._hunt.of(reading, risk.codes)
+                example = None if found is None else found[0]
+            shown = UNSET if example is None else example
+            self._findings.warning("ACC172", risk.message, risk.pointer, risk.hint, shown)
 
     def _open(self) -> int:
         return sum(self._findings.count(code) for code in ("ACC835", "ACC172", "ACC173"))
@@ -203,7 +235,3 @@ class BranchCheck:
 
     def _doubt(self, what: str, at: str) -> None:
         self._findings.warning("ACC835", f"not proven: {what}", at, _BEYOND)
-
-
-def _key(reading: Reading) -> tuple[str, str]:
-    return reading.computed.pointer, reading.computed.expression.source

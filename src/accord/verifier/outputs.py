@@ -7,6 +7,7 @@ from typing import cast
 
 from accord.domain.defaults import schema_when_completed
 from accord.domain.expression import (
+    COMPLETED,
     ERROR_RECORD,
     RUN_RECORD,
     TASK_RECORD,
@@ -48,7 +49,10 @@ class Outputs:
             task = graph.tasks[name]
             if task.for_each is not None:
                 self._items[name] = items_of(task.for_each, self._begun(task))
-            self._types[("tasks", name, "output")] = _known(self._output(task))
+            completed = _known(self._completed(task))
+            if not task.fails_run:
+                self._types[COMPLETED, name] = completed
+            self._types["tasks", name, "output"] = _known(_output(task, completed))
         self.result = schema_of_binding(graph.output, self._types)
 
     def everywhere(self) -> Types:
@@ -80,14 +84,12 @@ class Outputs:
         own[("task", "output")] = _known(self._single(task))
         return ChainMap(own, cast("dict[tuple[str, ...], JsonSchema]", self.of(task)))
 
-    def _output(self, task: Task) -> JsonSchema | None:
+    def _completed(self, task: Task) -> JsonSchema | None:
+        """Of the task where it has not failed as a whole."""
         single = self._single(task)
-        if not task.fails_run:
-            single = union((single, NULL))
         if task.for_each is None:
             return single
-        whole = list_of(single)
-        return whole if task.fails_run else union((whole, NULL))
+        return list_of(single if task.fails_run else union((single, NULL)))
 
     def _single(self, task: Task) -> JsonSchema | None:
         """Of the task, or of one item of it."""
@@ -110,6 +112,10 @@ class Outputs:
         if graph is None:
             return None
         return Outputs(graph, self._capabilities, self._templates, self._depth + 1).result
+
+
+def _output(task: Task, completed: JsonSchema) -> JsonSchema | None:
+    return completed if task.fails_run else union((completed, NULL))
 
 
 def _known(schema: JsonSchema | None) -> JsonSchema:

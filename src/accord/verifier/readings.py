@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from accord.domain.expression import Binding, Computed, expressions
+from accord.domain.expression import Binding, Computed, Expression, Reference, expressions
 from accord.domain.graph import Graph, Task, Work
+from accord.errors import ExpressionInvalid
 
 _ROOTS = frozenset({"input", "tasks", "run"})
 """What is the same for all that evaluates an expression of a task."""
 
+FAILURES: Final = frozenset({"ACC208", "ACC210", "ACC211", "ACC212", "ACC213", "ACC214"})
+"""What it is called when a read fails, because something is absent or of another type."""
+
+Wanted: TypeAlias = Literal["bool", "list"]
 Stage: TypeAlias = Literal["condition", "input", "output"]
 
 
@@ -24,6 +29,24 @@ class Reading(msgspec.Struct, frozen=True):
     stage: Stage
     task: Task | None
     computed: Computed
+    wanted: Wanted | None = None
+    """What it has to give."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Tells it from all others."""
+        return self.computed.pointer, self.computed.expression.source
+
+    def breaks(self, scope: Mapping[str, object], codes: Collection[str]) -> str | None:
+        """The code of what CEL says where evaluating it fails in one of these ways, or where it gives something else
+        than it has to give; None where it does not.
+        """
+        try:
+            value = self.computed.expression.evaluate(scope)
+        except ExpressionInvalid as error:
+            return next((problem.code for problem in error.problems if problem.code in codes), None)
+        fits = self.wanted is None or isinstance(value, bool if self.wanted == "bool" else list)
+        return None if fits else "ACC208"
 
 
 class Suspicion(msgspec.Struct, frozen=True):
@@ -34,6 +57,8 @@ class Suspicion(msgspec.Struct, frozen=True):
     pointer: str
     source: str
     hint: str
+    open: bool = False
+    """Whether no schema says anything of what is read: then it is no fault, and only not proven."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -49,8 +74,10 @@ def readings_of(graph: Graph) -> Iterator[Reading]:
 def all_readings_of(graph: Graph) -> Iterator[Reading]:
     """All expressions but those of compensations."""
     for task in graph.tasks.values():
-        yield from (Reading("condition", task, computed) for computed in conditions_of(task))
-        yield from (Reading("input", task, computed) for computed in inputs_of(task))
+        yield from (Reading("condition", task, computed, "bool") for computed in conditions_of(task))
+        whole = task.for_each if isinstance(task.for_each, Computed) else None
+        for computed in inputs_of(task):
+            yield Reading("input", task, computed, "list" if computed is whole else None)
     yield from (Reading("output", None, computed) for computed in expressions(graph.output))
 
 
@@ -79,3 +106,10 @@ def bindings_of(task: Task) -> Iterator[Binding]:
 
 def _is_shared(computed: Computed) -> bool:
     return all(reference.root in _ROOTS for reference in computed.expression.references)
+
+
+def is_guarded(reference: Reference, expression: Expression) -> bool:
+    """Whether has() or `.?` asks for the reference, or for something on the way to it."""
+    return any(
+        guard.root == reference.root and guard.path == reference.path[: len(guard.path)] for guard in expression.guarded
+    )

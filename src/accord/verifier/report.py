@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from accord.domain.certificate import Check, Fact, Method
+from accord.domain.expression import Computed, Types
 from accord.domain.ids import Digest, TaskId
 from accord.errors import Place, PlaceOf, Problem, TemplateInvalid
 from accord.verifier.readings import Suspicion
@@ -140,7 +141,9 @@ class Findings:
         self.edges = self.proven = 0
         self.facts: list[Fact] = []
         self.suspicions: list[Suspicion] = []
-        """What is to be proven or refuted by the conditions; `settle` makes errors of those that are left."""
+        """What is to be proven or refuted by the conditions."""
+        self.seen: dict[tuple[str, str], tuple[Types, Computed]] = {}
+        """Each expression that is suspected, and the schemas of what it sees."""
         self.risks: list[Risk] = []
         """What may fail by itself, unless the conditions rule it out."""
 
@@ -164,12 +167,6 @@ class Findings:
     def suspect(self, suspicion: Suspicion) -> None:
         """Add a read that may fail unless the conditions rule it out."""
         self.suspicions.append(suspicion)
-
-    def settle(self) -> None:
-        """Make errors of all suspicions."""
-        for one in self.suspicions:
-            self.error(one.code, one.message, one.pointer, one.hint)
-        self.suspicions.clear()
 
     def warning(self, code: str, message: str, at: str, hint: str | None = None, evidence: Any = msgspec.UNSET) -> None:
         """Add a warning at a JSON pointer."""

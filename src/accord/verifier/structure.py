@@ -9,8 +9,7 @@ from accord.domain.graph import Graph, Task, Wait, Work, references_of
 from accord.domain.ids import TaskId
 from accord.domain.order import cycles, may_be_skipped
 from accord.domain.schema_path import may_hold
-from accord.verifier.absence import is_guarded
-from accord.verifier.readings import Suspicion, conditions_of, inputs_of
+from accord.verifier.readings import Suspicion, conditions_of, inputs_of, is_guarded
 from accord.verifier.report import Findings
 
 NEVER_TRUE = "change the condition, or take the task out"

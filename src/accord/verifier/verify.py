@@ -91,7 +91,6 @@ class _Verification:
             bounds = bounds_of(graph, known, findings)
             told = (bounds.attempts, bounds.cost, bounds.time_s, bounds.message_bytes, *bounds.items.values())
             findings.fact("bounds", "arithmetic", len(told) - told.count(None), told.count(None))
-        findings.settle()
         return Report(
             template=graph.template,
             digest=graph.digest,

@@ -29,7 +29,7 @@ from accord.domain.expression.binding import (
     part_of,
     unknown_at,
 )
-from accord.domain.expression.inference import Inference, Types
+from accord.domain.expression.inference import COMPLETED, Inference, Types
 from accord.domain.expression.program import Expression, compile_expression, syntax_of
 from accord.domain.expression.reference import VARIABLES, Reference, Scope
 from accord.domain.expression.static import (
@@ -43,6 +43,7 @@ from accord.domain.expression.static import (
 )
 
 __all__ = [
+    "COMPLETED",
     "ERROR_RECORD",
     "RUN_RECORD",
     "TASK_RECORD",

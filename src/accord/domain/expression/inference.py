@@ -6,48 +6,51 @@ taken from the types that CEL's own checker states: it lets values of unknown ty
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
 
 from accord.domain.expression.functions import BOOLEAN, TRUTHS, coarse, given_by
-from accord.domain.expression.narrowing import facts_of
-from accord.domain.expression.reference import Reference, Step
-from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
-from accord.domain.schema import JsonSchema, subschemas
-from accord.domain.schema_path import required_names, schema_at, types_of
-from accord.domain.schema_range import lengths_of
+from accord.domain.expression.given import (
+    ANYTHING,
+    Given,
+    Path,
+    at,
+    data,
+    either,
+    is_large,
+    known,
+    made,
+    mapping,
+    of_optional,
+    smaller,
+    surely,
+)
+from accord.domain.expression.kinds import of_made, result_of
+from accord.domain.expression.narrowing import Fact, facts_of
+from accord.domain.expression.reference import Step
+from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence, walked
+from accord.domain.schema import JsonSchema
+from accord.domain.schema_path import types_of
+from accord.domain.schema_range import EXACT, lengths_of
 from accord.domain.schema_union import item_of, list_of, narrowed, object_of, tuple_of, union
 
 Types: TypeAlias = Mapping[tuple[str, ...], JsonSchema]
 """Schemas by what they describe, a root and members of it: `("input",)`, `("tasks", "measure", "output")`. The
-longest one that fits a reference counts. `("tasks",)` may be a closed object with the names of all tasks."""
+longest one that fits a reference counts. `("tasks",)` may be a closed object with the names of all tasks, and
+`(COMPLETED, "measure")` says more of the output of a task that may fail, where it has completed.
+"""
 
-Path: TypeAlias = tuple[Step, ...]
+COMPLETED: Final = "completed"
 
-LARGEST: Final = 1000
-"""Schemas inside of one that is put together here; of a larger one only the types are kept."""
-
-_NESTING: Final = frozenset({"anyOf", "allOf", "oneOf", "items", "prefixItems", "properties", "additionalProperties"})
 _TEXT: Final[JsonSchema] = {"type": "string"}
 _KEPT: Final = frozenset({"timestamp", "duration", "bytes"})
 """What gives a value of CEL that becomes text in JSON."""
 
+_COUNT: Final[JsonSchema] = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+"""What `exists_one` counts: no evaluation goes through more."""
 
-class Given(msgspec.Struct, frozen=True):
-    """What a part of an expression gives."""
-
-    schema: JsonSchema = True
-    """Of its value; True where nothing is known, and where it may be no JSON."""
-    optional: bool = False
-    """Whether it gives an optional, whose value has the schema."""
-    present: bool = True
-    """Whether an optional surely has a value."""
-
-
-ANYTHING: Final = Given()
 _NOWHERE: Final[Mapping[Path, Given]] = {}
 
 
@@ -55,9 +58,14 @@ class Inference:
     """What is known where a part of an expression is evaluated."""
 
     def __init__(
-        self, types: Types, known: Mapping[Path, Given] = _NOWHERE, variables: frozenset[Step] = frozenset()
+        self,
+        types: Types,
+        known: Mapping[Path, Given] = _NOWHERE,
+        variables: frozenset[Step] = frozenset(),
+        full: frozenset[Node] = frozenset(),
     ) -> None:
         self._types, self._known, self._variables = types, known, variables
+        self._full = full  # optionals that have a value
 
     def schema(self, node: Node) -> JsonSchema:
         """The schema of the JSON that a whole expression gives; True where nothing is known."""
@@ -68,101 +76,86 @@ class Inference:
 
     def of(self, node: Node) -> Given:
         """What a part gives."""
-        path = self._path(node)
+        path = self.path(node)
         found = None if path is None else self._at(path)
         if found is None:
             found = self._made(node)
-            if _is_large([found.schema]):
-                return msgspec.structs.replace(found, schema=coarse(found.schema))
+            if is_large([found.schema]):
+                found = msgspec.structs.replace(found, schema=coarse(found.schema))
+        if found.optional and node in self._full:
+            return msgspec.structs.replace(found, present=True)
         return found
 
     def where(self, condition: Node, *, holds: bool) -> Inference:
         """What is known besides where a condition is true, or false."""
-        return self._with_facts(self.facts(condition, holds=holds))
+        full = (fact.node for fact in facts_of(condition, holds=holds) if fact.about == "value")
+        return self._with_facts(self.facts(condition, holds=holds), full)
 
-    def facts(self, condition: Node, *, holds: bool) -> Mapping[Path, JsonSchema]:
-        """The schemas of the paths that a condition asks about, where it is true, or false: all of these are there."""
-        found: dict[Path, JsonSchema] = {}
-        for node, fact in facts_of(condition, holds=holds):
-            path = self._path(node)
-            if path is None:
+    def facts(self, condition: Node, *, holds: bool) -> Mapping[Path, Given]:
+        """What is known of the paths that a condition asks about, where it is true, or false: all of these are there,
+        unless it says that they may not be.
+        """
+        found: dict[Path, Given] = {}
+        for fact in facts_of(condition, holds=holds):
+            path = self.path(fact.node)
+            if path is None or fact.about == "value":
                 continue
-            before = self._with_facts(found).of(node)
-            if not before.optional and (before.schema is not True or _says_what(fact)):
-                found[path] = narrowed(before.schema, fact)
+            before = self._with_facts(found).of(fact.node)
+            if fact.about == "member" and not self._with_facts(found).is_map(fact.node):
+                continue
+            if not before.optional and (before.plain or before.schema is not True or _says_what(fact.says)):
+                found[path] = _narrowed(before, fact)
+                found.update(self._completed(path, fact))
         return found
 
-    def _with_facts(self, facts: Mapping[Path, JsonSchema]) -> Inference:
-        known = {**self._known, **{path: Given(schema) for path, schema in facts.items()}}
-        return Inference(self._types, known, self._variables) if facts else self
+    def is_map(self, member: Node) -> bool:
+        """Whether a path leads to a member of what is an object for certain."""
+        return isinstance(member, Select) and self.of(member.operand).kinds == {"map"}
+
+    def _completed(self, path: Path, fact: Fact) -> Iterator[tuple[Path, Given]]:
+        """Of a task whose status is told what is known of its output, whether it is there or not."""
+        if path[::2] == ("tasks", "status") and len(path) == 3 and "tasks" not in self._variables:
+            schema = self._types.get((COMPLETED, str(path[1])))
+            if schema is not None and fact.excludes("failed"):
+                yield (*path[:2], "output"), data(schema, present=_is_only(fact, "completed"))
+
+    def _with_facts(self, facts: Mapping[Path, Given], full: Iterable[Node] = ()) -> Inference:
+        return Inference(self._types, {**self._known, **facts}, self._variables, self._full.union(full))
 
     def within(self, fold: Comprehension) -> Inference:
         """What is known inside of a comprehension's condition and step: its variables have the items of a list."""
-        return self._with({name: self._each(fold.over) for name in fold.variables} | {fold.accumulator: ANYTHING})
+        each = self._each(fold.over)
+        return self._with(dict.fromkeys(fold.variables, each) | {fold.accumulator: _gathered(fold.start)})
 
     def after(self, fold: Comprehension) -> Inference:
         """What is known where a comprehension's result is read: of `cel.bind` the value."""
-        is_bound = fold.over == Sequence(()) and fold.step == Name(fold.accumulator)
-        return self._with({fold.accumulator: self.of(fold.start) if is_bound else ANYTHING})
+        return self._with({fold.accumulator: self.of(fold.start) if is_binding(fold) else _gathered(fold.start)})
 
     def _with(self, variables: Mapping[str, Given]) -> Inference:
         known = {path: each for path, each in self._known.items() if path[0] not in variables}
         for name, each in variables.items():
             known[name,] = each
-        return Inference(self._types, known, self._variables.union(variables))
+        full = frozenset(node for node in self._full if variables.keys().isdisjoint(_names(node)))
+        return Inference(self._types, known, self._variables.union(variables), full)
 
-    def is_data(self, node: Node) -> bool:
-        """Whether it is read as it is from what has a schema, which is JSON: its integers have no more than 53 bits."""
-        path = self._path(node)
-        return path is not None and path[0] not in self._variables and self._at(path) is not None
+    def is_root(self, node: Node) -> bool:
+        """Whether it is a variable, or has a schema of its own, so that others say whether it is there."""
+        path = self.path(node)
+        return path is not None and (len(path) == 1 or (path in self._types and path[0] not in self._variables))
 
-    def is_well_typed(self, node: Node, asked: frozenset[Reference]) -> bool:
-        """Whether evaluating a part never fails because what is there is of another type; where that takes more than
-        looking at each operator, it is not said. What is read by a plain path is taken to be there, unless it is
-        `asked` for elsewhere.
-        """
-        match node:
-            case Constant() | Select(_, _, True):
-                return not isinstance(node, Select) or self._path(node.operand) is not None
-            case Call("_?._", (operand, Constant(str()))):
-                return self.is_well_typed(operand, asked) and types_of(self.of(operand).schema) <= {"object"}
-            case Call("_?_:_", (condition, one, other)):
-                first, second = self.where(condition, holds=True), self.where(condition, holds=False)
-                branches = first.is_well_typed(one, asked) and second.is_well_typed(other, asked)
-                return branches and self._is_of(condition, {"boolean"}, asked)
-            case Call("_&&_" | "_||_" | "!_", operands):
-                return all(self._is_of(each, {"boolean"}, asked) for each in operands)
-            case Call("_==_" | "_!=_", operands):
-                return all(self.is_well_typed(each, asked) for each in operands)
-            case Call("orValue" | "hasValue", (optional, *default)):
-                return self._is_optional(optional, asked) and all(self.is_well_typed(each, asked) for each in default)
-            case Call("or", operands):
-                return all(self._is_optional(each, asked) for each in operands)
-            case Call("_<_" | "_<=_" | "_>_" | "_>=_", (one, other)):
-                kinds: tuple[set[str], ...] = ({"integer", "number"}, {"string"})
-                return any(self._is_of(one, kind, asked) and self._is_of(other, kind, asked) for kind in kinds)
-        path = self._path(node)
-        if path is None or any(path[: len(each.path) + 1] == (each.root, *each.path) for each in asked):
-            return False
-        return self._at(path) is not None
-
-    def _is_optional(self, node: Node, asked: frozenset[Reference]) -> bool:
-        """Whether a part never fails, and gives what may be there or not."""
-        return self.is_well_typed(node, asked) and self.of(node).optional
-
-    def _is_of(self, node: Node, types: set[str], asked: frozenset[Reference]) -> bool:
-        """Whether a part never fails, and what it gives, which is no optional, has one of these types."""
-        found = self.of(node)
-        return not found.optional and types_of(found.schema) <= types and self.is_well_typed(node, asked)
+    def is_there(self, node: Node) -> bool:
+        """Whether a condition has found something at a path."""
+        path = self.path(node)
+        return path is not None and path in self._known and self._known[path].present
 
     # -- paths ---------------------------------------------------------------------------------------------------
 
     def _made(self, node: Node) -> Given:
         match node:
-            case Constant(value):
-                return ANYTHING if isinstance(value, bytes) else Given({"const": value})
+            case Constant():
+                return _constant(node)
             case Select(operand, field, test):
-                return Given(BOOLEAN) if test else self._member(self.of(operand), field)
+                return _TRUTH if test else self._member(self.of(operand), field)
             case Call(function, arguments):
                 return self._call(function, arguments)
             case Sequence():
@@ -173,14 +166,14 @@ class Inference:
                 return self._fold(node)
         return ANYTHING
 
-    def _path(self, node: Node) -> Path | None:
+    def path(self, node: Node) -> Path | None:
         """The variable and the constant steps of a path that has to be there."""
         match node:
             case Name(name):
                 root = name.removeprefix(".")
                 return None if name != root and root in self._variables else (root,)
             case Select(operand, field, False) | Call("_[_]", (operand, Constant((str() | int()) as field))):
-                before = None if isinstance(field, bool) else self._path(operand)
+                before = None if isinstance(field, bool) else self.path(operand)
                 return None if before is None else (*before, field)
         return None
 
@@ -194,25 +187,26 @@ class Inference:
                     found = self._member(found, step)
                 return found
             if before in self._types and path[0] not in self._variables:
-                return _at(self._types[before], rest)  # type: ignore[index]  # the keys are of names alone
+                return at(data(self._types[before]), rest)  # type: ignore[index]  # the keys are of names alone
         return None
 
     def _member(self, operand: Given, step: Step, *, asked: bool = False) -> Given:
         """A member or item; `asked` where it may be absent."""
-        there = _at(operand.schema, (step,)).schema
+        there = at(operand, (step,))
         if not (asked or operand.optional):
-            return Given(there)
-        present = (operand.present or not operand.optional) and there is not False and _surely(operand.schema, step)
-        return Given(there, optional=True, present=present)
+            return there
+        present = (operand.present or not operand.optional) and surely(operand.schema, step)
+        return msgspec.structs.replace(there, optional=True, present=present and there.schema is not False)
 
     def _each(self, over: Node) -> Given:
         """What a comprehension goes through: items of a list, or the names of an object's members."""
         found = self.of(over)
         types = types_of(found.schema)
         if found.optional or found.schema is True:
-            return ANYTHING
+            return ANYTHING if found.optional else Given(plain=found.plain, short=found.short, pure=found.pure)
         items = (item_of(found.schema),) if "array" in types else ()
-        return Given(_known(union((*items, *((_TEXT,) if "object" in types else ())))))
+        schema = known(union((*items, *((_TEXT,) if "object" in types else ()))))
+        return Given(schema, plain=found.plain, short=found.short, pure=found.pure)
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -220,7 +214,7 @@ class Inference:
         match function, arguments:
             case "_?_:_", (condition, one, other):
                 first, second = self.where(condition, holds=True), self.where(condition, holds=False)
-                return _either(first.of(one), second.of(other))
+                return either(first.of(one), second.of(other))
             case (("_?._" | "_[?_]"), (operand, key)):
                 return self._optional(operand, key)
             case "_[_]", (operand, key):
@@ -228,23 +222,30 @@ class Inference:
             case "orValue", (operand, other):
                 return self._or_value(self.of(operand), self.of(other))
         if function in TRUTHS:
-            return Given(BOOLEAN)
-        given = [self.of(each) for each in arguments]
-        found = _of_optional(function, given)
+            return _TRUTH
+        return self._computed(function, [self.of(each) for each in arguments], arguments)
+
+    def _computed(self, function: str, given: list[Given], arguments: tuple[Node, ...]) -> Given:
+        found = of_optional(function, given)
         if found is not None:
             return found
         if any(each.optional for each in given):
             return ANYTHING
-        return Given(given_by(function, [each.schema for each in given], arguments))
+        if function == "dyn":
+            return given[0]
+        schema = given_by(function, [each.schema for each in given], arguments)
+        return made(schema, result_of(function, [each.kinds for each in given]), given)
 
     def _optional(self, operand: Node, key: Node) -> Given:
         if not isinstance(key, Constant) or not isinstance(key.value, str | int) or isinstance(key.value, bool):
             found = self._element(self.of(operand), key)
-            return Given(found.schema, optional=True, present=False)
-        before = self._path(operand)
+            return msgspec.structs.replace(found, optional=True, present=False)
+        before = self.path(operand)
         path = None if before is None else (*before, key.value)
+        if path is not None and path in self._known:
+            return msgspec.structs.replace(self._known[path], optional=True)
         if path is not None and path in self._types and path[0] not in self._variables:
-            return Given(self._types[path], optional=True, present=False)  # type: ignore[index]  # as above
+            return msgspec.structs.replace(data(self._types[path], present=False), optional=True)  # type: ignore[index]  # as above
         return self._member(self.of(operand), key.value, asked=True)
 
     def _element(self, operand: Given, key: Node) -> Given:
@@ -252,15 +253,15 @@ class Inference:
             return self._member(operand, key.value)
         types = types_of(operand.schema)
         if operand.schema is True or "object" in types:
-            return Given(True, optional=operand.optional, present=False)
-        there = _known(item_of(operand.schema)) if "array" in types else False
-        return Given(there, optional=operand.optional, present=False)
+            return msgspec.structs.replace(operand, schema=True, present=False, told=None)
+        there = known(item_of(operand.schema)) if "array" in types else False
+        return msgspec.structs.replace(operand, schema=there, present=False, told=None)
 
     def _or_value(self, operand: Given, other: Given) -> Given:
         if not operand.optional:
             return ANYTHING
-        plain = Given(operand.schema)
-        return plain if operand.present else _either(plain, other)
+        there = msgspec.structs.replace(operand, optional=False, present=True)
+        return there if operand.present else either(there, other)
 
     # -- literals and comprehensions -----------------------------------------------------------------------------
 
@@ -268,24 +269,24 @@ class Inference:
         given = [self.of(each) for each in node.elements]
         if any(each.optional != (position in node.optional) for position, each in enumerate(given)):
             return Given({"type": "array"})
-        schemas = _smaller([each.schema for each in given])
+        schemas = smaller([each.schema for each in given])
         if not node.optional:
-            return Given(False if False in schemas else tuple_of(schemas))
+            return _gathering(False if False in schemas else tuple_of(schemas), given)
         possible = [each for each in schemas if each is not False]
-        return Given(list_of(union(possible), len(given) - len(node.optional), len(given)))
+        return _gathering(list_of(union(possible), len(given) - len(node.optional), len(given)), given)
 
     def _object(self, node: Record) -> Given:
         given = [self.of(value) for _, value in node.entries]
         if any(each.optional != (position in node.optional) for position, each in enumerate(given)):
             return Given({"type": "object"})
-        schemas = _smaller([each.schema for each in given])
+        schemas = smaller([each.schema for each in given])
         names = [key.value if isinstance(key, Constant) else None for key, _ in node.entries]
         if not all(isinstance(name, str) for name in names):
-            return Given(_mapping(union(schemas)))
+            return _gathering(mapping(union(schemas)), given)
         members = dict(zip(map(str, names), schemas, strict=True))
         absent = [str(names[position]) for position in node.optional]
         impossible = any(schema is False for name, schema in members.items() if name not in absent)
-        return Given(False if impossible else object_of(members, absent))
+        return _gathering(False if impossible else object_of(members, absent), given)
 
     def _fold(self, fold: Comprehension) -> Given:
         """What `map`, `filter` and `cel.bind` give; that of the other macros is a truth value or not known."""
@@ -293,7 +294,7 @@ class Inference:
         if fold.start == Sequence(()) and result == name and fold.condition == Constant(True):
             return self._mapped(fold, name)
         if isinstance(fold.start, Constant) and isinstance(fold.start.value, bool) and result == name:
-            return Given(BOOLEAN)
+            return _TRUTH
         return self.after(fold).of(result)
 
     def _mapped(self, fold: Comprehension, name: Name) -> Given:
@@ -303,7 +304,9 @@ class Inference:
                 step, inner, all_ = taken, inner.where(condition, holds=True), False
         match step:
             case Call("_+_", (before, Sequence((body,), optional))) if before == name and not optional:
-                return Given(self._many(fold.over, inner.of(body), all_=all_))
+                given = inner.of(body)
+                schema = self._many(fold.over, given, all_=all_)
+                return Given(schema) if given.optional else _gathering(schema, [given])
         return Given({"type": "array"})
 
     def _many(self, over: Node, body: Given, *, all_: bool) -> JsonSchema:
@@ -321,70 +324,62 @@ class Inference:
         return list_of(True if body.optional else body.schema, least, most)
 
 
-def _of_optional(function: str, given: list[Given]) -> Given | None:
-    """What the functions of optionals give; None for all others, and where no optional is given to them."""
-    match function, given:
-        case "optional.none", []:
-            return Given(False, optional=True, present=False)
-        case "optional.of", [one]:
-            return ANYTHING if one.optional else Given(one.schema, optional=True)
-        case "optional.ofNonZeroValue", [one]:
-            return ANYTHING if one.optional else Given(one.schema, optional=True, present=False)
-        case "value", [Given(optional=True) as one]:
-            return Given(one.schema)
-        case "or", [Given(optional=True) as one, Given(optional=True) as other]:
-            if one.present:
-                return one
-            return Given(_known(union((one.schema, other.schema))), optional=True, present=other.present)
-        case (("first" | "last"), [one]) if not one.optional and types_of(one.schema) == {"array"}:
-            return Given(_known(item_of(one.schema)), optional=True, present=lengths_of(one.schema, "array")[0] > 0)
-    return None
+def is_binding(fold: Comprehension) -> bool:
+    """Whether it is a `cel.bind`: its start is evaluated once its result asks for it, and nothing is gone through."""
+    return fold.over == Sequence(()) and fold.step == Name(fold.accumulator)
 
 
-def _either(one: Given, other: Given) -> Given:
-    if one.optional != other.optional:
-        return ANYTHING
-    return Given(_known(union((one.schema, other.schema))), one.optional, one.present and other.present)
+_TRUTH: Final = Given(BOOLEAN, plain=True, short=True)
 
 
-def _at(schema: JsonSchema, path: Path) -> Given:
-    found = schema_at(schema, path)
-    return Given(True if found is None else found)
+def _constant(node: Constant) -> Given:
+    value = node.value
+    if isinstance(value, bytes):
+        return Given(told=frozenset({"bytes"}))
+    schema: JsonSchema = {"const": value}
+    if isinstance(value, float):
+        return Given(schema, told=frozenset({"double"}), plain=not value.is_integer())
+    if node.unsigned:
+        return Given(schema, told=frozenset({"uint"}))
+    return Given(schema, plain=True, short=not isinstance(value, int) or abs(value) <= EXACT)
 
 
-def _known(schema: JsonSchema | None) -> JsonSchema:
-    return True if schema is None else schema
+def _gathered(start: Node) -> Given:
+    """What the accumulator of a macro is: a list, a truth value, or a count."""
+    match start:
+        case Sequence(()):
+            return Given({"type": "array"})
+        case Constant(bool()):
+            return _TRUTH
+        case Constant(int()):
+            return Given(_COUNT, plain=True)
+    return ANYTHING
 
 
-def _surely(schema: JsonSchema, step: Step) -> bool:
-    """Whether every object has the member, or every list so many items."""
-    if isinstance(step, str):
-        return types_of(schema) == {"object"} and step in required_names(schema)
-    return types_of(schema) == {"array"} and lengths_of(schema, "array")[0] > step >= 0
+def _gathering(schema: JsonSchema, parts: list[Given]) -> Given:
+    """A list or an object of these parts, of which some may be optional, and then are left out where absent."""
+    inside = [msgspec.structs.replace(each, optional=False) for each in parts]
+    plain, pure = all(each.is_data for each in inside), all(each.is_json for each in inside)
+    return Given(schema, plain=plain, short=all(each.short for each in inside), pure=pure)
 
 
-def _mapping(values: JsonSchema | None) -> JsonSchema:
-    """Objects of which only the values are known."""
-    found = list_of(values)
-    if not isinstance(found, dict) or "items" not in found:
-        return {"type": "object"}
-    definitions = {"$defs": found["$defs"]} if "$defs" in found else {}
-    return {"type": "object", "additionalProperties": found["items"], **definitions}
+def _names(node: Node) -> Iterator[str]:
+    """The variables that a tree names."""
+    return (each.name.removeprefix(".") for each in walked(node) if isinstance(each, Name))
 
 
-def _smaller(schemas: Iterable[JsonSchema]) -> list[JsonSchema]:
-    """The schemas, by their types alone where they are too large together."""
-    known = list(schemas)
-    return [coarse(each) for each in known] if _is_large(known) else known
+def _narrowed(before: Given, fact: Fact) -> Given:
+    """What is known of something that is there, and for which a fact holds."""
+    schema = narrowed(before.schema, fact.says) if fact.says else before.schema
+    kinds = before.inside & (of_made(schema) if fact.kinds is None else fact.kinds)
+    plain = before.plain or _says_what(fact.says)
+    return Given(schema, told=kinds, plain=plain, short=before.short)
 
 
-def _is_large(schemas: list[JsonSchema]) -> bool:
-    if len(schemas) == 1 and (isinstance(schemas[0], bool) or _NESTING.isdisjoint(schemas[0])):
-        return False
-    many = itertools.chain.from_iterable(map(subschemas, schemas))
-    return sum(1 for _ in itertools.islice(many, LARGEST + 1)) > LARGEST
+def _is_only(fact: Fact, text: str) -> bool:
+    return fact.says.get("const") == text or fact.says.get("enum") == [text]
 
 
-def _says_what(fact: Mapping[str, object]) -> bool:
+def _says_what(says: Mapping[str, object]) -> bool:
     """Whether it says of a value of which nothing is known that it is JSON, and no moment or other value of CEL."""
-    return "const" in fact or "enum" in fact or isinstance(fact.get("type"), str)
+    return "const" in says or "enum" in says or isinstance(says.get("type"), str)

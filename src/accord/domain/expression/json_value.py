@@ -82,7 +82,10 @@ def refuse_optionals(value: cel.Value, source: str) -> None:
     """
     stack = [value]
     while stack:
-        inside = stack.pop().value()
+        try:
+            inside = stack.pop().value()
+        except TypeError:  # there is no Python form of an optional inside of a list either
+            raise _no_json("an optional", source, "end it with .orValue(...)") from None
         if isinstance(inside, dict):
             if any(each.type() == cel.Type.ERROR for each in inside.values()):  # so the runtime calls its optionals
                 raise _no_json("an optional", source, "end it with .orValue(...)")

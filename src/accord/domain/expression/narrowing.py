@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal
 
+import msgspec
+
+from accord.domain.expression.kinds import ALL, Kind, Kinds
 from accord.domain.expression.syntax import Call, Constant, Name, Node, Select, Sequence
 from accord.domain.schema_path import JSON_TYPES
 from accord.domain.schema_range import EXACT
 
-Fact: TypeAlias = tuple[Node, Mapping[str, object]]
-"""A part of an expression, and keywords of a schema that hold for it."""
+
+class Fact(msgspec.Struct, frozen=True):
+    """What is known of a part of an expression, which is there."""
+
+    node: Node
+    says: Mapping[str, object] = {}
+    """Keywords of a schema that hold for it."""
+    kinds: Kinds | None = None
+    """The kinds that it may be of, where these are told."""
+    about: Literal["this", "member", "value"] = "this"
+    """`member`: only if it is a member of an object, and no item of a list. `value`: it is an optional that has one."""
+
+    def excludes(self, text: str) -> bool:
+        """Whether it is not this text."""
+        if "const" in self.says:
+            return self.says["const"] != text
+        if "enum" in self.says:
+            return text not in self.says["enum"]  # type: ignore[operator]  # it is a list
+        denied = self.says.get("not")
+        if not isinstance(denied, dict):
+            return False
+        return bool(denied.get("const") == text or text in denied.get("enum", ()))
+
 
 _MIRRORED: Final = {"_<_": "_>_", "_<=_": "_>=_", "_>_": "_<_", "_>=_": "_<=_"}
 _DENIED: Final = {"_<_": "_>=_", "_<=_": "_>_", "_>_": "_<=_", "_>=_": "_<_", "_==_": "_!=_", "_!=_": "_==_"}
@@ -23,6 +47,15 @@ _TYPES: Final = {
     "null_type": "null",
     "int": "integer",
     "double": "number",
+}
+_KINDS: Final[Mapping[str, Kind]] = {
+    "string": "string",
+    "bool": "bool",
+    "list": "list",
+    "map": "map",
+    "null_type": "null",
+    "int": "int",
+    "double": "double",
 }
 _INEXACT: Final = frozenset({"int", "double"})
 """Types of CEL that values of JSON do not tell apart: `1.0` is an integer to a schema, and a double to CEL."""
@@ -39,12 +72,35 @@ def facts_of(condition: Node, *, holds: bool) -> Iterator[Fact]:
                 yield from facts_of(other, holds=holds)
         case Call(function, (one, other)) if function in _DENIED:
             yield from _compared(function if holds else _DENIED[function], one, other)
-        case Call("@in", (one, Sequence(elements, optional))) if not optional and all(map(_is_exact, elements)):
+        case Call("@in", (one, other)):
+            yield from _among(one, other, holds=holds)
+        case Select(_, _, True) | Call("hasValue"):
+            yield from _asked(condition) if holds else ()
+        case Select(_, _, False) | Name() | Call("_[_]"):
+            yield Fact(condition, {"const": holds})
+
+
+def _among(one: Node, others: Node, *, holds: bool) -> Iterator[Fact]:
+    match one, others:
+        case _, Sequence(elements, optional) if not optional and all(map(_is_exact, elements)):
             values = [each.value for each in elements if isinstance(each, Constant)]
             if values:
-                yield one, {"enum": values} if holds else {"not": {"enum": values}}
-        case Select(_, _, False) | Name() | Call("_[_]"):
-            yield condition, {"const": holds}
+                yield Fact(one, {"enum": values} if holds else {"not": {"enum": values}})
+        case Constant(str() as name), _ if holds:
+            yield Fact(Select(others, name), about="member")
+
+
+def _asked(condition: Node) -> Iterator[Fact]:
+    """Where has() has found a member, or an optional has a value."""
+    match condition:
+        case Select(operand, field):
+            yield Fact(operand, {"type": "object", "required": [field]})
+            yield Fact(Select(operand, field))
+        case Call(_, (optional,)):
+            yield Fact(optional, about="value")
+            match optional:
+                case Call("_?._", (operand, Constant(str() as name))):
+                    yield Fact(Select(operand, name))
 
 
 def _compared(function: str, one: Node, other: Node) -> Iterator[Fact]:
@@ -61,18 +117,20 @@ def _compared(function: str, one: Node, other: Node) -> Iterator[Fact]:
 
 def _valued(function: str, node: Node, value: Any) -> Iterator[Fact]:
     if function == "_==_":
-        yield node, {"type": "null"} if value is None else {"const": value}
+        yield Fact(node, {"type": "null"} if value is None else {"const": value})
     elif function == "_!=_":
-        yield node, {"type": sorted(JSON_TYPES - {"null"})} if value is None else {"not": {"const": value}}
+        yield Fact(node, {"type": sorted(JSON_TYPES - {"null"})} if value is None else {"not": {"const": value}})
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield node, {"type": "number", _BOUNDS[function]: value}
+        yield Fact(node, {"type": "number", _BOUNDS[function]: value})
 
 
 def _typed(function: str, node: Node, name: str) -> Iterator[Fact]:
+    kind = _KINDS[name]
     if function == "_==_":
-        yield node, {"type": _TYPES[name]}
-    elif function == "_!=_" and name not in _INEXACT:
-        yield node, {"type": sorted(JSON_TYPES - {_TYPES[name]})}
+        yield Fact(node, {"type": _TYPES[name]}, frozenset({kind}))
+    elif function == "_!=_":
+        left = JSON_TYPES if name in _INEXACT else JSON_TYPES - {_TYPES[name]}
+        yield Fact(node, {"type": sorted(left)}, ALL - {kind})
 
 
 def _sized(function: str, node: Node, count: int) -> Iterator[Fact]:
@@ -82,9 +140,9 @@ def _sized(function: str, node: Node, count: int) -> Iterator[Fact]:
     most = {"_<_": count - 1, "_<=_": count, "_==_": count}.get(function)
     kinds = ("Items", "Length", "Properties")
     if least is not None and least > 0:
-        yield node, {f"min{kind}": least for kind in kinds}
+        yield Fact(node, {f"min{kind}": least for kind in kinds})
     if most is not None and most >= 0:
-        yield node, {f"max{kind}": most for kind in kinds}
+        yield Fact(node, {f"max{kind}": most for kind in kinds})
 
 
 def _is_exact(node: Node) -> bool:

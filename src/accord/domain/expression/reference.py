@@ -122,6 +122,10 @@ def _reference(node: Node, bound: frozenset[str]) -> Reference | None:
     return Reference(names[0], tuple(names[1:]))
 
 
+def _is_name(step: Step) -> bool:
+    return isinstance(step, str)
+
+
 def _is_optional(node: Node) -> bool:
     match node:
         case Call("_?._" | "_[?_]"):
@@ -167,7 +171,8 @@ def _collect_all(nodes: Iterable[Node], bound: frozenset[str], found: set[Use]) 
 
 
 def _collect_select(operand: Node, field: str, test: bool, bound: frozenset[str], found: set[Use]) -> None:
-    reference = _reference(Select(operand, field), bound) if test else None
+    steps = _steps(Select(operand, field), bound, optional=True) if test else None
+    reference = None if steps is None or not all(map(_is_name, steps)) else _reference(Select(operand, field), bound)
     if reference is None:
         _collect(operand, bound, found)
     else:

@@ -98,8 +98,12 @@ def where(condition: Expression | None, types: Types) -> Types:
     if condition is None or condition is UNKNOWN:
         return types
     facts = Inference(types).facts(syntax_of(condition), holds=True)
-    named = {path: schema for path, schema in facts.items() if all(isinstance(step, str) for step in path)}
+    named = {path: fact.schema for path, fact in facts.items() if fact.present and _is_named(path)}
     return ChainMap(cast("dict[tuple[str, ...], JsonSchema]", named), cast("dict[tuple[str, ...], JsonSchema]", types))
+
+
+def _is_named(path: tuple[Step, ...]) -> bool:
+    return all(isinstance(step, str) for step in path)
 
 
 def schema_of_binding(binding: Binding, types: Types) -> JsonSchema | None:

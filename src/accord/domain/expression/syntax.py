@@ -39,6 +39,7 @@ class Constant(msgspec.Struct, frozen=True):
     """A literal; bytes, doubles and null are of no interest by value beyond their size."""
 
     value: bool | int | float | str | bytes | None
+    unsigned: bool = False
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -197,7 +198,7 @@ def _constant(data: bytes, _depth: int) -> Node:
             case 3, int():
                 return Constant(value - (1 << 64) if value >> 63 else value)
             case 4, int():
-                return Constant(value)
+                return Constant(value, unsigned=True)
             case 5, bytes():
                 return Constant(float(struct.unpack("<d", value)[0]))
             case 6, bytes():

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import z3
 
+from accord.domain.expression.partial import INTEGER_TEXT
 from accord.domain.expression.syntax import Call, Node
+from accord.domain.expression.totality import Known
 from accord.formulas import Formula, both, either, negated
+from accord.verifier.paths.computing import COMPUTED, fits
 from accord.verifier.paths.terms import Case, Term
 from accord.verifier.paths.translation import Reader, Translation
-from accord.verifier.risks import INTEGER_TEXT, Known, Risk
+from accord.verifier.risks import Risk
 
 _DIGIT: Final = ("0", "9")
 _LARGEST: Final = 9 * 10**18
-_INT64: Final = 2**63
-_COMPUTED: Final[dict[str, Callable[[z3.ArithRef, z3.ArithRef], z3.ArithRef]]] = {
-    "_+_": lambda one, other: one + other,
-    "_-_": lambda one, other: one - other,
-    "_*_": lambda one, other: one * other,
-}
 
 
-def failing(risk: Risk, translation: Translation, reader: Reader) -> Formula:
-    """That a part is evaluated, all that it is made of is there, and nothing shows that it gives something."""
+def failing(risk: Risk, node: Call, translation: Translation, reader: Reader) -> Formula:
+    """That a part, a call, is evaluated, all that it is made of is there, and nothing shows that it gives something."""
 
     def term(node: Node) -> Term:
         return translation.term(node, reader)
 
     guards = (_known(term(condition), known) for condition, known in risk.guards)
-    made_of = (negated(term(each).fails) for each in risk.node.arguments)
-    return both((*guards, *made_of, negated(_safe(risk, translation, reader))))
+    made_of = (negated(term(each).fails) for each in node.arguments)
+    return both((*guards, *made_of, negated(_safe(risk, node, translation, reader))))
 
 
 def _known(condition: Term, known: Known) -> Formula:
@@ -39,8 +35,8 @@ def _known(condition: Term, known: Known) -> Formula:
     return negated(formula) if known.startswith("not ") else formula
 
 
-def _safe(risk: Risk, translation: Translation, reader: Reader) -> Formula:
-    arguments = risk.node.arguments
+def _safe(risk: Risk, node: Call, translation: Translation, reader: Reader) -> Formula:
+    arguments = node.arguments
     terms = [translation.term(each, reader) for each in arguments]
     if risk.kind == "index":
         inside = Call("@in", (arguments[1], arguments[0]))
@@ -49,8 +45,8 @@ def _safe(risk: Risk, translation: Translation, reader: Reader) -> Formula:
     if risk.kind == "division":
         return either(both((one.guard, one.value != 0)) for one in terms[1].cases if one.kind in ("int", "double"))
     if risk.kind == "overflow":
-        return _stays(risk.node.function, terms)
-    if risk.node.function == "int":
+        return _stays(node.function, terms)
+    if node.function == "int":
         return either(both((one.guard, _is_convertible(one))) for one in terms[0].cases)
     return False
 
@@ -60,13 +56,9 @@ def _stays(function: str, terms: list[Term]) -> Formula:
     if len(terms) != 2:
         return False
     one, other = ([case for case in term.cases if case.kind == "int"] for term in terms)
-    pairs = ((a, b, _COMPUTED[function](a.value, b.value)) for a in one for b in other)
-    beyond = (both((a.guard, b.guard, negated(_fits(value)))) for a, b, value in pairs)
+    pairs = ((a, b, COMPUTED[function](a.value, b.value)) for a in one for b in other)
+    beyond = (both((a.guard, b.guard, negated(fits(value)))) for a, b, value in pairs)
     return negated(either(beyond))
-
-
-def _fits(value: z3.ArithRef) -> Formula:
-    return both((value >= -_INT64, value < _INT64))
 
 
 def _is(term: Term, kind: str) -> Formula:

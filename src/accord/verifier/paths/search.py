@@ -13,15 +13,16 @@ import msgspec
 import z3
 
 from accord.domain.expression import Reference, Types
+from accord.domain.expression.syntax import Call
 from accord.domain.graph import Choice, Graph
 from accord.domain.ids import TaskId
-from accord.errors import ExpressionInvalid
 from accord.formulas import Formula, at_least, both, either
-from accord.verifier.paths.examples import Examples, Played, holds_in, played
+from accord.verifier.paths.examples import Examples, holds_in
 from accord.verifier.paths.risks import failing
-from accord.verifier.paths.states import States, cone_of
+from accord.verifier.paths.states import States
 from accord.verifier.paths.terms import Term
-from accord.verifier.readings import Reading
+from accord.verifier.playing import Played, cone_of, played
+from accord.verifier.readings import FAILURES, Reading
 from accord.verifier.risks import Risk
 from accord.verifier.samples import Impossible
 
@@ -31,18 +32,14 @@ EFFORT: Final = 3_000_000
 _ALWAYS_TRUE: Final = 1
 """Z3 tries first that a task begins: one path then has many of them."""
 
-FAILURES: Final = frozenset({"ACC210", "ACC211", "ACC212", "ACC213", "ACC214"})
-"""What it is called when a read fails."""
-
-_RISKS: Final = frozenset({"ACC211", "ACC212", "ACC213", "ACC214", "ACC215", "ACC218"})
-"""What it is called when something fails although all that it reads is there."""
-
 
 class Answer(msgspec.Struct, frozen=True):
     """Whether there is a path. `never` is a proof; of `sometimes` there is an example that CEL has confirmed."""
 
     verdict: Literal["never", "sometimes", "unknown"]
     example: Any = None
+    codes: frozenset[str] = frozenset()
+    """What CEL says of the example."""
 
 
 NEVER: Final = Answer("never")
@@ -104,13 +101,16 @@ class Paths:
         """What an expression gives."""
         task = reading.task
         if task is not None and reading.stage == "condition":
-            return self._states.of[task.id].when
-        return self._states.translation.of(reading.computed.expression, self._states.reader(task))
+            return self._states.of[task.id].when.among("bool")
+        found = self._states.translation.of(reading.computed.expression, self._states.reader(task))
+        return found if reading.wanted is None else found.among(reading.wanted)
 
     def strikes(self, reading: Reading, risk: Risk) -> Answer:
         """Whether a risk in an expression ever comes true."""
-        formula = failing(risk, self._states.translation, self._states.reader(reading.task))
-        return self._ask([self._reached(reading), formula], reading, _RISKS)
+        if not isinstance(risk.node, Call):
+            return UNKNOWN
+        formula = failing(risk, risk.node, self._states.translation, self._states.reader(reading.task))
+        return self._ask([self._reached(reading), formula], reading, risk.codes)
 
     def _reached(self, reading: Reading) -> Formula:
         """When an expression is evaluated."""
@@ -166,15 +166,16 @@ class Paths:
 
     def _ask(self, question: list[Formula], reading: Reading, codes: frozenset[str] = FAILURES) -> Answer:
         expression, task = reading.computed.expression, reading.task
+        said: set[str] = set()
 
         def confirms(seen: Played) -> bool:
-            if task is None:
-                return seen.ended_well and _breaks(reading, seen.last, codes)
-            reached = seen.ready if reading.stage == "condition" else seen.begun
-            return task.id in reached and _breaks(reading, seen.scopes[task.id], codes)
+            scope = seen.scope_of(reading)
+            said.update([] if scope is None else filter(None, [reading.breaks(scope, codes)]))
+            return bool(said)
 
         about = self._graph.order if task is None else [task.id]
-        return self._asked(question, about, confirms, _tasks_of(expression.references))
+        answer = self._asked(question, about, confirms, _tasks_of(expression.references))
+        return msgspec.structs.replace(answer, codes=frozenset(said))
 
     def _asked(
         self, question: list[Formula], about: Iterable[TaskId], confirms: Confirms, read: Iterable[TaskId] = ()
@@ -215,25 +216,11 @@ class Paths:
         except Impossible:
             return None
         seen = played(self._graph, example, cone)
-        told: dict[str, Any] = {"input": example.input}
-        if example.outputs:
-            told["outputs"] = dict(example.outputs)
-        if seen.skipped:
-            told["skipped"] = list(seen.skipped)
-        return told, seen
+        return seen.told(example), seen
 
 
 def _takes_two(choice: Choice) -> Confirms:
     return lambda seen: sum(name in seen.begun for name in choice.between) > 1
-
-
-def _breaks(reading: Reading, scope: dict[str, object], codes: frozenset[str]) -> bool:
-    """Whether CEL says that the expression fails in one of these ways."""
-    try:
-        reading.computed.expression.evaluate(scope)
-    except ExpressionInvalid as error:
-        return any(problem.code in codes for problem in error.problems)
-    return False
 
 
 def _reads(graph: Graph, cone: Iterable[TaskId]) -> set[TaskId]:

@@ -7,19 +7,21 @@ has not failed. Of one that may fail, that it failed is an unknown, and its outp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 
 import z3
 
-from accord.domain.expression import TASK_RECORD, Types
+from accord.domain.expression import COMPLETED, TASK_RECORD, Types
 from accord.domain.graph import Graph, Task, Wait
 from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema
+from accord.domain.schema_path import types_of
 from accord.formulas import Formula, at_least, both, either, hold, implied, literal, negated, same
 from accord.verifier.paths.places import Place, root_of
 from accord.verifier.paths.terms import Case, Term, truth
 from accord.verifier.paths.translation import Translation
+from accord.verifier.playing import waits_for_some
 
 _SEEN_MEMBERS = ("confidence", "agent")
 
@@ -100,6 +102,10 @@ class States:
                 place = root_of(".".join(path), self.solver, state.done, self._types[path])
                 if state.failed is not False:
                     hold(self.solver, implied(state.failed, place.is_a("null")))
+                    if "null" not in types_of(self._types.get((COMPLETED, name), True)):
+                        hold(
+                            self.solver, implied(both((state.done, negated(state.failed))), negated(place.is_a("null")))
+                        )
                 self._reject(self.graph.tasks[TaskId(name)], place, state)
                 return place
             case ("tasks", name, member) if member in _SEEN_MEMBERS and name in self.graph.tasks:
@@ -251,23 +257,6 @@ class _Told(Place):
 def _surely_completes(task: Task) -> bool:
     """Whether a task that is ready completes, or ends the run."""
     return task.when is None and task.fails_run and not isinstance(task.action, Wait)
-
-
-def waits_for_some(task: Task) -> bool:
-    """Whether the task begins although some of its needs have not ended."""
-    return not task.join.settled and task.join.at_least not in (None, len(task.needs))
-
-
-def cone_of(graph: Graph, tasks: Iterable[TaskId]) -> list[TaskId]:
-    """These tasks and all before them, in topological order."""
-    found = set(tasks)
-    front = list(found)
-    while front:
-        for need in graph.tasks[front.pop()].needs:
-            if need not in found:
-                found.add(need)
-                front.append(need)
-    return [name for name in graph.order if name in found]
 
 
 def _record(member: str) -> JsonSchema:

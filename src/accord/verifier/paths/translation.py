@@ -14,6 +14,7 @@ import z3
 from accord.domain.expression import UNKNOWN, Expression, syntax_of
 from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
 from accord.formulas import Formula, both, either, negated
+from accord.verifier.paths.computing import COMPUTED, computed, minus
 from accord.verifier.paths.places import Place, as_term
 from accord.verifier.paths.terms import (
     KINDS,
@@ -161,15 +162,38 @@ class Translation:
                 return negation(self.term(operand, reader))
             case "_?_:_", (condition, left, right):
                 return choice(*(self.term(each, reader) for each in (condition, left, right)))
-            case "@in", (item, Sequence(elements)):
-                return self._among(item, elements, node, reader)
+            case "@in", (item, container):
+                return self._in(item, container, node, reader)
             case "size", (operand,):
                 return self._size(self.term(operand, reader), node, reader)
             case (("orValue" | "hasValue"), (operand, *rest)):
                 return self._optional(operand, rest, node, reader)
             case _, (left, right) if function in _BINARY or function in _ORDER or function in _TEXTS:
                 return self._binary(function, self.term(left, reader), self.term(right, reader), node, reader)
+        if function in COMPUTED or function == "-_":
+            return self._computed(function, [self.term(each, reader) for each in arguments], node, reader)
         return self._unknown(node, reader)
+
+    def _in(self, item: Node, container: Node, node: Node, reader: Reader) -> Term:
+        """Whether a list that is written out has an item, or an object a member, where it can be no list."""
+        if isinstance(container, Sequence):
+            return self._among(item, container.elements, node, reader)
+        outer = self._read(container, reader)
+        if outer is None or "list" in outer.place.kinds or not isinstance(item, Constant):
+            return self._unknown(node, reader)
+        return (
+            self._has(container, item.value, node, reader)
+            if isinstance(item.value, str)
+            else self._unknown(node, reader)
+        )
+
+    def _computed(self, function: str, operands: list[Term], node: Node, reader: Reader) -> Term:
+        if not _is_stable(node):
+            return self._unknown(node, reader)
+        double = z3.Real(f"{reader.name} {node} double")
+        if function == "-_":
+            return minus(operands[0], double)
+        return computed(function, operands[0], operands[1], double)
 
     def _optional(self, operand: Node, rest: list[Node], node: Node, reader: Reader) -> Term:
         found = self._maybe(operand, reader)

@@ -1,0 +1,126 @@
+"""Hunting: inputs and outputs of tasks for which an expression really fails, by trying values at the bounds of schemas.
+
+What Z3 has no term for is found this way: items of lists, members behind an index, what macros go through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from accord.domain.expression import COMPLETED, Computed, Types, evaluate
+from accord.domain.graph import Graph, Task
+from accord.domain.ids import TaskId
+from accord.domain.schema_path import types_of
+from accord.errors import ExpressionInvalid
+from accord.verifier.playing import Example, cone_of, played, waits_for_some
+from accord.verifier.readings import Reading, conditions_of
+from accord.verifier.samples import Impossible, Samples
+from accord.verifier.scopes import Scopes, constants_of
+
+EFFORT: Final = 3_000
+"""What one verification may try: a run that is played costs the more the more tasks it has."""
+
+EACH: Final = 150
+"""Runs that are played for one expression."""
+
+_ITEMS: Final = 3
+_ERROR: Final = {"code": "refused", "message": "no"}
+
+Found = tuple[Any, str]
+"""An example, and the code of what CEL says of it."""
+
+
+class Hunt:
+    """Looks for examples in one graph; `types` are the schemas of what its expressions read."""
+
+    def __init__(self, graph: Graph, types: Types) -> None:
+        self._graph, self._types = graph, types
+        self._samples, self._left = Samples(), EFFORT
+        self._known: dict[tuple[object, frozenset[str]], Found | None] = {}
+
+    def of(self, reading: Reading, codes: frozenset[str]) -> Found | None:
+        """A run in which an expression is evaluated and fails in one of these ways; None where none is found."""
+        key = reading.key, codes
+        if key not in self._known:
+            self._known[key] = self._found(reading, codes)
+        return self._known[key]
+
+    def _found(self, reading: Reading, codes: frozenset[str]) -> Found | None:
+        cone = cone_of(self._graph, self._graph.order if reading.task is None else [reading.task.id])
+        for example in islice(self._examples(reading, cone), EACH):
+            self._left -= 1 + len(cone) // 10
+            if self._left < 0:
+                return None
+            seen = played(self._graph, example, cone)
+            scope = seen.scope_of(reading)
+            for more in () if scope is None else _scopes(reading, scope):
+                code = reading.breaks({**scope, **more}, codes)  # type: ignore[dict-item]  # it is there
+                if code is not None:
+                    return seen.told(example) | more, code
+        return None
+
+    def alone(self, computed: Computed, types: Types, codes: Collection[str]) -> Found | None:
+        """Values of what an expression reads for which it fails, whatever there is around it."""
+        references = sorted(computed.expression.references)
+        hints = list(constants_of([computed.expression]))
+        reading = Reading("input", None, computed)
+        for scope in islice(Scopes(self._samples, types, references, hints).all(), EACH):
+            code = reading.breaks(scope, codes)
+            if code is not None:
+                roots = {each.root for each in references}
+                return {name: value for name, value in scope.items() if name in roots}, code
+        return None
+
+    def _examples(self, reading: Reading, cone: list[TaskId]) -> Iterator[Example]:
+        tasks = [self._graph.tasks[name] for name in cone]
+        read = [each.expression for task in tasks for each in conditions_of(task)] + [reading.computed.expression]
+        references = {each for one in read for each in one.references}
+        if reading.task is not None and reading.task.for_each is not None:
+            references |= reading.task.for_each.references
+        shared = sorted(each for each in references if each.root in ("input", "tasks"))
+        for scope in Scopes(self._samples, self._types, shared, list(constants_of(read))).all():
+            yield from self._ways(scope, reading.task, tasks)
+
+    def _ways(self, scope: dict[str, Any], task: Task | None, tasks: list[Task]) -> Iterator[Example]:
+        """A scope as an example, with each way to see the tasks that one does not wait for."""
+        try:
+            given = scope["input"] if "input" in scope else self._samples.of(self._types["input",])
+        except Impossible:
+            return
+        outputs = {TaskId(name): each["output"] for name, each in scope["tasks"].items() if "output" in each}
+        failed = frozenset(one.id for one in tasks if outputs.get(one.id, False) is None and self._has_failed(one))
+        all_ = {(one.id, need) for one in tasks if waits_for_some(one) for need in one.needs}
+        for unseen in _unseen(task):
+            yield Example(given, outputs, frozenset(), failed, frozenset(all_ - unseen))
+
+    def _has_failed(self, task: Task) -> bool:
+        """Whether no output means that the task has failed without harm."""
+        completed = self._types.get((COMPLETED, task.id))
+        return completed is not None and "null" not in types_of(completed)
+
+
+def _unseen(task: Task | None) -> Iterator[set[tuple[TaskId, TaskId]]]:
+    """What a task may not see yet when it begins."""
+    yield set()
+    if task is not None and waits_for_some(task):
+        enough = task.join.at_least or 0
+        yield {(task.id, need) for need in task.needs[enough:]}
+        yield {(task.id, need) for need in task.needs[: len(task.needs) - enough]}
+
+
+def _scopes(reading: Reading, scope: dict[str, object]) -> Iterator[dict[str, Any]]:
+    """What an expression sees besides: each of some items, the error that a fallback is told."""
+    roots = {each.root for each in reading.computed.expression.references}
+    more: dict[str, Any] = {"error": _ERROR} if "error" in roots else {}
+    if roots.isdisjoint({"item", "index"}):
+        yield more
+        return
+    assert reading.task is not None and reading.task.for_each is not None, "items are of a for_each"  # noqa: S101, PT018
+    try:
+        items = evaluate(reading.task.for_each, scope)
+    except ExpressionInvalid:
+        return
+    for index, item in enumerate(items[:_ITEMS] if isinstance(items, list) else ()):
+        yield {**more, "item": item, "index": index}

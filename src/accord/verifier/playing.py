@@ -1,0 +1,160 @@
+"""Playing: what CEL makes of an example, task by task: an input, and how the tasks on a path end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from accord.domain.defaults import completed
+from accord.domain.graph import Graph, Task
+from accord.domain.ids import TaskId
+from accord.errors import ExpressionInvalid
+from accord.verifier.readings import Reading
+
+_RUN: Final = {"id": "run_0", "template": "", "started_at": "2026-01-01T00:00:00+00:00"}
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A run's input and how the tasks on a path end; whether CEL takes that path is for `played` to say."""
+
+    input: Any
+    outputs: Mapping[TaskId, Any]
+    turned: frozenset[TaskId]
+    failed: frozenset[TaskId]
+    seen: frozenset[tuple[TaskId, TaskId]]
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What CEL makes of an example, task by task."""
+
+    scopes: Mapping[TaskId, dict[str, object]]
+    """What each task that was ready saw."""
+    ready: frozenset[TaskId]
+    begun: frozenset[TaskId]
+    skipped: tuple[TaskId, ...]
+    ended_well: bool
+    """Whether all tasks of the cone have ended, and none the run."""
+    last: dict[str, object]
+    """What the run's output sees."""
+
+    def scope_of(self, reading: Reading) -> dict[str, object] | None:
+        """What an expression sees; None where it is not evaluated."""
+        if reading.task is None:
+            return self.last if self.ended_well else None
+        reached = self.ready if reading.stage == "condition" else self.begun
+        return self.scopes[reading.task.id] if reading.task.id in reached else None
+
+    def told(self, example: Example) -> dict[str, Any]:
+        """The example as it is shown."""
+        told: dict[str, Any] = {"input": example.input}
+        if example.outputs:
+            told["outputs"] = dict(example.outputs)
+        if self.skipped:
+            told["skipped"] = list(self.skipped)
+        return told
+
+
+def played(graph: Graph, example: Example, cone: Iterable[TaskId]) -> Played:
+    """What CEL makes of an example: which tasks begin, by really evaluating their conditions."""
+    return _Play(graph, example).through(cone)
+
+
+class _Play:
+    """One example, played."""
+
+    def __init__(self, graph: Graph, example: Example) -> None:
+        self._graph, self._example = graph, example
+        self._scope: dict[str, object] = {
+            "input": completed(example.input, graph.input_schema),
+            "run": {**_RUN, "template": graph.template},
+        }
+        self._views: dict[str, object] = {}
+        self._ends: dict[TaskId, str] = {}
+        self._scopes: dict[TaskId, dict[str, object]] = {}
+        self._ready: set[TaskId] = set()
+        self._begun: set[TaskId] = set()
+
+    def through(self, cone: Iterable[TaskId]) -> Played:
+        """Play all these tasks, in topological order."""
+        names = list(cone)
+        for name in names:
+            end = self._end(self._graph.tasks[name])
+            if end is not None:
+                self._ends[name] = end
+                self._views[name] = self._view(name, end)
+        skipped = tuple(name for name, end in self._ends.items() if end == "skipped")
+        last = {**self._scope, "tasks": self._views}
+        ended = all(name in self._ends for name in names)
+        return Played(self._scopes, frozenset(self._ready), frozenset(self._begun), skipped, ended, last)
+
+    def _end(self, task: Task) -> str | None:
+        """How the task ends; None where it does not, or ends the run."""
+        ready = self._join(task)
+        if ready is not True:
+            return "skipped" if ready is False else None
+        self._ready.add(task.id)
+        scope = self._scopes[task.id] = {**self._scope, "tasks": self._seen_by(task)}
+        try:
+            holds = task.when is None or task.when.evaluate(scope)
+        except ExpressionInvalid:
+            return None if task.fails_run else "failed"
+        if not isinstance(holds, bool):
+            return None if task.fails_run else "failed"
+        if not holds:
+            return "skipped"
+        self._begun.add(task.id)
+        if task.id in self._example.turned:
+            return "skipped"
+        return "failed" if task.id in self._example.failed else "completed"
+
+    def _join(self, task: Task) -> bool | None:
+        """Whether the task is ready; None where it waits for ever, because the run has ended."""
+        ends = [self._ends.get(need) for need in task.needs]
+        if task.join.settled:
+            return True if None not in ends else None
+        required = len(ends) if task.join.at_least is None else min(task.join.at_least, len(ends))
+        if sum(self._is_seen(task, need) for need in task.needs) >= required:
+            return True
+        return False if ends.count("skipped") > len(ends) - required else None
+
+    def _is_seen(self, task: Task, need: TaskId) -> bool:
+        """Whether the task finds the need done as it begins."""
+        done = self._ends.get(need) in ("completed", "failed")
+        return done and (not waits_for_some(task) or (task.id, need) in self._example.seen)
+
+    def _seen_by(self, task: Task) -> dict[str, object]:
+        if not waits_for_some(task):
+            return dict(self._views)
+        late: dict[str, object] = {
+            str(need): _record("pending") for need in task.needs if not self._is_seen(task, need)
+        }
+        return self._views | late
+
+    def _view(self, name: TaskId, end: str) -> dict[str, object]:
+        if end == "skipped":
+            return _record(end)
+        output = None if end == "failed" else self._example.outputs.get(name)
+        return {**_record(end), "output": output}
+
+
+def _record(status: str) -> dict[str, object]:
+    return {"status": status, "confidence": None, "agent": None}
+
+
+def waits_for_some(task: Task) -> bool:
+    """Whether the task begins although some of its needs have not ended."""
+    return not task.join.settled and task.join.at_least not in (None, len(task.needs))
+
+
+def cone_of(graph: Graph, tasks: Iterable[TaskId]) -> list[TaskId]:
+    """These tasks and all before them, in topological order."""
+    found = set(tasks)
+    front = list(found)
+    while front:
+        for need in graph.tasks[front.pop()].needs:
+            if need not in found:
+                found.add(need)
+                front.append(need)
+    return [name for name in graph.order if name in found]
