@@ -789,6 +789,12 @@ def test_a_plan_says_which_words_mean_nearly_the_same() -> None:
     assert not any("means" in one for one in at_work('Check the stock of the item "bolt"').reasons)
 
 
+def test_what_has_only_some_of_the_words_that_another_one_has_is_not_done_beside_it() -> None:
+    found = at_work('Remove the order "7"')
+    assert isinstance(found, Found)
+    assert [task.uses.partition("@")[0] for task in found.known.template.tasks.values()] == ["order.cancel"]
+
+
 @pytest.mark.usefixtures("words_alone")
 def test_without_knowing_what_words_mean_they_are_not_understood() -> None:
     assert at_work(MEANT).left_out == ("not understood: `Examine`",)
