@@ -129,6 +129,7 @@ def test_what_fails_for_some_input_is_an_error_with_one(source: str, code: str) 
         "input.n * input.n",
         "math.sqrt(input.real)",
         "input.pair[1]",
+        "input.pair.map(k, input.pair[k])",
     ],
 )
 def test_what_may_fail_by_itself_is_told_with_an_input(source: str) -> None:
@@ -186,6 +187,9 @@ def test_a_condition_is_true_or_false_and_a_for_each_a_list() -> None:
     report = told({"a": {"when": "${ input.flag }"}, "b": {"for_each": "${ input.n > 1 ? input.words : null }"}})
     assert (about(report, "/tasks/a/when"), about(report, "/tasks/b/for_each")) == (["ACC834"], ["ACC834"])
     assert report.errors[0].example["input"]["flag"] is None
+    source = "type(input.flag) == bool ? input.flag : input.either + 'a' == 'b'"
+    (error,) = told({"a": {"when": f"${{ {source} }}"}}).errors
+    assert isinstance(error.example["input"]["either"], int), "it shows what is told"
 
 
 def test_items_are_those_of_the_list() -> None:

@@ -37,12 +37,6 @@ _BEYOND: Final = "what its conditions or expressions say goes beyond what is tra
 _ABSENT_ONES: Final = frozenset({"ACC825", "ACC831"})
 """Suspicions that something is absent."""
 
-_ABSENT_CODES: Final = frozenset({"ACC210", "ACC211"})
-"""What CEL says then."""
-
-_TYPE_CODES: Final = frozenset({"ACC208", "ACC212", "ACC214", "ACC215"})
-"""What it says where something is of another type than it is used as."""
-
 Key: TypeAlias = tuple[str, str]
 """Of an expression: where it stands, and its source."""
 
@@ -112,8 +106,7 @@ class BranchCheck:
 
     def _hunted(self, key: Key, suspicions: list[Suspicion], reading: Reading | None) -> Found | None:
         """An example that shows one of the suspicions, if one is found by trying."""
-        shown = [one for one in suspicions if not one.open]
-        for codes in dict.fromkeys(_ABSENT_CODES if one.code in _ABSENT_ONES else _TYPE_CODES for one in shown):
+        for codes in dict.fromkeys(one.codes for one in suspicions if not one.open):
             found = self._tried(key, reading, codes)
             if found is not None:
                 return found
@@ -127,9 +120,8 @@ class BranchCheck:
 
     def _refute(self, suspicions: list[Suspicion], example: object, codes: Collection[str]) -> None:
         """Tell what an example shows: of several suspicions those that are about what CEL says."""
-        absent = not _ABSENT_CODES.isdisjoint(codes)
-        shown = [one for one in suspicions if (one.code in _ABSENT_ONES) == absent] or suspicions
-        for one in shown:
+        shown = [one for one in suspicions if not one.codes.isdisjoint(codes)]
+        for one in shown or suspicions:
             self._findings.error(one.code, one.message, one.pointer, one.hint, example)
 
     def _leave(self, suspicions: list[Suspicion], *, sure: bool) -> None:

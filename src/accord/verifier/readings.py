@@ -57,6 +57,8 @@ class Suspicion(msgspec.Struct, frozen=True):
     pointer: str
     source: str
     hint: str
+    codes: frozenset[str] = frozenset({"ACC210", "ACC211"})
+    """What CEL says where it comes true."""
     open: bool = False
     """Whether no schema says anything of what is read: then it is no fault, and only not proven."""
 

@@ -36,6 +36,11 @@ _HINTS: Final = {
     "function": "let an agent do it, or test first what it is used on with `? :`",
     "overflow": "declare `minimum` and `maximum` for what it is computed from, or compute with double()",
 }
+_TYPE_CODES: Final = frozenset({"ACC212", "ACC214", "ACC215"})
+_SAID: Final[dict[str, frozenset[str]]] = {
+    "member": frozenset({"ACC212"}),
+    "result": frozenset({"ACC208", "ACC218"}),
+}
 _INDEX_CODES: Final = frozenset({"ACC211", "ACC212", "ACC213"})
 _CODES: Final = frozenset({"ACC214", "ACC215", "ACC218"})
 _TIMER_HINT: Final = "declare a `pattern`, such as `^[0-9]{1,4}(s|m|h|d)$`, or an `enum` of durations"
@@ -111,7 +116,8 @@ def _suspicion(failure: Failure, computed: Computed) -> Suspicion:
         return Suspicion("ACC831", f"{failure.what}, in `{source}`", computed.pointer, source, _absent_hint(failure))
     open_ = failure.kind == "unknown"
     message = f"`{source}` fails in some runs: {failure.what}"
-    return Suspicion("ACC834", message, computed.pointer, source, _OPEN_HINT if open_ else _TYPE_HINT, open=open_)
+    hint, codes = _OPEN_HINT if open_ else _TYPE_HINT, _SAID.get(failure.kind, _TYPE_CODES)
+    return Suspicion("ACC834", message, computed.pointer, source, hint, codes, open=open_)
 
 
 def _absent_hint(failure: Failure) -> str:

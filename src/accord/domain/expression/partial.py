@@ -19,9 +19,11 @@ Fits: TypeAlias = Callable[[JsonSchema, JsonSchema], bool]
 """Whether it is proven that the first schema holds for all for which the second one does."""
 
 Kind: TypeAlias = Literal[
-    "absent", "type", "unknown", "index", "division", "conversion", "regex", "function", "overflow"
+    "absent", "type", "member", "result", "unknown", "index", "division", "conversion", "regex", "function", "overflow"
 ]
-"""How a part of an expression may fail; `unknown`: no schema says anything of what it reads."""
+"""How a part of an expression may fail. `member`: one is asked of what is no object; `result`: what it gives is not
+what is needed there; `unknown`: no schema says anything of what it reads.
+"""
 
 Reason: TypeAlias = tuple[Kind, str]
 
@@ -107,7 +109,7 @@ class Partial:
         return given.schema is not True and self._fits(wanted, given.schema)
 
     def _is_inside(self, operand: Given, index: Given) -> bool:
-        found = None if index.optional else numbers_of(index.schema)
+        found = numbers_of(index.schema) if index.kinds <= NUMBERS else None
         if found is None or not found.whole or found.least is None or found.most is None or found.least < 0:
             return False
         return self.holds({"type": "array", "minItems": int(found.most) + 1}, operand)

@@ -48,7 +48,7 @@ class Failure(msgspec.Struct, frozen=True):
     kind: Kind
     node: Node
     what: str
-    """What happens (`absent`, `type`, `unknown`), or else what is not proven."""
+    """What happens, where something is read that is absent or of another type, or else what is not proven."""
     guards: tuple[Guard, ...]
     free: bool
     """Whether it is about nothing that a comprehension goes through."""
@@ -183,7 +183,7 @@ class Totality:
         given = here.known.of(node)
         if not given.kinds <= wanted:
             unfit = " or ".join(sorted(given.kinds - wanted))
-            kind: Kind = "unknown" if given.schema is True and given.told is None else "type"
+            kind: Kind = "unknown" if given.schema is True and given.told is None else "result"
             needed = "JSON" if wanted == JSON else " or ".join(sorted(wanted))
             yield here.failure(kind, f"it may give {unfit}, where {needed} is needed", node)
         elif not given.is_json:
@@ -236,7 +236,7 @@ def _misused(what: str, given: Sequence[Given], kinds: str) -> tuple[Kind, str]:
 
 def _no_object(operand: Node, given: Given, field: str) -> tuple[Kind, str]:
     other = " or ".join(sorted(given.inside - {"map"}))
-    kind: Kind = "unknown" if given.schema is True and given.told is None else "type"
+    kind: Kind = "unknown" if given.schema is True and given.told is None else "member"
     return kind, f"`{as_written(operand)}` may be {other}, which has no member `{field}`"
 
 
