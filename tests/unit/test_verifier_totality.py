@@ -183,6 +183,11 @@ def test_what_no_schema_speaks_of_is_not_proven() -> None:
         assert about(report) == ["ACC835"]
 
 
+def test_any_member_is_what_the_schema_says_of_all() -> None:
+    report = told({"a": {"with": {"x": "${ input.prices.exists(name, input.prices[name] > 1) }"}}})
+    assert about(report) == ["ACC172"], "that the key is there is all that is open"
+
+
 def test_a_condition_is_true_or_false_and_a_for_each_a_list() -> None:
     report = told({"a": {"when": "${ input.flag }"}, "b": {"for_each": "${ input.n > 1 ? input.words : null }"}})
     assert (about(report, "/tasks/a/when"), about(report, "/tasks/b/for_each")) == (["ACC834"], ["ACC834"])

@@ -12,7 +12,7 @@ from accord.domain.expression.functions import coarse
 from accord.domain.expression.kinds import JSON, Kinds, of_data, of_made
 from accord.domain.expression.reference import Step
 from accord.domain.schema import JsonSchema, subschemas
-from accord.domain.schema_path import required_names, schema_at, types_of
+from accord.domain.schema_path import declared_names, required_names, schema_at, types_of
 from accord.domain.schema_range import lengths_of
 from accord.domain.schema_union import item_of, list_of, union
 
@@ -20,6 +20,9 @@ Path: TypeAlias = tuple[Step, ...]
 
 LARGEST: Final = 1000
 """Schemas inside of one that is put together here; of a larger one only the types are kept."""
+
+_NO_NAME: Final = "\0"
+"""A member that no schema names: it stands for all others."""
 
 _CONTAINERS: Final[Kinds] = frozenset({"list", "map"})
 _NESTING: Final = frozenset({"anyOf", "allOf", "oneOf", "items", "prefixItems", "properties", "additionalProperties"})
@@ -132,6 +135,11 @@ def surely(schema: JsonSchema, step: Step) -> bool:
     if isinstance(step, str):
         return types_of(schema) == {"object"} and step in required_names(schema)
     return types_of(schema) == {"array"} and lengths_of(schema, "array")[0] > step >= 0
+
+
+def any_member(schema: JsonSchema) -> JsonSchema | None:
+    """What any member has of an object that keeps the schema; None where that is unknown."""
+    return union(schema_at(schema, (name,)) for name in (*sorted(declared_names(schema)), _NO_NAME))
 
 
 def mapping(values: JsonSchema | None) -> JsonSchema:

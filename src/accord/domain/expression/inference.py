@@ -16,6 +16,7 @@ from accord.domain.expression.given import (
     ANYTHING,
     Given,
     Path,
+    any_member,
     at,
     data,
     either,
@@ -252,10 +253,10 @@ class Inference:
         if isinstance(key, Constant) and isinstance(key.value, str | int) and not isinstance(key.value, bool):
             return self._member(operand, key.value)
         types = types_of(operand.schema)
-        if operand.schema is True or "object" in types:
-            return msgspec.structs.replace(operand, schema=True, present=False, told=None)
-        there = known(item_of(operand.schema)) if "array" in types else False
-        return msgspec.structs.replace(operand, schema=there, present=False, told=None)
+        parts = [item_of(operand.schema)] if "array" in types else []
+        if "object" in types:
+            parts.append(any_member(operand.schema))
+        return msgspec.structs.replace(operand, schema=known(union(parts)), present=False, told=None)
 
     def _or_value(self, operand: Given, other: Given) -> Given:
         if not operand.optional:
