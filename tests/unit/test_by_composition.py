@@ -284,6 +284,12 @@ def test_conditions_are_read_from_what_is_found_out(words: str, conditions: list
         ("cancel the orders that are late", "one.late"),
         ("cancel those which are not yet late", "!one.late"),
         ("only cancel each order if it is late", "one.late"),
+        ("cancel the late orders", "one.late"),
+        ("cancel each late order", "one.late"),
+        ("cancel only the late ones", "one.late"),
+        ("cancel the not late ones", "!one.late"),
+        ("cancel all orders but the late ones", "!one.late"),
+        ("cancel all except the late ones", "!one.late"),
     ],
 )
 def test_conditions_on_items_leave_the_others_out(words: str, items: str) -> None:
@@ -367,12 +373,23 @@ def test_lists_and_conditions_that_nobody_gives_are_told(words: str, code: str, 
 @pytest.mark.parametrize(
     "words",
     [
-        *("cancel the late orders", "cancel only the orders", "cancel each late order", "cancel the late ones"),
-        *("cancel all orders but the late ones", "cancel the first order"),
+        *(
+            "cancel only the orders",
+            "cancel the overdue ones",
+            "cancel the very late orders",
+            "cancel the late and rest",
+        ),
+        *("cancel all orders but the old ones", "cancel the first order", "cancel the first late order"),
         *("cancel the orders with an amount of 5", "cancel none of them", "cancel at most 3 orders", "cancel the rest"),
-        *("cancel every order except the late ones", "cancel two of them"),
+        *("cancel every order except the best ones", "cancel two of them", "cancel the late orders over 5"),
         *("cancel half of the orders", "cancel the largest order", "cancel 3 orders", "cancel the orders over 5"),
-        *("cancel them, except the late ones", "cancel the old orders", "cancel some orders", "cancel the last two"),
+        *(
+            "cancel them, except the late ones",
+            "cancel nothing but the late ones",
+            "cancel the old orders",
+            "cancel some orders",
+            "cancel the last two",
+        ),
         *("cancel an order", "cancel one", "cancel one order"),
     ],
 )
@@ -385,7 +402,7 @@ def test_what_may_say_for_which_of_several_is_refused(words: str) -> None:
     assert "`each … that is late`" in str(found.problems[0].hint)
 
 
-@pytest.mark.parametrize("words", ["Find the late orders", "Find the first two orders", "Find only some orders"])
+@pytest.mark.parametrize("words", ["Find the old orders", "Find the first two orders", "Find only some orders"])
 def test_what_is_said_where_the_list_is_found_restricts_too(words: str) -> None:
     asked = f'{words} of the customer "Miller" and cancel them'
     found = asyncio.run(Composed().find(Objective(asked, (), ContractTable(WORK), described=_described(WORK))))
@@ -615,31 +632,41 @@ def test_what_is_quoted_asks_for_nothing() -> None:
     assert found.input == {"url": "water the garden, then translate a summary"}
 
 
-def test_what_nothing_is_done_for_is_told() -> None:
-    found = answer('Wake up grandfather, then fetch the page of the URL "https://example.com", summarize the page')
-    assert isinstance(found, Found)
-    assert "nothing is done for `Wake up grandfather`: it is not understood" in found.reasons
-    assert found.left_out == ("nothing is done for `Wake up grandfather`: it is not understood",)
-    assert not any(one.startswith("nothing is done") for one in answer(WORDS).reasons)
-    assert asyncio.run(plan(objective(WORDS), (Composed(),))).left_out == ()
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ('Wake up grandfather, then fetch the page of the URL "https://example.com"', "`Wake up grandfather`"),
+        ('Fetch the page of the URL "https://example.com" twice', "`twice`"),
+        ('Tomorrow fetch the page of the URL "https://example.com"', "`Tomorrow`"),
+        (
+            'Fetch the page of the URL "https://example.com", then summarize it by carrier pigeon in the evening',
+            "`by carrier pigeon in the evening`",
+        ),
+        ('Fetch the page of the URL "https://example.com" for "wasps"', '`for "wasps"`'),
+    ],
+)
+def test_what_would_change_what_is_done_is_refused_by_its_words(words: str, told: str) -> None:
+    found = answer(words)
+    assert isinstance(found, Unsure)
+    (problem,) = found.problems
+    assert problem.code == "ACC816"
+    assert told in problem.message
+    assert f"without {told}" in str(problem.hint)
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ('Fetch the page of the URL "https://example.com" twice', ["not understood: `twice`"]),
-        ('Tomorrow fetch the page of the URL "https://example.com"', ["not understood: `Tomorrow`"]),
         (
-            'Fetch the page of the URL "https://example.com", then summarize it by carrier pigeon in the evening',
-            ["not understood: `by carrier pigeon in the evening`"],
+            'Quickly fetch the nice page of the URL "https://example.com"',
+            ["not understood: `Quickly`", "not understood: `the nice`"],
         ),
-        ('Fetch the page of the URL "https://example.com" for "wasps"', ['not understood: `for "wasps"`']),
         ('Fetch the page of the URL "https://example.com", please, and then summarize it for me', []),
     ],
 )
-def test_every_word_is_used_or_told(words: str, told: list[str]) -> None:
+def test_what_only_describes_is_told(words: str, told: list[str]) -> None:
     found = answer(words)
-    assert isinstance(found, Found)
+    assert isinstance(found, Found), found
     assert list(found.left_out) == told
     assert set(told) <= set(found.reasons)
     if told:
@@ -651,14 +678,13 @@ def test_every_word_is_used_or_told(words: str, told: list[str]) -> None:
     [
         ("find articles about bees", "bees"),
         ("find articles about the history of bees and summarize each article", "the history of bees"),
-        ("find articles about bees by email", "bees"),
         ('find articles about "wild bees"', "wild bees"),
     ],
 )
 def test_a_topic_needs_no_quotation_marks(words: str, topic: str) -> None:
     found = done(words)
     assert found.input == {"topic": topic}
-    assert found.left_out == (("not understood: `by email`",) if "email" in words else ())
+    assert found.left_out == ()
 
 
 @pytest.mark.parametrize("words", ["find articles about a topic", "find articles about it", "find articles"])
@@ -856,7 +882,7 @@ def used() -> Objective:
         for start in ("", "please ", "now ", "quickly ", "for me ", "today ")
     ]
     return Objective(
-        "this evening hum a tune, then note that down",
+        "softly hum a tune, then note that down",
         known,
         ContractTable(BARE),
         examples=tuple(said),

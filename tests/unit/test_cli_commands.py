@@ -1146,10 +1146,13 @@ def test_a_wrong_command_line_is_told_with_its_code(call: Call, arguments: list[
         assert code in {problem["code"] for problem in json.loads(as_json.err)["problems"]}
 
 
-def test_what_nothing_is_done_for_is_told_before_a_run_begins(call: Call) -> None:
-    ran = with_agents(call, "run", "sing, then double the number 21")
+def test_what_only_describes_is_told_before_a_run_begins_and_what_would_change_it_is_refused(call: Call) -> None:
+    ran = with_agents(call, "run", "gently double the number 21")
     assert ran.code == 0, ran.err
-    assert "nothing is done for `sing`: it is not understood" in ran.err
+    assert "not understood: `gently`" in ran.err
+    for words, told in (("sing, then double the number 21", "`sing`"), ("double the number 21 twice", "`twice`")):
+        refused = with_agents(call, "run", words)
+        assert (refused.code, "ACC816" in refused.err, told in refused.err) == (2, True, True), refused.err
 
 
 def test_what_an_objective_leaves_out_is_told_with_the_option_that_gives_it(call: Call) -> None:

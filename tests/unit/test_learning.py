@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from accord.domain.template import template_from_json
 from accord.engine.learning import Schooling, Trained
 from accord.engine.node import Node
 from accord.errors import NotFound, NotUnderstood, Refused, TransitionRefused
+from accord.planner.classifier import models
 from accord.planner.classifier.trial import Request
 from accord.settings import Settings
 from accord.views import learning, school
@@ -225,12 +228,42 @@ async def test_who_owns_the_first_partition_trains_when_enough_has_come_and_once
         await node.teach(Lesson(objective="a poem", template=None), by="ann")
         await parts.partitions.give_up([SHARED[0]])
         await schooling.go()
-        assert (teacher.trained, teacher.prepared) == (1, 0)
-        await parts.learning.add(
-            Trained(until=3, learnt=3, digest=Digest("0" * 64), trial=BETTER, compared_with=0), by="ann"
+        assert (teacher.trained, teacher.prepared) == (1, 4)
+
+
+async def test_nobody_waits_for_a_classifier_that_a_server_has_not_trained_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    goes_on = threading.Event()
+    train = models._trained
+
+    def trained(examples: Any) -> Any:
+        assert goes_on.wait(60)
+        return train(examples)
+
+    monkeypatch.setattr(models, "_trained", trained)
+    monkeypatch.setattr(school, "PATIENCE", timedelta(0))
+    async with opened(tmp_path, "*") as node:
+        teacher = node.parts.learning.taught
+        preparing = asyncio.create_task(teacher.prepare())
+        await asyncio.sleep(0)
+        with pytest.raises(Refused, match="ACC146"):
+            await node.judge("how warm is it in oslo")
+        with pytest.raises(NotUnderstood, match="ACC146"):
+            await planned(Wanted("is it coat season in oslo", None, None, {}), await known_of(node))
+        goes_on.set()
+        await preparing
+        meant = await node.judge("how warm is it in oslo")
+        assert meant is not None
+        data = canonical_form(
+            {"accord": "template/1", "name": "other", "version": "1.0.0", "tasks": {"a": {"sleep": "1s"}}}
         )
-        await schooling.go()
-        assert teacher.prepared == 1
+        goes_on.clear()
+        await node.publish(template_from_json(data), data)
+        assert (await node.judge("how warm is it in oslo")) == meant
+        goes_on.set()
+        await teacher.prepare()
 
 
 async def test_who_has_asked_may_be_gone_before_the_training_ends(

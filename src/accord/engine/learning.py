@@ -2,7 +2,7 @@
 `sys:planner`. The words are encrypted, each example's under a data key of its own, which goes when it is forgotten.
 
 ACC140  the planner does not learn from whoever asks    ACC141  there is no such example
-ACC144  there is nothing to train a classifier on
+ACC144  there is nothing to train a classifier on       ACC146  the classifier is not trained yet
 ACC142  there is no such version of the classifier         ACC145  another process has trained one meanwhile
 """
 
@@ -87,7 +87,7 @@ class Teacher(Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Have the version in use at hand before it is asked."""
+        """Have the version in use at hand, with the templates that there are, before it is asked."""
         ...
 
 
@@ -337,8 +337,7 @@ class Schooling:
         if learning.is_due and self._tried < learning.until and SHARED[0] in self._partitions.fences:
             self._tried = learning.until  # what fails is not tried again until more has come
             await self._train(learning.teacher)
-        if learning.version:
-            await learning.teacher.prepare()
+        await learning.teacher.prepare()
 
     async def _train(self, teacher: Teacher) -> None:
         try:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from accord.domain.learning import Meant
 from accord.domain.template import Template
-from accord.errors import Place, Problem
+from accord.domain.template_rules import SLOT
+from accord.errors import Place, Problem, Refused
+from accord.planner.asides import UNDOES, aside_in
 from accord.planner.classifier.examples import phrases_of
 from accord.planner.classifier.models import Models, is_installed, learnable
-from accord.planner.rules import example_of
+from accord.planner.phrases import objective_words
+from accord.planner.rules import example_of, verbs_of
 from accord.planner.spans import Filled, fill, wanted_of
 from accord.planner.ways import Answer, Candidate, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
+from accord.planner.words import text_between, weight
 
 NOT_INSTALLED = Problem(
     "ACC806",
@@ -24,6 +30,9 @@ INSIDE = 0.5
 
 ALIKE = 0.5
 """Templates are about equally likely whose share is at least so much of the likeliest one's."""
+
+ASKS = 0.8
+"""From this confidence on it asks for what is missing although a word is in no example."""
 
 MOST_ASKED = 4
 """So many templates are asked about at most."""
@@ -38,8 +47,11 @@ class Classifier:
         self._models = Models()
 
     async def find(self, objective: Objective) -> Answer:
-        """The template that examples like the objective mean, or why none is sure (ACC802, ACC806, ACC807)."""
-        judged = await objective.judge(objective.text)
+        """The template that examples like the objective mean, or why none is sure (ACC802, ACC806 to ACC809)."""
+        try:
+            judged = await objective.judge(objective.text)
+        except Refused as error:
+            return Unsure(error.problems)
         if judged is None:
             examples = learnable(list(phrases_of(objective.phrased)))
             if not examples:
@@ -53,14 +65,22 @@ class Classifier:
         if judged.negation is not None:
             message = f"`{judged.negation}` is not said in any example of `{judged.label}`"
             return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(known.template)}"),))
-        return _answer(objective, known, judged)
+        beside = _beside(objective, known.template)
+        return Unsure((beside,)) if beside is not None else _answer(objective, known, judged)
 
 
 def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer:
     template = known.template
     given = objective.given(template)
     filled = fill(objective.text, template, given)
+    if filled.beside:
+        named = (msgspec.structs.replace(one, message=f"for `{template.name}`: {one.message}") for one in filled.beside)
+        return Unsure(tuple(named))
     missing = wanted_of(template, {**filled.input, **given})
+    strange = _strange(objective.text, template, filled) if missing and judged.confidence < ASKS else None
+    if strange is not None:
+        message = f"`{strange}` is in no example of `{template.name}`, which may be meant ({judged.confidence:.0%})"
+        return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(template)}"),))
     if missing:
         return Incomplete.of(known, filled.input, missing, example_of(template))
     return Found(
@@ -72,6 +92,38 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
         alternatives=tuple(_others(objective, judged)),
         version=judged.version,
     )
+
+
+def _beside(objective: Objective, template: Template) -> Problem | None:
+    """What is said beside what the template is for: that it is to be undone, when it is meant, or another act. What its
+    examples say so is a part of it.
+    """
+    words, verbs = objective_words(objective.text), verbs_of(objective.phrased)
+    said = [objective_words(SLOT.sub("", one)) for one in template.examples]
+    own = {word.stem for one in said for word in one}
+    undoes = next((word for word in words if not word.quoted and word.plain in UNDOES and word.stem not in own), None)
+    if undoes is not None:
+        message = f"`{undoes.text}` is not said in any example of `{template.name}`"
+        return Problem("ACC807", message, Place(), f"say it like {example_of(template)}")
+    aside = aside_in(words, verbs)
+    if aside is None or any(
+        one is not None and one.kind == aside.kind for one in (aside_in(one, verbs) for one in said)
+    ):
+        return None
+    text = text_between(objective.text, aside.words)
+    message = f"`{template.name}` is not for `{text}`, which says {aside.says}"
+    return Problem("ACC809", message, Place(), f"say it without `{text}`; what is in quotation marks is a value")
+
+
+def _strange(text: str, template: Template, filled: Filled) -> str | None:
+    """A word that is neither in an example of the template nor read for its input, and is no name or number."""
+    own = {word.stem for one in template.examples for word in objective_words(one)}
+    own |= {word.stem for said in filled.words.values() for word in objective_words(said)}
+    for at, word in enumerate(objective_words(text)):
+        is_value = word.quoted or (at > 0 and word.text[0].isupper()) or not word.text.isalpha()
+        if not is_value and weight(word) >= 1 and word.stem not in own:
+            return word.text
+    return None
 
 
 def _reasons(known: KnownTemplate, judged: Meant, filled: Filled) -> Iterator[str]:

@@ -6,13 +6,15 @@ ACC812  only a part of what is said is something that agents do
 ACC813  something is to be done for each of several, and there is no list, or it is not clear for which of them
 ACC814  a condition that nothing decides, or a wait for something that nothing waits for
 ACC815  something is said not to be done, and is what would be done
+ACC816  what is said would change what is done, and nothing that is asked for takes it
+ACC817  several values are said for an input that has one
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +24,7 @@ from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import template_from_json
-from accord.errors import Place, Problem
+from accord.errors import BadInput, Place, Problem
 from accord.planner.composition.ability import ANY, Ability, Member, ability_of
 from accord.planner.composition.account import UNDERSTOOD, Account
 from accord.planner.composition.clauses import clauses
@@ -35,7 +37,9 @@ from accord.planner.composition.linking import same_kind
 from accord.planner.composition.lists import with_items
 from accord.planner.composition.literals import ADDRESS
 from accord.planner.composition.restrictions import guard_alone, restrictions
+from accord.planner.composition.rivals import Row, row_of, same_again
 from accord.planner.composition.school import School
+from accord.planner.composition.unheard import Unheard, unheard
 from accord.planner.composition.wording import content, overlap, percent, trigrams, two_places
 from accord.planner.lessons import Lessons
 from accord.planner.track_record import by_record
@@ -102,7 +106,7 @@ class Composed:
         self._lessons, self.school = Lessons(), School()
 
     async def find(self, objective: Objective) -> Answer:
-        """The graph that is composed, or why there is none (ACC810 to ACC815) and which capabilities are nearest."""
+        """The graph that is composed, or why there is none (ACC810 to ACC817) and which capabilities are nearest."""
         index = index_of(tuple(offered(objective)))
         taught = await self.school.taught(self._lessons.of(objective), index.abilities)
         composer = Composer(index, _fits, taught.teacher, by_record(objective.tries), unquoted)
@@ -118,11 +122,55 @@ class Composed:
         account = Account(found, made.slots, said, taught)
         if account.share < UNDERSTOOD:
             return Unsure((_half_understood(found, account.share),))
-        unclear = tuple(_unclear(found, said)) or tuple(_restricted(account))
+        unclear = tuple(_unclear(found, said)) or tuple(_again(found, made)) or tuple(_restricted(account))
         if unclear:
             return Unsure(unclear)
-        missing = [name for name in made.missing if name not in value]
-        return _incomplete(made, value, missing) if missing else _found(account, made, value)
+        return _asked(account, made, value, _given(objective, made)) or _found(account, made, value)
+
+
+def _given(objective: Objective, made: Draft) -> Collection[str]:
+    """The parts of the input that are given beside the words."""
+    try:
+        found = objective.change({}, made.document["input"])
+    except BadInput:
+        return ()
+    return found if isinstance(found, dict) else ()
+
+
+def _asked(account: Account, made: Draft, value: dict[str, Any], given: Collection[str]) -> Answer | None:
+    """What is to be said yet, or otherwise; None where all is clear. What is given beside the words may be what a part
+    of them is about.
+    """
+    several = _rows(account, made)
+    told = " ".join(row.text for row in several.values())
+    rows = {name: row for name, row in several.items() if name not in given}
+    missing = [name for name in made.missing if name not in value]
+    answered = bool(missing) or not made.slots.keys() >= set(given)
+    over = [one for one in unheard(account) if not (one.may_be_value and answered) and not _is_in(one.words, told)]
+    problems = (
+        *(_which(name, row) for name, row in rows.items()),
+        *(_unsaid(name, made.missing[name]) for name in missing),
+        *(_passed_over(one, account) for one in over),
+    )
+    if not rows and not missing:
+        return Unsure(problems) if problems else None
+    said = {name: one for name, one in value.items() if name not in rows}
+    return Incomplete(problems, wanting_of(_known(made), said, [*rows, *missing]))
+
+
+def _rows(account: Account, made: Draft) -> dict[str, Row]:
+    """The values that are said side by side, by the input that takes one of them."""
+    reading, found = account.found.reading, {}
+    called = {word for one in reading.abilities for member in one.inputs for word in member.named}
+    for name, taken in made.slots.items():
+        row = row_of(reading.objective, taken, called)
+        if row is not None and not any(one in row.values for other, one in made.slots.items() if other != name):
+            found[name] = row
+    return found
+
+
+def _is_in(words: str, told: str) -> bool:
+    return all(word in told for word in words.split())
 
 
 def offered(objective: Objective) -> Iterator[tuple[Contract, str]]:
@@ -214,6 +262,39 @@ def _restricted(account: Account) -> Iterator[Problem]:
         yield Problem("ACC814", f"nothing of the plan waits for, or decides, `{said}`", Place(), hint)
 
 
+def _passed_over(one: Unheard, account: Account) -> Problem:
+    """What is said, and nothing would be done for it."""
+    message = f"`{one.words}` would change what is done, and nothing that is asked for takes it"
+    if one.is_clause:
+        message = f"nothing would be done for `{one.words}`: it is not understood"
+    hint = f"say it without `{one.words}`, or ask for what takes it; {_takes(account)}"
+    return Problem("ACC816", message, Place(), hint)
+
+
+def _again(found: Composition, made: Draft) -> Iterator[Problem]:
+    """What may only be another value for what is done already, and would be taken for another act."""
+    for index, earlier in same_again(found, made.slots):
+        one, other = (found.reading.abilities[at].title for at in (index, earlier))
+        message = f"`{found.clause_of(index)}` may be meant for `{other}`, and `{one}` is not named"
+        yield Problem("ACC817", message, Place(), f"say what is to be done with it; `{other}` is done once")
+
+
+def _which(name: str, row: Row) -> Problem:
+    several = ", ".join(f"`{one}`" for one in row.values)
+    message = f"{several} are said, and there is one `{name}`"
+    hint = f"say which, as `{name}` of the input; what is done for several is asked for one by one"
+    return Problem("ACC817", message, Place(pointer=f"/{name}"), hint)
+
+
+def _takes(account: Account) -> str:
+    """What the chosen abilities take, for a hint."""
+    told = (
+        f"`{one.title}` takes {', '.join(f'`{member.name}`' for member in one.inputs) or 'nothing'}"
+        for one in account.found.reading.abilities[:NEAREST]
+    )
+    return ", ".join(told)
+
+
 def _said_as(deciding: Sequence[Member]) -> str:
     """How to say for which of several something is done, by what each of them has."""
     forms = [f"`each … {_as_condition(one)}`" for one in deciding[:MOST_FORMS]]
@@ -262,12 +343,6 @@ def _deciding(found: Composition) -> Iterator[tuple[Ability, Member]]:
         for one in ability.outputs:
             if one.decides:
                 yield ability, one
-
-
-def _incomplete(made: Draft, said: dict[str, Any], missing: Sequence[str]) -> Incomplete:
-    """It is clear which capabilities are meant, and not with what: it asks for these parts of the input."""
-    problems = tuple(_unsaid(name, made.missing[name]) for name in missing)
-    return Incomplete(problems, wanting_of(_known(made), said, missing))
 
 
 def _unsaid(name: str, one: Missing) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accord.planner.rules import bound_words, confident, example_of, matches
 from accord.planner.spans import Filled, fill, wanted_of
-from accord.planner.ways import Answer, Found, Incomplete, KnownTemplate, Objective, WayName
+from accord.planner.ways import Answer, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
 
 
 class Named:
@@ -16,9 +16,11 @@ class Named:
         self._known = known
 
     async def find(self, objective: Objective) -> Answer:
-        """The template with what the words say of its input, or what they do not say of it (ACC802)."""
+        """The template with what the words say of its input, or what they do not say of it (ACC802, ACC809)."""
         template, given = self._known.template, objective.given(self._known.template)
         filled = said(objective, self._known)
+        if filled.beside:
+            return Unsure(filled.beside)
         missing = wanted_of(template, {**filled.input, **given})
         if missing:
             return Incomplete.of(self._known, filled.input, missing, example_of(template))

@@ -84,9 +84,9 @@ def _slot_of(problem: Problem) -> str:
 
 
 def _is_clear(found: Sequence[Match]) -> bool:
-    """Whether all that could be meant was said, but for what goes into the slots."""
+    """Whether all that could be meant was said, but for what goes into the slots; not where more is said than that."""
     clear = [match for match in found if match.score >= CONFIDENT]
-    return bool(clear) and not any(match.is_complete for match in clear)
+    return bool(clear) and not any(match.is_complete or match.aside is not None for match in clear)
 
 
 def _why_not(objective: str, found: Sequence[Match], templates: Sequence[Template]) -> Iterator[Problem]:

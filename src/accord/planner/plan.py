@@ -9,6 +9,7 @@ ACC805  the objective is empty, or far too long
 ACC806  what understands other words is not installed
 ACC807  other words are too unlike all examples
 ACC808  a slot of a phrase is not filled
+ACC809  a slot of a phrase does not take all that is said
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
 
     Raises:
         InputRequired: it is clear what is meant, and part of the input is missing (ACC802, ACC803).
-        NotUnderstood: no way is sure (ACC800 to ACC815, ACC150 to ACC157); hints name what is nearest.
+        NotUnderstood: no way is sure (ACC800 to ACC817, ACC150 to ACC157); hints name what is nearest.
     """
     check_objective(objective)
     problems: dict[Problem, None] = {}

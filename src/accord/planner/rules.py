@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -12,6 +12,7 @@ from accord.domain.schema import compile_schema
 from accord.domain.schema_path import schema_at
 from accord.domain.template import Template
 from accord.errors import Place, Problem
+from accord.planner.asides import NEGATIONS, aside_in, not_taken
 from accord.planner.phrases import Alignment, Phrase, objective_words
 from accord.planner.slots import Unusable, read_slot
 from accord.planner.words import Word, text_between, weight
@@ -21,8 +22,6 @@ CONFIDENT = 0.8
 
 MARGIN = 0.1
 """How much better a match must be than that of another template."""
-
-NEGATIONS = frozenset({"not", "don't", "dont", "never", "without", "stop", "no", "cannot", "can't"})
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +33,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     input: dict[str, Any]
     unusable: tuple[Problem, ...]
     """Slots whose words are not what the input asks for."""
+    aside: str | None = None
+    """What a slot would have to take and is said of something else."""
     missing: tuple[str, ...]
     """Inputs that are needed and that nothing was said about."""
 
@@ -54,9 +55,10 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 def matches(objective: str, templates: Sequence[Template]) -> list[Match]:
     """The best match of each template that has a phrase in common with the objective, the best first."""
     words = objective_words(objective)
+    verbs = verbs_of(templates)
     found = []
     for template in templates:
-        several = [_match(objective, words, template, phrase) for phrase in template.examples]
+        several = [_match(objective, words, template, phrase, verbs) for phrase in template.examples]
         several = [match for match in several if match.alignment.matched >= 1.0]
         if several:
             found.append(max(several, key=_rank))
@@ -84,13 +86,26 @@ def rivals(usable: Sequence[Match]) -> list[Match]:
     return [best, *others] if others else []
 
 
-def _match(objective: str, words: tuple[Word, ...], template: Template, text: str) -> Match:
+def verbs_of(templates: Sequence[Template]) -> frozenset[str]:
+    """The stems of the words with which phrases begin: what can be asked for."""
+    phrases = (Phrase(text).parts for template in templates for text in template.examples)
+    return frozenset(parts[0].stem for parts in phrases if parts and isinstance(parts[0], Word))
+
+
+def _match(
+    objective: str, words: tuple[Word, ...], template: Template, text: str, verbs: Collection[str] = ()
+) -> Match:
     phrase = Phrase(text)
     alignment = phrase.align(words)
     given: dict[str, Any] = {}
     unusable: list[Problem] = []
-    own = _own_words(template)
+    own, said = _own_words(template), None
     for name, part in alignment.slots:
+        aside = aside_in(part, verbs)
+        if aside is not None:
+            said = said or text_between(objective, aside.words)
+            unusable.append(not_taken(name, objective, aside))
+            continue
         schema = schema_at(template.input, (name,))
         try:
             if all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part):
@@ -108,6 +123,7 @@ def _match(objective: str, words: tuple[Word, ...], template: Template, text: st
         alignment=_negated(alignment, words),
         input=given,
         unusable=tuple(unusable),
+        aside=said,
         missing=tuple(missing),
     )
 
@@ -121,7 +137,8 @@ def _own_words(template: Template) -> frozenset[str]:
 def _negated(alignment: Alignment, words: tuple[Word, ...]) -> Alignment:
     """A negation outside of all slots turns the meaning around: then nothing is matched."""
     inside = {word for _, part in alignment.slots for word in part}
-    if any(word.plain in NEGATIONS and not word.quoted and word not in inside for word in words):
+    outside = (word for word in words if not word.quoted and word not in inside and word.text not in alignment.fixed)
+    if any(word.plain in NEGATIONS for word in outside):
         return msgspec.structs.replace(alignment, lost=alignment.lost + 10)
     return alignment
 

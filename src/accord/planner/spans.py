@@ -16,6 +16,8 @@ import msgspec
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import schema_at, types_of
 from accord.domain.template import Template
+from accord.errors import Problem
+from accord.planner.asides import aside_in, not_taken
 from accord.planner.forms import FORMS, is_free_text
 from accord.planner.phrases import PLACES, Alignment, Phrase, objective_words
 from accord.planner.slots import Unusable, read_slot
@@ -37,6 +39,8 @@ class Filled(msgspec.Struct, frozen=True):
     input: dict[str, Any]
     words: dict[str, str]
     """What of the objective each part was read from."""
+    beside: tuple[Problem, ...] = ()
+    """What stands in the place of a part, and says something else (ACC809)."""
 
 
 def fill(objective: str, template: Template, given: Mapping[str, Any]) -> Filled:
@@ -60,6 +64,7 @@ class _Filling:
         """Where the words begin that a part was read from."""
         self._input: dict[str, Any] = {}
         self._said: dict[str, str] = {}
+        self._beside: list[Problem] = []
 
     def filled(self) -> Filled:
         schemas = [(name, schema) for name, schema in self._schemas() if name not in self._given]
@@ -71,7 +76,7 @@ class _Filling:
             if name in by_name and name not in self._input:
                 is_list = "array" in types_of(by_name[name])
                 self._take(name, part if is_list else list(_until(part, frozenset())), by_name[name])
-        return Filled(self._input, self._said)
+        return Filled(self._input, self._said, tuple(self._beside))
 
     def _schemas(self) -> Iterator[tuple[str, JsonSchema]]:
         """The parts of the input, those that are needed first."""
@@ -167,6 +172,10 @@ class _Filling:
 
     def _take(self, name: str, part: Sequence[Word], schema: JsonSchema) -> None:
         if any(word.start in self._taken for word in part) or name in self._input:
+            return
+        aside = aside_in(part)
+        if aside is not None:
+            self._beside.append(not_taken(name, self._text, aside))
             return
         try:
             value = self._read(part, schema)

@@ -32,7 +32,9 @@ Change: TypeAlias = Callable[[Any, JsonSchema], Any]
 gives the same one where nothing is changed."""
 
 Judge: TypeAlias = Callable[[str], Awaitable[Meant | None]]
-"""What a classifier that has learnt from use makes of an objective; None where there is none."""
+"""What a classifier that has learnt from use makes of an objective; None where there is none. It raises Refused where
+it cannot say yet.
+"""
 
 _NONE = NoTemplates()
 

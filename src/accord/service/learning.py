@@ -16,7 +16,7 @@ class Learning(Protocol):
 
     async def judge(self, objective: str) -> Meant | None:
         """What the version in use makes of an objective; None where there are too few examples for one, or nothing that
-        could train it.
+        could train it. Raises Refused (ACC146) while a server is still learning.
         """
         ...
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from hashlib import sha256
+from typing import Final
 
 from accord.domain.ids import Digest
 from accord.domain.learning import ClassifierVersion, Lesson, Meant
@@ -21,6 +23,9 @@ from accord.planner.ways import Objective
 from accord.verifier.known import ContractTable
 from accord.views.catalogue import Catalogue, all_entries
 
+PATIENCE: Final = timedelta(seconds=2)
+"""So long whoever asks a server waits for what is being learnt."""
+
 
 class School:
     """The teacher of a node (`engine.learning.Teacher`)."""
@@ -33,16 +38,46 @@ class School:
         self._training = asyncio.Lock()
         self._of: tuple[int, int, int] | None = None
         self._taught: Taught | None = None
+        self._preparing: asyncio.Task[Taught | None] | None = None
+        self._is_ahead = False
+        """Whether somebody has it prepared before it is asked."""
 
     async def judge(self, objective: str) -> Meant | None:
-        """What the version in use makes of an objective."""
+        """What the version in use makes of an objective. Where it is prepared beside what goes on, and templates have
+        changed, it knows those of before meanwhile. Raises Refused (ACC146) where it knows none yet.
+        """
         version = self._learning.version
-        taught = await self._in_use()
+        taught = await self._at_hand()
         return taught.judged(objective, version) if taught is not None else None
 
     async def prepare(self) -> None:
-        """Train the version in use, where this process has not yet."""
-        await self._in_use()
+        """Train the version in use, where this process has not yet. From then on nobody waits long for that."""
+        self._is_ahead = True
+        if self._now() != self._of:
+            await self._prepared()
+
+    async def _at_hand(self) -> Taught | None:
+        if not is_installed() or self._now() == self._of:
+            return self._taught
+        preparing = self._prepared()
+        await asyncio.wait([preparing], timeout=PATIENCE.total_seconds() if self._is_ahead else None)
+        if preparing.done():
+            return preparing.result()
+        if self._of is not None and self._of[:2] == self._learning.mark:
+            return self._taught
+        hint = "ask again in a moment, or say it like an example of a template"
+        raise Refused.of("ACC146", "the classifier is still learning the examples of templates", hint=hint)
+
+    def _prepared(self) -> asyncio.Task[Taught | None]:
+        """The training of the version in use: one for all who ask, and it goes on where they are gone."""
+        if self._preparing is None or self._preparing.done():
+            self._preparing = asyncio.create_task(self._in_use(), name="accord-School")
+            self._preparing.add_done_callback(_looked_at)
+        return self._preparing
+
+    def _now(self) -> tuple[int, int, int]:
+        """Another one when something else is to be learnt."""
+        return (*self._learning.mark, self._node.parts.library.generation)
 
     async def phrase_of(self, lesson: Lesson) -> str:
         """The words of a lesson without what goes into the template's input. Raises NotFound, NotUnderstood."""
@@ -88,7 +123,7 @@ class School:
         """What the version in use has taught, with the templates that there are now."""
         if not is_installed():
             return None
-        now = (*self._learning.mark, self._node.parts.library.generation)
+        now = self._now()
         if now != self._of:
             templates = await self._phrased()
             learnt = await self._examples(self._learning.until_of(self._learning.version), templates)
@@ -109,6 +144,12 @@ class School:
     def _forget(self) -> None:
         self._models.forget()
         self._of = self._taught = None
+
+
+def _looked_at(training: asyncio.Task[Taught | None]) -> None:
+    """What has gone wrong is told to those who wait, and to the round; where nobody does, it is tried again."""
+    if not training.cancelled():
+        training.exception()
 
 
 def _newest(catalogue: Catalogue) -> list[Template]:

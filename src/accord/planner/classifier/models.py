@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from accord.domain.ids import Digest
 from accord.domain.learning import Meant
+from accord.planner.asides import NEGATIONS
 from accord.planner.classifier.examples import Example, digest_of_examples
-from accord.planner.rules import NEGATIONS
 from accord.planner.words import words_of
 from accord.recent import Recent
 
@@ -65,6 +65,13 @@ class Taught:
         return next((word for word in said if word in NEGATIONS and word not in self._words[label]), None)
 
 
+def _trained(examples: Sequence[Example]) -> Model:
+    # It needs scikit-learn, which is an extra, and takes seconds to be imported: not in the loop.
+    from accord.planner.classifier.model import Model  # noqa: PLC0415
+
+    return Model(examples)
+
+
 class Models:
     """Trains each model once."""
 
@@ -74,12 +81,10 @@ class Models:
 
     async def of(self, examples: Sequence[Example]) -> Taught:
         """What is taught by these, which are learnable."""
-        from accord.planner.classifier.model import Model  # noqa: PLC0415 - it needs scikit-learn, which is an extra
-
         digest = digest_of_examples(examples)
         async with self._training:
             if digest not in self._kept:
-                self._kept[digest] = Taught(await asyncio.to_thread(Model, examples), examples)
+                self._kept[digest] = Taught(await asyncio.to_thread(_trained, examples), examples)
             return self._kept[digest]
 
     def forget(self) -> None:

@@ -129,6 +129,11 @@ class Ability(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     def output_words(self) -> frozenset[str]:
         return frozenset(word for member in self.outputs for word in member.words)
 
+    @property
+    def act(self) -> str:
+        """What it does: the end of a name with dots."""
+        return self.called.rpartition(".")[2]
+
     @cached_property
     def verb(self) -> str:
         """The first word of its name."""

@@ -16,7 +16,9 @@ import msgspec
 
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composition
+from accord.planner.composition.condition_words import unopened
 from accord.planner.composition.conditions import Conditions
+from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.school import Taught
 from accord.planner.composition.synonyms import stand_ins
 from accord.planner.composition.wording import content, share_in, stems
@@ -90,19 +92,36 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     @property
     def share(self) -> float:
         """The weighted share of the objective's words that are known."""
-        return self._share_of(content(self.found.reading.objective))
+        return self._share_of(content(without_courtesies(self.found.reading.objective)))
 
     def left_out(self) -> Iterator[str]:
         """What is said, and nothing is done for: clauses that no capability is chosen for, and most words of which are
         not known; of all others the words that are not.
         """
+        for text, passed_over in self.parts():
+            if passed_over:
+                yield f"nothing is done for `{text.strip(' .,;!?')}`: it is not understood"
+            else:
+                yield from (f"not understood: `{words}`" for words in self.strange(text))
+
+    def parts(self) -> Iterator[tuple[str, bool]]:
+        """The clauses, and of each whether no capability is chosen for it, and most of its words are not known."""
         asked = {one.clause for one in self.found.chosen}
         for at, part in enumerate(clauses(self.found.reading.objective)):
-            said = [word for word in part.words if word not in _FILLING]
-            if at not in asked and said and self._share_of(said) < UNDERSTOOD:
-                yield f"nothing is done for `{part.text.strip(' .,;!?')}`: it is not understood"
-            else:
-                yield from (f"not understood: `{words}`" for words in self.strange(part.text))
+            said = [word for word in content(without_courtesies(part.text)) if word not in _FILLING]
+            yield part.text, at not in asked and bool(said) and self._share_of(said) < UNDERSTOOD
+
+    def has(self, word: str) -> bool:
+        """Whether capabilities have the word itself, or a value is read from it."""
+        return self._is_value(word) or self.known.issuperset(content(word))
+
+    def leads_to_value(self, after: str) -> bool:
+        """Whether a text begins with what a value is read from."""
+        return any(each and after.lstrip(' "\u201c').startswith(each) for each in self.slots.values())
+
+    def holds_value(self, text: str) -> bool:
+        """Whether a value is read from a part of a text."""
+        return any(each and each in text for each in self.slots.values())
 
     def _share_of(self, words: Collection[str]) -> float:
         said = {word for word in words if word not in _FILLING}
@@ -113,7 +132,7 @@ class Account(msgspec.Struct, frozen=True, dict=True):
 
     def strange(self, text: str) -> Iterator[str]:
         """The words of a clause that are not used, those that stand together as one, with what leads them in."""
-        tokens = [_Token(one.start(), one.end(), one[0]) for one in _TOKEN.finditer(text)]
+        tokens = [_Token(one.start(), one.end(), one[0]) for one in _TOKEN.finditer(without_courtesies(unopened(text)))]
         strange = [self._is_strange(one) for one in tokens]
         for at in range(len(tokens) - 2, -1, -1):
             strange[at] = strange[at] or (tokens[at].leads_in and strange[at + 1])

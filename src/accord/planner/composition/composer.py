@@ -6,7 +6,7 @@ the words ask for it; each input is filled by words, by another ability's output
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
@@ -16,7 +16,7 @@ from accord.planner.composition.alike import alike
 from accord.planner.composition.choice import Looked, look, order_of_mention, weighed
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.evidence import Reading
-from accord.planner.composition.index import Index
+from accord.planner.composition.index import Index, said_words
 from accord.planner.composition.linking import Fits, Link, Linked, Order, any_kind, linked, log_odds, probability
 from accord.planner.composition.lists import repeated
 from accord.planner.composition.preference import Prefer, Preferred, indifferent, preferred
@@ -100,7 +100,9 @@ class Composer:
         asking = self._asking(objective)
         taught = self._taught(asking)
         told = self._told(asking, taught)
-        wanted = [one for one in told if one[0] > self._least(one[1].at in taught, threshold)][:MOST]
+        least = [one for one in told if one[0] > self._least(one[1].at in taught, threshold)][:MOST]
+        said = said_words(asking)
+        wanted = [one for one in least if one[1].at in taught or not self._is_outdone(one[1], least, said)]
         likely = {looked.at: chance for chance, looked in told}
         best, better = self._preferred([looked for _, looked in wanted], [looked for _, looked in told], likely)
         chosen = order_of_mention(asking, best)
@@ -115,6 +117,18 @@ class Composer:
             near=self._weighed([one for _, one in told if one.at not in taken and one.is_near], likely, taught),
             preferred=better,
         )
+
+    def _is_outdone(self, one: Looked, others: Sequence[tuple[float, Looked]], said: Collection[str]) -> bool:
+        """Whether another one does the same with what is named, and the words speak of it rather: `find the orders of a
+        customer` asks for no `invoice.find`.
+        """
+        ability = self._index.abilities[one.at]
+        for _, other in others:
+            rival = self._index.abilities[other.at]
+            more = other.clause == one.clause and one.matched.keys() < other.matched.keys() >= rival.named
+            if more and ability.act == rival.act and (ability.named - rival.named).isdisjoint(said):
+                return True
+        return False
 
     def _preferred(
         self, wanted: Sequence[Looked], told: Sequence[Looked], likely: dict[int, float]

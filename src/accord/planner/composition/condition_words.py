@@ -1,7 +1,7 @@
 """The words of conditions: where an objective has them, their parts, and for which clauses they count.
 
-Read are `if`, `only if`, `only when`, `unless`, `in case`, `otherwise`, and what is said of each of several things
-after `that`, `which` or `whose`. Parts are joined by `and`, or by `or`.
+Read are `if`, `only if`, `only when`, `unless`, `except if`, `in case`, `otherwise`, and what is said of each of
+several things after `that`, `which` or `whose`. Parts are joined by `and`, or by `or`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from accord.planner.composition.wording import content
 
 Joined: TypeAlias = Literal["and", "or"]
 
-_OPENS = re.compile(r"\b(?P<word>only if|only when|if|unless|in case)\b", re.IGNORECASE)
+_CONTRARY: Final = r"unless|(?:except|but not|just not) (?:if|when|in case)"
+OPENS: Final = rf"{_CONTRARY}|only if|only when|if|in case"
+"""What opens a condition that is read."""
+
+_OPENS = re.compile(rf"\b(?:(?P<contrary>{_CONTRARY})|{OPENS})\b", re.IGNORECASE)
 _OTHERWISE = re.compile(r"^\W*(?:and |or |but )?(?:otherwise|else|if not|if it is not|if it's not)\b", re.IGNORECASE)
 _WHETHER = re.compile(
     r"\b(?:check|checks|see|test|find out|tell|tells|determine|verify|know|decide|ask|detect|judge)(?:\W+\w+){0,3}\W*$",
@@ -46,13 +50,24 @@ _NOT = re.compile(r"\b(?:not|no|never|cannot)\b|n't\b", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _SENTENCE = re.compile(r"[.;!?]\s*$")
 COMPARED: Final[tuple[tuple[str, str], ...]] = (
-    (r"at least|no less than|not less than|not below|or more", ">="),
-    (r"at most|no more than|not more than|not above|not over|or less", "<="),
-    (r"more than|greater than|higher than|larger than|above|over|exceeds?", ">"),
-    (r"less than|lower than|smaller than|fewer than|below|under", "<"),
-    (r"exactly|equal to|equals?|is|are", "=="),
+    (
+        r"at least|no (?:less|fewer) than|not (?:less|fewer) than|not (?:below|under)|or more|>=|\u2265"
+        r"|(?:more|greater|higher|larger) than or equal to",
+        ">=",
+    ),
+    (
+        r"at most|up to|no more than|not more than|not above|not over|or (?:less|fewer)|<=|\u2264"
+        r"|(?:less|lower|smaller|fewer) than or equal to",
+        "<=",
+    ),
+    (r"more than|greater than|higher than|larger than|above|over|exceeds?|>", ">"),
+    (r"less than|lower than|smaller than|fewer than|below|under|<", "<"),
+    (r"exactly|equal to|equals?|is|are|was|were|==?", "=="),
 )
 """What compares a number, the more particular before the less."""
+
+COMPARING: Final = r"(?<!\w)(?:{})(?![A-Za-z_])"
+"""One of these as a word of its own, or a sign in front of a number."""
 
 
 class SaidCondition(msgspec.Struct, frozen=True):
@@ -68,6 +83,8 @@ class SaidCondition(msgspec.Struct, frozen=True):
     """Whether it is said of each of several things."""
     loose: bool = False
     """Whether it may be about one thing as well, and only describes that: `the page that is behind the link`."""
+    after: bool = False
+    """Whether it stands behind a comma, after what it counts for: `order the item, unless it is available`."""
 
 
 def said_conditions(objective: str, asking: frozenset[int]) -> Iterator[SaidCondition]:
@@ -87,7 +104,9 @@ def said_conditions(objective: str, asking: frozenset[int]) -> Iterator[SaidCond
             before, words, negated = opened
             trails = bool(content(_OPENS.sub(" ", before)))
             words, own = _gone_on(words, parts, at, asking)
-            last = SaidCondition(words, negated, frozenset({at}) if trails else _sentence(parts, at), own)
+            of = frozenset({at}) if trails else _sentence(parts, at)
+            after = of.isdisjoint(asking)
+            last = SaidCondition(words, negated, _before(parts, at) if after else of, own, after=after)
             yield last
         each = _OF_EACH.search(_unquoted(text))
         if each is not None and (opened is None or text.index(opened[1]) > each.start()):
@@ -103,7 +122,9 @@ def parts_of(text: str) -> tuple[list[str], Joined] | None:
     """The parts of a condition and how they are joined; None where that can be read in two ways: `and` beside `or`, or
     a `not` that may be meant for what comes after it, too.
     """
-    masked = re.sub(r"\bor (?=(?:more|less)\b)", "or\0", _QUOTED.sub(lambda one: "\1" * len(one[0]), text))
+    masked = re.sub(
+        r"\bor (?=(?:more|less|fewer|equal to)\b)", "or\0", _QUOTED.sub(lambda one: "\1" * len(one[0]), text)
+    )
     joints = {"or" if one[1].lower() == "or" else "and" for one in _JOINT.finditer(masked)}
     if len(joints) > 1:
         return None
@@ -142,7 +163,7 @@ def _opened(text: str) -> tuple[str, str, bool] | None:
     for found in _OPENS.finditer(_unquoted(text)):
         before, words = text[: found.start()], text[found.end() :].strip(" .,;!?")
         if not _WHETHER.search(before):
-            return before, words, found["word"].lower() == "unless"
+            return before, words, found["contrary"] is not None
     return None
 
 
@@ -160,6 +181,23 @@ def _gone_on(words: str, parts: Sequence[str], at: int, asking: frozenset[int]) 
             return words, own - 1
         words = f"{words} {text.strip(' .,;!?')}"
     return words, len(parts) - 1
+
+
+def _before(parts: Sequence[str], end: int) -> frozenset[int]:
+    """The clauses of a sentence before this one, back to the one before with a condition."""
+    found = frozenset[int]()
+    for at in range(end - 1, -1, -1):
+        if _SENTENCE.search(parts[at]) or _opened(parts[at]) is not None or _OTHERWISE.match(parts[at]):
+            break
+        found |= {at}
+    return found
+
+
+def unopened(text: str) -> str:
+    """The text with blanks for the words that open conditions."""
+    for found in _OPENS.finditer(_unquoted(text)):
+        text = text[: found.start()] + " " * len(found[0]) + text[found.end() :]
+    return text
 
 
 def _only_own(words: str) -> str:

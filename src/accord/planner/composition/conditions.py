@@ -10,13 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
+from typing import Final
 
 import msgspec
 
 from accord.planner.composition.ability import Member
+from accord.planner.composition.adjectives import Described, called, described, items_of
+from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.condition_words import (
     COMPARED,
+    COMPARING,
     Joined,
     SaidCondition,
     is_negated,
@@ -26,7 +30,16 @@ from accord.planner.composition.condition_words import (
 from accord.planner.composition.wording import content, stems, total
 
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
+_SIGN = re.compile(r"[$\u20ac\u00a3%]")
+_UNITS: Final = {
+    "$": frozenset(content("dollars USD")),
+    "\u20ac": frozenset(content("euros EUR")),
+    "\u00a3": frozenset(content("pounds GBP")),
+    "%": frozenset(content("percent percentage rate ratio share")),
+}
+"""What is said of a member that is counted in what a sign stands for."""
+
 _SAYS_NOTHING = frozenset(
     stems(
         "it he she they so yes true there any case only if unless when then is are was were has have not no isn aren "
@@ -71,7 +84,8 @@ class Guard(msgspec.Struct, frozen=True):
     def compared(self) -> str:
         """The words up to the last value that something is compared with; none where it is with no value."""
         values = [one.holds.partition(" ")[2].strip('"') for one in self.tests if one.holds]
-        found = (one for value in values for one in re.finditer(re.escape(value), self.condition, re.IGNORECASE))
+        written = (",?".join(map(re.escape, value)) for value in values)
+        found = (one for value in written for one in re.finditer(value, self.condition, re.IGNORECASE))
         return self.condition[: max((one.end() for one in found), default=0)]
 
     @property
@@ -84,7 +98,9 @@ class Conditions(msgspec.Struct, frozen=True):
     """What a graph's objective says of conditions."""
 
     guards: tuple[Guard, ...] = ()
-    """One for each ability at most, in their order; together they close no circle with what is handed over."""
+    """In the order of their abilities. Of each one `when` at most, or what leaves items out, all of which counts;
+    together they close no circle with what is handed over.
+    """
     unclear: tuple[str, ...] = ()
     """Conditions that are said, and that nothing decides; or that decide nothing."""
 
@@ -102,7 +118,51 @@ def conditions(found: Composition) -> Conditions:
             guards |= made
         elif not said.loose:
             unclear.append(said.text)
-    return Conditions(tuple(guards[index] for index in sorted(guards)), tuple(unclear))
+    several = [*guards.values()]
+    for target, clause, told in _adjectives(found):
+        guard = _left(found, target, told)
+        if guard is None or not _goes_with(guard, clause, several):
+            unclear.append(told.said)
+        else:
+            several.append(guard)
+    return Conditions(tuple(sorted(several, key=lambda one: one.target)), tuple(unclear))
+
+
+def _adjectives(found: Composition) -> Iterator[tuple[int, str, Described]]:
+    """What says for which items of a list something is done, with whoever goes through the list, and its clause."""
+    parts = [part.text for part in clauses(found.reading.objective)]
+    for target, source, each in _through(found):
+        items = items_of(found.reading.abilities[source], each)
+        for at in sorted({found.chosen[source].clause, found.chosen[target].clause}):
+            yield from ((target, parts[at], one) for one in described(parts[at], called(each, items), items))
+
+
+def _left(found: Composition, target: int, told: Described) -> Guard | None:
+    """The guard that leaves the other items out; None where it is not clear what is said of them."""
+    source = next(
+        one.edge.source for one in found.links if one.edge.target == target and one.edge.output.each is not None
+    )
+    tests = tuple(Test(source, one.member, one.holds, one.negated) for one in told.adjectives)
+    return Guard(target, tests, told.joined, told.negated, told.said, told.said) if tests else None
+
+
+def _goes_with(guard: Guard, clause: str, others: Sequence[Guard]) -> bool:
+    """Whether all that is said of the items counts together: nothing in the clause joins it, and nothing of the ability
+    depends on more than its items.
+    """
+    same = [one for one in others if one.target == guard.target]
+    here = [one for one in same if one.condition in clause]
+    rest = clause
+    for one in (guard, *here):
+        rest = rest.replace(one.condition, " ")
+    joined = re.search(r"(?<!^)\b(?:or|nor|and|plus)\b", rest.strip()) is not None
+    return all(one.of_items for one in same) and not (here and joined)
+
+
+def _through(found: Composition) -> list[tuple[int, int, str]]:
+    """What goes through a list, with what gives it, and the list."""
+    links = ((one.edge.target, one.edge.source, one.edge.output.each) for one in found.links)
+    return sorted({(target, source, each) for target, source, each in links if each is not None})
 
 
 def _guards(found: Composition, said: SaidCondition, before: Mapping[int, Guard]) -> Iterator[Guard]:
@@ -122,8 +182,9 @@ def _guards(found: Composition, said: SaidCondition, before: Mapping[int, Guard]
         return
     tests = () if said.of_each else _tests(found, said, texts, _everywhere(found, said))
     first = frozenset(index for one in tests for index in _ancestors(found, one.source, before))
-    for target in targets:
-        if tests and target not in first:
+    left = [target for target in targets if target not in first]
+    if tests and not (said.after and len(left) > 1):  # it may be meant for the last one, or for all
+        for target in left:
             yield Guard(target, tests, joined, said.negated, said.text, _condition(found, said, tests, targets))
 
 
@@ -218,7 +279,8 @@ def _holds(output: Member, words: str) -> str | None:
     if output.kind == "boolean":
         return None if _NUMBER.search(words) else ""
     if output.is_number:
-        return _comparison(words)
+        counted = all(not _UNITS[sign].isdisjoint(output.words) for sign in _SIGN.findall(words))
+        return _comparison(words) if counted else None
     said = [one for one in output.options if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", words, re.IGNORECASE)]
     return f"== {msgspec.json.encode(said[0]).decode()}" if len(said) == 1 else None
 
@@ -227,18 +289,19 @@ def _comparison(words: str) -> str | None:
     numbers = _NUMBER.findall(words)
     if len(numbers) != 1:
         return None
-    return next((f"{sign} {numbers[0]}" for pattern, sign in COMPARED if _has(pattern, words)), None)
+    number = numbers[0].replace(",", "")
+    return next((f"{sign} {number}" for pattern, sign in COMPARED if _has(pattern, words)), None)
 
 
 def _has(pattern: str, words: str) -> bool:
-    return re.search(rf"\b(?:{pattern})\b", words, re.IGNORECASE) is not None
+    return re.search(COMPARING.format(pattern), words, re.IGNORECASE) is not None
 
 
 def _own_words(text: str) -> list[str]:
     """The words of a part that are about something: what compares, and to what, is not."""
     text = _NUMBER.sub(" ", _QUOTED.sub(" ", text))
     for pattern, _ in COMPARED:
-        text = re.sub(rf"\b(?:{pattern})\b", " ", text, flags=re.IGNORECASE)
+        text = re.sub(COMPARING.format(pattern), " ", text, flags=re.IGNORECASE)
     return [word for word in content(text) if word not in _SAYS_NOTHING]
 
 

@@ -77,6 +77,14 @@ class Said(msgspec.Struct, frozen=True):
         return self.leads == "into" or (self.leads in ("in", "to") and _TONGUE.fullmatch(self.text) is not None)
 
 
+class Placed(msgspec.Struct, frozen=True):
+    """A literal, and where it stands, with its quotation marks."""
+
+    start: int
+    end: int
+    said: Said
+
+
 class Filling(msgspec.Struct, frozen=True):
     """What the literals say of one parameter."""
 
@@ -97,6 +105,11 @@ def literals(parts: Sequence[Clause], owners: Sequence[int]) -> tuple[Said, ...]
 
 
 def _literals(text: str, owner: int) -> Iterator[Said]:
+    return (one.said for one in placed(text, owner))
+
+
+def placed(text: str, owner: int) -> Iterator[Placed]:
+    """The literals of a clause that speaks of the ability `owner`."""
     for found in _LITERAL.finditer(text):
         group = found.lastgroup or "name"
         sort: Sort = _SORTS[group]
@@ -105,7 +118,8 @@ def _literals(text: str, owner: int) -> Iterator[Said]:
         before = content(text[max(0, found.start() - 40) : found.start()])[-5:]
         after = content(text[found.end() : found.end() + 30])[:3]
         leads = _LAST_WORD.search(text[: found.start()])
-        yield Said(sort, found[group], owner, before, after, leads[1].lower() if leads is not None else "")
+        said = Said(sort, found[group], owner, before, after, leads[1].lower() if leads is not None else "")
+        yield Placed(found.start(), found.end(), said)
 
 
 def fillings(abilities: Sequence[Ability], said: Sequence[Said], several: frozenset[Key]) -> dict[Key, Filling]:

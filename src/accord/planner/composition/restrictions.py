@@ -14,10 +14,12 @@ import msgspec
 
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.account import Account
+from accord.planner.composition.adjectives import called, described, items_of
 from accord.planner.composition.clauses import clauses
-from accord.planner.composition.condition_words import COMPARED, IS, without
+from accord.planner.composition.condition_words import COMPARED, IS, OPENS, without
 from accord.planner.composition.conditions import Conditions
 from accord.planner.composition.linking import Link
+from accord.planner.composition.lists import WHOLE
 from accord.planner.composition.wording import content
 from accord.planner.words import PREPOSITIONS
 
@@ -63,7 +65,7 @@ REACHES = 4
 """After so many words a value still belongs to a member that was said: `with an amount of exactly 5`."""
 
 _ALONE = re.compile(
-    r"\b(?:wait(?:ing)?\s+(?:for|until|till)|depend(?:s|ing)?\s+(?:up)?on|subject to|as (?:soon|long) as"
+    r"\b(?:wait(?:ing)?\s+(?:for|until|till)|depend(?:s|ing)?\s+(?:up)?on|subject to|as (?:soon|long) as(?! possible)"
     r"|so long as|assuming"
     r"|in (?:the|that|this|such a) case|(?:should|were|had) (?:it|they|there|this|that|the \w+) \w+"
     r"|maybe|perhaps|possibly|optionally|(?:prepare|(?:be|get) ready|pretend|consider|offer)(?:ing)? to"
@@ -89,7 +91,7 @@ _ONLY = re.compile(r"\bonly\b", re.IGNORECASE)
 _ELSE = re.compile(r"(?P<starts>^\W*(?:(?:and|but|or|so|then)\s+)*)?\b(?P<word>otherwise|or else)\b", re.IGNORECASE)
 """What turns a condition around: only at the start of a clause it is read."""
 
-_READ = re.compile(r"\b(?:only (?:if|when)|if|unless|in case)\b", re.IGNORECASE)
+_READ = re.compile(rf"\b(?:{OPENS})\b", re.IGNORECASE)
 
 
 class Restriction(msgspec.Struct, frozen=True):
@@ -137,8 +139,35 @@ def restrictions(account: Account) -> Iterator[Restriction]:
     for index in range(len(account.found.chosen)):
         several = [link for link in account.found.links if link.edge.target == index and _is_of_list(link)]
         found = next((one for link in several for one in _restricted(account, link)), None)
+        found = found or next(_unfiltered(account, index), None)
         if found is not None:
             yield found
+
+
+def _unfiltered(account: Account, index: int) -> Iterator[Restriction]:
+    """What is said of the things that an ability lists, where somebody gets all of them."""
+    ability, links = account.found.reading.abilities[index], account.found.links
+    text = account.found.clause_of(index)
+    for value in account.slots.values():
+        text = text.replace(value, " ")
+    for each in dict.fromkeys(one.each for one in ability.outputs if one.each is not None):
+        of_list = [
+            one.edge.output
+            for one in links
+            if one.edge.source == index and each in (one.edge.output.each, _list_of(one.edge.output))
+        ]
+        if of_list and all(one.each is not None for one in of_list):
+            continue  # what is left out, or not, is told of whoever goes through it
+        items = items_of(ability, each)
+        deciding = tuple(one for one in items if one.decides and not one.whole)
+        names = (one.said for one in described(text, called(each, items), items))
+        for said in (*names, *(one for one, _ in _of_members(_unquoted(text), items, ability.named | _taken(ability)))):
+            yield Restriction(said, ability, deciding)
+
+
+def _list_of(output: Member) -> str | None:
+    """The list that an output is, by what its items have for `each`."""
+    return None if output.each is not None else WHOLE if output.whole else output.name
 
 
 def _is_of_list(link: Link) -> bool:
@@ -148,7 +177,8 @@ def _is_of_list(link: Link) -> bool:
 
 def _restricted(account: Account, link: Link) -> Iterator[Restriction]:
     ability, source = (account.found.reading.abilities[one] for one in (link.edge.target, link.edge.source))
-    items = [one for one in source.outputs if one.each is not None and one.each == link.edge.output.each]
+    each = link.edge.output.each
+    items = items_of(source, each) if each is not None else ()
     deciding = [one for one in items if one.decides and not one.whole]
     for part in _parts(account, link):
         bare = _unquoted(part.text)

@@ -9,6 +9,7 @@ from accord.domain.schema import compile_schema
 from accord.planner.composition.ability import ANY, Member
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.literals import Filling, Key
+from accord.planner.composition.rivals import row_of
 from accord.planner.composition.wording import content
 
 SURE = 1.2
@@ -33,6 +34,10 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
         (ability.described | ability.input_words).issuperset(content(said.text)) for ability in reading.abilities
     ):
         return None  # it names what is done or asked for, and no value
+    row = row_of(reading.objective, said.text, member.words) if member.kind == "array" else None
+    if row is not None:
+        several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
+        return (several, row.text) if compile_schema(member.schema).is_valid(several) else None
     for value in _readings(said.text, member):
         if compile_schema(member.schema).is_valid(value):
             return value, said.text

@@ -1,0 +1,86 @@
+"""What is said and would change what is done, and nothing of the graph does: a time, how often, a value, to whom, by
+what means, a `not`, another act.
+
+A plan that passes over such words is not what was said, so it is refused, and they are named. Words that only describe
+or are polite are told beside the plan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from accord.planner.composition.account import Account
+from accord.planner.composition.condition_words import COMPARED, COMPARING
+from accord.planner.composition.polite import is_reason
+from accord.planner.words import PREPOSITIONS
+
+_TIME = (
+    r"today|tomorrow|tonight|yesterday|soon|later|daily|hourly|weekly|monthly|yearly|annually|nightly"
+    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)days?"
+    r"|seconds?|minutes?|hours?|days?|nights?|weeks?|weekends?|months?|years?|mornings?|noon|afternoons?|evenings?"
+    r"|midnight|o'?clock"
+)
+_NUMBER = (
+    r"\w*\d\w*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds?"
+    r"|thousands?|millions?|dozens?|pair|couple|half|quarter|third|double|triple|once|twice|thrice|times|again|repeatedly"
+    r"|several|many|few|some|more|less|fewer|most|least|another"
+)
+_CONTRARY = (
+    r"not|no|never|none|nothing|nobody|neither|nor|cannot|\w+n['\u2019]t|without|except\w*|exclud\w*|but|instead|rather"
+    r"|unlike|besides|only|solely|exclusively|or"
+)
+_CHANGING = re.compile(rf"(?<!\w)(?:{_TIME}|{_NUMBER}|{_CONTRARY})(?!\w)", re.IGNORECASE)
+_VALUE = re.compile(r"[\"\u201c\u201d]|\w+://|\w[@/]\w|(?<!^)(?<![.!?] )\b[A-Z]\w")
+"""What is in quotation marks, an address, a path, or a name; a capital letter at the start says nothing."""
+
+_LEADS = PREPOSITIONS | {"via", "per", "through", "using", "until", "till", "since", "before", "after", "during"}
+_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+_MEANS = re.compile(r"\b(?:by|via|per|through|using)\s+(?:(?:an?|the|my|our|your)\s+)?([a-z]+)\b", re.IGNORECASE)
+"""By what means something is done."""
+
+
+class Unheard(msgspec.Struct, frozen=True):
+    """Words that nothing is done for."""
+
+    words: str
+    may_be_value: bool
+    """Whether they may be meant for an input that was not said otherwise: `into Spanish`."""
+    is_clause: bool = False
+    """Whether they are all of a clause, and so another act."""
+
+
+def unheard(account: Account) -> Iterator[Unheard]:
+    """The words that would change what is done, and that nothing is done for."""
+    for text, passed_over in account.parts():
+        if passed_over and not is_reason(text):
+            yield Unheard(text.strip(" .,;!?"), may_be_value=False, is_clause=True)
+        elif not passed_over:
+            strange = list(_strange(text, account))
+            yield from strange
+            yield from (one for one in _means(text, account) if not any(one.words in other.words for other in strange))
+
+
+def _strange(text: str, account: Account) -> Iterator[Unheard]:
+    for words in account.strange(text):
+        after = text[text.index(words) + len(words) :]
+        leads = words.split(maxsplit=1)[0].lower() in _LEADS and not account.leads_to_value(after)
+        if is_reason(words) or (_only_compares(words) and account.holds_value(after)):
+            continue
+        if _CHANGING.search(words) or _VALUE.search(words) or leads:
+            yield Unheard(words, may_be_value=_CHANGING.search(words) is None)
+
+
+def _means(text: str, account: Account) -> Iterator[Unheard]:
+    for found in _MEANS.finditer(_QUOTED.sub('""', text)):
+        if not account.has(found[1]):
+            yield Unheard(found[0], may_be_value=True)
+
+
+def _only_compares(words: str) -> bool:
+    """Whether it only says how a value is meant: `in at most` 3 sentences."""
+    for pattern, _ in COMPARED:
+        words = re.sub(COMPARING.format(pattern), " ", words, flags=re.IGNORECASE)
+    return PREPOSITIONS.issuperset(words.lower().split())

@@ -1,0 +1,255 @@
+"""A table of objectives, as people say them: what is planned is what was said, and what is not understood is named.
+
+Over the templates and agents that come with Accord, over agents for orders and invoices, and over templates of an
+office. `PLAN` says what is planned, `ASK` for what is asked, `NO` which words are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import accord.builtin
+from accord.domain.contract import Contract, compile_contract
+from accord.domain.schema import canonical_form, digest_of
+from accord.domain.template import template_from_json
+from accord.errors import InputRequired, NotUnderstood
+from accord.planner.plan import plan
+from accord.planner.ways import KnownTemplate, Objective
+from accord.templates.reading import read_source
+from accord.verifier.known import ContractTable
+
+TEXT, TRUTH, WHOLE, NUMBER = ({"type": one} for one in ("string", "boolean", "integer", "number"))
+
+
+def able(name: str, takes: dict[str, Any], gives: dict[str, Any]) -> Contract:
+    def schema(members: dict[str, Any]) -> dict[str, Any]:
+        needed = [one for one in members if "default" not in members[one]]
+        return {"type": "object", "properties": members, "required": needed, "additionalProperties": False}
+
+    return compile_contract(capability=name, version="1.0.0", input_schema=schema(takes), output_schema=schema(gives))
+
+
+def several(**members: Any) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "object", "properties": members, "required": list(members)}}
+
+
+ORDERS = several(number=TEXT, late=TRUTH, amount=WHOLE, status={"enum": ["open", "shipped", "returned"]})
+INVOICES = several(invoice_id=TEXT, total=NUMBER, urgent=TRUTH, state={"enum": ["paid", "overdue", "draft", "urgent"]})
+AGENTS = {
+    able("order.find", {"customer": TEXT}, {"orders": ORDERS}): "Find all orders of a customer.",
+    able("order.cancel", {"number": TEXT}, {"cancelled": TRUTH}): "Cancel an order.",
+    able("invoice.find", {"customer": TEXT}, {"invoices": INVOICES}): "Find the invoices of a customer.",
+    able("invoice.fetch", {"invoice_id": TEXT}, {"text": TEXT, "total": NUMBER, "paid": TRUTH}): "Fetch an invoice.",
+    able("invoice.send", {"invoice_id": TEXT}, {"sent": TRUTH}): "Send an invoice to its customer.",
+    able("stock.check", {"item": TEXT}, {"available": TRUTH, "amount": WHOLE}): "Check the stock of an item.",
+    able("item.order", {"item": TEXT, "quantity": {**WHOLE, "default": 1}}, {"order_number": TEXT}): "Order an item.",
+    able("manager.notify", {"message": TEXT}, {"notified": TRUTH}): "Notify the manager with a message.",
+    able(
+        "text.translate", {"text": TEXT, "language": TEXT}, {"translation": TEXT}
+    ): "Translate a text into a language.",
+    able("label.print", {"labels": {"type": "array", "items": TEXT}}, {"pages": WHOLE}): "Print labels.",
+}
+
+
+def template(name: str, examples: tuple[str, ...], **members: Any) -> KnownTemplate:
+    needed = [one for one in members if "default" not in members[one]]
+    document = {
+        "accord": "template/1",
+        "name": name,
+        "version": "1.0.0",
+        "examples": list(examples),
+        "input": {"type": "object", "properties": members, "required": needed},
+        "tasks": {"rest": {"sleep": "1s"}},
+    }
+    data = canonical_form(document)
+    return KnownTemplate(template_from_json(data), digest_of(data))
+
+
+OFFICE = (
+    template(
+        "order-report",
+        (
+            "report on the orders of {customer}",
+            "order report for {customer}",
+            "tell me how the orders of {customer} are doing",
+            "write up the orders of {customer}",
+        ),
+        customer=TEXT,
+    ),
+    template(
+        "book-room",
+        (
+            "book a room for {people} people on {day}",
+            "reserve a room on {day} for {people} people",
+            "get us a meeting room for {people} people on {day}",
+            "we need a room for {people} people on {day}",
+        ),
+        people=WHOLE,
+        day={**TEXT, "format": "date"},
+    ),
+    template(
+        "price-list",
+        (
+            "price list of {items}",
+            "list prices of {items}",
+            "a list of what {items} cost",
+            "make a price list of {items}",
+        ),
+        items={"type": "array", "items": TEXT, "minItems": 1},
+    ),
+)
+
+
+@cache
+def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
+    """The templates and the capabilities that there are."""
+    if world == "office":
+        return OFFICE, {}
+    if world == "orders":
+        return (), AGENTS
+    folder = Path(accord.builtin.__file__).parent / "templates"
+    sources = [read_source(path) for path in sorted(folder.glob("*.yaml"))]
+    offered = {
+        one.contract: one.terms.description for each in accord.builtin.agents() for one in each.capabilities.values()
+    }
+    return tuple(KnownTemplate(one.template, one.digest) for one in sources), offered
+
+
+def told(world: str, words: str) -> str:
+    """What comes of an objective, in a line."""
+    templates, offered = known(world)
+    described = {str(one.ref): said for one, said in offered.items()}
+    try:
+        found = asyncio.run(plan(Objective(words, templates, ContractTable(offered), described=described)))
+    except NotUnderstood as error:
+        asked = (
+            f"ASK {error.wanting.schema['required']} " if isinstance(error, InputRequired) and error.wanting else "NO "
+        )
+        return asked + "; ".join(f"{one.code} {one.message}" for one in error.problems if one.code != "ACC804")
+    assert found.report.ok
+    tasks = found.document["tasks"] if found.document is not None else {found.template.partition("@")[0]: {}}
+    does = (
+        f"{name}{task.get('for_each', '').replace('${ ', '[').replace(' }', ']')}{task.get('when', '')}"
+        for name, task in tasks.items()
+    )
+    return f"PLAN {', '.join(does)} {msgspec.json.encode(found.input).decode()} {list(found.left_out)}"
+
+
+MILLER = 'Find all orders of the customer "Miller" and'
+LISTED = "find, cancel[tasks.find.output.orders"
+BOLT = 'Check the stock of the item "bolt".'
+FETCHED = 'Fetch the invoice "I-7" and notify the manager with the message "x"'
+TABLE = {
+    "orders": [
+        # which of several
+        (f"{MILLER} cancel each order", f"PLAN {LISTED}]", '{"customer":"Miller"} []'),
+        (f"{MILLER} cancel the late ones", f"PLAN {LISTED}.filter(one, one.late)]", "[]"),
+        (f"{MILLER} cancel the open orders", f'PLAN {LISTED}.filter(one, one.status == "open")]', "[]"),
+        (f"{MILLER} cancel the late open orders", 'one.late && one.status == "open")]', "PLAN"),
+        (f"{MILLER} cancel the late or returned orders", 'one.late || one.status == "returned")]', "PLAN"),
+        (f"{MILLER} cancel all but the late ones", f"PLAN {LISTED}.filter(one, !one.late)]", "[]"),
+        (f"{MILLER} cancel the non-late ones", f"PLAN {LISTED}.filter(one, !one.late)]", "[]"),
+        (f"{MILLER} cancel each open order whose amount is over 5", "one.amount > 5).filter(one, one.status", "PLAN"),
+        ('Find the late orders of the customer "Miller" and cancel them', f"PLAN {LISTED}.filter(one, one.late)]"),
+        ('Find the late orders of the customer "Miller"', "NO ACC813", "late orders"),
+        ('Find the orders of the customer "Miller" that are late', "NO ACC813", "`late`"),
+        (f"{MILLER} cancel the late ones or the open ones", "NO ACC814", "`open ones`"),
+        (f"{MILLER} cancel the old orders", "NO ACC813", "old"),
+        (f"{MILLER} cancel the first late order", "NO ACC813", "first"),
+        (f"{MILLER} cancel the overdue orders", "NO ACC813", "overdue"),
+        ('Find the invoices of the customer "Miller" and send the urgent ones', "NO ACC814", "`urgent ones`"),
+        ('Find the invoices of the customer "Miller" and send the overdue ones', "PLAN", 'one.state == "overdue")'),
+        # what would change what is done
+        ('send the invoice "I-7"', 'PLAN send {"invoice_id":"I-7"} []'),
+        ('please send the invoice "I-7" right away, thanks', "PLAN send", "[]"),
+        ('hey, could you kindly send the invoice "I-7" for me now?', "PLAN send", "[]"),
+        ('send the invoice "I-7" quickly', "PLAN send", "not understood: `quickly`"),
+        ('send the invoice "I-7" tomorrow', "NO ACC816", "`tomorrow`"),
+        ('send the invoice "I-7" in 3 days', "NO ACC816", "`in 3 days`"),
+        ('send the invoice "I-7" every Monday', "NO ACC816", "`Monday`"),
+        ('send the invoice "I-7" twice', "NO ACC816", "`twice`"),
+        ('send the invoice "I-7" to Bob', "NO ACC816", "`to Bob`"),
+        ('send the invoice "I-7" by email', "NO ACC816", "`by email`"),
+        ('send the invoice "I-7" except to Bob', "NO ACC816", "`except to Bob`"),
+        ('send three copies of the invoice "I-7"', "NO ACC816", "`three copies`"),
+        ('send the invoice "I-7", not the order', "NO ACC816", "`not the order`"),
+        ('send the invoice "I-7", because we were asked', "PLAN send"),
+        ('do not forget to send the invoice "I-7"', "PLAN send", "[]"),
+        ('send the invoice "I-7" and water the garden', "NO ACC816", "`and water the garden`"),
+        ("send the invoice tomorrow", "ASK ['invoice_id'] ACC811", "ACC816 `tomorrow`"),
+        # values
+        ('order 5 of the item "bolt"', 'PLAN order {"item":"bolt","quantity":5} []'),
+        ('order 5 or 6 of the item "bolt"', "ASK ['quantity'] ACC817 `5`, `6`"),
+        ('send the invoices "I-7" and "I-8"', "ASK ['invoice_id'] ACC817 `I-7`, `I-8`"),
+        ('order the items "bolt", "nut" and "screw"', "ASK ['item'] ACC817 `bolt`, `nut`, `screw`"),
+        ('order the item "bolt" and the item "nut"', "NO ACC817", "`stock.check` is not named"),
+        ('Fetch the invoice "I-7" and translate the text into German and French', "ASK ['language'] ACC817"),
+        ('print the labels "bolt", "nut" and "screw"', 'PLAN print {"labels":["bolt","nut","screw"]} []'),
+        # conditions
+        (f"{FETCHED} unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }"),
+        (f"{FETCHED}, unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }", "[]"),
+        (f"{FETCHED} except if it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }", "[]"),
+        (f"{FETCHED}, but not if it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }", "[]"),
+        (f"{FETCHED} only when it is paid", "PLAN fetch, notify${ tasks.fetch.output.paid }"),
+        (f"{FETCHED} if the total is 1,000 or more", "PLAN fetch, notify${ tasks.fetch.output.total >= 1000 }"),
+        (f"{FETCHED} if the total is over 100 EUR", "NO ACC814", "100 EUR"),
+        (f"{FETCHED} if the total is over $100", "NO ACC814", "$100"),
+        (f"{FETCHED} if the total is over 100%", "NO ACC814", "100%"),
+        (f"{FETCHED} when it is paid", "NO ACC814", "`when`"),
+        (f"{FETCHED} if it was paid yesterday", "NO ACC814", "yesterday"),
+        (f"{BOLT} Order the item, unless it is available", "PLAN check, order${ !tasks.check.output.available }"),
+        (f"{BOLT} Order the item if the amount >= 5", "PLAN check, order${ tasks.check.output.amount >= 5 }"),
+        (
+            f"{BOLT} Order the item if the amount is less than or equal to 5",
+            "${ tasks.check.output.amount <= 5 }",
+            "PLAN",
+        ),
+        (f"{BOLT} Order the item if the amount is about 5", "NO ACC814", "about 5"),
+    ],
+    "shipped": [
+        (
+            "compare rich and textual for speed",
+            'PLAN competitive-analysis {"products":["rich","textual"],"purpose":"speed"}',
+        ),
+        ("compare not and nand for circuits", 'PLAN competitive-analysis {"products":["not","nand"]'),
+        ("compare research and development", 'PLAN competitive-analysis {"products":["research","development"]'),
+        ('compare "all but one" and textual', 'PLAN competitive-analysis {"products":["all but one","textual"]'),
+        ("compare rich and textual, not click", "NO ACC809", "`not click`"),
+        ("compare rich and textual except click", "NO ACC809", "`except click`"),
+        ("compare rich and textual and audit ./src", "NO ACC809", "`and audit ./src`"),
+        ("compare rich and textual for speed, then audit ./src", "NO ACC809", "then audit ./src`"),
+        ("compare rich and textual for speed and send it to Bob", "NO ACC809", "`and send it to Bob`"),
+        ("compare rich and textual if they are installed", "NO ACC809", "`if they are installed`"),
+        ("compare rich and textual tomorrow", "NO ACC809", "`tomorrow`"),
+        ("audit ./a and audit ./src", "NO ACC809", "`and audit ./src`"),
+        ("audit ./a and ./b", "ASK ['directory'] ACC803", "`./a and ./b`"),
+        ("make me a sandwich", "NO ACC800"),
+    ],
+    "office": [
+        ("how are the orders of Miller", 'PLAN order-report {"customer":"Miller"}'),
+        ("report on the orders of Miller and cancel them", "NO ACC809", "`and cancel them`"),
+        ("how are the orders of Miller tomorrow", "NO", "`tomorrow`"),
+        ("a room please", "ASK ['people', 'day'] ACC802"),
+        ("cancel the room", "NO", "ACC807"),
+        ("book a flight", "NO", "`flight`"),
+        ("make me a sandwich", "NO", "ACC807"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("world", "words", "expected"),
+    [(world, words, expected) for world, rows in TABLE.items() for words, *expected in rows],
+)
+def test_what_is_planned_is_what_was_said(world: str, words: str, expected: list[str]) -> None:
+    if world == "office":
+        pytest.importorskip("sklearn")
+    found = told(world, words)
+    assert [one for one in expected if one not in found] == [], found
+    assert found.split(maxsplit=1)[0] == next(one for one in expected if one[:2] in ("PL", "AS", "NO")).split()[0]
