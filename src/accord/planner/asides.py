@@ -100,7 +100,7 @@ def _asides(words: Sequence[Word], verbs: Collection[str]) -> Iterator[tuple[int
             yield at, "contrary"
         elif (word.plain in _TIMES and at + 1 == len(words) and _is_short(words[:at])) or word.plain in _CONDITIONS:
             yield at, "condition"
-        elif (word.is_comma or word.plain in _JOINS) and _acts(words[at + 1 :], verbs, word.plain in _SEQUENCE):
+        elif (word.is_comma or word.plain in _JOINS) and _acts(words[at:], verbs):
             yield at, "act"
 
 
@@ -109,14 +109,18 @@ def _is_short(words: Sequence[Word]) -> bool:
     return bool(words) and (len(words) == 1 or words[-2].is_comma or words[-2].plain in _JOINS | {"or", *ARTICLES})
 
 
-def _acts(words: Sequence[Word], verbs: Collection[str], then: bool) -> bool:
-    """Whether words behind one that joins begin another act: a verb, and what it is done to."""
+def _acts(words: Sequence[Word], verbs: Collection[str]) -> bool:
+    """Whether words, from one that joins on, begin another act: a verb, and what it is done to. After no more than a
+    comma the verb has to be a known one.
+    """
+    joins: set[str] = set()
     while words and not words[0].quoted and (words[0].is_comma or words[0].plain in _JOINS | FILLERS - ARTICLES):
-        then = then or words[0].plain in _SEQUENCE
+        joins.add(words[0].plain)
         words = words[1:]
     if not words or words[0].quoted:
         return False
-    if len(words) > 1 and not words[1].quoted and words[1].plain in _OBJECTS:
+    if len(words) > 1 and not words[1].quoted and words[1].plain in _OBJECTS and not joins.isdisjoint(_JOINS):
         return True
     is_verb = words[0].plain in _VERBS or words[0].stem in verbs
-    return is_verb and (then or (len(words) > 1 and not words[1].is_comma and words[1].plain not in PREPOSITIONS))
+    has_object = len(words) > 1 and not words[1].is_comma and words[1].plain not in PREPOSITIONS
+    return is_verb and (has_object or not joins.isdisjoint(_SEQUENCE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -10,7 +10,7 @@ from accord.domain.learning import Meant
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem, Refused
-from accord.planner.asides import UNDOES, aside_in
+from accord.planner.asides import UNDOES, Aside, aside_in
 from accord.planner.classifier.examples import phrases_of
 from accord.planner.classifier.models import Models, is_installed, learnable
 from accord.planner.phrases import objective_words
@@ -33,6 +33,11 @@ ALIKE = 0.5
 
 ASKS = 0.8
 """From this confidence on it asks for what is missing although a word is in no example."""
+
+BEGINS = 3
+"""With so many words another act begins at most: `, and wake`."""
+
+_JOINING = frozenset({"and", "then", "but", "also", "it", "them", "me", "us", ","})
 
 MOST_ASKED = 4
 """So many templates are asked about at most."""
@@ -106,13 +111,18 @@ def _beside(objective: Objective, template: Template) -> Problem | None:
         message = f"`{undoes.text}` is not said in any example of `{template.name}`"
         return Problem("ACC807", message, Place(), f"say it like {example_of(template)}")
     aside = aside_in(words, verbs)
-    if aside is None or any(
-        one is not None and one.kind == aside.kind for one in (aside_in(one, verbs) for one in said)
-    ):
+    if aside is None or _is_own(aside, own, [aside_in(one, verbs) for one in said]):
         return None
     text = text_between(objective.text, aside.words)
     message = f"`{template.name}` is not for `{text}`, which says {aside.says}"
     return Problem("ACC809", message, Place(), f"say it without `{text}`; what is in quotation marks is a value")
+
+
+def _is_own(aside: Aside, own: frozenset[str] | set[str], said: Sequence[Aside | None]) -> bool:
+    """Whether examples say such a thing, or the act is one of theirs in other words."""
+    begins = {word.stem for word in aside.words[:BEGINS]}
+    is_theirs = aside.kind == "act" and not begins.isdisjoint(own - _JOINING)
+    return is_theirs or any(one is not None and one.kind == aside.kind for one in said)
 
 
 def _strange(text: str, template: Template, filled: Filled) -> str | None:
