@@ -178,7 +178,7 @@ TABLE = {
         ('send the invoice "I-7" by email', "NO ACC816", "`by email`"),
         ('send the invoice "I-7" except to Bob', "NO ACC816", "`except to Bob`"),
         ('send three copies of the invoice "I-7"', "NO ACC816", "`three copies`"),
-        ('send the invoice "I-7", not the order', "NO ACC816", "`not the order`"),
+        ('send the invoice "I-7", not the order', "NO ACC81", "`not the order`"),
         ('send the invoice "I-7", because we were asked', "PLAN send"),
         ('do not forget to send the invoice "I-7"', "PLAN send", "[]"),
         ('send the invoice "I-7" and water the garden', "NO ACC816", "`and water the garden`"),

@@ -16,7 +16,7 @@ from accord.planner.composition.alike import alike
 from accord.planner.composition.choice import Looked, look, order_of_mention, weighed
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.evidence import Reading
-from accord.planner.composition.index import Index, said_words
+from accord.planner.composition.index import Index
 from accord.planner.composition.linking import Fits, Link, Linked, Order, any_kind, linked, log_odds, probability
 from accord.planner.composition.lists import repeated
 from accord.planner.composition.preference import Prefer, Preferred, indifferent, preferred
@@ -101,7 +101,7 @@ class Composer:
         taught = self._taught(asking)
         told = self._told(asking, taught)
         least = [one for one in told if one[0] > self._least(one[1].at in taught, threshold)][:MOST]
-        said = said_words(asking)
+        said = self._index.said_words(asking)
         wanted = [one for one in least if one[1].at in taught or not self._is_outdone(one[1], least, said)]
         likely = {looked.at: chance for chance, looked in told}
         best, better = self._preferred([looked for _, looked in wanted], [looked for _, looked in told], likely)
