@@ -78,7 +78,8 @@ _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _ADDRESS = re.compile(ADDRESS)
 _DO_NOT = r"(?:do not|don['\u2019]?t)"
 _NOT_DONE = re.compile(
-    rf"(?:^|\b(?:and|but|or|so|then|please|also)\s+)(?:{_DO_NOT}(?!\s+(?:forget|hesitate|fail)\b)|never|not to|not(?=\s+(?:the|an?|any|this|that|these|those)\b))\b"
+    rf"(?:^|\b(?:and|but|or|so|then|please|also)\s+)(?:{_DO_NOT}(?!\s+(?:forget|hesitate|fail)\b)|never|not to"
+    r"|not(?=\s+(?:the|an?|any|this|that|these|those)\b))\b"
     rf"|\b(?:must|should|shall|may) not\b|\b{_DO_NOT} want\b|\bwithout\b|\binstead of\b|\brather than\b",
     re.IGNORECASE,
 )
