@@ -81,7 +81,7 @@ class Inference:
         found = None if path is None else self._at(path)
         if found is None:
             found = self._made(node)
-            if is_large([found.schema]):
+            if not isinstance(node, Constant | Select) and is_large([found.schema]):
                 found = msgspec.structs.replace(found, schema=coarse(found.schema))
         if found.optional and node in self._full:
             return msgspec.structs.replace(found, present=True)

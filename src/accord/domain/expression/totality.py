@@ -181,6 +181,8 @@ class Totality:
             yield from self._result(other, here.where(condition, "denies"), wanted)
             return
         given = here.known.of(node)
+        if wanted == JSON and given.plain and given.told is None and not given.optional:
+            return  # it is data, as most is
         if not given.kinds <= wanted:
             unfit = " or ".join(sorted(given.kinds - wanted))
             kind: Kind = "unknown" if given.schema is True and given.told is None else "result"
