@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from functools import cache, lru_cache
 from itertools import islice
@@ -381,6 +381,17 @@ def subschemas(document: JsonSchema, pointer: str = "") -> Iterator[tuple[str, d
     for keyword, value in document.items():
         for step, schema in _children(keyword, value):
             yield from subschemas(schema, f"{pointer}{pointer_of(step)}")
+
+
+def are_more_than(many: int, documents: Iterable[JsonSchema]) -> bool:
+    """Whether there are more object schemas than so many in documents; it looks no further."""
+    count, open_ = 0, list(documents)
+    while open_ and count <= many:
+        one = open_.pop()
+        if isinstance(one, dict):
+            count += 1
+            open_.extend(inner for keyword, value in one.items() for _, inner in _children(keyword, value))
+    return count > many
 
 
 def _children(keyword: str, value: object) -> Iterator[tuple[tuple[str | int, ...], JsonSchema]]:

@@ -24,6 +24,10 @@ _IN_PLACE = frozenset({"$ref", "$dynamicRef", "allOf", "anyOf", "oneOf"})
 """Keywords whose schemas are about the same value."""
 
 JSON_TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+_STATED = {**{name: frozenset({name}) for name in JSON_TYPES}, "number": frozenset({"integer", "number"})}
+"""What `type` means by each name: a number may be an integer."""
+
+_NO_TYPE: frozenset[str] = frozenset()
 
 Alternative: TypeAlias = tuple[dict[str, object], ...]
 """Schemas that hold together."""
@@ -37,11 +41,13 @@ def schema_at(schema: JsonSchema, path: Sequence[str | int]) -> JsonSchema | Non
     """
     current, reader = schema, Alternatives(schema)
     for step in path:
-        if isinstance(current, dict) and _IN_PLACE.isdisjoint(current):
-            found: list[Alternative] | None = [(current,)]
+        found = reader.of(current)
+        if found is None:
+            there = None
+        elif len(found) == 1:
+            there = _step(found[0], step)
         else:
-            found = reader.of(current)
-        there = None if found is None else _union(_step(alternative, step) for alternative in found)
+            there = _union(_step(alternative, step) for alternative in found)
         if there is None or there is False:
             return there
         current = there
@@ -162,6 +168,8 @@ class Alternatives:
             return [({},)]
         if not isinstance(schema, dict):
             return [] if schema is False else None
+        if _IN_PLACE.isdisjoint(schema):
+            return [(schema,)]
         if id(schema) not in self._known and budget > 0:
             self._known[id(schema)] = schema, None
             self._known[id(schema)] = schema, self._read(schema, budget)
@@ -211,9 +219,10 @@ def types_together(alternative: Alternative) -> frozenset[str]:
     allowed = JSON_TYPES
     for part in alternative:
         stated = part.get("type")
-        if isinstance(stated, str | list):
-            names = frozenset([stated] if isinstance(stated, str) else stated)
-            allowed &= names | {"integer"} if "number" in names else names
+        if isinstance(stated, str):
+            allowed &= _STATED.get(stated, _NO_TYPE)
+        elif isinstance(stated, list):
+            allowed &= _NO_TYPE.union(*(_STATED.get(each, _NO_TYPE) for each in stated))
         listed = [part["const"]] if "const" in part else part.get("enum")
         if isinstance(listed, list):
             allowed &= frozenset().union(*map(types_of_value, listed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
@@ -11,7 +10,7 @@ import msgspec
 from accord.domain.expression.functions import coarse
 from accord.domain.expression.kinds import JSON, Kinds, of_data, of_made
 from accord.domain.expression.reference import Step
-from accord.domain.schema import JsonSchema, subschemas
+from accord.domain.schema import JsonSchema, are_more_than
 from accord.domain.schema_path import declared_names, required_names, schema_at, types_of
 from accord.domain.schema_range import lengths_of
 from accord.domain.schema_union import item_of, list_of, union
@@ -161,5 +160,4 @@ def is_large(schemas: list[JsonSchema]) -> bool:
     """Whether there is too much in schemas to go on with all of it."""
     if len(schemas) == 1 and (isinstance(schemas[0], bool) or _NESTING.isdisjoint(schemas[0])):
         return False
-    many = itertools.chain.from_iterable(map(subschemas, schemas))
-    return sum(1 for _ in itertools.islice(many, LARGEST + 1)) > LARGEST
+    return are_more_than(LARGEST, schemas)

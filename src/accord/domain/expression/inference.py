@@ -67,6 +67,9 @@ class Inference:
     ) -> None:
         self._types, self._known, self._variables = types, known, variables
         self._full = full  # optionals that have a value
+        # The nodes are kept with what is known of them, so that no other one gets the same id.
+        self._given: dict[int, tuple[Node, Given]] = {}
+        self._paths: dict[int, tuple[Node, Path | None]] = {}
 
     def schema(self, node: Node) -> JsonSchema:
         """The schema of the JSON that a whole expression gives; True where nothing is known."""
@@ -77,11 +80,16 @@ class Inference:
 
     def of(self, node: Node) -> Given:
         """What a part gives."""
+        if id(node) not in self._given:
+            self._given[id(node)] = node, self._found(node)
+        return self._given[id(node)][1]
+
+    def _found(self, node: Node) -> Given:
         path = self.path(node)
         found = None if path is None else self._at(path)
         if found is None:
             found = self._made(node)
-            if not isinstance(node, Constant | Select) and is_large([found.schema]):
+            if not _is_taken(node) and is_large([found.schema]):
                 found = msgspec.structs.replace(found, schema=coarse(found.schema))
         if found.optional and node in self._full:
             return msgspec.structs.replace(found, present=True)
@@ -169,6 +177,11 @@ class Inference:
 
     def path(self, node: Node) -> Path | None:
         """The variable and the constant steps of a path that has to be there."""
+        if id(node) not in self._paths:
+            self._paths[id(node)] = node, self._read(node)
+        return self._paths[id(node)][1]
+
+    def _read(self, node: Node) -> Path | None:
         match node:
             case Name(name):
                 root = name.removeprefix(".")
@@ -323,6 +336,11 @@ class Inference:
         if body.schema is False and all_ and least:
             return False
         return list_of(True if body.optional else body.schema, least, most)
+
+
+def _is_taken(node: Node) -> bool:
+    """Whether it is a part of something, and so no larger."""
+    return isinstance(node, Constant | Select) or (isinstance(node, Call) and node.function == "_?._")
 
 
 def is_binding(fold: Comprehension) -> bool:
