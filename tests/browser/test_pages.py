@@ -291,7 +291,7 @@ def test_what_an_agent_has_done_is_what_the_api_says(open_: Any, runs: Any, serv
     did = page.get_by_role("region", name="How it does")
     expect(did).to_contain_text(f"latency of errors{takes}")
     expect(did).to_contain_text(f"errors{work['failed']}")
-    expect(did).to_contain_text(f"{round(work['trust']['demo.fail'] * 100)} %")
+    expect(did).to_contain_text(f"{work['trust']['demo.fail']:.2f}")
 
 
 def test_a_suspect_is_quarantined_its_incident_handled_and_its_key_revoked(

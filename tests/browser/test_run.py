@@ -550,6 +550,29 @@ def test_a_run_that_has_an_original_that_failed_puts_it_away(open_: Any, runs: A
     expect(need).to_have_count(0)
 
 
+def test_a_fork_tells_where_what_it_has_taken_over_was_done(open_: Any, runs: Any, server: Server) -> None:
+    run = server.start("broken", "hemp")
+    server.until(run, "failed")
+    fork = server.post(f"/v1/runs/{run}/fork", {})["run"]
+    server.until(fork, "failed")
+    page = open_(f"/runs/{fork}?task=weave")
+    panel = page.get_by_role("region", name="Task weave")
+    expect(panel.locator(".panel-state")).to_contain_text("taken over from run")
+    expect(panel).to_contain_text("There: attempt 1: succeeded, weaver")
+    expect(panel).not_to_contain_text("has not begun")
+    expect(page.locator(".node", has_text="weave").locator(".what")).to_have_text("taken over")
+    panel.get_by_role("link", name=run[-8:]).click()
+    page.wait_for_url(f"**/runs/{run}?**")
+    expect(page.get_by_role("region", name="Task weave")).to_contain_text("took")
+    page.goto(f"/runs/compare?a={run}&b={fork}")
+    rows = page.get_by_role("table", name="Tasks").locator(".table-body .row")
+    expect(page.get_by_role("main")).to_contain_text("Both have done the same")
+    expect(rows).to_have_count(0)
+    page.get_by_role("button", name="All").click()
+    expect(rows).to_have_count(2)
+    expect(rows.first.locator(".cell.attempts")).to_contain_text("1")
+
+
 def test_an_answered_question_tells_who_and_what(open_: Any, release: str, server: Server) -> None:
     server.post(f"/v1/runs/{release}/signals", {"task": "approve", "value": {"approved": True, "comment": "go on"}})
     page = open_(f"/runs/{release}?task=approve")

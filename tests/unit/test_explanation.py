@@ -25,6 +25,7 @@ from accord.testing.graphs import graph_of
 from accord.testing.player import Broken, Done, Failed, Player, Silent
 from accord.testing.random_graphs import INPUT, random_tasks
 from accord.testing.storm import Storm
+from accord.views.waited import waits_words
 
 A = TaskId("a")
 
@@ -71,8 +72,9 @@ def _holds(run: Run, one: Blocker, now: datetime) -> bool:  # noqa: C901 - a jud
             return assignable and not spent and run.live >= run.graph.parallel
         case "backoff":
             return state is not None and any(want.not_before == one.until for want in state.wants)
-        case "attempt":
-            live = {(own.number, own.agent) for own in (state.attempts if state else ()) if own.live}
+        case "attempt" | "assigned":
+            phases = ("working",) if one.kind == "attempt" else ("assigned",)
+            live = {(own.number, own.agent) for own in (state.attempts if state else ()) if own.phase in phases}
             return (one.attempt, one.agent) in live
         case "signal" | "approval" | "review" | "time":
             return state is not None and state.waiting is not None and state.waiting.for_ == one.kind
@@ -126,12 +128,26 @@ def test_an_attempt_names_its_agent_and_its_lease_comes_next() -> None:
     player = Player(graph_of({"a": {}}))
     player.assign("a")
     (one,) = blockers(player.run, player.now)
-    assert (one.kind, one.words) == ("attempt", "ann was given attempt 1 of a")
+    assert (one.kind, one.words) == ("assigned", "ann was given attempt 1 of a")
     player.do(c.Accept(task=A, attempt=1))
-    assert [told.words for told in blockers(player.run, player.now)] == ["ann works on attempt 1 of a"]
+    (one,) = blockers(player.run, player.now)
+    assert (one.kind, one.words) == ("attempt", "ann works on attempt 1 of a")
     timer = next_timer(player.run, player.now)
     assert timer is not None
     assert (timer.what, timer.task) == ("lease", "a")
+
+
+def test_only_what_is_at_work_is_counted_as_at_work() -> None:
+    given = Blocker(kind="assigned", words="ann was given attempt 1 of b", task=TaskId("b"))
+    works = Blocker(kind="attempt", words="ann works on attempt 1 of c", task=TaskId("c"))
+    too = Blocker(kind="attempt", words="bob works on attempt 1 of e", task=TaskId("e"))
+    wants = Blocker(kind="agent", words="d waits for an agent", task=TaskId("d"))
+    assert waits_words([]) == ""
+    assert waits_words([wants]) == "; d waits for an agent"
+    assert waits_words([given, works, wants, too, wants]) == (
+        "; ann works on attempt 1 of c, and 1 more; 1 is assigned; 2 wait for an agent"
+    )
+    assert waits_words([given, wants]) == "; ann was given attempt 1 of b; 1 waits for an agent"
 
 
 def test_a_pause_is_told_with_who_made_it() -> None:
@@ -164,7 +180,7 @@ def test_what_waits_says_for_whom(task: dict[str, Any], kind: str) -> None:
 def test_a_full_run_waits_for_its_own_attempts() -> None:
     player = Player(graph_of({"a": {}, "b": {}}, limits={"parallel": 1}))
     player.assign("a")
-    assert kinds(player.run, player.now) == ["attempt", "parallel"]
+    assert kinds(player.run, player.now) == ["assigned", "parallel"]
 
 
 def test_a_spent_budget_is_told_until_there_is_more() -> None:

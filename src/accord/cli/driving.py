@@ -130,7 +130,7 @@ class Missed:
             return
         self._looked_at = self._moved_at
         waits = (await explanation(service, run)).waits
-        if not any(one.kind == "attempt" for one in waits):
+        if not any(one.kind in ("attempt", "assigned") for one in waits):
             for one in [one for one in waits if one.kind == "agent"][:MISSED_MOST]:
                 self._screen.note(_missing(one), "yellow")
 

@@ -26,6 +26,7 @@ BlockerKind = Literal[
     "parallel",
     "backoff",
     "attempt",
+    "assigned",
     "signal",
     "approval",
     "review",
@@ -35,7 +36,8 @@ BlockerKind = Literal[
     "deciding",
 ]
 """What a run waits for: somebody who lets it go on; more budget; an agent with room; one of its own attempts to end, as
-so many may be under way at once; the end of a back-off; an agent's answer; a signal; a person, for an approval or for a
+so many may be under way at once; the end of a back-off; an agent that is at work; one that has it
+and has not said that it has begun; a signal; a person, for an approval or for a
 review; a time; the run that does a task; one that was told to cancel; the orchestrator, which has to decide.
 """
 
@@ -151,10 +153,11 @@ def _waits(task: TaskId, waiting: Waiting, state: TaskState) -> Blocker:
 
 
 def _works(task: TaskId, attempt: Attempt) -> Blocker:
-    begun = "works on" if attempt.phase == "working" else "was given"
+    kind: BlockerKind = "attempt" if attempt.phase == "working" else "assigned"
+    begun = "works on" if kind == "attempt" else "was given"
     what = "the diagnosis of" if attempt.want.purpose == "diagnose" else f"attempt {attempt.number} of"
     return Blocker(
-        kind="attempt",
+        kind=kind,
         words=f"{short_name(attempt.agent)} {begun} {what} {task}",
         task=task,
         since=attempt.assigned_at,

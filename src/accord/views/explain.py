@@ -29,6 +29,7 @@ from accord.views.candidates import Could, could_do
 from accord.views.histories import history
 from accord.views.tasks import refuse_unknown
 from accord.views.timeline import StepDocument, timeline_at, timeline_page
+from accord.views.waited import waits_words
 
 LISTED: Final = 20
 """So many things that a run waits for are told one by one."""
@@ -216,10 +217,8 @@ def state_words(run: Run) -> str:
 def _run_words(run: Run, found: Sequence[Waits]) -> str:
     total, state = len(run.graph.tasks), state_words(run).replace("_", " ")
     if not run.ended:
-        first = f"; {found[0].words}" if found else ""
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         failed = f", {run.failed} failed" if run.failed else ""
-        return f"It is {state}: {run.tasks_done} of {_counted(total, 'task')} done{failed}{first}{more}."
+        return f"It is {state}: {run.tasks_done} of {_counted(total, 'task')} done{failed}{waits_words(found)}."
     attempts = list(run.work())
     vain = sum(one.phase in ("failed", "rejected", "expired") for one in attempts)
     took = duration_words(run.worked(run.started.at, run.updated_at).total_seconds())
@@ -246,6 +245,8 @@ def _task_sentence(run: Run, task: TaskId, state: TaskState) -> Iterator[str]:
         case "pending":
             ended = f", and the run has {run.phase}" if run.ended else ""
             yield f"{task} has not begun{ended}."
+        case "completed" if state.adopted and run.started.origin is not None:
+            yield f"{task} was taken over from run {run.started.origin.run}."
         case "completed":
             yield f"{task} completed{_by(state)}: {_counted(state.work, 'attempt')}."
         case "failed":

@@ -86,7 +86,8 @@ async def test_who_could_do_it_follows_who_is_there(asker: Any, run: Run) -> Non
     await node.control(run.id, Pause(by="ann"))
     paused = await node.run(run.id)
     told = (await asker.http.get(f"/v1/runs/{run.id}/explanation")).json()
-    assert told["summary"].startswith("It is paused: ")
+    said = "it was paused by ann: nothing is assigned; 1 waits for an approval; 1 waits until it goes on."
+    assert told["summary"] == f"It is paused: 0 of 3 tasks done; {said}"
     assert [one["kind"] for one in told["waits"]] == ["paused", "approval", "paused"]
     async with host(node, [slow("ann"), slow("bob")]):
         await node.present(AgentId("spiffe://local/agent/ann"))

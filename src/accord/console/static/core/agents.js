@@ -32,12 +32,17 @@ export function stateOf(agent) {
 // What it works on, as a share of what it can at a time; what waits in its queue is no part of it.
 export const loadOf = (agent) => (agent.present?.concurrency ? agent.running / agent.present.concurrency : 0);
 export const workingWords = (agent) => `${agent.running} of ${agent.present?.concurrency ?? 0} at work, ${agent.queued} of ${agent.present?.queue ?? 0} queued`;
-export const heldOf = (agent) => agent.work?.held ?? 0;
+export const underWayOf = (agent) => (agent.running ?? 0) + (agent.queued ?? 0);
 
 // How far its results are relied on: the least of its capabilities; null where nothing is known.
 export const trustOf = (agent) => {
   const values = Object.values(agent.work?.trust ?? {});
   return values.length ? Math.min(...values) : null;
+};
+// Of which capability that is; nothing where there is but one.
+export const trustWords = (agent) => {
+  const all = Object.entries(agent.work?.trust ?? {});
+  return all.length > 1 && `the least of its capabilities: ${all.map(([name, value]) => `${name} ${value.toFixed(2)}`).join(", ")}`;
 };
 
 // How long it takes until it fails, in words; "" where it never did.

@@ -2,12 +2,13 @@
 
 import { address, at, get } from "../core/api.js";
 import { asked } from "../core/asked.js";
-import { hold, keyState, lift, quarantine, revoke, stateOf } from "../core/agents.js";
+import { hold, keyState, lift, quarantine, revoke, stateOf, underWayOf } from "../core/agents.js";
 import { command } from "../core/commands.js";
 import { h } from "../core/dom.js";
 import { feed } from "../core/feed.js";
 import { agentName, ago, count, duration, moment, number } from "../core/format.js";
 import { key } from "../core/keys.js";
+import { OPEN } from "../core/runs.js";
 import { may } from "../core/session.js";
 import { Ago, button, card, empty, facts, failure, link, loading, pill, sheet } from "../parts/basic.js";
 import { confirmed, dialog } from "../parts/dialog.js";
@@ -23,6 +24,7 @@ export default function Agent({ params }, self) {
   const agent = asked(self, () => get(at`/v1/agents/${params.agent}`), { every: 10_000 });
   // An address may have the short name; incidents know the id.
   const incidents = asked(self, async () => get("/v1/incidents", { agent: (agent.value ?? await get(at`/v1/agents/${params.agent}`)).agent, limit: 20 }), { every: 10_000 });
+  const has = asked(self, async () => tasksOf((agent.value ?? await get(at`/v1/agents/${params.agent}`)).agent), { every: 10_000 });
   const name = () => agentName(agent.value?.agent ?? params.agent);
   const held = () => agent.value?.held;
 
@@ -67,6 +69,7 @@ export default function Agent({ params }, self) {
           one.card.capabilities.map((offer) => offered(offer, one)),
           card("Incidents", { href: `/incidents?agent=${encodeURIComponent(one.agent)}` }, filed(incidents))),
         h("div.pile",
+          card("Under way", {}, underWay(has, one)),
           card("Instances", { aside: h("span.hint.num", number(one.instances.length)) }, instances(one)),
           card("Keys", {}, h("ul.lines", [...one.keys].reverse().map((each) => keyLine(each, one)))))));
   };
@@ -103,6 +106,28 @@ function Impact({ kid }, self) {
   return () => h("p.hint", { role: "status" }, impact.value ? `${count(impact.value.runs?.length ?? 0, "run")} with results under it.` : impact.failed ? "What rests on it cannot be told." : "What rests on it is looked for …");
 }
 
+const RUNS_ASKED = 20;
+
+// The tasks that it has, of the newest runs under way: what it works on, and what it was given and has not begun.
+async function tasksOf(agent) {
+  const { runs } = await get("/v1/runs", { agent, state: OPEN, limit: RUNS_ASKED });
+  const all = await Promise.all(runs.map(async (run) => {
+    const { waits } = await get(at`/v1/runs/${run.run}/explanation`);
+    return waits.filter((one) => one.agent === agent).map((one) => ({ ...one, run }));
+  }));
+  return all.flat();
+}
+
+function underWay(has, one) {
+  const tasks = has.value;
+  if (!tasks) return h("div.card-body", has.failed ? failure(has.failed, has.look) : loading(2));
+  const others = underWayOf(one) - tasks.length;
+  if (!tasks.length && others <= 0) return empty("It has no task", { icon: "check" });
+  return h("ul.lines", tasks.map(({ run, task, kind, attempt, since }) => h("li", { key: `${run.run} ${task} ${attempt}` }, mark(kind === "attempt" ? "running" : "assigned", { label: kind === "attempt" ? "at work" : "assigned" }),
+    h("span.grow.cut", link(address(`/runs/${run.run}`, { task }), task), h("span.hint", ` ${run.title || run.template}`)), h("span.hint", h(Ago, { time: since })))),
+    others > 0 && h("li.hint", { key: "others" }, `and ${number(others)} more in `, link(address("/runs", { agent: one.agent, state: OPEN }), "its runs under way")));
+}
+
 // How far the draining is.
 function drained({ running, queued }) {
   return running + queued ? `What it has goes on: ${count(running, "task")} at work, ${number(queued)} queued.` : "It is drained: nothing is under way.";
@@ -123,11 +148,12 @@ function withReason({ title, text, yes, act, kind = "primary", needed = false, b
 }
 
 function work(one) {
-  if (!one.work) return h("p.hint", "It has done nothing for this process since that began.");
-  const { held, succeeded, failed, latency_ms: latency, trust } = one.work;
+  const counted = facts([["under way", h("strong.num", number(underWayOf(one)))]]);
+  if (!one.work) return h("div.pile", counted, h("p.hint", "It has done nothing for this process since that began."));
+  const { succeeded, failed, latency_ms: latency, trust } = one.work;
   return h("div.pile", facts([
-    ["under way", h("strong.num", number(held))], ["results", h("strong.num", number(succeeded))], ["errors", h("strong.num", { class: failed && "bad" }, number(failed))], ["latency", latency !== null && h("strong.num", duration(latency))], ["latency of errors", one.work.failed_latency_ms != null && h("strong.num", duration(one.work.failed_latency_ms))],
-  ]), Object.keys(trust).length > 0 && h("div", h("h3", "Confidence in its results"), h("ul.trusts", Object.entries(trust).map(([name, value]) => h("li", { key: name }, h("code.grow.cut", name), meter(value, `${Math.round(value * 100)} %`), h("span.num", `${Math.round(value * 100)} %`))))));
+    ["under way", h("strong.num", number(underWayOf(one)))], ["results", h("strong.num", number(succeeded))], ["errors", h("strong.num", { class: failed && "bad" }, number(failed))], ["latency", latency !== null && h("strong.num", duration(latency))], ["latency of errors", one.work.failed_latency_ms != null && h("strong.num", duration(one.work.failed_latency_ms))],
+  ]), Object.keys(trust).length > 0 && h("div", h("h3", "Trust in its results"), h("ul.trusts", Object.entries(trust).map(([name, value]) => h("li", { key: name }, h("code.grow.cut", name), meter(value, `trust ${value.toFixed(2)}`), h("span.num", value.toFixed(2)))))));
 }
 
 function offered(offer, one) {

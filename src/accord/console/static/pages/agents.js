@@ -2,7 +2,7 @@
 
 import { asked } from "../core/asked.js";
 import { AGENT_STATES } from "../core/choices.js";
-import { AgentList, failedAfter, heldOf, loadOf, stateOf, trustOf, workingWords } from "../core/agents.js";
+import { AgentList, failedAfter, loadOf, stateOf, trustOf, trustWords, underWayOf, workingWords } from "../core/agents.js";
 import { get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { agentName, count, duration, moment, number, roughly } from "../core/format.js";
@@ -60,7 +60,7 @@ function fits(one, query) {
 
 function headline(all) {
   const here = all.filter((one) => one.instances?.length);
-  const parts = [`${number(here.length)} of ${count(all.length, "agent")} present`, count(here.reduce((sum, one) => sum + one.instances.length, 0), "instance"), count(all.reduce((sum, one) => sum + heldOf(one), 0), "task") + " under way"];
+  const parts = [`${number(here.length)} of ${count(all.length, "agent")} present`, count(here.reduce((sum, one) => sum + one.instances.length, 0), "instance"), count(all.reduce((sum, one) => sum + underWayOf(one), 0), "task") + " under way"];
   const [held, out] = [all.filter((one) => one.held).length, all.filter((one) => one.taken_out?.length).length];
   return `${[...parts, held && `${held} held`, out && `${out} taken out of something`].filter(Boolean).join(", ")}.`;
 }
@@ -78,7 +78,7 @@ const COLUMNS = [
   { name: "busy", title: "At work", width: "5.5rem", draw: (one) => (one.instances?.length ? h("span.with-meter", meter(loadOf(one), workingWords(one)), h("span.num.hint", `${number(one.running)}/${number(one.present?.concurrency ?? 0)}`)) : "–") },
   { name: "queued", title: "Queued", width: "3.5rem", end: true, draw: (one) => h("span.num", { title: one.present && `of ${number(one.present.queue)} that it takes` }, one.instances?.length ? number(one.queued) : "–") },
   { name: "latency", title: "Latency", width: "5.5rem", end: true, draw: (one) => latency(one.work) },
-  { name: "confidence", title: "Confidence", width: "5rem", end: true, draw: (one) => h("span.num", trustOf(one) === null ? "–" : `${Math.round(trustOf(one) * 100)} %`) },
+  { name: "trust", title: "Trust", width: "5rem", end: true, draw: (one) => h("span.num", { title: trustWords(one) }, trustOf(one) === null ? "–" : trustOf(one).toFixed(2)) },
   { name: "errors", title: "Errors", width: "3rem", end: true, draw: (one) => h("span.num", { class: one.work?.failed && "bad" }, one.work ? number(one.work.failed) : "–") },
   { name: "key", title: "Key", width: "5.5rem", end: true, draw: (one) => keyAge(one.key) },
 ];

@@ -75,12 +75,15 @@ function choice(offered, run, isSecond) {
 
 // -- what is different -------------------------------------------------------------------------------------------
 
-const different = (one) => one.parted || one.input.length > 0 || one.output.length > 0;
+// What one has taken over from the other was given to nobody there, with no input: that is no difference.
+const isGivenApart = (one) => one.input.length > 0 || one.agents[0].join() !== one.agents[1].join();
+const differs = (one, found) => one.parted || one.output.length > 0 || one.states[0] !== one.states[1] ||
+  (isGivenApart(one) && !found.taken_over.includes(one.task.replace(/\[\d+\]$/, "")));
 
 function summary(found) {
-  const parted = found.tasks.filter((one) => one.parted).length;
+  const parted = found.tasks.filter((one) => differs(one, found)).length;
   if (!parted && !found.given.length) return "Both have done the same: only times and costs may differ.";
-  return [found.given.length && `${count(found.given.length, "thing")} that they were given`, parted && count(parted, "task")].filter(Boolean).join(" and ").concat(found.given.length + parted === 1 ? " is different." : " are different.");
+  return [found.given.length && `${count(found.given.length, "thing")} that they were given`, parted && count(parted, "task")].filter(Boolean).join(" and ").concat((parted || found.given.length) === 1 ? " is different." : " are different.");
 }
 
 function body(found, query) {
@@ -88,7 +91,7 @@ function body(found, query) {
   const chosen = found.tasks.find((one) => one.task === query.get("task"));
   const all = query.get("all") === "true";
   const tasks = together(found.tasks);
-  const rows = all ? tasks : tasks.filter((one) => different(one) || one.agents[0].join() !== one.agents[1].join() || one.states[0] !== one.states[1]);
+  const rows = all ? tasks : tasks.filter((one) => differs(one, found));
   return h("div.pile",
     query.get("task") && !chosen && notThere(["task"], "Neither run has a task ", h("code", query.get("task")), ": none is chosen."),
     h("div.run-sides", side("First", found.before, found), h("div.swap", iconButton("swap", "Change sides", () => setQuery({ a: found.after.run, b: found.before.run }))), side("Second", found.after, found)),
@@ -111,7 +114,7 @@ function side(which, one, found) {
     h("div.card-body",
       h("p.line", h("span.hint", which), h("code.hint", { title: one.run }, short(one.run)), fork && pill("fork", { title: `of ${found.origin}, after its event ${found.shared}` })),
       fork && h("p.hint", found.taken_over.length ? `Forked after event ${number(found.shared)} of the other; it took over ${count(found.taken_over.length, "task")}.` : `Forked after event ${number(found.shared)} of the other; it took over nothing.`),
-      facts([["Template", one.template], [ENDED.includes(one.state) ? "Took" : "So far", duration(1000 * one.took_s)], ["Attempts", number(one.attempts)], ["Cost", Number(one.cost) > 0 && one.cost], ["Events", number(one.events)]])));
+      facts([["Template", one.template], [ENDED.includes(one.state) ? "Took" : "So far", duration(1000 * one.took_s)], ["Attempts", number(one.attempts)], ["Cost", [found.before, found.after].some(({ cost }) => Number(cost) > 0) && one.cost], ["Events", number(one.events)]])));
 }
 
 // Where the two went different ways in a task; the events lead to the runs as they were then.
@@ -150,7 +153,7 @@ const ONE_SIDED = { added: "only second", removed: "only first" };
 const places_ = (all) => (all.length ? h("span.toned-text.tone-waiting", (all[0].pointer === "" && ONE_SIDED[all[0].kind]) || count(all.length, "place")) : h("span.hint", "same"));
 
 // What the panel of a task says, too.
-const BESIDE = ["agent", "took", "cost"];
+const BESIDE = ["agent", "attempts", "took", "cost"];
 
 const COLUMNS = [
   { name: "task", title: "Task", width: "minmax(8rem, 2fr)", draw: (one) => [h("span.cut", { title: one.task }, one.task)] },
@@ -158,6 +161,7 @@ const COLUMNS = [
   { name: "input", title: "Input", width: "5.5rem", draw: (one) => places_(one.input) },
   { name: "output", title: "Output", width: "5.5rem", draw: (one) => places_(one.output) },
   { name: "agent", title: "Agent", width: "minmax(6rem, 1.4fr)", draw: (one) => both(one.agents.map(agents)) },
+  { name: "attempts", title: "Attempts", width: "5rem", draw: (one) => h("span.num", both(FIGURES[2][1](one))) },
   { name: "took", title: "Took", width: "minmax(6.5rem, 1.2fr)", draw: (one) => h("span.num", both(FIGURES[3][1](one))) },
   { name: "cost", title: "Cost", width: "minmax(4rem, 0.8fr)", draw: (one) => h("span.num", both(FIGURES[4][1](one))) },
 ];

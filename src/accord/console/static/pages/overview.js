@@ -106,7 +106,7 @@ export default function Overview(props, self) {
           card("Under way", { aside: link(address("/runs", { state: OPEN }), runs.length > SHOWN ? `All ${number(runs.length)}${open.hasMore ? "+" : ""}` : "All runs") }, underWay(runs, open, asks, reasons))),
         h("div.overview-side",
           card("Hand-offs", { aside: h("span.hint", "results accepted") },
-            h("div.card-body", h("div.rate", h("strong.num", rate.now === null ? "–" : number(rate.now)), h("span.hint", "per second")),
+            h("div.card-body", h("div.rate", h("strong.num", rate.now === null ? "–" : perSecond(rate.now)), h("span.hint", "per second")),
               sparkline(rate.values, `Hand-offs per second in the last ${RATES * (RATE_MS / 1000)} seconds`, { width: 260, height: 48 }))),
           card("Agents", { aside: h("span.hint.num", agentsKnown ? `${present(agents).length} of ${agents.size} present` : "") }, agentList(agents, agentsKnown)))));
   };
@@ -194,6 +194,9 @@ function agentLine(agent) {
 
 // -- how much ----------------------------------------------------------------------------------------------------
 
+// Few in a second are told by a decimal: "0.5".
+const perSecond = (rate) => (rate < 10 ? String(Number(rate.toFixed(1))) : number(Math.round(rate)));
+
 // Hand-offs per second, from the counter of the server's metrics.
 class Rate {
   constructor(onchange) {
@@ -208,7 +211,7 @@ class Rate {
     const total = [...text.matchAll(/^accord_hand_offs_total(?:\{[^}]*\})? ([0-9.e+]+)$/gm)].reduce((sum, one) => sum + Number(one[1]), 0);
     const at = performance.now();
     if (text && this.last) {
-      this.now = Math.max(0, Math.round((total - this.last.total) / ((at - this.last.at) / 1000)));
+      this.now = Math.max(0, (total - this.last.total) / ((at - this.last.at) / 1000));
       this.values = [...this.values.slice(1 - RATES), this.now];
       this.onchange();
     }

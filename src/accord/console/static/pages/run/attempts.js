@@ -29,7 +29,7 @@ export function attempt(one, { task, last, problem, now, onevent }) {
         ["Assigned", h("span", time(one.assigned_at), " ", one.assigned_event && toEvent(one.assigned_event, onevent))],
         ["Begun", one.began_at && time(one.began_at)],
         ["Ended", one.ended_at && h("span", time(one.ended_at), " ", one.ended_event && toEvent(one.ended_event, onevent))],
-        ["Confidence", one.confidence !== null && one.confidence.toFixed(2)],
+        ["Confidence", one.confidence !== null && String(Number(one.confidence.toFixed(3)))],
         ["Cost", one.cost],
         ["Fault", one.fault && words(one.fault)],
         ["Damaged on the way", one.damaged > 0 && number(one.damaged)],

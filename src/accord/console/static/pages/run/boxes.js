@@ -89,7 +89,7 @@ function line(one, state, shown, { now, rests }) {
   if (state?.problem) return plain(state.problem.message);
   if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
   if (state?.item_count) return itemsLine(state);
-  if (state?.adopted) return "taken over from before";
+  if (state?.adopted) return "taken over";
   if (shown === "queued" && state.again_at && elapsed(now, state.again_at) > 0) return `tried again in ${duration(elapsed(now, state.again_at))}`;
   if (shown === "queued") return state.attempts ? "no agent yet for its next attempt" : `no agent yet · ${since(state.started_at, null, now)}`;
   if (shown === "assigned") return `${agentName(state.agent)} has it · ${since(state.assigned_at, null, now)}`;

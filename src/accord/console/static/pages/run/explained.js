@@ -30,7 +30,7 @@ export function Explained({ model, task }, self) {
 function waits({ summary, waits: all }) {
   const groups = new Map();
   for (const one of all) {
-    const name = `${one.kind} ${one.who.map((who) => who.words).join()}`;
+    const name = `${one.kind} ${one.agent ?? ""} ${one.who.map((who) => who.words).join()}`;
     groups.has(name) ? groups.get(name).push(one) : groups.set(name, [one]);
   }
   return h("ul.could", [...groups].slice(0, MOST).map(([name, [first, ...others]]) => h("li", { key: name },

@@ -1,9 +1,9 @@
 // The panel of a task: how it is and why, its attempts, its values, its items, what stands behind it.
 
-import { at, get } from "../../core/api.js";
+import { address, at, get } from "../../core/api.js";
 import { command } from "../../core/commands.js";
 import { h } from "../../core/dom.js";
-import { count, duration, elapsed, number, questionOf, worked } from "../../core/format.js";
+import { agentName, count, duration, elapsed, number, questionOf, short, worked } from "../../core/format.js";
 import { key } from "../../core/keys.js";
 import { setQuery } from "../../core/router.js";
 import { may } from "../../core/session.js";
@@ -25,7 +25,7 @@ const SETTLED = ["completed", "failed", "skipped", "cancelled"];
 const ITEMS_MOST = 400, AT_LEAST_MS = 600, LONG_MS = 1000;
 
 export function TaskPanel({ model, task, bind }, self) {
-  let found = null, failed = null, timer = null, asked = 0;
+  let found = null, before = null, failed = null, timer = null, asked = 0;
 
   async function look() {
     const mine = ++asked;
@@ -34,12 +34,14 @@ export function TaskPanel({ model, task, bind }, self) {
       const next = await get(at`/v1/runs/${model.run}/tasks/${task}`, { at: when ?? undefined });
       if (mine !== asked) return;
       [found, failed] = [next, null];
+      if (isTakenOver()) before ??= await there(model.doc.origin, task);
     } catch (error) {
       if (mine !== asked) return;
       failed = error;
     }
     self.update();
   }
+  const isTakenOver = () => model.doc.origin && model.states.get(nodeOf(task))?.adopted;
   const soon = () => { timer ??= setTimeout(() => { timer = null; look(); }, AT_LEAST_MS); };
   bind({ changed: (what) => (what === "all" ? look() : what.has(nodeOf(task)) && soon()) });
   self.onmount(() => {
@@ -61,7 +63,7 @@ export function TaskPanel({ model, task, bind }, self) {
     return h("section.panel", { "aria-label": `Task ${task}` },
       h("header.panel-head", h("div.grow", h("p.hint", task === node ? kindOf(drawn) : link(`?${with_(query, "task", node)}`, node)), h("h2", task), drawn?.description && task === node && h("p.quiet", drawn.description)),
         iconButton("close", "Close the task", () => onselect(null))),
-      h("div.panel-state", badge(shown), state && task === node && took(state, model, found), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
+      h("div.panel-state", badge(shown), isTakenOver() ? takenOver(model.doc.origin, task) : state && task === node && took(state, model, found), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
       SETTLED.includes(found?.state) ? null : told(model.progressOf(task)),
       asks && h("div.asks", h("div.grow", h("strong", coded(questionOf(asks)))), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
       found?.problem && h("div.failure", h("div", problems({ problems: [found.problem] }))),
@@ -69,7 +71,7 @@ export function TaskPanel({ model, task, bind }, self) {
       found && wanted !== open && notThere(["tab"], `${task} has no items: why it is as it is is shown.`),
       tabs(names, open, (name) => setQuery({ tab: name === "why" ? undefined : name, level: undefined, attempt: undefined }), "What is shown of the task"),
       failed ? failure(failed, look) : !found ? loading(4) : h("div.panel-body", { key: open, role: "tabpanel" },
-        { why: () => whyTab(found, { model, node, drawn, state, onselect, onevent, task }), values: () => valuesTab(found, task), items: () => itemsTab(found, onselect), log: () => logOf({ model, task, attempts: found.attempts, query }), lineage: () => h(LineageOf, { key: `${task} ${model.sequence}`, model, task, onselect }) }[open]()));
+        { why: () => whyTab(found, { model, node, drawn, state, before, onselect, onevent, task }), values: () => valuesTab(found, task), items: () => itemsTab(found, onselect), log: () => logOf({ model, task, attempts: found.attempts, query }), lineage: () => h(LineageOf, { key: `${task} ${model.sequence}`, model, task, onselect }) }[open]()));
   };
 }
 
@@ -80,6 +82,14 @@ const kindOf = (drawn) => drawn && `${KINDS[drawn.kind]}${drawn.what ? ` · ${dr
 
 // How far its agent says it is.
 const told = (progress) => progress && h("div.told", h("progress", { value: progress.fraction, max: 1, "aria-label": "How far the agent says it is" }), h("strong.num", percent(progress)), progress.message && h("span", progress.message));
+
+// A fork has taken over what its origin had made: how it was done is told there, as it was when the fork was made.
+const takenOver = ({ run, sequence }, task) => h("span.quiet", "taken over from run ", link(address(`/runs/${run}`, { task, at: sequence }), short(run), { title: run }));
+const there = ({ run, sequence }, task) => get(at`/v1/runs/${run}/tasks/${task}`, { at: sequence }).catch(() => null);
+
+// The attempts by which it was done before it was taken over: in short, they are read where they were made.
+const doneThere = (before) => before?.attempts.length > 0 && h("ul.lines", before.attempts.map((one) => h("li", { key: one.attempt }, mark(one.state === "succeeded" ? "completed" : one.state, { size: 14 }),
+  h("span.grow", `There: attempt ${one.attempt}: ${one.state}, ${agentName(one.agent)}`), h("span.hint.num", one.took_s !== null && duration(1000 * one.took_s)))));
 
 function took(state, model, found) {
   if (!state.started_at) return h("span.quiet", "has not begun");
@@ -99,7 +109,7 @@ const nodeOf = (task) => task.replace(/\[\d+\]$/, "");
 const actions = (model, task, found) => Object.entries(ACTS).filter(([, one]) => one.fits(model, found)).map(([name, one]) =>
   button(one.title, () => one.act(model, task), { key: name, icon: one.icon, keys: one.keys, small: true }));
 
-function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
+function whyTab(found, { model, node, drawn, state, before: made, onselect, onevent, task }) {
   const before = model.graph.edges.filter((one) => one.target === node), after = model.graph.edges.filter((one) => one.source === node);
   const attempts = [...found.attempts].reverse();
   const named = (name) => h("button.event-link", { type: "button", onclick: () => onselect(name) }, mark(shownState(model.states.get(name)), { size: 13 }), name);
@@ -107,7 +117,7 @@ function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
     found.misfits.length > 0 && h("div.failure", h("div", h("h4", "Inputs that broke a contract"), problems({ problems: found.misfits }))),
     state?.item_count > 0 && task === node && h("p", tally(state).map(([name, many]) => h("span.legend-part", { key: name }, mark(name, { size: 14 }), name, h("span.num", number(many)))), h("span.hint", ` of ${count(state.item_count, "item")}`)),
     attempts.length ? attempts.map((one, n) => attempt(one, { task, last: n === 0, problem: found.problem, now: model.time, onevent })) :
-      found.items.length ? null : h("p.hint", drawn?.kind === "agent" && "It was given to no agent yet."),
+      found.items.length ? null : state?.adopted ? doneThere(made) : h("p.hint", drawn?.kind === "agent" && "It was given to no agent yet."),
     model.live && !SETTLED.includes(found.state) && h(Explained, { key: `why ${task}`, model, task }),
     found.answer && answered(found.answer, onevent),
     found.waiting && facts([["Waits for", found.waiting.for_ ?? found.waiting.for], ["Since", found.waiting.since && time(found.waiting.since)], ["Until", found.waiting.until && time(found.waiting.until)]]),
@@ -115,7 +125,7 @@ function whyTab(found, { model, node, drawn, state, onselect, onevent, task }) {
     state?.subrun && task === node && h("p", "Done by ", link(`/runs/${state.subrun}`, state.subrun)),
     (before.length > 0 || after.length > 0) && h("div.needs", before.length > 0 && h("div", h("h4", "Comes after"), h("ul", before.map((one) => h("li", { key: one.source }, named(one.source), h("span.hint", ` ${one.reason}`))))),
       after.length > 0 && h("div", h("h4", "Comes before"), h("ul", after.map((one) => h("li", { key: one.target }, named(one.target)))))),
-    facts([["Started", state?.started_at && task === node && time(state.started_at)], ["Ended", state?.ended_at && task === node && time(state.ended_at)], ["Confidence", found.confidence !== null && found.confidence.toFixed(2)], ["Fault", found.fault], ["Labels", found.labels.join(", ")], ["Compensation", state?.undo && task === node && state.undo]]));
+    facts([["Started", state?.started_at && task === node && time(state.started_at)], ["Ended", state?.ended_at && task === node && time(state.ended_at)], ["Confidence", found.confidence !== null && String(Number(found.confidence.toFixed(3)))], ["Fault", found.fault], ["Labels", found.labels.join(", ")], ["Compensation", state?.undo && task === node && state.undo]]));
 }
 
 // Who has answered what it asked, and what.
