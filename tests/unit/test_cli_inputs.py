@@ -24,6 +24,7 @@ SCHEMA: dict[str, Any] = {
         "name": {"type": "string"},
         "limit": {"type": "integer", "default": 7},
         "products": {"type": "array", "items": {"type": "string"}},
+        "numbers": {"type": "array", "items": {"type": "integer"}},
         "deep": {"type": "object", "properties": {"ratio": {"type": "number"}, "text": {"type": "string"}}},
         "any": {},
     },
@@ -47,6 +48,8 @@ def test_a_member_of_any_type_is_json(value: Any) -> None:
     [
         ("products=typer, rich", {"products": ["typer", "rich"]}),
         ('products=["a,b"]', {"products": ["a,b"]}),
+        ("numbers=1, 2,three", {"numbers": [1, 2, "three"]}),
+        ("products=1,2", {"products": ["1", "2"]}),
         ("limit=3", {"limit": 3}),
         ("limit=three", {"limit": "three"}),
         ("deep.ratio=0.5", {"deep": {"ratio": 0.5}}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from accord.cli.output import Screen
 from accord.cli.server import connected
 from accord.credentials import keep_credential
 from accord.domain.ids import RunId
-from accord.errors import BadInput, Unauthenticated
+from accord.errors import BadInput, StoreUnavailable, Unauthenticated
 from accord.settings import Settings, read_settings
 
 HERE, FAR = "http://127.0.0.1:8421", "https://accord.example.org"
@@ -40,6 +41,15 @@ def test_the_key_that_serve_has_kept_is_for_servers_on_this_machine_alone(home: 
     assert shown(HERE, home) == "Bearer accord_kept"
     with pytest.raises(Unauthenticated, match="ACC973 there is no API key for https:"):
         shown(FAR, home)
+
+
+def test_where_no_key_is_kept_and_nobody_listens_that_is_said(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(Unauthenticated, match="ACC973"):
+            shown(here, home)
+    with pytest.raises(StoreUnavailable, match="ACC970 the server at"):
+        shown(here, home)
 
 
 def test_the_environments_key_beats_the_one_that_was_kept(home: Path) -> None:

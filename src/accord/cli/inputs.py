@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -164,4 +165,10 @@ def _meant(text: str, said: str, schema: JsonSchema | None) -> Any:
             raise usage(
                 "ACC911", f"{shortened(said, 60)} begins like JSON, and is none", "put it into quotes"
             ) from None
-        return [part.strip() for part in said.split(",")] if "array" in types else said
+        return _listed(text, said, schema) if "array" in types else said
+
+
+def _listed(text: str, said: str, schema: JsonSchema | None) -> list[Any]:
+    """Parts with commas between, each by what the schema says of an item in its place."""
+    items = (schema_at(schema, (n,)) if schema is not None else None for n in count())
+    return [_meant(text, part.strip(), one) for part, one in zip(said.split(","), items, strict=False)]

@@ -138,7 +138,7 @@ function needs(waiting, incidents, failed, stuck, acknowledge) {
     ...waiting.approvals.map((one) => need(`${one.run}/${one.task}`, "waiting", `/runs/${one.run}?task=${encodeURIComponent(one.task)}`, questionOf(one), `${WORDS[one.kind]} in ${one.title || one.template}`, one.since)),
     ...incidents.incidents.slice(0, INCIDENTS).map((one) => need(`i${one.incident}`, "open", `/incidents/${one.incident}`, one.problem?.message ?? one.code, `Incident ${one.incident}, ${one.severity}`, one.at)),
     ...stuck.map((run) => need(`s${run.run}`, "waiting", `/runs/${run.run}`, run.title || run.template, stuckWhy(run), run.updated_at)),
-    ...failed.slice(0, FAILED).map((run) => need(run.run, "failed", `/runs/${run.run}`, run.title || run.template, run.why ?? `${count(run.tasks_failed, "task")} failed, ${number(run.tasks_done)} of ${number(run.tasks_total)} done`, run.updated_at, may("control") && button("Acknowledge", () => acknowledge(run), { icon: "hand", small: true, title: `Acknowledge that ${run.title || run.template} has failed` }))),
+    ...failed.slice(0, FAILED).map((run) => need(run.run, "failed", `/runs/${run.run}`, titleOf(run), run.why ?? `${count(run.tasks_failed, "task")} failed, ${number(run.tasks_done)} of ${number(run.tasks_total)} done`, run.updated_at, may("control") && button("Acknowledge", () => acknowledge(run), { icon: "hand", small: true, title: `Acknowledge that ${run.title || run.template} has failed` }))),
   ];
   const more = waiting.next || incidents.next || incidents.incidents.length > INCIDENTS || failed.length > FAILED;
   return card("Needs somebody", { aside: items.length > 0 && pill(`${number(items.length)}${more ? " or more" : ""}`) },
@@ -156,9 +156,12 @@ function underWay(runs, list, asks, reasons) {
   if (!runs.length) return empty("Nothing is under way", { text: "Runs are here from their start to their end.", icon: "runs", action: may("run") && h("a.button", { href: "/new" }, icon("plus", { size: 16 }), h("span", "New run")) });
   return h("ul.under-way", runs.slice(0, SHOWN).map((run) => h("li", { key: run.run },
     h("a", { href: `/runs/${run.run}` },
-      badge(run.state), h("span.grow", h("strong.cut", run.title || run.template), h("span.hint.cut", { title: why(run, asks, reasons) }, why(run, asks, reasons))),
+      badge(run.state), h("span.grow", h("strong.cut", titleOf(run)), h("span.hint.cut", { title: why(run, asks, reasons) }, why(run, asks, reasons))),
       progress(run), h("span.hint.num.since", { title: "when it was started" }, h(Ago, { time: run.started_at }))))));
 }
+
+// A fork has the title of its origin.
+const titleOf = (run) => `${run.title || run.template}${run.origin ? " (fork)" : ""}`;
 
 // What a run waits for, as far as it is known already.
 function why(run, asks, reasons) {

@@ -1,6 +1,6 @@
 // What can be done with a run and its tasks. Each says what will happen, and shows what the server refuses.
 
-import { post } from "../../core/api.js";
+import { at, get, post } from "../../core/api.js";
 import { h } from "../../core/dom.js";
 import { go } from "../../core/router.js";
 import { CONTROLS } from "../../core/runs.js";
@@ -89,31 +89,25 @@ export function signal(model) {
   });
 }
 
+// The schema of a run's input; where its template is not to be had, it is filled in as JSON.
+async function schemaOf({ template }) {
+  const [name, version] = template.split("@");
+  const found = await get(at`/v1/templates/${name}/${version}`).catch(() => null);
+  return found?.document.input ?? { title: "Input" };
+}
+
 // A fork: a new run that shares what this one had done, with another input where that is wanted.
-export function forkFrom(model, task = null) {
+export async function forkFrom(model, task = null) {
   const before = model.doc.input ?? {};
-  let text = JSON.stringify(before, null, 2), refused = null, busy = false, self_;
-  function Body(props, self) {
-    self_ = self;
-    return () => h("div.stack",
-      h("p", task ? `A new run shares all that this one has done before ${task}; from there on everything is done anew, and so is what reads a changed part of the input.` : "A new run shares all that this one has done. What reads a changed part of the input is done anew.", !model.live && ` Only what had happened up to event ${model.at} is shared.`),
-      h("div.form-field", h("label", { for: "fork-input" }, "Input"), h("p.hint", { id: "fork-hint" }, "Change what is to be different in the new run."),
-        h("textarea.code", { id: "fork-input", rows: Math.min(18, text.split("\n").length + 1), spellcheck: "false", "aria-describedby": "fork-hint", value: text, oninput: (event) => { text = event.target.value; } })),
-      refused && h("div.failure", { role: "alert" }, problems(refused)));
-  }
-  const submit = async () => {
-    if (busy) return;
-    let input;
-    try { input = JSON.parse(text); } catch (error) { refused = { problems: [{ message: `This is no JSON: ${error.message}` }] }; self_.update(); return; }
-    const changes = Object.fromEntries(Object.entries(input ?? {}).filter(([name, one]) => JSON.stringify(one) !== JSON.stringify(before[name])));
-    busy = true;
-    try {
+  asking({
+    title: task ? `Fork from ${task}` : "Fork this run", wide: true, yes: "Fork", form: new FormState(await schemaOf(model.doc), before),
+    intro: [h("p", task ? `A new run shares all that this one has done before ${task}; from there on everything is done anew, and so is what reads a changed part of the input.` : "A new run shares all that this one has done. What reads a changed part of the input is done anew.", !model.live && ` Only what had happened up to event ${model.at} is shared.`),
+      h("p.hint", "Change what is to be different in the new run.")],
+    send: async (input) => {
+      const changes = Object.fromEntries(Object.entries(input ?? {}).filter(([name, one]) => JSON.stringify(one) !== JSON.stringify(before[name])));
       const fork = await post(`${model.path}/fork`, { task, at: model.at, changes: Object.keys(changes).length ? changes : null });
-      closeDialog();
       toast("Forked");
       go(`/runs/${fork.run}`);
-    } catch (error) { refused = error; self_.update(); }
-    busy = false;
-  };
-  dialog({ title: task ? `Fork from ${task}` : "Fork this run", wide: true, body: () => h(Body), actions: () => [button("Back", closeDialog, { kind: "quiet" }), button("Fork", submit, { kind: "primary", icon: "fork" })] });
+    },
+  });
 }
