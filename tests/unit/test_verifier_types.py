@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 
+from accord.domain.compile import compile_soundly
 from accord.domain.contract import compile_contract
+from accord.domain.ids import Digest
+from accord.domain.template import Template
 from accord.testing.graphs import graph_of
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
@@ -164,3 +168,23 @@ def test_texts_are_as_long_as_their_parts(text: str, most: int) -> None:
             [compile_contract(capability="test.work", version="1.0.0", input_schema=takes, output_schema=True)]
         )
         assert verify(graph_of({"a": {"with": {"x": text}}}, input=GIVEN), known).ok is fits
+
+
+def test_what_does_not_compile_keeps_nothing_else_from_being_verified() -> None:
+    tasks = {
+        "a": {"uses": "test.work@^1", "when": "${ input.large > 2 }", "with": {"x": "${ input.large.slcie(1) }"}},
+        "b": {"uses": "test.work@^1", "when": "${ input.large.slcie(1) }", "with": {"x": "${ input.large }"}},
+        "c": {"uses": "test.work@^1", "with": {"x": "${ input.maybe }"}},
+    }
+    document = {"accord": "template/1", "name": "test", "version": "1.0.0", "input": GIVEN, "tasks": tasks}
+    compiled = compile_soundly(msgspec.convert(document, Template), Digest("0" * 64))
+    assert [(one.code, one.place.pointer) for one in compiled.problems] == [
+        ("ACC201", "/tasks/a/with/x"),
+        ("ACC201", "/tasks/b/when"),
+    ]
+    takes = {"type": "object", "properties": {"x": DIGIT}, "required": ["x"]}
+    known = ContractTable(
+        [compile_contract(capability="test.work", version="1.0.0", input_schema=takes, output_schema=True)]
+    )
+    report = verify(compiled.graph, known)
+    assert [(one.code, one.place.pointer) for one in report.errors] == [("ACC822", "/tasks/c/with/x")]

@@ -9,6 +9,7 @@ import msgspec
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.expression import (
+    UNKNOWN,
     Binding,
     Computed,
     Expression,
@@ -166,6 +167,8 @@ class BindingCheck:
 
     def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict) -> tuple[object, ...]:
         """An input that comes and is refused; nothing where none is certain."""
+        if handing.when is UNKNOWN:
+            return ()
         best = self._even_at_best(handing, wanted) if verdict.refuted else verdict
         if best.refuted and not _is_asked_of(handing):
             return (best.witness,)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
-from accord.domain.expression import Expression, Reference, Types, syntax_of
+from accord.domain.expression import UNKNOWN, Expression, Reference, Types, syntax_of
 from accord.domain.expression.syntax import Constant, walked
 from accord.domain.schema import JsonSchema, Schema, compile_schema
 from accord.domain.schema_path import required_names, schema_at
@@ -110,9 +110,9 @@ def _put(scope: dict[str, Any], root: Place, value: object) -> None:
 
 
 def constants_of(expressions: Iterable[Expression]) -> Iterator[object]:
-    """The constants in expressions, and the numbers beside them."""
+    """The constants in expressions, and the numbers beside them; of what does not compile none."""
     for expression in expressions:
-        for node in walked(syntax_of(expression)):
+        for node in () if expression is UNKNOWN else walked(syntax_of(expression)):
             if not isinstance(node, Constant) or isinstance(node.value, bytes):
                 continue
             yield node.value
