@@ -82,7 +82,7 @@ def items_line(found: dict[str, int]) -> str:
     parts = [
         f"{found[name]} {name}" for name in ("failed", "running", "assigned", "waiting", "queued") if name in found
     ]
-    return ", ".join([f"{done} of {sum(found.values())} items", *parts])
+    return ", ".join([f"{done} of {sum(found.values())}{'' if parts else ' items'}", *parts])
 
 
 def items_are_told(page: Any, found: dict[str, int]) -> None:

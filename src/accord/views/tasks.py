@@ -77,6 +77,10 @@ class ListedItem(msgspec.Struct, frozen=True):
     state: TaskPhase
     standing: Standing
     again_at: datetime | None
+    agent: AgentId | None
+    """Who had it last."""
+    took_s: float | None
+    """As that of tasks."""
 
 
 class DocumentLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +204,9 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 def _listed_item(run: Run, item: TaskId) -> ListedItem:
     state = run.state(item)
-    return ListedItem(item, state.phase, standing(run, item), again_at(state))
+    agent = state.attempts[-1].agent if state.attempts else None
+    took = _seconds(run.took(item, run.updated_at))
+    return ListedItem(item, state.phase, standing(run, item), again_at(state), agent, took)
 
 
 def _call(call: Call) -> CallDocument:

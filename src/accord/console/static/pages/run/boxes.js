@@ -87,7 +87,7 @@ const byAgent = (state, rests, now) => (state.ended_at ? duration(worked(state.s
 // What stands under the name: what matters most about the task now.
 function line(one, state, shown, { now, rests }) {
   if (state?.problem) return plain(state.problem.message);
-  if (state?.waits) return { approval: "waits for an approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
+  if (state?.waits) return { approval: "waits for approval", review: "waits for a review", signal: `waits for ${one.what || "a signal"}`, time: "waits for its time" }[state.waits];
   if (state?.item_count) return itemsLine(state);
   if (state?.adopted) return "taken over";
   if (shown === "queued" && state.again_at && elapsed(now, state.again_at) > 0) return `tried again in ${duration(elapsed(now, state.again_at))}`;
@@ -97,11 +97,12 @@ function line(one, state, shown, { now, rests }) {
   return KINDS[one.kind] ? (one.what || KINDS[one.kind]) : one.what;
 }
 
-// "3 of 8 items, 1 failed, 2 running, 2 queued": those that are done are counted as tasks are.
+// "3 of 8, 1 failed, 2 running, 2 queued", "8 of 8 items": those that are done are counted as tasks are.
 function itemsLine(state) {
   const counts = new Map(tally(state));
   const done = (counts.get("completed") ?? 0) + (counts.get("skipped") ?? 0);
-  return [`${number(done)} of ${number(state.item_count)} items`, ...["failed", "running", "assigned", "waiting", "queued"].filter((name) => counts.get(name)).map((name) => `${number(counts.get(name))} ${name}`)].join(", ");
+  const others = ["failed", "running", "assigned", "waiting", "queued"].filter((name) => counts.get(name)).map((name) => `${number(counts.get(name))} ${name}`);
+  return [`${number(done)} of ${number(state.item_count)}${others.length ? "" : " items"}`, ...others].join(", ");
 }
 
 // How far its agent says it is, and in its words.

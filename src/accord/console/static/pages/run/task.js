@@ -151,6 +151,9 @@ function itemsTab(found, onselect) {
   const order = { failed: 0, running: 1, assigned: 2, waiting: 3, queued: 4 };
   const items = [...found.items].sort((one, other) => (order[one.standing] ?? 9) - (order[other.standing] ?? 9));
   return h("div.stack",
-    h("div.items", items.slice(0, ITEMS_MOST).map((one) => h("button.item", { key: one.task, type: "button", onclick: () => onselect(one.task), title: `${one.task}: ${one.standing}`, "aria-label": `${one.task}, ${one.standing}` }, mark(one.standing, { size: 15 }), h("span.num", one.task.slice(one.task.lastIndexOf("[") + 1, -1))))),
+    h("table.items", h("thead", h("tr", ["Item", "State", "Took", "Agent"].map((name) => h("th", { key: name, scope: "col" }, name)))),
+      h("tbody", items.slice(0, ITEMS_MOST).map((one) => h("tr", { key: one.task },
+        h("td", h("button.item.num", { type: "button", onclick: () => onselect(one.task), "aria-label": `${one.task}, ${one.standing}` }, one.task.slice(one.task.lastIndexOf("[")))),
+        h("td", h("span.inline-mark", mark(one.standing, { size: 14 }), one.standing)), h("td.num", one.took_s === null ? "–" : duration(1000 * one.took_s)), h("td", one.agent ? agentName(one.agent) : "–"))))),
     items.length > ITEMS_MOST && h("p.hint", `${number(items.length - ITEMS_MOST)} more: those that failed, or are under way, come first.`));
 }
