@@ -124,6 +124,33 @@ def test_a_deadline_that_no_run_can_keep(more: dict[str, Any], refused: bool) ->
     assert report.bounds is not None
 
 
+def of_tasks(source: str, allowed: int, **fields: Any) -> list[Any]:
+    """What is told of `limits.tasks`, of a task for each item of a list."""
+    task = {"for_each": source, **fields}
+    given = {"type": "array", "minItems": 1, "maxItems": 4}
+    graph = graph_of({"a": task, "b": {}}, limits={"tasks": allowed}, input=given)
+    return [one for one in verify(graph, KNOWN).findings if one.place.pointer == "/limits/tasks"]
+
+
+def test_lists_that_always_have_more_items_than_the_run_may_have_tasks_are_an_error() -> None:
+    (told,) = of_tasks("${ [1, 2, 3] }", 4)
+    assert (told.severity, told.code) == ("error", "ACC838")
+    assert told.example == {"items": {"a": 3}, "tasks": 5, "limits": {"tasks": 4}}
+    assert of_tasks("${ [1, 2, 3] }", 5) == []
+    assert [one.code for one in of_tasks("${ input }", 2)] == ["ACC838"], "by `minItems`"
+
+
+def test_lists_that_may_have_more_items_than_the_run_may_have_tasks_are_a_warning() -> None:
+    (told,) = of_tasks("${ input }", 5)
+    assert (told.severity, told.code, told.example["tasks"]) == ("warning", "ACC175", 6)
+    assert of_tasks("${ input }", 6) == []
+    (told,) = of_tasks("${ [1, 2, 3] }", 4, when="${ size(input) > 2 }")
+    assert (told.severity, "all of its branches" in told.message) == ("warning", True)
+    (told,) = of_tasks("${ dyn(run.id) }", 100)
+    assert (told.severity, "maxItems" in told.hint, told.example["items"]) == ("warning", True, {"a": 99})
+    assert of_tasks("${ dyn(run.id) }", 200_000) == [], "it is what every run may have"
+
+
 def record(**members: Any) -> dict[str, Any]:
     return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
 

@@ -30,7 +30,6 @@ from accord.verifier.outputs import Outputs
 from accord.verifier.report import Finding, Findings, Severity
 from accord.verifier.risks import Doubts, timer_message, timer_verdict
 from accord.verifier.schemas import at_best
-from accord.verifier.sizes import most_bytes, most_items
 from accord.verifier.trials import Trials
 
 
@@ -74,15 +73,17 @@ class BindingCheck:
         told = self._findings
         told.fact("contracts", "counterexample", told.proven, told.edges - told.proven)
 
-    def sizes(self) -> tuple[dict[TaskId, int | None], dict[TaskId, int | None]]:
-        """The most items of each list that a task goes through, and the most bytes of each input; None where the
-        schemas say no most.
-        """
+    def lists(self) -> dict[TaskId, JsonSchema | None]:
+        """What is known of each list that a task goes through."""
         return {
-            task.id: most_items(schema_of_binding(task.for_each, self.outputs.everywhere()))
+            task.id: schema_of_binding(task.for_each, self.outputs.everywhere())
             for task in self._graph.tasks.values()
             if task.for_each is not None
-        }, {name: most_bytes(schema) for name, schema in self._inputs.items()}
+        }
+
+    def inputs(self) -> dict[TaskId, JsonSchema | None]:
+        """What is known of the input of each task that an agent does."""
+        return self._inputs
 
     def _check_conditions(self, task: Task) -> None:
         at, everywhere = pointer_of_task(task), self.outputs.everywhere()

@@ -19,9 +19,12 @@ from accord.domain.expression import Literal
 from accord.domain.graph import Graph, Retry, Sleep, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.order import may_be_skipped
+from accord.domain.schema import JsonSchema
 from accord.verifier.costs import Costs, attempts_of
+from accord.verifier.fanout import Fanout
 from accord.verifier.known import Capabilities
 from accord.verifier.report import Bounds, Findings
+from accord.verifier.sizes import least_items, most_bytes, most_items
 from accord.verifier.widths import Slots, Widths, queues_of
 
 _NONE = timedelta()
@@ -31,16 +34,19 @@ class Known(msgspec.Struct, frozen=True):
     """What the bounds of a graph are computed from, beside itself."""
 
     capabilities: Capabilities
-    items: Mapping[TaskId, int | None] = {}
-    """The most items of each list that a task goes through, by its schema."""
-    inputs: Mapping[TaskId, int | None] = {}
-    """The most bytes of each task's input."""
+    lists: Mapping[TaskId, JsonSchema | None] = {}
+    """What each list keeps that a task goes through."""
+    inputs: Mapping[TaskId, JsonSchema | None] = {}
+    """What each task's input keeps."""
     slots: Slots = lambda wanted: None
 
 
 def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     """The bounds of a graph whose structure holds. Limits that can never be kept are errors."""
-    items = {name: _items(task, graph, known) for name, task in graph.tasks.items() if task.for_each is not None}
+    lists = {name: known.lists.get(name) for name, task in graph.tasks.items() if task.for_each is not None}
+    longest_lists = {name: most_items(schema) for name, schema in lists.items()}
+    Fanout(graph, {name: least_items(schema) for name, schema in lists.items()}, longest_lists).check(findings)
+    items = {name: _items(most, graph) for name, most in longest_lists.items()}
     longest = {name: _longest(task, graph, items.get(name)) for name, task in graph.tasks.items()}
     path, time = _critical(graph, longest)
     skippable = may_be_skipped(graph.tasks, graph.order)
@@ -50,8 +56,9 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     costs.check(findings)
     attempts = [attempts_of(task, items.get(name)) for name, task in graph.tasks.items()]
     counted = [each for each in attempts if each is not None]
-    largest = next((name for name, size in known.inputs.items() if size is None), None)
-    largest = largest or max(known.inputs, key=lambda name: known.inputs[name] or 0, default=None)
+    inputs = {name: most_bytes(schema) for name, schema in known.inputs.items()}
+    largest = next((name for name, size in inputs.items() if size is None), None)
+    largest = largest or max(inputs, key=lambda name: inputs[name] or 0, default=None)
     widths = Widths(graph, items)
     time = graph.deadline if time is None or (graph.deadline is not None and graph.deadline < time) else time
     return Bounds(
@@ -62,17 +69,18 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
         least_s=(least[1] or _NONE).total_seconds(),
         at_once=widths.of(graph.order),
         items=items,
-        message_bytes=None if largest is None else known.inputs[largest],
+        message_bytes=None if largest is None else inputs[largest],
         largest=largest,
         calls=sum(_calls(task, items.get(name)) for name, task in graph.tasks.items()),
         queues=queues_of(graph, widths, known.slots),
     )
 
 
-def _items(task: Task, graph: Graph, known: Known) -> int | None:
-    """What the schema says; where it says nothing, nothing is known, though no run has more than `limits.tasks`."""
-    most = known.items.get(task.id)
-    return None if most is None else min(most, graph.max_tasks)
+def _items(most: int | None, graph: Graph) -> int | None:
+    """What the schema says, and what `limits.tasks` leaves beside the tasks themselves; where the schema says nothing,
+    nothing is told.
+    """
+    return None if most is None else min(most, max(graph.max_tasks - len(graph.tasks), 0))
 
 
 def _calls(task: Task, items: int | None) -> int:

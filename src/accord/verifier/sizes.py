@@ -24,6 +24,11 @@ def most_items(schema: JsonSchema | None) -> int | None:
     return _Root(schema).items(schema, _DEEPEST)
 
 
+def least_items(schema: JsonSchema | None) -> int:
+    """How many items a list that keeps the schema has at least."""
+    return _Root(schema).fewest(schema, _DEEPEST)
+
+
 def most_bytes(schema: JsonSchema | None) -> int | None:
     """How many bytes a value that keeps the schema has at most; None where it does not say."""
     return _Root(schema).bytes(schema, _DEEPEST)
@@ -47,6 +52,17 @@ class _Root:
         said.extend(self.items(part, deep - 1) for part in self._together(schema))
         said.extend(_largest(self.items(part, deep - 1) for part in parts) for parts in self._either(schema))
         return min((each for each in said if each is not None), default=None)
+
+    def fewest(self, schema: object, deep: int) -> int:
+        if not isinstance(schema, dict) or not deep:
+            return 0
+        said: list[int] = [schema["minItems"]] if isinstance(schema.get("minItems"), int) else []
+        listed = schema.get("enum", [schema["const"]] if "const" in schema else None)
+        if isinstance(listed, list):
+            said.append(min((len(each) for each in listed if isinstance(each, list)), default=0))
+        said.extend(self.fewest(part, deep - 1) for part in self._together(schema))
+        said.extend(min((self.fewest(part, deep - 1) for part in parts), default=0) for parts in self._either(schema))
+        return max(said, default=0)
 
     def bytes(self, schema: object, deep: int) -> int | None:
         if not isinstance(schema, dict) or not deep:

@@ -87,7 +87,7 @@ class _Verification:
             bindings = BindingCheck(graph, self._capabilities, self._templates, findings)
             bindings.check()
             BranchCheck(graph, bindings.outputs.everywhere(), findings).check()
-            known = Known(self._capabilities, *bindings.sizes(), self._slots)
+            known = Known(self._capabilities, bindings.lists(), bindings.inputs(), self._slots)
             bounds = bounds_of(graph, known, findings)
             told = (bounds.attempts, bounds.cost, bounds.time_s, bounds.message_bytes, *bounds.items.values())
             findings.fact("bounds", "arithmetic", len(told) - told.count(None), told.count(None))
