@@ -264,6 +264,37 @@ class TestEvaluate:
         assert value_of("input.small + 1", scope) == 2
         assert value_of("input.big", scope) == 2**63
 
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "input.n + 1",
+            "input.l[input.n - 3]",
+            "input.l.map(x, x + 1)",
+            "input.?n.orValue(0) % 2",
+            "type(input.n) == int",
+        ],
+    )
+    def test_a_number_is_the_same_however_it_is_spelt(self, source: str) -> None:
+        one, other = {"n": 3.0, "l": [1.0, -2.0]}, {"n": 3, "l": [1, -2]}
+        assert repr(value_of(source, {"input": one})) == repr(value_of(source, {"input": other}))
+        assert repr(one) == "{'n': 3.0, 'l': [1.0, -2.0]}", "data is shared, and stays as it is"
+
+    @pytest.mark.parametrize(
+        ("number", "kind"),
+        [
+            (-0.0, "int"),
+            (2.5, "double"),
+            (-(2.0**63), "int"),
+            (2.0**63, "double"),
+            (2.0**63 - 1024, "int"),
+            (1e300, "double"),
+        ],
+    )
+    def test_a_double_without_a_fraction_is_an_integer_where_one_can_hold_it(self, number: float, kind: str) -> None:
+        scope = {"input": {"n": number}}
+        assert value_of(f"type(input.n) == {kind} && input.n == {number!r}", scope) is True
+        assert value_of(f"input.n in [{number!r}]", scope) is True
+
     @pytest.mark.parametrize("value", [object(), (1, 2), {1, 2}, b"x"])
     def test_data_that_is_no_json(self, value: object) -> None:
         assert failed("input.x == 1", {"input": {"x": value}}) == ["ACC217"]
@@ -360,6 +391,13 @@ class TestBinding:
     )
     def test_text(self, text: str, expected: object) -> None:
         assert evaluate(compile_binding(text), SCOPE) == expected
+
+    @pytest.mark.parametrize("number", [3, 3.0])
+    def test_a_text_has_a_number_however_it_is_spelt(self, number: float) -> None:
+        scope = {"input": {"n": number, "l": [number, 1.5]}}
+        assert (
+            evaluate(compile_binding("${ input.n } of ${ input.l }, ${ double(input.n) }"), scope) == "3 of [3,1.5], 3"
+        )
 
     def test_all_problems_with_their_places(self) -> None:
         template = {"a/b": ["${ nope }", "x ${ 1 + }"], "c~": {"d": "${ open"}, "ok": "${ input.a }"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from accord.domain.contract import compile_contract
 from accord.domain.expression import compile_expression
+from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.errors import ExpressionInvalid, TemplateInvalid
 from accord.testing.graphs import graph_of
@@ -247,6 +248,16 @@ def test_a_branch_that_computes_has_an_example_too() -> None:
     player = Player(graph, {"a": Done({"n": 1}), "b": Done({"n": 1})}, given=error.example["input"])
     player.play()
     assert player.run.phase == "failed"
+
+
+def test_what_is_proven_of_integers_holds_however_an_agent_writes_them() -> None:
+    tasks = {"a": {"with": {"x": 1}}, "b": {"with": {"x": "${ tasks.a.output.n + 1 }", "y": "${ tasks.a.output.n }"}}}
+    graph = graph_of(tasks)
+    assert about(verify(graph, KNOWN), "/tasks/b/with/x") == []
+    player = Player(graph, {"a": Done({"n": 3.0}), "b": Done({"n": 1})})
+    player.play()
+    assert player.run.phase == "completed"
+    assert player.values.value(player.run.state(TaskId("b")).attempts[0].want.input) == {"x": 4, "y": 3}
 
 
 def test_without_z3_values_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:

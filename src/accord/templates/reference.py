@@ -40,7 +40,8 @@ _EXPRESSIONS = """\
 ## Expressions
 
 `${{ ... }}` is an expression in [CEL](https://cel.dev). A value that is one expression has its type; inside other text
-the result is text. `$${{` is a literal `${{`. In YAML, put expressions into quotes.
+the result is text. `$${{` is a literal `${{`. In YAML, put expressions into quotes. `3.0` in data is `3`: JSON knows
+one kind of number, and CEL integers and doubles.
 
 | variable | what it is | where |
 |---|---|---|

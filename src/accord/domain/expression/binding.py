@@ -14,6 +14,7 @@ from typing import TypeAlias
 import msgspec
 import orjson
 
+from accord.domain.expression.json_value import with_integers
 from accord.domain.expression.program import Expression, compile_expression
 from accord.domain.expression.reference import Reference, Scope
 from accord.errors import ExpressionInvalid, Place, Problem
@@ -169,11 +170,17 @@ def _evaluate(binding: Binding, scope: Scope, problems: list[Problem]) -> object
                 return None
         case Text(parts):
             values = [part if isinstance(part, str) else _evaluate(part, scope, problems) for part in parts]
-            return "".join(value if isinstance(value, str) else orjson.dumps(value).decode() for value in values)
+            return "".join(value if isinstance(value, str) else _printed(value) for value in values)
         case Entries(members):
             return {name: _evaluate(member, scope, problems) for name, member in members}
         case Items(items):
             return [_evaluate(item, scope, problems) for item in items]
+
+
+def _printed(value: object) -> str:
+    """A value as compact JSON in a text: equal numbers as equal texts."""
+    data = orjson.dumps(value)  # first, as it refuses what is nested too deeply
+    return (data if isinstance(value, int) else orjson.dumps(with_integers(value))).decode()
 
 
 def _compile(value: object, pointer: str, problems: list[Problem]) -> Binding:

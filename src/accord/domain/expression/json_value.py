@@ -18,18 +18,19 @@ STRING_UNIT = 64
 """Characters that weigh as much as one value."""
 
 _MAX_DEPTH = 100
+_OTHER_KINDS = (int, bool, type(None))
 _INT64_MAX = (1 << 63) - 1
 _INT64_MIN = -(1 << 63)
 
 
-def weigh(value: object, source: str) -> int:
-    """Units of data in `value`.
+def weigh(value: object, source: str) -> tuple[int, bool]:
+    """Units of data in `value`, and whether some number in it has a fraction of nothing, as `3.0` has.
 
     Raises:
         ExpressionInvalid: ACC217 CEL cannot hold it (an integer beyond 64 bits, nested beyond 100 levels, not
             JSON), ACC216 there is too much of it.
     """
-    units, stack = 0, [(value, 0)]
+    units, has_whole, stack = 0, False, [(value, 0)]
     while stack:
         current, depth = stack.pop()
         units += 1
@@ -40,16 +41,27 @@ def weigh(value: object, source: str) -> int:
             stack.extend((each, depth + 1) for each in current.values())  # type: ignore[attr-defined]  # as above
         elif kind is list:
             stack.extend((each, depth + 1) for each in current)  # type: ignore[attr-defined]  # as above
-        elif kind is int:
-            if not _INT64_MIN <= current <= _INT64_MAX:  # type: ignore[operator]  # as above
-                raise _unusable(f"the integer {current} does not fit into 64 bits", source)
-        elif kind not in (bool, float, type(None)):
+        elif kind is int and not _INT64_MIN <= current <= _INT64_MAX:  # type: ignore[operator]  # as above
+            raise _unusable(f"the integer {current} does not fit into 64 bits", source)
+        elif kind is float:
+            has_whole = has_whole or current.is_integer()  # type: ignore[attr-defined]  # as above
+        elif kind not in _OTHER_KINDS:
             raise _unusable(f"a {kind.__name__} is no JSON", source)
         if depth > _MAX_DEPTH:
             raise _unusable(f"nested more than {_MAX_DEPTH} levels", source)
         if units + len(stack) > MAX_DATA_UNITS:
             raise _too_much(source)
-    return units
+    return units, has_whole
+
+
+def with_integers(value: object) -> object:
+    """The value with `3` for `3.0`: both are the same number of JSON, and CEL would take them for two types."""
+    kind = type(value)
+    if kind is float:
+        return int(value) if value.is_integer() and _INT64_MIN <= value <= _INT64_MAX else value  # type: ignore[call-overload, attr-defined, operator]  # as above
+    if kind is dict:
+        return {name: with_integers(each) for name, each in value.items()}  # type: ignore[attr-defined]  # as above
+    return [with_integers(each) for each in value] if kind is list else value  # type: ignore[attr-defined]  # as above
 
 
 def _unusable(reason: str, source: str) -> ExpressionInvalid:

@@ -60,7 +60,7 @@ _AS_DATA: Final[Mapping[str, Kinds]] = {
     "array": frozenset({"list"}),
     "object": frozenset({"map"}),
 }
-"""What data is to CEL: integers are written without a fraction, `1` and not `1.0`."""
+"""What data is to CEL: an integer is one however it is written, `1` or `1.0`."""
 
 _AS_MADE: Final[Mapping[str, Kinds]] = {
     **_AS_DATA,

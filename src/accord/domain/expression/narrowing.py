@@ -58,7 +58,7 @@ _KINDS: Final[Mapping[str, Kind]] = {
     "double": "double",
 }
 _INEXACT: Final = frozenset({"int", "double"})
-"""Types of CEL that values of JSON do not tell apart: `1.0` is an integer to a schema, and a double to CEL."""
+"""Types of CEL that schemas do not tell apart: an expression's `1.0` is an integer to a schema, and a double to CEL."""
 
 
 def facts_of(condition: Node, *, holds: bool) -> Iterator[Fact]:

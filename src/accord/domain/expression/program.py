@@ -27,7 +27,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]  # as above
 )
 
 from accord.domain.expression.cost import Growth, check_cost, growth_of, size_of
-from accord.domain.expression.json_value import as_json, plain_value, refuse_optionals, weigh
+from accord.domain.expression.json_value import as_json, plain_value, refuse_optionals, weigh, with_integers
 from accord.domain.expression.reference import (
     VARIABLES,
     Cut,
@@ -146,7 +146,9 @@ class _Program(msgspec.Struct, frozen=True):
 
     def evaluate(self, scope: Scope) -> object:
         data = take(scope, self.cut)
-        units = weigh(data, self.source)
+        units, has_whole = weigh(data, self.source)
+        if has_whole:
+            data = with_integers(data)
         if self.growth is Growth.STEEP or (self.growth is Growth.EVEN and units > SMALL_DATA_UNITS):
             sizes = {path: size_of(find(data, path)) for path in self.leaves}
             check_cost(self.syntax, sizes, self.source)

@@ -25,7 +25,7 @@ _KINDS_OF: Final[Mapping[str, tuple[Kind, ...]]] = {
     "array": ("list",),
     "object": ("map",),
 }
-"""Integers are taken to be written without a fraction: `1`, not `1.0`."""
+"""An integer in data is one to CEL as well, however it is written: `1` or `1.0`."""
 
 _ZERO: Final = z3.IntVal(0)
 _LEAST: Final = z3.IntVal(-EXACT)
