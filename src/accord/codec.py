@@ -85,13 +85,13 @@ UPCASTERS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 class _Kept(msgspec.Struct, frozen=True):
     digest: Digest
     image: Image
-    version: Literal[4]
+    version: Literal[5]
     """Raised when the fold gives more than it did: an older image lacks it."""
 
 
 def encode_snapshot(run: Run, head: Head) -> Snapshot:
     """A snapshot of the run as it is after the event `head`."""
-    return Snapshot(StreamId(run.id), head.sequence, _encode(_Kept(head.digest, image_of(run), 4)))
+    return Snapshot(StreamId(run.id), head.sequence, _encode(_Kept(head.digest, image_of(run), 5)))
 
 
 def decode_snapshot(snapshot: Snapshot) -> tuple[Image, Head] | None:

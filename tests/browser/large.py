@@ -99,7 +99,7 @@ def _document(run: Run) -> RunDocument:
         waiting=(),
         left=False,
         left_at=None,
-        tasks=tuple(listed_task(run, name) for name in run.graph.order),
+        tasks=tuple(listed_task(run, name, run.updated_at) for name in run.graph.order),
     )
 
 

@@ -222,7 +222,7 @@ async def test_the_tasks_of_a_run_and_their_attempts(staffed: Site, monkeypatch:
         await client.result(run)
         state = await staffed.node.run(run)
         tasks = [task async for task in client.tasks(run)]
-        assert tasks == [listed_task(state, name) for name in state.graph.order]
+        assert tasks == [listed_task(state, name, state.updated_at) for name in state.graph.order]
         assert [task.task async for task in client.tasks(run, states=("failed",))] == []
         assert [task.task async for task in client.tasks(run, states=("completed",))] == list(state.graph.order)
         for name in state.graph.order:

@@ -18,6 +18,7 @@ from accord.cli.logs import KEPT_MOST, Raised
 from accord.cli.output import Screen, attempt_words, worked
 from accord.domain import command as c
 from accord.domain import event as e
+from accord.domain.experience import observed
 from accord.domain.ids import RunId, TaskId
 from accord.domain.image import image_of, run_of
 from accord.domain.news import Happened
@@ -67,7 +68,27 @@ def test_a_pause_ends_with_the_run() -> None:
     player.answer("a", Done())
     after(player, 1000)
     assert player.run.phase == "completed"
-    assert player.run.rest(player.now) == timedelta(seconds=60)
+    assert player.run.rest(player.now) == timedelta()
+    assert player.run.took(A, player.now) == timedelta(seconds=60)
+
+
+def test_a_paused_run_rests_once_nothing_of_it_is_at_work() -> None:
+    player = Player(graph_of({"a": {}, "b": {"needs": ["a"]}}))
+    player.assign("a")
+    after(player, 1)
+    player.do(c.Pause(by=BY))
+    after(player, 2)
+    player.answer("a", Done())
+    after(player, 10)
+    assert player.run.rest(player.now) == timedelta(seconds=10)
+    player.do(c.Resume(by=BY))
+    assert player.run.took(A, player.now) == timedelta(seconds=3)
+    assert player.run.worked(player.run.started.at, player.now) == timedelta(seconds=3)
+    player.play()
+    seen = observed(player.events)
+    assert seen is not None
+    assert seen.whole is not None
+    assert (seen.done[A].took_s, seen.whole.took_s) == (3, 3)
 
 
 def test_the_time_between_an_end_and_another_try_is_no_work() -> None:

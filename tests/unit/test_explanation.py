@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -16,18 +16,20 @@ from accord.domain import command as c
 from accord.domain.causes import causes_of
 from accord.domain.explanation import Blocker, BlockerKind, blockers, demands, next_timer, unmet
 from accord.domain.graph import undone_id
-from accord.domain.ids import TaskId
+from accord.domain.ids import LeaseToken, TaskId
 from accord.domain.machine import RUN
+from accord.domain.message import ACCEPT_AFTER
 from accord.domain.replay import states
 from accord.domain.run import NEVER_WOKEN, Run
 from accord.domain.timing import next_wake
 from accord.testing.graphs import graph_of
-from accord.testing.player import Broken, Done, Failed, Player, Silent
+from accord.testing.player import START, Broken, Done, Failed, Player, Silent
 from accord.testing.random_graphs import INPUT, random_tasks
 from accord.testing.storm import Storm
 from accord.views.waited import waits_words
 
 A = TaskId("a")
+FOR_EVER = datetime.max.replace(tzinfo=START.tzinfo)
 
 
 def kinds(run: Run, now: datetime) -> list[BlockerKind]:
@@ -48,11 +50,17 @@ def untruths(run: Run, now: datetime) -> Iterator[str]:
     leaves = {task for task in run.busy if run.state(task).phase != "expanded"}
     if not leaves <= named:
         yield f"nothing is said of {sorted(leaves - named)}"
-    timer, wake = next_timer(run, now), next_wake(run, {}, now)
+    timer, wake = next_timer(run, now), next_wake(run, dict.fromkeys(past_leases(run, now), FOR_EVER), now)
     if timer is not None and wake is not None and timer.at > wake and wake != now + NEVER_WOKEN:
         yield f"the next timer is {timer}, and the run wakes at {wake}"
     if timer is None and wake is not None and wake < now + NEVER_WOKEN:
         yield f"no timer, and the run wakes at {wake}"
+
+
+def past_leases(run: Run, now: datetime) -> list[LeaseToken]:
+    """Those that heartbeats keep: they would have run out."""
+    live = (one for state in run.tasks.values() for one in state.attempts if one.live)
+    return [one.lease for one in live if one.lease_until <= now]
 
 
 def _holds(run: Run, one: Blocker, now: datetime) -> bool:  # noqa: C901 - a judge for each kind
@@ -135,6 +143,16 @@ def test_an_attempt_names_its_agent_and_its_lease_comes_next() -> None:
     timer = next_timer(player.run, player.now)
     assert timer is not None
     assert (timer.what, timer.task) == ("lease", "a")
+    assert next_timer(player.run, timer.at) is None, "heartbeats keep it, and nobody has written down until when"
+
+
+def test_who_works_has_done_so_since_it_began() -> None:
+    player = Player(graph_of({"a": {}}))
+    player.assign("a")
+    player.now += timedelta(seconds=45)
+    player.do(c.Accept(task=A, attempt=1))
+    (one,) = blockers(player.run, player.now)
+    assert one.since == player.now - ACCEPT_AFTER
 
 
 def test_only_what_is_at_work_is_counted_as_at_work() -> None:

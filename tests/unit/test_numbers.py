@@ -61,12 +61,8 @@ class Counted:
         """Count one more."""
         if isinstance(event, e.RunAcknowledged | e.RunErased):
             return
-        over = isinstance(event, (e.RunResumed, *RUN_ENDS)) or not self.paused
-        if self.still is not None and over:
-            self.rests += [(self.still, event.at)] if self.still < event.at else []
-            self.still = None
-        if isinstance(event, (e.RunPaused, *RUN_ENDS)):
-            self.still, self.paused = event.at, isinstance(event, e.RunPaused)
+        if isinstance(event, (e.RunPaused, e.RunResumed, *RUN_ENDS)):
+            self.paused = isinstance(event, e.RunPaused)
         self.updated = event.at
         self.spent += getattr(event, "cost", None) or 0
         if task := getattr(event, "task", None):
@@ -76,8 +72,20 @@ class Counted:
                 self.began.pop(group, None)
         if isinstance(event, e.RollbackFinished):
             self._undone(event.tasks)
+        self._still(event)
+
+    def _still(self, event: e.Event) -> None:
+        """Whether it rests from this event on: it is over, or paused and nothing of it is at work."""
+        self.over = isinstance(event, RUN_ENDS)
+        rests = self.over or (self.paused and not self.live and "running" not in self.how.values())
+        if self.still is not None and (not rests or self.over):
+            self.rests += [(self.still, event.at)] if self.still < event.at else []
+            self.still = None
+        if rests and self.still is None:
+            self.still = event.at
 
     paused = False
+    over = False
 
     def _undone(self, tasks: tuple[TaskId, ...]) -> None:
         for known in (self.how, self.began, self.ended, self.items):
@@ -136,7 +144,7 @@ def compare(run: Run, found: Counted, drawn: dict[str, Any]) -> None:
     )
     assert [(one.since, one.until) for one in drawn_rests(run) if one.until is not None] == found.rests
     for name in nodes:
-        listed, counted = listed_task(run, name), dict(found.standings(name))
+        listed, counted = listed_task(run, name, run.updated_at), dict(found.standings(name))
         assert (listed.standing, dict(listed.item_standings)) == (found.standing(name), counted)
         assert (listed.items or 0) == sum(counted.values())
         if listed.items:

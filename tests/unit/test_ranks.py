@@ -64,7 +64,7 @@ def test_a_rank_is_the_longest_way_to_the_end(graph: Any, data: st.DataObject) -
 def ended(seconds: float, capability: str = "test.a@1.0.0") -> Any:
     want = SimpleNamespace(purpose="work")
     return SimpleNamespace(
-        phase="succeeded", want=want, assigned_at=NOON - timedelta(seconds=seconds), capability=capability
+        phase="succeeded", want=want, work_since=NOON - timedelta(seconds=seconds), capability=capability
     )
 
 

@@ -39,7 +39,7 @@ def test_items_that_wait_are_told_from_those_at_work() -> None:
     names = ["completed", "failed", "running", "assigned", "queued", "queued", "pending"]
     assert [standing(player.run, TaskId(f"many[{n}]")) for n in range(7)] == names
     found = dict.fromkeys(["completed", "failed", "running", "assigned", "pending"], 1) | {"queued": 2}
-    listed = listed_task(player.run, MANY)
+    listed = listed_task(player.run, MANY, player.now)
     assert (listed.standing, listed.item_standings, listed.items) == ("running", found, 7)
     assert items_words(listed.item_standings) == "1/7 items, 1 failed, 1 running, 1 assigned, 2 queued, 1 pending"
     drawn = drawn_state(player.run, MANY, Items(player.run).of(MANY))
@@ -48,7 +48,7 @@ def test_items_that_wait_are_told_from_those_at_work() -> None:
 
 def test_a_back_off_is_told_with_its_end() -> None:
     player = begun()
-    assert listed_task(player.run, TaskId("many")).again_at is None
+    assert listed_task(player.run, TaskId("many"), player.now).again_at is None
     state = player.run.state(TaskId("many[4]"))
     (want,) = state.wants
     assert want.not_before == player.now + timedelta(seconds=10)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from accord.domain import command as c
 from accord.domain import event as e
+from accord.domain.effects import StartSubrun
+from accord.domain.experience import observed
 from accord.domain.ids import TaskId
 from accord.domain.timeline import Timeline
 from accord.testing.graphs import graph_of
@@ -64,7 +66,7 @@ def test_spans_follow_one_another_and_attempts_are_those_of_the_journal(random: 
             assert (before.until, before.kind) != (behind.since, behind.kind), "one that goes on is one span"
         for one in track.attempts:
             attempts.add((track.task, one.number, one.since))
-            inside = [span for span in track.spans if span.kind == "running" and span.since <= one.since]
+            inside = [span for span in track.spans if span.kind in ("assigned", "running") and span.since <= one.since]
             assert inside or one.until == one.since, "whoever works on it, it is running"
             assert one.until is not None, "the run has ended"
     assigned = {(one.task, one.attempt, one.at) for one in player.events if isinstance(one, e.AttemptAssigned)}
@@ -129,7 +131,7 @@ def test_a_task_waits_is_queued_runs_and_waits_before_it_is_tried_again() -> Non
     ]
     attempts = [(one.number, one.phase, after(one.until)) for one in found.track(TaskId("first")).attempts]
     assert attempts == [(1, "failed", 3), (2, "succeeded", 18)]
-    assert told(found, "last") == [("waiting", 0, 18), ("queued", 18, 19), ("running", 19, -1)]
+    assert told(found, "last") == [("waiting", 0, 18), ("queued", 18, 19), ("assigned", 19, -1)]
     path = found.critical()
     assert [(step.task, after(step.since), after(step.until)) for step in path] == [("first", 0, 18), ("last", 18, -1)]
     assert {kind: length.total_seconds() for kind, length in path[0].kinds.items()} == {
@@ -137,6 +139,30 @@ def test_a_task_waits_is_queued_runs_and_waits_before_it_is_tried_again() -> Non
         "running": 5,
         "retry_wait": 10,
     }
+
+
+def test_what_stands_in_the_queue_of_its_agent_is_not_at_work() -> None:
+    player = Player(graph_of({"first": {"uses": "test.work@^1"}}))
+    player.assign("first")
+    pass_time(player, 14.5)
+    player.do(c.Accept(task=TaskId("first"), attempt=1))
+    pass_time(player, 3.5)
+    player.answer("first", Done(1))
+    found = timeline_of(player)
+    assert told(found, "first") == [("assigned", 0, 14), ("running", 14, 18)]
+    (step,) = found.critical()
+    assert {kind: length.total_seconds() for kind, length in step.kinds.items()} == {"assigned": 14, "running": 4}
+    seen = observed(player.events)
+    assert seen is not None
+    assert [(one.took_s, one.waited_s) for _, _, _, one in seen.tries] == [(4, 14)]
+
+
+def test_what_another_run_does_is_at_work() -> None:
+    player = Player(graph_of({"first": {"workflow": "other@^1", "with": {"n": "${ input }"}}}), given=7)
+    (subrun,) = (one.run for one in player.told if isinstance(one, StartSubrun))
+    pass_time(player, 3)
+    player.end_subrun(subrun, "done")
+    assert told(timeline_of(player), "first") == [("running", 0, 3)]
 
 
 def test_a_pause_holds_back_what_nobody_works_on() -> None:
@@ -149,8 +175,8 @@ def test_a_pause_holds_back_what_nobody_works_on() -> None:
     pass_time(player, 1)
     player.assign("left")
     found = timeline_of(player)
-    assert told(found, "begun") == [("running", 0, -1)]
-    assert told(found, "left") == [("queued", 0, 2), ("paused", 2, 7), ("queued", 7, 8), ("running", 8, -1)]
+    assert told(found, "begun") == [("assigned", 0, -1)]
+    assert told(found, "left") == [("queued", 0, 2), ("paused", 2, 7), ("queued", 7, 8), ("assigned", 8, -1)]
 
 
 def test_an_item_waits_for_its_turn_and_the_path_names_the_last_one() -> None:

@@ -213,17 +213,17 @@ def worked(run: Run) -> str:
     """How long a run took, or has been at it; what it was paused is told apart: `4.1 s, paused 2 min`. Of one that was
     erased it is not: up to the erasure it only rested, as one that has ended.
     """
-    now = run.updated_at if run.ended else datetime.now(UTC)
+    now = run.told_at(datetime.now(UTC))
     took, rest = run.worked(run.started.at, now), run.rest(now)
     words = duration_words(took.total_seconds())
     return f"{words}, paused {duration_words(rest.total_seconds())}" if rest and run.erased is None else words
 
 
-def took(run: Run, task: TaskId) -> str:
-    """How long a task took since it began last, or has been at it, without the run's pauses; nothing where it has not
+def took(run: Run, task: TaskId, now: datetime | None = None) -> str:
+    """How long a task took in its present round, or has been at it, without the run's rests; nothing where it has not
     begun.
     """
-    found = run.took(task, datetime.now(UTC))
+    found = run.took(task, now or run.told_at(datetime.now(UTC)))
     return "" if found is None else duration_words(found.total_seconds())
 
 

@@ -381,7 +381,7 @@ class AttemptAssigned(_Event, frozen=True, kw_only=True, tag="attempt.assigned")
 
 
 class AttemptAccepted(_Event, frozen=True, kw_only=True, tag="attempt.accepted"):
-    """The agent has begun; sent for longer tasks only."""
+    """The agent has been at work for half a second (`ACCEPT_AFTER`); sent for longer tasks only."""
 
     task: TaskId
     attempt: int

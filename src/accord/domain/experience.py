@@ -16,15 +16,16 @@ from accord.domain import event as e
 from accord.domain.cost import NOTHING
 from accord.domain.graph import node_of, undone_id
 from accord.domain.ids import AgentId, Digest, RunId, TaskId
+from accord.domain.message import began
 
 
 class Try(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An attempt that has ended by itself: nobody has taken it back."""
 
     took_s: float
-    """From its assignment to its end, the wait at the agent included."""
+    """From when its agent was at work, as far as is known, to its end."""
     waited_s: float = 0.0
-    """From when it could have been assigned to its assignment."""
+    """From when it could have been assigned to then, in the agent's own queue as well."""
     ok: bool = True
     """Whether its result was accepted."""
     expired: bool = False
@@ -113,8 +114,9 @@ def observed(events: Iterable[e.Event]) -> Observed | None:
 class _Assigned(msgspec.Struct, gc=False):
     capability: str
     agent: AgentId
+    wanted: datetime
     at: datetime
-    waited_s: float
+    work_since: datetime
 
 
 class _Story:
@@ -131,6 +133,9 @@ class _Story:
         self.done: dict[TaskId, Done] = {}
         self.skipped: set[TaskId] = set()
         self.tries: list[tuple[TaskId, str, AgentId, Try]] = []
+        self.live: set[tuple[TaskId, int]] = set()
+        """Attempts under way; a run that does a task is the 0th one."""
+        self.paused = False
         self.rests_since: datetime | None = None
         self.rested = timedelta()
         self.whole: Done | None = None
@@ -151,15 +156,23 @@ class _Story:
             self.begin(event)
 
     def assign(self, event: e.AttemptAssigned) -> None:
-        """An attempt has begun; diagnoses and reviews are no tries at the work."""
+        """An attempt is under way; diagnoses and reviews are no tries at the work."""
+        self.live.add((event.task, event.attempt))
+        self.go_on(event)
         if event.purpose != "work":
             return
-        waited = event.at - self.wanted.get(event.task, event.at)
-        name = event.capability.partition("@")[0]
-        self.assigned[event.task, event.attempt] = _Assigned(name, event.agent, event.at, _seconds(waited))
+        wanted, name = self.wanted.get(event.task, event.at), event.capability.partition("@")[0]
+        self.assigned[event.task, event.attempt] = _Assigned(name, event.agent, wanted, event.at, event.at)
+
+    def accept(self, event: e.AttemptAccepted) -> None:
+        """The agent has said that it is at work."""
+        given = self.assigned.get((event.task, event.attempt))
+        if given is not None:
+            given.work_since = began(given.at, event.at)
 
     def end(self, event: Any) -> None:
         """An attempt has ended by itself."""
+        self.taken_back(event)
         cost: Decimal | None = getattr(event, "cost", None)
         if cost is not None:
             node = node_of(event.task)
@@ -168,8 +181,8 @@ class _Story:
         if begun is None:
             return
         one = Try(
-            took_s=_seconds(event.at - begun.at),
-            waited_s=begun.waited_s,
+            took_s=_seconds(event.at - begun.work_since),
+            waited_s=_seconds(begun.work_since - begun.wanted),
             ok=isinstance(event, e.AttemptSucceeded),
             expired=isinstance(event, e.AttemptExpired),
             cost=cost,
@@ -178,13 +191,26 @@ class _Story:
         )
         self.tries.append((event.task, begun.capability, begun.agent, one))
 
+    def above(self, event: e.SubrunStarted) -> None:
+        """A run does a task."""
+        self.begin(event)
+        self.live.add((event.task, 0))
+        self.go_on(event)
+
     def below(self, event: e.SubrunEnded) -> None:
         """The run that did a task is over."""
+        self.settle(event)
         if event.cost is not None:
             self.costs[event.task] = self.costs.get(event.task, NOTHING) + event.cost
 
+    def settle(self, event: Any) -> None:
+        """No run does the task any more."""
+        self.live.discard((event.task, 0))
+        self.idle(event)
+
     def complete(self, event: e.TaskCompleted) -> None:
         """A task has its output: of items, their node counts."""
+        self.settle(event)
         if node_of(event.task) == event.task:
             began, rested = self.begun.get(event.task, (event.at, self._rest(event.at)))
             took = event.at - began - (self._rest(event.at) - rested)
@@ -192,6 +218,7 @@ class _Story:
 
     def skip(self, event: e.TaskSkipped) -> None:
         """A task is left out; of items, nothing is told."""
+        self.settle(event)
         if node_of(event.task) == event.task:
             self.skipped.add(event.task)
 
@@ -202,13 +229,33 @@ class _Story:
                 known.pop(task, None)
             self.skipped.discard(task)
 
-    def rest(self, event: Any) -> None:
-        """Nothing goes on: it is paused, or has ended."""
+    def taken_back(self, event: Any) -> None:
+        """An attempt is not under way any more."""
+        self.live.discard((event.task, event.attempt))
+        self.idle(event)
+
+    def pause(self, event: e.RunPaused) -> None:
+        """It rests as soon as nothing of it is at work any more."""
+        self.paused = True
+        self.idle(event)
+
+    def resume(self, event: e.RunResumed) -> None:
+        """It goes on."""
+        self.paused = False
         self.go_on(event)
-        self.rests_since = event.at
+
+    def idle(self, event: Any) -> None:
+        """Where it is paused and nothing of it is at work, it rests from now on."""
+        if self.paused and not self.live and self.rests_since is None:
+            self.rests_since = event.at
+
+    def rest(self, event: Any) -> None:
+        """It has ended."""
+        self.go_on(event)
+        self.paused, self.rests_since = False, event.at
 
     def go_on(self, event: Any) -> None:
-        """It goes on."""
+        """Something is done again."""
         self.rested, self.rests_since = self._rest(event.at), None
 
     def _rest(self, at: datetime) -> timedelta:
@@ -227,19 +274,23 @@ _TELLS: Final[Mapping[type[Any], Callable[[_Story, Any], None]]] = {
     e.AttemptWanted: _Story.want,
     e.TaskExpanded: _Story.begin,
     e.TaskWaiting: _Story.begin,
-    e.SubrunStarted: _Story.begin,
+    e.SubrunStarted: _Story.above,
     e.SubrunEnded: _Story.below,
     e.AttemptAssigned: _Story.assign,
+    e.AttemptAccepted: _Story.accept,
+    e.AttemptCancelled: _Story.taken_back,
     e.AttemptSucceeded: _Story.end,
     e.AttemptRejected: _Story.end,
     e.AttemptFailed: _Story.end,
     e.AttemptExpired: _Story.end,
     e.TaskCompleted: _Story.complete,
+    e.TaskFailed: _Story.settle,
+    e.TaskCancelled: _Story.settle,
     e.TaskSkipped: _Story.skip,
     e.RollbackFinished: _Story.again,
     e.RollbackStarted: _Story.go_on,
-    e.RunPaused: _Story.rest,
-    e.RunResumed: _Story.go_on,
+    e.RunPaused: _Story.pause,
+    e.RunResumed: _Story.resume,
     e.RunCompleted: _Story.finish,
     e.RunFailed: _Story.rest,
     e.RunCancelled: _Story.rest,

@@ -160,7 +160,7 @@ def _works(task: TaskId, attempt: Attempt) -> Blocker:
         kind=kind,
         words=f"{short_name(attempt.agent)} {begun} {what} {task}",
         task=task,
-        since=attempt.assigned_at,
+        since=attempt.work_since,
         until=attempt.timeout_at,
         agent=attempt.agent,
         attempt=attempt.number,
@@ -220,8 +220,8 @@ def unmet(run: Run, task: TaskId) -> list[TaskId]:
 
 
 def next_timer(run: Run, now: datetime) -> Timer | None:
-    """Its next timer; None where it has none, or has ended. Leases are as they were written down: heartbeats keep them
-    longer.
+    """Its next timer; None where it has none, or has ended. Leases are as they were written down: one whose time is
+    over is kept by heartbeats, and is not told, as nobody wrote down until when.
     """
     if run.ended:
         return None
@@ -231,9 +231,11 @@ def next_timer(run: Run, now: datetime) -> Timer | None:
 def _timers(run: Run, now: datetime) -> Iterator[Timer]:
     if run.deadline_at is not None and run.phase == "running":
         yield Timer(at=run.deadline_at, what="run deadline", task=None, words="the run's deadline")
-    for _, task in run.due:
-        yield from _task_timers(run, task)
-        break
+    for at, task in run.due:
+        found = [one for one in _task_timers(run, task) if one.what != "lease" or one.at > now]
+        yield from found
+        if any(one.at == at for one in found):  # all others are later
+            break
     later = run.offers.after(now)
     for task in run.busy if later is not None else ():
         if run.state(task).offer_at == later and later is not None:

@@ -12,7 +12,7 @@ import msgspec
 from accord.domain.experience import Experience
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
-from accord.domain.state import Run, TaskState
+from accord.domain.state import Run
 
 
 class Usual(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ def forecast(run: Run, known: Usual, now: datetime) -> Forecast | None:
         needs = [need for need in run.graph.tasks[task].needs if need in ends]
         last = max(needs, key=lambda need: ends[need], default=None)
         begins = ends[last] if last is not None else timedelta()
-        ends[task], before[task] = begins + _left(state, known.took[task], now), last
+        ends[task], before[task] = begins + _left(run, task, known.took[task], now), last
     if not ends:
         return None
     path = [max(ends, key=lambda task: ends[task])]
@@ -66,8 +66,6 @@ def forecast(run: Run, known: Usual, now: datetime) -> Forecast | None:
     return Forecast(ends[path[0]], tuple(reversed(path)))
 
 
-def _left(state: TaskState, took: timedelta, now: datetime) -> timedelta:
+def _left(run: Run, task: TaskId, usual: timedelta, now: datetime) -> timedelta:
     """How much of its usual time a task has still before it."""
-    if state.phase == "pending" or state.started_at is None:
-        return took
-    return max(took - (now - state.started_at), timedelta())
+    return max(usual - (run.took(task, now) or timedelta()), timedelta())

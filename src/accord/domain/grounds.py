@@ -32,7 +32,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     """Places that are taken by what other processes have assigned, or by what is no attempt."""
     queued: int = 0
     latency_ms: float
-    """From assignment to result, in the mean."""
+    """How long its work takes up to a result: smoothed, the last ones counting most."""
     trust: float = 1.0
     """How far its results can be relied on, from 0 to 1."""
     expected_ms: float

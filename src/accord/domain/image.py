@@ -34,6 +34,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     paused_by: str = ""
     paused_at: datetime | None = None
     rests: tuple[Rest, ...] = ()
+    rests_since: datetime | None = None
     deadline_at: datetime | None = None
     epoch: int = 0
     live: int = 0

@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
@@ -40,6 +41,9 @@ CLAIMS_MAX_BYTES: Final = 1380
 
 PAYLOAD_MAX_BYTES: Final = 16 << 20
 """Bound of one JSON document; what is larger travels as a blob."""
+
+ACCEPT_AFTER: Final = timedelta(milliseconds=500)
+"""An agent says `accept` when it has been at work for so long; of work that is done before, it says nothing."""
 
 REFUSALS: Final[dict[str, str]] = {
     # the statement as a compact JWS (signature.py)
@@ -253,6 +257,11 @@ _WIRE_NAMES: Final = frozenset(Claims.__struct_encode_fields__)
 _REQUIRED: Final = frozenset(("iss", "aud", "jti", "iat", "exp", "knd"))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Claims).decode
+
+
+def began(assigned: datetime, accepted: datetime) -> datetime:
+    """Since when an agent is at work that has said so then: before, the assignment stood in its own queue."""
+    return max(assigned, accepted - ACCEPT_AFTER)
 
 
 def payload_ref(payload: bytes, media_type: str = "application/json") -> PayloadRef:

@@ -18,6 +18,7 @@ from accord.domain.ids import TaskId, item_id, split_item
 from accord.domain.index import count_begin, count_settled, done, put
 from accord.domain.labels import join, told
 from accord.domain.machine import SETTLED, next_attempt, next_run, next_task
+from accord.domain.message import began
 from accord.domain.state import Attempt, Call, Rest, Run, TaskState, Waiting, Want
 from accord.errors import TransitionRefused
 
@@ -45,12 +46,20 @@ def evolve(run: Run, event: e.Event) -> Run:
     if type(event) in _NOTES:
         return _EVOLVE[type(event)](run, event)
     before = _taken_up(run, event.at) if run.ended else run
-    return replace(_EVOLVE[type(event)](before, event), updated_at=event.at)
+    after = replace(_EVOLVE[type(event)](before, event), updated_at=event.at)
+    return _resting(after, event.at) if after.paused else after
 
 
 def _taken_up(run: Run, at: datetime) -> Run:
     """What happens to a run that has ended comes after a rest: nobody has worked on it since."""
     return run if run.paused else replace(run, rests=_rested(run, run.updated_at, at))
+
+
+def _resting(run: Run, at: datetime) -> Run:
+    """A paused run rests as soon as nothing of it is at work any more."""
+    if run.rests_since is None:
+        return run if run.at_work else replace(run, rests_since=at)
+    return replace(run, rests_since=None, rests=_rested(run, run.rests_since, at)) if run.at_work else run
 
 
 def _rested(run: Run, since: datetime, until: datetime) -> tuple[Rest, ...]:
@@ -77,8 +86,8 @@ def _resume(run: Run, event: e.RunResumed) -> Run:
 
 
 def _unpaused(run: Run, event: e.Event) -> Run:
-    rests = run.rests if run.paused_at is None else _rested(run, run.paused_at, event.at)
-    return replace(run, paused=False, paused_by="", paused_at=None, rests=rests)
+    rests = run.rests if run.rests_since is None else _rested(run, run.rests_since, event.at)
+    return replace(run, paused=False, paused_by="", paused_at=None, rests_since=None, rests=rests)
 
 
 def _erased(run: Run, event: e.RunErased) -> Run:
@@ -476,7 +485,8 @@ def _attempt(run: Run, event: Any, **changes: Any) -> Run:
 
 
 def _accepted(run: Run, event: e.AttemptAccepted) -> Run:
-    return _attempt(run, event, began_at=event.at)
+    attempt = run.attempt(event.task, event.attempt)
+    return _attempt(run, event, began_at=began(attempt.assigned_at, event.at) if attempt is not None else None)
 
 
 def _succeeded(run: Run, event: e.AttemptSucceeded) -> Run:

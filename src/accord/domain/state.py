@@ -53,7 +53,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     epoch: int
     timeout_at: datetime | None = None
     began_at: datetime | None = None
-    """When the agent said that it had begun; None where it has not, as for short work."""
+    """When the agent had begun, by what it said; None where it has said nothing, as of short work."""
     statement: str | None = None
     """Of the answer that ended it."""
     output: Document | None = None
@@ -69,6 +69,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """Parts of the context that the agent was not shown."""
     labels: tuple[str, ...] = ()
     """What contract and agent say of the output beside the labels of the input."""
+
+    @property
+    def work_since(self) -> datetime:
+        """Since when the agent is at work, as far as is known: before, it stood in the agent's own queue."""
+        return self.began_at or self.assigned_at
 
     @property
     def live(self) -> bool:
@@ -194,7 +199,9 @@ PENDING = TaskState()
 
 
 class Rest(msgspec.Struct, frozen=True, gc=False):
-    """A time in which nothing was done: the run was paused, or had ended before it was taken up again."""
+    """A time in which nothing was done: the run was paused and nothing of it was at work any more, or it had ended
+    before it was taken up again.
+    """
 
     since: datetime
     until: datetime
@@ -210,7 +217,9 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     paused_by: str = ""
     paused_at: datetime | None = None
     rests: tuple[Rest, ...] = ()
-    """Those that are over, in order; the pause that goes on is not among them."""
+    """Those that are over, in order; the one that goes on is not among them."""
+    rests_since: datetime | None = None
+    """Since when it rests in a pause: what was under way when it began may go on for a while."""
     deadline_at: datetime | None = None
     tasks: Map[TaskId, TaskState] = Map()
     """Only tasks to which something has happened."""
@@ -281,6 +290,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.phase in ENDED
 
     @property
+    def at_work(self) -> bool:
+        """Whether an agent, or a run that does a task, is at work for it."""
+        return self.live > 0 or bool(self.subruns)
+
+    @property
     def tasks_done(self) -> int:
         """Nodes of the graph that have completed, or were skipped."""
         return self.settled - self.failed - self.cancelled
@@ -302,10 +316,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return budget is not None and self.spent >= budget
 
     def rest(self, until: datetime, since: datetime | None = None) -> timedelta:
-        """How long it was paused, or had ended before it was taken up again, between two times: up to the first one
-        since its start, where there is no other.
-        """
-        found = [*self.rests, *([Rest(self.paused_at, until)] if self.paused_at is not None else ())]
+        """How long it rested between two times: up to the first one since its start, where there is no other."""
+        found = [*self.rests, *([Rest(self.rests_since, until)] if self.rests_since is not None else ())]
         shared = (min(one.until, until) - (one.since if since is None else max(one.since, since)) for one in found)
         return sum((one for one in shared if one > timedelta()), timedelta())
 
@@ -313,9 +325,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """How long it went on between two times: what a run, or a task of it, took is told without rests."""
         return max(until - since - self.rest(until, since), timedelta())
 
+    def told_at(self, now: datetime) -> datetime:
+        """Up to when it is told: up to now, as long as it goes on."""
+        return self.updated_at if self.ended else max(now, self.updated_at)
+
     def took(self, task: TaskId, now: datetime) -> timedelta | None:
-        """What a task, an item or a compensation took from when it began last to its end, or up to now; None where it
-        has not begun, or was taken over.
+        """What a task, an item or a compensation took from when it began last, that is in its present round where it
+        was undone, to its end, or up to now; None where it has not begun, or was taken over.
         """
         state = self.state(task)
         return None if state.started_at is None else self.worked(state.started_at, state.ended_at or now)

@@ -18,10 +18,11 @@ from accord.domain.run import begin, evolve
 from accord.domain.standing import again_at
 from accord.domain.state import Run, TaskState
 
-SpanKind = Literal["waiting", "queued", "retry_wait", "running", "paused", "answer", "timer", "items"]
+SpanKind = Literal["waiting", "queued", "retry_wait", "assigned", "running", "paused", "answer", "timer", "items"]
 """What a task does: waits for what comes before it, or for its turn; is to be given to an agent; waits before it is
-tried again; an agent, or another run, is at work; would be given to an agent if the run were not paused; waits for a
-person or for a signal; waits for a time; its items are under way.
+tried again; an agent has it, and has not begun, or not said so yet; an agent, or another run, is at work; would be
+given to an agent if the run were not paused; waits for a person or for a signal; waits for a time; its items are under
+way.
 """
 
 _WIDE: Final = (
@@ -55,7 +56,7 @@ class AttemptSpan(msgspec.Struct, frozen=True):
     phase: AttemptPhase
     since: datetime
     accepted: datetime | None
-    """When the agent said that it had begun; for longer tasks only."""
+    """When the agent had begun, by what it said; for longer tasks only."""
     until: datetime | None
 
 
@@ -88,7 +89,6 @@ class Timeline:
         self.run = begin(graph, started)
         self._open: dict[TaskId, tuple[SpanKind, datetime, datetime | None]] = {}
         self._spans: dict[TaskId, list[Span]] = {}
-        self._accepted: dict[tuple[TaskId, int], datetime] = {}
         self._ended: dict[tuple[TaskId, int], datetime] = {}
         for task in graph.order:
             self._note(task, started.at)
@@ -96,9 +96,7 @@ class Timeline:
     def add(self, event: e.Event) -> None:
         """One more event has happened. Raises TransitionRefused for one that cannot follow."""
         self.run = evolve(self.run, event)
-        if isinstance(event, e.AttemptAccepted):
-            self._accepted[event.task, event.attempt] = event.at
-        elif isinstance(event, _ENDS):
+        if isinstance(event, _ENDS):
             self._ended[event.task, event.attempt] = event.at
         for task in self._touched(event):
             self._note(task, event.at)
@@ -121,7 +119,8 @@ class Timeline:
         if task in self._open:
             kind, since, _ = self._open[task]
             spans.append(Span(kind, since, None))
-        return Track(task, tuple(spans), tuple(self._attempts(task)))
+        parted = (part for span in spans for part in self._at_agent(task, span))
+        return Track(task, tuple(parted), tuple(self._attempts(task)))
 
     def critical(self) -> tuple[Step, ...]:
         """The chain of tasks that the run took as long for as it did: each begins when the last of those that it waited
@@ -182,11 +181,28 @@ class Timeline:
         if since < at:
             spans.append(Span(kind, since, at))
 
+    def _at_agent(self, task: TaskId, span: Span) -> Iterator[Span]:
+        """The span, and before it how long its first attempt stood in the queue of its agent. One that has ended, and
+        of which its agent has said nothing, was at work.
+        """
+        shared = [one for one in self._attempts(task) if _overlap(one, span)] if span.kind == "running" else []
+        if not shared:  # of what another run does, there are none
+            yield span
+            return
+        since = min((at for at in map(_began, shared) if at is not None), default=None)
+        if since is None or (span.until is not None and since >= span.until):
+            yield Span("assigned", span.since, span.until)
+        elif since > span.since:
+            yield from (Span("assigned", span.since, since), Span("running", since, span.until))
+        else:
+            yield span
+
     def _attempts(self, task: TaskId) -> Iterator[AttemptSpan]:
         for one in self.run.state(task).attempts:
             key = (task, one.number)
-            accepted, ended = self._accepted.get(key), self._ended.get(key)
-            yield AttemptSpan(one.number, one.agent, one.want.purpose, one.phase, one.assigned_at, accepted, ended)
+            yield AttemptSpan(
+                one.number, one.agent, one.want.purpose, one.phase, one.assigned_at, one.began_at, self._ended.get(key)
+            )
 
     # -- the critical path ---------------------------------------------------------------------------------------
 
@@ -223,6 +239,15 @@ class Timeline:
     def _last_item(self, task: TaskId) -> TaskId | None:
         ended = [(at, item) for item in self.run.started_items(task) if (at := self.run.state(item).ended_at)]
         return max(ended)[1] if ended else None
+
+
+def _overlap(one: AttemptSpan, span: Span) -> bool:
+    return (one.until is None or one.until > span.since) and (span.until is None or one.since < span.until)
+
+
+def _began(one: AttemptSpan) -> datetime | None:
+    """Since when the agent is at work; None where it has said nothing yet."""
+    return one.accepted or (one.since if one.until is not None else None)
 
 
 def _kind(run: Run, task: TaskId, state: TaskState, at: datetime) -> SpanKind | None:

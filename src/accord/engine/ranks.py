@@ -11,7 +11,6 @@ from accord.domain.graph import Graph, Work, node_of, undone_id
 from accord.domain.ids import Digest, TaskId
 from accord.domain.ranks import upward_ranks
 from accord.domain.run import Attempt, Run
-from accord.domain.state import TaskState
 from accord.recent import Recent
 
 GRAPHS: Final = 1024
@@ -56,7 +55,7 @@ class Ranks:
     def learn(self, run: Run, task: TaskId, attempt: Attempt, now: datetime) -> None:
         """An attempt at the task has ended: how long it took counts where it has succeeded."""
         if attempt.phase == "succeeded" and attempt.want.purpose == "work":
-            took_s = (now - attempt.assigned_at).total_seconds()
+            took_s = (now - attempt.work_since).total_seconds()
             self._learn(run.graph.digest, task, attempt.capability.partition("@")[0], took_s)
 
     def recall(self, run: Observed) -> None:
@@ -86,7 +85,7 @@ class Ranks:
         graph that is new is ranked by all that it has told.
         """
         for node, task in run.graph.tasks.items():
-            if not isinstance(task.action, Work) and (took_s := _took_s(run.state(node))):
+            if not isinstance(task.action, Work) and (took_s := _took_s(run, node)):
                 self._remember(run.graph.digest, node, took_s)
         known = self._known(run.graph.digest)
         if known.learned < _NEW * len(run.graph.order):
@@ -129,11 +128,10 @@ class Ranks:
         return self._took_s.get(capability.name, mean_s) if capability is not None else mean_s
 
 
-def _took_s(state: TaskState) -> float:
+def _took_s(run: Run, task: TaskId) -> float:
     """Of a task that has completed in this run; nothing of others."""
-    if state.phase != "completed" or state.started_at is None or state.ended_at is None:
-        return 0.0
-    return (state.ended_at - state.started_at).total_seconds()
+    took = run.took(task, run.updated_at) if run.state(task).phase == "completed" else None
+    return took.total_seconds() if took is not None else 0.0
 
 
 def _smoothed(before: float | None, now: float) -> float:

@@ -44,7 +44,9 @@ class Load(msgspec.Struct):
     held: int = 0
     """Attempts assigned and not ended."""
     latency_s: float = _UNKNOWN_S
-    """Exponentially weighted mean from assignment to result, of whatever capability."""
+    """Exponentially weighted mean of how long work took up to its result, of whatever capability: what stood in the
+    agent's queue before is not in it, as `ahead_s` counts that.
+    """
     took_s: dict[str, float] = {}
     """The same by capability."""
     kinds: dict[str, int] = {}
@@ -54,7 +56,7 @@ class Load(msgspec.Struct):
     failed: int = 0
     """Attempts that failed, and those whose result was rejected."""
     failed_s: float = 0.0
-    """Exponentially weighted mean from assignment to failure, or rejection; nothing is decided by it."""
+    """Exponentially weighted mean up to a failure, or a rejection; nothing is decided by it."""
     trust: dict[str, float] = {}
     """By capability: exponentially weighted mean of the confidence in its results. One that says nothing of it counts
     as 1, a failure and a result that was rejected as 0.
@@ -65,7 +67,7 @@ class Load(msgspec.Struct):
         return self.trust.get(capability, 1.0)
 
     def expected_s(self, capability: str) -> float:
-        """From assignment to result of this capability; as of others where this agent has brought none of it."""
+        """How long work of this capability takes; as that of others where this agent has brought none of it."""
         return self.took_s.get(capability, self.latency_s)
 
     def ahead_s(self) -> float:
@@ -232,7 +234,7 @@ class Router:
         if self.breakers.ended((held.agent, held.name), which, attempt, now, blamed=blamed):
             for agent in self.breakers.out(held.name):  # it may be one of them that has to be tried now
                 self._registry.reopen(agent)
-        took_s = (now - attempt.assigned_at).total_seconds()
+        took_s = (now - attempt.work_since).total_seconds()
         if attempt.phase == "succeeded":
             load.learn(held.name, took_s)
             load.ended += 1

@@ -16,7 +16,7 @@ import msgspec
 from accord.domain.agent import GiveBack
 from accord.domain.ids import LeaseToken, RunId, TaskId
 from accord.domain.large import beside, blobs_in
-from accord.domain.message import Claims
+from accord.domain.message import ACCEPT_AFTER, Claims
 from accord.domain.payloads import CancelPayload, ProgressPayload, decode_assign, decode_payload
 from accord.errors import MessageRefused
 from accord.ports import Clock, Delivery, Payloads, Tracing, Work
@@ -49,7 +49,7 @@ LEASES_MAX = 10_000
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How often, how long and how much."""
 
-    accept_after: timedelta = timedelta(milliseconds=500)
+    accept_after: timedelta = ACCEPT_AFTER
     """A task that takes no longer is never accepted: its result says it all."""
     progress_every: timedelta = timedelta(milliseconds=200)
     """Progress of one attempt is not sent more often."""

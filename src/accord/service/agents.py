@@ -58,10 +58,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     """Attempts that failed, and those whose result was rejected."""
     latency_ms: float | None
-    """From assignment to result, the last ones counting most; None where it has brought none."""
+    """How long its work took up to a result: smoothed, the last ones counting most; None where it has brought none."""
     failed_latency_ms: float | None = None
-    """From assignment to the failure, or to the result that was rejected, the last ones counting most; None where none
-    was. It is told apart: who fails fast is not quick.
+    """The same up to a failure, or to a result that was rejected; None where none was. It is told apart: who fails fast
+    is not quick.
     """
     trust: dict[str, float]
     """By capability: the confidence in its results, from 0 to 1, the last ones counting most."""

@@ -45,7 +45,7 @@ class DrawnState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     assigned_at: datetime | None = None
     """When the newest attempt was given to its agent."""
     began_at: datetime | None = None
-    """When that agent said that it had begun; left out where it has not, as for short work."""
+    """When that agent had begun, by what it said; left out where it has said nothing, as of short work."""
     waits: str | None = None
     """What it waits for: `signal`, `approval`, `review` or `time`."""
     undo: TaskPhase | None = None
@@ -203,7 +203,7 @@ def run_graph(run: Run, sequence: tuple[int, int], placement: Placement, shown: 
 def drawn_rests(run: Run) -> tuple[DrawnRest, ...]:
     """When the run rested, and since when it does."""
     over = tuple(DrawnRest(one.since, one.until) for one in run.rests)
-    return over if run.paused_at is None else (*over, DrawnRest(run.paused_at, None))
+    return over if run.rests_since is None else (*over, DrawnRest(run.rests_since, None))
 
 
 def template_graph(template: str, graph: Graph, placement: Placement) -> TemplateGraph:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from accord.domain.ids import RunId
 from accord.domain.state import Run
 from accord.errors import NotFound
@@ -16,3 +18,10 @@ async def run_at(service: Service, run: RunId, at: int | None) -> Run:
     if at is not None and not await service.records(run, after=at - 1, limit=1):
         raise NotFound.of("ACC434", f"the run has no event {at}", hint="its events are counted from 1")
     return state
+
+
+def shown_at(run: Run, at: int | None) -> datetime:
+    """The time that is told of a run that is shown as it was after its event number `at`, or where that is None, as it
+    is: what goes on is told up to then.
+    """
+    return run.updated_at if at is not None else run.told_at(datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -57,9 +58,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     started_at: str
     took_s: float
-    """From start to end, but for `paused_s`."""
+    """From start to end, or up to now, but for `paused_s`."""
     paused_s: float = 0.0
-    """How long it was paused, or had ended before it was taken up again."""
+    """How long it was paused and nothing of it was at work, or had ended before it was taken up again."""
     output: Any = msgspec.UNSET
     labels: tuple[str, ...] = ()
     """Of the output; none where nothing was labelled in the run."""
@@ -75,15 +76,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def result_of(service: Service, run: Run, *, sealed: bool = True) -> Result:
-    """The run's result; that of a completed one is signed by the orchestrator, unless nobody wants it `sealed`."""
+    """The run's result; that of a completed one is signed by the orchestrator, unless nobody wants it `sealed`, as of a
+    run that is shown as it was.
+    """
+    now = run.told_at(datetime.now(UTC)) if sealed else run.updated_at
     plain = Result(
         run=run.id,
         state="paused" if run.paused else run.phase,
         template=run.started.template,
         title=run.started.title,
         started_at=run.started.at.isoformat(),
-        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 6),
-        paused_s=round(run.rest(run.updated_at).total_seconds(), 6),
+        took_s=round(run.worked(run.started.at, now).total_seconds(), 6),
+        paused_s=round(run.rest(now).total_seconds(), 6),
         problem=run.problem if run.problem is not None else msgspec.UNSET,
         repaired=await repairs_of(service, run),
     )

@@ -5,6 +5,7 @@ one, and what they took. Handy for a run and its fork, or for the same template 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -138,7 +139,7 @@ def _side(run: Run, told: Told) -> Side:
         template=run.started.template,
         graph=run.started.graph,
         state="paused" if run.paused else run.phase,
-        took_s=round(run.worked(run.started.at, run.updated_at).total_seconds(), 6),
+        took_s=round(run.worked(run.started.at, run.told_at(datetime.now(UTC))).total_seconds(), 6),
         attempts=sum(1 for _ in run.work()),
         cost=shortest(run.spent),
         events=told[-1][0],

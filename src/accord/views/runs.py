@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -163,9 +163,8 @@ def run_state(run: Run) -> RunState:
 
 
 async def run_document(service: Service, run: Run, *, sealed: bool = True) -> RunDocument:
-    """The run as it is, or was; `sealed`: its output with the orchestrator's statement, which is about the run as it
-    is.
-    """
+    """The run as it is, with the orchestrator's statement of its output, or where it is not `sealed`, as it was."""
+    now = run.told_at(datetime.now(UTC)) if sealed else run.updated_at
     result, left = await result_of(service, run, sealed=sealed), await service.left([run.id])
     started = run.started
     return RunDocument(
@@ -190,5 +189,5 @@ async def run_document(service: Service, run: Run, *, sealed: bool = True) -> Ru
         left=run.id in left,
         left_at=left.get(run.id),
         exhibit=await service.exhibit(),
-        tasks=tuple(listed_task(run, name) for name in run.graph.order),
+        tasks=tuple(listed_task(run, name, now) for name in run.graph.order),
     )

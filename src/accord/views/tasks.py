@@ -24,6 +24,7 @@ from accord.domain.state import Attempt, Call, Run, Waiting
 from accord.errors import NotFound, Problem
 from accord.service import Service
 from accord.views.answers import Answered, answer_of
+from accord.views.past import shown_at
 from accord.views.reasons import Reasons, Refusal, reasons_of
 from accord.views.result import value_of
 
@@ -50,7 +51,9 @@ class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     ended_at: datetime | None
     took_s: float | None
-    """From when it began last to its end, or to the run's last event, rests of the run left out."""
+    """From when its present round began to its end, or up to now, rests of the run left out. What was undone is done in
+    another round.
+    """
     subrun: RunId | None
     problem: Problem | None
     fault: Fault | None
@@ -79,8 +82,10 @@ class ListedItem(msgspec.Struct, frozen=True):
     again_at: datetime | None
     agent: AgentId | None
     """Who had it last."""
+    started_at: datetime | None
+    ended_at: datetime | None
     took_s: float | None
-    """As that of tasks."""
+    """From when its present round began to its end, or up to now, rests of the run left out."""
 
 
 class DocumentLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,14 +114,18 @@ class AttemptDocument(msgspec.Struct, frozen=True, kw_only=True):
     """In words; `chosen` has it as figures."""
     assigned_at: datetime
     began_at: datetime | None
-    """When the agent said that it had begun; None where it has not, as for short work."""
+    """When the agent had begun, by what it said; None where it has said nothing, as of short work."""
     ended_at: datetime | None
     backoff_s: float
     """How long it had to wait before it could be tried again."""
     queued_s: float
     """How long it waited for an agent after that, rests of the run left out."""
+    at_agent_s: float
+    """How long it stood in the agent's own queue after that, as far as is known."""
     took_s: float | None
-    """From the assignment to the end; None while it is under way."""
+    """From when the agent had begun, or where it has not said so from the assignment, to the end; None while it is
+    under way.
+    """
     fault: Fault | None
     damaged: int
     """How often an answer was damaged on the way."""
@@ -183,6 +192,11 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     again_at: datetime | None
     """Until when it waits before it is tried again; where that is over it waits for an agent."""
     epoch: int
+    """How many rounds there were before the present one: what was undone is done in another."""
+    started_at: datetime | None
+    ended_at: datetime | None
+    took_s: float | None
+    """From when its present round began to its end, or up to now, rests of the run left out."""
     confidence: float | None
     problem: Problem | None
     fault: Fault | None
@@ -202,11 +216,19 @@ class TaskDocument(msgspec.Struct, frozen=True, kw_only=True):
     """The one that it took last; None where nobody had to give one, or has yet."""
 
 
-def _listed_item(run: Run, item: TaskId) -> ListedItem:
+def _listed_item(run: Run, item: TaskId, now: datetime) -> ListedItem:
     state = run.state(item)
-    agent = state.attempts[-1].agent if state.attempts else None
-    took = _seconds(run.took(item, run.updated_at))
-    return ListedItem(item, state.phase, standing(run, item), again_at(state), agent, took)
+    took, agent = _seconds(run.took(item, now)), state.attempts[-1].agent if state.attempts else None
+    return ListedItem(
+        task=item,
+        state=state.phase,
+        standing=standing(run, item),
+        again_at=again_at(state),
+        agent=agent,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        took_s=took,
+    )
 
 
 def _call(call: Call) -> CallDocument:
@@ -237,8 +259,8 @@ def refuse_unknown(run: Run, task: str) -> None:
 # -- all tasks ---------------------------------------------------------------------------------------------------
 
 
-def listed_task(run: Run, name: TaskId) -> ListedTask:
-    """The task as lists show it."""
+def listed_task(run: Run, name: TaskId, now: datetime) -> ListedTask:
+    """The task as lists show it at this time."""
     state = run.state(name)
     parts, items = [run.state(part) for part in run.instances(name)], all_items(run, name)
     return ListedTask(
@@ -256,7 +278,7 @@ def listed_task(run: Run, name: TaskId) -> ListedTask:
         confidence=state.confidence,
         started_at=state.started_at,
         ended_at=state.ended_at,
-        took_s=_seconds(run.took(name, run.updated_at)),
+        took_s=_seconds(run.took(name, now)),
         subrun=state.subrun,
         problem=state.problem,
         fault=state.fault,
@@ -266,15 +288,17 @@ def listed_task(run: Run, name: TaskId) -> ListedTask:
     )
 
 
-def task_page(run: Run, states: Sequence[TaskPhase], after: str | None, limit: int) -> TaskPage:
-    """Tasks in these states, all where there are none, behind one task. Raises NotFound where the run has not that."""
+def task_page(run: Run, states: Sequence[TaskPhase], after: str | None, limit: int, now: datetime) -> TaskPage:
+    """Tasks in these states, all where there are none, behind one task, as they are at this time. Raises NotFound where
+    the run has not that task.
+    """
     order = run.graph.order
     if after is not None and after not in run.graph.tasks:
         refuse_unknown(run, after)
     begin = order.index(TaskId(after)) + 1 if after is not None else 0
     wanted = [name for name in order[begin:] if not states or run.state(name).phase in states]
     page = wanted[:limit]
-    return TaskPage(tuple(listed_task(run, name) for name in page), page[-1] if len(wanted) > limit else None)
+    return TaskPage(tuple(listed_task(run, name, now) for name in page), page[-1] if len(wanted) > limit else None)
 
 
 def faults_of(run: Run, name: TaskId) -> Counter[Fault]:
@@ -312,7 +336,7 @@ async def _told(service: Service, run: Run, until: int | None) -> Sequence[tuple
 
 async def task_document(service: Service, run: Run, task: TaskId, until: int | None) -> TaskDocument:
     """The task as it is, or was after the run's event number `until`."""
-    state, told = run.state(task), await _told(service, run, until)
+    state, told, now = run.state(task), await _told(service, run, until), shown_at(run, until)
     reasons = reasons_of(told, task)
     attempts = [await _attempt_document(service, run, task, one, reasons[one.number]) for one in state.attempts]
     return TaskDocument(
@@ -322,6 +346,9 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         standing=standing(run, task),
         again_at=again_at(state),
         epoch=state.epoch,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        took_s=_seconds(run.took(task, now)),
         confidence=state.confidence,
         problem=state.problem,
         fault=state.fault,
@@ -330,7 +357,7 @@ async def task_document(service: Service, run: Run, task: TaskId, until: int | N
         output=await _value(service, state.output),
         output_document=_link(state.output),
         waiting=state.waiting,
-        items=tuple(_listed_item(run, item) for item in run.started_items(task)),
+        items=tuple(_listed_item(run, item, now) for item in run.started_items(task)),
         item_standings=dict(all_items(run, task)),
         attempts=tuple(attempts),
         calls=tuple(map(_call, state.calls)),
@@ -366,7 +393,8 @@ async def _attempt_document(
         ended_at=told.ended,
         backoff_s=round(backoff.total_seconds(), 6),
         queued_s=round(queued.total_seconds(), 6),
-        took_s=_seconds(told.ended - attempt.assigned_at if told.ended else None),
+        at_agent_s=round((attempt.work_since - attempt.assigned_at).total_seconds(), 6),
+        took_s=_seconds(told.ended - attempt.work_since if told.ended else None),
         fault=attempt.fault,
         damaged=attempt.damaged,
         cost=amount(attempt.cost),

@@ -40,7 +40,7 @@ class AttemptSpanDocument(msgspec.Struct, frozen=True, kw_only=True):
     state: AttemptPhase
     from_s: float
     accepted_s: float | None
-    """When the agent said that it had begun; for longer tasks only."""
+    """When the agent had begun, by what it said; for longer tasks only."""
     until_s: float | None
 
 

@@ -16,6 +16,7 @@ from accord.cli.tables import Column
 from accord.domain.causes import Cause
 from accord.domain.difference import Difference
 from accord.domain.duration import duration_words
+from accord.domain.timeline import SpanKind
 from accord.service import Service
 from accord.views.explain import Explanation, Waits, explanation
 from accord.views.run_diff import RunsDiff, Side, TaskPair, runs_diff
@@ -50,7 +51,7 @@ def _show(found: Explanation, screen: Screen) -> None:
     if found.critical:
         screen.heading("where the time went")
         spent = sorted(found.critical_s.items(), key=lambda one: -one[1])
-        screen.line("  " + ", ".join(f"{kind.replace('_', ' ')} {duration_words(took)}" for kind, took in spent))
+        screen.line("  " + ", ".join(f"{_doing(kind)} {duration_words(took)}" for kind, took in spent))
         rows = [_step_row(one) for one in found.critical]
         screen.table(("critical path", Column("from", spare=1), "of the run", "with"), rows)
     if found.next is not None:
@@ -78,8 +79,12 @@ def _show_cause(cause: Cause, screen: Screen) -> None:
 
 def _step_row(one: StepDocument) -> tuple[str, ...]:
     of_run = duration_words(one.of_run_s) if one.of_run_s is not None else ""
-    kinds = ", ".join(f"{kind.replace('_', ' ')} {duration_words(spent)}" for kind, spent in one.kinds_s.items())
+    kinds = ", ".join(f"{_doing(kind)} {duration_words(spent)}" for kind, spent in one.kinds_s.items())
     return str(one.item or one.task), f"+{duration_words(one.from_s)}", of_run, kinds
+
+
+def _doing(kind: SpanKind) -> str:
+    return "at the agent" if kind == "assigned" else kind.replace("_", " ")
 
 
 def _show_wait(one: Waits, screen: Screen) -> None:

@@ -202,7 +202,7 @@ def show_run(shared: Shared, reference: str, *, task: str | None, at: int | None
                         of_task = (one for one in await service.barred(run) if one.task == node_of(TaskId(task)))
                         show_barred(run, tuple(of_task), screen)
             elif screen.as_json:
-                screen.document(await run_document(service, run))
+                screen.document(await run_document(service, run, sealed=at is None))
             else:
                 _show_run(run, await service.left([run.id]), screen, await service.exhibit())
                 await _show_forks(service, run.id, screen)

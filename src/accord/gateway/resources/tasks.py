@@ -16,7 +16,7 @@ from accord.gateway.documents import Document, Page, answers
 from accord.gateway.resources.runs import At, Run
 from accord.views.basis import Basis, basis_of
 from accord.views.lineage import LineageDocument, task_lineage
-from accord.views.past import run_at
+from accord.views.past import run_at, shown_at
 from accord.views.tasks import (
     AttemptDocument,
     TaskDocument,
@@ -43,7 +43,8 @@ async def list_tasks(  # noqa: PLR0913 - each is a parameter of the query
     at: At = None,
 ) -> Page:
     """A page of the run's tasks, each behind those that it needs."""
-    return Page(task_page(await run_at(node, RunId(run), at), state or (), after, limit))
+    found = await run_at(node, RunId(run), at)
+    return Page(task_page(found, state or (), after, limit, shown_at(found, at)))
 
 
 @router.get("/{task}", responses=answers(TaskDocument), response_class=Document)

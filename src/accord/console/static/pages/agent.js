@@ -152,7 +152,7 @@ function work(one) {
   if (!one.work) return h("div.pile", counted, h("p.hint", "It has done nothing for this process since that began."));
   const { succeeded, failed, latency_ms: latency, trust } = one.work;
   return h("div.pile", facts([
-    ["under way", h("strong.num", number(underWayOf(one)))], ["results", h("strong.num", number(succeeded))], ["errors", h("strong.num", { class: failed && "bad" }, number(failed))], ["latency", latency !== null && h("strong.num", duration(latency))], ["latency of errors", one.work.failed_latency_ms != null && h("strong.num", duration(one.work.failed_latency_ms))],
+    ["under way", h("strong.num", number(underWayOf(one)))], ["results", h("strong.num", number(succeeded))], ["errors", h("strong.num", { class: failed && "bad" }, number(failed))], ["latency", latency !== null && h("strong.num", { title: "How long its work takes: smoothed, the last results count most" }, duration(latency))], ["latency of errors", one.work.failed_latency_ms != null && h("strong.num", duration(one.work.failed_latency_ms))],
   ]), Object.keys(trust).length > 0 && h("div", h("h3", "Trust in its results"), h("ul.trusts", Object.entries(trust).map(([name, value]) => h("li", { key: name }, h("code.grow.cut", name), meter(value, `trust ${value.toFixed(2)}`), h("span.num", value.toFixed(2)))))));
 }
 

@@ -85,7 +85,7 @@ const COLUMNS = [
 
 // Of results; where there is none, of failures, which is said: who fails fast is not quick.
 function latency(work) {
-  if (work?.latency_ms != null) return h("span.num", { title: failedAfter(work) }, duration(work.latency_ms));
+  if (work?.latency_ms != null) return h("span.num", { title: ["How long its work takes: smoothed, the last results count most", failedAfter(work)].filter(Boolean).join("; ") }, duration(work.latency_ms));
   return work?.failed_latency_ms != null ? h("span.hint.num", { title: `${failedAfter(work)}; it has brought no result` }, `${duration(work.failed_latency_ms)} to fail`) : h("span.num", "–");
 }
 

@@ -14,7 +14,7 @@ const DECIDED = { wanted: "The result goes back to the agent that made it", only
 
 // A reason that stands above it, as `problem` of the task, is not said again.
 export function attempt(one, { task, last, problem, now, onevent }) {
-  const took = elapsed(one.assigned_at, one.ended_at ?? now);
+  const took = elapsed(one.began_at ?? one.assigned_at, one.ended_at ?? now);
   return h("details.attempt-card", { key: one.attempt, open: last, dataset: { attempt: one.attempt } },
     h("summary", h("strong.num", `Attempt ${one.attempt}`), badge(one.state === "working" ? "running" : one.state, { text: one.state }), one.purpose === "diagnose" && pill("diagnosis"), h("span.grow"), h("span.quiet", agentName(one.agent)), h("span.num.quiet", duration(took))),
     h("div.attempt-body",
@@ -25,7 +25,7 @@ export function attempt(one, { task, last, problem, now, onevent }) {
         ["Agent", link(`/agents/${encodeURIComponent(one.agent)}`, agentName(one.agent), { title: one.agent })],
         ["Capability", one.capability],
         ["Contract", h("span", h("code", { title: one.contract }, one.contract.slice(0, 12)), contract(one))],
-        ["Waited", [one.backoff_s > 0 && `${duration(1000 * one.backoff_s)} before it was tried again`, `${duration(1000 * one.queued_s)} for an agent`].filter(Boolean).join(", ")],
+        ["Waited", [one.backoff_s > 0 && `${duration(1000 * one.backoff_s)} before it was tried again`, `${duration(1000 * one.queued_s)} for an agent`, one.at_agent_s > 0 && `${duration(1000 * one.at_agent_s)} at the agent`].filter(Boolean).join(", ")],
         ["Assigned", h("span", time(one.assigned_at), " ", one.assigned_event && toEvent(one.assigned_event, onevent))],
         ["Begun", one.began_at && time(one.began_at)],
         ["Ended", one.ended_at && h("span", time(one.ended_at), " ", one.ended_event && toEvent(one.ended_event, onevent))],

@@ -63,7 +63,7 @@ export function TaskPanel({ model, task, bind }, self) {
     return h("section.panel", { "aria-label": `Task ${task}` },
       h("header.panel-head", h("div.grow", h("p.hint", task === node ? kindOf(drawn) : link(`?${with_(query, "task", node)}`, node)), h("h2", task), drawn?.description && task === node && h("p.quiet", drawn.description)),
         iconButton("close", "Close the task", () => onselect(null))),
-      h("div.panel-state", badge(shown), isTakenOver() ? takenOver(model.doc.origin, task) : state && task === node && took(state, model, found), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
+      h("div.panel-state", badge(shown), isTakenOver() ? takenOver(model.doc.origin, task) : took(task === node ? state : found, model, found), found?.epoch > 0 && pill(`done anew ${found.epoch === 1 ? "once" : `${found.epoch} times`}`)),
       SETTLED.includes(found?.state) ? null : told(model.progressOf(task)),
       asks && h("div.asks", h("div.grow", h("strong", coded(questionOf(asks)))), may("approve") && button("Answer", () => answer(model, asks), { kind: "primary", small: true })),
       found?.problem && h("div.failure", h("div", problems({ problems: [found.problem] }))),
@@ -92,11 +92,12 @@ const doneThere = (before) => before?.attempts.length > 0 && h("ul.lines", befor
   h("span.grow", `There: attempt ${one.attempt}: ${one.state}, ${agentName(one.agent)}`), h("span.hint.num", one.took_s !== null && duration(1000 * one.took_s)))));
 
 function took(state, model, found) {
+  if (!state) return null;
   if (!state.started_at) return h("span.quiet", "has not begun");
   const mine = found?.attempts.filter((one) => elapsed(state.started_at, one.assigned_at) >= 0) ?? [];
-  const waits = [["backoff_s", "before it was tried again"], ["queued_s", "for an agent"]].map(([name, words]) => [1000 * mine.reduce((sum, one) => sum + one[name], 0), words]).filter(([ms]) => ms > LONG_MS);
+  const waits = [["backoff_s", "before it was tried again"], ["queued_s", "for an agent"], ["at_agent_s", "at the agent"]].map(([name, words]) => [1000 * mine.reduce((sum, one) => sum + one[name], 0), words]).filter(([ms]) => ms > LONG_MS);
   const waited = waits.map(([ms, words]) => `, ${duration(ms)} ${words}`).join("");
-  return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(worked(state.started_at, state.ended_at ?? model.time, model.rests))}${waited}`);
+  return h("span.quiet.num", `${state.ended_at ? "took" : "for"} ${duration(worked(state.started_at, state.ended_at ?? model.time, model.rests))}${found?.epoch > 0 ? " in this round" : ""}${waited}`);
 }
 
 // What can be done with a task, by whom and when.
@@ -125,7 +126,7 @@ function whyTab(found, { model, node, drawn, state, before: made, onselect, onev
     state?.subrun && task === node && h("p", "Done by ", link(`/runs/${state.subrun}`, state.subrun)),
     (before.length > 0 || after.length > 0) && h("div.needs", before.length > 0 && h("div", h("h4", "Comes after"), h("ul", before.map((one) => h("li", { key: one.source }, named(one.source), h("span.hint", ` ${one.reason}`))))),
       after.length > 0 && h("div", h("h4", "Comes before"), h("ul", after.map((one) => h("li", { key: one.target }, named(one.target)))))),
-    facts([["Started", state?.started_at && task === node && time(state.started_at)], ["Ended", state?.ended_at && task === node && time(state.ended_at)], ["Confidence", found.confidence !== null && String(Number(found.confidence.toFixed(3)))], ["Fault", found.fault], ["Labels", found.labels.join(", ")], ["Compensation", state?.undo && task === node && state.undo]]));
+    facts([["Started", found.started_at && time(found.started_at)], ["Ended", found.ended_at && time(found.ended_at)], ["Confidence", found.confidence !== null && String(Number(found.confidence.toFixed(3)))], ["Fault", found.fault], ["Labels", found.labels.join(", ")], ["Compensation", state?.undo && task === node && state.undo]]));
 }
 
 // Who has answered what it asked, and what.

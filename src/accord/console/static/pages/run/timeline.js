@@ -143,7 +143,7 @@ function row(track, { page, until, scale, props, place, model }) {
       mark(state, { size: 14 }), h("span.cut", track.inner ? track.task.slice(track.task.lastIndexOf("[")) : track.task), track.items && h("span.hint.num", track.items), progress && h("span.hint.num.percent", percent(progress))),
     h("div.track-line", { onclick: () => onselect(track.task) },
       step && h("span.step", { style: place_(step.from_s, step.until_s) }),
-      track.spans.map((span, n) => span.kind === "running" && track.attempts.length ? null :
+      track.spans.map((span, n) => ["assigned", "running"].includes(span.kind) && track.attempts.length ? null :
         h("span.span", { key: `${span.kind} ${n}`, class: `span-${span.kind}`, style: place_(span.from_s, span.until_s), title: `${WORDS[span.kind]}: ${length(span, until)}` })),
       track.attempts.filter(began).map((one) => h("span.span.span-assigned", { key: `has ${one.attempt}`, style: place_(one.from_s, one.accepted_s ?? one.until_s), title: `${WORDS.assigned}: ${agentName(one.agent)}, ${length({ from_s: one.from_s, until_s: one.accepted_s ?? one.until_s }, until)}` })),
       track.attempts.filter((one) => one.accepted_s !== null || !began(one)).map((one) => h("span.span.attempt", {
