@@ -338,3 +338,48 @@ def test_branches_that_exclude_each_other_begin_in_few_runs(monkeypatch: pytest.
     assert report.ok
     assert not report.warnings
     assert len(asked) < 8
+
+
+LISTS = {
+    "type": "object",
+    "properties": {"l": {"type": "array", "items": {"type": "string"}}},
+    "required": ["l"],
+    "additionalProperties": False,
+}
+COUNTS = ContractTable(
+    [compile_contract(capability="test.work", version="1.0.0", input_schema=True, output_schema={"type": "integer"})]
+)
+
+
+@pytest.mark.parametrize(
+    ("each", "reads", "codes"),
+    [
+        ({"for_each": "${ input.l }"}, {"when": "${ size(tasks.r.output) != size(input.l) }"}, {"ACC830"}),
+        ({"for_each": "${ input.l }"}, {"when": "${ size(tasks.r.output) == size(input.l) }"}, set()),
+        ({"for_each": "${ input.l.map(x, x) }"}, {"when": "${ size(tasks.r.output) > size(input.l) }"}, {"ACC835"}),
+        (
+            {"for_each": "${ input.l }"},
+            {"when": "${ size(input.l) > 0 }", "with": {"x": "${ tasks.r.output[0] }"}},
+            set(),
+        ),
+        ({"for_each": "${ input.l }"}, {"with": {"x": "${ tasks.r.output[0] }"}}, {"ACC172"}),
+        ({"for_each": "${ ['a', 'b'] }"}, {"with": {"x": "${ tasks.r.output[1] }"}}, set()),
+        (
+            {"for_each": "${ ['a', 'b'] }", "on_failure": "continue"},
+            {"with": {"x": "${ size(tasks.r.output) }"}},
+            set(),
+        ),
+        # Of more items than a run may have it fails as a whole.
+        (
+            {"for_each": "${ input.l }", "on_failure": "continue"},
+            {"with": {"x": "${ size(tasks.r.output) }"}},
+            {"ACC835"},
+        ),
+    ],
+)
+def test_a_for_each_has_an_item_for_each_of_its_list(each: Any, reads: Any, codes: set[str]) -> None:
+    report = verify(graph_of({"r": each, "k": reads}, input=LISTS), COUNTS)
+    found = [one for one in report.findings if one.severity != "proof"]
+    assert {one.code for one in found} == codes
+    for example in (one.example for one in found if one.example):
+        assert len(example["outputs"]["r"]) == len(example["input"]["l"])

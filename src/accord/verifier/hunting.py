@@ -14,8 +14,8 @@ from accord.domain.graph import Graph, Task
 from accord.domain.ids import TaskId
 from accord.domain.schema_path import types_of
 from accord.errors import ExpressionInvalid
-from accord.verifier.playing import Example, cone_of, played, waits_for_some
-from accord.verifier.readings import Reading, conditions_of
+from accord.verifier.playing import Example, Plays, cone_of, read_with, waits_for_some
+from accord.verifier.readings import Reading, conditions_of, tasks_of
 from accord.verifier.samples import Impossible, Samples
 from accord.verifier.scopes import Scopes, constants_of
 
@@ -37,7 +37,7 @@ class Hunt:
 
     def __init__(self, graph: Graph, types: Types) -> None:
         self._graph, self._types = graph, types
-        self._samples, self._left = Samples(), EFFORT
+        self._samples, self._plays, self._left = Samples(), Plays(graph, types), EFFORT
         self._known: dict[tuple[object, frozenset[str]], Found | None] = {}
 
     def of(self, reading: Reading, codes: frozenset[str]) -> Found | None:
@@ -53,7 +53,7 @@ class Hunt:
             self._left -= 1 + len(cone) // 10
             if self._left < 0:
                 return None
-            seen = played(self._graph, example, cone)
+            seen = self._plays.of(example, cone)
             scope = seen.scope_of(reading)
             for more in () if scope is None else _scopes(reading, scope):
                 code = reading.breaks({**scope, **more}, codes)  # type: ignore[dict-item]  # it is there
@@ -79,6 +79,9 @@ class Hunt:
         references = {each for one in read for each in one.references}
         if reading.task is not None and reading.task.for_each is not None:
             references |= reading.task.for_each.references
+        for name in read_with(self._graph, tasks_of(references)):
+            binding = self._graph.tasks[name].for_each
+            references |= set() if binding is None else binding.references
         shared = sorted(each for each in references if each.root in ("input", "tasks"))
         for scope in Scopes(self._samples, self._types, shared, list(constants_of(read))).all():
             yield from self._ways(scope, reading.task, tasks)

@@ -11,15 +11,20 @@ from accord.domain.expression import (
     ERROR_RECORD,
     RUN_RECORD,
     TASK_RECORD,
+    Binding,
+    Computed,
     Types,
+    expressions,
     schema_of_binding,
     where,
 )
 from accord.domain.graph import Graph, Option, Sleep, Subrun, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema
+from accord.domain.schema_range import lengths_of
 from accord.domain.schema_union import list_of, union
 from accord.verifier.known import Capabilities, Templates
+from accord.verifier.risks import Doubts
 from accord.verifier.schemas import NULL, items_of, spelt_out
 
 _INDEX: JsonSchema = {"type": "integer", "minimum": 0}
@@ -36,7 +41,8 @@ class Outputs:
     """The schemas of all that expressions of a graph can read."""
 
     def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, depth: int = 0) -> None:
-        self._capabilities, self._templates, self._depth = capabilities, templates, depth
+        self._graph, self._capabilities, self._templates, self._depth = graph, capabilities, templates, depth
+        self._doubts = Doubts()
         self._items: dict[TaskId, JsonSchema | None] = {}
         self._where: dict[TaskId, Types] = {}
         self._types: dict[tuple[str, ...], JsonSchema] = {
@@ -52,7 +58,8 @@ class Outputs:
             completed = _known(self._completed(task))
             if not task.fails_run:
                 self._types[COMPLETED, name] = completed
-            self._types["tasks", name, "output"] = _known(_output(task, completed))
+            may_fail = not task.fails_run and (task.for_each is None or self._may_fail_as_whole(task, task.for_each))
+            self._types["tasks", name, "output"] = _known(union((completed, NULL)) if may_fail else completed)
         self.result = schema_of_binding(graph.output, self._types)
 
     def everywhere(self) -> Types:
@@ -89,7 +96,20 @@ class Outputs:
         single = self._single(task)
         if task.for_each is None:
             return single
-        return list_of(single if task.fails_run else union((single, NULL)))
+        gone_through = _known(schema_of_binding(task.for_each, self._begun(task)))
+        return list_of(single if task.fails_run else union((single, NULL)), *lengths_of(gone_through, "array"))
+
+    def _may_fail_as_whole(self, task: Task, for_each: Binding) -> bool:
+        """Whether a `for_each` may have no list to go through, or with others more items than a run may have."""
+        wanted = "list" if isinstance(for_each, Computed) else None
+        asked = [(each, self._begun(task), wanted) for each in expressions(for_each)]
+        if task.when is not None:
+            asked.append((Computed(task.when, ""), self._types, "bool"))
+        if any(one for each in asked for one in self._doubts.of(*each)):
+            return True
+        lists = [each.for_each for each in self._graph.tasks.values() if each.for_each is not None]
+        most = [lengths_of(_known(schema_of_binding(each, self._types)), "array")[1] for each in lists]
+        return None in most or len(self._graph.tasks) + sum(filter(None, most)) > self._graph.max_tasks
 
     def _single(self, task: Task) -> JsonSchema | None:
         """Of the task, or of one item of it."""
@@ -112,10 +132,6 @@ class Outputs:
         if graph is None:
             return None
         return Outputs(graph, self._capabilities, self._templates, self._depth + 1).result
-
-
-def _output(task: Task, completed: JsonSchema) -> JsonSchema | None:
-    return completed if task.fails_run else union((completed, NULL))
 
 
 def _known(schema: JsonSchema | None) -> JsonSchema:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from accord.domain.defaults import completed
+from accord.domain.expression import Types, evaluate
 from accord.domain.graph import Graph, Task
 from accord.domain.ids import TaskId
+from accord.domain.schema_path import schema_at
 from accord.errors import ExpressionInvalid
-from accord.verifier.readings import Reading
+from accord.verifier.readings import Reading, tasks_of
+from accord.verifier.samples import Impossible, Samples
 
 _RUN: Final = {"id": "run_0", "template": "", "started_at": "2026-01-01T00:00:00+00:00"}
 
@@ -38,6 +41,8 @@ class Played(msgspec.Struct, frozen=True):
     """Whether all tasks of the cone have ended, and none the run."""
     last: dict[str, object]
     """What the run's output sees."""
+    outputs: Mapping[TaskId, Any]
+    """The outputs that the example says, of as many items as the lists that tasks go through."""
 
     def scope_of(self, reading: Reading) -> dict[str, object] | None:
         """What an expression sees; None where it is not evaluated."""
@@ -49,23 +54,37 @@ class Played(msgspec.Struct, frozen=True):
     def told(self, example: Example) -> dict[str, Any]:
         """The example as it is shown."""
         told: dict[str, Any] = {"input": example.input}
-        if example.outputs:
-            told["outputs"] = dict(example.outputs)
+        if self.outputs:
+            told["outputs"] = dict(self.outputs)
         if self.skipped:
             told["skipped"] = list(self.skipped)
         return told
 
 
-def played(graph: Graph, example: Example, cone: Iterable[TaskId]) -> Played:
-    """What CEL makes of an example: which tasks begin, by really evaluating their conditions."""
-    return _Play(graph, example).through(cone)
+class Plays:
+    """Plays examples of one graph; `types` are the schemas of what its expressions read."""
+
+    def __init__(self, graph: Graph, types: Types) -> None:
+        self._graph, self._types = graph, types
+        self._samples = Samples()
+
+    def of(self, example: Example, cone: Iterable[TaskId]) -> Played:
+        """What CEL makes of an example: which tasks begin, by really evaluating their conditions."""
+        return _Play(self._graph, example, self._item_of).through(cone)
+
+    def _item_of(self, task: TaskId) -> object:
+        """An item as the output of a `for_each` may have it. Raises Impossible."""
+        item = schema_at(self._types["tasks", task, "output"], (0,))
+        return self._samples.of(True if item is None else item)
 
 
 class _Play:
     """One example, played."""
 
-    def __init__(self, graph: Graph, example: Example) -> None:
-        self._graph, self._example = graph, example
+    def __init__(self, graph: Graph, example: Example, item_of: Callable[[TaskId], object]) -> None:
+        self._graph, self._example, self._item_of = graph, example, item_of
+        self._outputs: dict[TaskId, Any] = dict(example.outputs)
+        self._tasks = len(graph.tasks)
         self._scope: dict[str, object] = {
             "input": completed(example.input, graph.input_schema),
             "run": {**_RUN, "template": graph.template},
@@ -87,7 +106,8 @@ class _Play:
         skipped = tuple(name for name, end in self._ends.items() if end == "skipped")
         last = {**self._scope, "tasks": self._views}
         ended = all(name in self._ends for name in names)
-        return Played(self._scopes, frozenset(self._ready), frozenset(self._begun), skipped, ended, last)
+        outputs = {name: each for name, each in self._outputs.items() if self._ends.get(name) != "skipped"}
+        return Played(self._scopes, frozenset(self._ready), frozenset(self._begun), skipped, ended, last, outputs)
 
     def _end(self, task: Task) -> str | None:
         """How the task ends; None where it does not, or ends the run."""
@@ -107,7 +127,31 @@ class _Play:
         self._begun.add(task.id)
         if task.id in self._example.turned:
             return "skipped"
+        if task.for_each is not None and task.id in self._outputs:
+            return self._end_of_items(task, scope)
         return "failed" if task.id in self._example.failed else "completed"
+
+    def _end_of_items(self, task: Task, scope: Mapping[str, object]) -> str | None:
+        """How a `for_each` ends, whose output is read: with an item for each of its list, or as a whole by that."""
+        assert task.for_each is not None, "it is one"  # noqa: S101
+        try:
+            items = evaluate(task.for_each, scope)
+            if isinstance(items, list) and self._tasks + len(items) <= self._graph.max_tasks:
+                self._tasks += len(items)
+                self._outputs[task.id] = self._as_many(task.id, len(items))
+                return "completed"
+        except Impossible:
+            return None
+        except ExpressionInvalid:
+            pass
+        self._outputs[task.id] = None
+        return None if task.fails_run else "failed"
+
+    def _as_many(self, task: TaskId, many: int) -> list[Any]:
+        """The output that the example says, with so many items."""
+        said = self._outputs[task]
+        items = said[:many] if isinstance(said, list) else []
+        return items + [self._item_of(task) for _ in range(many - len(items))]
 
     def _join(self, task: Task) -> bool | None:
         """Whether the task is ready; None where it waits for ever, because the run has ended."""
@@ -135,7 +179,7 @@ class _Play:
     def _view(self, name: TaskId, end: str) -> dict[str, object]:
         if end == "skipped":
             return _record(end)
-        output = None if end == "failed" else self._example.outputs.get(name)
+        output = None if end == "failed" else self._outputs.get(name)
         return {**_record(end), "output": output}
 
 
@@ -146,6 +190,19 @@ def _record(status: str) -> dict[str, object]:
 def waits_for_some(task: Task) -> bool:
     """Whether the task begins although some of its needs have not ended."""
     return not task.join.settled and task.join.at_least not in (None, len(task.needs))
+
+
+def read_with(graph: Graph, tasks: Iterable[TaskId]) -> set[TaskId]:
+    """These tasks, whose output is read, and those whose output says how many items there are of them."""
+    found = {name for name in tasks if name in graph.tasks}
+    front = list(found)
+    while front:
+        binding = graph.tasks[front.pop()].for_each
+        for name in () if binding is None else tasks_of(binding.references):
+            if name in graph.tasks and name not in found:
+                found.add(name)
+                front.append(name)
+    return found
 
 
 def cone_of(graph: Graph, tasks: Iterable[TaskId]) -> list[TaskId]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from accord.domain.expression import Binding, Computed, Expression, Reference, expressions
 from accord.domain.graph import Graph, Task, Work
+from accord.domain.ids import TaskId
 from accord.errors import ExpressionInvalid
 
 _ROOTS = frozenset({"input", "tasks", "run"})
@@ -104,6 +105,11 @@ def bindings_of(task: Task) -> Iterator[Binding]:
         yield from (option.binding for option in action.options)
     else:
         yield next(getattr(action, name) for name in ("title", "until", "binding") if hasattr(action, name))
+
+
+def tasks_of(references: Iterable[Reference]) -> Iterator[TaskId]:
+    """The tasks that are read."""
+    return (TaskId(each.path[0]) for each in references if each.root == "tasks" and each.path)
 
 
 def _is_shared(computed: Computed) -> bool:

@@ -5,14 +5,14 @@ One solver holds what the schemas and conditions of a graph say; each question i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 import z3
 
-from accord.domain.expression import Reference, Types
+from accord.domain.expression import Types
 from accord.domain.expression.syntax import Call
 from accord.domain.graph import Choice, Graph
 from accord.domain.ids import TaskId
@@ -21,8 +21,8 @@ from accord.verifier.paths.examples import Examples, holds_in
 from accord.verifier.paths.risks import failing
 from accord.verifier.paths.states import States
 from accord.verifier.paths.terms import Term
-from accord.verifier.playing import Played, cone_of, played
-from accord.verifier.readings import FAILURES, Reading
+from accord.verifier.playing import Played, Plays, cone_of, read_with
+from accord.verifier.readings import FAILURES, Reading, tasks_of
 from accord.verifier.risks import Risk
 from accord.verifier.samples import Impossible
 
@@ -55,6 +55,7 @@ class Paths:
         self._graph = graph
         self._states = States(graph, types)
         self._examples = Examples(self._states, types)
+        self._plays = Plays(graph, types)
         self._solver = self._states.solver
         self._solver.set("rlimit", EFFORT)
         self._solver.set("phase_selection", _ALWAYS_TRUE)
@@ -174,7 +175,7 @@ class Paths:
             return bool(said)
 
         about = self._graph.order if task is None else [task.id]
-        answer = self._asked(question, about, confirms, _tasks_of(expression.references))
+        answer = self._asked(question, about, confirms, tasks_of(expression.references))
         return msgspec.structs.replace(answer, codes=frozenset(said))
 
     def _asked(
@@ -212,10 +213,10 @@ class Paths:
     ) -> tuple[Any, Played] | None:
         cone = cone_of(self._graph, about)
         try:
-            example = self._examples.of(model, cone, _reads(self._graph, cone).union(read))
+            example = self._examples.of(model, cone, read_with(self._graph, _reads(self._graph, cone).union(read)))
         except Impossible:
             return None
-        seen = played(self._graph, example, cone)
+        seen = self._plays.of(example, cone)
         return seen.told(example), seen
 
 
@@ -226,8 +227,4 @@ def _takes_two(choice: Choice) -> Confirms:
 def _reads(graph: Graph, cone: Iterable[TaskId]) -> set[TaskId]:
     """The tasks whose output the conditions of these read."""
     conditions = (graph.tasks[name].when for name in cone)
-    return {task for one in conditions if one is not None for task in _tasks_of(one.references)}
-
-
-def _tasks_of(references: Iterable[Reference]) -> Iterator[TaskId]:
-    return (TaskId(each.path[0]) for each in references if each.root == "tasks" and each.path)
+    return {task for one in conditions if one is not None for task in tasks_of(one.references)}

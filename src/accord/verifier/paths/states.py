@@ -12,7 +12,7 @@ from functools import cached_property
 
 import z3
 
-from accord.domain.expression import COMPLETED, TASK_RECORD, Types
+from accord.domain.expression import COMPLETED, TASK_RECORD, Computed, Types
 from accord.domain.graph import Graph, Task, Wait
 from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema
@@ -107,6 +107,7 @@ class States:
                             self.solver, implied(both((state.done, negated(state.failed))), negated(place.is_a("null")))
                         )
                 self._reject(self.graph.tasks[TaskId(name)], place, state)
+                self._count(self.graph.tasks[TaskId(name)], place, state)
                 return place
             case ("tasks", name, member) if member in _SEEN_MEMBERS and name in self.graph.tasks:
                 return root_of(".".join(path), self.solver, True, _record(member))
@@ -125,6 +126,16 @@ class States:
             rejected = both((place.is_a("map"), approved.present, no))
             hold(self.solver, negated(both((state.done, negated(state.failed), rejected))))
 
+    def _count(self, task: Task, place: Place, state: State) -> None:
+        """A `for_each` that completes has an item for each of its list."""
+        if not isinstance(task.for_each, Computed) or "list" not in place.kinds:
+            return
+        gone_through = self.translation.of(task.for_each.expression, self.reader(task))
+        known = both((state.done, negated(gone_through.fails), place.is_a("list")))
+        for case in gone_through.cases:
+            if case.kind == "list":
+                hold(self.solver, implied(both((known, case.guard)), place.value("list") == case.value))
+
     def _add(self, task: Task) -> None:
         state = self.of[task.id] = State()
         hopeless = self._join(task, state)
@@ -132,7 +143,7 @@ class States:
             return
         turns = isinstance(task.action, Wait) and task.action.may_skip and task.for_each is None
         state.turned = z3.Bool(f"{task.id} turned") if turns else False
-        state.failed = False if task.fails_run else z3.Bool(f"{task.id} failed")
+        state.failed = z3.Bool(f"{task.id} failed") if self._may_fail(task) else False
         if task.when is not None:
             state.when = self.translation.of(task.when, self.reader(task))
         holds = state.when.holds
@@ -149,6 +160,10 @@ class States:
 
         state.why_skipped = skipped
         state.ended = self._named(f"{task.id} ended", self._ended(task, state, hopeless))
+
+    def _may_fail(self, task: Task) -> bool:
+        """Whether the task may fail without harm: its output is null then."""
+        return not task.fails_run and "null" in types_of(self._types.get(("tasks", task.id, "output"), True))
 
     def _ended(self, task: Task, state: State, hopeless: Formula) -> Formula:
         """Where the condition gives truth values only, one that does not fail is true or false: then it is enough that
