@@ -43,8 +43,21 @@ def test_attempts_and_cost_count_retries_fallbacks_and_copies() -> None:
         }
     )
     assert (found.attempts, found.cost) == (3 * 2 + 2 * 2, "5")
-    assert bounds({"a": {}}, limits={"max_cost": "0.7"}).cost == "0.7"
     assert bounds({"a": {"for_each": "${ input }"}}).attempts is None
+
+
+def test_a_budget_bounds_the_cost_with_what_may_be_under_way_when_it_is_spent() -> None:
+    def most(tasks: dict[str, Any], **limits: Any) -> tuple[str | None, str | None]:
+        found = bounds(tasks, limits={"max_cost": "0.9", **limits})
+        return found.cost, found.budget
+
+    chain = {"a": {}, "b": {"needs": ["a"]}, "c": {"needs": ["b"]}}
+    assert most(chain) == ("1.4", "0.9"), "one attempt at a time"
+    assert most({"a": {}, "b": {}}) == ("1.9", "0.9"), "two at once"
+    assert most({"a": {}, "b": {}}, parallel=1) == ("1.4", "0.9")
+    assert most({"a": {}}) == ("1", None), "all attempts are less than the budget and one more"
+    assert most({"a": {"for_each": "${ input }"}}, parallel=3) == ("2.4", "0.9")
+    assert most({"a": {"uses": "other.work@^1"}}) == (None, None), "an attempt may cost anything"
 
 
 def dear(tasks: dict[str, Any], budget: str, **fields: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from accord.domain.graph import Graph, Retry, Sleep, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.order import may_be_skipped
 from accord.domain.schema import JsonSchema
-from accord.verifier.costs import Costs, attempts_of
+from accord.verifier.costs import Costs, attempts_of, text_of
 from accord.verifier.fanout import Fanout
 from accord.verifier.known import Capabilities
 from accord.verifier.report import Bounds, Findings
@@ -60,10 +60,12 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     largest = next((name for name, size in inputs.items() if size is None), None)
     largest = largest or max(inputs, key=lambda name: inputs[name] or 0, default=None)
     widths = Widths(graph, items)
+    cost = costs.most(widths)
     time = graph.deadline if time is None or (graph.deadline is not None and graph.deadline < time) else time
     return Bounds(
         attempts=sum(counted) if len(counted) == len(attempts) else None,
-        cost=costs.most,
+        cost=text_of(cost),
+        budget=text_of(graph.max_cost) if cost is not None and cost == costs.stopped(widths) else None,
         time_s=None if time is None else time.total_seconds(),
         path=path,
         least_s=(least[1] or _NONE).total_seconds(),

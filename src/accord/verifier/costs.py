@@ -19,6 +19,7 @@ from accord.domain.ids import TaskId
 from accord.domain.order import may_be_skipped
 from accord.verifier.known import Capabilities
 from accord.verifier.report import Findings
+from accord.verifier.widths import Widths
 
 _MESSAGE = "the attempts that the graph allows may cost more than the run may: its budget may stop it before its end"
 _BRANCHES = "; where it takes all of its branches"
@@ -52,15 +53,28 @@ class Costs:
         self._graph, self._capabilities, self._items = graph, capabilities, items
         self._spent = {name: tuple(self._of(task)) for name, task in graph.tasks.items()}
 
-    @property
-    def most(self) -> str | None:
-        """What all attempts cost at most, or the run's budget; None where nothing bounds it."""
-        budget = self._graph.max_cost
-        bounded = all(map(self._is_bounded, self._graph.tasks))
-        if not bounded:
-            return text_of(budget)
-        found = self._sum(self._graph.tasks)
-        return text_of(found if budget is None else min(found, budget))
+    def most(self, widths: Widths) -> Decimal | None:
+        """What all attempts cost at most: all of them together, or the run's budget and what may be under way when it
+        is spent, whichever is less; None where nothing bounds it.
+        """
+        spent = self._sum(self._graph.tasks) if all(map(self._is_bounded, self._graph.tasks)) else None
+        stopped = self.stopped(widths)
+        return min((each for each in (spent, stopped) if each is not None), default=None)
+
+    def stopped(self, widths: Widths) -> Decimal | None:
+        """What a run costs at most that its budget stops: nothing more is assigned then, but what is under way ends."""
+        budget, dearest = self._graph.max_cost, {name: self._dearest(name) for name in self._graph.tasks}
+        weights = {name: each for name, each in dearest.items() if each is not None}
+        if budget is None or len(weights) < len(dearest):
+            return None
+        return budget + widths.weight_of(weights)
+
+    def _dearest(self, name: TaskId) -> Decimal | None:
+        """What one attempt at a task costs at most; None where nothing bounds it."""
+        if isinstance(self._graph.tasks[name].action, Subrun):
+            return None
+        prices = [one.each for one in self._spent[name] if one.each is not None]
+        return max(prices, default=Decimal(0)) if len(prices) == len(self._spent[name]) else None
 
     def check(self, findings: Findings) -> None:
         """Tell where the budget is less than what the attempts may cost, and which they are: those of tasks that are

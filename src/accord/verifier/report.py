@@ -72,7 +72,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     as many as it may.
     """
     cost: str | None
-    """What these cost at most by their contracts; the budget where that is less."""
+    """What these cost at most by their contracts; where that is less, the budget and what may be under way when it is
+    spent.
+    """
     time_s: float | None
     """From the start to the end; the deadline where that is less."""
     path: tuple[TaskId, ...]
@@ -89,6 +91,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """The task that gets it, or the first whose input has no bound."""
     calls: int
     """So many runs its agents may ask for, those that agents of such runs ask for included."""
+    budget: str | None = None
+    """The budget that `cost` is made of, where that is what bounds it."""
     queues: tuple[Queue, ...] = ()
     """Where tasks wait for their agents, by what those can take together now; none where that is not known."""
 

@@ -7,6 +7,7 @@ So the number of chains that tasks are covered by is never less than the number 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import TypeAlias
 
 from accord.domain.capability import CapabilityRange
@@ -33,22 +34,33 @@ class Widths:
 
     def of(self, tasks: Iterable[TaskId]) -> int:
         """So many of these tasks, in topological order, may be under way at once at most; items count each."""
+        return min(int(self._heaviest(tasks, {})), self._graph.parallel)
+
+    def weight_of(self, weights: Mapping[TaskId, Decimal]) -> Decimal:
+        """What those tasks weigh together at most that may be under way at once, by what one attempt at each weighs."""
+        named = [name for name in self._graph.order if name in weights]
+        heaviest = max(weights.values(), default=Decimal(0))
+        return min(self._heaviest(named, weights), self._graph.parallel * heaviest)
+
+    def _heaviest(self, tasks: Iterable[TaskId], weights: Mapping[TaskId, Decimal]) -> Decimal:
+        """The heaviest of each chain, together; a task without a weight weighs one."""
         ends: dict[int, int] = {}
-        widest: list[int] = []
+        heaviest: list[Decimal] = []
         free = 0
         for name in tasks:
-            own, before = self._own(self._graph.tasks[name]), self._before[name] & free
+            own = self._own(self._graph.tasks[name]) * weights.get(name, Decimal(1))
+            before = self._before[name] & free
             if before:
                 last = before & -before
                 chain = ends.pop(last)
                 free ^= last
-                widest[chain] = max(widest[chain], own)
+                heaviest[chain] = max(heaviest[chain], own)
             else:
-                chain = len(widest)
-                widest.append(own)
+                chain = len(heaviest)
+                heaviest.append(own)
             ends[self._bits[name]] = chain
             free |= self._bits[name]
-        return min(sum(widest), self._graph.parallel)
+        return sum(heaviest, Decimal(0))
 
     def _own(self, task: Task) -> int:
         """How many items of the task, with their copies, may be under way at once."""

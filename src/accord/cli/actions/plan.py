@@ -157,7 +157,8 @@ def _show_task(task: PlannedTask, expected: str, screen: Screen) -> None:
 def _bounded(bounds: Bounds) -> Iterator[str]:
     """What a run takes at most, in words."""
     yield "any number of attempts" if bounds.attempts is None else counted(bounds.attempts, "attempt")
-    yield "any cost" if bounds.cost is None else f"a cost of {bounds.cost}"
+    under_way = "" if bounds.budget is None else f" (its budget of {bounds.budget}, and what is under way then)"
+    yield "any cost" if bounds.cost is None else f"a cost of {bounds.cost}{under_way}"
     path = f" ({' → '.join(bounds.path[:8])})" if bounds.path else ""
     yield f"any time{path}" if bounds.time_s is None else f"{bounds.time_s:g} s{path}"
     yield counted(bounds.at_once, "task") + " at once"
