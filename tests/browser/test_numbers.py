@@ -118,6 +118,10 @@ def test_items_that_wait_are_told_from_those_at_work_now_and_as_it_was(open_: An
     assert sorted(named) == sorted(f"{one['task']}, {one['standing']}" for one in items)
     late = next(one for one in items if one["again_at"])
     assert late["standing"] == "queued"
+    kept = next(one for one in items if one["standing"] == "running")
+    page.goto(f"/agents/{kept['agent'].rpartition('/')[2]}")
+    has = page.get_by_role("region", name="Under way")
+    expect(has.get_by_role("link", name=kept["task"])).to_have_attribute("href", re.compile(mixed))
     page.goto(f"/runs/{mixed}?task=many")
     items_are_told(page, task_of(server, mixed, "many")["item_standings"])
     server.post(f"/v1/runs/{mixed}/cancel", {})
