@@ -171,7 +171,7 @@ def test_texts_are_as_long_as_their_parts(text: str, most: int) -> None:
 
 
 def test_what_does_not_compile_keeps_nothing_else_from_being_verified() -> None:
-    tasks = {
+    tasks: dict[str, Any] = {
         "a": {"uses": "test.work@^1", "when": "${ input.large > 2 }", "with": {"x": "${ input.large.slcie(1) }"}},
         "b": {"uses": "test.work@^1", "when": "${ input.large.slcie(1) }", "with": {"x": "${ input.large }"}},
         "c": {"uses": "test.work@^1", "with": {"x": "${ input.maybe }"}},
@@ -188,3 +188,34 @@ def test_what_does_not_compile_keeps_nothing_else_from_being_verified() -> None:
     )
     report = verify(compiled.graph, known)
     assert [(one.code, one.place.pointer) for one in report.errors] == [("ACC822", "/tasks/c/with/x")]
+
+
+POSITIVE = {"type": "object", "properties": {"x": {"type": "integer", "minimum": 0}}, "required": ["x"]}
+HANDED = ContractTable(
+    [
+        compile_contract(capability="test.work", version="1.0.0", input_schema=True, output_schema={"type": "integer"}),
+        compile_contract(capability="test.take", version="1.0.0", input_schema=POSITIVE, output_schema=True),
+    ]
+)
+BEFORE: dict[str, Any] = {"a": {"when": "${ input.n > 5 }"}, "b": {"needs": ["a"]}, "c": {"when": "${ input.flag }"}}
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "told_as"),
+    [
+        ({"needs": ["b"]}, "input.n - 6", "ACC824"),
+        ({"needs": ["b"]}, "input.n - 7", "ACC822"),
+        ({"needs": ["b", "c"]}, "input.n - 6", "ACC824"),
+        ({"needs": ["b", "c"], "join": "any"}, "input.n - 6", "ACC822"),
+        ({"needs": ["b"], "join": "settled"}, "input.n - 6", "ACC822"),
+        ({"join": "settled"}, "has(tasks.a.output) ? input.n - 6 : 0", "ACC823"),
+        ({"join": "settled"}, "has(tasks.c.output) ? input.n - 6 : 0", "ACC822"),
+        ({"needs": ["b"], "join": "settled", "when": "${ has(tasks.b.output) }"}, "input.n - 6", "ACC823"),
+    ],
+)
+def test_an_input_is_refused_only_where_the_tasks_before_let_it_come(task: Any, source: str, told_as: str) -> None:
+    schema: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}, "flag": {"type": "boolean"}}}
+    taker = {"uses": "test.take@^1", "with": {"x": f"${{ {source} }}"}, **task}
+    graph = graph_of({**BEFORE, "z": taker}, input={**schema, "required": ["n", "flag"]})
+    (edge,) = (one for one in verify(graph, HANDED).findings if (one.place.pointer or "").startswith("/tasks/z/with"))
+    assert edge.code == told_as

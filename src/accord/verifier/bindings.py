@@ -12,7 +12,7 @@ from accord.domain.expression import (
     UNKNOWN,
     Binding,
     Computed,
-    Expression,
+    Reference,
     Types,
     expressions,
     schema_of,
@@ -27,6 +27,7 @@ from accord.errors import ContractViolation, Place, Problem
 from accord.verifier.compatibility import Verdict, covers
 from accord.verifier.known import Capabilities, Templates, missing
 from accord.verifier.outputs import Outputs
+from accord.verifier.playing import cone_of
 from accord.verifier.report import Finding, Findings, Severity
 from accord.verifier.risks import Doubts, timer_message, timer_verdict
 from accord.verifier.schemas import at_best
@@ -41,8 +42,8 @@ class Handing(msgspec.Struct, frozen=True):
     binding: Binding
     types: Types
     given: JsonSchema | None
-    when: Expression | None = None
-    """The condition that holds where it is made."""
+    task: Task
+    """The one that it is for, or that it undoes."""
 
 
 class BindingCheck:
@@ -52,7 +53,7 @@ class BindingCheck:
         self._graph, self._findings = graph, findings
         self._capabilities, self._templates = capabilities, templates
         self.outputs = Outputs(graph, capabilities, templates)
-        self._doubts, self._trials = Doubts(), Trials()
+        self._doubts, self._trials = Doubts(), Trials(graph, self.outputs.everywhere())
         self._known: dict[tuple[str, bytes], Verdict] = {}
         self._checked = self._wrong = 0
         self._inputs: dict[TaskId, JsonSchema | None] = {}
@@ -135,7 +136,7 @@ class BindingCheck:
             reason = missing(wanted, self._capabilities)
             self._findings.error(reason.code, reason.message, f"{at}/uses", reason.hint)
             return given
-        handing = Handing(f"{at}/with", binding, types, given, task.when)
+        handing = Handing(f"{at}/with", binding, types, given, task)
         for contract in contracts:
             self._check_contract(handing, contract)
         return given
@@ -152,7 +153,7 @@ class BindingCheck:
         except ContractViolation as error:
             self._findings.problems(error.problems)
             return
-        handing = Handing(at, action.binding, types, schema_of_binding(action.binding, types), task.when)
+        handing = Handing(at, action.binding, types, schema_of_binding(action.binding, types), task)
         self._check_edge(handing, wanted, f"the workflow `{graph.template}`")
 
     def _check_edge(self, handing: Handing, wanted: Schema, whose: str) -> None:
@@ -168,13 +169,11 @@ class BindingCheck:
 
     def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict) -> tuple[object, ...]:
         """An input that comes and is refused; nothing where none is certain."""
-        if handing.when is UNKNOWN:
-            return ()
         best = self._even_at_best(handing, wanted) if verdict.refuted else verdict
-        if best.refuted and not _is_asked_of(handing):
+        if best.refuted and not self._is_asked_of(handing):
             return (best.witness,)
         witness = best.witness if best.refuted else verdict.witness
-        return self._trials.refused(handing.binding, handing.when, handing.types, wanted, witness)
+        return self._trials.refused(handing.task, handing.binding, handing.types, wanted, witness)
 
     def _refuse(self, handing: Handing, wanted: Schema, whose: str, witness: object) -> None:
         """Tell all that is wrong with one value that comes through."""
@@ -189,6 +188,18 @@ class BindingCheck:
     def _add(self, handing: Handing, severity: Severity, code: str, message: str, hint: str | None = None) -> None:
         place = self._findings.at(handing.at)
         self._findings.edge(Finding(severity=severity, code=code, message=message, place=place, hint=hint))
+
+    def _is_asked_of(self, handing: Handing) -> bool:
+        """Whether a condition on the way asks for anything that the input is made of, and so may keep away what does
+        not fit; one that does not compile may ask for anything.
+        """
+        tasks = (self._graph.tasks[name] for name in cone_of(self._graph, [handing.task.id]))
+        conditions = [task.when for task in tasks if task.when is not None]
+        asked = frozenset[Reference]().union(*(each.references for each in conditions))
+        read = handing.binding.references
+        return UNKNOWN in conditions or any(
+            one.root == each.root and all(map(str.__eq__, one.path, each.path)) for one in asked for each in read
+        )
 
     def _even_at_best(self, handing: Handing, wanted: Schema) -> Verdict:
         return self._verdict(wanted, at_best(handing.binding, handing.types, wanted.document))
@@ -226,13 +237,6 @@ class BindingCheck:
         for each in reads:
             self._findings.suspect(each)
             self._findings.seen[each.key] = types, computed
-
-
-def _is_asked_of(handing: Handing) -> bool:
-    """Whether the condition asks for anything that the input is made of, and so may keep away what does not fit."""
-    asked = () if handing.when is None else handing.when.references
-    read = handing.binding.references
-    return any(one.root == each.root and all(map(str.__eq__, one.path, each.path)) for one in asked for each in read)
 
 
 def _refuted(violation: Problem, said: str, witness: object) -> Finding:

@@ -5,16 +5,25 @@ What Z3 has no term for is found this way: items of lists, members behind an ind
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from accord.domain.expression import COMPLETED, Computed, Types, evaluate
+from accord.domain.expression import (
+    COMPLETED,
+    Binding,
+    Computed,
+    Expression,
+    Reference,
+    Types,
+    evaluate,
+    expressions,
+)
 from accord.domain.graph import Graph, Task
 from accord.domain.ids import TaskId
 from accord.domain.schema_path import types_of
 from accord.errors import ExpressionInvalid
-from accord.verifier.playing import Example, Plays, cone_of, read_with, waits_for_some
+from accord.verifier.playing import Example, Played, Plays, cone_of, read_with, waits_for_some
 from accord.verifier.readings import Reading, conditions_of, tasks_of
 from accord.verifier.samples import Impossible, Samples
 from accord.verifier.scopes import Scopes, constants_of
@@ -26,6 +35,7 @@ EACH: Final = 150
 """Runs that are played for one expression."""
 
 _ITEMS: Final = 3
+_UNDONE: Final = 20
 _ERROR: Final = {"code": "refused", "message": "no"}
 
 Found = tuple[Any, str]
@@ -48,18 +58,35 @@ class Hunt:
         return self._known[key]
 
     def _found(self, reading: Reading, codes: frozenset[str]) -> Found | None:
-        cone = cone_of(self._graph, self._graph.order if reading.task is None else [reading.task.id])
-        for example in islice(self._examples(reading, cone), EACH):
-            self._left -= 1 + len(cone) // 10
-            if self._left < 0:
-                return None
-            seen = self._plays.of(example, cone)
+        read = [reading.computed.expression]
+        for example, seen in self._played(reading.task, read, self._types, []):
             scope = seen.scope_of(reading)
-            for more in () if scope is None else _scopes(reading, scope):
+            for more in () if scope is None else _scopes(reading.task, read[0].references, scope):
                 code = reading.breaks({**scope, **more}, codes)  # type: ignore[dict-item]  # it is there
                 if code is not None:
                     return seen.told(example) | more, code
         return None
+
+    def seen_by(self, task: Task, binding: Binding, types: Types, hints: list[object]) -> Iterator[dict[str, Any]]:
+        """What a binding of a task sees in runs in which the task begins; `types` is what is known there."""
+        own = sorted(each for each in binding.references if each.root == "task")
+        for _, seen in self._played(task, [each.expression for each in expressions(binding)], types, hints):
+            scope = seen.scopes[task.id] if task.id in seen.begun else None
+            for more in () if scope is None else _scopes(task, binding.references, scope):
+                undone = islice(Scopes(self._samples, types, own, hints).all(), _UNDONE) if own else ({},)
+                for each in undone:
+                    yield {**scope, **more, **{name: each[name] for name in each if name == "task"}}  # type: ignore[dict-item]
+
+    def _played(
+        self, task: Task | None, read: list[Expression], types: Types, hints: list[object]
+    ) -> Iterator[tuple[Example, Played]]:
+        """Runs as far as a task, or to the end, that differ in what is read there and on the way."""
+        cone = cone_of(self._graph, self._graph.order if task is None else [task.id])
+        for example in islice(self._examples(task, read, types, hints, cone), EACH):
+            self._left -= 1 + len(cone) // 10
+            if self._left < 0:
+                return
+            yield example, self._plays.of(example, cone)
 
     def alone(self, computed: Computed, types: Types, codes: Collection[str]) -> Found | None:
         """Values of what an expression reads for which it fails, whatever there is around it."""
@@ -73,18 +100,20 @@ class Hunt:
                 return {name: value for name, value in scope.items() if name in roots}, code
         return None
 
-    def _examples(self, reading: Reading, cone: list[TaskId]) -> Iterator[Example]:
+    def _examples(
+        self, task: Task | None, told: list[Expression], types: Types, hints: list[object], cone: list[TaskId]
+    ) -> Iterator[Example]:
         tasks = [self._graph.tasks[name] for name in cone]
-        read = [each.expression for task in tasks for each in conditions_of(task)] + [reading.computed.expression]
+        read = [each.expression for one in tasks for each in conditions_of(one)] + told
         references = {each for one in read for each in one.references}
-        if reading.task is not None and reading.task.for_each is not None:
-            references |= reading.task.for_each.references
+        if task is not None and task.for_each is not None:
+            references |= task.for_each.references
         for name in read_with(self._graph, tasks_of(references)):
             binding = self._graph.tasks[name].for_each
             references |= set() if binding is None else binding.references
         shared = sorted(each for each in references if each.root in ("input", "tasks"))
-        for scope in Scopes(self._samples, self._types, shared, list(constants_of(read))).all():
-            yield from self._ways(scope, reading.task, tasks)
+        for scope in Scopes(self._samples, types, shared, [*hints, *constants_of(read)]).all():
+            yield from self._ways(scope, task, tasks)
 
     def _ways(self, scope: dict[str, Any], task: Task | None, tasks: list[Task]) -> Iterator[Example]:
         """A scope as an example, with each way to see the tasks that one does not wait for."""
@@ -113,16 +142,16 @@ def _unseen(task: Task | None) -> Iterator[set[tuple[TaskId, TaskId]]]:
         yield {(task.id, need) for need in task.needs[: len(task.needs) - enough]}
 
 
-def _scopes(reading: Reading, scope: dict[str, object]) -> Iterator[dict[str, Any]]:
+def _scopes(task: Task | None, read: Iterable[Reference], scope: dict[str, object]) -> Iterator[dict[str, Any]]:
     """What an expression sees besides: each of some items, the error that a fallback is told."""
-    roots = {each.root for each in reading.computed.expression.references}
+    roots = {each.root for each in read}
     more: dict[str, Any] = {"error": _ERROR} if "error" in roots else {}
     if roots.isdisjoint({"item", "index"}):
         yield more
         return
-    assert reading.task is not None and reading.task.for_each is not None, "items are of a for_each"  # noqa: S101, PT018
+    assert task is not None and task.for_each is not None, "items are of a for_each"  # noqa: S101, PT018
     try:
-        items = evaluate(reading.task.for_each, scope)
+        items = evaluate(task.for_each, scope)
     except ExpressionInvalid:
         return
     for index, item in enumerate(items[:_ITEMS] if isinstance(items, list) else ()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Iterator
 from typing import cast
 
 from accord.domain.defaults import schema_when_completed
@@ -13,6 +14,8 @@ from accord.domain.expression import (
     TASK_RECORD,
     Binding,
     Computed,
+    Expression,
+    Reference,
     Types,
     expressions,
     schema_of_binding,
@@ -24,6 +27,7 @@ from accord.domain.schema import JsonSchema
 from accord.domain.schema_range import lengths_of
 from accord.domain.schema_union import list_of, union
 from accord.verifier.known import Capabilities, Templates
+from accord.verifier.readings import bindings_of
 from accord.verifier.risks import Doubts
 from accord.verifier.schemas import NULL, items_of, spelt_out
 
@@ -32,6 +36,9 @@ _TASK: JsonSchema = {**cast("dict[str, object]", TASK_RECORD), "required": ["con
 _RUN: JsonSchema = {**cast("dict[str, object]", RUN_RECORD), "required": ["id", "template", "started_at"]}
 _ERROR: JsonSchema = {**cast("dict[str, object]", ERROR_RECORD), "required": ["code", "message"]}
 """What is always there; of the output `accord.verifier.structure` says when it is."""
+
+_MOST_HELD = 8
+"""Conditions before a task, the nearest, that are taken into account."""
 
 _MOST_NESTED = 16
 """Sub-workflows inside each other that are looked into."""
@@ -43,6 +50,7 @@ class Outputs:
     def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, depth: int = 0) -> None:
         self._graph, self._capabilities, self._templates, self._depth = graph, capabilities, templates, depth
         self._doubts = Doubts()
+        self._conditions: dict[TaskId, tuple[Expression, ...]] = {}
         self._items: dict[TaskId, JsonSchema | None] = {}
         self._where: dict[TaskId, Types] = {}
         self._types: dict[tuple[str, ...], JsonSchema] = {
@@ -77,11 +85,27 @@ class Outputs:
 
     def _begun(self, task: Task) -> Types:
         """What is known once a task begins."""
-        if task.when is None:
-            return self._types
         if task.id not in self._where:
-            self._where[task.id] = where(task.when, self._types)
+            read = {_place(each) for binding in _bindings(task) for each in binding.references}
+            types: Types = self._types
+            for condition in self._held(task):
+                if condition is task.when or not read.isdisjoint(map(_place, condition.references)):
+                    types = where(condition, types)
+            self._where[task.id] = types
         return self._where[task.id]
+
+    def _held(self, task: Task) -> tuple[Expression, ...]:
+        """Conditions that have held where a task begins, the nearest first: its own, and those of all that it needs.
+
+        One that fails without harm may have a condition that failed.
+        """
+        if task.id not in self._conditions:
+            all_ = not task.join.settled and task.join.at_least in (None, len(task.needs))
+            needs = [self._graph.tasks[need] for need in task.needs] if all_ else []
+            before = [one for need in needs if need.fails_run for one in self._held(need) if _is_lasting(one)]
+            own = [] if task.when is None else [task.when]
+            self._conditions[task.id] = tuple(dict.fromkeys([*own, *before]))[:_MOST_HELD]
+        return self._conditions[task.id]
 
     def of_compensation(self, task: Task) -> Types:
         """What the expressions of a task's compensation can read."""
@@ -132,6 +156,25 @@ class Outputs:
         if graph is None:
             return None
         return Outputs(graph, self._capabilities, self._templates, self._depth + 1).result
+
+
+def _bindings(task: Task) -> Iterator[Binding]:
+    """All that is evaluated once a task begins, and where it is undone."""
+    yield from bindings_of(task)
+    if task.for_each is not None:
+        yield task.for_each
+    if task.compensate is not None:
+        yield task.compensate.binding
+
+
+def _place(reference: Reference) -> tuple[str, ...]:
+    """What is read, roughly: a member of the input, a task."""
+    return reference.root, *reference.path[:1]
+
+
+def _is_lasting(condition: Expression) -> bool:
+    """Whether what it says stays so: how a task stands does not."""
+    return all(each.root != "tasks" or each.path[1:2] == ("output",) for each in condition.references)
 
 
 def _known(schema: JsonSchema | None) -> JsonSchema:

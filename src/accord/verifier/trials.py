@@ -1,62 +1,45 @@
 """Trials: whether what little is known of an expression lets through what a contract refuses, by evaluating it.
 
-An inferred schema may allow more than ever comes. So where it does not fit, values of what the expression reads are
-tried, at the bounds of their schemas; a refusal counts only where evaluation really gives what is refused.
+An inferred schema may allow more than ever comes. So where it does not fit, runs are played with values of what is
+read, at the bounds of their schemas; a refusal counts only where the task begins and evaluation gives what is refused.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterator
 
-from accord.domain.expression import Binding, Expression, Types, evaluate
-from accord.domain.expression import expressions as all_expressions
+from accord.domain.expression import Binding, Types, evaluate
+from accord.domain.graph import Graph, Task
 from accord.domain.schema import JsonSchema, Schema
 from accord.errors import ExpressionInvalid
+from accord.verifier.hunting import Hunt
 from accord.verifier.samples import Samples
-from accord.verifier.scopes import Scopes, constants_of
-
-EFFORT: Final = 3_000
-"""Evaluations in one verification."""
-
-EACH: Final = 200
-"""Evaluations for one input."""
+from accord.verifier.scopes import Scopes
 
 
 class Trials:
-    """Tries inputs of tasks; does no more than so many evaluations in all."""
+    """Tries inputs of the tasks of one graph; `types` are the schemas of what its expressions read."""
 
-    def __init__(self) -> None:
-        self._samples, self._left = Samples(), EFFORT
+    def __init__(self, graph: Graph, types: Types) -> None:
+        self._hunt, self._samples = Hunt(graph, types), Samples()
 
     def refused(
-        self, binding: Binding, when: Expression | None, types: Types, wanted: Schema, witness: object
+        self, task: Task, binding: Binding, types: Types, wanted: Schema, witness: object
     ) -> tuple[object, ...]:
-        """The first input that is found which the binding gives, where the condition holds, and the contract refuses;
-        nothing where none is found.
+        """The first input that is found which the binding gives in a run in which the task begins, and the contract
+        refuses; nothing where none is found. `types` is what is known where the task begins.
         """
-        references = binding.references.union(when.references if when is not None else ())
-        if not references:
+        references = sorted(binding.references)
+        if not references or not Scopes(self._samples, types, references, []).are_known:
             return ()
-        read = [each.expression for each in all_expressions(binding)] + ([when] if when is not None else [])
-        hints = [*_parts(witness), *constants_of(read), *_stated(wanted.document)]
-        scopes = Scopes(self._samples, types, sorted(references), hints)
-        if not scopes.are_known:
-            return ()
-        for scope in itertools.islice(scopes.all(), min(EACH, self._left)):
-            self._left -= 1
-            found = _given(binding, when, scope)
-            if found and not wanted.is_valid(found[0]):
-                return found
-        return ()
-
-
-def _given(binding: Binding, when: Expression | None, scope: Mapping[str, object]) -> tuple[object, ...]:
-    """What the binding gives; nothing where the condition does not hold, or something fails."""
-    try:
-        return (evaluate(binding, scope),) if when is None or when.evaluate(scope) is True else ()
-    except ExpressionInvalid:
+        hints = [*_parts(witness), *_stated(wanted.document)]
+        for scope in self._hunt.seen_by(task, binding, types, hints):
+            try:
+                value = evaluate(binding, scope)
+            except ExpressionInvalid:
+                continue
+            if not wanted.is_valid(value):
+                return (value,)
         return ()
 
 
