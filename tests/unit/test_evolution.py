@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accord.verifier.evolution import Evolution, Step, Surface, evolution
+from accord.verifier.members import Change
 
 TEXT: dict[str, Any] = {"type": "string"}
 SHORT: dict[str, Any] = {"type": "string", "maxLength": 3}
@@ -60,6 +61,15 @@ def test_runs_in_flight_go_on_with_what_they_began_with() -> None:
 def test_a_version_never_falls() -> None:
     assert not evolved(TEXT, TEXT, versions=("1.0.0", "0.9.0")).enough
     assert evolved(TEXT, TEXT, versions=("1.0.0", "1.0.0")).enough
+
+
+def test_members_that_are_tighter_are_told_to_those_who_start_it() -> None:
+    same = Surface(version="1.0.0", input=TEXT, output=TEXT)
+    slow, late = (Change(pointer=f"/{safe}", safe=safe, why="so") for safe in (None, False))
+    for members, safe, first in (((slow,), None, "/None: so"), ((slow, late), False, "/False: so; /None: so")):
+        found = evolution(same, same, changed="patch", members=members)
+        assert (found.effects[0].safe, found.step) == (safe, "major")
+        assert first in found.effects[0].why
 
 
 def test_new_labels_are_not_safe_for_readers() -> None:

@@ -1,5 +1,5 @@
 """Evolution: who a new version is safe for, and which number it deserves. Each "safe" is proven, each "no" has an
-example.
+example, or names the members that are tighter.
 
 ACC265  a template and a capability are no versions of one another
 ACC266  there is no capability that both sides have
@@ -10,8 +10,8 @@ understood, and whoever reads its output gets nothing new; else the major number
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -20,12 +20,16 @@ from accord.domain.contract import Contract
 from accord.domain.labels import NOTHING, UNLABELLED, Labels, may_flow, told
 from accord.domain.schema import JsonSchema
 from accord.verifier.compatibility import Verdict, covers
+from accord.verifier.members import Change
 from accord.verifier.report import Finding
 
 Step: TypeAlias = Literal["none", "patch", "minor", "major"]
 Party: TypeAlias = Literal["callers", "readers", "runs"]
 
 _STEPS: tuple[Step, ...] = ("none", "patch", "minor", "major")
+_TAKEN: Final = "every input that was taken is taken"
+_TOLD: Final = 4
+"""So many members are told of one by one."""
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,9 +70,11 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     """What is refused inside, or not proven never to fail, though its input is taken."""
 
 
-def evolution(before: Surface, after: Surface, *, changed: Step) -> Evolution:
-    """What a new version means; `changed` is how far the version has to rise at least, by what has changed inside."""
-    effects = (_of_callers(before, after), _of_readers(before, after), *_of_runs())
+def evolution(before: Surface, after: Surface, *, changed: Step, members: Sequence[Change] = ()) -> Evolution:
+    """What a new version means; `changed` is how far the version has to rise at least, by what has changed inside, and
+    `members` is what members mean that are others.
+    """
+    effects = (_of_callers(before, after, members), _of_readers(before, after), *_of_runs())
     least: Step = "none" if before.input == after.input else "minor"
     for_others: Step = least if all(one.safe for one in effects) else "major"
     step = _STEPS[max(_STEPS.index(changed), _STEPS.index(for_others))]
@@ -100,13 +106,27 @@ def raised(version: Version, step: Step) -> Version:
     return Version(version.major, version.minor, version.patch + 1) if step == "patch" else version
 
 
-def _of_callers(before: Surface, after: Surface) -> Effect:
+def _of_callers(before: Surface, after: Surface, members: Sequence[Change]) -> Effect:
+    """What is worst for them: first what is certain, then what is not proven."""
     verdict = covers(after.input, before.input)
+    taken = _effect("callers", verdict, _TAKEN, "an input that was taken is refused")
     known = {_of_what(one) for one in before.doubts}
     new = [one for one in after.doubts if _of_what(one) not in known]
+    found = [taken]
     if verdict.proven and new:
-        return _of_doubt(min(new, key=lambda one: one.severity != "error"))
-    return _effect("callers", verdict, "every input that was taken is taken", "an input that was taken is refused")
+        found.append(_of_doubt(min(new, key=lambda one: one.severity != "error")))
+    if members:
+        found.append(_of_members(members))
+    return min(found, key=lambda one: (False, None, True).index(one.safe))
+
+
+def _of_members(members: Sequence[Change]) -> Effect:
+    """What it means that bounds are tighter, or somebody else is waited for: those first that fail for certain."""
+    told = sorted(members, key=lambda one: one.safe is not False)
+    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    why = "; ".join(one.words for one in told[:_TOLD])
+    safe = False if told[0].safe is False else None
+    return Effect(party="callers", safe=safe, why=f"what was carried through may be no more, at {why}{more}")
 
 
 def _of_what(finding: Finding) -> tuple[str, str, str]:
@@ -116,7 +136,7 @@ def _of_what(finding: Finding) -> tuple[str, str, str]:
 def _of_doubt(finding: Finding) -> Effect:
     """What it means that the input is taken, and what is made of it may be refused further on."""
     safe = False if finding.severity == "error" else None
-    where = f"every input that was taken is taken, but not carried through, at {finding.place.pointer or 'the top'}"
+    where = f"{_TAKEN}, but not carried through, at {finding.place.pointer or 'the top'}"
     return Effect(party="callers", safe=safe, why=f"{where}: {finding.message}", example=finding.example)
 
 

@@ -20,6 +20,7 @@ from accord.errors import Place, Problem
 from accord.verifier.evolution import Evolution, Step, Surface, evolution
 from accord.verifier.flow import Flow
 from accord.verifier.known import Capabilities, Templates
+from accord.verifier.members import changes_of
 from accord.verifier.outputs import Outputs
 from accord.verifier.verify import verify
 
@@ -74,7 +75,8 @@ def revision(before: Edition, after: Edition, capabilities: Capabilities, templa
     )
     changes = tuple(differences(old, new))
     was_seen, is_seen = (_surface(one, capabilities, templates) for one in (before, after))
-    return Revision(tasks, changes, evolution(was_seen, is_seen, changed=_step(changes, tasks)))
+    members = changes_of(before.template, after.template)
+    return Revision(tasks, changes, evolution(was_seen, is_seen, changed=_step(changes, tasks), members=members))
 
 
 def predecessor(version: str, known: Iterable[str]) -> str | None:
