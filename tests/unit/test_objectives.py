@@ -57,6 +57,9 @@ AGENTS = {
 }
 
 
+MAIL = {able("email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}): "Sends an email with a text."}
+
+
 def template(name: str, examples: tuple[str, ...], **members: Any) -> KnownTemplate:
     needed = [one for one in members if "default" not in members[one]]
     document = {
@@ -105,6 +108,22 @@ OFFICE = (
     ),
 )
 
+SHOP = (
+    template(
+        "cancel-order",
+        ("cancel order {id}", "cancel the order {id}", "cancel {id} because of {reason}"),
+        id=TEXT,
+        reason={**TEXT, "default": ""},
+    ),
+    template("bill-customer", ("bill {customer} {amount}", "charge {customer} {amount}"), customer=TEXT, amount=NUMBER),
+    template(
+        "notify",
+        ("tell {recipient} {text}", "notify {recipient} that {text}", "tell {recipient} about {text}"),
+        recipient=TEXT,
+        text=TEXT,
+    ),
+)
+
 
 @cache
 def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
@@ -113,6 +132,8 @@ def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
         return OFFICE, {}
     if world == "orders":
         return (), AGENTS
+    if world in ("shop", "mail"):
+        return (SHOP, {}) if world == "shop" else ((), MAIL)
     folder = Path(accord.builtin.__file__).parent / "templates"
     sources = [read_source(path) for path in sorted(folder.glob("*.yaml"))]
     offered = {
@@ -191,6 +212,9 @@ TABLE = {
         ('order the item "bolt" and the item "nut"', "NO ACC817", "`stock.check` is not named"),
         ('Fetch the invoice "I-7" and translate the text into German and French', "ASK ['language'] ACC817"),
         ('print the labels "bolt", "nut" and "screw"', 'PLAN print {"labels":["bolt","nut","screw"]} []'),
+        ('order about 5 of the item "bolt"', "NO ACC816", "about 5"),
+        ('order 5 minus 2 of the item "bolt"', "NO ACC812"),
+        ('order 5% of the item "bolt"', "NO ACC816", "5%"),
         # conditions
         (f"{FETCHED} unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }"),
         (f"{FETCHED}, unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }", "[]"),
@@ -212,6 +236,11 @@ TABLE = {
         ),
         (f"{BOLT} Order the item if the amount is about 5", "NO ACC814", "about 5"),
     ],
+    "mail": [
+        ('email "hello" to "bob@x.org"', 'PLAN send {"recipient":"bob@x.org","text":"hello"} []'),
+        ('email "bob@x.org" the text "hello"', 'PLAN send {"recipient":"bob@x.org","text":"hello"} []'),
+        ('send an email to "bob@x.org" with the text hello world', "ASK ['text'] ACC811"),
+    ],
     "shipped": [
         (
             "compare rich and textual for speed",
@@ -230,6 +259,47 @@ TABLE = {
         ("audit ./a and audit ./src", "NO ACC809", "`and audit ./src`"),
         ("audit ./a and ./b", "ASK ['directory'] ACC803", "`./a and ./b`"),
         ("make me a sandwich", "NO ACC800"),
+        ("compare rich and typer for a cli by tomorrow", "NO ACC809", "`by tomorrow`"),
+        ("compare rich and typer by Friday", "NO ACC809", "`by Friday`"),
+        ("compare rich and typer or click for a cli", "ASK ['products'] ACC803", "all or one"),
+    ],
+    # what goes on behind a slot is no value
+    "shop": [
+        ("cancel order O1", 'PLAN cancel-order {"id":"O1","reason":""}'),
+        ("hello, cancel order O1, thank you", 'PLAN cancel-order {"id":"O1","reason":""}'),
+        ('cancel order "O1 and O2"', '"O1 and O2"', "PLAN"),
+        ("cancel order O1 and O2", "ASK ['id'] ACC803", "`O1 and O2`"),
+        ("cancel order O1, O2", "ASK ['id'] ACC803", "`O1, O2`"),
+        ("cancel order O1 plus O2", "ASK ['id'] ACC803", "`O1 plus O2`"),
+        ("cancel order number O1", "ASK ['id'] ACC803", "`number O1`"),
+        ("cancel order any", "ASK ['id'] ACC803", "`any`"),
+        ("cancel order O1 only", "NO ACC809", "`only`"),
+        ("cancel order all but O1", "NO ACC809", "`all but O1`"),
+        ("cancel order which is late", "NO ACC809", "`which is late`"),
+        ("cancel order O1 at 9", "NO ACC809", "`at 9`"),
+        ("cancel order O1 next week", "NO ACC809", "`next week`"),
+        ("cancel order O1 in 5 minutes", "NO ACC809", "`in 5 minutes`"),
+        ("cancel order O1 every day", "NO ACC809", "`every day`"),
+        ("cancel order O1 on Monday", "NO ACC809", "`on Monday`"),
+        ("cancel order O1 after lunch", "NO ACC809", "`after lunch`"),
+        ("cancel order O1 once it is late", "NO ACC809", "`once it is late`"),
+        ("cancel order O1 but keep the invoice", "NO ACC809", "`but keep the invoice`"),
+        ("cancel order O1 & bill Ada 5", "NO ACC809", "`& bill Ada 5`"),
+        ("cancel order O1. Bill Ada 5", "NO ACC809", "`Bill Ada 5`"),
+        ("cancel O1 because of rain and snow", '"reason":"rain and snow"', "PLAN"),
+        ("cancel O1 because of rain by Friday", "NO ACC809", "`by Friday`"),
+        ("bill Ada 5", 'PLAN bill-customer {"customer":"Ada","amount":5}'),
+        ("bill nobody 5", "ASK ['customer'] ACC803", "`nobody`"),
+        ("bill everyone 5", "ASK ['customer'] ACC803", "`everyone`"),
+        ("tell Bob thank you", 'PLAN notify {"recipient":"Bob","text":"thank you"}'),
+        ("tell Bob hello please", 'PLAN notify {"recipient":"Bob","text":"hello"}'),
+        ("tell Bob please", "ASK ['text'] ACC802"),
+        ("tell Bob I am late", '"text":"I am late"', "PLAN"),
+        ("tell Bob and Ann hello", "ASK ['recipient', 'text'] ACC803", "not clear"),
+        ("tell Ada Lovelace hello", "ASK ['recipient', 'text'] ACC803", "not clear"),
+        ("notify Dr. Miller that we wait, and that rain comes", '"recipient":"Dr. Miller"', "PLAN"),
+        ("notify Ann hello that we wait", "ASK ['recipient'] ACC803", "`Ann hello`"),
+        ("notify Bob that we wait. Come soon", "NO ACC809", "`Come soon`"),
     ],
     "office": [
         ("how are the orders of Miller", 'PLAN order-report {"customer":"Miller"}'),
@@ -248,7 +318,7 @@ TABLE = {
     [(world, words, expected) for world, rows in TABLE.items() for words, *expected in rows],
 )
 def test_what_is_planned_is_what_was_said(world: str, words: str, expected: list[str]) -> None:
-    if world == "office":
+    if world in ("office", "shop"):
         pytest.importorskip("sklearn")
     found = told(world, words)
     assert [one for one in expected if one not in found] == [], found

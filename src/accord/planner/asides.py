@@ -29,7 +29,7 @@ _TIMES: Final = frozenset(
 )
 _CONDITIONS: Final = frozenset({"if", "unless", "until", "till", "whenever", "otherwise"})
 _SEQUENCE: Final = frozenset({"then", "afterwards", "afterward", "thereafter"})
-_JOINS: Final = frozenset({"and", "but", "also"}) | _SEQUENCE
+_JOINS: Final = frozenset({"and", "but", "also", "&", "+", "plus"}) | _SEQUENCE
 _OBJECTS: Final = frozenset({"it", "them", "him", "her", "this", "that", "these", "those", "everything", "me", "us"})
 _VERBS: Final = frozenset(
     {
@@ -95,13 +95,19 @@ def _asides(words: Sequence[Word], verbs: Collection[str]) -> Iterator[tuple[int
     for at, word in enumerate(words):
         if word.quoted:
             continue
-        alone = at + 1 == len(words) or words[at + 1].is_comma or words[at + 1].plain in _JOINS | {"or"}
+        alone = _is_border(words, at - 1) and _is_border(words, at + 1)
         if word.plain in _CONTRARY and not alone:
             yield at, "contrary"
         elif (word.plain in _TIMES and at + 1 == len(words) and _is_short(words[:at])) or word.plain in _CONDITIONS:
             yield at, "condition"
         elif (word.is_comma or word.plain in _JOINS) and _acts(words[at:], verbs):
             yield at, "act"
+
+
+def _is_border(words: Sequence[Word], at: int) -> bool:
+    """Whether nothing that is said stands there: what is between two such places is a value alone."""
+    is_outside = not 0 <= at < len(words)
+    return is_outside or words[at].is_comma or (not words[at].quoted and words[at].plain in _JOINS | {"or"})
 
 
 def _is_short(words: Sequence[Word]) -> bool:

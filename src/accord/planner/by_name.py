@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accord.planner.rules import bound_words, confident, example_of, matches
+from accord.planner.rules import acts_of, bound_words, confident, example_of, matches
 from accord.planner.spans import Filled, fill, wanted_of
 from accord.planner.ways import Answer, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
 
@@ -36,7 +36,7 @@ class Named:
 
 def said(objective: Objective, known: KnownTemplate) -> Filled:
     """What an objective says of the template's input: as a phrase has it that it is, else as its schema asks for it."""
-    match = confident(matches(objective.text, [known.template]))
+    match = confident(matches(objective.text, [known.template], acts_of(objective.described)))
     if match is not None:
         return Filled(match.input, bound_words(match, objective.text))
     return fill(objective.text, known.template, objective.given(known.template))

@@ -11,6 +11,7 @@ from accord.errors import Place, Problem, Wanting
 from accord.planner.rules import (
     CONFIDENT,
     Match,
+    acts_of,
     bound_words,
     confident,
     example_of,
@@ -31,7 +32,8 @@ class Rules:
         if not objective.phrased:
             hint = "give a template `examples`, or run one by its name"
             return Unsure((Problem("ACC804", "no known template has example phrases", Place(), hint),))
-        found = [_completed(match, objective) for match in matches(objective.text, objective.phrased)]
+        acts = acts_of(objective.described)
+        found = [_completed(match, objective) for match in matches(objective.text, objective.phrased, acts)]
         best = confident(found)
         if best is None:
             problems = tuple(_why_not(objective.text, found, objective.phrased))
@@ -49,12 +51,14 @@ class Rules:
 
 
 def _completed(match: Match, objective: Objective) -> Match:
-    """The match without a need for what is given beside the words."""
+    """The match without a need for what is given beside the words; what is said of something else stays."""
     given = objective.given(match.template) if not match.is_complete and match.score >= CONFIDENT else {}
     if not given:
         return match
     missing = tuple(name for name in match.missing if name not in given)
-    unusable = tuple(problem for problem in match.unusable if _slot_of(problem) not in given)
+    unusable = tuple(
+        problem for problem in match.unusable if problem.code == "ACC809" or _slot_of(problem) not in given
+    )
     return msgspec.structs.replace(match, missing=missing, unusable=unusable)
 
 

@@ -16,6 +16,13 @@ MISSING_SLOT = 0.5
 PLACES = frozenset({"in", "of", "at", "on", "from", "inside", "under", "within"})
 """Prepositions that stand for each other in front of a place."""
 
+_POLITE = ("please", "now")
+_COURTESIES = (
+    *(("thank", "you", "very", "much"), ("thanks", "a", "lot"), ("many", "thanks"), ("thank", "you"), ("thanks",)),
+    *((word,) for word in _POLITE),
+)
+"""What may stand behind all that is wanted, the longer first."""
+
 
 class Slot(msgspec.Struct, frozen=True):
     """A part of a phrase that stands for any words."""
@@ -62,7 +69,7 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
         return tuple(part.name for part in self.parts if isinstance(part, Slot))
 
     def align(self, words: tuple[Word, ...]) -> Alignment:
-        """The alignment that loses least; of equal ones that in which earlier slots are shorter."""
+        """The alignment that loses least; of equal ones that in which earlier slots are shorter, the last longer."""
         return _Aligning(words, self.parts).best()
 
 
@@ -73,9 +80,32 @@ def objective_words(objective: str) -> tuple[Word, ...]:
     words = words[start:]
     if any(word.plain in VERSUS for word in words[1:-1]) and not any(word.stem == "compar" for word in words):
         words = (Word("compare", words[0].start, words[0].start), *words)
-    while words and (words[-1].is_comma or words[-1].plain in ("please", "now", "thanks")):
-        words = words[:-1]
-    return words
+    return words[: _before_courtesies(words)]
+
+
+def with_thanks(words: tuple[Word, ...], objective: str) -> tuple[Word, ...]:
+    """The words of an objective and the thanks behind them, which may be what is to be said; the words alone where
+    there are none.
+    """
+    behind = [word for word in words_of(objective) if words and word.start >= words[-1].end]
+    while behind and (behind[-1].is_comma or behind[-1].plain in _POLITE):
+        behind.pop()
+    is_thanks = any(word.plain in ("thank", "thanks") for word in behind)
+    return (*words, *behind) if is_thanks else words
+
+
+def _before_courtesies(words: tuple[Word, ...]) -> int:
+    """Where the courtesies begin with which words end."""
+    end = len(words)
+    while end:
+        said = tuple('"' if word.quoted else word.plain for word in words[:end])
+        length = (
+            1 if words[end - 1].is_comma else next((len(one) for one in _COURTESIES if said[-len(one) :] == one), 0)
+        )
+        if not length:
+            break
+        end -= length
+    return end
 
 
 def _fixed(text: str) -> list[Word]:
@@ -103,10 +133,12 @@ class _Aligning:
         if not more and fixed is None:
             return [(0.0, 0, None)]
         if isinstance(fixed, Slot):
-            # A slot takes at least one word; it goes on, or ends behind this one.
+            # A slot takes at least one word; it goes on, or ends behind this one. The last takes all that is left.
             if more:
+                last, most = part + 1 == len(self.parts), len(self.words)
                 ways.extend(
-                    (self.table[end, part + 1][0], end, (end, part + 1)) for end in range(at + 1, len(self.words) + 1)
+                    (self.table[end, part + 1][0], most - end if last else end, (end, part + 1))
+                    for end in range(at + 1, most + 1)
                 )
             ways.append((MISSING_SLOT + self.table[at, part + 1][0], 1000, (at, part + 1)))
         elif fixed is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -12,10 +13,11 @@ from accord.domain.schema import compile_schema
 from accord.domain.schema_path import schema_at
 from accord.domain.template import Template
 from accord.errors import Place, Problem
-from accord.planner.asides import NEGATIONS, aside_in, not_taken
-from accord.planner.phrases import Alignment, Phrase, objective_words
+from accord.planner.asides import NEGATIONS, not_taken
+from accord.planner.bounds import Part, beside_in, check, is_clear
+from accord.planner.phrases import Alignment, Phrase, objective_words, with_thanks
 from accord.planner.slots import Unusable, read_slot
-from accord.planner.words import Word, text_between, weight
+from accord.planner.words import Word, stem, text_between, weight, words_of
 
 CONFIDENT = 0.8
 """Least share of matched words of a confident match."""
@@ -52,17 +54,35 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.template.name}@{self.template.version}"
 
 
-def matches(objective: str, templates: Sequence[Template]) -> list[Match]:
-    """The best match of each template that has a phrase in common with the objective, the best first."""
-    words = objective_words(objective)
-    verbs = verbs_of(templates)
+def matches(objective: str, templates: Sequence[Template], acts: Collection[str] = ()) -> list[Match]:
+    """The best match of each template that has a phrase in common with the objective, the best first; `acts` are the
+    stems of what can be asked for beside what templates do.
+    """
+    verbs = verbs_of(templates).union(acts)
     found = []
     for template in templates:
-        several = [_match(objective, words, template, phrase, verbs) for phrase in template.examples]
+        several = [_best(objective, template, phrase, verbs) for phrase in template.examples]
         several = [match for match in several if match.alignment.matched >= 1.0]
         if several:
             found.append(max(several, key=_rank))
     return sorted(found, key=_rank, reverse=True)
+
+
+def acts_of(described: Mapping[str, str]) -> frozenset[str]:
+    """The stems of what capabilities do: the last word of the name, and the first of what it is for."""
+    names = (stem(ref.partition("@")[0].rpartition(".")[2].casefold()) for ref in described)
+    begins = (words_of(text)[:1] for text in described.values())
+    return frozenset((*names, *(word.stem for words in begins for word in words)))
+
+
+def _best(objective: str, template: Template, phrase: str, verbs: Collection[str]) -> Match:
+    """The match of a phrase, without the thanks at the end but where they are the text that it needs."""
+    words = objective_words(objective)
+    match = _match(objective, words, template, phrase, verbs)
+    if any(_part_of(template, name).holds == "text" for name in match.alignment.missing_slots):
+        other = _match(objective, with_thanks(words, objective), template, phrase, verbs)
+        return other if other.is_complete else match
+    return match
 
 
 def _rank(match: Match) -> tuple[bool, float, float]:
@@ -95,22 +115,25 @@ def verbs_of(templates: Sequence[Template]) -> frozenset[str]:
 def _match(
     objective: str, words: tuple[Word, ...], template: Template, text: str, verbs: Collection[str] = ()
 ) -> Match:
-    phrase = Phrase(text)
-    alignment = phrase.align(words)
+    alignment = Phrase(text).align(words)
     given: dict[str, Any] = {}
     unusable: list[Problem] = []
     own, said = _own_words(template), None
+    unclear = _unclear(words, alignment, template)
     for name, part in alignment.slots:
-        aside = aside_in(part, verbs)
+        asked = _part_of(template, name)
+        aside = beside_in(asked, part, objective, verbs)
         if aside is not None:
             said = said or text_between(objective, aside.words)
             unusable.append(not_taken(name, objective, aside))
             continue
-        schema = schema_at(template.input, (name,))
         try:
+            if name in unclear:
+                raise Unusable(f"where it {unclear[name]} is not clear; put it into quotation marks")
             if all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part):
                 raise Unusable(f"`{text_between(objective, part)}` only repeats words of the phrases")
-            given[name] = read_slot(part, objective, True if schema is None else schema)
+            check(asked, part, objective)
+            given[name] = read_slot(part, objective, asked.schema)
         except Unusable as error:
             hint = f"for example: {example_of(template)}"
             unusable.append(Problem("ACC803", f"`{name}`: {error}", Place(pointer=f"/{name}"), hint))
@@ -126,6 +149,23 @@ def _match(
         aside=said,
         missing=tuple(missing),
     )
+
+
+def _part_of(template: Template, name: str) -> Part:
+    schema = schema_at(template.input, (name,))
+    return Part(name, True if schema is None else schema)
+
+
+def _unclear(words: Sequence[Word], alignment: Alignment, template: Template) -> dict[str, str]:
+    """The slots between which nothing stands, and the border is not clear."""
+    found: dict[str, str] = {}
+    for (one, before), (other, after) in pairwise(alignment.slots):
+        between = [word for word in words if before[-1].end <= word.start < after[0].start]
+        if not any(weight(word) for word in between) and not is_clear(
+            _part_of(template, one), before, _part_of(template, other), after
+        ):
+            found |= {one: "ends", other: "begins"}
+    return found
 
 
 def _own_words(template: Template) -> frozenset[str]:

@@ -15,6 +15,7 @@ MAX_ITEM_WORDS = 3
 """A list item of more words, without quotation marks, is a sentence."""
 
 _CONNECTORS = frozenset({"and", "or", "&", "+", "with", "against", "to", *VERSUS})
+_ALL_OF = frozenset({"and", "&", "+"})
 _POINTERS = frozenset(
     {"it", "them", "this", "that", "these", "those", "everything", "anything", "something", "nothing", "all", "stuff"}
 )
@@ -91,6 +92,9 @@ def _text(words: Sequence[Word], objective: str, schema: JsonSchema) -> str:
 
 def _items(words: Sequence[Word], objective: str, schema: JsonSchema | None) -> Iterator[Any]:
     """The items between commas, `and`, `or` and `vs`; an Oxford comma is one separator with the word behind it."""
+    joins = {word.plain for word in words if not word.quoted} & _CONNECTORS
+    if "or" in joins and not joins.isdisjoint(_ALL_OF):
+        raise Unusable(f"`{text_between(objective, words)}` may be all or one of them")
     for part in _parts(_without_lead(words)):
         bare = _without_articles(part)
         if not bare:

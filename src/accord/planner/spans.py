@@ -17,7 +17,8 @@ from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import schema_at, types_of
 from accord.domain.template import Template
 from accord.errors import Problem
-from accord.planner.asides import aside_in, not_taken
+from accord.planner.asides import not_taken
+from accord.planner.bounds import Part, beside_in, check
 from accord.planner.forms import FORMS, is_free_text
 from accord.planner.phrases import PLACES, Alignment, Phrase, objective_words
 from accord.planner.slots import Unusable, read_slot
@@ -173,11 +174,13 @@ class _Filling:
     def _take(self, name: str, part: Sequence[Word], schema: JsonSchema) -> None:
         if any(word.start in self._taken for word in part) or name in self._input:
             return
-        aside = aside_in(part)
+        asked = Part(name, schema)
+        aside = beside_in(asked, part, self._text)
         if aside is not None:
             self._beside.append(not_taken(name, self._text, aside))
             return
         try:
+            check(asked, part, self._text)
             value = self._read(part, schema)
         except Unusable:
             return

@@ -14,6 +14,9 @@ FILLERS = ARTICLES | {
 }
 """Words that say nothing about what is wanted; `to` only in front of a verb, see `weight`."""
 
+GREETINGS = frozenset({"hey", "hi", "hello"})
+"""They say nothing where an objective begins with them; elsewhere they are said to somebody."""
+
 PREPOSITIONS = frozenset(
     {"for", "in", "of", "on", "at", "with", "by", "from", "about", "into", "as", "to", "between", "among", "and"}
     | {"inside", "under", "within", "against"}
@@ -80,7 +83,7 @@ def weight(word: Word) -> float:
     """How much a word says: nothing for articles and fillers, little for prepositions."""
     if word.quoted:
         return 1.0
-    if word.is_comma or word.plain in FILLERS - {"to"}:
+    if word.is_comma or word.plain in FILLERS - GREETINGS - {"to"}:
         return 0.0
     return 0.25 if word.plain in PREPOSITIONS else 1.0
 

@@ -36,9 +36,14 @@ _MONEY = frozenset(
 _SHARE = frozenset(content("percent percentage rate ratio share"))
 _NUMBERED = frozenset(content("id number code identifier year"))
 _BECOMES = frozenset(content("language tongue format currency unit encoding"))
+_RECEIVES = frozenset(content("recipient receiver addressee to email mailbox"))
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 _TONGUE = re.compile(
     r"[A-Z][a-z]+(?:ish|ese|ian|an|ic|ch)|Hindi|Urdu|Bengali|Punjabi|Tamil|Telugu|Thai|Greek|Hebrew|Latin|Farsi|Swahili"
 )
+RECEIVES: Final = 1.0
+"""What it is worth that `to`, or how it is written, says that somebody receives what is sent."""
+
 BECOMES: Final = 1.0
 """What it is worth that `into` says that something becomes what the literal names."""
 
@@ -75,6 +80,12 @@ class Said(msgspec.Struct, frozen=True):
         if self.sort not in ("quoted", "name"):
             return False
         return self.leads == "into" or (self.leads in ("in", "to") and _TONGUE.fullmatch(self.text) is not None)
+
+    @property
+    def receives(self) -> bool:
+        """Whether it names somebody who gets something: `to Bob`, `bob@example.org`."""
+        is_somebody = self.sort in ("quoted", "name", "path")
+        return is_somebody and (self.leads == "to" or _MAIL.fullmatch(self.text) is not None)
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -153,15 +164,28 @@ def becoming(ability: Ability) -> frozenset[str]:
     return frozenset(one.name for one in named or texts if not _BECOMES.isdisjoint(one.words))
 
 
+def receiving(ability: Ability) -> frozenset[str]:
+    """The parameters that say who gets something."""
+    texts = [one for one in ability.inputs if one.is_text]
+    return frozenset(
+        one.name
+        for one in texts
+        if not _RECEIVES.isdisjoint(one.named) or (isinstance(one.schema, dict) and one.schema.get("format") == "email")
+    )
+
+
 def _in_place(ability: Ability, member: Member, index: int, said: Said) -> float | None:
-    """How well a literal fits a parameter; what something becomes fits only where the ability's input says that, if it
-    does.
+    """How well a literal fits a parameter; what something becomes, and who gets it, fits only where the ability's input
+    says that, if it does.
     """
     score = _score(member, index, said)
-    into = becoming(ability) if said.owner == index and said.becomes else frozenset()
-    if score is None or not into:
+    if score is None or said.owner != index:
         return score
-    return score + BECOMES if member.name in into else None
+    for is_so, parts, worth in ((said.becomes, becoming, BECOMES), (said.receives, receiving, RECEIVES)):
+        meant = parts(ability) if is_so else frozenset()
+        if meant:
+            return score + worth if member.name in meant else None
+    return score
 
 
 def _score(member: Member, index: int, said: Said) -> float | None:
@@ -185,8 +209,13 @@ def _of_number(member: Member, said: Said) -> float | None:
     if said.text[0] in "$\u20ac\u00a3":
         score += -0.5 if _MONEY.isdisjoint(member.words) else 0.8
     if said.text.endswith("%"):
-        score += -0.3 if _SHARE.isdisjoint(member.words) else 0.6
+        score += 0.6 if is_share(member) else -0.3
     return score
+
+
+def is_share(member: Member) -> bool:
+    """Whether it is counted in percent."""
+    return not _SHARE.isdisjoint(member.words)
 
 
 def _of_text(member: Member, said: Said) -> float | None:

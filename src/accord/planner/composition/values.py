@@ -8,7 +8,7 @@ from typing import Any
 from accord.domain.schema import compile_schema
 from accord.planner.composition.ability import ANY, Member
 from accord.planner.composition.evidence import Reading
-from accord.planner.composition.literals import Filling, Key
+from accord.planner.composition.literals import Filling, Key, is_share
 from accord.planner.composition.rivals import row_of
 from accord.planner.composition.wording import content
 
@@ -20,6 +20,19 @@ SURE_ELSEWHERE = 1.5
 
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30}
+
+
+_BEFORE = re.compile(
+    r"\b(?:about|around|approximately|approx\.?|roughly|nearly|almost|circa|some|under|over|below|above|beyond"
+    r"|(?:less|more|fewer|greater|higher|lower|other) than|minus|plus|times|half(?: of)?)"
+    r"(?: the| an?)?\s+$|[~<>\u2264\u2265\u2248]\s*$",
+    re.IGNORECASE,
+)
+_BEHIND = re.compile(
+    r"\s*(?:[*/+\u00d7\u00f7]\s*\d|-\s+\d|-?ish\b)"
+    r"|\s+(?:minus|plus|times|divided by|multiplied by|or so)\b",
+    re.IGNORECASE,
+)
 
 
 def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> tuple[Any, str] | None:
@@ -38,10 +51,22 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
     if row is not None:
         several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
         return (several, row.text) if compile_schema(member.schema).is_valid(several) else None
+    if said.sort in ("number", "word") and _is_hedged(said.text, reading.segments[said.owner]):
+        return None
     for value in _readings(said.text, member):
         if compile_schema(member.schema).is_valid(value):
             return value, said.text
     return None
+
+
+def _is_hedged(number: str, segment: str) -> bool:
+    """Whether words around a number make another one of it wherever it stands: `about 5`, `5 minus 2`. `At most 5`
+    is kept by 5 itself.
+    """
+    found = list(re.finditer(rf"(?<![\w.]){re.escape(number)}(?![\w%])", segment))
+    return bool(found) and all(
+        _BEFORE.search(segment[: one.start()]) or _BEHIND.match(segment[one.end() :]) for one in found
+    )
 
 
 def _option(segment: str, member: Member) -> tuple[Any, str] | None:
@@ -55,7 +80,7 @@ def _option(segment: str, member: Member) -> tuple[Any, str] | None:
 def _readings(text: str, member: Member) -> list[Any]:
     """What the words may be, the likeliest first."""
     if member.is_number:
-        return _numbers(text)
+        return _numbers(text) if not text.endswith("%") or is_share(member) else []
     if member.kind == "array":
         return [[text], *([number] for number in _numbers(text))]
     return [text] if member.kind in ("string", ANY) else []
