@@ -383,3 +383,10 @@ def test_a_for_each_has_an_item_for_each_of_its_list(each: Any, reads: Any, code
     assert {one.code for one in found} == codes
     for example in (one.example for one in found if one.example):
         assert len(example["outputs"]["r"]) == len(example["input"]["l"])
+
+
+@pytest.mark.parametrize("join", ["any", {"at_least": 1}])
+def test_an_example_leaves_out_the_output_that_is_not_there_yet(join: Any) -> None:
+    tasks = {"x": {}, "y": {}, "k": {"join": join, "with": {"v": "${ tasks.x.output + tasks.y.output }"}}}
+    errors = verify(graph_of(tasks, input=LISTS), COUNTS).errors
+    assert [(one.code, list(one.example["outputs"])) for one in errors] == [("ACC825", ["y"]), ("ACC825", ["x"])]

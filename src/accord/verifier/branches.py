@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import UNSET
 
@@ -98,9 +98,9 @@ class BranchCheck:
                 message = f"`{key[1]}` never fails: what it reads is there on every path"
                 self._findings.proof("ACC833", message, key[0])
             elif answer is not None and answer.verdict == "sometimes":
-                self._refute(suspicions, answer.example, answer.codes)
+                self._refute(suspicions, answer.example, answer.codes, readings.get(key))
             elif found := self._hunted(key, suspicions, readings.get(key)):
-                self._refute(suspicions, found[0], {found[1]})
+                self._refute(suspicions, found[0], {found[1]}, readings.get(key))
             else:
                 self._leave(suspicions, sure=sure)
 
@@ -118,11 +118,19 @@ class BranchCheck:
         types, computed = self._findings.seen[key]
         return self._hunt.alone(computed, types, codes)
 
-    def _refute(self, suspicions: list[Suspicion], example: object, codes: Collection[str]) -> None:
-        """Tell what an example shows: of several suspicions those that are about what CEL says."""
+    def _refute(
+        self, suspicions: list[Suspicion], example: Any, codes: Collection[str], reading: Reading | None
+    ) -> None:
+        """Tell what an example shows: of several suspicions those that are about what CEL says. Where it has the very
+        output that may be absent, it takes another one.
+        """
         shown = [one for one in suspicions if not one.codes.isdisjoint(codes)]
         for one in shown or suspicions:
-            self._findings.error(one.code, one.message, one.pointer, one.hint, example)
+            shows = example
+            if reading is not None and one.absent in example.get("outputs", ()):
+                found = self._hunt.of(reading, one.codes, one.absent)
+                shows = UNSET if found is None else found[0]
+            self._findings.error(one.code, one.message, one.pointer, one.hint, shows)
 
     def _leave(self, suspicions: list[Suspicion], *, sure: bool) -> None:
         """Say what is not decided."""

@@ -48,23 +48,26 @@ class Hunt:
     def __init__(self, graph: Graph, types: Types) -> None:
         self._graph, self._types = graph, types
         self._samples, self._plays, self._left = Samples(), Plays(graph, types), EFFORT
-        self._known: dict[tuple[object, frozenset[str]], Found | None] = {}
+        self._known: dict[tuple[object, frozenset[str], TaskId | None], Found | None] = {}
 
-    def of(self, reading: Reading, codes: frozenset[str]) -> Found | None:
-        """A run in which an expression is evaluated and fails in one of these ways; None where none is found."""
-        key = reading.key, codes
+    def of(self, reading: Reading, codes: frozenset[str], absent: TaskId | None = None) -> Found | None:
+        """A run in which an expression is evaluated and fails in one of these ways, without the output of a task if
+        that is to be `absent`; None where none is found.
+        """
+        key = reading.key, codes, absent
         if key not in self._known:
-            self._known[key] = self._found(reading, codes)
+            self._known[key] = self._found(reading, codes, absent)
         return self._known[key]
 
-    def _found(self, reading: Reading, codes: frozenset[str]) -> Found | None:
+    def _found(self, reading: Reading, codes: frozenset[str], absent: TaskId | None) -> Found | None:
         read = [reading.computed.expression]
         for example, seen in self._played(reading.task, read, self._types, []):
             scope = seen.scope_of(reading)
             for more in () if scope is None else _scopes(reading.task, read[0].references, scope):
                 code = reading.breaks({**scope, **more}, codes)  # type: ignore[dict-item]  # it is there
-                if code is not None:
-                    return seen.told(example) | more, code
+                told = seen.told(example, reading)
+                if code is not None and absent not in told.get("outputs", ()):
+                    return told | more, code
         return None
 
     def seen_by(self, task: Task, binding: Binding, types: Types, hints: list[object]) -> Iterator[dict[str, Any]]:

@@ -51,11 +51,15 @@ class Played(msgspec.Struct, frozen=True):
         reached = self.ready if reading.stage == "condition" else self.begun
         return self.scopes[reading.task.id] if reading.task.id in reached else None
 
-    def told(self, example: Example) -> dict[str, Any]:
-        """The example as it is shown."""
+    def told(self, example: Example, reading: Reading | None = None) -> dict[str, Any]:
+        """The example as it is shown: without the outputs that are not there yet where something is read."""
         told: dict[str, Any] = {"input": example.input}
-        if self.outputs:
-            told["outputs"] = dict(self.outputs)
+        task = None if reading is None else reading.task
+        some = task is not None and waits_for_some(task)
+        late = {need for need in task.needs if (task.id, need) not in example.seen} if task and some else set()
+        outputs = {name: each for name, each in self.outputs.items() if name not in late}
+        if outputs:
+            told["outputs"] = outputs
         if self.skipped:
             told["skipped"] = list(self.skipped)
         return told

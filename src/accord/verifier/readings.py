@@ -60,6 +60,8 @@ class Suspicion(msgspec.Struct, frozen=True):
     hint: str
     codes: frozenset[str] = frozenset({"ACC210", "ACC211"})
     """What CEL says where it comes true."""
+    absent: TaskId | None = None
+    """The task whose output may be absent, if it is about one."""
     open: bool = False
     """Whether no schema says anything of what is read: then it is no fault, and only not proven."""
 

@@ -151,7 +151,7 @@ class Presence:
         message = f"`tasks.{task}.output` may be absent, in `{computed.expression.source}`: {why}"
         hint = f"write `tasks.{task}.?output.orValue(null)`, or ask with `has(tasks.{task}.output)`"
         source = computed.expression.source
-        self._findings.suspect(Suspicion("ACC825", message, computed.pointer, source, hint))
+        self._findings.suspect(Suspicion("ACC825", message, computed.pointer, source, hint, absent=task))
 
     def _check_compensation(self, task: Task, binding: Binding) -> None:
         mentions = [computed for computed in expressions(binding) if _reads(computed.expression) - {task.id}]

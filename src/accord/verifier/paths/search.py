@@ -166,7 +166,7 @@ class Paths:
         return UNKNOWN, frozenset()
 
     def _ask(self, question: list[Formula], reading: Reading, codes: frozenset[str] = FAILURES) -> Answer:
-        expression, task = reading.computed.expression, reading.task
+        task = reading.task
         said: set[str] = set()
 
         def confirms(seen: Played) -> bool:
@@ -175,19 +175,19 @@ class Paths:
             return bool(said)
 
         about = self._graph.order if task is None else [task.id]
-        answer = self._asked(question, about, confirms, tasks_of(expression.references))
+        answer = self._asked(question, about, confirms, reading)
         return msgspec.structs.replace(answer, codes=frozenset(said))
 
     def _asked(
-        self, question: list[Formula], about: Iterable[TaskId], confirms: Confirms, read: Iterable[TaskId] = ()
+        self, question: list[Formula], about: Iterable[TaskId], confirms: Confirms, reading: Reading | None = None
     ) -> Answer:
-        """Whether there is such a path, of what comes before the tasks that it is about; outputs that are `read` beside
-        those that conditions read are part of its example.
+        """Whether there is such a path, of what comes before the tasks that it is about; outputs that a `reading` reads
+        beside those that conditions read are part of its example.
         """
         found = self._model(question)
         if found is None:
             return NEVER
-        seen = None if isinstance(found, str) else self._played(found, about, read)
+        seen = None if isinstance(found, str) else self._played(found, about, reading)
         if seen is None or not confirms(seen[1]):
             return UNKNOWN
         return Answer("sometimes", seen[0])
@@ -209,15 +209,16 @@ class Paths:
             self._solver.pop()
 
     def _played(
-        self, model: z3.ModelRef, about: Iterable[TaskId], read: Iterable[TaskId] = ()
+        self, model: z3.ModelRef, about: Iterable[TaskId], reading: Reading | None = None
     ) -> tuple[Any, Played] | None:
+        read = () if reading is None else tasks_of(reading.computed.expression.references)
         cone = cone_of(self._graph, about)
         try:
             example = self._examples.of(model, cone, read_with(self._graph, _reads(self._graph, cone).union(read)))
         except Impossible:
             return None
         seen = self._plays.of(example, cone)
-        return seen.told(example), seen
+        return seen.told(example, reading), seen
 
 
 def _takes_two(choice: Choice) -> Confirms:
