@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from accord.cli.rules import rules
 from accord.domain.contract import compile_contract
 from accord.domain.duration import parse_duration
 from accord.testing.graphs import graph_of
@@ -171,3 +172,7 @@ def test_without_the_extra_what_the_schemas_leave_open_is_told(monkeypatch: pyte
     monkeypatch.setattr(branches, "find_spec", lambda name: None)
     guarded = {"when": "${ input.n > 0 || input.n < 0 }", "with": {"x": "${ 5 / input.n }", "y": "${ input.full[0] }"}}
     assert codes(told(guarded)) == ["ACC172"]
+
+
+def test_each_code_of_what_may_fail_has_its_rule() -> None:
+    assert {"ACC172", "ACC173", "ACC174", "ACC175"} <= rules().keys()

@@ -11,7 +11,7 @@ from typing import Final
 from accord.domain import compile as graphs
 from accord.domain import expression, template_rules
 from accord.templates import schema, workflow_tests
-from accord.verifier import authority, bounds, branches, flow, report
+from accord.verifier import authority, bounds, branches, costs, fanout, flow, report, risks
 
 _MODULES: Final[tuple[ModuleType, ...]] = (
     schema,
@@ -21,6 +21,9 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     workflow_tests,
     report,
     branches,
+    risks,
+    costs,
+    fanout,
     bounds,
     flow,
     authority,

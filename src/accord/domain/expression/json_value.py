@@ -129,7 +129,7 @@ def _number(value: int | float, source: str) -> int | float:
     if isinstance(value, int) and value > _INT64_MAX:
         raise _no_json(f"the unsigned integer {value}", source, "convert it with string()")
     if not math.isfinite(value):
-        raise _no_json(str(value), source, "guard the division")
+        raise _no_json(str(value), source, "guard a division by zero, or bound what it is computed from")
     return value
 
 
