@@ -258,6 +258,12 @@ class TestEvaluate:
             code = "ACC214"  # dynamic values are told apart only when evaluated
         assert failed(source) == [code]
 
+    def test_an_end_that_the_library_takes_as_too_great_has_a_way_out(self) -> None:
+        with pytest.raises(ExpressionInvalid) as refused:
+            value_of("'BCADE'.substring(2, 5)")
+        assert "substring(start)" in (refused.value.problems[0].hint or "")
+        assert value_of("'BCADE'.substring(2)") == "ADE"
+
     def test_integers_beyond_64_bits_are_refused_where_cel_would_read_them(self) -> None:
         scope = {"input": {"big": 2**63, "small": 1}}
         assert failed("input.big > 1", scope) == ["ACC217"]

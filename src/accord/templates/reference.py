@@ -41,7 +41,8 @@ _EXPRESSIONS = """\
 
 `${{ ... }}` is an expression in [CEL](https://cel.dev). A value that is one expression has its type; inside other text
 the result is text. `$${{` is a literal `${{`. In YAML, put expressions into quotes. `3.0` in data is `3`: JSON knows
-one kind of number, and CEL integers and doubles.
+one kind of number, and CEL integers and doubles. Of a text the library's `substring(start, end)` takes no `end` that
+is the text's `size()`, and fails (ACC215): the rest of a text is `substring(start)`.
 
 | variable | what it is | where |
 |---|---|---|

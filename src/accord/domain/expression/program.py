@@ -106,6 +106,10 @@ _RUNTIME_HINTS = {
     "ACC214": "convert with string(), int() or double(), or test the type",
     "ACC216": "use for_each for long lists, or let an agent do the work",
 }
+_FUNCTION_HINTS = {
+    "substring(<start>, <end>)": "an end of size() is taken as too great: the rest of a text is substring(start)",
+}
+"""What helps where a function of the library has refused its arguments, by its part of the message."""
 
 
 class Expression(msgspec.Struct, frozen=True):
@@ -310,4 +314,5 @@ def _failed(text: str, source: str) -> ExpressionInvalid:
     message = text.removesuffix(" [INTERNAL]").removesuffix(" [INVALID_ARGUMENT]")
     code = next((code for part, code in _RUNTIME_CODES if part in message), "ACC215")
     short = re.sub(r"^[A-Z_]+: ", "", message)
-    return ExpressionInvalid.of(code, f"{short}, in {quoted(source)}", hint=_RUNTIME_HINTS.get(code))
+    function = next((hint for part, hint in _FUNCTION_HINTS.items() if part in message), None)
+    return ExpressionInvalid.of(code, f"{short}, in {quoted(source)}", hint=function or _RUNTIME_HINTS.get(code))
