@@ -77,6 +77,8 @@ def codes(report: Report) -> list[str]:
         ("cel.bind(n, input.n, n < 1 ? 0 : 5 / n)", None),
         ("input.n + input.n - 1", None),
         ("input.n * 1000", None),
+        ("size(input.l) - 1", None),
+        ("input.text.lastIndexOf('a') - 1 + size(input.text)", None),
         ("input.text + input.text", None),
         ("input.n * input.n", "input.n < 1000 && input.n > -1000"),
         ("input.n * input.other", "input.n == 2 || input.n == 3"),

@@ -32,6 +32,7 @@ _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](
 MOMENT: Final[JsonSchema] = {"type": "string", "pattern": f"^{_DAY}T{_TIME}$"}
 """Texts that are a time for certain."""
 
+_COUNTING: Final = frozenset({"size", "indexOf", "lastIndexOf"})
 INTEGER_TEXT: Final = 18
 """A text of so many digits is an integer that CEL can hold."""
 
@@ -185,8 +186,13 @@ def largest(node: Node, here: Inference) -> int:
     if numbers is None:
         return 0
     if numbers.least is None or numbers.most is None:
-        return EXACT if found.short else _INT64 - 1
+        return EXACT if found.short or _counts(node) else _INT64 - 1
     return max(abs(math.floor(numbers.least)), abs(math.ceil(numbers.most)))
+
+
+def _counts(node: Node) -> bool:
+    """Whether it is a size or a position in what is held in memory."""
+    return isinstance(node, Call) and node.function in _COUNTING
 
 
 def _may_be_integer(node: Node, here: Inference) -> bool:
