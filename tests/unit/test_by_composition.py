@@ -823,7 +823,9 @@ def test_what_has_only_some_of_the_words_that_another_one_has_is_not_done_beside
 
 @pytest.mark.usefixtures("words_alone")
 def test_without_knowing_what_words_mean_they_are_not_understood() -> None:
-    assert at_work(MEANT).left_out == ("not understood: `Examine`",)
+    found = at_work(MEANT)
+    assert isinstance(found, Unsure)
+    assert [(one.code, one.message.partition(" ")[0]) for one in found.problems] == [("ACC816", "`Examine`")]
 
 
 @pytest.mark.parametrize("words", ["make me a sandwich", "who won the election", "book me a flight to Rome"])

@@ -29,6 +29,8 @@ TEXT, TRUTH, WHOLE, NUMBER = ({"type": one} for one in ("string", "boolean", "in
 
 def able(name: str, takes: dict[str, Any], gives: dict[str, Any]) -> Contract:
     def schema(members: dict[str, Any]) -> dict[str, Any]:
+        if members.get("type") == "array":
+            return members
         needed = [one for one in members if "default" not in members[one]]
         return {"type": "object", "properties": members, "required": needed, "additionalProperties": False}
 
@@ -55,6 +57,25 @@ AGENTS = {
     ): "Translate a text into a language.",
     able("label.print", {"labels": {"type": "array", "items": TEXT}}, {"pages": WHOLE}): "Print labels.",
 }
+STORE_ORDERS = several(
+    id=TEXT, customer=TEXT, amount=NUMBER, late=TRUTH, paid=TRUTH, status={"enum": ["open", "shipped", "cancelled"]}
+)
+INVOICE = {"number": TEXT, "total": NUMBER, "overdue": TRUTH}
+STORE = {
+    able("order.find", {"customer": TEXT}, STORE_ORDERS): "Finds the orders of a customer.",
+    able("order.cancel", {"id": TEXT}, {"cancelled": TEXT}): "Cancels an order by its id.",
+    able("order.ship", {"id": TEXT}, {"tracking": TEXT}): "Ships an order by its id.",
+    able(
+        "invoice.create", {"customer": TEXT, "amount": NUMBER}, INVOICE
+    ): "Creates an invoice of an amount for a customer.",
+    able("invoice.list", {"customer": TEXT}, several(**INVOICE)): "Lists the invoices of a customer.",
+    able("invoice.remind", {"number": TEXT}, {"reminded": TRUTH}): "Sends a reminder for an invoice by its number.",
+    able(
+        "email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}
+    ): "Sends an email with a text to a recipient.",
+    able("stock.check", {"item": TEXT}, {"available": TRUTH, "quantity": WHOLE}): "Checks the stock of an item.",
+}
+"""Agents whose lists are their outputs as a whole."""
 
 
 MAIL = {able("email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}): "Sends an email with a text."}
@@ -134,6 +155,8 @@ def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
         return (), AGENTS
     if world in ("shop", "mail"):
         return (SHOP, {}) if world == "shop" else ((), MAIL)
+    if world == "store":
+        return (), STORE
     folder = Path(accord.builtin.__file__).parent / "templates"
     sources = [read_source(path) for path in sorted(folder.glob("*.yaml"))]
     offered = {
@@ -165,6 +188,8 @@ def told(world: str, words: str) -> str:
 MILLER = 'Find all orders of the customer "Miller" and'
 LISTED = "find, cancel[tasks.find.output.orders"
 BOLT = 'Check the stock of the item "bolt".'
+ADA = 'Find the orders of the customer "Ada" and'
+MAILED = 'send an email to "bob@x.org" with the text "late"'
 FETCHED = 'Fetch the invoice "I-7" and notify the manager with the message "x"'
 TABLE = {
     "orders": [
@@ -240,6 +265,47 @@ TABLE = {
         ('email "hello" to "bob@x.org"', 'PLAN send {"recipient":"bob@x.org","text":"hello"} []'),
         ('email "bob@x.org" the text "hello"', 'PLAN send {"recipient":"bob@x.org","text":"hello"} []'),
         ('send an email to "bob@x.org" with the text hello world', "ASK ['text'] ACC811"),
+    ],
+    "store": [
+        # which of several
+        ('List the invoices of "Ada" and remind each that is not overdue', "PLAN", "filter(one, !one.overdue)"),
+        ('Cancel the late orders of the customer "Ada"', "PLAN", "filter(one, one.late)"),
+        (f"{ADA} cancel only the late orders", "PLAN", "filter(one, one.late)"),
+        (f"{ADA} ship each open order", "PLAN", 'filter(one, one.status == "open")'),
+        ('Find the unpaid orders of the customer "Ada"', "NO ACC813", "`unpaid orders`"),
+        (f"{ADA} cancel them if any is late", "NO ACC814", "`any is late`"),
+        (f"{ADA} cancel them if all orders are late", "NO ACC814", "`all orders are late`"),
+        (f"{ADA} create one invoice for all", "NO ACC813", "`one invoice for all`"),
+        (f"{ADA} for each order that is late, cancel it and {MAILED}", "NO ACC813", "may be meant for each"),
+        (f"{ADA} cancel each that is late. Then {MAILED}", "PLAN", "filter(one, one.late)], send {"),
+        (f"{ADA} for each order, cancel it", "PLAN find, cancel[tasks.find.output]"),
+        ('For each order of the customer "Ada", cancel it', "PLAN", "cancel[tasks.find.output]"),
+        ('List the invoices of the customer "Ada" and for each overdue invoice, remind it', "NO ACC816", "`invoice.cr"),
+        # what is excepted, and one of several acts
+        ('Cancel all but "O1"', "NO ACC816", "`all but`"),
+        ('Cancel every order of the customer "Ada" other than "O1"', "NO ACC816", "`other than`"),
+        ('Send an email to somebody other than "Ada" with the text "x"', "NO ACC816", "`other than`"),
+        ('Ship the order "O1" or cancel it', "NO ACC817", "`or`"),
+        ('Ship and/or cancel the order "O1"', "NO ACC817", "`and/or`"),
+        ('Either ship the order "O1" or cancel the order "O2"', "NO", "O2"),
+        # what each value is of
+        ("Find Ada's orders", 'PLAN find {"customer":"Ada"} []'),
+        ("Cancel Ada's orders", "ASK ['id'] ACC811"),
+        ('Ship the order "O1" and the order "O2"', "NO ACC81", '"O2"`'),
+        ('Cancel the order "O1" and ship it to "Berlin"', "NO ACC816", '`to "Berlin"`'),
+        ('Ship the order "O1" for the customer "Ada"', "NO ACC816", "`order.find`"),
+        # what is done
+        (f'{BOLT} Ship the order "O1" even if it is not available', "NO ACC814", "`even if`"),
+        ('Avoid shipping the order "O1"', "NO ACC816", "`Avoid`"),
+        ('I want you to stop shipping the order "O1"', "NO ACC816", "`to stop shipping`"),
+        ('Undo the cancel of the order "O1"', "NO ACC816", "`Undo the cancel`"),
+        ('Uncancel the order "O1"', "NO ACC816", "`Uncancel`"),
+        ('Refund the order "O1"', "NO ACC816", "`Refund`"),
+        ('Should I ship the order "O1"?', "NO ACC816", "`Should I`"),
+        ('Explain how to cancel the order "O1"', "NO ACC816", "`how to`"),
+        ('Cancel the order "O1" and notify the customer', "NO ACC816", "`notify`"),
+        ('I need to cancel the order "O1"', 'PLAN cancel {"id":"O1"} []'),
+        ('Give me the orders of the customer "Ada"', 'PLAN find {"customer":"Ada"}'),
     ],
     "shipped": [
         (

@@ -27,11 +27,13 @@ from accord.domain.template import template_from_json
 from accord.errors import BadInput, Place, Problem
 from accord.planner.composition.ability import ANY, Ability, Member, ability_of
 from accord.planner.composition.account import UNDERSTOOD, Account
+from accord.planner.composition.acts import not_done, not_for_each, unasked
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composer, Composition, Weighed
 from accord.planner.composition.conditions import Conditions, conditions
 from accord.planner.composition.drafting import Draft, Missing, draft
 from accord.planner.composition.evidence import Edge
+from accord.planner.composition.exclusions import alternative, excepted, in_any_case
 from accord.planner.composition.index import Index
 from accord.planner.composition.linking import same_kind
 from accord.planner.composition.lists import with_items
@@ -126,7 +128,10 @@ class Composed:
         unclear = tuple(_unclear(found, said)) or tuple(_again(found, made)) or tuple(_restricted(account))
         if unclear:
             return Unsure(unclear)
-        return _asked(account, made, value, _given(objective, made)) or _found(account, made, value)
+        asked = _asked(account, made, value, _given(objective, made))
+        if not isinstance(asked, Unsure) and (otherwise := tuple(_otherwise(account))):
+            return Unsure(otherwise)
+        return asked or _found(account, made, value)
 
 
 def _given(objective: Objective, made: Draft) -> Collection[str]:
@@ -261,6 +266,33 @@ def _restricted(account: Account) -> Iterator[Problem]:
     if said is not None:
         hint = "say `if`, `unless` or `otherwise` with what a task finds out; for an approval, use a template"
         yield Problem("ACC814", f"nothing of the plan waits for, or decides, `{said}`", Place(), hint)
+
+
+def _otherwise(account: Account) -> Iterator[Problem]:
+    """What is said of the acts, and would make them others."""
+    said = in_any_case(account)
+    if said is not None:
+        hint = "say it without a condition where it is to be done in any case"
+        yield Problem("ACC814", f"`{said}` is no condition of what is done", Place(), hint)
+    said = excepted(account)
+    if said is not None:
+        hint = "say what it is done for; of a list, what they are: `all but the late ones`"
+        yield Problem("ACC816", f"`{said}` excepts something, and nothing of the plan leaves it out", Place(), hint)
+    said = alternative(account)
+    if said is not None:
+        hint = "say which one; a plan does all that it has"
+        yield Problem("ACC817", f"`{said}` says that one of several is meant, and not which", Place(), hint)
+    for verb in not_done(account):
+        hint = f"say what is to be done, in words of what agents offer; {_takes(account)}"
+        yield Problem("ACC816", f"`{verb}` would change what is done: it is not understood", Place(), hint)
+    for index in not_for_each(account):
+        clause = account.found.clause_of(index)
+        message = f"`{clause}` may be meant for each, and `{account.found.reading.abilities[index].title}` is done once"
+        yield Problem("ACC813", message, Place(), "say it in a sentence of its own where it is done once")
+    for index in unasked(account):
+        title = account.found.reading.abilities[index].title
+        message = f"`{title}` would be done for `{account.found.clause_of(index)}`, which asks for something else"
+        yield Problem("ACC816", message, Place(), f"say it apart, or without what `{title}` takes; {_takes(account)}")
 
 
 def _passed_over(one: Unheard, account: Account) -> Problem:

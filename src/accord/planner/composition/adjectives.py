@@ -13,6 +13,7 @@ import msgspec
 
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.condition_words import Joined
+from accord.planner.composition.lists import WHOLE
 from accord.planner.composition.wording import content
 
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
@@ -48,9 +49,10 @@ def items_of(ability: Ability, each: str) -> tuple[Member, ...]:
     return tuple(one for one in ability.outputs if one.each == each)
 
 
-def called(each: str, items: Sequence[Member]) -> frozenset[str]:
-    """The stems of what the items of a list are called."""
-    return frozenset((*content(each), *(word for one in items if one.whole for word in one.named)))
+def called(ability: Ability, each: str, items: Sequence[Member]) -> frozenset[str]:
+    """The stems of what the items of a list are called; of an output that is the list, what the ability is about."""
+    about = ability.named - frozenset(content(ability.act)) if each == WHOLE else ()
+    return frozenset((*content(each), *(word for one in items if one.whole for word in one.named), *about))
 
 
 def described(text: str, called: frozenset[str], items: Sequence[Member]) -> Iterator[Described]:

@@ -154,7 +154,7 @@ def without(text: str, condition: str) -> str:
 def is_negated(words: str) -> bool:
     """Whether a `not` turns the words around, and is no part of `no more than` and the like."""
     for pattern, _ in COMPARED[:2]:
-        words = re.sub(pattern, " ", words, flags=re.IGNORECASE)
+        words = re.sub(COMPARING.format(pattern), " ", words, flags=re.IGNORECASE)
     return _NOT.search(words) is not None
 
 

@@ -51,6 +51,13 @@ _HARMLESS = frozenset(
 )
 """Words beside a condition that change nothing of it."""
 
+_OF_SOME = re.compile(
+    r"^\W*(?:there\W+(?:is|are)\b|(?:any|all|every|each|some|one|none|no|most|both|either|neither|few|many|several|half"
+    r"|at (?:least|most)|(?:more|less|fewer) than|exactly|two|three|\d+)\b)",
+    re.IGNORECASE,
+)
+"""`any is late`, `all of them are paid`: what is said of the items of a list together."""
+
 NEAR = 0.5
 """The least weighted share of a condition's words that an output and its task account for."""
 
@@ -132,9 +139,10 @@ def _adjectives(found: Composition) -> Iterator[tuple[int, str, Described]]:
     """What says for which items of a list something is done, with whoever goes through the list, and its clause."""
     parts = [part.text for part in clauses(found.reading.objective)]
     for target, source, each in _through(found):
-        items = items_of(found.reading.abilities[source], each)
+        ability = found.reading.abilities[source]
+        items = items_of(ability, each)
         for at in sorted({found.chosen[source].clause, found.chosen[target].clause}):
-            yield from ((target, parts[at], one) for one in described(parts[at], called(each, items), items))
+            yield from ((target, parts[at], one) for one in described(parts[at], called(ability, each, items), items))
 
 
 def _left(found: Composition, target: int, told: Described) -> Guard | None:
@@ -173,6 +181,8 @@ def _guards(found: Composition, said: SaidCondition, before: Mapping[int, Guard]
     texts, joined = parts
     targets = [index for index, one in enumerate(found.chosen) if one.clause in said.clauses]
     of_items = [(target, tests) for target in targets if (tests := _of_items(found, said, texts, target))]
+    if of_items and not said.of_each and _OF_SOME.match(said.text):
+        return  # it is about the list as a whole
     if of_items:
         source = of_items[0][1][0].source
         several = {target: tests for target, tests in of_items if tests[0].source == source}

@@ -40,7 +40,9 @@ _SOME = re.compile(
     rf"|\b(?:the|these|those|its|their|each|every|all|any|a|an)\s+(?:very\s+)?{_ORDINAL}\b"
     r"|\b(?:all|every\w*|each|any\w*|orders?|ones|items?|of them)\b[^,;.]*\bbut\b"
     r"|\bnot (?:all|every|each|any)\b|\d\s*%"
-    rf"|\b{_CARDINAL}\s+(?:\w+\s+)?of\b|\btop\s+{_CARDINAL}\b",
+    rf"|\b{_CARDINAL}\s+(?:\w+\s+)?of\b|\btop\s+{_CARDINAL}\b"
+    r"|\b(?:an?|one|1)\s+(?:\w+\s+){1,2}for\s+(?:all|them|both|everything|the (?:lot|whole))\b"
+    r"|\b(?:altogether|in total|combined|joint)\b",
     re.IGNORECASE,
 )
 """What says that it is not for all."""
@@ -160,7 +162,7 @@ def _unfiltered(account: Account, index: int) -> Iterator[Restriction]:
             continue  # what is left out, or not, is told of whoever goes through it
         items = items_of(ability, each)
         deciding = tuple(one for one in items if one.decides and not one.whole)
-        names = (one.said for one in described(text, called(each, items), items))
+        names = (one.said for one in described(text, called(ability, each, items), items))
         for said in (*names, *(one for one, _ in _of_members(_unquoted(text), items, ability.named | _taken(ability)))):
             yield Restriction(said, ability, deciding)
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
+from accord.planner.composition.ability import Ability
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.literals import Placed, placed
@@ -64,9 +65,14 @@ def same_again(found: Composition, values: Mapping[str, str]) -> Iterator[tuple[
     for index, one in enumerate(found.chosen):
         said = frozenset(content(_without_values(found.clause_of(index), values)))
         for earlier, other in enumerate(found.chosen[:index]):
-            if not one.taught and other.clause < one.clause and said and said <= other.ability.input_words:
+            if not one.taught and other.clause < one.clause and said and said <= _nouns(other.ability):
                 yield index, earlier
                 break
+
+
+def _nouns(ability: Ability) -> frozenset[str]:
+    """What an ability takes, and what it is about."""
+    return ability.input_words | (ability.named - frozenset(content(ability.act)))
 
 
 def _without_values(text: str, values: Mapping[str, str]) -> str:

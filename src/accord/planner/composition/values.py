@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 from accord.domain.schema import compile_schema
-from accord.planner.composition.ability import ANY, Member
+from accord.planner.composition.ability import ANY, Ability, Member
+from accord.planner.composition.clauses import clauses
 from accord.planner.composition.evidence import Reading
-from accord.planner.composition.literals import Filling, Key, is_share
+from accord.planner.composition.literals import Filling, Key, Said, is_share
 from accord.planner.composition.rivals import row_of
+from accord.planner.composition.verbs import asks_for
 from accord.planner.composition.wording import content
 
 SURE = 1.2
@@ -18,6 +20,8 @@ SURE = 1.2
 SURE_ELSEWHERE = 1.5
 """The same of a literal in a clause that speaks of something else."""
 
+_KNOWN_BY = frozenset(content("id identifier code number"))
+_ELSEWHERE = frozenset({"to", "into", "onto", "towards", "at", "in", "on", "from", "until"})
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30}
 
@@ -47,15 +51,18 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
         (ability.described | ability.input_words).issuperset(content(said.text)) for ability in reading.abilities
     ):
         return None  # it names what is done or asked for, and no value
+    if _is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said):
+        return None
+    text = _without_verb(reading, said)
     row = row_of(reading.objective, said.text, member.words) if member.kind == "array" else None
     if row is not None:
         several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
         return (several, row.text) if compile_schema(member.schema).is_valid(several) else None
     if said.sort in ("number", "word") and _is_hedged(said.text, reading.segments[said.owner]):
         return None
-    for value in _readings(said.text, member):
+    for value in _readings(text, member):
         if compile_schema(member.schema).is_valid(value):
-            return value, said.text
+            return value, text
     return None
 
 
@@ -67,6 +74,25 @@ def _is_hedged(number: str, segment: str) -> bool:
     return bool(found) and all(
         _BEFORE.search(segment[: one.start()]) or _BEHIND.match(segment[one.end() :]) for one in found
     )
+
+
+def _is_own_name(member: Member, ability: Ability) -> bool:
+    """Whether it is by what the ability's own thing is known: `id` or `order_id` of `order.ship`."""
+    return not _KNOWN_BY.isdisjoint(member.named) and (_KNOWN_BY | ability.named).issuperset(member.named)
+
+
+def _is_of_another(reading: Reading, said: Said) -> bool:
+    """Whether a literal says where something goes, or whose it is, and so not which it is: `ship it to "Berlin"`."""
+    owns = re.search(rf"{re.escape(said.text)}[\"\u201d]?['\u2019]s\b", reading.objective) is not None
+    return owns or said.leads in _ELSEWHERE
+
+
+def _without_verb(reading: Reading, said: Said) -> str:
+    """A name without the word at the start of a sentence that asks for something: `Find Ada` in `Find Ada's orders`."""
+    first, _, rest = said.text.partition(" ")
+    begins = any(part.text.startswith(said.text) for part in clauses(reading.objective))
+    asks = begins and any(asks_for(first, ability) for ability in reading.abilities)
+    return rest.strip() if asks and rest and said.sort == "name" else said.text
 
 
 def _option(segment: str, member: Member) -> tuple[Any, str] | None:

@@ -1,0 +1,33 @@
+"""Verbs: which words ask for what an ability does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from accord.planner.composition.ability import Ability
+from accord.planner.composition.synonyms import stand_ins
+from accord.planner.composition.wording import content, stems
+
+READS: Final = frozenset(
+    stems("show display give tell find get fetch list look see search retrieve obtain gather pull read view load check")
+)
+"""What asks for something to be known: each of them is good for all that gives something and changes nothing."""
+
+_DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
+"""Verbs that say nothing without what comes after them: `make a reservation`."""
+
+
+def asks_for(word: str, ability: Ability) -> bool:
+    """Whether a word is one of an ability, or stands for one; verbs that only ask to know are all the same."""
+    said, known = frozenset(content(word)), ability.described | ability.input_words | ability.output_words
+    if not said.isdisjoint(known | _DOES):
+        return True
+    if not said.isdisjoint(READS) and not READS.isdisjoint(ability.described):
+        return True
+    return any(not stand_ins(each).isdisjoint(known) for each in said)
+
+
+def names_act(word: str, ability: Ability) -> bool:
+    """Whether a word is what the ability does, or stands for it."""
+    act = frozenset(content(ability.act))
+    return any(each in act or not stand_ins(each).isdisjoint(act) for each in content(word))
