@@ -153,6 +153,8 @@ def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
         return OFFICE, {}
     if world == "orders":
         return (), AGENTS
+    if world == "shop and clerk":
+        return SHOP, {able("order.cancel", {"id": TEXT}, {"cancelled": TRUTH}): "Cancels an order by its id."}
     if world in ("shop", "mail"):
         return (SHOP, {}) if world == "shop" else ((), MAIL)
     if world == "store":
@@ -367,6 +369,12 @@ TABLE = {
         ("notify Ann hello that we wait", "ASK ['recipient'] ACC803", "`Ann hello`"),
         ("notify Bob that we wait. Come soon", "NO ACC809", "`Come soon`"),
     ],
+    # no other way does what a phrase is clear about, but for what is not meant
+    "shop and clerk": [
+        ("cancel order all but O1", "NO ACC809", "`all but O1`"),
+        ("cancel order O1 only", "NO ACC809", "`only`"),
+        ("cancel order O1 but keep the invoice", "NO ACC809", "`but keep the invoice`"),
+    ],
     "office": [
         ("how are the orders of Miller", 'PLAN order-report {"customer":"Miller"}'),
         ("report on the orders of Miller and cancel them", "NO ACC809", "`and cancel them`"),
@@ -384,7 +392,7 @@ TABLE = {
     [(world, words, expected) for world, rows in TABLE.items() for words, *expected in rows],
 )
 def test_what_is_planned_is_what_was_said(world: str, words: str, expected: list[str]) -> None:
-    if world in ("office", "shop"):
+    if world in ("office", "shop", "shop and clerk"):
         pytest.importorskip("sklearn")
     found = told(world, words)
     assert [one for one in expected if one not in found] == [], found

@@ -37,6 +37,8 @@ class Rules:
         best = confident(found)
         if best is None:
             problems = tuple(_why_not(objective.text, found, objective.phrased))
+            if _is_contrary(found):
+                return Incomplete(problems)
             several = _several(found)
             wanting = _wanting(found, objective)
             return Incomplete(problems, wanting, several) if _is_clear(found) else Unsure(problems, several)
@@ -91,6 +93,12 @@ def _is_clear(found: Sequence[Match]) -> bool:
     """Whether all that could be meant was said, but for what goes into the slots; not where more is said than that."""
     clear = [match for match in found if match.score >= CONFIDENT]
     return bool(clear) and not any(match.is_complete or match.aside is not None for match in clear)
+
+
+def _is_contrary(found: Sequence[Match]) -> bool:
+    """Whether what is meant is clear, and something of it is said not to be: then no other way may do it."""
+    said = [match.aside for match in found if match.score >= CONFIDENT]
+    return any(aside is not None and aside.kind == "contrary" for aside in said)
 
 
 def _why_not(objective: str, found: Sequence[Match], templates: Sequence[Template]) -> Iterator[Problem]:

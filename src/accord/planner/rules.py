@@ -13,7 +13,7 @@ from accord.domain.schema import compile_schema
 from accord.domain.schema_path import schema_at
 from accord.domain.template import Template
 from accord.errors import Place, Problem
-from accord.planner.asides import NEGATIONS, not_taken
+from accord.planner.asides import NEGATIONS, Aside, not_taken
 from accord.planner.bounds import Part, beside_in, check, is_clear
 from accord.planner.phrases import Alignment, Phrase, objective_words, with_thanks
 from accord.planner.slots import Unusable, read_slot
@@ -35,7 +35,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     input: dict[str, Any]
     unusable: tuple[Problem, ...]
     """Slots whose words are not what the input asks for."""
-    aside: str | None = None
+    aside: Aside | None = None
     """What a slot would have to take and is said of something else."""
     missing: tuple[str, ...]
     """Inputs that are needed and that nothing was said about."""
@@ -124,7 +124,7 @@ def _match(
         asked = _part_of(template, name)
         aside = beside_in(asked, part, objective, verbs)
         if aside is not None:
-            said = said or text_between(objective, aside.words)
+            said = said or aside
             unusable.append(not_taken(name, objective, aside))
             continue
         try:
