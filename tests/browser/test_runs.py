@@ -196,7 +196,7 @@ def test_failed_tasks_are_tried_again(open_: Any, runs: Any, server: Server) -> 
     page = open_("/runs?text=once+more")
     page.get_by_label("Select once more").check()
     page.get_by_role("toolbar").get_by_role("button", name="Retry").click()
-    expect(page.locator(".toasts").get_by_text("Retried 1 run")).to_be_visible()
+    expect(page.locator(".toasts").get_by_text("Restarted 1 run")).to_be_visible()
     server.until(run, "failed")
     (task,) = [one for one in server.get(f"/v1/runs/{run}/tasks")["tasks"] if one["task"] == "fail"]
     assert task["attempts"] > 1

@@ -94,7 +94,7 @@ async def opened(home: Path, mill: Mill) -> AsyncIterator[Node]:
 
 async def start(node: Node, tasks: dict[str, Any], number: int = 1) -> RunId:
     document = {"accord": "template/1", "name": "disk", "input": True, "tasks": tasks}
-    document["version"] = f"1.0.{len(tasks)}"
+    document["version"] = f"{len(tasks)}.0.0"
     digest = await node.publish(msgspec.convert(document, Template), orjson.dumps(document))
     return (await node.start_run(digest, {"number": number})).id
 

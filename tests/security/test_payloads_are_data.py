@@ -23,13 +23,14 @@ from accord.testing.stage import Assignment, ScriptedAgent, Stage, attempts_of
 PRIVATE: Final = "not for everybody"
 NOTHING: Final[dict[str, Any]] = {}
 ANYTHING: Final[dict[str, Any]] = {}
+WITH_TEXT: Final[dict[str, Any]] = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
 
-def writer() -> Agent:
-    """Writes whatever it wants; its contract says no more than that it is JSON."""
+def writer(output: dict[str, Any] = ANYTHING) -> Agent:
+    """Writes whatever it wants; unless told, its contract says no more than that it is JSON."""
     agent = Agent("writer")
 
-    @agent.capability("text.write@1.0.0", input=NOTHING, output=ANYTHING)
+    @agent.capability("text.write@1.0.0", input=NOTHING, output=output)
     async def write(value: Any) -> Any:
         return value
 
@@ -64,9 +65,11 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
-async def handed_on(stage: Stage, written: bytes, to: Agent, given: Any) -> tuple[Any, ScriptedAgent, Assignment]:
+async def handed_on(
+    stage: Stage, written: bytes, to: Agent, given: Any, output: dict[str, Any] = ANYTHING
+) -> tuple[Any, ScriptedAgent, Assignment]:
     """A run in which the writer's output is what the reader is `given`, and the reader's assignment."""
-    first, second = await stage.enlist(writer()), await stage.enlist(to)
+    first, second = await stage.enlist(writer(output)), await stage.enlist(to)
     tasks = {"write": {"uses": "text.write@^1", "with": {}}, "read": {"uses": "text.read@^1", "with": given}}
     run = await stage.start(tasks, {"secret": PRIVATE}, output="${ tasks.read.output }")
     await first.answer(await first.assigned(), written)
@@ -134,7 +137,7 @@ async def test_a_text_with_an_expression_in_it_is_put_into_a_text(stage: Stage) 
 async def test_more_members_widen_nothing(stage: Stage) -> None:
     written = {"text": "a word", "admin": True, "scope": ["*"], "uses": "bank.transfer@^1"}
     given = {"text": "${ tasks.write.output.text }"}
-    _, _, assignment = await handed_on(stage, orjson.dumps(written), strict_reader(), given)
+    _, _, assignment = await handed_on(stage, orjson.dumps(written), strict_reader(), given, WITH_TEXT)
     assert assignment.input == {"text": "a word"}
 
 

@@ -64,8 +64,8 @@ async def started(stage: Stage, tasks: Any, value: Any = None, **fields: Any) ->
 
 async def test_a_small_run_does_not_wait_for_a_large_one(stage: Stage) -> None:
     agent = await stage.enlist(working())
-    large = await stage.start(MANY, list(range(50)), version="1.0.1")
-    small = await stage.start(MANY, [1, 2], version="1.0.1")
+    large = await stage.start(MANY, list(range(50)), version="2.0.0")
+    small = await stage.start(MANY, [1, 2], version="2.0.0")
     runs = await served(agent, 8)
     assert runs.count(small.id) == 2
     assert (await stage.run(small)).phase == "completed"
@@ -84,14 +84,14 @@ async def test_one_capability_does_not_hold_up_another(stage: Stage) -> None:
     await stage.enlist(working("full"))
     other = await stage.enlist(working("other", "test.other@1.0.0"))
     await stage.start(MANY, [1, 2, 3])
-    run = await stage.start({"work": {"uses": "test.other@^1", "with": {"number": 1}}}, version="1.0.1")
+    run = await stage.start({"work": {"uses": "test.other@^1", "with": {"number": 1}}}, version="2.0.0")
     await other.answer(await other.assigned(), 1)
     assert (await stage.run(run)).phase == "completed"
 
 
 async def test_a_small_run_does_not_wait_for_a_large_one_of_the_agents_other_capability(stage: Stage) -> None:
     agent = await stage.enlist(skilled())
-    await stage.start({"work": {**MANY["work"], "uses": "q.p@^1"}}, list(range(30)), version="1.0.1")
+    await stage.start({"work": {**MANY["work"], "uses": "q.p@^1"}}, list(range(30)), version="2.0.0")
     small = await stage.start({"work": {"uses": "q.z@^1", "with": {"number": 1}}})
     assert small.id in await served(agent, 3)
 
@@ -418,7 +418,7 @@ async def test_a_paused_run_is_put_aside_and_comes_back(stage: Stage) -> None:
     await stage.node.control(run.id, c.Pause(by="test"))
     await agent.heartbeat(draining=False)
     assert (await stage.run(run)).live == 0
-    other = await stage.start(ONE, version="1.0.1")
+    other = await stage.start(ONE, version="2.0.0")
     assert (await agent.assigned()).claims.run == other.id
     await stage.node.control(run.id, c.Resume(by="test"))
     assert {(await agent.assigned()).claims.run for _ in range(3)} == {run.id}
@@ -456,7 +456,7 @@ async def test_a_task_whose_run_was_cancelled_is_dropped(stage: Stage) -> None:
     run = await stage.start(MANY, [1, 2, 3])
     await stage.node.control(run.id, c.Cancel(by="test"))
     await agent.heartbeat(draining=False)
-    other = await stage.start(ONE, version="1.0.1")
+    other = await stage.start(ONE, version="2.0.0")
     assert stage.parts.dispatcher.waiting == 0
     assert (await stage.run(other)).live == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from typing_extensions import TypedDict
 
 from accord.domain.lineage import Source, keys_behind, lineage_of, statement_digests
 from accord.domain.signature import parse_statement, statement_digest
@@ -36,6 +37,12 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
+class Size(TypedDict):
+    """How long a name is."""
+
+    size: int
+
+
 def lister() -> Agent:
     agent = Agent("lister")
 
@@ -50,8 +57,8 @@ def measurer() -> Agent:
     agent = Agent("measurer")
 
     @agent.capability("test.measure@1.0.0")
-    async def size(name: str) -> dict[str, int]:
-        return {"size": len(name)}
+    async def size(name: str) -> Size:
+        return Size(size=len(name))
 
     return agent
 

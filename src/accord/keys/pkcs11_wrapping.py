@@ -28,6 +28,8 @@ _NONCE_BYTES: Final = 12
 _TEXT_AT: Final = ID_BYTES + _NONCE_BYTES
 _LABELS: Final = re.compile(rf"{_LABEL}(?:\.([1-9]\d{{0,8}}))?")
 _WANTED: Final = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES}
+_HALF_MADE: Final = (pkcs11.ObjectHandleInvalid, pkcs11.FunctionFailed)
+"""What a token says of a key that another process is about to make; SoftHSM the latter while its file is written."""
 _TEMPLATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
 
 
@@ -57,7 +59,7 @@ def _generations(driver: Any) -> dict[int, list[Any]]:
     """The keys, by the number in their labels."""
     found: dict[int, list[Any]] = {}
     for key in driver.get_objects(_WANTED):
-        with contextlib.suppress(pkcs11.ObjectHandleInvalid):  # another process is about to make it
+        with contextlib.suppress(*_HALF_MADE):
             label = _LABELS.fullmatch(key[Attribute.LABEL] or "")
             if label is not None:
                 found.setdefault(int(label[1] or 1), []).append(key)

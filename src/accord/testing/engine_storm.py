@@ -5,7 +5,7 @@ forge; then it clears up, and everything must have come out right.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -354,9 +354,18 @@ class Storm:
             for seat in (1, 2):
                 if self.hung or self.rng.random() < 0.5:
                     await world.dismiss(agent, seat=seat, killed=True)
-            if (agent.id, 1) not in world.instances:
-                await world.hire(agent, enrolled=True)
+            for seat, release in self._needed(agent):
+                if (agent.id, seat) not in world.instances:
+                    await world.hire(release, seat=seat, enrolled=True)
         await self._lift_all()
+
+    def _needed(self, agent: Agent) -> Iterator[tuple[int, Agent]]:
+        """Which releases of it are there in the calm, by their seats: what an agent has called for wants the very
+        version that was found then.
+        """
+        yield 1, agent
+        if self.calls and agent.id in self.newer:
+            yield 2, self.newer[agent.id]
 
     async def _lift_all(self) -> None:
         """Lift every hold; a commit that stalled when it cleared up may still hold up the first tries."""

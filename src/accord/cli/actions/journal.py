@@ -157,7 +157,8 @@ def replay_journal(shared: Shared, reference: str, stretch: Stretch) -> None:
             if stored is not None and len(events) == len(records):
                 agrees = summary_of(replayed[-1], stored.wake_at) == stored
             if screen.as_json:
-                screen.document(await _document(service, replayed, stretch.after, agrees=agrees))
+                whole = len(events) == len(records)
+                screen.document(await _document(service, replayed, stretch.after, whole=whole, agrees=agrees))
         if not screen.as_json:
             _show_replay(events, replayed, screen, stretch, agrees=agrees)
         return FAILED if agrees is False else DONE
@@ -193,14 +194,16 @@ def _changed(replayed: list[Run], after: int | None) -> tuple[StateChange, ...]:
     return tuple(changes(replayed[since - 1] if since else None, replayed[-1]))
 
 
-async def _document(service: Service, replayed: list[Run], after: int | None, *, agrees: bool | None) -> Replay:
+async def _document(
+    service: Service, replayed: list[Run], after: int | None, *, whole: bool, agrees: bool | None
+) -> Replay:
     last = replayed[-1]
     return Replay(
         run=last.id,
         events=len(replayed),
         state=_phase(last),
         agrees=agrees,
-        document=await run_document(service, last),
+        document=await run_document(service, last, sealed=whole),
         changes=_changed(replayed, after),
     )
 

@@ -111,7 +111,7 @@ export const CONTROLS = {
   pause: { title: "Pause", done: "Paused", icon: "pause", fits: (run) => ["running", "failing", "rolling_back"].includes(run.state), act: (run) => post(at`/v1/runs/${run.run}/pause`, {}) },
   resume: { title: "Resume", done: "Resumed", icon: "play", fits: (run) => run.state === "paused", act: (run) => post(at`/v1/runs/${run.run}/resume`) },
   cancel: { title: "Cancel", done: "Cancelled", icon: "stop", kind: "danger", asks: true, fits: (run) => OPEN.includes(run.state) && run.state !== "cancelling", act: (run) => post(at`/v1/runs/${run.run}/cancel`, {}) },
-  retry: { title: "Retry", done: "Trying again", icon: "retry", fits: (run) => run.tasks_failed > 0 || ["failed", "cancelled"].includes(run.state), act: retryFailed },
+  retry: { title: "Retry", done: "Restarted", icon: "retry", fits: (run) => run.tasks_failed > 0 || ["failed", "cancelled"].includes(run.state), act: retryFailed },
   acknowledge: { title: "Acknowledge", done: "Acknowledged", icon: "hand", notes: true, fits: (run) => run.state === "failed" && !run.acknowledged, act: (run, note) => post(at`/v1/runs/${run.run}/acknowledge`, { note }) },
 };
 
