@@ -14,7 +14,7 @@ from accord.testing.graphs import graph_of
 from accord.verifier.clearance import Offer
 from accord.verifier.known import ContractTable
 from accord.verifier.report import Report
-from accord.verifier.verify import verify
+from accord.verifier.verify import staffed, verify
 
 WORK, OTHER = (
     compile_contract(capability=name, version="1.0.0", input_schema=True, output_schema=True)
@@ -64,6 +64,20 @@ def test_where_several_have_to_agree_so_many_have_to_be_let() -> None:
     assert not told(twice).warnings
     (warning,) = told(twice, BOB).warnings
     assert (warning.code, warning.example["may"]) == ("ACC171", [ANN])
+
+
+def test_without_a_policy_it_is_told_where_too_few_can_agree() -> None:
+    def codes(task: dict[str, Any]) -> list[str]:
+        graph = graph_of({"a": task})
+        report = staffed(verify(graph, ContractTable([WORK, OTHER])), graph, Barring())
+        assert not [fact for fact in report.facts if fact.check == "authority"]
+        return [one.code for one in report.warnings]
+
+    thrice, other = {"redundancy": {"copies": 4, "agree": 3}}, {"uses": "test.other@^1"}
+    assert codes({}) == codes({"redundancy": {"copies": 3, "agree": 2}}) == []
+    assert codes(thrice) == codes(thrice | {"fallback": [other]}) == ["ACC171"]
+    assert codes(thrice | {"fallback": [{"value": 1}]}) == []
+    assert codes({"redundancy": {"copies": 2, "agree": 2}, **other, "fallback": [{"uses": "test.work@^1"}]}) == []
 
 
 def test_a_fallback_is_another_way() -> None:

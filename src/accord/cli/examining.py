@@ -11,12 +11,12 @@ from accord.domain.graph import Graph
 from accord.errors import Problem, in_order
 from accord.templates.reading import Examined
 from accord.templates.soundness import Told
-from accord.verifier.flow import Clearance
+from accord.verifier.flow import Clearance, Offering
 from accord.verifier.known import Capabilities, Templates
 from accord.verifier.report import Finding, Report
-from accord.verifier.verify import verify
+from accord.verifier.verify import staffed, verify
 
-MISSED_AGENTS = frozenset(("ACC820", "ACC821"))
+MISSED_AGENTS = frozenset(("ACC170", "ACC171", "ACC820", "ACC821"))
 """Findings that may only follow from agents that could not be read."""
 
 MISSED_WORKFLOWS = frozenset(("ACC827",))
@@ -46,17 +46,20 @@ def verified(
     templates: Templates,
     passed_over: Collection[str] = (),
     clearance: Clearance | None = None,
+    offering: Offering | None = None,
 ) -> Verified:
     """What the text and the verifier say of a file; findings with codes that are `passed_over` are not told. With a
-    `clearance` its leaks are, too.
+    `clearance` its leaks are, too; where there is none, `offering` says who could do its tasks.
     """
     if found.graph is None:
         return Verified(found.problems)
     report = verify(found.graph, capabilities, templates, place_of=found.place, clearance=clearance)
+    if clearance is None and offering is not None:
+        report = staffed(report, found.graph, offering, found.place)
     told = Told(found.problems)
     errors = [each for each in _problems(report.errors, passed_over) if not told.covers(each)]
     warnings = [each for each in _problems(report.warnings, passed_over) if not told.touches(each)]
-    unsaid = any(finding.code in passed_over for finding in report.errors)
+    unsaid = any(finding.code in passed_over for finding in report.findings)
     examples = {one.problem: one.example for one in report.findings if one.example is not msgspec.UNSET}
     return Verified(in_order([*found.problems, *errors]), in_order(warnings), report, unsaid, examples)
 

@@ -2,13 +2,15 @@
 several have to agree. Why not, agent by agent, is the evidence.
 
     ACC170  the policy lets no known agent execute the task (warning)
-    ACC171  the policy lets fewer known agents execute the task than have to agree (warning)
+    ACC171  fewer known agents offer what the task uses, or may execute it, than have to agree (warning)
 
-Warnings, as others may come and policies change: a task that nobody may do waits, and says so.
+Warnings, as others may come and policies change: a task that nobody may do waits, and says so. Without a policy only
+who offers something can be told: then nothing is said to be proven.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from accord.domain.capability import CapabilityRange
@@ -16,7 +18,7 @@ from accord.domain.graph import Graph, Task, Work
 from accord.domain.ids import AgentId
 from accord.domain.labels import NOTHING
 from accord.verifier.bindings import pointer_of_task
-from accord.verifier.flow import Clearance
+from accord.verifier.flow import Clearance, Offering
 from accord.verifier.report import Findings
 
 TOLD: Final = 8
@@ -40,16 +42,16 @@ class AuthorityCheck:
 
     def check(self) -> None:
         """Check every task that an agent does; fallbacks are other ways to do it."""
-        works = [task for task in self._graph.tasks.values() if isinstance(task.action, Work)]
-        open_ = sum(not self._is_authorised(task, task.action) for task in works if isinstance(task.action, Work))
+        works = list(_works(self._graph))
+        open_ = sum(not self._is_authorised(task, work) for task, work in works)
         self._findings.fact("authority", "policy", len(works) - open_, open_)
 
     def _is_authorised(self, task: Task, work: Work) -> bool:
         enough = work.redundancy.agree if work.redundancy is not None else 1
-        ways = [option.capability for option in work.options]
-        if None in ways:
-            return True  # a value stands for the output
-        asked = [self._of(wanted, enough) for wanted in ways if wanted is not None]
+        ways = _ways(work)
+        if not ways:
+            return True
+        asked = [self._of(wanted, enough) for wanted in ways]
         if any(len(one.may) >= enough for one in asked):
             return True
         first = asked[0]
@@ -89,3 +91,31 @@ class AuthorityCheck:
             found.why.pop(agent, None)
         else:
             found.why.setdefault(agent, decision.words())
+
+
+def check_agreement(graph: Graph, offering: Offering, findings: Findings) -> None:
+    """Tell where fewer known agents offer what a task uses than have to agree, whatever a policy says of them."""
+    for task, work in _works(graph):
+        ways = _ways(work)
+        if work.redundancy is None or not ways:
+            continue
+        known = [{agent for agent, _ in offering.offers(wanted)} for wanted in ways]
+        if any(len(each) >= work.redundancy.agree for each in known) or not known[0]:
+            continue  # that nobody offers it is told of its capability
+        message = f"{work.redundancy.agree} agents have to agree, and `{ways[0]}` is offered by only {len(known[0])}"
+        hint = "add another agent that offers it: instances of one agent are one opinion"
+        at = f"{pointer_of_task(task)}/uses"
+        findings.warning("ACC171", message, at, hint, {"offer": sorted(known[0])})
+
+
+def _works(graph: Graph) -> Iterator[tuple[Task, Work]]:
+    """The tasks that an agent does."""
+    for task in graph.tasks.values():
+        if isinstance(task.action, Work):
+            yield task, task.action
+
+
+def _ways(work: Work) -> list[CapabilityRange]:
+    """The capabilities by which a task may be done; none where a value may stand for its output."""
+    ways = [option.capability for option in work.options]
+    return [] if None in ways else [wanted for wanted in ways if wanted is not None]

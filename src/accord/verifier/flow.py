@@ -39,12 +39,16 @@ Traced: TypeAlias = Mapping[str, Way]
 _NOTHING: Traced = MappingProxyType({})
 
 
-class Clearance(Protocol):
-    """Who could do something, and what the policy lets them see."""
+class Offering(Protocol):
+    """Who could do something."""
 
     def offers(self, wanted: CapabilityRange) -> Sequence[tuple[AgentId, Contract]]:
         """The known agents that offer a capability in the range, each with every contract of it."""
         ...
+
+
+class Clearance(Offering, Protocol):
+    """Who could do something, and what the policy lets them see."""
 
     def decide(self, action: AgentAction, agent: AgentId, capability: str, template: str, labels: Labels) -> Decision:
         """Whether the agent may do this with data of these labels in a run of the template."""

@@ -9,11 +9,11 @@ import msgspec
 from accord.domain.graph import Graph, Subrun
 from accord.domain.labels import NOTHING, Labels
 from accord.errors import PlaceOf, pointer_only
-from accord.verifier.authority import AuthorityCheck
+from accord.verifier.authority import AuthorityCheck, check_agreement
 from accord.verifier.bindings import BindingCheck, pointer_of_task
 from accord.verifier.bounds import Known, bounds_of
 from accord.verifier.branches import BranchCheck
-from accord.verifier.flow import Clearance, ClearanceCheck, Flow, is_labelled
+from accord.verifier.flow import Clearance, ClearanceCheck, Flow, Offering, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
 from accord.verifier.report import Finding, Findings, Report
 from accord.verifier.structure import check_structure
@@ -67,6 +67,17 @@ def cleared(  # noqa: PLR0913 - what is known of the world, part by part
             findings.fact("labels", "policy", len(graph.tasks))
     told, facts = (*report.findings, *_distinct(findings.all)), (*report.facts, *findings.facts)
     return msgspec.structs.replace(report, findings=told, facts=facts)
+
+
+def staffed(report: Report, graph: Graph, offering: Offering, place_of: PlaceOf = pointer_only) -> Report:
+    """A report without a clearance, with what is to be said of who offers something, where no policy is known; one
+    that is not `ok` stays as it is.
+    """
+    if not report.ok:
+        return report
+    findings = Findings(place_of)
+    check_agreement(graph, offering, findings)
+    return msgspec.structs.replace(report, findings=(*report.findings, *_distinct(findings.all)))
 
 
 class _Verification:

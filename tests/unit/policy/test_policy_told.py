@@ -104,6 +104,19 @@ def test_verify_tells_of_leaks_by_the_policies_that_are_named(call: Call) -> Non
     assert call("verify", "leaking.yaml", "--policies", "p.cedar", "--organisation", "acme")[0] == 0
 
 
+def test_verify_tells_without_a_policy_that_too_few_can_agree(call: Call, here: Path) -> None:
+    asked = LEAKING.replace("    uses: test.high@^1", "    uses: test.high@^1\n    redundancy: {copies: 2, agree: 2}")
+    (here / "agreed.yaml").write_text(asked)
+    code, out = call("verify", "agreed.yaml", "--json")
+    [told] = json.loads(out)
+    [warning] = told["warnings"]
+    assert (code, warning["code"], warning["place"]["line"]) == (0, "ACC171", 12)
+    assert warning["example"] == {"offer": ["spiffe://local/agent/high"]}
+    assert all(fact["check"] != "authority" for fact in told["facts"])
+    (here / "broken.py").write_text("from nowhere import nothing")
+    assert "ACC171" not in call("verify", "agreed.yaml", "broken.py", "--json")[1], "who it offers is not known"
+
+
 def test_verify_refuses_policies_that_are_none(call: Call, here: Path) -> None:
     (here / "p.cedar").write_text("permit (principal, action, resource)")
     assert call("verify", "leaking.yaml", "--policies", "p.cedar")[0] == 2

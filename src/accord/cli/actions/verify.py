@@ -21,7 +21,6 @@ from accord.cli.result import unwritable_file
 from accord.cli.rules import rules
 from accord.cli.sarif import Finding, sarif
 from accord.domain.certificate import words_of
-from accord.domain.contract import Contract
 from accord.engine.authority import Authority
 from accord.engine.verification import Cleared
 from accord.errors import AccordError, BadInput, NotFound, Place, Problem, in_order
@@ -33,6 +32,7 @@ from accord.templates.documents import is_file, printable, scan_document
 from accord.templates.nodes import Document
 from accord.templates.reading import Examined, examined, source_of
 from accord.templates.workflow_tests import workflow_test_of
+from accord.verifier.clearance import Offers
 from accord.verifier.flow import Clearance
 from accord.verifier.known import START, ContractTable
 from accord.verifier.report import Report
@@ -150,7 +150,7 @@ def verify_paths(shared: Shared, paths: Sequence[Path], ruled: Ruled | None, sar
     files.verdicts.extend(_empty(path) for path in paths if path.is_dir() and not any(_expanded(path)))
     agents = [*built_in(), *files.agents]
     clearance = Cleared(lambda: offers_of(agents), authority, "") if authority is not None else None
-    of_templates = _of_templates(files, contracts_of(agents), clearance)
+    of_templates = _of_templates(files, agents, clearance)
     verdicts = sorted([*files.verdicts, *of_templates], key=lambda verdict: verdict.file)
     screen = Screen(as_json=shared.as_json)
     if screen.as_json:
@@ -209,13 +209,13 @@ def _authority(ruled: Ruled) -> Authority:
     return Authority(LivePolicy(checked(read_source(ruled.policies))), ruled.organisation, {})
 
 
-def _of_templates(files: Files, contracts: list[Contract], clearance: Clearance | None) -> Iterator[Verdict]:
+def _of_templates(files: Files, agents: list[Agent], clearance: Clearance | None) -> Iterator[Verdict]:
     sound = [entry_of(source_of(found), file) for file, found in files.templates if not found.problems]
     doubtful = [found for _, found in files.templates if found.problems]
     known = WithDoubtful(Catalogue([*built_in_entries(), *sound]), doubtful)
-    table = ContractTable(contracts)
+    table, offering = ContractTable(contracts_of(agents)), Offers(lambda: offers_of(agents))
     for file, found in files.templates:
-        told = verified(found, table, known, files.passed_over, clearance)
+        told = verified(found, table, known, files.passed_over, clearance, offering)
         yield Verdict(
             file=file,
             kind="template",
