@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,11 +10,13 @@ import orjson
 import pytest
 
 from accord.domain.contract import Limits, compile_contract
+from accord.domain.graph import Backoff, Graph
+from accord.domain.retry import delay
 from accord.domain.schema import compile_schema
 from accord.errors import pointer_only
 from accord.testing.graphs import graph_of
 from accord.verifier.bounds import Bounds, Known, bounds_of
-from accord.verifier.known import ContractTable
+from accord.verifier.known import ContractTable, NoTemplates, Templates
 from accord.verifier.report import Findings
 from accord.verifier.sizes import most_bytes
 from accord.verifier.verify import verify
@@ -135,6 +138,86 @@ def test_a_deadline_that_no_run_can_keep(more: dict[str, Any], refused: bool) ->
     report = verify(graph_of(tasks, limits={"deadline": "10s"}), KNOWN)
     assert [error.code for error in report.errors] == ["ACC838"] * refused
     assert report.bounds is not None
+
+
+WAITS = {"attempts": 3, "backoff": {"first": "1s", "factor": 2, "cap": "1m"}}
+
+
+def of_deadlines(tasks: dict[str, Any], *, templates: Templates | None = None, **limits: Any) -> list[Any]:
+    """What is told of deadlines: severity, place, and the arithmetic."""
+    found = verify(graph_of(tasks, limits=limits), KNOWN, templates or NoTemplates()).findings
+    told = (one for one in found if one.code in ("ACC176", "ACC838"))
+    return [(one.severity, one.place.pointer, one.example) for one in told]
+
+
+def test_attempts_that_may_take_longer_than_their_deadline_are_told_with_their_sum() -> None:
+    task = {"timeout": "10s", "retry": WAITS, "fallback": [{"uses": "test.work@^1"}, {"value": 1}]}
+    example = {"time_s": "3 * 10 + 1 + 2 + 3 * 10 + 1 + 2 = 66", "deadline_s": "65"}
+    assert of_deadlines({"a": {**task, "deadline": "65s"}}) == [("warning", "/tasks/a/deadline", example)]
+    assert of_deadlines({"a": {**task, "deadline": "66s"}}) == []
+    assert of_deadlines({"a": {"retry": WAITS, "deadline": "2s"}})[0][0] == "warning", "back-offs alone are too long"
+    assert of_deadlines({"a": {"retry": {"attempts": 1}, "deadline": "1s"}}) == [], "nothing bounds the attempt"
+
+
+def test_an_attempt_that_comes_after_the_deadline_however_short_the_waits_is_told() -> None:
+    retry = {"attempts": 4, "backoff": {"first": "10s", "factor": 2, "cap": "1m", "jitter": 0.5}}
+    (told,) = of_deadlines({"a": {"retry": retry, "deadline": "15s"}})
+    assert told == ("warning", "/tasks/a/deadline", {"waits_s": "5 + 10 = 15", "deadline_s": "15"})
+    backoff = Backoff(timedelta(seconds=10), 2.0, timedelta(minutes=1), 0.5)
+    waits = [sum(delay(backoff, one, salt=f"{salt}").total_seconds() for one in (1, 2)) for salt in range(500)]
+    assert min(waits) >= 15
+    copies = {"redundancy": {"copies": 2, "agree": 2}, "retry": retry, "deadline": "15s"}
+    assert "waits_s" not in of_deadlines({"a": copies})[0][2], "copies wait beside each other"
+
+
+def test_the_timeout_of_a_contract_bounds_an_attempt() -> None:
+    contract = compile_contract(
+        capability="test.work",
+        version="1.0.0",
+        input_schema=True,
+        output_schema=True,
+        limits=Limits(deadline=timedelta(seconds=4)),
+    )
+    graph = graph_of({"a": {"retry": {"attempts": 1}}, "b": {"timeout": "9s", "retry": {"attempts": 1}}})
+    assert bounds_of(graph, Known(ContractTable([contract])), Findings(pointer_only)).time_s == 4
+
+
+def test_a_path_that_may_take_longer_than_the_run_may_is_told_with_its_tasks() -> None:
+    tasks = {
+        "a": {"timeout": "10s", "retry": WAITS},
+        "b": {"needs": ["a"], "approval": {"title": "x", "timeout": "20s"}},
+        "c": {"needs": ["a"], "sleep": "5s", "when": "${ input == 1 }"},
+        "d": {"needs": ["a", "c"], "join": "settled", "deadline": "7s", "timeout": "6s", "retry": {"attempts": 2}},
+    }
+    own = ("warning", "/tasks/d/deadline", {"time_s": "2 * 6 + 1 = 13", "deadline_s": "7"})
+    added = {"a": "3 * 10 + 1 + 2 = 33", "b": "20"}
+    told = ("warning", "/limits/deadline", {"time_s": "53", "deadline_s": "52", "tasks": added})
+    assert of_deadlines(tasks, deadline="52s") == [own, told]
+    assert of_deadlines(tasks, deadline="53s") == [own]
+    del tasks["b"]
+    added = {"a": "3 * 10 + 1 + 2 = 33", "c": "5", "d": "7"}
+    told = ("warning", "/limits/deadline", {"time_s": "45", "deadline_s": "44", "tasks": added})
+    assert of_deadlines(tasks, deadline="44s") == [own, told], "where the branch is taken"
+    assert of_deadlines(tasks, deadline="45s") == [own]
+
+
+def test_a_workflow_that_a_task_runs_takes_its_time() -> None:
+    inner = graph_of({"a": {"sleep": "6s"}, "b": {"needs": ["a"], "signal": {"name": "go"}}}, name="inner")
+
+    class Others(NoTemplates):
+        def graph(self, _wanted: str) -> Graph:
+            return inner
+
+    runs = {"workflow": "inner@^1"}
+    assert of_deadlines({"a": {**runs, "deadline": "6s"}}, templates=Others()) == []
+    (told,) = of_deadlines({"a": {**runs, "deadline": "5s"}}, templates=Others())
+    assert told[:2] == ("error", "/tasks/a/deadline")
+    (told,) = of_deadlines({"a": runs, "b": {"needs": ["a"], "sleep": "6s"}}, templates=Others(), deadline="11s")
+    assert told[:2] == ("error", "/limits/deadline")
+    listed = {"a": {**runs, "for_each": "${ input }", "deadline": "5s"}}
+    assert of_deadlines(listed, templates=Others()) == [], "the list may be empty"
+    conditional = {"a": {**runs, "on_failure": "continue"}}
+    assert of_deadlines(conditional, templates=Others(), deadline="5s") == [], "it may fail at once"
 
 
 def of_tasks(source: str, allowed: int, **fields: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from accord.verifier.bounds import Known, bounds_of
 from accord.verifier.branches import BranchCheck
 from accord.verifier.flow import Clearance, ClearanceCheck, Flow, Offering, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
-from accord.verifier.report import Finding, Findings, Report
+from accord.verifier.report import Bounds, Finding, Findings, Report
 from accord.verifier.structure import check_structure
 from accord.verifier.widths import Slots
 
@@ -98,7 +98,7 @@ class _Verification:
             bindings = BindingCheck(graph, self._capabilities, self._templates, findings)
             bindings.check()
             BranchCheck(graph, bindings.outputs.everywhere(), findings).check()
-            known = Known(self._capabilities, bindings.lists(), bindings.inputs(), self._slots)
+            known = Known(self._capabilities, bindings.lists(), bindings.inputs(), self._slots, self._bounds_within)
             bounds = bounds_of(graph, known, findings)
             told = (bounds.attempts, bounds.cost, bounds.time_s, bounds.message_bytes, *bounds.items.values())
             findings.fact("bounds", "arithmetic", len(told) - told.count(None), told.count(None))
@@ -111,6 +111,12 @@ class _Verification:
             bounds=bounds,
             facts=tuple(findings.facts),
         )
+
+    def _bounds_within(self, template: str) -> Bounds | None:
+        """The bounds of a workflow that was verified because a task runs it."""
+        graph = self._templates.graph(template)
+        report = None if graph is None else self._done.get(graph.digest)
+        return None if report is None else report.bounds
 
     def _check_subruns(self, graph: Graph, findings: Findings, path: tuple[str, ...]) -> None:
         for task in graph.tasks.values():
