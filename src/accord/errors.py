@@ -183,6 +183,9 @@ class Wanting(msgspec.Struct, frozen=True):
     """What was said of its input."""
     schema: dict[str, Any]
     """A JSON Schema of what was not: an object with these members, all of them needed."""
+    document: dict[str, Any] | None = None
+    """The graph, where nothing is missing but that somebody accepts it: it is not sure that it is meant (ACC818). Who
+    accepts it plans the objective as `template`."""
 
 
 class InputRequired(NotUnderstood):

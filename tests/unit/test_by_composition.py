@@ -17,7 +17,7 @@ from accord.domain.experience import Try
 from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import template_from_json
 from accord.errors import NotUnderstood
-from accord.planner.by_composition import Composed, index_of
+from accord.planner.by_composition import Accepted, Composed, index_of
 from accord.planner.classifier.examples import Example as Said
 from accord.planner.composition import school
 from accord.planner.composition.ability import ability_of
@@ -148,6 +148,32 @@ def test_what_is_not_said_can_be_given() -> None:
     found = asyncio.run(plan(asked, (Composed(),)))
     assert found.report.ok
     assert found.input == {"url": "https://a.example"}
+
+
+def test_a_graph_that_is_not_sure_is_planned_where_somebody_accepts_it() -> None:
+    doubted = objective('shorten the text "abc" really nicely')
+    found = asyncio.run(Composed().find(doubted))
+    assert isinstance(found, Incomplete)
+    assert ([one.code for one in found.problems], found.problems[0].message.count("`really nicely`")) == (["ACC818"], 1)
+    assert found.wanting is not None
+    assert found.wanting.document is not None
+    assert (found.wanting.schema["required"], found.wanting.input) == ([], {"page": "abc"})
+    name = found.wanting.template.partition("@")[0]
+    accepted = asyncio.run(plan(doubted, (Accepted(name),)))
+    assert (accepted.template, accepted.document) == (found.wanting.template, found.wanting.document)
+    assert accepted.confidence < 0.5
+    with pytest.raises(NotUnderstood) as refused:
+        asyncio.run(plan(doubted, (Accepted("composed-fetch-000000000000"),)))
+    assert [one.code for one in refused.value.problems] == ["ACC819"]
+
+
+def test_a_capability_may_be_called_like_a_word_of_expressions() -> None:
+    returns = {contract("item.return", {"item": TEXT}, {"returned": TRUTH}): "Return an item."}
+    described = {str(each.ref): words for each, words in returns.items()}
+    wanted = Objective('return the item "bolt"', (), ContractTable(returns), described=described)
+    found = asyncio.run(plan(wanted, (Composed(),)))
+    assert [one.task for one in found.tasks] == ["return_task"]
+    assert found.report.ok
 
 
 def test_an_output_that_the_input_refuses_feeds_nothing() -> None:

@@ -32,6 +32,15 @@ async def fetch(url: str) -> str:
     '''Fetch the page at a URL.'''
     return url
 """
+COUNTS = """
+from accord import Agent
+
+agent = Agent("counter")
+
+@agent.capability("number.wrong@1.0.0")
+async def wrong(n: int) -> int:
+    return n
+"""
 WORDS = "summarize moby-dick"
 
 
@@ -91,6 +100,27 @@ def test_scripts_are_told_what_is_to_be_said_yet(call: Any, tmp_path: Path) -> N
     unknown = json.loads(call("runs", "show", "run_0000", "--json").err)
     assert set(unknown) == {"kind", "problems"}
     assert unknown["kind"] == "not_found"
+
+
+def test_a_plan_that_is_not_sure_is_made_where_somebody_says_that_it_is_meant(
+    call: Any, typed: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "counter.py").write_text(COUNTS)
+    words = ("the number 3 that is wrong really nicely", "--agents", "counter.py")
+    told = json.loads(call("plan", *words, "--json").err)
+    assert (told["kind"], [one["code"] for one in told["problems"]]) == ("input_required", ["ACC818"])
+    name = told["wanting"]["template"].partition("@")[0]
+    assert f"--template {name}" in told["problems"][0]["hint"]
+    typed.append("n")
+    for _ in range(2):  # no; the input is closed
+        refused = call("plan", *words)
+        assert (refused.code, "ACC818" in refused.err) == (2, True)
+    typed.append("y")
+    accepted = call("plan", *words)
+    assert (accepted.code, "wrong  uses number.wrong" in accepted.err, name in accepted.out) == (0, True, True)
+    assert json.loads(call("plan", *words, "--template", name, "--json").out)["confidence"] < 0.5
+    other = call("plan", "the number 3 that is wrong", *words[1:], "--template", f"{name[:-12]}{'0' * 12}")
+    assert (other.code, "ACC819" in other.err) == (2, True)
 
 
 def test_who_is_asked_chooses_by_number_and_that_is_learnt(call: Any, typed: list[str]) -> None:

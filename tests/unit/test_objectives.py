@@ -230,6 +230,7 @@ TABLE = {
         ('send the invoice "I-7", because we were asked', "PLAN send"),
         ('do not forget to send the invoice "I-7"', "PLAN send", "[]"),
         ('send the invoice "I-7" and water the garden', "NO ACC816", "`and water the garden`"),
+        ('cancel the order "O1" really very nicely', "ASK [] ACC818 `order.cancel`", "`really very nicely`"),
         ("send the invoice tomorrow", "ASK ['invoice_id'] ACC811", "ACC816 `tomorrow`"),
         # values
         ('order 5 of the item "bolt"', 'PLAN order {"item":"bolt","quantity":5} []'),

@@ -27,8 +27,13 @@ from accord.templates.documents import is_file
 from accord.templates.reading import Examined, examine, source_of
 from accord.verifier.known import ContractTable
 from accord.views.catalogue import Catalogue, built_in_entries, entry_of
-from accord.views.planning import Known, Planned, by_objective, by_template, is_reference
+from accord.views.planning import Known, Planned, by_meaning, by_objective, by_template, is_reference
 
+_MEANT: dict[str, object] = {
+    "type": "object",
+    "properties": {"meant": {"type": "boolean", "description": "is this what is meant?"}},
+    "required": ["meant"],
+}
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -46,7 +51,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 async def choose_or_ask(asked: Asked, known: Known, screen: Screen) -> Planned:
     """The template and the plan for what is asked. Where somebody is at the terminal, it is asked for what an objective
-    leaves out, and which one is meant of several templates; else the error says how it can be given.
+    leaves out, which one is meant of several templates, and whether a graph is that is not sure; else the error says
+    how it can be given.
 
     Raises:
         BadInput, NotFound: as `choose` does; ACC917, nobody answers.
@@ -56,7 +62,9 @@ async def choose_or_ask(asked: Asked, known: Known, screen: Screen) -> Planned:
     except InputRequired as error:
         if error.wanting is None:
             raise
-        return await choose(await _completed(asked, error, error.wanting, screen), known)
+        if error.wanting.document is not None:
+            return await _accepted(asked, error, error.wanting, known, screen)
+        return await choose_or_ask(await _completed(asked, error, error.wanting, screen), known, screen)
     except NotUnderstood as error:
         if not error.several:
             raise
@@ -78,6 +86,26 @@ async def _completed(asked: Asked, error: InputRequired, wanting: Wanting, scree
     except NoAnswer:
         raise usage("ACC917", "nobody has said what is missing", f"give it with {options}") from None
     return replace(asked, answers={**asked.answers, **answers})
+
+
+async def _accepted(asked: Asked, error: InputRequired, wanting: Wanting, known: Known, screen: Screen) -> Planned:
+    """The plan that is not sure, where somebody at the terminal says that it is meant. Raises the error otherwise."""
+    unsure = _or_by(error, f"--template {wanting.template.partition('@')[0]}")
+    if not can_ask(screen):
+        raise unsure from error
+    for problem in error.problems:
+        show_problem(screen.err, problem, "warn")
+    found = await choose(replace(asked, meant=wanting.template), known)
+    for task in found.plan.tasks:
+        screen.note(f"  {task.task}  {task.does.replace('`', '')}")
+    screen.note(f"  input  {msgspec.json.encode(found.plan.input).decode()}")
+    try:
+        accepted = bool((await asked_value(_MEANT, screen))["meant"])
+    except NoAnswer:
+        raise unsure from None
+    if not accepted:
+        raise unsure
+    return found
 
 
 async def _which(error: NotUnderstood, known: Known, screen: Screen) -> str:
@@ -137,8 +165,10 @@ async def _meant(asked: Asked, reference: str, known: Known) -> Planned:
     if template_file(asked.target) is not None or is_reference(asked.target):
         raise usage("ACC911", f"{asked.target} is a template: --template says which one words mean")
     path = template_file(reference)
-    entry = known.templates.find(reference) if path is None else entry_of(source_of(examine(path)), str(path))
-    among = replace(known, templates=known.templates.with_entry(entry)) if path is not None else known
+    if path is None:
+        return await by_meaning(asked.target, reference, change_of(asked), known)
+    entry = entry_of(source_of(examine(path)), str(path))
+    among = replace(known, templates=known.templates.with_entry(entry))
     return await by_objective(asked.target, change_of(asked), among, entry)
 
 

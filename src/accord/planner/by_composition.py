@@ -8,6 +8,8 @@ ACC814  a condition that nothing decides, or a wait for something that nothing w
 ACC815  something is said not to be done, and is what would be done
 ACC816  what is said would change what is done, and nothing that is asked for takes it
 ACC817  several values are said for an input that has one
+ACC818  a graph may be meant, and it is not sure enough
+ACC819  an objective does not ask for the graph that is named
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from accord.planner.composition.acts import not_done, not_for_each, unasked
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composer, Composition, Weighed
 from accord.planner.composition.conditions import Conditions, conditions
+from accord.planner.composition.doubts import NEAREST, doubt, named, sureness
 from accord.planner.composition.drafting import Draft, Missing, draft
 from accord.planner.composition.evidence import Edge
 from accord.planner.composition.exclusions import alternative, excepted, in_any_case
@@ -42,7 +45,7 @@ from accord.planner.composition.restrictions import guard_alone, restrictions
 from accord.planner.composition.rivals import Row, row_of, same_again
 from accord.planner.composition.school import School
 from accord.planner.composition.unheard import Unheard, unheard
-from accord.planner.composition.wording import content, overlap, percent, trigrams, two_places
+from accord.planner.composition.wording import content, overlap, percent, trigrams
 from accord.planner.lessons import Lessons
 from accord.planner.track_record import by_record
 from accord.planner.ways import (
@@ -59,12 +62,11 @@ from accord.planner.ways import (
 from accord.verifier.compatibility import covers
 
 SURE = 0.5
-"""The least probability of a capability that is used."""
+"""The least probability of a capability that is used, and of a graph that is planned without asking."""
 
 MANY = 1000
 """With more capabilities it takes up to tenths of a second, in which others go on."""
 
-NEAREST = 3
 SPELT_LIKE = 0.3
 """The least share of groups of three letters that two words that are spelt alike have in common."""
 
@@ -109,7 +111,9 @@ class Composed:
         self._lessons, self.school = Lessons(), School()
 
     async def find(self, objective: Objective) -> Answer:
-        """The graph that is composed, or why there is none (ACC810 to ACC817) and which capabilities are nearest."""
+        """The graph that is composed, what is to be said of it yet, or why there is none (ACC810 to ACC818) and which
+        capabilities are nearest.
+        """
         index = index_of(tuple(offered(objective)))
         taught = await self.school.taught(self._lessons.of(objective), index.abilities)
         composer = Composer(index, _fits, taught.teacher, by_record(objective.tries), unquoted)
@@ -131,7 +135,43 @@ class Composed:
         asked = _asked(account, made, value, _given(objective, made))
         if not isinstance(asked, Unsure) and (otherwise := tuple(_otherwise(account))):
             return Unsure(otherwise)
-        return asked or _found(account, made, value)
+        return asked or _doubted(account, made, value, objective.accepted) or _found(account, made, value)
+
+
+class Accepted:
+    """Of what is composed only the graph of this name, which somebody has accepted although it is not sure."""
+
+    name: WayName = "composition"
+
+    def __init__(self, graph: str) -> None:
+        self._graph = graph
+
+    async def find(self, objective: Objective) -> Answer:
+        """The graph, or what it needs yet; none where the words ask for another one (ACC819)."""
+        answer = await COMPOSED.find(msgspec.structs.replace(objective, accepted=self._graph))
+        if isinstance(answer, Unsure):
+            return answer
+        if isinstance(answer, Found):
+            found: str | None = answer.known.name
+        else:
+            found = answer.wanting.template if answer.wanting is not None else None
+        if found is not None and found.partition("@")[0] == self._graph:
+            return answer
+        hint = "plan them without naming it: the answer names the graph that they ask for"
+        return Unsure((Problem("ACC819", f"these words do not ask for `{self._graph}`", Place(), hint),))
+
+
+COMPOSED = Composed()
+"""The one that remembers what it has learned."""
+
+
+def _doubted(account: Account, made: Draft, value: dict[str, Any], accepted: str | None) -> Answer | None:
+    """The question whether a graph is meant that is less sure than `SURE`; None of one that somebody has accepted."""
+    known = _known(made)
+    if sureness(account) >= SURE or known.template.name == accepted:
+        return None
+    wanting = msgspec.structs.replace(wanting_of(known, value, ()), document=made.document)
+    return Incomplete((doubt(account),), wanting)
 
 
 def _given(objective: Objective, made: Draft) -> Collection[str]:
@@ -218,7 +258,7 @@ def _fits(edge: Edge) -> bool:
 def _nearest(found: Composition, index: Index) -> Iterator[Problem]:
     """What could have been meant: by words, or else by letters; nothing where no agent is there."""
     if found.near:
-        hint = f"the nearest capabilities: {_near(found.near)}"
+        hint = f"the nearest capabilities: {named(found.near)}"
         yield Problem("ACC810", "no capability is clearly asked for", Place(), hint)
     elif index.abilities:
         alike = ", ".join(f"`{one.title}`" for one in _spelt_like(found.reading.objective, index.abilities))
@@ -241,7 +281,7 @@ def _names(abilities: Sequence[Ability]) -> frozenset[str]:
 
 def _half_understood(found: Composition, share: float) -> Problem:
     message = f"only {share:.0%} of the words are about what agents offer"
-    return Problem("ACC812", message, Place(), f"the nearest capabilities: {_near(found.chosen)}")
+    return Problem("ACC812", message, Place(), f"the nearest capabilities: {named(found.chosen)}")
 
 
 def _unclear(found: Composition, said: Conditions) -> Iterator[Problem]:
@@ -394,10 +434,6 @@ def _known(made: Draft) -> KnownTemplate:
     return KnownTemplate(template_from_json(data), digest_of(data))
 
 
-def _near(several: tuple[Weighed, ...]) -> str:
-    return ", ".join(f"`{one.ability.title}`" for one in several[:NEAREST])
-
-
 def _found(account: Account, made: Draft, value: Any) -> Found:
     """The plan; it is as sure as what is chosen, less by the share of the words that are not known."""
     found, note = account.found, account.taught.note
@@ -405,7 +441,7 @@ def _found(account: Account, made: Draft, value: Any) -> Found:
     return Found(
         known=_known(made),
         input=value,
-        confidence=two_places(found.confidence * account.share),
+        confidence=sureness(account),
         reasons=(*made.reasons, *left_out, *_compared(found), *([note] if note is not None else [])),
         left_out=left_out,
         slots=made.slots,

@@ -28,6 +28,8 @@ _MOST_NAMED = 6
 _MARKS = 12
 """Letters of a digest that a name ends with: two graphs with the same are not met by chance."""
 
+_COMPOSED = re.compile(rf"composed(?:-[a-z0-9]+)*-[0-9a-f]{{{_MARKS}}}")
+
 
 def expression(path: str) -> str:
     """A value of a document that is an expression."""
@@ -42,8 +44,8 @@ def path(base: str, name: str) -> str:
 
 
 def free_name(name: str, taken: Sequence[str]) -> str:
-    """The name, numbered where it is taken."""
-    name = name[:58]
+    """The name of a task, numbered where it is taken; a word of CEL is none by itself."""
+    name = f"{name}_task" if name in RESERVED else name[:58]
     return next(each for each in (name, *(f"{name}_{at}" for at in range(2, 1000))) if each not in taken)
 
 
@@ -63,6 +65,11 @@ def made_template(
         "input": given,
         "tasks": tasks,
     }
+
+
+def is_composed(name: str) -> bool:
+    """Whether a graph that was composed for an objective is called so."""
+    return _COMPOSED.fullmatch(name) is not None
 
 
 def suggested_by(document: dict[str, Any], suggested: dict[str, Any]) -> dict[str, Any]:

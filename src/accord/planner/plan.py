@@ -29,7 +29,7 @@ from accord.domain.schema import compile_schema
 from accord.domain.template import SuggestedSpec, Template
 from accord.errors import ContractViolation, InputRequired, NotUnderstood, PlaceOf, Problem, pointer_only
 from accord.planner.by_classifier import Classifier
-from accord.planner.by_composition import Composed
+from accord.planner.by_composition import COMPOSED
 from accord.planner.by_rules import Rules
 from accord.planner.rules import example_of
 from accord.planner.ways import Candidate, Found, Incomplete, KnownTemplate, Objective, Way, WayName
@@ -42,7 +42,7 @@ from accord.verifier.verify import verify
 MAX_OBJECTIVE_WORDS = 80
 _SLOT = re.compile(r"\{[^\W\d]\w*\}")
 _QUOTED = re.compile('["\u201c\u201d][^"\u201c\u201d]+["\u201c\u201d]')
-WAYS: tuple[Way, ...] = (Rules(), Classifier(), Composed())
+WAYS: tuple[Way, ...] = (Rules(), Classifier(), COMPOSED)
 """The ways that need nothing but what an objective comes with, in the order in which they are asked."""
 
 _NONE = NoTemplates()
@@ -106,8 +106,9 @@ async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
     which somebody names a template, that way is `Named`.
 
     Raises:
-        InputRequired: it is clear what is meant, and part of the input is missing (ACC802, ACC803).
-        NotUnderstood: no way is sure (ACC800 to ACC817, ACC150 to ACC157); hints name what is nearest.
+        InputRequired: it is clear what is meant, and part of the input is missing (ACC802, ACC803,
+            ACC811, ACC817), or it is not sure that it is meant (ACC818).
+        NotUnderstood: no way is sure (ACC800 to ACC819, ACC150 to ACC157); hints name what is nearest.
     """
     check_objective(objective)
     problems: dict[Problem, None] = {}

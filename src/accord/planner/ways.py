@@ -82,6 +82,8 @@ class Objective(msgspec.Struct, frozen=True, dict=True):
     """What agents that are there offer, `name@version`, each with what it is for: of these new graphs are made."""
     tries: Mapping[str, Sequence[Try]] = {}
     """What is known of earlier attempts, by the name of the capability."""
+    accepted: str | None = None
+    """The name of a composed graph that somebody has accepted although it is not sure that it is meant."""
 
     @cached_property
     def newest(self) -> dict[str, KnownTemplate]:

@@ -17,12 +17,24 @@ from accord.domain.experience import Try
 from accord.domain.ids import Digest
 from accord.domain.learning import Lesson
 from accord.domain.run import Run
-from accord.domain.schema import canonical_form, compile_schema, digest_of
+from accord.domain.schema import JsonSchema, canonical_form, compile_schema, digest_of
 from accord.domain.template import template_from_json
-from accord.errors import ContractViolation, PlaceOf, Problem, TemplateInvalid, in_order, pointer_only
+from accord.errors import (
+    ContractViolation,
+    InputRequired,
+    NotFound,
+    NotUnderstood,
+    PlaceOf,
+    Problem,
+    TemplateInvalid,
+    in_order,
+    pointer_only,
+)
+from accord.planner.by_composition import Accepted
 from accord.planner.by_name import Named
 from accord.planner.by_suggestion import Suggestion
 from accord.planner.classifier.examples import Example, examples_of
+from accord.planner.documents import is_composed
 from accord.planner.estimate import Estimate
 from accord.planner.plan import WAYS, Plan, plan, plan_template
 from accord.planner.suggestion.wording import plain
@@ -122,6 +134,12 @@ async def by_objective(objective: str, change: Change, known: Known, named: Entr
         NotUnderstood: there is no confident plan for the objective.
         ContractViolation: the changed input breaks the template's schema.
     """
+    return await _by_ways(objective, change, known, _ways(known, named), named)
+
+
+async def _by_ways(
+    objective: str, change: Change, known: Known, ways: Sequence[Way], named: Entry | None = None
+) -> Planned:
     templates = known.templates
     asked = Objective(
         objective,
@@ -134,12 +152,35 @@ async def by_objective(objective: str, change: Change, known: Known, named: Entr
         described=known.described,
         tries=known.tries,
     )
-    found = await plan(asked, _ways(known, named))
+    found = await plan(asked, ways)
     entry = named or (templates.of_digest(found.digest) if found.document is None else made_entry(found.document))
     value = change(found.input, entry.template.input)
     if value is not found.input:
         found = replace(found, input=valid(value, entry))
     return Planned(entry, found, known.templates)
+
+
+async def by_meaning(objective: str, reference: str, change: Change, known: Known) -> Planned:
+    """The plan for an objective that means the template of this name; or the graph that is composed for it, where
+    somebody was asked whether that is meant.
+
+    Raises:
+        NotUnderstood, ContractViolation: as `by_objective` does; ACC819, the words do not ask for that graph.
+        NotFound: there is no such template.
+    """
+    name = reference.partition("@")[0]
+    if not is_composed(name):
+        return await by_objective(objective, change, known, known.templates.find(reference))
+    try:
+        return await _by_ways(objective, change, known, (Accepted(name),))
+    except InputRequired:
+        raise
+    except NotUnderstood as error:
+        try:
+            named = known.templates.find(reference)
+        except NotFound:
+            raise error from None
+    return await by_objective(objective, change, known, named)
 
 
 def _ways(known: Known, named: Entry | None) -> Sequence[Way]:
@@ -204,14 +245,19 @@ async def planned(wanted: Wanted, known: Known) -> Planned:
     if wanted.document is not None:
         return await _by_document(wanted.document, wanted, known)
     if wanted.objective is not None:
-        named = templates.find(wanted.template) if wanted.template is not None else None
-        return await _by_words(wanted.objective, wanted, known, named)
+        return await _by_words(wanted.objective, wanted, known)
     entry = templates.of_digest(wanted.digest) if wanted.digest is not None else templates.find(wanted.template or "")
     return by_template(entry, valid(wanted.input, entry), known)
 
 
-async def _by_words(objective: str, wanted: Wanted, known: Known, named: Entry | None) -> Planned:
-    return await by_objective(objective, lambda value, _: with_members(value, wanted.given), known, named)
+async def _by_words(objective: str, wanted: Wanted, known: Known, named: Entry | None = None) -> Planned:
+    def change(value: Any, schema: JsonSchema) -> Any:
+        del schema
+        return with_members(value, wanted.given)
+
+    if wanted.template is not None:
+        return await by_meaning(objective, wanted.template, change, known)
+    return await by_objective(objective, change, known, named)
 
 
 async def _by_document(text: str, wanted: Wanted, known: Known) -> Planned:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.gateway.conftest import counting
 
-from accord.app import open_node
+from accord.app import host, open_node
 from accord.client.answers import error_of
 from accord.domain.ids import Digest
 from accord.domain.learning import Scores, Trial
@@ -67,6 +68,24 @@ async def test_only_an_objective_has_a_template_beside_it(asker: Any) -> None:
     assert "an objective and what it means" in refused.text
     missing = await asker.http.post("/v1/plans", json={"objective": "look for weak spots", "template": "rest"})
     assert missing.json()["wanting"]["schema"]["required"] == ["directory"]
+
+
+async def test_a_graph_that_is_not_sure_is_planned_and_run_where_it_is_accepted(asker: Any, node: Node) -> None:
+    await asker.show("author")
+    async with host(node, [counting()]):
+        body = {"objective": "the number 3 that is wrong really nicely"}
+        for path in ("/v1/plans", "/v1/runs"):
+            doubted = (await asker.http.post(path, json=body)).json()
+            assert (doubted["kind"], doubted["code"]) == ("input_required", "ACC818")
+            assert doubted["wanting"]["document"]["tasks"].keys() == {"wrong"}
+        body |= {"template": doubted["wanting"]["template"]}
+        planned = (await asker.http.post("/v1/plans", json=body)).json()
+        assert (planned["way"], planned["digest"]) == ("composition", doubted["wanting"]["digest"])
+        for by in ({"digest": planned["digest"], "input": planned["input"]}, body):
+            started = await asker.http.post("/v1/runs", json=by)
+            assert started.status_code == 201, started.text
+        again = await asker.http.post("/v1/plans", json=body)
+        assert again.json()["digest"] == planned["digest"]  # it is published by now
 
 
 async def test_which_of_several_templates_is_meant_is_asked_and_may_be_said_beside_the_objective(

@@ -22,7 +22,7 @@ const EXAMPLES = 8;
 
 export default function New({ query }, self) {
   let templates = null, chosen = null, form = null, wanted = "", loadFailed = null;
-  let learns = false, plan = null, changedTo = null, graph = null, failed = null, lacking = null, lackingOf = null, busy = "", task = null, title = "", labels = "", words = query.get("objective") ?? "";
+  let learns = false, plan = null, changedTo = null, graph = null, failed = null, lacking = null, lackingOf = null, told = {}, busy = "", task = null, title = "", labels = "", words = query.get("objective") ?? "";
 
   // What is planned is about what was asked for then: whatever is changed takes it away.
   function changed() { [plan, changedTo, graph, failed, task] = [null, null, null, null, null]; self.update(); }
@@ -52,7 +52,7 @@ export default function New({ query }, self) {
       draw();
     } catch (error) {
       failed = error;
-      [lacking, lackingOf] = [error.wanting && new FormState(error.wanting.schema), body.template];
+      [lacking, lackingOf, told] = [error.wanting && new FormState(error.wanting.schema), body.template, body.input ?? {}];
       refuse?.(error);
     }
     busy = "";
@@ -119,7 +119,7 @@ export default function New({ query }, self) {
       loadFailed && failure(loadFailed, () => choose(wanted)),
       h("div.new", card(null, {}, h("div.card-body.pile.asked", byTemplate ? byForm(reference) : byWords()))),
       busy === "plan" && loading(6),
-      failed && (failed.wanting ? incomplete(failed) : notKnown(failed) ? honest(failed) : failure(failed)),
+      failed && (failed.wanting ? (failed.wanting.document ? doubted(failed) : incomplete(failed)) : notKnown(failed) ? honest(failed) : failure(failed)),
       plan && shown(),
       learns && h("div.new", h(Learnt)));
   };
@@ -157,12 +157,21 @@ export default function New({ query }, self) {
   function incomplete(error) {
     const submit = (event) => {
       event.preventDefault();
-      if (lacking.check()) planned({ objective: words.trim(), ...(lackingOf && { template: lackingOf }), input: lacking.value() });
+      if (lacking.check()) planned({ objective: words.trim(), ...(lackingOf && { template: lackingOf }), input: { ...told, ...lacking.value() } });
     };
     return h("section.not-known", { role: "status" }, icon("hand", { size: 28 }),
       h("form.pile", { novalidate: true, onsubmit: submit }, h("h2", "Something is still to be said"), h("p", "This is what is meant: ", h("strong", error.wanting.template), "."), problems(error),
         h(Form, { form: lacking }),
         h("div.form-actions", button("Show the plan", null, { type: "submit", kind: "primary", icon: "graph", busy: busy === "plan" }))));
+  }
+
+  // What may be meant is planned when somebody says that it is.
+  function doubted(error) {
+    const { template, document, input } = error.wanting;
+    return h("section.not-known", { role: "status" }, icon("hand", { size: 28 }),
+      h("div.pile", h("h2", "Is this what is meant?"), h("p", "It is not sure enough to be planned without asking."), problems(error),
+        h("ul.reasons", Object.entries(document.tasks).map(([name, one]) => h("li", { key: name }, h("strong", name), " ", h("span.hint", `uses ${one.uses}`)))), json(input, { label: "Input" }),
+        h("div.form-actions", button("Yes, show the plan", () => planned({ objective: words.trim(), template, input: told }), { kind: "primary", icon: "graph", busy: busy === "plan" }))));
   }
 
   function honest(error) {
@@ -219,7 +228,7 @@ export default function New({ query }, self) {
 const isMeant = (plan) => plan.way === "named" && plan.objective !== null;
 
 const isByTemplate = (query) => query.get("by") === "template" || query.has("template");
-const notKnown = (error) => /^ACC(80[0-7]|81[0-5]|15[0-7])$/.test(error.code ?? "");
+const notKnown = (error) => /^ACC(80\d|81\d|15[0-7])$/.test(error.code ?? "");
 const suggestedBy = ({ model, rounds, input_tokens, output_tokens, cost }) => `${model}, in ${rounds} ${rounds === 1 ? "round" : "rounds"}: ${number(input_tokens)} tokens read, ${number(output_tokens)} written${cost ? `, ${cost} USD` : ""}`;
 
 // The newest version of each template.
