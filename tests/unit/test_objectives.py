@@ -297,6 +297,14 @@ TABLE = {
         ('Ship the order "O1" and the order "O2"', "NO ACC81", '"O2"`'),
         ('Cancel the order "O1" and ship it to "Berlin"', "NO ACC816", '`to "Berlin"`'),
         ('Ship the order "O1" for the customer "Ada"', "NO ACC816", "`order.find`"),
+        # what is done in part, or to something else as well
+        ('Partially ship the order "O1"', "NO ACC816", "`Partially`"),
+        ('Ship the order "O1" partly', "NO ACC816", "`partly`"),
+        ('Cancel the order "O1" but keep the invoice', "NO ACC816", "`but keep the invoice`"),
+        ('Cancel the order "O1" together with its invoice', "NO ACC816", "`together with its invoice`"),
+        ('Cancel the order "O1" with its invoice', "NO ACC816", "`with its invoice`"),
+        ('Cancel the order "O1" only', "NO ACC816", "`only`"),
+        ('Cancel only the order "O1"', 'PLAN cancel {"id":"O1"} []'),
         # what is done
         (f'{BOLT} Ship the order "O1" even if it is not available', "NO ACC814", "`even if`"),
         ('Avoid shipping the order "O1"', "NO ACC816", "`Avoid`"),
@@ -374,7 +382,9 @@ TABLE = {
     "shop and clerk": [
         ("cancel order all but O1", "NO ACC809", "`all but O1`"),
         ("cancel order O1 only", "NO ACC809", "`only`"),
+        ("cancel O1 only", "NO", "ACC816 `only`"),
         ("cancel order O1 but keep the invoice", "NO ACC809", "`but keep the invoice`"),
+        ("partially cancel order O1", "NO", "ACC816 `partially`"),
     ],
     "office": [
         ("how are the orders of Miller", 'PLAN order-report {"customer":"Miller"}'),

@@ -23,8 +23,9 @@ def sureness(account: Account) -> float:
 def doubt(account: Account) -> Problem:
     """That a graph may be meant, and is not sure enough: what is not understood, and what else is near."""
     found = account.found
-    reasons = (*account.left_out(), *(_hardly(one) for one in found.chosen if one.probability < HARDLY))
-    message = f"{named(found.chosen)} may be meant, {percent(sureness(account))} sure: {'; '.join(reasons)}"
+    reasons = [*account.left_out(), *(_hardly(one) for one in found.chosen if one.probability < HARDLY)]
+    why = "; ".join(reasons) or "only a part of the words is about it"
+    message = f"{named(found.chosen)} may be meant, {percent(sureness(account))} sure: {why}"
     near = f"the nearest besides: {named(found.near)}; " if found.near else ""
     hint = f"{near}say it in their words, or accept the graph as what is meant"
     return Problem("ACC818", message, Place(), hint)

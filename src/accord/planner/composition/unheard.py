@@ -32,11 +32,23 @@ _CONTRARY = (
     r"not|no|never|none|nothing|nobody|neither|nor|cannot|\w+n['\u2019]t|without|except\w*|exclud\w*|but|instead|rather"
     r"|unlike|besides|only|solely|exclusively|or"
 )
-_CHANGING = re.compile(rf"(?<!\w)(?:{_TIME}|{_NUMBER}|{_CONTRARY})(?!\w)", re.IGNORECASE)
+_IN_PART = (
+    r"partial(?:ly)?|partly|mostly|mainly|largely|half-?way|almost|nearly|barely|hardly|scarcely|incomplete(?:ly)?"
+    r"|temporar(?:y|ily)|provisional(?:ly)?|tentative(?:ly)?|separate(?:ly)?|individually|jointly"
+)
+_CHANGING = re.compile(rf"(?<!\w)(?:{_TIME}|{_NUMBER}|{_CONTRARY}|{_IN_PART})(?!\w)", re.IGNORECASE)
 _VALUE = re.compile(r"[\"\u201c\u201d]|\w+://|\w[@/]\w|(?<!^)(?<![.!?] )\b[A-Z]\w")
 """What is in quotation marks, an address, a path, or a name; a capital letter at the start says nothing."""
 
 _LEADS = PREPOSITIONS | {"via", "per", "through", "using", "until", "till", "since", "before", "after", "during"}
+_BESIDE = re.compile(
+    r"\b(?:(?:together|along) with|as well as|plus|including|inclusive of|but|with(?=\s+(?:its|his|her|their|all)\b))\s"
+    r"[^,;.!?]*",
+    re.IGNORECASE,
+)
+"""What an act is done to beside what it takes, or what is kept from it."""
+
+_TRAILING_ONLY = re.compile(r"\S\s+(?P<only>only)\W*$", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _MEANS = re.compile(r"\b(?:by|via|per|through|using)\s+(?:(?:an?|the|my|our|your)\s+)?([a-z]+)\b", re.IGNORECASE)
 """By what means something is done."""
@@ -58,7 +70,7 @@ def unheard(account: Account) -> Iterator[Unheard]:
         if passed_over and not is_reason(text):
             yield Unheard(text.strip(" .,;!?"), may_be_value=False, is_clause=True)
         elif not passed_over:
-            strange = list(_strange(text, account))
+            strange = [*_strange(text, account), *_beside(text, account)]
             yield from strange
             yield from (one for one in _means(text, account) if not any(one.words in other.words for other in strange))
 
@@ -71,6 +83,22 @@ def _strange(text: str, account: Account) -> Iterator[Unheard]:
             continue
         if _CHANGING.search(words) or _VALUE.search(words) or leads:
             yield Unheard(words, may_be_value=_CHANGING.search(words) is None)
+
+
+def _beside(text: str, account: Account) -> Iterator[Unheard]:
+    """What is said after a word that joins it to the act, where a word of it is not understood; and an `only` behind
+    the act.
+    """
+    found = _BESIDE.search(_QUOTED.sub(_blank, text))
+    if found is not None and any(True for _ in account.strange(text[found.start() : found.end()])):
+        yield Unheard(text[found.start() : found.end()].strip(), may_be_value=False)
+    only = _TRAILING_ONLY.search(text)
+    if only is not None:
+        yield Unheard(only["only"], may_be_value=False)
+
+
+def _blank(quoted: re.Match[str]) -> str:
+    return '"' * len(quoted[0])
 
 
 def _means(text: str, account: Account) -> Iterator[Unheard]:
