@@ -10,8 +10,11 @@ import pytest
 
 from accord.domain import command as c
 from accord.domain.ids import LeaseToken, RunId
+from accord.sdk import Agent, Context
+from accord.sdk.agent import Bound, Terms
+from accord.sdk.outcome import Output
 from accord.templates.reading import read_source
-from accord.testing.cast import Cast
+from accord.testing.cast import INTEGER, PAIR, Cast
 from accord.testing.world import Instance, World, simulated
 
 HANGS = {
@@ -142,18 +145,25 @@ def test_a_rollback_leaves_no_attempt_of_the_old_epoch_running() -> None:
 
 def test_a_result_that_the_bus_has_lost_is_sent_again() -> None:
     async def scenario(world: World) -> None:
-        cast = Cast(world.rng, world.weather)
+        at_work, may_end = asyncio.Event(), asyncio.Event()
+
+        async def add(document: bytes, context: Context) -> Output:
+            at_work.set()
+            await may_end.wait()
+            return Output(b"3")
+
         await world.start()
-        agent = cast.adder("ada")
+        agent = Agent("ada")
+        agent.offer("math.add@1.0.0", Terms(), lambda: Bound(add, PAIR, INTEGER))
         await world.hire(agent)
         await world.node.present(agent.id)
         template = HANGS | {"tasks": {"add": {"uses": "math.add@^1", "with": {"a": 1, "b": 2}}}}
         source = read_source(orjson.dumps(template).decode())
         digest = await world.node.publish(source.template, source.data)
         run = await world.node.start_run(digest, {})
-        while not cast.traces:  # noqa: ASYNC110 - simulated time
-            await asyncio.sleep(0.001)
+        await at_work.wait()
         world.weather.lose = 1.0
+        may_end.set()
         await asyncio.sleep(1)
         assert not world.watch.runs[run.id].ended
         world.weather.lose = 0.0

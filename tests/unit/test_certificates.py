@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import timedelta
 from io import BytesIO
 
@@ -16,9 +17,9 @@ from accord.domain.certificate import Certified
 from accord.domain.delegation import LIFETIME, OF_ORCHESTRATORS
 from accord.domain.ids import Digest, KeyId, StreamId
 from accord.domain.ingress import CLOCK_SKEW
-from accord.domain.message import Claims, Grant, decode_claims, encode_claims
+from accord.domain.message import Claims, Grant, Message, decode_claims, encode_claims
 from accord.domain.run import Run
-from accord.domain.signature import Parsed, PublicKey, parse_statement
+from accord.domain.signature import Parsed, PublicKey, parse_statement, verify
 from accord.engine.rounds import Delegation
 from accord.errors import StoreCorrupt, TransitionRefused
 from accord.evidence.examine import examine
@@ -71,6 +72,67 @@ async def test_a_statement_is_taken_apart_once(stage: Stage, monkeypatch: pytest
     certificate._parsed.cache_clear()
     stage.parts.certificates.check(run.started)
     assert taken == [certified(run).statement.encode()]
+
+
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[Parsed]:
+    """The certificates whose signature is verified from now on."""
+    found: list[Parsed] = []
+
+    def counted(parsed: Parsed, key: PublicKey) -> None:
+        found.append(parsed)
+        verify(parsed, key)
+
+    monkeypatch.setattr("accord.domain.certificate.verify", counted)
+    return found
+
+
+async def test_what_begins_at_once_shares_a_signature(stage: Stage) -> None:
+    first = await stage.start(ASKED)
+    digest = first.graph.digest
+    runs = await asyncio.gather(*(stage.node.start_run(digest, {}) for _ in range(3)))
+    parsed = [parse_statement(certified(run).statement.encode()) for run in runs]
+    assert len({one.signature for one in parsed}) == 1
+    assert not parse_statement(certified(first).statement.encode()).batched
+    for run in runs:
+        certified(run).check(stage.parts.identity.key, run.id, digest, run.started.at)
+
+
+async def test_who_does_not_wait_for_a_certificate_takes_nobody_else_along(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest, sign = (await stage.start(ASKED)).graph.digest, stage.parts.secretary.sign
+    signs, may_sign = asyncio.Event(), asyncio.Event()
+
+    async def slowly(drafts: Sequence[tuple[Claims, bytes]]) -> list[Message]:
+        signs.set()
+        await may_sign.wait()
+        return await sign(drafts)
+
+    monkeypatch.setattr(stage.parts.secretary, "sign", slowly)
+    gone, other = (asyncio.create_task(stage.node.start_run(digest, {})) for _ in range(2))
+    await signs.wait()
+    gone.cancel()
+    may_sign.set()
+    assert certified(await other).certificate.run == (await other).id
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_only_what_was_signed_here_begins_without_being_verified(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = verified(monkeypatch)
+    graph = (await stage.start(ASKED)).graph
+    assert looked_at == []
+    run = stage.parts.partitions.new_run()
+    issued = await stage.parts.certificates.issue(run, graph, await stage.parts.verification.report(graph, by="ann"))
+    start = c.Start(run=run, input=stage.parts.documents.document(b"null"), title="", by="ann", certificate=issued)
+    changed = replace(issued, certificate=replace(issued.certificate, verifier="9.9.9"))
+    with pytest.raises(TransitionRefused, match="ACC837"):
+        await stage.node.orchestrator.submit(run, replace(start, certificate=changed), graph=graph.digest)
+    assert len(looked_at) == 1
+    await stage.node.orchestrator.submit(run, start, graph=graph.digest)
+    assert len(looked_at) == 2, "what was signed for it counts once"
 
 
 async def test_what_is_forked_has_a_certificate_of_its_own(stage: Stage) -> None:

@@ -49,11 +49,14 @@ class Secretary:
         """The messages of these claims and payloads, in order."""
         statements = await self._signer.sign(
             [
-                Draft(encode_claims(claims), not self._verifies_batches(claims.audience), self._stands_in(claims))
+                Draft(encode_claims(claims), not self._reads_batches(claims.audience), self._stands_in(claims))
                 for claims, _ in drafts
             ]
         )
         return [Message(statement, payload) for statement, (_, payload) in zip(statements, drafts, strict=True)]
+
+    def _reads_batches(self, audience: AgentId) -> bool:
+        return audience == self.identity or self._verifies_batches(audience)
 
     async def parcels(self, envelopes: Sequence[Envelope]) -> list[Parcel]:
         """The signed messages, each for its subject."""

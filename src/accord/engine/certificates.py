@@ -7,8 +7,10 @@ away, and its delegation is kept beside what it has signed.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -18,7 +20,7 @@ from accord.domain.event import RunStarted
 from accord.domain.graph import Graph, capabilities_of
 from accord.domain.ids import Digest, KeyId, RunId
 from accord.domain.ingress import CLOCK_SKEW
-from accord.domain.message import Message
+from accord.domain.message import Claims, Message
 from accord.domain.signature import PublicKey, parse_statement
 from accord.engine.assignments import Secretary
 from accord.engine.delegates import Delegates
@@ -26,10 +28,17 @@ from accord.engine.verdicts import Suspect
 from accord.engine.verification import Verification
 from accord.errors import MessageRefused, Problem, StoreCorrupt, TransitionRefused
 from accord.ports import Bare, Clock
+from accord.recent import Recent
 from accord.release import release
 from accord.verifier.report import Report
 
+ISSUED_MAX: Final = 4096
+"""Of so many runs that were certified here and have not begun yet, it is remembered what was signed."""
+
 _WAY_OUT = "it is not touched; fork it from an event that is right (accord runs fork): that verifies and certifies anew"
+
+_Signed: TypeAlias = tuple[list[Message], Message | None]
+"""Statements, and what introduces the delegated key that may have signed them."""
 
 
 class Certificates:
@@ -48,10 +57,14 @@ class Certificates:
         self._delegates, self._keys = delegates, keys
         self._noticed = noticed
         self._told: set[RunId] = set()
+        self._issued: Recent[RunId, Certified] = Recent(ISSUED_MAX)
+        self._unsigned: list[tuple[Claims, bytes]] = []
+        self._signing: asyncio.Task[_Signed] | None = None
+        """Signs what is in `_unsigned` as soon as all who run now have had their turn."""
 
     async def issue(self, run: RunId, graph: Graph, report: Report) -> Certified:
-        """The certificate of a run of a graph that was verified; one signature. Raises TemplateInvalid where it may not
-        run, KeysUnavailable where no delegated key may sign.
+        """The certificate of a run of a graph that was verified; those that are asked for at once share a signature.
+        Raises TemplateInvalid where it may not run, KeysUnavailable where no delegated key may sign.
         """
         report.refuse()
         certificate = Certificate(
@@ -63,21 +76,38 @@ class Certificates:
             contracts=self._contracts(graph),
             facts=report.facts,
         )
-        claims = certificate_claims(self._secretary.identity, certificate, int(self._clock.now().timestamp()))
-        introduction = self._delegates.introduction  # before anything is awaited: of the key that signs
-        [message] = await self._secretary.sign([(claims, certificate.encoded())])
+        message, introduction = await self._signed(certificate)
         own = introduction is None or parse_statement(message.statement).kid == self._secretary.key.kid
-        return Certified(
+        certified = Certified(
             certificate=certificate,
             statement=message.statement.decode("ascii"),
             delegation=None if own or introduction is None else introduction.statement.decode("ascii"),
         )
+        self._issued[run] = certified
+        return certified
+
+    async def _signed(self, certificate: Certificate) -> tuple[Message, Message | None]:
+        """The statement about a certificate, and what introduces the delegated key, where that may have signed it."""
+        claims = certificate_claims(self._secretary.identity, certificate, int(self._clock.now().timestamp()))
+        place = len(self._unsigned)
+        self._unsigned.append((claims, b""))  # the certificate itself goes beside its statement
+        if self._signing is None:
+            self._signing = asyncio.create_task(self._sign(), name="accord-certificates")
+        messages, introduction = await asyncio.shield(self._signing)  # one who gives up takes nobody else along
+        return messages[place], introduction
+
+    async def _sign(self) -> _Signed:
+        wanted, self._unsigned, self._signing = self._unsigned, [], None
+        introduction = self._delegates.introduction  # before anything is awaited: of the key that signs
+        return await self._secretary.sign(wanted), introduction
 
     async def begun(self, start: c.Start, graph: Graph) -> c.Start:
         """The start with a certificate that covers it. One that comes without, from a process of an earlier version, or
         under a delegated key that has ended on the way, is verified now. Raises TransitionRefused ACC837,
         TemplateInvalid, KeysUnavailable.
         """
+        if self._is_own(start, graph):
+            return start
         if start.certificate is not None:
             at = self._clock.now() + CLOCK_SKEW  # what holds now without any grace, holds later with it
             problem = self._problem(start.certificate, start.run, graph.digest, at)
@@ -87,6 +117,15 @@ class Certificates:
                 raise TransitionRefused(self._told_of(start.run, start.certificate, problem))
         report = await self._verification.report(graph, by=start.by, labels=start.labels)
         return replace(start, certificate=await self.issue(start.run, graph, report))
+
+    def _is_own(self, start: c.Start, graph: Graph) -> bool:
+        """Whether it has what was signed here for this run of the graph, with the long-lived key: that need not be
+        verified. What came back from the journal as another one is not the same.
+        """
+        issued = self._issued.pop(start.run, None)
+        if issued is None or issued.delegation is not None:
+            return False
+        return issued == start.certificate and issued.certificate.graph == graph.digest
 
     def check(self, started: RunStarted) -> None:
         """Raise StoreCorrupt ACC837 where a run has a certificate that does not cover it. Runs of earlier versions have

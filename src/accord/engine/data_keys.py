@@ -35,8 +35,8 @@ class DataKeys:
         self._wrapper = wrapper
         self._every_run = every_run
         self._at_hand: dict[RunId, Cipher] = {}
-        self._begun: Recent[RunId, Cipher] = Recent(BEGUN_MAX)
-        """Of runs whose first event is not there yet."""
+        self._begun: Recent[RunId, Cipher | None] = Recent(BEGUN_MAX)
+        """Of runs whose first event is not there yet: the store need not be asked for what was kept just now."""
 
     async def try_out(self) -> None:
         """Raise KeyUnusable where other processes wrap the data keys of this store under another key."""
@@ -47,9 +47,8 @@ class DataKeys:
         """The cipher of a run that is to begin; None where it begins unencrypted. It is encrypted where every run is,
         and where one of those above it is: a parent, or the run that it is forked from.
         """
-        if not self._every_run and not (above and await self._store.data_keys(above)):
-            return None
-        cipher = Cipher(run, await self._kept(run))
+        encrypts = self._every_run or (above and await self._store.data_keys(above))
+        cipher = Cipher(run, await self._kept(run)) if encrypts else None
         self._begun[run] = cipher
         return cipher
 
@@ -122,7 +121,13 @@ class DataKeys:
 
     async def hold(self, run: RunId) -> Cipher | None:
         """The cipher of a run, at hand until it is let go of; None where the run is not encrypted."""
-        cipher = self._begun.pop(run, None) or await self.find(run)
+        return self._held(run, await self.find(run))
+
+    async def hold_new(self, run: RunId) -> Cipher | None:
+        """The same of a run that is about to have its first event: where it was begun here, nothing is read."""
+        return self._held(run, self._begun.pop(run) if run in self._begun else await self.find(run))
+
+    def _held(self, run: RunId, cipher: Cipher | None) -> Cipher | None:
         if cipher is not None:
             self._at_hand[run] = cipher
         return cipher

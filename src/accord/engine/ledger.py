@@ -230,7 +230,7 @@ class Ledger:
         graph = await self._library.graph(graph_digest)
         command = await self.certify(command, graph)
         now = self._clock.now()
-        await self._keys.hold(command.run)
+        await self._keys.hold_new(command.run)
         try:
             decision = await self._decided(command.run, lambda: start(graph, command, now, self._documents))
             slot = Slot(decision.run, Head(), now + self.looks_every)
