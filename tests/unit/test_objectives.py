@@ -297,6 +297,10 @@ TABLE = {
         ('Ship the order "O1" and the order "O2"', "NO ACC81", '"O2"`'),
         ('Cancel the order "O1" and ship it to "Berlin"', "NO ACC816", '`to "Berlin"`'),
         ('Ship the order "O1" for the customer "Ada"', "NO ACC816", "`order.find`"),
+        ("Cancel the order O1 of Ada", "NO ACC816", "`of Ada`"),
+        ("Cancel the order Alpha of Ada", "NO ACC816", "`of Ada`"),
+        ("Cancel the order O1", 'PLAN cancel {"id":"O1"} []'),
+        ("Create an invoice of 5 for the customer Bank of Wales", '"customer":"Bank of Wales"', "PLAN create"),
         # what is done in part, or to something else as well
         ('Partially ship the order "O1"', "NO ACC816", "`Partially`"),
         ('Ship the order "O1" partly', "NO ACC816", "`partly`"),

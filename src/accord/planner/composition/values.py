@@ -53,7 +53,7 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
         return None  # it names what is done or asked for, and no value
     if _is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said):
         return None
-    text = _without_verb(reading, said)
+    text = _up_to_preposition(_without_verb(reading, said), said, member)
     row = row_of(reading.objective, said.text, member.words) if member.kind == "array" else None
     if row is not None:
         several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
@@ -93,6 +93,17 @@ def _without_verb(reading: Reading, said: Said) -> str:
     begins = any(part.text.startswith(said.text) for part in clauses(reading.objective))
     asks = begins and any(asks_for(first, ability) for ability in reading.abilities)
     return rest.strip() if asks and rest and said.sort == "name" else said.text
+
+
+def _up_to_preposition(text: str, said: Said, member: Member) -> str:
+    """Of what an id may be, what stands before `of`, unless the schema has a pattern that takes all of it: whose it is
+    is no part of it.
+    """
+    first, of, _ = text.partition(" of ")
+    if said.sort != "name" or not of or _KNOWN_BY.isdisjoint(member.named):
+        return text
+    has_pattern = isinstance(member.schema, dict) and not {"pattern", "enum", "const"}.isdisjoint(member.schema)
+    return text if has_pattern and compile_schema(member.schema).is_valid(text) else first
 
 
 def _option(segment: str, member: Member) -> tuple[Any, str] | None:
