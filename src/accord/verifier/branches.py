@@ -12,17 +12,19 @@ and what is not known is said.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from accord.domain.certificate import Method
 from accord.domain.expression import Types
 from accord.domain.graph import Graph, Task, Wait
 from accord.domain.ids import TaskId
 from accord.verifier.hunting import Found, Hunt
+from accord.verifier.playing import Played, takes_none, takes_two
 from accord.verifier.readings import Reading, Suspicion, all_readings_of, readings_of
 from accord.verifier.report import Findings
 from accord.verifier.structure import NEVER_MET, NEVER_TRUE
@@ -179,7 +181,7 @@ class BranchCheck:
             if answer.verdict == "never":
                 dead.add(name)
                 self._tell_dead(self._graph.tasks[name], dead)
-            elif answer.verdict == "unknown":
+            elif answer.verdict == "unknown" and not self._begins(self._graph.tasks[name]):
                 unknown.append(name)
         if unknown:
             some = ", ".join(f"`{name}`" for name in unknown[:5])
@@ -187,6 +189,10 @@ class BranchCheck:
             self._doubt(f"that each of {some}{more} begins in some run", f"/tasks/{unknown[0]}")
         if not dead and not unknown and not self._never:
             self._prove_sound(len(conditional))
+
+    def _begins(self, task: Task) -> bool:
+        """Whether the task begins in a run that is found by trying."""
+        return self._hunt.begun(task, lambda seen: task.id in seen.begun) is not None
 
     def _tell_dead(self, task: Task, dead: set[TaskId]) -> None:
         lost = [f"`{need}`" for need in task.needs if need in dead]
@@ -221,9 +227,16 @@ class BranchCheck:
             at, names = f"/choices/{number}", ", ".join(f"`{name}`" for name in choice.between)
             if choice.takes != "at_most_one":
                 claim = f"one of {names} begins in every run in which all of them are ready"
-                self._tell(paths.none(choice), claim, at, "widen a condition, or add a branch for what is left")
+                answer = self._tried_out(paths.none(choice), takes_none(choice))
+                self._tell(answer, claim, at, "widen a condition, or add a branch for what is left")
             if choice.takes != "at_least_one":
-                self._tell(next(together), f"no two of {names} begin in one run", at, "let each exclude the others")
+                answer = self._tried_out(next(together), takes_two(choice))
+                self._tell(answer, f"no two of {names} begin in one run", at, "let each exclude the others")
+
+    def _tried_out(self, answer: Answer, refutes: Callable[[Played], bool]) -> Answer:
+        """The answer, or where nobody knows it that of a run that is found by trying."""
+        found = self._hunt.begun(None, refutes) if answer.verdict == "unknown" else None
+        return answer if found is None else replace(answer, verdict="sometimes", example=found)
 
     def _tell(self, answer: Answer, claim: str, at: str, hint: str) -> None:
         if answer.verdict == "sometimes":

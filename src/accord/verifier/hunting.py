@@ -5,7 +5,7 @@ What Z3 has no term for is found this way: items of lists, members behind an ind
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
@@ -68,6 +68,13 @@ class Hunt:
                 told = seen.told(example, reading)
                 if code is not None and absent not in told.get("outputs", ()):
                     return told | more, code
+        return None
+
+    def begun(self, task: Task | None, holds: Callable[[Played], bool]) -> Any:
+        """A run as far as a task, or to the end, of which this holds; None where none is found."""
+        for example, seen in self._played(task, [], self._types, []):
+            if holds(seen):
+                return seen.told(example)
         return None
 
     def seen_by(self, task: Task, binding: Binding, types: Types, hints: list[object]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ import msgspec
 
 from accord.domain.defaults import completed
 from accord.domain.expression import Types, evaluate
-from accord.domain.graph import Graph, Task
+from accord.domain.graph import Choice, Graph, Task
 from accord.domain.ids import TaskId
 from accord.domain.schema_path import schema_at
 from accord.errors import ExpressionInvalid
@@ -63,6 +63,16 @@ class Played(msgspec.Struct, frozen=True):
         if self.skipped:
             told["skipped"] = list(self.skipped)
         return told
+
+
+def takes_two(choice: Choice) -> Callable[[Played], bool]:
+    """Says of a run whether two branches of a choice begin."""
+    return lambda seen: sum(name in seen.begun for name in choice.between) > 1
+
+
+def takes_none(choice: Choice) -> Callable[[Played], bool]:
+    """Says of a run whether all branches of a choice are ready, and none begins."""
+    return lambda seen: all(name in seen.ready and name in seen.skipped for name in choice.between)
 
 
 class Plays:

@@ -21,7 +21,7 @@ from accord.verifier.paths.examples import Examples, holds_in
 from accord.verifier.paths.risks import failing
 from accord.verifier.paths.states import States
 from accord.verifier.paths.terms import Term
-from accord.verifier.playing import Played, Plays, cone_of, read_with
+from accord.verifier.playing import Played, Plays, cone_of, read_with, takes_none, takes_two
 from accord.verifier.readings import FAILURES, Reading, tasks_of
 from accord.verifier.risks import Risk
 from accord.verifier.samples import Impossible
@@ -126,7 +126,7 @@ class Paths:
         two = [at_least(2, [self._states.of[name].begins for name in choice.between]) for choice in choices]
         never = self._never(two)
         return [
-            NEVER if is_never else self._asked([question], choice.between, _takes_two(choice))
+            NEVER if is_never else self._asked([question], choice.between, takes_two(choice))
             for choice, question, is_never in zip(choices, two, never, strict=True)
         ]
 
@@ -135,10 +135,7 @@ class Paths:
         states = [self._states.of[name] for name in choice.between]
         left = [formula for state in states for formula in (state.ready, state.when.denies)]
 
-        def confirms(seen: Played) -> bool:
-            return all(name in seen.ready and name in seen.skipped for name in choice.between)
-
-        return self._asked(left, choice.between, confirms)
+        return self._asked(left, choice.between, takes_none(choice))
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -219,10 +216,6 @@ class Paths:
             return None
         seen = self._plays.of(example, cone)
         return seen.told(example, reading), seen
-
-
-def _takes_two(choice: Choice) -> Confirms:
-    return lambda seen: sum(name in seen.begun for name in choice.between) > 1
 
 
 def _reads(graph: Graph, cone: Iterable[TaskId]) -> set[TaskId]:

@@ -58,7 +58,7 @@ class States:
 
     def __init__(self, graph: Graph, types: Types) -> None:
         self.graph, self.solver = graph, z3.Solver()
-        self.translation = Translation(self.solver)
+        self.translation = Translation(self.solver, types)
         self.of: dict[TaskId, State] = {}
         self.seen: dict[tuple[TaskId, TaskId], Formula] = {}
         """Whether a task that does not wait for all its needs finds this one done as it begins."""

@@ -11,15 +11,15 @@ from typing import Any, Final, Protocol
 import msgspec
 import z3
 
-from accord.domain.expression import UNKNOWN, Expression, syntax_of
-from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
-from accord.formulas import Formula, both, either, negated
+from accord.domain.expression import UNKNOWN, Expression, Types, syntax_of
+from accord.domain.expression.syntax import Call, Comprehension, Constant, Node, Record, Select, Sequence
+from accord.formulas import Formula, both, either, hold, implied, negated
+from accord.verifier.paths.canonical import canonical
 from accord.verifier.paths.computing import COMPUTED, computed, minus
+from accord.verifier.paths.opaque import Opaque, names_of
 from accord.verifier.paths.places import Place, as_term
 from accord.verifier.paths.terms import (
-    KINDS,
     Case,
-    Kind,
     Term,
     as_numbers,
     choice,
@@ -33,13 +33,6 @@ from accord.verifier.paths.terms import (
 )
 
 _OPTIONAL: Final = frozenset({"_?._", "_[?_]"})
-_SORTS: Final[dict[Kind, Any]] = {
-    "bool": z3.Bool,
-    "int": z3.Int,
-    "double": z3.Real,
-    "string": z3.String,
-    "list": z3.Int,
-}
 _ORDER: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "_<_": lambda one, other: one < other,
     "_<=_": lambda one, other: one <= other,
@@ -80,15 +73,13 @@ class Read(msgspec.Struct, frozen=True):
 class Translation:
     """Translates the expressions of one graph; the same opaque part has the same term everywhere."""
 
-    def __init__(self, solver: z3.Solver) -> None:
-        self._solver = solver
-        self._opaque: dict[tuple[str, str], Term] = {}
-        self._made_anew = 0
+    def __init__(self, solver: z3.Solver, types: Types) -> None:
+        self._solver, self._opaque = solver, Opaque(solver, types)
 
     def of(self, expression: Expression, reader: Reader) -> Term:
         """What an expression gives, for whom."""
         if expression is UNKNOWN:
-            return self._anew()
+            return self._opaque.anew()
         return self.term(syntax_of(expression), reader)
 
     def term(self, node: Node, reader: Reader) -> Term:
@@ -103,13 +94,15 @@ class Translation:
                 return self._has(operand, field, node, reader)
             case Call(function, arguments):
                 return self._call(function, arguments, node, reader)
+            case Comprehension():
+                return self._fold(node, reader)
         return self._unknown(node, reader)
 
     # -- places --------------------------------------------------------------------------------------------------
 
     def _read(self, node: Node, reader: Reader) -> Read | None:
         """The place that a path of constant names leads to, which must be there all the way; None where it is none."""
-        names = _names(node)
+        names = names_of(node)
         if names is None:
             return None
         for length in range(len(names), 0, -1):
@@ -146,7 +139,7 @@ class Translation:
 
     def _root(self, operand: Node, name: str, reader: Reader) -> Read | None:
         """The place, where something of its own is there under this name: the output of a task."""
-        names = _names(operand)
+        names = names_of(operand)
         found = None if names is None else reader.place((*names, name))
         return None if found is None else Read(*found)
 
@@ -188,9 +181,9 @@ class Translation:
         )
 
     def _computed(self, function: str, operands: list[Term], node: Node, reader: Reader) -> Term:
-        if not _is_stable(node):
+        if not self._opaque.is_stable(node):
             return self._unknown(node, reader)
-        double = z3.Real(f"{reader.name} {node} double")
+        double = z3.Real(f"{self._opaque.name(node, reader)} double")
         if function == "-_":
             return minus(operands[0], double)
         return computed(function, operands[0], operands[1], double)
@@ -212,7 +205,7 @@ class Translation:
 
     def _binary(self, function: str, one: Term, other: Term, node: Node, reader: Reader) -> Term:
         if function in _BINARY:
-            same = self._equal(one, other, node, reader)
+            same = self._equal(one, other, _as_equal(node), reader)
             holds = same if function == "_==_" else negated(same)
             return truth(holds, either((one.wrong, other.wrong)), either((one.doubt, other.doubt)))
         if function in _TEXTS:
@@ -274,47 +267,43 @@ class Translation:
         for case in one.cases:
             length = z3.Length(case.value) if case.kind == "string" else case.value
             if case.kind == "map":
-                length = z3.Int(f"{reader.name} {node} members")
+                length = z3.Int(f"{self._opaque.name(node, reader)} members")
                 self._solver.add(length >= 0)
             cases.append(Case(case.guard, "int", length))
         return Term(tuple(cases), one.wrong, one.doubt, one.stated)
 
+    def _fold(self, fold: Comprehension, reader: Reader) -> Term:
+        """`all` is `exists` denied; where one exists, there are some."""
+        found = canonical(fold)
+        if isinstance(found, Call):
+            return negation(self.term(found.arguments[0], reader))
+        exists = self._unknown(found, reader)
+        if isinstance(found, Comprehension) and found.start == Constant(False):
+            true = both((negated(exists.fails), either(both((one.guard, one.value)) for one in exists.cases)))
+            for case in self.term(found.over, reader).cases:
+                if case.kind == "list":
+                    hold(self._solver, implied(both((true, case.guard)), case.value > 0))
+        return exists
+
     # -- what has no term ----------------------------------------------------------------------------------------
 
     def _unknown(self, node: Node, reader: Reader) -> Term:
-        key = (reader.name, f"{node}")
-        if not _is_stable(node):
-            return self._after(node, reader, self._anew())
-        if key not in self._opaque:
-            self._opaque[key] = self._anything(f"opaque {key}")
-        return self._after(node, reader, self._opaque[key])
-
-    def _after(self, node: Node, reader: Reader, opaque: Term) -> Term:
         """An opaque part, which fails where a part of it does that is evaluated first in any case."""
+        opaque = self._opaque.of(node, reader)
         before = [self.term(each, reader) for each in _evaluated_first(node)]
         wrong = either(each.wrong for each in before)
-        return Term(opaque.cases, wrong, either((opaque.doubt, *(each.doubt for each in before))), stated=False)
-
-    def _anew(self) -> Term:
-        """Anything, and nothing that is anywhere else."""
-        self._made_anew += 1
-        return self._anything(f"opaque {self._made_anew}")
-
-    def _anything(self, name: str) -> Term:
-        selector = z3.Int(f"{name} type")
-        self._solver.add(selector >= 0, selector < len(KINDS))
-        cases = (
-            Case(selector == number, kind, _SORTS[kind](f"{name} {kind}") if kind in _SORTS else None)
-            for number, kind in enumerate(KINDS)
-        )
-        self._solver.add(z3.Int(f"{name} list") >= 0)
-        return Term(tuple(cases), False, z3.Bool(f"{name} fails"), stated=False)
+        return Term(opaque.cases, wrong, either((opaque.doubt, *(each.doubt for each in before))), opaque.stated)
 
     def _bool(self, node: Node, reader: Reader) -> Formula:
-        return z3.Bool(f"{reader.name} {node} holds")
+        return z3.Bool(f"{self._opaque.name(node, reader)} holds")
 
 
 _BINARY: Final = frozenset({"_==_", "_!=_"})
+
+
+def _as_equal(node: Node) -> Node:
+    """What says the same of two that are equal as of two that are not."""
+    return Call("_==_", node.arguments) if isinstance(node, Call) else node
 
 
 def _required(found: Read) -> Term:
@@ -367,17 +356,6 @@ def _same_truth(one: Any, other: Any) -> Formula:
     return one if other is True else negated(one) if other is False else one == other
 
 
-def _names(node: Node) -> tuple[str, ...] | None:
-    """The root and the names of a path that has to be there."""
-    match node:
-        case Name(name):
-            return (name.removeprefix("."),)
-        case Select(operand, field, False) | Call("_[_]", (operand, Constant(str() as field))):
-            before = _names(operand)
-            return None if before is None else (*before, field)
-    return None
-
-
 def _evaluated_first(node: Node) -> tuple[Node, ...]:
     match node:
         case Select(operand):
@@ -389,17 +367,3 @@ def _evaluated_first(node: Node) -> tuple[Node, ...]:
         case Comprehension(over=over, start=start):
             return (over, start)
     return ()
-
-
-def _is_stable(node: Node) -> bool:
-    """Whether it gives the same wherever it is evaluated. The members of an object come in no certain order."""
-    match node:
-        case Comprehension():
-            return False
-        case Select(operand):
-            return _is_stable(operand)
-        case Call(_, children) | Sequence(children):
-            return all(map(_is_stable, children))
-        case Record(entries):
-            return all(_is_stable(part) for entry in entries for part in entry)
-    return True
