@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from accord.app import open_node
+from accord.planner.by_composition import index_of
+from accord.planner.composition.synonyms import stand_ins
+from accord.planner.meaning import meanings
 from accord.settings import Settings
 from accord.templates.reading import read_source
 
@@ -112,3 +115,17 @@ def place(tmp_path: Path) -> Iterator[Place]:
     place = Place(tmp_path)
     yield place
     place.end()
+
+
+@pytest.fixture
+def words_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """It is not known what words mean, as without the extra `meaning`."""
+
+    def forget() -> None:
+        for one in (meanings, stand_ins, index_of):
+            one.cache_clear()
+
+    forget()
+    monkeypatch.setattr("accord.planner.meaning.find_spec", lambda name: None)
+    yield
+    forget()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -17,12 +16,11 @@ from accord.domain.experience import Try
 from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import template_from_json
 from accord.errors import NotUnderstood
-from accord.planner.by_composition import Accepted, Composed, index_of
+from accord.planner.by_composition import Accepted, Composed
 from accord.planner.classifier.examples import Example as Said
 from accord.planner.composition import school
 from accord.planner.composition.ability import ability_of
 from accord.planner.composition.examples import Example
-from accord.planner.composition.synonyms import stand_ins
 from accord.planner.lessons import Lessons
 from accord.planner.meaning import meanings
 from accord.planner.plan import plan
@@ -322,6 +320,23 @@ def test_conditions_on_items_leave_the_others_out(words: str, items: str) -> Non
     found = parts(f'Find all orders of the customer "Miller" and {words}', "for_each", "with", "when")
     orders = f"${{ tasks.find.output.orders.filter(one, {items}) }}"
     assert found["cancel"] == (orders, {"number": "${ item.number }"}, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "output"),
+    [
+        (
+            'Check the stock of the item "bolt", and order the item if it is available',
+            {"check": "${ tasks.check.output }", "order": "${ tasks.order.?output.orValue(null) }"},
+        ),
+        ('Find all orders of the customer "Miller" and cancel each order that is late', None),
+    ],
+)
+def test_what_only_decides_whether_something_is_done_is_a_result_as_well(words: str, output: Any) -> None:
+    found = at_work(words)
+    assert isinstance(found, Found)
+    assert found.document is not None
+    assert found.document.get("output") == output
 
 
 def test_each_of_two_acts_on_items_has_its_own_condition() -> None:
@@ -792,20 +807,6 @@ def test_words_that_nobody_knows_make_a_plan_less_sure() -> None:
     assert sure == 0.99, "nothing that is only likely is certain"
     for words in ("who invented the umbrella pack", "packe einen umbrella"):
         assert done(words).confidence < 0.7, words
-
-
-@pytest.fixture
-def words_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """It is not known what words mean, as without the extra `meaning`."""
-
-    def forget() -> None:
-        for one in (meanings, stand_ins, index_of):
-            one.cache_clear()
-
-    forget()
-    monkeypatch.setattr("accord.planner.meaning.find_spec", lambda name: None)
-    yield
-    forget()
 
 
 @pytest.mark.usefixtures("words_alone")

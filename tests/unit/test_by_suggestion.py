@@ -16,6 +16,7 @@ from accord.domain.contract import Contract, compile_contract
 from accord.errors import InputRequired, NotUnderstood
 from accord.machine import SystemClock
 from accord.planner.by_suggestion import Suggestion, Suggestions
+from accord.planner.meaning import meanings
 from accord.planner.plan import Plan, plan
 from accord.planner.suggestion.asking import Endpoint
 from accord.planner.ways import Objective
@@ -282,6 +283,16 @@ def test_what_the_policy_bars_is_not_shown_and_what_is_labelled_is_not_sent(parr
     assert len(parrot.asked) == asked
 
 
+def test_what_is_near_in_meaning_is_shown_where_words_are_others(parrot: LanguageModel) -> None:
+    if meanings() is None:
+        pytest.skip("WordLlama is not installed: pip install 'accord-orchestrator[meaning]'")
+    planned(suggestions(parrot, most=2).way(everything), objective("compose verses of the moon"))
+    sent = str(parrot.asked[0]["messages"])
+    assert "poem.write" in sent
+    assert sum(name in sent for name in ("text.translate", "text.count", "list.split")) == 1, "two are shown"
+
+
+@pytest.mark.usefixtures("words_alone")
 def test_where_nothing_is_near_and_there_is_too_much_to_show_it_says_so(parrot: LanguageModel) -> None:
     with pytest.raises(NotUnderstood) as refused:
         planned(suggestions(parrot, most=1).way(everything), objective("zzz"))

@@ -18,6 +18,7 @@ from accord.planner.composition.conditions import NO_CONDITIONS, Conditions, Gua
 from accord.planner.composition.linking import Link, Order
 from accord.planner.composition.lists import WHOLE
 from accord.planner.composition.literals import Key
+from accord.planner.composition.results import results
 from accord.planner.composition.topics import topic_said
 from accord.planner.composition.values import value_said
 from accord.planner.composition.wording import percent
@@ -60,6 +61,8 @@ def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
     given = input_schema(schemas, definitions)
     made = {name: _task(found, index, tasks, names, said) for index, name in enumerate(tasks)}
     document = made_template("composed", [one.title for one in abilities], given, made)
+    if output := results(found, said, tasks):
+        document["output"] = output
     return Draft(
         document=document,
         input={names[key]: value for key, (value, _) in values.items()},

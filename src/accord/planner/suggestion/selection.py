@@ -40,11 +40,17 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 def nearest(objective: Objective, most: int) -> list[Shown]:
-    """Of what agents offer, what the objective most likely means, the likeliest first; all, where that is not more."""
+    """Of what agents offer, what the objective most likely means, the likeliest first; all, where that is not more.
+
+    A model may know what words mean that nobody here does: so what has words in common with the objective is followed
+    by what is only alike in meaning, as far as that is known.
+    """
     catalogue = tuple(offered(objective))
     index = index_of(catalogue)
-    ranked = sorted(weighed(look(objective.text, index), weights()), key=lambda one: (-one.log_odds, one.at))
-    places = [one.at for one in ranked if one.is_near]
+    meant = index.meant(objective.text)
+    looked = look(objective.text, index, meant.first(most) if meant is not None else ())
+    ranked = sorted(weighed(looked, weights()), key=lambda one: (not one.is_near, -one.log_odds, one.at))
+    places = [one.at for one in ranked]
     if len(catalogue) <= most:
         places += sorted(set(range(len(catalogue))).difference(places))
     return [_shown(index.abilities[at], catalogue[at][0]) for at in places[:most]]
