@@ -78,6 +78,27 @@ STORE = {
 """Agents whose lists are their outputs as a whole."""
 
 
+LABORATORY = {
+    able(
+        "sample.centrifuge",
+        {"sample": TEXT, "minutes": {**WHOLE, "maximum": 60, "description": "For how many minutes."}},
+        {"serum": TEXT},
+    ): "Centrifuge a sample for some minutes.",
+    able(
+        "reagent.order", {"reagent": TEXT, "amount": {**WHOLE, "description": "How many bottles."}}, {"order": TEXT}
+    ): "Order an amount of a reagent.",
+    able(
+        "freezer.check",
+        {"freezer": {**TEXT, "description": "The name of the freezer."}},
+        {"temperature": {**NUMBER, "description": "The temperature in degrees Celsius."}, "alarm": TRUTH},
+    ): "Check the temperature of a freezer.",
+    able("technician.call", {}, {"called": TRUTH}): "Call the technician on duty.",
+    able(
+        "report.write", {"glucose": {**NUMBER, "description": "The glucose in mg/dl."}}, {"report": TEXT}
+    ): "Write the lab report about the glucose.",
+}
+"""Agents whose inputs have units."""
+
 MAIL = {able("email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}): "Sends an email with a text."}
 
 
@@ -157,8 +178,8 @@ def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
         return SHOP, {able("order.cancel", {"id": TEXT}, {"cancelled": TRUTH}): "Cancels an order by its id."}
     if world in ("shop", "mail"):
         return (SHOP, {}) if world == "shop" else ((), MAIL)
-    if world == "store":
-        return (), STORE
+    if world in ("store", "laboratory"):
+        return (), STORE if world == "store" else LABORATORY
     folder = Path(accord.builtin.__file__).parent / "templates"
     sources = [read_source(path) for path in sorted(folder.glob("*.yaml"))]
     offered = {
@@ -263,6 +284,32 @@ TABLE = {
             "PLAN",
         ),
         (f"{BOLT} Order the item if the amount is about 5", "NO ACC814", "about 5"),
+    ],
+    "laboratory": [
+        # numbers with units
+        ("centrifuge sample S1 for 120 seconds", 'PLAN centrifuge {"sample":"S1","minutes":2} []'),
+        ("centrifuge sample S1 for 10 min", 'PLAN centrifuge {"sample":"S1","minutes":10} []'),
+        ("centrifuge sample S1 for 30 seconds", "ASK ['minutes'] ACC811", "`30 seconds` is 0.5 minutes; 0.5 is not"),
+        ("centrifuge sample S1 for 2 hours", "ASK ['minutes'] ACC811", "`2 hours` is 120 minutes; 120 is greater than"),
+        ("centrifuge sample S1 for 90 minutes", "ASK ['minutes'] ACC811", "90 is greater than the maximum of 60"),
+        ("centrifuge sample S1 for 10 rounds", "NO ACC816", "`rounds`"),
+        ("centrifuge sample S1 for 1 hour and 30 minutes", "NO ACC816", "`hour`"),
+        ('order 5 bottles of the reagent "ethanol"', 'PLAN order {"reagent":"ethanol","amount":5} []'),
+        (
+            'order 5 kg of the reagent "ethanol"',
+            "ASK ['amount'] ACC811",
+            "`amount` does not say that it is counted in kg",
+        ),
+        ('order 5 boxes of the reagent "ethanol"', "NO ACC816", "`boxes`"),
+        ("write the lab report for a glucose of 120.5 mg/dl", 'PLAN write {"glucose":120.5} []'),
+        ("write the lab report for a glucose of 7 mmol/l", "ASK ['glucose'] ACC811", "`glucose` is counted in mg/dl"),
+        (
+            "check the freezer F1 and call the technician if the temperature is above 14 \u00b0F",
+            "temperature > -10 }",
+            "PLAN",
+        ),
+        ("check the freezer F1 and call the technician if the temperature is above -60 degrees", "> -60 }", "PLAN"),
+        ("check the freezer F1 and call the technician if the temperature is above 20 Fahrenheit", "NO ACC814"),
     ],
     "mail": [
         ('email "hello" to "bob@x.org"', 'PLAN send {"recipient":"bob@x.org","text":"hello"} []'),

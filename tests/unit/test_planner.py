@@ -292,6 +292,30 @@ def test_slots_are_read_by_their_schema(text: str, schema: Any, value: Any) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "kind", "value"),
+    [
+        ("30 seconds", "minutes", "number", 0.5),
+        ("two hours", "minutes", "integer", 120),
+        ("500ms", "timeout_s", "number", 0.5),
+        ("1 week", "days", "integer", 7),
+        ("-4 \u00b0F", "celsius", "integer", -20),
+        ("5 lbs", "grams", "number", 2267.96185),
+        ("30 seconds", "minutes", "integer", None),
+        ("70 \u00b0F", "celsius", "number", None),
+        ("5 kg", "minutes", "number", None),
+        ("5 minutes", "timeout_ms", "integer", 300000),
+        ("5 minutes", "rounds", "integer", None),
+    ],
+)
+def test_a_number_is_read_in_the_unit_of_its_slot(text: str, name: str, kind: str, value: Any) -> None:
+    if value is not None:
+        assert read_slot(words_of(text), text, {"type": kind}, name) == value
+        return
+    with pytest.raises(Unusable):
+        read_slot(words_of(text), text, {"type": kind}, name)
+
+
+@pytest.mark.parametrize(
     ("text", "schema"),
     [
         ("many", {"type": "integer"}),

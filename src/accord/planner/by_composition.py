@@ -59,6 +59,7 @@ from accord.planner.ways import (
     WayName,
     wanting_of,
 )
+from accord.planner.words import PREPOSITIONS
 from accord.verifier.compatibility import covers
 
 SURE = 0.5
@@ -188,7 +189,8 @@ def _asked(account: Account, made: Draft, value: dict[str, Any], given: Collecti
     of them is about.
     """
     several = _rows(account, made)
-    told = " ".join(row.text for row in several.values())
+    unfit = (one.unfit.words for one in made.missing.values() if one.unfit is not None)
+    told = " ".join((*(row.text for row in several.values()), *unfit))
     rows = {name: row for name, row in several.items() if name not in given}
     missing = [name for name in made.missing if name not in value]
     answered = bool(missing) or not made.slots.keys() >= set(given)
@@ -216,7 +218,7 @@ def _rows(account: Account, made: Draft) -> dict[str, Row]:
 
 
 def _is_in(words: str, told: str) -> bool:
-    return all(word in told for word in words.split())
+    return all(word in told or word in PREPOSITIONS for word in words.split())
 
 
 def offered(objective: Objective) -> Iterator[tuple[Contract, str]]:
@@ -421,6 +423,8 @@ def _deciding(found: Composition) -> Iterator[tuple[Ability, Member]]:
 def _unsaid(name: str, one: Missing) -> Problem:
     what = f" ({one.member.description})" if one.member.description else ""
     message = f"for `{one.ability.title}` the objective does not say `{one.member.name}`{what}"
+    if one.unfit is not None:
+        message = f"for `{one.ability.title}`, `{one.unfit.words}` is no `{one.member.name}`{what}: {one.unfit.why}"
     options = one.member.schema.get("enum") if isinstance(one.member.schema, dict) else None
     say = "say it, in quotation marks where it is more than a word"
     if isinstance(options, list) and 0 < len(options) <= MOST_OPTIONS:

@@ -133,7 +133,7 @@ def _match(
             if all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part):
                 raise Unusable(f"`{text_between(objective, part)}` only repeats words of the phrases")
             check(asked, part, objective)
-            given[name] = read_slot(part, objective, asked.schema)
+            given[name] = read_slot(part, objective, asked.schema, name)
         except Unusable as error:
             hint = f"for example: {example_of(template)}"
             unusable.append(Problem("ACC803", f"`{name}`: {error}", Place(pointer=f"/{name}"), hint))

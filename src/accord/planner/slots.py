@@ -9,6 +9,7 @@ from typing import Any
 
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
+from accord.planner.units import Measure, measure_behind, unit_of
 from accord.planner.words import ARTICLES, PREPOSITIONS, VERSUS, Word, text_between
 
 MAX_ITEM_WORDS = 3
@@ -32,20 +33,20 @@ class Unusable(Exception):
     """The words of a slot are not what the schema asks for."""
 
 
-def read_slot(words: Sequence[Word], objective: str, schema: JsonSchema) -> Any:
-    """The value that the words are, by the schema of the slot.
+def read_slot(words: Sequence[Word], objective: str, schema: JsonSchema, name: str = "") -> Any:
+    """The value that the words are, by the schema of the slot; the name may say in which unit.
 
     Raises:
         Unusable: they are not what the schema asks for; the message says why.
     """
-    value = _read(words, objective, schema)
+    value = _read(words, objective, schema, name)
     broken = compile_schema(schema).violations(value)
     if broken:
         raise Unusable(broken[0].message)
     return value
 
 
-def _read(words: Sequence[Word], objective: str, schema: JsonSchema) -> Any:
+def _read(words: Sequence[Word], objective: str, schema: JsonSchema, name: str = "") -> Any:
     options = _options(schema)
     if options:
         return _nearest(words, objective, options)
@@ -55,7 +56,7 @@ def _read(words: Sequence[Word], objective: str, schema: JsonSchema) -> Any:
     if "array" in types:
         return list(_items(words, objective, schema_at(schema, (0,))))
     if types & {"integer", "number"}:
-        return _number(words, whole="number" not in types)
+        return _measured(words, schema, name)
     if "boolean" in types and len(words) == 1 and words[0].plain in _TRUTH:
         return _TRUTH[words[0].plain]
     raise Unusable(f"`{text_between(objective, words)}` is not what is needed here")
@@ -135,8 +136,30 @@ def _without_articles(words: Sequence[Word]) -> list[Word]:
     return list(words[1:] if has_article else words)
 
 
-def _number(words: Sequence[Word], *, whole: bool) -> int | float:
+def _measured(words: Sequence[Word], schema: JsonSchema, name: str) -> int | float:
+    """A number, or one in a unit that can be told in that of the slot."""
     text = " ".join(word.plain for word in words if not word.is_comma)
+    whole, measure = "number" not in types_of(schema), _measure_in(text)
+    unit = unit_of(name, _described(schema), schema) if measure is not None else None
+    if measure is None or unit is None or not measure.fits(unit):
+        return _number(text, whole=whole)
+    value = measure.into(_number(text.removesuffix(measure.written), whole=False), unit)
+    if value is None or (whole and not isinstance(value, int)):
+        raise Unusable(f"`{text}` is no {'whole ' if whole else 'exact '}number of {unit.name}")
+    return value
+
+
+def _described(schema: JsonSchema) -> str:
+    return str(schema.get("description", "")) if isinstance(schema, dict) else ""
+
+
+def _measure_in(text: str) -> Measure | None:
+    """The unit with which a text ends."""
+    ends = (measure_behind(text[at:]) for at in range(1, len(text)))
+    return next((one for one in ends if one is not None and text.endswith(one.written)), None)
+
+
+def _number(text: str, *, whole: bool) -> int | float:
     if re.fullmatch(r"[-+]?\d{1,15}", text):
         return int(text)
     if re.fullmatch(r"[-+]?\d{1,15}\.\d{1,15}", text) and not whole:

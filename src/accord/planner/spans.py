@@ -93,7 +93,7 @@ class _Filling:
         """Take the one span that is of the schema's type; of several, or where another part is of that type as well,
         the one beside a word of the part's name.
         """
-        found = list(self._spans(schema))
+        found = list(self._spans(name, schema))
         same = [other for other, of in others if other not in self._input and _kind(of) == _kind(schema)]
         ranks = [self._named(span, name) for span in found]
         named = [span for span, rank in zip(found, ranks, strict=True) if rank == min(ranks) < _FAR]
@@ -103,17 +103,17 @@ class _Filling:
         if len(named) == 1:
             self._take(name, named[0], schema)
 
-    def _spans(self, schema: JsonSchema) -> Iterator[list[Word]]:
+    def _spans(self, name: str, schema: JsonSchema) -> Iterator[list[Word]]:
         """The spans that can be read by the schema, each as long as it may be; none that was taken overlaps."""
         free = [word for word in self._words if word.start not in self._taken]
         at = 0
         while at < len(free):
-            longest = next((free[at:end] for end in _ends(free, at) if self._reads(free[at:end], schema)), None)
+            longest = next((free[at:end] for end in _ends(free, at) if self._reads(free[at:end], schema, name)), None)
             if longest is not None:
                 yield longest
             at += len(longest) if longest is not None else 1
 
-    def _reads(self, part: Sequence[Word], schema: JsonSchema) -> bool:
+    def _reads(self, part: Sequence[Word], schema: JsonSchema, name: str) -> bool:
         """Whether the words are surely of the schema's type; a text is only where its format or pattern tells."""
         text = text_between(self._text, part)
         if any(form(text, schema) is not None for form in FORMS):
@@ -122,17 +122,17 @@ class _Filling:
         if not has_options and types_of(schema) & {"string", "array", "object", "boolean"}:
             return False
         try:
-            read_slot(part, self._text, schema)
+            read_slot(part, self._text, schema, name)
         except Unusable:
             return False
         return True
 
-    def _read(self, part: Sequence[Word], schema: JsonSchema) -> Any:
+    def _read(self, part: Sequence[Word], schema: JsonSchema, name: str) -> Any:
         for form in FORMS:
             value = form(text_between(self._text, part), schema)
             if value is not None:
                 return value
-        return read_slot(part, self._text, schema)
+        return read_slot(part, self._text, schema, name)
 
     def _named(self, part: Sequence[Word], name: str) -> int:
         """How far a word of the part's name is from the span: right behind it, before it, one further; else `_FAR`."""
@@ -181,7 +181,7 @@ class _Filling:
             return
         try:
             check(asked, part, self._text)
-            value = self._read(part, schema)
+            value = self._read(part, schema, name)
         except Unusable:
             return
         self._input[name] = value

@@ -12,6 +12,7 @@ import msgspec
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import declared_names, required_names, schema_at, types_of
 from accord.planner.composition.wording import content, trigrams
+from accord.planner.units import Unit, unit_of
 
 _KINDS = {
     **dict.fromkeys(("str", "string", "text"), "string"),
@@ -72,6 +73,11 @@ class Member(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     @property
     def is_number(self) -> bool:
         return self.kind in NUMERIC
+
+    @cached_property
+    def unit(self) -> Unit | None:
+        """What it is counted in, where that is told."""
+        return unit_of(self.name, self.description, self.schema) if self.is_number else None
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.school import Taught
 from accord.planner.composition.synonyms import stand_ins
 from accord.planner.composition.wording import content, share_in, stems
+from accord.planner.units import UNIT_NAMES
 from accord.planner.words import FILLERS, PREPOSITIONS
 
 UNDERSTOOD: Final = 0.5
@@ -42,6 +43,9 @@ _POINTING = frozenset(
     )
 )
 """Words that only point at what is said elsewhere: they are not told."""
+
+_UNITS = frozenset(word for one in UNIT_NAMES for word in stems(one))
+"""No other word stands for one of these: an hour is no minute."""
 
 _TOKEN = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|[^\s,;!?\"\u201c\u201d]+")
 
@@ -128,7 +132,7 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         return share_in(said, {word for word in said if self._is_known(word)})
 
     def _is_known(self, word: str) -> bool:
-        return word in self.known or not stand_ins(word).isdisjoint(self.known)
+        return word in self.known or (word not in _UNITS and not stand_ins(word).isdisjoint(self.known))
 
     def strange(self, text: str) -> Iterator[str]:
         """The words of a clause that are not used, those that stand together as one, with what leads them in."""
@@ -144,10 +148,11 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     def _is_strange(self, token: _Token) -> bool:
         if token.is_quoted:
             return not self._is_value(token.bare)
-        words = [word for word in content(token.bare) if word not in _FILLING and word not in _POINTING]
+        says_nothing = _POINTING if token.bare.lower() in UNIT_NAMES else _FILLING | _POINTING
+        words = [word for word in content(token.bare) if word not in says_nothing]
         return bool(words) and not self._is_value(token.bare) and not all(self._is_known(word) for word in words)
 
     def _is_value(self, text: str) -> bool:
         """Whether a value, or a condition, is read from it."""
         read = (*self.slots.values(), *(guard.condition for guard in self.said.guards))
-        return bool(text) and any(text in each for each in read)
+        return bool(text) and any(re.search(rf"(?<!\w){re.escape(text)}(?!\w)", each) for each in read)

@@ -28,6 +28,7 @@ from accord.planner.composition.condition_words import (
     said_conditions,
 )
 from accord.planner.composition.wording import content, stems, total
+from accord.planner.units import measure_behind
 
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
@@ -264,11 +265,12 @@ def _decided(
     """The output that decides a part best, and how; of equal ones that of the ability spoken of last."""
     best: tuple[float, int, Member, str] | None = None
     for index, output in candidates:
-        holds = _holds(output, text)
-        if holds is None:
+        words = _in_unit_of(output, text)
+        holds = _holds(output, words) if words is not None else None
+        if words is None or holds is None:
             continue
         known = _known(found, index, output, holds)
-        likeness = _likeness(known, output, text, holds, _named(found, said, index))
+        likeness = _likeness(known, output, words, holds, _named(found, said, index))
         if likeness >= NEAR and (best is None or likeness >= best[0]):
             best = likeness, index, output, holds
     return best[1:] if best is not None else None
@@ -293,6 +295,18 @@ def _holds(output: Member, words: str) -> str | None:
         return _comparison(words) if counted else None
     said = [one for one in output.options if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", words, re.IGNORECASE)]
     return f"== {msgspec.json.encode(said[0]).decode()}" if len(said) == 1 else None
+
+
+def _in_unit_of(output: Member, words: str) -> str | None:
+    """The words with their number in the unit of the output, without that; None where it can not be told in it."""
+    number = _NUMBER.search(words)
+    measure = measure_behind(words[number.end() :]) if number is not None else None
+    if number is None or measure is None or output.unit is None:
+        return words
+    told = measure.into(number[0].replace(",", ""), output.unit) if measure.fits(output.unit) else None
+    if told is None:
+        return None
+    return f"{words[: number.start()]}{told}{words[number.end() + len(measure.written) :]}"
 
 
 def _comparison(words: str) -> str | None:

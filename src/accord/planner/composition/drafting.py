@@ -20,7 +20,7 @@ from accord.planner.composition.lists import WHOLE
 from accord.planner.composition.literals import Key
 from accord.planner.composition.results import results
 from accord.planner.composition.topics import topic_said
-from accord.planner.composition.values import value_said
+from accord.planner.composition.values import Given, Unfit, value_said
 from accord.planner.composition.wording import percent
 from accord.planner.documents import expression, free_name, input_schema, made_template, path
 
@@ -30,6 +30,8 @@ class Missing(msgspec.Struct, frozen=True):
 
     ability: Ability
     member: Member
+    unfit: Unfit | None = None
+    """What is said, and not what it takes."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +53,8 @@ def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
     """The document of a graph, and what its words give it. Equal graphs give equal documents."""
     abilities = found.reading.abilities
     tasks = _task_names(abilities)
-    values = _values(found, said)
-    lacking = _missing(found, values)
+    values, unfit = _values(found, said)
+    lacking = _missing(found, values, unfit)
     shared = {key: donor for key in lacking if (donor := _donor(abilities, key, values)) is not None}
     lacking = {key: one for key, one in lacking.items() if key not in shared}
     names = _input_names([*values, *lacking], tasks)
@@ -65,19 +67,23 @@ def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
         document["output"] = output
     return Draft(
         document=document,
-        input={names[key]: value for key, (value, _) in values.items()},
-        slots={names[key]: said for key, (_, said) in values.items()},
+        input={names[key]: one.value for key, one in values.items()},
+        slots={names[key]: one.words for key, one in values.items()},
         missing={names[key]: one for key, one in lacking.items()},
-        reasons=(*_reasons(found, tasks, said), *_shared(shared, tasks)),
+        reasons=(
+            *_reasons(found, tasks, said),
+            *(one.note for one in values.values() if one.note),
+            *_shared(shared, tasks),
+        ),
         whys={name: " ".join(_why(found, index, tasks, said)) for index, name in enumerate(tasks)},
     )
 
 
-def _missing(found: Composition, values: Mapping[Key, object]) -> dict[Key, Missing]:
+def _missing(found: Composition, values: Mapping[Key, object], unfit: Mapping[Key, Unfit]) -> dict[Key, Missing]:
     """The inputs that are needed and that nothing fills, in the order of the tasks."""
     filled = {*values, *(link.edge.key for link in found.links)}
     return {
-        (index, member.name): Missing(ability, member)
+        (index, member.name): Missing(ability, member, unfit.get((index, member.name)))
         for index, ability in enumerate(found.reading.abilities)
         for member in ability.inputs
         if member.required and (index, member.name) not in filled
@@ -96,23 +102,26 @@ def _shared(shared: Mapping[Key, Key], tasks: Sequence[str]) -> Iterator[str]:
         yield f"`{name}` of `{tasks[index]}` is that of `{tasks[donor]}`: nothing else is said of it"
 
 
-def _values(found: Composition, said: Conditions) -> dict[Key, tuple[Any, str]]:
-    """The value of each input that words give, and the words."""
-    given: dict[Key, tuple[Any, str]] = {}
+def _values(found: Composition, said: Conditions) -> tuple[dict[Key, Given], dict[Key, Unfit]]:
+    """The value of each input that words give, and what they say that is none."""
+    given: dict[Key, Given] = {}
+    unfit: dict[Key, Unfit] = {}
     fed, conditions = (
         frozenset(link.edge.key for link in found.links),
         [guard.compared for guard in said.guards if guard.compared],
     )
     for key, filling in found.reading.given(fed, conditions).items():
         value = value_said(found.reading, key, filling, _member(found.reading.abilities, key))
-        if value is not None:
+        if isinstance(value, Given):
             given[key] = value
-    for index, name in _missing(found, given):
+        elif value is not None:
+            unfit[key] = value
+    for index, name in _missing(found, given, unfit):
         member = _member(found.reading.abilities, (index, name))
-        topic = topic_said(found.reading, index, member, [words for _, words in given.values()])
+        topic = topic_said(found.reading, index, member, [one.words for one in given.values()])
         if topic is not None:
-            given[index, name] = topic, topic
-    return given
+            given[index, name] = Given(topic, topic)
+    return given, unfit
 
 
 def _member(abilities: Sequence[Ability], key: Key) -> Member:

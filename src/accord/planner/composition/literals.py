@@ -11,6 +11,7 @@ import msgspec
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.clauses import Clause
 from accord.planner.composition.wording import content, share_in
+from accord.planner.units import Measure, measure_behind
 
 Sort: TypeAlias = Literal["quoted", "date", "number", "name", "word", "path"]
 
@@ -73,6 +74,8 @@ class Said(msgspec.Struct, frozen=True):
     after: tuple[str, ...]
     leads: str = ""
     """The word before it, in small letters."""
+    measure: Measure | None = None
+    """The unit behind a number."""
 
     @property
     def becomes(self) -> bool:
@@ -129,7 +132,8 @@ def placed(text: str, owner: int) -> Iterator[Placed]:
         before = content(text[max(0, found.start() - 40) : found.start()])[-5:]
         after = content(text[found.end() : found.end() + 30])[:3]
         leads = _LAST_WORD.search(text[: found.start()])
-        said = Said(sort, found[group], owner, before, after, leads[1].lower() if leads is not None else "")
+        measure = measure_behind(text[found.end() :]) if sort in ("number", "word") else None
+        said = Said(sort, found[group], owner, before, after, leads[1].lower() if leads is not None else "", measure)
         yield Placed(found.start(), found.end(), said)
 
 
@@ -210,6 +214,8 @@ def _of_number(member: Member, said: Said) -> float | None:
         score += -0.5 if _MONEY.isdisjoint(member.words) else 0.8
     if said.text.endswith("%"):
         score += 0.6 if is_share(member) else -0.3
+    if said.measure is not None and member.unit is not None:
+        score += 0.4 if said.measure.fits(member.unit) else -0.4
     return score
 
 

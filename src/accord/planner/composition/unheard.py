@@ -23,9 +23,9 @@ _TIME = (
     r"|seconds?|minutes?|hours?|days?|nights?|weeks?|weekends?|months?|years?|mornings?|noon|afternoons?|evenings?"
     r"|midnight|o'?clock"
 )
+_NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty"
 _NUMBER = (
-    r"\w*\d\w*|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds?"
-    r"|thousands?|millions?|dozens?|pair|couple|half|quarter|third|double|triple|once|twice|thrice|times|again|repeatedly"
+    rf"\w*\d\w*|{_NUMBER_WORDS}|hundreds?|thousands?|millions?|dozens?|pair|couple|half|quarter|third|double|triple|once|twice|thrice|times|again|repeatedly"
     r"|several|many|few|some|more|less|fewer|most|least|another"
 )
 _CONTRARY = (
@@ -50,6 +50,8 @@ _BESIDE = re.compile(
 
 _TRAILING_ONLY = re.compile(r"\S\s+(?P<only>only)\W*$", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+_NUMBERED = re.compile(rf"(?<![\w.])(-?\d[\d,.]*|{_NUMBER_WORDS})\s+$", re.IGNORECASE)
+_COUNTS_PEOPLE = frozenset({"people", "persons"})
 _MEANS = re.compile(r"\b(?:by|via|per|through|using)\s+(?:(?:an?|the|my|our|your)\s+)?([a-z]+)\b", re.IGNORECASE)
 """By what means something is done."""
 
@@ -81,7 +83,7 @@ def _strange(text: str, account: Account) -> Iterator[Unheard]:
         leads = words.split(maxsplit=1)[0].lower() in _LEADS and not account.leads_to_value(after)
         if is_reason(words) or (_only_compares(words) and account.holds_value(after)):
             continue
-        if _CHANGING.search(words) or _VALUE.search(words) or leads:
+        if _CHANGING.search(words) or _VALUE.search(words) or leads or _is_counted(words, text, account):
             yield Unheard(words, may_be_value=_CHANGING.search(words) is None)
 
 
@@ -99,6 +101,16 @@ def _beside(text: str, account: Account) -> Iterator[Unheard]:
 
 def _blank(quoted: re.Match[str]) -> str:
     return '"' * len(quoted[0])
+
+
+def _is_counted(words: str, text: str, account: Account) -> bool:
+    """Whether it is what a number that is a value counts: `10` rounds, where minutes are counted."""
+    before, _, after = text.partition(words)
+    number = _NUMBERED.search(before)
+    following = re.match(r"\s*([A-Za-z]+)", after)
+    is_last = following is None or following[1].lower() in PREPOSITIONS or not account.has(following[1])
+    is_value = number is not None and number[1] in account.slots.values()
+    return is_value and is_last and words.lower() not in _COUNTS_PEOPLE
 
 
 def _means(text: str, account: Account) -> Iterator[Unheard]:

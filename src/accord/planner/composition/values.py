@@ -1,9 +1,12 @@
-"""Values: what the words of an objective give an input, as its schema wants it; or nothing."""
+"""Values: what the words of an objective give an input, as its schema wants it; why not what they say; or nothing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from accord.domain.schema import compile_schema
 from accord.planner.composition.ability import ANY, Ability, Member
@@ -12,7 +15,8 @@ from accord.planner.composition.evidence import Reading
 from accord.planner.composition.literals import Filling, Key, Said, is_share
 from accord.planner.composition.rivals import row_of
 from accord.planner.composition.verbs import asks_for
-from accord.planner.composition.wording import content
+from accord.planner.composition.wording import content, stems
+from accord.planner.units import Measure, unit_in
 
 SURE = 1.2
 """The least score of a literal that is taken for the value; one in its own clause that fits has it."""
@@ -39,11 +43,27 @@ _BEHIND = re.compile(
 )
 
 
-def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> tuple[Any, str] | None:
-    """The value and the words that it is read from; None where nothing that was said is good for the schema."""
+class Given(msgspec.Struct, frozen=True):
+    """A value, and the words that it is read from."""
+
+    value: Any
+    words: str
+    note: str = ""
+    """What has become of the words; empty where they are the value."""
+
+
+class Unfit(msgspec.Struct, frozen=True):
+    """Words that are meant for an input, and are not what its schema wants."""
+
+    words: str
+    why: str
+
+
+def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> Given | Unfit | None:
+    """The value that is said; None where nothing is."""
     option = _option(reading.segments[key[0]], member)
     if option is not None:
-        return option
+        return Given(option, option)
     said = filling.said
     if said is None or filling.score < (SURE if said.owner == key[0] else SURE_ELSEWHERE):
         return None
@@ -57,12 +77,41 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
     row = row_of(reading.objective, said.text, member.words) if member.kind == "array" else None
     if row is not None:
         several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
-        return (several, row.text) if compile_schema(member.schema).is_valid(several) else None
+        return Given(several, row.text) if compile_schema(member.schema).is_valid(several) else None
     if said.sort in ("number", "word") and _is_hedged(said.text, reading.segments[said.owner]):
         return None
-    for value in _readings(text, member):
-        if compile_schema(member.schema).is_valid(value):
-            return value, text
+    if member.is_number and said.measure is not None:
+        return _measured(text, said.measure, member, reading.abilities[key[0]])
+    return _fitting(member, (Given(value, text) for value in _readings(text, member)))
+
+
+def _measured(text: str, measure: Measure, member: Member, ability: Ability) -> Given | Unfit | None:
+    """A number in the unit of the input, whatever unit it is said in."""
+    words, unit = text + measure.written, member.unit or unit_in(ability.description)
+    numbers = _readings(text, member)
+    if unit is None and frozenset(stems(measure.written)) <= member.words:
+        return _fitting(member, (Given(value, words) for value in numbers))
+    if unit is None or not measure.fits(unit):
+        counted = (
+            f"is counted in {unit.name}" if unit is not None else f"does not say that it is counted in{measure.written}"
+        )
+        return Unfit(words, f"`{member.name}` {counted}")
+    several = [(value, measure.into(value, unit)) for value in numbers]
+    if any(value is None for _, value in several):
+        return Unfit(words, f"that is no exact number of {unit.name}")
+    notes = (f"`{words}` is {value} {unit.name}" if value != number else "" for number, value in several)
+    return _fitting(member, (Given(value, words, note) for (_, value), note in zip(several, notes, strict=True)))
+
+
+def _fitting(member: Member, several: Iterable[Given]) -> Given | Unfit | None:
+    """The first that the schema takes, else why it does not take the likeliest."""
+    found, schema = tuple(several), compile_schema(member.schema)
+    for one in found:
+        if schema.is_valid(one.value):
+            return one
+    for one in found:
+        said = f"{one.note}; " if one.note else ""
+        return Unfit(one.words, f"{said}{schema.violations(one.value)[0].message}")
     return None
 
 
@@ -106,12 +155,12 @@ def _up_to_preposition(text: str, said: Said, member: Member) -> str:
     return text if has_pattern and compile_schema(member.schema).is_valid(text) else first
 
 
-def _option(segment: str, member: Member) -> tuple[Any, str] | None:
+def _option(segment: str, member: Member) -> str | None:
     """The one option of an enumeration that is said."""
     options = member.schema.get("enum") if isinstance(member.schema, dict) else None
     texts = [each for each in options if isinstance(each, str)] if isinstance(options, list) else []
     said = [each for each in texts if re.search(rf"(?<!\w){re.escape(each)}(?!\w)", segment, re.IGNORECASE)]
-    return (said[0], said[0]) if len(said) == 1 else None
+    return said[0] if len(said) == 1 else None
 
 
 def _readings(text: str, member: Member) -> list[Any]:
