@@ -99,7 +99,18 @@ LABORATORY = {
 }
 """Agents whose inputs have units."""
 
+ROOMS = {
+    able(
+        "room.find",
+        {"city": TEXT, "min_price": {**NUMBER, "default": 0}, "max_price": {**NUMBER, "default": 999}},
+        {"rooms": several(room=TEXT)},
+    ): "Finds rooms in a city by their price.",
+    able("text.shorten", {"text": TEXT, "sentences": {**WHOLE, "default": 3}}, {"text": TEXT}): "Shortens a text.",
+}
 MAIL = {able("email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}): "Sends an email with a text."}
+
+
+OTHERS = {"store": STORE, "laboratory": LABORATORY, "rooms": ROOMS}
 
 
 def template(name: str, examples: tuple[str, ...], **members: Any) -> KnownTemplate:
@@ -178,8 +189,8 @@ def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
         return SHOP, {able("order.cancel", {"id": TEXT}, {"cancelled": TRUTH}): "Cancels an order by its id."}
     if world in ("shop", "mail"):
         return (SHOP, {}) if world == "shop" else ((), MAIL)
-    if world in ("store", "laboratory"):
-        return (), STORE if world == "store" else LABORATORY
+    if world in OTHERS:
+        return (), OTHERS[world]
     folder = Path(accord.builtin.__file__).parent / "templates"
     sources = [read_source(path) for path in sorted(folder.glob("*.yaml"))]
     offered = {
@@ -261,8 +272,13 @@ TABLE = {
         ('order the item "bolt" and the item "nut"', "NO ACC817", "`stock.check` is not named"),
         ('Fetch the invoice "I-7" and translate the text into German and French', "ASK ['language'] ACC817"),
         ('print the labels "bolt", "nut" and "screw"', 'PLAN print {"labels":["bolt","nut","screw"]} []'),
-        ('order about 5 of the item "bolt"', "NO ACC816", "about 5"),
-        ('order 5 minus 2 of the item "bolt"', "NO ACC812"),
+        ('order about 5 of the item "bolt"', "ASK ['quantity'] ACC811", "`about 5`"),
+        ('order at least 5 of the item "bolt"', "ASK ['quantity'] ACC811", "`at least 5` is no `quantity`"),
+        ('order up to 5 of the item "bolt"', "ASK ['quantity'] ACC811", "`up to 5`"),
+        ('order no more than 5 of the item "bolt"', "ASK ['quantity'] ACC811", "`no more than 5`"),
+        ('order 5 or more of the item "bolt"', "ASK ['quantity'] ACC811", "`5 or more`"),
+        ('order exactly 5 of the item "bolt"', '"quantity":5}', "PLAN order"),
+        ('order 5 minus 2 of the item "bolt"', "NO ACC816", "`minus`"),
         ('order 5% of the item "bolt"', "NO ACC816", "5%"),
         # conditions
         (f"{FETCHED} unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }"),
@@ -310,6 +326,13 @@ TABLE = {
         ),
         ("check the freezer F1 and call the technician if the temperature is above -60 degrees", "> -60 }", "PLAN"),
         ("check the freezer F1 and call the technician if the temperature is above 20 Fahrenheit", "NO ACC814"),
+    ],
+    "rooms": [
+        ('Find rooms in "Rome" with a price of at least 50', '"min_price":50', "PLAN find"),
+        ('Find rooms in "Rome" with a price of up to 90', '"max_price":90', "PLAN find"),
+        ('Find rooms in "Rome" with a price of at least 50 and at most 90', '"min_price":50', '"max_price":90', "PLAN"),
+        ('Find rooms in "Rome" with a price of about 50', "ASK", "ACC811", "`about 50`"),
+        ('Shorten the text "x" to at most 2 sentences', '"sentences":2', "PLAN shorten"),
     ],
     "mail": [
         ('email "hello" to "bob@x.org"', 'PLAN send {"recipient":"bob@x.org","text":"hello"} []'),

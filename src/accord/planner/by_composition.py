@@ -59,7 +59,6 @@ from accord.planner.ways import (
     WayName,
     wanting_of,
 )
-from accord.planner.words import PREPOSITIONS
 from accord.verifier.compatibility import covers
 
 SURE = 0.5
@@ -127,7 +126,7 @@ class Composed:
         said = conditions(found)
         made = draft(found, said)
         value = objective.change(made.input, made.document["input"])
-        account = Account(found, made.slots, said, taught)
+        account = Account(found, made.read, said, taught)
         if account.share < UNDERSTOOD:
             return Unsure((_half_understood(found, account.share),))
         unclear = tuple(_unclear(found, said)) or tuple(_again(found, made)) or tuple(_restricted(account))
@@ -189,8 +188,7 @@ def _asked(account: Account, made: Draft, value: dict[str, Any], given: Collecti
     of them is about.
     """
     several = _rows(account, made)
-    unfit = (one.unfit.words for one in made.missing.values() if one.unfit is not None)
-    told = " ".join((*(row.text for row in several.values()), *unfit))
+    told = " ".join(row.text for row in several.values())
     rows = {name: row for name, row in several.items() if name not in given}
     missing = [name for name in made.missing if name not in value]
     answered = bool(missing) or not made.slots.keys() >= set(given)
@@ -218,7 +216,7 @@ def _rows(account: Account, made: Draft) -> dict[str, Row]:
 
 
 def _is_in(words: str, told: str) -> bool:
-    return all(word in told or word in PREPOSITIONS for word in words.split())
+    return all(word in told for word in words.split())
 
 
 def offered(objective: Objective) -> Iterator[tuple[Contract, str]]:

@@ -26,7 +26,7 @@ from accord.planner.documents import expression, free_name, input_schema, made_t
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """An input that is needed, and that neither words nor outputs fill."""
+    """An input that is needed, and that neither words nor outputs fill; or one that does not take what is said."""
 
     ability: Ability
     member: Member
@@ -48,6 +48,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     whys: dict[str, str]
     """The same by task, in the words of the objective; the document has none of those."""
 
+    @property
+    def read(self) -> dict[str, str]:
+        """The words that are meant for each part of the input, whether it takes them or not."""
+        return self.slots | {name: one.unfit.words for name, one in self.missing.items() if one.unfit is not None}
+
 
 def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
     """The document of a graph, and what its words give it. Equal graphs give equal documents."""
@@ -55,7 +60,8 @@ def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
     tasks = _task_names(abilities)
     values, unfit = _values(found, said)
     lacking = _missing(found, values, unfit)
-    shared = {key: donor for key in lacking if (donor := _donor(abilities, key, values)) is not None}
+    unsaid = [key for key, one in lacking.items() if one.unfit is None]
+    shared = {key: donor for key in unsaid if (donor := _donor(abilities, key, values)) is not None}
     lacking = {key: one for key, one in lacking.items() if key not in shared}
     names = _input_names([*values, *lacking], tasks)
     names |= {key: names[donor] for key, donor in shared.items()}
@@ -80,13 +86,13 @@ def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
 
 
 def _missing(found: Composition, values: Mapping[Key, object], unfit: Mapping[Key, Unfit]) -> dict[Key, Missing]:
-    """The inputs that are needed and that nothing fills, in the order of the tasks."""
+    """The inputs that are needed, or meant, and that nothing fills, in the order of the tasks."""
     filled = {*values, *(link.edge.key for link in found.links)}
     return {
         (index, member.name): Missing(ability, member, unfit.get((index, member.name)))
         for index, ability in enumerate(found.reading.abilities)
         for member in ability.inputs
-        if member.required and (index, member.name) not in filled
+        if (member.required or (index, member.name) in unfit) and (index, member.name) not in filled
     }
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.clauses import Clause
+from accord.planner.composition.hedges import Hedge, hedge_of
 from accord.planner.composition.wording import content, share_in
 from accord.planner.units import Measure, measure_behind
 
@@ -76,6 +77,8 @@ class Said(msgspec.Struct, frozen=True):
     """The word before it, in small letters."""
     measure: Measure | None = None
     """The unit behind a number."""
+    hedge: Hedge | None = None
+    """What makes another number of it."""
 
     @property
     def becomes(self) -> bool:
@@ -133,7 +136,9 @@ def placed(text: str, owner: int) -> Iterator[Placed]:
         after = content(text[found.end() : found.end() + 30])[:3]
         leads = _LAST_WORD.search(text[: found.start()])
         measure = measure_behind(text[found.end() :]) if sort in ("number", "word") else None
-        said = Said(sort, found[group], owner, before, after, leads[1].lower() if leads is not None else "", measure)
+        hedge = hedge_of(text, found.start(), found.end()) if sort in ("number", "word") else None
+        lead = leads[1].lower() if leads is not None else ""
+        said = Said(sort, found[group], owner, before, after, lead, measure, hedge)
         yield Placed(found.start(), found.end(), said)
 
 
@@ -183,6 +188,8 @@ def _in_place(ability: Ability, member: Member, index: int, said: Said) -> float
     says that, if it does.
     """
     score = _score(member, index, said)
+    if said.hedge is not None and said.hedge.is_against(member):
+        return None
     if score is None or said.owner != index:
         return score
     for is_so, parts, worth in ((said.becomes, becoming, BECOMES), (said.receives, receiving, RECEIVES)):

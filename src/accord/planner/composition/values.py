@@ -12,6 +12,7 @@ from accord.domain.schema import compile_schema
 from accord.planner.composition.ability import ANY, Ability, Member
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.evidence import Reading
+from accord.planner.composition.hedges import Hedge
 from accord.planner.composition.literals import Filling, Key, Said, is_share
 from accord.planner.composition.rivals import row_of
 from accord.planner.composition.verbs import asks_for
@@ -28,19 +29,6 @@ _KNOWN_BY = frozenset(content("id identifier code number"))
 _ELSEWHERE = frozenset({"to", "into", "onto", "towards", "at", "in", "on", "from", "until"})
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30}
-
-
-_BEFORE = re.compile(
-    r"\b(?:about|around|approximately|approx\.?|roughly|nearly|almost|circa|some|under|over|below|above|beyond"
-    r"|(?:less|more|fewer|greater|higher|lower|other) than|minus|plus|times|half(?: of)?)"
-    r"(?: the| an?)?\s+$|[~<>\u2264\u2265\u2248]\s*$",
-    re.IGNORECASE,
-)
-_BEHIND = re.compile(
-    r"\s*(?:[*/+\u00d7\u00f7]\s*\d|-\s+\d|-?ish\b)"
-    r"|\s+(?:minus|plus|times|divided by|multiplied by|or so)\b",
-    re.IGNORECASE,
-)
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -78,11 +66,22 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
     if row is not None:
         several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
         return Given(several, row.text) if compile_schema(member.schema).is_valid(several) else None
-    if said.sort in ("number", "word") and _is_hedged(said.text, reading.segments[said.owner]):
-        return None
+    if said.hedge is not None and not said.hedge.is_kept_by(member):
+        return Unfit(said.hedge.words, "that says no one number") if member.is_number else None
+    return _hedged(_unhedged(text, said, member, reading.abilities[key[0]]), said.hedge)
+
+
+def _unhedged(text: str, said: Said, member: Member, ability: Ability) -> Given | Unfit | None:
     if member.is_number and said.measure is not None:
-        return _measured(text, said.measure, member, reading.abilities[key[0]])
+        return _measured(text, said.measure, member, ability)
     return _fitting(member, (Given(value, text) for value in _readings(text, member)))
+
+
+def _hedged(found: Given | Unfit | None, hedge: Hedge | None) -> Given | Unfit | None:
+    """The same with what is said before its words."""
+    if found is None or hedge is None:
+        return found
+    return msgspec.structs.replace(found, words=hedge.before + found.words + hedge.behind)
 
 
 def _measured(text: str, measure: Measure, member: Member, ability: Ability) -> Given | Unfit | None:
@@ -113,16 +112,6 @@ def _fitting(member: Member, several: Iterable[Given]) -> Given | Unfit | None:
         said = f"{one.note}; " if one.note else ""
         return Unfit(one.words, f"{said}{schema.violations(one.value)[0].message}")
     return None
-
-
-def _is_hedged(number: str, segment: str) -> bool:
-    """Whether words around a number make another one of it wherever it stands: `about 5`, `5 minus 2`. `At most 5`
-    is kept by 5 itself.
-    """
-    found = list(re.finditer(rf"(?<![\w.]){re.escape(number)}(?![\w%])", segment))
-    return bool(found) and all(
-        _BEFORE.search(segment[: one.start()]) or _BEHIND.match(segment[one.end() :]) for one in found
-    )
 
 
 def _is_own_name(member: Member, ability: Ability) -> bool:
