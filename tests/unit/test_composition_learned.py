@@ -30,13 +30,15 @@ TOOLS = (
 )
 SAID = {"alpha": "paint me something", "beta": "hum it", "gamma": "note that down", "delta": "shorten the words"}
 CHAINS = [("alpha",), ("alpha", "beta"), ("beta", "gamma"), ("alpha", "beta", "gamma"), ("gamma", "delta"), ("delta",)]
+MANY = [chain for length in (1, 2, 3, 4) for chain in itertools.combinations(SAID, length)]
+"""Each of the four is in eight of them."""
 
 
-def examples(number: int) -> list[Example]:
+def examples(number: int, chains: Sequence[tuple[str, ...]] = MANY) -> list[Example]:
     chosen = random.Random(7)  # noqa: S311  # nothing is secret here
     return [
         Example(" and then ".join(SAID[name] for name in chain), chain, tuple(itertools.pairwise(chain)))
-        for chain in (chosen.choice(CHAINS) for _ in range(number))
+        for chain in (chosen.choice(chains) for _ in range(number))
     ]
 
 
@@ -45,9 +47,7 @@ def teacher() -> Teacher:
     pytest.importorskip("sklearn")
     from accord.planner.composition.learned import Learned  # noqa: PLC0415  # it comes with an extra
 
-    lesson = Lesson.of(examples(60), tuple(map(ability_of, TOOLS)))
-    assert lesson is not None
-    learned = Learned(lesson)
+    learned = Learned(Lesson(tuple(examples(60, CHAINS)), tuple(map(ability_of, TOOLS))))
     assert learned.is_better
     return learned
 
@@ -83,9 +83,29 @@ def test_what_no_example_speaks_of_is_chosen_by_its_words_beside_what_is_taught(
 
 def test_too_little_teaches_nothing() -> None:
     abilities = tuple(map(ability_of, TOOLS))
-    assert Lesson.of(examples(20), abilities) is None
-    assert Lesson.of([Example("paint me something", ("alpha",))] * 60, abilities) is None
-    assert Lesson.of(examples(60), abilities[3:]) is None
+    assert Lesson.of(examples(500), abilities) is not None
+    assert Lesson.of(examples(499), abilities) is None
+    assert Lesson.of([Example("paint me something", ("alpha",))] * 500, abilities) is None
+    assert Lesson.of(examples(500), abilities[3:]) is None
+
+
+def test_however_often_the_same_few_templates_are_meant_that_teaches_nothing_of_their_capabilities() -> None:
+    assert Lesson.of(examples(2000, CHAINS), tuple(map(ability_of, TOOLS))) is None
+
+
+def test_what_is_no_better_where_other_combinations_are_asked_for_is_not_used() -> None:
+    pytest.importorskip("sklearn")
+    from accord.planner.composition.learned import Learned  # noqa: PLC0415  # it comes with an extra
+
+    tools = [Tool(name=name) for name in ("paint", "sweep", "cook", "iron", "polish", "mow", "dust", "bake")]
+    pairs = list(itertools.combinations([tool.name for tool in tools], 2))
+    asked = tuple(
+        Example(f"{one} it {start}, case number{at}", (one, other))
+        for at, (one, other) in enumerate(pairs)
+        for start in ("now", "soon", "here", "there", "well")
+    )
+    learned = Learned(Lesson(asked, tuple(map(ability_of, tools))))
+    assert not learned.is_better
 
 
 def test_names_that_links_join_are_components() -> None:

@@ -115,7 +115,7 @@ class Composed:
         capabilities are nearest.
         """
         index = index_of(tuple(offered(objective)))
-        taught = await self.school.taught(self._lessons.of(objective), index.abilities)
+        taught = self.school.taught(self._lessons.of(objective), index.abilities)
         composer = Composer(index, _fits, taught.teacher, by_record(objective.tries), unquoted)
         if len(index.abilities) > MANY:
             found = await asyncio.to_thread(composer.compose, objective.text, SURE)

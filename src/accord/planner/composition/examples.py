@@ -17,6 +17,11 @@ class Example(msgspec.Struct, frozen=True):
     links: tuple[tuple[str, str], ...] = ()
     """Pairs of names: the first one's output feeds the second one."""
 
+    @property
+    def combination(self) -> frozenset[str]:
+        """What it wants, together: the same for all phrases of a template."""
+        return frozenset(self.abilities)
+
 
 class Habits:
     """How often abilities are wanted, wanted together, and linked, in examples."""

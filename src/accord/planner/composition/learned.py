@@ -41,8 +41,10 @@ class Learned:
 
     @property
     def is_better(self) -> bool:
-        """Whether more of the examples that were held back were chosen rightly than by words alone."""
-        return self._choice.out_of_fold > self._choice.untaught
+        """Whether more of the examples that were held back were chosen rightly than by words alone, also where all of
+        the same combination were held back.
+        """
+        return min(self._choice.out_of_fold, self._choice.out_of_combination) > self._choice.untaught
 
     def of(self, objective: str) -> Mapping[str, Wanted]:
         """Every ability that was learned."""

@@ -8,15 +8,15 @@ nearest examples, names and descriptions say, and with what else is likely to be
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 import scipy.sparse as sparse
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.model_selection import KFold
+from sklearn.model_selection import GroupKFold, KFold
 from sklearn.svm import LinearSVC
 
 from accord.planner.composition.choice import look, weighed
@@ -44,6 +44,9 @@ AT_ONCE = 256
 
 Matrix = Any
 """Rows are objectives, columns abilities, where nothing else is said."""
+
+Folds: TypeAlias = Iterable[tuple[Matrix, Matrix]]
+"""The rows that are learned from, and those that are held back."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -97,7 +100,7 @@ class _Model:
         self._bias = np.full(size, -1.0)
         for column in range(size):
             if 0 < wanted[:, column].sum() < len(texts):
-                model = LinearSVC(C=strength).fit(self.known, wanted[:, column])
+                model = LinearSVC(C=strength, random_state=0).fit(self.known, wanted[:, column])
                 self._coefficients[:, column], self._bias[column] = model.coef_[0], model.intercept_[0]
 
     def vectors(self, texts: Sequence[str]) -> Matrix:
@@ -233,20 +236,22 @@ class LearnedChoice:
         wanted = np.zeros((len(examples), len(self.names)))
         for row, example in enumerate(examples):
             wanted[row, [places[name] for name in example.abilities if name in places]] = 1
-        pieces = self._out_of_fold(examples, wanted, index)
+        pieces = self._out_of_fold(examples, wanted, index, _folds(examples))
         right = pieces.of_candidates(wanted)
         self.clauses = pieces.clause
         self._weighing = _boosting().fit(pieces.rows, right.ravel())
         self.threshold, self.out_of_fold = self._calibrated(pieces, right, wanted.sum())
         self.untaught = _untaught(pieces, right, wanted.sum())
+        others = self._out_of_fold(examples, wanted, index, _folds_of_combinations(examples))
+        # By what is weighed in use: what was held back together could be told from the others by having been so.
+        self.out_of_combination = _f1(self._told(others) > self.threshold, others.of_candidates(wanted), wanted.sum())
         self._models = _Fold(examples, wanted, self.names, index)
 
-    def _out_of_fold(self, examples: Sequence[Example], wanted: Matrix, index: Index) -> _Pieces:
+    def _out_of_fold(self, examples: Sequence[Example], wanted: Matrix, index: Index, folds: Folds) -> _Pieces:
         """The pieces of the examples, in their order, by models that have not seen them."""
         several: list[_Pieces] = []
         order: list[Matrix] = []
-        folds = KFold(min(FOLDS, len(examples)), shuffle=True, random_state=0)
-        for inside, outside in folds.split(wanted):
+        for inside, outside in folds:
             models = _Fold([examples[at] for at in inside], wanted[inside], self.names, index)
             several.append(models.pieces([examples[at].objective for at in outside]))
             order.append(outside)
@@ -272,8 +277,25 @@ class LearnedChoice:
     def of(self, objectives: Sequence[str]) -> Choice:
         """The probability of each ability, by name's place in `names`, and the clause that speaks of it."""
         pieces = self._models.pieces(objectives)
-        told = self._weighing.predict_proba(pieces.rows)[:, 1]
-        return Choice(pieces.spread(told, len(self.names)), pieces.clause)
+        return Choice(pieces.spread(self._told(pieces), len(self.names)), pieces.clause)
+
+    def _told(self, pieces: _Pieces) -> Matrix:
+        """The probability of each candidate of each objective."""
+        return self._weighing.predict_proba(pieces.rows)[:, 1].reshape(pieces.candidates.shape)
+
+
+def _folds(examples: Sequence[Example]) -> Folds:
+    """Parts of the examples, and what is held back of each."""
+    yield from KFold(min(FOLDS, len(examples)), shuffle=True, random_state=0).split(examples)
+
+
+def _folds_of_combinations(examples: Sequence[Example]) -> Folds:
+    """The same, where all examples that want the same together are held back together: what is said in use is more
+    than what templates do.
+    """
+    numbers: dict[frozenset[str], int] = {}
+    groups = [numbers.setdefault(one.combination, len(numbers)) for one in examples]
+    yield from GroupKFold(min(FOLDS, len(numbers))).split(examples, groups=groups)
 
 
 def _f1(told: Matrix, right: Matrix, every: float) -> float:

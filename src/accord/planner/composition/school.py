@@ -1,8 +1,7 @@
-"""The school: what examples teach is learned once. A few are learned while a plan waits, many beside what goes on."""
+"""The school: what examples teach is learned once, beside what goes on."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
@@ -15,9 +14,6 @@ from accord.domain.ids import Digest
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.examples import Example
 from accord.planner.composition.teaching import Lesson, Teacher
-
-AT_ONCE = 300
-"""Up to so many examples a plan waits for what they teach: seconds, once. For more no plan waits."""
 
 TEACHERS = 4
 """How many are kept: other examples, or another catalogue, are another one."""
@@ -40,9 +36,8 @@ class School:
     def __init__(self) -> None:
         self._known: dict[Digest, Taught] = {}
         self._learning: Thread | None = None
-        self._waiting = asyncio.Lock()
 
-    async def taught(self, examples: Sequence[Example], abilities: Sequence[Ability]) -> Taught:
+    def taught(self, examples: Sequence[Example], abilities: Sequence[Ability]) -> Taught:
         """What the examples teach of the abilities, as far as it is known by now."""
         lesson = Lesson.of(examples, abilities)
         if lesson is None:
@@ -51,13 +46,10 @@ class School:
         if find_spec("sklearn") is None:
             return Taught(None, f"nothing is learned from {number} examples: scikit-learn is not installed")
         key = _digest(lesson)
-        if number > AT_ONCE and key not in self._known:
+        if key not in self._known:
             self._begin(key, lesson)
             return Taught(None, f"{number} examples are still being learned from: words alone decide")
-        async with self._waiting:
-            if key not in self._known:
-                self._keep(key, await asyncio.to_thread(_learn, lesson))
-            return self._known[key]
+        return self._known[key]
 
     def finish(self) -> None:
         """Wait until nothing is being learned."""

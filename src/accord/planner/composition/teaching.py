@@ -11,11 +11,13 @@ import msgspec
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.examples import Example
 
-LEAST_EXAMPLES = 24
-"""From fewer nothing can be measured, and what was not measured is not trusted."""
+LEAST_EXAMPLES = 500
+"""From fewer nothing is learned: what they say would be asked for with words that say nothing of it."""
 
-LEAST_OF_EACH = 3
-"""So many examples want each ability that is learned; the others are judged by their words."""
+LEAST_OF_EACH = 8
+"""In so many different combinations each ability is wanted that is learned; the others are judged by their words. Many
+phrases of one template say only that all that it does is done at once.
+"""
 
 MOST_ABILITIES = 300
 """So many abilities are learned, those with the most examples: it bounds the memory, and the time of a plan."""
@@ -73,7 +75,8 @@ class Lesson(msgspec.Struct, frozen=True):
     def of(cls, examples: Sequence[Example], abilities: Sequence[Ability]) -> Lesson | None:
         """None where there is too little: fewer than two abilities, or too few examples of them."""
         counted = Counter(name for example in examples for name in set(example.abilities))
-        enough = [one for one in abilities if counted[one.called] >= LEAST_OF_EACH]
+        several = Counter(name for wanted in {example.combination for example in examples} for name in wanted)
+        enough = [one for one in abilities if several[one.called] >= LEAST_OF_EACH]
         most = sorted(enough, key=lambda one: (-counted[one.called], one.called))[:MOST_ABILITIES]
         names = frozenset(one.called for one in most)
         used = tuple(one for one in examples if not names.isdisjoint(one.abilities))[-MOST_EXAMPLES:]
