@@ -318,6 +318,7 @@ SHAPES = [
     *("input.b.map(x, x)", "input.b.filter(x, has(x.p) && x.p == {0})", "input.b.all(x, x.p == {0})", "[{0}, {1}]"),
     *("type({0}) == int ? {0} + 1 : 2", "type({0}) == string ? {0} + 'b' : ({1})", "size({0})", "string({0})"),
     *("input.b.join(',')", "math.greatest({0}, {1})", "size(input.b) > 0 ? input.b[0] : ({0})", "{{'k': {0}}}"),
+    *("{0}.matches('^[0-9]{{1,3}}$') ? int({0}) : {1}", "{0}.startsWith('a') ? {0} : string({0})"),
     *("{0} in [{1}, 1]", "{0} in {1}", "input.b.exists(x, x == {0})", "input.b.map(x, x.q)", "-({0})"),
 ]
 sources = st.recursive(

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from accord.domain.expression.kinds import ALL, Kind, Kinds
+from accord.domain.expression.regex import quoted_pattern, schema_pattern
 from accord.domain.expression.syntax import Call, Constant, Name, Node, Select, Sequence
 from accord.domain.schema_path import JSON_TYPES
 from accord.domain.schema_range import EXACT
@@ -74,6 +75,8 @@ def facts_of(condition: Node, *, holds: bool) -> Iterator[Fact]:
             yield from _compared(function if holds else _DENIED[function], one, other)
         case Call("@in", (one, other)):
             yield from _among(one, other, holds=holds)
+        case Call(("matches" | "startsWith" | "endsWith" | "contains") as function, (one, Constant(str() as text))):
+            yield from _found_in(function, one, text, holds=holds)
         case Select(_, _, True) | Call("hasValue"):
             yield from _asked(condition) if holds else ()
         case Select(_, _, False) | Name() | Call("_[_]"):
@@ -88,6 +91,18 @@ def _among(one: Node, others: Node, *, holds: bool) -> Iterator[Fact]:
                 yield Fact(one, {"enum": values} if holds else {"not": {"enum": values}})
         case Constant(str() as name), _ if holds:
             yield Fact(Select(others, name), about="member")
+
+
+def _found_in(function: str, one: Node, text: str, *, holds: bool) -> Iterator[Fact]:
+    """Where a text has something in it, or has not."""
+    if function == "matches":
+        pattern = schema_pattern(text)
+    else:
+        before, after = "^" * (function == "startsWith"), "$" * (function == "endsWith")
+        pattern = quoted_pattern(text, before, after) if text.isascii() else None
+    says = {} if pattern is None else {"pattern": pattern}
+    told = {"type": "string", **(says if holds or not says else {"not": says})}
+    yield Fact(one, told, frozenset({"string"}))
 
 
 def _asked(condition: Node) -> Iterator[Fact]:

@@ -178,6 +178,16 @@ def syntax_of(expression: Expression) -> Node:
     return node
 
 
+@lru_cache(maxsize=256)
+def pattern_fault(pattern: str) -> str | None:
+    """Why a text is no pattern of matches(); None where it is one."""
+    try:
+        compile_expression("''.matches(input.pattern)").evaluate({"input": {"pattern": pattern}})
+    except ExpressionInvalid as error:
+        return error.problems[0].message.rpartition(", in ")[0]
+    return None
+
+
 def compile_expression(source: str) -> Expression:
     """The expression that `source` is.
 

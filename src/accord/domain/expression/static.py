@@ -10,9 +10,9 @@ from typing import cast
 
 from accord.domain.expression.binding import UNKNOWN, Binding, Computed, Entries, Items, Literal, Text
 from accord.domain.expression.inference import Inference, Types
-from accord.domain.expression.program import Expression, syntax_of
+from accord.domain.expression.program import Expression, pattern_fault, syntax_of
 from accord.domain.expression.reference import Reference, Step, member
-from accord.domain.expression.syntax import quoted
+from accord.domain.expression.syntax import Call, Constant, quoted, walked
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import declared_names, schema_at, types_of
 from accord.domain.schema_range import lengths_of
@@ -69,10 +69,11 @@ def static_problems(
     """All that is wrong with an expression by the schemas of what it reads.
 
     ACC207: a path that its schema rules out; or, where the schema is open, one that it does not declare, that looks
-    like a declared one, and that no has() or `.?` guards. ACC202: an operator in it is never used on what it is for.
+    like a declared one, and that no has() or `.?` guards. ACC202: an operator in it is never used on what it is for, or
+    a pattern of matches() is none.
     ACC208: `expected` (a `result_type`) is not what it gives.
     """
-    found = [*_path_problems(expression, types, pointer)]
+    found = [*_path_problems(expression, types, pointer), *_pattern_problems(expression, pointer)]
     if not found and _gives_nothing(expression, types):
         message = f"{quoted(expression.source)} never gives anything: by the schemas, what it reads is of other types"
         found.append(Problem("ACC202", message, Place(pointer=pointer), "convert with string(), int() or double()"))
@@ -156,6 +157,14 @@ def _path_problems(expression: Expression, types: Types, pointer: str) -> Iterat
         if problem is not None:
             message, hint = problem
             yield Problem("ACC207", f"{message}, in {quoted(expression.source)}", Place(pointer=pointer), hint)
+
+
+def _pattern_problems(expression: Expression, pointer: str) -> Iterator[Problem]:
+    for node in () if expression is UNKNOWN else walked(syntax_of(expression)):
+        match node:
+            case Call("matches", (_, Constant(str() as pattern))) if (fault := pattern_fault(pattern)) is not None:
+                message = f"{fault}, in {quoted(expression.source)}"
+                yield Problem("ACC202", message, Place(pointer=pointer), "write it as RE2 has it")
 
 
 def _path_problem(reference: Reference, expression: Expression, types: Types) -> tuple[str, str | None] | None:

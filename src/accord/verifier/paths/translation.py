@@ -18,6 +18,7 @@ from accord.verifier.paths.canonical import canonical
 from accord.verifier.paths.computing import COMPUTED, computed, minus
 from accord.verifier.paths.opaque import Opaque, names_of
 from accord.verifier.paths.places import Place, as_term
+from accord.verifier.paths.regexes import matching
 from accord.verifier.paths.terms import (
     Case,
     Term,
@@ -92,6 +93,8 @@ class Translation:
                 return constant(value) or self._unknown(node, reader)
             case Select(operand, field, True):
                 return self._has(operand, field, node, reader)
+            case Call("matches", (text, Constant(str() as pattern))) if (language := matching(pattern)) is not None:
+                return self._matches(self.term(text, reader).among("string"), language)
             case Call(function, arguments):
                 return self._call(function, arguments, node, reader)
             case Comprehension():
@@ -166,6 +169,10 @@ class Translation:
         if function in COMPUTED or function == "-_":
             return self._computed(function, [self.term(each, reader) for each in arguments], node, reader)
         return self._unknown(node, reader)
+
+    def _matches(self, text: Term, language: Any) -> Term:
+        holds = either(both((case.guard, z3.InRe(case.value, language))) for case in text.cases)
+        return truth(holds, text.wrong, text.doubt)
 
     def _in(self, item: Node, container: Node, node: Node, reader: Reader) -> Term:
         """Whether a list that is written out has an item, or an object a member, where it can be no list."""
