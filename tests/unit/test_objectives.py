@@ -77,6 +77,22 @@ STORE = {
 }
 """Agents whose lists are their outputs as a whole."""
 
+SAMPLE, DAY = {"sample": TEXT}, {**TEXT, "format": "date"}
+WARD = {
+    able("sample.list", {"ward": TEXT}, {"samples": several(sample=TEXT, urgent=TRUTH)}): "List the samples of a ward.",
+    able("sample.discard", SAMPLE, {"discarded": TRUTH}): "Discard a sample.",
+    able("glucose.measure", SAMPLE, {"glucose": NUMBER, "high": TRUTH}): "Measure the glucose in a sample.",
+    able("report.write", {"glucose": NUMBER}, {"report": TEXT}): "Write the lab report about the glucose.",
+    able(
+        "appointment.book", {"patient": TEXT, "date": DAY}, {"appointment": TEXT}
+    ): "Book an appointment for a patient.",
+    able("patient.notify", {"patient": TEXT, "message": TEXT}, {"notified": TRUTH}): "Notify a patient with a message.",
+    able("freezer.check", {"freezer": TEXT}, {"temperature": NUMBER, "alarm": TRUTH}): "Check a freezer.",
+    able("technician.call", {}, {"called": TRUTH}): "Call the technician on duty.",
+    able("reagent.order", {"reagent": TEXT, "amount": WHOLE}, {"order": TEXT}): "Order an amount of a reagent.",
+}
+"""Agents whose acts change different things, and hand nothing over."""
+
 
 LABORATORY = {
     able(
@@ -110,7 +126,7 @@ ROOMS = {
 MAIL = {able("email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}): "Sends an email with a text."}
 
 
-OTHERS = {"store": STORE, "laboratory": LABORATORY, "rooms": ROOMS}
+OTHERS = {"store": STORE, "ward": WARD, "laboratory": LABORATORY, "rooms": ROOMS}
 
 
 def template(name: str, examples: tuple[str, ...], **members: Any) -> KnownTemplate:
@@ -213,10 +229,16 @@ def told(world: str, words: str) -> str:
     assert found.report.ok
     tasks = found.document["tasks"] if found.document is not None else {found.template.partition("@")[0]: {}}
     does = (
-        f"{name}{task.get('for_each', '').replace('${ ', '[').replace(' }', ']')}{task.get('when', '')}"
+        f"{name}{task.get('for_each', '').replace('${ ', '[').replace(' }', ']')}{task.get('when', '')}{_after(task)}"
         for name, task in tasks.items()
     )
     return f"PLAN {', '.join(does)} {msgspec.json.encode(found.input).decode()} {list(found.left_out)}"
+
+
+def _after(task: dict[str, Any]) -> str:
+    """What a task comes after that hands it nothing."""
+    needs = "+".join(task.get("needs", ()))
+    return f"<{needs}{' settled' if task.get('join') else ''}" if needs else ""
 
 
 MILLER = 'Find all orders of the customer "Miller" and'
@@ -225,6 +247,7 @@ BOLT = 'Check the stock of the item "bolt".'
 ADA = 'Find the orders of the customer "Ada" and'
 MAILED = 'send an email to "bob@x.org" with the text "late"'
 FETCHED = 'Fetch the invoice "I-7" and notify the manager with the message "x"'
+ALARM = "check the freezer F1; if there is an alarm"
 TABLE = {
     "orders": [
         # which of several
@@ -391,6 +414,35 @@ TABLE = {
         ('Cancel the order "O1" and notify the customer', "NO ACC816", "`notify`"),
         ('I need to cancel the order "O1"', 'PLAN cancel {"id":"O1"} []'),
         ('Give me the orders of the customer "Ada"', 'PLAN find {"customer":"Ada"}'),
+    ],
+    "ward": [
+        # what comes after what
+        ("measure the glucose in the sample S1 and then discard it", "PLAN measure, discard<measure {"),
+        ("first check the freezer F1, then call the technician", "PLAN check, call<check {"),
+        ("first check the freezer F1 and call the technician", "PLAN check, call<check {"),
+        ("check the freezer F1 and call the technician afterwards", "PLAN check, call<check {"),
+        ("check the freezer F1 and, once done, call the technician", "PLAN check, call<check {"),
+        ("check the freezer F1 and call the technician, then discard the sample S1", "discard<check+call {", "PLAN"),
+        ("next, call the technician; lastly discard the sample S1", "PLAN call, discard<call {"),
+        ('discard the sample S1, and finally notify Ada with the message "then go"', "PLAN discard, notify<discard {"),
+        ('notify Ada with the message "then go", discard the sample S1', "PLAN notify, discard {"),
+        ("call the technician, but first check the freezer F1", "PLAN call<check, check {"),
+        ("call the technician. Before that, check the freezer F1", "PLAN call<check, check {"),
+        ("after checking the freezer F1, call the technician", "PLAN check, call<check {"),
+        ("call the technician after the freezer F1 is checked", "PLAN call<check, check {"),
+        ("before checking the freezer F1, call the technician", "PLAN check<call, call {"),
+        ("call the technician before checking the freezer F1", "NO ACC814", "`before checking`"),
+        ("measure the glucose in the sample S1, then write the report", "PLAN measure, write {"),
+        ("write the report, then measure the glucose in the sample S1", "NO ACC814", "after `report.write`"),
+        ("call the technician after lunch", "NO ACC814", "`after lunch`"),
+        ("call the technician, but first check the freezer F1, then discard the sample S1", "NO ACC814", "`first`"),
+        (f"{ALARM}, then call the technician", "PLAN check, call${ tasks.check.output.alarm } {"),
+        (f"{ALARM}, call the technician. Then discard the sample S1", "discard<call settled {", "PLAN"),
+        (
+            f"{ALARM}, call the technician, otherwise discard the sample S1, then order 2 bottles of the reagent X",
+            "order${ !tasks.check.output.alarm }<discard {",
+            "PLAN",
+        ),
     ],
     "shipped": [
         (

@@ -44,6 +44,7 @@ from accord.planner.composition.literals import ADDRESS
 from accord.planner.composition.restrictions import guard_alone, restrictions
 from accord.planner.composition.rivals import Row, row_of, same_again
 from accord.planner.composition.school import School
+from accord.planner.composition.sequence import Unordered, ordered
 from accord.planner.composition.unheard import Unheard, unheard
 from accord.planner.composition.wording import content, overlap, percent, trigrams
 from accord.planner.lessons import Lessons
@@ -124,12 +125,19 @@ class Composed:
         if not found.chosen:
             return Unsure(tuple(_nearest(found, index)))
         said = conditions(found)
+        told = ordered(found, said)
+        found = msgspec.structs.replace(found, orders=(*found.orders, *told.orders))
         made = draft(found, said)
         value = objective.change(made.input, made.document["input"])
         account = Account(found, made.read, said, taught)
         if account.share < UNDERSTOOD:
             return Unsure((_half_understood(found, account.share),))
-        unclear = tuple(_unclear(found, said)) or tuple(_again(found, made)) or tuple(_restricted(account))
+        unclear = (
+            tuple(_unclear(found, said))
+            or tuple(_again(found, made))
+            or tuple(_restricted(account))
+            or tuple(_unordered(found, told.unordered))
+        )
         if unclear:
             return Unsure(unclear)
         asked = _asked(account, made, value, _given(objective, made))
@@ -306,6 +314,20 @@ def _restricted(account: Account) -> Iterator[Problem]:
     if said is not None:
         hint = "say `if`, `unless` or `otherwise` with what a task finds out; for an approval, use a template"
         yield Problem("ACC814", f"nothing of the plan waits for, or decides, `{said}`", Place(), hint)
+
+
+def _unordered(found: Composition, several: Sequence[Unordered]) -> Iterator[Problem]:
+    """What is said of what comes first, and the graph does not follow."""
+    for one in several:
+        message = f"nothing of the plan waits for, or comes first by, `{one.said}`"
+        hint = "say `A, then B`, or `B after doing A`, of what agents do"
+        if one.contrary is not None:
+            first, second = (found.reading.abilities[at].title for at in one.contrary)
+            message = f"`{one.said}` says that `{second}` comes after `{first}`, and the plan has no such order"
+            hint = (
+                "say them in the order in which they take something from each other, without a condition on one alone"
+            )
+        yield Problem("ACC814", message, Place(), hint)
 
 
 def _otherwise(account: Account) -> Iterator[Problem]:

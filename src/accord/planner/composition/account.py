@@ -83,10 +83,11 @@ class Account(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def known(self) -> frozenset[str]:
-        """The words that capabilities have, that values or conditions are read from, or that examples have where they
-        say what is wanted.
+        """The words that capabilities have, that values, conditions or an order are read from, or that examples have
+        where they say what is wanted.
         """
-        known = {word for guard in self.said.guards for word in content(guard.condition)}
+        read = (*(guard.condition for guard in self.said.guards), *(one.said or "" for one in self.found.orders))
+        known = {word for each in read for word in content(each)}
         for index, ability in enumerate(self.found.reading.abilities):
             known |= ability.described | ability.input_words | ability.output_words
             if self.found.chosen[index].taught and self.taught.teacher is not None:

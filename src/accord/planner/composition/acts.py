@@ -19,7 +19,7 @@ from accord.planner.composition.verbs import READS, asks_for, names_act
 from accord.planner.composition.wording import content
 from accord.planner.words import PREPOSITIONS
 
-_LEAD = re.compile(
+LEAD = re.compile(
     r"^\W*(?:(?:and|but|or|so|then|also|please|kindly|now|just|next|finally|lastly|first(?:ly)?|second(?:ly)?"
     r"|third(?:ly)?|after(?:wards| that)|subsequently|additionally|furthermore|moreover|eventually|meanwhile|both"
     r"|hey|hi|hello|(?:can|could|would|will) you"
@@ -149,7 +149,7 @@ def _unknown_verb(text: str, asked: list[Weighed]) -> str | None:
 
 def _verb(text: str) -> str | None:
     """The verb with which a clause asks for something; None where it begins with none."""
-    found = _VERB.match(text, _LEAD.match(text).end())  # type: ignore[union-attr]  # it matches nothing, too
+    found = _VERB.match(text, LEAD.match(text).end())  # type: ignore[union-attr]  # it matches nothing, too
     if found is None or found[0].lower() in _NO_VERB | PREPOSITIONS or not content(found[0]):
         return None
     return found[0]

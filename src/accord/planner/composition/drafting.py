@@ -173,8 +173,16 @@ def _task(
     if does := " ".join(_does(found, index, tasks, said)):
         task["description"] = does
     task |= dict((*_conditional(said, index, tasks), *_for_each(found, index, tasks, said)))
-    needs = [tasks[order.source] for order in found.orders if order.target == index]
-    return task | {"needs": needs} if needs else task
+    return task | dict(_after(found, index, tasks))
+
+
+def _after(found: Composition, index: int, tasks: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """What the task comes after; where that may be skipped, it begins all the same."""
+    orders = [order for order in found.orders if order.target == index]
+    if orders:
+        yield "needs", list(dict.fromkeys(tasks[order.source] for order in orders))
+    if any(order.settled for order in orders):
+        yield "join", "settled"
 
 
 def _conditional(said: Conditions, index: int, tasks: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -219,7 +227,8 @@ def _does(found: Composition, index: int, tasks: Sequence[str], said: Conditions
             yield f"{_fed(link, tasks)}."
     for order in found.orders:
         if order.target == index:
-            yield f"It comes after `{tasks[order.source]}`."
+            skipped = ", done or skipped" if order.settled else ""
+            yield f"It comes after `{tasks[order.source]}`{skipped}."
     for guard in said.guards:
         if guard.target == index:
             yield f"It is done {_guarded(guard, tasks)}."
@@ -286,7 +295,14 @@ def _what(output: Member) -> str:
 
 
 def _ordered(order: Order, tasks: Sequence[str]) -> str:
-    return f"It comes after `{tasks[order.source]}`, as in examples ({percent(order.probability)})"
+    return f"It comes after `{tasks[order.source]}`{_because(order)}"
+
+
+def _because(order: Order) -> str:
+    """Why one task comes after another one."""
+    if order.said is not None:
+        return f", for `{order.said}`"
+    return f", as in examples ({percent(order.probability)})"
 
 
 def _reasons(found: Composition, tasks: Sequence[str], said: Conditions) -> Iterator[str]:
@@ -297,7 +313,6 @@ def _reasons(found: Composition, tasks: Sequence[str], said: Conditions) -> Iter
     for link in found.links:
         yield f"for `{tasks[link.edge.target]}`, {_linked(link, tasks)}"
     for order in found.orders:
-        chance = percent(order.probability)
-        yield f"`{tasks[order.target]}` comes after `{tasks[order.source]}`, as in examples ({chance})"
+        yield f"`{tasks[order.target]}` comes after `{tasks[order.source]}`{_because(order)}"
     for guard in said.guards:
         yield f"`{tasks[guard.target]}` is done {_guarded(guard, tasks)}, for `{guard.said}`"

@@ -49,7 +49,11 @@ class Order(msgspec.Struct, frozen=True):
 
     source: int
     target: int
-    probability: float
+    probability: float = 1.0
+    said: str | None = None
+    """The word that says so; None where it is so in examples."""
+    settled: bool = False
+    """Whether it comes after it, too, where that one is skipped."""
 
 
 class Linked(msgspec.Struct, frozen=True):
