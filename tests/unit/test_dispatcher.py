@@ -151,7 +151,7 @@ class Shop:
 
         def spec(task: TaskId) -> Any:
             option: Any = SimpleNamespace(capability=CapabilityRange.parse(f"test.lane{tasks[task]}"))
-            return SimpleNamespace(action=Work(options=(option,), retry=DEFAULT_RETRY), compensate=None)
+            return SimpleNamespace(id=task, action=Work(options=(option,), retry=DEFAULT_RETRY), compensate=None)
 
         return SimpleNamespace(
             id=run, ended=False, paused=False, live=0, updated_at=NOON, deadline_at=self.deadlines.get(run),

@@ -170,7 +170,7 @@ class CapabilityRange(msgspec.Struct, frozen=True):
         return self.name == capability.name and self.versions.matches(capability.version)
 
     def __str__(self) -> str:
-        return self.name if self.versions.text == "*" else f"{self.name}@{self.versions}"
+        return self.name if self.versions.text == "*" else f"{self.name}@{self.versions.text}"
 
 
 def parse_name(text: str) -> CapabilityName:

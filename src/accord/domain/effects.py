@@ -123,14 +123,15 @@ def effects(run: Run, events: Sequence[e.Event]) -> Iterator[Effect]:
     """
     coming = {event.run for event in events if isinstance(event, _BEGINNINGS)}
     for event in events:
+        make = _EFFECTS.get(type(event))
+        if make is None:
+            continue
+        if not coming:
+            yield from make(run, event)
+            continue
         if isinstance(event, _BEGINNINGS):
             coming.discard(event.run)
-        make = _EFFECTS.get(type(event))
-        if make is not None:
-            made = make(run, event)
-            if coming:
-                made = (one for one in made if not (isinstance(one, TellSubrun) and one.run in coming))
-            yield from made
+        yield from (one for one in make(run, event) if not (isinstance(one, TellSubrun) and one.run in coming))
 
 
 def outstanding(run: Run) -> Iterator[Effect]:
@@ -233,6 +234,8 @@ def _reply(run: Run, event: e.CallEnded) -> Iterator[Effect]:
 
 
 def _cancel_subruns(run: Run, event: e.TaskCancelled | e.TaskFailed | e.TaskCompleted) -> Iterator[Effect]:
+    if not run.leaving:
+        return
     match event:
         case e.TaskCancelled(reason=reason):
             why = reason

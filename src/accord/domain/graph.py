@@ -209,7 +209,8 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
     def task(self, task: TaskId) -> Task:
         """The node that a task, an item of it, or its compensation belongs to."""
-        return self.tasks[node_of(task)]
+        node = self.tasks.get(task)
+        return self.tasks[node_of(task)] if node is None else node
 
 
 def undo_id(task: TaskId) -> TaskId:

@@ -18,7 +18,7 @@ from accord.errors import TransitionRefused
 def put(run: Run, task: TaskId, state: TaskState) -> Run:
     """The run with this state of the task, and everything that finds the task by it."""
     before = run.state(task)
-    due_at, offer_at = _due_at(run.graph, task, state), _offer_at(state)
+    due_at, offer_at = _due_at(run.graph, task, state), _offer_at(state) if state.wants else None
     if due_at != state.due_at or offer_at != state.offer_at:
         state = replace(state, due_at=due_at, offer_at=offer_at)
     changes: dict[str, Any] = {"tasks": run.tasks.set(task, state)}
@@ -39,8 +39,12 @@ def put(run: Run, task: TaskId, state: TaskState) -> Run:
 def _due_at(graph: Graph, task: TaskId, state: TaskState) -> datetime | None:
     if not state.busy:
         return None
-    live = (attempt for attempt in state.attempts if attempt.live)
-    times = [when for one in live for when in (one.lease_until, one.timeout_at) if when is not None]
+    times: list[datetime] = []
+    for attempt in state.attempts:
+        if attempt.live:
+            times.append(attempt.lease_until)
+            if attempt.timeout_at is not None:
+                times.append(attempt.timeout_at)
     if state.waiting is not None and state.waiting.until is not None:
         times.append(state.waiting.until)
     node = graph.tasks.get(task)

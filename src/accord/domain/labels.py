@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
@@ -89,6 +90,11 @@ def with_level(labels: Labels) -> Labels:
 
 def told(labels: Iterable[str]) -> tuple[str, ...]:
     """The labels in their order: the level, then the categories by name."""
+    return _told(frozenset(labels))
+
+
+@lru_cache(4096)
+def _told(labels: Labels) -> tuple[str, ...]:
     level = level_of(labels)
     return (*((level,) if level is not None else ()), *sorted(categories(labels)))
 

@@ -62,8 +62,8 @@ def blobs_in(value: object) -> list[tuple[str, Blob]]:
     if whole is not None:
         return [("", whole)]
     members = value.items() if isinstance(value, dict) else ()
-    found = ((f"/{name.replace('~', '~0').replace('/', '~1')}", blob_of(member)) for name, member in members)
-    return [(pointer, blob) for pointer, blob in found if blob is not None]
+    found = [(name, blob) for name, member in members if (blob := blob_of(member)) is not None]
+    return [(f"/{name.replace('~', '~0').replace('/', '~1')}", blob) for name, blob in found]
 
 
 def beside(problems: Iterable[Problem], places: tuple[str, ...]) -> tuple[Problem, ...]:

@@ -7,11 +7,15 @@ signing inputs ──► leaves ──► tree ──► root_input, which is si
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
 LEAVES_MAX: Final = 256
 """The largest tree that a verifier follows."""
+
+NODES_MAX: Final = 4096
+"""So many nodes are remembered with the root above them: those of about thirty batches of 64."""
 
 _HASH_BYTES = 32
 _PLACE_BYTES = 4
@@ -40,15 +44,25 @@ def batch_of(signing_input: bytes, proof: bytes) -> bytes | None:
     index, size = int.from_bytes(proof[:2], "big"), int.from_bytes(proof[2:_PLACE_BYTES], "big")
     if not 2 <= size <= LEAVES_MAX or index >= size:
         return None
-    at, last, node = _PLACE_BYTES, size - 1, sha256(b"\x00" + signing_input).digest()
-    while last:
-        if index ^ 1 <= last:
-            sibling = proof[at : at + _HASH_BYTES]
-            at += _HASH_BYTES
-            node = sha256(b"\x01" + sibling + node if index & 1 else b"\x01" + node + sibling).digest()
+    root = _root_above(sha256(b"\x00" + signing_input).digest(), index, size - 1, proof[_PLACE_BYTES:])
+    return None if root is None else _root_input(size, root)
+
+
+@lru_cache(NODES_MAX)  # most of a batch come together, and what is above them is the same
+def _root_above(node: bytes, index: int, last: int, path: bytes) -> bytes | None:
+    """The root to which a path leads from the node at an index of a level that ends at `last`; None where it is too
+    short or too long.
+    """
+    while last and index == last and not index & 1:  # it has no sibling, and rises as it is
         index >>= 1
         last >>= 1
-    return _root_input(size, node) if at == len(proof) else None
+    if not last:
+        return None if path else node
+    if len(path) < _HASH_BYTES:
+        return None
+    sibling = path[:_HASH_BYTES]
+    pair = sibling + node if index & 1 else node + sibling
+    return _root_above(sha256(b"\x01" + pair).digest(), index >> 1, last >> 1, path[_HASH_BYTES:])
 
 
 def _parents(nodes: Sequence[bytes]) -> list[bytes]:

@@ -98,7 +98,7 @@ def stop_attempts(draft: Draft, task: TaskId, reason: str) -> None:
 def work_of(run: Run, task: TaskId) -> Work:
     """How an agent does the task, the item of one, or its compensation."""
     spec = run.graph.task(task)
-    if undone_id(task) is not None:
+    if spec.id != task and undone_id(task) is not None:
         assert spec.compensate is not None, "only tasks with a compensation are undone"  # noqa: S101
         retry = spec.action.retry if isinstance(spec.action, Work) else DEFAULT_RETRY
         return Work(options=(spec.compensate,), retry=retry)

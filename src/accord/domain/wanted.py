@@ -11,7 +11,7 @@ from accord.domain.state import Run, Want
 
 def actions_for(run: Run, task: TaskId, want: Want) -> tuple[AgentAction, ...]:
     """What an agent has to be allowed that gets this."""
-    declassifies = want.purpose == "work" and undone_id(task) is None and run.graph.task(task).declassify is not None
+    declassifies = want.purpose == "work" and run.graph.task(task).declassify is not None and undone_id(task) is None
     return ("execute", "see", "declassify") if declassifies else ("execute", "see")
 
 

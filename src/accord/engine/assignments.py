@@ -6,19 +6,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from accord.domain.assignment import VALID_FOR, assignment_claims
 from accord.domain.effects import Reject, Send, Withdraw
 from accord.domain.event import RunStarted
-from accord.domain.ids import AgentId, InstanceId, TaskId
+from accord.domain.ids import AgentId, Digest, InstanceId, LeaseToken, TaskId
 from accord.domain.message import Claims, Kind, Message, encode_claims, payload_ref
 from accord.domain.payloads import AckPayload, CancelPayload, RejectPayload, ReplyPayload, bounded, encode_payload
 from accord.domain.run import Attempt
+from accord.domain.signature import statement_digest
 from accord.errors import Problem
 from accord.ports import ORCHESTRATORS_SUBJECT, Parcel, agent_subject, notice_subject
+from accord.recent import Recent
 from accord.statements import Draft, Signer
+
+ASSIGNED_MAX: Final = 65_536
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -44,19 +49,20 @@ class Secretary:
         self._signer = signer
         self._verifies_batches = verifies_batches
         self._stands_in = stands_in
+        self.assigned: Recent[LeaseToken, Digest] = Recent(ASSIGNED_MAX)
+        """What answers to the assignments that were signed here name, by their leases."""
 
     async def sign(self, drafts: Sequence[tuple[Claims, bytes]]) -> list[Message]:
         """The messages of these claims and payloads, in order."""
-        statements = await self._signer.sign(
-            [
-                Draft(encode_claims(claims), not self._reads_batches(claims.audience), self._stands_in(claims))
-                for claims, _ in drafts
-            ]
-        )
+        statements = await self._signer.sign([self._draft(claims) for claims, _ in drafts])
         return [Message(statement, payload) for statement, (_, payload) in zip(statements, drafts, strict=True)]
 
-    def _reads_batches(self, audience: AgentId) -> bool:
-        return audience == self.identity or self._verifies_batches(audience)
+    def _draft(self, claims: Claims) -> Draft:
+        data, audience = encode_claims(claims), claims.audience
+        if claims.kind == "assign" and claims.lease is not None:
+            self.assigned[claims.lease] = statement_digest(data)
+        alone = audience != self.identity and not self._verifies_batches(audience)
+        return Draft(data, alone, self._stands_in(claims))
 
     async def parcels(self, envelopes: Sequence[Envelope]) -> list[Parcel]:
         """The signed messages, each for its subject."""

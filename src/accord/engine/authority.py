@@ -9,12 +9,11 @@ from typing import Final, Literal, TypeAlias
 
 from accord.domain.access import RIGHTS, ROLES, Principal, Right
 from accord.domain.flow import cut_for
-from accord.domain.ids import AgentId, TaskId
+from accord.domain.ids import AgentId, Digest, TaskId
 from accord.domain.labels import UNLABELLED, Labels
 from accord.domain.policy import (
     Act,
     AgentAction,
-    AgentFacts,
     Authorization,
     CapabilityFacts,
     Decision,
@@ -34,11 +33,11 @@ from accord.errors import Forbidden
 from accord.ports import Policy
 
 KEPT: Final = 65_536
-"""Facts of agents, capabilities and kinds of runs that are remembered each."""
+"""Answers about agents, and kinds of runs, that are remembered each."""
 
 
 Denial: TypeAlias = tuple[AgentAction, Decision]
-"""What an agent may not do, and why."""
+"""What an agent may not do, and why; or may, where it is asked about."""
 
 
 class Authority:
@@ -53,7 +52,8 @@ class Authority:
         self._holds = holds
         self.denied: Counter[Literal["agent", "principal"]] = Counter()
         """How often the policy did not allow something, to whom, since this process started."""
-        self._agent = lru_cache(KEPT)(self._agent_facts)
+        self._decided = lru_cache(KEPT)(self._asked)
+        """By all that the answers rest on, the policy set among it: another set is asked anew."""
         self._run = lru_cache(KEPT)(self._run_facts)
 
     # -- agents --------------------------------------------------------------------------------------------------
@@ -64,15 +64,35 @@ class Authority:
         """May the agent execute this capability, `name@version`, of this run with data of these labels, or see, or
         declassify that?
         """
-        facts = self._run(run.started.template, run.started.by)
-        return self.of_agent_in(facts, action, agent, capability, labels)
+        return self.of_agent_in(self._facts(run), action, agent, capability, labels)
 
     def of_agent_in(
         self, run: RunFacts, action: AgentAction, agent: AgentId, capability: str, labels: frozenset[str]
     ) -> Decision:
         """As `of_agent`, in a run that need not have begun."""
-        known = self._agent(agent, self._is_quarantined(agent))
-        return self.policy.decide(HandOff(action, known, _capability_facts(capability), run, labels))
+        [(_, decision)] = self._decisions((action,), run, agent, capability, labels)
+        return decision
+
+    def _decisions(
+        self, actions: tuple[AgentAction, ...], run: RunFacts, agent: AgentId, capability: str, labels: frozenset[str]
+    ) -> tuple[Denial, ...]:
+        """What is decided of each of these actions, in order."""
+        held = self._is_quarantined(agent)
+        return self._decided(self.policy.source.digest, actions, agent, held, capability, run, labels)
+
+    def _asked(
+        self,
+        _set: Digest,
+        actions: tuple[AgentAction, ...],
+        agent: AgentId,
+        quarantined: bool,
+        capability: str,
+        run: RunFacts,
+        labels: frozenset[str],
+    ) -> tuple[Denial, ...]:
+        known = agent_facts(agent, self._tags.get(agent, frozenset()), quarantined=quarantined)
+        asked = (HandOff(action, known, _facts_of(capability), run, labels) for action in actions)
+        return tuple((one.action, self.policy.decide(one)) for one in asked)
 
     def bars(self, run: Run, task: TaskId, want: Want) -> Callable[[Candidate], str | None]:
         """Why an agent may not be given what is wanted: to execute it, see its input, and declassify its result where
@@ -93,15 +113,13 @@ class Authority:
         """The first decision that does not let an agent be given what is wanted, by a capability `name@version`; None
         where it may.
         """
-        facts, labels = self._run(run.started.template, run.started.by), labels_of(want)
-        actions = actions_for(run, task, want)
+        facts, labels, actions = self._facts(run), labels_of(want), actions_for(run, task, want)
 
         def denial(agent: AgentId, capability: str) -> Denial | None:
-            for action in actions:
-                decision = self.of_agent_in(facts, action, agent, capability, labels)
-                if not decision.allowed:
+            for decided in self._decisions(actions, facts, agent, capability, labels):
+                if not decided[1].allowed:
                     self.denied["agent"] += 1
-                    return action, decision
+                    return decided
             return None
 
         return denial
@@ -109,8 +127,11 @@ class Authority:
     def of_attempt(self, run: Run, task: TaskId, attempt: Attempt) -> tuple[AgentAction, Decision]:
         """The first decision that does not let the agent have the attempt, else the one that lets it execute it."""
         actions, labels = actions_for(run, task, attempt.want), labels_of(attempt.want)
-        found = [(one, self.of_agent(one, run, attempt.agent, attempt.capability, labels)) for one in actions]
-        return next((one for one in found if not one[1].allowed), found[0])
+        found = self._decisions(actions, self._facts(run), attempt.agent, attempt.capability, labels)
+        for one in found:
+            if not one[1].allowed:
+                return one
+        return found[0]
 
     def cut(self, run: Run, task: TaskId, want: Want, candidate: Candidate) -> tuple[str, ...]:
         """The parts of the context that the agent may not see."""
@@ -135,11 +156,11 @@ class Authority:
         tags = tuple(sorted(self._tags.get(agent, ())))
         return Authorization(source.digest, decision.reasons, tags, self._is_quarantined(agent))
 
+    def _facts(self, run: Run) -> RunFacts:
+        return self._run(run.started.template, run.started.by)
+
     def _is_quarantined(self, agent: AgentId) -> bool:
         return self._holds is not None and agent in self._holds.quarantined
-
-    def _agent_facts(self, agent: AgentId, quarantined: bool) -> AgentFacts:
-        return agent_facts(agent, self._tags.get(agent, frozenset()), quarantined=quarantined)
 
     # -- principals ----------------------------------------------------------------------------------------------
 
@@ -179,8 +200,7 @@ class Authority:
         return run_facts(template, self._organisation, by)
 
 
-@lru_cache(KEPT)
-def _capability_facts(capability: str) -> CapabilityFacts:
+def _facts_of(capability: str) -> CapabilityFacts:
     name, _, version = capability.partition("@")
     return CapabilityFacts(name, version)
 

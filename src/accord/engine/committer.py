@@ -109,9 +109,9 @@ class Committer:
         began = clock.now()
         committed = await self._parts.ledger.commit(dirty)
         ended = clock.now()
-        figures.committed(ended - began, sum(len(one.events) for one in committed))
-        for one in committed:
-            figures.happened(one.events)
+        events = [event for one in committed for event in one.events]
+        figures.committed(ended - began, len(events))
+        figures.happened(events)
         if self._parts.tracer.on:
             self._parts.tracer.committed(committed, began, ended)
         return committed

@@ -191,10 +191,12 @@ class Dispatcher:
         if waits is None:
             return
         waits.results += 1
+        lanes = [lane for lane in self._lanes_of(waits) if lane.waiting_of_run(run.id)]
+        if not lanes:
+            return
         edition = self.ranks.edition(run)
         if edition == waits.edition:
             return
-        lanes = self._lanes_of(waits)
         if sum([lane.waiting_of_run(run.id) for lane in lanes]) <= waits.results * ORDERED_ANEW:
             for lane in lanes:
                 lane.order_anew(run.id, lambda task: self.ranks.of(run, task))
@@ -330,7 +332,7 @@ def most_urgent(in_turn: deque[tuple[str, Lane]]) -> tuple[str, Lane]:
     longer: then that one's turn comes when the other's would have. What other runs want has no part in it.
     """
     first = in_turn.popleft()
-    head = first[1].rank_of_head()
+    head = first[1].rank_of_head() if in_turn else None
     if head is None:
         return first
     run, highest = head

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import rfc8785
@@ -25,6 +25,8 @@ SMALL_BYTES = 512
 
 PIECE_BYTES = 256 << 10
 """So much of an encrypted text is read, and decrypted, at a time."""
+
+_AS_BEFORE: Final = nullcontext()
 
 
 class Documents:
@@ -173,9 +175,12 @@ class Documents:
 
     # -- encrypted -----------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def under(self, cipher: Cipher | None) -> Iterator[None]:
+    def under(self, cipher: Cipher | None) -> AbstractContextManager[None]:
         """New documents are encrypted by this cipher, until the end; nobody may be waited for inside."""
+        return _AS_BEFORE if cipher is self._cipher else self._under(cipher)
+
+    @contextmanager
+    def _under(self, cipher: Cipher | None) -> Iterator[None]:
         before, self._cipher = self._cipher, cipher
         try:
             yield

@@ -173,16 +173,18 @@ class Executor:
                     self._order(Order(effect.run, effect.command))
 
     async def _do(self, run: Run, effect: f.Effect, now: datetime, drafts: list[Envelope]) -> None:
-        match effect:
+        match effect:  # what comes with every hand-off first
+            case f.Offer():
+                pass  # the assigner has offered it before the commit
             case f.Send():
                 drafts.extend(await self._assignment(run, effect))
-            case f.Withdraw() | f.Reject() | f.Reply():
-                drafts.append(await self._news(run, effect, now))
             case f.Free(task=task, attempt=attempt, blamed=blamed):
                 self._parts.router.free(run.id, task, attempt, now, blamed=blamed)
                 self._parts.ranks.learn(run, task, attempt, now)
                 self._parts.dispatcher.order_anew(run)
                 self._look_again(run)
+            case f.Withdraw() | f.Reject() | f.Reply():
+                drafts.append(await self._news(run, effect, now))
             case f.StartSubrun():
                 await self.below.start_subrun(run, effect)
             case f.StartCall(task=task, call=call):
@@ -196,8 +198,6 @@ class Executor:
             case f.Ended():
                 self._parts.ranks.ended(run)
                 self.forget([run.id])
-            case f.Offer():
-                pass  # the assigner has offered it before the commit
 
     def _look_again(self, run: Run) -> None:
         """Somebody has room again."""
@@ -219,15 +219,16 @@ class Executor:
         payload = self._parts.outgoing.pop((run.id, effect.task, attempt.number), None)
         if payload is None:
             payload = await self._payload_again_or_none(run, effect)
-        draft = self._parts.secretary.assignment(run.started, effect, payload) if payload is not None else None
-        if draft is None or not _holds_what_was_assigned(draft):
+        if payload is None:
             logger.error("the assignment of %s/%s cannot be made again: its lease has to run out", run.id, effect.task)
             return []
-        return [draft]
+        return [self._parts.secretary.assignment(run.started, effect, payload)]
 
     async def _payload_again_or_none(self, run: Run, effect: f.Send) -> bytes | None:
+        """The payload that was assigned; None where that does not come out any more."""
         try:
-            return await self._payload_again(run, effect)
+            payload = await self._payload_again(run, effect)
+            return payload if payload_ref(payload).sha256 == effect.attempt.payload else None
         except StoreUnavailable:
             raise
         except AccordError as error:
@@ -305,7 +306,3 @@ class Executor:
             await self._parts.ports.bus.publish([parcel])
         except Overloaded as error:
             logger.warning("not sent, the lease has to run out: %s", error)
-
-
-def _holds_what_was_assigned(envelope: Envelope) -> bool:
-    return envelope.claims.payload == payload_ref(envelope.payload)

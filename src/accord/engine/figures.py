@@ -46,10 +46,10 @@ class Figures:
 
     def happened(self, events: Sequence[Event]) -> None:
         """Count committed events."""
-        self.events.update(map(type, events))
-        for event in events:
-            if type(event) is AttemptExpired:
-                self.expired[event.cause] += 1
+        kinds = Counter(map(type, events))
+        self.events.update(kinds)
+        if AttemptExpired in kinds:
+            self.expired.update(event.cause for event in events if type(event) is AttemptExpired)
 
     def failed(self, error: Exception) -> None:
         """Count a fault that was met."""

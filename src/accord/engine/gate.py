@@ -17,7 +17,7 @@ from accord.domain import command as c
 from accord.domain.agent import organisation_of, registry_id
 from accord.domain.assignment import assignment_digest
 from accord.domain.delegation import refusal as refusal_of_delegate
-from accord.domain.ids import AgentId, KeyId, TaskId
+from accord.domain.ids import AgentId, Digest, KeyId, LeaseToken, TaskId
 from accord.domain.ingress import claims_flaw, payload_flaw
 from accord.domain.log import BATCH_MAX_BYTES, LINE_MAX_BYTES, LogPayload
 from accord.domain.message import PAYLOAD_MAX_BYTES, Claims, Kind, decode_claims, refusal
@@ -101,6 +101,8 @@ class Gate:
         self._verifier = Verifier()
         self.follow: Follow | None = None
         """Asked when a key is not known here: it may have been enrolled at another replica just now."""
+        self.assigned: Mapping[LeaseToken, Digest] = {}
+        """The digests of assignments that were signed here, see `Secretary`; others are made again."""
 
     # -- authenticity --------------------------------------------------------------------------------------------
 
@@ -249,9 +251,11 @@ class Gate:
         return attempt
 
     def _is_named(self, run: Run, attempt: Attempt, claims: Claims) -> bool:
-        """Whether the answer names the assignment that it is about."""
-        task = claims.task or TaskId("")
-        return assignment_digest(self._orchestrator, run.started, task, attempt) in claims.inputs
+        """Whether the answer names the assignment that it is about: what was signed, or would be again."""
+        named = self.assigned.get(attempt.lease)
+        if named is None:
+            named = assignment_digest(self._orchestrator, run.started, claims.task or TaskId(""), attempt)
+        return named in claims.inputs
 
     def denial(self, run: Run, task: TaskId, attempt: Attempt) -> Problem | None:
         """Why the agent may not do this: the policy does not permit it. None where it does.

@@ -132,7 +132,10 @@ class Lane:
     def add(self, tenant: str, one: Queued) -> None:
         """Queue this by its rank, behind those of the same rank."""
         self._entries += 1
-        self.add_again(tenant, one.run, [Entry(-one.rank, self._entries, one.task)], one.due)
+        heapq.heappush(self._queue(tenant, one.run, one.due), Entry(-one.rank, self._entries, one.task))
+        self._counted(tenant, 1)
+        if self.has_room:
+            self.unblock()
 
     def add_again(self, tenant: str, run: RunId, entries: Iterable[Entry], due: datetime | None) -> None:
         """Queue these, which were withdrawn, in the order that they had."""

@@ -65,6 +65,8 @@ class Slot:
         self.encoded: list[bytes] = []
         """The pending events as the journal will have them."""
         self.answers: list[Answer] = []
+        self.given: set[AgentId] = set()
+        """Agents who are given work of the run by what is pending."""
         self.listed: frozenset[AgentId] = frozenset()
         """Agents who were given work of the run, as far as lists are known to tell."""
         self.kept = 0
@@ -264,6 +266,8 @@ class Ledger:
             raise
         if isinstance(command, c.Tick):
             slot.touched = True
+        elif isinstance(command, c.Assign):
+            slot.given.add(command.agent)
 
     def _encrypted(self, run: RunId, signal: c.Signal) -> c.Signal:
         """The signal as an encrypted run takes it, also from a process that posts it as it is."""
@@ -310,7 +314,8 @@ class Ledger:
                 self.moved[append.stream] = slot.head
                 self.ended = self.ended or slot.run.ended
             committed.append(Committed(slot.run, slot.head.sequence, tuple(slot.pending)))
-            slot.listed = slot.listed.union(append.agents)
+            slot.listed = slot.listed.union(append.agents) if append.agents else slot.listed
+            slot.given.clear()
             slot.pending.clear()
             slot.encoded.clear()
             slot.answers.clear()
@@ -369,7 +374,7 @@ class Ledger:
             records=chained(stream, slot.head, slot.encoded),
             fence=fence,
             summary=summary_of(run, slot.wake_at),
-            agents=_new_agents(slot),
+            agents=tuple(slot.given.difference(slot.listed)),
             answers=tuple(slot.answers),
         )
 
@@ -381,12 +386,6 @@ async def _as_it_is(start: c.Start, _graph: Graph) -> c.Start:
 def unknown_run(run: RunId) -> NotFound:
     """The error that there is no such run."""
     return NotFound.of("ACC409", f"there is no run {run}", hint="accord runs list")
-
-
-def _new_agents(slot: Slot) -> tuple[AgentId, ...]:
-    """Who is given work of the run by what is pending, of whom lists do not tell yet."""
-    given = {event.agent for event in slot.pending if isinstance(event, e.AttemptAssigned)}
-    return tuple(given.difference(slot.listed)) if given else ()
 
 
 async def _computed(records: Sequence[Record], compute: Callable[[], T]) -> T:

@@ -218,7 +218,7 @@ class Parts:
         self.checkpoints = Checkpoints(journal, self.ledger, self.secretary, clock, every=tuning.checkpoint_every)
         self.large = Large(Uploads(journal, ports.blobs, self.data_keys), self.documents)
         self.gate = Gate(self.registry, self.documents, self.data_keys, self.large, identity.id, self.authority)
-        self.gate.follow = self.refresh_registry
+        self.gate.follow, self.gate.assigned = self.refresh_registry, self.secretary.assigned
         self.permission = Permission(self.authority, self.ledger, journal)
         self.permits = Permits(self.gate, self.ledger, self.registry, self.documents, self.large)
         self.permits.suspected = self.incidents.record_all

@@ -226,22 +226,22 @@ class Router:
         held = self._reserved.get(run, {}).pop((task, attempt.number), None)
         if held is None:
             return
-        load = self._give_back(held)
+        load, name = self._give_back(held), held.name
         self.commons.freed(held.agent, now)
-        if held.name in self._limits:
-            self.commons.freed(held.name, now)
+        if name in self._limits:
+            self.commons.freed(name, now)
         which = run, task, attempt.number
-        if self.breakers.ended((held.agent, held.name), which, attempt, now, blamed=blamed):
-            for agent in self.breakers.out(held.name):  # it may be one of them that has to be tried now
+        if self.breakers.ended((held.agent, name), which, attempt, now, blamed=blamed):
+            for agent in self.breakers.out(name):  # it may be one of them that has to be tried now
                 self._registry.reopen(agent)
         took_s = (now - attempt.work_since).total_seconds()
         if attempt.phase == "succeeded":
-            load.learn(held.name, took_s)
+            load.learn(name, took_s)
             load.ended += 1
         if attempt.phase in ("rejected", "failed"):
             load.fail(took_s)
         if attempt.phase in ("succeeded", "rejected", "failed"):
-            load.judge(held.name, _worth(attempt))
+            load.judge(name, _worth(attempt))
 
     def recall(self, run: Observed) -> None:
         """A run has ended that was worked on before this process began, or at another one: what it tells of agents."""
@@ -504,12 +504,11 @@ class Router:
         return self.load(held.agent)
 
     def _count(self, held: Held, step: int) -> None:
-        name = held.name
+        name, load, offer = held.name, self.load(held.agent), (held.agent, held.capability)
         self._of_capability[name] += step
-        self._of_offer[held.agent, held.capability] += step
-        if not self._of_offer[held.agent, held.capability]:
-            del self._of_offer[held.agent, held.capability]
-        load = self.load(held.agent)
+        self._of_offer[offer] += step
+        if not self._of_offer[offer]:
+            del self._of_offer[offer]
         load.held += step
         load.kinds[name] = load.kinds.get(name, 0) + step
 

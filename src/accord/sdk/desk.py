@@ -136,7 +136,8 @@ class Desk:
     @property
     def room(self) -> int:
         """How many more assignments may be taken now: as many as can begin, then as many as may wait."""
-        return self._free if self._free > 0 else max(0, self._agent.capacity.total - self.held)
+        free = self._free
+        return free if free > 0 else max(0, self._agent.capacity.total - self.held)
 
     @property
     def _free(self) -> int:

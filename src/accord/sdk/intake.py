@@ -202,11 +202,9 @@ def _refuse_beyond(claims: Claims, delegation: Delegation) -> None:
 
 
 def _complete(claims: Claims) -> None:
-    MessageRefused.raise_if(
-        Problem("ACC386", f"{REFUSALS['ACC386']}: {name}")
-        for name in _NEEDED.get(claims.kind, ())
-        if getattr(claims, name) is None
-    )
+    missing = [name for name in _NEEDED.get(claims.kind, ()) if getattr(claims, name) is None]
+    if missing:
+        raise MessageRefused(*(Problem("ACC386", f"{REFUSALS['ACC386']}: {name}") for name in missing))
 
 
 def _refuse(flaw: Flaw | None) -> None:

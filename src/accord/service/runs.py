@@ -212,21 +212,22 @@ def held(run: Run, holds: Sequence[HoldPlaced]) -> list[HoldPlaced]:
 
 def summary_of(run: Run, wake_at: datetime | None) -> RunSummary:
     """What lists show of the run."""
+    started = run.started
     return RunSummary(
-        run=run.id,
-        partition=partition_of(run.id),
-        template=run.started.template,
-        title=run.started.title,
+        run=started.run,
+        partition=partition_of(started.run),
+        template=started.template,
+        title=started.title,
         state=state_of(run),
-        started_at=run.started.at,
+        started_at=started.at,
         updated_at=run.updated_at,
         wake_at=wake_at,
         tasks_total=len(run.graph.tasks),
         tasks_done=run.tasks_done,
         tasks_failed=run.failed,
-        parent=run.started.parent.run if run.started.parent else None,
-        origin=run.started.origin,
-        by=run.started.by,
+        parent=started.parent.run if started.parent else None,
+        origin=started.origin,
+        by=started.by,
         labels=told(all_labels(run)),
         acknowledged=run.acknowledged is not None,
     )

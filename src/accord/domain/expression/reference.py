@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -41,6 +41,7 @@ VARIABLES: dict[str, str] = {
 
 Step: TypeAlias = str | int
 _INDEXING = frozenset({"_[_]", "_[?_]"})
+_SCALARS: Final = frozenset((str, int, float, bool, type(None)))
 _SHALLOW_FUNCTIONS = frozenset({"size"})
 
 
@@ -213,7 +214,7 @@ def read_path(scope: Scope, steps: tuple[Step, ...], source: str) -> object:
         if found is ABSENT:
             raise _missing(value, steps, position, source)
         value = found
-    return plain(value) if isinstance(value, Mapping) else value
+    return plain(value) if type(value) not in _SCALARS and isinstance(value, Mapping) else value
 
 
 def _member(value: object, step: Step) -> object:
