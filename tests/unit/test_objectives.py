@@ -373,7 +373,7 @@ TABLE = {
         (f"{ADA} cancel them if all orders are late", "NO ACC814", "`all orders are late`"),
         (f"{ADA} create one invoice for all", "NO ACC813", "`one invoice for all`"),
         (f"{ADA} for each order that is late, cancel it and {MAILED}", "NO ACC813", "may be meant for each"),
-        (f"{ADA} cancel each that is late. Then {MAILED}", "PLAN", "filter(one, one.late)], send {"),
+        (f"{ADA} cancel each that is late. Then {MAILED}", "PLAN", "filter(one, one.late)], send<cancel {"),
         (f"{ADA} for each order, cancel it", "PLAN find, cancel[tasks.find.output]"),
         ('For each order of the customer "Ada", cancel it', "PLAN", "cancel[tasks.find.output]"),
         ('List the invoices of the customer "Ada" and for each overdue invoice, remind it', "NO ACC816", "`invoice.cr"),
@@ -439,7 +439,7 @@ TABLE = {
         (f"{ALARM}, then call the technician", "PLAN check, call${ tasks.check.output.alarm } {"),
         (f"{ALARM}, call the technician. Then discard the sample S1", "discard<call settled {", "PLAN"),
         (
-            f"{ALARM}, call the technician, otherwise discard the sample S1, then order 2 bottles of the reagent X",
+            f"{ALARM}, call the technician, otherwise discard the sample S1, then order 2 of the reagent X",
             "order${ !tasks.check.output.alarm }<discard {",
             "PLAN",
         ),
