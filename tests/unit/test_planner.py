@@ -146,9 +146,18 @@ def test_a_refusal_names_what_is_missing_and_how_to_say_it() -> None:
     assert "`compare {products} for {purpose}`" in str(problem.hint)
 
 
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [("audti ./src", "source-audit"), ("what is the weather", None), ("bake a cake", None), ("book the ark", None)],
+)
+def test_only_what_is_near_is_called_so(text: str, near: str | None) -> None:
+    (hint,) = [one.hint for one in refused(text).problems if one.code == "ACC800"]
+    assert str(hint).startswith("none is near" if near is None else f"the nearest: `{near}`")
+
+
 def test_a_refusal_names_the_nearest_template_first() -> None:
     (problem,) = refused("auditor for my books").problems
-    assert str(problem.hint).index("source-audit") < str(problem.hint).index("competitive-analysis")
+    assert problem.hint == "the nearest: `source-audit` (`audit {directory}`)"
 
 
 def known(name: str, *examples: str, version: str = "1.0.0", **properties: Any) -> KnownTemplate:

@@ -12,6 +12,7 @@ import msgspec
 from accord.domain.schema import compile_schema
 from accord.domain.schema_path import schema_at
 from accord.domain.template import Template
+from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem
 from accord.planner.asides import NEGATIONS, Aside, not_taken
 from accord.planner.bounds import Part, beside_in, check, is_clear
@@ -24,6 +25,23 @@ CONFIDENT = 0.8
 
 MARGIN = 0.1
 """How much better a match must be than that of another template."""
+
+
+ALIKE = 0.8
+"""From this likeness on a word is spelt nearly like another one."""
+
+SPELT = 5
+"""Shorter words are the same, or others."""
+
+_SAY_NOTHING = frozenset(
+    {
+        *("what", "who", "whom", "whose", "which", "when", "where", "why", "how", "is", "are", "was", "were", "be"),
+        *("do", "does", "did", "have", "has", "had", "it", "its", "this", "that", "these", "those", "there", "not"),
+        *("no", "or", "if", "so", "then", "some", "any", "all", "every", "each", "one", "your", "his", "her", "their"),
+        *("them", "they"),
+    }
+)
+"""Words that have nothing to do with what a template is for."""
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,17 +217,28 @@ def example_of(template: Template) -> str:
 
 
 def nearest(objective: str, templates: Sequence[Template], most: int = 3) -> list[Template]:
-    """The templates that an objective may have meant, by the words of their names, descriptions and phrases."""
-    words = [word.stem for word in objective_words(objective) if weight(word) >= 1.0]
+    """The templates that an objective may have meant, the nearest first: those that have a word that says something in
+    common with it, in their names, descriptions and phrases, or one that is spelt nearly so.
+    """
+    words = [word.stem for word in objective_words(objective) if weight(word) >= 1.0 and word.plain not in _SAY_NOTHING]
+    ranked = sorted(((_nearness(words, template), template) for template in templates), key=lambda one: -one[0])
+    return [template for near, template in ranked[:most] if near]
 
-    def likeness(template: Template) -> float:
-        text = " ".join((template.name.replace("-", " "), template.description, *template.examples))
-        stems = {word.stem for word in objective_words(text)}
-        best = (max((SequenceMatcher(None, word, other).ratio() for other in stems), default=0.0) for word in words)
-        return sum(ratio for ratio in best if ratio >= 0.75) / max(len(words), 1)
 
-    ranked = sorted(templates, key=likeness, reverse=True)
-    return ranked[:most]
+def _nearness(words: Sequence[str], template: Template) -> float:
+    """The share of words that a template has."""
+    text = " ".join((template.name.replace("-", " "), template.description, *map(_without_slots, template.examples)))
+    stems = {word.stem for word in objective_words(text)}
+    return sum(_is_among(word, stems) for word in words) / max(len(words), 1)
+
+
+def _is_among(word: str, stems: Collection[str]) -> bool:
+    alike = (SequenceMatcher(None, word, other).ratio() for other in stems if len(other) >= SPELT)
+    return word in stems or (len(word) >= SPELT and any(ratio >= ALIKE for ratio in alike))
+
+
+def _without_slots(phrase: str) -> str:
+    return SLOT.sub(" ", phrase)
 
 
 def bound_words(match: Match, objective: str) -> dict[str, str]:
