@@ -123,6 +123,19 @@ def test_a_plan_that_is_not_sure_is_made_where_somebody_says_that_it_is_meant(
     assert (other.code, "ACC819" in other.err) == (2, True)
 
 
+def test_a_word_that_is_no_templates_name_is_an_objective(call: Any, typed: list[str]) -> None:
+    asked = json.loads(call("plan", "audit", "--json").err)
+    assert (asked["kind"], [one["code"] for one in asked["problems"]]) == ("input_required", ["ACC802"])
+    assert "no template is called `audit`" in asked["problems"][0]["hint"]
+    assert json.loads(call("plan", "audit", "--set", "directory=.", "--json").out)["template"] == "source-audit@1.0.0"
+    named = call("plan", "audit", "--template", "source-audit", "--set", "directory=.", "--json")
+    assert json.loads(named.out)["way"] == "named"
+    typed.append(".")
+    assert call("plan", "audit").code == 0
+    for reference in ("no-such-template", "audit@^1"):
+        assert "ACC761" in call("plan", reference).err
+
+
 def test_who_is_asked_chooses_by_number_and_that_is_learnt(call: Any, typed: list[str]) -> None:
     typed += ["7", "2"]
     ended = call("run", WORDS)

@@ -131,16 +131,20 @@ async def _which(error: NotUnderstood, known: Known, screen: Screen) -> str:
 
 def _or_by(error: NotUnderstood, options: str) -> NotUnderstood:
     """The same error, whose hints name the options too."""
-    told = type(error)(*(_hinted(problem, options) for problem in error.problems))
+    return _told(error, f"give it with {options}", " or")
+
+
+def _told(error: NotUnderstood, hint: str, joined: str = "") -> NotUnderstood:
+    """The same error, whose hints say this too."""
+    told = type(error)(*(_hinted(problem, hint, joined) for problem in error.problems))
     told.several = error.several
     if isinstance(error, InputRequired) and isinstance(told, InputRequired):
         told.wanting = error.wanting
     return told
 
 
-def _hinted(problem: Problem, options: str) -> Problem:
-    hint = f"{problem.hint}, or give it with {options}" if problem.hint else f"give it with {options}"
-    return replace(problem, hint=hint)
+def _hinted(problem: Problem, hint: str, joined: str) -> Problem:
+    return replace(problem, hint=f"{problem.hint},{joined} {hint}" if problem.hint else hint)
 
 
 async def choose(asked: Asked, known: Known) -> Planned:
@@ -154,15 +158,31 @@ async def choose(asked: Asked, known: Known) -> Planned:
         return await _meant(asked, asked.meant, known)
     if path is not None:
         return _from_file(path, asked, known)
-    if not is_reference(asked.target):
-        return await by_objective(asked.target, change_of(asked), known)
+    if not _is_template(asked.target, known):
+        return await _by_words(asked, known)
     entry = known.templates.find(asked.target)
     return by_template(entry, read_input(asked.given, asked.sets, entry.template.input).value, known)
 
 
+def _is_template(target: str, known: Known) -> bool:
+    """Whether a target is a template's name, or is written like one. A word alone is an objective where no template is
+    called so.
+    """
+    return is_reference(target) and (not target.isalnum() or target in known.templates.names())
+
+
+async def _by_words(asked: Asked, known: Known) -> Planned:
+    try:
+        return await by_objective(asked.target, change_of(asked), known)
+    except NotUnderstood as error:
+        if not is_reference(asked.target):
+            raise
+        raise _told(error, f"no template is called `{asked.target}`, so it is read as an objective") from error
+
+
 async def _meant(asked: Asked, reference: str, known: Known) -> Planned:
     """The plan for an objective that means this template."""
-    if template_file(asked.target) is not None or is_reference(asked.target):
+    if template_file(asked.target) is not None or _is_template(asked.target, known):
         raise usage("ACC911", f"{asked.target} is a template: --template says which one words mean")
     path = template_file(reference)
     if path is None:
