@@ -10,15 +10,16 @@ import msgspec
 import pytest
 
 from accord.domain.ids import Digest
-from accord.domain.learning import Lesson, Meant
+from accord.domain.learning import DecidedBy, Lesson, Meant
 from accord.domain.template import Template
 from accord.errors import InputRequired, NotUnderstood
 from accord.planner.by_classifier import Classifier
-from accord.planner.classifier import features, models
+from accord.planner.classifier import models, training
 from accord.planner.classifier.examples import Example, digest_of_examples, examples_of, phrase_of, phrases_of
 from accord.planner.classifier.features import Features, piece_features, word_features
 from accord.planner.classifier.model import Model
 from accord.planner.classifier.models import Models, learnable
+from accord.planner.classifier.training import Trained, Training
 from accord.planner.plan import Plan, plan
 from accord.planner.ways import Judge, KnownTemplate, Objective, Unsure
 from accord.verifier.known import ContractTable
@@ -84,23 +85,22 @@ def known(name: str, properties: dict[str, Any], examples: Sequence[str]) -> Kno
 
 
 TEMPLATES = [known(name, *of) for name, of in SAID.items()]
-WAYS = {"by words": Classifier(), "by what words mean": Classifier()}
+WAYS = {"by words": Classifier(), "by what words mean": Classifier(), "by what sentences mean, too": Classifier()}
+IN_USE: list[Classifier] = []
 
 
 @pytest.fixture(autouse=True, params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything holds without the extra `meaning`, and with it."""
+    """Everything holds without the extras `meaning` and `sentences`, and with them."""
     if request.param == "by words":
-        monkeypatch.setattr(features, "meanings", lambda: None)
+        monkeypatch.setattr(training, "meanings", lambda: None)
+    if request.param != "by what sentences mean, too":
+        monkeypatch.setattr(training, "sentences", lambda: None)
+    IN_USE[:] = [WAYS[request.param]]
 
 
 def planned(text: str, *, templates: Sequence[KnownTemplate] = TEMPLATES, **more: Any) -> Plan:
-    return asyncio.run(
-        plan(
-            Objective(text, templates, NOTHING, **more),
-            [WAYS["by words" if features.meanings() is None else "by what words mean"]],
-        )
-    )
+    return asyncio.run(plan(Objective(text, templates, NOTHING, **more), IN_USE))
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,16 @@ def test_templates_that_are_about_equally_likely_are_named(
     assert raised.value.several == several
 
 
+@pytest.mark.parametrize("by", ["words", "sentences"])
+def test_a_plan_says_where_the_whole_sentence_has_decided(by: DecidedBy) -> None:
+    async def judge(objective: str) -> Meant:
+        best = (("weather-report", 0.9), ("music-player", 0.1))
+        return Meant(label="weather-report", confidence=0.85, best=best, by=by)
+
+    found = planned("what is the weather like in rome", judge=judge)
+    assert any("whole sentence" in reason for reason in found.reasons) is (by == "sentences")
+
+
 def test_exactly_the_missing_part_is_asked_for() -> None:
     with pytest.raises(InputRequired) as raised:
         planned("transfer some of my money to anna, in dollars")
@@ -194,7 +204,7 @@ def judging(lessons: Sequence[Lesson]) -> Judge:
 
     async def judge(objective: str) -> Meant | None:
         examples = learnable([*phrases_of(of), *examples_of(lessons, of)])
-        return (await school.of(examples)).judged(objective, 3)
+        return await (await school.of(examples)).judged(objective, 3)
 
     return judge
 
@@ -246,12 +256,13 @@ def test_without_scikit_learn_it_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_model_is_trained_once_for_the_same_examples(monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[int] = []
+    whole = Training.whole
 
-    def counted(examples: Sequence[Example]) -> Model:
+    def counted(self: Training, examples: Sequence[Example]) -> Trained:
         trained.append(len(examples))
-        return Model(examples)
+        return whole(self, examples)
 
-    monkeypatch.setattr("accord.planner.classifier.model.Model", counted)
+    monkeypatch.setattr(Training, "whole", counted)
     fresh = Classifier()
     for text in ("wake me up at 7:30 am", "put on some jazz music"):
         asyncio.run(fresh.find(Objective(text, TEMPLATES, NOTHING)))

@@ -23,7 +23,7 @@ from accord.domain.template import template_from_json
 from accord.engine.learning import Schooling, Trained
 from accord.engine.node import Node
 from accord.errors import NotFound, NotUnderstood, Refused, TransitionRefused
-from accord.planner.classifier import models
+from accord.planner.classifier.training import Training
 from accord.planner.classifier.trial import Request
 from accord.settings import Settings
 from accord.views import learning, school
@@ -236,13 +236,13 @@ async def test_nobody_waits_for_a_classifier_that_a_server_has_not_trained_yet(
 ) -> None:
     pytest.importorskip("sklearn")
     goes_on = threading.Event()
-    train = models._trained
+    whole = Training.whole
 
-    def trained(examples: Any) -> Any:
+    def trained(self: Training, examples: Any) -> Any:
         assert goes_on.wait(60)
-        return train(examples)
+        return whole(self, examples)
 
-    monkeypatch.setattr(models, "_trained", trained)
+    monkeypatch.setattr(Training, "whole", trained)
     monkeypatch.setattr(school, "PATIENCE", timedelta(0))
     async with opened(tmp_path, "*") as node:
         teacher = node.parts.learning.taught

@@ -52,6 +52,6 @@ def test_words_that_only_have_pieces_in_common_are_not() -> None:
 
 def test_it_is_known_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     meanings.cache_clear()
-    monkeypatch.setattr("accord.planner.meaning.find_spec", lambda name: None)
+    monkeypatch.setattr("accord.planner.packages.find_spec", lambda name: None)
     assert meanings() is None
     meanings.cache_clear()

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from accord.domain.learning import Scores, Trial
+from accord.planner.classifier import training
 from accord.planner.classifier.examples import Example
 from accord.planner.classifier.trial import Request, compared, tried
 
@@ -33,6 +34,13 @@ COATS = [
 WRONG = [Example(f"{start} {thing}", "transfer") for start in SAID["weather"] for thing in THINGS[3:]]
 
 
+@pytest.fixture
+def by_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the extra `sentences` is not installed: it holds of any classifier, and takes half of the time."""
+    monkeypatch.setattr(training, "sentences", lambda: None)
+
+
+@pytest.mark.usefixtures("by_words")
 def test_what_has_learnt_more_is_better_each_time_by_the_same() -> None:
     request = Request([*phrases()], [], COATS)
     trial = tried(request)
@@ -45,11 +53,13 @@ def test_what_has_learnt_more_is_better_each_time_by_the_same() -> None:
     assert tried(again) == trial
 
 
+@pytest.mark.usefixtures("by_words")
 def test_what_was_taught_wrongly_is_worse() -> None:
     trial = tried(Request([*phrases()], COATS, [*COATS, *WRONG]))
     assert any(flaw.startswith("refuses") for flaw in trial.flaws())
 
 
+@pytest.mark.usefixtures("by_words")
 def test_strangers_that_people_name_are_held_out_in_turn() -> None:
     strange = [Example(text, None) for text in ("order a pizza", "who won the war", "translate a poem", "tell a joke")]
     trial = tried(Request([*phrases()], [], strange))

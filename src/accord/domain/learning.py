@@ -24,6 +24,9 @@ FORGIVEN: Final = 0.02
 strangers it is the standard error: two measurements of one classifier differ by as much.
 """
 
+DecidedBy = Literal["words", "sentences"]
+"""What a classifier has decided by: words, and what they mean; or the meaning of the whole, where words were unsure."""
+
 How = Literal["chosen", "corrected", "told"]
 """How an example came to be: somebody ran this template for the words; ran a changed one; or just said so."""
 
@@ -67,6 +70,7 @@ class Meant(msgspec.Struct, frozen=True, kw_only=True):
     """A word that turns the meaning around, and that no example of the template has."""
     version: int = 0
     """Of the classifier: 0 knows the phrases of templates alone."""
+    by: DecidedBy = "words"
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):

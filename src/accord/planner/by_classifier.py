@@ -63,7 +63,7 @@ class Classifier:
                 return Unsure()
             if not is_installed():
                 return Unsure((NOT_INSTALLED,))
-            judged = (await self._models.of(examples)).judged(objective.text)
+            judged = await (await self._models.of(examples)).judged(objective.text)
         known = objective.newest.get(judged.label) if judged.label is not None else None
         if known is None:
             return Unsure(tuple(_nearest(judged, objective)), _several(judged, objective))
@@ -139,6 +139,8 @@ def _strange(text: str, template: Template, filled: Filled) -> str | None:
 def _reasons(known: KnownTemplate, judged: Meant, filled: Filled) -> Iterator[str]:
     share = judged.best[0][1]
     yield f"of all examples, it is most like those that mean `{known.name}`: {share:.0%} of the likelihood"
+    if judged.by == "sentences":
+        yield "what the whole sentence means has decided: its words alone were not sure"
     for name, said in filled.words.items():
         yield f"`{said}` is its `{name}`"
 

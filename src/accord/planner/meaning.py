@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache, cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from accord.planner.packages import folder_of
 from accord.planner.words import stem
 
 ALIKE = 0.55
@@ -100,6 +100,5 @@ class Meanings:
 def meanings() -> Meanings | None:
     """Those that are installed, read once; None where they are not."""
     # WordLlama's own code is not imported: it would configure the root logger.
-    found = find_spec("wordllama")
-    places = found.submodule_search_locations if found is not None else None
-    return Meanings(Path(places[0])) if places else None
+    package = folder_of("wordllama")
+    return Meanings(package) if package is not None else None

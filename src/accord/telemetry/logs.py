@@ -283,6 +283,14 @@ LOG_EVENTS: Final = (
     ),
     LogEvent("signer.refused", _SIGNER, "warning", "refused to uid %d, pid %d: %s", ("uid", "pid", "error")),
     LogEvent("signer.ended", _SIGNER, "warning", "the connection of uid %d, pid %d ended: %s", ("uid", "pid", "error")),
+    # the planner
+    LogEvent(
+        "sentences.refused",
+        "accord.planner",
+        "warning",
+        "what sentences mean is not known: %s of the package %s has another digest than the file that we know: %s",
+        ("file", "package", "digest"),
+    ),
     # telemetry itself
     LogEvent(
         "telemetry.away",

@@ -48,7 +48,7 @@ class School:
         """
         version = self._learning.version
         taught = await self._at_hand()
-        return taught.judged(objective, version) if taught is not None else None
+        return await taught.judged(objective, version) if taught is not None else None
 
     async def prepare(self) -> None:
         """Train the version in use, where this process has not yet. From then on nobody waits long for that."""

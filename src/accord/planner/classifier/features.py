@@ -1,5 +1,5 @@
-"""Features of a text: its words and pairs of words, stemmed and not, both its ends, pieces of its words, and, where it
-is installed, what they mean.
+"""Features of a text: its words and pairs of words, stemmed and not, both its ends, pieces of its words, and, where
+there are vectors of it, what it means.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from accord.planner.meaning import meanings
 from accord.planner.words import stem
 
 _WORD = re.compile(r"[\w']+|[$€£%]")
@@ -58,7 +57,7 @@ class Rows(NamedTuple):
     pieces: Any
     """Sparse, too."""
     meaning: Any | None
-    """Dense: `meaning.SIZE` columns. None where it is not installed."""
+    """Dense: a vector each. None where there are none."""
 
     @property
     def kinds(self) -> list[Any]:
@@ -74,12 +73,10 @@ class Features:
         # Of many texts, a piece of a word that a single one has says little.
         self._pieces = _Kind(piece_features, texts, least=1 if len(texts) < 2000 else 2)
         self._known = {feature for feature in self._words.places if " " not in feature}
-        self._meanings = meanings()
 
-    def rows(self, texts: Sequence[str]) -> Rows:
-        """A row for each text."""
-        meant = self._meanings.of([text[:MAX_TEXT] for text in texts]) if self._meanings is not None else None
-        return Rows(self._words.rows(texts), self._pieces.rows(texts), meant)
+    def rows(self, texts: Sequence[str], vectors: Any | None = None) -> Rows:
+        """A row for each text; what they mean is given."""
+        return Rows(self._words.rows(texts), self._pieces.rows(texts), vectors)
 
     def unknown(self, text: str) -> float:
         """The share of a text's words that no example has, in any form."""

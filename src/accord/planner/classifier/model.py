@@ -1,4 +1,4 @@
-"""A model: which label a text has, how likely that is, and whether it has any.
+"""A model: which label a text has, how likely that is, and whether it has any. Vectors of texts are given to it.
 
 It is trained on examples alone, in seconds. What it says of itself was measured on examples that it had not seen: they
 are dealt into parts, and each part is judged by a model of the others. To learn what is outside of all labels, some
@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from accord.domain.learning import DecidedBy
 from accord.planner.classifier.examples import Example
-from accord.planner.classifier.features import Features, Rows, lengths
+from accord.planner.classifier.features import MAX_TEXT, Features, Rows, lengths
 from accord.planner.classifier.members import Members
+from accord.planner.vectors import Vectors
 
 PARTS = 4
 """Into how many parts examples are dealt."""
@@ -42,6 +44,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """How likely it is that the best label is meant: that any is, times that it is this one."""
     best: tuple[tuple[str, float], ...]
     """The best labels, with the share of likelihood that each has among all labels."""
+    by: DecidedBy = "words"
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,55 +61,104 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     training_s: float
 
 
+class Tried(NamedTuple):
+    """What a model has made of examples and strangers that it had not seen: an entry for each, in the same order for
+    all models of the same examples.
+    """
+
+    is_inside: Any
+    """Whether it has a label that the model knew."""
+    is_right: Any
+    """Whether its best label is that one."""
+    is_accepted: Any
+    """Whether it is taken to be inside."""
+    confidence: Any
+
+    def figures(self, examples: int, labels: int, training_s: float) -> Figures:
+        """How good that is."""
+        return Figures(
+            examples=examples,
+            labels=labels,
+            inside_accuracy=float((self.is_right & self.is_accepted)[self.is_inside].mean()),
+            label_accuracy=float(self.is_right[self.is_inside].mean()),
+            outside_recall=float((~self.is_accepted)[~self.is_inside].mean()),
+            training_s=training_s,
+        )
+
+
 class Model:
     """Trained: it judges texts."""
 
-    def __init__(self, examples: Sequence[Example], *, outside_recall: float = OUTSIDE_RECALL) -> None:
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        vectors: Vectors | None = None,
+        *,
+        outside_recall: float = OUTSIDE_RECALL,
+    ) -> None:
         began = perf_counter()
+        self._vectors = vectors
+        known = _Known(vectors, [one.text for one in examples])
         inside = [one for one in examples if one.label is not None]
-        self._core = _Core(inside)
-        measured = _Measured(inside, [one.text for one in examples if one.label is None])
+        self._core = _Core(inside, known)
+        measured = _Measured(inside, [one.text for one in examples if one.label is None], known)
         self._doubt = _Odds(measured.evidence, measured.is_inside)
         told = self._doubt.of(measured.evidence)
-        own, strange = told[measured.is_inside], told[~measured.is_inside]
-        self.threshold = max(float(np.quantile(strange, outside_recall)), EVEN)
-        self._sure = _Odds(measured.evidence[measured.is_inside][:, :1], measured.is_right)
-        self.figures = Figures(
-            examples=len(examples),
-            labels=len(self._core.members.labels),
-            inside_accuracy=float((measured.is_right & (own > self.threshold)).mean()),
-            label_accuracy=float(measured.is_right.mean()),
-            outside_recall=float((strange <= self.threshold).mean()),
-            training_s=perf_counter() - began,
+        self.threshold = max(float(np.quantile(told[~measured.is_inside], outside_recall)), EVEN)
+        inside_evidence = measured.evidence[measured.is_inside][:, :1]
+        self._sure = _Odds(inside_evidence, measured.is_right[measured.is_inside])
+        self.tried = Tried(
+            is_inside=measured.is_inside,
+            is_right=measured.is_right,
+            is_accepted=told > self.threshold,
+            confidence=told * self._sure.of(measured.evidence[:, :1]),
         )
+        took_s = perf_counter() - began
+        self.figures = self.tried.figures(len(examples), len(self._core.members.labels), took_s)
 
-    def judge(self, texts: Sequence[str], *, most: int = 5) -> Iterator[Judgement]:
+    def judge(self, texts: Sequence[str], *, most: int = 5) -> list[Judgement]:
         """What each text is."""
-        shares, evidence = self._core.judge(texts)
+        shares, evidence = self._core.judge(texts, _vectors_of(texts, self._vectors))
         inside = self._doubt.of(evidence)
         sure = inside * self._sure.of(evidence[:, :1])
         ranked = np.argsort(-shares, axis=1)[:, :most]
+        found = []
         for share, order, within, confidence in zip(shares, ranked, inside, sure, strict=True):
             best = tuple((str(self._core.members.labels[one]), float(np.exp(share[one]))) for one in order)
             label = best[0][0] if within > self.threshold else None
-            yield Judgement(label=label, confidence=float(confidence), best=best)
+            found.append(Judgement(label=label, confidence=float(confidence), best=best))
+        return found
+
+
+class _Known:
+    """The vectors of examples."""
+
+    def __init__(self, vectors: Vectors | None, texts: Sequence[str]) -> None:
+        self._of = vectors.of_examples([text[:MAX_TEXT] for text in texts]) if vectors is not None else None
+
+    def of(self, texts: Sequence[str]) -> Any | None:
+        """Those of these; None where there are none."""
+        if self._of is None:
+            return None
+        size = len(next(iter(self._of.values())))
+        return np.array([self._of[text[:MAX_TEXT]] for text in texts], dtype=np.float32).reshape(len(texts), size)
 
 
 class _Core:
     """Features and members of some examples, without a notion of what is outside."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
+    def __init__(self, examples: Sequence[Example], known: _Known) -> None:
         texts = [one.text for one in examples]
         labels = np.array([one.label for one in examples])
         self._features = Features(texts)
-        rows = self._features.rows(texts)
+        rows = self._features.rows(texts, known.of(texts))
         self.members = Members(rows, labels)
         self._columns = [_rare(one) for one in (rows.words, rows.pieces)]
         self._meant = _Meant(rows.meaning, labels) if rows.meaning is not None else None
 
-    def judge(self, texts: Sequence[str]) -> tuple[Any, Any]:
+    def judge(self, texts: Sequence[str], vectors: Any | None) -> tuple[Any, Any]:
         """The logarithm of each label's share, and the evidence for being inside: a row for each text."""
-        rows = self._features.rows(texts)
+        rows = self._features.rows(texts, vectors)
         shares, parts = self.members.scores(rows)
         best = shares.argmax(axis=1)
         top = -np.partition(-shares, 1, axis=1)[:, :2]
@@ -173,19 +225,19 @@ class _Odds:
 class _Measured:
     """What models of parts of the examples make of the other examples, and of strangers."""
 
-    def __init__(self, inside: Sequence[Example], strangers: Sequence[str]) -> None:
+    def __init__(self, inside: Sequence[Example], strangers: Sequence[str], vectors: _Known) -> None:
         evidence, is_inside, is_right = [], [], []
         for known, others in dealt(inside, leave_out=not strangers):
-            core = _Core(known)
+            core = _Core(known, vectors)
             texts = [*(one.text for one in others), *strangers]
             labels = np.array([*(one.label for one in others), *("" for _ in strangers)])
-            shares, seen = core.judge(texts)
+            shares, seen = core.judge(texts, vectors.of(texts))
             evidence.append(seen)
             is_inside.append(np.isin(labels, core.members.labels))
             is_right.append(core.members.labels[shares.argmax(axis=1)] == labels)
         self.evidence = np.concatenate(evidence)
         self.is_inside = np.concatenate(is_inside)
-        self.is_right = np.concatenate(is_right)[self.is_inside]
+        self.is_right = np.concatenate(is_right)
 
 
 _Part = tuple[list[Example], list[Example]]
@@ -207,6 +259,10 @@ def dealt(examples: Sequence[Example], *, leave_out: bool) -> Iterator[_Part]:
         for one, of in zip(examples, part_of, strict=True):
             (others if of == part or left_out.get(one.label) == part else known).append(one)
         yield known, others
+
+
+def _vectors_of(texts: Sequence[str], vectors: Vectors | None) -> Any | None:
+    return vectors.of([text[:MAX_TEXT] for text in texts]) if vectors is not None else None
 
 
 def _logit(shares: Any) -> Any:

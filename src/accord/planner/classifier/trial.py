@@ -18,6 +18,7 @@ from accord.domain.learning import Scores, Trial
 from accord.errors import Problem, Refused
 from accord.planner.classifier.examples import Example
 from accord.planner.classifier.models import LEAST_TEMPLATES, learnable
+from accord.planner.classifier.training import Training
 
 WITHIN_S: Final = 900.0
 
@@ -78,7 +79,8 @@ def tried(request: Request) -> Trial:
     """The trial of what is learnable. The same request gives the same one."""
     news = learnable([*request.phrases, *request.after])
     of_before = frozenset(learnable([*request.phrases, *request.before]))
-    after, before = _Tally(), _Tally()
+    training = Training()
+    after, before = _Tally(training), _Tally(training)
     for part in _parts(news):
         old = [one for one in part.known if one in of_before]
         if _is_enough(part.known) and (_is_enough(old) or not of_before):
@@ -121,16 +123,15 @@ def _parts(examples: Sequence[Example]) -> Iterator[_Part]:
 class _Tally:
     """What one of the classifiers has got right."""
 
-    def __init__(self) -> None:
+    def __init__(self, training: Training) -> None:
+        self._training = training
         self._right: list[bool] = []
         self._refused: list[bool] = []
         self._errors: list[float] = []
 
     def count(self, known: Sequence[Example], part: _Part) -> None:
         """Train it on what it knows, and let it judge what is held out."""
-        from accord.planner.classifier.model import Model  # noqa: PLC0415 - it needs scikit-learn, which is an extra
-
-        model = Model(known)
+        model = self._training.whole(known)
         labels = [*(one.label for one in part.others), *(None for _ in part.strangers)]
         texts = [*(one.text for one in part.others), *part.strangers]
         for label, judged in zip(labels, model.judge(texts, most=1), strict=True):
