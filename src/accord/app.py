@@ -116,7 +116,7 @@ async def open_node(
         parts.delegates.use(delegating(settings.delegate_keys, lifetime, OF_ORCHESTRATORS))
         await parts.data_keys.try_out()
         node = Node(parts)
-        node.orchestrator.calls.planner = planner_of(node)
+        node.orchestrator.calls.planner = planner_of(node, node.parts.ports.clock)
         parts.learning.teacher = School(node)
         yield await stack.enter_async_context(node)
 

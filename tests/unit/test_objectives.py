@@ -7,6 +7,7 @@ office. `PLAN` says what is planned, `ASK` for what is asked, `NO` which words a
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ from accord.templates.reading import read_source
 from accord.verifier.known import ContractTable
 
 TEXT, TRUTH, WHOLE, NUMBER = ({"type": one} for one in ("string", "boolean", "integer", "number"))
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+"""It is Thursday."""
 
 
 def able(name: str, takes: dict[str, Any], gives: dict[str, Any]) -> Contract:
@@ -109,6 +113,14 @@ LABORATORY = {
         {"temperature": {**NUMBER, "description": "The temperature in degrees Celsius."}, "alarm": TRUTH},
     ): "Check the temperature of a freezer.",
     able("technician.call", {}, {"called": TRUTH}): "Call the technician on duty.",
+    able(
+        "appointment.book",
+        {"patient": TEXT, "date": {**TEXT, "format": "date", "description": "The day of the appointment."}},
+        {"appointment": TEXT},
+    ): "Book an appointment for a patient on a date.",
+    able(
+        "meeting.plan", {"start": {**TEXT, "format": "date-time", "description": "When it begins."}}, {"meeting": TEXT}
+    ): "Plan a meeting.",
     able(
         "report.write", {"glucose": {**NUMBER, "description": "The glucose in mg/dl."}}, {"report": TEXT}
     ): "Write the lab report about the glucose.",
@@ -220,7 +232,7 @@ def told(world: str, words: str) -> str:
     templates, offered = known(world)
     described = {str(one.ref): said for one, said in offered.items()}
     try:
-        found = asyncio.run(plan(Objective(words, templates, ContractTable(offered), described=described)))
+        found = asyncio.run(plan(Objective(words, templates, ContractTable(offered), described=described, now=NOW)))
     except NotUnderstood as error:
         asked = (
             f"ASK {error.wanting.schema['required']} " if isinstance(error, InputRequired) and error.wanting else "NO "
@@ -349,6 +361,21 @@ TABLE = {
         ),
         ("check the freezer F1 and call the technician if the temperature is above -60 degrees", "> -60 }", "PLAN"),
         ("check the freezer F1 and call the technician if the temperature is above 20 Fahrenheit", "NO ACC814"),
+        # dates
+        ("book an appointment for Ada on 3 December 2026", '"date":"2026-12-03"} []', "PLAN"),
+        ("book an appointment for Ada on December 3, 2026", '"date":"2026-12-03"} []', "PLAN"),
+        ("book an appointment for Ada on 24.12.2026", '"date":"2026-12-24"} []', "PLAN"),
+        ("book an appointment for Ada tomorrow", '"date":"2026-11-27"} []', "PLAN"),
+        ("book an appointment for Ada in two weeks", '"date":"2026-12-10"} []', "PLAN"),
+        ("book an appointment for Ada next Monday", '"date":"2026-11-30"} []', "PLAN"),
+        ("book an appointment for Ada next Friday", "ASK ['date']", "may be 2026-11-27 or 2026-12-04"),
+        ("book an appointment for Ada on 04/05/2026", "ASK ['date']", "may be 2026-04-05 or 2026-05-04"),
+        ("book an appointment for Ada on 30 February 2026", "ASK ['date']", "30 February 2026"),
+        ("book an appointment for Ada on 2026-12-03 at 10:00", "ASK ['date']", "it is no date"),
+        ("book an appointment for Ada before 2026-12-03", "NO ACC816", "`before`"),
+        ("plan a meeting tomorrow at 3 pm", 'PLAN plan {"start":"2026-11-27T15:00:00Z"} []'),
+        ("plan a meeting tomorrow", "ASK ['start']", "it is no date-time"),
+        ("centrifuge sample S1 for 5 minutes tomorrow", "NO ACC816", "`tomorrow`"),
     ],
     "rooms": [
         ('Find rooms in "Rome" with a price of at least 50', '"min_price":50', "PLAN find"),
@@ -519,6 +546,9 @@ TABLE = {
         ("a room please", "ASK ['people', 'day'] ACC802"),
         ("cancel the room", "NO", "ACC807"),
         ("book a flight", "NO", "ACC807"),
+        ("book a room for 5 people on 24 December 2026", '{"people":5,"day":"2026-12-24"}', "PLAN book-room"),
+        ("book a room for 5 people on tomorrow", '{"people":5,"day":"2026-11-27"}', "PLAN book-room"),
+        ("book a room for 5 people on 04/05/2026", "ASK ['day'] ACC803", "may be 2026-04-05 or 2026-05-04"),
         ("make me a sandwich", "NO", "ACC807"),
     ],
 }

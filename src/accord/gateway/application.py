@@ -230,7 +230,7 @@ class Gateway:
 
     async def known_to(self, principal: Principal, wanted: Wanted, *, labelled: bool = False) -> Known:
         """Among what is planned for whoever asks; of what is `labelled` nothing is sent to a language model."""
-        known = await self.plans.among(await known_of(self.node), wanted.digest)
+        known = await self.plans.among(await known_of(self.node, now=self.node.parts.ports.clock.now()), wanted.digest)
         return with_suggestion(known, self.suggestions, allowed_for(self.node, principal.name), labelled=labelled)
 
     async def drain(self) -> None:

@@ -15,6 +15,7 @@ from accord.planner.classifier.examples import phrases_of
 from accord.planner.classifier.models import Models, is_installed, learnable
 from accord.planner.phrases import objective_words
 from accord.planner.rules import example_of, verbs_of
+from accord.planner.slots import told_as
 from accord.planner.spans import Filled, fill, wanted_of
 from accord.planner.ways import Answer, Candidate, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
 from accord.planner.words import text_between, weight
@@ -77,7 +78,7 @@ class Classifier:
 def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer:
     template = known.template
     given = objective.given(template)
-    filled = fill(objective.text, template, given)
+    filled = fill(objective.text, template, given, objective.now)
     if filled.beside:
         named = (msgspec.structs.replace(one, message=f"for `{template.name}`: {one.message}") for one in filled.beside)
         return Unsure(tuple(named))
@@ -142,7 +143,7 @@ def _reasons(known: KnownTemplate, judged: Meant, filled: Filled) -> Iterator[st
     if judged.by == "sentences":
         yield "what the whole sentence means has decided: its words alone were not sure"
     for name, said in filled.words.items():
-        yield f"`{said}` is its `{name}`"
+        yield told_as(name, said, filled.input[name])
 
 
 def _others(objective: Objective, judged: Meant) -> Iterator[Candidate]:

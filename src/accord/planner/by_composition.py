@@ -127,7 +127,7 @@ class Composed:
         said = conditions(found)
         told = ordered(found, said)
         found = msgspec.structs.replace(found, orders=(*found.orders, *told.orders))
-        made = draft(found, said)
+        made = draft(found, said, objective.now)
         value = objective.change(made.input, made.document["input"])
         account = Account(found, made.read, said, taught)
         if account.share < UNDERSTOOD:

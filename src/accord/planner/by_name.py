@@ -39,4 +39,4 @@ def said(objective: Objective, known: KnownTemplate) -> Filled:
     match = confident(matches(objective.text, [known.template], acts_of(objective.described)))
     if match is not None:
         return Filled(match.input, bound_words(match, objective.text))
-    return fill(objective.text, known.template, objective.given(known.template))
+    return fill(objective.text, known.template, objective.given(known.template), objective.now)

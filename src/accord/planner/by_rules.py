@@ -19,6 +19,7 @@ from accord.planner.rules import (
     nearest,
     rivals,
 )
+from accord.planner.slots import told_as
 from accord.planner.ways import Answer, Candidate, Found, Incomplete, Objective, Unsure, WayName, wanting_of
 
 
@@ -33,7 +34,9 @@ class Rules:
             hint = "give a template `examples`, or run one by its name"
             return Unsure((Problem("ACC804", "no known template has example phrases", Place(), hint),))
         acts = acts_of(objective.described)
-        found = [_completed(match, objective) for match in matches(objective.text, objective.phrased, acts)]
+        found = [
+            _completed(match, objective) for match in matches(objective.text, objective.phrased, acts, objective.now)
+        ]
         best = confident(found)
         if best is None:
             problems = tuple(_why_not(objective.text, found, objective.phrased))
@@ -136,7 +139,7 @@ def _reasons(match: Match, objective: str) -> Iterator[str]:
     words = " ".join(match.alignment.fixed)
     yield f"`{words}` is said in the phrase `{match.phrase}` of `{match.name}`"
     for name, said in bound_words(match, objective).items():
-        yield f"`{said}` is its `{name}`"
+        yield told_as(name, said, match.input[name])
 
 
 def _candidate(match: Match, best: Match) -> Candidate:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Final
 
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import types_of
+from accord.planner.dates import clock_of, dates, moments
 
-_MONTHS: Final = (
-    *("january", "february", "march", "april", "may", "june", "july"),
-    *("august", "september", "october", "november", "december"),
-)
-_MONTH = f"(?P<month>{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)})"
-_DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>\d{4})"
-_DATES: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(?P<year>\d{4})[-/.](?P<number>\d{1,2})[-/.](?P<day>\d{1,2})",
-        rf"{_DAY}(?: of)? {_MONTH}\.?,? {_YEAR}",
-        rf"{_MONTH}\.? {_DAY},? {_YEAR}",
-    )
-)
-_CLOCK = re.compile(r"(?:at )?(\d{1,2})(?::(\d{2}))? ?(am|pm)?", re.IGNORECASE)
 _PIECE = re.compile(r"(\d+(?:\.\d+)?) ?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w)(?![a-z])")
 _BETWEEN = re.compile(r"(?:,? and |, | )")
 _UNITS: Final = {"s": ("T", "S"), "m": ("T", "M"), "h": ("T", "H"), "d": ("", "D"), "w": ("", "W")}
@@ -45,39 +31,45 @@ def is_free_text(schema: JsonSchema) -> bool:
     return not told and bool(types_of(schema) & {"string", "array", "object"})
 
 
-def date_of(text: str, schema: JsonSchema) -> str | None:
-    """`12 March 2027`, `March 12, 2027` and `2027-03-12` as the last; None where it is none. Without its year, a date
-    would be a guess.
-    """
-    if _format_of(schema) != "date":
+class Unclear(Exception):
+    """The words may be one of several; the message says which."""
+
+
+def date_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None:
+    """`12 March 2027`, `24.12.2026` and `tomorrow` as `2027-03-12`; None where it is none. Raises Unclear."""
+    return _one(text, (day.isoformat() for day in dates(text, now))) if _format_of(schema) == "date" else None
+
+
+def moment_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None:
+    """`tomorrow at 3 pm` as `2026-11-27T15:00:00Z`; None where it is none. Raises Unclear."""
+    if _format_of(schema) != "date-time":
         return None
-    for pattern in _DATES:
-        found = pattern.fullmatch(text.strip())
-        if found is None:
-            continue
-        parts = found.groupdict()
-        month = int(parts["number"]) if "number" in parts else _month_of(parts["month"])
-        try:
-            return date(int(parts["year"]), month, int(parts["day"])).isoformat()
-        except ValueError:
-            return None
-    return None
+    return _one(text, (one.isoformat().replace("+00:00", "Z") for one in moments(text, now)))
 
 
-def time_of(text: str, schema: JsonSchema) -> str | None:
-    """`7 pm` and `19:00` as a time of day where a pattern of the schema takes it."""
-    found = _CLOCK.fullmatch(text.strip())
-    if found is None or not isinstance(schema, dict) or "pattern" not in schema or not (found[2] or found[3]):
+def _one(text: str, several: Iterable[str]) -> str | None:
+    found = list(several)
+    if len(found) > 1:
+        raise Unclear(f"`{text}` may be {' or '.join(found)}")
+    return found[0] if found else None
+
+
+def time_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None:
+    """`7 pm` and `19:00` as a time of day where a pattern of the schema takes it, or its format is that."""
+    del now
+    found = clock_of(text)
+    if found is None or not isinstance(schema, dict):
         return None
-    half = (found[3] or "").casefold()
-    hour = int(found[1]) % 12 + (12 if half == "pm" else 0) if half else int(found[1])
-    return _valid(f"{hour:02}:{found[2] or '00'}", schema)
+    if _format_of(schema) == "time":
+        return _valid(f"{found:%H:%M:%S}Z", schema)
+    return _valid(f"{found:%H:%M}", schema) if "pattern" in schema else None
 
 
-def duration_of(text: str, schema: JsonSchema) -> str | None:
+def duration_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None:
     """`90 minutes`, `1 hour and 30 minutes`: by ISO 8601 where the schema's format is that, or short (`1h30m`) where
     its pattern takes that.
     """
+    del now
     if not isinstance(schema, dict) or ("pattern" not in schema and _format_of(schema) != "duration"):
         return None
     pieces = _pieces(text.strip().casefold())
@@ -88,8 +80,9 @@ def duration_of(text: str, schema: JsonSchema) -> str | None:
     return _valid("".join(f"{number}{unit}" for number, unit in pieces), schema)
 
 
-def pattern_of(text: str, schema: JsonSchema) -> str | None:
+def pattern_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None:
     """What is written as it has to be: an address, a path, or what a pattern of the schema takes."""
+    del now
     if not isinstance(schema, dict) or "string" not in types_of(schema) or "enum" in schema:
         return None
     name = _format_of(schema)
@@ -100,18 +93,24 @@ def pattern_of(text: str, schema: JsonSchema) -> str | None:
     return _valid(text, schema) if "pattern" in schema and " " not in text else None
 
 
-FORMS: Final[tuple[Callable[[str, JsonSchema], str | None], ...]] = (date_of, time_of, duration_of, pattern_of)
-"""Each gives the value that a text stands for by a schema, None where it stands for none."""
+_FORMS: Final[tuple[Callable[[str, JsonSchema, datetime | None], str | None], ...]] = (
+    *(date_of, moment_of, time_of, duration_of, pattern_of),
+)
+
+
+def form_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None:
+    """The value that a text stands for by the format or the pattern of a schema, None where it stands for none; `now`
+    is the present, where that is known. Raises Unclear.
+    """
+    values = (form(text, schema, now) for form in _FORMS)
+    return next((value for value in values if value is not None), None)
+
 
 _TOLD: Final = frozenset({"date", "date-time", "time", "duration", *_PATH_FORMATS, *_PATTERNS})
 
 
 def _format_of(schema: JsonSchema) -> str:
     return str(schema.get("format", "")) if isinstance(schema, dict) else ""
-
-
-def _month_of(name: str) -> int:
-    return next(number for number, month in enumerate(_MONTHS, 1) if month.startswith(name[:3].casefold()))
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any
@@ -72,14 +73,16 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.template.name}@{self.template.version}"
 
 
-def matches(objective: str, templates: Sequence[Template], acts: Collection[str] = ()) -> list[Match]:
+def matches(
+    objective: str, templates: Sequence[Template], acts: Collection[str] = (), now: datetime | None = None
+) -> list[Match]:
     """The best match of each template that has a phrase in common with the objective, the best first; `acts` are the
-    stems of what can be asked for beside what templates do.
+    stems of what can be asked for beside what templates do, `now` is the present, where that is known.
     """
     verbs = verbs_of(templates).union(acts)
     found = []
     for template in templates:
-        several = [_best(objective, template, phrase, verbs) for phrase in template.examples]
+        several = [_best(objective, template, phrase, verbs, now) for phrase in template.examples]
         several = [match for match in several if match.alignment.matched >= 1.0]
         if several:
             found.append(max(several, key=_rank))
@@ -93,12 +96,12 @@ def acts_of(described: Mapping[str, str]) -> frozenset[str]:
     return frozenset((*names, *(word.stem for words in begins for word in words)))
 
 
-def _best(objective: str, template: Template, phrase: str, verbs: Collection[str]) -> Match:
+def _best(objective: str, template: Template, phrase: str, verbs: Collection[str], now: datetime | None) -> Match:
     """The match of a phrase, without the thanks at the end but where they are the text that it needs."""
     words = objective_words(objective)
-    match = _match(objective, words, template, phrase, verbs)
+    match = _match(objective, words, template, phrase, verbs, now)
     if any(_part_of(template, name).holds == "text" for name in match.alignment.missing_slots):
-        other = _match(objective, with_thanks(words, objective), template, phrase, verbs)
+        other = _match(objective, with_thanks(words, objective), template, phrase, verbs, now)
         return other if other.is_complete else match
     return match
 
@@ -131,7 +134,12 @@ def verbs_of(templates: Sequence[Template]) -> frozenset[str]:
 
 
 def _match(
-    objective: str, words: tuple[Word, ...], template: Template, text: str, verbs: Collection[str] = ()
+    objective: str,
+    words: tuple[Word, ...],
+    template: Template,
+    text: str,
+    verbs: Collection[str],
+    now: datetime | None,
 ) -> Match:
     alignment = Phrase(text).align(words)
     given: dict[str, Any] = {}
@@ -151,7 +159,7 @@ def _match(
             if all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part):
                 raise Unusable(f"`{text_between(objective, part)}` only repeats words of the phrases")
             check(asked, part, objective)
-            given[name] = read_slot(part, objective, asked.schema, name)
+            given[name] = read_slot(part, objective, asked.schema, name, now)
         except Unusable as error:
             hint = f"for example: {example_of(template)}"
             unusable.append(Problem("ACC803", f"`{name}`: {error}", Place(pointer=f"/{name}"), hint))

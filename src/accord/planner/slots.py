@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
 
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
+from accord.planner.forms import Unclear, form_of
 from accord.planner.units import Measure, measure_behind, unit_of
 from accord.planner.words import ARTICLES, PREPOSITIONS, VERSUS, Word, text_between
 
@@ -33,17 +35,30 @@ class Unusable(Exception):
     """The words of a slot are not what the schema asks for."""
 
 
-def read_slot(words: Sequence[Word], objective: str, schema: JsonSchema, name: str = "") -> Any:
-    """The value that the words are, by the schema of the slot; the name may say in which unit.
+def read_slot(
+    words: Sequence[Word], objective: str, schema: JsonSchema, name: str = "", now: datetime | None = None
+) -> Any:
+    """The value that the words are, by the schema of the slot; the name may say in which unit, and `now` what a day is
+    told from.
 
     Raises:
         Unusable: they are not what the schema asks for; the message says why.
     """
-    value = _read(words, objective, schema, name)
+    try:
+        written = form_of(text_between(objective, words), schema, now)
+    except Unclear as error:
+        raise Unusable(str(error)) from None
+    value = _read(words, objective, schema, name) if written is None else written
     broken = compile_schema(schema).violations(value)
     if broken:
         raise Unusable(broken[0].message)
     return value
+
+
+def told_as(name: str, said: str, value: Any) -> str:
+    """That words are a part of the input, and as what they are read, where that is another text or number."""
+    is_other = isinstance(value, str | int | float) and str(value).casefold() != said.casefold()
+    return f"`{said}` is its `{name}`{f': {value}' if is_other else ''}"
 
 
 def _read(words: Sequence[Word], objective: str, schema: JsonSchema, name: str = "") -> Any:

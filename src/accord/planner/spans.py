@@ -8,6 +8,7 @@ have it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,7 @@ from accord.domain.template import Template
 from accord.errors import Problem
 from accord.planner.asides import not_taken
 from accord.planner.bounds import Part, beside_in, check
-from accord.planner.forms import FORMS, is_free_text
+from accord.planner.forms import Unclear, form_of, is_free_text
 from accord.planner.phrases import PLACES, Alignment, Phrase, objective_words
 from accord.planner.slots import Unusable, read_slot
 from accord.planner.words import PREPOSITIONS, Word, stem, text_between, weight
@@ -44,9 +45,11 @@ class Filled(msgspec.Struct, frozen=True):
     """What stands in the place of a part, and says something else (ACC809)."""
 
 
-def fill(objective: str, template: Template, given: Mapping[str, Any]) -> Filled:
-    """What the objective says of the template's input, beside what is given already."""
-    return _Filling(objective, template, given).filled()
+def fill(objective: str, template: Template, given: Mapping[str, Any], now: datetime | None = None) -> Filled:
+    """What the objective says of the template's input, beside what is given already; `now` is the present, where that
+    is known.
+    """
+    return _Filling(objective, template, given, now).filled()
 
 
 def wanted_of(template: Template, said: Mapping[str, Any]) -> tuple[str, ...]:
@@ -56,8 +59,8 @@ def wanted_of(template: Template, said: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 class _Filling:
-    def __init__(self, objective: str, template: Template, given: Mapping[str, Any]) -> None:
-        self._text = objective
+    def __init__(self, objective: str, template: Template, given: Mapping[str, Any], now: datetime | None) -> None:
+        self._text, self._now = objective, now
         self._words = objective_words(objective)
         self._template = template
         self._given = given
@@ -116,23 +119,19 @@ class _Filling:
     def _reads(self, part: Sequence[Word], schema: JsonSchema, name: str) -> bool:
         """Whether the words are surely of the schema's type; a text is only where its format or pattern tells."""
         text = text_between(self._text, part)
-        if any(form(text, schema) is not None for form in FORMS):
+        try:
+            if form_of(text, schema, self._now) is not None:
+                return True
+        except Unclear:
             return True
         has_options = isinstance(schema, dict) and "enum" in schema
         if not has_options and types_of(schema) & {"string", "array", "object", "boolean"}:
             return False
         try:
-            read_slot(part, self._text, schema, name)
+            read_slot(part, self._text, schema, name, self._now)
         except Unusable:
             return False
         return True
-
-    def _read(self, part: Sequence[Word], schema: JsonSchema, name: str) -> Any:
-        for form in FORMS:
-            value = form(text_between(self._text, part), schema)
-            if value is not None:
-                return value
-        return read_slot(part, self._text, schema, name)
 
     def _named(self, part: Sequence[Word], name: str) -> int:
         """How far a word of the part's name is from the span: right behind it, before it, one further; else `_FAR`."""
@@ -181,7 +180,7 @@ class _Filling:
             return
         try:
             check(asked, part, self._text)
-            value = self._read(part, schema, name)
+            value = read_slot(part, self._text, schema, name, self._now)
         except Unusable:
             return
         self._input[name] = value

@@ -8,6 +8,7 @@ needs for itself is a package without that prefix.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Protocol, Self, TypeAlias
 
@@ -82,6 +83,8 @@ class Objective(msgspec.Struct, frozen=True, dict=True):
     """What agents that are there offer, `name@version`, each with what it is for: of these new graphs are made."""
     tries: Mapping[str, Sequence[Try]] = {}
     """What is known of earlier attempts, by the name of the capability."""
+    now: datetime | None = None
+    """The present, from which `tomorrow` is told; None where that is not known."""
     accepted: str | None = None
     """The name of a composed graph that somebody has accepted although it is not sure that it is meant."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +40,7 @@ from accord.planner.estimate import Estimate
 from accord.planner.plan import WAYS, Plan, plan, plan_template
 from accord.planner.suggestion.wording import plain
 from accord.planner.ways import Change, Judge, Objective, Way, nobody
+from accord.ports.clock import Clock
 from accord.service import Service
 from accord.templates.reading import examine, read_source, source_of
 from accord.verifier.known import Capabilities, ContractTable
@@ -86,6 +88,8 @@ class Known(msgspec.Struct, frozen=True):
     """The classifier that has learnt from use."""
     examples: tuple[Example, ...] = ()
     """What it has learnt, where that is known here."""
+    now: datetime | None = None
+    """The present, from which objectives tell days; None where that is not known."""
 
 
 async def known_of(
@@ -93,9 +97,10 @@ async def known_of(
     hosted: Sequence[Contract] = (),
     described: Mapping[str, str] | None = None,
     crews: Iterable[Crew] = (),
+    now: datetime | None = None,
 ) -> Known:
-    """What is known here, and the contracts of agents that are about to be here, with what they say of them, and these
-    agents themselves.
+    """What is known here and `now`, and the contracts of agents that are about to be here, with what they say of them,
+    and these agents themselves.
     """
     agents = await service.agents()
     present = {
@@ -109,7 +114,7 @@ async def known_of(
     tries = (await service.experience()).capabilities
     templates = await all_entries(service)
     offered, examples = {**present, **(described or {})}, _learnt(await service.lessons(), templates)
-    return Known(templates, table, offered, there, tries, judge=service.judge, examples=examples)
+    return Known(templates, table, offered, there, tries, judge=service.judge, examples=examples, now=now)
 
 
 def _learnt(lessons: Sequence[Lesson], templates: Catalogue) -> tuple[Example, ...]:
@@ -151,6 +156,7 @@ async def _by_ways(
         examples=known.examples,
         described=known.described,
         tries=known.tries,
+        now=known.now,
     )
     found = await plan(asked, ways)
     entry = named or (templates.of_digest(found.digest) if found.document is None else made_entry(found.document))
@@ -312,13 +318,13 @@ async def made_ready(
     return entry.digest
 
 
-def planner_of(service: Service) -> Callable[[str, dict[str, Any], str], Awaitable[tuple[Digest, Any]]]:
+def planner_of(service: Service, clock: Clock) -> Callable[[str, dict[str, Any], str], Awaitable[tuple[Digest, Any]]]:
     """The planner for what agents ask for while they work: the graph and the input for an objective, some members of
     the input, and by whom it is wanted; ready to be started.
     """
 
     async def plan_for(objective: str, given: dict[str, Any], by: str) -> tuple[Digest, Any]:
-        found = await planned(Wanted(objective, None, None, given or None), await known_of(service))
+        found = await planned(Wanted(objective, None, None, given or None), await known_of(service, now=clock.now()))
         found.refuse()
         return await made_ready(service, found.entry, found.catalogue, by=by), found.plan.input
 

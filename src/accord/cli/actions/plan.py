@@ -22,6 +22,7 @@ from accord.cli.suggesting import may_suggest, suggested_by
 from accord.domain.ids import TaskId
 from accord.engine.node import Node
 from accord.engine.tracer import Planning
+from accord.machine import SystemClock
 from accord.planner.estimate import Estimate
 from accord.planner.plan import PlannedTask
 from accord.service import Service
@@ -40,7 +41,9 @@ def plan(shared: Shared, asked: Asked, save: Path | None = None) -> None:
     async def work(screen: Screen) -> int:
         agents = prepared(asked, shared, tuple(unwritable_file(save, "--save")) if save is not None else ())
         async with staffed(shared, ()) as service:
-            known = await known_of(service, contracts_of(agents), described_of(agents), crews_of(agents))
+            known = await known_of(
+                service, contracts_of(agents), described_of(agents), crews_of(agents), SystemClock().now()
+            )
             known = may_suggest(known, service, shared, offers_of(agents))
             with _told(service) as told:
                 told.calls = known.suggestion.calls if known.suggestion is not None else ()

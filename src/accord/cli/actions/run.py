@@ -36,6 +36,7 @@ from accord.domain.state import Run
 from accord.engine.node import Node
 from accord.engine.registry import unknown_limits
 from accord.errors import BadInput, Problem, Problems
+from accord.machine import SystemClock
 from accord.service import Service
 from accord.views.capture import capture
 from accord.views.catalogue import BUILT_IN, PUBLISHED
@@ -112,7 +113,8 @@ class _Running:
 
     async def _start(self, service: Service, screen: Screen) -> RunId:
         labelled = bool(self._job.labels)
-        known = may_suggest(await known_of(service), service, self._shared, labelled=labelled)
+        now = SystemClock().now()
+        known = may_suggest(await known_of(service, now=now), service, self._shared, labelled=labelled)
         began = datetime.now(UTC)
         chosen = await choose_or_ask(self._job.asked, known, screen)
         planned = datetime.now(UTC)

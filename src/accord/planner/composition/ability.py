@@ -28,6 +28,8 @@ ANY = "any"
 NUMERIC = frozenset({"integer", "number"})
 _TIME = frozenset(content("date day time deadline month year schedule"))
 
+_DAY = frozenset(content("date day deadline due"))
+
 
 class Member(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     """One member of an input or an output."""
@@ -94,6 +96,18 @@ class Member(msgspec.Struct, frozen=True, dict=True, kw_only=True):
     def is_text(self) -> bool:
         """Whether words can stand for it: a text, a list, or something with a kind of its own, such as an image."""
         return self.kind not in NUMERIC and self.kind not in ("boolean", "object")
+
+    @property
+    def form(self) -> str:
+        """The format of its schema, empty where it has none."""
+        return str(self.schema.get("format", "")) if isinstance(self.schema, dict) else ""
+
+    @property
+    def takes_day(self) -> bool:
+        """Whether a day, told from the present, may be meant for it."""
+        return self.form in ("date", "date-time") or (
+            self.kind == "string" and not self.form and not _DAY.isdisjoint(self.named)
+        )
 
     @cached_property
     def is_time(self) -> bool:

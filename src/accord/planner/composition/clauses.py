@@ -11,8 +11,9 @@ import msgspec
 
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.wording import content, total, weight
+from accord.planner.dates import WRITTEN
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)")
+_QUOTED = re.compile(rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|(?i:{WRITTEN})")
 _HIDDEN = {" ": "\0", ",": "\1", ".": "\2", ";": "\3", "!": "\4", "?": "\5"}
 _NEXT = (
     "then|after|afterwards|finally|lastly|subsequently|next|once|following|followed|later|thereafter|also|additionally"

@@ -6,6 +6,7 @@ The document is what a person would write: tasks by name, inputs mapped by expre
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -54,11 +55,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         return self.slots | {name: one.unfit.words for name, one in self.missing.items() if one.unfit is not None}
 
 
-def draft(found: Composition, said: Conditions = NO_CONDITIONS) -> Draft:
-    """The document of a graph, and what its words give it. Equal graphs give equal documents."""
+def draft(found: Composition, said: Conditions = NO_CONDITIONS, now: datetime | None = None) -> Draft:
+    """The document of a graph, and what its words give it, days from `now` on. Equal graphs give equal documents."""
     abilities = found.reading.abilities
     tasks = _task_names(abilities)
-    values, unfit = _values(found, said)
+    values, unfit = _values(found, said, now)
     lacking = _missing(found, values, unfit)
     unsaid = [key for key, one in lacking.items() if one.unfit is None]
     shared = {key: donor for key in unsaid if (donor := _donor(abilities, key, values)) is not None}
@@ -108,7 +109,7 @@ def _shared(shared: Mapping[Key, Key], tasks: Sequence[str]) -> Iterator[str]:
         yield f"`{name}` of `{tasks[index]}` is that of `{tasks[donor]}`: nothing else is said of it"
 
 
-def _values(found: Composition, said: Conditions) -> tuple[dict[Key, Given], dict[Key, Unfit]]:
+def _values(found: Composition, said: Conditions, now: datetime | None) -> tuple[dict[Key, Given], dict[Key, Unfit]]:
     """The value of each input that words give, and what they say that is none."""
     given: dict[Key, Given] = {}
     unfit: dict[Key, Unfit] = {}
@@ -117,7 +118,7 @@ def _values(found: Composition, said: Conditions) -> tuple[dict[Key, Given], dic
         [guard.compared for guard in said.guards if guard.compared],
     )
     for key, filling in found.reading.given(fed, conditions).items():
-        value = value_said(found.reading, key, filling, _member(found.reading.abilities, key))
+        value = value_said(found.reading, key, filling, _member(found.reading.abilities, key), now)
         if isinstance(value, Given):
             given[key] = value
         elif value is not None:

@@ -12,9 +12,10 @@ from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.clauses import Clause
 from accord.planner.composition.hedges import Hedge, hedge_of
 from accord.planner.composition.wording import content, share_in
+from accord.planner.dates import MOMENT, RELATIVE, WRITTEN
 from accord.planner.units import Measure, measure_behind
 
-Sort: TypeAlias = Literal["quoted", "date", "number", "name", "word", "path"]
+Sort: TypeAlias = Literal["quoted", "date", "when", "number", "name", "word", "path"]
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty"
@@ -24,6 +25,7 @@ ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u20
 _LITERAL: Final = re.compile(
     r"\"(?P<double>[^\"]+)\"|\u201c(?P<curly>[^\u201d]+)\u201d|(?<!\w)'(?P<single>[^']{2,}?)'(?!\w)"
     rf"|(?P<url>{ADDRESS})"
+    rf"|(?P<when>(?i:{MOMENT}|{RELATIVE}))|(?P<written>(?i:{WRITTEN}))"
     rf"|(?P<date>(?:{_MONTHS})\b(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d|\d+/\d+/\d{{2,4}}"
     r"|\b\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b|\d\d:\d\d)"
     r"|(?P<number>(?<![\w.])[$\u20ac\u00a3]?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
@@ -54,7 +56,8 @@ _FREE: Final = 0.6
 
 _SORTS: Final[dict[str, Sort]] = {
     **dict.fromkeys(("double", "curly", "single"), "quoted"),
-    "date": "date",
+    **dict.fromkeys(("date", "written"), "date"),
+    "when": "when",
     "number": "number",
     "name": "name",
     "word": "word",
@@ -234,6 +237,8 @@ def is_share(member: Member) -> bool:
 def _of_text(member: Member, said: Said) -> float | None:
     if not member.is_text and member.kind != "object":
         return None
+    if said.sort == "when":
+        return 0.9 if member.takes_day else None
     if said.sort == "date":
         return 0.9 if member.is_time else -0.5
     if said.sort == "number":

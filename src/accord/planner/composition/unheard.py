@@ -40,7 +40,10 @@ _CHANGING = re.compile(rf"(?<!\w)(?:{_TIME}|{_NUMBER}|{_CONTRARY}|{_IN_PART})(?!
 _VALUE = re.compile(r"[\"\u201c\u201d]|\w+://|\w[@/]\w|(?<!^)(?<![.!?] )\b[A-Z]\w")
 """What is in quotation marks, an address, a path, or a name; a capital letter at the start says nothing."""
 
-_LEADS = PREPOSITIONS | {"via", "per", "through", "using", "until", "till", "since", "before", "after", "during"}
+_BOUNDS = frozenset({"until", "till", "since", "before", "after", "during"})
+"""What makes another time of one that is a value."""
+
+_LEADS = PREPOSITIONS | _BOUNDS | {"via", "per", "through", "using"}
 _BESIDE = re.compile(
     r"\b(?:(?:together|along) with|as well as|plus|including|inclusive of|but|with(?=\s+(?:its|his|her|their|all)\b))\s"
     r"[^,;.!?]*",
@@ -80,7 +83,8 @@ def unheard(account: Account) -> Iterator[Unheard]:
 def _strange(text: str, account: Account) -> Iterator[Unheard]:
     for words in account.strange(text):
         after = text[text.index(words) + len(words) :]
-        leads = words.split(maxsplit=1)[0].lower() in _LEADS and not account.leads_to_value(after)
+        first = words.split(maxsplit=1)[0].lower()
+        leads = first in _BOUNDS or (first in _LEADS and not account.leads_to_value(after))
         if is_reason(words) or (_only_compares(words) and account.holds_value(after)):
             continue
         if _CHANGING.search(words) or _VALUE.search(words) or leads or _is_counted(words, text, account):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from accord.planner.composition.literals import Filling, Key, Said, is_share
 from accord.planner.composition.rivals import row_of
 from accord.planner.composition.verbs import asks_for
 from accord.planner.composition.wording import content, stems
+from accord.planner.forms import Unclear, form_of
 from accord.planner.units import Measure, unit_in
 
 SURE = 1.2
@@ -47,20 +49,28 @@ class Unfit(msgspec.Struct, frozen=True):
     why: str
 
 
-def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> Given | Unfit | None:
-    """The value that is said; None where nothing is."""
+def value_said(
+    reading: Reading, key: Key, filling: Filling, member: Member, now: datetime | None = None
+) -> Given | Unfit | None:
+    """The value that is said, days from `now` on; None where nothing is."""
     option = _option(reading.segments[key[0]], member)
     if option is not None:
         return Given(option, option)
     said = filling.said
     if said is None or filling.score < (SURE if said.owner == key[0] else SURE_ELSEWHERE):
         return None
-    if said.sort != "quoted" and any(
-        (ability.described | ability.input_words).issuperset(content(said.text)) for ability in reading.abilities
-    ):
-        return None  # it names what is done or asked for, and no value
-    if _is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said):
-        return None
+    return _of_literal(reading, key, said, member, now) if _may_be_value(reading, key, said, member) else None
+
+
+def _may_be_value(reading: Reading, key: Key, said: Said, member: Member) -> bool:
+    """Whether a literal names nothing that is done or asked for, and nothing of another thing."""
+    known = (ability.described | ability.input_words for ability in reading.abilities)
+    if said.sort != "quoted" and any(words.issuperset(content(said.text)) for words in known):
+        return False
+    return not (_is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said))
+
+
+def _of_literal(reading: Reading, key: Key, said: Said, member: Member, now: datetime | None) -> Given | Unfit | None:
     text = _up_to_preposition(_without_verb(reading, said), said, member)
     row = row_of(reading.objective, said.text, member.words) if member.kind == "array" else None
     if row is not None:
@@ -68,13 +78,28 @@ def value_said(reading: Reading, key: Key, filling: Filling, member: Member) -> 
         return Given(several, row.text) if compile_schema(member.schema).is_valid(several) else None
     if said.hedge is not None and not said.hedge.is_kept_by(member):
         return Unfit(said.hedge.words, "that says no one number") if member.is_number else None
-    return _hedged(_unhedged(text, said, member, reading.abilities[key[0]]), said.hedge)
+    found = _written(text, said, member, now) or _unhedged(text, said, member, reading.abilities[key[0]])
+    return _hedged(found, said.hedge)
 
 
 def _unhedged(text: str, said: Said, member: Member, ability: Ability) -> Given | Unfit | None:
     if member.is_number and said.measure is not None:
         return _measured(text, said.measure, member, ability)
     return _fitting(member, (Given(value, text) for value in _readings(text, member)))
+
+
+def _written(text: str, said: Said, member: Member, now: datetime | None) -> Given | Unfit | None:
+    """What a text stands for by the format of the input; a day that is told from the present is a date in any case."""
+    if member.kind != "string":
+        return None
+    is_day = said.sort == "when"
+    try:
+        value = form_of(text, {"format": "date"} if is_day and not member.form else member.schema, now)
+    except Unclear as error:
+        return Unfit(text, str(error))
+    if value is None:
+        return Unfit(text, f"it is no {member.form or 'date'}") if is_day else None
+    return _fitting(member, [Given(value, text, f"`{text}` is {value}" if value != text else "")])
 
 
 def _hedged(found: Given | Unfit | None, hedge: Hedge | None) -> Given | Unfit | None:
