@@ -166,6 +166,16 @@ def test_a_graph_that_is_not_sure_is_planned_where_somebody_accepts_it() -> None
     assert [one.code for one in refused.value.problems] == ["ACC819"]
 
 
+def test_one_of_several_is_done_where_somebody_says_which() -> None:
+    words = "fetch the page of every URL"
+    asked = answer(words)
+    assert isinstance(asked, Incomplete)
+    assert [one.code for one in asked.problems] == ["ACC811", "ACC813"]
+    beside = {"url": "https://a.example"}
+    given = msgspec.structs.replace(objective(words), change=lambda value, _: {**value, **beside})
+    assert isinstance(asyncio.run(Composed().find(given)), Found)
+
+
 def test_a_capability_may_be_called_like_a_word_of_expressions() -> None:
     returns = {contract("item.return", {"item": TEXT}, {"returned": TRUTH}): "Return an item."}
     described = {str(each.ref): words for each, words in returns.items()}

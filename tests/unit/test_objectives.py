@@ -421,6 +421,12 @@ TABLE = {
         ("Cancel the order Alpha of Ada", "NO ACC816", "`of Ada`"),
         ("Cancel the order O1", 'PLAN cancel {"id":"O1"} []'),
         ("Create an invoice of 5 for the customer Bank of Wales", '"customer":"Bank of Wales"', "PLAN create"),
+        # several things without a list
+        ("Cancel every order", "ASK ['id'] ACC811", "ACC813 `every order`"),
+        ("Cancel all the open orders", "ASK ['id'] ACC811", "ACC813 `all the open orders`"),
+        ("Remind two invoices", "ASK ['number'] ACC811", "ACC813 `two invoices`"),
+        ('Ship every order "O1"', "NO ACC813", "`every order`"),
+        ("Find the orders of all customers", "ASK ['customer'] ACC811", "ACC813 `all customers`"),
         # what is done in part, or to something else as well
         ('Partially ship the order "O1"', "NO ACC816", "`Partially`"),
         ('Ship the order "O1" partly', "NO ACC816", "`partly`"),

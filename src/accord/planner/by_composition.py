@@ -45,6 +45,7 @@ from accord.planner.composition.restrictions import guard_alone, restrictions
 from accord.planner.composition.rivals import Row, row_of, same_again
 from accord.planner.composition.school import School
 from accord.planner.composition.sequence import Unordered, ordered
+from accord.planner.composition.several import for_several, lists
 from accord.planner.composition.unheard import Unheard, unheard
 from accord.planner.composition.wording import content, overlap, percent, trigrams
 from accord.planner.lessons import Lessons
@@ -143,6 +144,8 @@ class Composed:
         asked = _asked(account, made, value, _given(objective, made))
         if not isinstance(asked, Unsure) and (otherwise := tuple(_otherwise(account))):
             return Unsure(otherwise)
+        if asked is None and (several := tuple(_for_several(account, made, _given(objective, made)))):
+            return Unsure(several)
         return asked or _doubted(account, made, value, objective.accepted) or _found(account, made, value)
 
 
@@ -208,8 +211,22 @@ def _asked(account: Account, made: Draft, value: dict[str, Any], given: Collecti
     )
     if not rows and not missing:
         return Unsure(problems) if problems else None
+    problems = (*problems, *_for_several(account, made, given))
     said = {name: one for name, one in value.items() if name not in rows}
     return Incomplete(problems, wanting_of(_known(made), said, [*rows, *missing]))
+
+
+def _for_several(account: Account, made: Draft, given: Collection[str]) -> Iterator[Problem]:
+    """What is said of several things, and is done for one, unless somebody says beside the words which one."""
+    near = [one.ability.title for one in account.found.near if lists(one.ability)][:NEAREST]
+    for index, said in for_several(account):
+        ability = account.found.reading.abilities[index]
+        if any(one.ability == ability and name in given for name, one in made.missing.items()):
+            continue
+        giving = " or ".join(f"`{one}`" for one in near) or "a capability that gives them"
+        hint = f"ask for the list as well, of {giving}; or say which one is meant"
+        message = f"`{said}` is said, there is no list of them, and `{ability.title}` is done for one"
+        yield Problem("ACC813", message, Place(), hint)
 
 
 def _rows(account: Account, made: Draft) -> dict[str, Row]:
