@@ -143,6 +143,44 @@ def test_a_rough_type_refutes_nothing_that_may_fit(value: Any) -> None:
     assert report.proven == report.edges - 1
 
 
+ACCOUNT = record(k={"enum": ["i", "s"]}, v={"type": ["integer", "string"]})
+TAGGED = {"oneOf": [record(k={"const": "i"}, v=NUMBER), record(k={"const": "s"}, v=TEXT)]}
+RULED = {**ACCOUNT, "if": {"properties": {"k": {"const": "i"}}}, "then": {"properties": {"v": NUMBER}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "condition", "told_as"),
+    [
+        (TAGGED, "input.k == 's'", "ACC824"),
+        (TAGGED, "input.k != 'i'", "ACC824"),
+        (TAGGED, "input.k == 'i'", "ACC822"),
+        (TAGGED, None, "ACC822"),
+        (TAGGED, "input.k.startsWith('s') || input.k == 's'", "ACC823"),  # it fits, and no type says so
+        ({**RULED, "else": {"properties": {"v": TEXT}}}, "input.k == 's'", "ACC824"),
+        (RULED, "input.k == 's'", "ACC822"),
+        ({**ACCOUNT, "not": {"properties": {"v": NUMBER}}}, None, "ACC824"),
+        ({**ACCOUNT, "dependentSchemas": {"v": {"properties": {"v": TEXT}}}}, None, "ACC824"),
+        ({**ACCOUNT, "patternProperties": {"^v": TEXT}}, None, "ACC824"),
+        ({**ACCOUNT, "patternProperties": {"^w": TEXT}}, None, "ACC822"),
+    ],
+)
+def test_a_member_is_what_all_of_its_document_lets_it_be(given: Any, condition: str | None, told_as: str) -> None:
+    rest = {} if condition is None else {"when": f"${{ {condition} }}"}
+    report = report_of({"count": work("text.count", {"text": "${ input.v }"}, **rest)}, input=given)
+    (edge,) = (one for one in report.findings if one.place.pointer in ("/tasks/count/with", "/tasks/count/with/text"))
+    assert edge.code == told_as
+
+
+def test_an_item_is_refused_only_where_its_list_lets_it_come() -> None:
+    def told(tag: str) -> list[str]:
+        items = f"${{ input.all.filter(each, each.k == '{tag}') }}"
+        tasks = {"count": work("text.count", {"text": "${ item.v }"}, for_each=items)}
+        given = record(all={"type": "array", "items": TAGGED})
+        return [one.code for one in report_of(tasks, input=given).findings if one.code.startswith("ACC82")]
+
+    assert (told("s"), told("i")) == (["ACC823"], ["ACC822"])
+
+
 def test_a_fault_beside_something_unknown_is_found() -> None:
     value = {"text": "${ tasks.any.output }", "more": 1}
     report = report_of({"any": work("text.any", {"value": 1}), "split": work("text.split", value)})

@@ -9,10 +9,8 @@ import msgspec
 from accord.domain.capability import CapabilityRange
 from accord.domain.contract import Contract
 from accord.domain.expression import (
-    UNKNOWN,
     Binding,
     Computed,
-    Reference,
     Types,
     expressions,
     schema_of,
@@ -24,14 +22,15 @@ from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema, Schema, compile_schema
 from accord.domain.schema_union import schema_key
 from accord.errors import ContractViolation, Place, Problem
-from accord.verifier.compatibility import Verdict, covers
+from accord.verifier.compatibility import Verdict
+from accord.verifier.hunting import Tries
 from accord.verifier.known import Capabilities, Templates, missing
 from accord.verifier.outputs import Outputs
-from accord.verifier.playing import cone_of
 from accord.verifier.report import Finding, Findings, Severity
 from accord.verifier.risks import Doubts, timer_message, timer_verdict
 from accord.verifier.schemas import at_best
 from accord.verifier.trials import Trials
+from accord.verifier.wholes import Wholes, both, verdict_of
 
 
 class Handing(msgspec.Struct, frozen=True):
@@ -157,23 +156,33 @@ class BindingCheck:
         self._check_edge(handing, wanted, f"the workflow `{graph.template}`")
 
     def _check_edge(self, handing: Handing, wanted: Schema, whose: str) -> None:
-        verdict = self._verdict(wanted, handing.given)
+        if self._verdict(wanted, handing.given).proven:
+            self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
+            return
+        wholes = Wholes(self.outputs.held(handing.task, handing.types))
+        verdict = self._verdict(wanted, wholes.given(handing.binding, wanted.document))
         if verdict.proven:
             self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
-        elif found := self._refused(handing, wanted, verdict):
+        elif found := self._refused(handing, wanted, verdict, wholes):
             self._refuse(handing, wanted, whose, found[0])
         else:
             hint = "; ".join(dict.fromkeys(self._unknown_parts(handing))) or None
             message = f"that the input fits {whose} is not proven: it is checked when the task runs"
             self._add(handing, "warning", "ACC823", message, hint)
 
-    def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict) -> tuple[object, ...]:
-        """An input that comes and is refused; nothing where none is certain."""
-        best = self._even_at_best(handing, wanted) if verdict.refuted else verdict
-        if best.refuted and not self._is_asked_of(handing):
-            return (best.witness,)
-        witness = best.witness if best.refuted else verdict.witness
-        return self._trials.refused(handing.task, handing.binding, handing.types, wanted, witness)
+    def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict, wholes: Wholes) -> tuple[object, ...]:
+        """An input that comes and is refused; nothing where none is certain.
+
+        What is known of an input may allow more than ever comes. So it counts where a run was played that gives it, or
+        where nothing that is known to come is ever accepted.
+        """
+        best = self._verdict(wanted, at_best(handing.binding, handing.types, wanted.document))
+        hints = [each.witness for each in (best, verdict) if each.refuted]
+        tries = Tries(wholes.types, hints, wholes.refused)
+        found = self._trials.refused(handing.task, handing.binding, wanted, tries)
+        given = True if handing.given is None else handing.given
+        never = bool(not found and hints) and verdict_of(False, both(wanted.document, given)).proven
+        return (hints[0],) if never else found
 
     def _refuse(self, handing: Handing, wanted: Schema, whose: str, witness: object) -> None:
         """Tell all that is wrong with one value that comes through."""
@@ -189,26 +198,11 @@ class BindingCheck:
         place = self._findings.at(handing.at)
         self._findings.edge(Finding(severity=severity, code=code, message=message, place=place, hint=hint))
 
-    def _is_asked_of(self, handing: Handing) -> bool:
-        """Whether a condition on the way asks for anything that the input is made of, and so may keep away what does
-        not fit; one that does not compile may ask for anything.
-        """
-        tasks = (self._graph.tasks[name] for name in cone_of(self._graph, [handing.task.id]))
-        conditions = [task.when for task in tasks if task.when is not None]
-        asked = frozenset[Reference]().union(*(each.references for each in conditions))
-        read = handing.binding.references
-        return UNKNOWN in conditions or any(
-            one.root == each.root and all(map(str.__eq__, one.path, each.path)) for one in asked for each in read
-        )
-
-    def _even_at_best(self, handing: Handing, wanted: Schema) -> Verdict:
-        return self._verdict(wanted, at_best(handing.binding, handing.types, wanted.document))
-
     def _verdict(self, wanted: Schema, given: JsonSchema | None) -> Verdict:
         schema = True if given is None else given
         key = (wanted.digest, schema_key(schema))
         if key not in self._known:
-            self._known[key] = _covers(wanted.document, schema)
+            self._known[key] = verdict_of(wanted.document, schema)
         return self._known[key]
 
     def _unknown_parts(self, handing: Handing) -> Iterator[str]:
@@ -248,14 +242,6 @@ def _refuted(violation: Problem, said: str, witness: object) -> Finding:
         hint=violation.hint,
         example=witness,
     )
-
-
-def _covers(wanted: JsonSchema, given: JsonSchema) -> Verdict:
-    try:
-        return covers(wanted, given)
-    except ContractViolation:
-        # What was put together of several schemas may be larger than a schema may be.
-        return Verdict("unknown")
 
 
 def pointer_of_task(task: Task) -> str:

@@ -5,9 +5,12 @@ What Z3 has no term for is found this way: items of lists, members behind an ind
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
+
+import msgspec
 
 from accord.domain.expression import (
     COMPLETED,
@@ -27,6 +30,7 @@ from accord.verifier.playing import Example, Played, Plays, cone_of, read_with, 
 from accord.verifier.readings import Reading, conditions_of, tasks_of
 from accord.verifier.samples import Impossible, Samples
 from accord.verifier.scopes import Scopes, constants_of
+from accord.verifier.wholes import Whole
 
 EFFORT: Final = 3_000
 """What one verification may try: a run that is played costs the more the more tasks it has."""
@@ -42,11 +46,22 @@ Found = tuple[Any, str]
 """An example, and the code of what CEL says of it."""
 
 
+class Tries(msgspec.Struct, frozen=True):
+    """What examples are made of."""
+
+    types: Types
+    """The schemas of what is read, where it is read."""
+    hints: list[object] = []
+    """Values that are worth a try."""
+    wholes: Sequence[Whole] = ()
+    """Documents that are, the first of all."""
+
+
 class Hunt:
     """Looks for examples in one graph; `types` are the schemas of what its expressions read."""
 
     def __init__(self, graph: Graph, types: Types) -> None:
-        self._graph, self._types = graph, types
+        self._graph, self._types, self._anything = graph, types, Tries(types)
         self._samples, self._plays, self._left = Samples(), Plays(graph, types), EFFORT
         self._known: dict[tuple[object, frozenset[str], TaskId | None], Found | None] = {}
 
@@ -61,7 +76,7 @@ class Hunt:
 
     def _found(self, reading: Reading, codes: frozenset[str], absent: TaskId | None) -> Found | None:
         read = [reading.computed.expression]
-        for example, seen in self._played(reading.task, read, self._types, []):
+        for example, seen in self._played(reading.task, read, self._anything):
             scope = seen.scope_of(reading)
             for more in () if scope is None else _scopes(reading.task, read[0].references, scope):
                 code = reading.breaks({**scope, **more}, codes)  # type: ignore[dict-item]  # it is there
@@ -72,27 +87,27 @@ class Hunt:
 
     def begun(self, task: Task | None, holds: Callable[[Played], bool]) -> Any:
         """A run as far as a task, or to the end, of which this holds; None where none is found."""
-        for example, seen in self._played(task, [], self._types, []):
+        for example, seen in self._played(task, [], self._anything):
             if holds(seen):
                 return seen.told(example)
         return None
 
-    def seen_by(self, task: Task, binding: Binding, types: Types, hints: list[object]) -> Iterator[dict[str, Any]]:
-        """What a binding of a task sees in runs in which the task begins; `types` is what is known there."""
+    def seen_by(self, task: Task, binding: Binding, tries: Tries) -> Iterator[dict[str, Any]]:
+        """What a binding of a task sees in runs in which the task begins."""
         own = sorted(each for each in binding.references if each.root == "task")
-        for _, seen in self._played(task, [each.expression for each in expressions(binding)], types, hints):
+        for _, seen in self._played(task, [each.expression for each in expressions(binding)], tries):
             scope = seen.scopes[task.id] if task.id in seen.begun else None
             for more in () if scope is None else _scopes(task, binding.references, scope):
-                undone = islice(Scopes(self._samples, types, own, hints).all(), _UNDONE) if own else ({},)
+                undone = islice(Scopes(self._samples, tries.types, own, tries.hints).all(), _UNDONE) if own else ({},)
                 for each in undone:
                     yield {**scope, **more, **{name: each[name] for name in each if name == "task"}}  # type: ignore[dict-item]
 
-    def _played(
-        self, task: Task | None, read: list[Expression], types: Types, hints: list[object]
-    ) -> Iterator[tuple[Example, Played]]:
+    def _played(self, task: Task | None, read: list[Expression], tries: Tries) -> Iterator[tuple[Example, Played]]:
         """Runs as far as a task, or to the end, that differ in what is read there and on the way."""
+        if self._left < 0:
+            return
         cone = cone_of(self._graph, self._graph.order if task is None else [task.id])
-        for example in islice(self._examples(task, read, types, hints, cone), EACH):
+        for example in islice(self._examples(task, read, tries, cone), EACH):
             self._left -= 1 + len(cone) // 10
             if self._left < 0:
                 return
@@ -111,7 +126,7 @@ class Hunt:
         return None
 
     def _examples(
-        self, task: Task | None, told: list[Expression], types: Types, hints: list[object], cone: list[TaskId]
+        self, task: Task | None, told: list[Expression], tries: Tries, cone: list[TaskId]
     ) -> Iterator[Example]:
         tasks = [self._graph.tasks[name] for name in cone]
         read = [each.expression for one in tasks for each in conditions_of(one)] + told
@@ -122,7 +137,9 @@ class Hunt:
             binding = self._graph.tasks[name].for_each
             references |= set() if binding is None else binding.references
         shared = sorted(each for each in references if each.root in ("input", "tasks"))
-        for scope in Scopes(self._samples, types, shared, [*hints, *constants_of(read)]).all():
+        scopes = Scopes(self._samples, tries.types, shared, [*tries.hints, *constants_of(read)])
+        around = filter(None, map(scopes.around, tries.wholes))
+        for scope in itertools.chain(around, scopes.all()):
             yield from self._ways(scope, task, tasks)
 
     def _ways(self, scope: dict[str, Any], task: Task | None, tasks: list[Task]) -> Iterator[Example]:

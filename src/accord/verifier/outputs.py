@@ -107,6 +107,12 @@ class Outputs:
             self._conditions[task.id] = tuple(dict.fromkeys([*own, *before]))[:_MOST_HELD]
         return self._conditions[task.id]
 
+    def held(self, task: Task, types: Types) -> Types:
+        """These types, and what all conditions say that have held where a task begins, of whatever they ask about."""
+        for condition in self._held(task):
+            types = where(condition, types)
+        return types
+
     def of_compensation(self, task: Task) -> Types:
         """What the expressions of a task's compensation can read."""
         own: dict[tuple[str, ...], JsonSchema] = {("task",): {"type": "object"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from accord.domain.schema import JsonSchema, Schema, compile_schema
 from accord.domain.schema_path import required_names, schema_at
 from accord.errors import ContractViolation
 from accord.verifier.samples import Impossible, Samples
+from accord.verifier.wholes import Place, Whole, root_of, whole_of
 
 _TOGETHER: Final = 3
 """So many of the places that are read differ at once from the first values that are tried."""
@@ -25,8 +26,6 @@ _BASE: Final[Mapping[str, object]] = {
 }
 _RECORD: Final[Mapping[str, object]] = {"status": "completed", "confidence": None, "agent": None}
 
-Place = tuple[str, ...]
-
 
 class Scopes:
     """What expressions may see, as far as they read it: made of samples of the schemas."""
@@ -35,7 +34,7 @@ class Scopes:
         self._samples, self._types, self._hints = samples, types, hints
         self._fits: dict[Place, Schema] = {}
         self._read = [(reference.root, *reference.path) for reference in references]
-        self._roots = list(dict.fromkeys(_root_of(path) for path in self._read))
+        self._roots = list(dict.fromkeys(root_of(path) for path in self._read))
 
     @property
     def are_known(self) -> bool:
@@ -44,18 +43,30 @@ class Scopes:
 
     def all(self) -> Iterator[dict[str, object]]:
         """Scopes, few differences first."""
-        try:
-            first = {root: self._samples.of(self._schema(root)) for root in self._roots if root in self._types}
-            self._fits = {root: compile_schema(self._schema(root)) for root in first}
-        except (Impossible, ContractViolation):
+        first = self._first(self._schema)
+        if first is None:
             return
-        choices = {path: self._choices(path) for path in self._read if _root_of(path) in first}
+        choices = {path: self._choices(path) for path in self._read if root_of(path) in first}
         for many in range(min(_TOGETHER, len(choices)) + 1):
             for places in itertools.combinations(choices, many):
                 for values in itertools.product(*(choices[place] for place in places)):
                     scope = self._scope(first, dict(zip(places, values, strict=True)))
                     if scope is not None:
                         yield scope
+
+    def around(self, whole: Whole) -> dict[str, object] | None:
+        """A scope with these values of all that is at their roots, and beside them what conditions let through."""
+        first = self._first(lambda root: whole_of(root, self._types))
+        return None if first is None else self._scope({**first, **whole}, {})
+
+    def _first(self, schema_of: Callable[[Place], JsonSchema]) -> dict[Place, object] | None:
+        """A value of each root; None where there is none."""
+        try:
+            first = {root: self._samples.of(schema_of(root)) for root in self._roots if root in self._types}
+            self._fits = {root: compile_schema(self._schema(root)) for root in first}
+        except (Impossible, ContractViolation):
+            return None
+        return first
 
     def _schema(self, path: Place) -> JsonSchema:
         """What is known of a place, by the longest part of the path that has a schema."""
@@ -83,11 +94,6 @@ class Scopes:
                 return None
             _put(scope, root, value)
         return scope
-
-
-def _root_of(path: Place) -> Place:
-    """The place of its own that something is read from: the input, the output of a task, an item."""
-    return path[:3] if path[0] == "tasks" else path[:2] if path[0] == "task" else path[:1]
 
 
 def _changed(value: Any, path: Place, each: object) -> Any:

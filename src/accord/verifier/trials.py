@@ -12,7 +12,7 @@ from accord.domain.expression import Binding, Types, evaluate
 from accord.domain.graph import Graph, Task
 from accord.domain.schema import JsonSchema, Schema
 from accord.errors import ExpressionInvalid
-from accord.verifier.hunting import Hunt
+from accord.verifier.hunting import Hunt, Tries
 from accord.verifier.samples import Samples
 from accord.verifier.scopes import Scopes
 
@@ -23,17 +23,15 @@ class Trials:
     def __init__(self, graph: Graph, types: Types) -> None:
         self._hunt, self._samples = Hunt(graph, types), Samples()
 
-    def refused(
-        self, task: Task, binding: Binding, types: Types, wanted: Schema, witness: object
-    ) -> tuple[object, ...]:
+    def refused(self, task: Task, binding: Binding, wanted: Schema, tries: Tries) -> tuple[object, ...]:
         """The first input that is found which the binding gives in a run in which the task begins, and the contract
-        refuses; nothing where none is found. `types` is what is known where the task begins.
+        refuses; nothing where none is found. The hints of the tries are values that are likely to be refused.
         """
         references = sorted(binding.references)
-        if not references or not Scopes(self._samples, types, references, []).are_known:
+        if not references or not Scopes(self._samples, tries.types, references, []).are_known:
             return ()
-        hints = [*_parts(witness), *_stated(wanted.document)]
-        for scope in self._hunt.seen_by(task, binding, types, hints):
+        hints = [*(part for each in tries.hints for part in _parts(each)), *_stated(wanted.document)]
+        for scope in self._hunt.seen_by(task, binding, Tries(tries.types, hints, tries.wholes)):
             try:
                 value = evaluate(binding, scope)
             except ExpressionInvalid:
