@@ -98,6 +98,8 @@ WARD = {
 """Agents whose acts change different things, and hand nothing over."""
 
 
+PATIENT = {**TEXT, "description": "The name of the patient."}
+SAMPLES = {"samples": several(sample=TEXT, urgent=TRUTH)}
 LABORATORY = {
     able(
         "sample.centrifuge",
@@ -112,6 +114,17 @@ LABORATORY = {
         {"freezer": {**TEXT, "description": "The name of the freezer."}},
         {"temperature": {**NUMBER, "description": "The temperature in degrees Celsius."}, "alarm": TRUTH},
     ): "Check the temperature of a freezer.",
+    able(
+        "sample.register", {"patient": PATIENT, "kind": {"enum": ["blood", "urine"]}}, {"sample": TEXT}
+    ): "Register a sample of a patient.",
+    able("sample.list", {"ward": {**TEXT, "description": "The ward of the hospital."}}, SAMPLES): (
+        "List the samples of a ward."
+    ),
+    able(
+        "patient.notify",
+        {"patient": PATIENT, "message": {**TEXT, "description": "What the patient is told."}},
+        {"notified": TRUTH},
+    ): "Notify a patient with a message.",
     able("technician.call", {}, {"called": TRUTH}): "Call the technician on duty.",
     able(
         "appointment.book",
@@ -361,6 +374,30 @@ TABLE = {
         ),
         ("check the freezer F1 and call the technician if the temperature is above -60 degrees", "> -60 }", "PLAN"),
         ("check the freezer F1 and call the technician if the temperature is above 20 Fahrenheit", "NO ACC814"),
+        # names, sentences, and bare words
+        ('notify Ada "please call us"', 'PLAN notify {"patient":"Ada","message":"please call us"} []'),
+        ('notify "Ada" "hello"', "ASK ['patient', 'message'] ACC811", "it may as well be"),
+        ("register a blood sample of Ada", 'PLAN register {"patient":"Ada","kind":"blood"} []'),
+        ('register a blood sample for "Ada"', 'PLAN register {"patient":"Ada","kind":"blood"} []'),
+        ("register a hair sample of Ada", "ASK ['kind'] ACC811"),
+        ("list the samples of ward north", 'PLAN list {"ward":"north"} []'),
+        ("list the samples of ward 3B", 'PLAN list {"ward":"3B"} []'),
+        ("list the samples of ward below", "ASK ['ward'] ACC811"),
+        ("list the three oldest samples of ward north", "NO ACC816", "`the three oldest`"),
+        ("order 5 bottles of ethanol", 'PLAN order {"amount":5,"reagent":"ethanol"} []'),
+        ("order 5 bottles of the reagent buffer", 'PLAN order {"amount":5,"reagent":"buffer"} []'),
+        ("order 5 bottles of it", "ASK ['reagent'] ACC811"),
+        ("check the freezer door", "ASK ['freezer']"),
+        ('notify Dr. Meyer with the message "hello"', '{"patient":"Dr. Meyer","message":"hello"}', "PLAN notify"),
+        (
+            'check the freezer F1, and if there is an alarm notify Ada with the message "come"',
+            "PLAN check, notify${ tasks.check.output.alarm }",
+            '"message":"come"',
+        ),
+        (
+            "check the freezer F1; if the temperature is above -60 call the technician",
+            "PLAN check, call${ tasks.check.output.temperature > -60 }",
+        ),
         # dates
         ("book an appointment for Ada on 3 December 2026", '"date":"2026-12-03"} []', "PLAN"),
         ("book an appointment for Ada on December 3, 2026", '"date":"2026-12-03"} []', "PLAN"),

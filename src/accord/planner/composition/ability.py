@@ -11,6 +11,7 @@ import msgspec
 
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import declared_names, required_names, schema_at, types_of
+from accord.planner.bounds import Holds, Part
 from accord.planner.composition.wording import content, trigrams
 from accord.planner.units import Unit, unit_of
 
@@ -29,6 +30,8 @@ NUMERIC = frozenset({"integer", "number"})
 _TIME = frozenset(content("date day time deadline month year schedule"))
 
 _DAY = frozenset(content("date day deadline due"))
+
+_NAME_OF = re.compile(r"\bnames? of\b", re.IGNORECASE)
 
 
 class Member(msgspec.Struct, frozen=True, dict=True, kw_only=True):
@@ -86,6 +89,12 @@ class Member(msgspec.Struct, frozen=True, dict=True, kw_only=True):
         """The texts that it may be, where it is one of several."""
         listed = self.schema.get("enum") if isinstance(self.schema, dict) else None
         return tuple(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else ()
+
+    @cached_property
+    def holds(self) -> Holds:
+        """What it may hold, as slots do: a name where its description says so."""
+        told = Part(self.name, self.schema).holds
+        return "name" if told == "words" and _NAME_OF.search(self.description) else told
 
     @property
     def decides(self) -> bool:

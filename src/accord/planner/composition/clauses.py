@@ -13,7 +13,9 @@ from accord.planner.composition.ability import Ability
 from accord.planner.composition.wording import content, total, weight
 from accord.planner.dates import WRITTEN
 
-_QUOTED = re.compile(rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|(?i:{WRITTEN})")
+_QUOTED = re.compile(
+    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No)\. |(?i:{WRITTEN})"
+)
 _HIDDEN = {" ": "\0", ",": "\1", ".": "\2", ";": "\3", "!": "\4", "?": "\5"}
 _NEXT = (
     "then|after|afterwards|finally|lastly|subsequently|next|once|following|followed|later|thereafter|also|additionally"

@@ -265,7 +265,7 @@ def _decided(
     """The output that decides a part best, and how; of equal ones that of the ability spoken of last."""
     best: tuple[float, int, Member, str] | None = None
     for index, output in candidates:
-        words = _in_unit_of(output, text)
+        words = _in_unit_of(output, _before_act(found, said, text, index))
         holds = _holds(output, words) if words is not None else None
         if words is None or holds is None:
             continue
@@ -295,6 +295,21 @@ def _holds(output: Member, words: str) -> str | None:
         return _comparison(words) if counted else None
     said = [one for one in output.options if re.search(rf"(?<!\w){re.escape(one)}(?!\w)", words, re.IGNORECASE)]
     return f"== {msgspec.json.encode(said[0]).decode()}" if len(said) == 1 else None
+
+
+def _before_act(found: Composition, said: SaidCondition, words: str, besides: int) -> str:
+    """The words up to what is to be done without a comma before it: `it is high` of `it is high notify Ada`."""
+    acts = {
+        word
+        for index, one in enumerate(found.chosen)
+        if index != besides and one.clause in said.clauses
+        for word in (*content(one.ability.act)[:1], one.ability.verb, *content(one.ability.description)[:1])
+    }
+    known = found.reading.abilities[besides].output_words
+    for one in list(re.finditer(r"[A-Za-z]+", words))[1:]:
+        if not acts.isdisjoint(content(one[0])) and known.isdisjoint(content(one[0])):
+            return words[: one.start()].strip()
+    return words
 
 
 def _in_unit_of(output: Member, words: str) -> str | None:

@@ -14,6 +14,7 @@ import msgspec
 from accord.domain.capability import CapabilityRef
 from accord.domain.schema_path import joined
 from accord.planner.composition.ability import Ability, Member
+from accord.planner.composition.bare import bare_said
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.conditions import NO_CONDITIONS, Conditions, Guard, Test
 from accord.planner.composition.linking import Link, Order
@@ -123,11 +124,17 @@ def _values(found: Composition, said: Conditions, now: datetime | None) -> tuple
             given[key] = value
         elif value is not None:
             unfit[key] = value
-    for index, name in _missing(found, given, unfit):
+    missing = [key for key, one in _missing(found, given, unfit).items() if one.unfit is None]
+    for index, name in missing:
         member = _member(found.reading.abilities, (index, name))
         topic = topic_said(found.reading, index, member, [one.words for one in given.values()])
         if topic is not None:
             given[index, name] = Given(topic, topic)
+            continue
+        alone = sum(_member(found.reading.abilities, key).is_text for key in missing if key[0] == index) == 1
+        bare = bare_said(found.reading, index, member, alone)
+        if bare is not None and all(bare not in one.words.split() for one in given.values()):
+            given[index, name] = Given(bare, bare, f"`{bare}` is taken as `{name}`, since it stands behind it")
     return given, unfit
 
 

@@ -83,7 +83,7 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
             )
             for index, ability in enumerate(self.abilities)
         ]
-        return fillings(left, literals(parts, owners), self._several)
+        return fillings(left, literals(parts, owners), self._several, as_held=True)
 
     @cached_property
     def _several(self) -> frozenset[Key]:

@@ -51,6 +51,15 @@ RECEIVES: Final = 1.0
 BECOMES: Final = 1.0
 """What it is worth that `into` says that something becomes what the literal names."""
 
+SAME: Final = 0.01
+"""Sums that differ by less are the same."""
+
+HELD: Final = 0.3
+"""What it is worth that a literal is a sentence or a name, as its parameter is."""
+
+_SENTENCE: Final = re.compile(r"[a-z]\w*[ ,]+[a-z]")
+"""Words in small letters side by side."""
+
 _FREE: Final = 0.6
 """What it is worth to leave a parameter without a literal."""
 
@@ -113,6 +122,8 @@ class Filling(msgspec.Struct, frozen=True):
     score: float
     best: float
     """The score of the literal that fits it best, wanted by others or not; 0 where none does."""
+    instead: tuple[str, str] | None = None
+    """Another parameter of the ability, and its literal, that could as well be the other way round."""
 
 
 Key: TypeAlias = tuple[int, str]
@@ -145,16 +156,19 @@ def placed(text: str, owner: int) -> Iterator[Placed]:
         yield Placed(found.start(), found.end(), said)
 
 
-def fillings(abilities: Sequence[Ability], said: Sequence[Said], several: frozenset[Key]) -> dict[Key, Filling]:
+def fillings(
+    abilities: Sequence[Ability], said: Sequence[Said], several: frozenset[Key], *, as_held: bool = False
+) -> dict[Key, Filling]:
     """Which literal fills which parameter, each at most one: an assignment of the greatest sum, found by augmenting.
-    The parameters of `several` have a value for each of several things: no literal elsewhere is one.
+    The parameters of `several` have a value for each of several things: no literal elsewhere is one. `as_held` looks at
+    what is a sentence and what a name, which the weights of links do not know.
     """
     keys = [(index, member) for index, ability in enumerate(abilities) for member in ability.inputs]
     scores = [
         [
             None
             if one.owner != index and (index, member.name) in several
-            else _in_place(abilities[index], member, index, one)
+            else _in_place(abilities[index], member, index, one, HELD if as_held else 0.0)
             for one in said
         ]
         for index, member in keys
@@ -165,8 +179,32 @@ def fillings(abilities: Sequence[Ability], said: Sequence[Said], several: frozen
         literal = given[row]
         score = 0.0 if literal is None else scores[row][literal] or 0.0
         best = max((each for each in scores[row] if each is not None), default=0.0)
-        found[index, member.name] = Filling(None if literal is None else said[literal], score, max(best, 0.0))
+        other = _instead(row, literal, given, scores, keys)
+        instead = (keys[other][1].name, said[given[other] or 0].text) if other is not None else None
+        found[index, member.name] = Filling(None if literal is None else said[literal], score, max(best, 0.0), instead)
     return found
+
+
+def _instead(
+    row: int,
+    literal: int | None,
+    given: Sequence[int | None],
+    scores: Sequence[Sequence[float | None]],
+    keys: Sequence[tuple[int, Member]],
+) -> int | None:
+    """The row of another text of the same ability with which its literal could be exchanged, and nothing would be said
+    less.
+    """
+    for other, (index, member) in enumerate(keys):
+        its = given[other]
+        if other == row or literal is None or its is None or index != keys[row][0]:
+            continue
+        pairs = (scores[row][literal], scores[other][its], scores[row][its], scores[other][literal])
+        if member.is_text and keys[row][1].is_text and None not in pairs:
+            one, its_own, turned, its_turned = (each or 0.0 for each in pairs)
+            if turned + its_turned >= one + its_own - SAME:
+                return other
+    return None
 
 
 def becoming(ability: Ability) -> frozenset[str]:
@@ -186,14 +224,17 @@ def receiving(ability: Ability) -> frozenset[str]:
     )
 
 
-def _in_place(ability: Ability, member: Member, index: int, said: Said) -> float | None:
+def _in_place(ability: Ability, member: Member, index: int, said: Said, held: float) -> float | None:
     """How well a literal fits a parameter; what something becomes, and who gets it, fits only where the ability's input
     says that, if it does.
     """
     score = _score(member, index, said)
     if said.hedge is not None and said.hedge.is_against(member):
         return None
-    if score is None or said.owner != index:
+    if score is None:
+        return None
+    score += held * _as_held(member, said)
+    if said.owner != index:
         return score
     for is_so, parts, worth in ((said.becomes, becoming, BECOMES), (said.receives, receiving, RECEIVES)):
         meant = parts(ability) if is_so else frozenset()
@@ -237,6 +278,8 @@ def is_share(member: Member) -> bool:
 def _of_text(member: Member, said: Said) -> float | None:
     if not member.is_text and member.kind != "object":
         return None
+    if member.options and said.text.casefold() not in (one.casefold() for one in member.options):
+        return None
     if said.sort == "when":
         return 0.9 if member.takes_day else None
     if said.sort == "date":
@@ -245,6 +288,14 @@ def _of_text(member: Member, said: Said) -> float | None:
         return 0.1 if member.kind == "array" or member.is_time or not _NUMBERED.isdisjoint(member.words) else -0.8
     away = member.is_time and said.sort != "quoted"
     return _OF_SORT[said.sort] - (1.0 if away else 0.0)
+
+
+def _as_held(member: Member, said: Said) -> float:
+    """Whether a sentence or a name stands where such a one belongs: 1, or -1 where the other one does."""
+    is_sentence = said.sort == "quoted" and _SENTENCE.search(said.text) is not None
+    if not member.is_text or member.holds not in ("name", "text") or not (is_sentence or said.sort == "name"):
+        return 0.0
+    return 1.0 if is_sentence == (member.holds == "text") else -1.0
 
 
 def _assigned(scores: Sequence[Sequence[float | None]], columns: int) -> list[int | None]:

@@ -123,6 +123,11 @@ def _means(text: str, account: Account) -> Iterator[Unheard]:
             yield Unheard(found[0], may_be_value=True)
 
 
+def changes(words: str) -> bool:
+    """Whether words would change what is done: a time, how often, a number, a `not`."""
+    return _CHANGING.search(words) is not None
+
+
 def _only_compares(words: str) -> bool:
     """Whether it only says how a value is meant: `in at most` 3 sentences."""
     for pattern, _ in COMPARED:

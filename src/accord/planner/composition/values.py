@@ -59,15 +59,28 @@ def value_said(
     said = filling.said
     if said is None or filling.score < (SURE if said.owner == key[0] else SURE_ELSEWHERE):
         return None
-    return _of_literal(reading, key, said, member, now) if _may_be_value(reading, key, said, member) else None
+    if not _may_be_value(reading, key, said, member):
+        return None
+    if filling.instead is not None:
+        name, text = filling.instead
+        return Unfit(said.text, f"it may as well be `{name}`, and `{text}` this one; say the name before each")
+    return _of_literal(reading, key, said, member, now)
 
 
 def _may_be_value(reading: Reading, key: Key, said: Said, member: Member) -> bool:
     """Whether a literal names nothing that is done or asked for, and nothing of another thing."""
+    if member.kind == "string" and (said.sort == "word" or _is_part_of_word(reading, said)):
+        return False  # a number is no name
     known = (ability.described | ability.input_words for ability in reading.abilities)
     if said.sort != "quoted" and any(words.issuperset(content(said.text)) for words in known):
         return False
     return not (_is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said))
+
+
+def _is_part_of_word(reading: Reading, said: Said) -> bool:
+    """Whether a number is only the beginning of what is said: `3` of `3B`."""
+    alone = rf"(?<!\w){re.escape(said.text)}(?!\w)"
+    return said.sort == "number" and re.search(alone, reading.segments[said.owner]) is None
 
 
 def _of_literal(reading: Reading, key: Key, said: Said, member: Member, now: datetime | None) -> Given | Unfit | None:
