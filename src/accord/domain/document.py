@@ -38,7 +38,8 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True, eq=False, gc=Fal
     @property
     def data(self) -> bytes | None:
         """The bytes, None where they are in the blob store, or encrypted."""
-        return bytes(self.inline) if isinstance(self.inline, Raw) else None
+        inline = self.inline
+        return None if inline is UNSET else bytes(inline)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Document) and self.sha256 == other.sha256

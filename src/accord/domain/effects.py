@@ -121,7 +121,8 @@ def effects(run: Run, events: Sequence[e.Event]) -> Iterator[Effect]:
     """What follows from these events, in order; `run` is the state after them: a sub-run of it that has yet to start by
     one of these events is told nothing before.
     """
-    coming = {event.run for event in events if isinstance(event, _BEGINNINGS)}
+    below = run.subruns or run.called or run.leaving
+    coming = {event.run for event in events if isinstance(event, _BEGINNINGS)} if below else set()
     for event in events:
         make = _EFFECTS.get(type(event))
         if make is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import lru_cache
 from itertools import product
 from typing import NewType
 from zlib import crc32
@@ -66,6 +67,7 @@ PARTITIONS = 64
 """Number of partitions, for ever: changing it would move runs between owners."""
 
 
+@lru_cache(4096)
 def partition_of(run: RunId) -> int:
     """The partition that the run belongs to."""
     return crc32(run.encode()) % PARTITIONS

@@ -76,8 +76,8 @@ def _paths(levels: Sequence[Sequence[bytes]]) -> list[bytes]:
     """The path of each leaf: its sibling, and its parent's path. `levels` are all but the root's, the leaves first."""
     paths = [b""]
     for level in reversed(levels):
-        siblings = (level[index ^ 1] if index ^ 1 < len(level) else b"" for index in range(len(level)))
-        paths = [sibling + paths[index >> 1] for index, sibling in enumerate(siblings)]
+        size = len(level)
+        paths = [(level[at ^ 1] if at ^ 1 < size else b"") + paths[at >> 1] for at in range(size)]
     return paths
 
 

@@ -139,10 +139,10 @@ def _follow_up(draft: Draft, task: TaskId) -> None:
 
 def _consider(draft: Draft, node: TaskId) -> None:
     """Begin the node if its needs are met, skip it if they can no longer be."""
-    if draft.run.phase != "running" or draft.run.state(node).phase != "pending":
+    state = draft.run.state(node)
+    if draft.run.phase != "running" or state.phase != "pending":
         return
     spec = draft.run.graph.tasks[node]
-    state = draft.run.state(node)
     total = len(spec.needs)
     if spec.join.settled:
         ready, hopeless = state.needs_settled == total, False

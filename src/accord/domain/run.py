@@ -43,11 +43,12 @@ def begin(graph: Graph, event: e.RunStarted) -> Run:
 
 def evolve(run: Run, event: e.Event) -> Run:
     """The state after one more event. Raises TransitionRefused for an event that cannot follow."""
-    if type(event) in _NOTES:
-        return _EVOLVE[type(event)](run, event)
-    before = _taken_up(run, event.at) if run.ended else run
-    after = replace(_EVOLVE[type(event)](before, event), updated_at=event.at)
-    return _resting(after, event.at) if after.paused else after
+    kind, at = type(event), event.at
+    if kind in _NOTES:
+        return _EVOLVE[kind](run, event)
+    before = _taken_up(run, at) if run.ended else run
+    after = replace(_EVOLVE[kind](before, event), updated_at=at)
+    return _resting(after, at) if after.paused else after
 
 
 def _taken_up(run: Run, at: datetime) -> Run:
@@ -402,7 +403,7 @@ def _declassified(run: Run, event: e.TaskDeclassified) -> Run:
 
 def _labelled(run: Run, labels: tuple[str, ...]) -> Run:
     """From the first labels on, those of all that follows are kept."""
-    if run.labels.issuperset(labels):
+    if not labels or run.labels.issuperset(labels):
         return run
     return replace(run, labelled=True, labels=run.labels.union(labels))
 

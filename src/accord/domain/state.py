@@ -342,7 +342,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def attempt(self, task: TaskId, number: int) -> Attempt | None:
         """The attempt of this number."""
-        attempts = self.state(task).attempts
+        attempts = self.tasks.get(task, PENDING).attempts
         return attempts[number - 1] if 0 < number <= len(attempts) else None
 
     def instances(self, node: TaskId) -> Iterator[TaskId]:

@@ -77,7 +77,7 @@ class Authority:
         self, actions: tuple[AgentAction, ...], run: RunFacts, agent: AgentId, capability: str, labels: frozenset[str]
     ) -> tuple[Denial, ...]:
         """What is decided of each of these actions, in order."""
-        held = self._is_quarantined(agent)
+        held = self._holds is not None and agent in self._holds.quarantined
         return self._decided(self.policy.source.digest, actions, agent, held, capability, run, labels)
 
     def _asked(

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from accord.domain import command as c
 from accord.domain.certificate import Certificate, Certified, certificate_claims
 from accord.domain.event import RunStarted
-from accord.domain.graph import Graph, capabilities_of
+from accord.domain.graph import Graph
 from accord.domain.ids import Digest, KeyId, RunId
 from accord.domain.ingress import CLOCK_SKEW
 from accord.domain.message import Claims, Message
@@ -73,7 +73,7 @@ class Certificates:
             graph=graph.digest,
             verifier=release(),
             policy=self._verification.policy,
-            contracts=self._contracts(graph),
+            contracts=self._verification.contracts(graph),
             facts=report.facts,
         )
         message, introduction = await self._signed(certificate)
@@ -148,10 +148,6 @@ class Certificates:
         except MessageRefused as error:
             return error.problems[0]
         return None
-
-    def _contracts(self, graph: Graph) -> tuple[Digest, ...]:
-        wanted = {str(one): one for task in graph.tasks.values() for one in capabilities_of(task)}
-        return tuple(sorted({digest for one in wanted.values() for digest in self._verification.contracts(one)}))
 
     def _told_of(self, run: RunId, certified: Certified, why: Problem) -> Problem:
         """The problem that a run's certificate does not hold, with an incident that has it as evidence: once a run."""

@@ -177,8 +177,11 @@ class Dispatcher:
     def forget(self, run: RunId) -> None:
         """Drop what waits of a run that has ended, or is read again, or is not ours any more."""
         self._parked.pop(run, None)
-        for lane in self._lanes_of(self._waits.pop(run, None)):
-            lane.withdraw(run)
+        waits = self._waits.pop(run, None)
+        for key in waits.lanes if waits is not None else ():
+            lane = self._lanes.get(key)
+            if lane is not None:
+                lane.withdraw(run)
         if self._later_of.pop(run, 0):
             self._later = [entry for entry in self._later if entry[1] != run]
             heapq.heapify(self._later)
@@ -191,7 +194,8 @@ class Dispatcher:
         if waits is None:
             return
         waits.results += 1
-        lanes = [lane for lane in self._lanes_of(waits) if lane.waiting_of_run(run.id)]
+        found = map(self._lanes.get, waits.lanes)
+        lanes = [lane for lane in found if lane is not None and lane.waiting_of_run(run.id)]
         if not lanes:
             return
         edition = self.ranks.edition(run)
@@ -245,10 +249,6 @@ class Dispatcher:
         if waits is None:
             waits = self._waits[run.id] = _Waits(self.ranks.edition(run))
         waits.lanes[key] = None
-
-    def _lanes_of(self, waits: _Waits | None) -> list[Lane]:
-        keys = waits.lanes if waits is not None else ()
-        return [lane for key in keys if (lane := self._lanes.get(key)) is not None]
 
     def _lane(self, key: str, wanted: CapabilityRange) -> Lane:
         lane = self._lanes.get(key)

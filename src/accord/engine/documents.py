@@ -51,13 +51,13 @@ class Documents:
 
         Raises DocumentMissing when it has to be fetched first.
         """
+        data = document.data
+        if document.length_bytes <= SMALL_BYTES:
+            data = self._decrypted_now(document) if data is None else data
+            if data is not None:
+                return orjson.loads(data)
         if is_large(document):
             return reference(document)
-        data = document.data
-        if data is None and document.length_bytes <= SMALL_BYTES:
-            data = self._decrypted_now(document)
-        if data is not None and document.length_bytes <= SMALL_BYTES:
-            return orjson.loads(data)
         known = self._parsed.get(document.sha256)
         if known is not None:
             self._parsed.move_to_end(document.sha256)

@@ -191,8 +191,9 @@ class Gate:
             attempt = self.attempt_of(run, authentic.claims)
             if run is None or attempt is None:
                 return Late(authentic.claims)
-            is_large = is_by_reference(authentic.claims, authentic.message.payload)
-            problem = None if is_large else _payload_problem(authentic.claims, authentic.message.payload)
+            claims, payload = authentic.claims, authentic.message.payload
+            is_large = is_by_reference(claims, payload)
+            problem = None if is_large else _payload_problem(claims, payload)
             if problem is not None:
                 return damaged(authentic, attempt, problem)
             denied = self.denial(run, authentic.claims.task or TaskId(""), attempt)

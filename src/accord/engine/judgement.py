@@ -44,11 +44,11 @@ class Judge:
 
     def command(self, run: Run, attempt: Attempt, authentic: Authentic) -> c.Command | Asked | News:
         """What the run is to do about an answer, or news. Raises MessageRefused."""
-        claims, payload = authentic.claims, authentic.message.payload
+        claims, message = authentic.claims, authentic.message
         task = claims.task or TaskId("")
-        statement = authentic.message.statement.decode("ascii")
         if claims.kind == "result":
             return self._result(run, task, attempt, authentic)
+        payload, statement = message.payload, message.statement.decode("ascii")
         if claims.kind == "failure":
             failure = decode_payload(FailurePayload, payload)
             problem = Problem("ACC420", f"{failure.code}: {failure.message}")
@@ -69,12 +69,12 @@ class Judge:
         return News(claims, payload)
 
     def _result(self, run: Run, task: TaskId, attempt: Attempt, authentic: Authentic) -> c.Command:
-        payload = authentic.message.payload
+        claims, payload = authentic.claims, authentic.message.payload
         contract = self._registry.contract(attempt.contract)
-        confidence, cost = _confidence(authentic.claims), _cost(authentic.claims)
+        confidence, cost = _confidence(claims), _cost(claims)
         value, problems = _parsed(payload)
         if not problems:
-            problems = (*_overpriced(contract, cost), *contract.violations_of_output(value))
+            problems = tuple(_overpriced(contract, cost)) + contract.violations_of_output(value)
         if not problems and _below(contract.limits.min_confidence, confidence):
             problems = (_unsure(contract),)
         if attempt.want.purpose == "diagnose" and not problems:

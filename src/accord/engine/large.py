@@ -191,7 +191,10 @@ def input_problems(run: Run, contract: Contract, value: object, registry: Regist
     Such a document is not read again: its maker's output schema, which it keeps, has to be covered by what the contract
     wants at its place (ACC329).
     """
-    made = {pointer: made_in(run, blob.sha256) for pointer, blob in blobs_in(value)}
+    blobs = blobs_in(value)
+    if not blobs:
+        return contract.violations_of_input(value)
+    made = {pointer: made_in(run, blob.sha256) for pointer, blob in blobs}
     kept = {pointer: registry.contract(one[1]) for pointer, one in made.items() if one is not None}
     found = beside(contract.violations_of_input(value), tuple(kept))
     for pointer, maker in kept.items():

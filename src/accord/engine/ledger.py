@@ -247,15 +247,14 @@ class Ledger:
 
         Raises TransitionRefused, NotFound, ContractViolation.
         """
-        now = self._clock.now()
-        if slot.run.ended and isinstance(command, c.RetryTask | c.Rollback):
-            self.certified(slot.run.started)
+        now, asked = self._clock.now(), isinstance(command, c.ControlCommand)
         if isinstance(command, c.Tick):
             alive = (lease for lease, until in self._registry.renewed().items() if until > now)
             command = c.Tick(renewed=frozenset(alive))
-        if isinstance(command, c.Signal):
+        elif asked and isinstance(command, c.RetryTask | c.Rollback) and slot.run.ended:
+            self.certified(slot.run.started)
+        elif asked and isinstance(command, c.Signal):
             command = self._encrypted(slot.run.id, command)
-        asked = isinstance(command, c.ControlCommand)
         try:
             decision = await self._decided(
                 slot.run.id, lambda: decide(slot.run, command, now, self._documents), fails=not asked

@@ -10,7 +10,7 @@ import msgspec
 
 from accord.domain.agent import AgentCard
 from accord.domain.capability import CapabilityRange, CapabilityRef
-from accord.domain.graph import Graph, Subrun
+from accord.domain.graph import Graph, Subrun, capabilities_of
 from accord.domain.ids import AgentId, Digest
 from accord.domain.labels import Labels
 from accord.domain.policy import AgentAction, Decision
@@ -45,6 +45,7 @@ class Verification:
         self._library = library
         self._authority = authority
         self._reports: dict[Digest, tuple[_Known, Report]] = {}
+        self._contracts: dict[Digest, tuple[int, tuple[Digest, ...]]] = {}
 
     async def report(
         self,
@@ -98,9 +99,17 @@ class Verification:
         """The digest of the policy set in force."""
         return self._authority.policy.source.digest
 
-    def contracts(self, wanted: CapabilityRange) -> Iterator[Digest]:
-        """The contracts of known agents that are in a range."""
-        return (contract.digest for contract in self._registry.contracts(wanted))
+    def contracts(self, graph: Graph) -> tuple[Digest, ...]:
+        """The contracts that are known of all that the graph asks agents for, in order; remembered until the registry
+        changes.
+        """
+        remembered, generation = self._contracts.get(graph.digest), self._registry.generation
+        if remembered is not None and remembered[0] == generation:
+            return remembered[1]
+        wanted = {str(one): one for task in graph.tasks.values() for one in capabilities_of(task)}
+        found = {one.digest for wants in wanted.values() for one in self._registry.contracts(wants)}
+        self._contracts[graph.digest] = (generation, tuple(sorted(found)))
+        return tuple(sorted(found))
 
     async def _templates(self, *graphs: Graph) -> _Templates:
         found: dict[str, Graph] = {}

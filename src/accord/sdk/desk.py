@@ -251,9 +251,10 @@ class Desk:
             payload, value = decode_assign(subject.letter.delivery.message.payload)
         except MessageRefused as error:
             return Failure("malformed-assignment", str(error))
-        # What an orchestrator hands on by reference, it has proven; a stream's items are validated as they are read.
-        places = tuple(pointer for pointer, _ in blobs_in(value))
-        violations = beside(capability.contract.violations_of_input(value), places)
+        violations = capability.contract.violations_of_input(value)
+        if violations:
+            # What an orchestrator hands on by reference, it has proven; a stream's items are validated when read.
+            violations = beside(violations, tuple(pointer for pointer, _ in blobs_in(value)))
         if violations:
             return input_refused(violations)
         link = Link(self._threads, self._payloads_of(subject), subject.letter.claims.trace or "")
@@ -335,9 +336,10 @@ class Desk:
     def _settle(self) -> None:
         if not self._running and not self._queued:
             self._idle.set()
-        asks = self._has_room.is_set() or self._free > 0 or self.queued <= self._agent.capacity.queue // 2
+        had = self._has_room.is_set()
+        asks = had or self._free > 0 or self.queued <= self._agent.capacity.queue // 2
         takes = asks and self.room > 0
-        if self._has_room.is_set() == takes:
+        if had == takes:
             return
         if takes:
             self._has_room.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -42,6 +43,7 @@ _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "cancel": ("run", "task", "attempt"),
     "reply": ("run", "task", "attempt", "lease", "payload"),
 }
+_FOUND: Final = {kind: attrgetter(*names) for kind, names in _NEEDED.items()}
 
 _CODES: Final = {"audience": "ACC381", "expired": "ACC382", "future": "ACC383", "payload": "ACC385"}
 
@@ -202,9 +204,11 @@ def _refuse_beyond(claims: Claims, delegation: Delegation) -> None:
 
 
 def _complete(claims: Claims) -> None:
-    missing = [name for name in _NEEDED.get(claims.kind, ()) if getattr(claims, name) is None]
-    if missing:
-        raise MessageRefused(*(Problem("ACC386", f"{REFUSALS['ACC386']}: {name}") for name in missing))
+    found = _FOUND.get(claims.kind)
+    if found is None or None not in found(claims):
+        return
+    missing = [name for name in _NEEDED[claims.kind] if getattr(claims, name) is None]
+    raise MessageRefused(*(Problem("ACC386", f"{REFUSALS['ACC386']}: {name}") for name in missing))
 
 
 def _refuse(flaw: Flaw | None) -> None:
