@@ -513,7 +513,7 @@ def test_a_guard_that_nothing_decides_or_waits_for_is_refused(words: str, said: 
     found = asyncio.run(Composed().find(Objective(asked, (), ContractTable(WORK), described=_described(WORK))))
     assert isinstance(found, Unsure)
     assert [problem.code for problem in found.problems] == ["ACC814"]
-    assert f"`{said}`" in found.problems[0].message
+    assert f"decides, `{said}" in found.problems[0].message
 
 
 STOCK = {

@@ -21,6 +21,7 @@ from accord.planner.composition.composer import Composition
 from accord.planner.composition.condition_words import (
     COMPARED,
     COMPARING,
+    IS,
     Joined,
     SaidCondition,
     is_negated,
@@ -31,6 +32,11 @@ from accord.planner.composition.wording import content, stems, total
 from accord.planner.units import measure_behind
 
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+_IS_VALUE = re.compile(
+    rf"\b(?:{IS}|contains?|says?|reads?|includes?|called|named)\s+(?:not\s+)?[\"\u201c]", re.IGNORECASE
+)
+"""What compares with a value in quotation marks: nothing that is true or false does."""
+
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 _SIGN = re.compile(r"[$\u20ac\u00a3%]")
 _UNITS: Final = {
@@ -289,7 +295,7 @@ def _named(found: Composition, said: SaidCondition, besides: int) -> frozenset[s
 def _holds(output: Member, words: str) -> str | None:
     """What is to be so of an output, in CEL; None where the words say nothing of one of its kind."""
     if output.kind == "boolean":
-        return None if _NUMBER.search(words) else ""
+        return None if _NUMBER.search(words) or _IS_VALUE.search(words) else ""
     if output.is_number:
         counted = all(not _UNITS[sign].isdisjoint(output.words) for sign in _SIGN.findall(words))
         return _comparison(words) if counted else None

@@ -126,8 +126,14 @@ def guard_alone(account: Account) -> str | None:
     offered = frozenset(word for ability in account.found.reading.abilities for word in ability.described)
     for found in (one for pattern in (_ALONE, _WHEN, _WHEN_SO) for one in pattern.finditer(text)):
         if not _is_within(found[0], offered) and not _is_date(found[0], text[found.end() :], account):
-            return found.groupdict().get("word", found[0])
+            return _with_rest(found.groupdict().get("word", found[0]), account.found.reading.objective)
     return None
+
+
+def _with_rest(said: str, objective: str) -> str:
+    """A word that waits or asks with what it waits for, up to the end of the clause."""
+    found = None if " " in said else re.search(rf"\b{re.escape(said)}\b(?:{_QUOTED.pattern}|[^,;.!?])*", objective)
+    return said if found is None else found[0].strip()
 
 
 def _is_date(said: str, after: str, account: Account) -> bool:
