@@ -181,6 +181,22 @@ def test_an_item_is_refused_only_where_its_list_lets_it_come() -> None:
     assert (told("s"), told("i")) == (["ACC823"], ["ACC822"])
 
 
+@pytest.mark.parametrize(
+    ("tasks", "told_as"),
+    [
+        ({"read": READ}, "ACC823"),  # of what a fork has taken over nobody knows the agent
+        ({"read": {**READ, "fallback": [{"value": {"text": "", "pages": 0}}]}}, "ACC822"),
+        ({"read": {"signal": {"name": "read", "schema": TEXT}}}, "ACC822"),
+    ],
+)
+@pytest.mark.parametrize("text", ["${ tasks.read.agent }", "${ tasks.read.agent.substring(0) }"])
+def test_a_task_that_an_agent_has_completed_has_one(tasks: dict[str, Any], told_as: str, text: str) -> None:
+    report = report_of({**tasks, "count": work("text.count", {"text": text})})
+    found = {one.code for one in report.findings if (one.place.pointer or "").startswith("/tasks/count/with")}
+    fails = {"ACC822": {"ACC834"}, "ACC823": {"ACC835"}}[told_as]
+    assert found - {"ACC824"} == (fails if "substring" in text else {told_as})
+
+
 def test_a_fault_beside_something_unknown_is_found() -> None:
     value = {"text": "${ tasks.any.output }", "more": 1}
     report = report_of({"any": work("text.any", {"value": 1}), "split": work("text.split", value)})

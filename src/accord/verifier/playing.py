@@ -9,12 +9,14 @@ import msgspec
 
 from accord.domain.defaults import completed
 from accord.domain.expression import Types, evaluate
-from accord.domain.graph import Choice, Graph, Task
+from accord.domain.graph import Choice, Graph, Task, Work
 from accord.domain.ids import TaskId
 from accord.domain.schema_path import schema_at
 from accord.errors import ExpressionInvalid
 from accord.verifier.readings import Reading, tasks_of
 from accord.verifier.samples import Impossible, Samples
+
+_AGENT: Final = "agent"
 
 _RUN: Final = {"id": "run_0", "template": "", "started_at": "2026-01-01T00:00:00+00:00"}
 
@@ -193,12 +195,26 @@ class _Play:
     def _view(self, name: TaskId, end: str) -> dict[str, object]:
         if end == "skipped":
             return _record(end)
-        output = None if end == "failed" else self._outputs.get(name)
-        return {**_record(end), "output": output}
+        if end == "failed":
+            return {**_record(end), "output": None}
+        agent = _AGENT if _is_always_by_agent(self._graph.tasks[name]) else None
+        return {**_record(end, agent), "output": self._outputs.get(name)}
 
 
-def _record(status: str) -> dict[str, object]:
-    return {"status": status, "confidence": None, "agent": None}
+def _record(status: str, agent: str | None = None) -> dict[str, object]:
+    return {"status": status, "confidence": None, "agent": agent}
+
+
+def _is_always_by_agent(task: Task) -> bool:
+    """Whether the task has an agent wherever it has completed, unless a fork took its output over: all else that
+    completes a task, and what is known of a `for_each` as a whole, names none.
+    """
+    action = task.action
+    return (
+        isinstance(action, Work)
+        and task.for_each is None
+        and all(option.capability is not None for option in action.options)
+    )
 
 
 def waits_for_some(task: Task) -> bool:
