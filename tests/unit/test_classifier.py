@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from accord.domain.contract import compile_contract
 from accord.domain.ids import Digest
 from accord.domain.learning import DecidedBy, Lesson, Meant
 from accord.domain.template import Template
@@ -236,6 +237,61 @@ def test_what_goes_into_the_input_is_not_learnt() -> None:
     assert phrase_of("send 50 dollars to anna of {x}", {"to": "anna", "amount": "50"}) == (
         "send {amount} dollars to {to} of (x)"
     )
+
+
+ABILITIES = {
+    compile_contract(capability=name, version="1.0.0", input_schema=True, output_schema=True): words
+    for name, words in (("text.any", "Look up what is asked for."), ("report.send", "Send a report to a doctor."))
+}
+
+
+def judged_as(template: str) -> Judge:
+    """A classifier that takes all for one template."""
+
+    async def judge(objective: str) -> Meant:
+        return Meant(label=template, confidence=0.95, best=((template, 1.0),))
+
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("text", "beyond", "several"),
+    [
+        ("repair the temperature in rome", "`repair`: it is not known to mean that", ("weather-report",)),
+        ("tell me the temperature in rome, then feed them", "`feed`: it is not known", ("weather-report",)),
+        ("send a report of the temperature in rome", "in rome`: `report.send` does that", ()),
+        ("after lunch tell me the temperature in rome", "`after`: nothing would be done for it", ()),
+        ("tell me twice the temperature in rome", "`twice`: nothing would be done for it", ()),
+    ],
+)
+def test_a_template_is_not_meant_by_what_it_does_not_do(text: str, beyond: str, several: tuple[str, ...]) -> None:
+    described = {str(one.ref): words for one, words in ABILITIES.items()}
+    asked = Objective(text, TEMPLATES, ContractTable(ABILITIES), described=described, judge=judged_as("weather-report"))
+    answer = asyncio.run(Classifier().find(asked))
+    assert isinstance(answer, Unsure)
+    assert [one.code for one in answer.problems] == ["ACC809"]
+    assert beyond in answer.problems[0].message
+    assert answer.several == several
+
+
+def test_what_only_describes_is_told_and_makes_a_template_less_likely() -> None:
+    plain, more = (
+        planned(text, judge=judged_as("weather-report"))
+        for text in ("predict the weather in rome", "predict the purple weather in rome")
+    )
+    assert (plain.confidence, plain.left_out) == (0.95, ())
+    assert more.left_out == ("not understood: `the purple`",)
+    assert more.left_out[0] in more.reasons
+    assert more.confidence < 0.8
+
+
+@pytest.mark.parametrize("how", [{"version": 3}, {"by": "sentences"}])
+def test_no_word_is_strange_where_other_examples_or_sentences_have_decided(how: dict[str, Any]) -> None:
+    async def judge(objective: str) -> Meant:
+        return Meant(label="weather-report", confidence=0.95, best=(("weather-report", 1.0),), **how)
+
+    found = planned("is it about to pour cats outdoors in rome", judge=judge)
+    assert (found.confidence, found.left_out) == (0.95, ())
 
 
 def test_few_examples_are_not_trusted() -> None:

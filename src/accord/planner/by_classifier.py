@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Iterator
 
 import msgspec
 
@@ -10,9 +11,12 @@ from accord.domain.learning import Meant
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem, Refused
-from accord.planner.asides import UNDOES, Aside, aside_in
+from accord.planner.asides import UNDOES, aside_in
+from accord.planner.beyond import Told
+from accord.planner.by_composition import MANY
 from accord.planner.classifier.examples import phrases_of
 from accord.planner.classifier.models import Models, is_installed, learnable
+from accord.planner.composition.wording import two_places
 from accord.planner.phrases import objective_words
 from accord.planner.rules import example_of, verbs_of
 from accord.planner.slots import told_as
@@ -34,11 +38,6 @@ ALIKE = 0.5
 
 ASKS = 0.8
 """From this confidence on it asks for what is missing although a word is in no example."""
-
-BEGINS = 3
-"""With so many words another act begins at most: `, and wake`."""
-
-_JOINING = frozenset({"and", "then", "but", "also", "it", "them", "me", "us", ","})
 
 MOST_ASKED = 4
 """So many templates are asked about at most."""
@@ -72,7 +71,11 @@ class Classifier:
             message = f"`{judged.negation}` is not said in any example of `{judged.label}`"
             return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(known.template)}"),))
         beside = _beside(objective, known.template)
-        return Unsure((beside,)) if beside is not None else _answer(objective, known, judged)
+        if beside is not None:
+            return Unsure((beside,))
+        if len(objective.described) > MANY:
+            return await asyncio.to_thread(_answer, objective, known, judged)
+        return _answer(objective, known, judged)
 
 
 def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer:
@@ -82,7 +85,11 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
     if filled.beside:
         named = (msgspec.structs.replace(one, message=f"for `{template.name}`: {one.message}") for one in filled.beside)
         return Unsure(tuple(named))
+    told = Told(objective, known, judged, filled.words)
     missing = wanted_of(template, {**filled.input, **given})
+    beyond = told.beyond(is_whole=not missing)
+    if beyond is not None:
+        return beyond
     strange = _strange(objective.text, template, filled) if missing and judged.confidence < ASKS else None
     if strange is not None:
         message = f"`{strange}` is in no example of `{template.name}`, which may be meant ({judged.confidence:.0%})"
@@ -92,8 +99,9 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
     return Found(
         known=known,
         input=filled.input,
-        confidence=round(judged.confidence, 2),
-        reasons=tuple(_reasons(known, judged, filled)),
+        confidence=two_places(judged.confidence * told.share),
+        reasons=(*_reasons(known, judged, filled), *told.left_out()),
+        left_out=told.left_out(),
         slots=filled.words,
         alternatives=tuple(_others(objective, judged)),
         version=judged.version,
@@ -101,29 +109,23 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
 
 
 def _beside(objective: Objective, template: Template) -> Problem | None:
-    """What is said beside what the template is for: that it is to be undone, when it is meant, or another act. What its
-    examples say so is a part of it.
+    """What is said beside what the template is for: that it is to be undone, or when it is meant. What its examples say
+    so is a part of it.
     """
     words, verbs = objective_words(objective.text), verbs_of(objective.phrased)
-    said = [objective_words(SLOT.sub("", one)) for one in template.examples]
-    own = {word.stem for one in said for word in one}
+    phrases = [objective_words(SLOT.sub("", one)) for one in template.examples]
+    own = {word.stem for one in phrases for word in one}
     undoes = next((word for word in words if not word.quoted and word.plain in UNDOES and word.stem not in own), None)
     if undoes is not None:
         message = f"`{undoes.text}` is not said in any example of `{template.name}`"
         return Problem("ACC807", message, Place(), f"say it like {example_of(template)}")
     aside = aside_in(words, verbs)
-    if aside is None or _is_own(aside, own, [aside_in(one, verbs) for one in said]):
-        return None
+    said = (aside_in(one, verbs) for one in phrases)
+    if aside is None or aside.kind == "act" or any(one is not None and one.kind == aside.kind for one in said):
+        return None  # which acts are its own is told by all that it does
     text = text_between(objective.text, aside.words)
     message = f"`{template.name}` is not for `{text}`, which says {aside.says}"
     return Problem("ACC809", message, Place(), f"say it without `{text}`; what is in quotation marks is a value")
-
-
-def _is_own(aside: Aside, own: frozenset[str] | set[str], said: Sequence[Aside | None]) -> bool:
-    """Whether examples say such a thing, or the act is one of theirs in other words."""
-    begins = {word.stem for word in aside.words[:BEGINS]}
-    is_theirs = aside.kind == "act" and not begins.isdisjoint(own - _JOINING)
-    return is_theirs or any(one is not None and one.kind == aside.kind for one in said)
 
 
 def _strange(text: str, template: Template, filled: Filled) -> str | None:

@@ -80,6 +80,8 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     """The words that went into each part of the input."""
     said: Conditions
     taught: Taught
+    own: frozenset[str] = frozenset()
+    """Stems of what a graph is for, beside those of the capabilities that are chosen."""
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -87,7 +89,7 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         where they say what is wanted.
         """
         read = (*(guard.condition for guard in self.said.guards), *(one.said or "" for one in self.found.orders))
-        known = {word for each in read for word in content(each)}
+        known = {*self.own, *(word for each in read for word in content(each))}
         for index, ability in enumerate(self.found.reading.abilities):
             known |= ability.described | ability.input_words | ability.output_words
             if self.found.chosen[index].taught and self.taught.teacher is not None:
@@ -119,6 +121,10 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     def has(self, word: str) -> bool:
         """Whether capabilities have the word itself, or a value is read from it."""
         return self._is_value(word) or self.known.issuperset(content(word))
+
+    def stands_for(self, word: str) -> bool:
+        """Whether it means nearly the same as a word that is known."""
+        return any(self._is_known(each) for each in content(word))
 
     def leads_to_value(self, after: str) -> bool:
         """Whether a text begins with what a value is read from."""

@@ -113,7 +113,7 @@ def unasked(account: Account) -> Iterator[int]:
         if one.taught or any(names_act(word, one.ability) for word in _VERB.findall(text)):
             continue
         beside = [other for other in found.chosen if other.clause == one.clause and other is not one]
-        verb = _verb(_asking(text, account))
+        verb = verb_of(_asking(text, account))
         of_another = (
             verb is not None
             and not asks_for(verb, one.ability)
@@ -143,11 +143,11 @@ def _governing(text: str, asked: list[Weighed]) -> str | None:
 
 
 def _unknown_verb(text: str, asked: list[Weighed]) -> str | None:
-    verb = _verb(text)
+    verb = verb_of(text)
     return None if verb is None or any(asks_for(verb, one.ability) for one in asked) else verb
 
 
-def _verb(text: str) -> str | None:
+def verb_of(text: str) -> str | None:
     """The verb with which a clause asks for something; None where it begins with none."""
     found = _VERB.match(text, LEAD.match(text).end())  # type: ignore[union-attr]  # it matches nothing, too
     if found is None or found[0].lower() in _NO_VERB | PREPOSITIONS or not content(found[0]):

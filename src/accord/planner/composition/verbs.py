@@ -13,14 +13,14 @@ READS: Final = frozenset(
 )
 """What asks for something to be known: each of them is good for all that gives something and changes nothing."""
 
-_DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
+DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
 """Verbs that say nothing without what comes after them: `make a reservation`."""
 
 
 def asks_for(word: str, ability: Ability) -> bool:
     """Whether a word is one of an ability, or stands for one; verbs that only ask to know are all the same."""
     said, known = frozenset(content(word)), ability.described | ability.input_words | ability.output_words
-    if not said.isdisjoint(known | _DOES):
+    if not said.isdisjoint(known | DOES):
         return True
     if not said.isdisjoint(READS) and not READS.isdisjoint(ability.described):
         return True
