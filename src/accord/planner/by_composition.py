@@ -66,6 +66,9 @@ from accord.verifier.compatibility import covers
 SURE = 0.5
 """The least probability of a capability that is used, and of a graph that is planned without asking."""
 
+WEIGHED = 0.01
+"""The least probability of a capability that is told as an alternative."""
+
 MANY = 1000
 """With more capabilities it takes up to tenths of a second, in which others go on."""
 
@@ -507,9 +510,10 @@ def _compared(found: Composition) -> Iterator[str]:
 
 
 def _alternatives(found: Composition) -> list[Weighed]:
-    """The nearest that are not used: first those that would have done."""
+    """What was weighed and is not used: first what would have done, then what may be meant."""
     able = {one.instead_of.called for one in found.preferred}
-    return sorted(found.near, key=lambda one: one.ability.called not in able)[:NEAREST]
+    weighed = [one for one in found.near if one.ability.called in able or one.probability >= WEIGHED]
+    return sorted(weighed, key=lambda one: one.ability.called not in able)[:NEAREST]
 
 
 def _why_not(found: Composition, one: Weighed) -> str:
