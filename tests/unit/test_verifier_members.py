@@ -58,9 +58,6 @@ def test_a_tighter_member_is_not_safe_and_a_looser_one_is(member: str, tight: An
         ({"retry": {"attempts": 2}}, {}, None),
         ({"redundancy": {"copies": 3, "agree": 3}}, {"redundancy": {"copies": 3, "agree": 2}}, None),
         ({"confidence": {"at_least": 0.9}}, {"confidence": {"at_least": 0.5}}, None),
-        ({"join": "all"}, {"join": {"at_least": 2}}, None),
-        ({"join": {"at_least": 2}}, {"join": "any"}, None),
-        ({"on_failure": "fail"}, {"on_failure": "continue"}, None),
         ({}, {"fallback": [{"value": 1}]}, None),
         ({}, {"compensate": {"uses": "test.undo@^1"}}, None),
         ({"labels": ["personal"]}, {}, None),
@@ -71,6 +68,27 @@ def test_a_tighter_task_is_not_safe_and_a_looser_one_is(tight: Any, loose: Any, 
     strict, lax = (template({"uses": "test.work@^1", **said}) for said in (tight, loose))
     assert {one for _, one in told(lax, strict)} == {safe}
     assert told(strict, lax) == []
+
+
+GATE = {"approval": {"title": "May it be done?"}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "where"),
+    [
+        ({"join": "all"}, {"join": {"at_least": 2}}, "/tasks/a/join"),
+        ({"join": {"at_least": 2}}, {"join": "any"}, "/tasks/a/join"),
+        ({"join": "all"}, {"join": "settled"}, "/tasks/a/join"),
+        ({"on_failure": "fail"}, {"on_failure": "continue"}, "/tasks/a/on_failure"),
+        (GATE, {**GATE, "when": "input.n > 1"}, "/tasks/a/when"),
+    ],
+)
+def test_whether_something_is_waited_for_is_told_either_way(one: Any, other: Any, where: str) -> None:
+    """More has to complete, and a run fails that went on; or less has, and what an approval kept back is done."""
+    work = {} if "approval" in one else {"uses": "test.work@^1"}
+    before, after = (template({**work, **said}) for said in (one, other))
+    assert told(before, after) == told(after, before) == [(where, None)]
+
 
 
 def test_a_task_that_a_person_decides_now_is_told() -> None:

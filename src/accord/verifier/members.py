@@ -61,8 +61,16 @@ def _of_tasks(before: t.Template, after: t.Template) -> Iterator[Change]:
         at, was = f"/tasks{pointer_of([name])}", before.tasks.get(name)
         if was is not None:
             yield from _compared(_tried(was, before), _tried(task, after), at)
+            yield from _asked_when(was, task, at)
         elif task.approval is not None or task.signal is not None:
             yield from _WAITS(None, task, at)
+
+
+def _asked_when(was: t.TaskSpec, now: t.TaskSpec, at: str) -> Iterator[Change]:
+    """Whether a person or a signal is waited for under another condition."""
+    waits = now.approval is not None or now.signal is not None
+    if waits and was.when != now.when:
+        yield Change(pointer=f"{at}/when", safe=None, why="it is waited for under another condition")
 
 
 def _tried(task: t.TaskSpec, template: t.Template) -> t.TaskSpec:
@@ -149,11 +157,17 @@ def _answered(was: t.JsonSchema, now: t.JsonSchema, at: str) -> Iterator[Change]
 
 
 def _joined(was: Any, now: Any, at: str) -> Iterator[Change]:
-    """How many needs have to complete: none, some, or all."""
+    """How many needs have to complete: none, some, or all. What needs an approval would begin without it."""
     if _asked_by(now) > _asked_by(was):
         yield Change(pointer=at, safe=None, why="more of what it needs has to complete, or it is skipped")
-    elif now == "settled":
-        yield Change(pointer=at, safe=None, why="it waits until all that it needs has ended", under="deadline")
+    else:
+        yield Change(pointer=at, safe=None, why="it may begin although something that it needed has not completed")
+
+
+def _outlived(was: str, now: str, at: str) -> Iterator[Change]:
+    """Whether its failure is that of the run, or what needs it begins all the same."""
+    why = "its failure is that of the run" if now == "fail" else "what needs it begins although it has failed"
+    yield Change(pointer=at, safe=None, why=why)
 
 
 def _asked_by(join: Any) -> float:
@@ -232,7 +246,7 @@ RULES: Final[Mapping[type[msgspec.Struct], Mapping[str, Rule]]] = {
         "diagnose": _order(False, True, why="a result that breaks its contract is not diagnosed any more"),
         "fallback": _fallbacks,
         "compensate": _part(removed="it is not undone any more"),
-        "on_failure": _order("fail", "continue", why="its failure is that of the run"),
+        "on_failure": _outlived,
         "context": _part(changed="its agent sees another context"),
         "labels": _MORE_LABELS,
         "declassify": _part(
