@@ -80,7 +80,7 @@ GATE = {"approval": {"title": "May it be done?"}}
         ({"join": {"at_least": 2}}, {"join": "any"}, "/tasks/a/join"),
         ({"join": "all"}, {"join": "settled"}, "/tasks/a/join"),
         ({"on_failure": "fail"}, {"on_failure": "continue"}, "/tasks/a/on_failure"),
-        (GATE, {**GATE, "when": "input.n > 1"}, "/tasks/a/when"),
+        (GATE, {**GATE, "when": "${ 1 > 2 }"}, "/tasks/a/when"),
     ],
 )
 def test_whether_something_is_waited_for_is_told_either_way(one: Any, other: Any, where: str) -> None:
