@@ -231,6 +231,28 @@ async def test_a_sub_workflow_that_fails_fails_its_task(stage: Stage) -> None:
     assert "never" in ended.problem.message
 
 
+async def test_a_run_goes_on_with_the_sub_workflows_that_it_was_verified_with(stage: Stage) -> None:
+    """What is published while it waits is another graph, of which nothing was proven for this run."""
+
+    async def publish_all(version: str) -> None:
+        await stage.publish({"work": work}, name="inner", version=version, description=version)
+        await stage.publish({"part": {"workflow": "inner@^1"}}, name="child", version=version)
+
+    agent = await stage.enlist(working())
+    work = {"uses": "test.work@^1", "with": {"number": 1}}
+    await publish_all("1.0.0")
+    run = await stage.start({"go": {"signal": {"name": "go"}}, "sub": {"workflow": "child@^1", "needs": ["go"]}})
+    await publish_all("1.1.0")
+    await stage.node.signal(run.id, None, by="test", name="go")
+    inner = await stage.run((await agent.assigned()).claims.run)
+    (child,) = await stage.node.runs(RunQuery(parent=run.id))
+    assert (child.template, inner.started.template) == ("child@1.0.0", "inner@1.0.0")
+    fork = await stage.node.fork(run.id, Fork(at=1), by="test")
+    assert fork.started.certificate is not None
+    newest = {one.digest for one in stage.parts.library.published() if one.version == "1.1.0"}
+    assert set(fork.started.certificate.certificate.workflows.values()) == newest
+
+
 async def test_pause_and_cancel_reach_sub_workflows(stage: Stage) -> None:
     agent = await stage.enlist(working())
     run = await with_child(stage)

@@ -90,7 +90,6 @@ def test_whether_something_is_waited_for_is_told_either_way(one: Any, other: Any
     assert told(before, after) == told(after, before) == [(where, None)]
 
 
-
 def test_a_task_that_a_person_decides_now_is_told() -> None:
     asked, done = template({"approval": {"title": "hi"}}), template({"uses": "test.work@^1"})
     assert told(done, asked) == [("/tasks/a/approval", None)]

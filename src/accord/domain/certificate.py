@@ -59,6 +59,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_un
     contracts: tuple[Digest, ...]
     """Of all that were known of the capabilities that the graph asks for, in order; others may come later."""
     facts: tuple[Fact, ...]
+    workflows: dict[str, Digest] | msgspec.UnsetType = msgspec.UNSET
+    """The versions of the sub-workflows for which it was proven, by how the graph and those below it name them: the run
+    goes on with these. Not there where there are none.
+    """
 
     def words(self) -> str:
         """What was proven, in words."""

@@ -79,7 +79,7 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run.started"):
     depth: int = 0
     """How many runs there are above it that agents have asked for, itself included."""
     certificate: Certified | None = None
-    """What was proven of the graph; None of a run that an earlier version has begun."""
+    """What was proven of the graph; without it the run does not go on."""
 
 
 class RunPaused(_Event, frozen=True, kw_only=True, tag="run.paused"):

@@ -17,9 +17,10 @@ from accord.domain.defaults import completed
 from accord.domain.event import Parent
 from accord.domain.flow import subrun_labels
 from accord.domain.graph import Graph
-from accord.domain.ids import RunId, TaskId
+from accord.domain.ids import Digest, RunId, TaskId
 from accord.domain.labels import told
 from accord.domain.run import Run
+from accord.engine.certificates import workflows_of
 from accord.engine.order import Order
 from accord.engine.parts import Parts
 from accord.errors import AccordError, KeysUnavailable, Problem, StoreUnavailable, TemplateInvalid
@@ -47,8 +48,11 @@ class Below:
     async def start_subrun(self, run: Run, effect: f.StartSubrun) -> None:
         """The run that does a task."""
         try:
-            published = self._parts.library.find(effect.template)
-            graph = await self._parts.library.graph(published.digest)
+            digest = (
+                workflows_of(run.started.certificate).get(effect.template)
+                or self._parts.library.find(effect.template).digest
+            )
+            graph = await self._parts.library.graph(digest)
             labels = told(subrun_labels(run, effect.task)) if run.labelled else ()
             certificate = await self._certificate(effect.run, run, graph, labels)
             value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)
@@ -60,6 +64,10 @@ class Below:
             self._order(Order(run.id, ended))
             return
         await self._start(run, _Below(effect.task, effect.run, graph, labels, certificate), value)
+
+    def _meant(self, run: Run, template: str) -> Digest:
+        """The version that the run was verified with. Raises NotFound."""
+        return workflows_of(run.started.certificate).get(template) or self._parts.library.find(template).digest
 
     async def start_call(self, run: Run, effect: f.StartCall) -> None:
         """The run that an agent has asked for: its graph was verified, and its input is right."""
@@ -77,8 +85,10 @@ class Below:
 
     async def _certificate(self, which: RunId, above: Run, graph: Graph, labels: Iterable[str]) -> Certified:
         """Raises TemplateInvalid, KeysUnavailable, StoreUnavailable."""
-        report = await self._parts.verification.report(graph, by=above.started.by, labels=labels)
-        return await self._parts.certificates.issue(which, graph, report)
+        verified = await self._parts.verification.verified(
+            graph, by=above.started.by, labels=labels, workflows=workflows_of(above.started.certificate)
+        )
+        return await self._parts.certificates.issue(which, graph, verified)
 
     async def _start(self, run: Run, below: _Below, value: Any) -> None:
         cipher = await self._parts.data_keys.begin_part(below.run, run.id, self._parts.ports.clock.now())

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from accord.domain import command as c
@@ -25,12 +26,11 @@ from accord.domain.signature import PublicKey, parse_statement
 from accord.engine.assignments import Secretary
 from accord.engine.delegates import Delegates
 from accord.engine.verdicts import Suspect
-from accord.engine.verification import Verification
+from accord.engine.verification import Verification, Verified, Workflows
 from accord.errors import MessageRefused, Problem, StoreCorrupt, TransitionRefused
 from accord.ports import Bare, Clock
 from accord.recent import Recent
 from accord.release import release
-from accord.verifier.report import Report
 
 ISSUED_MAX: Final = 4096
 """Of so many runs that were certified here and have not begun yet, it is remembered what was signed."""
@@ -62,11 +62,11 @@ class Certificates:
         self._signing: asyncio.Task[_Signed] | None = None
         """Signs what is in `_unsigned` as soon as all who run now have had their turn."""
 
-    async def issue(self, run: RunId, graph: Graph, report: Report) -> Certified:
+    async def issue(self, run: RunId, graph: Graph, verified: Verified) -> Certified:
         """The certificate of a run of a graph that was verified; those that are asked for at once share a signature.
         Raises TemplateInvalid where it may not run, KeysUnavailable where no delegated key may sign.
         """
-        report.refuse()
+        verified.report.refuse()
         certificate = Certificate(
             run=run,
             template=graph.template,
@@ -74,7 +74,8 @@ class Certificates:
             verifier=release(),
             policy=self._verification.policy,
             contracts=self._verification.contracts(graph),
-            facts=report.facts,
+            facts=verified.report.facts,
+            workflows=dict(verified.workflows) or UNSET,
         )
         message, introduction = await self._signed(certificate)
         own = introduction is None or parse_statement(message.statement).kid == self._secretary.key.kid
@@ -115,8 +116,9 @@ class Certificates:
                 return start
             if problem.code != "ACC358":
                 raise TransitionRefused(self._told_of(start.run, start.certificate, problem))
-        report = await self._verification.report(graph, by=start.by, labels=start.labels)
-        return replace(start, certificate=await self.issue(start.run, graph, report))
+        workflows = workflows_of(start.certificate)
+        verified = await self._verification.verified(graph, by=start.by, labels=start.labels, workflows=workflows)
+        return replace(start, certificate=await self.issue(start.run, graph, verified))
 
     def _is_own(self, start: c.Start, graph: Graph) -> bool:
         """Whether it has what was signed here for this run of the graph, with the long-lived key: that need not be
@@ -128,16 +130,19 @@ class Certificates:
         return issued == start.certificate and issued.certificate.graph == graph.digest
 
     def check(self, started: RunStarted) -> None:
-        """Raise StoreCorrupt ACC837 where a run has a certificate that does not cover it. Runs of earlier versions have
-        none, and go on.
+        """Raise StoreCorrupt ACC837 where no certificate covers a run. One without any does not go on: whoever can write
+        to the store can take a certificate away.
         """
-        if started.certificate is None:
-            return
-        problem = self._problem(started.certificate, started.run, started.graph, started.at)
+        certified = started.certificate
+        problem = self._problem(certified, started.run, started.graph, started.at)
+        if problem is None and certified is not None and certified.certificate.template != started.template:
+            problem = Problem("ACC837", f"it is about {certified.certificate.template}")
         if problem is not None:
-            raise StoreCorrupt(self._told_of(started.run, started.certificate, problem))
+            raise StoreCorrupt(self._told_of(started.run, certified, problem))
 
-    def _problem(self, certified: Certified, run: RunId, graph: Digest, at: datetime) -> Problem | None:
+    def _problem(self, certified: Certified | None, run: RunId, graph: Digest, at: datetime) -> Problem | None:
+        if certified is None:
+            return Problem("ACC837", "there is none")
         try:
             kid = certified.parsed().kid
             key = self._keys().get(kid)
@@ -149,12 +154,23 @@ class Certificates:
             return error.problems[0]
         return None
 
-    def _told_of(self, run: RunId, certified: Certified, why: Problem) -> Problem:
+    def _told_of(self, run: RunId, certified: Certified | None, why: Problem) -> Problem:
         """The problem that a run's certificate does not hold, with an incident that has it as evidence: once a run."""
         text = f"the certificate of {run} does not hold: {why.message}"
         problem = Problem("ACC837", text, hint=_WAY_OUT)
         if run not in self._told:
             self._told.add(run)
-            message = Message(certified.statement.encode("utf-8", "backslashreplace"), certified.certificate.encoded())
+            message = _evidence(certified)
             self._noticed.append(Suspect(Bare(message), problem))
         return problem
+
+
+def workflows_of(certified: Certified | None) -> Workflows:
+    """The versions of sub-workflows that a run was verified with; it goes on with these, whatever is published."""
+    return (certified.certificate.workflows or {}) if certified is not None else {}
+
+
+def _evidence(certified: Certified | None) -> Message:
+    if certified is None:
+        return Message(b"", b"")
+    return Message(certified.statement.encode("utf-8", "backslashreplace"), certified.certificate.encoded())

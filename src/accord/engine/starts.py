@@ -23,9 +23,9 @@ from accord.encryption import Cipher
 from accord.engine.ledger import unknown_run
 from accord.engine.orchestrator import Orchestrator
 from accord.engine.post import Post, other_request
+from accord.engine.verification import Verified
 from accord.errors import ContractViolation, Fenced, NotFound, Overloaded
 from accord.service import Fork
-from accord.verifier.report import Report
 
 TRIES: Final = 5
 """In so many partitions a run is tried to be started, where each of them has just become somebody else's."""
@@ -116,7 +116,7 @@ class Starts:
 
     async def _begin(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         began = self._parts.ports.clock.now()
-        (await self._verified(wanted)).refuse()
+        (await self._verified(wanted)).report.refuse()
         ContractViolation.raise_if(self._parts.library.input_schema(wanted.graph).violations(wanted.value, "ACC450"))
         verified = self._parts.ports.clock.now()
         with self._parts.admission.admitted(wanted.by):
@@ -124,8 +124,8 @@ class Starts:
         self._parts.tracer.verified(run, began, verified)
         return run
 
-    async def _verified(self, wanted: _Wanted) -> Report:
-        return await self._parts.verification.report(wanted.graph, by=wanted.by, labels=wanted.labels)
+    async def _verified(self, wanted: _Wanted) -> Verified:
+        return await self._parts.verification.verified(wanted.graph, by=wanted.by, labels=wanted.labels)
 
     async def _admitted(self, wanted: _Wanted, adopted: tuple[c.Adopted, ...], once: str | None) -> Run:
         if once is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -32,7 +32,19 @@ class _Edition(msgspec.Struct, frozen=True):
     data: bytes
 
 
-_Known: TypeAlias = tuple[int, int, Digest, str, frozenset[str]]
+_Known: TypeAlias = tuple[int, int, Digest, str, frozenset[str], frozenset[tuple[str, Digest]]]
+
+Workflows: TypeAlias = Mapping[str, Digest]
+"""Which version is meant by each name of a sub-workflow, `name@range`, in a graph and in all below it."""
+
+_NEWEST: Final[Workflows] = {}
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What can be proven of a graph, and the versions of the sub-workflows below it for which it was."""
+
+    report: Report
+    workflows: Workflows
 
 
 class Verification:
@@ -44,8 +56,8 @@ class Verification:
         self._registry = registry
         self._library = library
         self._authority = authority
-        self._reports: dict[Digest, tuple[_Known, Report]] = {}
         self._contracts: dict[Digest, tuple[int, tuple[Digest, ...]]] = {}
+        self._verified: dict[Digest, tuple[_Known, Verified]] = {}
 
     async def report(
         self,
@@ -60,22 +72,37 @@ class Verification:
         gives JSON pointers their places in a file. Its sub-workflows are looked for `among` these templates, else among
         those that are published.
         """
-        source, given = self._authority.policy.source, frozenset(labels)
-        generation = self._library.generation if _subruns(graph) else 0
-        whose = "" if source.shipped else by
-        known: _Known = (self._registry.generation, generation, source.digest, whose, given)
-        remembered = self._reports.get(graph.digest)
-        remembers = place_of is pointer_only and among is None
-        if remembered is not None and remembered[0] == known and remembers:
-            return remembered[1]
-        clearance = Cleared(_offers_in(self._registry), self._authority, by)
-        templates = among if among is not None else await self._templates(graph)
-        report = verify(
-            graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=given, slots=self._slots
+        if place_of is pointer_only and among is None:
+            return (await self.verified(graph, by=by, labels=labels)).report
+        return self._report(
+            graph, among or await self._templates(_NEWEST, graph), by, frozenset(labels), place_of=place_of
         )
-        if remembers:
-            self._reports[graph.digest] = (known, report)
-        return report
+
+    async def verified(
+        self, graph: Graph, *, by: str, labels: Iterable[str] = (), workflows: Workflows = _NEWEST
+    ) -> Verified:
+        """The same, and with what. Of sub-workflows the versions that `workflows` names are taken, else the newest."""
+        source, given = self._authority.policy.source, frozenset(labels)
+        below = bool(_subruns(graph))
+        whose = "" if source.shipped else by
+        pinned = frozenset(workflows.items()) if below else frozenset()
+        generation = self._library.generation if below else 0
+        known: _Known = (self._registry.generation, generation, source.digest, whose, given, pinned)
+        remembered = self._verified.get(graph.digest)
+        if remembered is not None and remembered[0] == known:
+            return remembered[1]
+        templates = await self._templates(workflows, graph)
+        found = Verified(self._report(graph, templates, by, given), templates.digests)
+        self._verified[graph.digest] = (known, found)
+        return found
+
+    def _report(
+        self, graph: Graph, templates: Templates, by: str, labels: Labels, *, place_of: PlaceOf = pointer_only
+    ) -> Report:
+        clearance = Cleared(_offers_in(self._registry), self._authority, by)
+        return verify(
+            graph, self._registry, templates, place_of=place_of, clearance=clearance, labels=labels, slots=self._slots
+        )
 
     async def version(self, template: Template, document: bytes) -> tuple[Problem, ...]:
         """What is wrong with the version that a new document has, by what has changed since the one before."""
@@ -85,7 +112,7 @@ class Verification:
         old = await self._library.template(earlier.digest), earlier.digest, await self._library.document(earlier.digest)
         new = template, Digest(sha256(document).hexdigest()), document
         graphs = await self._library.graph(earlier.digest), self._library.compiled(document)
-        found = revision(_Edition(*old), _Edition(*new), self._registry, await self._templates(*graphs))
+        found = revision(_Edition(*old), _Edition(*new), self._registry, await self._templates(_NEWEST, *graphs))
         return too_low(template.name, earlier.version, found.evolution)
 
     def _slots(self, wanted: CapabilityRange) -> int | None:
@@ -111,14 +138,15 @@ class Verification:
         self._contracts[graph.digest] = (generation, tuple(sorted(found)))
         return tuple(sorted(found))
 
-    async def _templates(self, *graphs: Graph) -> _Templates:
+    async def _templates(self, workflows: Workflows, *graphs: Graph) -> _Templates:
         found: dict[str, Graph] = {}
         open_ = [*graphs]
         while open_:
             for wanted in _subruns(open_.pop()):
                 if wanted not in found:
                     try:
-                        found[wanted] = await self._library.graph(self._library.find(wanted).digest)
+                        digest = workflows.get(wanted) or self._library.find(wanted).digest
+                        found[wanted] = await self._library.graph(digest)
                     except NotFound:
                         continue
                     open_.append(found[wanted])
@@ -144,6 +172,11 @@ class _Templates:
     def __init__(self, graphs: dict[str, Graph], names: Iterable[str]) -> None:
         self._graphs = graphs
         self._names = sorted(names)
+
+    @property
+    def digests(self) -> Workflows:
+        """Which version each name stands for."""
+        return {wanted: graph.digest for wanted, graph in sorted(self._graphs.items())}
 
     def graph(self, wanted: str) -> Graph | None:
         """The graph of the best version in a range; None where there is none."""

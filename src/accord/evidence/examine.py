@@ -70,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
     """What was proven of the run's graph before it began; None where nothing is certified, or that does not hold."""
     certified: int = 0
-    """So many of the runs have a certificate that holds; those that an earlier version has begun have none."""
+    """So many of the runs have a certificate that holds."""
 
     @property
     def ok(self) -> bool:

@@ -117,7 +117,7 @@ class Replayed:
         return None
 
     def _check_certificate(self, started: e.RunStarted, name: str) -> None:
-        """Whether the orchestrator has certified this graph for this run; runs of earlier versions say nothing."""
+        """Whether the orchestrator has certified this graph for this run."""
         certified = started.certificate
         if certified is None:
             return

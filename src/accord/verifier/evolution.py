@@ -152,7 +152,7 @@ def _of_readers(before: Surface, after: Surface) -> Effect:
 
 
 def _of_runs() -> Iterator[Effect]:
-    yield Effect(party="runs", safe=True, why="runs go on with the version that they began with, by its digest")
+    yield Effect(party="runs", safe=True, why="runs go on with the versions that they began with, by their digests")
 
 
 def _effect(party: Party, verdict: Verdict, yes: str, no: str) -> Effect:

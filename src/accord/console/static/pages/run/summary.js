@@ -112,7 +112,7 @@ function Proof({ model }, self) {
 
 /** What was proven of the graph before the run began, check by check. */
 const certificate = (one) => one === null
-  ? h("p.hint", "No certificate: an earlier version has begun the run.")
+  ? h("p.hint", "No certificate: nothing says what was proven, and the run does not go on.")
   : h("div.stack.certificate", h("h3", "Proven before it began"),
     proven(one.facts),
     facts([["Graph", h("code.digest", one.graph)], ["Policies", h("code.digest", one.policy)], ["Contracts", number(one.contracts.length)], ["Verified by", `Accord ${one.verifier}`]]));
