@@ -130,8 +130,8 @@ class Certificates:
         return issued == start.certificate and issued.certificate.graph == graph.digest
 
     def check(self, started: RunStarted) -> None:
-        """Raise StoreCorrupt ACC837 where no certificate covers a run. One without any does not go on: whoever can write
-        to the store can take a certificate away.
+        """Raise StoreCorrupt ACC837 where no certificate covers a run. One without any does not go on: whoever can
+        write to the store can take a certificate away.
         """
         certified = started.certificate
         problem = self._problem(certified, started.run, started.graph, started.at)

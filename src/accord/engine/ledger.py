@@ -165,6 +165,13 @@ class Ledger:
         """The run's slot, if it is in memory."""
         return self._slots.get(run)
 
+    async def vouch(self, run: RunId) -> None:
+        """Raise StoreCorrupt where the run, if there is one and it is not in memory yet, cannot go on."""
+        if run not in self._slots:
+            state, _ = await self.read_quickly(run)
+            if state is not None and not state.ended:
+                self.certified(state.started)
+
     async def load(self, run: RunId) -> Slot | None:
         """The run's slot, read from the journal and verified; None where there is no such run. Raises StoreCorrupt."""
         state, head = await self.read_quickly(run)

@@ -256,8 +256,11 @@ class Node:
         await self._controls.signal(run, value, by=by, name=name, task=task, once=once)
 
     async def adopt(self, run: RunId) -> bool:
-        """Take over the run, if nobody owns it; whether it is ours now."""
-        return await self._controls.adopt(run)
+        """Take over the run, if nobody owns it; whether it is ours now. Raises StoreCorrupt where it cannot go on."""
+        if not await self._controls.adopt(run):
+            return False
+        await self.parts.ledger.vouch(run)
+        return True
 
     async def runs(self, query: RunQuery) -> list[RunSummary]:
         """A page of runs, newest first."""
