@@ -126,6 +126,6 @@ def words_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             one.cache_clear()
 
     forget()
-    monkeypatch.setattr("accord.planner.meaning.find_spec", lambda name: None)
+    monkeypatch.setattr("accord.planner.packages.find_spec", lambda name: None)
     yield
     forget()

@@ -15,10 +15,19 @@ from accord.engine.node import Node
 from accord.errors import NotUnderstood, Refused
 from accord.planner.by_classifier import NOT_INSTALLED
 from accord.planner.by_name import said
-from accord.planner.classifier.examples import Example, digest_of_examples, examples_of, phrase_of, phrases_of
+from accord.planner.classifier.examples import (
+    Example,
+    digest_of_examples,
+    examples_of,
+    phrase_of,
+    phrases_of,
+    words_in,
+)
 from accord.planner.classifier.models import Models, Taught, is_installed, learnable
+from accord.planner.classifier.privacy import without_values
 from accord.planner.classifier.trial import Request, compared
 from accord.planner.plan import check_objective
+from accord.planner.spans import wanted_of
 from accord.planner.ways import Objective
 from accord.verifier.known import ContractTable
 from accord.views.catalogue import Catalogue, all_entries
@@ -82,12 +91,15 @@ class School:
     async def phrase_of(self, lesson: Lesson) -> str:
         """The words of a lesson without what goes into the template's input. Raises NotFound, NotUnderstood."""
         catalogue = await all_entries(self._node)
-        objective = Objective(lesson.objective, catalogue.known(), ContractTable([]), catalogue)
+        now = self._node.parts.ports.clock.now()
+        objective = Objective(lesson.objective, catalogue.known(), ContractTable([]), catalogue, now=now)
         check_objective(objective)
         if lesson.template is None:
-            return phrase_of(lesson.objective, {})
-        filled = said(objective, catalogue.find(lesson.template).known)
-        return phrase_of(lesson.objective, filled.words)
+            return without_values(phrase_of(lesson.objective, {}), (), ())
+        known = catalogue.find(lesson.template).known
+        filled = said(objective, known)
+        phrase = phrase_of(lesson.objective, filled.words)
+        return without_values(phrase, words_in(known.template), wanted_of(known.template, filled.input))
 
     async def train(self, *, by: str) -> ClassifierVersion:
         """A new version, compared with the one in use. It goes on where whoever has asked is gone."""

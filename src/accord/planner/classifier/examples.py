@@ -16,6 +16,7 @@ from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import schema_at, types_of
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
+from accord.planner.words import words_of
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -56,6 +57,11 @@ def phrase_of(objective: str, slots: Mapping[str, str]) -> str:
     for name, said in sorted(slots.items(), key=lambda slot: len(slot[1]), reverse=True):
         phrase = phrase.replace(said, f"{{{name}}}", 1)
     return phrase
+
+
+def words_in(template: Template) -> frozenset[str]:
+    """The stems of the words that the template's phrases are made of."""
+    return frozenset(word.stem for phrase in template.examples for word in words_of(SLOT.sub(" ", phrase)))
 
 
 def _filled(template: Template, number: int, slot: re.Match[str]) -> str:
