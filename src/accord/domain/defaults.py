@@ -8,7 +8,7 @@ from accord.domain.schema import JsonSchema
 
 
 def completed(value: Any, schema: JsonSchema) -> Any:
-    """The input with the `default` of every property that it leaves out, in objects inside it as well.
+    """The input with the `default` of every property that it leaves out, in objects and defaults inside it as well.
 
     Only `properties` at the place itself count, not those behind `$ref` or in a union. The value is not changed.
     """
@@ -18,7 +18,7 @@ def completed(value: Any, schema: JsonSchema) -> Any:
     found = {name: completed(inner, properties.get(name, True)) for name, inner in value.items()}
     for name, part in properties.items():
         if name not in found and isinstance(part, dict) and "default" in part:
-            found[name] = part["default"]
+            found[name] = completed(part["default"], part)
     return found
 
 
