@@ -197,6 +197,30 @@ def test_a_task_that_an_agent_has_completed_has_one(tasks: dict[str, Any], told_
     assert found - {"ACC824"} == (fails if "substring" in text else {told_as})
 
 
+@pytest.mark.parametrize(
+    ("fallback", "text", "told_as"),
+    [
+        ([], "${ task.input.path }", "ACC824"),
+        ([work("text.read", {"path": "${ error.message }"})], "${ task.input.path }", "ACC824"),
+        ([work("text.count", {"text": "x"})], "${ task.input.path }", "ACC835"),
+        ([work("text.any", {"value": 1})], "${ task.input.?value.orValue('') }", "ACC822"),
+        ([{"value": {"text": "", "pages": 0}}], "${ task.input.path }", "ACC835"),
+    ],
+)
+def test_a_compensation_sees_what_whoever_did_the_task_was_given(fallback: Any, text: str, told_as: str) -> None:
+    undo = {"uses": "text.count@^1", "with": {"text": text}}
+    report = report_of({"a": {**READ, "fallback": fallback, "compensate": undo}})
+    at = "/tasks/a/compensate/with"
+    assert told_as in {one.code for one in report.findings if (one.place.pointer or "").startswith(at)}
+    assert report.ok is (told_as != "ACC822")
+
+
+def test_an_input_that_was_given_is_refused_to_a_compensation_only_where_it_comes() -> None:
+    undo = {"uses": "text.count@^1", "with": {"text": "${ task.input.value }"}}
+    tasks = {"a": work("text.any", {"value": "${ input.v }"}, when="${ input.k == 's' }", compensate=undo)}
+    assert "ACC822" not in {one.code for one in report_of(tasks, input=TAGGED).findings}
+
+
 def test_a_fault_beside_something_unknown_is_found() -> None:
     value = {"text": "${ tasks.any.output }", "more": 1}
     report = report_of({"any": work("text.any", {"value": 1}), "split": work("text.split", value)})

@@ -6,7 +6,7 @@ What Z3 has no term for is found this way: items of lists, members behind an ind
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from accord.domain.expression import (
     evaluate,
     expressions,
 )
-from accord.domain.graph import Graph, Task
+from accord.domain.graph import Graph, Task, Work
 from accord.domain.ids import TaskId
 from accord.domain.schema_path import types_of
 from accord.errors import ExpressionInvalid
@@ -98,9 +98,21 @@ class Hunt:
         for _, seen in self._played(task, [each.expression for each in expressions(binding)], tries):
             scope = seen.scopes[task.id] if task.id in seen.begun else None
             for more in () if scope is None else _scopes(task, binding.references, scope):
-                undone = islice(Scopes(self._samples, tries.types, own, tries.hints).all(), _UNDONE) if own else ({},)
-                for each in undone:
-                    yield {**scope, **more, **{name: each[name] for name in each if name == "task"}}  # type: ignore[dict-item]
+                there: dict[str, Any] = {**scope, **more}  # type: ignore[dict-item]  # it is there
+                for undone in self._undone(task, own, tries, there) if own else ({},):
+                    yield {**there, **undone}
+
+    def _undone(
+        self, task: Task, own: Sequence[Reference], tries: Tries, scope: Mapping[str, object]
+    ) -> Iterator[dict[str, object]]:
+        """What a compensation sees of its task: an input that the task is really given, and an output."""
+        for each in islice(Scopes(self._samples, tries.types, own, tries.hints).all(), _UNDONE):
+            seen: dict[str, object] = each["task"]  # type: ignore[assignment]  # it is read
+            if not isinstance(task.action, Work) or "input" not in seen:
+                yield {"task": seen}
+                continue
+            for given in _inputs(task.action, scope):
+                yield {"task": {**seen, "input": given}}
 
     def _played(self, task: Task | None, read: list[Expression], tries: Tries) -> Iterator[tuple[Example, Played]]:
         """Runs as far as a task, or to the end, that differ in what is read there and on the way."""
@@ -158,6 +170,15 @@ class Hunt:
         """Whether no output means that the task has failed without harm."""
         completed = self._types.get((COMPLETED, task.id))
         return completed is not None and "null" not in types_of(completed)
+
+
+def _inputs(work: Work, scope: Mapping[str, object]) -> Iterator[object]:
+    """What each way to do a task is given."""
+    for option in work.options:
+        try:
+            yield None if option.capability is None else evaluate(option.binding, {**scope, "error": _ERROR})
+        except ExpressionInvalid:
+            continue
 
 
 def _unseen(task: Task | None) -> Iterator[set[tuple[TaskId, TaskId]]]:

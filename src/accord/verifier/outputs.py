@@ -117,9 +117,15 @@ class Outputs:
         """What the expressions of a task's compensation can read."""
         own: dict[tuple[str, ...], JsonSchema] = {("task",): {"type": "object"}}
         if isinstance(task.action, Work):
-            own[("task", "input")] = _known(schema_of_binding(task.action.options[0].binding, self.of(task)))
+            own[("task", "input")] = _known(union(self._inputs(task, task.action)))
         own[("task", "output")] = _known(self._single(task))
         return ChainMap(own, cast("dict[tuple[str, ...], JsonSchema]", self.of(task)))
+
+    def _inputs(self, task: Task, work: Work) -> Iterator[JsonSchema | None]:
+        """Of what does a task, whichever it is; a value that stands for the output is given nothing."""
+        for index, option in enumerate(work.options):
+            given = schema_of_binding(option.binding, self.of(task, error=index > 0))
+            yield NULL if option.capability is None else None if given is None else spelt_out(given)
 
     def _completed(self, task: Task) -> JsonSchema | None:
         """Of the task where it has not failed as a whole."""
