@@ -462,6 +462,7 @@ TABLE = {
         ("Cancel the order O1 of Ada", "NO ACC816", "`of Ada`"),
         ("Cancel the order Alpha of Ada", "NO ACC816", "`of Ada`"),
         ("Cancel the order O1", 'PLAN cancel {"id":"O1"} []'),
+        ("Create an invoice for Acme Corp of 17", 'PLAN create {"customer":"Acme Corp","amount":17}'),
         ("Create an invoice of 5 for the customer Bank of Wales", '"customer":"Bank of Wales"', "PLAN create"),
         # several things without a list
         ("Cancel every order", "ASK ['id'] ACC811", "ACC813 `every order`"),
@@ -567,6 +568,10 @@ TABLE = {
         ("cancel O1 because of rain and snow", '"reason":"rain and snow"', "PLAN"),
         ("cancel O1 because of rain by Friday", "NO ACC809", "`by Friday`"),
         ("bill Ada 5", 'PLAN bill-customer {"customer":"Ada","amount":5}'),
+        ("bill Acme Corp 5", 'PLAN bill-customer {"customer":"Acme Corp","amount":5}'),
+        ("charge Acme Corp Ltd twenty five", '{"customer":"Acme Corp Ltd","amount":25}', "PLAN"),
+        ("bill Ada and Bob 5", "ASK ['customer'] ACC803", "`Ada and Bob` may be more than one"),
+        ("bill Acme Corp 5 or 6", "ASK", "ACC803"),
         ("bill nobody 5", "ASK ['customer'] ACC803", "`nobody`"),
         ("bill everyone 5", "ASK ['customer'] ACC803", "`everyone`"),
         ("tell Bob thank you", 'PLAN notify {"recipient":"Bob","text":"thank you"}'),

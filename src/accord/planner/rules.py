@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from accord.domain.schema import compile_schema
-from accord.domain.schema_path import schema_at
+from accord.domain.schema import JsonSchema, compile_schema
+from accord.domain.schema_path import schema_at, types_of
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem
@@ -141,7 +141,7 @@ def _match(
     verbs: Collection[str],
     now: datetime | None,
 ) -> Match:
-    alignment = Phrase(text).align(words)
+    alignment = _up_to_numbers(Phrase(text).align(words), objective, template)
     given: dict[str, Any] = {}
     unusable: list[Problem] = []
     own, said = _own_words(template), None
@@ -175,6 +175,28 @@ def _match(
         aside=said,
         missing=tuple(missing),
     )
+
+
+def _up_to_numbers(alignment: Alignment, objective: str, template: Template) -> Alignment:
+    """The alignment in which a slot right before one for a number ends where the number begins: `bill Acme Corp 5`."""
+    slots = list(alignment.slots)
+    for at, ((one, before), (other, after)) in enumerate(pairwise(alignment.slots)):
+        schema = _part_of(template, other).schema
+        words = (*slots[at][1], *after)
+        is_border = not objective[before[-1].end : after[0].start].strip()
+        if is_border and types_of(schema) and types_of(schema) <= {"integer", "number"}:
+            begins = next((end for end in range(1, len(words)) if _reads(words[end:], objective, schema)), None)
+            if begins is not None:
+                slots[at : at + 2] = [(one, words[:begins]), (other, words[begins:])]
+    return msgspec.structs.replace(alignment, slots=tuple(slots))
+
+
+def _reads(words: Sequence[Word], objective: str, schema: JsonSchema) -> bool:
+    try:
+        read_slot(words, objective, schema)
+    except Unusable:
+        return False
+    return True
 
 
 def _part_of(template: Template, name: str) -> Part:

@@ -29,7 +29,8 @@ _LITERAL: Final = re.compile(
     rf"|(?P<date>(?:{_MONTHS})\b(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d|\d+/\d+/\d{{2,4}}"
     r"|\b\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b|\d\d:\d\d)"
     r"|(?P<number>(?<![\w.])[$\u20ac\u00a3]?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
-    r"|(?P<name>\b(?=[\w.-]*\d)[A-Z][\w.-]*(?:\s+[A-Z0-9][\w-]*)*|\b[A-Z][\w.-]*(?:\s+(?:of |the )?[A-Z0-9][\w-]*)*)"
+    r"|(?P<name>\b(?=[\w.-]*\d)[A-Z][\w.-]*(?:\s+[A-Z0-9][\w-]*)*"
+    r"|\b[A-Z][\w.-]*(?:\s+(?:(?:of |the )[A-Z]|[A-Z0-9])[\w-]*)*)"
     rf"|(?P<word>\b(?:{_NUMBER_WORDS})\b)"
     r"|(?P<path>[\w/]+[/@][\w./-]+|\b\w+\d\w*\b)"
 )
