@@ -105,6 +105,22 @@ class TestCompile:
         assert set(found) <= set(expected)
         assert len(found) >= len(set(expected)) or source == "a b"
 
+    @pytest.mark.parametrize(
+        ("source", "hint"),
+        [
+            ("sizee(input.x)", "did you mean size()?"),
+            ("input.x.startWith('a')", "did you mean startsWith()?"),
+            ("math.flor(input.x)", "did you mean math.floor()?"),
+            ("input.x.length()", "functions are all, base64.decode"),
+            ("inptu.size()", "did you mean input?"),
+            ("size(inptu)", "did you mean input?"),
+        ],
+    )
+    def test_a_function_that_is_not_there_is_told_of_by_functions(self, source: str, hint: str) -> None:
+        with pytest.raises(ExpressionInvalid) as caught:
+            compile_expression(source)
+        assert all((problem.hint or "").startswith(hint) for problem in caught.value.problems)
+
     def test_place_and_hint(self) -> None:
         with pytest.raises(ExpressionInvalid) as caught:
             compile_expression("1 + inptu.x")

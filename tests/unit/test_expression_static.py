@@ -69,6 +69,9 @@ def found(source: str, expected: str | None = None) -> list[tuple[str, str | Non
         "tasks.report.output.whatever",
         "input.any.a.b.c",
         "input.map.whatever",
+        "input.any[0][0]",
+        "input.names[0]",
+        "input.pair[1]",
         "input.pattern.anything",
         "run.id",
         "item.x",
@@ -92,6 +95,10 @@ def test_nothing_to_say(source: str) -> None:
         ("has(run.started)", "did you mean started_at?"),
         ("input.names.first", None),
         ("input.map.a.b", None),
+        ("run.id[0]", "a part of a text is `charAt(…)` or `substring(…)`"),
+        ("input.names[0][1]", "a part of a text is `charAt(…)` or `substring(…)`"),
+        ("input.score[0]", None),
+        ("input.map[0].b", None),
     ],
 )
 def test_misspelt(source: str, hint: str | None) -> None:

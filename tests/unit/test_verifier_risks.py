@@ -105,7 +105,6 @@ def test_what_schemas_or_conditions_show_is_proven(source: str, when: str | None
         ("timestamp(input.text)", None),
         ("input.map[input.text]", None),
         ("'a'.matches(input.text)", "input.text == '('"),
-        ("input.maybe[0]", None),
         ("input.text.substring(3)", None),
         ("input.n * input.n", None),
         ("input.n * input.other", "input.n > 0"),
@@ -178,3 +177,9 @@ def test_without_the_extra_what_the_schemas_leave_open_is_told(monkeypatch: pyte
 
 def test_each_code_of_what_may_fail_has_its_rule() -> None:
     assert {"ACC172", "ACC173", "ACC174", "ACC175"} <= rules().keys()
+
+
+def test_an_item_of_what_may_be_no_list_is_an_error_with_a_run_in_which_it_is_none() -> None:
+    (error,) = told({"with": {"x": "${ input.maybe[0] }"}}).errors
+    assert (error.code, error.example["input"]["maybe"]) == ("ACC834", None)
+    assert not told({"with": {"x": "${ input.maybe != null ? input.maybe[0] : 1 }"}}).errors

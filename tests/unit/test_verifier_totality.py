@@ -313,6 +313,7 @@ schemas = st.one_of(
 )
 LEAVES = ["input.a", "input.b", "input.a.p", "input.b[0]", "input.a.?p.orValue(1)", "1", "'a'", "null", "true", "1.5"]
 SHAPES = [
+    *("{0}[0]", "({0})[{1}]"),
     *("{0} + {1}", "{0} == {1}", "{0} < {1}", "({0}) && ({1})", "({0}) || ({1})", "({0}) ? ({1}) : ({0})", "!({0})"),
     *("has(input.a.p) ? {0} : {1}", "'p' in {0}", "{0} == null ? {1} : {0}", "{0} != null && {0} > {1}"),
     *("input.b.map(x, x)", "input.b.filter(x, has(x.p) && x.p == {0})", "input.b.all(x, x.p == {0})", "[{0}, {1}]"),

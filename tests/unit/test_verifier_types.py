@@ -110,6 +110,8 @@ def test_what_does_not_fit_is_refused_with_an_input_that_comes(source: str, want
     example = report.errors[0].example
     assert isinstance(example, dict)
     assert not jsonschema_rs.is_valid(wanted, example["x"])
+    hint = report.errors[0].hint or ""
+    assert source.startswith("[") or 'it comes in a run with {"input":' in hint
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ from accord.verifier.compatibility import Verdict
 from accord.verifier.hunting import Tries
 from accord.verifier.known import Capabilities, Templates, missing
 from accord.verifier.outputs import Outputs
-from accord.verifier.report import Finding, Findings, Severity
+from accord.verifier.report import Finding, Findings, Severity, shown
 from accord.verifier.risks import Doubts, timer_message, timer_verdict
 from accord.verifier.schemas import at_best
-from accord.verifier.trials import Trials
+from accord.verifier.trials import Refused, Trials
 from accord.verifier.wholes import Wholes, both, verdict_of
 
 
@@ -163,15 +163,15 @@ class BindingCheck:
         verdict = self._verdict(wanted, wholes.given(handing.binding, wanted.document))
         if verdict.proven:
             self._add(handing, "proof", "ACC824", f"the input always fits {whose}")
-        elif found := self._refused(handing, wanted, verdict, wholes):
-            self._refuse(handing, wanted, whose, found[0])
+        elif (found := self._refused(handing, wanted, verdict, wholes)) is not None:
+            self._refuse(handing, wanted, whose, found)
         else:
             hint = "; ".join(dict.fromkeys(self._unknown_parts(handing))) or None
             message = f"that the input fits {whose} is not proven: it is checked when the task runs"
             self._add(handing, "warning", "ACC823", message, hint)
 
-    def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict, wholes: Wholes) -> tuple[object, ...]:
-        """An input that comes and is refused; nothing where none is certain.
+    def _refused(self, handing: Handing, wanted: Schema, verdict: Verdict, wholes: Wholes) -> Refused | None:
+        """An input that comes and is refused; None where none is certain.
 
         What is known of an input may allow more than ever comes. So it counts where a run was played that gives it, or
         where nothing that is known to come is ever accepted.
@@ -181,18 +181,18 @@ class BindingCheck:
         tries = Tries(wholes.types, hints, wholes.refused)
         found = self._trials.refused(handing.task, handing.binding, wanted, tries)
         given = True if handing.given is None else handing.given
-        never = bool(not found and hints) and verdict_of(False, both(wanted.document, given)).proven
-        return (hints[0],) if never else found
+        never = bool(found is None and hints) and verdict_of(False, both(wanted.document, given)).proven
+        return Refused(hints[0]) if never else found
 
-    def _refuse(self, handing: Handing, wanted: Schema, whose: str, witness: object) -> None:
+    def _refuse(self, handing: Handing, wanted: Schema, whose: str, found: Refused) -> None:
         """Tell all that is wrong with one value that comes through."""
 
         def place_of(pointer: str, /, *, key: bool = False) -> Place:
             return self._findings.at(handing.at + pointer, key=key)
 
-        violations = wanted.violations(witness, "ACC822", place_of)
+        violations = wanted.violations(found.value, "ACC822", place_of)
         said = f"the input does not always fit {whose}"
-        self._findings.edge(*(_refuted(violation, said, witness) for violation in violations))
+        self._findings.edge(*(_refuted(violation, said, found) for violation in violations))
 
     def _add(self, handing: Handing, severity: Severity, code: str, message: str, hint: str | None = None) -> None:
         place = self._findings.at(handing.at)
@@ -233,14 +233,15 @@ class BindingCheck:
             self._findings.seen[each.key] = types, computed
 
 
-def _refuted(violation: Problem, said: str, witness: object) -> Finding:
+def _refuted(violation: Problem, said: str, found: Refused) -> Finding:
+    run = None if found.run is None else f"it comes in a run with {shown(found.run)}"
     return Finding(
         severity="error",
         code=violation.code,
         message=f"{said}: {violation.message}",
         place=violation.place,
-        hint=violation.hint,
-        example=witness,
+        hint="; ".join(filter(None, (run, violation.hint))) or None,
+        example=found.value,
     )
 
 

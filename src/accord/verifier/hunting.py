@@ -92,15 +92,15 @@ class Hunt:
                 return seen.told(example)
         return None
 
-    def seen_by(self, task: Task, binding: Binding, tries: Tries) -> Iterator[dict[str, Any]]:
-        """What a binding of a task sees in runs in which the task begins."""
+    def seen_by(self, task: Task, binding: Binding, tries: Tries) -> Iterator[tuple[dict[str, Any], Any]]:
+        """What a binding of a task sees in runs in which the task begins, and each run as it is told."""
         own = sorted(each for each in binding.references if each.root == "task")
-        for _, seen in self._played(task, [each.expression for each in expressions(binding)], tries):
+        for example, seen in self._played(task, [each.expression for each in expressions(binding)], tries):
             scope = seen.scopes[task.id] if task.id in seen.begun else None
             for more in () if scope is None else _scopes(task, binding.references, scope):
                 there: dict[str, Any] = {**scope, **more}  # type: ignore[dict-item]  # it is there
                 for undone in self._undone(task, own, tries, there) if own else ({},):
-                    yield {**there, **undone}
+                    yield {**there, **undone}, seen.told(example)
 
     def _undone(
         self, task: Task, own: Sequence[Reference], tries: Tries, scope: Mapping[str, object]

@@ -45,8 +45,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The finding as a problem, with its example in the hint."""
         hint = self.hint
         if self.example is not msgspec.UNSET:
-            shown = f"for example: {_shown(self.example)}"
-            hint = f"{shown}; {hint}" if hint else shown
+            told = f"for example: {shown(self.example)}"
+            hint = f"{told}; {hint}" if hint else told
         return Problem(self.code, self.message, self.place, hint)
 
 
@@ -199,6 +199,7 @@ class Findings:
         self.all.append(found)
 
 
-def _shown(value: object, most: int = 300) -> str:
+def shown(value: object, most: int = 300) -> str:
+    """A value as JSON, cut where it is long."""
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= most else f"{text[:most]}…"

@@ -78,8 +78,9 @@ class Samples:
             for part in alternative:
                 listed = part.get("enum", [part["const"]] if "const" in part else [])
                 yield from listed if isinstance(listed, list) else ()
-        for kind in sorted(types_of(schema)) if deep else ():
-            yield from self._of_type(kind, schema, hints, deep - 1)
+        kinds = sorted(types_of(schema)) if deep else []
+        each_in_turn = itertools.zip_longest(*(self._of_type(kind, schema, hints, deep - 1) for kind in kinds))
+        yield from (value for values in each_in_turn for value in values)
 
     def _of_type(self, kind: str, schema: JsonSchema, hints: list[object], deep: int) -> Iterator[object]:
         match kind:

@@ -7,6 +7,9 @@ read, at the bounds of their schemas; a refusal counts only where the task begin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from accord.domain.expression import Binding, Types, evaluate
 from accord.domain.graph import Graph, Task
@@ -17,28 +20,36 @@ from accord.verifier.samples import Samples
 from accord.verifier.scopes import Scopes
 
 
+class Refused(msgspec.Struct, frozen=True):
+    """An input that a contract refuses."""
+
+    value: object
+    run: Any = None
+    """A run in which it comes, as it is told; None where it follows from the schemas alone."""
+
+
 class Trials:
     """Tries inputs of the tasks of one graph; `types` are the schemas of what its expressions read."""
 
     def __init__(self, graph: Graph, types: Types) -> None:
         self._hunt, self._samples = Hunt(graph, types), Samples()
 
-    def refused(self, task: Task, binding: Binding, wanted: Schema, tries: Tries) -> tuple[object, ...]:
+    def refused(self, task: Task, binding: Binding, wanted: Schema, tries: Tries) -> Refused | None:
         """The first input that is found which the binding gives in a run in which the task begins, and the contract
-        refuses; nothing where none is found. The hints of the tries are values that are likely to be refused.
+        refuses; None where none is found. The hints of the tries are values that are likely to be refused.
         """
         references = sorted(binding.references)
         if not references or not Scopes(self._samples, tries.types, references, []).are_known:
-            return ()
+            return None
         hints = [*(part for each in tries.hints for part in _parts(each)), *_stated(wanted.document)]
-        for scope in self._hunt.seen_by(task, binding, Tries(tries.types, hints, tries.wholes)):
+        for scope, run in self._hunt.seen_by(task, binding, Tries(tries.types, hints, tries.wholes)):
             try:
                 value = evaluate(binding, scope)
             except ExpressionInvalid:
                 continue
             if not wanted.is_valid(value):
-                return (value,)
-        return ()
+                return Refused(value, run)
+        return None
 
 
 # -- values that are worth a trial -----------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ Kind: TypeAlias = Literal[
 ]
 Kinds: TypeAlias = frozenset[Kind]
 
-_LETTERS: Final[Mapping[str, Kind]] = {
+LETTERS: Final[Mapping[str, Kind]] = {
     "n": "null",
     "b": "bool",
     "i": "int",
@@ -45,7 +45,7 @@ _LETTERS: Final[Mapping[str, Kind]] = {
     "T": "type",
     "o": "optional",
 }
-ALL: Final[Kinds] = frozenset(_LETTERS.values())
+ALL: Final[Kinds] = frozenset(LETTERS.values())
 JSON: Final[Kinds] = ALL - {"type", "optional"}
 """Of these kinds are values that have a form in JSON."""
 
@@ -94,7 +94,7 @@ _MEMBERSHIP: Final = "?l:b im:b um:b dm:b sm:b bm:b"
 _BITS: Final = "ii:i uu:u"
 _DATE: Final = "t:i ts:i"
 _CLOCK: Final = f"{_DATE} p:i"
-_OVERLOADS: Final[Mapping[str, str]] = {
+OVERLOADS: Final[Mapping[str, str]] = {
     "_+_": "ii:i uu:u dd:d ss:s yy:y ll:l tp:t pt:t pp:p",
     "_-_": "ii:i uu:u dd:d tt:p tp:t pp:p",
     "_*_": "ii:i uu:u dd:d",
@@ -157,8 +157,8 @@ class _Overload:
 
     def __init__(self, text: str) -> None:
         takes, _, gives = text.partition(":")
-        self.takes = [ALL if one == "?" else frozenset({_LETTERS[one]}) for one in takes]
-        self.gives: Kinds = ALL if gives == "?" else frozenset({_LETTERS[gives]})
+        self.takes = [ALL if one == "?" else frozenset({LETTERS[one]}) for one in takes]
+        self.gives: Kinds = ALL if gives == "?" else frozenset({LETTERS[gives]})
 
     def fits(self, given: Sequence[Kinds]) -> bool:
         """Whether it may be the one that is used."""
@@ -166,7 +166,14 @@ class _Overload:
         return len(self.takes) == len(given) and all(not one.isdisjoint(other) for one, other in pairs)
 
 
-_KNOWN: Final = {name: [_Overload(one) for one in text.split()] for name, text in _OVERLOADS.items()}
+_KNOWN: Final = {name: [_Overload(one) for one in text.split()] for name, text in OVERLOADS.items()}
+
+
+FUNCTIONS: Final = sorted(
+    {name for name in OVERLOADS if name[0].isalpha()}
+    | {"math.greatest", "math.least", "has", "all", "exists", "exists_one", "filter", "map", "cel.bind"}
+)
+"""All that can be called by name, macros included."""
 
 
 def is_known(function: str) -> bool:

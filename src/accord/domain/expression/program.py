@@ -28,6 +28,7 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]  # as above
 
 from accord.domain.expression.cost import Growth, check_cost, growth_of, size_of
 from accord.domain.expression.json_value import as_json, plain_value, refuse_optionals, weigh, with_integers
+from accord.domain.expression.kinds import FUNCTIONS
 from accord.domain.expression.reference import (
     VARIABLES,
     Cut,
@@ -75,6 +76,8 @@ _OPTIONAL = frozenset({"_?._", "_[?_]", "first", "last"})
 _ERROR = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)$", re.MULTILINE)
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _OVERLOAD = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
+_GROUPS = "base64|cel|math|optional|strings"
+"""What the names of some functions begin with."""
 _EXPECTING = re.compile(r" expecting \{.*")
 _TYPE_NAMES = {
     "BOOL": "bool",
@@ -300,8 +303,17 @@ def _start(name: str, source: str, line: int, column: int) -> int:
 def _name_hint(name: str, source: str) -> str:
     if re.search(rf"[\w]-{re.escape(name.partition('.')[0])}\b", source):
         return 'names with a dash are written tasks["like-this"]'
+    if called := re.search(rf"(?:\b({_GROUPS})\.)?\b{re.escape(name)}\s*\(", source):
+        return _function_hint(f"{called[1]}.{name}" if called[1] else name)
+    if grouped := re.fullmatch(_GROUPS, name) and re.search(rf"\b{name}\.\w+", source):
+        return _function_hint(grouped[0])
     close = difflib.get_close_matches(name.partition(".")[0], VARIABLES, n=1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(VARIABLES)}"
+
+
+def _function_hint(name: str) -> str:
+    close = difflib.get_close_matches(name, FUNCTIONS, n=1)
+    return f"did you mean {close[0]}()?" if close else f"functions are {', '.join(FUNCTIONS)}"
 
 
 def _result_problems(result: str, source: str) -> list[Problem]:

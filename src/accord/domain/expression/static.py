@@ -68,12 +68,13 @@ def static_problems(
 ) -> tuple[Problem, ...]:
     """All that is wrong with an expression by the schemas of what it reads.
 
-    ACC207: a path that its schema rules out; or, where the schema is open, one that it does not declare, that looks
-    like a declared one, and that no has() or `.?` guards. ACC202: an operator in it is never used on what it is for, or
-    a pattern of matches() is none.
-    ACC208: `expected` (a `result_type`) is not what it gives.
+    ACC207: a path that its schema rules out, or that goes to an item of what is no list; or, where the schema is open,
+    one that it does not declare, that looks like a declared one, and that no has() or `.?` guards. ACC202: an operator
+    in it is never used on what it is for, or a pattern of matches() is none. ACC208: `expected` (a `result_type`) is
+    not what it gives.
     """
     found = [*_path_problems(expression, types, pointer), *_pattern_problems(expression, pointer)]
+    found += () if found else _item_problems(expression, types, pointer)
     if not found and _gives_nothing(expression, types):
         message = f"{quoted(expression.source)} never gives anything: by the schemas, what it reads is of other types"
         found.append(Problem("ACC202", message, Place(pointer=pointer), "convert with string(), int() or double()"))
@@ -159,6 +160,19 @@ def _path_problems(expression: Expression, types: Types, pointer: str) -> Iterat
             yield Problem("ACC207", f"{message}, in {quoted(expression.source)}", Place(pointer=pointer), hint)
 
 
+def _item_problems(expression: Expression, types: Types, pointer: str) -> Iterator[Problem]:
+    """Where a path goes to an item of what is no list for certain."""
+    path = (expression.path or ()) if expression is not UNKNOWN else ()
+    for at, step in enumerate(path):
+        before = _schema_of_path(path[:at], types) if isinstance(step, int) else None
+        kinds = types_of(before) if before is not None else frozenset({"array"})
+        if before is not False and "array" not in kinds:
+            said = f"`{_text(path[:at])}` is {' or '.join(sorted(kinds))}, which has no item {step}"
+            hint = "a part of a text is `charAt(…)` or `substring(…)`" if kinds == {"string"} else None
+            yield Problem("ACC207", f"{said}, in {quoted(expression.source)}", Place(pointer=pointer), hint)
+            return
+
+
 def _pattern_problems(expression: Expression, pointer: str) -> Iterator[Problem]:
     for node in () if expression is UNKNOWN else walked(syntax_of(expression)):
         match node:
@@ -233,5 +247,5 @@ def _given(expression: Expression, known: Types) -> str:
     return " or ".join(sorted(types - {"integer"} if "number" in types else types))
 
 
-def _text(path: tuple[str, ...]) -> str:
-    return path[0] + "".join(map(member, path[1:]))
+def _text(path: tuple[Step, ...]) -> str:
+    return f"{path[0]}{''.join(map(member, path[1:]))}"

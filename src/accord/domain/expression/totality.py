@@ -145,7 +145,7 @@ class Totality:
 
     def _call(self, node: Call, function: str, arguments: tuple[Node, ...], here: _Here) -> Iterator[Failure]:
         given = [here.known.of(each) for each in arguments]
-        wrong = _used_wrongly(function, given)
+        wrong = None if here.known.is_there(node) else _used_wrongly(function, given)
         if wrong is not None:
             yield here.failure(*wrong, node)
             return
@@ -218,8 +218,11 @@ class _Here(msgspec.Struct, frozen=True):
 def _used_wrongly(function: str, given: Sequence[Given]) -> tuple[Kind, str] | None:
     """Why a function may not be defined on what it is used on."""
     what = _NAMES.get(function, function.strip("_") if function.startswith("_") else f"{function}()")
-    if function == "_[_]":
+    if function == "_[_]" and given[0].schema is True:
         return None  # whether the index is there says whether it is a list
+    if function == "_[_]":
+        unfit = sorted(given[0].inside - {"list", "map"})
+        return _misused("[]", [given[0]], unfit[0]) if unfit else None
     if function in ("_?._", "_[?_]"):
         operand, key = given[0].inside, given[1].kinds
         listed = function == "_[?_]" and key <= {"int"}
