@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterator
+from functools import reduce
+from itertools import islice
+from operator import or_
 from typing import cast
 
 from accord.domain.defaults import schema_when_completed
@@ -27,6 +30,7 @@ from accord.domain.schema import JsonSchema
 from accord.domain.schema_range import lengths_of
 from accord.domain.schema_union import list_of, union
 from accord.verifier.known import Capabilities, Templates
+from accord.verifier.preceding import Preceding
 from accord.verifier.readings import bindings_of
 from accord.verifier.risks import Doubts
 from accord.verifier.schemas import NULL, items_of, spelt_out
@@ -38,7 +42,7 @@ _ERROR: JsonSchema = {**cast("dict[str, object]", ERROR_RECORD), "required": ["c
 """What is always there; of the output `accord.verifier.structure` says when it is."""
 
 _MOST_HELD = 8
-"""Conditions before a task, the nearest, that are taken into account."""
+"""Conditions before a task that are about what it reads: so many are taken into account, the nearest."""
 
 _MOST_NESTED = 16
 """Sub-workflows inside each other that are looked into."""
@@ -50,7 +54,8 @@ class Outputs:
     def __init__(self, graph: Graph, capabilities: Capabilities, templates: Templates, depth: int = 0) -> None:
         self._graph, self._capabilities, self._templates, self._depth = graph, capabilities, templates, depth
         self._doubts = Doubts()
-        self._conditions: dict[TaskId, tuple[Expression, ...]] = {}
+        self._preceding = Preceding(graph)
+        self._asking = self._asked_about(graph)
         self._items: dict[TaskId, JsonSchema | None] = {}
         self._where: dict[TaskId, Types] = {}
         self._types: dict[tuple[str, ...], JsonSchema] = {
@@ -86,30 +91,41 @@ class Outputs:
     def _begun(self, task: Task) -> Types:
         """What is known once a task begins."""
         if task.id not in self._where:
-            read = {_place(each) for binding in _bindings(task) for each in binding.references}
             types: Types = self._types
             for condition in self._held(task):
-                if condition is task.when or not read.isdisjoint(map(_place, condition.references)):
-                    types = where(condition, types)
+                types = where(condition, types)
             self._where[task.id] = types
         return self._where[task.id]
 
-    def _held(self, task: Task) -> tuple[Expression, ...]:
-        """Conditions that have held where a task begins, the nearest first: its own, and those of all that it needs.
-
-        One that fails without harm may have a condition that failed.
+    def _asked_about(self, graph: Graph) -> dict[tuple[str, ...], int]:
+        """Of each place the tasks whose condition asks about it, and has held for good once they are done: one that
+        fails without harm may have a condition that failed.
         """
-        if task.id not in self._conditions:
-            all_ = not task.join.settled and task.join.at_least in (None, len(task.needs))
-            needs = [self._graph.tasks[need] for need in task.needs] if all_ else []
-            before = [one for need in needs if need.fails_run for one in self._held(need) if _is_lasting(one)]
-            own = [] if task.when is None else [task.when]
-            self._conditions[task.id] = tuple(dict.fromkeys([*own, *before]))[:_MOST_HELD]
-        return self._conditions[task.id]
+        found: dict[tuple[str, ...], int] = {}
+        for task in graph.tasks.values():
+            if task.when is not None and task.fails_run and _is_lasting(task.when):
+                for place in map(_place, task.when.references):
+                    found[place] = found.get(place, 0) | self._preceding.bit(task.id)
+        return found
+
+    def _held(self, task: Task, *, whole: bool = False) -> Iterator[Expression]:
+        """Conditions that have held where a task begins: its own, and those of tasks that are done then for certain,
+        about what it reads, or about anything in the `whole` document.
+        """
+        if task.when is not None:
+            yield task.when
+        read = {_place(each) for binding in _bindings(task) for each in binding.references}
+        if whole and any(place[0] == "input" for place in read):
+            read |= {place for place in self._asking if place[0] == "input"}
+        asking = reduce(or_, (self._asking.get(place, 0) for place in read), 0)
+        for name in islice(self._preceding.of(task.id, asking), _MOST_HELD):
+            condition = self._graph.tasks[name].when
+            assert condition is not None, "it asks about something"  # noqa: S101
+            yield condition
 
     def held(self, task: Task, types: Types) -> Types:
-        """These types, and what all conditions say that have held where a task begins, of whatever they ask about."""
-        for condition in self._held(task):
+        """These types, and what all conditions say that have held where a task begins, of all in what it reads."""
+        for condition in self._held(task, whole=True):
             types = where(condition, types)
         return types
 
