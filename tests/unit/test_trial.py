@@ -60,6 +60,16 @@ def test_what_was_taught_wrongly_is_worse() -> None:
 
 
 @pytest.mark.usefixtures("by_words")
+def test_what_contradicts_the_phrases_of_templates_is_worse_though_it_agrees_with_itself() -> None:
+    authors = [one for one in phrases() if one.text.split()[-1] in THINGS[:4]]
+    turned = {"weather": "alarm", "alarm": "music", "music": "weather"}
+    taught = [Example(f"now {one.text}", turned[str(one.label)]) for one in phrases() if one.label in turned]
+    trial = tried(Request(authors, [], taught))
+    assert 0 < trial.after.phrases < trial.after.examples
+    assert any("of templates' phrases" in flaw for flaw in trial.flaws())
+
+
+@pytest.mark.usefixtures("by_words")
 def test_strangers_that_people_name_are_held_out_in_turn() -> None:
     strange = [Example(text, None) for text in ("order a pizza", "who won the war", "translate a poem", "tell a joke")]
     trial = tried(Request([*phrases()], [], strange))
@@ -84,6 +94,8 @@ GOOD = Scores(examples=50, strangers=1000, inside_accuracy=0.9, outside_recall=0
         ({"calibration_error": 0.115}, None),
         ({"calibration_error": 0.13}, "calibration error 0.130"),
         ({"examples": 0}, "too few examples"),
+        ({"phrases": 20, "phrase_accuracy": 0.95}, None),
+        ({"phrases": 20, "phrase_accuracy": 0.9}, "right of 90.0% of templates' phrases"),
     ],
 )
 def test_the_rule(change: dict[str, float], flaw: str | None) -> None:

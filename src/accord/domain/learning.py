@@ -93,6 +93,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """The share of strangers that are refused."""
     calibration_error: float
     """The mean square of how far its confidence is from the truth, from 0, the best, to 1 (Brier, 1950)."""
+    phrases: int = 0
+    """So many of the examples are phrases of templates: what their authors say, not who has taught."""
+    phrase_accuracy: float = 1.0
+    """The share of those that get their template; in trials of earlier releases they were not counted."""
 
     @property
     def recall_error(self) -> float:
@@ -117,6 +121,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return
         if after.inside_accuracy < before.inside_accuracy:
             yield f"right of {after.inside_accuracy:.1%} of examples, before of {before.inside_accuracy:.1%}"
+        if after.phrase_accuracy < before.phrase_accuracy - 1.5 / max(after.phrases, 1):  # one of them may be chance
+            told = f"right of {after.phrase_accuracy:.1%} of templates' phrases, before of {before.phrase_accuracy:.1%}"
+            yield f"{told}: what was taught may contradict them"
         if after.outside_recall < before.outside_recall - max(FORGIVEN, before.recall_error):
             yield f"refuses {after.outside_recall:.1%} of strangers, before {before.outside_recall:.1%}"
         if after.calibration_error > before.calibration_error + FORGIVEN:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
 import msgspec
@@ -80,7 +80,8 @@ def tried(request: Request) -> Trial:
     news = learnable([*request.phrases, *request.after])
     of_before = frozenset(learnable([*request.phrases, *request.before]))
     training = Training()
-    after, before = _Tally(training), _Tally(training)
+    phrases = frozenset(request.phrases)
+    after, before = _Tally(training, phrases), _Tally(training, phrases)
     for part in _parts(news):
         old = [one for one in part.known if one in of_before]
         if _is_enough(part.known) and (_is_enough(old) or not of_before):
@@ -123,23 +124,25 @@ def _parts(examples: Sequence[Example]) -> Iterator[_Part]:
 class _Tally:
     """What one of the classifiers has got right."""
 
-    def __init__(self, training: Training) -> None:
-        self._training = training
+    def __init__(self, training: Training, phrases: Set[Example]) -> None:
+        self._training, self._phrases = training, phrases
         self._right: list[bool] = []
+        self._right_of_phrases: list[bool] = []
         self._refused: list[bool] = []
         self._errors: list[float] = []
 
     def count(self, known: Sequence[Example], part: _Part) -> None:
         """Train it on what it knows, and let it judge what is held out."""
         model = self._training.whole(known)
-        labels = [*(one.label for one in part.others), *(None for _ in part.strangers)]
-        texts = [*(one.text for one in part.others), *part.strangers]
-        for label, judged in zip(labels, model.judge(texts, most=1), strict=True):
-            if label is None:
+        asked = [*part.others, *(Example(text, None) for text in part.strangers)]
+        for one, judged in zip(asked, model.judge([one.text for one in asked], most=1), strict=True):
+            if one.label is None:
                 self._refused.append(judged.label is None)
             else:
-                self._right.append(judged.label == label)
-            is_best = label is not None and judged.best[0][0] == label
+                self._right.append(judged.label == one.label)
+            if one in self._phrases:
+                self._right_of_phrases.append(judged.label == one.label)
+            is_best = one.label is not None and judged.best[0][0] == one.label
             self._errors.append((judged.confidence - is_best) ** 2)
 
     def scores(self) -> Scores:
@@ -149,6 +152,8 @@ class _Tally:
             inside_accuracy=_mean(self._right),
             outside_recall=_mean(self._refused),
             calibration_error=_mean(self._errors),
+            phrases=len(self._right_of_phrases),
+            phrase_accuracy=_mean(self._right_of_phrases),
         )
 
 
