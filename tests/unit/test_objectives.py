@@ -125,6 +125,7 @@ LABORATORY = {
         {"patient": PATIENT, "message": {**TEXT, "description": "What the patient is told."}},
         {"notified": TRUTH},
     ): "Notify a patient with a message.",
+    able("sample.discard", {"sample": TEXT}, {"discarded": TRUTH}): "Discard a sample.",
     able("technician.call", {}, {"called": TRUTH}): "Call the technician on duty.",
     able(
         "appointment.book",
@@ -403,6 +404,12 @@ TABLE = {
             "check the freezer F1; if the temperature is above -60 call the technician",
             "PLAN check, call${ tasks.check.output.temperature > -60 }",
         ),
+        (
+            "check the freezer F1; if the temperature is above 9 call the technician, otherwise discard the sample S1",
+            "PLAN check, call${ tasks.check.output.temperature > 9 }, discard${ !(tasks.check.output.temperature > 9",
+        ),
+        ('check the freezer F1. Then notify Ada with the message "x"', '"freezer":"F1"', "PLAN"),
+        ("centrifuge sample S1 for 10 minutes at 3000 rpm", "NO ACC816", "`at 3000 rpm`"),
         # dates
         ("book an appointment for Ada on 3 December 2026", '"date":"2026-12-03"} []', "PLAN"),
         ("book an appointment for Ada on December 3, 2026", '"date":"2026-12-03"} []', "PLAN"),
@@ -578,6 +585,8 @@ TABLE = {
         ("tell Bob hello please", 'PLAN notify {"recipient":"Bob","text":"hello"}'),
         ("tell Bob please", "ASK ['text'] ACC802"),
         ("tell Bob I am late", '"text":"I am late"', "PLAN"),
+        ("notify let Ann that we wait", "ASK ['recipient'] ACC803", "`let Ann` is more than a name"),
+        ("notify doctor Miller that we wait", '"recipient":"doctor Miller"', "PLAN"),
         ("tell Bob and Ann hello", "ASK ['recipient', 'text'] ACC803", "not clear"),
         ("tell Ada Lovelace hello", "ASK ['recipient', 'text'] ACC803", "not clear"),
         ("notify Dr. Miller that we wait, and that rain comes", '"recipient":"Dr. Miller"', "PLAN"),

@@ -69,6 +69,9 @@ _SHORT: Final = frozenset(
 )
 """Words that are written with a full stop."""
 
+_TITLES: Final = frozenset({"doctor", "professor", "nurse", "sir", "madam", "sister", "brother", "uncle", "aunt"})
+"""What stands before a name and belongs to it."""
+
 _KINDS: Final[tuple[tuple[Holds, frozenset[str]], ...]] = (("token", _TOKENS), ("name", _NAMES), ("text", _TEXTS))
 _WRITTEN: Final = ("date", "date-time", "time", "duration", "path", "file-path", "directory-path")
 """Formats, those of times first, that say by themselves what is read."""
@@ -180,11 +183,14 @@ def _trimmed(words: Sequence[Word]) -> list[Word]:
 
 
 def _is_no_name(words: Sequence[Word]) -> bool:
-    """Whether words lead on from a name: `Ada in Rome`, `Ann hello`."""
+    """Whether words lead on from a name, or to one: `Ada in Rome`, `Ann hello`, `let Ann`."""
     if any(word.quoted for word in words):
         return True
     rest = [word for word in words[1:] if word.plain not in _PARTICLES]
     is_written_small = words[0].text[0].islower()
+    leads_to_name = is_written_small and any(word.text[0].isupper() for word in rest)
+    if leads_to_name and words[0].plain.rstrip(".") not in _PARTICLES | _SHORT | _TITLES:
+        return True
     return any(word.plain in PREPOSITIONS or (word.text[0].islower() and not is_written_small) for word in rest)
 
 

@@ -52,6 +52,9 @@ RECEIVES: Final = 1.0
 BECOMES: Final = 1.0
 """What it is worth that `into` says that something becomes what the literal names."""
 
+MEASURED: Final = 1.0
+"""What it is worth that a number has the unit of its parameter, or another one."""
+
 SAME: Final = 0.01
 """Sums that differ by less are the same."""
 
@@ -267,7 +270,7 @@ def _of_number(member: Member, said: Said) -> float | None:
     if said.text.endswith("%"):
         score += 0.6 if is_share(member) else -0.3
     if said.measure is not None and member.unit is not None:
-        score += 0.4 if said.measure.fits(member.unit) else -0.4
+        score += MEASURED if said.measure.fits(member.unit) else -MEASURED
     return score
 
 

@@ -85,6 +85,7 @@ def _is_part_of_word(reading: Reading, said: Said) -> bool:
 
 def _of_literal(reading: Reading, key: Key, said: Said, member: Member, now: datetime | None) -> Given | Unfit | None:
     text = _up_to_preposition(_without_verb(reading, said), said, member)
+    text = text.rstrip(".") if said.sort == "name" else text  # that ends the sentence
     row = row_of(reading.objective, said.text, member.words) if member.kind == "array" else None
     if row is not None:
         several = [value for text in row.values for (value,) in _readings(text, member)[-1:]]
