@@ -9,18 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from accord.errors import AccordError
-from bench.sets import intents, requests, schemas, workflows
 from bench.sets.files import Arguments
 
-KINDS: dict[str, Callable[[Arguments], None]] = {
-    "intents": intents.run,
-    "requests": requests.run,
-    "schemas": schemas.run,
-    "workflows": workflows.run,
-}
+KINDS = ("intents", "requests", "schemas", "workflows")
+"""Modules beside this one; each is imported only where it is asked for: not all of them need what others need."""
 
 
 def main() -> int:
@@ -32,7 +28,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="where predictions are written")
     given = parser.parse_args()
     try:
-        KINDS[given.kind](Arguments(given.file, given.train, given.out))
+        run: Callable[[Arguments], None] = import_module(f"bench.sets.{given.kind}").run
+        run(Arguments(given.file, given.train, given.out))
     except AccordError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from accord.verifier.containment.decision import Decision, Side, decide, is_valid
 from accord.verifier.containment.references import Draft
+from bench.sets.ecma import for_python
 from bench.sets.files import Arguments, read, write
 
 Json: TypeAlias = Any
@@ -75,7 +76,7 @@ def _is_witness(producer: Side, consumer: Side, value: object) -> bool:
     """Whether the other validator says so, too; of formats it knows less, so that it is not asked about them."""
     if _has_format(producer) or _has_format(consumer):
         return is_valid(producer, value) and not is_valid(consumer, value)
-    given, wanted = (_VALIDATORS[side.draft](side.schema) for side in (producer, consumer))
+    given, wanted = (_VALIDATORS[side.draft](for_python(side.schema)) for side in (producer, consumer))
     try:
         return bool(given.is_valid(value)) and not wanted.is_valid(value)
     except (ArithmeticError, RecursionError):

@@ -8,10 +8,14 @@ import random
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
+from bench.sets import schemas
+from bench.sets.files import Arguments
 from tests.unit.schema_pairs import PAIRS, random_pair, values
 
 from accord.verifier.containment.decision import Side, decide, is_valid
@@ -102,6 +106,29 @@ class TestNotGuessed:
         decision = decide(Side({"type": "integer"}), Side(False), lambda value: value not in (0, 1))
         assert decision.outcome == "refuted"
         assert decision.witness not in (0, 1)
+
+    @pytest.mark.parametrize("consumer", [{"enum": ["a"]}, {"pattern": "^a$"}])
+    def test_a_witness_that_nobody_takes_proves_nothing(self, consumer: Any) -> None:
+        producer = {"enum": ["a", "a\n"]}
+        assert decide(Side(producer), Side(consumer), lambda value: False).outcome == "unknown"
+
+    @pytest.mark.parametrize(
+        ("producer", "consumer", "verdict"),
+        [
+            ({"type": "string", "pattern": "^a\\n?$"}, {"pattern": "^a$"}, "no"),
+            ({"type": "string", "maxLength": 1}, {"pattern": "^.?$"}, "no"),
+            ({"const": "\u0663"}, {"pattern": r"^[\d$]$"}, "no"),
+            ({"enum": ["a$", "b3"]}, {"pattern": r"^[ab][$\d]$"}, "yes"),
+            ({"const": {"a\n": 1}}, {"patternProperties": {"^a$": True}, "additionalProperties": False}, "no"),
+        ],
+    )
+    def test_sets_are_answered_with_patterns_as_json_schema_means_them(
+        self, producer: Any, consumer: Any, verdict: str, tmp_path: Path
+    ) -> None:
+        given, told = tmp_path / "pairs.jsonl", tmp_path / "told.jsonl"
+        given.write_bytes(msgspec.json.encode({"producer": producer, "consumer": consumer}))
+        schemas.run(Arguments(given, None, told))
+        assert msgspec.json.decode(told.read_bytes())["verdict"] == verdict
 
     def test_work_is_bounded(self) -> None:
         clauses = [[(n * 7 + k * 3) % 12 for k in range(3)] for n in range(10)]

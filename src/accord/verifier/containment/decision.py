@@ -51,14 +51,18 @@ def decide(producer: Side, consumer: Side, accepts: Callable[[object], bool] = l
 
     Asked is whether there is a value of "producer and not consumer". It is refuted by such a value, which the validator
     of each side has confirmed and `accepts` takes; proven by a search that leaves nothing out, for each reading of
-    patterns that engines read differently. Canonical forms are asked as well, which know nothing of the search: where
-    both say something and contradict each other, nothing is known; where the search is too long, their yes counts.
+    patterns that engines read differently. A value that the search has found, and somebody has not confirmed, leaves it
+    unknown at best. Canonical forms are asked as well, which know nothing of the search: where both say something and
+    contradict each other, nothing is known; where the search is too long, their yes counts.
 
     The work is bounded by steps, so that the answer is the same on every machine.
     """
     forms = _subsumption(producer, consumer)
     steps = STEPS_TO_CONFIRM if forms is canonical.Containment.YES else STEPS
-    found = _searched(_Question(producer, consumer, accepts, steps))
+    question = _Question(producer, consumer, accepts, steps)
+    found = _searched(question)
+    if found.outcome != "refuted" and question.unconfirmed:
+        return _UNKNOWN
     if found.outcome == "proven" and forms is canonical.Containment.NO:
         return _UNKNOWN
     if found.outcome == "unknown" and forms is canonical.Containment.YES:
@@ -80,10 +84,15 @@ class _Question(msgspec.Struct, frozen=True):
     consumer: Side
     accepts: Callable[[object], bool]
     steps: int
+    unconfirmed: list[object] = []
+    """Values that the search holds for witnesses, and somebody else does not."""
 
     def is_confirmed(self, value: object) -> bool:
         """Whether a value is a witness."""
-        return is_valid(self.producer, value) and not is_valid(self.consumer, value) and self.accepts(value)
+        found = is_valid(self.producer, value) and not is_valid(self.consumer, value) and self.accepts(value)
+        if not found:
+            self.unconfirmed.append(value)
+        return found
 
 
 def _subsumption(producer: Side, consumer: Side) -> canonical.Containment:
