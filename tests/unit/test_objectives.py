@@ -363,6 +363,11 @@ TABLE = {
         ("centrifuge sample S1 for 2 hours", "ASK ['minutes'] ACC811", "`2 hours` is 120 minutes; 120 is greater than"),
         ("centrifuge sample S1 for 90 minutes", "ASK ['minutes'] ACC811", "90 is greater than the maximum of 60"),
         ("centrifuge sample S1 for 10 rounds", "NO ACC816", "`rounds`"),
+        ("centrifuge sample S1 for an hour", 'PLAN centrifuge {"sample":"S1","minutes":60} []'),
+        ("centrifuge sample S1 for half an hour", 'PLAN centrifuge {"sample":"S1","minutes":30} []'),
+        ("centrifuge sample S1 in 10 minutes", "ASK ['minutes'] ACC811", "that may say when"),
+        ("check the freezer F1 every hour", "NO ACC816", "hour`"),
+        ("check the freezer F1 in half an hour", "NO ACC816", "hour`"),
         ("centrifuge sample S1 for 1 hour and 30 minutes", "NO ACC816", "`hour`"),
         ('order 5 bottles of the reagent "ethanol"', 'PLAN order {"reagent":"ethanol","amount":5} []'),
         (

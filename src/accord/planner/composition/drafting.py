@@ -134,7 +134,7 @@ def _values(found: Composition, said: Conditions, now: datetime | None) -> tuple
         alone = sum(_member(found.reading.abilities, key).is_text for key in missing if key[0] == index) == 1
         bare = bare_said(found.reading, index, member, alone)
         if bare is not None and all(bare not in one.words.split() for one in given.values()):
-            given[index, name] = Given(bare, bare, f"`{bare}` is taken as `{name}`, since it stands behind it")
+            given[index, name] = Given(bare, bare, f"`{bare}` is taken as `{name}`, by where it stands")
     return given, unfit
 
 

@@ -31,7 +31,7 @@ _LITERAL: Final = re.compile(
     r"|(?P<number>(?<![\w.])[$\u20ac\u00a3]?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
     r"|(?P<name>\b(?=[\w.-]*\d)[A-Z][\w.-]*(?:\s+[A-Z0-9][\w-]*)*"
     r"|\b[A-Z][\w.-]*(?:\s+(?:(?:of |the )[A-Z]|[A-Z0-9])[\w-]*)*)"
-    rf"|(?P<word>\b(?:{_NUMBER_WORDS})\b)"
+    rf"|(?P<word>\b(?:{_NUMBER_WORDS})\b|\b(?:half )?an(?= hour\b)|\ba(?= (?:minute|second)\b))"
     r"|(?P<path>[\w/]+[/@][\w./-]+|\b\w+\d\w*\b)"
 )
 _LAST_WORD = re.compile(r"(\w+)\s+$")

@@ -30,7 +30,11 @@ SURE_ELSEWHERE = 1.5
 _KNOWN_BY = frozenset(content("id identifier code number"))
 _ELSEWHERE = frozenset({"to", "into", "onto", "towards", "at", "in", "on", "from", "until"})
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30}
+_DELAY = re.compile(r"\b(?:in how many|after|delay|wait|until|from now|later)")
+"""What is said of an input that tells in what time something is done."""
+
+_SINGLE = {"a": 1, "an": 1, "half an": 0.5}
+_NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30, **_SINGLE}
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -72,7 +76,8 @@ def _may_be_value(reading: Reading, key: Key, said: Said, member: Member) -> boo
     if member.kind == "string" and (said.sort == "word" or _is_part_of_word(reading, said)):
         return False  # a number is no name
     known = (ability.described | ability.input_words for ability in reading.abilities)
-    if said.sort != "quoted" and any(words.issuperset(content(said.text)) for words in known):
+    own = content(said.text)
+    if said.sort != "quoted" and own and any(words.issuperset(own) for words in known):
         return False
     return not (_is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said))
 
@@ -98,6 +103,8 @@ def _of_literal(reading: Reading, key: Key, said: Said, member: Member, now: dat
 
 def _unhedged(text: str, said: Said, member: Member, ability: Ability) -> Given | Unfit | None:
     if member.is_number and said.measure is not None:
+        if said.leads == "in" and said.measure.unit.kind == "time" and not _DELAY.search(_told(member)):
+            return Unfit(f"in {text}{said.measure.written}", "that may say when; say `for` where it says how long")
         return _measured(text, said.measure, member, ability)
     return _fitting(member, (Given(value, text) for value in _readings(text, member)))
 
@@ -121,6 +128,10 @@ def _hedged(found: Given | Unfit | None, hedge: Hedge | None) -> Given | Unfit |
     if found is None or hedge is None:
         return found
     return msgspec.structs.replace(found, words=hedge.before + found.words + hedge.behind)
+
+
+def _told(member: Member) -> str:
+    return f"{member.name} {member.description}".lower()
 
 
 def _measured(text: str, measure: Measure, member: Member, ability: Ability) -> Given | Unfit | None:
@@ -201,9 +212,9 @@ def _readings(text: str, member: Member) -> list[Any]:
 
 
 def _numbers(text: str) -> list[Any]:
-    plain = re.sub(r"[$\u20ac\u00a3,%\s]", "", text.lower())
-    if plain in _NUMBERS:
-        return [_NUMBERS[plain]]
+    if text.lower() in _NUMBERS:
+        return [_NUMBERS[text.lower()]]
+    plain = re.sub(r"[$\u20ac\u00a3,%\s]", "", text)
     if re.fullmatch(r"-?\d{1,15}", plain):
         return [int(plain)]
     return [float(plain)] if re.fullmatch(r"-?\d{1,15}\.\d{1,15}", plain) else []
