@@ -169,6 +169,13 @@ def test_a_sound_graph_is_told_so() -> None:
     assert "1 waits without a timeout" in proof.message
 
 
+def test_an_integer_may_have_more_than_53_bits() -> None:
+    tasks = {"a": {"when": f"${{ input.n > {2**53 + 1} }}"}, "b": {"when": f"${{ input.n > {2**63 - 1} }}"}}
+    graph, report = told(tasks, input={"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    assert [one.place.pointer for one in of(report, "ACC830")] == ["/tasks/b/when"]
+    assert play(graph, {"input": {"n": 2**60}}).phase("a") == "completed"
+
+
 def test_an_approval_that_completes_was_not_rejected() -> None:
     def codes(on_reject: str) -> list[str]:
         ask = {"approval": {"title": "?", "on_reject": on_reject}}

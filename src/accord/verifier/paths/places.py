@@ -14,7 +14,7 @@ import z3
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import Alternative, Alternatives, member_of, types_together
 from accord.formulas import Formula, at_most, both, either, hold, implied, negated, same
-from accord.verifier.paths.terms import EXACT, KINDS, Case, Kind, Term, constant
+from accord.verifier.paths.terms import KINDS, Case, Kind, Term, constant
 
 _KINDS_OF: Final[Mapping[str, tuple[Kind, ...]]] = {
     "null": ("null",),
@@ -28,8 +28,8 @@ _KINDS_OF: Final[Mapping[str, tuple[Kind, ...]]] = {
 """An integer in data is one to CEL as well, however it is written: `1` or `1.0`."""
 
 _ZERO: Final = z3.IntVal(0)
-_LEAST: Final = z3.IntVal(-EXACT)
-_MOST: Final = z3.IntVal(EXACT)
+_LEAST: Final = z3.IntVal(-(2**63))
+_MOST: Final = z3.IntVal(2**63 - 1)
 _SORTS: Final[Mapping[Kind, Any]] = {"bool": z3.Bool, "int": z3.Int, "double": z3.Real, "string": z3.String}
 
 
@@ -80,7 +80,7 @@ class Place:
             return None
         value = _SORTS[kind](f"{self.name} {kind}")
         if kind == "int":
-            # A larger one has no canonical form: it is no data.
+            # CEL takes no larger one in.
             hold(self._solver, at_most(_LEAST, value), at_most(value, _MOST))
         return value
 
