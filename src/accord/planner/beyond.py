@@ -29,7 +29,7 @@ from accord.planner.composition.index import Index
 from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.school import NOTHING
 from accord.planner.composition.unheard import unheard
-from accord.planner.composition.verbs import DOES, READS
+from accord.planner.composition.verbs import says_nothing
 from accord.planner.composition.wording import content, stems
 from accord.planner.rules import example_of
 from accord.planner.ways import KnownTemplate, Objective, Unsure
@@ -110,9 +110,10 @@ class Told:
     def _verbs(self) -> Iterator[str]:
         """The verbs of clauses that neither say nor mean what the template does."""
         for part in clauses(self._objective.text):
-            verb = verb_of(without_courtesies(_QUOTED.sub('""', part.text)))
-            if verb is None or _ASKING.issuperset(content(verb)):
+            begins = verb_of(without_courtesies(_QUOTED.sub('""', part.text)))
+            if begins is None or _ASKING.issuperset(content(begins[0])):
                 continue
+            verb = begins[0]
             if not self._account.has(verb) and not self._account.stands_for(verb) and not _is_light(verb):
                 yield verb
 
@@ -129,7 +130,7 @@ class Told:
 
 def _is_light(verb: str) -> bool:
     """Whether it says nothing without what comes after it, or only that something is to be known."""
-    return not (READS | DOES).isdisjoint(content(verb)) or not content(verb)
+    return says_nothing(verb) or not content(verb)
 
 
 def _stems(graph: Graph, index: Index) -> frozenset[str]:

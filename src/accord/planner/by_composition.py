@@ -41,12 +41,14 @@ from accord.planner.composition.index import Index
 from accord.planner.composition.linking import same_kind
 from accord.planner.composition.lists import with_items
 from accord.planner.composition.literals import ADDRESS
+from accord.planner.composition.objects import strangers
 from accord.planner.composition.restrictions import guard_alone, restrictions
 from accord.planner.composition.rivals import Row, row_of, same_again
 from accord.planner.composition.school import School
 from accord.planner.composition.sequence import Unordered, ordered
 from accord.planner.composition.several import for_several, lists
 from accord.planner.composition.unheard import Unheard, unheard
+from accord.planner.composition.unsaid import unsaid
 from accord.planner.composition.wording import content, overlap, percent, trigrams
 from accord.planner.lessons import Lessons
 from accord.planner.track_record import by_record
@@ -145,7 +147,7 @@ class Composed:
         if unclear:
             return Unsure(unclear)
         asked = _asked(account, made, value, _given(objective, made))
-        if not isinstance(asked, Unsure) and (otherwise := tuple(_otherwise(account))):
+        if not isinstance(asked, Unsure) and (otherwise := tuple(_otherwise(account)) or tuple(_unnamed(account))):
             return Unsure(otherwise)
         if asked is None and (several := tuple(_for_several(account, made, _given(objective, made)))):
             return Unsure(several)
@@ -206,7 +208,7 @@ def _asked(account: Account, made: Draft, value: dict[str, Any], given: Collecti
     rows = {name: row for name, row in several.items() if name not in given}
     missing = [name for name in made.missing if name not in value]
     answered = bool(missing) or not made.slots.keys() >= set(given)
-    over = [one for one in unheard(account) if not (one.may_be_value and answered) and not _is_in(one.words, told)]
+    over = [one for one in _not_heard(account) if not (one.may_be_value and answered) and not _is_in(one.words, told)]
     problems = (
         *(_which(name, row) for name, row in rows.items()),
         *(_unsaid(name, made.missing[name]) for name in missing),
@@ -230,6 +232,15 @@ def _for_several(account: Account, made: Draft, given: Collection[str]) -> Itera
         hint = f"ask for the list as well, of {giving}; or say which one is meant"
         message = f"`{said}` is said, there is no list of them, and `{ability.title}` is done for one"
         yield Problem("ACC813", message, Place(), hint)
+
+
+def _not_heard(account: Account) -> Iterator[Unheard]:
+    """What would change what is done, by its words or by where it stands; each word once."""
+    told: list[str] = []
+    for one in (*unheard(account), *(Unheard(words, may_be_value=True) for words in strangers(account))):
+        if not any(one.words in other or other in one.words for other in told):
+            yield one
+        told.append(one.words)
 
 
 def _rows(account: Account, made: Draft) -> dict[str, Row]:
@@ -377,12 +388,22 @@ def _otherwise(account: Account) -> Iterator[Problem]:
         yield Problem("ACC816", message, Place(), f"say it apart, or without what `{title}` takes; {_takes(account)}")
 
 
+def _unnamed(account: Account) -> Iterator[Problem]:
+    """What would be done although only what it takes is named."""
+    for index in unsaid(account):
+        clause, title = account.found.clause_of(index), account.found.reading.abilities[index].title
+        near = named([account.found.chosen[index], *account.found.near])
+        message = f"`{clause}` does not say what is to be done; `{title}` would be a guess"
+        yield Problem("ACC816", message, Place(), f"say what is to be done with it; these are near: {near}")
+
+
 def _passed_over(one: Unheard, account: Account) -> Problem:
     """What is said, and nothing would be done for it."""
     message = f"`{one.words}` would change what is done, and nothing that is asked for takes it"
     if one.is_clause:
         message = f"nothing would be done for `{one.words}`: it is not understood"
-    hint = f"say it without `{one.words}`, or ask for what takes it; {_takes(account)}"
+    near = f"; near are {named(account.found.near)}" if account.found.near else ""
+    hint = f"say it without `{one.words}`, or ask for what takes it; {_takes(account)}{near}"
     return Problem("ACC816", message, Place(), hint)
 
 

@@ -134,6 +134,10 @@ class Account(msgspec.Struct, frozen=True, dict=True):
         """Whether a value is read from a part of a text."""
         return any(each and each in text for each in self.slots.values())
 
+    def points(self, word: str) -> bool:
+        """Whether a stem only points at what is said elsewhere, or joins what is said."""
+        return word in _FILLING or word in _POINTING
+
     def _share_of(self, words: Collection[str]) -> float:
         said = {word for word in words if word not in _FILLING}
         return share_in(said, {word for word in said if self._is_known(word)})

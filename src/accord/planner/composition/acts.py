@@ -81,7 +81,7 @@ def not_done(account: Account) -> Iterator[str]:
         asked = [one for one in account.found.chosen if one.clause == at]
         if at >= len(parts) or any(one.taught for one in asked):
             continue
-        text = _asking(parts[at].text, account)
+        text = asking(parts[at].text, account)
         said = _governing(text, asked) or _unknown_verb(text, asked)
         if said is not None:
             yield said
@@ -113,18 +113,18 @@ def unasked(account: Account) -> Iterator[int]:
         if one.taught or any(names_act(word, one.ability) for word in _VERB.findall(text)):
             continue
         beside = [other for other in found.chosen if other.clause == one.clause and other is not one]
-        verb = verb_of(_asking(text, account))
+        verb = verb_of(asking(text, account))
         of_another = (
             verb is not None
-            and not asks_for(verb, one.ability)
-            and any(asks_for(verb, other.ability) for other in beside)
+            and not asks_for(verb[0], one.ability)
+            and any(asks_for(verb[0], other.ability) for other in beside)
         )
         only_each = _FOR_EACH.match(text) is not None and READS.isdisjoint(one.ability.described)
         if only_each or (of_another and index not in used):
             yield index
 
 
-def _asking(text: str, account: Account) -> str:
+def asking(text: str, account: Account) -> str:
     """A clause without what conditions are read from, and what is polite."""
     for guard in account.said.guards:
         text = without(text, guard.condition) if guard.condition in text else text
@@ -144,12 +144,12 @@ def _governing(text: str, asked: list[Weighed]) -> str | None:
 
 def _unknown_verb(text: str, asked: list[Weighed]) -> str | None:
     verb = verb_of(text)
-    return None if verb is None or any(asks_for(verb, one.ability) for one in asked) else verb
+    return None if verb is None or any(asks_for(verb[0], one.ability) for one in asked) else verb[0]
 
 
-def verb_of(text: str) -> str | None:
+def verb_of(text: str) -> re.Match[str] | None:
     """The verb with which a clause asks for something; None where it begins with none."""
     found = _VERB.match(text, LEAD.match(text).end())  # type: ignore[union-attr]  # it matches nothing, too
     if found is None or found[0].lower() in _NO_VERB | PREPOSITIONS or not content(found[0]):
         return None
-    return found[0]
+    return found

@@ -129,7 +129,7 @@ class _Words:
                 others = self._between(end, self._next(_SENTENCE, word.end()))
             else:
                 others = self._between(self._last(_SENTENCE, word.start()), word.start())[-1:]
-            if not others:
+            if not others and not self._leads(word):
                 self.unclear.append(word[0])
             elif word["word"].lower() in ("before", "prior to"):
                 yield _Told(word["word"], others, named)

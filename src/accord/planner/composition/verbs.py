@@ -13,14 +13,21 @@ READS: Final = frozenset(
 )
 """What asks for something to be known: each of them is good for all that gives something and changes nothing."""
 
-DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
+_FINDS: Final = READS | frozenset(
+    stems(
+        "measure calculate compute count estimate determine predict detect classify compare analyze analyse verify test"
+    )
+)
+"""Verbs of what finds something out, and changes nothing."""
+
+_DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
 """Verbs that say nothing without what comes after them: `make a reservation`."""
 
 
 def asks_for(word: str, ability: Ability) -> bool:
     """Whether a word is one of an ability, or stands for one; verbs that only ask to know are all the same."""
     said, known = frozenset(content(word)), ability.described | ability.input_words | ability.output_words
-    if not said.isdisjoint(known | DOES):
+    if not said.isdisjoint(known | _DOES):
         return True
     if not said.isdisjoint(READS) and not READS.isdisjoint(ability.described):
         return True
@@ -31,3 +38,13 @@ def names_act(word: str, ability: Ability) -> bool:
     """Whether a word is what the ability does, or stands for it."""
     act = frozenset(content(ability.act))
     return any(each in act or not stand_ins(each).isdisjoint(act) for each in content(word))
+
+
+def only_finds(ability: Ability) -> bool:
+    """Whether what it does only finds something out, by its name."""
+    return not _FINDS.isdisjoint(ability.named)
+
+
+def says_nothing(word: str) -> bool:
+    """Whether a verb says nothing of what is to be done by itself: `get`, `show`."""
+    return not (READS | _DOES).isdisjoint(content(word))
