@@ -413,6 +413,10 @@ TABLE = {
             "check the freezer F1; if the temperature is above 9 call the technician, otherwise discard the sample S1",
             "PLAN check, call${ tasks.check.output.temperature > 9 }, discard${ !(tasks.check.output.temperature > 9",
         ),
+        (
+            "if the temperature of freezer F1 is over -60 degrees, call the technician",
+            'PLAN check, call${ tasks.check.output.temperature > -60 } {"freezer":"F1"} []',
+        ),
         ('check the freezer F1. Then notify Ada with the message "x"', '"freezer":"F1"', "PLAN"),
         ("centrifuge sample S1 for 10 minutes at 3000 rpm", "NO ACC816", "`at 3000 rpm`"),
         # dates

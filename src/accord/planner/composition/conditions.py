@@ -72,6 +72,10 @@ PREFIX = 5
 """Words with so many first letters in common are one: `available`, `availability`."""
 
 
+_COMPARES: Final = re.compile("|".join((rf"\b{IS}\b", *(COMPARING.format(one) for one, _ in COMPARED))), re.IGNORECASE)
+"""What begins to compare."""
+
+
 class Test(msgspec.Struct, frozen=True):
     """An output of an ability, or of an item of its list, is so; abilities are indices of the reading."""
 
@@ -96,11 +100,15 @@ class Guard(msgspec.Struct, frozen=True):
 
     @property
     def compared(self) -> str:
-        """The words up to the last value that something is compared with; none where it is with no value."""
+        """The words that compare, up to the last value that something is compared with; none where it is with no
+        value.
+        """
         values = [one.holds.partition(" ")[2].strip('"') for one in self.tests if one.holds]
         written = (",?".join(map(re.escape, value)) for value in values)
         found = (one for value in written for one in re.finditer(value, self.condition, re.IGNORECASE))
-        return self.condition[: max((one.end() for one in found), default=0)]
+        end = max((one.end() for one in found), default=0)
+        begins = _COMPARES.search(self.condition, 0, end)
+        return self.condition[begins.start() if begins is not None else 0 : end]
 
     @property
     def of_items(self) -> bool:
@@ -353,7 +361,8 @@ def _own_words(text: str) -> list[str]:
 def _known(found: Composition, index: int, output: Member, holds: str) -> frozenset[str]:
     """The words that may stand in a condition over an output: its own, those of its ability, and what is quoted."""
     ability, quoted = found.reading.abilities[index], _QUOTED.findall(found.reading.objective)
-    values = frozenset(word for one in quoted for word in content(one))
+    own = (one.said.text for key, one in found.reading.filled.items() if key[0] == index and one.said is not None)
+    values = frozenset(word for one in (*quoted, *own) for word in content(one))
     return output.words | frozenset(content(holds)) | ability.described | ability.input_words | values
 
 

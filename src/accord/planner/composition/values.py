@@ -76,8 +76,8 @@ def _may_be_value(reading: Reading, key: Key, said: Said, member: Member) -> boo
     if member.kind == "string" and (said.sort == "word" or _is_part_of_word(reading, said)):
         return False  # a number is no name
     known = (ability.described | ability.input_words for ability in reading.abilities)
-    own = content(said.text)
-    if said.sort != "quoted" and own and any(words.issuperset(own) for words in known):
+    is_data = said.sort == "quoted" or said.text in _SINGLE
+    if not is_data and any(words.issuperset(content(said.text)) for words in known):
         return False
     return not (_is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said))
 
