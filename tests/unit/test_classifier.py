@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from accord.domain.contract import compile_contract
+from accord.domain.contract import Contract, compile_contract
 from accord.domain.ids import Digest
 from accord.domain.learning import DecidedBy, Lesson, Meant
 from accord.domain.template import Template
@@ -22,7 +22,7 @@ from accord.planner.classifier.model import Model
 from accord.planner.classifier.models import Models, learnable
 from accord.planner.classifier.training import Trained, Training
 from accord.planner.plan import Plan, plan
-from accord.planner.ways import Judge, KnownTemplate, Objective, Unsure
+from accord.planner.ways import Found, Judge, KnownTemplate, Objective, Unsure
 from accord.verifier.known import ContractTable
 
 NOTHING = ContractTable([])
@@ -272,6 +272,54 @@ def test_a_template_is_not_meant_by_what_it_does_not_do(text: str, beyond: str, 
     assert [one.code for one in answer.problems] == ["ACC809"]
     assert beyond in answer.problems[0].message
     assert answer.several == several
+
+
+def capability(name: str, takes: dict[str, Any], gives: dict[str, Any]) -> Contract:
+    several = [
+        {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+        for members in (takes, gives)
+    ]
+    return compile_contract(capability=name, version="1.0.0", input_schema=several[0], output_schema=several[1])
+
+
+COLD = {
+    capability(
+        "freezer.check", {"freezer": TEXT}, {"alarm": {"type": "boolean"}}
+    ): "Check the temperature of a freezer.",
+    capability("technician.call", {}, {"called": {"type": "boolean"}}): "Call the technician on duty.",
+}
+WATCH = {
+    "accord": "template/1",
+    "name": "freezer-watch",
+    "version": "1.0.0",
+    "examples": ["look after freezer {freezer}", "watch the freezer {freezer}", "make sure that {freezer} is cold"],
+    "input": {"type": "object", "properties": {"freezer": TEXT}, "required": ["freezer"]},
+    "tasks": {
+        "check": {"uses": "freezer.check", "with": {"freezer": "${ input.freezer }"}},
+        "call": {"uses": "technician.call", "when": "${ tasks.check.output.alarm }"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("check the freezer F1", "`freezer-watch` is not for `check the freezer F1`: it does more"),
+        ("first call the technician, then check the freezer F1", "it uses `technician.call` under a condition"),
+        ("have a look at the freezer F1", None),
+        ("look at the freezer", "for `freezer-watch` the objective does not say `freezer`"),
+    ],
+)
+def test_what_is_said_in_the_words_of_capabilities_is_done_as_it_is_said(text: str, told: str | None) -> None:
+    described = {str(one.ref): words for one, words in COLD.items()}
+    watch = KnownTemplate(msgspec.convert(WATCH, Template), Digest("freezer-watch"))
+    asked = Objective(text, [watch], ContractTable(COLD), described=described, judge=judged_as("freezer-watch"))
+    answer = asyncio.run(Classifier().find(asked))
+    if told is None:
+        assert isinstance(answer, Found)
+    else:
+        assert isinstance(answer, Unsure)
+        assert told in answer.problems[0].message
 
 
 def test_what_only_describes_is_told_and_makes_a_template_less_likely() -> None:

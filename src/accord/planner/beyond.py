@@ -8,13 +8,13 @@ and by what its input is read from. What other capabilities are asked for is see
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from accord.domain.compile import compile_graph
-from accord.domain.graph import Graph, Subrun, Work
+from accord.domain.graph import Graph, Subrun, Task, Work
 from accord.domain.learning import Meant
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem
@@ -23,13 +23,13 @@ from accord.planner.composition.account import UNDERSTOOD, Account
 from accord.planner.composition.acts import verb_of
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composer, Composition
-from accord.planner.composition.conditions import NO_CONDITIONS
+from accord.planner.composition.conditions import NO_CONDITIONS, conditions
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.index import Index
 from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.school import NOTHING
 from accord.planner.composition.unheard import unheard
-from accord.planner.composition.verbs import says_nothing
+from accord.planner.composition.verbs import names_act, says_nothing
 from accord.planner.composition.wording import content, stems
 from accord.planner.rules import example_of
 from accord.planner.ways import KnownTemplate, Objective, Unsure
@@ -44,6 +44,9 @@ _ASKING: Final = frozenset(
 
 _BESIDE = re.compile(r"\b(?:before|after|once|while)\b", re.IGNORECASE)
 """What stands before an act beside which another one is said."""
+
+EXACT: Final = 0.9
+"""So sure it is at least of a new graph that is asked for by the words of capabilities, and knows so many of them."""
 
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 
@@ -62,6 +65,7 @@ class Told:
         nothing = Composition(reading=Reading(objective.text, ()), chosen=(), links=(), orders=(), near=())
         own = _ASKING.union(content(" ".join(_words(objective, known, self._graph))), _stems(self._graph, self._index))
         self._account = Account(nothing, dict(slots), NO_CONDITIONS, NOTHING, own)
+        self._asked = Composer(self._index, asking=unquoted).compose(objective.text, SURE)
 
     @property
     def share(self) -> float:
@@ -78,8 +82,8 @@ class Told:
         verb that nobody knows.
         """
         name = self._known.template.name
-        for clause, title in self._others():
-            return self._not_for(clause, f"`{title}` does that")
+        for clause, why in (*self._others(), *self._less()):
+            return self._not_for(clause, why)
         for verb in self._verbs() if self._knows_examples else ():
             answer = self._not_for(verb, "it is not known to mean that")
             return msgspec.structs.replace(answer, several=(name,))
@@ -119,13 +123,42 @@ class Told:
 
     def _others(self) -> Iterator[tuple[str, str]]:
         """What is asked for by words that are none of the template's, and a capability does that it does not use."""
-        found = Composer(self._index, asking=unquoted).compose(self._objective.text, SURE)
         own = set(_capabilities(self._graph))
-        for index, one in enumerate(found.chosen):
-            clause = found.clause_of(index)
+        for index, one in enumerate(self._asked.chosen):
+            clause = self._asked.clause_of(index)
             strange = (word for word in clause.split() if not one.ability.described.isdisjoint(content(word)))
             if one.ability.called not in own and any(not self._account.has(word) for word in strange):
-                yield clause, one.ability.title
+                yield clause, f"`{one.ability.title}` does that"
+
+    def _less(self) -> Iterator[tuple[str, str]]:
+        """What is asked for by the very words of capabilities, of which the template does more, or does it in some
+        cases only.
+        """
+        found, own = self._asked, set(_capabilities(self._graph))
+        asked = {one.ability.called for one in found.chosen}
+        if not asked or not asked <= own or not self._is_exact:
+            return
+        if asked < own:
+            yield found.clause_of(0), "it does more"
+        elif not conditions(found).guards:
+            for index, one in enumerate(found.chosen):
+                if one.ability.called in _conditional(self._graph):
+                    yield found.clause_of(index), f"it uses `{one.ability.title}` under a condition"
+
+    @property
+    def _is_exact(self) -> bool:
+        """Whether each clause says by its verb what a capability does, and no word is anything else."""
+        found, parts = self._asked, clauses(self._objective.text)
+        account = Account(found, self._account.slots, NO_CONDITIONS, NOTHING, _ASKING)
+        begins = [verb_of(without_courtesies(part.text)) for part in parts]
+        acts = [any(names_act(verb[0], one.ability) for one in found.chosen) for verb in begins if verb is not None]
+        names = len(acts) == len(parts) and all(acts)
+        return names and found.confidence >= EXACT and account.share >= EXACT
+
+    @property
+    def is_asked_of_others(self) -> bool:
+        """Whether a new graph of capabilities may be what is meant."""
+        return bool(self._asked.chosen)
 
 
 def _is_light(verb: str) -> bool:
@@ -158,11 +191,17 @@ def _words(objective: Objective, known: KnownTemplate, graph: Graph) -> Iterator
             yield " ".join((other.name, other.description, *other.examples))
 
 
-def _capabilities(graph: Graph) -> Iterator[str]:
-    """The names of what a graph may use, fallbacks too."""
+def _capabilities(graph: Graph, of: Callable[[Task], bool] = lambda task: True) -> Iterator[str]:
+    """The names of what a graph may use, or such tasks of it, fallbacks too."""
     for task in graph.tasks.values():
-        if isinstance(task.action, Work):
+        if isinstance(task.action, Work) and of(task):
             yield from (option.capability.name for option in task.action.options if option.capability is not None)
+
+
+def _conditional(graph: Graph) -> frozenset[str]:
+    """The capabilities that a graph uses in some cases only."""
+    always = frozenset(_capabilities(graph, lambda task: task.when is None))
+    return frozenset(_capabilities(graph)) - always
 
 
 def _of_schema(schema: Any) -> Iterator[str]:

@@ -95,7 +95,8 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
         message = f"`{strange}` is in no example of `{template.name}`, which may be meant ({judged.confidence:.0%})"
         return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(template)}"),))
     if missing:
-        return Incomplete.of(known, filled.input, missing, example_of(template))
+        incomplete = Incomplete.of(known, filled.input, missing, example_of(template))
+        return Unsure(incomplete.problems) if told.is_asked_of_others else incomplete
     return Found(
         known=known,
         input=filled.input,
