@@ -20,6 +20,7 @@ from accord.domain.contract import Contract, compile_contract
 from accord.domain.schema import canonical_form, digest_of
 from accord.domain.template import template_from_json
 from accord.errors import InputRequired, NotUnderstood
+from accord.planner.by_name import Named
 from accord.planner.plan import plan
 from accord.planner.ways import KnownTemplate, Objective
 from accord.templates.reading import read_source
@@ -658,3 +659,10 @@ def test_what_is_planned_is_what_was_said(world: str, words: str, expected: list
     found = told(world, words)
     assert [one for one in expected if one not in found] == [], found
     assert found.split(maxsplit=1)[0] == next(one for one in expected if one[:2] in ("PL", "AS", "NO")).split()[0]
+
+
+def test_a_named_template_tells_days_from_now() -> None:
+    words = Objective("book a room for 5 people on Monday", OFFICE, ContractTable(()), now=NOW)
+    found = asyncio.run(plan(words, (Named(OFFICE[1]),)))
+    assert found.input == {"people": 5, "day": "2026-11-30"}
+    assert "`Monday` is its `day`: 2026-11-30" in found.reasons

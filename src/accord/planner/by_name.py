@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accord.planner.rules import acts_of, bound_words, confident, example_of, matches
+from accord.planner.slots import told_as
 from accord.planner.spans import Filled, fill, wanted_of
 from accord.planner.ways import Answer, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
 
@@ -24,7 +25,7 @@ class Named:
         missing = wanted_of(template, {**filled.input, **given})
         if missing:
             return Incomplete.of(self._known, filled.input, missing, example_of(template))
-        read = (f"`{words}` is its `{name}`" for name, words in filled.words.items())
+        read = (told_as(name, words, filled.input[name]) for name, words in filled.words.items())
         return Found(
             known=self._known,
             input=filled.input,
@@ -36,7 +37,7 @@ class Named:
 
 def said(objective: Objective, known: KnownTemplate) -> Filled:
     """What an objective says of the template's input: as a phrase has it that it is, else as its schema asks for it."""
-    match = confident(matches(objective.text, [known.template], acts_of(objective.described)))
+    match = confident(matches(objective.text, [known.template], acts_of(objective.described), objective.now))
     if match is not None:
         return Filled(match.input, bound_words(match, objective.text))
     return fill(objective.text, known.template, objective.given(known.template), objective.now)
