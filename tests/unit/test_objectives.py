@@ -523,6 +523,10 @@ TABLE = {
         ("call the technician. Before that, check the freezer F1", "PLAN call<check, check {"),
         ("after checking the freezer F1, call the technician", "PLAN check, call<check {"),
         ("call the technician after the freezer F1 is checked", "PLAN call<check, check {"),
+        (
+            "after checking the freezer F1, discard the sample S1 and then call the technician",
+            "PLAN check, discard<check, call<discard {",
+        ),
         ("before checking the freezer F1, call the technician", "PLAN check<call, call {"),
         ("call the technician before checking the freezer F1", "NO ACC814", "`before checking`"),
         ("measure the glucose in the sample S1, then write the report", "PLAN measure, write {"),

@@ -89,7 +89,7 @@ def ordered(found: Composition, said: Conditions) -> Ordered:
     for told in words.told():
         making.add(told)
     unclear = [Unordered(one) for one in words.unclear]
-    return Ordered(tuple(making.orders), (*unclear, *making.unordered))
+    return Ordered(tuple(making.needed()), (*unclear, *making.unordered))
 
 
 class _Words:
@@ -232,7 +232,7 @@ class _Making:
     """Orders, as far as nothing that is handed over, and no condition, is against them."""
 
     def __init__(self, found: Composition, said: Conditions) -> None:
-        self.orders: list[Order] = []
+        self._orders: list[Order] = []
         self.unordered: list[Unordered] = []
         self._arrows = {(link.edge.source, link.edge.target) for link in found.links}
         self._arrows |= {(test.source, guard.target) for guard in said.guards for test in guard.tests}
@@ -250,6 +250,14 @@ class _Making:
             for target in first:
                 self._order(source, target, told.said)
 
+    def needed(self) -> Iterator[Order]:
+        """The orders that do not follow from others."""
+        for one in self._orders:
+            self._arrows.remove((one.source, one.target))
+            if not self._reaches(one.source, one.target):
+                self._arrows.add((one.source, one.target))
+                yield one
+
     def _order(self, source: int, target: int, said: str) -> None:
         if self._comes(source, target) or self._are_contrary(source, target):
             return
@@ -258,7 +266,7 @@ class _Making:
             self.unordered.append(Unordered(said, (source, target)))
             return
         self._arrows.add((source, target))
-        self.orders.append(Order(source, target, said=said, settled=not same))
+        self._orders.append(Order(source, target, said=said, settled=not same))
 
     def _are_contrary(self, source: int, target: int) -> bool:
         """Whether only one of them is done, however it turns out."""
