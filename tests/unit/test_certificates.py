@@ -95,6 +95,7 @@ async def test_what_begins_at_once_shares_a_signature(stage: Stage) -> None:
     assert not parse_statement(certified(first).statement.encode()).batched
     for run in runs:
         certified(run).check(stage.parts.identity.key, run.id, digest, run.started.at)
+    assert refused(await bundle_of(stage, runs[0])) == [], "nor does whoever has its bundle alone need the others"
 
 
 async def test_who_does_not_wait_for_a_certificate_takes_nobody_else_along(
