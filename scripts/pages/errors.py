@@ -23,6 +23,7 @@ ELSEWHERE = {
     "ACC242": "a document or schema is too large, too deep, or has no canonical JSON form",
     "ACC243": "a keyword of a schema is misspelt",
     "ACC244": "a schema names an unknown format",
+    "ACC248": "a `default` is refused by its own schema",
     "ACC250": "a value breaks the input schema",
     "ACC251": "a value breaks the output schema",
     "ACC260": "a version accepts less than an earlier one of the same major version",

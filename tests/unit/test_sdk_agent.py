@@ -325,6 +325,11 @@ def test_a_wrong_function_is_refused(function: Callable[..., Any], code: str) ->
     assert codes_of(function) == [code]
 
 
+def test_a_default_keeps_its_schema() -> None:
+    wrong = {"properties": {"n": {"minimum": 5, "default": 1}}}
+    assert codes_of(lambda given: given, input=wrong, output=wrong) == ["ACC248", "ACC248"]
+
+
 def test_a_capability_is_offered_once() -> None:
     agent = offered(as_model)
     with pytest.raises(BadInput) as caught:

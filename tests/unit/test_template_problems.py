@@ -120,6 +120,7 @@ BAD = [
     ("no range", task("uses: x.y@later"), "ACC128", 6, "^1.2"),
     ("no workflow", task("workflow: Other Thing"), "ACC128", 6, "source-audit"),
     ("no schema", GOOD + "input: {type: obect}\n", "ACC240", 7, None),
+    ("default", GOOD + "input: {properties: {a: {default: a, maxLength: 0}}}\n", "ACC248", 7, "rule"),
     ("misspelt keyword", GOOD + "input: {type: object, proprties: {}}\n", "ACC243", 7, "properties"),
     # the graph
     ("unknown need", two("measure", "needs: [mesure]"), "ACC130", 6, "`measure`"),

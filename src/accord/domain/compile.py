@@ -1,7 +1,7 @@
 """Compiling: a template becomes a graph. Pure, and in time proportional to the number of tasks and mentions.
 
 Problems, all of `TemplateInvalid`, with JSON pointers into the template: ACC120 to ACC128 (`template_rules`),
-ACC200 to ACC208 (expressions), ACC240 to ACC244 (schemas), and
+ACC200 to ACC208 (expressions), ACC240 to ACC244 and ACC248 (schemas), and
 
     ACC130  a task that there is not
     ACC131  a cycle
@@ -104,7 +104,7 @@ def compile_soundly(template: Template, digest: Digest, unknown: Collection[Task
 
 def _with_known_input(template: Template, problems: Iterable[Problem]) -> Template:
     """The template; where its input is no schema, the input may be anything."""
-    wrong = any((each.place.pointer or "").startswith("/input") for each in problems)
+    wrong = any((each.place.pointer or "").startswith("/input") and each.code != "ACC248" for each in problems)
     return msgspec.structs.replace(template, input=True) if wrong else template
 
 

@@ -1,10 +1,15 @@
-"""Defaults of an input schema: what a run's input is completed with before it starts."""
+"""Defaults of a schema: what a run's input is completed with before it starts, and whether they keep the schema."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from accord.domain.schema import JsonSchema
+from accord.domain.schema import JsonSchema, compile_schema, subschemas
+from accord.domain.schema_path import is_movable
+from accord.errors import Place, Problem
+
+_DEFINITIONS = ("$defs", "definitions")
 
 
 def completed(value: Any, schema: JsonSchema) -> Any:
@@ -32,3 +37,20 @@ def schema_when_completed(schema: JsonSchema) -> JsonSchema:
     stated = schema.get("required")
     required = dict.fromkeys([*(stated if isinstance(stated, list) else ()), *given])
     return {**schema, "properties": inner, "required": list(required)} if required else {**schema, "properties": inner}
+
+
+def default_problems(schema: JsonSchema, pointer: str) -> Iterator[Problem]:
+    """ACC248 for each `default` in a sound schema that its own schema refuses, completed as an input is; `pointer` is
+    where the schema stands.
+    """
+    root = schema if isinstance(schema, dict) else {}
+    definitions = {name: root[name] for name in _DEFINITIONS if name in root}
+    for at, part in subschemas(schema):
+        whole = {**part, **definitions}
+        if "default" not in part or not is_movable(whole):
+            continue
+        place = Place(pointer=f"{pointer}{at}/default")
+        for violation in compile_schema(whole).violations(completed(part["default"], part), "ACC248"):
+            inside = f" at {violation.place.pointer}" if violation.place.pointer else ""
+            message = f"the `default` is refused by its own schema{inside}: {violation.message}"
+            yield Problem("ACC248", message, place, violation.hint)

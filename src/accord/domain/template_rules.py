@@ -24,6 +24,7 @@ from decimal import Decimal
 import msgspec
 
 from accord.domain.capability import CapabilityRange, Version, VersionRange
+from accord.domain.defaults import default_problems
 from accord.domain.duration import parse_duration
 from accord.domain.graph import AGGREGATE
 from accord.domain.ids import TaskId
@@ -293,6 +294,8 @@ def _schema_problems(schema: JsonSchema, at: str) -> Iterator[Problem]:
         compile_schema(schema, pointer=at)
     except ContractViolation as error:
         yield from error.problems
+    else:
+        yield from default_problems(schema, at)
 
 
 def _label_problems(template: Template) -> Iterator[Problem]:

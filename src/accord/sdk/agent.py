@@ -20,6 +20,7 @@ import msgspec
 from accord.domain.agent import AgentCard, Capacity, Offer, agent_id, agent_problems
 from accord.domain.capability import CapabilityRef
 from accord.domain.contract import NO_LIMITS, Contract, Limits, compile_contract
+from accord.domain.defaults import default_problems
 from accord.domain.ids import InstanceId
 from accord.domain.labels import told
 from accord.domain.schema import JsonSchema
@@ -149,6 +150,7 @@ class Agent:
             limits=terms.limits,
             labels=terms.labels,
         )
+        BadInput.raise_if(_default_problems(contract))
         BadInput.raise_if(_example_problems(contract, terms.examples))
         self._capabilities[str(ref)] = Capability(ref=ref, contract=contract, terms=terms, body=bound.body)
 
@@ -188,6 +190,11 @@ def _attempt(make: Callable[[], T], problems: list[Problem]) -> T | None:
     except BadInput as error:
         problems.extend(error.problems)
         return None
+
+
+def _default_problems(contract: Contract) -> Iterator[Problem]:
+    yield from default_problems(contract.input.document, "/input")
+    yield from default_problems(contract.output.document, "/output")
 
 
 def _example_problems(contract: Contract, examples: Sequence[Any]) -> Iterator[Problem]:

@@ -59,7 +59,7 @@ def read_template(source: Path | str, *, file: str | None = None) -> Template:
 
     Raises:
         TemplateInvalid: all problems at once: syntax (ACC100 to ACC104), shape (ACC105 to ACC114), rules (ACC120 to
-            ACC136), expressions (ACC200 to ACC206), schemas (ACC240 to ACC244).
+            ACC136), expressions (ACC200 to ACC206), schemas (ACC240 to ACC244, ACC248).
     """
     return read_source(source, file=file).template
 
