@@ -259,3 +259,14 @@ def test_edges_follow_from_names(tasks: tuple[tuple[str, str, str], ...], edges:
 def test_circles_are_refused() -> None:
     with pytest.raises(Circle, match="wait for each other"):
         pairs(("one", "b", "a"), ("other", "a", "b"))
+
+
+def test_an_act_that_is_said_in_another_clause_is_not_passed_over_for_words_that_others_have() -> None:
+    papers = [
+        tool("paper.submit", "Submit a research paper.", {"title": "string"}, {"paper_id": "string"}),
+        tool("paper.review", "Review a research paper.", {"paper_id": "string"}, {"review_id": "string"}),
+        tool("paper.publish", "Publish a research paper.", {"paper_id": "string"}, {"date": "string"}),
+    ]
+    words = 'Submit a research paper titled "A". Arrange for Dr. Smith to review it. Publish the research paper'
+    found = Composer(Index(papers)).compose(words)
+    assert {one.ability.name for one in found.chosen} == {one.name for one in papers}

@@ -60,6 +60,8 @@ class Looked(msgspec.Struct, frozen=True):
     """The clause that speaks of it most."""
     matched: dict[str, float]
     """The words of that clause that it has, and what each says here."""
+    act: str = ""
+    """The word of the objective, in whatever clause, that is what it does; empty where none is."""
     log_odds: float = 0.0
     """How likely it is wanted."""
 
@@ -151,7 +153,8 @@ def _looked(at: int, index: Index, whole: _Said, several: Sequence[_Said], objec
     pieces["firsts"] = min(sum(said.order.get(at) == 0 for said in several), 3) / 3
     if whole.meant is not None and here.meant is not None:
         pieces |= pieces_of(at, whole.meant, here.meant)
-    return Looked(at, pieces, clause, here.matched(ability, index))
+    act = whole.said.get(next(iter(content(ability.act)), ""), "")
+    return Looked(at, pieces, clause, here.matched(ability, index), act=act)
 
 
 def weighed(several: Sequence[Looked], known: Weights, taught: Mapping[int, float] = _NOTHING) -> list[Looked]:
@@ -172,12 +175,14 @@ def _settled(pieces: dict[str, float], by: Choosing) -> float:
 
 
 def _explained(pieces: dict[str, float]) -> float:
-    """What it costs that likelier abilities explain its words; what has none is no likelier for it."""
+    """What it costs that likelier abilities explain its words; what has none is no likelier for it. What does something
+    that is said elsewhere, and that they do not do, is no other word for them.
+    """
     if "means" not in pieces:
         return 0.0 if pieces["own"] else EXPLAINED
     if pieces["own"]:
         return 0.0 if pieces["new_share"] else EXPLAINED_ELSEWHERE
-    return EXPLAINED_YET_MEANT if pieces["matched"] else EXPLAINED
+    return EXPLAINED_YET_MEANT if pieces["matched"] and not pieces["act_left"] else EXPLAINED
 
 
 def beside(several: Sequence[Looked], alone: Sequence[float]) -> list[dict[str, float]]:
@@ -204,6 +209,7 @@ def beside(several: Sequence[Looked], alone: Sequence[float]) -> list[dict[str, 
             "own_share": own / every if every else 0.0,
             "own": min(own, 40.0) / 10,
             "new_share": new / every if every else 0.0,
+            "act_left": float(bool(one.act) and one.act not in said),
         }
         counted[one.clause] += 1
         if alone[at] > EXPLAINS:
