@@ -306,6 +306,7 @@ WATCH = {
     [
         ("check the freezer F1", "`freezer-watch` is not for `check the freezer F1`: it does more"),
         ("first call the technician, then check the freezer F1", "it uses `technician.call` under a condition"),
+        ("check the humidity of freezer F1", "is not for `humidity`: nothing would be done for it"),
         ("have a look at the freezer F1", None),
         ("look at the freezer", "for `freezer-watch` the objective does not say `freezer`"),
     ],

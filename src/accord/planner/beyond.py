@@ -26,6 +26,7 @@ from accord.planner.composition.composer import Composer, Composition
 from accord.planner.composition.conditions import NO_CONDITIONS, conditions
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.index import Index
+from accord.planner.composition.objects import strangers
 from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.school import NOTHING
 from accord.planner.composition.unheard import unheard
@@ -66,6 +67,7 @@ class Told:
         own = _ASKING.union(content(" ".join(_words(objective, known, self._graph))), _stems(self._graph, self._index))
         self._account = Account(nothing, dict(slots), NO_CONDITIONS, NOTHING, own)
         self._asked = Composer(self._index, asking=unquoted).compose(objective.text, SURE)
+        self._of_asked = Account(self._asked, self._account.slots, NO_CONDITIONS, NOTHING, _ASKING)
 
     @property
     def share(self) -> float:
@@ -107,9 +109,16 @@ class Told:
             is_counted = self._by_words if one.is_clause else is_whole
             if is_counted and not (one.may_be_value and given):
                 yield one.words
+        yield from self._strange_objects()
         for found in _BESIDE.finditer(_QUOTED.sub(" ", self._objective.text)):
             if not self._account.has(found[0]):
                 yield found[0]
+
+    def _strange_objects(self) -> Iterator[str]:
+        """What an act of a capability would be done to, and neither that nor the template knows."""
+        for words in strangers(self._of_asked) if self._by_words else ():
+            if not any(self._account.has(word) or self._account.stands_for(word) for word in words.split()):
+                yield words
 
     def _verbs(self) -> Iterator[str]:
         """The verbs of clauses that neither say nor mean what the template does."""
@@ -149,16 +158,15 @@ class Told:
     def _is_exact(self) -> bool:
         """Whether each clause says by its verb what a capability does, and no word is anything else."""
         found, parts = self._asked, clauses(self._objective.text)
-        account = Account(found, self._account.slots, NO_CONDITIONS, NOTHING, _ASKING)
         begins = [verb_of(without_courtesies(part.text)) for part in parts]
         acts = [any(names_act(verb[0], one.ability) for one in found.chosen) for verb in begins if verb is not None]
         names = len(acts) == len(parts) and all(acts)
-        return names and found.confidence >= EXACT and account.share >= EXACT
+        return names and found.confidence >= EXACT and self._of_asked.share >= EXACT
 
     @property
     def is_asked_of_others(self) -> bool:
-        """Whether a new graph of capabilities may be what is meant."""
-        return bool(self._asked.chosen)
+        """Whether a new graph of capabilities may be what is meant: they know what it would be done to."""
+        return bool(self._asked.chosen) and not any(strangers(self._of_asked))
 
 
 def _is_light(verb: str) -> bool:
