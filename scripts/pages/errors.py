@@ -29,6 +29,7 @@ ELSEWHERE = {
     "ACC260": "a version accepts less than an earlier one of the same major version",
     "ACC261": "a version may give what an earlier one of the same major version could not",
     "ACC263": "a version is known with other content",
+    "ACC858": "no value can be the input, or answer a signal or an approval",
     "ACC669": "the orchestrator's key was replaced, and the one before has not vouched for the new one",
     "ACC411": "a compensation failed",
     "ACC665": "only keys of the organisation's own agents can be made to expire",

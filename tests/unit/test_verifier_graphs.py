@@ -221,6 +221,20 @@ def test_an_input_that_was_given_is_refused_to_a_compensation_only_where_it_come
     assert "ACC822" not in {one.code for one in report_of(tasks, input=TAGGED).findings}
 
 
+@pytest.mark.parametrize(
+    ("tasks", "given", "at"),
+    [
+        ({"wait": {"signal": {"name": "go", "schema": False}}}, True, "/tasks/wait/signal"),
+        ({"wait": {"signal": {"name": "go", "schema": False, "timeout": "1h"}}}, True, None),
+        ({"wait": {"signal": {"name": "go", "schema": TEXT}}}, True, None),
+        ({"read": work("text.any", {"value": 1})}, record(path=False), "/input"),
+    ],
+)
+def test_what_nobody_can_give_is_told(tasks: dict[str, Any], given: Any, at: str | None) -> None:
+    errors = report_of(tasks, input=given).errors
+    assert [(one.code, one.place.pointer) for one in errors] == ([] if at is None else [("ACC858", at)])
+
+
 def test_a_fault_beside_something_unknown_is_found() -> None:
     value = {"text": "${ tasks.any.output }", "more": 1}
     report = report_of({"any": work("text.any", {"value": 1}), "split": work("text.split", value)})

@@ -11,6 +11,7 @@ from accord.domain.order import cycles, may_be_skipped
 from accord.domain.schema_path import may_hold
 from accord.verifier.readings import Suspicion, conditions_of, inputs_of, is_guarded
 from accord.verifier.report import Findings
+from accord.verifier.wholes import verdict_of
 
 NEVER_TRUE = "change the condition, or take the task out"
 """The way out where a condition is never true."""
@@ -31,6 +32,20 @@ def check_structure(graph: Graph, findings: Findings) -> None:
             findings.error("ACC830", message, f"/tasks/{task.id}/join", "ask for fewer, or name more in `needs`")
     Presence(graph, findings).check()
     _check_answers(graph, findings)
+    _check_given(graph, findings)
+
+
+def _check_given(graph: Graph, findings: Findings) -> None:
+    """Tell where nothing can be given that a run needs to begin, or to end."""
+    if verdict_of(False, graph.input_schema).proven:
+        message = "no value is an input by this schema: no run can begin"
+        findings.error("ACC858", message, "/input", "change the rules that exclude each other")
+    for task in graph.tasks.values():
+        action = task.action
+        if isinstance(action, Wait) and action.timeout is None and verdict_of(False, action.schema).proven:
+            kind = "approval" if action.signal is None else "signal"
+            message = f"no answer keeps this schema: `{task.id}` waits for ever"
+            findings.error("ACC858", message, f"/tasks/{task.id}/{kind}", "change the schema, or give it a `timeout`")
 
 
 def _check_answers(graph: Graph, findings: Findings) -> None:
