@@ -300,6 +300,13 @@ def test_a_plan_says_why_and_runs_nothing(call: Call) -> None:
     assert call("runs", "list", "--json").document["runs"] == []
 
 
+def test_a_plan_tells_where_tasks_wait_for_the_agents_that_are_there(call: Call, here: Path) -> None:
+    (here / "few.py").write_text(AGENTS.replace('Agent("tiny")', 'Agent("tiny", concurrency=2)'))
+    planned = call("plan", "sum.yaml", "--agents", "few.py")
+    assert "waits for agents of tiny.double@^1" in planned.out
+    assert "2 at a time" in planned.out
+
+
 def test_the_last_run_is_the_newest_that_is_no_part_of_another(call: Call, here: Path) -> None:
     whole = SUM.replace("tiny.sum", "tiny.whole").partition("tasks:")[0]
     (here / "whole.yaml").write_text(whole + "tasks: {part: {workflow: tiny.sum@^1, with: {numbers: [1]}}}\n")

@@ -123,6 +123,39 @@ def test_time_adds_up_along_the_critical_path() -> None:
     assert bounds(tasks, limits={"deadline": "20s"}).time_s == 20
 
 
+def test_what_undoes_a_failed_run_costs_as_well() -> None:
+    undone = {"a": {"retry": {"attempts": 2}, "compensate": {"uses": "test.work@^1"}}, "b": {"needs": ["a"]}}
+    retried = {**undone, "b": {"needs": ["a"], "retry": {"attempts": 1}}}
+    assert bounds(retried).cost == "1.5"
+    assert bounds(retried, on_failure="compensate").cost == "2.5", "two attempts at undoing more"
+    assert bounds(retried, on_failure="compensate", limits={"max_cost": "0.7"}).cost == "2.2", "0.7, 0.5 under way, 1"
+
+
+def test_what_agents_ask_for_costs_what_nothing_says() -> None:
+    asking = {"a": {"calls": {"at_most": 2, "capabilities": ["test.work"]}}}
+    assert bounds(asking).cost is None
+    assert bounds(asking, limits={"max_cost": "1"}).cost is None
+
+
+def test_where_fewer_may_be_under_way_than_could_be_they_wait_for_each_other() -> None:
+    """Three at 3 s, one at a time: 9 s; the bound for whatever order (Graham, 1966) is that and the path."""
+    once = {"timeout": "3s", "retry": {"attempts": 1}}
+    apart = {name: once for name in "abc"}
+    assert bounds(apart).time_s == 3
+    assert bounds(apart, limits={"parallel": 1}).time_s == 3 + 9
+    lists = {name: {**once, "for_each": "${ input }"} for name in "ab"}
+    most = {"type": "array", "maxItems": 4}
+    graph = graph_of(lists, limits={"parallel": 2})
+    known = Known(KNOWN, lists={name: most for name in graph.tasks})
+    assert bounds_of(graph, known, Findings(pointer_only)).time_s == 6 + 4 * 2 * 3 / 2
+
+
+def test_a_person_who_reviews_a_result_may_take_any_time() -> None:
+    once = {"timeout": "3s", "retry": {"attempts": 1}}
+    assert bounds({"a": {**once, "confidence": {"at_least": 0.5, "otherwise": "retry"}}}).time_s == 3
+    assert bounds({"a": {**once, "confidence": {"at_least": 0.5, "otherwise": "review"}}}).time_s is None
+
+
 def test_what_nothing_bounds_is_unknown() -> None:
     tasks = {"a": {"signal": {"name": "go"}}, "b": {"needs": ["a"], "sleep": "5s"}}
     found = bounds(tasks)

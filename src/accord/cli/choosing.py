@@ -196,7 +196,7 @@ def _from_file(path: Path, asked: Asked, known: Known) -> Planned:
     found = examine(path)
     given = checked_input(found, asked, known)
     entry = entry_of(source_of(found), str(path))
-    among = Known(known.templates.with_entry(entry), known.capabilities)
+    among = replace(known, templates=known.templates.with_entry(entry))
     return by_template(entry, given.value, among, place_of=found.place)
 
 

@@ -38,6 +38,7 @@ from accord.verifier.flow import Flow, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
 from accord.verifier.report import Report
 from accord.verifier.verify import verify
+from accord.verifier.widths import Slots, unknown_slots
 
 MAX_OBJECTIVE_WORDS = 80
 _SLOT = re.compile(r"\{[^\W\d]\w*\}")
@@ -140,7 +141,7 @@ def _required(answer: Incomplete) -> NotUnderstood:
 
 def _planned(objective: Objective, found: Found, way: WayName) -> Plan:
     graph = compile_graph(found.known.template, found.known.digest)
-    report = verify(graph, objective.capabilities, objective.others)
+    report = verify(graph, objective.capabilities, objective.others, slots=objective.slots)
     return Plan(
         objective=objective.text,
         way=way,
@@ -167,15 +168,17 @@ def plan_template(
     others: Templates = _NONE,
     *,
     place_of: PlaceOf = pointer_only,
+    slots: Slots = unknown_slots,
 ) -> Plan:
-    """The plan of running a template with this input; `place_of` knows where the template's parts are written.
+    """The plan of running a template with this input; `place_of` knows where the template's parts are written, `slots`
+    how much the agents that are there can do at a time.
 
     Raises:
         ContractViolation: ACC250, the input breaks the template's input schema.
     """
     ContractViolation.raise_if(compile_schema(known.template.input).violations(value))
     graph = compile_graph(known.template, known.digest)
-    report = verify(graph, capabilities, others, place_of=place_of)
+    report = verify(graph, capabilities, others, place_of=place_of, slots=slots)
     return Plan(
         objective=None,
         way="named",

@@ -24,6 +24,7 @@ from accord.domain.template import Template
 from accord.errors import BadInput, Place, Problem, Wanting
 from accord.planner.classifier.examples import Example
 from accord.verifier.known import Capabilities, NoTemplates, Templates
+from accord.verifier.widths import Slots, unknown_slots
 
 WayName: TypeAlias = Literal["named", "rules", "classifier", "composition", "suggestion"]
 """How a plan was found; `named`: it was not sought, the template was named."""
@@ -85,6 +86,8 @@ class Objective(msgspec.Struct, frozen=True, dict=True):
     """What is known of earlier attempts, by the name of the capability."""
     now: datetime | None = None
     """The present, from which `tomorrow` is told; None where that is not known."""
+    slots: Slots = unknown_slots
+    """How many tasks the agents of a capability that are there can do at a time."""
     accepted: str | None = None
     """The name of a composed graph that somebody has accepted although it is not sure that it is meant."""
 

@@ -21,7 +21,7 @@ from accord.verifier.known import Capabilities
 from accord.verifier.report import Bounds, Findings
 from accord.verifier.sizes import least_items, most_bytes, most_items
 from accord.verifier.times import Inner, Span, Times, critical
-from accord.verifier.widths import Slots, Widths, queues_of
+from accord.verifier.widths import Slots, Widths, queues_of, unknown_slots
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -32,7 +32,7 @@ class Known(msgspec.Struct, frozen=True):
     """What each list keeps that a task goes through."""
     inputs: Mapping[TaskId, JsonSchema | None] = {}
     """What each task's input keeps."""
-    slots: Slots = lambda wanted: None
+    slots: Slots = unknown_slots
     inner: Inner = lambda template: None
 
 
@@ -46,7 +46,8 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     times = Times(graph, known.capabilities, known.inner, fewest, items)
     spans = times.spans()
     times.check(spans, findings)
-    path, time = critical(graph, {name: _longest(graph.tasks[name], span) for name, span in spans.items()})
+    longest = {name: _longest(graph.tasks[name], span) for name, span in spans.items()}
+    path, time = critical(graph, longest)
     costs = Costs(graph, known.capabilities, items)
     costs.check(findings)
     attempts = [attempts_of(task, items.get(name)) for name, task in graph.tasks.items()]
@@ -56,6 +57,8 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     largest = largest or max(inputs, key=lambda name: inputs[name] or 0, default=None)
     widths = Widths(graph, items)
     cost = costs.most(widths)
+    if time is not None:
+        time += widths.turns({name: each for name, each in longest.items() if each is not None})
     time = graph.deadline if time is None or (graph.deadline is not None and graph.deadline < time) else time
     return Bounds(
         attempts=sum(counted) if len(counted) == len(attempts) else None,

@@ -14,9 +14,10 @@ from decimal import Decimal
 import msgspec
 
 from accord.domain.capability import CapabilityRange
-from accord.domain.graph import Graph, Subrun, Task, Work
+from accord.domain.graph import Graph, Subrun, Task, Work, undo_id
 from accord.domain.ids import TaskId
 from accord.domain.order import may_be_skipped
+from accord.domain.retry import DEFAULT_RETRY
 from accord.verifier.known import Capabilities
 from accord.verifier.report import Findings
 from accord.verifier.widths import Widths
@@ -52,22 +53,27 @@ class Costs:
     def __init__(self, graph: Graph, capabilities: Capabilities, items: Mapping[TaskId, int | None]) -> None:
         self._graph, self._capabilities, self._items = graph, capabilities, items
         self._spent = {name: tuple(self._of(task)) for name, task in graph.tasks.items()}
+        self._undoing = tuple(self._of_compensations())
 
     def most(self, widths: Widths) -> Decimal | None:
         """What all attempts cost at most: all of them together, or the run's budget and what may be under way when it
         is spent, whichever is less; None where nothing bounds it.
         """
-        spent = self._sum(self._graph.tasks) if all(map(self._is_bounded, self._graph.tasks)) else None
+        spent = self._sum(self._graph.tasks) + self._undone() if self._is_bounded() else None
         stopped = self.stopped(widths)
         return min((each for each in (spent, stopped) if each is not None), default=None)
 
     def stopped(self, widths: Widths) -> Decimal | None:
-        """What a run costs at most that its budget stops: nothing more is assigned then, but what is under way ends."""
+        """What a run costs at most that its budget stops: nothing more is assigned then, but what is under way ends,
+        and what was done is undone. What agents ask for meanwhile may cost as much again.
+        """
+        if self._asks() or not all(one.cost is not None for one in self._undoing):
+            return None
         budget, dearest = self._graph.max_cost, {name: self._dearest(name) for name in self._graph.tasks}
         weights = {name: each for name, each in dearest.items() if each is not None}
         if budget is None or len(weights) < len(dearest):
             return None
-        return budget + widths.weight_of(weights)
+        return budget + widths.weight_of(weights) + self._undone()
 
     def _dearest(self, name: TaskId) -> Decimal | None:
         """What one attempt at a task costs at most; None where nothing bounds it."""
@@ -106,14 +112,38 @@ class Costs:
         options, attempts = options_of(task), attempts_of(task, self._items.get(task.id))
         share = None if attempts is None or not options else attempts // len(options)
         for wanted in options:
-            prices = [one.limits.max_cost for one in self._capabilities.contracts(wanted)]
-            known = [each for each in prices if each is not None]
-            each = max(known) if known and len(known) == len(prices) else None
-            yield Spent(task=task.id, capability=wanted, attempts=share, each=each)
+            yield Spent(task=task.id, capability=wanted, attempts=share, each=self._price(wanted))
 
-    def _is_bounded(self, name: TaskId) -> bool:
-        counted = attempts_of(self._graph.tasks[name], self._items.get(name)) is not None
-        return counted and all(one.cost is not None for one in self._spent[name])
+    def _of_compensations(self) -> Iterator[Spent]:
+        """What undoes each task, and each item of it, as often as it is tried."""
+        for task in self._graph.tasks.values() if self._graph.compensates_failure else ():
+            if task.compensate is not None and task.compensate.capability is not None:
+                wanted, attempts = task.compensate.capability, self._undoings(task)
+                yield Spent(task=undo_id(task.id), capability=wanted, attempts=attempts, each=self._price(wanted))
+
+    def _undoings(self, task: Task) -> int | None:
+        times = 1 if task.for_each is None else self._items.get(task.id)
+        retry = task.action.retry if isinstance(task.action, Work) else DEFAULT_RETRY
+        return None if times is None else times * retry.attempts
+
+    def _undone(self) -> Decimal:
+        return sum((one.cost for one in self._undoing if one.cost is not None), Decimal(0))
+
+    def _price(self, wanted: CapabilityRange) -> Decimal | None:
+        """What one attempt costs at most; None where a contract says none, or none is known."""
+        prices = [one.limits.max_cost for one in self._capabilities.contracts(wanted)]
+        known = [each for each in prices if each is not None]
+        return max(known) if known and len(known) == len(prices) else None
+
+    def _asks(self) -> bool:
+        """Whether an agent may ask others for something: nothing here says what that costs."""
+        return any(isinstance(task.action, Work) and task.action.calls for task in self._graph.tasks.values())
+
+    def _is_bounded(self) -> bool:
+        every = [one for spent in self._spent.values() for one in spent]
+        tried = (attempts_of(task, self._items.get(name)) for name, task in self._graph.tasks.items())
+        priced = all(one.cost is not None for one in (*every, *self._undoing))
+        return priced and not self._asks() and all(attempts is not None for attempts in tried)
 
     def _beaten(self) -> set[TaskId]:
         """Branches beside which a dearer one may be taken, and never both; of choices that share some, one counts."""

@@ -143,7 +143,8 @@ class Times(msgspec.Struct, frozen=True):
                 inner = self.inner(template)
                 return _span(None if inner is None or inner.time_s is None else timedelta(seconds=inner.time_s))
             case Work() as work:
-                return _added([self._tried(work, option) for option in work.options if option.capability is not None])
+                tried = _added([self._tried(work, option) for option in work.options if option.capability is not None])
+                return msgspec.structs.replace(tried, bounded=False) if _is_reviewed(work) else tried
 
     def _tried(self, work: Work, option: Option) -> Span:
         """All attempts of one option, one after the other."""
@@ -220,6 +221,11 @@ def _never_tried(task: Task, deadline: timedelta) -> tuple[int, str] | None:
         if sum(waits, NONE) >= deadline:
             return len(waits) + 1, _sum(_added([_span(each) for each in waits]))
     return None
+
+
+def _is_reviewed(work: Work) -> bool:
+    """Whether a person may have to look at the result, who may take any time."""
+    return work.confidence is not None and work.confidence.otherwise == "review"
 
 
 def _waits(work: Work) -> Iterator[timedelta]:

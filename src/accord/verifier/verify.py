@@ -17,7 +17,7 @@ from accord.verifier.flow import Clearance, ClearanceCheck, Flow, Offering, is_l
 from accord.verifier.known import Capabilities, NoTemplates, Templates
 from accord.verifier.report import Bounds, Finding, Findings, Report
 from accord.verifier.structure import check_structure
-from accord.verifier.widths import Slots
+from accord.verifier.widths import Slots, unknown_slots
 
 _NONE = NoTemplates()
 
@@ -30,7 +30,7 @@ def verify(  # noqa: PLR0913 - what is known of the world, part by part
     place_of: PlaceOf = pointer_only,
     clearance: Clearance | None = None,
     labels: Labels = NOTHING,
-    slots: Slots = lambda wanted: None,
+    slots: Slots = unknown_slots,
 ) -> Report:
     """What can be proven of a graph with these capabilities and templates; nothing runs unless the report is `ok`.
 

@@ -7,6 +7,7 @@ So the number of chains that tasks are covered by is never less than the number 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -17,6 +18,11 @@ from accord.verifier.report import Queue
 
 Slots: TypeAlias = Callable[[CapabilityRange], int | None]
 """How many tasks the agents of a capability can do at a time; None where that is not known."""
+
+
+def unknown_slots(wanted: CapabilityRange) -> int | None:
+    """Nobody knows who is there."""
+    return None
 
 
 class Widths:
@@ -35,6 +41,15 @@ class Widths:
     def of(self, tasks: Iterable[TaskId]) -> int:
         """So many of these tasks, in topological order, may be under way at once at most; items count each."""
         return min(int(self._heaviest(tasks, {})), self._graph.parallel)
+
+    def turns(self, longest: Mapping[TaskId, timedelta]) -> timedelta:
+        """How long tasks may wait for others at most, one after the other, where `limits.parallel` lets fewer be under
+        way than could be: as long as all places are taken (list scheduling: Graham, 1966).
+        """
+        if self._heaviest(self._graph.order, {}) <= self._graph.parallel:
+            return timedelta()
+        work = sum((time * self._own(self._graph.tasks[name]) for name, time in longest.items()), timedelta())
+        return work / self._graph.parallel
 
     def weight_of(self, weights: Mapping[TaskId, Decimal]) -> Decimal:
         """What those tasks weigh together at most that may be under way at once, by what one attempt at each weighs."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from accord.domain.capability import Version, VersionRange
+from accord.domain.capability import CapabilityRange, Version, VersionRange
 from accord.domain.compile import compile_graph
 from accord.domain.contract import Contract
 from accord.domain.defaults import completed
@@ -91,6 +91,10 @@ class Known(msgspec.Struct, frozen=True):
     now: datetime | None = None
     """The present, from which objectives tell days; None where that is not known."""
 
+    def slots(self, wanted: CapabilityRange) -> int | None:
+        """How many tasks those who are there, or about to be, can do at a time; None where nobody is."""
+        return sum(crew.places for crew in self.crews if str(wanted.name) in crew.capabilities) or None
+
 
 async def known_of(
     service: Service,
@@ -127,7 +131,7 @@ def by_template(entry: Entry, value: Any, known: Known, *, place_of: PlaceOf = p
 
     Raises ContractViolation where the input breaks the template's schema.
     """
-    found = plan_template(entry.known, value, known.capabilities, known.templates, place_of=place_of)
+    found = plan_template(entry.known, value, known.capabilities, known.templates, place_of=place_of, slots=known.slots)
     return Planned(entry, found, known.templates, place_of)
 
 
@@ -157,6 +161,7 @@ async def _by_ways(
         described=known.described,
         tries=known.tries,
         now=known.now,
+        slots=known.slots,
     )
     found = await plan(asked, ways)
     entry = named or (templates.of_digest(found.digest) if found.document is None else made_entry(found.document))
