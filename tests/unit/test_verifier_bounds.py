@@ -140,13 +140,13 @@ def test_what_agents_ask_for_costs_what_nothing_says() -> None:
 def test_where_fewer_may_be_under_way_than_could_be_they_wait_for_each_other() -> None:
     """Three at 3 s, one at a time: 9 s; the bound for whatever order (Graham, 1966) is that and the path."""
     once = {"timeout": "3s", "retry": {"attempts": 1}}
-    apart = {name: once for name in "abc"}
+    apart = dict.fromkeys("abc", once)
     assert bounds(apart).time_s == 3
     assert bounds(apart, limits={"parallel": 1}).time_s == 3 + 9
     lists = {name: {**once, "for_each": "${ input }"} for name in "ab"}
     most = {"type": "array", "maxItems": 4}
     graph = graph_of(lists, limits={"parallel": 2})
-    known = Known(KNOWN, lists={name: most for name in graph.tasks})
+    known = Known(KNOWN, lists=dict.fromkeys(graph.tasks, most))
     assert bounds_of(graph, known, Findings(pointer_only)).time_s == 6 + 4 * 2 * 3 / 2
 
 
