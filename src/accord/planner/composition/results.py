@@ -16,7 +16,7 @@ def results(found: Composition, said: Conditions, tasks: Sequence[str]) -> dict[
     one is done, comes before it, or is taken by one that may be skipped, would be lost.
     """
     before = _before(found, said)
-    skipped = _may_be_skipped(said, before)
+    skipped = _may_be_skipped(found, said, before)
     taken = {link.edge.source for link in found.links if link.edge.target not in skipped}
     wanted = [at for at in range(len(tasks)) if at not in taken]
     last = set(range(len(tasks))).difference(*before.values())
@@ -37,10 +37,11 @@ def _before(found: Composition, said: Conditions) -> Mapping[int, Collection[int
     return before
 
 
-def _may_be_skipped(said: Conditions, before: Mapping[int, Collection[int]]) -> Collection[int]:
-    """Those with a condition, and those that come after them."""
+def _may_be_skipped(found: Composition, said: Conditions, before: Mapping[int, Collection[int]]) -> Collection[int]:
+    """Those with a condition, and those that come after them unless they begin all the same."""
+    settled = {order.target for order in found.orders if order.settled}
     skipped = {guard.target for guard in said.guards if not guard.of_items}
-    while more := {at for at, sources in before.items() if skipped.intersection(sources)}.difference(skipped):
+    while more := {at for at, sources in before.items() if skipped.intersection(sources)} - settled - skipped:
         skipped |= more
     return skipped
 
