@@ -57,7 +57,7 @@ class Scene:
     async def run(self, value: int = 3, then: Callable[[Node, Run], Awaitable[None]] | None = None) -> tuple[Node, Run]:
         self.world.tuning = structs.replace(self.world.tuning)
         node = await self.world.start()
-        node.orchestrator.calls.planner = planner_of(node)
+        node.orchestrator.calls.planner = planner_of(node, node.parts.ports.clock)
         small, big = Agent("small", concurrency=2), Agent("big", concurrency=self.concurrency, queue=0)
 
         @small.capability("small.double@1.0.0", description="Doubles a number.")

@@ -78,7 +78,7 @@ async def test_a_fork_is_verified_like_any_run(stage: Stage, monkeypatch: pytest
     async def refused(*arguments: Any, **named: Any) -> Any:
         raise TemplateInvalid.of("ACC820", "no known agent offers it")
 
-    monkeypatch.setattr(stage.node.parts.verification, "report", refused)
+    monkeypatch.setattr(stage.node.parts.verification, "verified", refused)
     with pytest.raises(TemplateInvalid, match="ACC820"):
         await stage.node.fork(run.id, Fork(task=TaskId("wait")), by="test")
 
