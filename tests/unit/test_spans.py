@@ -65,6 +65,13 @@ def test_what_is_typed_stands_for_itself(objective: str, schema: dict[str, Any],
     assert filled(objective, one=schema).input == {"one": value}
 
 
+def test_what_leads_to_a_date_still_stands_in_front_of_its_slot() -> None:
+    phrases = ("plan a visit of {patient} on {day}", "invite {patient} for {day}")
+    found = filled("schedule a visit of Bob on 4 December 2026", *phrases, patient=TEXT, day=DATE)
+    assert found.input == {"patient": "Bob", "day": "2026-12-04"}
+    assert found.words["day"] == "4 December 2026"
+
+
 @pytest.mark.parametrize(
     ("objective", "schema"),
     [

@@ -113,8 +113,15 @@ class _Filling:
         while at < len(free):
             longest = next((free[at:end] for end in _ends(free, at) if self._reads(free[at:end], schema, name)), None)
             if longest is not None:
-                yield longest
+                yield self._without_lead(longest, schema, name)
             at += len(longest) if longest is not None else 1
+
+    def _without_lead(self, span: list[Word], schema: JsonSchema, name: str) -> list[Word]:
+        """The span without the word that leads to it, where it is one without that as well: `on` of `on 3 May` stands
+        in phrases before the part.
+        """
+        leads = span[0].plain in PREPOSITIONS and not span[0].quoted
+        return span[1:] if leads and self._reads(span[1:], schema, name) else span
 
     def _reads(self, part: Sequence[Word], schema: JsonSchema, name: str) -> bool:
         """Whether the words are surely of the schema's type; a text is only where its format or pattern tells."""
