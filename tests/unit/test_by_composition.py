@@ -820,6 +820,19 @@ def test_words_that_nobody_knows_make_a_plan_less_sure() -> None:
         assert done(words).confidence < 0.7, words
 
 
+def test_what_else_could_have_fed_an_input_is_told() -> None:
+    letters = {
+        contract("letter.write", {"topic": TEXT}, {"letter": TEXT, "short_letter": TEXT}): "Write a letter.",
+        contract("letter.send", {"letter": TEXT, "recipient": TEXT}, {"sent": TRUTH}): "Send a letter to a recipient.",
+    }
+    words = 'Write a letter about the topic "bees" and send the letter to the recipient "Ada"'
+    found = asyncio.run(Composed().find(Objective(words, (), ContractTable(letters), described=_described(letters))))
+    assert isinstance(found, Found), found
+    (why,) = [one for one in found.reasons if one.startswith("for `send`")]
+    assert "`letter` is `letter` of `write`" in why
+    assert "; `short_letter` of `write` was weighed, too (" in why
+
+
 @pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(
     ("words", "told"),

@@ -38,7 +38,7 @@ from accord.planner.composition.drafting import Draft, Missing, draft
 from accord.planner.composition.evidence import Edge
 from accord.planner.composition.exclusions import alternative, excepted, in_any_case
 from accord.planner.composition.index import Index
-from accord.planner.composition.linking import same_kind
+from accord.planner.composition.linking import WEIGHED, same_kind
 from accord.planner.composition.lists import with_items
 from accord.planner.composition.literals import ADDRESS
 from accord.planner.composition.objects import strangers
@@ -67,9 +67,6 @@ from accord.verifier.compatibility import covers
 
 SURE = 0.5
 """The least probability of a capability that is used, and of a graph that is planned without asking."""
-
-WEIGHED = 0.01
-"""The least probability of a capability that is told as an alternative."""
 
 MANY = 1000
 """With more capabilities it takes up to tenths of a second, in which others go on."""

@@ -265,6 +265,12 @@ def _linked(link: Link, tasks: Sequence[str]) -> str:
     return f"{_fed(link, tasks)} ({percent(link.probability)}{why})"
 
 
+def _weighed(link: Link, tasks: Sequence[str]) -> Iterator[str]:
+    """What else could have fed the input."""
+    for edge, chance in link.others:
+        yield f"; {_what(edge.output)} of `{tasks[edge.source]}` was weighed, too ({percent(chance)})"
+
+
 def _when(guard: Guard, tasks: Sequence[str], item: str) -> str:
     """The condition in CEL."""
     if len(guard.tests) == 1:
@@ -319,7 +325,7 @@ def _reasons(found: Composition, tasks: Sequence[str], said: Conditions) -> Iter
         told = "".join(f"; {one}" for one in found.alike(index))
         yield f"`{task}` is asked for by `{found.clause_of(index)}` ({chance}){told}"
     for link in found.links:
-        yield f"for `{tasks[link.edge.target]}`, {_linked(link, tasks)}"
+        yield f"for `{tasks[link.edge.target]}`, {_linked(link, tasks)}{''.join(_weighed(link, tasks))}"
     for order in found.orders:
         yield f"`{tasks[order.target]}` comes after `{tasks[order.source]}`{_because(order)}"
     for guard in said.guards:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -31,6 +32,12 @@ TAUGHT = 0.02
 the output.
 """
 
+WEIGHED = 0.01
+"""The least probability of what is told as an alternative."""
+
+MOST_OTHERS = 2
+"""So many other sources of an input are told."""
+
 Fits = Callable[[Edge], bool]
 """Whether the input may take what the output gives at all."""
 
@@ -42,6 +49,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
     why: tuple[str, ...]
     """The pieces of evidence that speak for it most, the strongest first."""
+    others: tuple[tuple[Edge, float], ...] = ()
+    """What else could feed the input, and how likely that was: the likeliest first."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -206,8 +215,19 @@ class _Taking:
 
     def links(self, reading: Reading, known: Weights) -> tuple[Link, ...]:
         """What is taken, in the order of the inputs."""
-        found = [_link(self._weighed, at, known) for at in self.taken]
+        found = [
+            msgspec.structs.replace(_link(self._weighed, at, known), others=tuple(self._others(at)))
+            for at in self.taken
+        ]
         return tuple(sorted(found, key=lambda link: (link.edge.target, _position(reading, link.edge))))
+
+    def _others(self, at: int) -> Iterator[tuple[Edge, float]]:
+        """What else was weighed for the same input."""
+        key = self._weighed.edges[at].key
+        rivals = (one for one in self._ranked if one != at and self._weighed.edges[one].key == key)
+        for one in islice(rivals, MOST_OTHERS):
+            if (chance := probability(self._weighed.log_odds[one])) >= WEIGHED:
+                yield self._weighed.edges[one], chance
 
     def taught(self, pairs: Mapping[tuple[int, int], float]) -> Iterator[Order]:
         """Take the best edge of each pair, the likeliest pair first; gives those that no edge joins."""
