@@ -247,6 +247,7 @@ def tuning_of(settings: Settings) -> Tuning:
         tenant_weights=settings.tenant_weights,
         capability_limits=settings.capability_limits,
         encrypt_payloads=settings.encrypt_payloads,
+        take_uncertified=settings.take_uncertified,
         learn_from=frozenset(settings.learn_from),
         learn_after=settings.learn_after,
         system_agents=frozenset((DIAGNOSTICIAN, *settings.system_agents)),

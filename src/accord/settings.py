@@ -115,6 +115,9 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     encrypt_payloads: bool = False
     """Whether inputs, outputs and contexts of runs that begin are encrypted, each run's under a key of its own that
     `accord runs erase` destroys."""
+    take_uncertified: bool = False
+    """Whether runs without a certificate go on: those that a version before 26 November 2026 has begun have none, and
+    otherwise somebody has taken it away. For an upgrade from such a version, until they have ended."""
     keep_days: Annotated[float, Meta(gt=0, le=36_500)] = 90.0
     """How long ended runs are kept."""
     keep_incident_days: Annotated[float, Meta(gt=0, le=36_500)] = 365.0
@@ -268,6 +271,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bus: BusAddress | None = None
     """What carries messages; None where it is this process's memory."""
     bus_password_file: Path | None = None
+    take_uncertified: bool = False
     encrypt_payloads: bool = False
     keep_days: float = 90.0
     keep_incident_days: float = 365.0

@@ -188,6 +188,10 @@ async def test_a_run_under_another_graph_or_key_does_not_go_on(stage: Stage) -> 
         with pytest.raises(StoreCorrupt, match="ACC837"):
             certificates.check(wrong)
     assert len(stage.parts.noticed) == 1, "it is told once"
+    certificates.takes_uncertified = True
+    certificates.check(replace(started, certificate=None))
+    with pytest.raises(StoreCorrupt, match="ACC837"):
+        certificates.check(replace(started, certificate=forged))
 
 
 # -- under a delegated key ---------------------------------------------------------------------------------------------

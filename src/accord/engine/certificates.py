@@ -35,6 +35,7 @@ from accord.release import release
 ISSUED_MAX: Final = 4096
 """Of so many runs that were certified here and have not begun yet, it is remembered what was signed."""
 
+_UNCERTIFIED = "where an earlier version has begun it, let such runs end with the setting take_uncertified"
 _WAY_OUT = "it is not touched; fork it from an event that is right (accord runs fork): that verifies and certifies anew"
 
 _Signed: TypeAlias = tuple[list[Message], Message | None]
@@ -56,6 +57,8 @@ class Certificates:
         self._verification, self._secretary, self._clock = verification, secretary, clock
         self._delegates, self._keys = delegates, keys
         self._noticed = noticed
+        self.takes_uncertified = False
+        """Whether runs without a certificate, as earlier versions have begun them, go on."""
         self._told: set[RunId] = set()
         self._issued: Recent[RunId, Certified] = Recent(ISSUED_MAX)
         self._unsigned: list[tuple[Claims, bytes]] = []
@@ -130,10 +133,12 @@ class Certificates:
         return issued == start.certificate and issued.certificate.graph == graph.digest
 
     def check(self, started: RunStarted) -> None:
-        """Raise StoreCorrupt ACC837 where no certificate covers a run. One without any does not go on: whoever can
-        write to the store can take a certificate away.
+        """Raise StoreCorrupt ACC837 where no certificate covers a run. One without any does not go on unless we are
+        told to take it for an earlier version's: whoever can write to the store can take a certificate away.
         """
         certified = started.certificate
+        if certified is None and self.takes_uncertified:
+            return
         problem = self._problem(certified, started.run, started.graph, started.at)
         if problem is None and certified is not None and certified.certificate.template != started.template:
             problem = Problem("ACC837", f"it is about {certified.certificate.template}")
@@ -157,7 +162,7 @@ class Certificates:
     def _told_of(self, run: RunId, certified: Certified | None, why: Problem) -> Problem:
         """The problem that a run's certificate does not hold, with an incident that has it as evidence: once a run."""
         text = f"the certificate of {run} does not hold: {why.message}"
-        problem = Problem("ACC837", text, hint=_WAY_OUT)
+        problem = Problem("ACC837", text, hint=_WAY_OUT if certified is not None else f"{_WAY_OUT}; {_UNCERTIFIED}")
         if run not in self._told:
             self._told.add(run)
             message = _evidence(certified)

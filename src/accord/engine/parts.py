@@ -144,6 +144,8 @@ class Tuning(msgspec.Struct, frozen=True, kw_only=True):
     """
     encrypt_payloads: bool = False
     """Whether the documents of runs that begin are encrypted, each run's under a data key of its own."""
+    take_uncertified: bool = False
+    """Whether runs without a certificate, as earlier versions have begun them, go on."""
     share_every: timedelta = timedelta(seconds=1)
     """How often a replica looks whether it has its share."""
     delegated_for: timedelta = LIFETIME
@@ -256,6 +258,7 @@ class Parts:
         self.certificates = Certificates(
             self.verification, self.secretary, self.delegates, self.successions.ever, clock, self.noticed
         )
+        self.certificates.takes_uncertified = tuning.take_uncertified
         self.ledger.certify, self.ledger.certified = self.certificates.begun, self.certificates.check
         self._cards: list[CardAccepted] = []
 
