@@ -222,8 +222,10 @@ def waits_for_some(task: Task) -> bool:
     return not task.join.settled and task.join.at_least not in (None, len(task.needs))
 
 
-def read_with(graph: Graph, tasks: Iterable[TaskId]) -> set[TaskId]:
-    """These tasks, whose output is read, and those whose output says how many items there are of them."""
+def read_with(graph: Graph, tasks: Iterable[TaskId]) -> list[TaskId]:
+    """These tasks, whose output is read, and those whose output says how many items there are of them, in topological
+    order.
+    """
     found = {name for name in tasks if name in graph.tasks}
     front = list(found)
     while front:
@@ -232,7 +234,7 @@ def read_with(graph: Graph, tasks: Iterable[TaskId]) -> set[TaskId]:
             if name in graph.tasks and name not in found:
                 found.add(name)
                 front.append(name)
-    return found
+    return [name for name in graph.order if name in found]
 
 
 def cone_of(graph: Graph, tasks: Iterable[TaskId]) -> list[TaskId]:
