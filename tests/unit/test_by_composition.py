@@ -350,6 +350,12 @@ def test_what_only_decides_whether_something_is_done_is_a_result_as_well(words: 
     assert found.document.get("output") == output
 
 
+def test_a_value_of_several_words_restricts_nothing() -> None:
+    found = at_work('Find all orders of the customer "Miller and Sons" and cancel each order')
+    assert isinstance(found, Found), found
+    assert found.input == {"customer": "Miller and Sons"}
+
+
 def test_each_of_two_acts_on_items_has_its_own_condition() -> None:
     offered = {
         **{one: said for one, said in WORK.items() if one.capability in ("order.find", "order.cancel")},

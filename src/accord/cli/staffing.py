@@ -12,7 +12,7 @@ from accord.domain.graph import UNDO, Graph, Subrun, Task, Work
 from accord.domain.ids import TaskId
 from accord.domain.machine import SETTLED
 from accord.domain.state import Run, TaskState
-from accord.errors import AccordError, TransitionRefused
+from accord.errors import AccordError, NotFound, TransitionRefused
 from accord.service import Service, newest
 
 Missing = tuple[TaskId, CapabilityRange]
@@ -45,12 +45,23 @@ async def _of_run(service: Service, run: Run) -> list[Missing]:
     for name in run.graph.order:
         action, state = run.graph.tasks[name].action, run.state(name)
         if isinstance(action, Subrun) and state.phase not in SETTLED:
-            if state.subrun is None:
+            below = await _begun(service, state)
+            if below is None:
                 graphs = await _graphs_below(service, action)
                 wanted.extend(pair for graph in graphs for pair in _of_graph(graph))
             else:
-                wanted.extend(await _of_run(service, await service.run(state.subrun)))
+                wanted.extend(await _of_run(service, below))
     return wanted
+
+
+async def _begun(service: Service, state: TaskState) -> Run | None:
+    """The run that does a task; None where it has not begun, though it may be asked for."""
+    if state.subrun is None:
+        return None
+    try:
+        return await service.run(state.subrun)
+    except NotFound:
+        return None
 
 
 def refuse(missing: list[Missing], shared: Shared, screen: Screen, *, again: str = "", taken: str = "") -> None:

@@ -157,7 +157,7 @@ def _unfiltered(account: Account, index: int) -> Iterator[Restriction]:
     ability, links = account.found.reading.abilities[index], account.found.links
     text = account.found.clause_of(index)
     for value in account.slots.values():
-        text = text.replace(value, " ")
+        text = _without_value(text, value)
     for each in dict.fromkeys(one.each for one in ability.outputs if one.each is not None):
         of_list = [
             one.edge.output
@@ -221,8 +221,13 @@ def _parts(account: Account, link: Link) -> Iterator[_Part]:
             continue
         text = _bare(part.text, account.said)
         for value in account.slots.values() if at == finds != own else ():
-            text = text.replace(value, " ") if " " in value else text
+            text = _without_value(text, value) if " " in value else text
         yield _Part(_ONLY.sub(" ", text) if guarded else text, at in asked, at == finds)
+
+
+def _without_value(text: str, value: str) -> str:
+    """A text without a value, whether that is in quotation marks or not."""
+    return re.sub(rf"[\"\u201c]?{re.escape(value)}[\"\u201d]?", " ", text)
 
 
 def _bare(text: str, said: Conditions) -> str:
