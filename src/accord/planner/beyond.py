@@ -34,6 +34,7 @@ from accord.planner.composition.verbs import names_act, says_nothing
 from accord.planner.composition.wording import content, stems
 from accord.planner.rules import example_of
 from accord.planner.ways import KnownTemplate, Objective, Unsure
+from accord.planner.words import QUOTED
 
 _ASKING: Final = frozenset(
     stems(
@@ -48,8 +49,6 @@ _BESIDE = re.compile(r"\b(?:before|after|once|while)\b", re.IGNORECASE)
 
 EXACT: Final = 0.9
 """So sure it is at least of a new graph that is asked for by the words of capabilities, and knows so many of them."""
-
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 
 
 class Told:
@@ -110,7 +109,7 @@ class Told:
             if is_counted and not (one.may_be_value and given):
                 yield one.words
         yield from self._strange_objects()
-        for found in _BESIDE.finditer(_QUOTED.sub(" ", self._objective.text)):
+        for found in _BESIDE.finditer(QUOTED.sub(" ", self._objective.text)):
             if not self._account.has(found[0]):
                 yield found[0]
 
@@ -123,7 +122,7 @@ class Told:
     def _verbs(self) -> Iterator[str]:
         """The verbs of clauses that neither say nor mean what the template does."""
         for part in clauses(self._objective.text):
-            begins = verb_of(without_courtesies(_QUOTED.sub('""', part.text)))
+            begins = verb_of(without_courtesies(QUOTED.sub('""', part.text)))
             if begins is None or _ASKING.issuperset(content(begins[0])):
                 continue
             verb = begins[0]

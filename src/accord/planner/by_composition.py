@@ -63,6 +63,7 @@ from accord.planner.ways import (
     WayName,
     wanting_of,
 )
+from accord.planner.words import QUOTED
 from accord.verifier.compatibility import covers
 
 SURE = 0.5
@@ -82,7 +83,6 @@ MOST_OPTIONS = 10
 
 CACHED_CATALOGUES = 8
 _EACH = re.compile(r"\b(?:for (?:each|every)|each of|every one of)\b", re.IGNORECASE)
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _ADDRESS = re.compile(ADDRESS)
 _DO_NOT = r"(?:do not|don['\u2019]?t)"
 _NOT_DONE = re.compile(
@@ -274,7 +274,7 @@ def unquoted(objective: str) -> str:
     """The objective with one word that says nothing for all that is in quotation marks, and for each address: that is
     data, and asks for nothing.
     """
-    return _ADDRESS.sub('"x"', _QUOTED.sub('"x"', objective))
+    return _ADDRESS.sub('"x"', QUOTED.sub('"x"', objective))
 
 
 def _ability(contract: Contract, words: str) -> Ability:
@@ -323,7 +323,7 @@ def _half_understood(found: Composition, share: float) -> Problem:
 def _unclear(found: Composition, said: Conditions) -> Iterator[Problem]:
     """What is said of lists and conditions, and nothing that agents do decides; and what is not to be done."""
     yield from _unwanted(found, said)
-    each = _EACH.search(_QUOTED.sub(" ", found.reading.objective))
+    each = _EACH.search(QUOTED.sub(" ", found.reading.objective))
     if each is not None and not found.repeated:
         hint = "nothing that is asked for takes what is in a list of another one"
         yield Problem("ACC813", f"`{each[0]}` is said, and there is no list to go through", Place(), hint)
@@ -446,7 +446,7 @@ def _as_condition(one: Member) -> str:
 def _unwanted(found: Composition, said: Conditions) -> Iterator[Problem]:
     """What is asked for only by words that say that it is not to be done; a condition may say `not`."""
     for index, one in enumerate(found.chosen):
-        text = _QUOTED.sub(" ", _with_never(found, one.clause))
+        text = QUOTED.sub(" ", _with_never(found, one.clause))
         for condition in (*(guard.said for guard in said.guards), *said.unclear):
             text = text.replace(condition, " ")
         negated = _NOT_DONE.search(text) or _NONE_OF.search(text)

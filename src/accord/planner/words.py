@@ -22,6 +22,9 @@ PREPOSITIONS = frozenset(
     | {"inside", "under", "within", "against"}
 )
 VERSUS = frozenset({"vs", "versus"})
+QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
+"""What is in quotation marks, with them: a value, and no words of what is wanted."""
+
 _TOKEN = re.compile(
     r"[\"\u201c\u201d](?P<double>[^\"\u201c\u201d]+)[\"\u201c\u201d]"
     r"|(?<!\w)['\u2018](?P<single>[^'\u2018\u2019]+)['\u2019](?!\w)"

@@ -15,8 +15,8 @@ from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.condition_words import Joined
 from accord.planner.composition.lists import WHOLE
 from accord.planner.composition.wording import content
+from accord.planner.words import QUOTED
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _TOKEN = re.compile(r"[\w'\u2019-]+|[^\w\s]")
 _EXCEPT = re.compile(
     r"\b(?:but|except(?:ing)?(?:\s+for)?|excluding|other\s+than|apart\s+from)\s+(?:(?:the|those|these|any|all)\s+)?$",
@@ -57,7 +57,7 @@ def called(ability: Ability, each: str, items: Sequence[Member]) -> frozenset[st
 
 def described(text: str, called: frozenset[str], items: Sequence[Member]) -> Iterator[Described]:
     """What a clause says so of items; `called` are the stems of what they are called."""
-    blank = _QUOTED.sub(lambda one: " " * len(one[0]), text)
+    blank = QUOTED.sub(lambda one: " " * len(one[0]), text)
     tokens = list(_TOKEN.finditer(blank))
     for at, noun in enumerate(tokens):
         if noun[0].lower() not in ("one", "ones") and called.isdisjoint(content(noun[0])):

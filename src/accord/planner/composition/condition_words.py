@@ -15,6 +15,7 @@ import msgspec
 
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.wording import content
+from accord.planner.words import QUOTED
 
 Joined: TypeAlias = Literal["and", "or"]
 
@@ -47,7 +48,6 @@ _GOES_ON = re.compile(
 _JOINS = re.compile(r"^\W*(?:and|or|but)\b", re.IGNORECASE)
 _JOINT = re.compile(r"[\s,]*\b(and|or|but)\b\s+", re.IGNORECASE)
 _NOT = re.compile(r"\b(?:not|no|never|cannot)\b|n't\b", re.IGNORECASE)
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _SENTENCE = re.compile(r"[.;!?]\s*$")
 COMPARED: Final[tuple[tuple[str, str], ...]] = (
     (
@@ -123,7 +123,7 @@ def parts_of(text: str) -> tuple[list[str], Joined] | None:
     a `not` that may be meant for what comes after it, too.
     """
     masked = re.sub(
-        r"\bor (?=(?:more|less|fewer|equal to)\b)", "or\0", _QUOTED.sub(lambda one: "\1" * len(one[0]), text)
+        r"\bor (?=(?:more|less|fewer|equal to)\b)", "or\0", QUOTED.sub(lambda one: "\1" * len(one[0]), text)
     )
     joints = {"or" if one[1].lower() == "or" else "and" for one in _JOINT.finditer(masked)}
     if len(joints) > 1:
@@ -169,7 +169,7 @@ def _opened(text: str) -> tuple[str, str, bool] | None:
 
 def _unquoted(text: str) -> str:
     """The text with blanks for what is in quotation marks."""
-    return _QUOTED.sub(lambda one: " " * len(one[0]), text)
+    return QUOTED.sub(lambda one: " " * len(one[0]), text)
 
 
 def _gone_on(words: str, parts: Sequence[str], at: int, asking: frozenset[int]) -> tuple[str, int]:

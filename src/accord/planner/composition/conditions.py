@@ -30,8 +30,8 @@ from accord.planner.composition.condition_words import (
 )
 from accord.planner.composition.wording import content, stems, total
 from accord.planner.units import measure_behind
+from accord.planner.words import QUOTED
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _IS_VALUE = re.compile(
     rf"\b(?:{IS}|contains?|says?|reads?|includes?|called|named)\s+(?:not\s+)?[\"\u201c]", re.IGNORECASE
 )
@@ -227,7 +227,7 @@ def _condition(found: Composition, said: SaidCondition, tests: Sequence[Test], t
     decided = [abilities[one.source] for one in tests]
     known = {word for one in decided for word in one.described | one.input_words | one.output_words}
     acts = {word for target in targets for word in abilities[target].named} - known
-    words = re.finditer(r"\w+", _QUOTED.sub(lambda one: " " * len(one[0]), said.text))
+    words = re.finditer(r"\w+", QUOTED.sub(lambda one: " " * len(one[0]), said.text))
     end = next((word.start() for word in words if not acts.isdisjoint(content(word[0]))), len(said.text))
     return said.text[:end].strip(" ,")
 
@@ -352,7 +352,7 @@ def _has(pattern: str, words: str) -> bool:
 
 def _own_words(text: str) -> list[str]:
     """The words of a part that are about something: what compares, and to what, is not."""
-    text = _NUMBER.sub(" ", _QUOTED.sub(" ", text))
+    text = _NUMBER.sub(" ", QUOTED.sub(" ", text))
     for pattern, _ in COMPARED:
         text = re.sub(COMPARING.format(pattern), " ", text, flags=re.IGNORECASE)
     return [word for word in content(text) if word not in _SAYS_NOTHING]
@@ -360,7 +360,7 @@ def _own_words(text: str) -> list[str]:
 
 def _known(found: Composition, index: int, output: Member, holds: str) -> frozenset[str]:
     """The words that may stand in a condition over an output: its own, those of its ability, and what is quoted."""
-    ability, quoted = found.reading.abilities[index], _QUOTED.findall(found.reading.objective)
+    ability, quoted = found.reading.abilities[index], QUOTED.findall(found.reading.objective)
     own = (one.said.text for key, one in found.reading.filled.items() if key[0] == index and one.said is not None)
     values = frozenset(word for one in (*quoted, *own) for word in content(one))
     return output.words | frozenset(content(holds)) | ability.described | ability.input_words | values

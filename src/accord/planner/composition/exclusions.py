@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from accord.planner.composition.account import Account
 from accord.planner.composition.condition_words import without
 from accord.planner.composition.rivals import row_of
+from accord.planner.words import QUOTED
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _EXCEPTED = re.compile(
     r"\b(?:all|each|every\w*|any\w*|some\w*|no\w*)\b(?:\s+[\w'\u2019-]+){0,4}?\s+(?:but|save|bar)\b"
     r"(?!\s+(?:not|only|no)\b)"
@@ -47,7 +47,7 @@ def alternative(account: Account) -> str | None:
 
 def in_any_case(account: Account) -> str | None:
     """What says that a condition changes nothing: `even if it is late`."""
-    found = _EVEN.search(_QUOTED.sub('""', account.found.reading.objective))
+    found = _EVEN.search(QUOTED.sub('""', account.found.reading.objective))
     return found[0] if found is not None else None
 
 
@@ -56,7 +56,7 @@ def _rest(account: Account) -> str:
     text = account.found.reading.objective
     for guard in account.said.guards:
         text = without(text, guard.condition) if guard.condition in text else text
-    return _QUOTED.sub('""', text)
+    return QUOTED.sub('""', text)
 
 
 def _without_values(account: Account) -> str:
@@ -68,7 +68,7 @@ def _without_values(account: Account) -> str:
         text = text.replace(guard.condition, " ")
     for unclear in account.said.unclear:
         text = text.replace(unclear, " ")
-    return _QUOTED.sub('""', text)
+    return QUOTED.sub('""', text)
 
 
 def _taken(account: Account) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from accord.planner.words import QUOTED
+
 _POLITE = re.compile(
     r"\b(?:thanks?(?:\s+(?:you|a\s+lot|very\s+much|so\s+much))?|cheers|regards|greetings|sorry|dear(?:\s+\w+)?|kind(?:ly|est)?"
     r"|good\s+(?:day|morning|evening|afternoon)|in\s+advance|right\s+away|at\s+once|immediately|asap"
@@ -13,12 +15,11 @@ _POLITE = re.compile(
     re.IGNORECASE,
 )
 _BECAUSE = re.compile(r"^\W*(?:because|so\s+that|(?:since|as)\s+(?:I|we|you|they|he|she|it))\b", re.IGNORECASE)
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 
 
 def without_courtesies(text: str) -> str:
     """The text with blanks for what is only polite; what is in quotation marks is data."""
-    blank = _QUOTED.sub(lambda one: "\0" * len(one[0]), text)
+    blank = QUOTED.sub(lambda one: "\0" * len(one[0]), text)
     for found in _POLITE.finditer(blank):
         text = text[: found.start()] + " " * len(found[0]) + text[found.end() :]
     return text

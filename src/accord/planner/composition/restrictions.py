@@ -21,9 +21,8 @@ from accord.planner.composition.conditions import Conditions
 from accord.planner.composition.linking import Link
 from accord.planner.composition.lists import WHOLE
 from accord.planner.composition.wording import content
-from accord.planner.words import PREPOSITIONS
+from accord.planner.words import PREPOSITIONS, QUOTED
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _CARDINAL = (
     r"(?:\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|dozen|half"
     r"|a couple)"
@@ -132,7 +131,7 @@ def guard_alone(account: Account) -> str | None:
 
 def _with_rest(said: str, objective: str) -> str:
     """A word that waits or asks with what it waits for, up to the end of the clause."""
-    found = None if " " in said else re.search(rf"\b{re.escape(said)}\b(?:{_QUOTED.pattern}|[^,;.!?])*", objective)
+    found = None if " " in said else re.search(rf"\b{re.escape(said)}\b(?:{QUOTED.pattern}|[^,;.!?])*", objective)
     return said if found is None else found[0].strip()
 
 
@@ -238,7 +237,7 @@ def _bare(text: str, said: Conditions) -> str:
 
 
 def _unquoted(text: str) -> str:
-    return _QUOTED.sub('""', text)
+    return QUOTED.sub('""', text)
 
 
 def _closed(text: str, link: Link, ability: Ability, source: Ability) -> Iterator[str]:

@@ -19,8 +19,8 @@ from accord.planner.composition.conditions import Conditions, Guard
 from accord.planner.composition.linking import Order
 from accord.planner.composition.verbs import names_act
 from accord.planner.composition.wording import content
+from accord.planner.words import QUOTED
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _DONE = r"(?:(?:that|this|it|they)(?:['\u2019]s| is| are| has been| have been)? )?(?:done|finished|completed?)"
 _NEXT = re.compile(
     r"(?<!until )(?<!till )(?<!by )(?<!since )(?<!even )(?<!now and )\bthen\b(?! again\b)"
@@ -96,7 +96,7 @@ class _Words:
     """The words of order of an objective."""
 
     def __init__(self, found: Composition) -> None:
-        self._text = _QUOTED.sub(lambda one: '"' + "x" * (len(one[0]) - 2) + '"', found.reading.objective)
+        self._text = QUOTED.sub(lambda one: '"' + "x" * (len(one[0]) - 2) + '"', found.reading.objective)
         places = sorted(_places(found, self._text))
         self._at, self._acts = [at for at, _ in places], [index for _, index in places]
         self._used: list[tuple[int, int]] = []

@@ -9,8 +9,8 @@ from typing import Final
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.account import Account
 from accord.planner.composition.wording import content
+from accord.planner.words import QUOTED
 
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _ALL: Final = r"every|each|all|both"
 _MANY: Final = (
     r"\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|several|many|multiple|various|some|few"
@@ -52,7 +52,7 @@ def _things(ability: Ability) -> frozenset[str]:
 def _said_of(clause: str, ability: Ability, account: Account) -> Iterator[str]:
     """What of a clause says that several of what the ability is about are meant."""
     things = _things(ability)
-    for one in _SEVERAL.finditer(_QUOTED.sub('""', clause)):
+    for one in _SEVERAL.finditer(QUOTED.sub('""', clause)):
         words = _WHOSE.split(one["of"])[0].split()
         rest = [word for word in words if word.lower() not in _TELLS_WHICH]
         single = one["how"].lower() in ("every", "each")

@@ -15,7 +15,7 @@ import msgspec
 from accord.planner.composition.account import Account
 from accord.planner.composition.condition_words import COMPARED, COMPARING
 from accord.planner.composition.polite import is_reason
-from accord.planner.words import PREPOSITIONS
+from accord.planner.words import PREPOSITIONS, QUOTED
 
 _TIME = (
     r"today|tomorrow|tonight|yesterday|soon|later|daily|hourly|weekly|monthly|yearly|annually|nightly"
@@ -52,7 +52,6 @@ _BESIDE = re.compile(
 """What an act is done to beside what it takes, or what is kept from it."""
 
 _TRAILING_ONLY = re.compile(r"\S\s+(?P<only>only)\W*$", re.IGNORECASE)
-_QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d")
 _NUMBERED = re.compile(rf"(?<![\w.])(-?\d[\d,.]*|{_NUMBER_WORDS})\s+$", re.IGNORECASE)
 _COUNTS_PEOPLE = frozenset({"people", "persons"})
 _MEANS = re.compile(r"\b(?:by|via|per|through|using)\s+(?:(?:an?|the|my|our|your)\s+)?([a-z]+)\b", re.IGNORECASE)
@@ -95,7 +94,7 @@ def _beside(text: str, account: Account) -> Iterator[Unheard]:
     """What is said after a word that joins it to the act, where a word of it is not understood; and an `only` behind
     the act.
     """
-    found = _BESIDE.search(_QUOTED.sub(_blank, text))
+    found = _BESIDE.search(QUOTED.sub(_blank, text))
     if found is not None and any(True for _ in account.strange(text[found.start() : found.end()])):
         yield Unheard(text[found.start() : found.end()].strip(), may_be_value=False)
     only = _TRAILING_ONLY.search(text)
@@ -118,7 +117,7 @@ def _is_counted(words: str, text: str, account: Account) -> bool:
 
 
 def _means(text: str, account: Account) -> Iterator[Unheard]:
-    for found in _MEANS.finditer(_QUOTED.sub('""', text)):
+    for found in _MEANS.finditer(QUOTED.sub('""', text)):
         if not account.has(found[1]):
             yield Unheard(found[0], may_be_value=True)
 
