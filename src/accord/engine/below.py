@@ -48,11 +48,7 @@ class Below:
     async def start_subrun(self, run: Run, effect: f.StartSubrun) -> None:
         """The run that does a task."""
         try:
-            digest = (
-                workflows_of(run.started.certificate).get(effect.template)
-                or self._parts.library.find(effect.template).digest
-            )
-            graph = await self._parts.library.graph(digest)
+            graph = await self._parts.library.graph(self._meant(run, effect.template))
             labels = told(subrun_labels(run, effect.task)) if run.labelled else ()
             certificate = await self._certificate(effect.run, run, graph, labels)
             value = completed(await self._parts.documents.fetched(effect.input), graph.input_schema)

@@ -74,9 +74,8 @@ class Verification:
         """
         if place_of is pointer_only and among is None:
             return (await self.verified(graph, by=by, labels=labels)).report
-        return self._report(
-            graph, among or await self._templates(_NEWEST, graph), by, frozenset(labels), place_of=place_of
-        )
+        templates = among if among is not None else await self._templates(_NEWEST, graph)
+        return self._report(graph, templates, by, frozenset(labels), place_of=place_of)
 
     async def verified(
         self, graph: Graph, *, by: str, labels: Iterable[str] = (), workflows: Workflows = _NEWEST
@@ -134,9 +133,9 @@ class Verification:
         if remembered is not None and remembered[0] == generation:
             return remembered[1]
         wanted = {str(one): one for task in graph.tasks.values() for one in capabilities_of(task)}
-        found = {one.digest for wants in wanted.values() for one in self._registry.contracts(wants)}
-        self._contracts[graph.digest] = (generation, tuple(sorted(found)))
-        return tuple(sorted(found))
+        found = tuple(sorted({one.digest for wants in wanted.values() for one in self._registry.contracts(wants)}))
+        self._contracts[graph.digest] = generation, found
+        return found
 
     async def _templates(self, workflows: Workflows, *graphs: Graph) -> _Templates:
         found: dict[str, Graph] = {}
