@@ -18,7 +18,8 @@ _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "sat
 _COUNTED: Final = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
-_MONTH: Final = f"(?P<month>{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)}|sept)"
+_ANY_MONTH: Final = f"(?:{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)}|sept)"
+_MONTH: Final = f"(?P<month>{_ANY_MONTH})"
 _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>\d{4})"
 _NAMED: Final = tuple(
     re.compile(pattern)
@@ -41,8 +42,6 @@ _CLOCK: Final = re.compile(
 )
 _AROUND: Final = re.compile(r"^(?:at|on|,|\s)+|(?:\b(?:at|on)|,|\s)+$")
 
-
-_ANY_MONTH: Final = f"(?:{'|'.join(f'{name[:3]}(?:{name[3:]})?' for name in _MONTHS)}|sept)"
 WRITTEN: Final = (
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_ANY_MONTH}\b(?:\.?,? \d{{4}}\b)?"
     rf"|\b{_ANY_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?\b(?:,? \d{{4}}\b)?"
