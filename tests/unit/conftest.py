@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from accord.app import open_node
-from accord.planner.by_composition import index_of
+from accord.planner.composition.catalogue import index_of
 from accord.planner.composition.synonyms import stand_ins
 from accord.planner.meaning import meanings
 from accord.settings import Settings

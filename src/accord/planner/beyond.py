@@ -18,14 +18,16 @@ from accord.domain.graph import Graph, Subrun, Task, Work
 from accord.domain.learning import Meant
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem
-from accord.planner.by_composition import SURE, index_of, offered, unquoted
+from accord.planner.by_composition import SURE
 from accord.planner.composition.account import UNDERSTOOD, Account
 from accord.planner.composition.acts import verb_of
+from accord.planner.composition.catalogue import index_of, offered
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composer, Composition
 from accord.planner.composition.conditions import NO_CONDITIONS, conditions
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.index import Index
+from accord.planner.composition.literals import unquoted
 from accord.planner.composition.objects import strangers
 from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.school import NOTHING

@@ -14,17 +14,18 @@ from accord.planner.composition.hedges import Hedge, hedge_of
 from accord.planner.composition.wording import content, share_in
 from accord.planner.dates import MOMENT, RELATIVE, WRITTEN
 from accord.planner.units import Measure, measure_behind
+from accord.planner.words import QUOTED
 
 Sort: TypeAlias = Literal["quoted", "date", "when", "number", "name", "word", "path"]
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty"
-ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u201c\u201d.,;:!?)]"
+_ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u201c\u201d.,;:!?)]"
 """What is written like `https://example.org/page`, without what ends a sentence."""
 
 _LITERAL: Final = re.compile(
     r"\"(?P<double>[^\"]+)\"|\u201c(?P<curly>[^\u201d]+)\u201d|(?<!\w)'(?P<single>[^']{2,}?)'(?!\w)"
-    rf"|(?P<url>{ADDRESS})"
+    rf"|(?P<url>{_ADDRESS})"
     rf"|(?P<when>(?i:{MOMENT}|{RELATIVE}))|(?P<written>(?i:{WRITTEN}))"
     rf"|(?P<date>(?:{_MONTHS})\b(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d|\d+/\d+/\d{{2,4}}"
     r"|\b\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b|\d\d:\d\d)"
@@ -137,6 +138,13 @@ Key: TypeAlias = tuple[int, str]
 def literals(parts: Sequence[Clause], owners: Sequence[int]) -> tuple[Said, ...]:
     """The literals in order."""
     return tuple(said for part, owner in zip(parts, owners, strict=True) for said in _literals(part.text, owner))
+
+
+def unquoted(objective: str) -> str:
+    """The objective with one word that says nothing for all that is in quotation marks, and for each address: that is
+    data, and asks for nothing.
+    """
+    return re.sub(_ADDRESS, '"x"', QUOTED.sub('"x"', objective))
 
 
 def _literals(text: str, owner: int) -> Iterator[Said]:

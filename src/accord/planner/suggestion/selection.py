@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from accord.domain.contract import Contract
-from accord.planner.by_composition import index_of, offered
 from accord.planner.composition.ability import Ability
+from accord.planner.composition.catalogue import index_of, offered
 from accord.planner.composition.choice import look, weighed
 from accord.planner.composition.weights import weights
 from accord.planner.suggestion.wording import plain
