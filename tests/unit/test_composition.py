@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pkgutil import iter_modules
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accord.planner import composition
 from accord.planner.composition.ability import Ability, Member, ability_of, kind_named
 from accord.planner.composition.clauses import clauses, spoken_of
 from accord.planner.composition.composer import Composer, Composition
@@ -270,3 +274,10 @@ def test_an_act_that_is_said_in_another_clause_is_not_passed_over_for_words_that
     words = 'Submit a research paper titled "A". Arrange for Dr. Smith to review it. Publish the research paper'
     found = Composer(Index(papers)).compose(words)
     assert {one.ability.name for one in found.chosen} == {one.name for one in papers}
+
+
+def test_the_map_of_the_package_names_each_module() -> None:
+    told = set(re.findall(r"`(\w+)`", composition.__doc__ or ""))
+    modules = {one.name for one in iter_modules(composition.__path__)}
+    assert modules - told == set()
+    assert told - modules == set()

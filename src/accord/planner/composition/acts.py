@@ -17,7 +17,7 @@ from accord.planner.composition.condition_words import without
 from accord.planner.composition.polite import without_courtesies
 from accord.planner.composition.verbs import READS, asks_for, names_act
 from accord.planner.composition.wording import content
-from accord.planner.words import PREPOSITIONS
+from accord.planner.words import PREPOSITIONS, QUOTED
 
 LEAD = re.compile(
     r"^\W*(?:(?:and|but|or|so|then|also|please|kindly|now|just|next|finally|lastly|first(?:ly)?|second(?:ly)?"
@@ -128,7 +128,7 @@ def asking(text: str, account: Account) -> str:
     """A clause without what conditions are read from, and what is polite."""
     for guard in account.said.guards:
         text = without(text, guard.condition) if guard.condition in text else text
-    return without_courtesies(re.sub(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d", '""', text))
+    return without_courtesies(QUOTED.sub('""', text))
 
 
 def _governing(text: str, asked: list[Weighed]) -> str | None:

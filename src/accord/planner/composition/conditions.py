@@ -28,7 +28,8 @@ from accord.planner.composition.condition_words import (
     parts_of,
     said_conditions,
 )
-from accord.planner.composition.wording import content, stems, total
+from accord.planner.composition.reach import reached
+from accord.planner.composition.wording import begins_like, content, stems, total
 from accord.planner.units import measure_behind
 from accord.planner.words import QUOTED
 
@@ -67,9 +68,6 @@ _OF_SOME = re.compile(
 
 NEAR = 0.5
 """The least weighted share of a condition's words that an output and its task account for."""
-
-PREFIX = 5
-"""Words with so many first letters in common are one: `available`, `availability`."""
 
 
 _COMPARES: Final = re.compile("|".join((rf"\b{IS}\b", *(COMPARING.format(one) for one, _ in COMPARED))), re.IGNORECASE)
@@ -386,20 +384,14 @@ def _likeness(known: frozenset[str], output: Member, words: str, holds: str, oth
 
 def _is_in(word: str, words: frozenset[str]) -> bool:
     """Whether a word is among others, or has the beginning of one."""
-    return word in words or (len(word) >= PREFIX and any(one[:PREFIX] == word[:PREFIX] for one in words))
+    return word in words or begins_like(word, words)
 
 
 def _ancestors(found: Composition, index: int, guards: Mapping[int, Guard]) -> frozenset[int]:
     """An ability, and all that it takes something from, or waits for, directly or not."""
-    seen, left = {index}, [index]
     arrows = [
         *((one.edge.source, one.edge.target) for one in found.links),
         *((one.source, one.target) for one in found.orders),
         *((test.source, one.target) for one in guards.values() for test in one.tests),
     ]
-    while left:
-        at = left.pop()
-        new = {source for source, target in arrows if target == at} - seen
-        seen |= new
-        left.extend(new)
-    return frozenset(seen)
+    return frozenset(reached(index, lambda at: (source for source, target in arrows if target == at)))

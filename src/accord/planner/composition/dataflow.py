@@ -16,6 +16,8 @@ from posixpath import normpath
 
 import msgspec
 
+from accord.planner.composition.reach import reached
+
 _PATTERN = re.compile(r"[*?\[]")
 
 
@@ -98,12 +100,7 @@ class _Flows:
 
     def _waits(self, task: int, other: int) -> bool:
         """Whether a task waits for another one, directly or not."""
-        seen, left = {other}, [other]
-        while left and task not in seen:
-            new = self._after[left.pop()] - seen
-            seen |= new
-            left.extend(new)
-        return task in seen and task != other
+        return task != other and task in reached(other, lambda at: self._after.get(at, ()))
 
     def _read(self, name: str) -> Iterator[_Datum]:
         """All data that are read by this name."""

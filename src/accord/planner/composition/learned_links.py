@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from accord.planner.composition.ability import ANY, Ability
 from accord.planner.composition.examples import Example, Habits, components
+from accord.planner.composition.reach import reached
 from accord.planner.composition.teaching import Pair, Placed
 from accord.planner.composition.wording import likeness
 
@@ -138,15 +139,7 @@ def _fitting(one: Ability, other: Ability) -> list[float]:
 
 
 def _reaches(links: Mapping[Pair, float], start: str, end: str) -> bool:
-    seen, left = {start}, [start]
-    while left:
-        here = left.pop()
-        if here == end:
-            return True
-        new = {other for one, other in links if one == here} - seen
-        seen |= new
-        left.extend(new)
-    return False
+    return end in reached(start, lambda here: (other for one, other in links if one == here))
 
 
 def _threshold(values: np.ndarray, truth: np.ndarray, owner: np.ndarray) -> float:

@@ -16,6 +16,7 @@ import msgspec
 from accord.planner.composition.ability import ANY
 from accord.planner.composition.evidence import Edge, Reading, evidence
 from accord.planner.composition.literals import Key
+from accord.planner.composition.reach import reached
 from accord.planner.composition.weights import Weights, weights
 
 _FARTHEST = 8.0
@@ -307,15 +308,7 @@ def taken(weighed: Weighed, threshold: float) -> list[int]:
 
 
 def _reaches(after: dict[int, set[int]], start: int, end: int) -> bool:
-    seen, left = {start}, [start]
-    while left:
-        at = left.pop()
-        if at == end:
-            return True
-        new = after.get(at, set()) - seen
-        seen |= new
-        left.extend(new)
-    return False
+    return end in reached(start, lambda at: after.get(at, ()))
 
 
 def _position(reading: Reading, edge: Edge) -> int:

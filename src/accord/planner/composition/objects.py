@@ -16,11 +16,8 @@ from accord.planner.composition.account import Account
 from accord.planner.composition.acts import asking, verb_of
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.synonyms import stand_ins
-from accord.planner.composition.wording import content, overlap, stems, trigrams
+from accord.planner.composition.wording import PREFIX, begins_like, content, overlap, stems, trigrams
 from accord.planner.words import FILLERS, PREPOSITIONS
-
-PREFIX: Final = 5
-"""Words with so many first letters in common are one: `measure`, `measurement`."""
 
 SPELT_LIKE: Final = 0.6
 """The least share of groups of three letters that a word has in common with one that it is written for."""
@@ -134,8 +131,8 @@ class _Clause:
     def _knows(self, word: str) -> bool:
         if not self._known.isdisjoint((word, *stand_ins(word))):
             return True
-        return len(word) >= PREFIX and any(
-            one[:PREFIX] == word[:PREFIX] or overlap(trigrams(one), trigrams(word)) >= SPELT_LIKE for one in self._known
+        return begins_like(word, self._known) or (
+            len(word) >= PREFIX and any(overlap(trigrams(one), trigrams(word)) >= SPELT_LIKE for one in self._known)
         )
 
 

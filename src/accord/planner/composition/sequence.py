@@ -17,6 +17,7 @@ from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.conditions import Conditions, Guard
 from accord.planner.composition.linking import Order
+from accord.planner.composition.reach import reached
 from accord.planner.composition.verbs import names_act
 from accord.planner.composition.wording import content
 from accord.planner.words import QUOTED
@@ -281,13 +282,7 @@ class _Making:
         return source != target and self._reaches(source, target)
 
     def _reaches(self, source: int, target: int) -> bool:
-        seen, left = {source}, [source]
-        while left:
-            at = left.pop()
-            new = {after for before, after in self._arrows if before == at} - seen
-            seen |= new
-            left.extend(new)
-        return target in seen
+        return target in reached(source, lambda at: (after for before, after in self._arrows if before == at))
 
 
 def _same(one: Guard, other: Guard) -> bool:

@@ -9,9 +9,13 @@ import math
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
+from typing import Final
 
 from accord.planner.composition.weights import RAREST, rarity
 from accord.planner.words import stem
+
+PREFIX: Final = 5
+"""Words with so many first letters in common are one."""
 
 _PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+(?:\.\d+)?")
 _STOP = frozenset(
@@ -45,6 +49,11 @@ def trigrams(text: str) -> frozenset[str]:
     """The runs of three letters, its ends marked."""
     bare = "##" + re.sub(r"[^a-z0-9]", "", text.lower()) + "#"
     return frozenset(bare[at : at + 3] for at in range(len(bare) - 2))
+
+
+def begins_like(word: str, several: Iterable[str]) -> bool:
+    """Whether a word begins like one of several: `measurement`, `measure`."""
+    return len(word) >= PREFIX and any(one[:PREFIX] == word[:PREFIX] for one in several)
 
 
 def weight(word: str) -> float:
