@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, TypeVar
@@ -124,7 +125,7 @@ class TokenKeys:
         self.place = str(address)
         self._address = address
         self._pin = pin
-        self._library: Any = None
+        self._library: library.Library | None = None
         self.at_once = SESSIONS_MAX
         self._lock = threading.Lock()
         self._login: Any = None  # the session that has logged in, for all others
@@ -135,9 +136,10 @@ class TokenKeys:
     def log_in(self) -> None:
         """Open the token. Raises KeyUnusable."""
         with self._told():
-            self._library, takes_many = library.loaded(self._address.options["module-path"])
-            self.at_once = SESSIONS_MAX if takes_many else 1
-            self._log_in()
+            self._library = library.loaded(self._address.options["module-path"])
+            self.at_once = SESSIONS_MAX if self._library.takes_many else 1
+            with self._library.turns.shared():
+                self._log_in()
 
     def held(self, name: str | None = None) -> list[HeldKey]:
         """The keys that are ours, by name and age."""
@@ -178,12 +180,18 @@ class TokenKeys:
 
     def wrap(self, plain: bytes, context: bytes) -> bytes:
         """The wrapped data key, which says what key of the token unwraps it."""
-        new_id = _new_id()
 
-        def wrap(session: Session) -> bytes:
-            return wrapping.wrapped(wrapping.current(session.driver, new_id, self.place), plain, context)
+        def wrap(session: Session) -> bytes | None:
+            return wrapping.wrapped(session.driver, plain, context, self.place)
 
-        return self._with_session(wrap)
+        found = self._with_session(wrap)
+        if found is None:
+            new_id = _new_id()
+            self._alone(lambda session: wrapping.begin(session.driver, new_id, self.place))
+            found = self._with_session(wrap)
+        if found is None:
+            raise wraps_nothing(self.place)
+        return found
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The data key."""
@@ -192,7 +200,7 @@ class TokenKeys:
     def new_wrapping_key(self) -> None:
         """Make a key with the label behind the last one."""
         new_id = _new_id()
-        if not self._with_session(lambda session: wrapping.replace(session.driver, new_id, self.place)):
+        if not self._alone(lambda session: wrapping.replace(session.driver, new_id, self.place)):
             raise wraps_nothing(self.place)
 
     def rewrap(self, wrapped: bytes, context: bytes) -> bytes | None:
@@ -241,7 +249,7 @@ class TokenKeys:
             return next(_ours([public]))
 
         try:
-            return self._with_session(generate, passes=_NO_SUCH_KIND)
+            return self._alone(generate, passes=_NO_SUCH_KIND)
         except _NO_SUCH_KIND as error:
             raise KeyUnusable(fault("ACC634", self.place, detail=f"{algorithm}, {_words(error)}")) from error
 
@@ -250,13 +258,22 @@ class TokenKeys:
             for one in list(session.driver.get_objects({Attribute.ID: key_id})):
                 one.destroy()
 
-        self._with_session(destroy)
+        self._alone(destroy)
 
     # -- sessions ------------------------------------------------------------------------------------------------
 
     def _with_session(self, work: Callable[[Session], T], passes: tuple[type[Exception], ...] = ()) -> T:
         """What comes of the work in a session, and in a new one where that is lost. `passes` are told as they are."""
-        with self._told(passes):
+        return self._in_turn(self._loaded.turns.shared(), work, passes)
+
+    def _alone(self, work: Callable[[Session], T], passes: tuple[type[Exception], ...] = ()) -> T:
+        """The same for work that makes or destroys objects."""
+        return self._in_turn(self._loaded.turns.alone(), work, passes)
+
+    def _in_turn(
+        self, turn: AbstractContextManager[None], work: Callable[[Session], T], passes: tuple[type[Exception], ...]
+    ) -> T:
+        with self._told(passes), turn:
             session = self._borrow()
             try:
                 return self._worked(session, work)
@@ -300,6 +317,11 @@ class TokenKeys:
                     one.close()
             self._log_in()
 
+    @property
+    def _loaded(self) -> library.Library:
+        assert self._library is not None  # noqa: S101 - whoever connects loads it
+        return self._library
+
     def _log_in(self) -> None:
         if self._is_refused:
             raise KeyUnusable(fault("ACC632", self.place, detail="the PIN was refused before", hint=_PIN_HINT))
@@ -318,7 +340,7 @@ class TokenKeys:
         serial = said["serial"].encode() if "serial" in said else None
         found = [
             token
-            for token in self._library.get_tokens(token_label=said.get("token"), token_serial=serial)
+            for token in self._loaded.driver.get_tokens(token_label=said.get("token"), token_serial=serial)
             if str(token.slot.slot_id) == said.get("slot-id", str(token.slot.slot_id))
         ]
         if len(found) != 1:
@@ -334,7 +356,7 @@ class TokenKeys:
             raise
         except _NOT_LET_IN as error:
             raise KeyUnusable(fault("ACC632", self.place, detail=_words(error), hint=_PIN_HINT)) from error
-        except _AWAY as error:
+        except (*_AWAY, TimeoutError) as error:
             raise KeysUnavailable(fault("ACC630", self.place, detail=_words(error))) from error
         except pkcs11.PKCS11Error as error:
             is_there = self._library is not None and not isinstance(error, pkcs11.TokenNotRecognised)

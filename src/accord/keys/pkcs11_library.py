@@ -4,9 +4,56 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
+import msgspec
 import pkcs11
+
+
+class Turns:
+    """Many threads use a token at once, or one alone changes what is in it.
+
+    PKCS#11 has it that others see an object or don't; SoftHSM shows them half of one that is being made, and tells
+    whoever makes it beside them that it cannot be done.
+    """
+
+    def __init__(self, within_s: float) -> None:
+        self._within_s = within_s
+        """So long who changes something waits for those who use it: a call may never return."""
+        self._free = threading.Condition()
+        self._using = 0
+        self._is_taken = False
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Use the token beside others."""
+        with self._free:
+            self._free.wait_for(lambda: not self._is_taken)
+            self._using += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._using -= 1
+                self._free.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Use the token while nobody else of this process does. Raises TimeoutError where somebody does not end."""
+        with self._free:
+            self._free.wait_for(lambda: not self._is_taken)
+            self._is_taken = True  # from now on nobody begins, else there would always be somebody
+        try:
+            with self._free:
+                if not self._free.wait_for(lambda: self._using == 0, self._within_s):
+                    raise TimeoutError("other calls to the token do not return")
+            yield
+        finally:
+            with self._free:
+                self._is_taken = False
+                self._free.notify_all()
 
 
 class _InitializeArguments(ctypes.Structure):
@@ -24,22 +71,33 @@ class _Functions(ctypes.Structure):
     )
 
 
+class Library(msgspec.Struct, frozen=True):
+    """A library that was initialised."""
+
+    driver: Any
+    takes_many: bool
+    """Whether several threads may use it at once."""
+    turns: Turns
+
+
+ALONE_WITHIN_S: Final = 5.0
+
 _CKF_OS_LOCKING_OK: Final = 2
 _loading = threading.Lock()
-_libraries: dict[str, tuple[Any, bool]] = {}  # a library is initialised once for a whole process, as PKCS#11 has it
+_libraries: dict[str, Library] = {}  # a library is initialised once for a whole process, as PKCS#11 has it
 
 
-def loaded(path: str) -> tuple[Any, bool]:
-    """The library, and whether several threads may use it at once."""
+def loaded(path: str) -> Library:
+    """The library, which is initialised where nobody has done so."""
     with _loading:
         if path not in _libraries:
-            library = pkcs11.lib(path)
+            driver = pkcs11.lib(path)
             # The driver initialises it without a word of threads, which means there is one alone (C_Initialize).
-            library.finalize()
+            driver.finalize()
             takes_many = _initialize(path)
             if not takes_many:
-                library.initialize()
-            _libraries[path] = library, takes_many
+                driver.initialize()
+            _libraries[path] = Library(driver, takes_many, Turns(ALONE_WITHIN_S))
         return _libraries[path]
 
 

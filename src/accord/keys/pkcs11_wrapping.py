@@ -33,11 +33,18 @@ _HALF_MADE: Final = (pkcs11.ObjectHandleInvalid, pkcs11.FunctionFailed)
 _TEMPLATE: Final = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False, Attribute.PRIVATE: True}
 
 
-def current(driver: Any, new_id: bytes, place: str) -> Any:
-    """The key that wraps; where there is none, it is made, with this CKA_ID. Raises KeyUnusable ACC880."""
+def begin(driver: Any, new_id: bytes, place: str) -> None:
+    """Make the first key that wraps, with this CKA_ID, where there is none. Raises KeyUnusable ACC880."""
     if not _generations(driver):
         _make(driver, new_id, _LABEL, place)
-    return _last(driver, place)
+
+
+def wrapped(driver: Any, plain: bytes, context: bytes, place: str) -> bytes | None:
+    """The CKA_ID of the key that wraps, a nonce, and the text with its tag; None where there is no key yet. Raises
+    KeyUnusable ACC880.
+    """
+    key = _last(driver, place)
+    return None if key is None else _under(key, plain, context)
 
 
 def replace(driver: Any, new_id: bytes, place: str) -> bool:
@@ -52,7 +59,7 @@ def rewrapped(driver: Any, data: bytes, context: bytes, place: str) -> bytes | N
     """What was wrapped, under the key that wraps now; None where it is. Raises as `unwrapped`."""
     plain = unwrapped(driver, data, context, place)
     key = _last(driver, place)
-    return wrapped(key, plain, context) if bytes(key[Attribute.ID]) != data[:ID_BYTES] else None
+    return _under(key, plain, context) if key and bytes(key[Attribute.ID]) != data[:ID_BYTES] else None
 
 
 def _generations(driver: Any) -> dict[int, list[Any]]:
@@ -66,13 +73,14 @@ def _generations(driver: Any) -> dict[int, list[Any]]:
     return found
 
 
-def _last(driver: Any, place: str) -> Any:
+def _last(driver: Any, place: str) -> Any | None:
     found = _generations(driver)
+    if not found:
+        return None
     return _checked(min(found[max(found)], key=lambda key: bytes(key[Attribute.ID])), place)
 
 
-def wrapped(key: Any, plain: bytes, context: bytes) -> bytes:
-    """The key's CKA_ID, a nonce, and the text with its tag."""
+def _under(key: Any, plain: bytes, context: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return bytes(key[Attribute.ID] + nonce + key.encrypt(plain, **_gcm(nonce, context)))
 

@@ -12,6 +12,7 @@ from accord.domain import event as e
 from accord.domain.ids import PARTITIONS, RunId, StreamId, TaskId
 from accord.domain.run import Run, begin, evolve
 from accord.engine.node import Node
+from accord.engine.relisting import Relisting
 from accord.engine.unused import UnusedBlobs
 from accord.ports import Head, RunQuery, RunSummary
 from accord.service import summary_of
@@ -35,6 +36,8 @@ class Audit:
 
     async def all(self) -> list[str]:
         """What is wrong with all runs, and with what nobody has dealt with."""
+        # What an earlier version wrote last, a server of this one lists anew within half a minute, if it lives so long.
+        await Relisting(self._node.parts.ports.journal, self._node.parts.ledger).whole()
         query = RunQuery(limit=PAGE)
         while page := await self._node.runs(query):
             for summary in page:
