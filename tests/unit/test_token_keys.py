@@ -102,7 +102,7 @@ asyncio.run(main())
         for _ in range(2)
     ]
     told = await asyncio.gather(*(process.communicate(given) for process in processes))
-    assert [error for _, error in told] == [b"", b""]
+    assert b"".join(error for _, error in told).decode() == ""
     first, second = (output.split() for output, _ in told)
     assert first == second
     async with open_keys(hsm.custody) as keys:
@@ -115,8 +115,8 @@ asyncio.run(main())
 def test_who_meets_another_one_gives_way_and_tries_again(keys: TokenKeys, monkeypatch: pytest.MonkeyPatch) -> None:
     made, generated = [], keys._generated
 
-    def beside_another(name: str, algorithm: Any, key_id: bytes) -> Any:
-        made.append(generated(name, algorithm, key_id))
+    def beside_another(name: str, algorithm: Any, key_id: bytes, **how: Any) -> Any:
+        made.append(generated(name, algorithm, key_id, **how))
         if len(made) == 1:
             other = generated(name, algorithm, key_id[:-1] + bytes([key_id[-1] ^ 1]))
             monkeypatch.setattr("accord.keys.pkcs11.time.sleep", lambda _: keys._destroy(other.handle))
@@ -293,7 +293,7 @@ def test_a_device_that_is_gone_wraps_later(keys: TokenKeys, monkeypatch: pytest.
         raise pkcs11.DeviceRemoved
 
     with monkeypatch.context() as away:
-        away.setattr("accord.keys.pkcs11_wrapping.current", gone)
+        away.setattr("accord.keys.pkcs11_wrapping.wrapped", gone)
         away.setattr("accord.keys.pkcs11_wrapping.unwrapped", gone)
         with pytest.raises(KeysUnavailable, match="ACC630"):
             keys.wrap(b"k" * 32, b"run_1")

@@ -138,13 +138,12 @@ class TokenKeys:
         with self._told():
             self._library = library.loaded(self._address.options["module-path"])
             self.at_once = SESSIONS_MAX if self._library.takes_many else 1
-            with self._library.turns.shared():
+            with self._library.turns.alone():  # SoftHSM notes each login in its files
                 self._log_in()
 
     def held(self, name: str | None = None) -> list[HeldKey]:
         """The keys that are ours, by name and age."""
-        wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY} | ({} if name is None else {Attribute.LABEL: name})
-        found = self._with_session(lambda session: list(_ours(list(session.driver.get_objects(wanted)))))
+        found = self._with_session(lambda session: _named(session, name))
         found.sort(key=lambda key: (key.stored.name, key.handle))
         latest = {key.stored.name: key.handle for key in found}
         return [msgspec.structs.replace(key, current=latest[key.stored.name] == key.handle) for key in found]
@@ -156,9 +155,9 @@ class TokenKeys:
     def make(self, name: str, algorithm: Algorithm) -> HeldKey:
         """Make a new key; of several that are made of one name at once, wherever, none or one stays."""
         for _ in range(_TRIES):
-            if self.held(name):
+            made = self._generated(name, algorithm, _new_id(), is_first=True)
+            if made is None:
                 break
-            made = self._generated(name, algorithm, _new_id())
             if [key.handle for key in self.held(name)] == [made.handle]:
                 return made
             # Nobody can say who was first, so each gives way, and tries again some time later.
@@ -169,7 +168,9 @@ class TokenKeys:
     def succeed(self, old: HeldKey, algorithm: Algorithm) -> HeldKey:
         """Make a new key that is the last one of its name."""
         last = self.held(old.stored.name)[-1]
-        return self._generated(old.stored.name, algorithm, _new_id(after=last.handle))
+        made = self._generated(old.stored.name, algorithm, _new_id(after=last.handle))
+        assert made is not None  # noqa: S101 - it need not be the first
+        return made
 
     def sign(self, key: HeldKey, inputs: Sequence[bytes]) -> list[bytes]:
         """The raw signatures."""
@@ -230,10 +231,14 @@ class TokenKeys:
                 self._login.close()
         self._login = None
 
-    def _generated(self, name: str, algorithm: Algorithm, key_id: bytes) -> HeldKey:
+    def _generated(self, name: str, algorithm: Algorithm, key_id: bytes, *, is_first: bool = False) -> HeldKey | None:
+        """A new key; None where it is to be the first of its name, and is not."""
         kind, parameters, _ = _KINDS[algorithm]
 
-        def generate(session: Session) -> HeldKey:
+        def generate(session: Session) -> HeldKey | None:
+            # SoftHSM takes what it makes for all that is new: who has not looked before never sees what others made.
+            if _named(session, name) and is_first:
+                return None
             domain = session.driver.create_domain_parameters(kind, {Attribute.EC_PARAMS: parameters}, local=True)
             public, private = domain.generate_keypair(
                 id=key_id,
@@ -376,6 +381,12 @@ def _new_id(after: bytes = b"") -> bytes:
 
 def _made_at_us(key_id: bytes) -> int:
     return int.from_bytes(key_id[len(_MARK) : len(_MARK) + 8], "big")
+
+
+def _named(session: Session, name: str | None) -> list[HeldKey]:
+    """The keys of this name, or of all names, in any order."""
+    wanted = {Attribute.CLASS: ObjectClass.PUBLIC_KEY} | ({} if name is None else {Attribute.LABEL: name})
+    return list(_ours(list(session.driver.get_objects(wanted))))
 
 
 def _ours(objects: Iterator[Any] | Sequence[Any]) -> Iterator[HeldKey]:
