@@ -35,14 +35,16 @@ INPUT: JsonSchema = {
         "l": {"type": "array", "items": ITEM, "maxItems": 3},
         "pair": {"type": "array", "prefixItems": [{"const": 1}, {"type": "string"}], "items": False, "minItems": 2},
         "o": {"type": "object", "properties": {"p": {"type": "integer"}}, "additionalProperties": {"type": "boolean"}},
+        "real": {"type": "number"},
+        "divisor": {"type": "integer", "minimum": 1},
         "free": True,
     },
-    "required": ["i", "small", "nullable", "d", "b", "t", "mixed", "l", "pair", "o", "free"],
+    "required": ["real", "divisor", "i", "small", "nullable", "d", "b", "t", "mixed", "l", "pair", "o", "free"],
     "additionalProperties": False,
 }
 TYPES: Types = {("input",): INPUT, ("tasks", "a", "output"): {"type": ["object", "null"], "properties": {"p": ITEM}}}
 
-integers = st.integers(-5, 10) | st.sampled_from([2**53, -(2**53)])
+integers = st.integers(-5, 10) | st.sampled_from([2**53, -(2**53), 2**63 - 1, -(2**63), 1e25, -1.5e300])
 items = st.fixed_dictionaries(
     {"n": st.integers(-3, 3) | st.sampled_from([1.0, -2.0])}, optional={"k": st.sampled_from(["x", "yy", None])}
 )
@@ -53,6 +55,8 @@ inputs = st.fixed_dictionaries(
         "nullable": st.integers(1, 3) | st.none(),
         "d": st.floats(-2, 2.5, exclude_min=True) | st.integers(-1, 2),
         "b": st.booleans(),
+        "real": st.integers(-2, 2) | st.floats(allow_nan=False, allow_infinity=False),
+        "divisor": st.integers(1, 9) | st.sampled_from([2**62, 3e25]),
         "t": st.text("aé𝄞 ,", min_size=1, max_size=6),
         "mixed": st.text("ab", max_size=2) | st.integers(-5, 5) | st.none(),
         "l": st.lists(items, max_size=3),

@@ -19,12 +19,19 @@ from accord.verifier.verify import verify
 KNOWN = ContractTable(
     [compile_contract(capability="test.work", version="1.0.0", input_schema=True, output_schema=True)]
 )
+COUNT = {"type": "integer", "minimum": -(10**12), "maximum": 10**12}
 PARTS: dict[str, Any] = {
-    "l": {"type": "array", "items": {"type": "integer"}},
+    "l": {"type": "array", "items": COUNT},
     "full": {"type": "array", "minItems": 1},
-    "n": {"type": "integer"},
-    "positive": {"type": "number", "exclusiveMinimum": 0},
-    "other": {"type": "integer"},
+    "n": COUNT,
+    "positive": {"type": "number", "minimum": 0.001},
+    "other": COUNT,
+    "any": {"type": "integer"},
+    "least": {"type": "integer", "minimum": 1},
+    "real": {"type": "number"},
+    "price": {"type": "number", "minimum": 0, "maximum": 1000000},
+    "tiny": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    "all": {"type": "array", "items": {"type": "integer"}},
     "lists": {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
     "text": {"type": "string"},
     "digits": {"type": "string", "pattern": "^[0-9]{1,5}$"},
@@ -82,6 +89,17 @@ def codes(report: Report) -> list[str]:
         ("input.text + input.text", None),
         ("input.n * input.n", "input.n < 1000 && input.n > -1000"),
         ("input.n * input.other", "input.n == 2 || input.n == 3"),
+        ("input.any + 1", "input.any > -5 && input.any < 5"),
+        ("input.any > 5", None),
+        ("input.any > 3 && input.any < 9 ? input.any * input.any : 0", None),
+        ("input.all[?0].orValue(1)", None),
+        ("size(input.all) - 1", None),
+        ("double(input.price) * 1.19", None),
+        ("double(input.real) * 0.5", None),
+        ("double(input.real) + 1.0", None),
+        ("double(input.real) * 2.0 > 5.0", None),
+        ("size(input.l) > 0 ? double(input.real) / double(size(input.l)) : 0.0", None),
+        ("cel.bind(x, double(input.real) * 2.0, x < 5.0 ? 1 : 0)", None),
     ],
 )
 def test_what_schemas_or_conditions_show_is_proven(source: str, when: str | None) -> None:
@@ -108,6 +126,21 @@ def test_what_schemas_or_conditions_show_is_proven(source: str, when: str | None
         ("input.text.substring(3)", None),
         ("input.n * input.n", None),
         ("input.n * input.other", "input.n > 0"),
+        ("input.any * 2", None),
+        ("input.any + 1", "input.any > 5"),
+        ("input.least - 1", None),
+        ("-input.any", None),
+        ("math.abs(input.any)", None),
+        ("input.any % 2", None),
+        ("input.any % -1", None),
+        ("int(input.any)", None),
+        ("input.all.map(x, x + 1)", None),
+        ("input.all[?input.any].orValue(1)", None),
+        ("double(input.real) * 2.0", None),
+        ("[double(input.real) - double(input.any)]", None),
+        ("{'x': double(input.real) * 2.0}.x", None),
+        ("1.0 / double(input.tiny)", None),
+        ("cel.bind(x, double(input.real) * 9.0 - double(input.real) * 9.0, x < 1.0 || x > 5.0 ? 0 : int(x))", None),
     ],
 )
 def test_what_may_fail_is_told_with_a_run_in_which_it_does(source: str, when: str | None) -> None:

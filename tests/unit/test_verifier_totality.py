@@ -22,9 +22,10 @@ from accord.verifier.report import Report
 from accord.verifier.samples import Samples
 from accord.verifier.verify import verify
 
+COUNT: JsonSchema = {"type": "integer", "minimum": -(10**12), "maximum": 10**12}
 RESULT: JsonSchema = {
     "type": "object",
-    "properties": {"n": {"type": "integer"}, "word": {"type": "string"}},
+    "properties": {"n": COUNT, "word": {"type": "string"}},
     "required": ["n"],
 }
 KNOWN = ContractTable(
@@ -32,14 +33,14 @@ KNOWN = ContractTable(
 )
 ITEM: JsonSchema = {
     "type": "object",
-    "properties": {"n": {"type": "integer"}, "tag": {"type": "string"}},
+    "properties": {"n": COUNT, "tag": {"type": "string"}},
     "required": ["n"],
 }
 PARTS: dict[str, Any] = {
-    "n": {"type": "integer"},
+    "n": COUNT,
     "small": {"type": "integer", "minimum": 0, "maximum": 9},
     "real": {"type": "number"},
-    "maybe": {"type": ["integer", "null"]},
+    "maybe": {"type": ["integer", "null"], "minimum": -9, "maximum": 9},
     "flag": {"type": ["boolean", "null"]},
     "text": {"type": "string"},
     "either": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
@@ -50,7 +51,7 @@ PARTS: dict[str, Any] = {
     "gaps": {"type": "array", "items": {"type": ["string", "null"]}, "maxItems": 4},
     "numbers": {"type": "array", "items": {"type": "integer"}, "maxItems": 4},
     "pair": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "items": False},
-    "prices": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "prices": {"type": "object", "additionalProperties": COUNT},
     "codes": {"type": "object", "patternProperties": {"^c": {"type": "string"}}, "additionalProperties": False},
     "list_or_map": {"type": ["array", "object"], "items": {"type": "string"}},
     "free": True,
@@ -161,8 +162,8 @@ def test_what_may_fail_by_itself_is_told_with_an_input(source: str) -> None:
         "input.maybe != null && input.maybe > 1",
         "input.flag == true ? 1 : 2",
         "type(input.either) == string ? input.either + 'a' : string(input.either)",
-        "type(input.real) == double ? input.real * 2.0 : 0.0",
-        "double(input.real) * 2.0",
+        "type(input.real) == double ? input.real * 0.5 : 0.0",
+        "double(input.real) * 0.5",
         "input.real > 2 ? 'more' : 'less'",
         "'apple' in input.prices ? input.prices.apple + 1 : 0",
         "size(input.numbers) > 0 ? math.greatest(input.numbers) : 0",
@@ -282,6 +283,7 @@ leaf_schemas = st.sampled_from(
     [
         {"type": "integer", "minimum": 0, "maximum": 3},
         {"type": ["integer", "null"]},
+        {"type": "number"},
         {"type": "string", "maxLength": 2},
         {"enum": ["a", 1, None]},
         {"type": "boolean"},
@@ -320,6 +322,7 @@ SHAPES = [
     *("type({0}) == int ? {0} + 1 : 2", "type({0}) == string ? {0} + 'b' : ({1})", "size({0})", "string({0})"),
     *("input.b.join(',')", "math.greatest({0}, {1})", "size(input.b) > 0 ? input.b[0] : ({0})", "{{'k': {0}}}"),
     *("{0}.matches('^[0-9]{{1,3}}$') ? int({0}) : {1}", "{0}.startsWith('a') ? {0} : string({0})"),
+    *("{0} * {1}", "{0} / {1}", "double({0}) * 2.0", "{0} - 1", "math.abs({0})"),
     *("{0} in [{1}, 1]", "{0} in {1}", "input.b.exists(x, x == {0})", "input.b.map(x, x.q)", "-({0})"),
 ]
 sources = st.recursive(

@@ -216,7 +216,8 @@ BEFORE: dict[str, Any] = {"a": {"when": "${ input.n > 5 }"}, "b": {"needs": ["a"
     ],
 )
 def test_an_input_is_refused_only_where_the_tasks_before_let_it_come(task: Any, source: str, told_as: str) -> None:
-    schema: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}, "flag": {"type": "boolean"}}}
+    n = {"type": "integer", "minimum": -1000, "maximum": 1000}
+    schema: dict[str, Any] = {"type": "object", "properties": {"n": n, "flag": {"type": "boolean"}}}
     taker = {"uses": "test.take@^1", "with": {"x": f"${{ {source} }}"}, **task}
     graph = graph_of({**BEFORE, "z": taker}, input={**schema, "required": ["n", "flag"]})
     (edge,) = (one for one in verify(graph, HANDED).findings if (one.place.pointer or "").startswith("/tasks/z/with"))

@@ -16,8 +16,10 @@ from accord.domain.schema_path import Alternative, Alternatives, types_together
 
 Number: TypeAlias = int | float
 
-EXACT: Final = 2**53
-"""Up to here the doubles hold every integer, so that no sum or product below it is rounded past a bound."""
+EXACT: Final = 2**53 - 1
+"""Up to here the doubles hold every integer, so that no sum or product below it is rounded past a bound; a larger bound
+has no canonical form.
+"""
 
 _NUMBERS: Final = frozenset({"integer", "number"})
 _LENGTHS: Final = {

@@ -27,7 +27,7 @@ from accord.domain.expression import (
 from accord.domain.graph import Graph, Option, Sleep, Subrun, Task, Wait, Work
 from accord.domain.ids import TaskId
 from accord.domain.schema import JsonSchema
-from accord.domain.schema_range import lengths_of
+from accord.domain.schema_range import EXACT, lengths_of
 from accord.domain.schema_union import list_of, union
 from accord.verifier.known import Capabilities, Templates
 from accord.verifier.preceding import Preceding
@@ -35,7 +35,7 @@ from accord.verifier.readings import bindings_of
 from accord.verifier.risks import Doubts
 from accord.verifier.schemas import NULL, items_of, spelt_out
 
-_INDEX: JsonSchema = {"type": "integer", "minimum": 0}
+_INDEX: JsonSchema = {"type": "integer", "minimum": 0, "maximum": EXACT}
 _TASK: JsonSchema = {**cast("dict[str, object]", TASK_RECORD), "required": ["confidence", "status", "agent"]}
 _RUN: JsonSchema = {**cast("dict[str, object]", RUN_RECORD), "required": ["id", "template", "started_at"]}
 _ERROR: JsonSchema = {**cast("dict[str, object]", ERROR_RECORD), "required": ["code", "message"]}

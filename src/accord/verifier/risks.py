@@ -4,7 +4,7 @@
     ACC173  a timer whose text is not proven to be a duration or a time (warning)
 
 What is left open here may still be ruled out by the conditions of the graph (`accord.verifier.paths`), or be shown by
-an input (`accord.verifier.hunting`). That a double becomes infinite is not looked at.
+an input (`accord.verifier.hunting`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _HINTS: Final = {
     "regex": "write the pattern as a constant, or let an agent match it",
     "function": "let an agent do it, or test first what it is used on with `? :`",
     "overflow": "declare `minimum` and `maximum` for what it is computed from, or compute with double()",
+    "large": "declare `minimum` and `maximum` for it in its schema, or ask for them in `when` or `? :`",
+    "infinite": "declare `minimum` and `maximum` for what it is computed from, or bound it with `? :`",
 }
 _TYPE_CODES: Final = frozenset({"ACC212", "ACC214", "ACC215"})
 _SAID: Final[dict[str, frozenset[str]]] = {

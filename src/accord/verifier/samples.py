@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -17,6 +19,9 @@ from accord.verifier.compatibility import covers
 
 MOST: Final = 12
 """Different values of one schema that are tried."""
+
+_FAR: Final = (2**63 - 1, -(2**63), sys.float_info.max, -sys.float_info.max, math.ulp(0.0))
+"""The largest integers that CEL holds, and the largest and the smallest doubles."""
 
 _LONGEST: Final = 1_000
 _DEEPEST: Final = 4
@@ -89,7 +94,7 @@ class Samples:
             case "integer" | "number":
                 found = numbers_of(schema)
                 yield from (one for one in (found.least, found.most) if one is not None) if found is not None else ()
-                yield from (0, 1, -1, 2, 0.5)
+                yield from (0, 1, -1, 2, 0.5, *_FAR)
             case "string":
                 yield from ("a" * length for length in _some_lengths(*lengths_of(schema, kind)))
             case "array":

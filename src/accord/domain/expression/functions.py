@@ -28,6 +28,7 @@ _INTEGERS: Final = frozenset(
     " getFullYear getMonth getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds"
     " getMilliseconds".split()
 )
+_LIMITS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 _SAME_LENGTH: Final = frozenset({"lowerAscii", "upperAscii", "reverse"})
 _ROUNDED: Final = frozenset({"math.ceil", "math.floor", "math.round", "math.trunc"})
 
@@ -89,20 +90,38 @@ def _times(given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSchem
     return _arithmetic(given[0], given[1], _product)
 
 
+def whole(schema: JsonSchema) -> JsonSchema:
+    """The schema, of what is known to be integers."""
+    if schema is True or (isinstance(schema, dict) and schema.get("type") != "number"):
+        return schema
+    found = numbers_of(schema)
+    if found is None:
+        return False
+    least, most = found.least, found.most
+    return Range(least if least is None else math.ceil(least), most if most is None else math.floor(most), True).schema
+
+
 def _divided(given: Sequence[JsonSchema], arguments: Sequence[Node]) -> JsonSchema:
+    """3.0 is an integer to a schema, and half of it is none: so a quotient is one where a side is written as one."""
     one, other = numbers_of(given[0]), numbers_of(given[1])
     if one is None or other is None:
         return False
-    if not any(isinstance(each, Constant) and isinstance(each.value, int) for each in arguments):
-        return {"type": "number"}  # 3.0 is an integer to a schema, and half of it is none
-    divisor = arguments[1].value if isinstance(arguments[1], Constant) else None
-    if not isinstance(divisor, int) or divisor <= 0:
-        return _INTEGER
-    return one.mapped(lambda bound: _whole_part(int(bound), divisor), whole=True).schema
+    integers = any(isinstance(each, Constant) and isinstance(each.value, int) for each in arguments)
+    return Range(*_quotient(one, other), integers).schema
 
 
-def _whole_part(number: int, divisor: int) -> int:
-    return number // divisor if number >= 0 else -(-number // divisor)
+def _quotient(one: Range, other: Range) -> tuple[Number | None, Number | None]:
+    """Between which bounds a quotient is, be it rounded to 0 or not: known of what is divided by 1 or more."""
+    least, most, near = exact(one.least), exact(one.most), other.least
+    if near is None or near < 1:
+        return None, None
+    low = least if least is None else least / near if least <= 0 else _shrunk(least, other.most)
+    high = most if most is None else most / near if most >= 0 else _shrunk(most, other.most)
+    return low, high
+
+
+def _shrunk(bound: Number, divisor: Number | None) -> int:
+    return 0 if divisor is None else math.trunc(bound / divisor)
 
 
 def _rest(given: Sequence[JsonSchema], arguments: Sequence[Node]) -> JsonSchema:
@@ -161,11 +180,11 @@ def _size(given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSchema
     if not kinds:
         return False
     spans = [(0, None) if given[0] is True else lengths_of(given[0], kind) for kind in kinds]
-    return covering(Range(least, most, whole=True) for least, most in spans).schema
+    return covering(Range(least, EXACT if most is None else most, whole=True) for least, most in spans).schema
 
 
 def _position(_given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSchema:
-    return Range(-1, None, whole=True).schema
+    return Range(-1, EXACT, whole=True).schema
 
 
 def _shorter(given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSchema:
@@ -196,7 +215,13 @@ def _double(given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSche
     found = numbers_of(given[0])
     if found is None or not types_of(given[0]) <= {"integer", "number"}:
         return {"type": "number"}
-    return found.mapped(lambda bound: bound).schema
+    return given[0] if _is_of_bounds(given[0]) else found.mapped(lambda bound: bound).schema
+
+
+def _is_of_bounds(schema: JsonSchema) -> bool:
+    """Whether a schema says no more than between which bounds numbers are, to which no rounding comes."""
+    said = {} if isinstance(schema, bool) else {name: each for name, each in schema.items() if name != "type"}
+    return said.keys() <= _LIMITS and all(exact(each) is not None for each in said.values())  # type: ignore[arg-type]  # they are numbers
 
 
 def _size_of_number(given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSchema:

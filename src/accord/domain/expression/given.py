@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from accord.domain.expression.functions import coarse
-from accord.domain.expression.kinds import JSON, Kinds, of_data, of_made
+from accord.domain.expression.kinds import DOUBLES, JSON, Kinds, of_data, of_made
 from accord.domain.expression.reference import Step
 from accord.domain.schema import JsonSchema, are_more_than
 from accord.domain.schema_path import declared_names, required_names, schema_at, types_of
@@ -24,6 +24,7 @@ _NO_NAME: Final = "\0"
 """A member that no schema names: it stands for all others."""
 
 _CONTAINERS: Final[Kinds] = frozenset({"list", "map"})
+_DOUBLES_INSIDE: Final[Kinds] = _CONTAINERS | DOUBLES
 _NESTING: Final = frozenset({"anyOf", "allOf", "oneOf", "items", "prefixItems", "properties", "additionalProperties"})
 
 
@@ -41,8 +42,8 @@ class Given(msgspec.Struct, frozen=True):
     plain: bool = False
     """Whether all inside of it is of the kinds that data has of which its schema holds."""
 
-    short: bool = False
-    """Whether all integers in it have no more than 53 bits, as those in data do."""
+    infinite: bool = False
+    """Whether a double in it may be infinite, or no number."""
 
     pure: bool = False
     """Whether all inside of it has a form in JSON, as all has that is `plain`."""
@@ -67,7 +68,9 @@ class Given(msgspec.Struct, frozen=True):
     @property
     def is_json(self) -> bool:
         """Whether its value has a form in JSON, and all inside of it."""
-        return self.inside <= JSON and (self.plain or self.pure or self.inside.isdisjoint(_CONTAINERS))
+        if not self.inside <= JSON or (self.infinite and not self.inside.isdisjoint(_DOUBLES_INSIDE)):
+            return False
+        return self.plain or self.pure or self.inside.isdisjoint(_CONTAINERS)
 
 
 ANYTHING: Final = Given()
@@ -77,8 +80,8 @@ def made(schema: JsonSchema, kinds: Kinds, parts: Iterable[Given]) -> Given:
     """What is made of these parts, of a kind of these."""
     given = list(parts)
     holds = kinds.isdisjoint(_CONTAINERS) or all(each.is_data for each in given)
-    pure = all(each.is_json for each in given)
-    return Given(schema, told=kinds, plain=holds and kinds <= of_data(schema), pure=pure)
+    pure, infinite = all(each.is_json for each in given), any(each.infinite for each in given)
+    return Given(schema, told=kinds, plain=holds and kinds <= of_data(schema), infinite=infinite, pure=pure)
 
 
 def either(one: Given, other: Given) -> Given:
@@ -87,16 +90,16 @@ def either(one: Given, other: Given) -> Given:
         return ANYTHING
     kinds = None if one.told is None and other.told is None else one.inside | other.inside
     schema = known(union((one.schema, other.schema)))
-    plain, short = one.plain and other.plain, one.short and other.short
+    plain, infinite = one.plain and other.plain, one.infinite or other.infinite
     pure = one.is_json and other.is_json
-    return Given(schema, one.optional, one.present and other.present, kinds, plain, short, pure)
+    return Given(schema, one.optional, one.present and other.present, kinds, plain, infinite, pure)
 
 
 def of_optional(function: str, given: list[Given]) -> Given | None:
     """What the functions of optionals give; None for all others, and where no optional is given to them."""
     match function, given:
         case "optional.none", []:
-            return Given(False, optional=True, present=False, plain=True, short=True)
+            return Given(False, optional=True, present=False, plain=True)
         case "optional.of", [one]:
             return ANYTHING if one.optional else msgspec.structs.replace(one, optional=True, present=True)
         case "optional.ofNonZeroValue", [one]:
@@ -110,18 +113,19 @@ def of_optional(function: str, given: list[Given]) -> Given | None:
         case (("first" | "last"), [one]) if not one.optional and types_of(one.schema) == {"array"}:
             there = lengths_of(one.schema, "array")[0] > 0
             item = known(item_of(one.schema))
-            return Given(item, optional=True, present=there, plain=one.plain, short=one.short, pure=one.pure)
+            return Given(item, optional=True, present=there, plain=one.plain, infinite=one.infinite, pure=one.pure)
     return None
 
 
 def at(operand: Given, path: Path) -> Given:
     """What is at a path inside of something."""
-    return Given(known(schema_at(operand.schema, path)), plain=operand.plain, short=operand.short, pure=operand.pure)
+    schema = known(schema_at(operand.schema, path))
+    return Given(schema, plain=operand.plain, infinite=operand.infinite, pure=operand.pure)
 
 
 def data(schema: JsonSchema, *, present: bool = True) -> Given:
     """Data of which this is known."""
-    return Given(schema, present=present, plain=True, short=True)
+    return Given(schema, present=present, plain=True)
 
 
 def known(schema: JsonSchema | None) -> JsonSchema:

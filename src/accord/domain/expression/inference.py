@@ -6,12 +6,13 @@ taken from the types that CEL's own checker states: it lets values of unknown ty
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
 
-from accord.domain.expression.functions import BOOLEAN, TRUTHS, coarse, given_by
+from accord.domain.expression.functions import BOOLEAN, TRUTHS, coarse, given_by, whole
 from accord.domain.expression.given import (
     ANYTHING,
     Given,
@@ -28,13 +29,14 @@ from accord.domain.expression.given import (
     smaller,
     surely,
 )
-from accord.domain.expression.kinds import of_made, result_of
+from accord.domain.expression.kinds import of_data, of_made, result_of
+from accord.domain.expression.magnitude import ARITHMETIC, is_finite
 from accord.domain.expression.narrowing import Fact, facts_of
 from accord.domain.expression.reference import Step
 from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence, walked
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import types_of
-from accord.domain.schema_range import EXACT, lengths_of
+from accord.domain.schema_range import lengths_of
 from accord.domain.schema_union import item_of, list_of, narrowed, object_of, tuple_of, union
 
 Types: TypeAlias = Mapping[tuple[str, ...], JsonSchema]
@@ -46,12 +48,14 @@ longest one that fits a reference counts. `("tasks",)` may be a closed object wi
 COMPLETED: Final = "completed"
 
 _TEXT: Final[JsonSchema] = {"type": "string"}
+_INTEGERS: Final = frozenset({"int", "uint"})
 _KEPT: Final = frozenset({"timestamp", "duration", "bytes"})
 """What gives a value of CEL that becomes text in JSON."""
 
 _COUNT: Final[JsonSchema] = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 """What `exists_one` counts: no evaluation goes through more."""
 
+_BOUNDS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
 _NOWHERE: Final[Mapping[Path, Given]] = {}
 
 
@@ -112,6 +116,8 @@ class Inference:
             before = self._with_facts(found).of(fact.node)
             if fact.about == "member" and not self._with_facts(found).is_map(fact.node):
                 continue
+            if before.infinite and _BOUNDS.intersection(fact.says):
+                continue  # what is no number is neither below a bound nor above it
             if not before.optional and (before.plain or before.schema is not True or _says_what(fact.says)):
                 found[path] = _narrowed(before, fact)
                 found.update(self._completed(path, fact))
@@ -217,10 +223,10 @@ class Inference:
         found = self.of(over)
         types = types_of(found.schema)
         if found.optional or found.schema is True:
-            return ANYTHING if found.optional else Given(plain=found.plain, short=found.short, pure=found.pure)
+            return ANYTHING if found.optional else Given(plain=found.plain, infinite=found.infinite, pure=found.pure)
         items = (item_of(found.schema),) if "array" in types else ()
         schema = known(union((*items, *((_TEXT,) if "object" in types else ()))))
-        return Given(schema, plain=found.plain, short=found.short, pure=found.pure)
+        return Given(schema, plain=found.plain, infinite=found.infinite, pure=found.pure)
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -248,7 +254,13 @@ class Inference:
         if function == "dyn":
             return given[0]
         schema = given_by(function, [each.schema for each in given], arguments)
-        return made(schema, result_of(function, [each.kinds for each in given]), given)
+        kinds = result_of(function, [each.kinds for each in given])
+        if function not in ARITHMETIC:
+            return made(schema, kinds, given)
+        found = made(whole(schema) if kinds <= _INTEGERS else schema, kinds, given)
+        if found.infinite or "double" not in kinds or is_finite(function, arguments, self.of):
+            return found
+        return msgspec.structs.replace(found, infinite=True)
 
     def _optional(self, operand: Node, key: Node) -> Given:
         if not isinstance(key, Constant) or not isinstance(key.value, str | int) or isinstance(key.value, bool):
@@ -348,7 +360,7 @@ def is_binding(fold: Comprehension) -> bool:
     return fold.over == Sequence(()) and fold.step == Name(fold.accumulator)
 
 
-_TRUTH: Final = Given(BOOLEAN, plain=True, short=True)
+_TRUTH: Final = Given(BOOLEAN, plain=True)
 
 
 def _constant(node: Constant) -> Given:
@@ -357,10 +369,11 @@ def _constant(node: Constant) -> Given:
         return Given(told=frozenset({"bytes"}))
     schema: JsonSchema = {"const": value}
     if isinstance(value, float):
-        return Given(schema, told=frozenset({"double"}), plain=not value.is_integer())
+        infinite = not math.isfinite(value)
+        return Given(schema, told=frozenset({"double"}), plain=not value.is_integer(), infinite=infinite)
     if node.unsigned:
         return Given(schema, told=frozenset({"uint"}))
-    return Given(schema, plain=True, short=not isinstance(value, int) or abs(value) <= EXACT)
+    return Given(schema, plain=True)
 
 
 def _gathered(start: Node) -> Given:
@@ -379,7 +392,7 @@ def _gathering(schema: JsonSchema, parts: list[Given]) -> Given:
     """A list or an object of these parts, of which some may be optional, and then are left out where absent."""
     inside = [msgspec.structs.replace(each, optional=False) for each in parts]
     plain, pure = all(each.is_data for each in inside), all(each.is_json for each in inside)
-    return Given(schema, plain=plain, short=all(each.short for each in inside), pure=pure)
+    return Given(schema, plain=plain, infinite=any(each.infinite for each in inside), pure=pure)
 
 
 def _names(node: Node) -> Iterator[str]:
@@ -390,9 +403,10 @@ def _names(node: Node) -> Iterator[str]:
 def _narrowed(before: Given, fact: Fact) -> Given:
     """What is known of something that is there, and for which a fact holds."""
     schema = narrowed(before.schema, fact.says) if fact.says else before.schema
-    kinds = before.inside & (of_made(schema) if fact.kinds is None else fact.kinds)
+    possible = of_data(schema) if before.plain else of_made(schema)
+    kinds = before.inside & (possible if fact.kinds is None else fact.kinds)
     plain = before.plain or _says_what(fact.says)
-    return Given(schema, told=kinds, plain=plain, short=before.short)
+    return Given(schema, told=kinds, plain=plain, infinite=before.infinite)
 
 
 def _is_only(fact: Fact, text: str) -> bool:

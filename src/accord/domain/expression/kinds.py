@@ -19,6 +19,7 @@ Kind: TypeAlias = Literal[
     "int",
     "uint",
     "double",
+    "large",
     "string",
     "bytes",
     "list",
@@ -28,6 +29,8 @@ Kind: TypeAlias = Literal[
     "type",
     "optional",
 ]
+"""`large` is a double that is an integer to a schema, as it has no fraction, and which 64 bits do not hold."""
+
 Kinds: TypeAlias = frozenset[Kind]
 
 LETTERS: Final[Mapping[str, Kind]] = {
@@ -45,11 +48,15 @@ LETTERS: Final[Mapping[str, Kind]] = {
     "T": "type",
     "o": "optional",
 }
-ALL: Final[Kinds] = frozenset(LETTERS.values())
+LARGE: Final[Kinds] = frozenset({"large"})
+DOUBLES: Final[Kinds] = LARGE | {"double"}
+ALL: Final[Kinds] = LARGE.union(LETTERS.values())
 JSON: Final[Kinds] = ALL - {"type", "optional"}
 """Of these kinds are values that have a form in JSON."""
 
-NUMBERS: Final[Kinds] = frozenset({"int", "uint", "double"})
+NUMBERS: Final[Kinds] = DOUBLES | {"int", "uint"}
+INT64: Final = 2**63
+"""An integer of CEL is below it, and not below its negative."""
 
 _AS_DATA: Final[Mapping[str, Kinds]] = {
     "null": frozenset({"null"}),
@@ -60,7 +67,7 @@ _AS_DATA: Final[Mapping[str, Kinds]] = {
     "array": frozenset({"list"}),
     "object": frozenset({"map"}),
 }
-"""What data is to CEL: an integer is one however it is written, `1` or `1.0`."""
+"""What data is to CEL: an integer is one however it is written, `1` or `1.0`, if 64 bits hold it."""
 
 _AS_MADE: Final[Mapping[str, Kinds]] = {
     **_AS_DATA,
@@ -74,11 +81,17 @@ _AS_MADE: Final[Mapping[str, Kinds]] = {
 def of_data(schema: JsonSchema) -> Kinds:
     """The kinds of data that keeps a schema."""
     types = types_of(schema)
-    if "number" in types:
-        numbers = numbers_of(schema)
-        if numbers is not None and numbers.whole:
-            types -= {"number"}
-    return frozenset().union(*(_AS_DATA[each] for each in types))
+    found = frozenset().union(*(_AS_DATA[each] for each in types))
+    numbers = numbers_of(schema) if "int" in found else None
+    if numbers is None or ("number" in types and not numbers.whole):
+        return found
+    found -= {"double"}
+    return found if _is_held(numbers.least) and _is_held(numbers.most) else found | LARGE
+
+
+def _is_held(bound: int | float | None) -> bool:
+    """Whether numbers with this bound have 64 bits as far as it says."""
+    return bound is not None and -INT64 <= bound < INT64
 
 
 def of_made(schema: JsonSchema) -> Kinds:
@@ -152,12 +165,18 @@ OVERLOADS: Final[Mapping[str, str]] = {
 _VARIADIC: Final = frozenset({"math.@max", "math.@min"})
 
 
+_TAKEN: Final[Mapping[str, Kinds]] = {letter: frozenset({kind}) for letter, kind in LETTERS.items()} | {
+    "d": DOUBLES,
+    "?": ALL,
+}
+
+
 class _Overload:
     """One way to use a function: the kinds that it takes and gives."""
 
     def __init__(self, text: str) -> None:
         takes, _, gives = text.partition(":")
-        self.takes = [ALL if one == "?" else frozenset({LETTERS[one]}) for one in takes]
+        self.takes = [_TAKEN[one] for one in takes]
         self.gives: Kinds = ALL if gives == "?" else frozenset({LETTERS[gives]})
 
     def fits(self, given: Sequence[Kinds]) -> bool:
@@ -187,12 +206,17 @@ def result_of(function: str, given: Sequence[Kinds]) -> Kinds:
         return NUMBERS if any("list" in one for one in given) else frozenset().union(*given) & NUMBERS
     if function not in _KNOWN:
         return ALL
-    return frozenset().union(*(one.gives for one in _KNOWN[function] if one.fits(given)))
+    found = frozenset().union(*(one.gives for one in _KNOWN[function] if one.fits(given)))
+    if {"int", "double"} <= found and not any("double" in one for one in given):
+        found = found - {"double"} | LARGE  # a double is given for what is large, and for nothing else
+    return found
 
 
 def undefined(function: str, given: Sequence[Kinds]) -> tuple[Kind, ...] | None:
-    """Kinds of arguments that may come together and on which a function is not defined; None where there are none."""
-    return next(_undefined(function, given), None)
+    """Kinds of arguments that may come together and on which a function is not defined, those of them first that are
+    not `large`; None where there are none.
+    """
+    return min(_undefined(function, given), key=lambda each: "large" in each, default=None)
 
 
 def _undefined(function: str, given: Sequence[Kinds]) -> Iterator[tuple[Kind, ...]]:

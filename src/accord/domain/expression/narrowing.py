@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from accord.domain.expression.kinds import ALL, Kind, Kinds
+from accord.domain.expression.kinds import ALL, DOUBLES, Kinds
 from accord.domain.expression.regex import quoted_pattern, schema_pattern
 from accord.domain.expression.syntax import Call, Constant, Name, Node, Select, Sequence
 from accord.domain.schema_path import JSON_TYPES
@@ -49,14 +49,14 @@ _TYPES: Final = {
     "int": "integer",
     "double": "number",
 }
-_KINDS: Final[Mapping[str, Kind]] = {
-    "string": "string",
-    "bool": "bool",
-    "list": "list",
-    "map": "map",
-    "null_type": "null",
-    "int": "int",
-    "double": "double",
+_KINDS: Final[Mapping[str, Kinds]] = {
+    "string": frozenset({"string"}),
+    "bool": frozenset({"bool"}),
+    "list": frozenset({"list"}),
+    "map": frozenset({"map"}),
+    "null_type": frozenset({"null"}),
+    "int": frozenset({"int"}),
+    "double": DOUBLES,
 }
 _INEXACT: Final = frozenset({"int", "double"})
 """Types of CEL that schemas do not tell apart: an expression's `1.0` is an integer to a schema, and a double to CEL."""
@@ -140,12 +140,12 @@ def _valued(function: str, node: Node, value: Any) -> Iterator[Fact]:
 
 
 def _typed(function: str, node: Node, name: str) -> Iterator[Fact]:
-    kind = _KINDS[name]
+    kinds = _KINDS[name]
     if function == "_==_":
-        yield Fact(node, {"type": _TYPES[name]}, frozenset({kind}))
+        yield Fact(node, {"type": _TYPES[name]}, kinds)
     elif function == "_!=_":
         left = JSON_TYPES if name in _INEXACT else JSON_TYPES - {_TYPES[name]}
-        yield Fact(node, {"type": sorted(left)}, ALL - {kind})
+        yield Fact(node, {"type": sorted(left)}, ALL - kinds)
 
 
 def _sized(function: str, node: Node, count: int) -> Iterator[Fact]:

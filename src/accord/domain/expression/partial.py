@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, TypeAlias
 
 from accord.domain.expression.given import Given, known
 from accord.domain.expression.inference import Inference
-from accord.domain.expression.kinds import NUMBERS, Kinds, of_data, of_made
+from accord.domain.expression.kinds import LARGE, NUMBERS, Kinds, of_data, of_made
+from accord.domain.expression.magnitude import HELD, overflows, span
 from accord.domain.expression.syntax import Call, Constant, Node
 from accord.domain.schema import JsonSchema
-from accord.domain.schema_path import types_of
-from accord.domain.schema_range import EXACT, lengths_of, numbers_of
+from accord.domain.schema_range import lengths_of, numbers_of
 from accord.domain.schema_union import item_of
 
 Fits: TypeAlias = Callable[[JsonSchema, JsonSchema], bool]
 """Whether it is proven that the first schema holds for all for which the second one does."""
 
 Kind: TypeAlias = Literal[
-    "absent", "type", "member", "result", "unknown", "index", "division", "conversion", "regex", "function", "overflow"
+    "absent",
+    "type",
+    "member",
+    "result",
+    "unknown",
+    "index",
+    "division",
+    "conversion",
+    "regex",
+    "function",
+    "overflow",
+    "large",
+    "infinite",
 ]
 """How a part of an expression may fail. `member`: one is asked of what is no object; `result`: what it gives is not
 what is needed there; `unknown`: no schema says anything of what it reads.
@@ -27,12 +38,13 @@ what is needed there; `unknown`: no schema says anything of what it reads.
 
 Reason: TypeAlias = tuple[Kind, str]
 
+TOO_LARGE: Final[Reason] = "large", "an integer that is read stays within 64 bits"
+
 _DAY: Final = r"[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])"
 _TIME: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-3]):[0-5][0-9])"
 MOMENT: Final[JsonSchema] = {"type": "string", "pattern": f"^{_DAY}T{_TIME}$"}
 """Texts that are a time for certain."""
 
-_COUNTING: Final = frozenset({"size", "indexOf", "lastIndexOf"})
 INTEGER_TEXT: Final = 18
 """A text of so many digits is an integer that CEL can hold."""
 
@@ -41,11 +53,14 @@ _NOT_ZERO: Final[JsonSchema] = {
 }
 _CONVERTED: Final[dict[str, list[JsonSchema]]] = {
     "int": [
-        {"type": ["integer", "boolean"]},
+        {"type": "boolean"},
         {"type": "number", "minimum": -9e18, "maximum": 9e18},
         {"type": "string", "pattern": f"^-?[0-9]{{1,{INTEGER_TEXT}}}$"},
     ],
-    "uint": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": f"^[0-9]{{1,{INTEGER_TEXT}}}$"}],
+    "uint": [
+        {"type": "integer", "minimum": 0, "maximum": 9e18},
+        {"type": "string", "pattern": f"^[0-9]{{1,{INTEGER_TEXT}}}$"},
+    ],
     "double": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"}],
     "bool": [{"type": "boolean"}, {"enum": ["true", "false"]}],
     "timestamp": [MOMENT],
@@ -66,7 +81,6 @@ _AT: Final = frozenset({"indexOf", "lastIndexOf"})
 _SHIFTS: Final = frozenset({"math.bitShiftLeft", "math.bitShiftRight"})
 _EXTREMES: Final = frozenset({"math.@max", "math.@min"})
 _SUMS: Final = frozenset({"_+_", "_-_", "_*_", "-_"})
-_INT64: Final = 2**63
 
 
 class Partial:
@@ -86,8 +100,7 @@ class Partial:
             case Call(function) if function in _SUMS:
                 yield from _computed(node, here)
             case Call(function, (operand,)) if function in _CONVERTED:
-                if not self._is_converted(function, here.of(operand)):
-                    yield "conversion", f"{function}() can convert it"
+                yield from self._converted(function, here.of(operand))
             case Call(function, (operand, *_)):
                 yield from self._of_function(function, node.arguments, here.of(operand), here)
 
@@ -102,6 +115,8 @@ class Partial:
             yield from _extreme(operand)
         elif function == "value" and not operand.present:
             yield "function", "there is a value for value()"
+        elif function == "math.abs" and (span(arguments[0], here.of) or (0,))[0] <= HELD[0]:
+            yield "overflow", "an integer stays within 64 bits"
         elif _may_fail(function, arguments, here):
             yield "function", f"{function.removeprefix('math.')}() never fails"
 
@@ -115,13 +130,18 @@ class Partial:
             return False
         return self.holds({"type": "array", "minItems": int(found.most) + 1}, operand)
 
-    def _is_converted(self, function: str, operand: Given) -> bool:
-        return operand.kinds <= _CONVERTED_ALWAYS[function] or self.holds({"anyOf": _CONVERTED[function]}, operand)
+    def _converted(self, function: str, operand: Given) -> Iterator[Reason]:
+        if operand.kinds <= _CONVERTED_ALWAYS[function] or self.holds({"anyOf": _CONVERTED[function]}, operand):
+            return
+        if operand.kinds - LARGE <= _CONVERTED_ALWAYS[function]:
+            yield TOO_LARGE
+        else:
+            yield "conversion", f"{function}() can convert it"
 
     def _divided(self, node: Call, one: Node, divisor: Node, here: Inference) -> Iterator[Reason]:
         if not self.holds(_NOT_ZERO, here.of(divisor)):
             yield "division", "the divisor is not 0"
-        elif node.function == "_/_" and largest(one, here) >= _INT64 - 1 and not self._is_positive(divisor, here):
+        elif (span(one, here.of) or HELD)[0] <= HELD[0] and not self._is_positive(divisor, here):
             yield "function", "the smallest integer is not divided by -1"
 
     def _is_positive(self, node: Node, here: Inference) -> bool:
@@ -158,42 +178,7 @@ def _may_fail(function: str, arguments: tuple[Node, ...], here: Inference) -> bo
 
 def _computed(node: Call, here: Inference) -> Iterator[Reason]:
     kinds = frozenset().union(*(here.of(each).kinds for each in node.arguments))
-    if "int" in kinds and overflows(node, here):
+    if "int" in kinds and overflows(node, here.of):
         yield "overflow", "an integer stays within 64 bits"
     elif not kinds.isdisjoint({"uint", "timestamp", "duration"}):
         yield "function", "what is computed of moments, durations or unsigned integers can be held"
-
-
-def overflows(node: Call, here: Inference) -> bool:
-    """Whether the operands are integers of 64 bits, and what comes of them may be none; both, as far as is known."""
-    return largest(node, here) >= _INT64 and all(largest(each, here) < _INT64 for each in node.arguments)
-
-
-def largest(node: Node, here: Inference) -> int:
-    """No integer that a node gives is further from 0; those in data are of 53 bits, others of 64; 0 where it gives
-    none.
-    """
-    match node:
-        case Call(("_+_" | "_-_"), (one, other)):
-            parts = largest(one, here), largest(other, here)
-            return sum(parts) if all(parts) else max(parts) if _may_be_integer(node, here) else 0
-        case Call("_*_", (one, other)):
-            return largest(one, here) * largest(other, here)
-        case Call("-_", (one,)):
-            return largest(one, here)
-    found = here.of(node)
-    numbers = numbers_of(found.schema) if "int" in found.kinds else None
-    if numbers is None:
-        return 0
-    if numbers.least is None or numbers.most is None:
-        return EXACT if found.short or _counts(node) else _INT64 - 1
-    return max(abs(math.floor(numbers.least)), abs(math.ceil(numbers.most)))
-
-
-def _counts(node: Node) -> bool:
-    """Whether it is a size or a position in what is held in memory."""
-    return isinstance(node, Call) and node.function in _COUNTING
-
-
-def _may_be_integer(node: Node, here: Inference) -> bool:
-    return "integer" in types_of(here.of(node).schema)

@@ -4,7 +4,7 @@ Every part has a rule that says when it gives a value; a part that has none, or 
 nothing may fail the expression is total: that is proven by induction over the tree. What may fail says what is known
 where it is evaluated, for those who know more: the conditions of a graph may rule it out, or an input may show it.
 
-That a double becomes infinite, and that there is too much data, is not looked at.
+That there is too much data is not looked at.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import msgspec
 
 from accord.domain.expression.given import Given, surely
 from accord.domain.expression.inference import Inference, Types, is_binding
-from accord.domain.expression.kinds import JSON, Kinds, is_known, undefined
-from accord.domain.expression.partial import Fits, Kind, Partial
+from accord.domain.expression.kinds import JSON, LARGE, Kinds, is_known, undefined
+from accord.domain.expression.partial import TOO_LARGE, Fits, Kind, Partial
 from accord.domain.expression.reference import Reference, member
 from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, walked
 from accord.domain.expression.syntax import Sequence as Listed
@@ -181,13 +181,15 @@ class Totality:
             yield from self._result(other, here.where(condition, "denies"), wanted)
             return
         given = here.known.of(node)
-        if wanted == JSON and given.plain and given.told is None and not given.optional:
+        if wanted == JSON and given.plain and given.told is None and not (given.optional or given.infinite):
             return  # it is data, as most is
         if not given.kinds <= wanted:
             unfit = " or ".join(sorted(given.kinds - wanted))
             kind: Kind = "unknown" if given.schema is True and given.told is None else "result"
             needed = "JSON" if wanted == JSON else " or ".join(sorted(wanted))
             yield here.failure(kind, f"it may give {unfit}, where {needed} is needed", node)
+        elif not given.is_json and msgspec.structs.replace(given, infinite=False).is_json:
+            yield here.failure("infinite", "a number stays finite", node)
         elif not given.is_json:
             yield here.failure("function", "all inside of what it gives has a form in JSON", node)
 
@@ -225,13 +227,17 @@ def _used_wrongly(function: str, given: Sequence[Given]) -> tuple[Kind, str] | N
         return _misused("[]", [given[0]], unfit[0]) if unfit else None
     if function in ("_?._", "_[?_]"):
         operand, key = given[0].inside, given[1].kinds
-        listed = function == "_[?_]" and key <= {"int"}
+        listed = function == "_[?_]" and key <= {"int"} | LARGE
         unfit = sorted(operand - ({"list", "map"} if listed else {"map"}))
-        return _misused(what, [given[0]], unfit[0]) if unfit else None
+        if unfit:
+            return _misused(what, [given[0]], unfit[0])
+        return TOO_LARGE if "list" in operand and "large" in key else None
     if not is_known(function):
         return "function", f"{what} never fails"
     wrong = undefined(function, [each.kinds for each in given])
-    return None if wrong is None else _misused(what, given, " and ".join(wrong))
+    if wrong is None:
+        return None
+    return TOO_LARGE if "large" in wrong else _misused(what, given, " and ".join(wrong))
 
 
 def _misused(what: str, given: Sequence[Given], kinds: str) -> tuple[Kind, str]:

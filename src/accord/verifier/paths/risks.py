@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 import z3
@@ -10,10 +9,9 @@ import z3
 from accord.domain.expression.partial import INTEGER_TEXT
 from accord.domain.expression.syntax import Call, Node
 from accord.domain.expression.totality import Known
-from accord.formulas import Formula, both, either, implied, negated
+from accord.formulas import Formula, both, either, negated
 from accord.verifier.paths.computing import COMPUTED, fits
-from accord.verifier.paths.opaque import names_of
-from accord.verifier.paths.terms import EXACT, Case, Term
+from accord.verifier.paths.terms import Case, Term
 from accord.verifier.paths.translation import Reader, Translation
 from accord.verifier.risks import Risk
 
@@ -29,23 +27,7 @@ def failing(risk: Risk, node: Call, translation: Translation, reader: Reader) ->
 
     guards = (_known(term(condition), known) for condition, known in risk.guards)
     made_of = (negated(term(each).fails) for each in node.arguments)
-    short = [_is_short(term(each)) for each in _paths(node)] if risk.kind == "overflow" else []
-    return both((*guards, *made_of, *short, negated(_safe(risk, node, translation, reader))))
-
-
-def _paths(node: Node) -> Iterator[Node]:
-    """The paths that are read in a tree, where it is no macro."""
-    if names_of(node) is not None:
-        yield node
-        return
-    for each in node.arguments if isinstance(node, Call) else ():
-        yield from _paths(each)
-
-
-def _is_short(term: Term) -> Formula:
-    """That an integer in data has at most 53 bits, as it is taken to have where sums are asked about."""
-    numbers = [case for case in term.cases if case.kind == "int"]
-    return both(implied(one.guard, both((one.value >= -EXACT, one.value <= EXACT))) for one in numbers)
+    return both((*guards, *made_of, negated(_safe(risk, node, translation, reader))))
 
 
 def _known(condition: Term, known: Known) -> Formula:
@@ -64,7 +46,7 @@ def _safe(risk: Risk, node: Call, translation: Translation, reader: Reader) -> F
         return either(both((one.guard, one.value != 0)) for one in terms[1].cases if one.kind in ("int", "double"))
     if risk.kind == "overflow":
         return _stays(node.function, terms)
-    if node.function == "int":
+    if risk.kind == "conversion" and node.function == "int":
         return either(both((one.guard, _is_convertible(one))) for one in terms[0].cases)
     return False
 
