@@ -28,7 +28,7 @@ from accord.domain.schema_path import types_of
 from accord.errors import ExpressionInvalid
 from accord.verifier.playing import Example, Played, Plays, cone_of, read_with, waits_for_some
 from accord.verifier.readings import Reading, conditions_of, tasks_of
-from accord.verifier.samples import Impossible, Samples
+from accord.verifier.samples import EXTREMES, Impossible, Samples
 from accord.verifier.scopes import Scopes, constants_of
 from accord.verifier.wholes import Whole
 
@@ -63,20 +63,23 @@ class Hunt:
     def __init__(self, graph: Graph, types: Types) -> None:
         self._graph, self._types, self._anything = graph, types, Tries(types)
         self._samples, self._plays, self._left = Samples(), Plays(graph, types), EFFORT
-        self._known: dict[tuple[object, frozenset[str], TaskId | None], Found | None] = {}
+        self._known: dict[tuple[object, ...], Found | None] = {}
 
-    def of(self, reading: Reading, codes: frozenset[str], absent: TaskId | None = None) -> Found | None:
+    def of(
+        self, reading: Reading, codes: frozenset[str], absent: TaskId | None = None, *, large: bool = False
+    ) -> Found | None:
         """A run in which an expression is evaluated and fails in one of these ways, without the output of a task if
-        that is to be `absent`; None where none is found.
+        that is to be `absent`, with integers that are `large` as doubles only are; None where none is found.
         """
-        key = reading.key, codes, absent
+        key = reading.key, codes, absent, large
         if key not in self._known:
-            self._known[key] = self._found(reading, codes, absent)
+            tries = Tries(self._types, list(EXTREMES)) if large else self._anything
+            self._known[key] = self._found(reading, codes, absent, tries)
         return self._known[key]
 
-    def _found(self, reading: Reading, codes: frozenset[str], absent: TaskId | None) -> Found | None:
+    def _found(self, reading: Reading, codes: frozenset[str], absent: TaskId | None, tries: Tries) -> Found | None:
         read = [reading.computed.expression]
-        for example, seen in self._played(reading.task, read, self._anything):
+        for example, seen in self._played(reading.task, read, tries):
             scope = seen.scope_of(reading)
             for more in () if scope is None else _scopes(reading.task, read[0].references, scope):
                 code = reading.breaks({**scope, **more}, codes)  # type: ignore[dict-item]  # it is there

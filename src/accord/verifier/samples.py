@@ -20,8 +20,11 @@ from accord.verifier.compatibility import covers
 MOST: Final = 12
 """Different values of one schema that are tried."""
 
-_FAR: Final = (2**63 - 1, -(2**63), sys.float_info.max, -sys.float_info.max, math.ulp(0.0))
-"""The largest integers that CEL holds, and the largest and the smallest doubles."""
+EXTREMES: Final = (sys.float_info.max, -sys.float_info.max, math.ulp(0.0))
+"""The largest and the smallest doubles."""
+
+_FAR: Final = (2**63 - 1, -(2**63))
+"""The largest integers that CEL holds."""
 
 _LONGEST: Final = 1_000
 _DEEPEST: Final = 4
@@ -94,7 +97,7 @@ class Samples:
             case "integer" | "number":
                 found = numbers_of(schema)
                 yield from (one for one in (found.least, found.most) if one is not None) if found is not None else ()
-                yield from (0, 1, -1, 2, 0.5, *_FAR)
+                yield from (0, 1, -1, 2, 0.5, *_FAR, *(EXTREMES if kind == "number" else ()))
             case "string":
                 yield from ("a" * length for length in _some_lengths(*lengths_of(schema, kind)))
             case "array":

@@ -70,9 +70,25 @@ class Examples:
             return self._samples.of(schema)
         place = self._states.place(path)
         assert place is not None, "something has read it"  # noqa: S101
-        value = self._at(place, schema, model)
-        self._check(schema, value)
+        try:
+            value = self._at(place, schema, model)
+            self._check(schema, value)
+        except Impossible:
+            # What the model does not speak of has to fit what it says: the other members of a union's branch.
+            return self._samples.of(_together(schema, self._said(place, model)))
         return value
+
+    def _said(self, place: Place, model: z3.ModelRef) -> JsonSchema:
+        """What a model says of a place, as a schema."""
+        kind = _kind_of(place, model)
+        if kind == "map":
+            there = {name: holds_in(model, member.present) for name, member in place.members.items()}
+            members = {name: self._said(place.members[name], model) if there[name] else False for name in there}
+            return {"type": "object", "properties": members, "required": [name for name in there if there[name]]}
+        if kind == "null" or not place.has_value(kind):
+            return {"type": _TYPES[kind]}
+        value = _python(model.eval(place.value(kind), model_completion=True))
+        return {"type": "array", "minItems": value, "maxItems": value} if kind == "list" else {"const": value}
 
     def _check(self, schema: JsonSchema, value: object) -> None:
         """Raise Impossible where the value does not fit; the schemas are those of the graph, and stay."""
@@ -85,9 +101,7 @@ class Examples:
             raise Impossible
 
     def _at(self, place: Place, schema: JsonSchema, model: z3.ModelRef) -> Any:
-        kind = next((each for each in place.kinds if holds_in(model, place.is_a(each))), None)
-        if kind is None:
-            raise Impossible
+        kind = _kind_of(place, model)
         if kind == "map":
             return self._object(place, schema, model)
         if kind == "list":
@@ -122,13 +136,26 @@ class Examples:
         return [self._samples.of(True if item is None else item) for item in items]
 
 
+def _kind_of(place: Place, model: z3.ModelRef) -> Kind:
+    """The type that a model says. Raises Impossible."""
+    kind = next((each for each in place.kinds if holds_in(model, place.is_a(each))), None)
+    if kind is None:
+        raise Impossible
+    return kind
+
+
 def _narrowed(schema: JsonSchema, kind: Kind) -> JsonSchema:
     """The schema, of values of one type."""
-    if schema is True:
-        return {"type": _TYPES[kind]}
     if isinstance(schema, dict) and schema.get("type") == _TYPES[kind]:
         return schema
-    narrowed: dict[str, object] = {"allOf": [schema, {"type": _TYPES[kind]}]}
+    return _together(schema, {"type": _TYPES[kind]})
+
+
+def _together(schema: JsonSchema, more: JsonSchema) -> JsonSchema:
+    """What has both schemas; the second one has no definitions."""
+    if schema is True:
+        return more
+    narrowed: dict[str, object] = {"allOf": [schema, more]}
     if isinstance(schema, dict):
         narrowed.update({name: schema[name] for name in ("$defs", "definitions") if name in schema})
     return narrowed
