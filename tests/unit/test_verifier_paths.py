@@ -397,3 +397,54 @@ def test_an_example_leaves_out_the_output_that_is_not_there_yet(join: Any) -> No
     tasks = {"x": {}, "y": {}, "k": {"join": join, "with": {"v": "${ tasks.x.output + tasks.y.output }"}}}
     errors = verify(graph_of(tasks, input=LISTS), COUNTS).errors
     assert [(one.code, list(one.example["outputs"])) for one in errors] == [("ACC825", ["y"]), ("ACC825", ["x"])]
+
+
+def _branch(kind: str, **members: Any) -> dict[str, Any]:
+    properties = {"kind": {"const": kind}, **members}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+SMALL = {"type": "integer", "minimum": -5, "maximum": 5}
+UNION = {"oneOf": [_branch("n", n=SMALL), _branch("t", t={"type": "string"}), _branch("l", l=LISTS["properties"]["l"])]}
+SCALAR = {"oneOf": [SMALL, {"type": "string"}, {"type": "object", "properties": {"n": SMALL}, "required": ["n"]}]}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reads"),
+    [
+        (("input.u.kind == 'n'", "input.u.kind == 't'", "input.u.kind == 'l'"), ("n", "t", "l")),
+        (("has(input.u.n)", "has(input.u.t)", "has(input.u.l)"), ("n", "t", "l")),
+        (
+            ("has(input.u.n) && input.u.n > 2", "has(input.u.n) && input.u.n <= 2", "!has(input.u.n)"),
+            ("n", "n", "kind"),
+        ),
+        (("type(input.v) == int", "type(input.v) == string", "type(input.v) == map"), ("kind", "kind", "kind")),
+    ],
+)
+def test_branches_over_a_union_take_each_of_its_values(conditions: Any, reads: Any) -> None:
+    tasks = {
+        name: {"when": f"${{ {condition} }}", "with": {"x": f"${{ input.u.{read} }}"}}
+        for name, condition, read in zip("abc", conditions, reads, strict=True)
+    }
+    given = {"type": "object", "properties": {"u": UNION, "v": SCALAR}, "required": ["u", "v"]}
+    report = verify(graph_of(tasks, input=given, choices=[{"between": list("abc"), "takes": "exactly_one"}]), COUNTS)
+    assert [one for one in report.findings if one.severity != "proof"] == []
+
+
+def test_a_second_branch_knows_what_the_first_one_has_ruled_out() -> None:
+    tasks = {
+        "a": {"when": "${ input.u.kind != 'n' }"},
+        "b": {"needs": ["a"], "when": "${ input.u.kind != 't' }", "with": {"x": "${ input.u.l[?0].orValue('') }"}},
+        "c": {"needs": ["a"], "with": {"x": "${ input.u.l[?0].orValue('') }"}},
+    }
+    given = {"type": "object", "properties": {"u": UNION}, "required": ["u"]}
+    (error,) = verify(graph_of(tasks, input=given), COUNTS).errors
+    assert (error.place.pointer, error.example["input"]["u"]["kind"]) == ("/tasks/c/with/x", "t")
+
+
+def test_an_integer_that_64_bits_do_not_hold_is_a_double() -> None:
+    tasks = {name: {"when": f"${{ type(input.n) == {kind} }}"} for name, kind in (("a", "int"), ("b", "double"))}
+    given = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    findings = verify(graph_of(tasks, input=given, choices=[{"between": ["a", "b"]}]), COUNTS).findings
+    assert [one.code for one in findings if one.place.pointer == "/choices/0"] == ["ACC833", "ACC833"]
+    assert "ACC830" not in {one.code for one in findings}

@@ -64,7 +64,7 @@ def numbers_of(schema: JsonSchema) -> Range | None:
     found = Alternatives(schema).of(schema)
     if found is None:
         return Range()
-    ranges = [one for one in map(_numbers_together, found) if one is not None]
+    ranges = [one for one in map(numbers_together, found) if one is not None]
     return covering(ranges) if ranges else None
 
 
@@ -90,7 +90,8 @@ def lengths_of(schema: JsonSchema, kind: str) -> tuple[int, int | None]:
     return least, None if None in longest else max(cast("list[int]", longest), default=0)
 
 
-def _numbers_together(alternative: Alternative) -> Range | None:
+def numbers_together(alternative: Alternative) -> Range | None:
+    """The range of the numbers of which these schemas hold together; None where there can be none."""
     types = types_together(alternative) & _NUMBERS
     if not types:
         return None

@@ -158,7 +158,7 @@ class BranchCheck:
                 continue
             example = None if answer is None else answer.example
             if example is None and reading is not None:
-                found = self._hunt.of(reading, risk.codes, large=risk.kind == "large")
+                found = self._hunt.of(reading, risk.codes, large=risk.kind in ("large", "infinite"))
                 example = None if found is None else found[0]
             shown = UNSET if example is None else example
             self._findings.warning("ACC172", risk.message, risk.pointer, risk.hint, shown)

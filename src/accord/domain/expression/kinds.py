@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import types_of
-from accord.domain.schema_range import numbers_of
+from accord.domain.schema_range import Range, numbers_of
 
 Kind: TypeAlias = Literal[
     "null",
@@ -86,12 +86,13 @@ def of_data(schema: JsonSchema) -> Kinds:
     if numbers is None or ("number" in types and not numbers.whole):
         return found
     found -= {"double"}
-    return found if _is_held(numbers.least) and _is_held(numbers.most) else found | LARGE
+    return found if are_held(numbers) else found | LARGE
 
 
-def _is_held(bound: int | float | None) -> bool:
-    """Whether numbers with this bound have 64 bits as far as it says."""
-    return bound is not None and -INT64 <= bound < INT64
+def are_held(numbers: Range) -> bool:
+    """Whether 64 bits hold all integers of a range."""
+    bounds = (numbers.least, numbers.most)
+    return all(bound is not None and -INT64 <= bound < INT64 for bound in bounds)
 
 
 def of_made(schema: JsonSchema) -> Kinds:

@@ -13,7 +13,7 @@ import z3
 
 from accord.domain.expression import Types
 from accord.domain.expression.inference import Inference
-from accord.domain.expression.kinds import ALL
+from accord.domain.expression.kinds import ALL, LARGE
 from accord.domain.expression.syntax import Call, Constant, Name, Node, Select, walked
 from accord.domain.expression.totality import Totality
 from accord.formulas import Formula, both, either, negated
@@ -87,6 +87,8 @@ class Opaque:
 
     def _new(self, name: str, node: Node, reader: Reader) -> Term:
         kinds, fails = Inference(self._types).of(node).kinds, z3.Bool(f"{name} fails")
+        if "large" in kinds:
+            kinds = kinds - LARGE | {"double"}
         if not Totality(self._types, lambda wanted, given: False).failures(node, ALL):
             fails = both((fails, _absent(node, reader)))
         if not kinds or not kinds.issubset(KINDS):  # of none is what always fails

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import z3
 
+from accord.domain.expression.kinds import are_held
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import Alternative, Alternatives, member_of, types_together
+from accord.domain.schema_range import numbers_together
 from accord.formulas import Formula, at_most, both, either, hold, implied, negated, same
 from accord.verifier.paths.terms import KINDS, Case, Kind, Term, constant
 
@@ -40,6 +42,8 @@ class Place:
         self.name, self.present = name, present
         self.stated = True
         """Whether the schemas say anything of what is there."""
+        self.are_held = True
+        """Whether 64 bits hold all integers that the schemas allow, so that none is a double to CEL."""
         self.declared = True
         """Whether they name it at all."""
         self.members: dict[str, Place] = {}
@@ -84,6 +88,13 @@ class Place:
             hold(self._solver, at_most(_LEAST, value), at_most(value, _MOST))
         return value
 
+    def is_of(self, *kinds: Kind) -> Formula:
+        """That type() gives one of these types, of which a large integer is a double."""
+        if self.are_held or ("int" in kinds) == ("double" in kinds):
+            return self.is_a(*kinds)
+        large = both((self.is_a("int"), z3.Bool(f"{self.name} large")))
+        return either((self.is_a(*kinds), large)) if "double" in kinds else both((self.is_a(*kinds), negated(large)))
+
     @property
     def cases(self) -> tuple[Case, ...]:
         """The value, by its types."""
@@ -114,6 +125,8 @@ class Place:
     def constrain(self, guard: Formula, alternative: Alternative, reader: Alternatives) -> None:
         """That these schemas hold together where the guard does, and where there is something."""
         self._schemas.append((guard, alternative, reader))
+        numbers = numbers_together(alternative)
+        self.are_held = self.are_held and (numbers is None or are_held(numbers))
         said = self._said(alternative)
         hold(self._solver, implied(both((guard, self.present)), said))
 

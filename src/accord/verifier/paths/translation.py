@@ -5,14 +5,14 @@ What has no term here is opaque: it may give anything or fail, but twice the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
 import z3
 
 from accord.domain.expression import UNKNOWN, Expression, Types, syntax_of
-from accord.domain.expression.syntax import Call, Comprehension, Constant, Node, Record, Select, Sequence
+from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
 from accord.formulas import Formula, both, either, hold, implied, negated
 from accord.verifier.paths.canonical import canonical
 from accord.verifier.paths.computing import COMPUTED, computed, minus
@@ -21,6 +21,7 @@ from accord.verifier.paths.places import Place, as_term
 from accord.verifier.paths.regexes import matching
 from accord.verifier.paths.terms import (
     Case,
+    Kind,
     Term,
     as_numbers,
     choice,
@@ -34,6 +35,15 @@ from accord.verifier.paths.terms import (
 )
 
 _OPTIONAL: Final = frozenset({"_?._", "_[?_]"})
+_TYPES: Final[Mapping[str, Kind]] = {
+    "null_type": "null",
+    "bool": "bool",
+    "int": "int",
+    "double": "double",
+    "string": "string",
+    "list": "list",
+    "map": "map",
+}
 _ORDER: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "_<_": lambda one, other: one < other,
     "_<=_": lambda one, other: one <= other,
@@ -95,6 +105,8 @@ class Translation:
                 return self._has(operand, field, node, reader)
             case Call("matches", (text, Constant(str() as pattern))) if (language := matching(pattern)) is not None:
                 return self._matches(self.term(text, reader).among("string"), language)
+            case Call(("_==_" | "_!=_") as function, (Call("type", (operand,)), Name(name))) if name in _TYPES:
+                return self._typed(operand, _TYPES[name], node, reader, holds=function == "_==_")
             case Call(function, arguments):
                 return self._call(function, arguments, node, reader)
             case Comprehension():
@@ -122,6 +134,14 @@ class Translation:
         if whole is None:
             return self._unknown(node, reader)
         return truth(whole.present, whole.wrong, whole.doubt)
+
+    def _typed(self, operand: Node, kind: Kind, node: Node, reader: Reader, *, holds: bool) -> Term:
+        """Whether what is read is of a type."""
+        read = self._read(operand, reader)
+        if read is None or not (read.place.stated and read.place.kinds):
+            return self._unknown(node, reader)
+        is_of = read.place.is_of(kind)
+        return truth(is_of if holds else negated(is_of), *_missing(read, negated(read.present)))
 
     def _maybe(self, node: Node, reader: Reader) -> Read | None:
         """The place that a path with `.?` in it leads to; from there on nothing need be there."""
@@ -198,7 +218,7 @@ class Translation:
     def _optional(self, operand: Node, rest: list[Node], node: Node, reader: Reader) -> Term:
         found = self._maybe(operand, reader)
         if found is None:
-            return self._unknown(node, reader)
+            return self._indexed(operand, rest, node, reader)
         if not rest:
             return truth(found.present, found.wrong, found.doubt)
         there, absent = as_term(found.place, False, False), self.term(rest[0], reader)
@@ -208,6 +228,24 @@ class Translation:
             either((found.wrong, both((missing, absent.wrong)))),
             either((found.doubt, absent.doubt, both((found.present, absent.wrong)))),
             found.place.stated and absent.stated,
+        )
+
+    def _indexed(self, operand: Node, rest: list[Node], node: Node, reader: Reader) -> Term:
+        """What `l[?2]` has, or whether it has anything: it is asked of lists that are there."""
+        match operand:
+            case Call("_[?_]", (inner, Constant(int() as index))) if not isinstance(index, bool) and index >= 0:
+                whole = self.term(inner, reader).among("list")
+            case _:
+                return self._unknown(node, reader)
+        there = either(both((case.guard, case.value > index)) for case in whole.cases)
+        if not rest:
+            return truth(there, whole.wrong, whole.doubt)
+        default, missing, found = self.term(rest[0], reader), negated(there), self._opaque.of(node, reader)
+        return Term(
+            found.cases,
+            either((whole.wrong, both((missing, default.wrong)))),
+            either((whole.doubt, both((missing, default.doubt)))),
+            whole.stated and default.stated and found.stated,
         )
 
     def _binary(self, function: str, one: Term, other: Term, node: Node, reader: Reader) -> Term:
