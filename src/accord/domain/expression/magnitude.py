@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Final, TypeAlias
@@ -20,7 +19,7 @@ Span: TypeAlias = tuple[int, int]
 HELD: Final[Span] = (-INT64, INT64 - 1)
 ARITHMETIC: Final = frozenset({"_+_", "_-_", "_*_", "_/_"})
 
-_LARGEST: Final = int(sys.float_info.max)
+_LARGEST: Final = int(math.nextafter(math.inf, 0))
 _BEYOND: Final = 2 * _LARGEST
 _ABSORBED: Final = 2**960
 """What is smaller is lost in the rounding where it is added to the largest double."""
