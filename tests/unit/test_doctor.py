@@ -20,7 +20,9 @@ from accord.cli.actions.doctor import doctor, examined
 from accord.cli.doctor import store
 from accord.cli.doctor.finding import Finding
 from accord.cli.options import Shared
+from accord.domain.ids import Digest
 from accord.keys.file import WRAPPING
+from accord.planner import sentences
 from accord.ports import BlobStore, Head, Journal
 from accord.settings import Settings
 from accord.testing.journal_values import claimed, letter_to, run_append, summary_of
@@ -259,3 +261,10 @@ def test_the_key_that_wraps_is_tried_where_runs_are_encrypted(home: Path, monkey
     wrapping.write_bytes(wrapping.read_bytes()[:-1])
     (finding,) = found(home)["keys"]
     assert (finding.grade, "ACC619" in finding.told) == ("fail", True)
+
+
+def test_a_file_that_the_planner_refuses_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "planner" not in found(home)
+    monkeypatch.setattr(sentences, "MODEL", sentences.MODEL._replace(digest=Digest("0" * 64)))
+    (refused,) = found(home)["planner"]
+    assert (refused.grade, sentences.MODEL.file in refused.told) == ("warn", True)

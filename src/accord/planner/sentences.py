@@ -151,19 +151,33 @@ def sentences() -> Sentences | None:
         return Sentences(model, list(pieces_of(vocabulary.read_bytes())))
 
 
+def refused() -> Iterator[tuple[Part, str]]:
+    """The files that are installed and are not those that we know, with the digests that they have."""
+    for part in (MODEL, VOCABULARY):
+        path = _installed(part)
+        if path is not None and (digest := _digest_of(path)) != part.digest:
+            yield part, digest
+
+
 def _found(part: Part) -> Path | None:
     """Where a file is, and it is the one we know."""
+    path = _installed(part)
+    if path is None or (digest := _digest_of(path)) == part.digest:
+        return path
+    logger.warning(
+        "what sentences mean is not known: %s of the package %s has another digest than the file that we know: %s",
+        part.file,
+        part.package,
+        digest,
+    )
+    return None
+
+
+def _installed(part: Part) -> Path | None:
     folder = folder_of(part.package)
     path = folder / part.file if folder is not None else None
-    if path is None or not path.is_file():
-        return None
-    digest = sha256(path.read_bytes()).hexdigest()
-    if digest != part.digest:
-        logger.warning(
-            "what sentences mean is not known: %s of the package %s has another digest than the file that we know: %s",
-            part.file,
-            part.package,
-            digest,
-        )
-        return None
-    return path
+    return path if path is not None and path.is_file() else None
+
+
+def _digest_of(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()

@@ -14,6 +14,7 @@ from accord.cli.doctor.finding import Finding, failures
 from accord.cli.doctor.home import home
 from accord.cli.doctor.keys import keys
 from accord.cli.doctor.machine import machine
+from accord.cli.doctor.planner import planner
 from accord.cli.doctor.policies import policies
 from accord.cli.doctor.server import server
 from accord.cli.doctor.store import store
@@ -78,7 +79,7 @@ def examined(shared: Shared) -> Iterator[Finding]:
     file = settings.home / "settings.toml"
     yield Finding("settings", "ok", f"{file if file.exists() else 'the defaults'}, and the environment")
     found = []
-    for look in (home, keys, store, policies, bus, suggestions):
+    for look in (home, keys, store, policies, bus, planner, suggestions):
         for finding in look(settings):
             found.append(finding)
             yield finding
