@@ -125,7 +125,7 @@ def test_an_audit(objective: str, directory: str) -> None:
         ("compare the weather in rome with the weather in paris", "ACC803"),
         ("compare how people feel about the war and what they do", "ACC803"),
         ("audit my life", "ACC803"),
-        ("audit the code", "ACC803"),
+        ("audit the code", "ACC802"),
         ("audit ./src and delete it", "ACC809"),
         ("audit it", "ACC803"),
         ("", "ACC805"),

@@ -12,7 +12,7 @@ import msgspec
 from accord.errors import Place, Problem
 from accord.planner.words import ARTICLES, FILLERS, PREPOSITIONS, Word, text_between
 
-Kind: TypeAlias = Literal["contrary", "condition", "act"]
+Kind: TypeAlias = Literal["contrary", "condition", "act", "other", "more"]
 
 NEGATIONS: Final = frozenset({"not", "don't", "dont", "never", "without", "stop", "no", "cannot", "can't"})
 UNDOES: Final = frozenset({"cancel", "delete", "remove", "undo", "revoke", "close", "drop", "clear", "forget", "abort"})
@@ -57,6 +57,14 @@ _VERBS: Final = frozenset(
 )
 """What people ask for every day; what is known here is asked for, too."""
 
+_SAYS: Final[dict[Kind, str]] = {
+    "contrary": "what is not meant",
+    "condition": "when it is meant",
+    "act": "something else to do",
+    "other": "another thing",
+    "more": "more than that",
+}
+
 
 class Aside(msgspec.Struct, frozen=True):
     """Words that say something else."""
@@ -67,9 +75,7 @@ class Aside(msgspec.Struct, frozen=True):
     @property
     def says(self) -> str:
         """What it says, in words."""
-        return {"contrary": "what is not meant", "condition": "when it is meant", "act": "something else to do"}[
-            self.kind
-        ]
+        return _SAYS[self.kind]
 
 
 def not_taken(name: str, objective: str, aside: Aside) -> Problem:

@@ -48,20 +48,23 @@ _WHENS: Final = frozenset(
 )
 _TOLD: Final = re.compile(r"\b(?:id|identifier|uuid|sku)\b", re.IGNORECASE)
 _PART: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_SEVERAL: Final = frozenset({"and", "or", "&", "+", "plus", "nor", "vs", "versus"})
-_EVERY: Final = frozenset({"every", "each", "all", "any", "both", "some", "no", "most", "several"})
+JOINS: Final = frozenset({"and", "or", "&", "+", "plus", "nor", "vs", "versus"})
+EVERY: Final = frozenset({"every", "each", "all", "any", "both", "some", "no", "most", "several"})
+_ONE_BY_ONE: Final = frozenset({"every", "each"})
 _NOBODY: Final = frozenset(
     {
         *("nobody", "everybody", "anybody", "somebody", "everyone", "anyone", "someone", "noone", "none", "whoever"),
-        *("him", "her", "me", "us", "you", "myself", "he", "she", "they", "we", "who", "which", "one", "ones", "today"),
-        *("tomorrow", "tonight", "it", "them", "this", "that", "these", "those"),
     }
 )
+_NOTHING: Final = _NOBODY | {
+    *("him", "her", "me", "us", "you", "myself", "he", "she", "they", "we", "who", "which", "one", "ones", "today"),
+    *("tomorrow", "tonight", "it", "them", "this", "that", "these", "those"),
+}
 """Words that name nobody and nothing."""
 
 _WHICH: Final = frozenset({"which", "who", "whose", "whom"})
 _WHEN: Final = frozenset({"when", "once", "while", "whenever"})
-_PARTICLES: Final = frozenset(
+PARTICLES: Final = frozenset(
     {"of", "the", "de", "da", "di", "del", "der", "den", "van", "von", "la", "le", "bin", "al"}
 )
 _SHORT: Final = frozenset(
@@ -73,8 +76,11 @@ _TITLES: Final = frozenset({"doctor", "professor", "nurse", "sir", "madam", "sis
 """What stands before a name and belongs to it."""
 
 _KINDS: Final[tuple[tuple[Holds, frozenset[str]], ...]] = (("token", _TOKENS), ("name", _NAMES), ("text", _TEXTS))
-_WRITTEN: Final = ("date", "date-time", "time", "duration", "path", "file-path", "directory-path")
-"""Formats, those of times first, that say by themselves what is read."""
+TIMES: Final = ("date", "date-time", "time", "duration")
+"""Formats of times."""
+
+_WRITTEN: Final = (*TIMES, "path", "file-path", "directory-path")
+"""Formats that say by themselves what is read."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -82,6 +88,13 @@ class Part(msgspec.Struct, frozen=True):
 
     name: str
     schema: JsonSchema
+    heads: frozenset[str] = frozenset()
+    """The stems of the nouns that phrases have before its slot: `car` in `the car {plate}`."""
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it is what a thing is called."""
+        return bool(self.heads)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -106,7 +119,7 @@ class Part(msgspec.Struct, frozen=True):
     @property
     def says_when(self) -> bool:
         """Whether a time is what it is for."""
-        return self._member("format") in _WRITTEN[:4] or not _WHENS.isdisjoint(self.parts)
+        return self._member("format") in TIMES or not _WHENS.isdisjoint(self.parts)
 
     def _member(self, name: str) -> Any:
         return self.schema.get(name) if isinstance(self.schema, dict) else None
@@ -136,7 +149,7 @@ def _says(part: Part, words: Sequence[Word], at: int) -> Kind | None:
     """What else begins with a word: an exception, a condition, or what tells which is meant."""
     plain, following = words[at].plain, words[at + 1].plain if at + 1 < len(words) else ""
     is_call = part.holds in ("token", "name")
-    if (plain in _EVERY | _NOBODY and following == "but") or (plain == "but" and is_call):
+    if (plain in EVERY | _NOTHING and following == "but") or (plain == "but" and is_call):
         return "contrary"
     tells_which = plain in _WHICH and part.holds in ("token", "name", "words")
     return "condition" if following and (tells_which or (plain in _WHEN and at)) else None
@@ -162,11 +175,12 @@ def check(part: Part, words: Sequence[Word], objective: str) -> None:
         return
     said = text_between(objective, bare)
     plain = [word.plain for word in bare if not word.quoted]
-    if any(word.is_comma for word in bare) or not _SEVERAL.isdisjoint(plain[1:]):
+    if any(word.is_comma for word in bare) or not JOINS.isdisjoint(plain[1:]):
         raise Unusable(f"`{said}` may be more than one; what belongs together is put into quotation marks")
-    if part.holds == "words":
+    many, nothing = (_ONE_BY_ONE, _NOBODY) if part.holds == "words" and not part.is_called else (EVERY, _NOTHING)
+    if part.holds == "words" and part.says_when:
         return
-    if bare[0].plain in _EVERY or (len(bare) == 1 and bare[0].plain in _NOBODY) or plain[:2] == ["no", "one"]:
+    if bare[0].plain in many or (len(bare) == 1 and bare[0].plain in nothing) or plain[:2] == ["no", "one"]:
         raise Unusable(f"`{said}` does not say which")
     if part.holds == "token" and len(bare) > 1:
         raise Unusable(f"`{said}` is more than one word; what belongs together is put into quotation marks")
@@ -186,15 +200,15 @@ def _is_no_name(words: Sequence[Word]) -> bool:
     """Whether words lead on from a name, or to one: `Ada in Rome`, `Ann hello`, `let Ann`."""
     if any(word.quoted for word in words):
         return True
-    rest = [word for word in words[1:] if word.plain not in _PARTICLES]
+    rest = [word for word in words[1:] if word.plain not in PARTICLES]
     is_written_small = words[0].text[0].islower()
     leads_to_name = is_written_small and any(word.text[0].isupper() for word in rest)
-    if leads_to_name and words[0].plain.rstrip(".") not in _PARTICLES | _SHORT | _TITLES:
+    if leads_to_name and words[0].plain.rstrip(".") not in PARTICLES | _SHORT | _TITLES:
         return True
     return any(word.plain in PREPOSITIONS or (word.text[0].islower() and not is_written_small) for word in rest)
 
 
-_LEADS_ON: Final = _SEVERAL | _WHICH | {"of", "from", "in", "at", "with", "for", "but"}
+_LEADS_ON: Final = JOINS | _WHICH | {"of", "from", "in", "at", "with", "for", "but"}
 
 
 def is_clear(first: Part, words: Sequence[Word], second: Part, following: Sequence[Word]) -> bool:

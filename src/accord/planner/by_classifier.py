@@ -19,7 +19,7 @@ from accord.planner.classifier.models import Models, is_installed, learnable
 from accord.planner.composition.wording import two_places
 from accord.planner.phrases import objective_words
 from accord.planner.rules import example_of, verbs_of
-from accord.planner.slots import told_as
+from accord.planner.slots import POINTERS, not_understood, told_as
 from accord.planner.spans import Filled, fill, wanted_of
 from accord.planner.ways import Answer, Candidate, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
 from accord.planner.words import text_between, weight
@@ -97,12 +97,15 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
     if missing:
         incomplete = Incomplete.of(known, filled.input, missing, example_of(template))
         return Unsure(incomplete.problems) if told.is_asked_of_others else incomplete
+    left_out = told.left_out()
+    beside = (one for one in map(not_understood, filled.left) if one not in left_out)
+    left_out = (*left_out, *beside)
     return Found(
         known=known,
         input=filled.input,
         confidence=two_places(judged.confidence * told.share),
-        reasons=(*_reasons(known, judged, filled), *told.left_out()),
-        left_out=told.left_out(),
+        reasons=(*_reasons(known, judged, filled), *left_out),
+        left_out=left_out,
         slots=filled.words,
         alternatives=tuple(_others(objective, judged)),
         version=judged.version,
@@ -130,12 +133,14 @@ def _beside(objective: Objective, template: Template) -> Problem | None:
 
 
 def _strange(text: str, template: Template, filled: Filled) -> str | None:
-    """A word that is neither in an example of the template nor read for its input, and is no name or number."""
+    """A word that is neither in an example of the template nor read for its input, and is no name or number; what only
+    points at something says of no other template."""
     own = {word.stem for one in template.examples for word in objective_words(one)}
     own |= {word.stem for said in filled.words.values() for word in objective_words(said)}
     for at, word in enumerate(objective_words(text)):
         is_value = word.quoted or (at > 0 and word.text[0].isupper()) or not word.text.isalpha()
-        if not is_value and weight(word) >= 1 and word.stem not in own:
+        says_which = weight(word) >= 1 and word.plain not in POINTERS
+        if not is_value and says_which and word.stem not in own:
             return word.text
     return None
 

@@ -19,7 +19,7 @@ from accord.planner.rules import (
     nearest,
     rivals,
 )
-from accord.planner.slots import told_as
+from accord.planner.slots import not_understood, told_as
 from accord.planner.ways import Answer, Candidate, Found, Incomplete, Objective, Unsure, WayName, wanting_of
 
 
@@ -45,11 +45,13 @@ class Rules:
             several = _several(found)
             wanting = _wanting(found, objective)
             return Incomplete(problems, wanting, several) if _is_clear(found) else Unsure(problems, several)
+        left_out = tuple(map(not_understood, best.left))
         return Found(
             known=objective.newest[best.template.name],
             input=best.input,
             confidence=round(best.score, 2),
-            reasons=tuple(_reasons(best, objective.text)),
+            reasons=(*_reasons(best, objective.text), *left_out),
+            left_out=left_out,
             slots=bound_words(best, objective.text),
             alternatives=tuple(_candidate(match, best) for match in found if match is not best),
         )

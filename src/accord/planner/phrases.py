@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -12,6 +13,12 @@ from accord.planner.words import FILLERS, VERSUS, Word, weight, words_of
 
 MISSING_SLOT = 0.5
 """Cost of a slot without words: less than a word of the phrase is worth, so that no slot takes such a word."""
+
+SAYS_NOTHING = MISSING_SLOT + 0.1
+"""Cost of a slot with words that say nothing, as `for` or `the`: its words only where they fit nowhere else."""
+
+STANDS_IN = 0.05
+"""Cost of a preposition that stands for another one."""
 
 PLACES = frozenset({"in", "of", "at", "on", "from", "inside", "under", "within"})
 """Prepositions that stand for each other in front of a place."""
@@ -41,6 +48,8 @@ class Alignment(msgspec.Struct, frozen=True):
     """Weight of the fixed words that are not in the objective, and of words of the objective that fit nowhere."""
     fixed: tuple[str, ...]
     """The words of the objective that are fixed in the phrase."""
+    led: frozenset[str] = frozenset()
+    """The slots right before which all is said that stands before them in the phrase."""
 
     @property
     def score(self) -> float:
@@ -118,6 +127,7 @@ class _Aligning:
     def __init__(self, words: tuple[Word, ...], parts: tuple[Word | Slot, ...]) -> None:
         self.words, self.parts = words, parts
         self.costs = [weight(word) for word in words]
+        self.says = [0, *accumulate(cost >= 1 for cost in self.costs)]
         self.table: dict[tuple[int, int], tuple[float, int, Any]] = {}
 
     def best(self) -> Alignment:
@@ -137,20 +147,27 @@ class _Aligning:
             if more:
                 last, most = part + 1 == len(self.parts), len(self.words)
                 ways.extend(
-                    (self.table[end, part + 1][0], most - end if last else end, (end, part + 1))
+                    (self._said(at, end) + self.table[end, part + 1][0], most - end if last else end, (end, part + 1))
                     for end in range(at + 1, most + 1)
                 )
             ways.append((MISSING_SLOT + self.table[at, part + 1][0], 1000, (at, part + 1)))
         elif fixed is not None:
             if more and _same(self.words[at], fixed):
-                ways.append((self.table[at + 1, part + 1][0], 0, (at + 1, part + 1)))
+                other = 0.0 if self.words[at].stem == fixed.stem else STANDS_IN
+                ways.append((other + self.table[at + 1, part + 1][0], 0, (at + 1, part + 1)))
             ways.append((weight(fixed) + self.table[at, part + 1][0], 1001, (at, part + 1)))
         if more:
             ways.append((self.costs[at] + self.table[at + 1, part][0], 1002, (at + 1, part)))
         return ways
 
+    def _said(self, at: int, end: int) -> float:
+        """What it costs that a slot has these words."""
+        return 0.0 if self.says[end] > self.says[at] else SAYS_NOTHING
+
     def _told(self) -> Alignment:
         at = part = 0
+        is_led = True
+        led: set[str] = set()
         slots: list[tuple[str, tuple[Word, ...]]] = []
         missing: list[str] = []
         fixed: list[str] = []
@@ -161,15 +178,18 @@ class _Aligning:
             if isinstance(piece, Slot):
                 if to > at:
                     slots.append((piece.name, self.words[at:to]))
+                    led.update({piece.name} if is_led else ())
                 else:
                     missing.append(piece.name)
             elif piece is not None and to > at:
                 matched += weight(piece)
                 fixed.append(self.words[at].text)
+                is_led = True
             else:
-                lost += weight(piece) if piece is not None else self.costs[at]
+                cost = weight(piece) if piece is not None else self.costs[at]
+                is_led, lost = is_led and not cost, lost + cost
             at, part = to, behind
-        return Alignment(tuple(slots), tuple(missing), matched, lost, tuple(fixed))
+        return Alignment(tuple(slots), tuple(missing), matched, lost, tuple(fixed), frozenset(led))
 
 
 def _same(word: Word, fixed: Word) -> bool:

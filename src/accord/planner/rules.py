@@ -11,14 +11,16 @@ from typing import Any
 import msgspec
 
 from accord.domain.schema import JsonSchema, compile_schema
-from accord.domain.schema_path import schema_at, types_of
+from accord.domain.schema_path import types_of
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem
 from accord.planner.asides import NEGATIONS, Aside, not_taken
 from accord.planner.bounds import Part, beside_in, check, is_clear
+from accord.planner.called import Taken, part_of, taken
 from accord.planner.phrases import Alignment, Phrase, objective_words, with_thanks
 from accord.planner.slots import Unusable, read_slot
+from accord.planner.typed import Typed
 from accord.planner.words import Word, stem, text_between, weight, words_of
 
 CONFIDENT = 0.8
@@ -54,6 +56,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     input: dict[str, Any]
     unusable: tuple[Problem, ...]
     """Slots whose words are not what the input asks for."""
+    left: tuple[str, ...] = ()
+    """What is said beside values, and nothing is known of."""
     aside: Aside | None = None
     """What a slot would have to take and is said of something else."""
     missing: tuple[str, ...]
@@ -100,7 +104,7 @@ def _best(objective: str, template: Template, phrase: str, verbs: Collection[str
     """The match of a phrase, without the thanks at the end but where they are the text that it needs."""
     words = objective_words(objective)
     match = _match(objective, words, template, phrase, verbs, now)
-    if any(_part_of(template, name).holds == "text" for name in match.alignment.missing_slots):
+    if any(part_of(template, name).holds == "text" for name in match.alignment.missing_slots):
         other = _match(objective, with_thanks(words, objective), template, phrase, verbs, now)
         return other if other.is_complete else match
     return match
@@ -142,46 +146,101 @@ def _match(
     now: datetime | None,
 ) -> Match:
     alignment = _up_to_numbers(Phrase(text).align(words), objective, template)
-    given: dict[str, Any] = {}
-    unusable: list[Problem] = []
-    own, said = _own_words(template), None
-    unclear = _unclear(words, alignment, template)
-    for name, part in alignment.slots:
-        asked = _part_of(template, name)
-        aside = beside_in(asked, part, objective, verbs)
-        if aside is not None:
-            said = said or aside
-            unusable.append(not_taken(name, objective, aside))
-            continue
-        try:
-            if name in unclear:
-                raise Unusable(f"where it {unclear[name]} is not clear; put it into quotation marks")
-            if all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part):
-                raise Unusable(f"`{text_between(objective, part)}` only repeats words of the phrases")
-            check(asked, part, objective)
-            given[name] = read_slot(part, objective, asked.schema, name, now)
-        except Unusable as error:
-            hint = f"for example: {example_of(template)}"
-            unusable.append(Problem("ACC803", f"`{name}`: {error}", Place(pointer=f"/{name}"), hint))
-    missing = dict.fromkeys((*alignment.missing_slots, *_needed(template, {**given, **dict(alignment.slots)})))
+    reading = _Reading(objective, words, template, alignment, now)
+    reading.read(verbs)
+    given, unusable = reading.given, reading.unusable
+    said = {**given, **{name: None for name, _ in alignment.slots if name not in reading.unsaid}}
+    missing = dict.fromkeys((*alignment.missing_slots, *reading.unsaid, *_needed(template, said)))
     if not missing and not unusable:
         unusable.extend(_input_problems(template, given))
     return Match(
         template=template,
         phrase=text,
-        alignment=_negated(alignment, words),
+        alignment=_negated(reading.alignment, words),
         input=given,
         unusable=tuple(unusable),
-        aside=said,
+        left=tuple(reading.left),
+        aside=reading.aside,
         missing=tuple(missing),
     )
+
+
+class _Reading:
+    """Reads the slots of a phrase, each by its part of the template's input."""
+
+    def __init__(
+        self,
+        objective: str,
+        words: Sequence[Word],
+        template: Template,
+        alignment: Alignment,
+        now: datetime | None,
+    ) -> None:
+        self._objective, self._words, self._template, self._now = objective, words, template, now
+        self._typed = Typed(words, objective, now)
+        self.alignment = alignment
+        """In the end the slots have the words that are read, and what is said beside them is lost."""
+        self.given: dict[str, Any] = {}
+        self.unusable: list[Problem] = []
+        self.unsaid: list[str] = []
+        """The slots that have no words but those of the phrases."""
+        self.left: list[str] = []
+        self.aside: Aside | None = None
+
+    def read(self, verbs: Collection[str]) -> None:
+        """Read all slots; `verbs` are the stems of what can be done."""
+        unclear, own = _unclear(self._words, self.alignment, self._template), _own_words(self._template)
+        for name, part in self.alignment.slots:
+            asked = part_of(self._template, name)
+            aside = beside_in(asked, part, self._objective, verbs)
+            if aside is not None:
+                self._not_taken(name, aside)
+            elif name not in unclear and _says_nothing(part, own):
+                self.unsaid.append(name)
+            else:
+                self._read(asked, part, unclear.get(name))
+
+    def _read(self, asked: Part, part: Sequence[Word], unclear: str | None) -> None:
+        name = asked.name
+        try:
+            if unclear is not None:
+                raise Unusable(f"where it {unclear} is not clear; put it into quotation marks")
+            found = self._typed.taken(name, part, asked.schema)
+            if found.words == tuple(part):
+                led = name in self.alignment.led
+                found = taken(asked, part, self._template, self._objective, led=led)
+            if found.aside is not None:
+                self._not_taken(name, found.aside)
+                return
+            check(asked, found.words, self._objective)
+            self.given[name] = read_slot(found.words, self._objective, asked.schema, name, self._now)
+        except Unusable as error:
+            hint = f"for example: {example_of(self._template)}"
+            self.unusable.append(Problem("ACC803", f"`{name}`: {error}", Place(pointer=f"/{name}"), hint))
+            return
+        self._take(name, found)
+
+    def _take(self, name: str, found: Taken) -> None:
+        slots = tuple((one, found.words if one == name else part) for one, part in self.alignment.slots)
+        lost = self.alignment.lost + sum(map(weight, found.left))
+        self.left.extend(word.text for word in found.left)
+        self.alignment = msgspec.structs.replace(self.alignment, slots=slots, lost=lost)
+
+    def _not_taken(self, name: str, aside: Aside) -> None:
+        self.aside = self.aside or aside
+        self.unusable.append(not_taken(name, self._objective, aside))
+
+
+def _says_nothing(part: Sequence[Word], own: Collection[str]) -> bool:
+    """Whether words only repeat those of the phrases."""
+    return all(not word.quoted and (word.stem in own or weight(word) < 1.0) for word in part)
 
 
 def _up_to_numbers(alignment: Alignment, objective: str, template: Template) -> Alignment:
     """The alignment in which a slot right before one for a number ends where the number begins: `bill Acme Corp 5`."""
     slots = list(alignment.slots)
     for at, ((one, before), (other, after)) in enumerate(pairwise(alignment.slots)):
-        schema = _part_of(template, other).schema
+        schema = part_of(template, other).schema
         words = (*slots[at][1], *after)
         is_border = not objective[before[-1].end : after[0].start].strip()
         if is_border and types_of(schema) and types_of(schema) <= {"integer", "number"}:
@@ -199,18 +258,13 @@ def _reads(words: Sequence[Word], objective: str, schema: JsonSchema) -> bool:
     return True
 
 
-def _part_of(template: Template, name: str) -> Part:
-    schema = schema_at(template.input, (name,))
-    return Part(name, True if schema is None else schema)
-
-
 def _unclear(words: Sequence[Word], alignment: Alignment, template: Template) -> dict[str, str]:
     """The slots between which nothing stands, and the border is not clear."""
     found: dict[str, str] = {}
     for (one, before), (other, after) in pairwise(alignment.slots):
         between = [word for word in words if before[-1].end <= word.start < after[0].start]
         if not any(weight(word) for word in between) and not is_clear(
-            _part_of(template, one), before, _part_of(template, other), after
+            part_of(template, one), before, part_of(template, other), after
         ):
             found |= {one: "ends", other: "begins"}
     return found

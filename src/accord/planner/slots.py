@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -17,9 +17,10 @@ from accord.planner.words import ARTICLES, PREPOSITIONS, VERSUS, Word, text_betw
 MAX_ITEM_WORDS = 3
 """A list item of more words, without quotation marks, is a sentence."""
 
-_CONNECTORS = frozenset({"and", "or", "&", "+", "with", "against", "to", *VERSUS})
+_CONNECTORS = frozenset({"and", "or", "&", "+", *VERSUS})
+_COMPARING = frozenset({"with", "against", "to"})
 _ALL_OF = frozenset({"and", "&", "+"})
-_POINTERS = frozenset(
+POINTERS = frozenset(
     {"it", "them", "this", "that", "these", "those", "everything", "anything", "something", "nothing", "all", "stuff"}
 )
 """Words that point at something that only the speaker knows."""
@@ -55,6 +56,11 @@ def read_slot(
     return value
 
 
+def not_understood(words: str) -> str:
+    """That nothing is done for these words."""
+    return f"not understood: `{words}`"
+
+
 def told_as(name: str, said: str, value: Any) -> str:
     """That words are a part of the input, and as what they are read, where that is another text or number."""
     is_other = isinstance(value, str | int | float) and str(value).casefold() != said.casefold()
@@ -69,7 +75,7 @@ def _read(words: Sequence[Word], objective: str, schema: JsonSchema, name: str =
     if "string" in types:
         return _text(words, objective, schema)
     if "array" in types:
-        return list(_items(words, objective, schema_at(schema, (0,))))
+        return list(_items(words, objective, schema))
     if types & {"integer", "number"}:
         return _measured(words, schema, name)
     if "boolean" in types and len(words) == 1 and words[0].plain in _TRUTH:
@@ -94,24 +100,30 @@ def _nearest(words: Sequence[Word], objective: str, options: list[str]) -> str:
 def _text(words: Sequence[Word], objective: str, schema: JsonSchema) -> str:
     is_path = isinstance(schema, dict) and schema.get("format") in _PATH_FORMATS
     bare = _without_articles(words) if is_path else list(words)
-    if is_path and (len(bare) != 1 or bare[0].is_comma or bare[0].plain in PREPOSITIONS | _POINTERS):
+    if is_path and (len(bare) != 1 or bare[0].is_comma or bare[0].plain in PREPOSITIONS | POINTERS):
         raise Unusable(f"`{text_between(objective, words)}` is no path; put one with spaces into quotes")
     if not bare or all(word.is_comma for word in bare):
         raise Unusable("there is nothing")
     trimmed = list(bare)
     while trimmed[-1].is_comma:
         trimmed.pop()
-    if len(trimmed) == 1 and not trimmed[0].quoted and trimmed[0].plain in _POINTERS | PREPOSITIONS | {"the", "an"}:
+    if len(trimmed) == 1 and not trimmed[0].quoted and trimmed[0].plain in POINTERS | PREPOSITIONS | {"the", "an"}:
         raise Unusable(f"`{trimmed[0].text}` does not say what")
     return text_between(objective, trimmed)
 
 
-def _items(words: Sequence[Word], objective: str, schema: JsonSchema | None) -> Iterator[Any]:
-    """The items between commas, `and`, `or` and `vs`; an Oxford comma is one separator with the word behind it."""
-    joins = {word.plain for word in words if not word.quoted} & _CONNECTORS
+def _items(words: Sequence[Word], objective: str, schema: JsonSchema) -> Iterator[Any]:
+    """The items between commas, `and`, `or` and `vs`; an Oxford comma is one separator with the word behind it. What
+    needs several is held `against` each other, too.
+    """
+    least = schema.get("minItems") if isinstance(schema, dict) else None
+    is_compared = isinstance(least, int) and least > 1
+    connectors = _CONNECTORS | _COMPARING if is_compared else _CONNECTORS
+    item = schema_at(schema, (0,))
+    joins = {word.plain for word in words if not word.quoted} & connectors
     if "or" in joins and not joins.isdisjoint(_ALL_OF):
         raise Unusable(f"`{text_between(objective, words)}` may be all or one of them")
-    for part in _parts(_without_lead(words)):
+    for part in _parts(_without_lead(words), connectors):
         bare = _without_articles(part)
         if not bare:
             raise Unusable("the list has a gap")
@@ -121,16 +133,16 @@ def _items(words: Sequence[Word], objective: str, schema: JsonSchema | None) -> 
             raise Unusable(f"{message}; put it into quotes")
         if not quoted and any(word.plain in PREPOSITIONS for word in bare):
             raise Unusable(f"`{text_between(objective, bare)}` is no item of a list; put it into quotes")
-        if len(bare) == 1 and not quoted and bare[0].plain in _POINTERS:
+        if len(bare) == 1 and not quoted and bare[0].plain in POINTERS:
             raise Unusable(f"`{bare[0].text}` does not say which")
-        yield _read(bare, objective, True if schema is None else schema)
+        yield _read(bare, objective, True if item is None else item)
 
 
-def _parts(words: Sequence[Word]) -> Iterator[list[Word]]:
+def _parts(words: Sequence[Word], connectors: Collection[str]) -> Iterator[list[Word]]:
     part: list[Word] = []
     after_comma = False
     for word in words:
-        is_connector = not word.quoted and word.plain in _CONNECTORS
+        is_connector = not word.quoted and word.plain in connectors
         if word.is_comma or (is_connector and not after_comma):
             yield part
             part = []

@@ -7,19 +7,22 @@ have it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import schema_at, types_of
 from accord.domain.template import Template
+from accord.domain.template_rules import SLOT
 from accord.errors import Problem
-from accord.planner.asides import not_taken
-from accord.planner.bounds import Part, beside_in, check
+from accord.planner.asides import Aside, not_taken
+from accord.planner.bounds import beside_in, check
+from accord.planner.called import goes_on_with, part_of, taken
 from accord.planner.forms import Unclear, form_of, is_free_text
 from accord.planner.phrases import PLACES, Alignment, Phrase, objective_words
 from accord.planner.slots import Unusable, read_slot
@@ -34,6 +37,10 @@ _HALF = 0.5
 _FAR = 4
 """Where no word of a part's name is near a span."""
 
+_BESIDE: Final = re.compile(rf"{SLOT.pattern}(?=\s*{{)")
+_BEHIND: Final = re.compile(rf"}}\s*{SLOT.pattern}")
+"""A slot in front of another one, and one behind it."""
+
 
 class Filled(msgspec.Struct, frozen=True):
     """What an objective says of a template's input."""
@@ -43,6 +50,8 @@ class Filled(msgspec.Struct, frozen=True):
     """What of the objective each part was read from."""
     beside: tuple[Problem, ...] = ()
     """What stands in the place of a part, and says something else (ACC809)."""
+    left: tuple[str, ...] = ()
+    """What stands there beside the part, and nothing is known of."""
 
 
 def fill(objective: str, template: Template, given: Mapping[str, Any], now: datetime | None = None) -> Filled:
@@ -69,6 +78,9 @@ class _Filling:
         self._input: dict[str, Any] = {}
         self._said: dict[str, str] = {}
         self._beside: list[Problem] = []
+        self._left: list[str] = []
+        self._ends: dict[int, str] = {}
+        """The parts by where the last word begins that they were read from."""
 
     def filled(self) -> Filled:
         schemas = [(name, schema) for name, schema in self._schemas() if name not in self._given]
@@ -76,11 +88,21 @@ class _Filling:
             if not is_free_text(schema):
                 self._take_typed(name, schema, schemas)
         by_name = dict(schemas)
-        for name, part in self._by_phrases():
+        for name, part, led in self._by_phrases():
             if name in by_name and name not in self._input:
                 is_list = "array" in types_of(by_name[name])
-                self._take(name, part if is_list else list(_until(part, frozenset())), by_name[name])
-        return Filled(self._input, self._said, tuple(self._beside))
+                self._take(name, part if is_list else list(_until(part, frozenset())), by_name[name], led=led)
+        self._beside.extend(self._behind())
+        return Filled(self._input, self._said, tuple(self._beside), tuple(self._left))
+
+    def _behind(self) -> Iterator[Problem]:
+        """What is said right behind a part, and more of it."""
+        for before, word in pairwise(self._words):
+            name = self._ends.get(before.start)
+            if name is None or word.start in self._taken:
+                continue
+            if goes_on_with(word, part_of(self._template, name), self._template):
+                yield not_taken(name, self._text, Aside((word,), "more"))
 
     def _schemas(self) -> Iterator[tuple[str, JsonSchema]]:
         """The parts of the input, those that are needed first."""
@@ -104,7 +126,7 @@ class _Filling:
         if len(found) == len(same) == 1 and is_needed:
             named = found
         if len(named) == 1:
-            self._take(name, named[0], schema)
+            self._take(name, named[0], schema, led=True)
 
     def _spans(self, name: str, schema: JsonSchema) -> Iterator[list[Word]]:
         """The spans that can be read by the schema, each as long as it may be; none that was taken overlaps."""
@@ -149,17 +171,23 @@ class _Filling:
         near = [*zip((0, 2), behind, strict=False), *zip((1, 3), before, strict=False)]
         return min((rank for rank, word in near if word.stem in stems), default=_FAR)
 
-    def _by_phrases(self) -> Iterator[tuple[str, list[Word]]]:
-        """What stands where phrases have their slots: by the phrase that fits best, where half of it does; else by what
-        stands in front of it.
+    def _by_phrases(self) -> Iterator[tuple[str, list[Word], bool]]:
+        """What stands where phrases have their slots, and whether what is before a slot stands before it: by the phrase
+        that fits best, where half of it does; else by what stands in front of it.
         """
         free = tuple(word for word in self._words if word.start not in self._taken)
-        alignments = [one for phrase in self._template.examples for one in _alignments(Phrase(phrase), free)]
+        phrases = [self._unread(phrase) for phrase in self._template.examples]
+        alignments = [one for phrase in phrases for one in _alignments(phrase, free)]
         for alignment in sorted(alignments, key=lambda one: (one.score, one.matched), reverse=True)[:1]:
             if alignment.score >= _HALF:
-                yield from ((name, list(_core(part))) for name, part in alignment.slots)
-        yield from self._by_names(free)
-        yield from self._by_prepositions(free)
+                yield from ((name, list(_core(part)), name in alignment.led) for name, part in alignment.slots)
+        for name, part in (*self._by_names(free), *self._by_prepositions(free)):
+            yield name, part, True
+
+    def _unread(self, phrase: str) -> Phrase:
+        """A phrase without a slot for what is read already right beside another one: it takes no words of that."""
+        beside = {*_BESIDE.findall(phrase), *_BEHIND.findall(phrase)} & self._input.keys()
+        return Phrase(SLOT.sub(lambda slot: "" if slot[1] in beside else slot[0], phrase))
 
     def _by_names(self, free: Sequence[Word]) -> Iterator[tuple[str, list[Word]]]:
         """What is in quotation marks, where one part alone is a text and is needed."""
@@ -177,21 +205,28 @@ class _Filling:
                     if part:
                         yield name, part
 
-    def _take(self, name: str, part: Sequence[Word], schema: JsonSchema) -> None:
+    def _take(self, name: str, part: Sequence[Word], schema: JsonSchema, *, led: bool) -> None:
         if any(word.start in self._taken for word in part) or name in self._input:
             return
-        asked = Part(name, schema)
+        asked = part_of(self._template, name)
         aside = beside_in(asked, part, self._text)
         if aside is not None:
             self._beside.append(not_taken(name, self._text, aside))
             return
         try:
+            found = taken(asked, part, self._template, self._text, led=led)
+            if found.aside is not None:
+                self._beside.append(not_taken(name, self._text, found.aside))
+                return
+            part = found.words
             check(asked, part, self._text)
             value = read_slot(part, self._text, schema, name, self._now)
         except Unusable:
             return
         self._input[name] = value
         self._said[name] = text_between(self._text, part)
+        self._left.extend(word.text for word in found.left)
+        self._ends[part[-1].start] = name
         self._taken.update(word.start for word in part)
 
 
