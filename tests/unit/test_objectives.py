@@ -320,6 +320,7 @@ BOLT = 'Check the stock of the item "bolt".'
 ADA = 'Find the orders of the customer "Ada" and'
 MAILED = 'send an email to "bob@x.org" with the text "late"'
 FETCHED = 'Fetch the invoice "I-7" and notify the manager with the message "x"'
+GLUCOSE = "measure the glucose in sample S1"
 ALARM = "check the freezer F1; if there is an alarm"
 TABLE = {
     "orders": [
@@ -603,6 +604,20 @@ TABLE = {
         ("book an appointment for Ada by 2026-12-03", "NO ACC816", "`by 2026-12-03`"),
         ("book an appointment for Ada after 2026-12-03", "NO ACC814", "`after 2026-12-03`"),
         (f"{ALARM}, then call the technician", "PLAN check, call${ tasks.check.output.alarm } {"),
+        # what decides something is often named by the words of what it is measured by
+        (
+            f"{GLUCOSE} and call the technician if the glucose is above 126",
+            "call${ tasks.measure.output.glucose > 126",
+            "PLAN",
+        ),
+        (
+            f"{GLUCOSE}, write the report and call the technician if the glucose is above 126",
+            "PLAN measure, write, call${ tasks.measure.output.glucose > 126 } {",
+        ),
+        (
+            "call the technician if the glucose of sample S1 is above 126, then discard it",
+            "PLAN measure, call${ tasks.measure.output.glucose > 126 }, discard<call settled {",
+        ),
         (f"{ALARM}, call the technician. Then discard the sample S1", "discard<call settled {", "PLAN"),
         (
             f"{ALARM}, call the technician, otherwise discard the sample S1, then order 2 of the reagent X",

@@ -15,6 +15,7 @@ from accord.planner.composition.ability import Ability
 from accord.planner.composition.alike import alike
 from accord.planner.composition.choice import Looked, look, order_of_mention, weighed
 from accord.planner.composition.clauses import clauses
+from accord.planner.composition.condition_words import unconditional
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.index import Index
 from accord.planner.composition.linking import Fits, Link, Linked, Order, any_kind, linked, log_odds, probability
@@ -22,6 +23,7 @@ from accord.planner.composition.lists import repeated
 from accord.planner.composition.preference import Prefer, Preferred, indifferent, preferred
 from accord.planner.composition.teaching import Placed, Teacher, Wanted
 from accord.planner.composition.weights import weights
+from accord.planner.composition.wording import content
 
 MOST = 12
 """More abilities are never chosen for one objective."""
@@ -100,7 +102,11 @@ class Composer:
         asking = self._asking(objective)
         taught = self._taught(asking)
         told = self._told(asking, taught)
-        least = [one for one in told if one[0] > self._least(one[1].at in taught, threshold)][:MOST]
+        least = self._likely(told, taught, threshold)
+        bare = dict(_bare(asking, [one for _, one in least]))
+        if bare:
+            told = _likelier(told, self._told(_with(asking, bare), taught), bare)
+            least = self._likely(told, taught, threshold)
         said = self._index.said_words(asking)
         wanted = [one for one in least if one[1].at in taught or not self._is_outdone(one[1], least, said)]
         likely = {looked.at: chance for chance, looked in told}
@@ -155,6 +161,12 @@ class Composer:
         found = [(probability(one.log_odds), one) for one in weighed(several, weights(), by_examples)]
         return sorted(found, key=lambda one: (-one[0], one[1].at))
 
+    def _likely(
+        self, told: Sequence[tuple[float, Looked]], taught: Mapping[int, Wanted], threshold: float | None
+    ) -> list[tuple[float, Looked]]:
+        """Those that are wanted, as far as their own likelihood says."""
+        return [one for one in told if one[0] > self._least(one[1].at in taught, threshold)][:MOST]
+
     def _least(self, taught: bool, threshold: float | None) -> float:
         if threshold is not None:
             return threshold
@@ -196,6 +208,37 @@ class Composer:
         return tuple(
             Weighed(self._index.abilities[one.at], likely[one.at], one.clause, one.at in taught) for one in several
         )
+
+
+def _bare(objective: str, wanted: Sequence[Looked]) -> Iterator[tuple[int, str]]:
+    """The clauses of which what comes before the condition asks for nothing yet, by their places: the words of a
+    condition are those of what decides it, and hide what is to be done.
+    """
+    for at, part in enumerate(clauses(objective)):
+        bare = unconditional(part.text)
+        here = (one.matched for one in wanted if one.clause == at)
+        if bare != part.text and all(words.keys().isdisjoint(content(bare)) for words in here):
+            yield at, bare
+
+
+def _with(objective: str, bare: Mapping[int, str]) -> str:
+    """The objective with these clauses at their places."""
+    told, rest = "", objective
+    for at, part in enumerate(clauses(objective)):
+        before, _, rest = rest.partition(part.text)
+        told += before + bare.get(at, part.text)
+    return told + rest
+
+
+def _likelier(
+    told: Sequence[tuple[float, Looked]], again: Sequence[tuple[float, Looked]], places: Collection[int]
+) -> list[tuple[float, Looked]]:
+    """All that were looked at, the likeliest first: what the clauses at these places speak of, as they were looked at
+    again.
+    """
+    better = {one.at: (chance, one) for chance, one in again if one.clause in places}
+    best = (max(one, better.get(one[1].at, one), key=lambda each: each[0]) for one in told)
+    return sorted(best, key=lambda one: (-one[0], one[1].at))
 
 
 def _with_lists(reading: Reading, several: frozenset[int]) -> Reading:

@@ -118,6 +118,14 @@ def said_conditions(objective: str, asking: frozenset[int]) -> Iterator[SaidCond
             yield said
 
 
+def unconditional(text: str) -> str:
+    """A clause up to its condition, if that comes last and something is asked for before it."""
+    opened = _opened(text)
+    if opened is None or not content(_OPENS.sub(" ", opened[0])):
+        return text
+    return opened[0].rstrip() + text[len(text.rstrip(" .,;!?")) :]
+
+
 def parts_of(text: str) -> tuple[list[str], Joined] | None:
     """The parts of a condition and how they are joined; None where that can be read in two ways: `and` beside `or`, or
     a `not` that may be meant for what comes after it, too.

@@ -315,7 +315,7 @@ def _before_act(found: Composition, said: SaidCondition, words: str, besides: in
         word
         for index, one in enumerate(found.chosen)
         if index != besides and one.clause in said.clauses | {said.own}
-        for word in (*content(one.ability.act)[:1], one.ability.verb, *content(one.ability.description)[:1])
+        for word in (*content(one.ability.act)[:1], *content(one.ability.description)[:1])
     }
     known = found.reading.abilities[besides].output_words
     for one in list(re.finditer(r"[A-Za-z]+", words))[1:]:

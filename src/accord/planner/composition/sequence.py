@@ -188,9 +188,9 @@ class _Words:
         return before
 
     def _only_concludes(self, word: re.Match[str]) -> bool:
-        """Whether it only ends a condition: `if it is late, then ...`."""
+        """Whether it only ends a condition: `if it is late, then ...`; one behind its act has nothing to end."""
         start = self._last(_SENTENCE, word.start())
-        opens = [one.end() for one in _CONDITION.finditer(self._text, start, word.start())]
+        opens = [one.end() for one in _CONDITION.finditer(self._text, start, word.start()) if self._leads(one)]
         return word[0].lower() == "then" and bool(opens) and not self._between(opens[-1], word.start())
 
     def _leads(self, word: re.Match[str]) -> bool:
