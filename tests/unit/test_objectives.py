@@ -153,7 +153,29 @@ ROOMS = {
 MAIL = {able("email.send", {"recipient": TEXT, "text": TEXT}, {"sent": TRUTH}): "Sends an email with a text."}
 
 
-OTHERS = {"store": STORE, "ward": WARD, "laboratory": LABORATORY, "rooms": ROOMS}
+SAMPLED = {"sample": TEXT}
+FARM = {
+    able("seed.stock", {"crop": TEXT}, {"quantity": WHOLE, "enough": TRUTH}): "Look up the stock of seed of a crop.",
+    able("seed.buy", {"crop": TEXT, "quantity": {**WHOLE, "default": 10}}, {"order": TEXT}): "Buy seed of a crop.",
+    able("milk.measure", SAMPLED, {"fat": NUMBER, "sour": TRUTH}): "Measure the fat in a sample of milk.",
+    able("honey.measure", SAMPLED, {"water": NUMBER}): "Measure the water in a sample of honey.",
+    able("cow.examine", {"cow": TEXT}, {"sick": TRUTH, "temperature": NUMBER}): "Examine a cow.",
+    able("cow.milk", {"cow": TEXT}, {"sample": TEXT, "litres": NUMBER}): "Milk a cow.",
+    able("vet.call", {}, {"called": TRUTH}): "Call the vet.",
+    able("report.send", {"report": TEXT, "recipient": TEXT}, {"sent": TRUTH}): "Send a report to a recipient.",
+    able(
+        "tour.book",
+        {
+            "guide": {**TEXT, "description": "The name of the guide."},
+            "day": {**TEXT, "format": "date"},
+            "minutes": {**WHOLE, "default": 60, "description": "How many minutes it takes."},
+        },
+        {"tour": TEXT},
+    ): "Book a guided tour.",
+}
+"""Agents of which several do alike, or take what others give without being told."""
+
+OTHERS = {"farm": FARM, "store": STORE, "ward": WARD, "laboratory": LABORATORY, "rooms": ROOMS}
 
 
 def template(name: str, examples: tuple[str, ...], /, **members: Any) -> KnownTemplate:
@@ -322,7 +344,13 @@ MAILED = 'send an email to "bob@x.org" with the text "late"'
 FETCHED = 'Fetch the invoice "I-7" and notify the manager with the message "x"'
 GLUCOSE = "measure the glucose in sample S1"
 ALARM = "check the freezer F1; if there is an alarm"
+WHEAT = 'look up the stock of seed of the crop "wheat" and buy'
 TABLE = {
+    "farm": [
+        # what is taken from what
+        (f"{WHEAT} seed of it", 'PLAN stock, buy {"crop":"wheat"} []'),
+        (f"{WHEAT} 5 seed of the crop wheat", '"quantity":5', "PLAN stock, buy"),
+    ],
     "orders": [
         # which of several
         (f"{MILLER} cancel each order", f"PLAN {LISTED}]", '{"customer":"Miller"} []'),
@@ -375,6 +403,7 @@ TABLE = {
         ('order no more than 5 of the item "bolt"', "ASK ['quantity'] ACC811", "`no more than 5`"),
         ('order 5 or more of the item "bolt"', "ASK ['quantity'] ACC811", "`5 or more`"),
         ('order exactly 5 of the item "bolt"', '"quantity":5}', "PLAN order"),
+        (f"{BOLT} Order the quantity in stock", "ASK ['quantity'] ACC811"),
         ('order 5 minus 2 of the item "bolt"', "NO ACC816", "`minus`"),
         ('order 5% of the item "bolt"', "NO ACC816", "5%"),
         # conditions
@@ -780,3 +809,19 @@ def test_a_named_template_tells_days_from_now() -> None:
     found = asyncio.run(plan(words, (Named(OFFICE[1]),)))
     assert found.input == {"people": 5, "day": "2026-11-30"}
     assert "`Monday` is its `day`: 2026-11-30" in found.reasons
+
+
+@pytest.mark.parametrize(
+    ("words", "fed"), [("seed of it", False), ("the same quantity of seed", True), ("the quantity of seed", True)]
+)
+def test_what_has_a_default_is_taken_from_others_only_where_words_name_it(words: str, fed: bool) -> None:
+    assert ("quantity" in _planned("farm", f"{WHEAT} {words}")["buy"]["with"]) == fed
+
+
+def _planned(world: str, words: str) -> dict[str, Any]:
+    _, offered = known(world)
+    described = {str(one.ref): said for one, said in offered.items()}
+    found = asyncio.run(plan(Objective(words, (), ContractTable(offered), described=described, now=NOW)))
+    assert found.document is not None
+    tasks: dict[str, Any] = found.document["tasks"]
+    return tasks

@@ -102,6 +102,11 @@ class Member(msgspec.Struct, frozen=True, dict=True, kw_only=True):
         return self.kind == "boolean" or self.is_number or bool(self.options)
 
     @property
+    def has_default(self) -> bool:
+        """Whether there is a value for it where nothing is said."""
+        return not self.required and isinstance(self.schema, dict) and "default" in self.schema
+
+    @property
     def is_text(self) -> bool:
         """Whether words can stand for it: a text, a list, or something with a kind of its own, such as an image."""
         return self.kind not in NUMERIC and self.kind not in ("boolean", "object")

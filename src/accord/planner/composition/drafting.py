@@ -94,8 +94,22 @@ def _missing(found: Composition, values: Mapping[Key, object], unfit: Mapping[Ke
         (index, member.name): Missing(ability, member, unfit.get((index, member.name)))
         for index, ability in enumerate(found.reading.abilities)
         for member in ability.inputs
-        if (member.required or (index, member.name) in unfit) and (index, member.name) not in filled
+        if (index, member.name) not in filled
+        and (member.required or (index, member.name) in unfit or _is_spoken_of(found, index, member))
     }
+
+
+def _is_spoken_of(found: Composition, index: int, member: Member) -> bool:
+    """Whether the words point to a value of an input that has a default: `order the quantity in stock`, not `a few`.
+    What names another input, what feeds one, or what is done, says nothing of it.
+    """
+    ability = found.reading.abilities[index]
+    if not (member.has_default and member.decides):
+        return False
+    others = (one.words for one in ability.inputs if one.name != member.name)
+    fed = (link.edge.output.words for link in found.links if link.edge.target == index)
+    known = frozenset(word for words in (ability.named, *others, *fed) for word in words)
+    return found.reading.points_to(index, member) and known.isdisjoint(member.named)
 
 
 def _donor(abilities: Sequence[Ability], key: Key, values: Mapping[Key, object]) -> Key | None:

@@ -70,6 +70,17 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
             return False
         return any(content(one[1])[: len(output)] == output for one in _POINTED.finditer(segment))
 
+    def points_to(self, index: int, member: Member) -> bool:
+        """Whether the words about an ability speak of a value of an input as known: `the quantity`, `the usual way`."""
+        pointed = (content(one[1])[:2] for one in _POINTED.finditer(self.segments[index]))
+        return bool(member.named) and any(set(words).issuperset(member.named) for words in pointed)
+
+    def is_meant(self, edge: Edge) -> bool:
+        """Whether the words do not leave the edge's input to its default: `buy it` says nothing of how much."""
+        if not (edge.input.has_default and edge.input.decides):
+            return True
+        return self.segment_words[edge.target].issuperset(edge.input.named) or self.names(edge)
+
     def given(self, fed: frozenset[Key], conditions: Sequence[str] = ()) -> dict[Key, Filling]:
         """What the literals say of each parameter that no output feeds: each literal fills one of those. What is said
         in a condition fills none.

@@ -191,7 +191,11 @@ def linked(reading: Reading, fits: Fits, taught: Mapping[tuple[int, int], float]
     """
     known = weights()
     possible = possible_edges(reading, fits, ordered=False)
-    edges = [edge for edge in possible if taught.get(edge.pair) != 0 and edge.key not in reading.becoming]
+    edges = [
+        edge
+        for edge in possible
+        if taught.get(edge.pair) != 0 and edge.key not in reading.becoming and reading.is_meant(edge)
+    ]
     taking = _Taking(weigh(reading, edges, known))
     orders = tuple(taking.taught(taught))
     taking.named(reading, known.link_threshold)
