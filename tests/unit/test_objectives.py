@@ -349,6 +349,12 @@ TABLE = {
     "farm": [
         # what is taken from what
         (f"{WHEAT} seed of it", 'PLAN stock, buy {"crop":"wheat"} []'),
+        # which of several that do alike
+        ("measure the sample S1", "NO ACC810", "`milk.measure`, or as well for `honey.measure`"),
+        ("measure it", "NO ACC810", "`honey.measure`"),
+        ("measure the water in sample S1", 'PLAN measure {"sample":"S1"} []'),
+        ("milk the cow C1 and measure the sample", 'PLAN milk, measure {"cow":"C1"} []'),
+        # values
         (f"{WHEAT} 5 seed of the crop wheat", '"quantity":5', "PLAN stock, buy"),
     ],
     "orders": [

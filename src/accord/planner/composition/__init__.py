@@ -26,7 +26,7 @@ What becomes of it:
 
 What the checks find:
   not done at all: `negations`, `acts`, `unsaid`; to something else: `objects`; for some only, or several:
-  `restrictions`, `several`; otherwise than said: `exclusions`, `unheard`
+  `restrictions`, `several`; otherwise than said: `exclusions`, `unheard`; something else as well: `equals`
 
 Beside all that: `dataflow`, which task feeds which by the names of files, for `bench.sets workflows`.
 """

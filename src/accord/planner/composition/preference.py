@@ -70,6 +70,11 @@ def _as_good(one: Looked, other: Looked, index: Index) -> bool:
     if other.clause != one.clause or other.pieces["like_here"] < AS_WELL * one.pieces["like_here"]:
         return False
     first, second = index.abilities[one.at], index.abilities[other.at]
+    return do_the_same(first, second)
+
+
+def do_the_same(first: Ability, second: Ability) -> bool:
+    """Whether two abilities take and give the same, as far as names and kinds say."""
     return _shape(first.inputs) == _shape(second.inputs) and _shape(first.outputs) == _shape(second.outputs)
 
 

@@ -16,6 +16,7 @@ from accord.planner.composition.account import UNDERSTOOD
 from accord.planner.composition.acts import not_done, not_for_each, unasked
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.doubts import NEAREST, named
+from accord.planner.composition.equals import equals
 from accord.planner.composition.exclusions import alternative, excepted, in_any_case
 from accord.planner.composition.index import Index
 from accord.planner.composition.negations import unwanted
@@ -128,6 +129,15 @@ def _unordered(proposal: Proposal) -> Iterator[Problem]:
         yield Problem("ACC814", message, Place(), hint)
 
 
+def _several_meant(proposal: Proposal) -> Iterator[Problem]:
+    """What may as well be meant: others do something else, and have all words that are said."""
+    found = proposal.account.found
+    for index, others in equals(found):
+        title, able = found.reading.abilities[index].title, ", ".join(f"`{one.title}`" for one in others[:NEAREST])
+        message = f"`{found.clause_of(index)}` may be meant for `{title}`, or as well for {able}"
+        yield Problem("ACC810", message, Place(), "say what tells them apart, in their words")
+
+
 def _ignored(proposal: Proposal) -> Iterator[Problem]:
     """What nothing would be done for; where something is asked, it is told beside the questions."""
     if not proposal.asked:
@@ -194,6 +204,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     _again,
     _restricted,
     _unordered,
+    _several_meant,
     _ignored,
     _otherwise,
     _unnamed,
