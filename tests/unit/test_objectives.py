@@ -609,6 +609,11 @@ TABLE = {
             "after checking the freezer F1, discard the sample S1 and then call the technician",
             "PLAN check, discard<check, call<discard {",
         ),
+        (
+            "call the technician and discard the sample S1 after checking the freezer F1",
+            "PLAN call<check, discard<check, check {",
+        ),
+        (f"{GLUCOSE} and discard it after writing the report", "PLAN measure, discard<write, write {"),
         ("before checking the freezer F1, call the technician", "PLAN check<call, call {"),
         ("call the technician before checking the freezer F1", "NO ACC814", "`before checking`"),
         ("measure the glucose in the sample S1, then write the report", "PLAN measure, write {"),

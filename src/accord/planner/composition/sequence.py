@@ -81,6 +81,8 @@ class _Told(msgspec.Struct, frozen=True):
     said: str
     before: Sequence[int]
     after: Sequence[int]
+    beside: int | None = None
+    """Of several the one that stands beside the word; the others are meant, too, unless they cannot be."""
 
 
 def ordered(found: Composition, said: Conditions) -> Ordered:
@@ -129,13 +131,19 @@ class _Words:
             if self._leads(word):
                 others = self._between(end, self._next(_SENTENCE, word.end()))
             else:
-                others = self._between(self._last(_SENTENCE, word.start()), word.start())[-1:]
+                others = self._between(self._row(word.start()), word.start())
             if not others and not self._leads(word):
                 self.unclear.append(word[0])
-            elif word["word"].lower() in ("before", "prior to"):
-                yield _Told(word["word"], others, named)
+                continue
+            beside = others[-1] if others and not self._leads(word) else None
+            if word["word"].lower() in ("before", "prior to"):
+                yield _Told(word["word"], others, named, beside)
             else:
-                yield _Told(word["word"], named, others)
+                yield _Told(word["word"], named, others, beside)
+
+    def _row(self, end: int) -> int:
+        """Where the row of acts begins that ends here: in its sentence, behind what puts it after others."""
+        return max(self._last(pattern, end) for pattern in (_SENTENCE, _NEXT, _FIRST, _BESIDE))
 
     def _cuts(self) -> Iterator[tuple[int, str]]:
         """From which of the acts on all come after those before."""
@@ -245,11 +253,19 @@ class _Making:
 
     def add(self, told: _Told) -> None:
         """All that words put before comes before all that they put after."""
-        last = [one for one in told.before if not any(self._comes(one, other) for other in told.before)]
-        first = [one for one in told.after if not any(self._comes(other, one) for other in told.after)]
+        before = [one for one in told.before if self._may_be(told, one, told.after, ahead=True)]
+        after = [one for one in told.after if self._may_be(told, one, told.before, ahead=False)]
+        last = [one for one in before if not any(self._comes(one, other) for other in before)]
+        first = [one for one in after if not any(self._comes(other, one) for other in after)]
         for source in last:
             for target in first:
                 self._order(source, target, told.said)
+
+    def _may_be(self, told: _Told, one: int, others: Sequence[int], *, ahead: bool) -> bool:
+        """Whether one of a row may be meant beside its last: it is not on the other side already."""
+        if told.beside in (None, one) or told.beside in others:
+            return True
+        return not any(self._comes(other, one) if ahead else self._comes(one, other) for other in others)
 
     def needed(self) -> Iterator[Order]:
         """The orders that do not follow from others."""
