@@ -539,6 +539,8 @@ TABLE = {
         ('Find the unpaid orders of the customer "Ada"', "NO ACC813", "`unpaid orders`"),
         (f"{ADA} cancel them if any is late", "NO ACC814", "`any is late`"),
         (f"{ADA} cancel them if all orders are late", "NO ACC814", "`all orders are late`"),
+        ('Find the orders of the angry customer "Ada" and cancel the late ones', "PLAN", "filter(one, one.late)"),
+        ('Find the orders of the customer "Ada" and cancel those of the angry kind', "NO ACC813", "`of the angry`"),
         (f"{ADA} create one invoice for all", "NO ACC813", "`one invoice for all`"),
         (f"{ADA} for each order that is late, cancel it and {MAILED}", "NO ACC813", "may be meant for each"),
         (f"{ADA} cancel each that is late. Then {MAILED}", "PLAN", "filter(one, one.late)], send<cancel {"),
@@ -638,6 +640,9 @@ TABLE = {
         ("book an apointment for Ada on 2026-12-03", "PLAN book", "not understood: `an apointment`"),
         ('list the patients of the ward "north"', "NO ACC816", "`patients`"),
         ("call the doctor on duty", "NO ACC816", "`doctor`"),
+        # what only describes a thing that a value names
+        ("measure the glucose in the old sample S1", "PLAN measure", "not understood: `in the old`"),
+        ("call the technician in the old building", "NO ACC816", "`in the old building`"),
         # what a value is
         ('notify the doctor "Meyer" with the message "hello"', "NO ACC816", "`doctor`"),
         ("write the report about the cholesterol 5", "NO ACC816", "`the cholesterol`"),

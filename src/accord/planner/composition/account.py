@@ -50,6 +50,10 @@ _UNITS = frozenset(word for one in UNIT_NAMES for word in stems(one))
 _TOKEN = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|[^\s,;!?\"\u201c\u201d]+")
 
 
+_DETERMINED = re.compile(r"(?:\w+\s+)?(?:the|an?|this|that|my|our|your|his|her|their|its)\s+\w+", re.IGNORECASE)
+_THING = re.compile(r"\s+([A-Za-z]+)\s+")
+
+
 class _Token(msgspec.Struct, frozen=True):
     """A word, or all between two quotation marks."""
 
@@ -129,6 +133,14 @@ class Account(msgspec.Struct, frozen=True, dict=True):
     def leads_to_value(self, after: str) -> bool:
         """Whether a text begins with what a value is read from."""
         return any(each and after.lstrip(' "\u201c').startswith(each) for each in self.slots.values())
+
+    def describes(self, words: str, after: str) -> bool:
+        """Whether words only describe a thing that comes after them and that a value names: `of the old` before
+        `painting P7`.
+        """
+        thing = _THING.match(after)
+        named = thing is not None and self.has(thing[1]) and self.leads_to_value(after[thing.end() :])
+        return named and _DETERMINED.match(words) is not None
 
     def holds_value(self, text: str) -> bool:
         """Whether a value is read from a part of a text."""

@@ -193,9 +193,17 @@ def _restricted(account: Account, link: Link) -> Iterator[Restriction]:
             *((one, None) for one in _closed(bare, link, ability, source)),
             *_of_members(bare, items, ability.named | source.named | (_taken(source) if part.finds else frozenset())),
             *((one[0], None) for one in _ONES.finditer(bare) if not part.acts),
-            *((one, None) for one in account.strange(_AMOUNT.sub(" ", part.text)) if part.acts and not _joins(one)),
+            *((one, None) for one in _strange(part, account)),
         ):
             yield Restriction(said, ability, tuple(sorted(deciding, key=lambda one: one is not member)))
+
+
+def _strange(part: _Part, account: Account) -> Iterator[str]:
+    """What is not understood of a clause for which something is done, and does not only describe what a value names."""
+    text = _AMOUNT.sub(" ", part.text)
+    for said in account.strange(text) if part.acts else ():
+        if not _joins(said) and not account.describes(said, text.partition(said)[2]):
+            yield said
 
 
 def _joins(said: str) -> bool:

@@ -83,7 +83,9 @@ def _strange(text: str, account: Account) -> Iterator[Unheard]:
     for words in account.strange(text):
         after = text[text.index(words) + len(words) :]
         first = words.split(maxsplit=1)[0].lower()
-        leads = first in _BOUNDS or (first in _LEADS and not account.leads_to_value(after))
+        leads = first in _BOUNDS or (
+            first in _LEADS and not (account.leads_to_value(after) or account.describes(words, after))
+        )
         if is_reason(words) or (_only_compares(words) and account.holds_value(after)):
             continue
         if _CHANGING.search(words) or _VALUE.search(words) or leads or _is_counted(words, text, account):
