@@ -448,3 +448,21 @@ def test_an_integer_that_64_bits_do_not_hold_is_a_double() -> None:
     findings = verify(graph_of(tasks, input=given, choices=[{"between": ["a", "b"]}]), COUNTS).findings
     assert [one.code for one in findings if one.place.pointer == "/choices/0"] == ["ACC833", "ACC833"]
     assert "ACC830" not in {one.code for one in findings}
+
+
+def test_alternatives_of_alternatives_are_not_all_their_combinations() -> None:
+    def one_of(name: str, other: str) -> dict[str, Any]:
+        follows = {"type": "object", "required": ["kind", "next"]}
+        kinds = ({"kind": {"const": f"{name}{at}"}, "next": {"$ref": f"#/$defs/{other}"}} for at in range(8))
+        last = {"type": "object", "properties": {"kind": {"const": "last"}}, "required": ["kind"]}
+        return {"oneOf": [*({**follows, "properties": each} for each in kinds), last]}
+
+    given = {
+        "type": "object",
+        "properties": {"r": {"$ref": "#/$defs/a"}},
+        "required": ["r"],
+        "$defs": {"a": one_of("a", "b"), "b": one_of("b", "a")},
+    }
+    far = "input.r" + ".next" * 12
+    (error,) = verify(graph_of({"t": {"when": f"${{ {far}.kind == 'last' }}"}}, input=given), COUNTS).errors
+    assert error.code == "ACC831"

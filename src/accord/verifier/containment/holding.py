@@ -40,19 +40,33 @@ class Holding:
 
     def __init__(self, formulas: Formulas) -> None:
         self._formulas = formulas
+        self._told: dict[tuple[Formula, int], bool] = {}
+        """What is known of one value and all inside of it, by their identity: alternatives ask for the same again."""
 
     def holds(self, formula: Formula, value: object) -> bool:
         """Whether it certainly holds."""
+        self._told.clear()
+        return self._holds(formula, value)
+
+    def _holds(self, formula: Formula, value: object) -> bool:
+        if not isinstance(value, dict | list):
+            return self._found(formula, value)
+        key = formula, id(value)
+        if key not in self._told:
+            self._told[key] = self._found(formula, value)
+        return self._told[key]
+
+    def _found(self, formula: Formula, value: object) -> bool:
         node = self._formulas.node(formula)
         match node:
             case OfType(types):
                 return type_of(value) in types
             case Both(parts):
-                return all(self.holds(part, value) for part in parts)
+                return all(self._holds(part, value) for part in parts)
             case Either(parts):
-                return any(self.holds(part, value) for part in parts)
+                return any(self._holds(part, value) for part in parts)
             case Reference():
-                return self.holds(self._formulas.expanded(node), value)
+                return self._holds(self._formulas.expanded(node), value)
             case _:
                 return type_of_atom(node) == type_of(value) and self._atom(node, value)
 
@@ -73,25 +87,25 @@ class Holding:
                 return False
             case Members(names, inner):
                 members = cast("dict[str, object]", value)
-                return all(self.holds(inner, each) for name, each in members.items() if is_in(names, name))
+                return all(self._holds(inner, each) for name, each in members.items() if is_in(names, name))
             case SomeMember(names, inner):
                 members = cast("dict[str, object]", value)
-                return any(self.holds(inner, each) for name, each in members.items() if is_in(names, name))
+                return any(self._holds(inner, each) for name, each in members.items() if is_in(names, name))
             case _:
                 return self._of_items(atom, cast("list[object]", value))
 
     def _of_items(self, atom: Atom, items: list[object]) -> bool:
         match atom:
             case Items(start, item, end):
-                return all(self.holds(item, each) for each in items[start:end])
+                return all(self._holds(item, each) for each in items[start:end])
             case Containing(item, least, most, start, end):
                 if most is not None:
                     no = self._formulas.negated(item)
                     return (
-                        all(self.holds(item, each) or self.holds(no, each) for each in items[start:end])
-                        and least <= sum(self.holds(item, each) for each in items[start:end]) <= most
+                        all(self._holds(item, each) or self._holds(no, each) for each in items[start:end])
+                        and least <= sum(self._holds(item, each) for each in items[start:end]) <= most
                     )
-                return sum(self.holds(item, each) for each in items[start:end]) >= least
+                return sum(self._holds(item, each) for each in items[start:end]) >= least
             case Distinct(positive):
                 return (len({key_of(each) for each in items}) == len(items)) == positive
         return False

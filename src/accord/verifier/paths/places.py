@@ -15,6 +15,7 @@ from accord.domain.expression.kinds import are_held
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import Alternative, Alternatives, member_of, types_together
 from accord.domain.schema_range import numbers_together
+from accord.domain.schema_union import schema_key
 from accord.formulas import Formula, at_most, both, either, hold, implied, negated, same
 from accord.verifier.paths.terms import KINDS, Case, Kind, Term, constant
 
@@ -111,7 +112,7 @@ class Place:
         parts = [(guard, part, reader) for guard, parts, reader in self._schemas for part in parts]
         required = [both((guard, self.is_a("map"))) for guard, part, _ in parts if _requires(part, name)]
         present = True if True in required else z3.Bool(f"{where} there")
-        told = [(guard, member_of(part, name), reader) for guard, part, reader in parts]
+        told = _grouped([(guard, member_of(part, name), reader) for guard, part, reader in parts])
         place = place_of(where, solver, present, [(guard, schema, reader) for guard, schema, reader in told if schema])
         place.stated = any(isinstance(schema, dict) for _, schema, _ in told)
         place.declared = any(name in _listed(part) for _, part, _ in parts)
@@ -202,6 +203,19 @@ def place_of(
         for one, alternative in zip(taken, alternatives, strict=True):
             place.constrain(both((guard, one)), alternative, reader)
     return place
+
+
+def _grouped(
+    told: list[tuple[Formula, JsonSchema | None, Alternatives]],
+) -> list[tuple[Formula, JsonSchema | None, Alternatives]]:
+    """The same schema once, where any of its guards holds: alternatives of alternatives would be all combinations."""
+    if len(told) < 2:
+        return told
+    found: dict[tuple[int, bytes], tuple[JsonSchema | None, Alternatives, list[Formula]]] = {}
+    for guard, schema, reader in told:
+        key = id(reader), b"" if schema is None else schema_key(schema)
+        found.setdefault(key, (schema, reader, []))[2].append(guard)
+    return [(either(guards), schema, reader) for schema, reader, guards in found.values()]
 
 
 def root_of(name: str, solver: z3.Solver, present: Formula, schema: JsonSchema) -> Place:
