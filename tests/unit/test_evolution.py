@@ -79,3 +79,10 @@ def test_new_labels_are_not_safe_for_readers() -> None:
     assert (readers.safe, "personal" in readers.why) == (False, True)
     (readers,) = [one for one in evolution(new, old, changed="patch").effects if one.party == "readers"]
     assert readers.safe
+
+
+def test_who_asks_by_the_old_name_does_not_get_what_has_another_one() -> None:
+    old, new = (Surface(name=name, version="1.0.0", input=TEXT, output=TEXT) for name in ("old", "new"))
+    found = evolution(old, new, changed="patch")
+    assert (found.step, found.effects[0].party, found.effects[0].safe) == ("major", "callers", False)
+    assert "`old`" in found.effects[0].why

@@ -342,6 +342,14 @@ def test_a_list_with_a_most_bounds_attempts_cost_time_and_width() -> None:
     assert (found.at_once, found.message_bytes, found.largest) == (6, 2 + len('"text":') + 62 + 1, "each")
 
 
+@pytest.mark.parametrize(("text", "largest"), [("b" * 50, 61), ("b", 14)])
+def test_the_largest_input_may_be_that_of_a_fallback(text: str, largest: int) -> None:
+    fallback = {"uses": "test.work@^1", "with": {"text": text}}
+    found = verify(graph_of({"a": {"with": {"text": "aaa"}, "fallback": [fallback]}}), KNOWN).bounds
+    assert found is not None
+    assert (found.message_bytes, found.largest) == (largest, "a")
+
+
 def test_calls_are_as_many_again_below_each() -> None:
     calls = {"at_most": 3, "capabilities": ["test.work"], "depth": 2}
     assert bounds({"a": {"calls": calls}, "b": {}}).calls == 3 + 9

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from accord.domain.compile import compile_soundly
+from accord.domain.ids import Digest
 from accord.domain.template import Template
 from accord.templates.schema import accord_template_schema
 from accord.verifier.members import RULES, changes_of
@@ -18,7 +20,8 @@ def template(task: dict[str, Any], **fields: Any) -> Template:
 
 
 def told(before: Template, after: Template) -> list[tuple[str, bool | None]]:
-    return [(one.pointer, one.safe) for one in changes_of(before, after)]
+    graph = compile_soundly(after, Digest("0" * 64)).graph
+    return [(one.pointer, one.safe) for one in changes_of(before, after, graph)]
 
 
 def test_every_member_of_the_language_has_a_rule() -> None:
@@ -115,3 +118,26 @@ def test_fewer_tasks_are_told_where_there_are_lists() -> None:
 def test_what_is_said_to_people_means_nothing_to_others() -> None:
     before, after = template({"uses": "test.work@^1"}), template({"uses": "test.work@^1", "description": "x"})
     assert told(before, after) == []
+
+
+@pytest.mark.parametrize(
+    ("left", "lost"),
+    [
+        ({"needs": ["m"]}, False),
+        ({"with": {"x": "${ tasks.m.output }"}}, False),
+        ({"needs": ["m"], "join": "settled"}, True),
+        ({"needs": ["s"]}, True),
+        ({}, True),
+    ],
+)
+def test_a_need_that_is_waited_for_by_another_way_is_not_lost(left: Any, lost: bool) -> None:
+    work = {"uses": "test.work@^1"}
+    others = {"a": work, "m": {**work, "needs": ["a"]}, "s": {**work, "needs": ["a"], "join": "settled"}}
+    before, after = (
+        msgspec.convert(
+            {"accord": "template/1", "name": "test", "version": "1.0.0", "tasks": {**others, "z": {**work, **said}}},
+            Template,
+        )
+        for said in ({**left, "needs": ["a", *left.get("needs", ())]}, left)
+    )
+    assert told(before, after) == ([("/tasks/z/needs", None)] if lost else [])

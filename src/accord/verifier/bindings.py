@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -55,7 +55,7 @@ class BindingCheck:
         self._doubts, self._trials = Doubts(), Trials(graph, self.outputs.everywhere())
         self._known: dict[tuple[str, bytes], Verdict] = {}
         self._checked = self._wrong = 0
-        self._inputs: dict[TaskId, JsonSchema | None] = {}
+        self._inputs: dict[TaskId, list[JsonSchema | None]] = {}
 
     def check(self) -> None:
         """Check every task, and the run's output."""
@@ -81,8 +81,8 @@ class BindingCheck:
             if task.for_each is not None
         }
 
-    def inputs(self) -> dict[TaskId, JsonSchema | None]:
-        """What is known of the input of each task that an agent does."""
+    def inputs(self) -> Mapping[TaskId, Sequence[JsonSchema | None]]:
+        """What is known of the input of each task that an agent does, by each way to do it."""
         return self._inputs
 
     def _check_conditions(self, task: Task) -> None:
@@ -122,7 +122,7 @@ class BindingCheck:
                 self._check_expressions(option.binding, types)
             else:
                 given = self._check_call(here, task, option.capability, option.binding, types)
-                self._inputs.setdefault(task.id, given)
+                self._inputs.setdefault(task.id, []).append(given)
 
     def _check_call(
         self, at: str, task: Task, wanted: CapabilityRange, binding: Binding, types: Types

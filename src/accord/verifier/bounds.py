@@ -6,7 +6,7 @@ whose schema has no `maxItems`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -19,7 +19,7 @@ from accord.verifier.costs import Costs, attempts_of, text_of
 from accord.verifier.fanout import Fanout
 from accord.verifier.known import Capabilities
 from accord.verifier.report import Bounds, Findings
-from accord.verifier.sizes import least_items, most_bytes, most_items
+from accord.verifier.sizes import largest_of, least_items, most_bytes, most_items
 from accord.verifier.times import Inner, Span, Times, critical
 from accord.verifier.widths import Slots, Widths, queues_of, unknown_slots
 
@@ -30,8 +30,8 @@ class Known(msgspec.Struct, frozen=True):
     capabilities: Capabilities
     lists: Mapping[TaskId, JsonSchema | None] = {}
     """What each list keeps that a task goes through."""
-    inputs: Mapping[TaskId, JsonSchema | None] = {}
-    """What each task's input keeps."""
+    inputs: Mapping[TaskId, Sequence[JsonSchema | None]] = {}
+    """What each task's input keeps, by each way to do it."""
     slots: Slots = unknown_slots
     inner: Inner = lambda template: None
 
@@ -52,7 +52,7 @@ def bounds_of(graph: Graph, known: Known, findings: Findings) -> Bounds:
     costs.check(findings)
     attempts = [attempts_of(task, items.get(name)) for name, task in graph.tasks.items()]
     counted = [each for each in attempts if each is not None]
-    inputs = {name: most_bytes(schema) for name, schema in known.inputs.items()}
+    inputs = {name: largest_of(map(most_bytes, schemas)) for name, schemas in known.inputs.items()}
     largest = next((name for name, size in inputs.items() if size is None), None)
     largest = largest or max(inputs, key=lambda name: inputs[name] or 0, default=None)
     widths = Widths(graph, items)

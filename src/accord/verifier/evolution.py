@@ -60,6 +60,8 @@ class Evolution(msgspec.Struct, frozen=True, kw_only=True):
 class Surface(msgspec.Struct, frozen=True, kw_only=True):
     """What others rely on."""
 
+    name: str = ""
+    """By which others ask for it."""
     version: str
     input: JsonSchema
     output: JsonSchema | None
@@ -108,6 +110,9 @@ def raised(version: Version, step: Step) -> Version:
 
 def _of_callers(before: Surface, after: Surface, members: Sequence[Change]) -> Effect:
     """What is worst for them: first what is certain, then what is not proven."""
+    if before.name != after.name:
+        why = f"it has another name: whoever asks for `{before.name}` does not get it"
+        return Effect(party="callers", safe=False, why=why)
     verdict = covers(after.input, before.input)
     taken = _effect("callers", verdict, _TAKEN, "an input that was taken is refused")
     known = {_of_what(one) for one in before.doubts}

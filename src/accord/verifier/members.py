@@ -16,6 +16,8 @@ import msgspec
 
 from accord.domain import template as t
 from accord.domain.duration import parse_duration
+from accord.domain.graph import Graph
+from accord.domain.ids import TaskId
 from accord.domain.schema import pointer_of
 from accord.verifier.compatibility import covers
 
@@ -41,9 +43,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 Rule: TypeAlias = Callable[[Any, Any, str], Iterator[Change]]
 
 
-def changes_of(before: t.Template, after: t.Template) -> tuple[Change, ...]:
-    """What is to be told of the members that differ."""
-    found = tuple(_compared(before, after, "")) + tuple(_of_tasks(before, after))
+def changes_of(before: t.Template, after: t.Template, graph: Graph) -> tuple[Change, ...]:
+    """What is to be told of the members that differ; `graph` is that of the template `after`."""
+    found = tuple(_compared(before, after, "")) + tuple(_of_tasks(before, after, graph))
     holds = {"any": True, "deadline": _is_timed(after), "lists": any(task.for_each for task in after.tasks.values())}
     return tuple(one for one in found if holds[one.under])
 
@@ -56,14 +58,28 @@ def _compared(was: msgspec.Struct, now: msgspec.Struct, at: str) -> Iterator[Cha
             yield from rules[field.name](before, after, f"{at}/{field.encode_name}")
 
 
-def _of_tasks(before: t.Template, after: t.Template) -> Iterator[Change]:
+def _of_tasks(before: t.Template, after: t.Template, graph: Graph) -> Iterator[Change]:
     for name, task in after.tasks.items():
         at, was = f"/tasks{pointer_of([name])}", before.tasks.get(name)
         if was is not None:
-            yield from _compared(_tried(was, before), _tried(task, after), at)
+            yield from _compared(_without_reached(_tried(was, before), name, graph), _tried(task, after), at)
             yield from _asked_when(was, task, at)
         elif task.approval is not None or task.signal is not None:
             yield from _WAITS(None, task, at)
+
+
+def _without_reached(was: t.TaskSpec, name: str, graph: Graph) -> t.TaskSpec:
+    """The task without those needs that it goes on to wait for, by another way in the new graph."""
+    if was.join != "all":
+        return was
+    reached: set[TaskId] = set()
+    front = [TaskId(name)]
+    while front:
+        task = graph.tasks[front.pop()]
+        if not task.join.settled and task.join.at_least is None:
+            front.extend(need for need in task.needs if need not in reached)
+            reached.update(task.needs)
+    return msgspec.structs.replace(was, needs=tuple(need for need in was.needs if need not in reached))
 
 
 def _asked_when(was: t.TaskSpec, now: t.TaskSpec, at: str) -> Iterator[Change]:

@@ -75,7 +75,7 @@ def revision(before: Edition, after: Edition, capabilities: Capabilities, templa
     )
     changes = tuple(differences(old, new))
     was_seen, is_seen = (_surface(one, capabilities, templates) for one in (before, after))
-    members = changes_of(before.template, after.template)
+    members = changes_of(before.template, after.template, compile_graph(after.template, after.digest))
     return Revision(tasks, changes, evolution(was_seen, is_seen, changed=_step(changes, tasks), members=members))
 
 
@@ -112,5 +112,6 @@ def _surface(one: Edition, capabilities: Capabilities, templates: Templates) -> 
     labels = frozenset(Flow(graph, capabilities, templates, {}, certain=False).of_output())
     found = verify(graph, capabilities, templates) if known else None
     doubts = () if found is None else (*found.errors, *found.warnings)
-    version, input_ = one.template.version, one.template.input
-    return Surface(version=version, input=input_, output=given, labels=labels, doubts=doubts)
+    template = one.template
+    surface = Surface(name=template.name, version=template.version, input=template.input, output=given)
+    return msgspec.structs.replace(surface, labels=labels, doubts=doubts)

@@ -50,7 +50,7 @@ class _Root:
         if isinstance(first, list) and schema.get("items") is False:
             said.append(len(first))
         said.extend(self.items(part, deep - 1) for part in self._together(schema))
-        said.extend(_largest(self.items(part, deep - 1) for part in parts) for parts in self._either(schema))
+        said.extend(largest_of(self.items(part, deep - 1) for part in parts) for parts in self._either(schema))
         return min((each for each in said if each is not None), default=None)
 
     def fewest(self, schema: object, deep: int) -> int:
@@ -72,11 +72,11 @@ class _Root:
         if isinstance(listed, list):
             said.append(max((len(orjson.dumps(each)) for each in listed), default=0))
         said.extend(self.bytes(part, deep - 1) for part in self._together(schema))
-        said.extend(_largest(self.bytes(part, deep - 1) for part in parts) for parts in self._either(schema))
+        said.extend(largest_of(self.bytes(part, deep - 1) for part in parts) for parts in self._either(schema))
         stated = schema.get("type")
         if stated is not None:
             names = stated if isinstance(stated, list) else [stated]
-            said.append(_largest(self._of_type(str(name), schema, deep) for name in names))
+            said.append(largest_of(self._of_type(str(name), schema, deep) for name in names))
         return min((each for each in said if each is not None), default=None)
 
     def _of_type(self, name: str, schema: Parts, deep: int) -> int | None:
@@ -139,7 +139,7 @@ class _Root:
                 yield parts
 
 
-def _largest(sizes: Iterable[int | None]) -> int | None:
+def largest_of(sizes: Iterable[int | None]) -> int | None:
     """The largest; None where one is unknown."""
     largest = 0
     for size in sizes:
