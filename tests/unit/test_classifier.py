@@ -134,12 +134,12 @@ def test_other_words_are_understood(text: str, template: str, value: dict[str, A
         "my cat seems unhappy since tuesday",
     ],
 )
-def test_what_is_unlike_all_examples_is_refused_with_what_is_nearest(text: str) -> None:
+def test_what_is_unlike_all_examples_is_refused_and_names_nothing_that_is_far(text: str) -> None:
     with pytest.raises(NotUnderstood) as raised:
         planned(text)
     (problem,) = raised.value.problems
     assert problem.code == "ACC807"
-    assert "the nearest: `" in str(problem.hint)
+    assert (problem.message, problem.hint) == ("it is too unlike all examples", None) or " sure of `" in problem.message
     assert raised.value.several == (), "what is outside of all is asked about by nobody"
 
 
@@ -161,6 +161,18 @@ def test_templates_that_are_about_equally_likely_are_named(
     with pytest.raises(NotUnderstood) as raised:
         planned("what about singing in the rain", judge=judge)
     assert raised.value.several == several
+
+
+@pytest.mark.parametrize(("confidence", "near"), [(0.45, ["weather-report", "music-player"]), (0.05, [])])
+def test_templates_that_are_likely_are_near_though_they_have_no_word_of_it(confidence: float, near: list[str]) -> None:
+    async def judge(objective: str) -> Meant:
+        best = (("weather-report", 0.5), ("music-player", 0.4), ("money-transfer", 0.1))
+        return Meant(label=None, confidence=confidence, best=best)
+
+    with pytest.raises(NotUnderstood) as raised:
+        planned("drizzle ahead", judge=judge)
+    (hint,) = [str(one.hint) for one in raised.value.problems if one.code == "ACC807"]
+    assert [name for name in ("weather-report", "music-player", "money-transfer") if f"`{name}`" in hint] == near
 
 
 @pytest.mark.parametrize("by", ["words", "sentences"])

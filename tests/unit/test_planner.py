@@ -152,7 +152,7 @@ def test_a_refusal_names_what_is_missing_and_how_to_say_it() -> None:
 )
 def test_only_what_is_near_is_called_so(text: str, near: str | None) -> None:
     (hint,) = [one.hint for one in refused(text).problems if one.code == "ACC800"]
-    assert str(hint).startswith("none is near" if near is None else f"the nearest: `{near}`")
+    assert str(hint).startswith("none has a word of it" if near is None else f"the nearest: `{near}`")
 
 
 def test_a_refusal_names_the_nearest_template_first() -> None:

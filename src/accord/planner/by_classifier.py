@@ -18,7 +18,7 @@ from accord.planner.classifier.examples import phrases_of
 from accord.planner.classifier.models import Models, is_installed, learnable
 from accord.planner.composition.wording import two_places
 from accord.planner.phrases import objective_words
-from accord.planner.rules import example_of, verbs_of
+from accord.planner.rules import example_of, nearest, verbs_of
 from accord.planner.slots import POINTERS, not_understood, told_as
 from accord.planner.spans import Filled, fill, wanted_of
 from accord.planner.ways import Answer, Candidate, Found, Incomplete, KnownTemplate, Objective, Unsure, WayName
@@ -38,6 +38,9 @@ ALIKE = 0.5
 
 ASKS = 0.8
 """From this confidence on it asks for what is missing although a word is in no example."""
+
+NEAR = 0.1
+"""From this likelihood on a template is near that has no word of the objective."""
 
 MOST_ASKED = 4
 """So many templates are asked about at most."""
@@ -181,9 +184,13 @@ def _several(judged: Meant, objective: Objective) -> tuple[str, ...]:
 
 
 def _nearest(judged: Meant, objective: Objective) -> Iterator[Problem]:
-    """That it is like nothing known, and what is nearest."""
-    near = [objective.newest[label].template for label, _ in judged.best[:3] if label in objective.newest]
-    if near:
+    """That it is like nothing known; and what is near, beside those that have a word of it, which are told anyway."""
+    known = [(objective.newest[label].template, share) for label, share in judged.best if label in objective.newest]
+    if known:
+        told = nearest(objective.text, objective.phrased)
+        inside = judged.confidence / max(judged.best[0][1], judged.confidence)
+        near = [template for template, share in known[:3] if share * inside >= NEAR and template not in told]
         names = ", ".join(f"`{template.name}` ({example_of(template)})" for template in near)
-        message = f"it is too unlike all examples: {judged.confidence:.0%} sure of `{judged.best[0][0]}`"
-        yield Problem("ACC807", message, Place(), f"the nearest: {names}")
+        sure = f": {judged.confidence:.0%} sure of `{judged.best[0][0]}`" if judged.confidence >= NEAR else ""
+        message = f"it is too unlike all examples{sure}"
+        yield Problem("ACC807", message, Place(), f"near by what it means: {names}" if near else None)

@@ -120,7 +120,7 @@ def _why_not(objective: str, found: Sequence[Match], templates: Sequence[Templat
         yield from _why_incomplete(match)
     if not close:
         near = ", ".join(f"`{template.name}` ({example_of(template)})" for template in nearest(objective, templates))
-        hint = f"the nearest: {near}" if near else "none is near: accord templates list shows all of them"
+        hint = f"the nearest: {near}" if near else "none has a word of it: accord templates list shows all of them"
         yield Problem("ACC800", "no template fits the objective", Place(), hint)
 
 
