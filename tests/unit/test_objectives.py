@@ -286,6 +286,18 @@ YARD = (
 )
 """Templates of which phrases say what a slot is called by."""
 
+KITCHEN = (
+    template(
+        "cook",
+        ("cook {dish} for {guests} guests", "make {dish} for {guests}", "we want {dish} for {guests} guests"),
+        dish=TEXT,
+        guests=WHOLE,
+    ),
+    template("ship", ("ship {parcel} to {town}", "{parcel} goes to {town}"), parcel=TEXT, town=TEXT),
+    template("stamps", ("order {number} stamps", "we need {number} stamps"), number=WHOLE),
+)
+"""Templates of which no phrase says what a slot is called by."""
+
 
 @cache
 def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
@@ -294,6 +306,8 @@ def known(world: str) -> tuple[tuple[KnownTemplate, ...], dict[Contract, str]]:
         return OFFICE, {}
     if world == "yard":
         return YARD, {}
+    if world == "kitchen":
+        return KITCHEN, {}
     if world == "orders":
         return (), AGENTS
     if world == "shop and clerk":
@@ -755,6 +769,23 @@ TABLE = {
         ("book a room for 5 people on tomorrow", '{"people":5,"day":"2026-11-27"}', "PLAN book-room"),
         ("book a room for 5 people on 04/05/2026", "ASK ['day'] ACC803", "may be 2026-04-05 or 2026-05-04"),
         ("make me a sandwich", "NO", "ACC807"),
+    ],
+    "kitchen": [
+        ("cook the soup for 4 guests", 'PLAN cook {"dish":"the soup","guests":4} []'),
+        ("we want tomato soup for twelve guests", 'PLAN cook {"dish":"tomato soup","guests":12} []'),
+        ("please dont burn pasta for 4 guests", "NO", "dont"),
+        ("burn pasta for 4 guests", "NO"),
+        ("could you fry an omelette for 2 guests", "NO"),
+        ("cook nothing for 4 guests", "ASK ['dish'] ACC803", "`nothing`"),
+        ("cancel 10 stamps", "NO"),
+        ("I need 10 stamps", 'PLAN stamps {"number":10} []'),
+        ("order 10 stamps every week", "NO ACC8"),
+        ("P-12 goes to Berlin", 'PLAN ship {"parcel":"P-12","town":"Berlin"} []'),
+        ("ship the parcel P-12 to Bank of Wales", '{"parcel":"P-12","town":"Bank of Wales"}', "PLAN ship"),
+        ("ship the invoice I-7 to Ada", "ASK ['parcel'] ACC803", "`the invoice I-7` may be something else"),
+        ("ship P-12 to Berlin by air", "ASK ['town'] ACC803", "`Berlin by air` may be something else"),
+        ("ship P-12 from Rome to Berlin", "ASK ['parcel'] ACC803", "`P-12 from Rome`"),
+        ("ship every parcel to Berlin", "ASK ['parcel'] ACC803", "does not say which"),
     ],
     "yard": [
         # what stands behind the noun of a phrase is what is called so

@@ -87,9 +87,9 @@ class _Value:
         has_article = len(before) > 1 and before[0].plain in _DETERMINERS
         if named and before and self._is_head(before[-1]) and len(before) <= 1 + has_article:
             return Taken(tuple(named))
-        if self._part.holds == "words" and has_article and named:
-            if self._knows(before[-1]):
-                return Taken(tuple(named), left=self._unknown(before))
+        if has_article and named and self._knows(before[-1]):
+            return Taken(tuple(named), left=self._unknown(before))
+        if self._part.holds == "words" and ((has_article and named) or _leads_on(words)):
             self._unclear(words)
         if self._part.holds == "words" and not named and not self._led:
             self._unclear(words)
@@ -163,6 +163,12 @@ def _goes_on(named: Sequence[Word], at: int) -> bool:
     if is_marked(named[at]):
         return not named[at].quoted and not named[at - 1].quoted
     return named[at].plain in PARTICLES and at + 1 < len(named) and is_marked(named[at + 1])
+
+
+def _leads_on(words: Sequence[Word]) -> bool:
+    """Whether a preposition behind a name says more: `Berlin by air`, not `Bank of Wales`."""
+    end = next((at for at in range(1, len(words)) if not _goes_on(words, at)), len(words))
+    return is_marked(words[0]) and end < len(words) and words[end].plain in PREPOSITIONS
 
 
 def _trimmed(words: Sequence[Word]) -> list[Word]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from accord.domain.template_rules import SLOT
-from accord.planner.words import FILLERS, VERSUS, Word, weight, words_of
+from accord.planner.words import ARTICLES, FILLERS, VERSUS, Word, weight, words_of
 
 MISSING_SLOT = 0.5
 """Cost of a slot without words: less than a word of the phrase is worth, so that no slot takes such a word."""
@@ -76,6 +77,21 @@ class Phrase(msgspec.Struct, frozen=True, dict=True):
     @property
     def slots(self) -> tuple[str, ...]:
         return tuple(part.name for part in self.parts if isinstance(part, Slot))
+
+    @cached_property
+    def _begin(self) -> str | None:
+        """The last word before a slot with which the phrase begins but for fillers: `want` of `we want {dish}`."""
+        slot = SLOT.search(self.text)
+        words = words_of(self.text[: slot.start()]) if slot is not None else ()
+        said = [word.plain for word in words if word.plain not in ARTICLES | {"to"}]
+        return said[-1] if said and isinstance(self.parts[0], Slot) else None
+
+    def begins(self, objective: str, words: Sequence[Word]) -> bool:
+        """Whether the fillers with which the phrase begins, if it does, are said before the words: without them, its
+        first slot would take any verb.
+        """
+        before = words_of(objective[: words[0].start]) if words else ()
+        return self._begin is None or any(word.plain == self._begin for word in before)
 
     def align(self, words: tuple[Word, ...]) -> Alignment:
         """The alignment that loses least; of equal ones that in which earlier slots are shorter, the last longer."""

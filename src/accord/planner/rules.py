@@ -145,7 +145,10 @@ def _match(
     verbs: Collection[str],
     now: datetime | None,
 ) -> Match:
-    alignment = _up_to_numbers(Phrase(text).align(words), objective, template)
+    phrase = Phrase(text)
+    alignment = _up_to_numbers(phrase.align(words), objective, template)
+    if not phrase.begins(objective, words):
+        alignment = msgspec.structs.replace(alignment, lost=alignment.lost + 1)
     reading = _Reading(objective, words, template, alignment, now)
     reading.read(verbs)
     given, unusable = reading.given, reading.unusable

@@ -176,7 +176,9 @@ class _Filling:
         that fits best, where half of it does; else by what stands in front of it.
         """
         free = tuple(word for word in self._words if word.start not in self._taken)
-        phrases = [self._unread(phrase) for phrase in self._template.examples]
+        phrases = [
+            self._unread(text) for text in self._template.examples if Phrase(text).begins(self._text, self._words)
+        ]
         alignments = [one for phrase in phrases for one in _alignments(phrase, free)]
         for alignment in sorted(alignments, key=lambda one: (one.score, one.matched), reverse=True)[:1]:
             if alignment.score >= _HALF:
