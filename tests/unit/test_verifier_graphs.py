@@ -178,7 +178,24 @@ def test_an_item_is_refused_only_where_its_list_lets_it_come() -> None:
         given = record(all={"type": "array", "items": TAGGED})
         return [one.code for one in report_of(tasks, input=given).findings if one.code.startswith("ACC82")]
 
-    assert (told("s"), told("i")) == (["ACC823"], ["ACC822"])
+    assert (told("s"), told("i")) == (["ACC824"], ["ACC822"])
+
+
+@pytest.mark.parametrize(
+    ("source", "told_as"),
+    [
+        ("input.k == 's' ? input.v : 'a'", "ACC824"),
+        ("input.k != 'i' ? input.v : 'a'", "ACC824"),
+        ("input.k in ['s', 't'] ? input.v : 'a'", "ACC824"),
+        ("!(input.k == 'i') && input.v != '' ? input.v : 'a'", "ACC824"),
+        ("input.k == 'i' ? input.v : 'a'", "ACC822"),
+        ("input.k == 's' || input.v == 2 ? input.v : 'a'", "ACC822"),
+    ],
+)
+def test_a_union_is_known_by_its_tag_inside_of_an_expression(source: str, told_as: str) -> None:
+    report = report_of({"count": work("text.count", {"text": f"${{ {source} }}"})}, input=TAGGED)
+    codes = [one.code for one in report.findings if one.code.startswith("ACC82")]
+    assert codes == [told_as]
 
 
 @pytest.mark.parametrize(

@@ -466,3 +466,24 @@ def test_alternatives_of_alternatives_are_not_all_their_combinations() -> None:
     far = "input.r" + ".next" * 12
     (error,) = verify(graph_of({"t": {"when": f"${{ {far}.kind == 'last' }}"}}, input=given), COUNTS).errors
     assert error.code == "ACC831"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        (("input.c.startsWith('a')", "!input.c.startsWith('a')"), "ACC833"),
+        (("input.c == 'abc'", "input.c != 'abc'"), "ACC833"),
+        (("input.c.startsWith('a')", "input.c.endsWith('b')"), "ACC836"),
+        (("size(input.c) == 3", "size(input.c) != 3"), "ACC830"),
+        (("input.c == 'abcd'", "true"), "ACC830"),
+        # What CEL and JSON Schema read differently is not taken over.
+        (("input.s == 'a\\u00a0b'", "input.s != 'a\\u00a0b'"), "ACC833"),
+    ],
+)
+def test_a_pattern_says_which_texts_there_are(conditions: Any, code: str) -> None:
+    tasks = {name: {"when": f"${{ {when} }}"} for name, when in zip("ab", conditions, strict=True)}
+    texts = {"c": {"type": "string", "pattern": "^[a-z]{3}$"}, "s": {"type": "string", "pattern": r"^a\sb$"}}
+    given = {"type": "object", "properties": texts, "required": ["c", "s"]}
+    report = verify(graph_of(tasks, input=given, choices=[{"between": ["a", "b"], "takes": "exactly_one"}]), COUNTS)
+    assert code in {one.code for one in report.findings if one.place.pointer != ""}
+    assert code != "ACC833" or [one.code for one in report.findings if one.severity == "error"] == []

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import orjson
 
 from accord.domain.schema import JsonSchema, subschemas
-from accord.domain.schema_path import is_movable, joined, schema_at
+from accord.domain.schema_path import Alternative, Alternatives, is_movable, joined, member_of, schema_at
 
 _DEFINITIONS = ("$defs", "definitions")
+_TOLD = frozenset({"const", "enum", "not"})
 
 
 def schema_key(schema: JsonSchema) -> bytes:
@@ -43,6 +44,42 @@ def narrowed(schema: JsonSchema, fact: Mapping[str, object]) -> JsonSchema:
     inner = {name: value for name, value in schema.items() if name not in _DEFINITIONS}
     definitions = {name: schema[name] for name in _DEFINITIONS if name in schema}
     return {"allOf": [inner, dict(fact)], **definitions}
+
+
+def tagged(schema: JsonSchema, name: str, fact: Mapping[str, object]) -> JsonSchema:
+    """What is left of a union's alternatives where a fact holds of a member that is there: those go whose texts for it
+    are ruled out.
+    """
+    found = Alternatives(schema).of(schema) if isinstance(schema, dict) and not _TOLD.isdisjoint(fact) else None
+    if not isinstance(schema, dict) or found is None or len(found) < 2:
+        return schema
+    left = [each for each in found if _may_have(each, name, fact)]
+    if len(left) == len(found) or not left:
+        return schema
+    definitions = {name: schema[name] for name in _DEFINITIONS if name in schema}
+    parts = ({"allOf": [_without_unions(part) for part in each]} for each in left)
+    return {"anyOf": list(parts), **definitions}
+
+
+def _may_have(alternative: Alternative, name: str, fact: Mapping[str, object]) -> bool:
+    members = (member_of(part, name) for part in alternative)
+    listed = [texts for member in members if (texts := _texts(member)) is not None]
+    if not listed:
+        return True
+    wanted, denied = _texts(fact), _texts(fact.get("not"))
+    common = set.intersection(*listed)
+    return bool((common if wanted is None else common & wanted) - (denied or set()))
+
+
+def _texts(schema: object) -> set[str] | None:
+    """The only values of a schema, if they are texts."""
+    said = schema if isinstance(schema, dict) else {}
+    listed = [said["const"]] if "const" in said else said.get("enum")
+    return set(listed) if isinstance(listed, list) and all(isinstance(each, str) for each in listed) else None
+
+
+def _without_unions(part: Mapping[str, object]) -> dict[str, object]:
+    return {name: each for name, each in part.items() if name not in (*_DEFINITIONS, "allOf", "anyOf", "oneOf", "$ref")}
 
 
 def list_of(items: JsonSchema | None, least: int = 0, most: int | None = None) -> JsonSchema:

@@ -97,7 +97,7 @@ class Samples:
             case "integer" | "number":
                 found = numbers_of(schema)
                 yield from (one for one in (found.least, found.most) if one is not None) if found is not None else ()
-                yield from (0, 1, -1, 2, 0.5, *_FAR, *(EXTREMES if kind == "number" else ()))
+                yield from (0, 1, -1, 2, -2, 0.5, *_FAR, *(EXTREMES if kind == "number" else ()))
             case "string":
                 yield from ("a" * length for length in _some_lengths(*lengths_of(schema, kind)))
             case "array":

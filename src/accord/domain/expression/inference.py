@@ -37,7 +37,7 @@ from accord.domain.expression.syntax import Call, Comprehension, Constant, Name,
 from accord.domain.schema import JsonSchema
 from accord.domain.schema_path import types_of
 from accord.domain.schema_range import lengths_of
-from accord.domain.schema_union import item_of, list_of, narrowed, object_of, tuple_of, union
+from accord.domain.schema_union import item_of, list_of, narrowed, object_of, tagged, tuple_of, union
 
 Types: TypeAlias = Mapping[tuple[str, ...], JsonSchema]
 """Schemas by what they describe, a root and members of it: `("input",)`, `("tasks", "measure", "output")`. The
@@ -120,8 +120,19 @@ class Inference:
                 continue  # what is no number is neither below a bound nor above it
             if not before.optional and (before.plain or before.schema is not True or _says_what(fact.says)):
                 found[path] = _narrowed(before, fact)
+                found.update(self._tagged(path, fact, found))
                 found.update(self._completed(path, fact))
         return found
+
+    def _tagged(self, path: Path, fact: Fact, known: Mapping[Path, Given]) -> Iterator[tuple[Path, Given]]:
+        """What is left of the union that a member is read of, by which it tells its alternatives apart."""
+        name = path[-1]
+        if len(path) < 2 or not isinstance(name, str) or not isinstance(fact.node, Select):
+            return
+        whole = self._with_facts(known).of(fact.node.operand)
+        left = tagged(whole.schema, name, fact.says)
+        if left is not whole.schema and not whole.optional:
+            yield path[:-1], msgspec.structs.replace(whole, schema=left, present=True)
 
     def is_map(self, member: Node) -> bool:
         """Whether a path leads to a member of what is an object for certain."""

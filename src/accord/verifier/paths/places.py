@@ -1,10 +1,11 @@
 """Places: what expressions can read, as unknowns of Z3, with what their schemas say of them.
 
-A schema that says less here than in truth (`not`, `if`, `pattern`, …) leaves more open: proofs hold all the same.
+A schema that says less here than in truth (`not`, `if`, …) leaves more open: proofs hold all the same.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -17,6 +18,7 @@ from accord.domain.schema_path import Alternative, Alternatives, member_of, type
 from accord.domain.schema_range import numbers_together
 from accord.domain.schema_union import schema_key
 from accord.formulas import Formula, at_most, both, either, hold, implied, negated, same
+from accord.verifier.paths.regexes import matching
 from accord.verifier.paths.terms import KINDS, Case, Kind, Term, constant
 
 _KINDS_OF: Final[Mapping[str, tuple[Kind, ...]]] = {
@@ -29,6 +31,9 @@ _KINDS_OF: Final[Mapping[str, tuple[Kind, ...]]] = {
     "object": ("map",),
 }
 """An integer in data is one to CEL as well, however it is written: `1` or `1.0`."""
+
+_CLASS: Final = re.compile(r"\\[A-Za-z0-9]")
+"""Classes of letters, edges and references."""
 
 _ZERO: Final = z3.IntVal(0)
 _LEAST: Final = z3.IntVal(-(2**63))
@@ -140,6 +145,9 @@ class Place:
         listed = schema.get("enum")
         if isinstance(listed, list):
             yield either(self._is(each) for each in listed)
+        pattern = schema.get("pattern")
+        if "string" in self.kinds and isinstance(pattern, str) and (language := _language(pattern)) is not None:
+            yield either((negated(self.is_a("string")), z3.InRe(self.value("string"), language)))
         for kind, keyword, compare in _BOUNDS:
             bound = schema.get(keyword)
             if kind in self.kinds and isinstance(bound, int | float) and not isinstance(bound, bool):
@@ -159,6 +167,11 @@ class Place:
                 equal = True if kind == "null" else self.value(kind) == case.value
                 found.append(both((self.is_a(kind), equal)))
         return either(found)
+
+
+def _language(pattern: str) -> Any | None:
+    """The texts that a `pattern` lets through; None where somebody may read it otherwise than CEL does."""
+    return matching(pattern) if _CLASS.search(pattern) is None else None
 
 
 def _at_least(value: Any, bound: Any) -> Any:
