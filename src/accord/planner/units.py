@@ -60,6 +60,11 @@ _DEGREES: Final = (
     r"(?:degrees? (?:(?:Celsius|centigrade|Fahrenheit|Kelvin)\b|[CF]\b)|\u00b0 ?[CF]\b|[CF]\b|\u00b0|degrees?\b)"
 )
 _BEHIND: Final = re.compile(rf"[ -]?(?P<unit>{_COMPOUND}|{_DEGREES}|[A-Za-z]+\b)", re.IGNORECASE)
+_ADDED: Final = re.compile(
+    r"(?:,?\s+and)?\s+(?P<number>\d+(?:\.\d+)?)(?:[ -]|(?=[A-Za-z]{2}))(?P<unit>[A-Za-z]+)\b", re.IGNORECASE
+)
+"""What is added to a measure; `30s` may be other things."""
+
 _COUNTED_IN: Final = re.compile(
     rf"(?:\b(?:in|many|number of|amount of)|\()\s*(?P<unit>{_COMPOUND}|(?:degrees? )?[A-Za-z\u00b0]+)", re.IGNORECASE
 )
@@ -97,6 +102,8 @@ class Measure(msgspec.Struct, frozen=True):
     written: str
     """With what stands between it and the number."""
     unit: Unit
+    more: tuple[tuple[str, Unit], ...] = ()
+    """What is added to it in smaller units: `1 hour and 30 minutes`."""
 
     def fits(self, wanted: Unit) -> bool:
         """Whether it can be told in that unit."""
@@ -104,17 +111,31 @@ class Measure(msgspec.Struct, frozen=True):
 
     def into(self, number: str | float, wanted: Unit) -> int | float | None:
         """The number in a unit that fits, exactly; None where no decimal is that number."""
-        exact = Fraction(str(number))
-        if not self.unit.is_scale and self.unit.name != wanted.name:
-            exact = (exact * self.unit.factor + self.unit.offset - wanted.offset) / wanted.factor
-        return _decimal(exact)
+        told = (_told(each, unit, wanted) for each, unit in ((str(number), self.unit), *self.more))
+        return _decimal(sum(told, Fraction(0)))
 
 
 def measure_behind(text: str) -> Measure | None:
     """The unit with which what comes after a number begins; None where a unit does not come next."""
     found = _BEHIND.match(text)
     unit = unit_named(found["unit"]) if found is not None else None
-    return Measure(found[0], unit) if found is not None and unit is not None else None
+    if found is None or unit is None:
+        return None
+    end, more = found.end(), list[tuple[str, Unit]]()
+    while added := _added(text[end:], more[-1][1] if more else unit):
+        length, number, smaller = added
+        end += length
+        more.append((number, smaller))
+    return Measure(text[:end], unit, tuple(more))
+
+
+def _added(text: str, unit: Unit) -> tuple[int, str, Unit] | None:
+    """How long what is added in a smaller unit is, its number, and the unit; None where nothing is."""
+    found = _ADDED.match(text)
+    smaller = unit_named(found["unit"]) if found is not None else None
+    if found is None or smaller is None or smaller.kind != unit.kind or not smaller.factor < unit.factor:
+        return None
+    return (found.end(), found["number"], smaller) if not smaller.offset else None
 
 
 def unit_of(name: str, description: str, schema: JsonSchema) -> Unit | None:
@@ -167,6 +188,13 @@ def _named() -> dict[str, Unit]:
         for names, factor, offset in several
         for name in names.split()
     }
+
+
+def _told(number: str, unit: Unit, wanted: Unit) -> Fraction:
+    """A number of one unit in another one."""
+    if unit.is_scale or unit.name == wanted.name:
+        return Fraction(number)
+    return (Fraction(number) * unit.factor + unit.offset - wanted.offset) / wanted.factor
 
 
 def _decimal(number: Fraction) -> int | float | None:

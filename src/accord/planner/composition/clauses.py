@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.wording import content, total, weight
 from accord.planner.dates import WRITTEN
+from accord.planner.units import measure_behind
 
 _QUOTED = re.compile(
     rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No)\. |(?i:{WRITTEN})"
@@ -21,6 +22,7 @@ _NEXT = (
     "then|after|afterwards|finally|lastly|subsequently|next|once|following|followed|later|thereafter|also|additionally"
 )
 _BREAK = re.compile(rf"(?<=[.;!?])\s+|,?\s+\b(?=(?:{_NEXT}|and)\b)|,\s+", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?|an?)(?=[ -]?[A-Za-z])", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+")
 _OPENS = re.compile(
     rf"^(?:,?\s*and\s+)?(?:{_NEXT}|eventually|upon|post|based|in addition|second|third|first|conclude|proceed"
@@ -48,12 +50,27 @@ class Clause(msgspec.Struct, frozen=True, dict=True):
         return frozenset(content(self.text))
 
 
+@lru_cache(maxsize=256)
 def clauses(objective: str) -> tuple[Clause, ...]:
-    """The clauses in order; what is in quotation marks is never parted."""
-    masked = _QUOTED.sub(lambda found: "".join(_HIDDEN.get(letter, letter) for letter in found[0]), objective)
+    """The clauses in order; what is in quotation marks, or measured in several units, is never parted."""
+    masked = _measured(_QUOTED.sub(lambda found: _hidden(found[0]), objective))
     starts = {_shown(sentence)[:12] for sentence in _SENTENCE.split(masked)}
     parts = (_shown(part).strip() for part in _BREAK.split(masked) if part)
     return tuple(Clause(part, _opens(part, starts)) for part in parts if part)
+
+
+def _measured(text: str) -> str:
+    """The text with what is measured in several units as one word: `1 hour and 30 minutes`."""
+    for number in _NUMBER.finditer(text):
+        measure = measure_behind(text[number.end() :])
+        if measure is not None and measure.more:
+            end = number.end() + len(measure.written)
+            text = text[: number.start()] + _hidden(text[number.start() : end]) + text[end:]
+    return text
+
+
+def _hidden(text: str) -> str:
+    return "".join(_HIDDEN.get(letter, letter) for letter in text)
 
 
 def _shown(masked: str) -> str:

@@ -153,7 +153,10 @@ def _literals(text: str, owner: int) -> Iterator[Said]:
 
 def placed(text: str, owner: int) -> Iterator[Placed]:
     """The literals of a clause that speaks of the ability `owner`."""
+    end = 0
     for found in _LITERAL.finditer(text):
+        if found.start() < end:
+            continue  # it belongs to the number before it: `1 hour and 30 minutes`
         group = found.lastgroup or "name"
         sort: Sort = _SORTS[group]
         if sort == "name" and (found[0] == "I" or (found.start() == 0 and len(found[0].split()) < 2)):
@@ -162,6 +165,7 @@ def placed(text: str, owner: int) -> Iterator[Placed]:
         after = content(text[found.end() : found.end() + 30])[:3]
         leads = _LAST_WORD.search(text[: found.start()])
         measure = measure_behind(text[found.end() :]) if sort in ("number", "word") else None
+        end = found.end() + len(measure.written) if measure is not None and measure.more else end
         hedge = hedge_of(text, found.start(), found.end()) if sort in ("number", "word") else None
         lead = leads[1].lower() if leads is not None else ""
         said = Said(sort, found[group], owner, before, after, lead, measure, hedge)
@@ -243,6 +247,8 @@ def _in_place(ability: Ability, member: Member, index: int, said: Said, held: fl
     score = _score(member, index, said)
     if said.hedge is not None and said.hedge.is_against(member):
         return None
+    if held and member.holds == "name" and said.sort in ("date", "when"):
+        return None  # a day is nobody's name
     if score is None:
         return None
     score += held * _as_held(member, said)
