@@ -57,6 +57,7 @@ def told(*conditions: str, takes: str = "exactly_one", given: Any = GIVEN, **mor
         ("input.l == [1]", "input.l != [1]"),
         ("input.l.exists(i, [1].exists(i, i > 0) && i > 3)", "!input.l.exists(i, [1].exists(j, j > 0) && i > 3)"),
         ("size(input.l) == 0", "input.l.exists(i, i > 3) || size(input.l) > 0"),
+        ("cel.bind(q, 0, q > 1 ? q : size(input.s)) > 2", "cel.bind(q, 0, q > 1 ? q : size(input.s)) <= 2"),
     ],
 )
 def test_what_is_written_again_gives_the_same(one: str, other: str) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import z3
 
 from accord.domain.expression import UNKNOWN, Expression, Types, syntax_of
+from accord.domain.expression.inference import is_binding
 from accord.domain.expression.syntax import Call, Comprehension, Constant, Name, Node, Record, Select, Sequence
 from accord.formulas import Formula, both, either, hold, implied, negated
 from accord.verifier.paths.canonical import canonical
@@ -323,7 +324,7 @@ class Translation:
         if isinstance(found, Call):
             return negation(self.term(found.arguments[0], reader))
         exists = self._unknown(found, reader)
-        if isinstance(found, Comprehension) and found.start == Constant(False):
+        if isinstance(found, Comprehension) and _is_exists(found):
             true = both((negated(exists.fails), either(both((one.guard, one.value)) for one in exists.cases)))
             for case in self.term(found.over, reader).cases:
                 if case.kind == "list":
@@ -344,6 +345,11 @@ class Translation:
 
 
 _BINARY: Final = frozenset({"_==_", "_!=_"})
+
+
+def _is_exists(fold: Comprehension) -> bool:
+    """Whether it is the macro, and no `cel.bind` of a value, of which 0 is False to Python."""
+    return isinstance(fold.start, Constant) and fold.start.value is False and not is_binding(fold)
 
 
 def _as_equal(node: Node) -> Node:
