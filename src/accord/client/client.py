@@ -110,12 +110,12 @@ class Client:
     ) -> ListedRun:
         """Start a run; it is durable when this returns.
 
-        `what` is a template (`name`, or `name@range`) or an objective in words; `given` is the input, or beside an
-        objective the members that say it otherwise. `meant` is the template that an objective means, `name` or
-        `name@range`: the planner keeps the words, where it learns from who asks (`service().planner`). `once` is an
-        idempotency key that outlives this process: under the same key the same run is returned. `labels` is what all of
-        the input has beside what the template says of it. A template's document is published first: `publish`. Raises
-        BadInput.
+        `what` is a template (`name`, or `name@range`) or an objective in words: a word alone is always a template's
+        name. `given` is the input, or beside an objective the members that say it otherwise. `meant` is the template
+        that an objective means, `name` or `name@range`: the planner keeps the words, where it learns from who asks
+        (`service().planner`). `once` is an idempotency key that outlives this process: under the same key the same run
+        is returned. `labels` is what all of the input has beside what the template says of it. A template's document is
+        published first: `publish`. Raises BadInput.
         """
         body = {**_wanted(what, given, meant), "title": title, **labelled(labels)}
         return await self._connection.post("/v1/runs", body, ListedRun, once=once)

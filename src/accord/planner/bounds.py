@@ -26,6 +26,9 @@ _TOKENS: Final = frozenset(
         *("isbn", "email", "mail", "url", "uri", "link", "phone"),
     }
 )
+NAMING: Final = _TOKENS | {"name", "named", "called"}
+"""What only says that a name or a code follows."""
+
 _NAMES: Final = frozenset(
     {
         *("name", "customer", "recipient", "person", "user", "client", "owner", "author", "employee", "contact"),

@@ -19,7 +19,7 @@ from accord.domain.schema_path import schema_at
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
 from accord.planner.asides import Aside
-from accord.planner.bounds import EVERY, JOINS, PARTICLES, Part
+from accord.planner.bounds import EVERY, JOINS, NAMING, PARTICLES, Part
 from accord.planner.phrases import Slot
 from accord.planner.slots import POINTERS, Unusable
 from accord.planner.words import ARTICLES, PREPOSITIONS, Word, stem, text_between, weight, words_of
@@ -106,12 +106,16 @@ class _Value:
     def _named(self, before: Sequence[Word], named: Sequence[Word]) -> Taken:
         """A name, up to what is no part of one."""
         said = [word for word in before if word.plain not in _DETERMINERS]
+        while said and said[-1].plain in NAMING and self._part.holds != "token":
+            said.pop()
         is_known = not said or self._is_head(said[-1]) or self._knows(said[-1])
         if self._part.holds == "token":
             return Taken(tuple(named if is_known else (*said, *named)))
         if not is_known and not self._is_title(said):
             return Taken((), Aside((*before, *named), "other"))
         end = next((at for at in range(1, len(named)) if not _goes_on(named, at)), len(named))
+        if not named[end - 1].quoted and named[end - 1].plain.endswith(("'s", "\u2019s")):
+            return Taken((), Aside((*before, *named), "other"))
         titled = () if is_known else said
         aside = Aside(tuple(named[end:]), "more") if end < len(named) else None
         return Taken((*titled, *named[:end]), aside, () if titled else self._unknown(said))

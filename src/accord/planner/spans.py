@@ -182,7 +182,9 @@ class _Filling:
         alignments = [one for phrase in phrases for one in _alignments(phrase, free)]
         for alignment in sorted(alignments, key=lambda one: (one.score, one.matched), reverse=True)[:1]:
             if alignment.score >= _HALF:
-                yield from ((name, list(_core(part)), name in alignment.led) for name, part in alignment.slots)
+                for name, words in alignment.slots:
+                    is_called = part_of(self._template, name).is_called
+                    yield name, list(words if is_called else _core(words)), name in alignment.led
         for name, part in (*self._by_names(free), *self._by_prepositions(free)):
             yield name, part, True
 

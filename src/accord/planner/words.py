@@ -68,7 +68,8 @@ def words_of(text: str) -> tuple[Word, ...]:
             continue
         kept = _EDGES.sub("", _EDGES.sub("", match[0]))
         start = match.start() + match[0].find(kept)
-        if kept and (match["comma"] or re.search(r"[\w.~/&+]", kept)):
+        is_end = kept == "." and bool(found) and found[-1].quoted and found[-1].end == start
+        if kept and not is_end and (match["comma"] or re.search(r"[\w.~/&+]", kept)):
             found.append(Word(kept, start, start + len(kept)))
     return tuple(found)
 
