@@ -14,6 +14,7 @@ from accord.errors import Place, Problem
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.account import UNDERSTOOD
 from accord.planner.composition.acts import not_done, not_for_each, unasked
+from accord.planner.composition.asked import asked_about
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.doubts import NEAREST, named
 from accord.planner.composition.equals import equals
@@ -24,6 +25,7 @@ from accord.planner.composition.questions import Proposal, passed_over, several,
 from accord.planner.composition.restrictions import guard_alone, restrictions
 from accord.planner.composition.rivals import same_again
 from accord.planner.composition.unsaid import unsaid
+from accord.planner.composition.verbs import finds_out
 from accord.planner.composition.wording import content, overlap, trigrams
 from accord.planner.words import QUOTED
 
@@ -93,6 +95,18 @@ def _undecided(proposal: Proposal) -> Iterator[Problem]:
     )
     for text in proposal.account.said.unclear:
         yield Problem("ACC814", f"nothing decides the condition `{text}`", Place(), hint)
+
+
+def _no_wish(proposal: Proposal) -> Iterator[Problem]:
+    """What is asked about, or told, and would be done."""
+    found = proposal.account.found
+    finding = named([one for one in (*found.near, *found.chosen) if finds_out(one.ability)])
+    near = f"; these find something out: {finding}" if finding else ""
+    for one in asked_about(proposal.account):
+        says = {"question": "asks about", "statement": "tells of"}.get(one.mood, "speaks of")
+        title = found.reading.abilities[one.index].title
+        message = f"`{found.clause_of(one.index)}` {says} something, and `{title}` would do it"
+        yield Problem("ACC816", message, Place(), f"say it as a wish where it is to be done{near}")
 
 
 def _again(proposal: Proposal) -> Iterator[Problem]:
@@ -200,6 +214,7 @@ def _only_one(proposal: Proposal) -> Iterator[Problem]:
 
 CHECKS: Final[tuple[Check, ...]] = (
     _half_understood,
+    _no_wish,
     _unclear,
     _again,
     _restricted,

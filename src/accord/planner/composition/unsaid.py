@@ -9,7 +9,7 @@ from accord.planner.composition.ability import Ability
 from accord.planner.composition.account import Account
 from accord.planner.composition.acts import asking, verb_of
 from accord.planner.composition.clauses import clauses
-from accord.planner.composition.verbs import names_act, only_finds, says_nothing
+from accord.planner.composition.verbs import finds_out, names_act, says_nothing
 from accord.planner.composition.wording import content
 from accord.planner.words import PREPOSITIONS
 
@@ -44,7 +44,7 @@ def _says(text: str, ability: Ability, account: Account) -> bool:
     plain = asking(text, account)
     if any(_is_act(word, ability) for word in _WORD.findall(text)) or _begins_with_verb(plain, ability):
         return True
-    if _WANTS.search(plain) is None and not only_finds(ability):
+    if _WANTS.search(plain) is None and not finds_out(ability):
         return False
     gives = {word for one in ability.outputs for word in one.named}
     about = (ability.output_words | ability.described) - ability.input_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from accord.planner.composition.ability import Ability
@@ -19,6 +20,11 @@ _FINDS: Final = READS | frozenset(
     )
 )
 """Verbs of what finds something out, and changes nothing."""
+
+_TOLD: Final = _FINDS - frozenset(stems("give get obtain gather pull load"))
+"""Those of them with which descriptions say it; with others they may say what somebody gets: `Gives a refund`."""
+
+_OUT: Final = re.compile(r"(?:works?|finds?|figures?) out\b|looks? up\b", re.IGNORECASE)
 
 _DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
 """Verbs that say nothing without what comes after them: `make a reservation`."""
@@ -40,9 +46,10 @@ def names_act(word: str, ability: Ability) -> bool:
     return any(each in act or not stand_ins(each).isdisjoint(act) for each in content(word))
 
 
-def only_finds(ability: Ability) -> bool:
-    """Whether what it does only finds something out, by its name."""
-    return not _FINDS.isdisjoint(ability.named)
+def finds_out(ability: Ability) -> bool:
+    """Whether what it does only finds something out: its act says so, or how its description begins."""
+    act, described = content(ability.act)[:1], content(ability.description)[:1]
+    return not _FINDS.isdisjoint(act) or not _TOLD.isdisjoint(described) or _OUT.match(ability.description) is not None
 
 
 def says_nothing(word: str) -> bool:

@@ -1,0 +1,94 @@
+"""What is asked about, or told, and would be done: `is member M9 blocked?`, `member M9 was blocked`.
+
+A question asks for what a capability finds out, or for what it gives. What is told asks for nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from accord.planner.composition.ability import Ability
+from accord.planner.composition.account import Account
+from accord.planner.composition.acts import asking
+from accord.planner.composition.clauses import clauses
+from accord.planner.composition.verbs import finds_out, names_act
+from accord.planner.composition.wording import content
+from accord.planner.moods import Mood, goes_on, mood_of
+from accord.planner.participles import base_of, is_participle
+
+_WORD = re.compile(r"[A-Za-z][\w'\u2019-]*")
+_THING = re.compile(r"^\W*(?:what|which|how (?!do\b|does\b|did\b|to\b|can\b|could\b|should\b))", re.IGNORECASE)
+"""What asks for a thing, or for how much there is of it."""
+
+_LETS = re.compile(
+    r"\b(?:be|being|get|have|having|let|make|want|need|needs|like|wish|should|must|ought|please|to)\b|'d\b", re.IGNORECASE
+)
+"""What wishes that something is done, in the words of what has been done: `have it blocked`."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An ability that would be done for what is no wish."""
+
+    index: int
+    mood: Mood
+
+
+def asked_about(account: Account) -> Iterator[Asked]:
+    """The abilities that nobody wishes to be done."""
+    found = account.found
+    moods = _moods(account)
+    for index, one in enumerate(found.chosen):
+        if one.taught or one.clause >= len(moods):
+            continue
+        mood, text = moods[one.clause]
+        if mood == "wish" and _only_done(text, one.ability):
+            mood = "statement"
+        if mood == "statement" or (mood == "question" and not _answers(one.ability, text)):
+            yield Asked(index, mood)
+
+
+def _moods(account: Account) -> list[tuple[Mood, str]]:
+    """The mood of each clause, and what of it asks for something; what goes on with a question asks as well."""
+    found: list[tuple[Mood, str]] = []
+    before = ""
+    for at, part in enumerate(clauses(account.found.reading.objective)):
+        here = [one.ability for one in account.found.chosen if one.clause == at]
+        text = asking(part.text, account)
+        mood = mood_of(text, lambda word, here=here: any(_begins(word, one) for one in here))  # type: ignore[misc]
+        if mood == "wish" and found and found[-1][0] == "question" and goes_on(part.text, before):
+            mood = "question"
+        found.append((mood, text))
+        before = part.text
+    return found
+
+
+def _begins(word: str, ability: Ability) -> bool:
+    """Whether a word at the beginning asks for what an ability does: it is its act, or the verb that describes it."""
+    described = content(ability.description)[:1]
+    return names_act(word, ability) or not frozenset(described).isdisjoint(content(word))
+
+
+def _answers(ability: Ability, question: str) -> bool:
+    """Whether what it gives is what is asked for."""
+    if finds_out(ability):
+        return True
+    if _THING.match(question) is None or any(_is_act(word, ability) for word in _WORD.findall(question)):
+        return False
+    gives = {word for one in ability.outputs if one.kind != "boolean" for word in one.named} | ability.described
+    return not (gives - ability.input_words - frozenset(content(ability.act))).isdisjoint(content(question))
+
+
+def _only_done(text: str, ability: Ability) -> bool:
+    """Whether a clause has what an ability does only as what has been done, and nothing that wishes it."""
+    acts = [word for word in _WORD.findall(text) if _is_act(word, ability)]
+    own = {part.lower() for part in _WORD.findall(ability.act)}
+    done = [word for word in acts if is_participle(word) and word.lower() not in own]
+    return bool(acts) and len(done) == len(acts) and _LETS.search(text) is None
+
+
+def _is_act(word: str, ability: Ability) -> bool:
+    """Whether a word says what an ability does, in whatever form."""
+    return _begins(base_of(word), ability)
