@@ -606,7 +606,7 @@ TABLE = {
         ('Undo the cancel of the order "O1"', "NO ACC816", "`Undo the cancel`"),
         ('Uncancel the order "O1"', "NO ACC816", "`Uncancel`"),
         ('Refund the order "O1"', "NO ACC816", "`Refund`"),
-        ('Should I ship the order "O1"?', "NO ACC816", "`Should I`"),
+        ('Should I ship the order "O1"?', "NO ACC816", "`Should I ship the order \"O1\"` asks"),
         ('Explain how to cancel the order "O1"', "NO ACC816", "`how to`"),
         ('Cancel the order "O1" and notify the customer', "NO ACC816", "`notify`"),
         ('I need to cancel the order "O1"', 'PLAN cancel {"id":"O1"} []'),

@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 from accord.planner.participles import is_participle
 
-Mood: TypeAlias = Literal["wish", "question", "statement"]
+Mood: TypeAlias = Literal["wish", "question", "statement", "description"]
+"""A statement tells what has been done, a description what something is like."""
 
 _LEADS = re.compile(
     r"^\W*(?:(?:and|but|or|so|then|also|please|kindly|now|just|well|ok(?:ay)?|hey|hi|hello|first|next)\b[\s,:]*)*",
@@ -53,6 +54,13 @@ _BINDS = re.compile(
 )
 """What leads in a part of a sentence that says what something is like, or what somebody wants."""
 
+_LEADS_IN = re.compile(
+    r"(?:after|before|once|until|till|as soon as|as long as|if|unless|when(?! (?:is|are|was|were|do|does|did|has|have|had)\b)|while"
+    r"|because|since|otherwise)\b",
+    re.IGNORECASE,
+)
+"""What begins a clause that says when something else is done, or why."""
+
 _FINITE = re.compile(
     r"\b(?:is|are|am|was|were|has|have|had|['\u2019](?:s|re|ve))\b(?! to\b)(?P<after>(?:\s+[\w'\u2019-]+){1,4})",
     re.IGNORECASE,
@@ -78,14 +86,19 @@ def mood_of(text: str, is_verb: Callable[[str], bool]) -> Mood:
     bare = text[_LEADS.match(text).end() :]  # type: ignore[union-attr]  # it matches nothing, too
     if _TO_KNOW.search(bare):
         return "question"
-    if _POLITE.match(bare):
+    if _POLITE.match(bare) or is_subordinate(bare):
         return "wish"
     if _ASKS.match(bare):
         return "question"
     first = re.match(r"[\w'\u2019-]+", bare)
     if first is not None and is_verb(first[0]) and not is_participle(first[0]):
         return "wish"
-    return "statement" if _tells(bare) else "wish"
+    return _told(bare)
+
+
+def is_subordinate(text: str) -> bool:
+    """Whether a clause says when something else is done, or why."""
+    return _LEADS_IN.match(text, _LEADS.match(text).end()) is not None  # type: ignore[union-attr]  # as above
 
 
 def goes_on(text: str, before: str) -> bool:
@@ -93,14 +106,16 @@ def goes_on(text: str, before: str) -> bool:
     return _SENTENCE.search(before) is None and _GOES_ON.match(text) is not None
 
 
-def _tells(text: str) -> bool:
-    """Whether it says that something has been done."""
+def _told(text: str) -> Mood:
+    """Whether it says that something has been done, or is so."""
     person = _PERSON.match(text)
     if person is not None and _is_done(person["did"]):
-        return True
+        return "statement"
     bound = _BINDS.search(text)
     finite = _FINITE.search(text, 0, bound.start() if bound is not None else len(text))
-    return finite is not None and any(_is_done(word) for word in finite["after"].split())
+    if finite is None or not _WANTED.isdisjoint(finite["after"].lower().split()):
+        return "wish"
+    return "statement" if any(map(_is_done, finite["after"].split())) else "description"
 
 
 def _is_done(word: str) -> bool:

@@ -56,7 +56,9 @@ _IRREGULAR: Final = {
     }.items()
     for word in words.split()
 }
-_NO_PARTICIPLES: Final = frozenset({"bed", "embed", "exceed", "feed", "need", "proceed", "red", "seed", "shed", "speed"})
+_NO_PARTICIPLES: Final = frozenset(
+    {"bed", "embed", "exceed", "feed", "need", "proceed", "red", "seed", "shed", "speed"}
+)
 
 
 def base_of(word: str) -> str:

@@ -16,7 +16,7 @@ from accord.planner.composition.acts import asking
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.verbs import finds_out, names_act
 from accord.planner.composition.wording import content
-from accord.planner.moods import Mood, goes_on, mood_of
+from accord.planner.moods import Mood, goes_on, is_subordinate, mood_of
 from accord.planner.participles import base_of, is_participle
 
 _WORD = re.compile(r"[A-Za-z][\w'\u2019-]*")
@@ -24,7 +24,8 @@ _THING = re.compile(r"^\W*(?:what|which|how (?!do\b|does\b|did\b|to\b|can\b|coul
 """What asks for a thing, or for how much there is of it."""
 
 _LETS = re.compile(
-    r"\b(?:be|being|get|have|having|let|make|want|need|needs|like|wish|should|must|ought|please|to)\b|'d\b", re.IGNORECASE
+    r"\b(?:be|being|get|have|having|let|make|want|need|needs|like|wish|should|must|ought|please|to)\b|'d\b",
+    re.IGNORECASE,
 )
 """What wishes that something is done, in the words of what has been done: `have it blocked`."""
 
@@ -44,9 +45,9 @@ def asked_about(account: Account) -> Iterator[Asked]:
         if one.taught or one.clause >= len(moods):
             continue
         mood, text = moods[one.clause]
-        if mood == "wish" and _only_done(text, one.ability):
+        if mood == "wish" and not is_subordinate(text) and _only_done(text, one.ability):
             mood = "statement"
-        if mood == "statement" or (mood == "question" and not _answers(one.ability, text)):
+        if mood != "wish" and not (mood == "question" and _answers(one.ability, text)):
             yield Asked(index, mood)
 
 

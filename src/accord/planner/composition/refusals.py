@@ -103,7 +103,7 @@ def _no_wish(proposal: Proposal) -> Iterator[Problem]:
     finding = named([one for one in (*found.near, *found.chosen) if finds_out(one.ability)])
     near = f"; these find something out: {finding}" if finding else ""
     for one in asked_about(proposal.account):
-        says = {"question": "asks about", "statement": "tells of"}.get(one.mood, "speaks of")
+        says = "asks about" if one.mood == "question" else "tells of"
         title = found.reading.abilities[one.index].title
         message = f"`{found.clause_of(one.index)}` {says} something, and `{title}` would do it"
         yield Problem("ACC816", message, Place(), f"say it as a wish where it is to be done{near}")
