@@ -11,6 +11,7 @@ from accord.domain.learning import Meant
 from accord.domain.template import Template
 from accord.domain.template_rules import SLOT
 from accord.errors import Place, Problem, Refused
+from accord.planner.answering import no_wish
 from accord.planner.asides import UNDOES, aside_in
 from accord.planner.beyond import Told
 from accord.planner.by_composition import MANY
@@ -73,7 +74,7 @@ class Classifier:
         if judged.negation is not None:
             message = f"`{judged.negation}` is not said in any example of `{judged.label}`"
             return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(known.template)}"),))
-        beside = _beside(objective, known.template)
+        beside = no_wish(objective, known) or _beside(objective, known.template)
         if beside is not None:
             return Unsure((beside,))
         if len(objective.described) > MANY:

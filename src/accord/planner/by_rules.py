@@ -8,6 +8,7 @@ import msgspec
 
 from accord.domain.template import Template
 from accord.errors import Place, Problem, Wanting
+from accord.planner.answering import no_wish
 from accord.planner.rules import (
     CONFIDENT,
     Match,
@@ -37,6 +38,8 @@ class Rules:
         found = [
             _completed(match, objective) for match in matches(objective.text, objective.phrased, acts, objective.now)
         ]
+        if no_wishes := tuple(_no_wishes(found, objective)):
+            return Unsure(no_wishes)
         best = confident(found)
         if best is None:
             problems = tuple(_why_not(objective.text, found, objective.phrased))
@@ -55,6 +58,14 @@ class Rules:
             slots=bound_words(best, objective.text),
             alternatives=tuple(_candidate(match, best) for match in found if match is not best),
         )
+
+
+def _no_wishes(found: Sequence[Match], objective: Objective) -> Iterator[Problem]:
+    """That templates whose words are said are not for what is asked or told."""
+    for match in found:
+        problem = no_wish(objective, objective.newest[match.template.name]) if match.score >= CONFIDENT else None
+        if problem is not None:
+            yield problem
 
 
 def _completed(match: Match, objective: Objective) -> Match:

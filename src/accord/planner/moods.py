@@ -22,7 +22,8 @@ _LEADS = re.compile(
     re.IGNORECASE,
 )
 _POLITE = re.compile(
-    r"(?:can|could|will|would|won['\u2019]t|can['\u2019]t|couldn['\u2019]t) (?:you|we|I|some(?:body|one)|any(?:body|one))\b"
+    r"(?:can|could|will|would|(?:ca|could|wo)n['\u2019]t) (?:you|some(?:body|one)|any(?:body|one))\b"
+    r"|(?:can|could) (?:we|I)\b"
     r"|(?:is|would) (?:it|that|this)(?: be)? (?:possible|ok(?:ay)?|alright|fine) (?:to|for|if)\b"
     r"|(?:is there|do you have) (?:a|any) (?:way|chance|possibility)\b"
     r"|(?:are you|is any(?:body|one)|is some(?:body|one)) able\b|(?:do|would) you mind\b|(?:may|might) (?:I|we)\b"
@@ -32,7 +33,8 @@ _POLITE = re.compile(
 """What asks somebody to do something."""
 
 _TO_KNOW = re.compile(
-    r"\b(?:(?:tell|show) (?:me|us)|let (?:me|us) know|know|knows|say|see|wonder|wondering|find out|check|verify|confirm)"
+    r"\b(?:(?:tell|show) (?:me|us)|let (?:me|us) know|knows?|say|see|wonder(?:ing)?|find out|check|verify"
+    r"|confirm)"
     r"\s+(?:if|whether|who|whose|when|where|why|how|what|which)\b",
     re.IGNORECASE,
 )
@@ -55,14 +57,16 @@ _BINDS = re.compile(
 """What leads in a part of a sentence that says what something is like, or what somebody wants."""
 
 _LEADS_IN = re.compile(
-    r"(?:after|before|once|until|till|as soon as|as long as|if|unless|when(?! (?:is|are|was|were|do|does|did|has|have|had)\b)|while"
-    r"|because|since|otherwise)\b",
+    r"(?:after|before|once|until|till|as soon as|as long as|if|unless"
+    r"|when(?! (?:is|are|was|were|do|does|did|has|have|had)\b)|while|because|since|otherwise)\b",
     re.IGNORECASE,
 )
 """What begins a clause that says when something else is done, or why."""
 
 _FINITE = re.compile(
-    r"\b(?:is|are|am|was|were|has|have|had|['\u2019](?:s|re|ve))\b(?! to\b)(?P<after>(?:\s+[\w'\u2019-]+){1,4})",
+    r"(?:\b(?:is|are|am|was|were|has|have|had)"
+    r"|(?:(?<=\bit)|(?<=\bhe)|(?<=\bshe)|(?<=there)|(?<=\bI)|(?<=\bwe)|(?<=\byou)|(?<=they))['\u2019](?:s|re|ve|m))\b"
+    r"(?! to\b)(?P<after>(?:\s+[\w'\u2019-]+){1,4})",
     re.IGNORECASE,
 )
 _PERSON = re.compile(
@@ -111,8 +115,8 @@ def _told(text: str) -> Mood:
     person = _PERSON.match(text)
     if person is not None and _is_done(person["did"]):
         return "statement"
-    bound = _BINDS.search(text)
-    finite = _FINITE.search(text, 0, bound.start() if bound is not None else len(text))
+    bound = _BINDS.search(text)  # the first word is no predicate: `have it blocked`
+    finite = _FINITE.search(text, 1, bound.start() if bound is not None else len(text))
     if finite is None or not _WANTED.isdisjoint(finite["after"].lower().split()):
         return "wish"
     return "statement" if any(map(_is_done, finite["after"].split())) else "description"

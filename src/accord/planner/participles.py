@@ -69,4 +69,4 @@ def base_of(word: str) -> str:
 def is_participle(word: str) -> bool:
     """Whether it says what has been done, or was done: `blocked`, `sent`."""
     plain = word.lower()
-    return plain in _IRREGULAR or (plain.endswith("ed") and len(plain) > 3 and plain not in _NO_PARTICIPLES)  # noqa: PLR2004  # a letter before it
+    return plain in _IRREGULAR or (plain.endswith("ed") and len(plain) > 3 and plain not in _NO_PARTICIPLES)

@@ -24,6 +24,9 @@ _FINDS: Final = READS | frozenset(
 _TOLD: Final = _FINDS - frozenset(stems("give get obtain gather pull load"))
 """Those of them with which descriptions say it; with others they may say what somebody gets: `Gives a refund`."""
 
+_TELLS: Final = frozenset(stems("tell load"))
+"""What may as well be done with what is known: `tell Ada that it is late`."""
+
 _OUT: Final = re.compile(r"(?:works?|finds?|figures?) out\b|looks? up\b", re.IGNORECASE)
 
 _DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
@@ -50,6 +53,11 @@ def finds_out(ability: Ability) -> bool:
     """Whether what it does only finds something out: its act says so, or how its description begins."""
     act, described = content(ability.act)[:1], content(ability.description)[:1]
     return not _FINDS.isdisjoint(act) or not _TOLD.isdisjoint(described) or _OUT.match(ability.description) is not None
+
+
+def asks_to_know(word: str) -> bool:
+    """Whether a verb asks that something is found out, and for nothing else."""
+    return not (_TOLD - _TELLS).isdisjoint(content(word))
 
 
 def says_nothing(word: str) -> bool:
