@@ -94,6 +94,7 @@ UNARY = [
     ),
     *(
         "({0}).substring(1)",
+        "({0}).substring(1, 2)",
         "({0}).lowerAscii()",
         "({0}).indexOf('a')",
         "math.sqrt({0})",

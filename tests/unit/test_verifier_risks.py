@@ -38,6 +38,7 @@ PARTS: dict[str, Any] = {
     "map": {"type": "object"},
     "maybe": {"type": ["array", "null"], "minItems": 1},
     "objects": {"type": "array", "items": {"type": "object"}},
+    "code": {"type": "string", "pattern": "^[a-z]{3}$"},
     "flag": {"type": "boolean"},
     "delay": {"type": "string", "pattern": "^[0-9]{1,3}(s|m)$"},
     "endless": {"type": "string", "pattern": "^[0-9]+s$"},
@@ -100,6 +101,8 @@ def codes(report: Report) -> list[str]:
         ("double(input.real) * 2.0 > 5.0", None),
         ("size(input.l) > 0 ? double(input.real) / double(size(input.l)) : 0.0", None),
         ("cel.bind(x, double(input.real) * 2.0, x < 5.0 ? 1 : 0)", None),
+        ("input.code.substring(0, 2) + input.code.substring(3) + input.code.charAt(3)", None),
+        ("input.text.substring(0) + input.text.charAt(0)", None),
     ],
 )
 def test_what_schemas_or_conditions_show_is_proven(source: str, when: str | None) -> None:
@@ -126,6 +129,9 @@ def test_what_schemas_or_conditions_show_is_proven(source: str, when: str | None
         ("input.text.substring(3)", None),
         ("input.n * input.n", None),
         ("input.n * input.other", "input.n > 0"),
+        ("input.code.substring(0, 3)", None),
+        ("input.code.substring(2, 1)", None),
+        ("input.code.charAt(4)", None),
         ("input.any * 2", None),
         ("input.any + 1", "input.any > 5"),
         ("input.least - 1", None),

@@ -191,6 +191,13 @@ def _shorter(given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSch
     return _text(0, lengths_of(given[0], "string")[1])
 
 
+def _cut(given: Sequence[JsonSchema], arguments: Sequence[Node]) -> JsonSchema:
+    match arguments[1:]:
+        case (Constant(int() as begin), Constant(int() as end)) if 0 <= begin <= end:
+            return _text(end - begin, end - begin)
+    return _shorter(given, arguments)
+
+
 def _character(_given: Sequence[JsonSchema], _arguments: Sequence[Node]) -> JsonSchema:
     return _text(0, 1)
 
@@ -289,7 +296,7 @@ _RULES: Final[dict[str, Callable[[Sequence[JsonSchema], Sequence[Node]], JsonSch
     "size": _size,
     "indexOf": _position,
     "lastIndexOf": _position,
-    "substring": _shorter,
+    "substring": _cut,
     "trim": _shorter,
     "charAt": _character,
     "split": _pieces,

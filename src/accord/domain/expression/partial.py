@@ -117,12 +117,17 @@ class Partial:
             yield "function", "there is a value for value()"
         elif function == "math.abs" and (span(arguments[0], here.of) or (0,))[0] <= HELD[0]:
             yield "overflow", "an integer stays within 64 bits"
+        elif (least := _reaches(function, arguments)) is not None and self._is_as_long(operand, least):
+            return
         elif _may_fail(function, arguments, here):
             yield "function", f"{function.removeprefix('math.')}() never fails"
 
     def holds(self, wanted: JsonSchema, given: Given) -> bool:
         """Whether a value always has a schema."""
         return given.schema is not True and self._fits(wanted, given.schema)
+
+    def _is_as_long(self, text: Given, least: int) -> bool:
+        return self.holds({"type": "string", "minLength": least}, text)
 
     def _is_inside(self, operand: Given, index: Given) -> bool:
         found = numbers_of(index.schema) if index.kinds <= NUMBERS else None
@@ -161,6 +166,20 @@ def _of_items(what: str, operand: Given, wanted: Kinds) -> Iterator[Reason]:
     if lengths_of(operand.schema, "array")[1] != 0 and not kinds <= wanted:
         other = " or ".join(sorted(kinds - wanted))
         yield ("type" if schema is not True else "unknown"), f"an item may be {other}, which {what} is not for"
+
+
+def _reaches(function: str, arguments: tuple[Node, ...]) -> int | None:
+    """How long a text has to be of which a part is taken between constant positions; the library takes an end of its
+    size for too great.
+    """
+    if function not in ("substring", "charAt"):
+        return None
+    match arguments[1:]:
+        case (Constant(int() as at),) if at >= 0:
+            return at
+        case (Constant(int() as begin), Constant(int() as end)) if 0 <= begin <= end:
+            return end + 1
+    return None
 
 
 def _may_fail(function: str, arguments: tuple[Node, ...], here: Inference) -> bool:
