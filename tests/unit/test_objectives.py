@@ -294,6 +294,7 @@ KITCHEN = (
         guests=WHOLE,
     ),
     template("ship", ("ship {parcel} to {town}", "{parcel} goes to {town}"), parcel=TEXT, town=TEXT),
+    template("clean", ("clean {plate}", "scrub {plate}"), plate={**TEXT, "examples": ["AB-123", "X 7"]}),
     template("stamps", ("order {number} stamps", "we need {number} stamps"), number=WHOLE),
 )
 """Templates of which no phrase says what a slot is called by."""
@@ -803,6 +804,10 @@ TABLE = {
         ("burn pasta for 4 guests", "NO"),
         ("could you fry an omelette for 2 guests", "NO"),
         ("cook nothing for 4 guests", "ASK ['dish'] ACC803", "`nothing`"),
+        ("clean AB-123", 'PLAN clean {"plate":"AB-123"} []'),
+        ("clean the dog Rex", "NO ACC809", "`the dog Rex`"),
+        ("clean AB-123 badly", "NO ACC809", "`badly`"),
+        ("clean the window", "NO ACC809", "`the window`"),
         ("cancel 10 stamps", "NO"),
         ("I need 10 stamps", 'PLAN stamps {"number":10} []'),
         ("order 10 stamps every week", "NO ACC8"),

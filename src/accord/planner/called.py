@@ -41,10 +41,16 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def part_of(template: Template, name: str) -> Part:
-    """A part of the template's input, with the nouns that phrases have before its slot."""
+    """A part of the template's input, with the nouns that phrases have before its slot; its own name is one where the
+    examples of its schema are names or codes.
+    """
     schema = schema_at(template.input, (name,))
     heads = frozenset(word for phrase in template.examples for word in _heads(template, phrase, name))
-    return Part(name, True if schema is None else schema, heads)
+    part = Part(name, True if schema is None else schema, heads)
+    shown = [one for one in _listed(schema, "examples") if isinstance(one, str)]
+    if shown and all(_MARK.search(one) for one in shown):
+        return Part(name, part.schema, heads.union(map(stem, part.parts)))
+    return part
 
 
 def taken(part: Part, words: Sequence[Word], template: Template, objective: str, *, led: bool) -> Taken:
@@ -186,7 +192,7 @@ def _heads(template: Template, phrase: str, name: str) -> Iterator[str]:
     """The stems of the nouns behind an article and before the slot; where another slot stands there, its options."""
     for before in _before(phrase, name):
         if isinstance(before, Slot):
-            yield from (stem(str(one).casefold()) for one in _options(schema_at(template.input, (before.name,))))
+            yield from (stem(str(one).casefold()) for one in _listed(schema_at(template.input, (before.name,)), "enum"))
         else:
             yield before
 
@@ -212,8 +218,8 @@ def _nouns(words: Sequence[Word]) -> Iterator[str]:
         yield behind[-1].stem
 
 
-def _options(schema: JsonSchema | None) -> Sequence[Any]:
-    found = schema.get("enum") if isinstance(schema, dict) else None
+def _listed(schema: JsonSchema | None, key: str) -> Sequence[Any]:
+    found = schema.get(key) if isinstance(schema, dict) else None
     return found if isinstance(found, list) else ()
 
 
