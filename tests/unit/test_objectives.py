@@ -162,6 +162,7 @@ FARM = {
     able("cow.examine", {"cow": TEXT}, {"sick": TRUTH, "temperature": NUMBER}): "Examine a cow.",
     able("cow.milk", {"cow": TEXT}, {"sample": TEXT, "litres": NUMBER}): "Milk a cow.",
     able("vet.call", {}, {"called": TRUTH}): "Call the vet.",
+    able("report.write", {"litres": NUMBER}, {"report": TEXT}): "Write a report about the litres.",
     able("report.send", {"report": TEXT, "recipient": TEXT}, {"sent": TRUTH}): "Send a report to a recipient.",
     able(
         "tour.book",
@@ -364,6 +365,14 @@ TABLE = {
     "farm": [
         # what is taken from what
         (f"{WHEAT} seed of it", 'PLAN stock, buy {"crop":"wheat"} []'),
+        (
+            f"{WHEAT} seed of the crop wheat if the quantity is under 9",
+            "buy${ tasks.stock.output.quantity < 9 }",
+            "PLAN",
+        ),
+        ("write a report about the cow C1", "NO ACC816", "`cow.milk` would be a guess"),
+        ("call the vet if the cow C1 is sick", 'PLAN examine, call${ tasks.examine.output.sick } {"cow":"C1"} []'),
+        ("milk the cow C1 and write a report about it", 'PLAN milk, write {"cow":"C1"} []'),
         # which of several that do alike
         ("measure the sample S1", "NO ACC810", "`milk.measure`, or as well for `honey.measure`"),
         ("measure it", "NO ACC810", "`honey.measure`"),
@@ -568,6 +577,9 @@ TABLE = {
         (f"{ADA} for each order, cancel it", "PLAN find, cancel[tasks.find.output]"),
         ('For each order of the customer "Ada", cancel it', "PLAN", "cancel[tasks.find.output]"),
         ('List the invoices of the customer "Ada" and for each overdue invoice, remind it', "NO ACC816", "`invoice.cr"),
+        (f"{ADA} cancel the order", "NO ACC813", "`the order`"),
+        (f"{ADA} cancel the late order", "NO ACC813", "`the late order`"),
+        ('Cancel the order of the customer "Ada"', "NO ACC813", "`the order`"),
         # what is excepted, and one of several acts
         ('Cancel all but "O1"', "NO ACC816", "`all but`"),
         ('Cancel every order of the customer "Ada" other than "O1"', "NO ACC816", "`other than`"),
@@ -578,6 +590,7 @@ TABLE = {
         # what each value is of
         ("Find Ada's orders", 'PLAN find {"customer":"Ada"} []'),
         ("Cancel Ada's orders", "ASK ['id'] ACC811"),
+        ('Cancel the order of "Ada"', "ASK ['id'] ACC811"),
         ('Ship the order "O1" and the order "O2"', "NO ACC81", '"O2"`'),
         ('Cancel the order "O1" and ship it to "Berlin"', "NO ACC816", '`to "Berlin"`'),
         ('Ship the order "O1" for the customer "Ada"', "NO ACC816", "`order.find`"),

@@ -118,6 +118,12 @@ def said_conditions(objective: str, asking: frozenset[int]) -> Iterator[SaidCond
             yield said
 
 
+def asking(text: str) -> str:
+    """What of a clause comes before its condition."""
+    opened = _opened(text)
+    return text if opened is None else opened[0]
+
+
 def unconditional(text: str) -> str:
     """A clause up to its condition, if that comes last and something is asked for before it."""
     opened = _opened(text)

@@ -13,7 +13,7 @@ import msgspec
 
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.clauses import Clause, clauses, spoken_of
-from accord.planner.composition.condition_words import without
+from accord.planner.composition.condition_words import asking, without
 from accord.planner.composition.literals import Filling, Key, becoming, fillings, literals
 from accord.planner.composition.said import said_of
 from accord.planner.composition.wording import content, likeness, overlap, share_in, stems
@@ -37,6 +37,15 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
         parts, owners = self._owned
         return tuple(
             " , ".join(part.text for part, owner in zip(parts, owners, strict=True) if owner == index)
+            for index in range(len(self.abilities))
+        )
+
+    @cached_property
+    def asking(self) -> tuple[str, ...]:
+        """The same without conditions: what is said of the ability itself."""
+        parts, owners = self._owned
+        return tuple(
+            " , ".join(asking(part.text) for part, owner in zip(parts, owners, strict=True) if owner == index)
             for index in range(len(self.abilities))
         )
 
@@ -72,14 +81,14 @@ class Reading(msgspec.Struct, frozen=True, dict=True):
 
     def points_to(self, index: int, member: Member) -> bool:
         """Whether the words about an ability speak of a value of an input as known: `the quantity`, `the usual way`."""
-        pointed = (content(one[1])[:2] for one in _POINTED.finditer(self.segments[index]))
+        pointed = (content(one[1])[:2] for one in _POINTED.finditer(self.asking[index]))
         return bool(member.named) and any(set(words).issuperset(member.named) for words in pointed)
 
     def is_meant(self, edge: Edge) -> bool:
         """Whether the words do not leave the edge's input to its default: `buy it` says nothing of how much."""
         if not (edge.input.has_default and edge.input.decides):
             return True
-        return self.segment_words[edge.target].issuperset(edge.input.named) or self.names(edge)
+        return frozenset(content(self.asking[edge.target])).issuperset(edge.input.named) or self.names(edge)
 
     def given(self, fed: frozenset[Key], conditions: Sequence[str] = ()) -> dict[Key, Filling]:
         """What the literals say of each parameter that no output feeds: each literal fills one of those. What is said

@@ -16,7 +16,7 @@ from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.account import Account
 from accord.planner.composition.adjectives import called, described, items_of
 from accord.planner.composition.clauses import clauses
-from accord.planner.composition.condition_words import COMPARED, IS, OPENS, without
+from accord.planner.composition.condition_words import COMPARED, IS, OPENS, asking, without
 from accord.planner.composition.conditions import Conditions
 from accord.planner.composition.linking import Link
 from accord.planner.composition.lists import WHOLE
@@ -56,6 +56,9 @@ _AMOUNT = re.compile(
 _COUNTED = re.compile(rf"\b{_CARDINAL}\s+(?:\w+\s+)?(?P<of>\w+)", re.IGNORECASE)
 _ANY_ONE = re.compile(r"\b(?:an?|another)\s+(?P<of>\w+)|\bone\b(?=\W*$)", re.IGNORECASE)
 """`an order`, or only `one`."""
+
+_THE_ONE = re.compile(r"\b(?:the|this|that)\s+(?P<of>\w+(?:\s+\w+)?)", re.IGNORECASE)
+"""`the order`, where there are several."""
 
 _ONES = re.compile(r"\b(?:ones|of (?:them|those|these|it))\b", re.IGNORECASE)
 """What speaks of things of a list; in a clause for which nothing is done it says which."""
@@ -113,6 +116,8 @@ class _Part(msgspec.Struct, frozen=True):
     """Whether something is done for it."""
     finds: bool
     """Whether it is about what gives the list."""
+    own: bool
+    """Whether it is that of the act."""
 
 
 def guard_alone(account: Account) -> str | None:
@@ -193,9 +198,27 @@ def _restricted(account: Account, link: Link) -> Iterator[Restriction]:
             *((one, None) for one in _closed(bare, link, ability, source)),
             *_of_members(bare, items, ability.named | source.named | (_taken(source) if part.finds else frozenset())),
             *((one[0], None) for one in _ONES.finditer(bare) if not part.acts),
+            *((one, None) for one in _only_one(link, account) if part.own),
             *((one, None) for one in _strange(part, account)),
         ):
             yield Restriction(said, ability, tuple(sorted(deciding, key=lambda one: one is not member)))
+
+
+def _only_one(link: Link, account: Account) -> Iterator[str]:
+    """What speaks of one thing, where it is done for each item of a list, and nobody says `each`."""
+    source, each = account.found.reading.abilities[link.edge.source], link.edge.output.each
+    if each is None or _EVERY_ONE.search(_unquoted(account.found.reading.objective)):
+        return
+    listed = called(source, each, items_of(source, each))
+    for found in _THE_ONE.finditer(_unquoted(asking(account.found.clause_of(link.edge.target)))):
+        words = [word for word in found["of"].split() if word.lower() not in PREPOSITIONS]
+        if any(_is_one(word, listed) for word in words) and not any(word.endswith("s") for word in words):
+            yield found[0].removesuffix(found["of"]) + " ".join(words)
+
+
+def _is_one(word: str, listed: frozenset[str]) -> bool:
+    """Whether a word is what the items of a list are called, in the singular."""
+    return not listed.isdisjoint((*content(word), *content(f"{word}s")))
 
 
 def _strange(part: _Part, account: Account) -> Iterator[str]:
@@ -229,7 +252,7 @@ def _parts(account: Account, link: Link) -> Iterator[_Part]:
         text = _bare(part.text, account.said)
         for value in account.slots.values() if at == finds != own else ():
             text = _without_value(text, value) if " " in value else text
-        yield _Part(_ONLY.sub(" ", text) if guarded else text, at in asked, at == finds)
+        yield _Part(_ONLY.sub(" ", text) if guarded else text, at in asked, at == finds, at == own)
 
 
 def _without_value(text: str, value: str) -> str:

@@ -24,7 +24,7 @@ _WANTS = re.compile(
 
 def unsaid(account: Account) -> Iterator[int]:
     """The abilities of which no word says that they are to be done. What gives somebody else what he needs has no word
-    of its own.
+    of its own, but where a clause asks for others as well.
     """
     found = account.found
     parts = [part.text for part in clauses(found.reading.objective)]
@@ -33,8 +33,20 @@ def unsaid(account: Account) -> Iterator[int]:
     given |= {test.source for one in account.said.guards for test in one.tests}
     for index, one in enumerate(found.chosen):
         beside = [text for at, text in enumerate(parts) if at == one.clause or at not in asked]
-        if not one.taught and index not in given and not any(_says(text, one.ability, account) for text in beside):
+        is_alone = all(other is one or other.clause != one.clause for other in found.chosen)
+        if index in given and is_alone:
+            continue
+        says = _gives if index in given else _says
+        if not one.taught and not any(says(text, one.ability, account) for text in beside):
             yield index
+
+
+def _gives(text: str, ability: Ability, account: Account) -> bool:
+    """Whether a clause speaks of what an ability gives to others or is about, and not only of what it takes, where it
+    does more than find something out: `write a report about the cow` asks for no milking.
+    """
+    about = (ability.output_words | ability.described) - ability.input_words
+    return finds_out(ability) or not about.isdisjoint(content(text)) or _names_act(asking(text, account), ability)
 
 
 def _says(text: str, ability: Ability, account: Account) -> bool:
@@ -42,13 +54,17 @@ def _says(text: str, ability: Ability, account: Account) -> bool:
     wants something, or it only finds something out, by what it gives.
     """
     plain = asking(text, account)
-    if any(_is_act(word, ability) for word in _WORD.findall(text)) or _begins_with_verb(plain, ability):
+    if _names_act(text, ability) or _begins_with_verb(plain, ability):
         return True
     if _WANTS.search(plain) is None and not finds_out(ability):
         return False
     gives = {word for one in ability.outputs for word in one.named}
     about = (ability.output_words | ability.described) - ability.input_words
     return not ((gives - _taken(ability)) | about).isdisjoint(content(plain))
+
+
+def _names_act(text: str, ability: Ability) -> bool:
+    return any(_is_act(word, ability) for word in _WORD.findall(text))
 
 
 def _is_act(word: str, ability: Ability) -> bool:

@@ -28,7 +28,7 @@ SURE_ELSEWHERE = 1.5
 """The same of a literal in a clause that speaks of something else."""
 
 _KNOWN_BY = frozenset(content("id identifier code number"))
-_ELSEWHERE = frozenset({"to", "into", "onto", "towards", "at", "in", "on", "from", "until"})
+_ELSEWHERE = frozenset({"to", "into", "onto", "towards", "at", "in", "on", "from", "until", "of"})
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DELAY = re.compile(r"\b(?:in how many|after|delay|wait|until|from now|later)")
 """What is said of an input that tells in what time something is done."""
