@@ -130,7 +130,7 @@ async def test_a_run_is_pinned_to_its_template(stage: Stage) -> None:
     agent = await stage.enlist(working())
     run = await stage.start(CHAIN, {"n": 1}, **RESULT)
     await agent.answer(await agent.assigned(), 2)
-    newer = {**CHAIN, "second": {"uses": "test.work@^1", "with": {"number": "${ tasks.first.output + 100 }"}}}
+    newer = {**CHAIN, "second": {"uses": "test.work@^1", "with": {"number": 100}, "needs": ["first"]}}
     await stage.publish(newer, version="1.1.0", **RESULT)
     assignment = await agent.assigned()
     assert assignment.input == {"number": 2}
