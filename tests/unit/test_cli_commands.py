@@ -313,7 +313,8 @@ def test_the_last_run_is_the_newest_that_is_no_part_of_another(call: Call, here:
     with_agents(call, "templates", "publish", "sum.yaml")
     run = with_agents(call, "run", "whole.yaml", "--json").document["run"]
     listed = [row["run"] for row in call("runs", "list", "--json").document["runs"]]
-    assert listed[1:] == [run]
+    assert len(listed) == 2
+    assert run in listed  # of two that began within one millisecond either may be first
     assert call("runs", "show", "last", "--json").document["run"] == run
 
 
