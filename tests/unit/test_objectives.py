@@ -176,7 +176,60 @@ FARM = {
 }
 """Agents of which several do alike, or take what others give without being told."""
 
-OTHERS = {"farm": FARM, "store": STORE, "ward": WARD, "laboratory": LABORATORY, "rooms": ROOMS}
+
+def described(base: dict[str, Any], text: str, **more: Any) -> dict[str, Any]:
+    return {**base, "description": text, **more}
+
+
+LIBRARY = {
+    able(
+        "loans.lend",
+        {"book": TEXT, "member": TEXT, "weeks": described(WHOLE, "For how many weeks", default=4)},
+        {"due": TEXT},
+    ): "Lend a book to a member.",
+    able(
+        "fees.compute",
+        {
+            "days_late": described(WHOLE, "How many days the book is late"),
+            "rate_cents": described(WHOLE, "Cents per day", default=20),
+        },
+        {"fee_eur": described(NUMBER, "What the member owes, in EUR")},
+    ): "Compute the late fee for a number of days.",
+    able(
+        "rooms.book", {"room": TEXT, "start": {**TEXT, "format": "date-time"}, "minutes": {**WHOLE, "default": 60}}, {}
+    ): "Book a reading room from a time on.",
+}
+MEASURES = {
+    able(
+        "oven.heat",
+        {"temperature_c": NUMBER, "minutes": described(WHOLE, "How long", default=10)},
+        {"hot": TRUTH},
+    ): "Heat the oven to a temperature.",
+    able(
+        "parcel.ship", {"parcel": TEXT, "weight_kg": NUMBER, "length_cm": {**NUMBER, "default": 10}}, {"tracking": TEXT}
+    ): "Ship a parcel.",
+    able("payment.send", {"recipient": TEXT, "amount": NUMBER, "currency": TEXT}, {"sent": TRUTH}): (
+        "Send a payment of an amount to a recipient."
+    ),
+    able(
+        "budget.raise", {"project": TEXT, "percent": described(NUMBER, "By how many percent")}, {"done": TRUTH}
+    ): "Raise the budget of a project.",
+    able("table.reserve", {"guests": WHOLE}, {"table": TEXT}): "Reserve a table for some guests.",
+    able("subscription.extend", {"customer": TEXT, "months": WHOLE}, {}): "Extend the subscription of a customer.",
+    able("price.set", {"article": TEXT, "price": NUMBER}, {"done": TRUTH}): "Set the price of an article.",
+    able("rent.set", {"flat": TEXT, "rent_eur_per_month": NUMBER}, {"done": TRUTH}): "Set the rent of a flat.",
+}
+"""Agents whose inputs are lengths of time, weights, sums of money and counts."""
+
+OTHERS = {
+    "library": LIBRARY,
+    "measures": MEASURES,
+    "farm": FARM,
+    "store": STORE,
+    "ward": WARD,
+    "laboratory": LABORATORY,
+    "rooms": ROOMS,
+}
 
 
 def template(name: str, examples: tuple[str, ...], /, **members: Any) -> KnownTemplate:
@@ -361,7 +414,69 @@ FETCHED = 'Fetch the invoice "I-7" and notify the manager with the message "x"'
 GLUCOSE = "measure the glucose in sample S1"
 ALARM = "check the freezer F1; if there is an alarm"
 WHEAT = 'look up the stock of seed of the crop "wheat" and buy'
+LEND, FEE = 'lend book "B12" to member "M3" for', "compute the late fee for"
+BLUE = 'book the reading room "Blue" from tomorrow 10:00'
 TABLE = {
+    "library": [
+        # a unit converts exactly, or is asked about
+        (f"{LEND} one month", "ASK ['weeks'] ACC811", "`one month` is no `weeks`"),
+        (f"{LEND} a month", "ASK ['weeks'] ACC811", "`a month` is no `weeks`"),
+        (f"{LEND} a day", "ASK ['weeks'] ACC811", "`a day` is no `weeks`"),
+        (f"{LEND} fifteen days", "ASK ['weeks'] ACC811", "that is no exact number of weeks"),
+        (f"{LEND} a week", '"weeks":1} []', "PLAN lend"),
+        (f"{LEND} a fortnight", '"weeks":2} []', "PLAN lend"),
+        (f"{LEND} 2 to 3 weeks", "ASK ['weeks'] ACC811", "`2 to 3` is no `weeks`"),
+        ('lend 2 books to member "M3"', "ASK ['book'] ACC811", "ACC813 `2 books`"),
+        # a number is of what it counts
+        (f"{FEE} 12 to 14 days", "ASK ['days_late'] ACC811", "`12 to 14` is no `days_late`"),
+        (f"{FEE} between 12 and 14 days", "ASK ['days_late'] ACC811", "`between 12 and 14`"),
+        (f"{FEE} 12 days and 14 days", "NO ACC816", "14 days`"),
+        (f"{FEE} 2 weeks and 3 days", 'PLAN compute {"days_late":17} []'),
+        (f"{FEE} 3 books and 12 days", "NO ACC816", "`for 3`"),
+        (f"{FEE} 12 books", "ASK ['days_late']", "ACC816 `for 12`"),
+        (f"{FEE} 3 members", "ASK ['days_late']", "ACC816 `for 3`"),
+        (f"{FEE} 30 EUR", "ASK ['days_late']"),
+        (f"{FEE} 1,5 days", "ASK ['days_late']", "`for 1,5`"),
+        (f"{FEE} a hundred and five days", "NO ACC816", "`for a hundred`"),
+        (f"{FEE} twenty-five days", 'PLAN compute {"days_late":25} []'),
+        (f"{FEE} 12", 'PLAN compute {"days_late":12} []'),
+        # money
+        (f"{FEE} 12 days at 30", 'PLAN compute {"days_late":12,"rate_cents":30} []'),
+        (f"{FEE} 12 days at 1 EUR per day", 'PLAN compute {"days_late":12,"rate_cents":100} []'),
+        (f"{FEE} 12 days at 30 cents a day", 'PLAN compute {"days_late":12,"rate_cents":30} []'),
+        (f"{FEE} 12 days at 30 cents per week", "NO ACC816", "`at 30`"),
+        (f"{FEE} 12 days at $2 per day", "NO ACC816", "`at $2`"),
+        (f"{FEE} 12 days at 30 %", "NO ACC816", "`at 30`"),
+        # a time and how long
+        (f"{BLUE} for 20 people", "NO ACC816", "`for 20 people`"),
+        (f"{BLUE} for an hour and a half", '"minutes":90} []', "PLAN book"),
+        (f"{BLUE} for 2 hours, 15 minutes", '"minutes":135} []', "PLAN book"),
+        (f"{BLUE} for 1h 30min", '"minutes":90} []', "PLAN book"),
+    ],
+    "measures": [
+        ("heat the oven to 356 \u00b0F", 'PLAN heat {"temperature_c":180} []'),
+        ("heat the oven for 20 minutes to 180", 'PLAN heat {"temperature_c":180,"minutes":20} []'),
+        ("heat the oven to 160-180 \u00b0C", "ASK ['temperature_c'] ACC811", "`160-180`"),
+        ('ship the parcel "P1" of 2 kg 500 g', '"weight_kg":2.5} []', "PLAN ship"),
+        ('ship the parcel "P1" of 2.5 kg and 30 cm', '"weight_kg":2.5,"length_cm":30} []', "PLAN ship"),
+        ('ship the parcel "P1" of 5 pounds', "ASK ['weight_kg']", "`of 5 pounds`"),
+        ('send a payment of 50 EUR to "Bob"', '"amount":50,"currency":"EUR"} []', "PLAN send"),
+        ('send a payment of $50 to "Bob"', "ASK ['amount', 'currency'] ACC811", "`$50` is no `amount`"),
+        ('raise the budget of the project "X" by 5 %', '"percent":5} []', "PLAN raise"),
+        ('raise the budget of the project "X" by 5 EUR', "ASK ['percent'] ACC811", "`percent` is counted in percent"),
+        ("reserve a table for 4 hours", "ASK ['guests'] ACC811", "`4 hours` is no `guests`"),
+        ("reserve a table for 4 people", 'PLAN reserve {"guests":4}'),
+        ('extend the subscription of the customer "Ada" by 1 year and 6 months', '"months":18} []', "PLAN extend"),
+        ('extend the subscription of the customer "Ada" by 90 days', "ASK ['months']", "`90 days` is no `months`"),
+        (
+            'set the price of the article "A1" to $9.99',
+            "ASK ['price'] ACC811",
+            "does not say that it is counted in USD",
+        ),
+        ('set the price of the article "A1" to 9,99', "ASK ['price']", "`to 9,99`"),
+        ('set the rent of the flat "F1" to 900 EUR', '"rent_eur_per_month":900} []', "PLAN set"),
+        ('set the rent of the flat "F1" to 900 EUR per week', "ASK ['rent_eur_per_month']", "in EUR per month"),
+    ],
     "farm": [
         # what is taken from what
         (f"{WHEAT} seed of it", 'PLAN stock, buy {"crop":"wheat"} []'),
@@ -439,7 +554,7 @@ TABLE = {
         ('order exactly 5 of the item "bolt"', '"quantity":5}', "PLAN order"),
         (f"{BOLT} Order the quantity in stock", "ASK ['quantity'] ACC811"),
         ('order 5 minus 2 of the item "bolt"', "NO ACC816", "`minus`"),
-        ('order 5% of the item "bolt"', "NO ACC816", "5%"),
+        ('order 5% of the item "bolt"', "ASK ['quantity'] ACC811", "`5%` is no `quantity`"),
         # conditions
         (f"{FETCHED} unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }"),
         (f"{FETCHED}, unless it is paid", "PLAN fetch, notify${ !tasks.fetch.output.paid }", "[]"),
@@ -473,7 +588,7 @@ TABLE = {
         ("centrifuge sample S1 for 30 seconds", "ASK ['minutes'] ACC811", "`30 seconds` is 0.5 minutes; 0.5 is not"),
         ("centrifuge sample S1 for 2 hours", "ASK ['minutes'] ACC811", "`2 hours` is 120 minutes; 120 is greater than"),
         ("centrifuge sample S1 for 90 minutes", "ASK ['minutes'] ACC811", "90 is greater than the maximum of 60"),
-        ("centrifuge sample S1 for 10 rounds", "NO ACC816", "`rounds`"),
+        ("centrifuge sample S1 for 10 rounds", "ASK ['minutes'] ACC811", "ACC816 `for 10 rounds`"),
         ("centrifuge sample S1 for an hour", 'PLAN centrifuge {"sample":"S1","minutes":60} []'),
         ("centrifuge sample S1 for half an hour", 'PLAN centrifuge {"sample":"S1","minutes":30} []'),
         ("centrifuge sample S1 in 10 minutes", "ASK ['minutes'] ACC811", "that may say when"),
@@ -486,7 +601,7 @@ TABLE = {
         (
             'order 5 kg of the reagent "ethanol"',
             "ASK ['amount'] ACC811",
-            "`amount` does not say that it is counted in kg",
+            "`amount` does not say that it is counted in kilograms",
         ),
         ('order 5 boxes of the reagent "ethanol"', "NO ACC816", "`boxes`"),
         ("write the lab report for a glucose of 120.5 mg/dl", 'PLAN write {"glucose":120.5} []'),

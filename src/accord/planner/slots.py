@@ -11,6 +11,7 @@ from typing import Any
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import schema_at, types_of
 from accord.planner.forms import Unclear, form_of
+from accord.planner.numbers import number_in_words
 from accord.planner.units import Measure, measure_behind, unit_of
 from accord.planner.words import ARTICLES, PREPOSITIONS, VERSUS, Word, text_between
 
@@ -25,9 +26,6 @@ POINTERS = frozenset(
 )
 """Words that point at something that only the speaker knows."""
 
-_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-_NUMBERS = {word: number for number, word in enumerate([*_ONES.split(" "), "seventeen", "eighteen", "nineteen"])}
-_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 _PATH_FORMATS = ("path", "file-path", "directory-path")
 
@@ -191,22 +189,7 @@ def _number(text: str, *, whole: bool) -> int | float:
         return int(text)
     if re.fullmatch(r"[-+]?\d{1,15}\.\d{1,15}", text) and not whole:
         return float(text)
-    number = _number_word(text.replace("-", " ").split())
+    number = number_in_words(text)
     if number is None:
         raise Unusable(f"`{text}` is no {'whole ' if whole else ''}number")
     return number
-
-
-def _number_word(parts: list[str]) -> int | None:
-    match parts:
-        case [one] if one in _NUMBERS:
-            return _NUMBERS[one]
-        case [ten] if ten in _TENS:
-            return _TENS[ten]
-        case [ten, one] if ten in _TENS and 0 < _NUMBERS.get(one, 0) < 10:
-            return _TENS[ten] + _NUMBERS[one]
-        case ["a" | "one", "hundred"] | ["hundred"]:
-            return 100
-        case ["a" | "one", "dozen"] | ["dozen"]:
-            return 12
-    return None

@@ -15,7 +15,8 @@ What is wanted, and what feeds what (`composer` does it all):
   `learned_links`
 
 What the words say beyond that:
-  values: `literals` what is written as one, `hedges` around a number, `values`, `bare` without quotation marks,
+  values: `literals` what is written as one, `hedges` around a number, what is `counted` by
+  one, `values`, `bare` without quotation marks,
   `topics`, `rivals` side by side
   conditions: `condition_words` where they are said, `conditions` what decides them, `adjectives` of items
   order: `sequence`

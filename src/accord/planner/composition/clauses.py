@@ -12,17 +12,22 @@ import msgspec
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.wording import content, total, weight
 from accord.planner.dates import WRITTEN
+from accord.planner.numbers import NUMBER_WORDS
 from accord.planner.units import measure_behind
 
+_SAID = rf"(?:\d[\d.]*|{NUMBER_WORDS})"
+_BOTH = rf"\bbetween {_SAID}(?:[ -]?\w+)? and (?={_SAID})|\bhundred and (?={_SAID})"
+"""Two numbers that are parts of one thing."""
+
 _QUOTED = re.compile(
-    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No)\. |(?i:{WRITTEN})"
+    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No)\. |(?i:{WRITTEN}|{_BOTH})"
 )
 _HIDDEN = {" ": "\0", ",": "\1", ".": "\2", ";": "\3", "!": "\4", "?": "\5"}
 _NEXT = (
     "then|after|afterwards|finally|lastly|subsequently|next|once|following|followed|later|thereafter|also|additionally"
 )
 _BREAK = re.compile(rf"(?<=[.;!?])\s+|,?\s+\b(?=(?:{_NEXT}|and)\b)|,\s+", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+)?|an?)(?=[ -]?[A-Za-z])", re.IGNORECASE)
+_NUMBER = re.compile(rf"(?<![\w.])(?:\d+(?:\.\d+)?|an?|{NUMBER_WORDS})(?=[ -]?[A-Za-z])", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+")
 _OPENS = re.compile(
     rf"^(?:,?\s*and\s+)?(?:{_NEXT}|eventually|upon|post|based|in addition|second|third|first|conclude|proceed"

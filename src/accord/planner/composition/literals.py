@@ -10,16 +10,21 @@ import msgspec
 
 from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.clauses import Clause
+from accord.planner.composition.counted import counted_behind, is_of_text, worth_of
 from accord.planner.composition.hedges import Hedge, hedge_of
 from accord.planner.composition.wording import content, share_in
 from accord.planner.dates import MOMENT, RELATIVE, WRITTEN
-from accord.planner.units import Measure, measure_behind
+from accord.planner.numbers import NUMBER_WORDS
+from accord.planner.units import CURRENCY, UNIT_NAMES, Measure, measure_behind, measure_with
 from accord.planner.words import QUOTED
 
 Sort: TypeAlias = Literal["quoted", "date", "when", "number", "name", "word", "path"]
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
-_NUMBER_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|thirty"
+_UNITS: Final = "|".join(sorted((*UNIT_NAMES, "minute", "second"), reverse=True))
+_LEADING: Final = "|".join(
+    rf"(?<=\b{one} )" for one in ("for", "of", "by", "with", "within", "after", "over", "lasting")
+)
 _ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u201c\u201d.,;:!?)]"
 """What is written like `https://example.org/page`, without what ends a sentence."""
 
@@ -29,10 +34,10 @@ _LITERAL: Final = re.compile(
     rf"|(?P<when>(?i:{MOMENT}|{RELATIVE}))|(?P<written>(?i:{WRITTEN}))"
     rf"|(?P<date>(?:{_MONTHS})\b(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d|\d+/\d+/\d{{2,4}}"
     r"|\b\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b|\d\d:\d\d)"
-    r"|(?P<number>(?<![\w.])[$\u20ac\u00a3]?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
+    rf"|(?P<number>(?<![\w.])(?:{CURRENCY})?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
     r"|(?P<name>\b(?=[\w.-]*\d)[A-Z][\w.-]*(?:\s+[A-Z0-9][\w-]*)*"
     r"|\b[A-Z][\w.-]*(?:\s+(?:(?:of |the )[A-Z]|[A-Z0-9])[\w-]*)*)"
-    rf"|(?P<word>\b(?:{_NUMBER_WORDS})\b|\b(?:half )?an(?= hour\b)|\ba(?= (?:minute|second)\b))"
+    rf"|(?P<word>\b(?:{NUMBER_WORDS})|\bhalf an?(?= (?:{_UNITS})\b)|(?:{_LEADING})an?(?= (?:{_UNITS})\b))"
     r"|(?P<path>[\w/]+[/@][\w./-]+|\b\w+\d\w*\b)"
 )
 _LAST_WORD = re.compile(r"(\w+)\s+$")
@@ -94,6 +99,8 @@ class Said(msgspec.Struct, frozen=True):
     """The word before it, in small letters."""
     measure: Measure | None = None
     """The unit behind a number."""
+    counted: str = ""
+    """The noun behind a number."""
     hedge: Hedge | None = None
     """What makes another number of it."""
 
@@ -153,9 +160,9 @@ def _literals(text: str, owner: int) -> Iterator[Said]:
 
 def placed(text: str, owner: int) -> Iterator[Placed]:
     """The literals of a clause that speaks of the ability `owner`."""
-    end = 0
+    read = 0
     for found in _LITERAL.finditer(text):
-        if found.start() < end:
+        if found.start() < read:
             continue  # it belongs to the number before it: `1 hour and 30 minutes`
         group = found.lastgroup or "name"
         sort: Sort = _SORTS[group]
@@ -164,12 +171,22 @@ def placed(text: str, owner: int) -> Iterator[Placed]:
         before = content(text[max(0, found.start() - 40) : found.start()])[-5:]
         after = content(text[found.end() : found.end() + 30])[:3]
         leads = _LAST_WORD.search(text[: found.start()])
-        measure = measure_behind(text[found.end() :]) if sort in ("number", "word") else None
-        end = found.end() + len(measure.written) if measure is not None and measure.more else end
-        hedge = hedge_of(text, found.start(), found.end()) if sort in ("number", "word") else None
         lead = leads[1].lower() if leads is not None else ""
-        said = Said(sort, found[group], owner, before, after, lead, measure, hedge)
+        said = Said(sort, found[group], owner, before, after, lead)
+        if sort in ("number", "word"):
+            said = _numbered(said, text, found.start(), found.end())
+            more = said.measure.written if said.measure is not None and said.measure.more else ""
+            read = found.end() + len(more)
         yield Placed(found.start(), found.end(), said)
+
+
+def _numbered(said: Said, text: str, start: int, end: int) -> Said:
+    """The same number with its unit, or what it counts, and what is said around it."""
+    hedge = hedge_of(text, start, end)
+    behind = text[end + len(hedge.behind) :] if hedge is not None and hedge.is_range else text[end:]
+    measure = measure_with(said.text, text[end:]) or measure_behind(behind)
+    counted = counted_behind(said.text, behind) if measure is None else ""
+    return msgspec.structs.replace(said, measure=measure, counted=counted, hedge=hedge)
 
 
 def fillings(
@@ -251,7 +268,10 @@ def _in_place(ability: Ability, member: Member, index: int, said: Said, held: fl
         return None  # a day is nobody's name
     if score is None:
         return None
-    score += held * _as_held(member, said)
+    measured = _worth(ability, member, said) if held else _measured(member, said)
+    if measured is None:
+        return None
+    score += measured + held * _as_held(member, said)
     if said.owner != index:
         return score
     for is_so, parts, worth in ((said.becomes, becoming, BECOMES), (said.receives, receiving, RECEIVES)):
@@ -259,6 +279,17 @@ def _in_place(ability: Ability, member: Member, index: int, said: Said, held: fl
         if meant:
             return score + worth if member.name in meant else None
     return score
+
+
+def _worth(ability: Ability, member: Member, said: Said) -> float | None:
+    """What the unit of a number, what it counts, and the range that it ends, are worth; None where it is of something
+    else.
+    """
+    if said.hedge is not None and said.hedge.ends_range and not said.hedge.is_kept_by(member):
+        return None
+    if said.sort == "name" and not is_of_text(member, said.text):
+        return None
+    return worth_of(ability, member, said.measure, said.counted)
 
 
 def _score(member: Member, index: int, said: Said) -> float | None:
@@ -283,9 +314,14 @@ def _of_number(member: Member, said: Said) -> float | None:
         score += -0.5 if _MONEY.isdisjoint(member.words) else 0.8
     if said.text.endswith("%"):
         score += 0.6 if is_share(member) else -0.3
-    if said.measure is not None and member.unit is not None:
-        score += MEASURED if said.measure.fits(member.unit) else -MEASURED
     return score
+
+
+def _measured(member: Member, said: Said) -> float:
+    """What it is worth for a link that a number has the unit of its parameter."""
+    if said.measure is None or member.unit is None:
+        return 0.0
+    return MEASURED if said.measure.fits(member.unit) else -MEASURED
 
 
 def is_share(member: Member) -> bool:

@@ -12,14 +12,16 @@ import msgspec
 from accord.domain.schema import compile_schema
 from accord.planner.composition.ability import ANY, Ability, Member
 from accord.planner.composition.clauses import clauses
+from accord.planner.composition.counted import currency_beside, unit_for
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.hedges import Hedge
-from accord.planner.composition.literals import Filling, Key, Said, is_share
+from accord.planner.composition.literals import Filling, Key, Said
 from accord.planner.composition.rivals import row_of
 from accord.planner.composition.verbs import asks_for
 from accord.planner.composition.wording import content, stems
 from accord.planner.forms import Unclear, form_of
-from accord.planner.units import Measure, unit_in
+from accord.planner.numbers import number_in_words
+from accord.planner.units import CURRENCY, MONEY, Measure
 
 SURE = 1.2
 """The least score of a literal that is taken for the value; one in its own clause that fits has it."""
@@ -29,12 +31,14 @@ SURE_ELSEWHERE = 1.5
 
 _KNOWN_BY = frozenset(content("id identifier code number"))
 _ELSEWHERE = frozenset({"to", "into", "onto", "towards", "at", "in", "on", "from", "until", "of"})
-_SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DELAY = re.compile(r"\b(?:in how many|after|delay|wait|until|from now|later)")
 """What is said of an input that tells in what time something is done."""
 
-_SINGLE = {"a": 1, "an": 1, "half an": 0.5}
-_NUMBERS = {**{word: number for number, word in enumerate(_SMALL)}, "twenty": 20, "thirty": 30, **_SINGLE}
+_SINGLE = {"a": 1, "an": 1, "half a": 0.5, "half an": 0.5}
+_PLAIN = re.compile(rf"(?:{CURRENCY})?(?P<number>-?(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,15}})(?:\.\d{{1,15}})?)(?: ?%)?")
+
+
+_BY_CODE = "say its currency by the code, behind the number: `5 EUR`"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -136,15 +140,17 @@ def _told(member: Member) -> str:
 
 def _measured(text: str, measure: Measure, member: Member, ability: Ability) -> Given | Unfit | None:
     """A number in the unit of the input, whatever unit it is said in."""
-    words, unit = text + measure.written, member.unit or unit_in(ability.description)
-    numbers = _readings(text, member)
-    if unit is None and frozenset(stems(measure.written)) <= member.words:
+    words, unit = text + measure.written, unit_for(ability, member)
+    numbers, said_in = _readings(text, member), measure.unit.told
+    if unit is None and frozenset(stems(measure.unit.name)) <= member.words and not measure.unit.per:
         return _fitting(member, (Given(value, words) for value in numbers))
+    if measure.unit.is_money and currency_beside(ability, member):
+        is_code = measure.written.strip() in MONEY
+        return _fitting(member, (Given(value, text) for value in numbers)) if is_code else Unfit(words, _BY_CODE)
     if unit is None or not measure.fits(unit):
-        counted = (
-            f"is counted in {unit.name}" if unit is not None else f"does not say that it is counted in{measure.written}"
-        )
-        return Unfit(words, f"`{member.name}` {counted}")
+        is_money = unit is not None and unit.kind == "cent" and measure.unit.is_money
+        counted = f"is counted in {unit.told}" if unit is not None else f"does not say that it is counted in {said_in}"
+        return Unfit(words, f"`{member.name}` {counted}{', and does not say of which currency' if is_money else ''}")
     several = [(value, measure.into(value, unit)) for value in numbers]
     if any(value is None for _, value in several):
         return Unfit(words, f"that is no exact number of {unit.name}")
@@ -205,16 +211,16 @@ def _option(segment: str, member: Member) -> str | None:
 def _readings(text: str, member: Member) -> list[Any]:
     """What the words may be, the likeliest first."""
     if member.is_number:
-        return _numbers(text) if not text.endswith("%") or is_share(member) else []
+        return _numbers(text)
     if member.kind == "array":
         return [[text], *([number] for number in _numbers(text))]
     return [text] if member.kind in ("string", ANY) else []
 
 
 def _numbers(text: str) -> list[Any]:
-    if text.lower() in _NUMBERS:
-        return [_NUMBERS[text.lower()]]
-    plain = re.sub(r"[$\u20ac\u00a3,%\s]", "", text)
-    if re.fullmatch(r"-?\d{1,15}", plain):
-        return [int(plain)]
-    return [float(plain)] if re.fullmatch(r"-?\d{1,15}\.\d{1,15}", plain) else []
+    number = _SINGLE.get(text.lower(), number_in_words(text))
+    found = _PLAIN.fullmatch(text)
+    if number is not None or found is None:
+        return [] if number is None else [number]
+    plain = found["number"].replace(",", "")
+    return [float(plain) if "." in plain else int(plain)]
