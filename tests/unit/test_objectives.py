@@ -448,6 +448,17 @@ TABLE = {
         (f"{FEE} 12 days at $2 per day", "NO ACC816", "`at $2`"),
         (f"{FEE} 12 days at 30 %", "NO ACC816", "`at 30`"),
         # a time and how long
+        (f"{BLUE} CET", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
+        (f"{BLUE}+01:00", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
+        (f"{BLUE} Europe/Berlin", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
+        (f"{BLUE} IST", "ASK ['start'] ACC811", "`IST` is no time zone, or more than one"),
+        (f"{BLUE} local time", "ASK ['start'] ACC811", "`local time` is no time zone"),
+        (f"{BLUE}-12:00", "NO ACC816", "`10:00-12:00`"),
+        (
+            'book the reading room "Blue" from 31 October 2027 02:30 Europe/Berlin',
+            "ASK ['start'] ACC811",
+            "may be 2027-10-31T02:30:00+02:00 or 2027-10-31T02:30:00+01:00",
+        ),
         (f"{BLUE} for 20 people", "NO ACC816", "`for 20 people`"),
         (f"{BLUE} for an hour and a half", '"minutes":90} []', "PLAN book"),
         (f"{BLUE} for 2 hours, 15 minutes", '"minutes":135} []', "PLAN book"),

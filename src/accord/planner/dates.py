@@ -7,8 +7,10 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
+
+from accord.planner.zones import ZONE, zone_named
 
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july"),
@@ -38,8 +40,10 @@ _SOON: Final = re.compile(rf"in ({_MANY}) (seconds?|minutes?|hours?)")
 _NEAR: Final = {"today": 0, "tomorrow": 1, "day after tomorrow": 2, "the day after tomorrow": 2}
 _CLOCK: Final = re.compile(
     r"(?:(?P<hour>\d{1,2})(?::(?P<minute>\d\d))? ?(?P<half>a|p)\.?m\.?(?!\w)|(?P<hours>\d{1,2}):(?P<minutes>\d\d)(?!\d)"
-    r"|(?P<name>noon|midday|midnight))(?P<zone> ?(?:z|utc|gmt)\b)?"
+    r"|(?P<name>noon|midday|midnight))"
 )
+_UTC: Final = re.compile(r" ?(?:z|utc|gmt)$")
+_ZONE: Final = re.compile(ZONE, re.IGNORECASE)
 _AROUND: Final = re.compile(r"^(?:at|on|,|\s)+|(?:\b(?:at|on)|,|\s)+$")
 
 WRITTEN: Final = (
@@ -55,8 +59,8 @@ RELATIVE: Final = (
 )
 """A date that is told from the present, wherever it stands."""
 
-TIME: Final = r"\b(?:\d{1,2}(?::\d\d)? ?[ap]\.?m\b\.?|\d{1,2}:\d\d(?!\d)|noon|midday|midnight)(?: ?(?:Z|UTC|GMT)\b)?"
-"""A time of day, wherever it stands."""
+TIME: Final = rf"\b(?:\d{{1,2}}(?::\d\d)? ?[ap]\.?m\b\.?|\d{{1,2}}:\d\d(?!\d)|noon|midday|midnight){ZONE}?"
+"""A time of day with its time zone, wherever it stands."""
 
 MOMENT: Final = (
     rf"(?:{WRITTEN}|{RELATIVE})(?:,? at|,)? (?:{TIME})"
@@ -77,10 +81,11 @@ def dates(text: str, now: datetime | None) -> tuple[date, ...]:
 
 def moments(text: str, now: datetime | None) -> tuple[datetime, ...]:
     """The moments that a text may be, the earliest first: a date with a time of day, or `in two hours`. Where no time
-    zone is said, it is UTC.
+    zone is said, it is UTC; none where the zone is not known.
     """
-    plain = re.sub(r"\s+", " ", text.strip().lower())
-    exact = _exact(text.strip())
+    written = re.sub(r"\s+", " ", text.strip())
+    plain = written.lower()
+    exact = _exact(written)
     soon = _SOON.fullmatch(plain)
     if exact is not None:
         return (exact,)
@@ -88,15 +93,33 @@ def moments(text: str, now: datetime | None) -> tuple[datetime, ...]:
         return (now + _count(soon[1]) * timedelta(**{f"{soon[2].removesuffix('s')}s": 1}),)
     clock = _CLOCK.search(plain)
     of_day = clock_of(clock[0]) if clock is not None else None
-    if clock is None or of_day is None:
+    said = zone_said(written)
+    zone = zone_named(said)
+    if clock is None or of_day is None or zone is None:
         return ()
-    rest = _AROUND.sub("", plain[: clock.start()]) + _AROUND.sub("", plain[clock.end() :])
-    return tuple(datetime.combine(day, of_day, UTC) for day in dates(rest, now))
+    rest = _AROUND.sub("", plain[: clock.start()]) + _AROUND.sub("", plain[clock.end() + len(said) :])
+    days = dates(rest, now.astimezone(zone) if now is not None else None)
+    return tuple(one for day in days for one in _in_zone(datetime.combine(day, of_day, zone)))
+
+
+def zone_said(text: str) -> str:
+    """The time zone behind a time of day, whether it is known or not; empty where none is said."""
+    clock = _CLOCK.search(text.lower())
+    found = _ZONE.match(text, clock.end()) if clock is not None else None
+    return found[0] if found is not None else ""
+
+
+def _in_zone(moment: datetime) -> Iterator[datetime]:
+    """A time of day in its zone; two of them in the hours when clocks are changed."""
+    later = moment.replace(fold=1)
+    yield moment
+    if later.utcoffset() != moment.utcoffset():
+        yield later
 
 
 def clock_of(text: str) -> time | None:
     """The time of day that a text is; None where it is none."""
-    found = _CLOCK.fullmatch(text.strip().lower().removeprefix("at "))
+    found = _CLOCK.fullmatch(_UTC.sub("", text.strip().lower().removeprefix("at ")))
     if found is None:
         return None
     if found["name"] is not None:

@@ -9,7 +9,8 @@ from typing import Final
 
 from accord.domain.schema import JsonSchema, compile_schema
 from accord.domain.schema_path import types_of
-from accord.planner.dates import clock_of, dates, moments
+from accord.planner.dates import clock_of, dates, moments, zone_said
+from accord.planner.zones import zone_named
 
 _PIECE = re.compile(r"(\d+(?:\.\d+)?) ?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w)(?![a-z])")
 _BETWEEN = re.compile(r"(?:,? and |, | )")
@@ -44,6 +45,9 @@ def moment_of(text: str, schema: JsonSchema, now: datetime | None) -> str | None
     """`tomorrow at 3 pm` as `2026-11-27T15:00:00Z`; None where it is none. Raises Unclear."""
     if _format_of(schema) != "date-time":
         return None
+    zone = zone_said(text).strip()
+    if zone_named(zone) is None:
+        raise Unclear(f"`{zone}` is no time zone, or more than one; say it as `+01:00` or `Europe/Berlin`")
     return _one(text, (one.isoformat().replace("+00:00", "Z") for one in moments(text, now)))
 
 
