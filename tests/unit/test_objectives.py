@@ -425,6 +425,7 @@ TABLE = {
         (f"{LEND} fifteen days", "ASK ['weeks'] ACC811", "that is no exact number of weeks"),
         (f"{LEND} a week", '"weeks":1} []', "PLAN lend"),
         (f"{LEND} a fortnight", '"weeks":2} []', "PLAN lend"),
+        ('lend book "B12" to member "M3" in a week', "NO ACC816", "`in a week`"),
         (f"{LEND} 2 to 3 weeks", "ASK ['weeks'] ACC811", "`2 to 3` is no `weeks`"),
         ('lend 2 books to member "M3"', "ASK ['book'] ACC811", "ACC813 `2 books`"),
         # a number is of what it counts

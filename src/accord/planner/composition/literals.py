@@ -23,7 +23,7 @@ Sort: TypeAlias = Literal["quoted", "date", "when", "number", "name", "word", "p
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _UNITS: Final = "|".join(sorted((*UNIT_NAMES, "minute", "second"), reverse=True))
 _LEADING: Final = "|".join(
-    rf"(?<=\b{one} )" for one in ("for", "of", "by", "with", "within", "after", "over", "lasting")
+    rf"(?<=\b{one} )" for one in ("for", "of", "by", "with", "within", "after", "over", "lasting", "in")
 )
 _ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u201c\u201d.,;:!?)]"
 """What is written like `https://example.org/page`, without what ends a sentence."""

@@ -14,6 +14,7 @@ import msgspec
 
 from accord.planner.composition.account import Account
 from accord.planner.composition.condition_words import COMPARED, COMPARING
+from accord.planner.composition.literals import placed
 from accord.planner.composition.polite import is_reason
 from accord.planner.words import PREPOSITIONS, QUOTED
 
@@ -74,7 +75,7 @@ def unheard(account: Account) -> Iterator[Unheard]:
         if passed_over and not is_reason(text):
             yield Unheard(text.strip(" .,;!?"), may_be_value=False, is_clause=True)
         elif not passed_over:
-            strange = [*_strange(text, account), *_beside(text, account)]
+            strange = [*_strange(text, account), *_beside(text, account), *_unused(text, account)]
             yield from strange
             yield from (one for one in _means(text, account) if not any(one.words in other.words for other in strange))
 
@@ -102,6 +103,17 @@ def _beside(text: str, account: Account) -> Iterator[Unheard]:
     only = _TRAILING_ONLY.search(text)
     if only is not None:
         yield Unheard(only["only"], may_be_value=False)
+
+
+def _unused(text: str, account: Account) -> Iterator[Unheard]:
+    """What is said of how long, how much or when, in words that are known, and no value is read from."""
+    for one in placed(text, 0):
+        measure = one.said.measure
+        if one.said.sort == "when" or (one.said.sort == "word" and measure is not None):
+            words = text[one.start : one.end] + (measure.written if measure is not None else "")
+            in_condition = any(words in guard.condition for guard in account.said.guards)
+            if not (in_condition or account.holds_value(words) or account.leads_to_value(text[one.start :])):
+                yield Unheard(words, may_be_value=False)
 
 
 def _blank(quoted: re.Match[str]) -> str:
