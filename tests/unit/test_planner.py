@@ -255,7 +255,7 @@ def test_where_no_way_knows_each_says_why_and_nothing_is_said_twice() -> None:
 
 
 def test_a_template_that_a_way_has_made_is_in_its_plan() -> None:
-    document = {"accord": "template/1", "name": "made", "version": "1.0.0", "tasks": {"only": {"uses": "text.any"}}}
+    document = {"accord": "template/1", "name": "made", "version": "1.0.0", "tasks": {"only": {"sleep": "1s"}}}
     template = msgspec.convert(document, Template)
     made = KnownTemplate(template, digest_of(canonical_form(document)))
     found = asked(Told(Found(known=made, input={}, confidence=0.7, reasons=("it fits",), document=document)))
@@ -263,6 +263,14 @@ def test_a_template_that_a_way_has_made_is_in_its_plan() -> None:
     entry = made_entry(document)
     assert (entry.digest, entry.template) == (found.digest, template)
     assert [task.task for task in found.tasks] == ["only"]
+
+
+def test_a_graph_that_a_way_has_made_and_that_does_not_hold_is_no_plan() -> None:
+    document = {"accord": "template/1", "name": "made", "version": "1.0.0", "tasks": {"only": {"uses": "text.any"}}}
+    made = KnownTemplate(msgspec.convert(document, Template), digest_of(canonical_form(document)))
+    with pytest.raises(NotUnderstood) as raised:
+        asked(Told(Found(known=made, input={}, confidence=0.7, reasons=("it fits",), document=document)))
+    assert [one.code for one in raised.value.problems] == ["ACC859", "ACC820"]
 
 
 def test_a_plan_of_a_named_template_completes_and_checks_its_input() -> None:

@@ -91,16 +91,19 @@ def _answer(objective: Objective, known: KnownTemplate, judged: Meant) -> Answer
         return Unsure(tuple(named))
     told = Told(objective, known, judged, filled.words)
     missing = wanted_of(template, {**filled.input, **given})
+    asked = fill(objective.text, template, {}, objective.now).input if given else filled.input
+    unsaid = wanted_of(template, asked)  # whoever asked for it is answered, so what is given decides nothing here
     beyond = told.beyond(is_whole=not missing)
     if beyond is not None:
         return beyond
-    strange = _strange(objective.text, template, filled) if missing and judged.confidence < ASKS else None
+    strange = _strange(objective.text, template, filled) if unsaid and judged.confidence < ASKS else None
     if strange is not None:
         message = f"`{strange}` is in no example of `{template.name}`, which may be meant ({judged.confidence:.0%})"
         return Unsure((Problem("ACC807", message, Place(), f"say it like {example_of(template)}"),))
+    if unsaid and told.is_asked_of_others:
+        return Unsure(Incomplete.of(known, asked, unsaid, example_of(template)).problems)
     if missing:
-        incomplete = Incomplete.of(known, filled.input, missing, example_of(template))
-        return Unsure(incomplete.problems) if told.is_asked_of_others else incomplete
+        return Incomplete.of(known, filled.input, missing, example_of(template))
     left_out = told.left_out()
     beside = (one for one in map(not_understood, filled.left) if one not in left_out)
     left_out = (*left_out, *beside)

@@ -10,6 +10,7 @@ ACC816  what is said would change what is done, and nothing that is asked for ta
 ACC817  several values are said for an input that has one
 ACC818  a graph may be meant, and it is not sure enough
 ACC819  an objective does not ask for the graph that is named
+ACC859  a graph that would do what is asked for does not hold
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from accord.planner.composition.conditions import conditions
 from accord.planner.composition.doubts import NEAREST, doubt, sureness
 from accord.planner.composition.drafting import Draft, draft
 from accord.planner.composition.evidence import Edge
+from accord.planner.composition.exclusive import together
 from accord.planner.composition.linking import WEIGHED, same_kind
 from accord.planner.composition.literals import unquoted
 from accord.planner.composition.questions import Proposal, questions
@@ -121,6 +123,7 @@ async def _composed(composer: Composer, objective: str, *, many: bool) -> Compos
 def _proposal(found: Composition, objective: Objective, taught: Taught) -> Proposal:
     """What is known of a graph, with the conditions and the order that the words say."""
     said = conditions(found)
+    found = msgspec.structs.replace(found, links=together(found.links, said.guards))
     told = ordered(found, said)
     found = msgspec.structs.replace(found, orders=(*found.orders, *told.orders))
     made = draft(found, said, objective.now)
@@ -178,14 +181,14 @@ def _found(proposal: Proposal) -> Found:
     """The plan; it is as sure as what is chosen, less by the share of the words that are not known."""
     account, made = proposal.account, proposal.made
     found, note = account.found, account.taught.note
-    left_out = tuple(account.left_out())
+    left_out = (*account.left_out(), *_not_used(proposal))
     return Found(
         known=_known(made),
         input=proposal.value,
         confidence=sureness(account),
         reasons=(*made.reasons, *left_out, *_compared(found), *([note] if note is not None else [])),
         left_out=left_out,
-        slots=made.slots,
+        slots={name: words for name, words in made.slots.items() if name not in proposal.superseded},
         whys=made.whys,
         alternatives=tuple(
             Candidate(
@@ -198,6 +201,12 @@ def _found(proposal: Proposal) -> Found:
         ),
         document=made.document,
     )
+
+
+def _not_used(proposal: Proposal) -> Iterator[str]:
+    """What is said of a part of the input, and something else is given for."""
+    for name, words in proposal.superseded.items():
+        yield f"not used: `{words}`, as `{name}` is given beside the words"
 
 
 def _compared(found: Composition) -> Iterator[str]:

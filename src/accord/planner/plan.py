@@ -32,7 +32,7 @@ from accord.planner.by_classifier import Classifier
 from accord.planner.by_composition import COMPOSED
 from accord.planner.by_rules import Rules
 from accord.planner.rules import example_of
-from accord.planner.ways import Candidate, Found, Incomplete, KnownTemplate, Objective, Way, WayName
+from accord.planner.ways import Candidate, Found, Incomplete, KnownTemplate, Objective, Unsure, Way, WayName
 from accord.planner.words import words_of
 from accord.verifier.flow import Flow, is_labelled
 from accord.verifier.known import Capabilities, NoTemplates, Templates
@@ -103,13 +103,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
-    """The plan of the first way that knows what is meant. With errors in its report it cannot run. Of an objective for
+    """The plan of the first way that knows what is meant. With errors in its report it cannot run; a graph that is made
+    for the objective has none. Of an objective for
     which somebody names a template, that way is `Named`.
 
     Raises:
         InputRequired: it is clear what is meant, and part of the input is missing (ACC802, ACC803,
             ACC811, ACC817), or it is not sure that it is meant (ACC818).
-        NotUnderstood: no way is sure (ACC800 to ACC819, ACC150 to ACC157); hints name what is nearest.
+        NotUnderstood: no way is sure (ACC800 to ACC819, ACC859, ACC150 to ACC157); hints name what is nearest.
     """
     check_objective(objective)
     problems: dict[Problem, None] = {}
@@ -117,12 +118,23 @@ async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
     for way in ways:
         answer = await way.find(objective)
         if isinstance(answer, Found):
-            return _planned(objective, answer, way.name)
+            made = _planned(objective, answer, way.name)
+            if made.report.ok or made.document is None:
+                return made
+            answer = Unsure(tuple(_refuted(made)))
         if isinstance(answer, Incomplete):
             raise _required(answer)
         problems.update(dict.fromkeys(answer.problems))
         several = several or answer.several
     raise _not_understood(problems, several)
+
+
+def _refuted(made: Plan) -> Iterator[Problem]:
+    """Why a graph that nobody has written is not planned: its verification."""
+    hint = "say it in parts, or write a template"
+    message = "the graph that these words ask for does not hold"
+    yield Problem("ACC859", message, hint=hint)
+    yield from (finding.problem for finding in made.report.errors)
 
 
 def _not_understood(problems: Iterable[Problem], several: tuple[str, ...]) -> NotUnderstood:

@@ -19,7 +19,7 @@ from accord.domain.experience import Try
 from accord.domain.ids import Digest
 from accord.domain.learning import Meant
 from accord.domain.schema import JsonSchema
-from accord.domain.schema_path import schema_at
+from accord.domain.schema_path import joined, schema_at
 from accord.domain.template import Template
 from accord.errors import BadInput, Place, Problem, Wanting
 from accord.planner.classifier.examples import Example
@@ -163,11 +163,10 @@ class Incomplete(msgspec.Struct, frozen=True):
 def wanting_of(known: KnownTemplate, said: dict[str, Any], missing: Sequence[str]) -> Wanting:
     """What is to be said yet, so that the template gets a valid input."""
     parts = {name: schema_at(known.template.input, (name,)) for name in missing}
-    schema = {
-        "type": "object",
-        "properties": {name: True if part is None else part for name, part in parts.items()},
-        "required": list(missing),
-    }
+    schemas, definitions = joined({name: True if part is None else part for name, part in parts.items()})
+    schema: dict[str, Any] = {"type": "object", "properties": schemas, "required": list(missing)}
+    if definitions:
+        schema["$defs"] = definitions
     return Wanting(template=known.name, digest=known.digest, input=said, schema=schema)
 
 

@@ -18,7 +18,8 @@ What the words say beyond that:
   values: `literals` what is written as one, `hedges` around a number, what is `counted` by
   one, `values`, `bare` without quotation marks,
   `topics`, `rivals` side by side
-  conditions: `condition_words` where they are said, `conditions` what decides them, `adjectives` of items
+  conditions: `condition_words` where they are said, `conditions` what decides them, `adjectives` of items,
+    `exclusive` what is never done in the same run
   order: `sequence`
 
 What becomes of it:

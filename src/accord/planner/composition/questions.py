@@ -50,6 +50,17 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [*self.rows, *self.missing]
 
     @cached_property
+    def superseded(self) -> dict[str, str]:
+        """The words of the parts of the input for which something else is given."""
+        read = {name: words for name, words in self.made.read.items() if name in self.given}
+        said = self.made.input
+        return {
+            name: words
+            for name, words in read.items()
+            if self.value[name] != said.get(name) and str(self.value[name]) != words
+        }
+
+    @cached_property
     def over(self) -> list[Unheard]:
         """What is said, would change what is done, and is neither a value that is asked for nor one that is given."""
         told = " ".join(row.text for row in self._said_rows.values())

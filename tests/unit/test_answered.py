@@ -1,0 +1,109 @@
+"""What is asked about a plan is of the plan that runs then."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from accord.domain.contract import Contract, compile_contract
+from accord.domain.schema import canonical_form, compile_schema, digest_of
+from accord.domain.template import template_from_json
+from accord.errors import InputRequired
+from accord.planner.plan import Plan, plan
+from accord.planner.ways import KnownTemplate, Objective
+from accord.verifier.known import ContractTable
+
+TEXT, TRUTH, WHOLE = ({"type": one} for one in ("string", "boolean", "integer"))
+
+
+def able(name: str, takes: dict[str, Any], gives: dict[str, Any], **definitions: Any) -> Contract:
+    def schema(members: dict[str, Any]) -> dict[str, Any]:
+        needed = [one for one in members if "default" not in members[one]]
+        return {"type": "object", "properties": members, "required": needed, "additionalProperties": False}
+
+    accepts = schema(takes) | ({"$defs": definitions} if definitions else {})
+    return compile_contract(capability=name, version="1.0.0", input_schema=accepts, output_schema=schema(gives))
+
+
+ADDRESS = {"type": "object", "properties": {"city": TEXT}, "required": ["city"], "title": "Address"}
+LIBRARY = {
+    able("books.availability", {"book": TEXT}, {"available": TRUTH, "copies": WHOLE}): (
+        "Check whether a copy of a book is available."
+    ),
+    able("books.search", {"topic": TEXT, "max_results": {**WHOLE, "maximum": 100, "default": 10}}, {"found": WHOLE}): (
+        "Search the catalogue for books about a topic."
+    ),
+    able("loans.lend", {"book": TEXT, "member": TEXT}, {"loan": TEXT, "member": TEXT}): "Lend a book to a member.",
+    able("holds.place", {"book": TEXT, "member": TEXT}, {"hold": TEXT}): "Reserve a book for a member.",
+    able(
+        "members.register", {"name": TEXT, "address": {"$ref": "#/$defs/Address"}}, {"member": TEXT}, Address=ADDRESS
+    ): "Register a new member of the library.",
+}
+LEND = {
+    "accord": "template/1",
+    "name": "lend-or-reserve",
+    "version": "1.0.0",
+    "examples": ["lend or reserve {book} for {member}", "get {book} for {member}", "hand out {book} to {member}"],
+    "input": {"type": "object", "required": ["book", "member"], "properties": {"book": TEXT, "member": TEXT}},
+    "tasks": {
+        "check": {"uses": "books.availability@^1", "with": {"book": "${input.book}"}},
+        "lend": {
+            "uses": "loans.lend@^1",
+            "when": "${ tasks.check.output.available }",
+            "with": {"book": "${input.book}", "member": "${input.member}"},
+        },
+    },
+}
+
+
+def planned(words: str, *templates: dict[str, Any], **given: Any) -> Plan:
+    known = [canonical_form(one) for one in templates]
+    objective = Objective(
+        words,
+        [KnownTemplate(template_from_json(one), digest_of(one)) for one in known],
+        ContractTable(LIBRARY),
+        change=lambda value, _: {**value, **given},
+        described={str(one.ref): said for one, said in LIBRARY.items()},
+    )
+    return asyncio.run(plan(objective))
+
+
+def test_what_is_given_decides_nothing_about_which_plan_is_meant() -> None:
+    pytest.importorskip("sklearn")
+    with pytest.raises(InputRequired) as raised:
+        planned('lend "B12" to "M3"', LEND)
+    assert raised.value.wanting is not None
+    found = planned('lend "B12" to "M3"', LEND, book="B12", member="M3")
+    assert found.template == raised.value.wanting.template
+    assert found.input == {"book": "B12", "member": "M3"}
+
+
+def test_what_is_said_of_something_that_is_given_otherwise_is_told() -> None:
+    with pytest.raises(InputRequired):
+        planned("search for books about the topic bees from 1999")
+    found = planned("search for books about the topic bees from 1999", max_results=7)
+    assert found.input["max_results"] == 7
+    assert "not used: `1999`, as `max_results` is given beside the words" in found.left_out
+    assert found.slots.keys() == {"topic"}
+
+
+def test_what_is_asked_for_can_be_checked_although_its_schema_has_definitions() -> None:
+    with pytest.raises(InputRequired) as raised:
+        planned('register the member "Ada"')
+    wanting = raised.value.wanting
+    assert wanting is not None
+    schema = compile_schema(wanting.schema)
+    assert schema.is_valid({"address": {"city": "Rome"}})
+    assert not schema.is_valid({"address": {"city": 3}})
+
+
+def test_what_is_never_done_in_one_run_hands_nothing_over() -> None:
+    words = (
+        'check whether book "B12" is available; if it is, lend it to member "M3", otherwise reserve it for the member'
+    )
+    found = planned(words)
+    assert found.report.ok
+    assert found.document is not None
+    assert found.document["tasks"]["place"]["with"]["member"] == "${ input.member }"
