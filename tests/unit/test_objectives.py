@@ -196,6 +196,9 @@ LIBRARY = {
         {"fee_eur": described(NUMBER, "What the member owes, in EUR")},
     ): "Compute the late fee for a number of days.",
     able(
+        "members.block", {"member": TEXT, "reason": {**TEXT, "default": ""}}, {"blocked": TRUTH}
+    ): "Block a member's card, so that nothing can be lent to it.",
+    able(
         "rooms.book", {"room": TEXT, "start": {**TEXT, "format": "date-time"}, "minutes": {**WHOLE, "default": 60}}, {}
     ): "Book a reading room from a time on.",
 }
@@ -214,7 +217,8 @@ MEASURES = {
     able(
         "budget.raise", {"project": TEXT, "percent": described(NUMBER, "By how many percent")}, {"done": TRUTH}
     ): "Raise the budget of a project.",
-    able("table.reserve", {"guests": WHOLE}, {"table": TEXT}): "Reserve a table for some guests.",
+    able("table.reserve", {"guests": WHOLE, "day": DAY}, {"table": TEXT}): "Reserve a table for some guests on a day.",
+    able("car.rent", {"city": TEXT, "from_day": DAY, "days": WHOLE}, {"car": TEXT}): "Rent a car in a city.",
     able("subscription.extend", {"customer": TEXT, "months": WHOLE}, {}): "Extend the subscription of a customer.",
     able("price.set", {"article": TEXT, "price": NUMBER}, {"done": TRUTH}): "Set the price of an article.",
     able("rent.set", {"flat": TEXT, "rent_eur_per_month": NUMBER}, {"done": TRUTH}): "Set the rent of a flat.",
@@ -426,6 +430,7 @@ TABLE = {
         (f"{LEND} a week", '"weeks":1} []', "PLAN lend"),
         (f"{LEND} a fortnight", '"weeks":2} []', "PLAN lend"),
         ('lend book "B12" to member "M3" in a week', "NO ACC816", "`in a week`"),
+        (f"{LEND} weeks", "NO ACC816", "`for weeks`"),
         (f"{LEND} 2 to 3 weeks", "ASK ['weeks'] ACC811", "`2 to 3` is no `weeks`"),
         ('lend 2 books to member "M3"', "ASK ['book'] ACC811", "ACC813 `2 books`"),
         # a number is of what it counts
@@ -448,6 +453,8 @@ TABLE = {
         (f"{FEE} 12 days at 30 cents per week", "NO ACC816", "`at 30`"),
         (f"{FEE} 12 days at $2 per day", "NO ACC816", "`at $2`"),
         (f"{FEE} 12 days at 30 %", "NO ACC816", "`at 30`"),
+        (f'{FEE} 12 days and if it is over 2 EUR block member "M9"', "fee_eur > 2 }", '"member":"M9"} []', "PLAN"),
+        (f'{FEE} 12 days; if the fee is over 200 cents block member "M9"', '{"days_late":12,"member"', "PLAN"),
         # a time and how long
         (f"{BLUE} CET", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
         (f"{BLUE}+01:00", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
@@ -476,8 +483,12 @@ TABLE = {
         ('send a payment of $50 to "Bob"', "ASK ['amount', 'currency'] ACC811", "`$50` is no `amount`"),
         ('raise the budget of the project "X" by 5 %', '"percent":5} []', "PLAN raise"),
         ('raise the budget of the project "X" by 5 EUR', "ASK ['percent'] ACC811", "`percent` is counted in percent"),
-        ("reserve a table for 4 hours", "ASK ['guests'] ACC811", "`4 hours` is no `guests`"),
-        ("reserve a table for 4 people", 'PLAN reserve {"guests":4}'),
+        ("reserve a table tomorrow for 4 hours", "ASK ['guests'] ACC811", "`4 hours` is no `guests`"),
+        ("reserve a table in 3 days for 4 people", 'PLAN reserve {"guests":4,"day":"2026-11-29"}'),
+        ("reserve a table for four guests for two hours tomorrow", "NO ACC816", "`for two hours`"),
+        ('rent a car in "Rome" from 2026-12-03 for a week', '"from_day":"2026-12-03","days":7} []', "PLAN rent"),
+        ('ship 2 parcels "P1" of 2 kg', "NO ACC813", "`2 parcels`"),
+        ('set the rent of the flat "F1" to 1.200 EUR', "ASK ['rent_eur_per_month']", "`1.200 EUR`"),
         ('extend the subscription of the customer "Ada" by 1 year and 6 months', '"months":18} []', "PLAN extend"),
         ('extend the subscription of the customer "Ada" by 90 days', "ASK ['months']", "`90 days` is no `months`"),
         (

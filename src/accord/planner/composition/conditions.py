@@ -101,10 +101,7 @@ class Guard(msgspec.Struct, frozen=True):
         """The words that compare, up to the last value that something is compared with; none where it is with no
         value.
         """
-        values = [one.holds.partition(" ")[2].strip('"') for one in self.tests if one.holds]
-        written = (",?".join(map(re.escape, value)) for value in values)
-        found = (one for value in written for one in re.finditer(value, self.condition, re.IGNORECASE))
-        end = max((one.end() for one in found), default=0)
+        end = max((end for one in self.tests if one.holds for end in _ends_of(one, self.condition)), default=0)
         begins = _COMPARES.search(self.condition, 0, end)
         return self.condition[begins.start() if begins is not None else 0 : end]
 
@@ -322,6 +319,18 @@ def _before_act(found: Composition, said: SaidCondition, words: str, besides: in
         if not acts.isdisjoint(content(one[0])) and known.isdisjoint(content(one[0])):
             return words[: one.start()].strip()
     return words
+
+
+def _ends_of(test: Test, condition: str) -> Iterator[int]:
+    """Where the value ends that an output is compared with, in whatever unit it is said."""
+    value = test.holds.partition(" ")[2].strip('"')
+    for number in _NUMBER.finditer(condition):
+        measure = measure_behind(condition[number.end() :])
+        told = _NUMBER.match(_in_unit_of(test.output, condition[number.start() :]) or "")
+        if told is not None and told[0].replace(",", "") == value:
+            yield number.end() + (len(measure.written) if measure is not None else 0)
+    if not test.output.is_number:
+        yield from (one.end() for one in re.finditer(re.escape(value), condition, re.IGNORECASE))
 
 
 def _in_unit_of(output: Member, words: str) -> str | None:

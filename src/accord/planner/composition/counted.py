@@ -67,7 +67,7 @@ def worth_of(ability: Ability, member: Member, measure: Measure | None, noun: st
     if not member.is_number:
         return None if member.kind == "string" and (noun or measure is not None) else 0.0
     if measure is None:
-        return 0.0 if not noun or _takes_noun(ability, member, noun) else None
+        return 0.0 if not noun else _worth_of_noun(ability, member, noun)
     unit = unit_for(ability, member)
     if unit is not None and measure.fits(unit):
         return FITS
@@ -79,20 +79,20 @@ def worth_of(ability: Ability, member: Member, measure: Measure | None, noun: st
     return None if unit is not None or is_elsewhere else 0.0
 
 
-def _takes_noun(ability: Ability, member: Member, noun: str) -> bool:
-    """Whether an input counts that: by its name, or what its description says that it is how many of; as an amount of
-    what the ability is about; or because nothing is known of the noun.
+def _worth_of_noun(ability: Ability, member: Member, noun: str) -> float | None:
+    """An input counts that by its name, or what its description says that it is how many of; as an amount of what the
+    ability is about; or, for all that is known, because nothing is known of the noun.
     """
     said = {each for word in stems(noun) for each in (word, *stand_ins(word))}
     told = {word for one in _HOW_MANY.finditer(member.description) for word in stems(one["noun"])}
     if not said.isdisjoint((*member.named, *told)):
-        return True
+        return FITS
     if member.unit is not None:
-        return False
+        return None
     if noun in _PEOPLE:
-        return not _SEATS.isdisjoint(member.words)
+        return None if _SEATS.isdisjoint(member.words) else FITS
     is_known = not said.isdisjoint(ability.described | ability.input_words | ability.output_words)
-    return not is_known or not _COUNTS.isdisjoint(member.named)
+    return None if is_known and _COUNTS.isdisjoint(member.named) else 0.0
 
 
 def _currencies(ability: Ability) -> frozenset[str]:

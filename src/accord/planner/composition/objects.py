@@ -143,6 +143,7 @@ def _bounds(account: Account) -> Iterator[str]:
         said = filling.said
         if said is None or said.sort not in ("date", "when") or said.text not in account.slots.values():
             continue
-        words = next(one.words for one in reading.abilities[index].inputs if one.name == name)
+        told = next(f"{name} {one.description}" for one in reading.abilities[index].inputs if one.name == name)
+        words = stems(told)
         if said.leads in _BOUNDS and _BOUNDS[said.leads].isdisjoint(words):
             yield f"{said.leads} {said.text}"

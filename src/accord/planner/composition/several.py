@@ -16,7 +16,7 @@ _MANY: Final = (
     r"\d+|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|several|many|multiple|various|some|few"
     r"|couple"
 )
-_SEVERAL = re.compile(rf"\b(?P<how>{_ALL}|{_MANY})\b(?P<of>(?:\s+[\w'\u2019-]+){{1,4}})", re.IGNORECASE)
+_SEVERAL = re.compile(rf"(?<![\w./:-])(?P<how>{_ALL}|{_MANY})\b(?P<of>(?:\s+[\w'\u2019-]+){{1,4}})", re.IGNORECASE)
 _WHOSE = re.compile(r"(?<=\w)\s+(?:of|for|from|to|by|with|in|on)\b", re.IGNORECASE)
 _TELLS_WHICH = frozenset({"of", "the", "my", "our", "your", "his", "her", "their", "its", "these", "those"})
 BETWEEN: Final = 2
@@ -57,7 +57,8 @@ def _said_of(clause: str, ability: Ability, account: Account) -> Iterator[str]:
         rest = [word for word in words if word.lower() not in _TELLS_WHICH]
         single = one["how"].lower() in ("every", "each")
         thing = next((word for word in rest[: BETWEEN + 1] if _is_thing(word, things, single=single)), None)
-        is_one = one["how"] == "1" or one["how"] in account.slots.values()
+        counted = f"{one['how']} {words[0]}" if words else one["how"]
+        is_one = one["how"] == "1" or any(one["how"] == each or counted in each for each in account.slots.values())
         if thing is not None and not is_one:
             yield f"{one['how']} {' '.join(words[: words.index(thing) + 1])}"
 

@@ -55,6 +55,7 @@ _BESIDE = re.compile(
 _TRAILING_ONLY = re.compile(r"\S\s+(?P<only>only)\W*$", re.IGNORECASE)
 _NUMBERED = re.compile(rf"(?<![\w.])(-?\d[\d,.]*|{_NUMBER_WORDS})\s+$", re.IGNORECASE)
 _COUNTS_PEOPLE = frozenset({"people", "persons"})
+_HOW_LONG = re.compile(r"\b(?:for|within) (?:seconds|minutes|hours|days|weeks|months|years)\b", re.IGNORECASE)
 _MEANS = re.compile(r"\b(?:by|via|per|through|using)\s+(?:(?:an?|the|my|our|your)\s+)?([a-z]+)\b", re.IGNORECASE)
 """By what means something is done."""
 
@@ -114,6 +115,7 @@ def _unused(text: str, account: Account) -> Iterator[Unheard]:
             in_condition = any(words in guard.condition for guard in account.said.guards)
             if not (in_condition or account.holds_value(words) or account.leads_to_value(text[one.start :])):
                 yield Unheard(words, may_be_value=False)
+    yield from (Unheard(one[0], may_be_value=False) for one in _HOW_LONG.finditer(QUOTED.sub(_blank, text)))
 
 
 def _blank(quoted: re.Match[str]) -> str:

@@ -38,6 +38,9 @@ _SINGLE = {"a": 1, "an": 1, "half a": 0.5, "half an": 0.5}
 _PLAIN = re.compile(rf"(?:{CURRENCY})?(?P<number>-?(?:\d{{1,3}}(?:,\d{{3}})+|\d{{1,15}})(?:\.\d{{1,15}})?)(?: ?%)?")
 
 
+_THOUSANDS = re.compile(r"(?<!\d)\d{1,3}\.\d{3}(?!\d)")
+"""A sum with a dot before three digits: in some countries a dot parts thousands."""
+
 _BY_CODE = "say its currency by the code, behind the number: `5 EUR`"
 
 
@@ -151,6 +154,8 @@ def _measured(text: str, measure: Measure, member: Member, ability: Ability) -> 
         is_money = unit is not None and unit.kind == "cent" and measure.unit.is_money
         counted = f"is counted in {unit.told}" if unit is not None else f"does not say that it is counted in {said_in}"
         return Unfit(words, f"`{member.name}` {counted}{', and does not say of which currency' if is_money else ''}")
+    if measure.unit.is_money and _THOUSANDS.search(text):
+        return Unfit(words, "a dot before three digits may part thousands; say it without the dot")
     several = [(value, measure.into(value, unit)) for value in numbers]
     if any(value is None for _, value in several):
         return Unfit(words, f"that is no exact number of {unit.name}")
