@@ -10,7 +10,7 @@ import pytest
 from accord.domain.contract import Contract, compile_contract
 from accord.domain.schema import canonical_form, compile_schema, digest_of
 from accord.domain.template import template_from_json
-from accord.errors import InputRequired
+from accord.errors import InputRequired, NotUnderstood
 from accord.planner.plan import Plan, plan
 from accord.planner.ways import KnownTemplate, Objective
 from accord.verifier.known import ContractTable
@@ -40,6 +40,13 @@ LIBRARY = {
     able(
         "members.register", {"name": TEXT, "address": {"$ref": "#/$defs/Address"}}, {"member": TEXT}, Address=ADDRESS
     ): "Register a new member of the library.",
+}
+LIBRARY |= {
+    able("loans.find", {"member": TEXT}, {"loans": {"type": "array", "items": TEXT}}): "Find all loans of a member.",
+    able("loans.return", {"loan": TEXT}, {"returned": TRUTH}): "Return the book of a loan: take it back.",
+    able("books.labels", {"books": {"type": "array", "items": TEXT}}, {"printed": WHOLE}): (
+        "Print labels for the spines of books."
+    ),
 }
 LEND = {
     "accord": "template/1",
@@ -107,3 +114,27 @@ def test_what_is_never_done_in_one_run_hands_nothing_over() -> None:
     assert found.report.ok
     assert found.document is not None
     assert found.document["tasks"]["place"]["with"]["member"] == "${ input.member }"
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [('find the loan "L4"', ["member"]), ('return the book "B12"', ["loan"])],
+)
+def test_a_value_that_is_called_another_thing_is_asked_about(words: str, missing: list[str]) -> None:
+    with pytest.raises(InputRequired) as raised:
+        planned(words)
+    assert raised.value.wanting is not None
+    assert raised.value.wanting.schema["required"] == missing
+
+
+@pytest.mark.parametrize("words", ["find member M7", "print the book B12", "return whether the book B12 is a novel"])
+def test_what_is_only_taken_is_not_what_is_asked_for(words: str) -> None:
+    with pytest.raises(NotUnderstood) as raised:
+        planned(words)
+    assert not isinstance(raised.value, InputRequired)
+
+
+def test_how_many_there_are_is_answered_by_what_finds_it_out() -> None:
+    found = planned('how many copies of the book "B12" are there?')
+    assert found.document is not None
+    assert list(found.document["tasks"]) == ["availability"]

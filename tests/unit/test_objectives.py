@@ -803,6 +803,11 @@ TABLE = {
         ("I want an appointment for Ada on 2026-12-03", 'PLAN book {"patient":"Ada","date":"2026-12-03"}'),
         ("the glucose of sample S1", 'PLAN measure {"sample":"S1"}'),
         ("What is the temperature of freezer F1?", 'PLAN check {"freezer":"F1"}'),
+        # the thing that is asked for
+        ("is the freezer F1 empty?", "NO ACC816", "`freezer.check` would be a guess"),
+        ("check whether the freezer F1 is empty", "NO ACC816", "`freezer.check` would be a guess"),
+        ("list the ward north", "NO ACC816", "`sample.list` would be a guess"),
+        ('notify the message "Ada"', "ASK", "'patient'"),
         # what is asked or told is not done
         ("is the sample S7 discarded?", "NO ACC816", "and `sample.discard` would do it"),
         ("was the technician called", "NO ACC816", "asks about something"),

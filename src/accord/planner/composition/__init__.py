@@ -27,8 +27,9 @@ What becomes of it:
   `questions` what is to be said yet; `refusals` why nothing is planned, check by check; `doubts` how sure it is
 
 What the checks find:
-  not done at all: `negations`, `acts`, `unsaid`, `asked`; to something else: `objects`; for some only, or several:
-  `restrictions`, `several`; otherwise than said: `exclusions`, `unheard`; something else as well: `equals`
+  not done at all: `negations`, `acts`, `unsaid`, `asked`, `thing`; to something else: `objects`, `misnamed`
+  for some only, or several: `restrictions`, `several`; otherwise than said: `exclusions`, `unheard`
+  something else as well: `equals`
 
 Beside all that: `dataflow`, which task feeds which by the names of files, for `bench.sets workflows`.
 """

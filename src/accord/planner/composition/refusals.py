@@ -24,6 +24,7 @@ from accord.planner.composition.negations import unwanted
 from accord.planner.composition.questions import Proposal, passed_over, several, takes
 from accord.planner.composition.restrictions import guard_alone, restrictions
 from accord.planner.composition.rivals import same_again
+from accord.planner.composition.thing import only_taken
 from accord.planner.composition.unsaid import unsaid
 from accord.planner.composition.verbs import finds_out
 from accord.planner.composition.wording import content, overlap, trigrams
@@ -199,7 +200,7 @@ def _other_acts(proposal: Proposal) -> Iterator[Problem]:
 def _unnamed(proposal: Proposal) -> Iterator[Problem]:
     """What would be done although only what it takes is named."""
     account = proposal.account
-    for index in unsaid(account):
+    for index in dict.fromkeys((*unsaid(account), *only_taken(account))):
         clause, title = account.found.clause_of(index), account.found.reading.abilities[index].title
         near = named([account.found.chosen[index], *account.found.near])
         message = f"`{clause}` does not say what is to be done; `{title}` would be a guess"

@@ -16,6 +16,8 @@ from accord.planner.composition.account import Account
 from accord.planner.composition.condition_words import COMPARED, COMPARING
 from accord.planner.composition.literals import placed
 from accord.planner.composition.polite import is_reason
+from accord.planner.composition.verbs import finds_out
+from accord.planner.composition.wording import content
 from accord.planner.words import PREPOSITIONS, QUOTED
 
 _TIME = (
@@ -52,6 +54,7 @@ _BESIDE = re.compile(
 )
 """What an act is done to beside what it takes, or what is kept from it."""
 
+_HOW_MANY = re.compile(r"how (?:many|much)", re.IGNORECASE)
 _TRAILING_ONLY = re.compile(r"\S\s+(?P<only>only)\W*$", re.IGNORECASE)
 _NUMBERED = re.compile(rf"(?<![\w.])(-?\d[\d,.]*|{_NUMBER_WORDS})\s+$", re.IGNORECASE)
 _COUNTS_PEOPLE = frozenset({"people", "persons"})
@@ -88,10 +91,22 @@ def _strange(text: str, account: Account) -> Iterator[Unheard]:
         leads = first in _BOUNDS or (
             first in _LEADS and not (account.leads_to_value(after) or account.describes(words, after))
         )
-        if is_reason(words) or (_only_compares(words) and account.holds_value(after)):
+        if (
+            is_reason(words)
+            or _is_answered(words, after, account)
+            or (_only_compares(words) and account.holds_value(after))
+        ):
             continue
         if _CHANGING.search(words) or _VALUE.search(words) or leads or _is_counted(words, text, account):
             yield Unheard(words, may_be_value=_CHANGING.search(words) is None)
+
+
+def _is_answered(words: str, after: str, account: Account) -> bool:
+    """Whether it asks how much there is of what something finds out: `how many copies are there`."""
+    if _HOW_MANY.fullmatch(words) is None:
+        return False
+    said = frozenset(content(after)[:1])
+    return any(finds_out(one) and not said.isdisjoint(one.output_words) for one in account.found.reading.abilities)
 
 
 def _beside(text: str, account: Account) -> Iterator[Unheard]:

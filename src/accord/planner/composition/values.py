@@ -16,6 +16,7 @@ from accord.planner.composition.counted import currency_beside, unit_for
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.hedges import Hedge
 from accord.planner.composition.literals import Filling, Key, Said
+from accord.planner.composition.misnamed import is_misnamed
 from accord.planner.composition.rivals import row_of
 from accord.planner.composition.verbs import asks_for
 from accord.planner.composition.wording import content, stems
@@ -75,6 +76,8 @@ def value_said(
     if filling.instead is not None:
         name, text = filling.instead
         return Unfit(said.text, f"it may as well be `{name}`, and `{text}` this one; say the name before each")
+    if said.sort in ("quoted", "name") and is_misnamed(said.leads, member, reading.abilities[key[0]]):
+        return Unfit(f"{said.leads} {said.text}", f"it is called a {said.leads}")
     return _of_literal(reading, key, said, member, now)
 
 

@@ -34,8 +34,11 @@ _DOES: Final = frozenset(stems("do make get have let take give perform carry run
 
 
 def asks_for(word: str, ability: Ability) -> bool:
-    """Whether a word is one of an ability, or stands for one; verbs that only ask to know are all the same."""
-    said, known = frozenset(content(word)), ability.described | ability.input_words | ability.output_words
+    """Whether a word is one of an ability, or stands for one; verbs that only ask to know are all the same. What is yes
+    or no of a result is not done: `waive the fee` asks for nothing that tells whether it is `waived`.
+    """
+    gives = frozenset(word for one in ability.outputs if one.kind != "boolean" for word in one.words)
+    said, known = frozenset(content(word)), ability.described | ability.input_words | gives
     if not said.isdisjoint(known | _DOES):
         return True
     if not said.isdisjoint(READS) and not READS.isdisjoint(ability.described):
