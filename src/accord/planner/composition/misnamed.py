@@ -8,6 +8,7 @@ from accord.planner.composition.ability import Ability, Member
 from accord.planner.composition.synonyms import stand_ins
 from accord.planner.composition.verbs import asks_to_know, names_act, says_nothing
 from accord.planner.composition.wording import begins_like, content, stems
+from accord.planner.participles import is_participle
 from accord.planner.words import FILLERS, PREPOSITIONS
 
 _GENERAL: Final = frozenset(
@@ -22,7 +23,7 @@ _GENERAL: Final = frozenset(
 def is_misnamed(noun: str, member: Member, ability: Ability) -> bool:
     """Whether the word before a value names another thing that the ability knows than the input takes."""
     said = content(noun)
-    if not said or noun.endswith("s") or noun in PREPOSITIONS | FILLERS:
+    if not said or noun.endswith("s") or is_participle(noun) or noun in PREPOSITIONS | FILLERS:
         return False
     if not _GENERAL.isdisjoint((*said, *member.named)):
         return False

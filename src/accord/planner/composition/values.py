@@ -77,7 +77,7 @@ def value_said(
         name, text = filling.instead
         return Unfit(said.text, f"it may as well be `{name}`, and `{text}` this one; say the name before each")
     if said.sort in ("quoted", "name") and is_misnamed(said.leads, member, reading.abilities[key[0]]):
-        return Unfit(f"{said.leads} {said.text}", f"it is called a {said.leads}")
+        return Unfit(f"{said.leads} {said.text}", f"it is called `{said.leads}`")
     return _of_literal(reading, key, said, member, now)
 
 

@@ -41,7 +41,7 @@ def asks_for(word: str, ability: Ability) -> bool:
     said, known = frozenset(content(word)), ability.described | ability.input_words | gives
     if not said.isdisjoint(known | _DOES):
         return True
-    if not said.isdisjoint(READS) and not READS.isdisjoint(ability.described):
+    if not said.isdisjoint(READS) and (not READS.isdisjoint(ability.described) or finds_out(ability)):
         return True
     return any(not stand_ins(each).isdisjoint(known) for each in said)
 
