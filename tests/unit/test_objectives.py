@@ -460,6 +460,7 @@ TABLE = {
         (f"{BLUE}+01:00", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
         (f"{BLUE} Europe/Berlin", '"start":"2026-11-27T10:00:00+01:00"} []', "PLAN book"),
         (f"{BLUE} IST", "ASK ['start'] ACC811", "`IST` is no time zone, or more than one"),
+        (f"{BLUE} Berlin", "ASK ['start'] ACC811", "`Berlin` is no time zone"),
         (f"{BLUE} local time", "ASK ['start'] ACC811", "`local time` is no time zone"),
         (f"{BLUE}-12:00", "NO ACC816", "`10:00-12:00`"),
         (
@@ -480,6 +481,7 @@ TABLE = {
         ('ship the parcel "P1" of 2.5 kg and 30 cm', '"weight_kg":2.5,"length_cm":30} []', "PLAN ship"),
         ('ship the parcel "P1" of 5 pounds', "ASK ['weight_kg']", "`of 5 pounds`"),
         ('send a payment of 50 EUR to "Bob"', '"amount":50,"currency":"EUR"} []', "PLAN send"),
+        ("send Bob 50 EUR", '{"recipient":"Bob","amount":50,"currency":"EUR"} []', "PLAN send"),
         ('send a payment of $50 to "Bob"', "ASK ['amount', 'currency'] ACC811", "`$50` is no `amount`"),
         ('raise the budget of the project "X" by 5 %', '"percent":5} []', "PLAN raise"),
         ('raise the budget of the project "X" by 5 EUR', "ASK ['percent'] ACC811", "`percent` is counted in percent"),

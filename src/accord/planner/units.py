@@ -122,6 +122,12 @@ UNIT_NAMES: Final = frozenset(
 """How units are written in full; a `second` may be the one after the first."""
 
 
+MEASURED: Final = r"\d[\d.,]*[ -]?(?:{})\b".format(
+    "|".join(sorted({name for of in _TABLE.values() for names, _, _ in of for name in names.split() if name.isalpha()}))
+)
+"""A number with a unit behind it, wherever it stands."""
+
+
 class Unit(msgspec.Struct, frozen=True):
     """A unit: of the same kind are those that can be told in each other."""
 

@@ -36,9 +36,9 @@ _MINUTES: Final = {
 ZONE: Final = (
     r"(?: ?(?:UTC|GMT) ?[+-]\d{1,2}(?::?\d\d)?(?!\d)| ?\+\d\d:\d\d(?!\d)| ?(?:Z|UTC|GMT)\b"
     r"| (?-i:[A-Z][A-Za-z_]+(?:/[A-Z][\w+-]*)+)| (?:local|my|our|your|his|her|their|(?-i:[A-Z][a-z]+)) time\b"
-    r"| (?-i:[A-Z]{2,5})\b)"
+    r"| (?-i:[A-Z]{2,5})\b|(?-i: (?!\w+day\b|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[A-Z][a-z]+\b))"
 )
-"""A time zone behind a time of day; it need not be one that is known. `10:00-12:00` has none."""
+"""A time zone behind a time of day, a city included; it need not be one that is known. `10:00-12:00` has none."""
 
 _OFFSET: Final = re.compile(r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2}):?(?P<minutes>\d\d)?", re.IGNORECASE)
 _DAY: Final = 24 * 60

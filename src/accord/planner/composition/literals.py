@@ -15,7 +15,7 @@ from accord.planner.composition.hedges import Hedge, hedge_of
 from accord.planner.composition.wording import content, share_in
 from accord.planner.dates import MOMENT, RELATIVE, WRITTEN
 from accord.planner.numbers import NUMBER_WORDS
-from accord.planner.units import CURRENCY, UNIT_NAMES, Measure, measure_behind, measure_with
+from accord.planner.units import CURRENCY, MEASURED, UNIT_NAMES, Measure, measure_behind, measure_with
 from accord.planner.words import QUOTED
 
 Sort: TypeAlias = Literal["quoted", "date", "when", "number", "name", "word", "path"]
@@ -28,6 +28,9 @@ _LEADING: Final = "|".join(
 _ADDRESS: Final = r"\b[A-Za-z][A-Za-z\d+.-]*://[^\s\"<>\u201c\u201d]*[^\s\"<>\u201c\u201d.,;:!?)]"
 """What is written like `https://example.org/page`, without what ends a sentence."""
 
+_NO_AMOUNT: Final = rf"(?!(?i:{MEASURED})|\d[\d.,]*\s+[a-z]{{3,}}s\b)"
+"""What is measured or counted is no part of the name before it: `Ada 500 mg`, `Bella 3 portions`."""
+
 _LITERAL: Final = re.compile(
     r"\"(?P<double>[^\"]+)\"|\u201c(?P<curly>[^\u201d]+)\u201d|(?<!\w)'(?P<single>[^']{2,}?)'(?!\w)"
     rf"|(?P<url>{_ADDRESS})"
@@ -35,8 +38,8 @@ _LITERAL: Final = re.compile(
     rf"|(?P<date>(?:{_MONTHS})\b(?: \d{{1,2}}(?:st|nd|rd|th)?)?(?:,? \d{{4}})?|\d{{4}}-\d\d-\d\d|\d+/\d+/\d{{2,4}}"
     r"|\b\d{1,2}(?::\d\d)? ?[AaPp]\.?[Mm]\b|\d\d:\d\d)"
     rf"|(?P<number>(?<![\w.])(?:{CURRENCY})?-?\d[\d,]*(?:\.\d+)?(?: ?%)?)"
-    r"|(?P<name>\b(?=[\w.-]*\d)[A-Z][\w.-]*(?:\s+[A-Z0-9][\w-]*)*"
-    r"|\b[A-Z][\w.-]*(?:\s+(?:(?:of |the )[A-Z]|[A-Z0-9])[\w-]*)*)"
+    rf"|(?P<name>\b(?=[\w.-]*\d)[A-Z][\w.-]*(?:\s+{_NO_AMOUNT}[A-Z0-9][\w-]*)*"
+    rf"|\b[A-Z][\w.-]*(?:\s+{_NO_AMOUNT}(?:(?:of |the )[A-Z]|[A-Z0-9])[\w-]*)*)"
     rf"|(?P<word>\b(?:{NUMBER_WORDS})|\bhalf an?(?= (?:{_UNITS})\b)|(?:{_LEADING})an?(?= (?:{_UNITS})\b))"
     r"|(?P<path>[\w/]+[/@][\w./-]+|\b\w+\d\w*\b)"
 )
@@ -58,7 +61,7 @@ RECEIVES: Final = 1.0
 BECOMES: Final = 1.0
 """What it is worth that `into` says that something becomes what the literal names."""
 
-MEASURED: Final = 1.0
+IN_UNIT: Final = 1.0
 """What it is worth that a number has the unit of its parameter, or another one."""
 
 SAME: Final = 0.01
@@ -101,6 +104,8 @@ class Said(msgspec.Struct, frozen=True):
     """The unit behind a number."""
     counted: str = ""
     """The noun behind a number."""
+    glued: bool = False
+    """Whether letters that are no unit are right behind a number: `5G`."""
     hedge: Hedge | None = None
     """What makes another number of it."""
 
@@ -186,7 +191,8 @@ def _numbered(said: Said, text: str, start: int, end: int) -> Said:
     behind = text[end + len(hedge.behind) :] if hedge is not None and hedge.is_range else text[end:]
     measure = measure_with(said.text, text[end:]) or measure_behind(behind)
     counted = counted_behind(said.text, behind) if measure is None else ""
-    return msgspec.structs.replace(said, measure=measure, counted=counted, hedge=hedge)
+    glued = measure is None and text[end : end + 1].isalpha()
+    return msgspec.structs.replace(said, measure=measure, counted=counted, hedge=hedge, glued=glued)
 
 
 def fillings(
@@ -287,7 +293,7 @@ def _worth(ability: Ability, member: Member, said: Said) -> float | None:
     """
     if said.hedge is not None and said.hedge.ends_range and not said.hedge.is_kept_by(member):
         return None
-    if said.sort == "name" and not is_of_text(member, said.text):
+    if said.glued or (said.sort == "name" and not is_of_text(member, said.text)):
         return None
     return worth_of(ability, member, said.measure, said.counted)
 
@@ -321,7 +327,7 @@ def _measured(member: Member, said: Said) -> float:
     """What it is worth for a link that a number has the unit of its parameter."""
     if said.measure is None or member.unit is None:
         return 0.0
-    return MEASURED if said.measure.fits(member.unit) else -MEASURED
+    return IN_UNIT if said.measure.fits(member.unit) else -IN_UNIT
 
 
 def is_share(member: Member) -> bool:
