@@ -816,6 +816,7 @@ TABLE = {
         ("did you discard the sample S7 and call the technician?", "NO ACC816", "`technician.call` would"),
         ("who discarded the sample S7", "NO ACC816", "asks about something"),
         ("can you tell me if the sample S7 is discarded?", "NO ACC816", "asks about something"),
+        ("thanks for discarding the sample S7", "NO ACC816", "tells of something"),
         ("the sample S7 was discarded", "NO ACC816", "tells of something"),
         ("we discarded the sample S7", "NO ACC816", "tells of something"),
         ("is there an alarm in freezer F1?", 'PLAN check {"freezer":"F1"}'),

@@ -23,6 +23,9 @@ _WORD = re.compile(r"[A-Za-z][\w'\u2019-]*")
 _THING = re.compile(r"^\W*(?:what|which|how (?!do\b|does\b|did\b|to\b|can\b|could\b|should\b))", re.IGNORECASE)
 """What asks for a thing, or for how much there is of it."""
 
+_SPOKEN_OF = re.compile(r"\b(?:for|of|about|on|from)\s+(?:\w+ly\s+)?(\w+ing)\b", re.IGNORECASE)
+"""An act that something else is said of: `thanks for blocking`."""
+
 _LETS = re.compile(
     r"\b(?:be|being|get|have|having|let|make|want|need|needs|like|wish|should|must|ought|please|to)\b|'d\b",
     re.IGNORECASE,
@@ -83,10 +86,13 @@ def _answers(ability: Ability, question: str) -> bool:
 
 
 def _only_done(text: str, ability: Ability) -> bool:
-    """Whether a clause has what an ability does only as what has been done, and nothing that wishes it."""
+    """Whether a clause has what an ability does only as what has been done, or as what something else is said of, and
+    nothing that wishes it.
+    """
     acts = [word for word in _WORD.findall(text) if _is_act(word, ability)]
     own = {part.lower() for part in _WORD.findall(ability.act)}
-    done = [word for word in acts if is_participle(word) and word.lower() not in own]
+    spoken_of = [] if finds_out(ability) else _SPOKEN_OF.findall(text)
+    done = [word for word in acts if (is_participle(word) or word in spoken_of) and word.lower() not in own]
     return bool(acts) and len(done) == len(acts) and _LETS.search(text) is None
 
 
