@@ -445,6 +445,7 @@ TABLE = {
         (f"{FEE} 1,5 days", "ASK ['days_late']", "`for 1,5`"),
         (f"{FEE} a hundred and five days", "NO ACC816", "`for a hundred`"),
         (f"{FEE} twenty-five days", 'PLAN compute {"days_late":25} []'),
+        (f"{FEE} 12 working days", "NO ACC816", "`working days`"),
         (f"{FEE} 12", 'PLAN compute {"days_late":12} []'),
         # money
         (f"{FEE} 12 days at 30", 'PLAN compute {"days_late":12,"rate_cents":30} []'),
@@ -462,6 +463,7 @@ TABLE = {
         (f"{BLUE} IST", "ASK ['start'] ACC811", "`IST` is no time zone, or more than one"),
         (f"{BLUE} Berlin", "ASK ['start'] ACC811", "`Berlin` is no time zone"),
         (f"{BLUE} local time", "ASK ['start'] ACC811", "`local time` is no time zone"),
+        ('book the reading room "Blue" from 3 December 2026, 10:00', '"start":"2026-12-03T10:00:00Z"} []', "PLAN"),
         (f"{BLUE}-12:00", "NO ACC816", "`10:00-12:00`"),
         (
             'book the reading room "Blue" from 31 October 2027 02:30 Europe/Berlin',

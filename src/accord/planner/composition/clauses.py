@@ -11,7 +11,7 @@ import msgspec
 
 from accord.planner.composition.ability import Ability
 from accord.planner.composition.wording import content, total, weight
-from accord.planner.dates import WRITTEN
+from accord.planner.dates import MOMENT, WRITTEN
 from accord.planner.numbers import NUMBER_WORDS
 from accord.planner.units import measure_behind
 
@@ -20,7 +20,8 @@ _BOTH = rf"\bbetween {_SAID}(?:[ -]?\w+)? and (?={_SAID})|\bhundred and (?={_SAI
 """Two numbers that are parts of one thing."""
 
 _QUOTED = re.compile(
-    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No)\. |(?i:{WRITTEN}|{_BOTH})"
+    rf"\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?<=\d),(?=\d)|\b(?:Dr|Mr|Mrs|Ms|Prof|St|Nr|No)\. "
+    rf"|(?i:{MOMENT}|{WRITTEN}|{_BOTH})"
 )
 _HIDDEN = {" ": "\0", ",": "\1", ".": "\2", ";": "\3", "!": "\4", "?": "\5"}
 _NEXT = (

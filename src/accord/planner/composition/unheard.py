@@ -58,7 +58,13 @@ _HOW_MANY = re.compile(r"how (?:many|much)", re.IGNORECASE)
 _TRAILING_ONLY = re.compile(r"\S\s+(?P<only>only)\W*$", re.IGNORECASE)
 _NUMBERED = re.compile(rf"(?<![\w.])(-?\d[\d,.]*|{_NUMBER_WORDS})\s+$", re.IGNORECASE)
 _COUNTS_PEOPLE = frozenset({"people", "persons"})
-_HOW_LONG = re.compile(r"\b(?:for|within) (?:seconds|minutes|hours|days|weeks|months|years)\b", re.IGNORECASE)
+_HOW_LONG = re.compile(
+    r"\b(?:for|within) (?:seconds|minutes|hours|days|weeks|months|years)\b"
+    r"|\b(?:working|business|trading|school)[ -]days?\b",
+    re.IGNORECASE,
+)
+"""Lengths of time without a number, and those of days that are not all days."""
+
 _MEANS = re.compile(r"\b(?:by|via|per|through|using)\s+(?:(?:an?|the|my|our|your)\s+)?([a-z]+)\b", re.IGNORECASE)
 """By what means something is done."""
 
@@ -130,7 +136,9 @@ def _unused(text: str, account: Account) -> Iterator[Unheard]:
             in_condition = any(words in guard.condition for guard in account.said.guards)
             if not (in_condition or account.holds_value(words) or account.leads_to_value(text[one.start :])):
                 yield Unheard(words, may_be_value=False)
-    yield from (Unheard(one[0], may_be_value=False) for one in _HOW_LONG.finditer(QUOTED.sub(_blank, text)))
+    for found in _HOW_LONG.finditer(QUOTED.sub(_blank, text)):
+        if not account.has(found[0]) or found[0].startswith(("for", "within")):
+            yield Unheard(found[0], may_be_value=False)
 
 
 def _blank(quoted: re.Match[str]) -> str:
