@@ -52,8 +52,18 @@ LEND = {
     "accord": "template/1",
     "name": "lend-or-reserve",
     "version": "1.0.0",
-    "examples": ["lend or reserve {book} for {member}", "get {book} for {member}", "hand out {book} to {member}"],
-    "input": {"type": "object", "required": ["book", "member"], "properties": {"book": TEXT, "member": TEXT}},
+    "examples": [
+        "get {book} for {member}",
+        "lend or reserve {book} for {member}",
+        "give {member} the book {book}",
+        "hand out {book} to {member}",
+        "let {member} have {book} for {weeks} weeks",
+    ],
+    "input": {
+        "type": "object",
+        "required": ["book", "member"],
+        "properties": {"book": TEXT, "member": TEXT, "weeks": {**WHOLE, "default": 4}},
+    },
     "tasks": {
         "check": {"uses": "books.availability@^1", "with": {"book": "${input.book}"}},
         "lend": {
@@ -62,6 +72,35 @@ LEND = {
             "with": {"book": "${input.book}", "member": "${input.member}"},
         },
     },
+}
+
+CHASE = {
+    "accord": "template/1",
+    "name": "chase-overdue",
+    "version": "1.0.0",
+    "examples": [
+        "chase {member}",
+        "chase overdue loans of {member}",
+        "remind {member} of all that is overdue",
+        "ask {member} to bring everything back",
+        "dun {member}",
+    ],
+    "input": {"type": "object", "required": ["member"], "properties": {"member": TEXT}},
+    "tasks": {"loans": {"uses": "loans.find@^1", "with": {"member": "${input.member}"}}},
+}
+
+ROOM = {
+    "accord": "template/1",
+    "name": "reading-room",
+    "version": "1.0.0",
+    "examples": [
+        "reading room {room} at {start}",
+        "we need room {room} from {start} on",
+        "get us the room {room} at {start}",
+        "group study in {room} from {start}",
+    ],
+    "input": {"type": "object", "required": ["room", "start"], "properties": {"room": TEXT, "start": TEXT}},
+    "tasks": {"rest": {"sleep": "1s"}},
 }
 
 
@@ -80,9 +119,9 @@ def planned(words: str, *templates: dict[str, Any], **given: Any) -> Plan:
 def test_what_is_given_decides_nothing_about_which_plan_is_meant() -> None:
     pytest.importorskip("sklearn")
     with pytest.raises(InputRequired) as raised:
-        planned('lend "B12" to "M3"', LEND)
+        planned('lend "B12" to "M3"', LEND, CHASE, ROOM)
     assert raised.value.wanting is not None
-    found = planned('lend "B12" to "M3"', LEND, book="B12", member="M3")
+    found = planned('lend "B12" to "M3"', LEND, CHASE, ROOM, book="B12", member="M3")
     assert found.template == raised.value.wanting.template
     assert found.input == {"book": "B12", "member": "M3"}
 
