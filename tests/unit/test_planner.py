@@ -356,12 +356,8 @@ def test_stems(word: str) -> None:
     assert stem(word) == "audit"
 
 
-NAMES = st.from_regex(r"[b-z][a-z0-9]{2,9}(-[a-z]{2,5})?", fullmatch=True).filter(
-    lambda name: (
-        name not in {"for", "with", "against", "versus", "and", "the", "all", "both", "that", "this", "them"}
-        and stem(name) not in {"compar", "evaluat", "choos", "analysi", "competitiv", "best", "which", "stuff", "from"}
-    )
-)
+NAMES = st.from_regex(r"[b-z][a-z]{1,8}[0-9](-[a-z]{2,5})?", fullmatch=True)
+"""With a digit, as a word may say something else: `not`, `with`."""
 
 
 @given(st.lists(NAMES, min_size=2, max_size=5, unique=True), st.sampled_from([", and ", " and ", ", ", " or ", " vs "]))
