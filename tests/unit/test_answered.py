@@ -43,6 +43,8 @@ LIBRARY = {
 }
 LIBRARY |= {
     able("loans.find", {"member": TEXT}, {"loans": {"type": "array", "items": TEXT}}): "Find all loans of a member.",
+    able("parcel.track", {"parcel": TEXT}, {"status": TEXT}): "Track a parcel.",
+    able("stock.price", {"symbol": TEXT}, {"price": WHOLE}): "The price of a stock.",
     able("loans.return", {"loan": TEXT}, {"returned": TRUTH}): "Return the book of a loan: take it back.",
     able("books.labels", {"books": {"type": "array", "items": TEXT}}, {"printed": WHOLE}): (
         "Print labels for the spines of books."
@@ -173,7 +175,21 @@ def test_what_is_only_taken_is_not_what_is_asked_for(words: str) -> None:
     assert not isinstance(raised.value, InputRequired)
 
 
-def test_how_many_there_are_is_answered_by_what_finds_it_out() -> None:
-    found = planned('how many copies of the book "B12" are there?')
+@pytest.mark.parametrize(
+    ("words", "task"),
+    [
+        ('how many copies of the book "B12" are there?', "availability"),
+        ('what is the status of the parcel "P1"?', "track"),
+        ('what is the price of the stock "ACME"?', "price"),
+    ],
+)
+def test_a_question_is_answered_by_what_gives_what_is_asked_for(words: str, task: str) -> None:
+    found = planned(words)
     assert found.document is not None
-    assert list(found.document["tasks"]) == ["availability"]
+    assert list(found.document["tasks"]) == [task]
+
+
+def test_a_question_for_what_an_act_gives_does_not_wish_the_act() -> None:
+    with pytest.raises(NotUnderstood) as raised:
+        planned('what is the hold of the book "B12" for the member "M3"?')
+    assert [one.code for one in raised.value.problems][-1] == "ACC816"

@@ -1,6 +1,7 @@
 """What is asked about, or told, and would be done: `is member M9 blocked?`, `member M9 was blocked`.
 
-A question asks for what a capability finds out, or for what it gives. What is told asks for nothing.
+A question asks for what a capability finds out, and for no other one, whatever it gives: who asks for the tracking
+number of an order does not wish that it is shipped. What is told asks for nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,6 @@ from accord.planner.moods import Mood, goes_on, is_subordinate, mood_of
 from accord.planner.participles import base_of, is_participle
 
 _WORD = re.compile(r"[A-Za-z][\w'\u2019-]*")
-_THING = re.compile(r"^\W*(?:what|which|how (?!do\b|does\b|did\b|to\b|can\b|could\b|should\b))", re.IGNORECASE)
-"""What asks for a thing, or for how much there is of it."""
-
 _SPOKEN_OF = re.compile(r"\b(?:for|of|about|on|from)\s+(?:\w+ly\s+)?(\w+ing)\b", re.IGNORECASE)
 """An act that something else is said of: `thanks for blocking`."""
 
@@ -50,7 +48,7 @@ def asked_about(account: Account) -> Iterator[Asked]:
         mood, text = moods[one.clause]
         if mood == "wish" and not is_subordinate(text) and _only_done(text, one.ability):
             mood = "statement"
-        if mood != "wish" and not (mood == "question" and _answers(one.ability, text)):
+        if mood != "wish" and not (mood == "question" and finds_out(one.ability)):
             yield Asked(index, mood)
 
 
@@ -73,16 +71,6 @@ def _begins(word: str, ability: Ability) -> bool:
     """Whether a word at the beginning asks for what an ability does: it is its act, or the verb that describes it."""
     described = content(ability.description)[:1]
     return names_act(word, ability) or not frozenset(described).isdisjoint(content(word))
-
-
-def _answers(ability: Ability, question: str) -> bool:
-    """Whether what it gives is what is asked for."""
-    if finds_out(ability):
-        return True
-    if _THING.match(question) is None or any(_is_act(word, ability) for word in _WORD.findall(question)):
-        return False
-    gives = {word for one in ability.outputs if one.kind != "boolean" for word in one.named} | ability.described
-    return not (gives - ability.input_words - frozenset(content(ability.act))).isdisjoint(content(question))
 
 
 def _only_done(text: str, ability: Ability) -> bool:

@@ -30,6 +30,8 @@ def is_misnamed(noun: str, member: Member, ability: Ability) -> bool:
     if names_act(noun, ability) or says_nothing(noun) or asks_to_know(noun) or not _is_known(said[0], ability):
         return False
     own = member.words
+    if frozenset(content(ability.description)).isdisjoint(member.named):
+        return False  # it may be what such a thing is known by: the `symbol` of a stock
     return said[0] not in own and stand_ins(said[0]).isdisjoint(own) and not begins_like(said[0], own)
 
 

@@ -16,7 +16,8 @@ READS: Final = frozenset(
 
 _FINDS: Final = READS | frozenset(
     stems(
-        "measure calculate compute count estimate determine predict detect classify compare analyze analyse verify test"
+        "measure calculate compute count estimate determine predict detect classify compare analyze analyse verify "
+        "test track monitor inspect"
     )
 )
 """Verbs of what finds something out, and changes nothing."""
@@ -27,7 +28,7 @@ _TOLD: Final = _FINDS - frozenset(stems("give get obtain gather pull load"))
 _TELLS: Final = frozenset(stems("tell load"))
 """What may as well be done with what is known: `tell Ada that it is late`."""
 
-_OUT: Final = re.compile(r"(?:works?|finds?|figures?) out\b|looks? up\b", re.IGNORECASE)
+_OUT: Final = re.compile(r"(?:the|an?) |(?:works?|finds?|figures?) out\b|looks? up\b", re.IGNORECASE)
 
 _DOES: Final = frozenset(stems("do make get have let take give perform carry run execute use call go"))
 """Verbs that say nothing without what comes after them: `make a reservation`."""
@@ -53,7 +54,9 @@ def names_act(word: str, ability: Ability) -> bool:
 
 
 def finds_out(ability: Ability) -> bool:
-    """Whether what it does only finds something out: its act says so, or how its description begins."""
+    """Whether what it does only finds something out: its act says so, or how its description begins, with such a verb
+    or with what it gives.
+    """
     act, described = content(ability.act)[:1], content(ability.description)[:1]
     return not _FINDS.isdisjoint(act) or not _TOLD.isdisjoint(described) or _OUT.match(ability.description) is not None
 
