@@ -185,7 +185,7 @@ LIBRARY = {
     able(
         "loans.lend",
         {"book": TEXT, "member": TEXT, "weeks": described(WHOLE, "For how many weeks", default=4)},
-        {"due": TEXT},
+        {"book": TEXT, "due": TEXT},
     ): "Lend a book to a member.",
     able(
         "fees.compute",
@@ -198,6 +198,10 @@ LIBRARY = {
     able(
         "members.block", {"member": TEXT, "reason": {**TEXT, "default": ""}}, {"blocked": TRUTH}
     ): "Block a member's card, so that nothing can be lent to it.",
+    able("books.availability", {"book": TEXT}, {"available": TRUTH}): "Check whether a copy of a book is available.",
+    able(
+        "members.remind", {"member": TEXT, "loan": {**TEXT, "default": ""}}, {"sent": TRUTH}
+    ): "Send a reminder about an overdue loan to a member.",
     able(
         "rooms.book", {"room": TEXT, "start": {**TEXT, "format": "date-time"}, "minutes": {**WHOLE, "default": 60}}, {}
     ): "Book a reading room from a time on.",
@@ -422,6 +426,17 @@ LEND, FEE = 'lend book "B12" to member "M3" for', "compute the late fee for"
 BLUE = 'book the reading room "Blue" from tomorrow 10:00'
 TABLE = {
     "library": [
+        # what comes after what, with a verb that stands before the name of the act
+        (
+            'lend book "B12" to member "M3" after checking its availability',
+            'PLAN lend<availability, availability {"book":"B12","member":"M3"} []',
+        ),
+        (
+            'before lending book "B12" to member "M3", check its availability',
+            'PLAN lend<availability, availability {"book":"B12","member":"M3"} []',
+        ),
+        ('block member "M9" after sending a reminder', 'PLAN block<remind, remind {"member":"M9"} []'),
+        ('block member "M9" after a call to member "M3"', "NO ACC814", '`after a call to member "M3"`'),
         # a unit converts exactly, or is asked about
         (f"{LEND} one month", "ASK ['weeks'] ACC811", "`one month` is no `weeks`"),
         (f"{LEND} a month", "ASK ['weeks'] ACC811", "`a month` is no `weeks`"),

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
 import msgspec
 
@@ -27,7 +28,7 @@ from accord.planner.composition.ability import ANY
 from accord.planner.composition.account import Account
 from accord.planner.composition.catalogue import index_of, offered
 from accord.planner.composition.composer import Composer, Composition, Weighed
-from accord.planner.composition.conditions import conditions
+from accord.planner.composition.conditions import Conditions, conditions
 from accord.planner.composition.doubts import NEAREST, doubt, sureness
 from accord.planner.composition.drafting import Draft, draft
 from accord.planner.composition.evidence import Edge
@@ -37,7 +38,7 @@ from accord.planner.composition.literals import unquoted
 from accord.planner.composition.questions import Proposal, questions
 from accord.planner.composition.refusals import nearest, refusal
 from accord.planner.composition.school import School, Taught
-from accord.planner.composition.sequence import ordered
+from accord.planner.composition.sequence import Unordered, along, ordered
 from accord.planner.composition.wording import percent
 from accord.planner.lessons import Lessons
 from accord.planner.track_record import by_record
@@ -121,19 +122,44 @@ async def _composed(composer: Composer, objective: str, *, many: bool) -> Compos
 
 
 def _proposal(found: Composition, objective: Objective, taught: Taught) -> Proposal:
-    """What is known of a graph, with the conditions and the order that the words say."""
+    """What is known of a graph, with the conditions and the order that the words say: what is handed over against the
+    order is taken from the words, if they give it, too.
+    """
+    laid = _laid(found, objective.now)
+    links = along(found.links, laid.unordered)
+    if links != found.links:
+        other = _laid(msgspec.structs.replace(found, links=links), objective.now)
+        laid = other if not other.unordered and _taken(other.made) == _taken(laid.made) else laid
+    made = laid.made
+    return Proposal(
+        account=Account(laid.found, made.read, laid.said, taught),
+        made=made,
+        unordered=laid.unordered,
+        value=objective.change(made.input, made.document["input"]),
+        given=_given(objective, made),
+    )
+
+
+class _Laid(msgspec.Struct, frozen=True):
+    """A graph with its conditions and its order, and the document of it."""
+
+    found: Composition
+    said: Conditions
+    made: Draft
+    unordered: tuple[Unordered, ...]
+
+
+def _laid(found: Composition, now: datetime | None) -> _Laid:
     said = conditions(found)
     found = msgspec.structs.replace(found, links=together(found.links, said.guards))
     told = ordered(found, said)
     found = msgspec.structs.replace(found, orders=(*found.orders, *told.orders))
-    made = draft(found, said, objective.now)
-    return Proposal(
-        account=Account(found, made.read, said, taught),
-        made=made,
-        unordered=told.unordered,
-        value=objective.change(made.input, made.document["input"]),
-        given=_given(objective, made),
-    )
+    return _Laid(found, said, draft(found, said, now), told.unordered)
+
+
+def _taken(made: Draft) -> tuple[dict[str, Collection[str]], Collection[str]]:
+    """What inputs each task is given, and what is missing: an order that the words say may take nothing away."""
+    return {name: set(task["with"]) for name, task in made.document["tasks"].items()}, made.missing.keys()
 
 
 def _given(objective: Objective, made: Draft) -> Collection[str]:

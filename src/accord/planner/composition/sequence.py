@@ -16,9 +16,9 @@ from accord.planner.composition.acts import LEAD
 from accord.planner.composition.clauses import clauses
 from accord.planner.composition.composer import Composition
 from accord.planner.composition.conditions import Conditions, Guard
-from accord.planner.composition.linking import Order
+from accord.planner.composition.linking import Link, Order
 from accord.planner.composition.reach import reached
-from accord.planner.composition.verbs import names_act
+from accord.planner.composition.verbs import asks_for, names_act
 from accord.planner.composition.wording import content
 from accord.planner.words import QUOTED
 
@@ -95,11 +95,18 @@ def ordered(found: Composition, said: Conditions) -> Ordered:
     return Ordered(tuple(making.needed()), (*unclear, *making.unordered))
 
 
+def along(links: tuple[Link, ...], unordered: Sequence[Unordered]) -> tuple[Link, ...]:
+    """The links, but those that hand something over in the order that is contrary to the words."""
+    against = {(one.contrary[1], one.contrary[0]) for one in unordered if one.contrary is not None}
+    return tuple(one for one in links if (one.edge.source, one.edge.target) not in against)
+
+
 class _Words:
     """The words of order of an objective."""
 
     def __init__(self, found: Composition) -> None:
-        self._text = QUOTED.sub(lambda one: '"' + "x" * (len(one[0]) - 2) + '"', found.reading.objective)
+        self._found, self._said = found, found.reading.objective
+        self._text = QUOTED.sub(lambda one: '"' + "x" * (len(one[0]) - 2) + '"', self._said)
         places = sorted(_places(found, self._text))
         self._at, self._acts = [at for at, _ in places], [index for _, index in places]
         self._used: list[tuple[int, int]] = []
@@ -123,7 +130,7 @@ class _Words:
     def _beside(self) -> Iterator[_Told]:
         """What is done before or after what is named in a part of a sentence: `after checking it, ...`."""
         for word in _BESIDE.finditer(self._text):
-            if word.start("act") not in self._at:
+            if not self._is_act(word):
                 continue
             self._used.append(word.span())
             end = self._next(_PART, word.end())
@@ -140,6 +147,19 @@ class _Words:
                 yield _Told(word["word"], others, named, beside)
             else:
                 yield _Told(word["word"], named, others, beside)
+
+    def _is_act(self, word: re.Match[str]) -> bool:
+        """Whether an act begins behind the word: with what names it, or with a verb that asks for what is named by the
+        next place of its clause: `after sending a reminder`.
+        """
+        place = next((one for one, at in enumerate(self._at) if at >= word.start("act")), None)
+        if place is None or self._at[place] == word.start("act"):
+            return place is not None
+        one = self._found.chosen[self._acts[place]]
+        is_near = self._at[place] < self._next(_PART, word.end()) and word[0] in self._found.clause_of(
+            self._acts[place]
+        )
+        return is_near and asks_for(word["act"], one.ability)
 
     def _row(self, end: int) -> int:
         """Where the row of acts begins that ends here: in its sentence, behind what puts it after others."""
@@ -186,7 +206,7 @@ class _Words:
         """`after` what is not done: nothing waits for it."""
         for word in _AFTER.finditer(self._text):
             if not self._is_used(word):
-                self.unclear.append(self._text[word.start() : self._next(_PART, word.end())])
+                self.unclear.append(self._said[word.start() : self._next(_PART, word.end())])
 
     def _meant(self, word: re.Match[str]) -> int:
         """Which of the acts a word of order stands with."""
