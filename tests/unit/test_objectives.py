@@ -436,6 +436,10 @@ TABLE = {
             'PLAN lend<availability, availability {"book":"B12","member":"M3"} []',
         ),
         ('block member "M9" after sending a reminder', 'PLAN block<remind, remind {"member":"M9"} []'),
+        # a reason is neither told nor refused, and ends where something else is said
+        ("block member M9 because he never pays", 'PLAN block {"member":"M9"} []'),
+        ("block member M9 because he never pays and remind member M3", 'remind_member":"M3"} []', "PLAN"),
+        ("block member M9 because he never pays but not member M3", "ASK", "ACC816 `not`"),
         ('block member "M9" after a call to member "M3"', "NO ACC814", '`after a call to member "M3"`'),
         # a unit converts exactly, or is asked about
         (f"{LEND} one month", "ASK ['weeks'] ACC811", "`one month` is no `weeks`"),

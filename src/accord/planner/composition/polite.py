@@ -15,12 +15,16 @@ _POLITE = re.compile(
     re.IGNORECASE,
 )
 _BECAUSE = re.compile(r"^\W*(?:because|so\s+that|(?:since|as)\s+(?:I|we|you|they|he|she|it))\b", re.IGNORECASE)
+_REASON = re.compile(
+    r"\bbecause\b(?:(?!\b(?:and|but|or|if|unless|until|except|instead|then|only)\b)[^,;.!?])*", re.IGNORECASE
+)
+"""A reason within a clause; `since` and `so that` may as well say when, and what it is to be like."""
 
 
 def without_courtesies(text: str) -> str:
-    """The text with blanks for what is only polite; what is in quotation marks is data."""
+    """The text with blanks for what is only polite, and for reasons; what is in quotation marks is data."""
     blank = QUOTED.sub(lambda one: "\0" * len(one[0]), text)
-    for found in _POLITE.finditer(blank):
+    for found in (*_POLITE.finditer(blank), *_REASON.finditer(blank)):
         text = text[: found.start()] + " " * len(found[0]) + text[found.end() :]
     return text
 

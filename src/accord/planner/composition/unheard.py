@@ -15,7 +15,7 @@ import msgspec
 from accord.planner.composition.account import Account
 from accord.planner.composition.condition_words import COMPARED, COMPARING
 from accord.planner.composition.literals import placed
-from accord.planner.composition.polite import is_reason
+from accord.planner.composition.polite import is_reason, without_courtesies
 from accord.planner.composition.verbs import finds_out
 from accord.planner.composition.wording import content
 from accord.planner.words import PREPOSITIONS, QUOTED
@@ -85,9 +85,10 @@ def unheard(account: Account) -> Iterator[Unheard]:
         if passed_over and not is_reason(text):
             yield Unheard(text.strip(" .,;!?"), may_be_value=False, is_clause=True)
         elif not passed_over:
-            strange = [*_strange(text, account), *_beside(text, account), *_unused(text, account)]
+            rest = without_courtesies(text)
+            strange = [*_strange(text, account), *_beside(rest, account), *_unused(rest, account)]
             yield from strange
-            yield from (one for one in _means(text, account) if not any(one.words in other.words for other in strange))
+            yield from (one for one in _means(rest, account) if not any(one.words in other.words for other in strange))
 
 
 def _strange(text: str, account: Account) -> Iterator[Unheard]:
