@@ -125,6 +125,26 @@ def test_what_is_not_understood_is_told(text: str, code: str) -> None:
     assert {problem.code for problem in found.problems} == {code}
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ('find the laons of member "M3"', "did you mean `loans`?"),
+        ("print labels for the spines B1, B2", 'if it is one of `spines`, say each of them in quotation marks: `"B2"`'),
+        ("print labels for spines tomorrow", "say it without `tomorrow`"),
+    ],
+)
+def test_a_hint_says_what_may_have_been_meant(words: str, hint: str) -> None:
+    spines = {"spines": {"type": "array", "items": TEXT}}
+    offered = {
+        contract("label.print", spines, {"pages": TEXT}): "Print labels for spines.",
+        contract("loans.find", {"member": TEXT}, {"loans": TEXT}): "Find all loans of a member.",
+    }
+    described = {str(one.ref): said for one, said in offered.items()}
+    found = asyncio.run(Composed().find(Objective(words, (), ContractTable(offered), described=described)))
+    assert isinstance(found, Unsure | Incomplete)
+    assert any(hint in str(one.hint) for one in found.problems), found.problems
+
+
 def test_what_is_not_said_is_asked_for() -> None:
     found = answer("fetch the page of the URL")
     assert isinstance(found, Incomplete)

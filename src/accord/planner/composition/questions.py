@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
+from accord.domain.schema_path import schema_at
 from accord.errors import Place, Problem
+from accord.planner.composition.ability import Member
 from accord.planner.composition.account import Account
 from accord.planner.composition.doubts import NEAREST, named
 from accord.planner.composition.drafting import Draft, Missing
@@ -17,9 +21,18 @@ from accord.planner.composition.rivals import Row, row_of
 from accord.planner.composition.sequence import Unordered
 from accord.planner.composition.several import for_several, lists
 from accord.planner.composition.unheard import Unheard, unheard
+from accord.planner.composition.wording import parts
 
 MOST_OPTIONS: Final = 10
 """Options of an enumeration that a question names at most."""
+
+SPELT_LIKE: Final = 0.8
+"""How like each other words are of which one may be a slip for the other one: `laons`, `loans`."""
+
+SPELT_OUT: Final = 4
+"""Shorter words are like too many others."""
+
+_CODE: Final = re.compile(r"(?=.*\d)[A-Z][\w-]*")
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -102,7 +115,25 @@ def passed_over(proposal: Proposal) -> Iterator[Problem]:
         if one.is_clause:
             message = f"nothing would be done for `{one.words}`: it is not understood"
         hint = f"say it without `{one.words}`, or ask for what takes it; {takes(account)}{near}"
-        yield Problem("ACC816", message, Place(), hint)
+        yield Problem("ACC816", message, Place(), _meant(one.words, account) or hint)
+
+
+def _meant(words: str, account: Account) -> str | None:
+    """What a word may be meant for, for a hint: one that is known and spelt about like it, or an item of a list."""
+    word, abilities = words.rpartition(" ")[2], account.found.reading.abilities
+    known = sorted({each for one in abilities for each in parts(f"{one.called} {one.description}")})
+    close = get_close_matches(word.lower(), known, n=1, cutoff=SPELT_LIKE)
+    if close and word.isalpha() and len(word) >= SPELT_OUT:
+        return f"did you mean `{close[0]}`?"
+    taking = [f"`{member.name}`" for one in abilities for member in one.inputs if _lists_texts(member)]
+    if taking and _CODE.fullmatch(word):
+        return f'if it is one of {" or ".join(taking)}, say each of them in quotation marks: `"{word}"`'
+    return None
+
+
+def _lists_texts(member: Member) -> bool:
+    items = schema_at(member.schema, (0,)) if member.kind == "array" else None
+    return isinstance(items, dict) and items.get("type") == "string"
 
 
 def several(proposal: Proposal) -> Iterator[Problem]:
