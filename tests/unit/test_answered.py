@@ -10,7 +10,7 @@ import pytest
 from accord.domain.contract import Contract, compile_contract
 from accord.domain.schema import canonical_form, compile_schema, digest_of
 from accord.domain.template import template_from_json
-from accord.errors import InputRequired, NotUnderstood
+from accord.errors import ContractViolation, InputRequired, NotUnderstood
 from accord.planner.plan import Plan, plan
 from accord.planner.ways import KnownTemplate, Objective
 from accord.verifier.known import ContractTable
@@ -193,3 +193,22 @@ def test_a_question_for_what_an_act_gives_does_not_wish_the_act() -> None:
     with pytest.raises(NotUnderstood) as raised:
         planned('what is the hold of the book "B12" for the member "M3"?')
     assert [one.code for one in raised.value.problems][-1] == "ACC816"
+
+
+CLOSED = {**LEND, "input": {**LEND["input"], "additionalProperties": False}}
+
+
+@pytest.mark.parametrize(("words", "templates"), [('lend book "B12"', ()), ('hand out "B12"', (CLOSED,))])
+def test_what_is_given_and_is_no_part_of_the_input_is_refused_before_anything_is_asked(
+    words: str, templates: tuple[dict[str, Any], ...]
+) -> None:
+    with pytest.raises(ContractViolation) as caught:
+        planned(words, *templates, membr="M3")
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.place.pointer) == ("ACC450", "/membr")
+    assert "did you mean `member`?" in str(problem.hint)
+
+
+def test_a_template_that_takes_any_member_asks_for_what_is_missing() -> None:
+    with pytest.raises(InputRequired):
+        planned('hand out "B12"', LEND, membr="M3")

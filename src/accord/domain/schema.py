@@ -179,6 +179,14 @@ def compile_schema(document: JsonSchema, *, pointer: str = "") -> Schema:
     return Schema(document, digest, validator)
 
 
+def unknown_members(value: object, schema: JsonSchema) -> tuple[Problem, ...]:
+    """ACC450 for each member of an object that its schema does not let in, whatever else is missing or wrong."""
+    if not isinstance(schema, dict) or schema.get("additionalProperties") is not False:
+        return ()
+    named = {key: dict.fromkeys(schema.get(key, ()), True) for key in ("properties", "patternProperties")}
+    return compile_schema({**named, "additionalProperties": False}).violations(value, "ACC450")
+
+
 def canonical_form(value: object) -> bytes:
     """The RFC 8785 form of a JSON value.
 

@@ -177,7 +177,8 @@ def _asked(proposal: Proposal) -> Answer | None:
     if not asked:
         return None
     said = {name: one for name, one in proposal.value.items() if name not in proposal.rows}
-    return Incomplete(questions(proposal), wanting_of(_known(proposal.made), said, asked))
+    known = _known(proposal.made)
+    return Incomplete(questions(proposal), wanting_of(known, said, asked), takes=known.template.input)
 
 
 def _doubted(proposal: Proposal, accepted: str | None) -> Answer | None:
@@ -186,7 +187,7 @@ def _doubted(proposal: Proposal, accepted: str | None) -> Answer | None:
     if sureness(proposal.account) >= SURE or known.template.name == accepted:
         return None
     wanting = msgspec.structs.replace(wanting_of(known, proposal.value, ()), document=proposal.made.document)
-    return Incomplete((doubt(proposal.account),), wanting)
+    return Incomplete((doubt(proposal.account),), wanting, takes=known.template.input)
 
 
 def _fits(edge: Edge) -> bool:

@@ -46,8 +46,7 @@ class Rules:
             if _is_contrary(found):
                 return Incomplete(problems)
             several = _several(found)
-            wanting = _wanting(found, objective)
-            return Incomplete(problems, wanting, several) if _is_clear(found) else Unsure(problems, several)
+            return _asked(problems, found, objective) if _is_clear(found) else Unsure(problems, several)
         left_out = tuple(map(not_understood, best.left))
         return Found(
             known=objective.newest[best.template.name],
@@ -80,12 +79,16 @@ def _completed(match: Match, objective: Objective) -> Match:
     return msgspec.structs.replace(match, missing=missing, unusable=unusable)
 
 
-def _wanting(found: Sequence[Match], objective: Objective) -> Wanting | None:
-    """What is to be said yet; None where more than one template could be meant."""
+def _asked(problems: tuple[Problem, ...], found: Sequence[Match], objective: Objective) -> Incomplete:
+    """That something is to be said yet, and of which template where only one could be meant."""
     clear = [match for match in found if match.score >= CONFIDENT]
     if len(clear) != 1:
-        return None
-    (match,) = clear
+        return Incomplete(problems, several=_several(found))
+    return Incomplete(problems, _wanting(clear[0], objective), takes=clear[0].template.input)
+
+
+def _wanting(match: Match, objective: Objective) -> Wanting | None:
+    """What is to be said yet, if anything is."""
     wrong = [_slot_of(problem) for problem in match.unusable if problem.place.pointer]
     missing = tuple(dict.fromkeys((*match.missing, *wrong)))
     said = {name: value for name, value in match.input.items() if name not in missing}

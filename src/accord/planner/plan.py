@@ -25,7 +25,7 @@ from accord.domain.defaults import completed
 from accord.domain.graph import Graph, Sleep, Subrun, Task, Wait
 from accord.domain.ids import Digest, TaskId
 from accord.domain.labels import told
-from accord.domain.schema import compile_schema
+from accord.domain.schema import compile_schema, unknown_members
 from accord.domain.template import SuggestedSpec, Template
 from accord.errors import ContractViolation, InputRequired, NotUnderstood, PlaceOf, Problem, pointer_only
 from accord.planner.by_classifier import Classifier
@@ -110,6 +110,8 @@ async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
     Raises:
         InputRequired: it is clear what is meant, and part of the input is missing (ACC802, ACC803,
             ACC811, ACC817), or it is not sure that it is meant (ACC818).
+        ContractViolation: something is missing, and what is given beside the words has a member that the input does
+            not take (ACC450).
         NotUnderstood: no way is sure (ACC800 to ACC819, ACC859, ACC150 to ACC157); hints name what is nearest.
     """
     check_objective(objective)
@@ -123,6 +125,7 @@ async def plan(objective: Objective, ways: Sequence[Way] = WAYS) -> Plan:
                 return made
             answer = Unsure(tuple(_refuted(made)))
         if isinstance(answer, Incomplete):
+            ContractViolation.raise_if(unknown_members(objective.change({}, answer.takes), answer.takes))
             raise _required(answer)
         problems.update(dict.fromkeys(answer.problems))
         several = several or answer.several

@@ -150,6 +150,8 @@ class Incomplete(msgspec.Struct, frozen=True):
     """What is to be said yet; None where several templates could be meant."""
     several: tuple[str, ...] = ()
     """Their names, the likeliest first."""
+    takes: JsonSchema = True
+    """The schema of its input; that of anything where several templates could be meant."""
 
     @classmethod
     def of(cls, known: KnownTemplate, said: dict[str, Any], missing: Sequence[str], hint: str) -> Self:
@@ -157,7 +159,7 @@ class Incomplete(msgspec.Struct, frozen=True):
         slots = ", ".join(f"`{slot}`" for slot in missing)
         message = f"for `{known.template.name}` the objective does not say {slots}"
         problem = Problem("ACC802", message, Place(), f"say it like {hint}")
-        return cls((problem,), wanting_of(known, said, missing))
+        return cls((problem,), wanting_of(known, said, missing), takes=known.template.input)
 
 
 def wanting_of(known: KnownTemplate, said: dict[str, Any], missing: Sequence[str]) -> Wanting:
