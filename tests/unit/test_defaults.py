@@ -48,7 +48,8 @@ def test_a_default_is_completed_like_what_is_given(given: Any, full: Any) -> Non
     ],
 )
 def test_a_default_that_its_own_schema_refuses_is_a_problem(part: Any, wrong: bool) -> None:
-    schema = {"properties": {"x": {"items": part}}, "$defs": {"short": {"maxLength": 2}}}
+    schema = {"properties": {"x": {"items": {**part, "description": "So many."}}}, "$defs": {"short": {"maxLength": 2}}}
     found = list(default_problems(schema, "/input"))
+    assert all("So many." not in str(one.hint) for one in found)
     assert [each.code for each in found] == ["ACC248"] * wrong
     assert all((one.place.pointer or "").startswith("/input/properties/x/items") for one in found)

@@ -14,6 +14,7 @@ from accord.cli.errors import show_problem, usage
 from accord.cli.output import Screen, agent_name, clean, shortened
 from accord.cli.session import who
 from accord.domain.approval import answer_schema
+from accord.domain.defaults import unexplained
 from accord.domain.ids import TaskId
 from accord.domain.news import Happened
 from accord.domain.schema import JsonSchema, compile_schema
@@ -169,7 +170,7 @@ def _question(schema: dict[str, Any], name: str, *, needed: bool) -> Text:
 def read_answer(said: str, schema: JsonSchema) -> Any:
     """The value that an answer means, by the schema. Raises BadInput with what is wrong."""
     value = _meant(said, schema)
-    BadInput.raise_if(compile_schema(schema).violations(value, "ACC917"))
+    BadInput.raise_if(compile_schema(unexplained(schema)).violations(value, "ACC917"))
     return value
 
 

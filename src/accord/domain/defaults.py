@@ -39,6 +39,11 @@ def schema_when_completed(schema: JsonSchema) -> JsonSchema:
     return {**schema, "properties": inner, "required": list(required)} if required else {**schema, "properties": inner}
 
 
+def unexplained(schema: JsonSchema) -> JsonSchema:
+    """The schema without its own description, which would be told as a hint to whoever has it before him anyway."""
+    return {key: part for key, part in schema.items() if key != "description"} if isinstance(schema, dict) else schema
+
+
 def default_problems(schema: JsonSchema, pointer: str) -> Iterator[Problem]:
     """ACC248 for each `default` in a sound schema that its own schema refuses, completed as an input is; `pointer` is
     where the schema stands.
@@ -50,7 +55,7 @@ def default_problems(schema: JsonSchema, pointer: str) -> Iterator[Problem]:
         if "default" not in part or not is_movable(whole):
             continue
         place = Place(pointer=f"{pointer}{at}/default")
-        for violation in compile_schema(whole).violations(completed(part["default"], part), "ACC248"):
+        for violation in compile_schema(unexplained(whole)).violations(completed(part["default"], part), "ACC248"):
             inside = f" at {violation.place.pointer}" if violation.place.pointer else ""
             message = f"the `default` is refused by its own schema{inside}: {violation.message}"
             yield Problem("ACC248", message, place, violation.hint)
