@@ -183,8 +183,11 @@ def unknown_members(value: object, schema: JsonSchema) -> tuple[Problem, ...]:
     """ACC450 for each member of an object that its schema does not let in, whatever else is missing or wrong."""
     if not isinstance(schema, dict) or schema.get("additionalProperties") is not False:
         return ()
-    named = {key: dict.fromkeys(schema.get(key, ()), True) for key in ("properties", "patternProperties")}
-    return compile_schema({**named, "additionalProperties": False}).violations(value, "ACC450")
+    known: dict[str, object] = {"additionalProperties": False}
+    for key in ("properties", "patternProperties"):
+        members = schema.get(key)
+        known[key] = dict.fromkeys(members, True) if isinstance(members, dict) else {}
+    return compile_schema(known).violations(value, "ACC450")
 
 
 def canonical_form(value: object) -> bytes:
