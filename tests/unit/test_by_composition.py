@@ -130,14 +130,21 @@ def test_what_is_not_understood_is_told(text: str, code: str) -> None:
     [
         ('find the laons of member "M3"', "did you mean `loans`?"),
         ("print labels for the spines B1, B2", 'if it is one of `spines`, say each of them in quotation marks: `"B2"`'),
+        (
+            'find the loans of member "M3" and compute the fee for each',
+            "each item of `loans.find` has `days`, but not each that may be there is one that `fee.compute` takes",
+        ),
         ("print labels for spines tomorrow", "say it without `tomorrow`"),
     ],
 )
 def test_a_hint_says_what_may_have_been_meant(words: str, hint: str) -> None:
+    days = {"type": "integer"}
+    loans = {"type": "array", "items": {"type": "object", "properties": {"days": days}, "required": ["days"]}}
     spines = {"spines": {"type": "array", "items": TEXT}}
     offered = {
         contract("label.print", spines, {"pages": TEXT}): "Print labels for spines.",
-        contract("loans.find", {"member": TEXT}, {"loans": TEXT}): "Find all loans of a member.",
+        contract("loans.find", {"member": TEXT}, {"loans": loans}): "Find all loans of a member.",
+        contract("fee.compute", {"days": {**days, "maximum": 9}}, {"fee": days}): "Compute the fee for days.",
     }
     described = {str(one.ref): said for one, said in offered.items()}
     found = asyncio.run(Composed().find(Objective(words, (), ContractTable(offered), described=described)))

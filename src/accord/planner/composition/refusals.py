@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import permutations
 from typing import Final, TypeAlias
 
 from accord.errors import Place, Problem
@@ -29,6 +30,7 @@ from accord.planner.composition.unsaid import unsaid
 from accord.planner.composition.verbs import finds_out
 from accord.planner.composition.wording import content, overlap, trigrams
 from accord.planner.words import QUOTED
+from accord.verifier.compatibility import covers
 
 SPELT_LIKE: Final = 0.3
 """The least share of groups of three letters that two words that are spelt alike have in common."""
@@ -85,8 +87,21 @@ def _without_list(proposal: Proposal) -> Iterator[Problem]:
     found = proposal.account.found
     each = _EACH.search(QUOTED.sub(" ", found.reading.objective))
     if each is not None and not found.repeated:
-        hint = "nothing that is asked for takes what is in a list of another one"
+        hint = next(_not_covered(found), "nothing that is asked for takes what is in a list of another one")
         yield Problem("ACC813", f"`{each[0]}` is said, and there is no list to go through", Place(), hint)
+
+
+def _not_covered(found: Composition) -> Iterator[str]:
+    """What items of a list have, and an input of the same name does not take as it is."""
+    for giving, taking in permutations(found.reading.abilities, 2):
+        items = {one.name: one for one in giving.outputs if one.each is not None and not one.whole}
+        for member in taking.inputs:
+            item = items.get(member.name)
+            verdict = covers(member.schema, item.schema) if item is not None else None
+            if verdict is not None and verdict.refuted:
+                has = f"each item of `{giving.title}` has `{member.name}`"
+                why = "; ".join(one.message for one in verdict.violations)
+                yield f"{has}, but not each that may be there is one that `{taking.title}` takes: {why}"
 
 
 def _undecided(proposal: Proposal) -> Iterator[Problem]:
