@@ -109,6 +109,17 @@ def test_nothing_is_told_that_only_follows(broken: str, codes: list[str]) -> Non
     assert [code for code, _ in told(f"{HEAD}tasks:\n  {broken}\n  {USE}\n")] == codes
 
 
+def test_a_choice_tells_nothing_of_branches_whose_conditions_cannot_be_read() -> None:
+    text = HEAD + (
+        "input: {type: object, required: [short], properties: {short: {type: boolean}}}\n"
+        "tasks:\n"
+        '  a: {uses: text.count, when: "input.short", with: {text: a}}\n'
+        '  b: {uses: text.count, when: "!input.short", with: {text: b}}\n'
+        "choices:\n  - {between: [a, b], takes: exactly_one}\n"
+    )
+    assert told(text) == [("ACC114", 6), ("ACC114", 7)]
+
+
 def test_a_misspelt_key_beside_the_right_one_moves_nothing() -> None:
     tasks = (
         "tasks:\n  a: {uses: text.trim@^1, with: {text: x}}\n  b: {uses: text.trim@^1, with: {text: '${ tasks.z }'}}\n"

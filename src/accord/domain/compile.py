@@ -84,7 +84,7 @@ def compile_soundly(template: Template, digest: Digest, unknown: Collection[Task
     position = {name: index for index, name in enumerate(names)}
     needs = {name: tuple(sorted(part.reasons, key=position.__getitem__)) for name, part in parts.items()}
     found.extend(_shape_problems(names, needs))
-    found.extend(_choice_problems(template, names))
+    found.extend(_choice_problems(template, names, unknown))
     output = _declared_output(template, names, found)
     ending = _aggregate_parts(template, names, found)
     problems = tuple(dict.fromkeys(found))
@@ -99,6 +99,9 @@ def compile_soundly(template: Template, digest: Digest, unknown: Collection[Task
     }
     if AGGREGATE in unsound:
         ending = None
+    if unsound:
+        choices = [choice for choice in template.choices if unsound.isdisjoint(map(TaskId, choice.between))]
+        template = msgspec.structs.replace(template, choices=tuple(choices))
     return Compiled(_graph(template, digest, tasks, output, ending), problems)
 
 
@@ -139,7 +142,9 @@ def _join_problems(spec: TaskSpec, needs: int, at: str) -> Iterator[Problem]:
         yield problem("ACC136", message, f"{at}/at_least", f"at most {needs}")
 
 
-def _choice_problems(template: Template, names: Mapping[TaskId, TaskSpec]) -> Iterator[Problem]:
+def _choice_problems(
+    template: Template, names: Mapping[TaskId, TaskSpec], unknown: Collection[TaskId]
+) -> Iterator[Problem]:
     for number, choice in enumerate(template.choices):
         at = f"/choices/{number}/between"
         for index, name in enumerate(choice.between):
@@ -147,7 +152,7 @@ def _choice_problems(template: Template, names: Mapping[TaskId, TaskSpec]) -> It
                 yield unknown_task(name, f"{at}/{index}", names)
             elif name in choice.between[:index]:
                 yield problem("ACC127", f"`{name}` is named twice", f"{at}/{index}", "name each branch once")
-            elif names[TaskId(name)].when is None:
+            elif names[TaskId(name)].when is None and name not in unknown:
                 hint = "give it a `when`, or take it out of the choice"
                 yield problem("ACC139", f"`{name}` is no branch: it has no `when`", f"{at}/{index}", hint)
 
