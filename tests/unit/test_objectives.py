@@ -426,6 +426,13 @@ LEND, FEE = 'lend book "B12" to member "M3" for', "compute the late fee for"
 BLUE = 'book the reading room "Blue" from tomorrow 10:00'
 TABLE = {
     "library": [
+        # a name is no optional text that no word before it speaks of
+        ('send a reminder to member "M4" in German', "NO ACC816", "`in German`"),
+        ('send a reminder to member "M4" via WhatsApp', "NO ACC816", "`via WhatsApp`"),
+        ('block member "M9" in Berlin', "NO ACC816", "`in Berlin`"),
+        ('block members "M9" and "M8"', "ASK ['member'] ACC817"),
+        ('block member "M9" with the reason "late"', 'PLAN block {"member":"M9","reason":"late"}'),
+        ('send a reminder to member "M4" about the loan "L3"', 'PLAN remind {"member":"M4","loan":"L3"}'),
         # what comes after what, with a verb that stands before the name of the act
         (
             'lend book "B12" to member "M3" after checking its availability',

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import msgspec
 
-from accord.domain.capability import CapabilityRange
+from accord.domain.capability import RESERVED, CapabilityRange
 from accord.domain.contract import Contract
 from accord.planner.composition.ability import Ability, ability_of
 from accord.planner.composition.index import Index
@@ -18,8 +18,10 @@ CACHED_CATALOGUES = 8
 
 
 def offered(objective: Objective) -> Iterator[tuple[Contract, str]]:
-    """What agents that are there offer: of each capability the newest version."""
+    """What agents that are there offer: of each capability the newest version, of the system's those that are named."""
     for name in sorted(objective.capabilities.names()):
+        if name.startswith(RESERVED) and name not in objective.text:
+            continue
         contracts = objective.capabilities.contracts(CapabilityRange.parse(name))
         newest = next((one for one in contracts if str(one.ref) in objective.described), None)
         if newest is not None:

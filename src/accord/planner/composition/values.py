@@ -15,9 +15,10 @@ from accord.planner.composition.clauses import clauses
 from accord.planner.composition.counted import currency_beside, unit_for
 from accord.planner.composition.evidence import Reading
 from accord.planner.composition.hedges import Hedge
-from accord.planner.composition.literals import Filling, Key, Said
+from accord.planner.composition.literals import Filling, Key, Said, becoming, receiving
 from accord.planner.composition.misnamed import is_misnamed
 from accord.planner.composition.rivals import row_of
+from accord.planner.composition.synonyms import stand_ins
 from accord.planner.composition.verbs import asks_for
 from accord.planner.composition.wording import content, stems
 from accord.planner.forms import Unclear, form_of
@@ -85,11 +86,27 @@ def _may_be_value(reading: Reading, key: Key, said: Said, member: Member) -> boo
     """Whether a literal names nothing that is done or asked for, and nothing of another thing."""
     if member.kind == "string" and (said.sort == "word" or _is_part_of_word(reading, said)):
         return False  # a number is no name
+    if not _is_called_for(said, member, reading.abilities[key[0]]):
+        return False
     known = (ability.described | ability.input_words for ability in reading.abilities)
     is_data = said.sort == "quoted" or said.text in _SINGLE
     if not is_data and any(words.issuperset(content(said.text)) for words in known):
         return False
     return not (_is_own_name(member, reading.abilities[key[0]]) and _is_of_another(reading, said))
+
+
+def _is_called_for(said: Said, member: Member, ability: Ability) -> bool:
+    """Whether the words before a name say that it is meant for a text which need not be given, where another text has
+    to be: `in German` is no `loan`.
+    """
+    is_needed = member.required or not any(one.is_text and one.required for one in ability.inputs)
+    if is_needed or member.kind != "string" or said.sort not in ("quoted", "name"):
+        return True
+    if said.becomes or said.receives:
+        return member.name in (becoming(ability) if said.becomes else receiving(ability))
+    noun = said.before[-1:]
+    is_named = any(word in member.words or not stand_ins(word).isdisjoint(member.words) for word in noun)
+    return is_named or said.leads in re.findall(r"[a-z]+", _told(member).replace("_", " "))
 
 
 def _is_part_of_word(reading: Reading, said: Said) -> bool:
