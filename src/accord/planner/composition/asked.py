@@ -7,7 +7,8 @@ number of an order does not wish that it is shipped. What is told asks for nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -59,12 +60,16 @@ def _moods(account: Account) -> list[tuple[Mood, str]]:
     for at, part in enumerate(clauses(account.found.reading.objective)):
         here = [one.ability for one in account.found.chosen if one.clause == at]
         text = asking(part.text, account)
-        mood = mood_of(text, lambda word, here=here: any(_begins(word, one) for one in here))  # type: ignore[misc]
+        mood = mood_of(text, partial(_begins_one_of, here))
         if mood == "wish" and found and found[-1][0] == "question" and goes_on(part.text, before):
             mood = "question"
         found.append((mood, text))
         before = part.text
     return found
+
+
+def _begins_one_of(abilities: Iterable[Ability], word: str) -> bool:
+    return any(_begins(word, one) for one in abilities)
 
 
 def _begins(word: str, ability: Ability) -> bool:
